@@ -1,0 +1,25 @@
+"""What can go wrong that a user can mend. Each message is one line: what was wanted, what came, where, what to do."""
+
+
+class UnrolledError(Exception):
+    """Base of all errors below. `exit_status` is what the command line returns for it."""
+
+    exit_status = 1
+
+
+class DataError(UnrolledError):
+    """A file or table does not hold what is needed. The message names file, line, column or row."""
+
+
+class RunError(UnrolledError):
+    """A run folder cannot be read or written."""
+
+
+class TrainingError(UnrolledError):
+    """A loss, gradient or weight became NaN or infinite. The message names epoch, step and parameter."""
+
+
+class ConfigError(UnrolledError):
+    """An option or configuration key is wrong, whatever the files hold."""
+
+    exit_status = 2
