@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from unrolled.errors import RunError
@@ -17,7 +17,9 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     try:
         _replace(path, data)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}; free or choose another place") from error
+        raise RunError(
+            f"cannot write {path}: {error.strerror}; choose a folder that exists, is writable and has room"
+        ) from error
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -26,17 +28,16 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 

@@ -1,0 +1,151 @@
+"""A write happens whole or not at all. Failures come from the operating system itself where it can be made to
+fail (a file size limit, a folder without rights), else from a patched call."""
+
+import errno
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from unrolled.errors import RunError
+from unrolled.files import atomic
+
+
+def in_subprocess(body: str, *arguments: str) -> str:
+    program = (
+        "import os, resource, sys\nfrom unrolled.errors import RunError\nfrom unrolled.files import atomic\n"
+    )
+    program += textwrap.dedent(body)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_text_and_bytes_arrive_whole_and_replace_what_was_there(tmp_path):
+    path = tmp_path / "model.bin"
+    atomic.write_bytes(path, b"old")
+    atomic.write_bytes(path, bytes(range(256)) * 999)
+    assert path.read_bytes() == bytes(range(256)) * 999
+    atomic.write_text(str(path), "Grüße\n")
+    assert path.read_bytes() == b"Gr\xc3\xbc\xc3\x9fe\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["model.bin"]
+
+
+def test_rights_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        atomic.write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_remains(tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"old")
+    said = in_subprocess(
+        """
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            atomic.write_bytes(sys.argv[1], b"n" * 5000)
+        except RunError as error:
+            print(error)
+        """,
+        str(tmp_path / "model.bin"),
+    )
+    where = tmp_path / "model.bin"
+    assert (
+        said
+        == f"cannot write {where}: File too large; choose a folder that exists, is writable and has room\n"
+    )
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"model.bin": b"old"}
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace"])
+def test_no_space_left_at_any_later_moment_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch, call):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(call, full)
+    with pytest.raises(RunError) as error:
+        atomic.write_bytes(path, b"new")
+    assert str(error.value) == (
+        f"cannot write {path}: No space left on device; choose a folder that exists, is writable and has room"
+    )
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"model.bin": b"old"}
+
+
+def test_an_unwritable_folder_is_named():
+    said = in_subprocess(
+        """
+        import tempfile
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o555)
+            if os.geteuid() == 0:
+                os.seteuid(65534)  # root may write anywhere
+            try:
+                atomic.write_text(f"{folder}/a", "x")
+            except RunError as error:
+                print(str(error).replace(folder, "FOLDER"), os.listdir(folder))
+            os.seteuid(os.getuid())
+            os.chmod(folder, 0o755)
+        """
+    )
+    assert (
+        said
+        == "cannot write FOLDER/a: Permission denied; choose a folder that exists, is writable and has room []\n"
+    )
+
+
+def test_a_missing_folder_and_a_folder_in_the_place_are_named(tmp_path):
+    with pytest.raises(RunError) as error:
+        atomic.write_text(tmp_path / "no" / "a", "x")
+    assert str(error.value) == (
+        f"cannot write {tmp_path}/no/a: No such file or directory; choose a folder that exists, is writable and has room"
+    )
+    with pytest.raises(RunError, match="Is a directory"):
+        atomic.write_text(tmp_path, "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_during_the_write_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        atomic.write_bytes(path, b"new")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"model.bin": b"old"}
+
+
+def test_a_kill_at_any_moment_leaves_one_of_the_two_files_whole(tmp_path):
+    """The process dies without cleaning up; only a hidden .part may remain beside the whole file."""
+    path = tmp_path / "model.bin"
+    atomic.write_bytes(path, b"0" * 300_000)
+    for moment in range(5):
+        done = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys\nfrom unrolled.files import atomic\nprint(flush=True)\n"
+                "while True:\n  for c in b'12':\n    atomic.write_bytes(sys.argv[1], bytes([c]) * 300_000)",
+                str(path),
+            ],
+            stdout=subprocess.PIPE,
+        )
+        assert done.stdout is not None
+        done.stdout.readline()
+        time.sleep(0.003 * moment + 0.01)
+        done.kill()
+        done.wait()
+        data = path.read_bytes()
+        assert len(data) == 300_000 and len(set(data)) == 1
+        assert all(p == path or p.suffix == ".part" for p in tmp_path.iterdir())
