@@ -1,0 +1,95 @@
+"""Named tensors in a safetensors file: written whole or not at all, checked when read, never pickled.
+
+A file says what it is: `kind` is its name and version ("checkpoint 1"), `about` what else it tells, as JSON.
+Both stand in one metadata entry, so that equal contents give equal bytes.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from unrolled import __version__
+from unrolled.errors import RunError
+from unrolled.files import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ENTRY = "unrolled"
+
+
+def write_tensors(path: Path, kind: str, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any]) -> None:
+    """Writes torch tensors from any device. Tensors that share memory (tied weights) are each written."""
+    import safetensors.torch
+
+    apart = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    atomic.write_bytes(path, safetensors.torch.save(apart, _metadata(kind, about)))
+
+
+def write_arrays(path: Path, kind: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    """`write_tensors` for numpy arrays; needs no torch."""
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    atomic.write_bytes(path, safetensors.numpy.save(whole, _metadata(kind, about)))
+
+
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+    """(tensors on the CPU, about). RunError where the file is missing, damaged or of another kind."""
+    with _open(path, kind, "pt") as (file, about):
+        # A copy: what get_tensor returns lies in the mapped file, at any alignment.
+        return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
+
+
+def read_arrays(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """`read_tensors` as numpy arrays; needs no torch."""
+    with _open(path, kind, "numpy") as (file, about):
+        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+
+
+def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Tensor"]) -> None:
+    """RunError unless both hold the same names with the same shapes and types."""
+    remedy = "the file belongs to another configuration of the model; see config.toml beside it"
+    for name in wanted.keys() - found.keys():
+        raise RunError(f"{path}: wanted a tensor '{name}', found none; {remedy}")
+    for name in found.keys() - wanted.keys():
+        raise RunError(f"{path}: found a tensor '{name}' that the model does not have; {remedy}")
+    for name, tensor in wanted.items():
+        shape, dtype = tuple(found[name].shape), found[name].dtype
+        if (shape, dtype) != (tuple(tensor.shape), tensor.dtype):
+            raise RunError(
+                f"{path}: '{name}' has shape {shape} and type {dtype}, "
+                f"the model wants {tuple(tensor.shape)} and {tensor.dtype}; {remedy}"
+            )
+
+
+def _metadata(kind: str, about: Mapping[str, Any]) -> dict[str, str]:
+    return {ENTRY: json.dumps({"kind": kind, "about": about}, allow_nan=False)}
+
+
+@contextlib.contextmanager
+def _open(path: Path, kind: str, framework: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    try:
+        with safetensors.safe_open(path, framework) as file:
+            yield file, _about(path, kind, file.metadata() or {})
+    except safetensors.SafetensorError as error:
+        raise RunError(
+            f"{path} is damaged or no safetensors file: {error}; restore it or train anew"
+        ) from error
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error}; restore it or train anew") from error
+
+
+def _about(path: Path, kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        entry = json.loads(metadata[ENTRY])
+        found, about = entry["kind"], dict(entry["about"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise RunError(f"{path} was not written by unrolled: it does not say what it holds") from None
+    if found != kind:
+        raise RunError(f"{path} holds '{found}'; unrolled {__version__} reads '{kind}' here")
+    return about

@@ -1,0 +1,251 @@
+"""The run folder: a trained model and everything needed to use, resume or repeat it.
+
+    config.toml         format, task, version of unrolled, then the task's sections: complete, so that
+                        training again from it gives the same bits
+    environment.json    versions and machine
+    model.safetensors   the trained weights; written last, so a run that has them is finished
+    NAME.safetensors    further arrays of the task, such as its scaler
+    metrics.jsonl       the history, see training/history.py
+    checkpoints/        see training/checkpoints.py
+    plots/
+
+TOML has no null: a key whose value is None is left out, so None must be that key's default.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unrolled import __version__
+from unrolled.errors import RunError
+from unrolled.files import atomic
+from unrolled.files.tensors import read_arrays, read_tensors, require, write_arrays, write_tensors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from unrolled.training.checkpoints import Checkpoints
+    from unrolled.training.history import Row
+
+FORMAT = 1
+MODEL_KIND = "model 1"
+ARRAYS_KIND = "arrays 1"
+HEAD = ("format", "task", "unrolled")
+OWN_FILES = ("model.safetensors", "environment.json")
+
+
+class Run:
+    """A run folder that exists. Touches nothing outside it."""
+
+    def __init__(self, folder: Path, task: str, config: dict[str, Any]) -> None:
+        self.folder, self.task, self.config = folder, task, config
+
+    @classmethod
+    def create(cls, folder: str | Path, config: Mapping[str, Any], task: str) -> "Run":
+        """A new run in `folder`, which must be empty or not exist; it appears whole or not at all.
+
+        `config` holds the task's sections as plain values. RunError where the folder is taken or unwritable.
+        """
+        folder = Path(folder)
+        _refuse_taken(folder)
+        if clash := [key for key in HEAD if key in config]:
+            raise ValueError(f"config must not have a key {clash[0]!r}: the run writes it itself")
+        sections = _without_none(config)
+        head = {"format": FORMAT, "task": task, "unrolled": __version__}
+        try:
+            _make(folder, _toml(head | sections))
+        except OSError as error:
+            raise RunError(f"cannot make {folder}: {error.strerror}; choose another folder") from error
+        return cls(folder, task, sections)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """The run in `folder`. RunError where there is none, or one that this version cannot read."""
+        folder = Path(folder)
+        path = folder / "config.toml"
+        if not path.is_file():
+            what = "is not a run: it has no config.toml" if folder.is_dir() else "is no folder"
+            raise RunError(f"{folder} {what}; give the folder that 'unrolled train --out' wrote")
+        config = _read_toml(path)
+        found, task, version = (config.pop(key, None) for key in HEAD)
+        if found != FORMAT:
+            raise RunError(
+                f"{path}: written by format {found!r}; this is unrolled {__version__}, which reads format "
+                f"{FORMAT}; use unrolled {version or 'of the version that wrote it'}"
+            )
+        if not isinstance(task, str):
+            raise RunError(f'{path}: wanted task = "…", got {task!r}; restore the line that train wrote')
+        return cls(folder, task, config)
+
+    @property
+    def finished(self) -> bool:
+        """True where the training ended and its model was saved."""
+        return (self.folder / "model.safetensors").is_file()
+
+    @property
+    def checkpoints(self) -> "Checkpoints":
+        """The checkpoints of this run's training."""
+        from unrolled.training.checkpoints import Checkpoints
+
+        return Checkpoints(self.folder)
+
+    @property
+    def plots(self) -> Path:
+        """The folder for plots; made where it is missing."""
+        folder = self.folder / "plots"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def save_model(self, weights: Mapping[str, "Tensor"]) -> None:
+        """Writes a state_dict. Save everything else before: a run with a model is finished."""
+        write_tensors(self.folder / "model.safetensors", MODEL_KIND, weights, {"task": self.task})
+
+    def load_model(self) -> dict[str, "Tensor"]:
+        """The state_dict. RunError where the training has not ended, or where a weight is not finite."""
+        path = self.folder / "model.safetensors"
+        if not self.finished:
+            raise RunError(
+                f"{path} is missing: the training has not ended; unrolled train --resume {self.folder}"
+            )
+        weights, _ = read_tensors(path, MODEL_KIND)
+        for name, tensor in weights.items():
+            if not bool(tensor.isfinite().all()):
+                raise RunError(f"{path}: '{name}' holds NaN or infinity; restore the file or train anew")
+        return weights
+
+    def load_into(self, model: "nn.Module") -> None:
+        """Puts the saved weights into `model`. RunError, before any change, where names or shapes differ."""
+        weights = self.load_model()
+        require(self.folder / "model.safetensors", weights, model.state_dict())
+        model.load_state_dict(weights)
+
+    def save_arrays(self, name: str, arrays: Mapping[str, "np.ndarray"]) -> None:
+        """Writes arrays that the task needs again, as `name`.safetensors."""
+        write_arrays(self._path(name, "safetensors"), ARRAYS_KIND, arrays, {})
+
+    def load_arrays(self, name: str) -> dict[str, "np.ndarray"]:
+        """What `save_arrays` wrote."""
+        return read_arrays(self._path(name, "safetensors"), ARRAYS_KIND)[0]
+
+    def save_json(self, name: str, value: Any) -> None:
+        """Writes what the task needs again, as `name`.json."""
+        atomic.write_text(self._path(name, "json"), json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def load_json(self, name: str) -> Any:
+        """What `save_json` wrote."""
+        path = self._path(name, "json")
+        try:
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"cannot read {path}: {error}; restore it or train anew") from error
+
+    def write_metrics(self, rows: "Sequence[Row]") -> None:
+        """Writes metrics.jsonl; see training/history.py for the rows."""
+        from unrolled.training.history import write_rows
+
+        write_rows(self.folder / "metrics.jsonl", rows)
+
+    def read_metrics(self) -> "list[Row]":
+        """The rows of metrics.jsonl."""
+        from unrolled.training.history import read_rows
+
+        return read_rows(self.folder / "metrics.jsonl")
+
+    def _path(self, name: str, ending: str) -> Path:
+        if not re.fullmatch("[a-z][a-z0-9_]*", name) or f"{name}.{ending}" in OWN_FILES:
+            raise ValueError(f"wanted a name of a-z, 0-9, _ that the run does not use itself, got {name!r}")
+        return self.folder / f"{name}.{ending}"
+
+
+def environment() -> dict[str, Any]:
+    """What decides the bits of a training besides its configuration: versions and machine."""
+    import torch
+
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "safetensors")}
+    return {
+        "unrolled": __version__,
+        "python": platform.python_version(),
+        **versions,
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _refuse_taken(folder: Path) -> None:
+    if (folder / "config.toml").exists():
+        raise RunError(
+            f"{folder} holds a run already; choose another folder, or go on: unrolled train --resume {folder}"
+        )
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise RunError(f"{folder} exists and is not an empty folder; choose another folder")
+
+
+def _make(folder: Path, config: str) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    growing = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.part")
+    growing.mkdir()
+    try:
+        (growing / "checkpoints").mkdir()
+        (growing / "plots").mkdir()
+        atomic.write_text(growing / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        atomic.write_text(growing / "config.toml", config)
+        growing.rename(folder)
+        _sync(folder.parent)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _without_none(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if value is not None
+    }
+
+
+def _toml(config: dict[str, Any]) -> str:
+    import tomli_w
+
+    text = tomli_w.dumps(config)
+    for line in text.splitlines():
+        if any("\ud800" <= letter <= "\udfff" for letter in line):
+            raise RunError(
+                f"config.toml cannot hold {line!r}, which is not Unicode text; rename that file or column"
+            )
+    return text
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RunError(f"cannot read {path}: {error}; restore the file that train wrote") from error

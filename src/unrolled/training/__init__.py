@@ -1,0 +1,13 @@
+"""Training: the loop, its options, checkpoints with exact resume, history and progress.
+
+loop.py         train(): truncated backpropagation, clipping, early stopping, budget, interrupts
+config.py       TrainingConfig: every option of the loop
+optimizers.py   the optimizers by name, the learning rate of each step
+update.py       one update of the weights: gradient norm, clipping, where a value stopped being finite
+state.py        the carried state: cut from its history, and taken apart for checkpoints
+generators.py   torch's random generators: seeded, kept, given back
+checkpoints.py  last.safetensors (the whole of a training), best.safetensors
+history.py      what is counted during an epoch, and the rows of metrics.jsonl
+interrupts.py   SIGINT and SIGTERM wait for the end of a step
+progress.py     reporters: a bar, plain lines, silence
+"""

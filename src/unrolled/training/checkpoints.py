@@ -1,0 +1,162 @@
+"""Checkpoints of a training in a run folder.
+
+    checkpoints/last.safetensors   the whole training: weights, optimizer, random generators, carried state,
+                                   progress, the best weights so far, all rows of the history
+    checkpoints/best.safetensors   the best weights alone
+    metrics.jsonl                  the rows alone
+
+last.safetensors is the only source: it appears whole by one rename, and the two others are copies of parts
+of it, written after it. A kill between the writes leaves copies that are one checkpoint older; `load` renews
+them.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from unrolled.errors import RunError
+from unrolled.files.tensors import read_tensors, require, write_tensors
+from unrolled.training.history import Progress, Row, write_rows
+from unrolled.training.optimizers import MOMENTS
+from unrolled.training.state import State, put_together, take_apart
+
+KIND = "checkpoint 1"
+WEIGHTS_KIND = "model 1"
+GROUPS = ("weights", "best", "moments", "random", "state", "history")
+# Writing takes at most this share of the time.
+SHARE = 1 / 20
+
+
+@dataclass
+class Checkpoint:
+    """A training between two steps. `recipe`: what a resumed training must not change."""
+
+    weights: Mapping[str, Tensor]
+    best: Mapping[str, Tensor] | None
+    moments: Mapping[str, Tensor]
+    random: Mapping[str, Tensor]
+    state: State
+    progress: Progress
+    rows: list[Row]
+    recipe: Mapping[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of the run in `folder`, which must exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self.last = folder / "checkpoints" / "last.safetensors"
+        self.best = folder / "checkpoints" / "best.safetensors"
+        self.metrics = folder / "metrics.jsonl"
+        self._best_epoch: int | None = None
+        self._written = self._cost = 0.0
+
+    def due(self, seconds: float) -> bool:
+        """True where the last write is `seconds` old, and old enough against what it cost."""
+        return time.monotonic() - self._written >= max(seconds, self._cost / SHARE)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Writes all three files. RunError where they cannot be written; what was there before stays."""
+        begun = time.monotonic()
+        parts: list[Tensor] = []
+        about = {
+            "progress": asdict(checkpoint.progress),
+            "recipe": checkpoint.recipe,
+            "plan": take_apart(checkpoint.state, parts),
+        }
+        write_tensors(self.last, KIND, _named(checkpoint, parts), about)
+        self.publish(checkpoint.best, checkpoint.progress, checkpoint.rows)
+        self._written = time.monotonic()
+        self._cost = self._written - begun
+
+    def publish(self, best: Mapping[str, Tensor] | None, progress: Progress, rows: list[Row]) -> None:
+        """Writes the two copies."""
+        if best is not None and progress.best_epoch != self._best_epoch:
+            about = {"epoch": progress.best_epoch, "validation_loss": progress.best_loss}
+            write_tensors(self.best, WEIGHTS_KIND, best, about)
+            self._best_epoch = progress.best_epoch
+        write_rows(self.metrics, rows)
+
+    def load(self, weights: Mapping[str, Tensor], recipe: Mapping[str, Any]) -> Checkpoint | None:
+        """The last checkpoint, or None where none was written yet; renews its copies.
+
+        `weights` are the model's: names, shapes and types must agree. RunError where they do not, where the
+        file is damaged, or where `recipe` is not the one that it was written under.
+        """
+        for remains in (*self.last.parent.glob(".*.part"), *self.metrics.parent.glob(".*.part")):
+            remains.unlink(missing_ok=True)
+        if not self.last.exists():
+            return None
+        tensors, about = read_tensors(self.last, KIND)
+        try:
+            checkpoint = _checkpoint(tensors, about)
+        except (LookupError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{self.last} is damaged: its parts do not fit; train anew in another folder"
+            ) from error
+        self._check(checkpoint, weights, recipe)
+        self.best.unlink(missing_ok=True)
+        self.publish(checkpoint.best, checkpoint.progress, checkpoint.rows)
+        return checkpoint
+
+    def _check(
+        self, checkpoint: Checkpoint, weights: Mapping[str, Tensor], recipe: Mapping[str, Any]
+    ) -> None:
+        for key, now in recipe.items():
+            if (then := checkpoint.recipe.get(key)) != now:
+                raise RunError(
+                    f"{self.last} was written with {key} = {then!r}, now it is {now!r}; "
+                    "resume with the same data and options, or train anew in another folder"
+                )
+        require(self.last, checkpoint.weights, weights)
+        if checkpoint.best is not None:
+            require(self.last, checkpoint.best, weights)
+        for name, moment in checkpoint.moments.items():
+            weight, _, kind = name.rpartition(".")
+            wanted = () if kind == "step" else weights[weight].shape if weight in weights else None
+            if kind not in MOMENTS[recipe["optimizer"]] or moment.shape != wanted:
+                raise RunError(
+                    f"{self.last} holds '{name}' {tuple(moment.shape)}, which does not fit the optimizer"
+                )
+
+
+def _named(checkpoint: Checkpoint, state: list[Tensor]) -> dict[str, Tensor]:
+    groups = {
+        "weights": checkpoint.weights,
+        "best": checkpoint.best or {},
+        "moments": checkpoint.moments,
+        "random": checkpoint.random,
+        "state": {str(index): tensor for index, tensor in enumerate(state)},
+        "history": {"rows": _text_tensor(json.dumps(checkpoint.rows))},
+    }
+    return {f"{group}.{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
+
+
+def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Checkpoint:
+    groups: dict[str, dict[str, Tensor]] = {name: {} for name in GROUPS}
+    for name, tensor in tensors.items():
+        group, _, own = name.partition(".")
+        groups[group][own] = tensor
+    state = groups["state"]
+    return Checkpoint(
+        weights=groups["weights"],
+        best=groups["best"] or None,
+        moments=groups["moments"],
+        random=groups["random"],
+        state=put_together(about["plan"], [state[str(index)] for index in range(len(state))]),
+        progress=TypeAdapter(Progress).validate_json(json.dumps(about["progress"]), strict=True),
+        rows=json.loads(bytes(groups["history"]["rows"].numpy())),
+        recipe=about["recipe"],
+    )
+
+
+def _text_tensor(text: str) -> Tensor:
+    return torch.from_numpy(np.frombuffer(text.encode(), np.uint8).copy())

@@ -1,0 +1,47 @@
+"""SIGINT and SIGTERM in a training: the step ends, a checkpoint is written, then the signal takes effect."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+LEAVE: dict[int, Callable[[], BaseException]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: lambda: SystemExit(128 + signal.SIGTERM),
+}
+
+
+class Interrupts:
+    """While entered, notes the first signal in `asked`; a second one leaves at once.
+
+    Signals that the parent chose to ignore (nohup) stay ignored. Outside the main thread none is noted:
+    Python sets handlers only there.
+    """
+
+    def __init__(self) -> None:
+        self.asked: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interrupts":
+        if threading.current_thread() is threading.main_thread():
+            for number in LEAVE:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def leave(self) -> None:
+        """Raises KeyboardInterrupt or SystemExit(143) where a signal came."""
+        if self.asked is not None:
+            raise LEAVE[self.asked]()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked is not None:
+            raise LEAVE[number]()
+        self.asked = number

@@ -1,0 +1,63 @@
+import pytest
+
+from unrolled.errors import RunError
+from unrolled.training.history import STEP_ROWS, Progress, read_rows, step_stride, write_rows
+
+
+def test_an_epoch_is_summed_up():
+    progress = Progress(epoch=3)
+    for loss, norm in [(1.0, 4.0), (2.0, 0.5), (6.0, 3.0), (0.5, 2.0)]:
+        progress.count(loss, norm, clip=2.0)
+    assert progress.epoch_row(1.25, 0.01, steps_per_epoch=4) == {
+        "kind": "epoch",
+        "epoch": 3,
+        "step": 12,
+        "train_loss": 2.375,
+        "validation_loss": 1.25,
+        "gradient_norm_mean": 2.375,
+        "gradient_norm_max": 4.0,
+        "clipped": 0.5,
+        "learning_rate": 0.01,
+    }
+
+
+def test_without_clipping_no_step_counts_as_clipped():
+    progress = Progress()
+    progress.count(1.0, 1e30, clip=0.0)
+    assert progress.clipped == 0
+
+
+def test_the_next_epoch_begins_anew_and_remembers_the_best():
+    progress = Progress()
+    losses = [3.0, 2.0, 2.0, 2.5, 1.0]
+    better = []
+    for loss in losses:
+        progress.count(loss, 1.0, clip=0.5)
+        better.append((progress.next_epoch(loss), progress.epochs_since_best))
+    assert better == [(True, 0), (True, 0), (False, 1), (False, 2), (True, 0)]
+    assert progress == Progress(epoch=6, best_epoch=5, best_loss=1.0)
+
+
+@pytest.mark.parametrize("steps", [1, 49, 50, 51, 99, 100, 101, 12345])
+def test_the_rows_of_an_epoch_are_bounded_and_there_is_one(steps):
+    assert 1 <= steps // step_stride(steps) <= STEP_ROWS
+
+
+def test_rows_go_through_a_file(tmp_path):
+    rows = [{"kind": "step", "loss": 0.1 + 0.2}, {"kind": "epoch", "epoch": 3}]
+    write_rows(tmp_path / "m.jsonl", rows)
+    assert read_rows(tmp_path / "m.jsonl") == rows
+    assert (tmp_path / "m.jsonl").read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize("line", ["{", "[1, 2]", "3", "[" * 100_000, ""])
+def test_a_damaged_line_is_named(tmp_path, line):
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"kind": "step"}\n' + line + "\n")
+    with pytest.raises(RunError, match=r"m\.jsonl, line 2: wanted a JSON object"):
+        read_rows(path)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(RunError, match="cannot read"):
+        read_rows(tmp_path / "none.jsonl")

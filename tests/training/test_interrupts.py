@@ -1,0 +1,47 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from unrolled.training.interrupts import Interrupts
+
+
+@pytest.mark.parametrize(
+    "number, kind, text", [(signal.SIGINT, KeyboardInterrupt, "^$"), (signal.SIGTERM, SystemExit, "143")]
+)
+def test_the_first_signal_waits_and_the_second_does_not(number, kind, text):
+    before = signal.getsignal(number)
+    with Interrupts() as interrupts:
+        interrupts.leave()
+        os.kill(os.getpid(), number)
+        assert interrupts.asked == number
+        with pytest.raises(kind, match=text):
+            interrupts.leave()
+        with pytest.raises(kind, match=text):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+def test_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interrupts.asked is None
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_outside_the_main_thread_nothing_is_touched():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def enter():
+        with Interrupts() as interrupts:
+            seen.append((signal.getsignal(signal.SIGTERM), interrupts.asked))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [(before, None)]

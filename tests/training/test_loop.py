@@ -1,0 +1,316 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from unrolled.errors import TrainingError
+from unrolled.runs import Run
+from unrolled.training.config import TrainingConfig
+from unrolled.training.progress import Reporter
+
+from .example import STEPS, Batch, Example, Sums, same
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "run", {}, "test")
+
+
+def config(**options):
+    return TrainingConfig(**({"epochs": 3, "learning_rate": 0.01, "threads": 1} | options))
+
+
+def test_the_loop_is_the_plain_loop_written_out():
+    """Every part once by hand: seed, carried and cut state, clipping, Adam, best epoch."""
+    example, twin = Example(), Example()
+    torch.manual_seed(7)
+    optimizer = torch.optim.Adam(twin.model.parameters(), lr=0.01, fused=True)
+    losses, kept = [], {}
+    for epoch in (1, 2, 3):
+        state = None
+        for batch in Sums().batches(epoch):
+            optimizer.zero_grad()
+            loss, (h, c) = twin.step(batch, state)
+            loss.backward()
+            nn.utils.clip_grad_norm_(twin.model.parameters(), 0.2)
+            optimizer.step()
+            state = (h.detach(), c.detach())
+        twin.model.eval()
+        losses.append(twin.validate())
+        twin.model.train()
+        kept[losses[-1]] = {name: tensor.clone() for name, tensor in twin.model.state_dict().items()}
+    twin.model.load_state_dict(kept[min(losses)])
+
+    history = example.train(config(seed=7, clip=0.2))
+    assert same(example.model, twin.model)
+    assert [row["validation_loss"] for row in history.rows if row["kind"] == "epoch"] == losses
+
+
+def test_the_carried_state_has_the_values_of_one_long_pass():
+    """Here the recurrent weights are held still, so the pieces can be compared with the whole."""
+    pieces, rnn = list(Sums().batches(1)), nn.LSTM(2, 5, batch_first=True)
+    losses = []
+
+    class Held(Example):
+        def step(self, batch, state):
+            y, state = rnn(batch.x, state)
+            losses.append(y.detach())
+            return y.mean() + self.model.head.bias.sum() * 0, state
+
+    Held().train(config(epochs=1))
+    whole, _ = rnn(torch.cat([batch.x for batch in pieces], 1))
+    # oneDNN may tile 65 steps otherwise than 5; the values agree to rounding.
+    torch.testing.assert_close(torch.cat(losses, 1), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_no_gradient_reaches_the_batch_before():
+    seen = []
+
+    class Cut(Example):
+        def step(self, batch, state):
+            seen.append(state)
+            return super().step(batch, state)
+
+    Cut().train(config(epochs=2))
+    assert seen[0] is None and seen[STEPS] is None
+    states = [tensor for state in seen if state is not None for tensor in state]
+    assert len(states) == 2 * 2 * (STEPS - 1)
+    assert all(not tensor.requires_grad and tensor.grad_fn is None for tensor in states)
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    losses = iter([5.0, 3.0, 4.0, 3.0, 9.0])
+    example, states = Example(), []
+
+    def validate():
+        assert not example.model.training and not torch.is_grad_enabled()
+        states.append({name: tensor.clone() for name, tensor in example.model.state_dict().items()})
+        return next(losses)
+
+    history = example.train(config(epochs=50, patience=3), validate=validate)
+    assert (history.best_epoch, history.best_loss, len(states)) == (2, 3.0, 5)
+    assert history.stopped == "no lower validation loss for 3 epochs"
+    assert all(torch.equal(states[1][name], tensor) for name, tensor in example.model.state_dict().items())
+    assert not example.model.training
+
+
+def test_patience_zero_never_stops_early():
+    history = Example().train(config(epochs=8, patience=0), validate=lambda: 1.0)
+    assert history.stopped == "epochs = 8 reached"
+    assert history.best_epoch == 1
+
+
+def test_the_history_holds_every_number_and_no_time():
+    history = Example().train(config(epochs=2, schedule="cosine"))
+    epochs = [row for row in history.rows if row["kind"] == "epoch"]
+    steps = [row for row in history.rows if row["kind"] == "step"]
+    assert [row["step"] for row in steps] == list(range(1, 2 * STEPS + 1))
+    assert [row["step"] for row in epochs] == [STEPS, 2 * STEPS]
+    first = [row for row in steps if row["epoch"] == 1]
+    assert epochs[0]["train_loss"] == pytest.approx(sum(row["loss"] for row in first) / STEPS, rel=1e-12)
+    assert epochs[0]["gradient_norm_max"] == max(row["gradient_norm"] for row in first)
+    assert epochs[1]["learning_rate"] == 0.01 * 0.5 * (1 + math.cos(math.pi * (2 * STEPS - 1) / (2 * STEPS)))
+    assert not any("second" in key or "time" in key for row in history.rows for key in row)
+
+
+def test_everything_follows_from_the_seed_and_the_callers_generator_is_left_alone():
+    one, two, other = Example(), Example(), Example()
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    one.train(config(seed=1))
+    assert torch.equal(torch.rand(3), expected)
+    two.train(config(seed=1))
+    other.train(config(seed=2))
+    assert same(one.model, two.model)
+    assert not same(one.model, other.model)
+
+
+def test_the_thread_count_is_set_and_given_back():
+    before, seen = torch.get_num_threads(), set()
+    example = Example(lambda number: seen.add(torch.get_num_threads()))
+    example.train(config(epochs=1, threads=before + 1))
+    assert seen == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+class TestNotFinite:
+    def fail_at(self, run, number, spoil, **options):
+        """Trains up to step `number`, where `spoil(example)` acts: example, message, weights before it."""
+        before = {}
+
+        def hook(step):
+            if step == number:
+                before.update({name: t.clone() for name, t in example.model.state_dict().items()})
+                spoil(example)
+
+        example = Example(hook)
+        with pytest.raises(TrainingError) as caught:
+            example.train(config(**options), run.checkpoints)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert "lower learning_rate (now 0.01) or clip" in message
+        assert f"resume from {run.checkpoints.last}" in message
+        self.resumes(run)
+        return example, message, before
+
+    def resumes(self, run):
+        """The checkpoint on disk is good: a training without the fault goes on from it to the same end."""
+        healthy, whole = Example(), Example()
+        healthy.train(config(), run.checkpoints, resume=True)
+        whole.train(config())
+        assert same(healthy.model, whole.model)
+
+    def test_loss(self, run):
+        def spoil(example):
+            example.model.head.register_forward_hook(lambda module, inputs, output: output * math.nan)
+
+        example, message, before = self.fail_at(run, STEPS + 4, spoil)
+        assert message.startswith(f"epoch 2, step 4 of {STEPS}: the loss is nan")
+        assert all(torch.equal(before[name], t) for name, t in example.model.state_dict().items())
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_gradient(self, run, value):
+        def spoil(example):
+            example.model.rnn.weight_hh_l0.register_hook(lambda g: torch.full_like(g, value))
+
+        example, message, before = self.fail_at(run, 5, spoil)
+        assert message.startswith(f"epoch 1, step 5 of {STEPS}: the gradient of 'rnn.weight_hh_l0' is NaN")
+        assert all(torch.equal(before[name], t) for name, t in example.model.state_dict().items())
+
+    def test_weight(self, run):
+        def spoil(example):
+            def poison(*call):
+                handle.remove()
+                with torch.no_grad():
+                    example.model.rnn.bias_hh_l0[3] = math.inf
+
+            handle = register_optimizer_step_post_hook(poison)
+
+        _, message, _ = self.fail_at(run, 3, spoil, optimizer="adam")
+        start = f"epoch 1, step 3 of {STEPS}: the update made the weight 'rnn.bias_hh_l0' NaN or infinite"
+        assert message.startswith(start)
+
+    def test_input(self):
+        class Spoilt(Sums):
+            def batches(self, epoch, skip=0):
+                for number, batch in enumerate(super().batches(epoch, skip), start=skip):
+                    x = batch.x.clone()
+                    x[1, 2, 0] = math.nan if number == 6 else 0.0
+                    yield Batch(x, batch.y)
+
+        wanted = f"epoch 1, step 7 of {STEPS}: the loss is nan .*'x' of this batch holds NaN or infinity"
+        with pytest.raises(TrainingError, match=wanted):
+            Example().train(config(), batches=Spoilt())
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_validation(self, value):
+        losses = iter([1.0, value])
+        with pytest.raises(TrainingError, match=f"epoch 2: the validation loss is {value}"):
+            Example().train(config(), validate=lambda: next(losses))
+
+
+class Clock:
+    """Time that passes only where a step is taken."""
+
+    def __init__(self, monkeypatch, seconds_per_step):
+        self.now, self.pace = 0.0, seconds_per_step
+        monkeypatch.setattr("unrolled.training.loop.time.monotonic", lambda: self.now)
+
+    def tick(self, number):
+        self.now += self.pace
+
+
+def test_minutes_end_the_training_within_an_epoch(monkeypatch, run):
+    clock = Clock(monkeypatch, 1.0)
+    example = Example(clock.tick)
+    history = example.train(config(epochs=None, minutes=(STEPS + 4) / 60), run.checkpoints)
+    assert history.stopped.startswith("minutes = ")
+    assert [row["step"] for row in history.rows if row["kind"] == "epoch"] == [STEPS, STEPS + 4]
+    assert run.read_metrics() == list(history.rows)
+
+
+def test_a_budget_shorter_than_a_step_still_takes_one(monkeypatch):
+    clock = Clock(monkeypatch, 1.0)
+    history = Example(clock.tick).train(config(minutes=1e-6))
+    assert [row["step"] for row in history.rows] == [1, 1]
+
+
+def test_a_resume_has_the_remaining_minutes_and_more_minutes_go_on_exactly(monkeypatch, run):
+    clock = Clock(monkeypatch, 1.0)
+    short, long = ({"epochs": 9, "minutes": steps / 60} for steps in (STEPS + 4, 2 * STEPS + 6))
+    Example(clock.tick).train(config(**short), run.checkpoints)
+    again = Example(clock.tick)
+    history = again.train(config(**short), run.checkpoints, resume=True)
+    assert again.steps == 0
+    assert [row["step"] for row in history.rows if row["kind"] == "epoch"] == [STEPS, STEPS + 4]
+
+    more, whole = Example(clock.tick), Example(clock.tick)
+    resumed = more.train(config(**long), run.checkpoints, resume=True)
+    assert more.steps == STEPS + 2
+    assert resumed.rows == whole.train(config(**long)).rows
+    assert same(more.model, whole.model)
+
+
+def test_a_finished_training_resumed_returns_at_once_and_more_epochs_go_on(run):
+    first = Example().train(config(), run.checkpoints)
+    again, more, whole = Example(), Example(), Example()
+    assert again.train(config(), run.checkpoints, resume=True).rows == first.rows
+    assert again.steps == 0
+    longer = more.train(config(epochs=5), run.checkpoints, resume=True)
+    assert longer.rows == whole.train(config(epochs=5)).rows
+    assert same(more.model, whole.model)
+
+
+def test_the_reporter_sees_every_step_epoch_and_end_and_is_closed_on_errors():
+    class Seen(Reporter):
+        def __init__(self):
+            self.calls = []
+
+        def start(self, plan, steps_done, seconds):
+            self.calls.append(("start", plan.epochs, steps_done))
+
+        def step(self, epoch, steps_done, loss):
+            self.calls.append(("step", epoch, steps_done))
+
+        def epoch(self, row, best):
+            self.calls.append(("epoch", row["epoch"], best))
+
+        def note(self, line):
+            self.calls.append(("note", line))
+
+        def close(self):
+            self.calls.append(("close",))
+
+    seen = Seen()
+    losses = iter([2.0, 3.0])
+    Example().train(config(epochs=2), report=seen, validate=lambda: next(losses))
+    steps = [("step", 1 + number // STEPS, number + 1) for number in range(2 * STEPS)]
+    assert seen.calls == [
+        ("start", 2, 0),
+        *steps[:STEPS],
+        ("epoch", 1, True),
+        *steps[STEPS:],
+        ("epoch", 2, False),
+        ("note", "stopped: epochs = 2 reached; kept epoch 1, validation loss 2"),
+        ("close",),
+    ]
+    with pytest.raises(TrainingError):
+        Example().train(config(), report=seen, validate=lambda: math.nan)
+    assert seen.calls[-1] == ("close",)
+
+
+def test_batches_that_break_their_promise_are_refused():
+    class Short(Sums):
+        def batches(self, epoch, skip=0):
+            return list(super().batches(epoch, skip))[:-1]
+
+    with pytest.raises(ValueError, match=f"gave {STEPS - 1} batches in epoch 1, steps_per_epoch promised"):
+        Example().train(config(), batches=Short())
+
+
+def test_resume_without_checkpoints_is_a_wrong_call():
+    with pytest.raises(ValueError, match="pass checkpoints"):
+        Example().train(config(), resume=True)

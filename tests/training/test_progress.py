@@ -1,0 +1,100 @@
+import io
+
+import pytest
+
+from unrolled.training.progress import Bar, Lines, Pace, Plan, Reporter, reporter
+
+ROW = {
+    "kind": "epoch",
+    "epoch": 2,
+    "step": 20,
+    "train_loss": 0.5,
+    "validation_loss": 0.25,
+    "gradient_norm_mean": 1.5,
+    "gradient_norm_max": 3.0,
+    "clipped": 0.125,
+    "learning_rate": 0.01,
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 100.0
+
+    monkeypatch.setattr("unrolled.training.progress.time.monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_the_stream_decides(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    assert type(reporter(stream=Terminal())) is Bar
+    assert type(reporter(stream=io.StringIO())) is Lines
+    assert type(reporter(silent=True, stream=Terminal())) is Reporter
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(reporter(stream=Terminal())) is Lines
+
+
+def test_a_line_an_epoch(clock):
+    stream = io.StringIO()
+    with Lines(stream) as report:
+        report.start(Plan(steps_per_epoch=10, epochs=5, minutes=None), steps_done=10, seconds=3.0)
+        clock.now += 4
+        report.step(2, 19, 0.7)
+        report.epoch(ROW, best=True)
+        report.epoch(ROW | {"clipped": 0.0}, best=False)
+        report.note("stopped: because")
+    assert stream.getvalue().splitlines() == [
+        "epoch 2/5: train 0.5, validation 0.25 (best), gradient 1.5, 12% clipped, 2.5 steps/s, 0:00:12 left",
+        "epoch 2/5: train 0.5, validation 0.25, gradient 1.5, 2.5 steps/s, 0:00:12 left",
+        "stopped: because",
+    ]
+
+
+def test_the_bar_shows_epoch_loss_validation_rate_and_the_end(clock, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "140")
+    stream = Terminal()
+    with Bar(stream) as report:
+        report.start(Plan(steps_per_epoch=10, epochs=5, minutes=None), steps_done=0, seconds=0.0)
+        clock.now += 4
+        report.epoch(ROW, best=True)
+        report.step(3, 21, 0.7)
+    text = stream.getvalue()
+    assert "epoch 3/5" in text
+    assert "loss 0.7, validation 0.25 (best), 5.25 steps/s, 0:00:06 left" in text
+
+
+def test_the_bar_is_drawn_at_most_so_often(clock, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Bar, "_draw", lambda self, *last: drawn.append(last))
+    with Bar(Terminal()) as report:
+        report.start(Plan(steps_per_epoch=1000, epochs=1, minutes=None), steps_done=0, seconds=0.0)
+        for step in range(1, 1001):
+            clock.now += 0.002
+            report.step(1, step, 0.5)
+    assert 14 <= len(drawn) <= 18
+    assert drawn[-1] == (1, 1000, 0.5)
+
+
+def test_a_bar_that_never_began_closes():
+    with Bar(Terminal()):
+        pass
+
+
+def test_the_nearer_end_counts(clock):
+    both = Pace(Plan(steps_per_epoch=10, epochs=100, minutes=1.0), steps_done=0, seconds=30.0)
+    clock.now += 10
+    assert both.share(20) == pytest.approx(40 / 60)
+    assert both.text(20) == "2 steps/s, 0:00:20 left"
+    assert both.epoch(7) == "7/100"
+    endless = Pace(Plan(steps_per_epoch=10, epochs=None, minutes=1.0), steps_done=0, seconds=0.0)
+    assert endless.epoch(7) == "7"
+    clock.now += 100
+    assert endless.share(20) == 1.0
+    assert endless.text(20).endswith("0:00:00 left")
