@@ -1,0 +1,43 @@
+"""Parameters of one cell in a module, under torch.nn's names."""
+
+import dataclasses
+
+import torch
+from torch import nn
+
+from unrolled.cells import Cell
+
+
+def register(
+    module: nn.Module,
+    cell: Cell,
+    input_size: int,
+    hidden_size: int,
+    bias: bool,
+    suffix: str,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> tuple[str, ...]:
+    """Adds the cell's parameters to `module` as `weight_ih` + suffix …; their names without the suffix."""
+    shapes = cell.shapes(input_size, hidden_size, bias)
+    for name, shape in shapes.items():
+        add(module, name + suffix, shape, device, dtype)
+    return tuple(shapes)
+
+
+def add(
+    module: nn.Module,
+    name: str,
+    shape: tuple[int, ...],
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> None:
+    """One parameter, not yet filled."""
+    module.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+
+
+def options_text(cell: Cell) -> list[str]:
+    """The options of a cell that are not its defaults, as they stand in `repr`."""
+    fields = dataclasses.fields(cell)  # type: ignore[arg-type]
+    values = [(f.name, getattr(cell, f.name), f.default) for f in fields]
+    return [f"{name}={value!r}" for name, value, default in values if value != default]

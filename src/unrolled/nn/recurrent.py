@@ -1,0 +1,208 @@
+"""Any cell, in layers and directions: sizes, options, parameters and the order in which they run."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout as drop
+
+from unrolled.cells import Call, Cell
+from unrolled.cells.cell import refuse
+from unrolled.kernels import aten, dispatch
+from unrolled.nn import masks, options, parameters
+from unrolled.nn import state as states
+from unrolled.nn.layer import SequenceModule
+from unrolled.nn.merge import MERGES, merged
+from unrolled.nn.options import Device, Rates, Size
+from unrolled.nn.state import Named
+
+
+class Place(NamedTuple):
+    """One direction of one layer: its size, and the names of its parameters and states."""
+
+    reverse: bool
+    hidden_size: int
+    suffix: str  # "_l0_reverse"
+    parameters: tuple[str, ...]  # as the cell names them: "weight_ih"
+    states: tuple[str, ...]  # "layer0.backward.h"
+
+
+class Recurrent(SequenceModule):
+    """Runs `cell` over x (T, B, I) -> y (T, B, F), in `num_layers` layers, in one direction or both.
+
+    hidden_size           H, or a pair (forward, backward) where bidirectional
+    dropout               on the outputs of every layer but the last, in training
+    reverse               one direction, backward in time; its parameters end in `_reverse`
+    merge                 of two directions into one output: concat (F both sizes added), sum, mean, product
+    recurrent_dropout     a fresh mask at each step on h_{t-1} on its way into the products, and only there
+    variational_dropout   one mask for all steps of a row on x and one on h_{t-1}, in each layer and direction
+    zoneout               chance that a unit keeps its old state; its expectation in evaluation; one
+                          number, or for the LSTM a pair (h, c)
+    learn_initial_state   parameters initial_h_l0 (H,) …, zero at first, stand for hx where it is None
+    backend               cpu, torch or reference (kernels/dispatch.py); None: the best that can
+
+    Names, shapes and first values of the parameters are torch.nn's: uniform within ±1/√H. Gains start at one,
+    shifts at zero. Raises ValueError for impossible sizes and combinations.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: Size,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        merge: str = "concat",
+        recurrent_dropout: float = 0.0,
+        variational_dropout: float = 0.0,
+        zoneout: Rates = 0.0,
+        learn_initial_state: bool = False,
+        reverse: bool = False,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.cell, self.kinds = cell, cell.states
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = (
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+        )
+        self.merge, self.reverse, self.backend = merge, reverse, backend
+        self.recurrent_dropout, self.variational_dropout = recurrent_dropout, variational_dropout
+        self.zoneout, self.learn_initial_state = zoneout, learn_initial_state
+        self._check_options()
+        sizes = options.sizes_of(hidden_size, bidirectional)
+        self.output_size = MERGES[merge].size([cell.state_sizes(H)[0] for H in sizes])
+        self.depth = num_layers
+        if len(set(sizes)) > 1:
+            self.kinds = None
+        self._places = [self._register(k, sizes, device, dtype) for k in range(num_layers)]
+        self.reset_parameters()
+        self.flatten_parameters()
+
+    def _check_options(self) -> None:
+        o = options
+        refuse(o.size_refusals(self.input_size, self.hidden_size, self.num_layers, self.bidirectional))
+        refuse(o.direction_refusals(self.hidden_size, self.bidirectional, self.reverse, self.merge))
+        refuse(
+            o.dropout_refusals(
+                self.dropout, self.num_layers, self.recurrent_dropout, self.variational_dropout
+            )
+        )
+        refuse(o.zoneout_refusals(self.zoneout, self.cell))
+        dispatch.check_backend(self.backend)
+
+    def _register(
+        self, layer: int, sizes: tuple[int, ...], device: Device, dtype: torch.dtype | None
+    ) -> list[Place]:
+        """Makes the parameters of one layer."""
+        places = []
+        input_size = self.input_size if layer == 0 else self.output_size
+        for k, H in enumerate(sizes):
+            reverse = self.reverse or k == 1
+            suffix = f"_l{layer}" + ("_reverse" if reverse else "")
+            names = parameters.register(self, self.cell, input_size, H, self.bias, suffix, device, dtype)
+            if self.learn_initial_state:
+                for kind, size in zip(self.cell.states, self.cell.state_sizes(H), strict=True):
+                    parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
+            prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
+            places.append(Place(reverse, H, suffix, names, tuple(f"{prefix}.{s}" for s in self.cell.states)))
+        return places
+
+    def reset_parameters(self) -> None:
+        """Draws the first values anew, in the order of torch.nn."""
+        for place in self._all_places():
+            self.cell.initialise(self._parameters_of(place), place.hidden_size**-0.5)
+            for initial in self._initial(place):
+                nn.init.zeros_(initial)
+
+    def flatten_parameters(self) -> None:
+        """Moves the weights into the layout that cuDNN is fastest with. Does nothing off the GPU."""
+        if not dispatch.takes("torch", self.cell.name, self.cell.wants):
+            return
+        for place in self._all_places():
+            aten.flatten(self.cell, self._parameters_of(place))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.flatten_parameters()  # moving to a GPU scatters them
+        return self
+
+    def _all_places(self) -> list[Place]:
+        return [place for layer in self._places for place in layer]
+
+    def _parameters_of(self, place: Place) -> dict[str, Tensor]:
+        return {name: getattr(self, name + place.suffix) for name in place.parameters}
+
+    def _initial(self, place: Place) -> list[Tensor]:
+        """The learned initial states of a place, none where they are not learned."""
+        kinds = self.cell.states if self.learn_initial_state else ()
+        return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
+
+    def state_sizes(self) -> dict[str, int]:
+        sizes = [zip(p.states, self.cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
+        return {name: size for of_place in sizes for name, size in of_place}
+
+    def initial_state(self, batch: int) -> Named:
+        if not self.learn_initial_state:
+            return states.zeros(self.state_sizes(), batch, next(self.parameters()))
+        learned = [zip(p.states, self._initial(p), strict=True) for p in self._all_places()]
+        return {name: s.expand(batch, -1) for of_place in learned for name, s in of_place}
+
+    def unroll(
+        self, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
+    ) -> tuple[Tensor, Named, Named]:
+        last: Named = {}
+        every: Named = {}
+        for k, layer in enumerate(self._places):
+            parts = []
+            for place in layer:
+                call = self._call(place, x, lengths, state, return_states)
+                result = dispatch.run(call, self.backend)
+                parts.append(result.y)
+                last.update(zip(place.states, result.last, strict=True))
+                if result.states is not None:
+                    every.update(zip(place.states, result.states, strict=True))
+            x = merged(parts, self.merge)
+            if k + 1 < self.num_layers:
+                x = drop(x, self.dropout, self.training)
+        return x, last, every
+
+    def _call(
+        self, place: Place, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
+    ) -> Call:
+        p = self._parameters_of(place)
+        T, B, _ = x.shape
+        drawn = masks.draw(
+            p["weight_hh"],
+            T,
+            B,
+            self.cell.state_sizes(place.hidden_size),
+            self.training,
+            fresh=self.recurrent_dropout,
+            fixed=self.variational_dropout,
+            rates=options.rates_of(self.zoneout, self.cell),
+        )
+        if self.variational_dropout and self.training:
+            x = x * masks.thinning(x, (B, x.shape[-1]), self.variational_dropout)
+        before = tuple(state[name] for name in place.states)
+        return Call(self.cell, x, before, p, lengths, drawn, place.reverse, return_states)
+
+    def extra_repr(self) -> str:
+        shown = [
+            f"{name}={getattr(self, name)!r}"
+            for name, v in options.DEFAULTS.items()
+            if getattr(self, name) != v
+        ]
+        return ", ".join(
+            [f"{self.input_size}, {self.hidden_size}", *parameters.options_text(self.cell), *shown]
+        )

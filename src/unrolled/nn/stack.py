@@ -1,0 +1,122 @@
+"""Layers of any cells, sizes and directions on top of one another."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout as drop
+
+from unrolled.cells.cell import refuse
+from unrolled.cells.loop import valid_steps
+from unrolled.nn.layer import SequenceModule
+from unrolled.nn.state import Named
+
+
+class Stack(SequenceModule):
+    """Runs `layers` in order: x (T, B, I) -> y (T, B, F) of the last. The state is a dict over all.
+
+    residual   True, or a truth for each layer: y = x + layer(x), where both are of one size
+    dropout    on the outputs of every layer but the last, in training
+
+    Raises ValueError, with the layer's place in the list, where sizes do not meet.
+    """
+
+    def __init__(
+        self, layers: Iterable[SequenceModule], residual: bool | Sequence[bool] = False, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        members = self._members()
+        self.residual = [residual] * len(members) if isinstance(residual, bool) else list(residual)
+        self.dropout = dropout
+        self._check_options(members)
+        self.input_size, self.output_size = members[0].input_size, members[-1].output_size
+        self.batch_first, self.kinds = members[0].batch_first, None
+        self.depth = sum(layer.depth for layer in members)
+
+    def _members(self) -> list[SequenceModule]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def _check_options(self, members: list[SequenceModule]) -> None:
+        count, dropout = len(members), self.dropout
+        refuse(
+            [
+                (count == 0, "a stack of no layers; give at least one"),
+                (
+                    len(self.residual) != count,
+                    f"residual={self.residual} for {count} layers; give one for each",
+                ),
+                (not 0 <= dropout <= 1, f"dropout={dropout}: wanted 0 to 1"),
+                (
+                    dropout > 0 and count == 1,
+                    f"dropout={dropout} and one layer exclude each other: it acts between layers; add one",
+                ),
+            ]
+        )
+        for k, (layer, residual) in enumerate(zip(members, self.residual, strict=True)):
+            below = members[k - 1] if k else layer
+            got, wanted = layer.input_size, below.output_size if k else layer.input_size
+            refuse(
+                [
+                    (
+                        got != wanted,
+                        f"layer {k} reads input_size={got}, but layer {k - 1} gives {wanted} features",
+                    ),
+                    (
+                        layer.batch_first != below.batch_first,
+                        f"layer {k} has batch_first={layer.batch_first}, layer {k - 1} {below.batch_first}; "
+                        "make them equal",
+                    ),
+                    (
+                        residual and got != layer.output_size,
+                        f"residual and layer {k} exclude each other: it reads {got} features and gives "
+                        f"{layer.output_size}; set residual False for it or make them equal",
+                    ),
+                ]
+            )
+
+    def _renamed(self) -> list[dict[str, str]]:
+        """For each layer: name of a state in the stack -> its name in the layer."""
+        names, below = [], 0
+        for layer in self._members():
+            own = [name.split(".", 1) for name in layer.state_names()]
+            offset = len("layer")
+            names.append({f"layer{below + int(k[offset:])}.{rest}": f"{k}.{rest}" for k, rest in own})
+            below += layer.depth
+        return names
+
+    def state_sizes(self) -> dict[str, int]:
+        sizes = {}
+        for layer, names in zip(self._members(), self._renamed(), strict=True):
+            own = layer.state_sizes()
+            sizes.update({name: own[theirs] for name, theirs in names.items()})
+        return sizes
+
+    def initial_state(self, batch: int) -> Named:
+        state = {}
+        for layer, names in zip(self._members(), self._renamed(), strict=True):
+            own = layer.initial_state(batch)
+            state.update({name: own[theirs] for name, theirs in names.items()})
+        return state
+
+    def unroll(
+        self, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
+    ) -> tuple[Tensor, Named, Named]:
+        last: Named = {}
+        every: Named = {}
+        if lengths is not None and self.residual[0]:
+            x = torch.where(valid_steps(x, lengths), x, 0)  # the sum would carry its padding past the layer
+        for k, (layer, names) in enumerate(zip(self._members(), self._renamed(), strict=True)):
+            own = {theirs: state[name] for name, theirs in names.items()}
+            y, own_last, own_every = layer.unroll(x, lengths, own, return_states)
+            x = x + y if self.residual[k] else y
+            last.update({name: own_last[theirs] for name, theirs in names.items()})
+            every.update({name: own_every[theirs] for name, theirs in names.items() if return_states})
+            if k + 1 < len(self.layers):
+                x = drop(x, self.dropout, self.training)
+        return x, last, every
+
+    def extra_repr(self) -> str:
+        return (
+            f"residual={self.residual}, dropout={self.dropout}" if any(self.residual) or self.dropout else ""
+        )

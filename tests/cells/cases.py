@@ -1,0 +1,32 @@
+"""Cells and options that the tests in this folder go through."""
+
+import dataclasses
+
+from unrolled.cells import GRU, LSTM, Elman
+
+CELLS = {
+    "tanh": Elman("tanh"),
+    "relu": Elman("relu"),
+    "sigmoid": Elman("sigmoid"),
+    "gru": GRU(),
+    "gru reset before": GRU(reset_after=False),
+    "gru layer norm": GRU(layer_norm=True),
+    "gru reset before, layer norm": GRU(reset_after=False, layer_norm=True),
+    "lstm": LSTM(),
+    "lstm projected": LSTM(proj_size=3),
+    "lstm peephole": LSTM(peephole=True),
+    "lstm blocks": LSTM(cells_per_block=2),
+    "lstm coupled": LSTM(coupled_input_forget=True),
+    "lstm layer norm": LSTM(layer_norm=True),
+    "lstm blocks, peephole": LSTM(cells_per_block=3, peephole=True),
+    "lstm coupled, peephole": LSTM(coupled_input_forget=True, peephole=True),
+    "lstm everything": LSTM(3, peephole=True, cells_per_block=2, coupled_input_forget=True, layer_norm=True),
+    "lstm everything but coupling": LSTM(2, peephole=True, cells_per_block=3, layer_norm=True),
+}
+
+
+def options(cell):
+    """The options of the equations, for the oracle."""
+    fields = dataclasses.asdict(cell)
+    fields.pop("forget_bias", None)
+    return fields
