@@ -1,0 +1,176 @@
+/* Matrix products in one fixed order: out[r][j] = start[r][j] + Σ_k a[r][k] b[k][j], a chain of fused
+   multiply-adds over k = 0 … K - 1 per element. No element's chain depends on how many rows or columns stand
+   beside it, and a chain that is cut in two, its middle stored and loaded again, gives the same bits.
+
+   b is packed: panels of four vectors of columns, each panel's rows k one after another, so that a tile reads
+   it front to back. README.md draws it. */
+#pragma once
+
+#include "buffer.h"
+#include "vec.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+inline constexpr Index panel_vectors = 4;
+
+template <class Real>
+inline constexpr Index panel_columns = panel_vectors * lanes<Real>;
+
+inline Index minimum(Index a, Index b) {
+  return a < b ? a : b;
+}
+inline Index maximum(Index a, Index b) {
+  return a > b ? a : b;
+}
+inline Index divide_up(Index a, Index b) {
+  return (a + b - 1) / b;
+}
+
+/* A packed (depth, columns) matrix; columns past the last are zero up to a whole panel. */
+template <class Real>
+struct Packed {
+  const Real* data;
+  Index depth, columns;
+};
+
+template <class Real>
+inline Index packed_size(Index depth, Index columns) {
+  return divide_up(columns, panel_columns<Real>) * panel_columns<Real> * depth;
+}
+
+/* Rows of pointers, so that the rows of a and out may lie anywhere. */
+template <class Real>
+struct Product {
+  Index rows;
+  const Real* const* a; // a[r][k * a_step]
+  Index a_step;
+  Packed<Real> b;
+  const Real* const* start; // start[r][j]; null: zero. May be out
+  Real* const* out;         // out[r][j]
+  bool add;                 // add the sum to out instead of overwriting it
+};
+
+/* Rows × Vectors sums held in registers while k runs. */
+template <class Real, int Rows, int Vectors>
+void tile(const Product<Real>& p, Index row, Index column) {
+  constexpr int width = lanes<Real>;
+  constexpr int last = Vectors - 1;
+  const Index tail = minimum(width, p.b.columns - column - last * width);
+
+  Vec<Real> sum[Rows][Vectors] = {};
+  if (p.start)
+    for (int r = 0; r < Rows; ++r) {
+      const Real* from = p.start[row + r] + column;
+      for (int v = 0; v < last; ++v)
+        sum[r][v] = load(from + v * width);
+      sum[r][last] = load(from + last * width, tail);
+    }
+
+  const Real* a[Rows];
+  for (int r = 0; r < Rows; ++r)
+    a[r] = p.a[row + r];
+  const Real* b = p.b.data + column * p.b.depth;
+  const Index panel_size = panel_columns<Real> * p.b.depth;
+
+  for (Index k = 0, at = 0; k < p.b.depth; ++k, at += p.a_step, b += panel_columns<Real>) {
+    Vec<Real> weights[Vectors];
+#pragma GCC unroll 16
+    for (int v = 0; v < Vectors; ++v)
+      weights[v] = load(b + v / panel_vectors * panel_size + v % panel_vectors * width);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      const Vec<Real> x = broadcast(a[r][at]);
+#pragma GCC unroll 16
+      for (int v = 0; v < Vectors; ++v)
+        sum[r][v] = fma(x, weights[v], sum[r][v]);
+    }
+  }
+
+  for (int r = 0; r < Rows; ++r) {
+    Real* to = p.out[row + r] + column;
+    for (int v = 0; v < last; ++v)
+      store(to + v * width, p.add ? load(to + v * width) + sum[r][v] : sum[r][v]);
+    to += last * width;
+    store(to, p.add ? load(to, tail) + sum[r][last] : sum[r][last], tail);
+  }
+}
+
+/* Few rows take more columns at once, so that enough independent chains are under way. */
+constexpr int widest(int rows) {
+  const int vectors = sum_registers / rows;
+  return vectors > 16 ? 16 : vectors / panel_vectors * panel_vectors;
+}
+inline constexpr int most_rows = sum_registers / panel_vectors;
+
+template <class Real>
+struct Tiles {
+  void (*run[most_rows + 1][widest(1) + 1])(const Product<Real>&, Index, Index) = {};
+
+  constexpr Tiles() { fill<1, 1>(); }
+
+private:
+  template <int Rows, int Vectors>
+  constexpr void fill() {
+    run[Rows][Vectors] = tile<Real, Rows, Vectors>;
+    if constexpr (Vectors < widest(Rows))
+      fill<Rows, Vectors + 1>();
+    else if constexpr (Rows < most_rows)
+      fill<Rows + 1, 1>();
+  }
+};
+
+template <class Real>
+inline constexpr Tiles<Real> tiles{};
+
+template <class Real>
+void multiply(const Product<Real>& p) {
+  if (p.rows == 0)
+    return;
+  const Index blocks = divide_up(p.rows, most_rows);
+  const Index width = widest(static_cast<int>(divide_up(p.rows, blocks)));
+  const Index vectors = divide_up(p.b.columns, lanes<Real>);
+  for (Index v = 0; v < vectors; v += width)
+    for (Index block = blocks, row = 0; block > 0; --block) {
+      const Index rows = divide_up(p.rows - row, block);
+      tiles<Real>.run[rows][minimum(width, vectors - v)](p, row, v * lanes<Real>);
+      row += rows;
+    }
+}
+
+/* One panel of b from rows of memory: b[k][j] = rows[k][column + j]. */
+template <class Real>
+void pack_panel(const Real* const* rows, Index depth, Index column, Index columns, Real* panel) {
+  for (Index k = 0; k < depth; ++k, panel += panel_columns<Real>)
+    for (Index v = 0; v < panel_vectors; ++v) {
+      const Index rest = maximum(0, minimum(lanes<Real>, columns - v * lanes<Real>));
+      store(panel + v * lanes<Real>, load(rows[k] + column + v * lanes<Real>, rest));
+    }
+}
+
+/* The whole of b = m, for m (depth, columns). */
+template <class Real>
+Packed<Real> pack(Matrix<const Real> m, Index depth, Index columns, Real* to) {
+  const Buffer<const Real*> rows(depth);
+  for (Index k = 0; k < depth; ++k)
+    rows.data()[k] = m.data + k * m.row;
+  for (Index column = 0; column < columns; column += panel_columns<Real>)
+    pack_panel(rows.data(), depth, column, columns - column, to + column * depth);
+  return {to, depth, columns};
+}
+
+/* The whole of b = mᵀ, for m (columns, depth). Cache lines of m are read whole: sixteen k at a time. */
+template <class Real>
+Packed<Real> pack_transposed(Matrix<const Real> m, Index depth, Index columns, Real* to) {
+  constexpr Index stretch = 16, width = panel_columns<Real>;
+  for (Index column = 0; column < columns; column += width) {
+    Real* panel = to + column * depth;
+    const Index here = minimum(width, columns - column);
+    for (Index from = 0; from < depth; from += stretch)
+      for (Index j = 0; j < width; ++j)
+        for (Index k = from; k < minimum(from + stretch, depth); ++k)
+          panel[k * width + j] = j < here ? m.data[(column + j) * m.row + k] : Real(0);
+  }
+  return {to, depth, columns};
+}
+
+} // namespace unrolled::UNROLLED_ISA

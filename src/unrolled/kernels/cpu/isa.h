@@ -1,0 +1,19 @@
+/* The choice among the instruction sets that this machine can run. */
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace unrolled {
+
+/* Names of those that this machine can run, best first. */
+std::vector<std::string> isas();
+
+/* The one in use: at first the best, or what the environment variable UNROLLED_ISA names.
+   Both throw std::invalid_argument for a name that is unknown or cannot run here. */
+const Isa& isa();
+void use_isa(const std::string& name);
+
+} // namespace unrolled

@@ -1,0 +1,27 @@
+/* What each instruction set's build offers; kernels.cpp fills it in. */
+#pragma once
+
+#include "contract.h"
+#include "plan.h"
+
+namespace unrolled {
+
+/* Places in the tables below. */
+inline constexpr const char* nonlinearities[] = {"tanh", "relu", "sigmoid"};
+inline constexpr const char* functions[] = {"exp", "tanh", "sigmoid"};
+
+template <class Real>
+struct Kernels {
+  void (*elman_forward[3])(const Forward<Real, 1>&, const Plan&);
+  void (*elman_backward[3])(const Backward<Real, 1>&, const Plan&);
+  /* to[i] = f(from[i]) for i = 0 … count - 1; to may be from. */
+  void (*map[3])(Index count, const Real* from, Real* to);
+};
+
+struct Isa {
+  const char* name;
+  Kernels<float> single;
+  Kernels<double> twice;
+};
+
+} // namespace unrolled

@@ -1,0 +1,131 @@
+/* exp, tanh and the logistic function, lane by lane.
+
+   One sequence of IEEE operations each, so every vector width gives the same bits. With |r| ≤ ln 2 / 2:
+
+       x = n ln 2 + r,   e^x = 2^n e^r,   e^r - 1 = r + r² (1/2! + r/3! + r²/4! + …)
+
+   The Taylor series of e^r - 1 is cut where the next term is below a quarter of a unit in the last place
+   (float: r⁷/7!, double: r¹³/13!); its coefficients are the reciprocals of the factorials and nothing else.
+
+       tanh x = t / (t + 2),  t = e^{2x} - 1 = 2^n (e^r - 1) + (2^n - 1)        no cancellation near zero
+       σ(x) = 1 / (1 + e^{-x}) for x ≥ 0,  e^x / (1 + e^x) for x < 0             no overflow
+
+   Errors (tests/kernels/test_math.py): exp ≤ 2 ulp, tanh and σ ≤ 4 ulp over the whole range, subnormals
+   included; infinities give limits, NaN gives NaN, tanh(-0) is -0. */
+#pragma once
+
+#include "vec.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+/* How a real number is laid out, where its functions reach their limits, and the two parts of ln 2. */
+template <class Real>
+struct Binary;
+
+template <>
+struct Binary<float> {
+  static constexpr int mantissa = 23, bias = 127, terms = 7;
+  static constexpr float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
+  static constexpr float exp_limit = 120, tanh_limit = 10;
+};
+
+template <>
+struct Binary<double> {
+  static constexpr int mantissa = 52, bias = 1023, terms = 13;
+  static constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
+  static constexpr double exp_limit = 800, tanh_limit = 20;
+};
+
+template <class Real>
+inline constexpr Real log2_e = static_cast<Real>(0x1.71547652b82fep+0);
+
+template <class Real>
+inline constexpr Real two_to_mantissa = static_cast<Real>(std::int64_t{1} << Binary<Real>::mantissa);
+
+/* 1/k! */
+template <class Real>
+struct Taylor {
+  Real coefficient[Binary<Real>::terms + 1] = {};
+  constexpr Taylor() {
+    double factorial = 1;
+    for (int k = 1; k <= Binary<Real>::terms; ++k)
+      coefficient[k] = static_cast<Real>(1 / (factorial *= k));
+  }
+};
+
+template <class Real>
+inline constexpr Taylor<Real> taylor{};
+
+template <class Real>
+inline Bits<Real> sign_bit(Vec<Real> v) {
+  return (Bits<Real>)v & (Bits<Real>)broadcast(Real(-0.0));
+}
+
+/* To the nearest integer, for |v| < 2^(mantissa - 1); halves go to the even one. */
+template <class Real>
+inline Vec<Real> nearest(Vec<Real> v) {
+  constexpr Real shift = 1.5 * two_to_mantissa<Real>;
+  return (v + shift) - shift;
+}
+
+/* 2^n for an integer n in the exponent's range: n + bias lands in the low bits of the mantissa of
+   2^mantissa + bias + n, and the shift puts it where the exponent is. */
+template <class Real>
+inline Vec<Real> power_of_two(Vec<Real> n) {
+  const Vec<Real> biased = n + (two_to_mantissa<Real> + Binary<Real>::bias);
+  return (Vec<Real>)((Bits<Real>)biased << Binary<Real>::mantissa);
+}
+
+template <class Real>
+inline Vec<Real> magnitude(Vec<Real> v) {
+  return (Vec<Real>)((Bits<Real>)v ^ sign_bit<Real>(v));
+}
+
+template <class Real>
+struct Split {
+  Vec<Real> n;       // the integer nearest to x / ln 2
+  Vec<Real> exp_r_1; // e^r - 1
+};
+
+template <class Real>
+inline Split<Real> split(Vec<Real> x) {
+  using B = Binary<Real>;
+  const Vec<Real> n = nearest<Real>(x * log2_e<Real>);
+  Vec<Real> r = fma(n, broadcast(-B::ln2_high), x);
+  r = fma(n, broadcast(-B::ln2_low), r);
+
+  Vec<Real> series = broadcast(taylor<Real>.coefficient[B::terms]);
+#pragma GCC unroll 16
+  for (int k = B::terms - 1; k >= 2; --k)
+    series = fma(series, r, broadcast(taylor<Real>.coefficient[k]));
+  return {n, fma(r * r, series, r)};
+}
+
+template <class Real>
+inline Vec<Real> exp(Vec<Real> x) {
+  const Vec<Real> limit = broadcast(Binary<Real>::exp_limit);
+  x = x > limit ? limit : x; // a NaN compares false and stays
+  x = x < -limit ? -limit : x;
+  const Split<Real> s = split<Real>(x);
+  const Vec<Real> half = nearest<Real>(s.n * Real(0.5)); // 2^n alone may leave the exponent's range
+  return (s.exp_r_1 + 1) * power_of_two<Real>(half) * power_of_two<Real>(s.n - half);
+}
+
+template <class Real>
+inline Vec<Real> tanh(Vec<Real> x) {
+  const Vec<Real> limit = broadcast(Binary<Real>::tanh_limit); // tanh rounds to 1 beyond it
+  const Vec<Real> size = magnitude<Real>(x);
+  const Split<Real> s = split<Real>(2 * (size > limit ? limit : size));
+  const Vec<Real> power = power_of_two<Real>(s.n);
+  const Vec<Real> t = fma(power, s.exp_r_1, power - 1);
+  return (Vec<Real>)((Bits<Real>)(t / (t + 2)) | sign_bit<Real>(x));
+}
+
+template <class Real>
+inline Vec<Real> sigmoid(Vec<Real> x) {
+  const Vec<Real> decay = exp<Real>(-magnitude<Real>(x)); // e^{-|x|} cannot overflow
+  const Vec<Real> one = broadcast(Real(1));
+  return (x < 0 ? decay : one) / (one + decay);
+}
+
+} // namespace unrolled::UNROLLED_ISA

@@ -1,0 +1,158 @@
+/* Vectors of floats or doubles: the only file that knows an instruction set.
+
+   The compiler's own vector types give + - * / and comparison; what they lack (fused multiply-add and memory
+   access that stops at a count) is here, once per instruction set. UNROLLED_VECTOR_BYTES is 64 for AVX-512,
+   32 for AVX2 with FMA, 16 for any machine. Every operation rounds as IEEE 754 says, so a lane's result does
+   not depend on the width.
+
+   This file is compiled several times with different instruction sets. Whatever it or a header above it
+   defines lies in the namespace UNROLLED_ISA, and nothing here uses an inline function of the standard
+   library: a linker that keeps one copy of such a function could keep the one that this machine cannot run.
+ */
+#pragma once
+
+#include "contract.h"
+
+#if UNROLLED_VECTOR_BYTES > 16
+#include <immintrin.h>
+#endif
+
+namespace unrolled::UNROLLED_ISA {
+
+template <class Real>
+struct Lanes {
+  static constexpr int count = UNROLLED_VECTOR_BYTES / sizeof(Real);
+  typedef Real Vector __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
+  typedef decltype(Vector{} < Vector{}) Bits; // integers of the same width, as comparison gives them
+};
+
+template <class Real>
+using Vec = typename Lanes<Real>::Vector;
+
+template <class Real>
+using Bits = typename Lanes<Real>::Bits;
+
+template <class Real>
+inline constexpr int lanes = Lanes<Real>::count;
+
+/* Registers that a matrix product may fill with sums; the rest hold its operands. */
+inline constexpr int sum_registers = UNROLLED_VECTOR_BYTES == 64 ? 24 : 12;
+
+template <class Real>
+inline Vec<Real> broadcast(Real value) {
+  return value - Vec<Real>{};
+}
+
+template <class Real>
+inline Vec<Real> load(const Real* from) {
+  Vec<Real> v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+
+template <class Real>
+inline void store(Real* to, Vec<Real> v) {
+  __builtin_memcpy(to, &v, sizeof v);
+}
+
+#if UNROLLED_VECTOR_BYTES == 64
+
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return _mm512_fmadd_pd(a, b, c);
+}
+
+/* The first `count` lanes, zero in the others; memory past them is not touched. */
+inline Vec<float> load_first(const float* from, Index count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
+}
+inline Vec<double> load_first(const double* from, Index count) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from);
+}
+inline void store_first(float* to, Vec<float> v, Index count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
+}
+inline void store_first(double* to, Vec<double> v, Index count) {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), v);
+}
+
+#elif UNROLLED_VECTOR_BYTES == 32
+
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return _mm256_fmadd_pd(a, b, c);
+}
+
+/* Sign bits set in the first `count` lanes of 32 or 64 bits. */
+inline __m256i first_32(Index count) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lane);
+}
+inline __m256i first_64(Index count) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
+/* The first `count` lanes, zero in the others; memory past them is not touched. */
+inline Vec<float> load_first(const float* from, Index count) {
+  return _mm256_maskload_ps(from, first_32(count));
+}
+inline Vec<double> load_first(const double* from, Index count) {
+  return _mm256_maskload_pd(from, first_64(count));
+}
+inline void store_first(float* to, Vec<float> v, Index count) {
+  _mm256_maskstore_ps(to, first_32(count), v);
+}
+inline void store_first(double* to, Vec<double> v, Index count) {
+  _mm256_maskstore_pd(to, first_64(count), v);
+}
+
+#else
+
+inline float fused(float a, float b, float c) {
+  return __builtin_fmaf(a, b, c);
+}
+inline double fused(double a, double b, double c) {
+  return __builtin_fma(a, b, c);
+}
+
+template <class V>
+inline V fma(V a, V b, V c) {
+  for (unsigned i = 0; i < sizeof a / sizeof a[0]; ++i)
+    c[i] = fused(a[i], b[i], c[i]);
+  return c;
+}
+
+/* The first `count` lanes, zero in the others; memory past them is not touched. */
+template <class Real>
+inline Vec<Real> load_first(const Real* from, Index count) {
+  Vec<Real> v{};
+  for (Index i = 0; i < count; ++i)
+    v[i] = from[i];
+  return v;
+}
+template <class Real>
+inline void store_first(Real* to, Vec<Real> v, Index count) {
+  for (Index i = 0; i < count; ++i)
+    to[i] = v[i];
+}
+
+#endif
+
+template <class Real>
+inline Vec<Real> load(const Real* from, Index count) {
+  return count == lanes<Real> ? load(from) : load_first(from, count);
+}
+
+template <class Real>
+inline void store(Real* to, Vec<Real> v, Index count) {
+  if (count == lanes<Real>)
+    store(to, v);
+  else
+    store_first(to, v, count);
+}
+
+} // namespace unrolled::UNROLLED_ISA
