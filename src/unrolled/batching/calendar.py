@@ -1,0 +1,56 @@
+"""Where a time stands in its day, week and year, as points on a circle, so that the end meets the beginning.
+
+For a phase p in [0, 1) each cycle gives two features, sin 2πp and cos 2πp:
+
+    hour of day   p = time since midnight / 24 hours
+    day of week   p = whole days since Monday / 7
+    day of year   p = time since 1 January / length of that year
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.files.steps import Step, Times
+
+Phase = Callable[[Times], NDArray[np.float64]]
+
+_DAY = np.timedelta64(86_400_000_000, "us")
+_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
+
+
+def _hour_of_day(times: Times) -> NDArray[np.float64]:
+    return (times - times.astype("datetime64[D]")) / _DAY
+
+
+def _day_of_week(times: Times) -> NDArray[np.float64]:
+    return (times.astype("datetime64[D]").astype(np.int64) + _EPOCH_WEEKDAY) % 7 / 7
+
+
+def _day_of_year(times: Times) -> NDArray[np.float64]:
+    years = times.astype("datetime64[Y]")
+    begin, end = years.astype("datetime64[us]"), (years + 1).astype("datetime64[us]")
+    return (times - begin) / (end - begin)
+
+
+# A cycle is given where a step of `count` units changes the phase, but not by whole turns.
+_PHASES: dict[str, tuple[Phase, dict[str, int]]] = {
+    "hour_of_day": (_hour_of_day, {"microsecond": 86_400_000_000}),
+    "day_of_week": (_day_of_week, {"microsecond": 7 * 86_400_000_000}),
+    "day_of_year": (_day_of_year, {"microsecond": 365 * 86_400_000_000, "month": 12}),
+}
+
+
+def calendar_features(times: Times, step: Step) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Names (C,) and features (T, C) of `times` (T,); which there are depends on the step alone.
+
+    Times that are whole numbers have none, nor has a cycle that each step completes (a daily series' hour).
+    """
+    names, columns = [], []
+    for cycle, (phase, turns) in _PHASES.items():
+        if step.unit in turns and step.count % turns[step.unit]:
+            angle = 2 * np.pi * phase(times)
+            names += [f"{cycle}_sin", f"{cycle}_cos"]
+            columns += [np.sin(angle), np.cos(angle)]
+    return tuple(names), np.stack(columns, 1) if columns else np.empty((len(times), 0))

@@ -1,0 +1,77 @@
+"""Standard scores: y = (x - mean) / scale for each column, in float64.
+
+mean = Σ x / N      scale = sqrt(Σ (x - mean)² / N)      over all N steps of all training parts together
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError, RunError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """mean (K,), scale (K,) float64, finite, scale > 0."""
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def fit(cls, parts: Sequence[Array], names: Sequence[str] | None = None) -> "Scaler":
+        """The scaler of `parts` (T_i, K), the training parts and nothing else; `names` (K,) are for errors.
+
+        Raises DataError where a column is constant over them, or too large for float64.
+        """
+        pooled = np.concatenate(parts).astype(np.float64)
+        names = names if names is not None else [str(k) for k in range(pooled.shape[1])]
+        for column, low, high in zip(names, pooled.min(0), pooled.max(0), strict=True):
+            if low == high:
+                raise DataError(
+                    f"column '{column}' is {low:g} in all {len(pooled):,} steps of the training part; "
+                    "wanted one that varies, leave it out or train on a longer part"
+                )
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = pooled.mean(0)
+            distance = pooled - mean
+            largest = np.abs(distance).max(0)  # squares of the distances themselves could over- or underflow
+            scale = largest * np.sqrt(np.square(distance / largest).mean(0))
+        for column, size in zip(names, scale, strict=True):
+            if not (np.isfinite(size) and size > 0):
+                raise DataError(
+                    f"column '{column}': its values are too large for float64; give it another unit"
+                )
+        return cls(mean, scale)
+
+    def transform(self, x: Array) -> Array:
+        """x (…, K) -> standard scores (…, K)."""
+        return (x - self.mean) / self.scale
+
+    def inverse(self, y: Array) -> Array:
+        """y (…, K) standard scores -> (…, K)."""
+        return y * self.scale + self.mean
+
+    def to_arrays(self) -> dict[str, Array]:
+        return {"mean": self.mean, "scale": self.scale}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> "Scaler":
+        """The scaler that `to_arrays` described. Raises RunError for what cannot be one."""
+        try:
+            mean, scale = (np.asarray(arrays[name], np.float64) for name in ("mean", "scale"))
+        except KeyError as error:
+            raise RunError(f"scaler: {error} is missing; wanted mean and scale, train again") from None
+        if (
+            mean.ndim != 1
+            or mean.shape != scale.shape
+            or not np.isfinite([mean, scale]).all()
+            or (scale <= 0).any()
+        ):
+            raise RunError(
+                "scaler: wanted finite mean and scale > 0 of equal length; the run is damaged, train again"
+            )
+        return cls(mean, scale)

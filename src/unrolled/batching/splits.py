@@ -1,0 +1,29 @@
+"""Training, validation and test parts of a series, in this order in time: no later step ever trains."""
+
+import math
+
+from unrolled.errors import ConfigError, DataError
+
+
+def chronological(length: int, validation: float, test: float) -> tuple[int, int]:
+    """(train_end, validation_end): steps before the first train, those between validate, the rest test.
+
+    validation, test: a share of the series (below 1, and at least one step unless 0) or a number of steps.
+    Raises ConfigError for what is neither, DataError where nothing is left to train on.
+    """
+    test_steps, validation_steps = _steps("test", test, length), _steps("validation", validation, length)
+    train_end = length - validation_steps - test_steps
+    if train_end < 1:
+        raise DataError(
+            f"validation ({validation_steps} steps) and test ({test_steps}) leave none of {length} for training; "
+            "lower validation or test, or use a longer series"
+        )
+    return train_end, train_end + validation_steps
+
+
+def _steps(part: str, size: float, length: int) -> int:
+    if not (math.isfinite(size) and size >= 0 and (size < 1 or size == int(size))):
+        raise ConfigError(f"{part}: wanted a share below 1 or a whole number of steps, got {size}")
+    if size >= 1 or size == 0:
+        return int(size)
+    return max(1, round(size * length))

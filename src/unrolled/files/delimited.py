@@ -1,0 +1,175 @@
+"""CSV text -> a table of text columns and the line of each row.
+
+The structure is checked before anything is parsed: `"` opens a field only at its start, closes it only at its
+end and is doubled inside; every row has as many fields as the header. What passes goes to polars as a whole.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.wording import counted, shown
+
+Positions = NDArray[np.int64]
+
+SEPARATORS = ",;\t"
+_BOM = b"\xef\xbb\xbf"
+_QUOTE, _NEWLINE = ord('"'), ord("\n")
+
+
+def read_delimited(path: str, data: bytes) -> tuple[pl.DataFrame, Positions]:
+    """The rows as text, missing cells null, and the line (from 1) on which each row begins.
+
+    Raises DataError with the line for a NUL byte, bytes that are not UTF-8, a lone carriage return, a quote
+    out of place, a row of another width than the header, columns without a name or of one name, and no rows.
+    """
+    body = _clean(path, data)
+    text = np.frombuffer(body, np.uint8)
+    outside = np.cumsum(text == _QUOTE, dtype=np.uint8) % 2 == 0
+    newlines = np.flatnonzero(text == _NEWLINE)
+    ends = newlines[outside[newlines]]
+    starts = np.concatenate([[0], ends + 1])[: len(ends)]
+    filled = ends > starts
+    lines = np.searchsorted(newlines, starts) + 1
+
+    header = slice(starts[filled][0], ends[filled][0]) if filled.any() else slice(0, len(text))
+    separator = _separator(text[header], outside[header])
+    _check_quotes(path, text, newlines, separator)
+    marks = np.flatnonzero((text == ord(separator)) & outside)
+    fields = np.diff(np.searchsorted(marks, np.append(starts, len(text)))) + 1
+    _check_widths(path, fields[filled], lines[filled])
+    if fields[filled][0] == 1:
+        _check_blanks(path, filled, lines)
+    names = _names(body[header], marks[marks < header.stop] - header.start)
+    _check_names(f"{path}, line {lines[filled][0]}", names)
+    if not filled.all():
+        body = np.delete(text, ends[~filled]).tobytes()
+    return _parsed(path, body, separator, names, int(filled.sum()) - 1), lines[filled][1:]
+
+
+def _clean(path: str, data: bytes) -> bytes:
+    """`data` without byte order mark, each line closed by a newline alone."""
+    nul = data.find(b"\0")
+    if nul >= 0:
+        raise DataError(
+            f"{path}, line {_line(data, nul)}: a NUL byte, which text does not hold; "
+            "wanted CSV in UTF-8, or Parquet; is this another kind of file?"
+        )
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}, line {_line(data, error.start)}: byte {data[error.start]:#04x} at offset {error.start} "
+            "is not UTF-8; save the file as UTF-8"
+        ) from None
+    body = data.removeprefix(_BOM).replace(b"\r\n", b"\n")
+    if not body.strip(b"\n"):
+        raise DataError(f"{path}: the file is empty; wanted a header line and rows")
+    lone = body.find(b"\r")
+    if lone >= 0:
+        raise DataError(
+            f"{path}, line {_line(body, lone)}: a carriage return without a newline; "
+            "save the file with Unix or Windows line ends"
+        )
+    return body if body.endswith(b"\n") else body + b"\n"
+
+
+def _line(data: bytes, offset: int) -> int:
+    return data.count(b"\n", 0, offset) + 1
+
+
+def _separator(header: NDArray[np.uint8], outside: NDArray[np.bool_]) -> str:
+    """The separator that the header holds most often; the comma where it holds none."""
+    return max(SEPARATORS, key=lambda mark: int(((header == ord(mark)) & outside).sum()))
+
+
+def _check_quotes(path: str, text: NDArray[np.uint8], newlines: Positions, separator: str) -> None:
+    """Quotes number 0, 2, 4 … open a field, 1, 3, 5 … close it; a doubled quote closes and opens at once."""
+    quotes = np.flatnonzero(text == _QUOTE)
+    if not len(quotes):
+        return
+    borders = np.array([_NEWLINE, ord(separator)])
+    doubled = np.diff(quotes) == 1
+    opens = (quotes == 0) | np.isin(text[quotes - 1], borders)
+    opens[1:] |= doubled
+    closes = np.isin(text[quotes + 1], borders)  # a newline ends the text
+    closes[:-1] |= doubled
+    wrong = np.flatnonzero(~np.where(np.arange(len(quotes)) % 2 == 0, opens, closes))
+    if len(wrong) or len(quotes) % 2:
+        lines = np.searchsorted(newlines, quotes) + 1
+        _refuse_quote(path, lines, doubled, int(wrong[0]) if len(wrong) else None)
+
+
+def _refuse_quote(path: str, lines: Positions, doubled: NDArray[np.bool_], wrong: int | None) -> None:
+    """Raises for quote number `wrong`, or for the last field that opens and never closes."""
+    if wrong is not None and wrong % 2 == 0:
+        raise DataError(
+            f"{path}, line {lines[wrong]}: a quote inside a field that does not begin with one; "
+            "put the whole field in quotes and double the quotes inside"
+        )
+    opening = len(lines) - 1 if wrong is None else wrong - 1
+    while opening % 2 or (opening and doubled[opening - 1]):
+        opening -= 1
+    if wrong is None:
+        raise DataError(
+            f"{path}, line {lines[opening]}: the quote that opens a field here is never closed; close it"
+        )
+    raise DataError(
+        f"{path}, line {lines[opening]}: the quoted field that begins here is closed in line {lines[wrong]} "
+        "before its end; double the quotes inside it, or close it where it ends"
+    )
+
+
+def _check_widths(path: str, fields: Positions, lines: Positions) -> None:
+    wrong = np.flatnonzero(fields != fields[0])
+    if len(wrong):
+        row = wrong[0]
+        others = f" ({counted(len(wrong) - 1, 'more row')} like it)" if len(wrong) > 1 else ""
+        raise DataError(
+            f"{path}, line {lines[row]}: wanted {counted(int(fields[0]), 'field')} as in the header, "
+            f"got {fields[row]}{others}; complete or delete the row, and quote fields that hold separators"
+        )
+    if len(fields) == 1:
+        raise DataError(f"{path}: the file has a header and no rows; wanted at least one row below it")
+
+
+def _check_blanks(path: str, filled: NDArray[np.bool_], lines: Positions) -> None:
+    """In a table of one column a blank line could be a missing value or nothing at all."""
+    rows = np.flatnonzero(filled)
+    blank = rows[0] + np.flatnonzero(~filled[rows[0] : rows[-1]])
+    if len(blank):
+        raise DataError(
+            f"{path}, line {lines[blank[0]]}: a blank line in a table of one column; "
+            "write NA where a value is missing, or delete the line"
+        )
+
+
+def _names(header: bytes, marks: Positions) -> list[str]:
+    cuts = [-1, *marks.tolist(), len(header)]
+    fields = [header[a + 1 : b].decode() for a, b in pairwise(cuts)]
+    return [(field[1:-1].replace('""', '"') if field[:1] == '"' else field).strip() for field in fields]
+
+
+def _check_names(place: str, names: list[str]) -> None:
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise DataError(f"{place}: column {number} of {len(names)} has no name; give it one")
+        first = names.index(name) + 1
+        if first < number:
+            raise DataError(
+                f"{place}: columns {first} and {number} are both called {shown(name)}; rename one"
+            )
+
+
+def _parsed(path: str, body: bytes, separator: str, names: list[str], rows: int) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(body, separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}") from error
+    if frame.shape != (rows, len(names)):
+        raise DataError(f"{path}: cannot be read as CSV: {rows} rows stand there, {frame.height} were read")
+    frame.columns = names
+    return frame

@@ -1,0 +1,129 @@
+"""Gaps are steps of a regular series for which the file has no row, or a row with a missing cell. Each rule
+fills one column (T,) and leaves NaN where it has nothing to go by.
+
+    forward   the last value before the gap
+    linear    a straight line from the value before to the value after; as that is knowledge of the future, a
+              score on filled steps flatters
+    zero      0, for counts of events where no row means that nothing happened
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.order import Origin
+from unrolled.files.steps import Positions, Step, Times, spoken
+from unrolled.files.wording import counted, listed, shown
+
+Column = NDArray[np.float64]
+
+
+def forward(values: Column) -> Column:
+    last = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
+    return np.where(last >= 0, values[last], np.nan)
+
+
+def linear(values: Column) -> Column:
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        return values
+    return np.interp(np.arange(len(values)), known, values[known], left=np.nan, right=np.nan)
+
+
+def zero(values: Column) -> Column:
+    return np.where(np.isnan(values), 0.0, values)
+
+
+RULES: dict[str, Callable[[Column], Column]] = {"forward": forward, "linear": linear, "zero": zero}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One series on regular steps: times (L,), values (L, K + P + Q) with NaN where the file has none, rows
+    (L,) of the table with -1 where there is none, length T up to the last target.
+    """
+
+    name: str
+    times: Times
+    values: NDArray[np.float64]
+    rows: Positions
+    length: int
+
+
+def on_grid(origin: Origin, name: str, times: Times, step: Step, values: NDArray[np.float64]) -> Grid:
+    """The rows of a series, `values` (rows, K + P + Q), each at its step.
+
+    Raises DataError where fewer than 2 rows have a target.
+    """
+    positions = step.positions(times)
+    index = (positions - positions[0]) // step.count
+    every = positions[0] + step.count * np.arange(index[-1] + 1)
+    rows, cells = np.full(len(every), -1), np.full((len(every), values.shape[1]), np.nan)
+    rows[index], cells[index] = origin.rows[name], values
+    targets = origin.roles.targets
+    present = np.flatnonzero(~np.isnan(cells[:, : len(targets)]).all(1))
+    if len(present) < 2:
+        raise DataError(
+            f"{origin.table.name}: {counted(len(present), 'value')} in column {listed(targets)}"
+            f"{origin.of(name)}; wanted 2 or more, add rows or leave it out"
+        )
+    length = int(present[-1]) + 1 if origin.roles.future else len(every)
+    return Grid(name, step.times(every, times[:1]), cells, rows, length)
+
+
+def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step) -> str:
+    """How many gaps there are and where the longest begins; "" where there is none."""
+    lengths, longest, where = [], 0, ""
+    for grid in grids:
+        missing = _missing(origin, grid)
+        begins, lasts = _runs(missing.any(1))
+        lengths += lasts.tolist()
+        if max(lasts, default=0) > longest:
+            longest, at = int(lasts.max()), int(begins[np.argmax(lasts)])
+            where = f"from {spoken(grid.times[at])} on, {_spot(origin, grid, at, missing[at])}"
+    if not lengths:
+        return ""
+    return (
+        f"{counted(len(lengths), 'gap')} with {counted(sum(lengths), 'missing step')} of {step.name}, "
+        f"the longest, {counted(longest, 'step')}, {where}"
+    )
+
+
+def filled(origin: Origin, grid: Grid, rule: str) -> Grid:
+    """Every gap filled by `rule`. Raises DataError for one at an end that the rule cannot fill."""
+    values = grid.values.copy()
+    for c, column in enumerate(origin.roles.columns):
+        end = len(values) if column in origin.roles.future else grid.length
+        values[:end, c] = RULES[rule](values[:end, c])
+        left = np.flatnonzero(np.isnan(values[:end, c]))
+        if len(left):
+            verb, row = ("begins", grid.rows[0]) if left[0] == 0 else ("ends", grid.rows[end - 1])
+            raise DataError(
+                f"{origin.table.place(row, column)}: the column {verb} with a gap{origin.of(grid.name)}, "
+                f"which gaps={rule} cannot fill; complete the file, or choose gaps=zero"
+            )
+    return replace(grid, values=values)
+
+
+def _missing(origin: Origin, grid: Grid) -> NDArray[np.bool_]:
+    """(L, K + P + Q) the cells that a whole series has and this one has not."""
+    missing = np.isnan(grid.values)
+    missing[grid.length :, : len(origin.roles.columns) - len(origin.roles.future)] = False
+    return missing
+
+
+def _spot(origin: Origin, grid: Grid, at: int, missing: NDArray[np.bool_]) -> str:
+    row = int(grid.rows[at])
+    if row < 0:
+        return f"after {origin.table.row(int(grid.rows[at - 1]))}{origin.of(grid.name)}"
+    column = origin.roles.columns[int(np.argmax(missing))]
+    return f"{origin.table.row(row)}, column {shown(column)}{origin.of(grid.name)}"
+
+
+def _runs(missing: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Where the runs of True begin, and how long they are."""
+    edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=0, append=0))
+    return edges[::2], edges[1::2] - edges[::2]

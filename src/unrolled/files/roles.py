@@ -1,0 +1,111 @@
+"""Which column of a table plays which part: time, series id, targets, covariates. What the caller leaves open
+is found, and a note says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.table import Table, is_numeric
+from unrolled.files.times import form
+from unrolled.files.wording import listed, shown
+
+ROWS = "rows"  # given as the time column: the rows are the steps, whatever columns there are
+
+# Names of time columns in order of preference, and the forms in which such a column is taken for one.
+_TIME_NAMES = {
+    "date": ("instants", "whole", "other"),
+    "datetime": ("instants", "whole", "other"),
+    "timestamp": ("instants", "whole", "other"),
+    "ds": ("instants", "whole", "other"),
+    "time": ("instants", "whole"),
+    "year": ("instants", "whole"),
+    "month": ("instants",),
+}
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Names of columns. `time` None: the rows are the steps. `past`: covariates known up to the last target;
+    `future`: covariates known beyond it.
+    """
+
+    targets: tuple[str, ...]
+    time: str | None
+    id: str | None
+    past: tuple[str, ...]
+    future: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of numbers, in the order targets, past, future."""
+        return (*self.targets, *self.past, *self.future)
+
+    @property
+    def named(self) -> list[tuple[str, str]]:
+        """(column, part) of every column that has a part."""
+        parts = {"target": self.targets, "past covariate": self.past, "future covariate": self.future}
+        single = [(name, part) for name, part in ((self.time, "time"), (self.id, "id")) if name is not None]
+        return single + [(name, part) for part, names in parts.items() for name in names]
+
+
+def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
+    """`asked` with time and target found in the table where they are open, and notes on what was found.
+
+    Raises ConfigError where a column has two parts, DataError where one is missing or no target can be told.
+    """
+    _check_distinct(asked.named)
+    rows = asked.time == ROWS and ROWS not in table.frame.columns
+    roles = replace(asked, time=None) if rows else asked
+    for column, _ in roles.named:
+        table.require(column)
+    notes = []
+    if roles.time is None and not rows:
+        roles = replace(roles, time=_find_time(table, roles))
+        if roles.time is not None:
+            notes.append(f"time: column {shown(roles.time)}")
+    if roles.time is None:
+        notes.append("time: none, the rows of a series are its steps 0, 1, 2 …")
+    if not roles.targets:
+        roles = replace(roles, targets=(_find_target(table, roles),))
+        notes.append(f"target: column {shown(roles.targets[0])}")
+    return roles, notes
+
+
+def _check_distinct(named: Sequence[tuple[str, str]]) -> None:
+    parts: dict[str, str] = {}
+    for column, part in named:
+        if column in parts:
+            raise ConfigError(
+                f"column {shown(column)} is named as {parts[column]} and again as {part}; name it once"
+            )
+        parts[column] = part
+
+
+def _open_columns(table: Table, roles: Roles) -> list[str]:
+    taken = {column for column, _ in roles.named}
+    return [column for column in table.frame.columns if column not in taken]
+
+
+def _find_time(table: Table, roles: Roles) -> str | None:
+    """A column with one of the usual names, else the first that looks like dates."""
+    forms = {column: form(table.frame[column]) for column in _open_columns(table, roles)}
+    for usual, accepted in _TIME_NAMES.items():
+        for column, found in forms.items():
+            if column.casefold() == usual and found in accepted:
+                return column
+    return next((column for column, found in forms.items() if found == "instants"), None)
+
+
+def _find_target(table: Table, roles: Roles) -> str:
+    """The only open column, else the only open column of numbers."""
+    columns = _open_columns(table, roles)
+    numeric = columns if len(columns) == 1 else [name for name in columns if is_numeric(table.frame[name])]
+    if len(numeric) == 1:
+        return numeric[0]
+    if numeric:
+        raise DataError(f"{table.name}: wanted a target; name one of {listed(numeric)}")
+    raise DataError(
+        f"{table.name}: no column of numbers is left to be the target; the columns are "
+        f"{listed(table.frame.columns)}; name the target to see what is wrong with it"
+    )

@@ -1,0 +1,113 @@
+"""Regular series from a table: every step of a series stands at one distance from the one before.
+
+    table -> roles of the columns -> rows of each series -> step -> gaps found, refused or filled
+
+K targets, P past and Q future covariates. A series ends with its last target; where there are future
+covariates, F ≥ 0 further rows without targets are steps to predict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.gaps import RULES, Grid, describe_gaps, filled, on_grid
+from unrolled.files.order import Origin, ordered_times
+from unrolled.files.roles import Roles, find_roles
+from unrolled.files.steps import Positions, Step, Times
+from unrolled.files.table import Table, open_table
+from unrolled.files.wording import shown
+
+REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Series:
+    """times (T + F,) datetime64[us] or int64; target (T, K), past (T, P), future (T + F, Q), all finite."""
+
+    name: str
+    times: Times
+    target: NDArray[np.float64]
+    past: NDArray[np.float64]
+    future: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SeriesFile:
+    """Series of one file, the names of their columns, their step, and notes on what was found and filled."""
+
+    series: tuple[Series, ...]
+    targets: tuple[str, ...]
+    past: tuple[str, ...]
+    future: tuple[str, ...]
+    time: str | None
+    step: Step
+    notes: tuple[str, ...]
+
+
+def read_series(
+    source: str | Path | pl.DataFrame,
+    *,
+    targets: Sequence[str],
+    time: str | None = None,
+    id: str | None = None,
+    past: Sequence[str] = (),
+    future: Sequence[str] = (),
+    gaps: str = REFUSE,
+) -> SeriesFile:
+    """The series in a CSV or Parquet file, or in a polars frame.
+
+    targets  columns to predict; () takes the only column of numbers that has no other part
+    time     column of times; None finds one, "rows" takes the rows as steps
+    id       column that tells several series apart; their rows may be mixed, each series in time order
+    past     covariates known up to the last target
+    future   covariates known beyond it
+    gaps     "refuse", or the rule to fill missing steps and cells: "forward", "linear", "zero"
+
+    Raises ConfigError for an impossible request; DataError, with the place in the file, for everything that
+    is not as said above.
+    """
+    if gaps not in (REFUSE, *RULES):
+        raise ConfigError(f"gaps: wanted {REFUSE}, {', '.join(RULES)}, got {shown(gaps)}")
+    table = open_table(source)
+    roles, notes = find_roles(table, Roles(_names(targets), time, id, _names(past), _names(future)))
+    values = np.column_stack([table.numbers(column) for column in roles.columns])
+    origin = Origin(table, roles, _rows_by_series(table, roles.id))
+    times, step = ordered_times(origin)
+    grids = [on_grid(origin, name, times[name], step, values[rows]) for name, rows in origin.rows.items()]
+    found = describe_gaps(origin, grids, step)
+    if found and gaps == REFUSE:
+        raise DataError(
+            f"{table.name}: {found}; complete the file, or fill them with gaps={', '.join(RULES)}"
+        )
+    if found:
+        notes.append(f"gaps: {found}, filled by {gaps}")
+        grids = [filled(origin, grid, gaps) for grid in grids]
+    series = tuple(_series(grid, roles) for grid in grids)
+    return SeriesFile(series, roles.targets, roles.past, roles.future, roles.time, step, tuple(notes))
+
+
+def _names(columns: Sequence[str]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
+def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
+    """Rows of each series in the order of the file; series in the order of their first rows."""
+    if id is None:
+        return {Path(table.name).stem: np.arange(table.frame.height)}
+    names = table.frame[id].cast(pl.String)
+    unnamed = names.is_null() | (names == "")
+    table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")
+    rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
+    grouped = rows.group_by("name", maintain_order=True).agg("row")
+    return {name: row.to_numpy() for name, row in zip(grouped["name"], grouped["row"], strict=True)}
+
+
+def _series(grid: Grid, roles: Roles) -> Series:
+    cuts = np.cumsum([len(roles.targets), len(roles.past)])
+    target, past, future = np.split(grid.values, cuts, axis=1)
+    return Series(grid.name, grid.times, target[: grid.length], past[: grid.length], future)

@@ -1,0 +1,157 @@
+"""A table from a CSV or Parquet file, or from a frame at hand, that knows where its rows came from."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.delimited import read_delimited
+from unrolled.files.wording import counted, listed, nearest, shown
+
+MISSING = ("", "na", "nan", "null")
+_PARQUET = b"PAR1"
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+
+# First bytes of files that are often taken for tables: what they are, and what to do.
+_FOREIGN = {
+    b"\x1f\x8b": ("is compressed with gzip", "unpack it first"),
+    b"\x28\xb5\x2f\xfd": ("is compressed with zstd", "unpack it first"),
+    b"\xfd7zXZ": ("is compressed with xz", "unpack it first"),
+    b"PK\x03\x04": ("is a zip archive or an Excel sheet", "unpack it, or save the sheet as CSV"),
+    b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
+    b"ARROW1": ("is an Arrow file", "save it as Parquet"),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """`frame`, and where each row stands in `name`: on lines[row] of a CSV, or lines=None: rows count from 1.
+
+    Columns of a CSV are text; `numbers` reads one as float64.
+    """
+
+    name: str
+    frame: pl.DataFrame
+    lines: NDArray[np.int64] | None
+
+    def row(self, row: int) -> str:
+        """ "line 7", or "row 6 of 100" where there are no lines."""
+        return f"row {row + 1} of {self.frame.height:,}" if self.lines is None else f"line {self.lines[row]}"
+
+    def place(self, row: int, column: str) -> str:
+        return f"{self.name}, {self.row(row)}, column {shown(column)}"
+
+    def require(self, column: str) -> None:
+        """Raises DataError with the nearest name where the table has no such column."""
+        if column not in self.frame.columns:
+            raise DataError(
+                f"{self.name}: no column {shown(column)}{nearest(column, self.frame.columns)}; "
+                f"the columns are {listed(self.frame.columns)}"
+            )
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """(rows,) the column as numbers, NaN where the cell is missing (empty, NA, NaN or null, in any case).
+
+        Raises DataError with place and content of the first cell that is no finite number.
+        """
+        self.require(column)
+        cells = self.frame[column]
+        if cells.dtype != pl.String and not (
+            cells.dtype.is_numeric() or cells.dtype in (pl.Boolean, pl.Null)
+        ):
+            raise DataError(f"{self.name}, column {shown(column)}: wanted numbers, got {cells.dtype} values")
+        if cells.dtype == pl.String:
+            cells = cells.str.strip_chars()
+        values = cells.cast(pl.Float64, strict=False)
+        wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
+        remedy = "correct the cell, or leave it empty if the value is missing"
+        self.refuse(column, wrong, "wanted a finite number with a decimal point, got {}", remedy)
+        return values.fill_null(np.nan).to_numpy()
+
+    def refuse(self, column: str, wrong: pl.Series, complaint: str, remedy: str) -> None:
+        """Raises DataError for the first of the rows that are `wrong`; {} in `complaint` becomes its cell."""
+        if wrong.any():
+            row, others = int(wrong.arg_max() or 0), int(wrong.sum()) - 1
+            cell = self.frame[column][row]
+            got = "nothing" if cell is None or cell == "" else shown(cell)
+            more = f" ({counted(others, 'more such cell')})" if others else ""
+            raise DataError(f"{self.place(row, column)}: {complaint.format(got)}{more}; {remedy}")
+
+
+def is_numeric(cells: pl.Series) -> bool:
+    """Whether every cell is a finite number or missing, and one at least a number."""
+    if not (cells.dtype.is_numeric() or cells.dtype == pl.String):
+        return False
+    values, wrong = _cast(cells)
+    return not wrong.any() and bool(values.is_finite().any())
+
+
+def _cast(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The cells as float64, null or NaN where missing, and which of them are wrong."""
+    if cells.dtype == pl.String:
+        cells = cells.str.strip_chars()
+    values = cells.cast(pl.Float64, strict=False)
+    wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
+    return values, wrong
+
+
+def is_missing(cells: pl.Series) -> pl.Series:
+    """Which cells hold nothing, or one of the words for it."""
+    empty = cells.is_null()
+    return empty | cells.str.to_lowercase().is_in(MISSING) if cells.dtype == pl.String else empty
+
+
+def open_table(source: str | Path | pl.DataFrame) -> Table:
+    """The table in a CSV (UTF-8; separated by comma, semicolon or tab) or Parquet file, or in a polars frame.
+
+    Raises DataError, one line with file, place and remedy, for everything else.
+    """
+    table = Table("the table", source, None) if isinstance(source, pl.DataFrame) else _read(Path(source))
+    if not table.frame.height:
+        raise DataError(f"{table.name}: the table has no rows; wanted at least one")
+    return table
+
+
+def read_table(path: str | Path) -> pl.DataFrame:
+    """`open_table(path)` without the places: the columns of a CSV are text."""
+    return open_table(path).frame
+
+
+def _read(path: Path) -> Table:
+    data = _bytes(path)
+    parquet = path.suffix.lower() in _PARQUET_SUFFIXES or (data.startswith(_PARQUET) and b"\0" in data)
+    if parquet:
+        return Table(str(path), _read_parquet(path, data), None)
+    for start, (kind, remedy) in _FOREIGN.items():
+        if data.startswith(start):
+            raise DataError(f"{path}: the file {kind}; wanted CSV in UTF-8, or Parquet; {remedy}")
+    return Table(str(path), *read_delimited(str(path), data))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{path}: there is no such file{nearest(path.name, there)}") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder; wanted a CSV or Parquet file, name one in it") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
+
+
+def _read_parquet(path: Path, data: bytes) -> pl.DataFrame:
+    if not data.startswith(_PARQUET):
+        raise DataError(f"{path}: wanted a Parquet file, which begins with {_PARQUET!r}, got {data[:4]!r}")
+    if not data.endswith(_PARQUET):
+        raise DataError(f"{path}: the Parquet file is cut off; copy or write it again")
+    try:
+        return pl.read_parquet(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: damaged Parquet file ({reason}); copy or write it again") from error

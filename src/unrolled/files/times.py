@@ -1,0 +1,128 @@
+"""Times as files write them: ISO 8601 dates and times, year first, or whole numbers.
+
+    2024-01-31   2024-01   20240131   2024-01-31 12:30   2024-01-31T12:30:15.250   2024-01-31T12:30:15+02:00
+
+Times with an offset or Z are converted to UTC; those without are taken as written, whatever daylight saving
+did. Fractions of a second are kept to the microsecond. Whole numbers are years or counters.
+"""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.steps import Times
+from unrolled.files.table import Table, is_missing
+from unrolled.files.wording import shown
+
+_DATE = r"(?<year>\d{4})[-/](?<month>\d{1,2})(?:[-/](?<day>\d{1,2}))?"
+_CLOCK = r"(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:\.(?<fraction>\d{1,9}))?)?"
+_ISO = rf"^{_DATE}(?:[T ]{_CLOCK})?\s?(?<offset>Z|[+-]\d{{2}}(?::?\d{{2}})?)?$"
+_WHOLE = r"^[+-]?\d{1,18}$"
+_WANTED = "a time such as 2024-01-31 or 2024-01-31 12:30"
+
+# The least and greatest value of each part; the day's end depends on the month.
+_BOUNDS = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+
+
+def parse_times(table: Table, column: str) -> Times:
+    """(rows,) the column as datetime64[us], or as int64 where it holds whole numbers.
+
+    Raises DataError with place and content of the first cell that is missing, no time, or of another form
+    than the first row's: an instant among numbers, an offset from UTC among times without.
+    """
+    table.require(column)
+    cells = table.frame[column]
+    if cells.dtype.is_float() and ((cells.round() == cells) | cells.is_null()).all():
+        cells = cells.cast(pl.Int64)  # years that a table library turned into floats
+    if cells.dtype.is_integer():
+        cells = cells.cast(pl.String)
+    if cells.dtype == pl.String:
+        cells = cells.str.strip_chars()
+    table.refuse(column, is_missing(cells), f"wanted {_WANTED}, got {{}}", "write the time of every row")
+    if cells.dtype == pl.String:
+        whole = bool(cells.head(1).str.contains(_WHOLE)[0])
+        return _whole_numbers(table, column, cells) if whole else _instants(table, column, cells)
+    if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
+        return _utc(cells).to_numpy()
+    raise DataError(f"{table.name}, column {shown(column)}: wanted times, got {cells.dtype} values")
+
+
+def form(cells: pl.Series) -> str:
+    """What a column looks like, by type or most of its first 100 cells: "instants", "whole" or "other"."""
+    if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
+        return "instants"
+    sample = cells.head(100).drop_nulls()
+    if sample.dtype.is_float():
+        return "whole" if (sample.round() == sample).all() else "other"
+    if sample.dtype.is_integer():
+        return "whole"
+    if sample.dtype == pl.String and len(sample):
+        text = sample.str.strip_chars()
+        for name, pattern in (("instants", _ISO), ("whole", _WHOLE)):
+            if 2 * int(text.str.contains(pattern).sum()) > len(text):
+                return name
+    return "other"
+
+
+def _utc(cells: pl.Series) -> pl.Series:
+    if cells.dtype == pl.Date:
+        return cells.cast(pl.Datetime("us"))
+    if cells.dtype.time_zone is not None:  # type: ignore[attr-defined]
+        cells = cells.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return cells.dt.cast_time_unit("us")
+
+
+def _whole_numbers(table: Table, column: str, cells: pl.Series) -> Times:
+    """Counters as they are; 20240131 and its like as dates where every cell is one."""
+    wrong = ~cells.str.contains(_WHOLE)
+    wanted = f"wanted a whole number as in {table.row(0)}, got {{}}"
+    table.refuse(column, wrong, wanted, "write all times in one form")
+    numbers = cells.cast(pl.Int64).to_numpy()
+    if (cells.str.len_bytes() == 8).all():
+        dates, right = _days(numbers // 10_000, numbers // 100 % 100, numbers % 100)
+        if right.all():
+            return dates.astype("datetime64[us]")
+    return numbers
+
+
+def _instants(table: Table, column: str, cells: pl.Series) -> Times:
+    parts = cells.str.extract_groups(_ISO).struct.unnest()
+    number = {
+        name: parts[name].cast(pl.Int64).fill_null(_BOUNDS.get(name, (0, 0))[0]).to_numpy()
+        for name in ("year", *_BOUNDS)
+    }
+    days, right = _days(number["year"], number["month"], number["day"])
+    for name, (low, high) in _BOUNDS.items():
+        right &= (number[name] >= low) & (number[name] <= high)
+    wrong = parts["year"].is_null() | ~pl.Series(right)
+    table.refuse(column, wrong, f"wanted {_WANTED}, got {{}}", "write a time that exists, year first")
+
+    offsets = parts["offset"]
+    mixed = offsets.is_null() != (offsets[0] is None)
+    form = "without" if offsets[0] is None else "with"
+    wanted = f"wanted a time {form} an offset from UTC as in {table.row(0)}, got {{}}"
+    table.refuse(column, mixed, wanted, "write all times in one form")
+    seconds = (number["hour"] * 60 + number["minute"] - _offset_minutes(offsets)) * 60 + number["second"]
+    fractions = parts["fraction"].str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0).to_numpy()
+    return days.astype("datetime64[us]") + (seconds * 1_000_000 + fractions).astype("timedelta64[us]")
+
+
+def _days(
+    year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]
+) -> tuple[Times, NDArray[np.bool_]]:
+    """The dates, and which of them exist."""
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    right = (month >= 1) & (month <= 12) & (days.astype("datetime64[M]") == months)
+    return days, right
+
+
+def _offset_minutes(offsets: pl.Series) -> NDArray[np.int64]:
+    """Minutes east of UTC: "+02:00" -> 120, "Z" or nothing -> 0."""
+    minutes = {None: 0, "Z": 0}
+    for offset in offsets.unique():
+        if offset not in minutes:
+            digits = offset[1:].replace(":", "").ljust(4, "0")
+            minutes[offset] = int(offset[0] + "1") * (int(digits[:2]) * 60 + int(digits[2:]))
+    return offsets.replace_strict(minutes, return_dtype=pl.Int64).to_numpy()

@@ -1,0 +1,28 @@
+"""The small words of error messages: one line whatever the file held."""
+
+import difflib
+from collections.abc import Sequence
+
+
+def shown(value: object, limit: int = 40) -> str:
+    """`value` as Python would write it, on one line, cut to `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 2]}…{text[-1]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """counted(1, "gap") -> "1 gap"; counted(1200, "gap") -> "1,200 gaps"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], limit: int = 12) -> str:
+    """The names in quotes, the first `limit` of them."""
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(shown(name) for name in names[:limit]) + rest
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """ " (did you mean 'sales'?)" where a name comes near, whatever its case, else ""."""
+    folded = {other.casefold(): other for other in reversed(names)}
+    close = difflib.get_close_matches(name.casefold(), list(folded), 1)
+    return f" (did you mean {shown(folded[close[0]])}?)" if close else ""
