@@ -77,7 +77,7 @@ class Run:
             raise RunError(f"{folder} {what}; give the folder that 'unrolled train --out' wrote")
         config = _read_toml(path)
         found, task, version = (config.pop(key, None) for key in HEAD)
-        if found != FORMAT:
+        if type(found) is not int or found != FORMAT:
             raise RunError(
                 f"{path}: written by format {found!r}; this is unrolled {__version__}, which reads format "
                 f"{FORMAT}; use unrolled {version or 'of the version that wrote it'}"

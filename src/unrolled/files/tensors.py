@@ -34,7 +34,7 @@ def write_tensors(path: Path, kind: str, tensors: Mapping[str, "Tensor"], about:
 
 def write_arrays(path: Path, kind: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
     """`write_tensors` for numpy arrays; needs no torch."""
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     atomic.write_bytes(path, safetensors.numpy.save(whole, _metadata(kind, about)))
 
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ConfigDict
+
 from unrolled.errors import RunError
 from unrolled.files import atomic
 
@@ -26,6 +28,8 @@ STEP_ROWS = 50
 @dataclass
 class Progress:
     """How far a training is. A checkpoint holds it, so every field is a plain number or None."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     epoch: int = 1
     step: int = 0

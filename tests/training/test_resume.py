@@ -1,0 +1,146 @@
+"""A training that was stopped in any way and resumed ends with the bits of one that never was."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unrolled.errors import RunError
+from unrolled.runs import Run
+from unrolled.training.config import TrainingConfig
+
+from .example import STEPS, Example, Sums, same
+
+ADAM = {"schedule": "cosine", "clip": 0.3}
+SGD = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.01}
+
+
+def config(**options):
+    return TrainingConfig(**({"epochs": 4, "learning_rate": 0.02, "threads": 1} | options))
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "run", {}, "test")
+
+
+def interrupt_before(number):
+    """The hook that interrupts a training within its step `number`."""
+    return lambda step: os.kill(os.getpid(), signal.SIGINT) if step == number else None
+
+
+@pytest.mark.parametrize("options", [ADAM, SGD])
+@pytest.mark.parametrize("stops", [[1], [STEPS], [STEPS + 1], [3, 4, STEPS, 2], [STEPS - 1, 1, 1]])
+def test_interrupts_at_any_step_leave_no_trace(run, tmp_path, options, stops):
+    for stop in stops:
+        with pytest.raises(KeyboardInterrupt):
+            Example(interrupt_before(stop)).train(config(**options), run.checkpoints, resume=True)
+    resumed, whole = Example(), Example()
+    history = resumed.train(config(**options), run.checkpoints, resume=True)
+    assert resumed.steps == 4 * STEPS - sum(stops)
+    other = Run.create(tmp_path / "other", {}, "test")
+    assert history.rows == whole.train(config(**options), other.checkpoints).rows
+    assert same(resumed.model, whole.model)
+    for name in ("metrics.jsonl", "checkpoints/best.safetensors"):
+        assert (run.folder / name).read_bytes() == (other.folder / name).read_bytes()
+
+
+def test_an_interrupt_during_validation_keeps_the_epoch(run):
+    example = Example()
+
+    def validate():
+        os.kill(os.getpid(), signal.SIGTERM)
+        return example.validate()
+
+    with pytest.raises(SystemExit) as leave:
+        example.train(config(), run.checkpoints, validate=validate)
+    assert leave.value.code == 143
+    assert [row["kind"] for row in run.read_metrics()].count("epoch") == 1
+    resumed, whole = Example(), Example()
+    assert resumed.train(config(), run.checkpoints, resume=True).rows == whole.train(config()).rows
+    assert same(resumed.model, whole.model)
+
+
+def test_early_stopping_counts_on_through_an_interrupt(run):
+    losses = iter([4.0, 2.0, 3.0, 3.0, 3.0])
+    options = {"validate": lambda: next(losses), "resume": True}
+    with pytest.raises(KeyboardInterrupt):
+        Example(interrupt_before(3 * STEPS + 2)).train(
+            config(epochs=9, patience=3), run.checkpoints, **options
+        )
+    history = Example().train(config(epochs=9, patience=3), run.checkpoints, **options)
+    assert (history.best_epoch, history.stopped) == (2, "no lower validation loss for 3 epochs")
+    assert next(losses, None) is None
+
+
+def test_without_a_checkpoint_a_resume_begins(run):
+    one, two = Example(), Example()
+    assert one.train(config(), run.checkpoints, resume=True).rows == two.train(config()).rows
+
+
+def test_the_learning_rate_may_be_corrected(run):
+    with pytest.raises(KeyboardInterrupt):
+        Example(interrupt_before(STEPS + 1)).train(config(), run.checkpoints)
+    history = Example().train(config(learning_rate=0.005), run.checkpoints, resume=True)
+    rates = [row["learning_rate"] for row in history.rows if row["kind"] == "epoch"]
+    assert rates == [0.02, 0.005, 0.005, 0.005]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"seed": 9}, {"batch_size": 9}, {"optimizer": "adamw"}, {"optimizer": "sgd", "momentum": 0.5}]
+)
+def test_what_the_bits_depend_on_may_not_change(run, changed):
+    Example().train(config(epochs=1), run.checkpoints)
+    example = Example()
+    key = next(iter(changed))
+    with pytest.raises(RunError, match=f"written with {key} = .*, now it is {changed[key]!r}"):
+        example.train(config(**changed), run.checkpoints, resume=True)
+    assert same(example.model, Example().model)
+
+
+def test_other_data_are_refused(run):
+    Example().train(config(epochs=1), run.checkpoints)
+    with pytest.raises(RunError, match=f"written with steps_per_epoch = {STEPS}, now it is 7"):
+        Example().train(config(), run.checkpoints, resume=True, batches=Sums(7))
+
+
+def scenario(name: str, folder: Path) -> dict:
+    command = [sys.executable, str(Path(__file__).with_name("crash.py")), name, str(folder)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_kills_at_random_moments(tmp_path):
+    seen = scenario("kill", tmp_path)
+    assert len(seen["statuses"]) >= 20
+    assert set(seen["statuses"]) == {-signal.SIGKILL}
+    assert all(result == seen["whole"] for result in seen["results"])
+
+
+def test_signals_at_random_moments(tmp_path):
+    seen = scenario("interrupt", tmp_path)
+    # A signal that comes before the training has begun, or after, does what signals do: -SIGTERM.
+    assert {130, 143} <= set(seen["statuses"]) <= {130, 143, -signal.SIGTERM}
+    assert all(result == seen["whole"] for result in seen["results"])
+
+
+def test_kills_at_every_call_to_the_file_system(tmp_path):
+    seen = scenario("kill_at_writes", tmp_path)
+    assert seen["lives"] > 12
+    assert all(result == seen["whole"] for result in seen["results"])
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
+    seen = scenario("full_disk", tmp_path)
+    assert seen["starved"] == 9
+    assert seen["error"].startswith("cannot write ")
+    assert "\n" not in seen["error"]
+    assert seen["kept"]
+    assert seen["remains"] == []
+    assert all(result == seen["whole"] for result in seen["results"])
