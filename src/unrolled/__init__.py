@@ -1,3 +1,26 @@
 """Recurrent networks, from a file of sequences to a live stream: the same bits everywhere."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["Forecaster", "__version__", "load", "nn"]
+
+if TYPE_CHECKING:
+    from unrolled import nn
+    from unrolled.tasks import load
+    from unrolled.tasks.forecast.estimator import Forecaster
+
+# Imported where they are first used: `import unrolled` loads neither torch nor numpy.
+HOMES = {"Forecaster": "unrolled.tasks.forecast.estimator", "load": "unrolled.tasks", "nn": "unrolled.nn"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'unrolled' has no attribute {name!r}; it has {', '.join(__all__)}")
+    home = importlib.import_module(HOMES[name])
+    return home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

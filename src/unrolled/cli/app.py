@@ -1,0 +1,131 @@
+"""The commands, each a few lines: parse, call one function, print."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
+Files = Annotated[list[Path] | None, typer.Argument(metavar="[FILES]", help="CSV or Parquet files.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder to make (runs/TASK-FILE).")]
+
+app = typer.Typer(
+    name="unrolled",
+    help="Recurrent networks, from a file of sequences to a live stream.",
+    epilog="Example: unrolled demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+class TaskGroup(TyperGroup):
+    """`train TASK`: each task's command is made from its configuration when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        from unrolled.tasks import TASKS
+
+        return sorted(TASKS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        from unrolled.cli import training
+        from unrolled.tasks import TASKS
+
+        return training.command(cmd_name) if cmd_name in TASKS else None
+
+
+train_app = typer.Typer(
+    cls=TaskGroup,
+    help="Train a model on files, or go on with a training that was interrupted.",
+    epilog="Examples: unrolled train forecast sales.csv --target sales · unrolled train --resume runs/forecast-sales",
+    invoke_without_command=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(train_app, name="train")
+
+
+@train_app.callback()
+def train(
+    ctx: typer.Context,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with the training in this folder.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Train as this config.toml says.")
+    ] = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    if ctx.invoked_subcommand is not None:
+        return
+    from unrolled.cli import training
+
+    if resume is not None:
+        training.resume(resume, json)
+    elif config is not None:
+        training.train(None, {}, config, out, json)
+    else:
+        typer.echo(ctx.get_help())
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: unrolled evaluate runs/forecast-sales newer.csv")
+def evaluate(run: RunFolder, files: Files = None, json: Json = False) -> None:
+    """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
+    from unrolled.cli import using
+
+    using.evaluate(run, files or [], json)
+
+
+@app.command(epilog="Example: unrolled predict runs/forecast-sales newer.csv -o next.csv")
+def predict(
+    run: RunFolder,
+    files: Files = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Predict what follows the end of the files, or of what the model was trained on."""
+    from unrolled.cli import using
+
+    using.predict(run, files or [], out, json)
+
+
+@app.command(epilog="Example: unrolled generate runs/forecast-sales --length 200 --sample --seed 7")
+def generate(
+    run: RunFolder,
+    prime: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Begin after the end of this file; without, from zeros.")
+    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Steps to generate.")] = 100,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw from the distribution, not its middle.")] = False,
+    seed: Annotated[int, typer.Option(help="Number that what is drawn follows from.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Let a model go on by itself, each output its next input."""
+    from unrolled.cli import using
+
+    using.generate(run, prime, length, sample, seed, out, json)
+
+
+@app.command(epilog="Example: unrolled kernels --json")
+def kernels(json: Json = False) -> None:
+    """List what computes each cell on this machine, and why not something else."""
+    from unrolled.cli import using
+
+    using.kernels(json)
+
+
+@app.command(epilog="Example: unrolled demo --out runs/sunspots")
+def demo(out: Out = None, json: Json = False) -> None:
+    """Forecast three centuries of sunspots, in under a minute."""
+    from unrolled.cli import demo as sunspots
+
+    sunspots.run(out, json)

@@ -1,0 +1,28 @@
+"""`unrolled demo`: the whole way from a file to a forecast, on a series that comes with the package."""
+
+from pathlib import Path
+
+from unrolled.cli import printing, training
+from unrolled.data import sunspots
+
+OPTIONS = {"target": ["sunspots"], "output": "gaussian", "minutes": 0.5}
+
+
+def run(out: Path | None, json: bool) -> None:
+    """Trains on yearly sunspot numbers, judges the forecasts beside the baselines, and says what to try next."""
+    folder = out or training.free_folder("forecast", "sunspots")
+    if not json:
+        printing.note("Yearly sunspot numbers, 1700 to 2008: a network learns them and forecasts the years it never saw.")
+    training.train("forecast", OPTIONS | {"files": [str(sunspots())]}, None, folder, json)
+    if not json:
+        print(_next(folder))
+
+
+def _next(folder: Path) -> str:
+    return f"""
+Try next
+  look at        {folder}/plots/forecast.png
+  the future     unrolled predict {folder}
+  dream on       unrolled generate {folder} --length 100 --sample
+  your own file  unrolled train forecast FILE.csv --target COLUMN
+  every option   unrolled train forecast --help"""

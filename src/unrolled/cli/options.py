@@ -1,0 +1,94 @@
+"""Command-line options made from a task's configuration, so that each is named, described and bounded once.
+
+A configuration is a pydantic model of sections; every field `window` of every section becomes `--window`. The text
+that the user typed goes to pydantic as it is: it alone converts and refuses, here as for a configuration file.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from unrolled.tasks.config import sections
+
+METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: ""}
+
+
+def add_options(
+    command: Callable[..., None], config: type[BaseModel], but: tuple[str, ...] = ()
+) -> Callable[..., None]:
+    """`command(..., **options)` with a signature in which every field of `config`, except those named in `but`,
+    is an option. Options that the user did not give are None."""
+    own = inspect.signature(command).parameters.values()
+    made = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, field, section))
+        for section, model in sections(config).items()
+        for name, field in model.model_fields.items()
+        if name not in but
+    ]
+    fixed = [parameter for parameter in own if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+    command.__signature__ = inspect.Signature([*fixed, *made])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*fixed, *made]}
+    return command
+
+
+def _option(name: str, field: FieldInfo, section: str) -> Any:
+    flat = "--" + name.replace("_", "-")
+    kinds = list(_members(field.annotation))
+    many = any(typing.get_origin(kind) in (list, tuple) for kind in kinds)
+    switch = kinds == [bool]
+    kind = bool | None if switch else list[str] | None if many else str | None
+    option = typer.Option(
+        f"{flat}/--no-{flat[2:]}" if switch and _usually_on(field) else flat,
+        help=_help(field),
+        metavar=None if switch else _metavar(kinds),
+        show_default=False,
+        rich_help_panel=section.capitalize(),
+    )
+    return Annotated[kind, option]
+
+
+def _usually_on(field: FieldInfo) -> bool:
+    """Whether a switch needs a way to be turned off: it is on, or None stands for on ("unset" in its schema)."""
+    extra = field.json_schema_extra
+    return field.default is True or (isinstance(extra, dict) and extra.get("unset") is True)
+
+
+def _help(field: FieldInfo) -> str:
+    text = (field.description or "").rstrip(".")
+    default = field.get_default(call_default_factory=True)
+    if default is None or default == () or field.is_required():
+        return text
+    if isinstance(default, bool):
+        default = "on" if default else "off"
+    elif isinstance(default, tuple | list):
+        default = ", ".join(map(str, default))
+    return f"{text} [default: {default}]".replace("[", r"\[")
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """The alternatives of a type, None left out: int | tuple[int, int] | None -> int, tuple[int, int]."""
+    if typing.get_origin(annotation) is Annotated:
+        yield from _members(typing.get_args(annotation)[0])
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for part in typing.get_args(annotation):
+            yield from _members(part)
+    elif annotation is not type(None):
+        yield annotation
+
+
+def _metavar(kinds: list[Any]) -> str:
+    words = []
+    for kind in kinds:
+        if typing.get_origin(kind) is Literal:
+            words += [str(choice) for choice in typing.get_args(kind)]
+        elif typing.get_origin(kind) in (list, tuple):
+            words.append(METAVARS.get(typing.get_args(kind)[0], "TEXT"))
+        else:
+            words.append(METAVARS.get(kind, "TEXT"))
+    return "|".join(dict.fromkeys(words))

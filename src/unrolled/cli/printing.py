@@ -1,0 +1,83 @@
+"""How results appear: tables and sentences for people on standard output, JSON for machines."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unrolled.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROWS_SHOWN = 12
+
+
+def as_json(value: Any) -> None:
+    """One JSON document."""
+    print(json.dumps(value, indent=2, allow_nan=False, default=str))
+
+
+def note(line: str) -> None:
+    """A line for the person, not part of the result: standard error."""
+    print(line, file=sys.stderr)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
+    """Rows with the same keys; numbers stand right, in four digits."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for key in rows[0]:
+        number = isinstance(rows[0][key], int | float)
+        drawn.add_column(key, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        drawn.add_row(*(Text(_shown(value)) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(drawn)
+
+
+def evaluation(found: Any, title: str) -> None:
+    """An evaluation as every task gives it: a table of rows, then its verdict in words."""
+    columns = dict.fromkeys(key for row in found.table() for key in row)
+    rows = [{key: row.get(key, "") for key in columns} for row in found.table()]
+    table(rows, title)
+    for sentence in found.verdict:
+        print(sentence)
+
+
+def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
+    """Predictions: into a file whose ending tells the format, else all as JSON, else the first on the screen."""
+    if out is not None:
+        write_frame(data, out)
+        note(f"wrote {len(data)} rows to {out}")
+    if json:
+        as_json(data.to_dicts())
+    elif out is None:
+        table(data.head(ROWS_SHOWN).to_dicts())
+        if len(data) > ROWS_SHOWN:
+            note(f"… {len(data) - ROWS_SHOWN} rows more; -o FILE writes all of them")
+
+
+def write_frame(data: "pl.DataFrame", out: Path) -> None:
+    """Whole or not at all. DataError for an ending that names no format."""
+    import io
+
+    from unrolled.files import atomic
+
+    writers = {".csv": "write_csv", ".parquet": "write_parquet", ".json": "write_json"}
+    if out.suffix not in writers:
+        raise DataError(f"{out}: wanted a name that ends in {', '.join(writers)}, got {out.name!r}")
+    memory = io.BytesIO()
+    getattr(data, writers[out.suffix])(memory)
+    atomic.write_bytes(out, memory.getvalue())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    return "" if value is None else str(value)

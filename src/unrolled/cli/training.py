@@ -1,0 +1,108 @@
+"""`unrolled train`: a task's command is made from its configuration."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from unrolled.cli import printing
+from unrolled.cli.app import Json, Out
+from unrolled.cli.options import add_options
+from unrolled.errors import ConfigError
+from unrolled.runs import HEAD, Run
+from unrolled.tasks import TASKS, config_class, estimator_class
+from unrolled.tasks.config import from_sections, to_sections
+
+# Where the data come from is told by the arguments; the checksum belongs to a configuration file.
+NO_OPTIONS = ("files", "sha256")
+
+
+def command(task: str) -> TyperCommand:
+    """`unrolled train TASK`, with an option for every field of the task's configuration."""
+
+    def run(files: Any = None, config: Any = None, out: Any = None, json: bool = False, **options: Any) -> None:
+        chosen = {name: value for name, value in options.items() if value is not None and value != []}
+        if files:
+            chosen["files"] = [str(file) for file in files]
+        train(task, chosen, config, out, json)
+
+    run.__annotations__ = {
+        "files": Annotated[list[Path] | None, typer.Argument(metavar="FILES", help="Files to train on.")],
+        "config": Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Options from a config.toml.")],
+        "out": Out,
+        "json": Json,
+    }
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    describe = {"help": TASKS[task].about, "epilog": f"Example: {TASKS[task].example}"}
+    single.command(task, **describe, no_args_is_help=True)(add_options(run, config_class(task), but=NO_OPTIONS))
+    made = typer.main.get_command(single)
+    assert isinstance(made, TyperCommand)
+    return made
+
+
+def train(task: str | None, options: Mapping[str, Any], config: Path | None, out: Path | None, json: bool) -> None:
+    """Trains on what `config` and, over it, `options` say; makes a run folder, and tells how good the model is."""
+    values = {} if config is None else _read(config)
+    task = _agreed(task, values.get("task"), config)
+    sections = {name: value for name, value in values.items() if name not in HEAD}
+    given = to_sections(from_sections(config_class(task), sections))
+    estimator = estimator_class(task)(**_flat(given) | dict(options))
+    files = estimator.config.data.files
+    if not files:
+        raise ConfigError(f"wanted files to train on, got none; for example: {TASKS[task].example}")
+    folder = out or free_folder(task, Path(files[0]).stem)
+    _fit(estimator, folder, json, out=folder)
+
+
+def resume(folder: Path, json: bool) -> None:
+    """Goes on with the training in `folder` as if it had not been interrupted."""
+    _fit(estimator_class(Run.open(folder).task)(), folder, json, resume=folder)
+
+
+def _fit(estimator: Any, folder: Path, json: bool, **how: Path) -> None:
+    """Trains into `folder` and prints what came of it."""
+    from unrolled.training.progress import reporter
+
+    try:
+        estimator.fit(**how, report=reporter(silent=json))
+    except (KeyboardInterrupt, SystemExit):
+        printing.note(f"interrupted; go on with: unrolled train --resume {folder}")
+        raise
+    found = estimator.evaluation if estimator.config.data.test else None
+    if json:
+        printing.as_json({"run": str(folder)} | (found.json() if found else {}))
+        return
+    if found:
+        printing.evaluation(found, "\nOn the test part")
+    print(f"\nThe trained model is in {folder}, its plots in {folder}/plots")
+
+
+def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: value for section in sections.values() for name, value in section.items()}
+
+
+def free_folder(task: str, stem: str) -> Path:
+    """runs/TASK-STEM, or with the first number that is free."""
+    first = Path("runs") / f"{task}-{stem}"
+    numbered = (first.with_name(f"{first.name}-{n}") for n in range(2, 10**6))
+    return first if not first.exists() else next(folder for folder in numbered if not folder.exists())
+
+
+def _agreed(task: str | None, named: Any, config: Path | None) -> str:
+    if task is not None and named not in (None, task):
+        raise ConfigError(f"{config}: wanted task '{task}', got '{named}'; use unrolled train --config {config}")
+    if task is None and not isinstance(named, str):
+        raise ConfigError(f'{config}: names no task; add a line such as task = "forecast"')
+    return task or str(named)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}; correct that line") from None
