@@ -1,5 +1,4 @@
 import errno
-import json
 import math
 import os
 
@@ -9,7 +8,8 @@ from torch import nn
 
 from unrolled.errors import RunError
 from unrolled.files.tensors import read_tensors, write_tensors
-from unrolled.training.checkpoints import KIND, WEIGHTS_KIND, Checkpoint, Checkpoints
+from unrolled.runs import MODEL_KIND
+from unrolled.training.checkpoints import KIND, Checkpoint, Checkpoints
 from unrolled.training.config import TrainingConfig
 from unrolled.training.history import Progress, read_rows
 
@@ -74,7 +74,7 @@ def test_without_a_file_there_is_nothing_to_load(checkpoints, model):
 def test_best_is_a_model_with_its_epoch(checkpoints, model):
     saved = make(model)
     checkpoints.save(saved)
-    weights, about = read_tensors(checkpoints.best, WEIGHTS_KIND)
+    weights, about = read_tensors(checkpoints.best, MODEL_KIND)
     assert all_equal(weights, saved.best)
     assert about == {"epoch": 1, "validation_loss": 0.5}
 
@@ -182,13 +182,6 @@ BENDS = {
         {"weights.bias": torch.zeros(2).double()}
     ),
     "a best of another shape": lambda tensors, about: tensors.update({"best.bias": torch.zeros(3)}),
-    "a moment of another shape": lambda tensors, about: tensors.update(
-        {"moments.weight.exp_avg": torch.zeros(3, 2)}
-    ),
-    "a moment of no weight": lambda tensors, about: tensors.update({"moments.x.exp_avg": torch.zeros(3, 2)}),
-    "a moment of another optimizer": lambda tensors, about: tensors.update(
-        {"moments.bias.momentum_buffer": torch.zeros(2)}
-    ),
 }
 
 
@@ -207,29 +200,57 @@ def test_a_foreign_file_is_refused(checkpoints, model):
         checkpoints.load(model.state_dict(), RECIPE)
 
 
-@pytest.mark.parametrize(
-    "states", [{}, {"cpu": torch.zeros(7, dtype=torch.uint8)}, {"cpu": torch.zeros(5056)}]
-)
-def test_a_bent_random_generator_is_refused_and_the_model_left_alone(checkpoints, states):
+STATES = {
+    "no random generator": lambda tensors: tensors.pop("random.cpu"),
+    "a short random generator": lambda tensors: tensors.update({"random.cpu": torch.zeros(7).byte()}),
+    "a random generator of floats": lambda tensors: tensors.update({"random.cpu": torch.zeros(5056)}),
+    "a moment of another shape": lambda tensors: tensors.update({"moments.head.bias.exp_avg": torch.ones(3)}),
+    "a moment of no parameter": lambda tensors: tensors.update({"moments.x.exp_avg": torch.ones(3)}),
+    "a moment of another optimizer": lambda tensors: tensors.update({"moments.head.bias.x": torch.ones(2)}),
+    "a moment alone": lambda tensors: tensors.pop("moments.head.bias.exp_avg"),
+}
+
+
+@pytest.mark.parametrize("bend", STATES.values(), ids=STATES)
+def test_a_bent_optimizer_or_generator_is_refused_and_the_model_left_alone(checkpoints, bend):
     config = TrainingConfig(epochs=1)
     Example().train(config, checkpoints)
-
-    def bend(tensors, about):
-        tensors.pop("random.cpu")
-        tensors.update({f"random.{name}": value for name, value in states.items()})
-
-    rewrite(checkpoints, bend)
+    rewrite(checkpoints, lambda tensors, about: bend(tensors))
     example = Example()
     before = {name: tensor.clone() for name, tensor in example.model.state_dict().items()}
-    with pytest.raises(RunError, match="no state of a random generator"):
+    with pytest.raises(RunError, match="no state of this optimizer or random generator") as caught:
         example.train(config, checkpoints, resume=True)
+    assert "\n" not in str(caught.value)
     assert all_equal(before, example.model.state_dict())
+
+
+def test_a_folder_that_lets_nothing_be_removed_is_an_error(checkpoints, model, monkeypatch):
+    checkpoints.save(make(model))
+    (checkpoints.last.parent / ".last.safetensors.x.part").write_bytes(b"half")
+
+    def denied(path, missing_ok=False):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(type(checkpoints.last), "unlink", denied)
+    with pytest.raises(RunError, match=r"cannot remove .*\.part: Permission denied; make the run folder"):
+        checkpoints.load(model.state_dict(), RECIPE)
+
+
+def test_one_object_serves_two_trainings(checkpoints):
+    """The best of the first is gone when the second begins, and comes back as the second's own."""
+    Example().train(TrainingConfig(epochs=1), checkpoints)
+    first = checkpoints.best.read_bytes()
+    seen = []
+    example = Example(lambda number: seen.append(checkpoints.best.exists()))
+    example.train(TrainingConfig(epochs=1, seed=5), checkpoints)
+    assert not any(seen)
+    assert checkpoints.best.read_bytes() != first
 
 
 def test_a_history_with_nan_is_refused_before_it_is_written(checkpoints, model):
     with pytest.raises(ValueError, match="JSON"):
         checkpoints.save(make(model, rows=[{"loss": math.nan}]))
-    assert json.dumps(ROWS)
+    assert not checkpoints.last.exists()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -201,7 +201,7 @@ class TestNotFinite:
                     x[1, 2, 0] = math.nan if number == 6 else 0.0
                     yield Batch(x, batch.y)
 
-        wanted = f"epoch 1, step 7 of {STEPS}: the loss is nan .*'x' of this batch holds NaN or infinity"
+        wanted = f"epoch 1, step 7 of {STEPS}: the loss is nan .*; 'x' of this batch holds NaN or infinity"
         with pytest.raises(TrainingError, match=wanted):
             Example().train(config(), batches=Spoilt())
 

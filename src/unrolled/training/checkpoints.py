@@ -24,12 +24,11 @@ from torch import Tensor
 
 from unrolled.errors import RunError
 from unrolled.files.tensors import read_tensors, require, write_tensors
+from unrolled.runs import MODEL_KIND
 from unrolled.training.history import Progress, Row, write_rows
-from unrolled.training.optimizers import MOMENTS
 from unrolled.training.state import State, put_together, take_apart
 
 KIND = "checkpoint 1"
-WEIGHTS_KIND = "model 1"
 GROUPS = ("weights", "best", "moments", "random", "state", "history")
 # Writing takes at most this share of the time.
 SHARE = 1 / 20
@@ -79,9 +78,12 @@ class Checkpoints:
 
     def publish(self, best: Mapping[str, Tensor] | None, progress: Progress, rows: list[Row]) -> None:
         """Writes the two copies."""
-        if best is not None and progress.best_epoch != self._best_epoch:
+        if best is None:
+            self._best_epoch = None
+            _remove(self.best)
+        elif progress.best_epoch != self._best_epoch:
             about = {"epoch": progress.best_epoch, "validation_loss": progress.best_loss}
-            write_tensors(self.best, WEIGHTS_KIND, best, about)
+            write_tensors(self.best, MODEL_KIND, best, about)
             self._best_epoch = progress.best_epoch
         write_rows(self.metrics, rows)
 
@@ -92,7 +94,7 @@ class Checkpoints:
         file is damaged, or where `recipe` is not the one that it was written under.
         """
         for remains in (*self.last.parent.glob(".*.part"), *self.metrics.parent.glob(".*.part")):
-            remains.unlink(missing_ok=True)
+            _remove(remains)
         if not self.last.exists():
             return None
         tensors, about = read_tensors(self.last, KIND)
@@ -102,14 +104,6 @@ class Checkpoints:
             raise RunError(
                 f"{self.last} is damaged: its parts do not fit; train anew in another folder"
             ) from error
-        self._check(checkpoint, weights, recipe)
-        self.best.unlink(missing_ok=True)
-        self.publish(checkpoint.best, checkpoint.progress, checkpoint.rows)
-        return checkpoint
-
-    def _check(
-        self, checkpoint: Checkpoint, weights: Mapping[str, Tensor], recipe: Mapping[str, Any]
-    ) -> None:
         for key, now in recipe.items():
             if (then := checkpoint.recipe.get(key)) != now:
                 raise RunError(
@@ -119,13 +113,9 @@ class Checkpoints:
         require(self.last, checkpoint.weights, weights)
         if checkpoint.best is not None:
             require(self.last, checkpoint.best, weights)
-        for name, moment in checkpoint.moments.items():
-            weight, _, kind = name.rpartition(".")
-            wanted = () if kind == "step" else weights[weight].shape if weight in weights else None
-            if kind not in MOMENTS[recipe["optimizer"]] or moment.shape != wanted:
-                raise RunError(
-                    f"{self.last} holds '{name}' {tuple(moment.shape)}, which does not fit the optimizer"
-                )
+        self._best_epoch = None
+        self.publish(checkpoint.best, checkpoint.progress, checkpoint.rows)
+        return checkpoint
 
 
 def _named(checkpoint: Checkpoint, state: list[Tensor]) -> dict[str, Tensor]:
@@ -135,7 +125,7 @@ def _named(checkpoint: Checkpoint, state: list[Tensor]) -> dict[str, Tensor]:
         "moments": checkpoint.moments,
         "random": checkpoint.random,
         "state": {str(index): tensor for index, tensor in enumerate(state)},
-        "history": {"rows": _text_tensor(json.dumps(checkpoint.rows))},
+        "history": {"rows": _text_tensor(json.dumps(checkpoint.rows, allow_nan=False))},
     }
     return {f"{group}.{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
 
@@ -156,6 +146,13 @@ def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Chec
         rows=json.loads(bytes(groups["history"]["rows"].numpy())),
         recipe=about["recipe"],
     )
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot remove {path}: {error.strerror}; make the run folder writable") from error
 
 
 def _text_tensor(text: str) -> Tensor:

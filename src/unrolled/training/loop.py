@@ -138,7 +138,7 @@ class _Training(Generic[Batch]):
             value, norm = self.update(loss, self._learning_rate(progress.steps_done(self.steps)))
         except NotFiniteError as error:
             place = f"epoch {progress.epoch}, step {progress.step + 1} of {self.steps}"
-            raise TrainingError(f"{place}: {error}{_blame(batch)}; {self._remedy()}") from None
+            raise TrainingError(f"{place}: {error}; {_blame(batch) or self._remedy()}") from None
         self.state = carried(state)
         progress.count(value, norm, self.config.clip)
         done = progress.steps_done(self.steps)
@@ -240,11 +240,14 @@ class _Training(Generic[Batch]):
         if last is None:
             return False
         try:
+            self.update.load_moments(last.moments)
             set_generator_states(self.device, last.random)
-        except (LookupError, TypeError, RuntimeError) as error:
-            raise RunError(f"{self.checkpoints.last} is damaged: no state of a random generator") from error
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{self.checkpoints.last} holds no state of this optimizer or random generator; "
+                "train anew in another folder"
+            ) from error
         self.model.load_state_dict(last.weights)
-        self.update.load_moments(last.moments)
         self.best, self.progress, self.rows = last.best, last.progress, last.rows
         self.state = to_device(last.state, self.device)
         return True
@@ -261,11 +264,11 @@ class _Training(Generic[Batch]):
 
 
 def _blame(batch: object) -> str:
-    """Says where a batch itself is not finite. Its parts are named by a NamedTuple or dataclass."""
+    """Which part of the batch, a NamedTuple or dataclass, is not finite itself; empty where none is."""
     names = [field.name for field in fields(batch)] if is_dataclass(batch) else getattr(batch, "_fields", ())
     parts = ((name, getattr(batch, name)) for name in names)
     name = first_not_finite((name, part) for name, part in parts if isinstance(part, Tensor))
-    return f", and '{name}' of this batch holds NaN or infinity: look at the data" if name else ""
+    return f"'{name}' of this batch holds NaN or infinity: look at the data" if name else ""
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from unrolled.training.config import TrainingConfig
-from unrolled.training.optimizers import OPTIMIZERS
+from unrolled.training.optimizers import MOMENTS, OPTIMIZERS
 
 
 class NotFiniteError(ArithmeticError):
@@ -29,6 +29,7 @@ class Update:
     def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = OPTIMIZERS[config.optimizer](self.parameters.values(), config)
+        self.moment_names = MOMENTS[config.optimizer]
         self.clip = config.clip
 
     def __call__(self, loss: Tensor, learning_rate: float) -> tuple[float, float]:
@@ -61,12 +62,16 @@ class Update:
         }
 
     def load_moments(self, moments: Mapping[str, Tensor]) -> None:
-        """Puts back what `moments` gave. The names and shapes were checked when they were read."""
+        """Puts back what `moments` gave. KeyError or ValueError for what does not fit the parameters."""
         place = {name: index for index, name in enumerate(self.parameters)}
         kept: dict[int, dict[str, Tensor]] = {}
         for key, value in moments.items():
             name, _, moment = key.rpartition(".")
+            if value.shape != (() if moment == "step" else self.parameters[name].shape):
+                raise ValueError(f"{key} has shape {tuple(value.shape)}")
             kept.setdefault(place[name], {})[moment] = value
+        if any(own.keys() != set(self.moment_names) for own in kept.values()):
+            raise ValueError(f"a parameter has other moments than {self.moment_names}")
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
 
