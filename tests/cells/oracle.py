@@ -42,11 +42,8 @@ def gru(x, state, thinned, p, *, reset_after=True, layer_norm=False):
 
     gates = sigmoid(product("ih", x, rz, b) + product("hh", thinned, rz, c))
     reset, update = gates[:H], gates[H:]
-    if reset_after:
-        inner = reset * product("hh", thinned, n, c)
-    else:
-        inner = product("hh", reset * thinned, n, c)
-    candidate = np.tanh(product("ih", x, n, b) + inner)
+    after, before = reset * product("hh", thinned, n, c), product("hh", reset * thinned, n, c)
+    candidate = np.tanh(product("ih", x, n, b) + (after if reset_after else before))
     return (update * h + (1 - update) * candidate,)
 
 
@@ -100,7 +97,7 @@ STEPS = {"elman": elman, "gru": gru, "lstm": lstm}
 
 
 def run(name, options, x, state, p, lengths, reverse, recurrent=None, zoneout=None):
-    """x (T, B, I), states (B, H) -> every step's states (T, B, H), zero past a length, and the last of each row."""
+    """x (T, B, I), states (B, H) -> all states (T, B, H), zero past a length, and each row's last."""
     T, B, _ = x.shape
     every = [np.zeros((T, *s.shape), complex) for s in state]
     last = [s.astype(complex) for s in state]

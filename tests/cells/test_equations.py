@@ -9,7 +9,7 @@ from unrolled.cells import Call, Masks, unroll
 from . import oracle
 from .cases import CELLS, options
 
-TOLERANCE = dict(rtol=1e-10, atol=1e-12)  # float64, five steps of sums of about ten terms
+TOLERANCE = {"rtol": 1e-10, "atol": 1e-12}  # float64, five steps of sums of about ten terms
 T, B, I, H = 5, 3, 4, 6
 
 

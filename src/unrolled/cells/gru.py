@@ -57,21 +57,24 @@ class GRU(Cell):
         self, x: Tensor, state: tuple[Tensor, ...], recurrent: Tensor, p: Mapping[str, Tensor]
     ) -> tuple[Tensor, ...]:
         (h,) = state
-        H = h.shape[-1]
-        gates, candidate = slice(0, 2 * H), slice(2 * H, 3 * H)
-        rz = self._product(x, p, "ih", gates) + self._product(recurrent, p, "hh", gates)
-        r, z = torch.sigmoid(rz).chunk(2, -1)
-        if self.reset_after:
-            u = r * self._product(recurrent, p, "hh", candidate)
-        else:
-            u = self._product(r * recurrent, p, "hh", candidate)
-        n = torch.tanh(self._product(x, p, "ih", candidate) + u)
+        wx_rz, wx_n = self._products(x, p, "ih")
+        uh_rz, uh_n = self._products(recurrent, p, "hh")
+        r, z = torch.sigmoid(wx_rz + uh_rz).chunk(2, -1)
+        if not self.reset_after:
+            _, uh_n = self._products(r * recurrent, p, "hh")
+        n = torch.tanh(wx_n + (r * uh_n if self.reset_after else uh_n))
         return (z * h + (1 - z) * n,)
 
-    def _product(self, v: Tensor, p: Mapping[str, Tensor], side: str, rows: slice) -> Tensor:
-        """Rows of W x + b or U h + c."""
-        weight = p[f"weight_{side}"][rows]
-        bias = p[f"bias_{side}"][rows] if f"bias_{side}" in p else None
+    def _products(self, v: Tensor, p: Mapping[str, Tensor], side: str) -> list[Tensor]:
+        """W x + b or U h + c: rows r and z together, rows n."""
+        weight, bias = p[f"weight_{side}"], p.get(f"bias_{side}")
+        H = weight.shape[0] // 3
         if not self.layer_norm:
-            return linear(v, weight, bias)
-        return layer_norm(linear(v, weight), weight.shape[:1], p[f"gain_{side}"][rows], bias)
+            return list(torch.split(linear(v, weight, bias), [2 * H, H], -1))
+        products = torch.split(linear(v, weight), [2 * H, H], -1)
+        gains = torch.split(p[f"gain_{side}"], [2 * H, H])
+        shifts = (None, None) if bias is None else torch.split(bias, [2 * H, H])
+        return [
+            layer_norm(a, a.shape[-1:], gain, shift)
+            for a, gain, shift in zip(products, gains, shifts, strict=True)
+        ]

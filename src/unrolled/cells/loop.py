@@ -82,8 +82,8 @@ def _steps(call: Call, x: Tensor, valid: tuple[Tensor, ...] | None) -> list[tupl
     zoneout = None if call.masks.zoneout is None else [_per_step(z, T) for z in call.masks.zoneout]
     # BLAS may round differently where memory is aligned differently: each step reads fresh memory, so that
     # two chunks equal the whole bitwise. For the same reason the products are per step, not hoisted.
-    xs = [x_t.clone() for x_t in x.unbind()]
-    state = tuple(s.clone() for s in call.state)
+    xs = [x_t.clone(memory_format=torch.contiguous_format) for x_t in x.unbind()]
+    state = tuple(s.clone(memory_format=torch.contiguous_format) for s in call.state)
     trail = []
     for t in reversed(range(T)) if call.reverse else range(T):
         recurrent = state[0] if masks is None else state[0] * masks[t]

@@ -19,7 +19,6 @@ VARIABLE = "UNROLLED_BACKEND"
 BACKENDS = ("cpu", "torch", "reference")
 FLOATS = frozenset({"float32", "float64"})
 HALVES = frozenset({"float16", "bfloat16"})
-DEVICES = frozenset({"cpu", "cuda"})
 
 
 def _missing_extension() -> str | None:
@@ -86,39 +85,15 @@ class Row(NamedTuple):
         return None
 
 
-# Wants are a cell's own (Cell.wants) and "lengths", "recurrent_dropout", "zoneout", "empty" (no step, or no
-# row) and "states" (every step's, of a cell that has more than its output).
+# Wants are a cell's own (Cell.wants) and those of `wants` below.
+CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
+KERNEL = frozenset({"lengths", "empty"})
+OPERATOR = frozenset({"lengths", "torch.func derivatives"})
 TABLE = (
-    Row(
-        "elman",
-        "cpu",
-        frozenset({"cpu"}),
-        FLOATS,
-        frozenset({"cpu"}),
-        frozenset({"tanh", "relu", "lengths"}),
-        _cpu_elman,
-    ),
-    Row(
-        "elman",
-        "torch",
-        DEVICES,
-        FLOATS | HALVES,
-        frozenset({"cuda"}),
-        frozenset({"tanh", "relu", "lengths"}),
-        _torch_operator,
-    ),
-    Row(
-        "gru", "torch", DEVICES, FLOATS | HALVES, frozenset({"cuda"}), frozenset({"lengths"}), _torch_operator
-    ),
-    Row(
-        "lstm",
-        "torch",
-        DEVICES,
-        FLOATS | HALVES,
-        frozenset({"cuda"}),
-        frozenset({"lengths", "proj_size"}),
-        _torch_operator,
-    ),
+    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}, _cpu_elman),
+    Row("elman", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"tanh", "relu"}, _torch_operator),
+    Row("gru", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR, _torch_operator),
+    Row("lstm", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"proj_size"}, _torch_operator),
     Row("*", "reference", None, None, None, None, _reference),
 )
 
@@ -198,10 +173,30 @@ def wants(call: "Call") -> frozenset[str]:
         "lengths": call.lengths is not None,
         "recurrent_dropout": call.masks.recurrent is not None,
         "zoneout": call.masks.zoneout is not None,
-        "empty": call.x.shape[0] == 0 or call.x.shape[1] == 0,
         "states": call.return_states and len(call.cell.states) > 1,
+        "empty": call.x.shape[0] == 0 or call.x.shape[1] == 0,
+        "torch.func derivatives": _transformed(),
     }
     return call.cell.wants | {name for name, on in wanted.items() if on}
+
+
+def _transformed() -> bool:
+    """Whether torch.func or forward mode differentiates: torch.library gives an operator neither."""
+    import torch
+    from torch._C._functorch import TransformType, get_interpreter_stack
+
+    if torch.compiler.is_compiling():
+        return False
+    stack = get_interpreter_stack() or ()
+    forward_mode = torch.autograd.forward_ad._current_level >= 0
+    return forward_mode or any(transform.key() != TransformType.Vmap for transform in stack)
+
+
+def autocasting(device: str) -> bool:
+    """Whether autocast is on for `device`, which some devices do not know."""
+    import torch
+
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def run(call: "Call", backend: str | None = None) -> "Result":
@@ -216,7 +211,7 @@ def run(call: "Call", backend: str | None = None) -> "Result":
     device = weight.device.type
     dtype = str(weight.dtype).removeprefix("torch.")
     row = choose(call.cell.name, device, dtype, wants(call), backend)
-    if row.backend == "torch" or not torch.is_autocast_enabled(device):
+    if row.backend == "torch" or not autocasting(device):
         return row.run(call)
     state = tuple(s.to(weight.dtype) for s in call.state)
     with torch.autocast(device, enabled=False):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from unrolled.kernels import dispatch
 from unrolled.nn import sequences
 from unrolled.nn import state as states
 from unrolled.nn.sequences import Layout, Lengths
@@ -32,6 +33,10 @@ class SequenceModule(nn.Module, ABC):
     @abstractmethod
     def initial_state(self, batch: int) -> Named:
         """The state before the first step: (batch, H) each, zero, or learned where the layer learns it."""
+
+    @abstractmethod
+    def like(self) -> Tensor:
+        """A weight: the state has its device and dtype."""
 
     @abstractmethod
     def unroll(
@@ -104,7 +109,7 @@ class SequenceModule(nn.Module, ABC):
 
     def _dtype(self, x: Tensor) -> torch.dtype | None:
         """What x and the state must be; None under autocast, where any float is taken."""
-        return None if torch.is_autocast_enabled(x.device.type) else next(self.parameters()).dtype
+        return None if dispatch.autocasting(x.device.type) else self.like().dtype
 
     def _named(self, hx: Tensor | tuple[Tensor, ...]) -> Named:
         if self.kinds is None:

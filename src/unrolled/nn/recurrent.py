@@ -1,5 +1,6 @@
 """Any cell, in layers and directions: sizes, options, parameters and the order in which they run."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
@@ -121,7 +122,7 @@ class Recurrent(SequenceModule):
     def reset_parameters(self) -> None:
         """Draws the first values anew, in the order of torch.nn."""
         for place in self._all_places():
-            self.cell.initialise(self._parameters_of(place), place.hidden_size**-0.5)
+            self.cell.initialise(self._parameters_of(place), 1 / math.sqrt(place.hidden_size))
             for initial in self._initial(place):
                 nn.init.zeros_(initial)
 
@@ -148,13 +149,17 @@ class Recurrent(SequenceModule):
         kinds = self.cell.states if self.learn_initial_state else ()
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
+    def like(self) -> Tensor:
+        weight: Tensor = getattr(self, "weight_hh" + self._places[0][0].suffix)
+        return weight
+
     def state_sizes(self) -> dict[str, int]:
         sizes = [zip(p.states, self.cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
         return {name: size for of_place in sizes for name, size in of_place}
 
     def initial_state(self, batch: int) -> Named:
         if not self.learn_initial_state:
-            return states.zeros(self.state_sizes(), batch, next(self.parameters()))
+            return states.zeros(self.state_sizes(), batch, self.like())
         learned = [zip(p.states, self._initial(p), strict=True) for p in self._all_places()]
         return {name: s.expand(batch, -1) for of_place in learned for name, s in of_place}
 

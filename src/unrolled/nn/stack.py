@@ -85,6 +85,9 @@ class Stack(SequenceModule):
             below += layer.depth
         return names
 
+    def like(self) -> Tensor:
+        return self._members()[0].like()
+
     def state_sizes(self) -> dict[str, int]:
         sizes = {}
         for layer, names in zip(self._members(), self._renamed(), strict=True):

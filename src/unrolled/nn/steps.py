@@ -1,5 +1,7 @@
 """RNNCell, LSTMCell, GRUCell: one step, in the caller's loop. Equations: cells/elman.py, lstm.py, gru.py."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +37,9 @@ class Step(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draws the first values anew, in the order of torch.nn."""
-        self.cell.initialise({name: getattr(self, name) for name in self._names}, self.hidden_size**-0.5)
+        self.cell.initialise(
+            {name: getattr(self, name) for name in self._names}, 1 / math.sqrt(self.hidden_size)
+        )
 
     def step(self, x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
         """x (B, I) or (I,), each state (B, H) or (H,), zeros if None -> the new states, likewise."""

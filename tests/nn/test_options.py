@@ -1,0 +1,201 @@
+"""What torch.nn never took: each option does what its paper says, and impossible ones are refused by name."""
+
+import pytest
+import torch
+
+from unrolled.cells import Call, Masks, unroll
+from unrolled.nn import GRU, LSTM, RNN
+
+
+def copier(**options):
+    """relu(x + h) or, without x or h, a copy of the other: what stands between them shows in the output."""
+    layer = RNN(4, 4, nonlinearity="relu", bias=False, **options)
+    with torch.no_grad():
+        layer.weight_ih_l0.copy_(torch.eye(4))
+        layer.weight_hh_l0.copy_(torch.eye(4))
+    return layer
+
+
+def test_recurrent_dropout_thins_h_anew_at_each_step_and_leaves_x_alone():
+    torch.manual_seed(1)
+    layer, h0 = copier(recurrent_dropout=0.5), torch.ones(1, 200, 4)
+    y, _ = layer(torch.zeros(3, 200, 4), h0)
+    assert set(y[0].flatten().tolist()) == {0.0, 2.0}
+    assert set(y[2].flatten().tolist()) == {0.0, 8.0}
+    assert 0 < (y[1] > 0).sum() < (y[0] > 0).sum(), "a second, different mask"
+    x = torch.rand(1, 200, 4)
+    assert torch.equal(layer(x)[0], x)
+    layer.eval()
+    assert torch.equal(layer(torch.zeros(3, 200, 4), h0)[0], torch.ones(3, 200, 4))
+
+
+def test_recurrent_dropout_leaves_the_memory_of_a_gru_untouched():
+    layer = GRU(3, 5, recurrent_dropout=0.9)
+    with torch.no_grad():
+        layer.bias_ih_l0[5:10] = 50.0  # the update gate keeps everything
+    h0 = torch.randn(1, 2, 5)
+    y, _ = layer(torch.randn(6, 2, 3), h0)
+    assert torch.equal(y, h0.expand(6, 2, 5))
+
+
+def test_variational_dropout_has_one_mask_for_x_and_one_for_h_over_all_steps():
+    torch.manual_seed(1)
+    layer = copier(variational_dropout=0.5)
+    with torch.no_grad():
+        layer.weight_hh_l0.zero_()
+    x = torch.rand(5, 200, 4) + 0.5
+    kept = layer(x)[0] / x
+    assert torch.allclose(kept, kept[:1].expand_as(kept))
+    assert set(kept[0].round(decimals=4).flatten().tolist()) == {0.0, 2.0}
+    assert kept[0].std(0).min() > 0, "rows have masks of their own"
+    layer = copier(variational_dropout=0.5)
+    y, _ = layer(torch.zeros(3, 200, 4), torch.ones(1, 200, 4))
+    assert torch.equal(y[0] > 0, y[2] > 0) and set(y[2].flatten().tolist()) == {0.0, 8.0}
+    layer.eval()
+    assert torch.equal(layer(x)[0], copier()(x)[0])
+
+
+def test_zoneout_keeps_each_state_at_its_own_rate_and_takes_the_mean_in_evaluation():
+    torch.manual_seed(1)
+    layer = LSTM(3, 4, zoneout=(0.25, 0.75))
+    hx = (torch.randn(1, 2000, 4), torch.randn(1, 2000, 4))
+    _, last = layer(torch.randn(1, 2000, 3), hx)
+    for kept, rate in zip(((a == b) for a, b in zip(last, hx, strict=True)), (0.25, 0.75), strict=True):
+        assert kept.float().mean() == pytest.approx(rate, abs=0.02)  # 8,000 draws: σ < 0.005
+    layer.eval()
+    plain = LSTM(3, 4)
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(1, 2000, 3)
+    for k, rate in enumerate((0.25, 0.75)):
+        mean = rate * hx[k] + (1 - rate) * plain(x, hx)[1][k]
+        torch.testing.assert_close(layer(x, hx)[1][k], mean)
+
+
+def test_learned_initial_state_stands_for_hx_and_gets_its_gradient():
+    layer = LSTM(3, (4, 5), 2, bidirectional=True, learn_initial_state=True)
+    names = [name for name, _ in layer.named_parameters() if name.startswith("initial")]
+    assert names == [
+        f"initial_{kind}_l{k}{way}" for k in (0, 1) for way in ("", "_reverse") for kind in ("h", "c")
+    ]
+    assert all(not getattr(layer, name).any() for name in names)
+    with torch.no_grad():
+        for name in names:
+            getattr(layer, name).normal_()
+    x = torch.randn(6, 2, 3)
+    state = layer.initial_state(2)
+    assert torch.equal(layer(x)[0], layer(x, state)[0])
+    layer(x)[0].sum().backward()
+    assert all(getattr(layer, name).grad.abs().min() > 0 for name in names)
+
+
+def test_two_sizes_in_two_directions():
+    layer = GRU(3, (4, 6), 2, bidirectional=True)
+    assert layer.output_size == 10 and layer.weight_ih_l1_reverse.shape == (18, 10)
+    x = torch.randn(5, 2, 3)
+    y, state, states = layer(x, lengths=[5, 2], return_states=True)
+    assert y.shape == (5, 2, 10)
+    names = [f"layer{k}.{way}.h" for k in (0, 1) for way in ("forward", "backward")]
+    assert list(state) == list(states) == layer.state_names() == names
+    assert [s.shape for s in state.values()] == [(2, 4), (2, 6)] * 2
+    assert torch.equal(torch.cat([states["layer1.forward.h"], states["layer1.backward.h"]], -1), y)
+
+
+def test_each_direction_is_a_layer_of_its_own():
+    """Both directions at once equal a forward and a `reverse` layer with the same weights."""
+    x, lengths = torch.randn(5, 3, 4), [5, 0, 3]
+    both = LSTM(4, (6, 7), bidirectional=True, peephole=True)
+    there, back = LSTM(4, 6, peephole=True), LSTM(4, 7, peephole=True, reverse=True)
+    weights = both.state_dict()
+    there.load_state_dict({name: w for name, w in weights.items() if not name.endswith("_reverse")})
+    back.load_state_dict({name: w for name, w in weights.items() if name.endswith("_reverse")})
+    apart = [layer(x, lengths=lengths)[0] for layer in (there, back)]
+    assert torch.equal(both(x, lengths=lengths)[0], torch.cat(apart, -1))
+    assert there.state_names()[0] == "layer0.forward.h" and back.state_names()[0] == "layer0.backward.h"
+
+
+@pytest.mark.parametrize("merge", ["sum", "mean", "product"])
+def test_merges(merge):
+    torch.manual_seed(2)
+    concat = RNN(3, 4, bidirectional=True)
+    layer = RNN(3, 4, 2, bidirectional=True, merge=merge)
+    layer.load_state_dict(concat.state_dict(), strict=False)
+    assert layer.output_size == 4 and layer.weight_ih_l1.shape == (4, 4)
+    x = torch.randn(5, 2, 3)
+    a, b = concat(x)[0].chunk(2, -1)
+    wanted = {"sum": a + b, "mean": (a + b) / 2, "product": a * b}[merge]
+    first = RNN(3, 4, bidirectional=True, merge=merge)
+    first.load_state_dict(concat.state_dict())
+    assert torch.equal(first(x)[0], wanted)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        LSTM(4, 6, 2, bidirectional=True, proj_size=3, peephole=True),
+        GRU(4, 6, 2, reset_after=False),
+        RNN(4, 6, 2, "sigmoid"),
+    ],
+    ids=str,
+)
+def test_layers_are_their_cells_one_after_another(layer):
+    """Depth, directions, states and names, composed here by hand from calls of the reference."""
+    x, lengths = torch.randn(5, 3, 4), torch.tensor([5, 0, 3])
+    layer.backend = "reference"
+    y, _, states = layer(x, lengths=lengths, return_states=True)
+    below = x
+    for k in range(2):
+        parts = []
+        for way, suffix in (("forward", f"_l{k}"), ("backward", f"_l{k}_reverse"))[: 1 + layer.bidirectional]:
+            p = {name: getattr(layer, name + suffix) for name in layer.cell.shapes(below.shape[-1], 6, True)}
+            zeros = tuple(torch.zeros(3, size) for size in layer.cell.state_sizes(6))
+            result = unroll(Call(layer.cell, below, zeros, p, lengths, Masks(), way == "backward", True))
+            parts.append(result.y)
+            for kind, wanted in zip(layer.cell.states, result.states, strict=True):
+                assert torch.equal(states[f"layer{k}.{way}.{kind}"], wanted)
+        below = torch.cat(parts, -1)
+    assert torch.equal(y, below)
+
+
+def test_repr_shows_what_is_not_the_default():
+    layer = LSTM(3, 4, bidirectional=True, peephole=True, zoneout=0.1)
+    assert repr(layer) == "LSTM(3, 4, peephole=True, bidirectional=True, zoneout=0.1)"
+
+
+IMPOSSIBLE = {
+    "dropout and num_layers=1": lambda: GRU(3, 4, dropout=0.5),
+    "recurrent_dropout and variational_dropout": lambda: GRU(
+        3, 4, recurrent_dropout=0.1, variational_dropout=0.1
+    ),
+    "bidirectional and reverse": lambda: RNN(3, 4, bidirectional=True, reverse=True),
+    "hidden_size and bidirectional=False": lambda: RNN(3, (4, 5)),
+    "hidden_size and bidirectional=True": lambda: RNN(3, (4, 5, 6), bidirectional=True),
+    "merge and bidirectional=False": lambda: RNN(3, 4, merge="sum"),
+    "merge and hidden_size": lambda: RNN(3, (4, 5), bidirectional=True, merge="mean"),
+    "merge='max'": lambda: RNN(3, 4, bidirectional=True, merge="max"),
+    "zoneout and gru": lambda: GRU(3, 4, zoneout=(0.1, 0.2)),
+    "zoneout=1.0": lambda: GRU(3, 4, zoneout=1.0),
+    "dropout=1.5": lambda: GRU(3, 4, 2, dropout=1.5),
+    "recurrent_dropout=-0.1": lambda: GRU(3, 4, recurrent_dropout=-0.1),
+    "variational_dropout=1.0": lambda: GRU(3, 4, variational_dropout=1.0),
+    "forget_bias and bias=False": lambda: LSTM(3, 4, bias=False, forget_bias=1.0),
+    "forget_bias and coupled_input_forget": lambda: LSTM(3, 4, forget_bias=1.0, coupled_input_forget=True),
+    "hidden_size=4 and cells_per_block=3": lambda: LSTM(3, 4, cells_per_block=3),
+    "proj_size=4 and hidden_size=4": lambda: LSTM(3, 4, proj_size=4),
+    "input_size=0": lambda: RNN(0, 4),
+    "hidden_size=0": lambda: RNN(3, 0),
+    "num_layers=0": lambda: RNN(3, 4, 0),
+    "backend='gpu'": lambda: RNN(3, 4, backend="gpu"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_impossible_combinations_are_refused_by_name(case):
+    with pytest.raises(ValueError) as error:
+        IMPOSSIBLE[case]()
+    for name in case.replace(" and ", " ").split():
+        assert name in str(error.value)
+
+
+def test_an_option_of_another_cell_is_refused():
+    with pytest.raises(TypeError, match="peephole"):
+        GRU(3, 4, peephole=True)

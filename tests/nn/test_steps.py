@@ -1,0 +1,75 @@
+"""RNNCell, LSTMCell and GRUCell against torch.nn's, and against the layers."""
+
+import pytest
+import torch
+
+import unrolled.nn
+from unrolled.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+
+TOLERANCE = {"rtol": 1e-12, "atol": 1e-13}  # float64, one step of sums of ten terms
+
+
+def as_hx(state):
+    return tuple(state) if len(state) > 1 else state[0]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell"])
+@pytest.mark.parametrize("batch", [(3,), ()])
+def test_values_and_every_gradient_match_torch(name, bias, batch):
+    torch.manual_seed(4)
+    ours = getattr(unrolled.nn, name)(5, 7, bias, dtype=torch.float64)
+    torch.manual_seed(4)
+    theirs = getattr(torch.nn, name)(5, 7, bias, dtype=torch.float64)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    x = torch.randn(*batch, 5, dtype=torch.float64, requires_grad=True)
+    state = [
+        torch.randn(*batch, 7, dtype=torch.float64, requires_grad=True)
+        for _ in range(1 + (name == "LSTMCell"))
+    ]
+    results = []
+    for cell in (ours, theirs):
+        out = cell(x, as_hx(state))
+        out = out if isinstance(out, tuple) else (out,)
+        loss = sum((torch.linspace(-1, 2, o.numel()).double() * o.flatten()).sum() for o in out)
+        results.append([*out, *torch.autograd.grad(loss, [x, *state, *cell.parameters()])])
+        again = cell(x)
+        results[-1] += again if isinstance(again, tuple) else (again,)
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "cell, layer, options",
+    [
+        (RNNCell, RNN, {"nonlinearity": "sigmoid"}),
+        (GRUCell, GRU, {"reset_after": False, "layer_norm": True}),
+        (LSTMCell, LSTM, {"peephole": True, "cells_per_block": 3, "proj_size": 2, "layer_norm": True}),
+        (LSTMCell, LSTM, {"coupled_input_forget": True}),
+        (LSTMCell, LSTM, {"forget_bias": 2.0}),
+    ],
+)
+def test_steps_one_after_another_are_the_layer(cell, layer, options):
+    torch.manual_seed(4)
+    one = cell(5, 6, **options)
+    torch.manual_seed(4)
+    whole = layer(5, 6, **options)
+    x, state, outputs = torch.randn(4, 3, 5), None, []
+    for x_t in x:
+        state = one(x_t, state)
+        outputs.append(state[0] if isinstance(state, tuple) else state)
+    assert torch.equal(torch.stack(outputs), whole(x)[0])
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"\(2, 4\).*\(B, 5\)"):
+        RNNCell(5, 7)(torch.zeros(2, 4))
+    with pytest.raises(ValueError, match=r"c has shape \(3, 7\); wanted \(2, 7\)"):
+        LSTMCell(5, 7)(torch.zeros(2, 5), (torch.zeros(2, 7), torch.zeros(3, 7)))
+    with pytest.raises(ValueError, match="hidden_size=0"):
+        GRUCell(5, 0)
+
+
+def test_repr_shows_what_is_not_the_default():
+    assert repr(LSTMCell(5, 7, bias=False, peephole=True)) == "LSTMCell(5, 7, bias=False, peephole=True)"
