@@ -13,6 +13,8 @@ import pytest
 from unrolled.errors import RunError
 from unrolled.files import atomic
 
+REMEDY = "choose a folder that exists, is writable and has room"
+
 
 def in_subprocess(body: str, *arguments: str) -> str:
     program = (
@@ -58,10 +60,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_remains(tmp_path):
         str(tmp_path / "model.bin"),
     )
     where = tmp_path / "model.bin"
-    assert (
-        said
-        == f"cannot write {where}: File too large; choose a folder that exists, is writable and has room\n"
-    )
+    assert said == f"cannot write {where}: File too large; {REMEDY}\n"
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"model.bin": b"old"}
 
 
@@ -75,9 +74,7 @@ def test_no_space_left_at_any_later_moment_leaves_the_old_file_and_no_remains(tm
     monkeypatch.setattr(call, full)
     with pytest.raises(RunError) as error:
         atomic.write_bytes(path, b"new")
-    assert str(error.value) == (
-        f"cannot write {path}: No space left on device; choose a folder that exists, is writable and has room"
-    )
+    assert str(error.value) == (f"cannot write {path}: No space left on device; {REMEDY}")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"model.bin": b"old"}
 
 
@@ -97,18 +94,13 @@ def test_an_unwritable_folder_is_named():
             os.chmod(folder, 0o755)
         """
     )
-    assert (
-        said
-        == "cannot write FOLDER/a: Permission denied; choose a folder that exists, is writable and has room []\n"
-    )
+    assert said == f"cannot write FOLDER/a: Permission denied; {REMEDY} []\n"
 
 
 def test_a_missing_folder_and_a_folder_in_the_place_are_named(tmp_path):
     with pytest.raises(RunError) as error:
         atomic.write_text(tmp_path / "no" / "a", "x")
-    assert str(error.value) == (
-        f"cannot write {tmp_path}/no/a: No such file or directory; choose a folder that exists, is writable and has room"
-    )
+    assert str(error.value) == (f"cannot write {tmp_path}/no/a: No such file or directory; {REMEDY}")
     with pytest.raises(RunError, match="Is a directory"):
         atomic.write_text(tmp_path, "x")
     assert list(tmp_path.iterdir()) == []

@@ -21,7 +21,7 @@ _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
 
 
 def _hour_of_day(times: Times) -> NDArray[np.float64]:
-    return (times - times.astype("datetime64[D]")) / _DAY
+    return np.asarray((times - times.astype("datetime64[D]")) / _DAY)
 
 
 def _day_of_week(times: Times) -> NDArray[np.float64]:
@@ -31,7 +31,7 @@ def _day_of_week(times: Times) -> NDArray[np.float64]:
 def _day_of_year(times: Times) -> NDArray[np.float64]:
     years = times.astype("datetime64[Y]")
     begin, end = years.astype("datetime64[us]"), (years + 1).astype("datetime64[us]")
-    return (times - begin) / (end - begin)
+    return np.asarray((times - begin) / (end - begin))
 
 
 # A cycle is given where a step of `count` units changes the phase, but not by whole turns.

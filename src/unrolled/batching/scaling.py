@@ -25,7 +25,7 @@ class Scaler:
     def fit(cls, parts: Sequence[Array], names: Sequence[str] | None = None) -> "Scaler":
         """The scaler of `parts` (T_i, K), the training parts and nothing else; `names` (K,) are for errors.
 
-        Raises DataError where a column is constant over them, or too large for float64.
+        Raises DataError where a column is constant over them, or beyond the range of float64.
         """
         pooled = np.concatenate(parts).astype(np.float64)
         names = names if names is not None else [str(k) for k in range(pooled.shape[1])]
@@ -43,7 +43,7 @@ class Scaler:
         for column, size in zip(names, scale, strict=True):
             if not (np.isfinite(size) and size > 0):
                 raise DataError(
-                    f"column '{column}': its values are too large for float64; give it another unit"
+                    f"column '{column}': its values are beyond the range of float64; give it another unit"
                 )
         return cls(mean, scale)
 

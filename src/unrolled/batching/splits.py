@@ -15,8 +15,8 @@ def chronological(length: int, validation: float, test: float) -> tuple[int, int
     train_end = length - validation_steps - test_steps
     if train_end < 1:
         raise DataError(
-            f"validation ({validation_steps} steps) and test ({test_steps}) leave none of {length} for training; "
-            "lower validation or test, or use a longer series"
+            f"validation ({validation_steps} steps) and test ({test_steps}) leave nothing to train on "
+            f"of a series of {length}; lower them, or use a longer series"
         )
     return train_end, train_end + validation_steps
 

@@ -79,7 +79,7 @@ def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step) -> str:
     lengths, longest, where = [], 0, ""
     for grid in grids:
         missing = _missing(origin, grid)
-        begins, lasts = _runs(missing.any(1))
+        begins, lasts = _runs(np.asarray(missing.any(1)))
         lengths += lasts.tolist()
         if max(lasts, default=0) > longest:
             longest, at = int(lasts.max()), int(begins[np.argmax(lasts)])

@@ -61,9 +61,9 @@ def _check_order(origin: Origin, name: str, times: Times) -> None:
     if not len(wrong):
         return
     i = int(wrong[0])
-    said, remedy, like = f"comes after {spoken(times[i])}", "sort the rows by time", rises < 0
+    said, remedy, like = f"comes after {spoken(times[i])} of {{before}}", "sort the rows by time", rises < 0
     if rises[i] == 0:
-        said, remedy, like = "stands there again", "keep one row for each time", rises == 0
+        said, remedy, like = "stands there again, as in {before}", "keep one row for each time", rises == 0
     if origin.roles.id is None:
         remedy += ", or name the id column if these are several series"
     _refuse(origin, name, times, i, said, np.flatnonzero(like), remedy)
@@ -87,19 +87,19 @@ def _check_regular(origin: Origin, name: str, times: Times, step: Step) -> None:
     if len(odd):
         gap = replace(step, count=int(steps[odd[0]])).name
         remedy = "correct the times, resample the file, or count rows with time=rows"
-        said = f"comes {gap} after the time before, where the step is {step.name}"
+        said = f"comes {gap} after {{before}}, where the step is {step.name}"
         _refuse(origin, name, times, int(odd[0]), said, odd, remedy)
     if steps.sum() // step.count > (MOST_MISSING + 1) * len(times):
         i = int(np.argmax(steps))
-        said = f"comes {counted(int(steps[i]) // step.count, 'step')} of {step.name} after the time before"
+        said = f"comes {counted(int(steps[i]) // step.count, 'step')} of {step.name} after {{before}}"
         _refuse(origin, name, times, i, said, np.array([i]), "correct the time, or cut the series there")
 
 
 def _refuse(origin: Origin, name: str, times: Times, i: int, said: str, like: Positions, remedy: str) -> None:
-    """Raises for the time after times[i], of which `like` lists all that are alike."""
+    """Raises for the time after times[i], whose row is {before} in `said`; `like` lists all like it."""
     rows = origin.rows[name]
     more = f" ({counted(len(like) - 1, 'more such row')})" if len(like) > 1 else ""
     raise DataError(
-        f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {spoken(times[i + 1])} {said} "
-        f"({origin.table.row(rows[i])}){origin.of(name)}{more}; {remedy}"
+        f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {spoken(times[i + 1])} "
+        f"{said.format(before=origin.table.row(rows[i]))}{origin.of(name)}{more}; {remedy}"
     )

@@ -99,7 +99,10 @@ def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
     """Rows of each series in the order of the file; series in the order of their first rows."""
     if id is None:
         return {Path(table.name).stem: np.arange(table.frame.height)}
-    names = table.frame[id].cast(pl.String)
+    cells = table.frame[id]
+    if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Binary:
+        raise DataError(f"{table.name}, column {shown(id)}: wanted names of series, got {cells.dtype} values")
+    names = cells.cast(pl.String)
     unnamed = names.is_null() | (names == "")
     table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")
     rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})

@@ -82,8 +82,9 @@ class Step:
         if self.unit == "microsecond":
             return positions.astype("datetime64[us]")
         anchor = self._month_times(like[:1])
-        point = anchor - anchor.astype("datetime64[M]")
-        return positions.astype("datetime64[M]").astype("datetime64[us]") + point - self._shift
+        begin = positions.astype("datetime64[M]").astype("datetime64[us]")
+        point = anchor - anchor.astype("datetime64[M]") - self._shift
+        return np.asarray(begin + point)
 
     def extend(self, times: Times, n: int) -> Times:
         """(n,) the times that follow the last of `times`."""

@@ -1,6 +1,5 @@
 """A table from a CSV or Parquet file, or from a frame at hand, that knows where its rows came from."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +8,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files import parquet
 from unrolled.files.delimited import read_delimited
 from unrolled.files.wording import counted, listed, nearest, shown
 
 MISSING = ("", "na", "nan", "null")
-_PARQUET = b"PAR1"
-_PARQUET_SUFFIXES = (".parquet", ".pq")
 
 # First bytes of files that are often taken for tables: what they are, and what to do.
 _FOREIGN = {
@@ -61,14 +59,9 @@ class Table:
         """
         self.require(column)
         cells = self.frame[column]
-        if cells.dtype != pl.String and not (
-            cells.dtype.is_numeric() or cells.dtype in (pl.Boolean, pl.Null)
-        ):
+        if not (cells.dtype.is_numeric() or cells.dtype in (pl.String, pl.Boolean, pl.Null)):
             raise DataError(f"{self.name}, column {shown(column)}: wanted numbers, got {cells.dtype} values")
-        if cells.dtype == pl.String:
-            cells = cells.str.strip_chars()
-        values = cells.cast(pl.Float64, strict=False)
-        wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
+        values, wrong = _cast(cells)
         remedy = "correct the cell, or leave it empty if the value is missing"
         self.refuse(column, wrong, "wanted a finite number with a decimal point, got {}", remedy)
         return values.fill_null(np.nan).to_numpy()
@@ -77,10 +70,11 @@ class Table:
         """Raises DataError for the first of the rows that are `wrong`; {} in `complaint` becomes its cell."""
         if wrong.any():
             row, others = int(wrong.arg_max() or 0), int(wrong.sum()) - 1
-            cell = self.frame[column][row]
-            got = "nothing" if cell is None or cell == "" else shown(cell)
             more = f" ({counted(others, 'more such cell')})" if others else ""
-            raise DataError(f"{self.place(row, column)}: {complaint.format(got)}{more}; {remedy}")
+            if "{}" in complaint:
+                cell = self.frame[column][row]
+                complaint = complaint.format("nothing" if cell is None or cell == "" else shown(cell))
+            raise DataError(f"{self.place(row, column)}: {complaint}{more}; {remedy}")
 
 
 def is_numeric(cells: pl.Series) -> bool:
@@ -124,9 +118,8 @@ def read_table(path: str | Path) -> pl.DataFrame:
 
 def _read(path: Path) -> Table:
     data = _bytes(path)
-    parquet = path.suffix.lower() in _PARQUET_SUFFIXES or (data.startswith(_PARQUET) and b"\0" in data)
-    if parquet:
-        return Table(str(path), _read_parquet(path, data), None)
+    if path.suffix.lower() in (".parquet", ".pq") or (data.startswith(parquet.MAGIC) and b"\0" in data):
+        return Table(str(path), parquet.read_parquet(str(path), data), None)
     for start, (kind, remedy) in _FOREIGN.items():
         if data.startswith(start):
             raise DataError(f"{path}: the file {kind}; wanted CSV in UTF-8, or Parquet; {remedy}")
@@ -143,15 +136,3 @@ def _bytes(path: Path) -> bytes:
         raise DataError(f"{path}: is a folder; wanted a CSV or Parquet file, name one in it") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
-
-
-def _read_parquet(path: Path, data: bytes) -> pl.DataFrame:
-    if not data.startswith(_PARQUET):
-        raise DataError(f"{path}: wanted a Parquet file, which begins with {_PARQUET!r}, got {data[:4]!r}")
-    if not data.endswith(_PARQUET):
-        raise DataError(f"{path}: the Parquet file is cut off; copy or write it again")
-    try:
-        return pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path}: damaged Parquet file ({reason}); copy or write it again") from error

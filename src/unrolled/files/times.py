@@ -23,6 +23,7 @@ _WANTED = "a time such as 2024-01-31 or 2024-01-31 12:30"
 
 # The least and greatest value of each part; the day's end depends on the month.
 _BOUNDS = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+_FIRST, _LAST = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
 
 
 def parse_times(table: Table, column: str) -> Times:
@@ -44,7 +45,10 @@ def parse_times(table: Table, column: str) -> Times:
         whole = bool(cells.head(1).str.contains(_WHOLE)[0])
         return _whole_numbers(table, column, cells) if whole else _instants(table, column, cells)
     if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
-        return _utc(cells).to_numpy()
+        instants = _utc(cells)
+        far = ~instants.to_physical().is_between(_FIRST, _LAST)
+        table.refuse(column, far, "wanted a time in the years 1 to 9999, got one beyond", "correct it")
+        return instants.to_numpy()
     raise DataError(f"{table.name}, column {shown(column)}: wanted times, got {cells.dtype} values")
 
 
@@ -105,7 +109,8 @@ def _instants(table: Table, column: str, cells: pl.Series) -> Times:
     table.refuse(column, mixed, wanted, "write all times in one form")
     seconds = (number["hour"] * 60 + number["minute"] - _offset_minutes(offsets)) * 60 + number["second"]
     fractions = parts["fraction"].str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0).to_numpy()
-    return days.astype("datetime64[us]") + (seconds * 1_000_000 + fractions).astype("timedelta64[us]")
+    within = (seconds * 1_000_000 + fractions).astype("timedelta64[us]")
+    return np.asarray(days.astype("datetime64[us]") + within)
 
 
 def _days(

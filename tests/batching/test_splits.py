@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unrolled.batching.splits import chronological
+from unrolled.errors import ConfigError, DataError
+
+
+@pytest.mark.parametrize(
+    "length, validation, test, ends",
+    [
+        (100, 0.1, 0.2, (70, 80)),
+        (100, 10, 20, (70, 80)),
+        (100, 0.1, 20, (70, 80)),
+        (100, 10.0, 0, (90, 100)),
+        (17, 0.1, 0.1, (13, 15)),  # 1.7 steps are 2
+        (5, 0.01, 0.01, (3, 4)),  # a share above 0 is at least one step
+        (5, 0, 0, (5, 5)),
+    ],
+)
+def test_parts_by_share_or_by_steps(length, validation, test, ends):
+    assert chronological(length, validation, test) == ends
+
+
+sizes = st.one_of(st.floats(0, 0.99), st.integers(1, 30))
+
+
+@given(st.integers(2, 200), sizes, sizes)
+def test_parts_follow_each_other_and_cover_the_series(length, validation, test):
+    try:
+        train_end, validation_end = chronological(length, validation, test)
+    except DataError:
+        return
+    assert 1 <= train_end <= validation_end <= length
+    for size, steps in ((validation, validation_end - train_end), (test, length - validation_end)):
+        assert (
+            steps == size
+            if size >= 1 or size == 0
+            else abs(steps - size * length) <= max(0.5, 1 - size * length)
+        )
+
+
+@pytest.mark.parametrize("size", [-1, -0.1, 1.5, 10.5, float("nan"), float("inf")])
+def test_a_size_that_is_neither_share_nor_steps_is_a_configuration_error(size):
+    with pytest.raises(ConfigError) as error:
+        chronological(100, size, 0.1)
+    assert str(error.value) == f"validation: wanted a share below 1 or a whole number of steps, got {size}"
+    with pytest.raises(ConfigError, match="test: wanted a share"):
+        chronological(100, 0.1, size)
+
+
+def test_parts_that_leave_nothing_to_train_on_are_refused_with_the_numbers():
+    with pytest.raises(DataError) as error:
+        chronological(40, 24, 0.5)
+    assert str(error.value) == (
+        "validation (24 steps) and test (20) leave nothing to train on of a series of 40; "
+        "lower them, or use a longer series"
+    )

@@ -1,0 +1,73 @@
+"""Parquet: sound files come back as written, damaged ones are one DataError, even where polars aborts."""
+
+import io
+import subprocess
+
+import polars as pl
+import pytest
+
+from unrolled.errors import DataError
+from unrolled.files import parquet
+
+
+def written(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+FRAME = pl.DataFrame(
+    {
+        "date": pl.Series(["2024-01-31", "2024-02-29", None]).str.to_date(),
+        "sales": [1.5, None, float("nan")],
+        "count": [1, -(2**60), None],
+        "shop": ["a", "", None],
+        "open": [True, False, None],
+    }
+)
+
+
+def test_a_table_comes_back_as_it_was_written():
+    assert parquet.read_parquet("sales.parquet", written(FRAME)).equals(FRAME)
+
+
+def test_another_kind_of_file_is_refused():
+    with pytest.raises(DataError) as error:
+        parquet.read_parquet("sales.parquet", b"date,sales\n")
+    assert str(error.value) == (
+        "sales.parquet: wanted a Parquet file, which begins with b'PAR1', got b'date'"
+    )
+
+
+def test_a_file_cut_off_is_refused():
+    with pytest.raises(DataError) as error:
+        parquet.read_parquet("sales.parquet", written(FRAME)[:-7])
+    assert str(error.value) == "sales.parquet: the Parquet file is cut off; copy or write it again"
+
+
+def test_a_damaged_file_is_refused_with_the_reason_on_one_line(capfd):
+    data = bytearray(written(FRAME))
+    data[-8:-4] = (2**31).to_bytes(4, "little")  # the length of the metadata
+    with pytest.raises(DataError) as error:
+        parquet.read_parquet("sales.parquet", bytes(data))
+    message = str(error.value)
+    assert message.startswith("sales.parquet: damaged Parquet file (parquet: File out of specification: ")
+    assert message.endswith("); copy or write it again")
+    assert "\n" not in message
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_ends_its_reader_is_refused(monkeypatch):
+    monkeypatch.setattr(parquet, "_READER", "import os, sys\nsys.stderr.write('trace')\nos.abort()")
+    with pytest.raises(DataError) as error:
+        parquet.read_parquet("sales.parquet", written(FRAME))
+    assert str(error.value) == (
+        "sales.parquet: damaged Parquet file (its reader broke down); copy or write it again"
+    )
+
+
+def test_the_reader_does_not_pick_up_modules_from_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "polars.py").write_text("raise SystemExit('wrong module')")
+    monkeypatch.chdir(tmp_path)
+    assert parquet.read_parquet("sales.parquet", written(FRAME)).equals(FRAME)
+    assert subprocess.run(["ls"], capture_output=True, text=True).stdout == "polars.py\n"

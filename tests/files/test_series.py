@@ -1,0 +1,451 @@
+"""From a file to regular series: what is found, what is filled; every wrong input with its whole message."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.series import read_series
+from unrolled.files.steps import Step
+
+HOUR, DAY = 3600 * 10**6, 86400 * 10**6
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str):
+        path = tmp_path / "sales.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def hours(n, start="2024-01-01"):
+    return [
+        str(t).replace("T", " ") for t in np.datetime64(start, "s") + np.arange(n) * np.timedelta64(1, "h")
+    ]
+
+
+def test_one_series_with_everything_found(write):
+    file = read_series(
+        write("when,Date,sales\nx,2024-01-01,1\ny,2024-01-02,2.5\nz,2024-01-03,4\n"), targets=()
+    )
+    assert (file.targets, file.past, file.future, file.time) == (("sales",), (), (), "Date")
+    assert file.step == Step(DAY, "microsecond")
+    assert file.notes == ("time: column 'Date'", "target: column 'sales'")
+    (series,) = file.series
+    assert series.name == "sales"
+    np.testing.assert_array_equal(
+        series.times, np.array(["2024-01-01", "2024-01-02", "2024-01-03"], "M8[us]")
+    )
+    np.testing.assert_array_equal(series.target, [[1], [2.5], [4]])
+    assert series.target.dtype == np.float64
+    assert series.past.shape == (3, 0) and series.future.shape == (3, 0)
+
+
+def test_a_frame_and_a_parquet_file_are_read_as_a_csv_is(tmp_path):
+    frame = pl.DataFrame({"year": [1700, 1701, 1702], "sunspots": [5, 11, 16]})
+    frame.write_csv(tmp_path / "s.csv")
+    frame.write_parquet(tmp_path / "s.parquet")
+    for source in (tmp_path / "s.csv", str(tmp_path / "s.parquet"), frame):
+        file = read_series(source, targets=["sunspots"])
+        assert file.step == Step(1, "number") and file.time == "year"
+        np.testing.assert_array_equal(file.series[0].times, [1700, 1701, 1702])
+        np.testing.assert_array_equal(file.series[0].target, [[5], [11], [16]])
+
+
+def test_columns_keep_the_order_in_which_they_are_named(write):
+    path = write("t,a,b,c,d,date\n0,1,2,3,4,2024-01\n1,5,6,7,8,2024-02\n")
+    file = read_series(path, targets=["c", "a"], past=["d"], future=["t", "b"])
+    series = file.series[0]
+    np.testing.assert_array_equal(series.target, [[3, 1], [7, 5]])
+    np.testing.assert_array_equal(series.past, [[4], [8]])
+    np.testing.assert_array_equal(series.future, [[0, 2], [1, 6]])
+    assert file.step.name == "1 month"
+
+
+def test_series_of_unequal_length_come_apart_wherever_their_rows_stand(write):
+    path = write(
+        "shop,date,sales\n"
+        "b,2024-01-02,1\na,2024-01-01,10\nb,2024-01-03,2\nb,2024-01-04,3\na,2024-01-02,20\nNA,2024-01-02,7\nNA,2024-01-03,8\n"
+    )
+    file = read_series(path, targets=["sales"], id="shop")
+    assert [s.name for s in file.series] == ["b", "a", "NA"]
+    assert [s.target[:, 0].tolist() for s in file.series] == [[1, 2, 3], [10, 20], [7, 8]]
+    assert str(file.series[1].times[1]).startswith("2024-01-02")
+
+
+def test_the_name_of_a_series_may_be_a_number():
+    frame = pl.DataFrame({"shop": [2, 1, 2, 1], "y": [1.0, 2.0, 3.0, 4.0]})
+    file = read_series(frame, targets=["y"], id="shop")
+    assert [(s.name, s.target[:, 0].tolist()) for s in file.series] == [("2", [1, 3]), ("1", [2, 4])]
+
+
+def test_without_times_the_rows_are_the_steps_and_a_note_says_so(write):
+    for text, options in (("y\n3\n1\n", {}), ("date,y\n2024-01-07,3\n2024-01-01,1\n", {"time": "rows"})):
+        file = read_series(write(text), targets=["y"], **options)
+        assert file.time is None and file.step == Step(1, "number")
+        assert file.notes == ("time: none, the rows of a series are its steps 0, 1, 2 …",)
+        assert file.series[0].times.tolist() == [0, 1]
+
+
+def test_a_column_called_rows_can_still_be_the_time(write):
+    file = read_series(write("rows,y\n5,3\n6,1\n"), targets=["y"], time="rows")
+    assert file.time == "rows" and file.series[0].times.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        (
+            "a,time,Timestamp\n1,2024-01-01,2024-01-02\n1,2024-01-02,2024-01-03\n",
+            "Timestamp",
+        ),  # the better name
+        ("a,month,year\n1,1,2024\n1,1,2025\n", "year"),
+        ("a,b,month\n1,5,2024-03\n1,6,2024-04\n", "month"),
+        ("a,b,month\n1,5,11\n1,6,12\n", None),
+        ("a,time\n1,12.5\n1,13.5\n", None),
+        (
+            "a,when,then\n1,2024-01-01,2024-01-02\n1,2024-01-02,2024-01-03\n",
+            "when",
+        ),  # no usual name: the first
+        ("a,b\n1,5\n1,6\n", None),
+    ],
+)
+def test_which_column_is_the_time(write, text, found):
+    assert read_series(write(text), targets=["a"]).time == found
+
+
+def test_months_from_their_end_and_quarters_and_years(write):
+    ends = "date,y\n2023-12-31,1\n2024-01-31,2\n2024-02-29,3\n2024-03-31,4\n"
+    assert read_series(write(ends), targets=["y"]).step == Step(1, "month", month_end=True)
+    quarters = "date,y\n2023-01,1\n2023-04,2\n2023-10,3\n2024-01,4\n"
+    file = read_series(write(quarters), targets=["y"], gaps="linear")
+    assert file.step.name == "3 months"
+    assert file.series[0].target[:, 0].tolist() == [1, 2, 2.5, 3, 4]
+    assert str(file.series[0].times[2]).startswith("2023-07-01")
+    years = "date,y\n2020-02-28,1\n2021-02-28,2\n"
+    assert read_series(write(years), targets=["y"]).step.name == "1 year"
+
+
+# Gaps: hours 2, 3, 4 have no row, hour 7 has no target, hour 9 no covariate.
+GAPPY = "date,y,x\n" + "".join(
+    f"{time},{'' if h == 7 else h * h},{'NA' if h == 9 else 100 - h}\n"
+    for h, time in enumerate(hours(12))
+    if h not in (2, 3, 4)
+)
+
+
+def test_gaps_are_refused_with_their_number_and_the_place_of_the_longest(write):
+    path = write(GAPPY)
+    with pytest.raises(DataError) as error:
+        read_series(path, targets=["y"], past=["x"])
+    assert str(error.value) == (
+        f"{path}: 3 gaps with 5 missing steps of 1 hour, the longest, 3 steps, from 2024-01-01 02:00:00 on, "
+        "after line 3; complete the file, or fill them with gaps=forward, linear, zero"
+    )
+
+
+@pytest.mark.parametrize(
+    "rule, y, x",
+    [
+        (
+            "forward",
+            [0, 1, 1, 1, 1, 25, 36, 36, 64, 81, 100, 121],
+            [100, 99, 99, 99, 99, 95, 94, 93, 92, 92, 90, 89],
+        ),
+        (
+            "linear",
+            [0, 1, 7, 13, 19, 25, 36, 50, 64, 81, 100, 121],
+            [100, 99, 98, 97, 96, 95, 94, 93, 92, 91, 90, 89],
+        ),
+        ("zero", [0, 1, 0, 0, 0, 25, 36, 0, 64, 81, 100, 121], [100, 99, 0, 0, 0, 95, 94, 93, 92, 0, 90, 89]),
+    ],
+)
+def test_gaps_are_filled_by_the_named_rule_and_noted(write, rule, y, x):
+    file = read_series(write(GAPPY), targets=["y"], past=["x"], gaps=rule)
+    series = file.series[0]
+    np.testing.assert_allclose(series.target[:, 0], y, rtol=1e-15)  # one rounding in the line's slope
+    np.testing.assert_allclose(series.past[:, 0], x, rtol=1e-15)
+    np.testing.assert_array_equal(series.times, np.array(hours(12), "M8[us]"))
+    assert file.notes == (
+        "time: column 'date'",
+        "gaps: 3 gaps with 5 missing steps of 1 hour, the longest, 3 steps, from 2024-01-01 02:00:00 on, "
+        f"after line 3, filled by {rule}",
+    )
+
+
+def test_a_gap_of_cells_names_the_column_and_the_series(write):
+    path = write("shop,date,y,x\na,2024-01-01,1,1\na,2024-01-02,,1\na,2024-01-03,null,1\na,2024-01-04,1,1\n")
+    with pytest.raises(DataError) as error:
+        read_series(path, targets=["y"], past=["x"], id="shop")
+    assert str(error.value) == (
+        f"{path}: 1 gap with 2 missing steps of 1 day, the longest, 2 steps, from 2024-01-02 on, line 3, "
+        "column 'y' in series 'a'; complete the file, or fill them with gaps=forward, linear, zero"
+    )
+
+
+@pytest.mark.parametrize(
+    "rule, text, message",
+    [
+        (
+            "forward",
+            "date,y\n2024-01-01,\n2024-01-02,1\n2024-01-03,2\n",
+            ", line 2, column 'y': the column begins",
+        ),
+        (
+            "linear",
+            "date,y\n2024-01-01,NA\n2024-01-02,1\n2024-01-03,2\n",
+            ", line 2, column 'y': the column begins",
+        ),
+        (
+            "linear",
+            "date,y\n2024-01-01,0\n2024-01-02,1\n2024-01-03,\n",
+            ", line 4, column 'y': the column ends",
+        ),
+    ],
+)
+def test_a_gap_at_an_end_that_the_rule_cannot_fill_is_refused(write, rule, text, message):
+    path = write(text)
+    with pytest.raises(DataError) as error:
+        read_series(path, targets=["y"], gaps=rule)
+    assert str(error.value) == (
+        f"{path}{message} with a gap, which gaps={rule} cannot fill; complete the file, or choose gaps=zero"
+    )
+
+
+TAIL = "date,y,promo,x\n2024-01-01,1,0,5\n2024-01-02,2,1,6\n2024-01-03,,1,\n2024-01-04,,0,\n"
+
+
+def test_rows_past_the_last_target_are_steps_to_predict_where_future_covariates_stand(write):
+    series = read_series(write(TAIL), targets=["y"], past=["x"], future=["promo"]).series[0]
+    assert series.target[:, 0].tolist() == [1, 2] and series.past[:, 0].tolist() == [5, 6]
+    assert series.future[:, 0].tolist() == [0, 1, 1, 0]
+    assert len(series.times) == 4
+
+
+def test_without_future_covariates_a_tail_without_targets_is_a_gap(write):
+    with pytest.raises(
+        DataError, match="1 gap with 2 missing steps of 1 day, the longest, 2 steps, from 2024-01-03"
+    ):
+        read_series(write(TAIL), targets=["y"])
+
+
+def test_a_future_covariate_may_not_be_missing_in_the_tail(write):
+    path = write(TAIL.replace("2024-01-03,,1", "2024-01-03,,"))
+    with pytest.raises(DataError) as error:
+        read_series(path, targets=["y"], future=["promo"])
+    assert str(error.value) == (
+        f"{path}: 1 gap with 1 missing step of 1 day, the longest, 1 step, from 2024-01-03 on, line 4, "
+        "column 'promo'; complete the file, or fill them with gaps=forward, linear, zero"
+    )
+    series = read_series(path, targets=["y"], future=["promo"], gaps="forward").series[0]
+    assert series.future[:, 0].tolist() == [0, 1, 1, 0] and len(series.target) == 2
+
+
+WRONG_TIMES = {
+    "twice": (
+        "date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,3\n2024-01-03,4\n2024-01-03,5\n",
+        ", line 4, column 'date': 2024-01-02 stands there again, as in line 3 (1 more such row); "
+        "keep one row for each time, or name the id column if these are several series",
+    ),
+    "going back": (
+        "date,y\n2024-01-01,1\n2024-01-03,2\n2024-01-02,3\n",
+        ", line 4, column 'date': 2024-01-02 comes after 2024-01-03 of line 3; "
+        "sort the rows by time, or name the id column if these are several series",
+    ),
+    "irregular": (
+        "date,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-01 02:00,3\n"
+        "2024-01-01 02:10,4\n2024-01-01 04:20,4\n",
+        ", line 5, column 'date': 2024-01-01 02:10:00 comes 10 minutes after line 4, where the step is "
+        "1 hour (1 more such row); "
+        "correct the times, resample the file, or count rows with time=rows",
+    ),
+    "far ahead": (
+        "date,y\n2024-01-01,1\n2024-01-02,2\n9024-01-03,3\n",
+        ", line 4, column 'date': 9024-01-03 comes 2,556,698 steps of 1 day after line 3; "
+        "correct the time, or cut the series there",
+    ),
+    "one row": (
+        "date,y\n2024-01-01,1\n",
+        ", line 2: the only row; wanted 2 or more, add rows or leave it out",
+    ),
+    "no time": (
+        "date,y\n2024-01-01,1\n01.02.2024,2\n",
+        ", line 3, column 'date': wanted a time such as 2024-01-31 or 2024-01-31 12:30, got '01.02.2024'; "
+        "write a time that exists, year first",
+    ),
+    "one value": (
+        "date,y\n2024-01-01,1\n2024-01-02,\n",
+        ": 1 value in column 'y'; wanted 2 or more, add rows or leave it out",
+    ),
+    "no number": (
+        "date,y\n2024-01-01,1\n2024-01-02,abc\n",
+        ", line 3, column 'y': wanted a finite number with a decimal point, got 'abc'; "
+        "correct the cell, or leave it empty if the value is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("text, message", WRONG_TIMES.values(), ids=WRONG_TIMES.keys())
+def test_wrong_rows_are_named_with_their_lines(write, text, message):
+    path = write(text)
+    with pytest.raises(DataError) as error:
+        read_series(path, targets=["y"])
+    assert str(error.value) == f"{path}{message}"
+
+
+WRONG_SERIES = {
+    "twice": (
+        "id,date,y\na,2024-01-01,1\nb,2024-01-01,1\na,2024-01-02,2\nb,2024-01-01,2\n",
+        ", line 5, column 'date': 2024-01-01 stands there again, as in line 3 in series 'b'; "
+        "keep one row for each time",
+    ),
+    "going back": (
+        "id,date,y\na,2024-01-02,1\nb,2024-01-01,1\na,2024-01-01,2\nb,2024-01-02,2\n",
+        ", line 4, column 'date': 2024-01-01 comes after 2024-01-02 of line 2 in series 'a'; "
+        "sort the rows by time",
+    ),
+    "two steps": (
+        "id,date,y\n"
+        + "".join(f"hourly,{time},1\n" for time in hours(6))
+        + "".join(f"daily,2024-01-0{day},1\n" for day in range(1, 6)),
+        ": series 'hourly' goes by 1 hour, series 'daily' by 1 day; "
+        "put series of different steps into different files",
+    ),
+    "one row": (
+        "id,date,y\na,2024-01-01,1\na,2024-01-02,1\nb,2024-01-01,1\n",
+        ", line 4: the only row in series 'b'; wanted 2 or more, add rows or leave it out",
+    ),
+    "no value": (
+        "id,date,y\na,2024-01-01,1\na,2024-01-02,1\nb,2024-01-01,\nb,2024-01-02,\n",
+        ": 0 values in column 'y' in series 'b'; wanted 2 or more, add rows or leave it out",
+    ),
+    "no name": (
+        "id,date,y\na,2024-01-01,1\n,2024-01-02,1\n",
+        ", line 3, column 'id': wanted the name of a series, got nothing; name the series of every row",
+    ),
+}
+
+
+@pytest.mark.parametrize("text, message", WRONG_SERIES.values(), ids=WRONG_SERIES.keys())
+def test_wrong_rows_of_several_series_are_named_with_their_lines(write, text, message):
+    path = write(text)
+    with pytest.raises(DataError) as error:
+        read_series(path, targets=["y"], id="id")
+    assert str(error.value) == f"{path}{message}"
+
+
+def test_a_series_too_short_to_show_its_step_takes_the_others(write):
+    text = (
+        "id,date,y\n" + "".join(f"a,{t},1\n" for t in hours(6)) + "".join(f"b,{t},2\n" for t in hours(5)[::4])
+    )
+    file = read_series(write(text), targets=["y"], id="id", gaps="forward")
+    assert file.step.name == "1 hour" and len(file.series[1].target) == 5
+
+
+def test_columns_of_the_wrong_type_are_refused():
+    frame = pl.DataFrame({"id": [[1], [1]], "y": [1.0, 2.0]})
+    with pytest.raises(DataError) as error:
+        read_series(frame, targets=["y"], id="id")
+    assert str(error.value) == "the table, column 'id': wanted names of series, got List(Int64) values"
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            {"targets": ["sale"]},
+            ": no column 'sale' (did you mean 'sales'?); the columns are 'date', 'sales', 'costs'",
+        ),
+        (
+            {"targets": ["sales"], "time": "dates"},
+            ": no column 'dates' (did you mean 'date'?); the columns are 'date', 'sales', 'costs'",
+        ),
+        (
+            {"targets": ["sales"], "id": "shop"},
+            ": no column 'shop'; the columns are 'date', 'sales', 'costs'",
+        ),
+        (
+            {"targets": ["sales"], "past": ["cost"]},
+            ": no column 'cost' (did you mean 'costs'?); the columns are 'date', 'sales', 'costs'",
+        ),
+        ({"targets": ()}, ": wanted a target; name one of 'sales', 'costs'"),
+    ],
+)
+def test_missing_columns_are_named(write, options, message):
+    path = write("date,sales,costs\n2024-01-01,1,2\n2024-01-02,3,4\n")
+    with pytest.raises(DataError) as error:
+        read_series(path, **options)
+    assert str(error.value) == f"{path}{message}"
+
+
+def test_no_column_of_numbers_is_an_error_and_a_lone_column_is_the_target_whatever_it_holds(write):
+    path = write("date,a,b\n2024-01-01,x,y\n2024-01-02,3,z\n")
+    with pytest.raises(DataError) as error:
+        read_series(path, targets=())
+    assert str(error.value) == (
+        f"{path}: no column of numbers is left to be the target; the columns are 'date', 'a', 'b'; "
+        "name the target to see what is wrong with it"
+    )
+    with pytest.raises(DataError, match="line 2, column 'a': wanted a finite number"):
+        read_series(write("date,a\n2024-01-01,x\n2024-01-02,3\n"), targets=())
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"targets": ["y", "y"]}, "column 'y' is named as target and again as target; name it once"),
+        (
+            {"targets": ["y"], "past": ["y"]},
+            "column 'y' is named as target and again as past covariate; name it once",
+        ),
+        (
+            {"targets": ["y"], "past": ["x"], "future": ["x"]},
+            "column 'x' is named as past covariate and again as future covariate; name it once",
+        ),
+        ({"targets": ["y"], "id": "y"}, "column 'y' is named as id and again as target; name it once"),
+        ({"targets": ["y"], "time": "y"}, "column 'y' is named as time and again as target; name it once"),
+        (
+            {"targets": ["y"], "time": "t", "id": "t"},
+            "column 't' is named as time and again as id; name it once",
+        ),
+        (
+            {"targets": ["y"], "gaps": "backward"},
+            "gaps: wanted refuse, forward, linear, zero, got 'backward'",
+        ),
+    ],
+)
+def test_impossible_requests_are_configuration_errors(options, message):
+    with pytest.raises(ConfigError) as error:
+        read_series(pl.DataFrame({"t": [1, 2], "y": [1.0, 2.0], "x": [1.0, 2.0]}), **options)
+    assert str(error.value) == message
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_random_series_with_holes_come_back_on_the_grid(data):
+    """Rows of up to 3 series, interleaved at random, some left out; by zero, each stands at its step."""
+    step = data.draw(st.integers(1, 5_000_000))
+    truth, rows = {}, []
+    for name in "abc"[: data.draw(st.integers(1, 3))]:
+        kept = sorted(data.draw(st.sets(st.integers(1, 12), max_size=8)) | {13, 14, 15, 16})
+        values = data.draw(st.lists(st.floats(-1e300, 1e300), min_size=len(kept), max_size=len(kept)))
+        truth[name] = dict(zip(kept, values, strict=True))
+        rows.append([(name, 7 + step * k, value) for k, value in truth[name].items()])
+    mixed = []
+    while any(rows):
+        series = data.draw(st.sampled_from([r for r in rows if r]))
+        mixed.append(series.pop(0))
+    frame = pl.DataFrame(mixed, schema=["id", "t", "y"], orient="row")
+    file = read_series(frame, targets=["y"], time="t", id="id", gaps="zero")
+    assert file.step == Step(step, "number")
+    assert {s.name for s in file.series} == set(truth)
+    for series in file.series:
+        first = min(truth[series.name])
+        wanted = [truth[series.name].get(k, 0.0) for k in range(first, 17)]
+        assert series.target[:, 0].tolist() == wanted
+        assert series.times.tolist() == [7 + step * k for k in range(first, 17)]

@@ -1,0 +1,178 @@
+"""Opening by content and name, and numbers out of cells."""
+
+import gzip
+
+import numpy as np
+import polars as pl
+import pytest
+
+from unrolled.errors import DataError
+from unrolled.files.table import Table, is_numeric, open_table, read_table
+
+
+def refused(call, *arguments) -> str:
+    with pytest.raises(DataError) as error:
+        call(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sales.csv"
+
+
+def test_a_csv_is_text_and_parquet_keeps_its_types(tmp_path):
+    (tmp_path / "a.csv").write_text("n,s\n1,x\n")
+    assert read_table(tmp_path / "a.csv").equals(pl.DataFrame({"n": ["1"], "s": ["x"]}))
+    frame = pl.DataFrame({"n": [1], "s": ["x"]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    assert read_table(str(tmp_path / "a.parquet")).equals(frame)
+
+
+def test_parquet_is_known_by_its_content_and_csv_by_the_lack_of_it(tmp_path):
+    frame = pl.DataFrame({"n": [1]})
+    frame.write_parquet(tmp_path / "a.data")
+    assert read_table(tmp_path / "a.data").equals(frame)
+    (tmp_path / "b.csv").write_text("PAR1,PAR2\n1,2\n")
+    assert read_table(tmp_path / "b.csv").columns == ["PAR1", "PAR2"]
+
+
+def test_a_missing_file_is_told_from_its_neighbours(path):
+    path.write_text("a\n1\n")
+    assert refused(open_table, path.with_name("sale.csv")) == (
+        f"{path.parent}/sale.csv: there is no such file (did you mean 'sales.csv'?)"
+    )
+    assert (
+        refused(open_table, path.parent / "no" / "x.csv") == f"{path.parent}/no/x.csv: there is no such file"
+    )
+
+
+def test_a_folder_is_refused(path):
+    assert refused(open_table, path.parent) == (
+        f"{path.parent}: is a folder; wanted a CSV or Parquet file, name one in it"
+    )
+
+
+def test_an_unreadable_file_is_refused(path, monkeypatch):
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
+    assert (
+        refused(open_table, path)
+        == f"{path}: cannot be read: Permission denied; check the file and its rights"
+    )
+
+
+@pytest.mark.parametrize(
+    "data, kind, remedy",
+    [
+        (gzip.compress(b"a,b\n1,2\n"), "is compressed with gzip", "unpack it first"),
+        (b"\x28\xb5\x2f\xfd\x00", "is compressed with zstd", "unpack it first"),
+        (b"\xfd7zXZ\x00", "is compressed with xz", "unpack it first"),
+        (b"PK\x03\x04\x14\x00", "is a zip archive or an Excel sheet", "unpack it, or save the sheet as CSV"),
+        ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16", "save it as UTF-8"),
+        ("\ufeffa,b\n1,2\n".encode("utf-16-be"), "is text in UTF-16", "save it as UTF-8"),
+        (b"ARROW1\x00\x00", "is an Arrow file", "save it as Parquet"),
+    ],
+)
+def test_files_that_are_often_taken_for_tables_are_named(path, data, kind, remedy):
+    path.write_bytes(data)
+    assert refused(open_table, path) == f"{path}: the file {kind}; wanted CSV in UTF-8, or Parquet; {remedy}"
+
+
+def test_another_binary_file_is_refused_at_its_first_nul(path):
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    assert refused(open_table, path) == (
+        f"{path}, line 3: a NUL byte, which text does not hold; wanted CSV in UTF-8, or Parquet; "
+        "is this another kind of file?"
+    )
+
+
+def test_a_table_without_rows_is_refused(tmp_path):
+    pl.DataFrame({"a": pl.Series([], dtype=pl.Float64)}).write_parquet(tmp_path / "a.parquet")
+    said = "the table has no rows; wanted at least one"
+    assert refused(open_table, tmp_path / "a.parquet") == f"{tmp_path}/a.parquet: {said}"
+    assert refused(open_table, pl.DataFrame()) == f"the table: {said}"
+
+
+def test_numbers_in_every_way_of_writing_them():
+    cells = ["1", "-2.5", "+3", " 4 ", "5e2", ".5", "6.", "", None, "NA", "na", "NaN", "nan", "null", "NULL"]
+    table = Table("sales.csv", pl.DataFrame({"a": cells}), None)
+    wanted = [1, -2.5, 3, 4, 500, 0.5, 6] + [np.nan] * 8
+    np.testing.assert_array_equal(table.numbers("a"), wanted)
+
+
+@pytest.mark.parametrize(
+    "values, wanted",
+    [
+        (pl.Series([1, None, 3]), [1, np.nan, 3]),
+        (pl.Series([1.5, float("nan"), None]), [1.5, np.nan, np.nan]),
+        (pl.Series([True, False, None]), [1, 0, np.nan]),
+        (pl.Series([None, None]), [np.nan, np.nan]),
+        (pl.Series(["1.25", "2"]).cast(pl.Decimal(10, 2)), [1.25, 2]),
+    ],
+)
+def test_numbers_of_every_type(values, wanted):
+    np.testing.assert_array_equal(Table("t", pl.DataFrame({"a": values}), None).numbers("a"), wanted)
+
+
+@pytest.mark.parametrize(
+    "cell", ["abc", "1,5", "1 000", "0x10", "1_000", "--1", "inf", "-Infinity", "1e999", "true"]
+)
+def test_a_cell_that_is_no_number_is_named_with_its_line(path, cell):
+    path.write_text(f'date,sales\n2020,1\n\n2021,NA\n2022,"{cell}"\n2023,4\n')
+    table = open_table(path)
+    assert refused(table.numbers, "sales") == (
+        f"{path}, line 5, column 'sales': wanted a finite number with a decimal point, got '{cell}'; "
+        "correct the cell, or leave it empty if the value is missing"
+    )
+    assert not is_numeric(table.frame["sales"])
+
+
+def test_the_first_of_several_wrong_cells_is_named_and_the_others_counted(path):
+    path.write_text("sales\n1\nx\n3\ny\nz\n")
+    assert refused(open_table(path).numbers, "sales") == (
+        f"{path}, line 3, column 'sales': wanted a finite number with a decimal point, got 'x' "
+        "(2 more such cells); correct the cell, or leave it empty if the value is missing"
+    )
+
+
+def test_a_row_of_a_frame_is_counted_from_one():
+    frame = pl.DataFrame({"sales": [1.0, float("inf"), 3.0]})
+    assert refused(open_table(frame).numbers, "sales") == (
+        "the table, row 2 of 3, column 'sales': wanted a finite number with a decimal point, got inf; "
+        "correct the cell, or leave it empty if the value is missing"
+    )
+
+
+def test_a_long_cell_with_line_breaks_is_shown_on_one_line_and_cut(path):
+    path.write_text(f'sales\n"{"x" * 30}\n{"y" * 1000}"\n')
+    assert refused(open_table(path).numbers, "sales") == (
+        f"{path}, line 2, column 'sales': wanted a finite number with a decimal point, got "
+        f"'{'x' * 30}\\nyyyyy…'; correct the cell, or leave it empty if the value is missing"
+    )
+
+
+def test_a_column_of_another_type_is_refused():
+    table = open_table(pl.DataFrame({"sales": [[1], [2]]}))
+    assert (
+        refused(table.numbers, "sales") == "the table, column 'sales': wanted numbers, got List(Int64) values"
+    )
+
+
+@pytest.mark.parametrize(
+    "asked, hint",
+    [("sale", " (did you mean 'Sales'?)"), ("SALES", " (did you mean 'Sales'?)"), ("price", "")],
+)
+def test_a_missing_column_is_told_from_those_that_are_there(asked, hint):
+    table = open_table(pl.DataFrame({"date": [1], "Sales": [2]}))
+    assert refused(table.numbers, asked) == (
+        f"the table: no column '{asked}'{hint}; the columns are 'date', 'Sales'"
+    )
+
+
+def test_many_columns_are_not_all_listed():
+    table = open_table(pl.DataFrame({f"c{k}": [1] for k in range(40)}))
+    assert refused(table.require, "x").endswith("'c10', 'c11' and 28 more")
