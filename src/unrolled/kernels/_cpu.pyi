@@ -1,8 +1,8 @@
 """The compiled kernels.
 
 Tensors are given as places: the address, then the strides, in elements, of all dimensions but the last, whose
-neighbours are adjacent; `(0,)` is no tensor. Only names, lengths and the number of integers are checked: shapes
-and types are the caller's affair (unrolled.kernels.elman). The memory must stay as it is until the call returns;
+neighbours are adjacent; `(0,)` is no tensor. Only names, lengths and the number of integers are checked; the
+caller answers for shapes and types (unrolled.kernels.elman). Memory must stay as it is until the call returns;
 the interpreter's lock is released meanwhile. cpu/contract.h states what is read and written.
 """
 
@@ -20,7 +20,7 @@ def isa() -> str:
     ValueError where that variable names one that does not run here.
     """
 
-def use_isa(name: str) -> None:
+def use_isa(name: str, /) -> None:
     """From now on, in the whole process, `name`. ValueError where it does not run here."""
 
 def elman_forward_float32(

@@ -5,11 +5,11 @@
 Shapes   x (T, B, I), h0 (B, H) -> y (T, B, H), h_last (B, H); W (H, I), U (H, H), b (H,); lengths (B,)
 Order    every element of y is one chain of fused multiply-adds, in one order (README.md beside this file)
 
-The operators pass torch.compile, torch.export, vmap and torch.func. The first derivative is the kernel's; second
-ones and higher are those of the reference's gradient (cells/), and cost what the reference costs.
+The operators pass torch.compile, torch.export, vmap and torch.func. The first derivative is the kernel's;
+second ones and higher are those of the reference's gradient (cells/), and cost what the reference costs.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.func import vjp
 
 from unrolled.cells import Call, Elman, unroll
+from unrolled.kernels.transforms import Dims, joined, one_by_one, transformable
 
 try:
     from unrolled.kernels import _cpu
@@ -63,9 +64,7 @@ def elman(
     dtypes, devices or lengths that do not fit.
     """
     _require(x, nonlinearity)
-    y, h_last = torch.ops.unrolled.elman.default(
-        x, h0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, nonlinearity, reverse
-    )
+    y, h_last = _elman(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, nonlinearity, reverse)
     return y, h_last
 
 
@@ -205,7 +204,7 @@ def _derive(ctx: Any, dy: Tensor | None, dh_last: Tensor | None) -> tuple[Tensor
     dy = y.new_zeros(H).expand(T, B, H) if dy is None else dy
     dh_last = y.new_zeros(B, H) if dh_last is None else dh_last
     needs = ctx.needs_input_grad
-    dx, dh0, d_ih, d_hh, d_bias = torch.ops.unrolled.elman_backward.default(
+    dx, dh0, d_ih, d_hh, d_bias = _elman_backward(
         *tensors, y, dy, dh_last, ctx.nonlinearity, ctx.reverse, needs[0], any(needs[2:6])
     )
     gradients = (dx, dh0, d_ih, d_hh, d_bias, d_bias)
@@ -243,67 +242,33 @@ def _derive_again(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
     return dx, dh0, d_ih, d_hh, *d_biases, None, None, d_dy, d_dh_last, None, None, None, None
 
 
-# Batches of calls (torch.func.vmap).
-
-
-def _loop(operator: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Any]:
-    """One call for each element of the mapped dimension."""
-
-    def each(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
-        calls = [
-            operator(*(a if d is None else a.select(d, n) for a, d in zip(arguments, dims, strict=True)))
-            for n in range(info.batch_size)
-        ]
-        outputs = tuple(torch.stack(parts) for parts in zip(*calls, strict=True))
-        return outputs, (0,) * len(outputs)
-
-    return each
-
-
-def _fold(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
-    """The mapped dimension joins the batch where the weights are shared."""
-    operator = torch.ops.unrolled.elman.default
+def _fold(info: Any, dims: Dims, *arguments: Any) -> Any:
+    """vmap: the mapped dimension joins the batch where the weights are shared."""
     if any(d is not None for d in dims[2:6]):
-        return _loop(operator)(info, dims, *arguments)
+        return one_by_one(_elman)(info, dims, *arguments)
     x, h0, *shared, lengths, nonlinearity, reverse = arguments
     N = info.batch_size
-    x = _joined(x, dims[0], N, 1)
-    h0 = _joined(h0, dims[1], N, 0)
-    lengths = None if lengths is None else _joined(lengths, dims[6], N, 0)
-    y, h_last = operator(x, h0, *shared, lengths, nonlinearity, reverse)
+    x = joined(x, dims[0], N, 1)
+    h0 = joined(h0, dims[1], N, 0)
+    lengths = None if lengths is None else joined(lengths, dims[6], N, 0)
+    y, h_last = _elman(x, h0, *shared, lengths, nonlinearity, reverse)
     return (y.unflatten(1, (N, -1)), h_last.unflatten(0, (N, -1))), (1, 0)
 
 
-def _joined(tensor: Tensor, mapped: int | None, N: int, batch: int) -> Tensor:
-    """The mapped dimension, or N copies where there is none, made one with dimension `batch`."""
-    if mapped is None:
-        tensor = tensor.unsqueeze(batch).expand(*tensor.shape[:batch], N, *tensor.shape[batch:])
-    else:
-        tensor = tensor.movedim(mapped, batch)
-    return tensor.flatten(batch, batch + 1)
-
-
-def _register() -> None:
-    forward, backward = "unrolled::elman", "unrolled::elman_backward"
-    _LIBRARY.define(
-        "elman(Tensor x, Tensor h0, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
-        "Tensor? lengths, str nonlinearity, bool reverse) -> (Tensor y, Tensor h_last)"
-    )
-    _LIBRARY.define(
-        "elman_backward(Tensor x, Tensor h0, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, "
-        "Tensor? bias_hh, Tensor? lengths, Tensor y, Tensor dy, Tensor dh_last, str nonlinearity, "
-        "bool reverse, bool wants_x, bool wants_weights) "
-        "-> (Tensor dx, Tensor dh0, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias)"
-    )
-    _LIBRARY.impl("elman", _forward, "CPU")
-    _LIBRARY.impl("elman_backward", _backward, "CPU")
-    torch.library.register_fake(forward, _forward_fake, lib=_LIBRARY)
-    torch.library.register_fake(backward, _backward_fake, lib=_LIBRARY)
-    torch.library.register_autograd(forward, _derive, setup_context=_save, lib=_LIBRARY)
-    torch.library.register_autograd(backward, _derive_again, setup_context=_save_again, lib=_LIBRARY)
-    torch.library.register_vmap(forward, _fold, lib=_LIBRARY)
-    torch.library.register_vmap(backward, _loop(torch.ops.unrolled.elman_backward.default), lib=_LIBRARY)
-
-
 _LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
-_register()
+_LIBRARY.define(
+    "elman(Tensor x, Tensor h0, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
+    "Tensor? lengths, str nonlinearity, bool reverse) -> (Tensor y, Tensor h_last)"
+)
+_LIBRARY.define(
+    "elman_backward(Tensor x, Tensor h0, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, "
+    "Tensor? bias_hh, Tensor? lengths, Tensor y, Tensor dy, Tensor dh_last, str nonlinearity, "
+    "bool reverse, bool wants_x, bool wants_weights) "
+    "-> (Tensor dx, Tensor dh0, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias)"
+)
+_LIBRARY.impl("elman", _forward, "CPU")
+_LIBRARY.impl("elman_backward", _backward, "CPU")
+torch.library.register_fake("unrolled::elman", _forward_fake, lib=_LIBRARY)
+torch.library.register_fake("unrolled::elman_backward", _backward_fake, lib=_LIBRARY)
+_elman = transformable(_LIBRARY, "elman", save=_save, derive=_derive, vmap=_fold)
+_elman_backward = transformable(_LIBRARY, "elman_backward", save=_save_again, derive=_derive_again)

@@ -18,16 +18,6 @@ namespace unrolled::UNROLLED_ISA {
 inline constexpr Index stretch_bytes = 128 * 1024;
 
 template <class Real>
-inline Real* at(const Sequence<Real>& s, Index t, Index b) {
-  return s.data + t * s.time + b * s.row;
-}
-
-template <class Real>
-inline Real* at(const Matrix<Real>& m, Index r) {
-  return m.data + r * m.row;
-}
-
-template <class Real>
 inline void fill_zero(Real* to, Index count) {
   __builtin_memset(to, 0, static_cast<std::size_t>(count) * sizeof(Real));
 }
@@ -248,22 +238,22 @@ private:
   void weight_gradients() const {
     const Real one = 1;
     const Index tokens = plan_.tokens;
-    const Buffer<const Real*> rows(3 * tokens);
-    const Real** x = rows.data();
-    const Real** h = x + tokens;
-    const Real** ones = h + tokens;
-    for (Index part = 0; part < plan_.parts; ++part) {
-      const Part p(plan_, part);
-      for (Index s = 0; s < p.steps(); ++s)
-        for (Index i = 0; i < p.running(s); ++i) {
-          const Index n = p.token(i, s);
-          x[n] = at(call_.x, p.time(i, s), p.row(i));
-          h[n] = state_before(call_.initial[0], call_.states[0], p, i, s);
-          ones[n] = &one;
+    const Buffer<const Real*> dz(tokens), x(tokens), h(tokens), ones(tokens);
+    for (Index index = 0; index < plan_.parts; ++index) {
+      const Part part(plan_, index);
+      for (Index s = 0; s < part.steps(); ++s)
+        for (Index i = 0; i < part.running(s); ++i) {
+          const Index n = part.token(i, s);
+          dz.data()[n] = dz_.data() + n * sums_;
+          x.data()[n] = at(call_.x, part.time(i, s), part.row(i));
+          h.data()[n] = state_before(call_.initial[0], call_.states[0], part, i, s);
+          ones.data()[n] = &one;
         }
     }
-    accumulate<Real>({{dz_.data(), sums_}, tokens, sums_},
-                     {{x, call_.sizes.I, call_.d_ih}, {h, H_, call_.d_hh}, {ones, 1, {call_.d_bias, 1}}},
+    accumulate<Real>(tokens, dz.data(), sums_,
+                     {{x.data(), call_.sizes.I, call_.d_ih},
+                      {h.data(), H_, call_.d_hh},
+                      {ones.data(), 1, {call_.d_bias, 1}}},
                      plan_.threads);
   }
 

@@ -26,6 +26,16 @@ inline Index divide_up(Index a, Index b) {
   return (a + b - 1) / b;
 }
 
+template <class Real>
+inline Real* at(const Sequence<Real>& s, Index t, Index b) {
+  return s.data + t * s.time + b * s.row;
+}
+
+template <class Real>
+inline Real* at(const Matrix<Real>& m, Index r) {
+  return m.data + r * m.row;
+}
+
 /* A packed (depth, columns) matrix; columns past the last are zero up to a whole panel. */
 template <class Real>
 struct Packed {
@@ -50,23 +60,23 @@ struct Product {
   bool add;                 // add the sum to out instead of overwriting it
 };
 
-/* Rows × Vectors sums held in registers while k runs. */
+/* Rows × Vectors sums held in registers while k runs; every loop over them is unrolled to keep them there. */
 template <class Real, int Rows, int Vectors>
 void tile(const Product<Real>& p, Index row, Index column) {
   constexpr int width = lanes<Real>;
-  constexpr int last = Vectors - 1;
-  const Index tail = minimum(width, p.b.columns - column - last * width);
+  const Index tail = minimum(width, p.b.columns - column - (Vectors - 1) * width);
+  const auto count = [tail](int v) { return v < Vectors - 1 ? width : tail; };
 
   Vec<Real> sum[Rows][Vectors] = {};
   if (p.start)
-    for (int r = 0; r < Rows; ++r) {
-      const Real* from = p.start[row + r] + column;
-      for (int v = 0; v < last; ++v)
-        sum[r][v] = load(from + v * width);
-      sum[r][last] = load(from + last * width, tail);
-    }
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 16
+      for (int v = 0; v < Vectors; ++v)
+        sum[r][v] = load(p.start[row + r] + column + v * width, count(v));
 
   const Real* a[Rows];
+#pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
     a[r] = p.a[row + r];
   const Real* b = p.b.data + column * p.b.depth;
@@ -86,12 +96,12 @@ void tile(const Product<Real>& p, Index row, Index column) {
     }
   }
 
+#pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
     Real* to = p.out[row + r] + column;
-    for (int v = 0; v < last; ++v)
-      store(to + v * width, p.add ? load(to + v * width) + sum[r][v] : sum[r][v]);
-    to += last * width;
-    store(to, p.add ? load(to, tail) + sum[r][last] : sum[r][last], tail);
+#pragma GCC unroll 16
+    for (int v = 0; v < Vectors; ++v)
+      store(to + v * width, p.add ? load(to + v * width, count(v)) + sum[r][v] : sum[r][v], count(v));
   }
 }
 
@@ -137,13 +147,17 @@ void multiply(const Product<Real>& p) {
     }
 }
 
-/* One panel of b from rows of memory: b[k][j] = rows[k][column + j]. */
-template <class Real>
-void pack_panel(const Real* const* rows, Index depth, Index column, Index columns, Real* panel) {
-  for (Index k = 0; k < depth; ++k, panel += panel_columns<Real>)
-    for (Index v = 0; v < panel_vectors; ++v) {
-      const Index rest = maximum(0, minimum(lanes<Real>, columns - v * lanes<Real>));
-      store(panel + v * lanes<Real>, load(rows[k] + column + v * lanes<Real>, rest));
+/* Rows of memory laid out in panels of Vectors vectors: element (k, column + j) goes to panel j / width at
+   [k][j % width], panels one after another, zero past `columns`. */
+template <int Vectors, class Real>
+void pack_rows(const Real* const* rows, Index depth, Index column, Index columns, Real* to) {
+  constexpr Index width = lanes<Real>;
+  const Index vectors = divide_up(columns, Vectors * width) * Vectors;
+  for (Index k = 0; k < depth; ++k)
+    for (Index v = 0; v < vectors; ++v) {
+      const Index rest = maximum(0, minimum(width, columns - v * width));
+      Real* panel = to + v / Vectors * Vectors * width * depth;
+      store(panel + (k * Vectors + v % Vectors) * width, load(rows[k] + column + v * width, rest));
     }
 }
 
@@ -153,8 +167,7 @@ Packed<Real> pack(Matrix<const Real> m, Index depth, Index columns, Real* to) {
   const Buffer<const Real*> rows(depth);
   for (Index k = 0; k < depth; ++k)
     rows.data()[k] = m.data + k * m.row;
-  for (Index column = 0; column < columns; column += panel_columns<Real>)
-    pack_panel(rows.data(), depth, column, columns - column, to + column * depth);
+  pack_rows<panel_vectors>(rows.data(), depth, 0, columns, to);
   return {to, depth, columns};
 }
 

@@ -11,55 +11,51 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-inline constexpr Index block_tokens = 128;
-inline constexpr Index block_sums = 48; // rows o of one task: packing its panel is then 2 % of its work
-
-template <class Real>
-struct Tokens {
-  Matrix<const Real> dz; // (count, sums)
-  Index count, sums;
-};
+inline constexpr Index block_tokens = 256;
+inline constexpr Index block_sums = 256; // columns of dz that one task takes at most
 
 template <class Real>
 struct Gradient {
-  const Real* const* rows; // (count) pointers to `columns` numbers each
+  const Real* const* rows; // (tokens) a row of `columns` numbers for each token
   Index columns;
   Matrix<Real> d; // (sums, columns), out
 };
 
-/* One panel of columns of one gradient, for the sums first … first + count - 1. */
-template <class Real>
-void accumulate(const Tokens<Real>& tokens, const Gradient<Real>& gradient, Index column, Index first) {
-  const Index columns = minimum(panel_columns<Real>, gradient.columns - column);
-  const Index sums = minimum(block_sums, tokens.sums - first);
-  const Buffer<Real> panel(block_tokens * panel_columns<Real>);
-  const Real* dz[block_sums];
+/* The sums first … first + sums - 1 of all gradients. What a block of tokens needs is copied together first:
+   read in place, rows that lie a power of two apart would push one another out of the cache. */
+template <class Real, int N>
+void accumulate(Index tokens, const Real* const* dz, const Gradient<Real> (&gradients)[N], Index first,
+                Index sums) {
+  constexpr Index narrow = lanes<Real>, wide = panel_columns<Real>;
+  const Buffer<Real> left(block_tokens * divide_up(sums, narrow) * narrow), right(block_tokens * wide);
+  const Real* a[block_sums];
   Real* out[block_sums];
-  for (Index o = 0; o < sums; ++o) {
-    out[o] = gradient.d.data + (first + o) * gradient.d.row + column;
-    for (Index j = 0; j < columns; ++j)
-      out[o][j] = 0;
-  }
-  for (Index n = 0; n < tokens.count; n += block_tokens) {
-    const Index depth = minimum(block_tokens, tokens.count - n);
-    pack_panel(gradient.rows + n, depth, column, columns, panel.data());
+  Index n = 0;
+  do {
+    const Index depth = minimum(block_tokens, tokens - n);
+    pack_rows<1>(dz + n, depth, first, sums, left.data());
     for (Index o = 0; o < sums; ++o)
-      dz[o] = tokens.dz.data + n * tokens.dz.row + first + o;
-    multiply<Real>({sums, dz, tokens.dz.row, {panel.data(), depth, columns}, nullptr, out, true});
-  }
+      a[o] = left.data() + o / narrow * narrow * depth + o % narrow;
+    for (const Gradient<Real>& g : gradients)
+      for (Index column = 0; column < g.columns; column += wide) {
+        const Index columns = minimum(wide, g.columns - column);
+        pack_rows<panel_vectors>(g.rows + n, depth, column, columns, right.data());
+        for (Index o = 0; o < sums; ++o)
+          out[o] = at(g.d, first + o) + column;
+        multiply<Real>({sums, a, narrow, {right.data(), depth, columns}, nullptr, out, n > 0});
+      }
+    n += block_tokens;
+  } while (n < tokens);
 }
 
+/* dz: a row of `sums` numbers for each token. */
 template <class Real, int N>
-void accumulate(const Tokens<Real>& tokens, const Gradient<Real> (&gradients)[N], Index threads) {
-  const Index blocks = divide_up(tokens.sums, block_sums);
-  Index tasks[N], all = 0;
-  for (int g = 0; g < N; ++g)
-    all += tasks[g] = blocks * divide_up(gradients[g].columns, panel_columns<Real>);
-  pool::run(all, threads, [&](Index task) {
-    int g = 0;
-    for (; task >= tasks[g]; ++g)
-      task -= tasks[g];
-    accumulate(tokens, gradients[g], task / blocks * panel_columns<Real>, task % blocks * block_sums);
+void accumulate(Index tokens, const Real* const* dz, Index sums, const Gradient<Real> (&gradients)[N],
+                Index threads) {
+  const Index tasks = maximum(minimum(threads, sums), divide_up(sums, block_sums));
+  pool::run(tasks, threads, [&](Index task) {
+    const Index first = sums * task / tasks, end = sums * (task + 1) / tasks;
+    accumulate(tokens, dz, gradients, first, end - first);
   });
 }
 

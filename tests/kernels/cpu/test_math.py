@@ -1,0 +1,101 @@
+"""exp, tanh and the logistic function of the kernels: units in the last place against wider arithmetic."""
+
+import numpy as np
+import pytest
+
+from unrolled.kernels import _cpu
+
+MOST_ULP = {"exp": 2, "tanh": 4, "sigmoid": 4}
+INTEGERS = {np.float32: np.uint32, np.float64: np.uint64}
+WIDER = {np.float32: np.float64, np.float64: np.longdouble}
+# where the results overflow, become subnormal or vanish, and where a function reaches its limit
+EDGES = {
+    np.float32: (88.72, 87.33, 103.97, 9.01, 10, 104, 120, 0.3466, 1e-20, 1e-38),
+    np.float64: (709.78, 708.39, 745.13, 19.06, 20, 746, 800, 0.3466, 1e-160, 1e-308),
+}
+
+
+def ours(name, x):
+    out = np.full_like(x, np.nan)
+    getattr(_cpu, f"map_{x.dtype}")(name, x.size, x.ctypes.data, out.ctypes.data)
+    return out
+
+
+def exact(name, x):
+    x = x.astype(WIDER[x.dtype.type])
+    with np.errstate(over="ignore", under="ignore"):
+        if name == "sigmoid":
+            small = np.exp(-np.abs(x))
+            return np.where(x < 0, small, 1) / (1 + small)
+        return getattr(np, name)(x)
+
+
+def worst_ulp(name, x):
+    """The largest error in units in the last place of the exact result; the sign must be right everywhere."""
+    got, want = ours(name, x), exact(name, x)
+    with np.errstate(over="ignore"):
+        rounded = want.astype(x.dtype)
+    finite = np.isfinite(rounded)
+    assert np.array_equal(got[~finite], rounded[~finite])
+    assert np.array_equal(np.signbit(got), np.signbit(rounded))
+    ulp = np.spacing(np.abs(rounded[finite])).astype(want.dtype)
+    return float((np.abs(got[finite].astype(want.dtype) - want[finite]) / ulp).max())
+
+
+def around(x, count):
+    """`count` neighbours of x on either side and of -x."""
+    bits = np.array([x]).view(INTEGERS[type(x)])
+    near = (bits + np.arange(-count, count + 1).astype(bits.dtype)).view(type(x))
+    return np.concatenate([near, -near])
+
+
+@pytest.mark.parametrize("name", MOST_ULP)
+def test_every_part_of_the_float_range(name):
+    """Each 1009th of all floats (the step is prime), subnormals and infinities included."""
+    x = np.arange(0, 2**32, 1009, dtype=np.uint32).view(np.float32)
+    x = np.concatenate([x[~np.isnan(x)], np.array([np.inf, -np.inf, 0.0, -0.0], np.float32)])
+    assert worst_ulp(name, x) <= MOST_ULP[name]
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="no arithmetic wider than double here")
+@pytest.mark.parametrize("name", MOST_ULP)
+def test_doubles_of_every_size(name):
+    """A million random bit patterns, and a million where the functions bend."""
+    draw = np.random.default_rng(1)
+    patterns = draw.integers(0, 2**64, 10**6, dtype=np.uint64).view(np.float64)
+    x = np.concatenate(
+        [patterns[np.isfinite(patterns)], draw.uniform(-40, 40, 10**6), draw.uniform(-760, 760, 10**6)]
+    )
+    assert worst_ulp(name, x) <= MOST_ULP[name]
+
+
+@pytest.mark.parametrize("name", MOST_ULP)
+@pytest.mark.parametrize("dtype", EDGES)
+def test_around_the_edges(name, dtype):
+    for edge in EDGES[dtype]:
+        assert worst_ulp(name, around(dtype(edge), 20_000)) <= MOST_ULP[name]
+
+
+@pytest.mark.parametrize("name", MOST_ULP)
+@pytest.mark.parametrize("dtype", EDGES)
+def test_infinities_nan_and_zero(name, dtype):
+    limits = {"exp": (0, np.inf), "tanh": (-1, 1), "sigmoid": (0, 1)}[name]
+    at_zero = {"exp": 1, "tanh": 0, "sigmoid": 0.5}[name]
+    got = ours(name, np.array([-np.inf, np.inf, 0.0, -0.0, np.nan, -np.nan], dtype))
+    assert np.array_equal(got, [*limits, at_zero, at_zero, np.nan, np.nan], equal_nan=True)
+    assert np.signbit(got[3]) == (name == "tanh")
+
+
+@pytest.mark.parametrize("name", MOST_ULP)
+@pytest.mark.parametrize("dtype", EDGES)
+def test_the_same_bits_in_any_lane_of_any_vector(name, dtype, restore_isa):
+    draw = np.random.default_rng(2)
+    x = np.concatenate(
+        [draw.normal(0, 30, 1001), draw.normal(0, 1e-3, 1001), [np.nan, np.inf, 1e-40]]
+    ).astype(dtype)
+    together = ours(name, x)
+    for isa in _cpu.isas():
+        _cpu.use_isa(isa)
+        assert np.array_equal(ours(name, x), together, equal_nan=True)
+        alone = np.concatenate([ours(name, x[i : i + 1]) for i in range(len(x))])
+        assert np.array_equal(alone, together, equal_nan=True)
