@@ -72,7 +72,7 @@ def assert_equal(found, wanted):
 
 
 def assert_lawful(layer, found, wanted):
-    """Bit for bit where our kernels run. A reference's products are the BLAS's, which sums in another order for
+    """Bit for bit where our kernels run. A reference's products are BLAS's, which sums in another order for
     another number of rows or threads, or another place of a row; ten steps round apart.
     """
     if compiled(layer):

@@ -124,6 +124,20 @@ def test_two_chunks_equal_the_whole(name, shape, dtype, seed):
 
 
 @law(FORWARD)
+def test_gradients_pass_from_chunk_to_chunk(name, shape, dtype, seed):
+    """Only close: over two chunks the gradient of a weight is a sum of two."""
+    layer, x, lengths, state = example(name, shape, torch.float64, seed)
+    cut = seed % (len(x) + 1)
+    head, carried = layer(x[:cut], state, lengths=lengths.clamp(max=cut))
+    tail, _ = layer(x[cut:], carried, lengths=(lengths - cut).clamp(min=0))
+    weights = torch.randn_like(torch.cat([head, tail]))
+    losses = [(weights * y).sum() for y in (torch.cat([head, tail]), layer(x, state, lengths=lengths)[0])]
+    used = [p for n, p in layer.named_parameters() if not n.rpartition(".")[2].startswith("initial")]
+    for a, b in zip(*(torch.autograd.grad(loss, used) for loss in losses), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+@law(FORWARD)
 def test_steps_one_by_one_equal_the_whole(name, shape, dtype, seed):
     layer, x, _, state = example(name, shape, dtype, seed)
     outputs = []

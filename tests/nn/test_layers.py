@@ -153,6 +153,9 @@ def test_arguments_stand_in_torch_s_order(name):
     for attribute in shared:
         assert getattr(ours, attribute) == getattr(theirs, attribute), attribute
     assert [p.shape for p in ours.parameters()] == [p.shape for p in theirs.parameters()]
+    assert [[p.shape for p in ps] for ps in ours.all_weights] == [
+        [p.shape for p in ps] for ps in theirs.all_weights
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

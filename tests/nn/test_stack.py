@@ -82,6 +82,7 @@ IMPOSSIBLE = {
     "dropout with one layer": (lambda: Stack([RNN(4, 4)], dropout=0.5), "dropout=0.5 and one layer"),
     "a rate over one": (lambda: Stack([RNN(4, 4)], dropout=1.5), "dropout=1.5"),
     "batch first and not": (lambda: Stack([RNN(4, 4), RNN(4, 4, batch_first=True)]), "layer 1.*batch_first"),
+    "another module": (lambda: Stack([RNN(4, 4), torch.nn.Linear(4, 3)]), "not Linear"),
     "nothing": (lambda: Stack([]), "at least one"),
     "torch's form of the state": (lambda: Stack([RNN(4, 4)])(X, torch.zeros(1, 3, 4)), "dict of"),
 }

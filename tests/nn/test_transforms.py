@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from torch.func import functional_call, grad, jvp, stack_module_state, vmap
+from torch.func import functional_call, grad, jacfwd, jvp, stack_module_state, vmap
 
 from unrolled.kernels import dispatch
 from unrolled.nn import GRU, LSTM, RNN, Stack
@@ -108,6 +108,8 @@ def test_forward_mode_agrees_with_backward(layer):
     slopes = grad(loss)(p)
     wanted = sum((slopes[name] * direction[name]).sum() for name in p)
     assert_close([jvp(loss, (p,), (direction,))[1]], [wanted])
+    hessian = jacfwd(grad(lambda x: layer(x)[0].square().sum()))(x)
+    assert_close([hessian], [torch.autograd.functional.hessian(lambda x: layer(x)[0].square().sum(), x)])
 
 
 def test_autocast_leaves_the_recurrence_in_the_dtype_of_the_weights(layer):

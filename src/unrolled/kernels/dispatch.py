@@ -88,7 +88,7 @@ class Row(NamedTuple):
 # Wants are a cell's own (Cell.wants) and those of `wants` below.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
 KERNEL = frozenset({"lengths", "empty"})
-OPERATOR = frozenset({"lengths", "torch.func derivatives"})
+OPERATOR = frozenset({"lengths"})
 TABLE = (
     Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}, _cpu_elman),
     Row("elman", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"tanh", "relu"}, _torch_operator),
@@ -105,7 +105,7 @@ def announce() -> None:
 
 
 class Choice(NamedTuple):
-    """What `explain` says of one backend. `chosen` marks the one that an unnamed call takes."""
+    """What `explain` says of one backend. `chosen` marks what runs where none is named."""
 
     backend: str
     available: bool
@@ -115,19 +115,19 @@ class Choice(NamedTuple):
 
 def explain(cell: str, device: str, dtype: str, wants: frozenset[str] = frozenset()) -> list[Choice]:
     """What could run `cell` ("lstm") on `device` ("cpu") in `dtype` ("float32"), best first; what would."""
-    choices = []
     chosen = _automatic(cell, device, dtype, wants).backend
+    choices = []
     for backend in BACKENDS:
-        rows = [row for row in TABLE if row.backend == backend and row.cell in (cell, "*")]
-        reason = rows[0].reason(device, dtype, wants) if rows else f"has no kernel for {cell}"
+        row = _find(backend, cell)
+        reason = row.reason(device, dtype, wants) if row else f"has no kernel for {cell}"
         choices.append(Choice(backend, reason is None, reason or "", backend == chosen))
     return choices
 
 
 def takes(backend: str, cell: str, wants: frozenset[str]) -> bool:
     """Whether `backend` has a kernel for these equations, on whatever device."""
-    rows = [row for row in TABLE if row.backend == backend and row.cell in (cell, "*")]
-    return any(row.takes is None or wants <= row.takes for row in rows)
+    row = _find(backend, cell)
+    return row is not None and (row.takes is None or wants <= row.takes)
 
 
 def check_backend(backend: str | None, source: str = "backend") -> None:
@@ -145,17 +145,15 @@ def choose(cell: str, device: str, dtype: str, wants: frozenset[str], backend: s
     if named is None:
         return _automatic(cell, device, dtype, wants)
     check_backend(named, source)
-    for row in TABLE:
-        if row.backend == named and row.cell in (cell, "*"):
-            reason = row.reason(device, dtype, wants)
-            break
-    else:
-        reason = f"has no kernel for {cell}"
-    if reason is not None:
-        raise ValueError(
-            f"{source}={named!r} cannot run this {cell}: it {reason}; choose 'reference', or none"
-        )
+    row = _find(named, cell)
+    reason = row.reason(device, dtype, wants) if row else f"has no kernel for {cell}"
+    if row is None or reason is not None:
+        raise ValueError(f"{source}={named!r} cannot run this {cell}: {reason}; choose 'reference', or none")
     return row
+
+
+def _find(backend: str, cell: str) -> Row | None:
+    return next((row for row in TABLE if row.backend == backend and row.cell in (cell, "*")), None)
 
 
 def _automatic(cell: str, device: str, dtype: str, wants: frozenset[str]) -> Row:
@@ -175,21 +173,21 @@ def wants(call: "Call") -> frozenset[str]:
         "zoneout": call.masks.zoneout is not None,
         "states": call.return_states and len(call.cell.states) > 1,
         "empty": call.x.shape[0] == 0 or call.x.shape[1] == 0,
-        "torch.func derivatives": _transformed(),
+        "forward-mode derivatives": _forward_mode(),
     }
     return call.cell.wants | {name for name, on in wanted.items() if on}
 
 
-def _transformed() -> bool:
-    """Whether torch.func or forward mode differentiates: torch.library gives an operator neither."""
+def _forward_mode() -> bool:
+    """Whether a tangent may be on its way, which torch silently drops at operators without a rule."""
     import torch
     from torch._C._functorch import TransformType, get_interpreter_stack
 
     if torch.compiler.is_compiling():
         return False
-    stack = get_interpreter_stack() or ()
-    forward_mode = torch.autograd.forward_ad._current_level >= 0
-    return forward_mode or any(transform.key() != TransformType.Vmap for transform in stack)
+    transforms = get_interpreter_stack() or ()
+    dual = torch.autograd.forward_ad._current_level >= 0
+    return dual or any(transform.key() == TransformType.Jvp for transform in transforms)
 
 
 def autocasting(device: str) -> bool:

@@ -133,6 +133,11 @@ class Recurrent(SequenceModule):
         for place in self._all_places():
             aten.flatten(self.cell, self._parameters_of(place))
 
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The cell's parameters, a list for each layer and direction, as in torch.nn."""
+        return [list(self._parameters_of(place).values()) for place in self._all_places()]
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.flatten_parameters()  # moving to a GPU scatters them

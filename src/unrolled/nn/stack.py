@@ -9,6 +9,7 @@ from torch.nn.functional import dropout as drop
 from unrolled.cells.cell import refuse
 from unrolled.cells.loop import valid_steps
 from unrolled.nn.layer import SequenceModule
+from unrolled.nn.options import Refusals
 from unrolled.nn.state import Named
 
 
@@ -29,7 +30,9 @@ class Stack(SequenceModule):
         members = self._members()
         self.residual = [residual] * len(members) if isinstance(residual, bool) else list(residual)
         self.dropout = dropout
-        self._check_options(members)
+        refuse(self._option_refusals())
+        for k, member in enumerate(members):
+            refuse(_refusals(k, member, members[max(k - 1, 0)], self.residual[k]))
         self.input_size, self.output_size = members[0].input_size, members[-1].output_size
         self.batch_first, self.kinds = members[0].batch_first, None
         self.depth = sum(layer.depth for layer in members)
@@ -37,51 +40,29 @@ class Stack(SequenceModule):
     def _members(self) -> list[SequenceModule]:
         return list(self.layers)  # type: ignore[arg-type]
 
-    def _check_options(self, members: list[SequenceModule]) -> None:
-        count, dropout = len(members), self.dropout
-        refuse(
-            [
-                (count == 0, "a stack of no layers; give at least one"),
-                (
-                    len(self.residual) != count,
-                    f"residual={self.residual} for {count} layers; give one for each",
-                ),
-                (not 0 <= dropout <= 1, f"dropout={dropout}: wanted 0 to 1"),
-                (
-                    dropout > 0 and count == 1,
-                    f"dropout={dropout} and one layer exclude each other: it acts between layers; add one",
-                ),
-            ]
-        )
-        for k, (layer, residual) in enumerate(zip(members, self.residual, strict=True)):
-            below = members[k - 1] if k else layer
-            got, wanted = layer.input_size, below.output_size if k else layer.input_size
-            refuse(
-                [
-                    (
-                        got != wanted,
-                        f"layer {k} reads input_size={got}, but layer {k - 1} gives {wanted} features",
-                    ),
-                    (
-                        layer.batch_first != below.batch_first,
-                        f"layer {k} has batch_first={layer.batch_first}, layer {k - 1} {below.batch_first}; "
-                        "make them equal",
-                    ),
-                    (
-                        residual and got != layer.output_size,
-                        f"residual and layer {k} exclude each other: it reads {got} features and gives "
-                        f"{layer.output_size}; set residual False for it or make them equal",
-                    ),
-                ]
-            )
+    def _option_refusals(self) -> Refusals:
+        dropout, residual = self.dropout, self.residual
+        strangers = [type(m).__name__ for m in self.layers if not isinstance(m, SequenceModule)]
+        return [
+            (len(self.layers) == 0, "a stack of no layers; give at least one"),
+            (strangers, f"a stack takes RNN, LSTM, GRU and Stack, not {', '.join(strangers)}"),
+            (
+                len(residual) != len(self.layers),
+                f"residual={residual} for {len(self.layers)} layers; give one for each",
+            ),
+            (not 0 <= dropout <= 1, f"dropout={dropout}: wanted 0 to 1"),
+            (
+                dropout > 0 and len(self.layers) == 1,
+                f"dropout={dropout} and one layer exclude each other: it acts between layers; add a layer",
+            ),
+        ]
 
     def _renamed(self) -> list[dict[str, str]]:
         """For each layer: name of a state in the stack -> its name in the layer."""
         names, below = [], 0
         for layer in self._members():
-            own = [name.split(".", 1) for name in layer.state_names()]
-            offset = len("layer")
-            names.append({f"layer{below + int(k[offset:])}.{rest}": f"{k}.{rest}" for k, rest in own})
+            own = [name.removeprefix("layer").split(".", 1) for name in layer.state_names()]
+            names.append({f"layer{below + int(k)}.{rest}": f"layer{k}.{rest}" for k, rest in own})
             below += layer.depth
         return names
 
@@ -123,3 +104,24 @@ class Stack(SequenceModule):
         return (
             f"residual={self.residual}, dropout={self.dropout}" if any(self.residual) or self.dropout else ""
         )
+
+
+def _refusals(k: int, layer: SequenceModule, below: SequenceModule, residual: bool) -> Refusals:
+    """Why layer k cannot stand on the one below, which for layer 0 is itself."""
+    wanted = below.output_size if k else layer.input_size
+    return [
+        (
+            layer.input_size != wanted,
+            f"layer {k} reads input_size={layer.input_size}, but layer {k - 1} gives {wanted} features",
+        ),
+        (
+            layer.batch_first != below.batch_first,
+            f"layer {k} has batch_first={layer.batch_first}, layer {k - 1} {below.batch_first}; "
+            "make them equal",
+        ),
+        (
+            residual and layer.input_size != layer.output_size,
+            f"residual and layer {k} exclude each other: it reads {layer.input_size} features and gives "
+            f"{layer.output_size}; set residual False for it or make them equal",
+        ),
+    ]
