@@ -14,7 +14,6 @@ TOML has no null: a key whose value is None is left out, so None must be that ke
 
 import importlib.metadata
 import json
-import os
 import platform
 import re
 import secrets
@@ -210,18 +209,10 @@ def _make(folder: Path, config: str) -> None:
         atomic.write_text(growing / "environment.json", json.dumps(environment(), indent=2) + "\n")
         atomic.write_text(growing / "config.toml", config)
         growing.rename(folder)
-        _sync(folder.parent)
+        atomic.sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(growing, ignore_errors=True)
         raise
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _without_none(config: Mapping[str, Any]) -> dict[str, Any]:

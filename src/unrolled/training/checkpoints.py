@@ -52,6 +52,7 @@ class Checkpoints:
     """The checkpoints of the run in `folder`, which must exist."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.last = folder / "checkpoints" / "last.safetensors"
         self.best = folder / "checkpoints" / "best.safetensors"
         self.metrics = folder / "metrics.jsonl"

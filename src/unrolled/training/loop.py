@@ -260,7 +260,10 @@ class _Training(Generic[Batch]):
     def _remedy(self) -> str:
         clip = f"now {self.config.clip:g}" if self.config.clip else "now off"
         remedy = f"lower learning_rate (now {self.config.learning_rate:g}) or clip ({clip})"
-        return f"{remedy}, and resume from {self.checkpoints.last}" if self.checkpoints else remedy
+        if self.checkpoints is None:
+            return remedy
+        folder = self.checkpoints.folder
+        return f"{remedy} in {folder}/config.toml, and go on before it: unrolled train --resume {folder}"
 
 
 def _blame(batch: object) -> str:
