@@ -1,0 +1,257 @@
+"""Plots: arrays in, a figure out; `save` writes it as PNG and SVG. The same arrays give the same bytes.
+
+Colours are of Okabe and Ito's set, which colour-blind people can tell apart; what is drawn says its name
+beside the line. Figures are made without pyplot, whatever settings matplotlib finds on the machine.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from unrolled.files import atomic
+
+Array = NDArray[Any]
+P = ParamSpec("P")
+
+INK, GREY, PALE = "#222222", "#8a8a8a", "#d9d9d9"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+
+STYLE: Any = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": PALE,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "figure.dpi": 150,
+    "svg.hashsalt": "unrolled",
+    "svg.fonttype": "path",
+}
+NO_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
+# A logarithmic axis is easier to read than a linear one where values span more than this ratio.
+LOG_RATIO = 10
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Part of a series with forecasts made along it: times (T,), truth (T,); `forecasts` do not overlap."""
+
+    name: str
+    times: Array
+    truth: Array
+    forecasts: Sequence["Drawn"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A forecast from the last known step on: times (H + 1,), the others too, their first the known value;
+    `bands` are pairs (low, high), the widest first."""
+
+    times: Array
+    point: Array
+    baseline: Array
+    bands: Sequence[tuple[Array, Array]]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Forecast less outcome of a target: mean (N,) of each origin at times (N,), every one (M,), and RMSE
+    (H,) of each step ahead by the name of the forecast, the model's first."""
+
+    name: str
+    times: Array
+    mean: Array
+    every: Array
+    by_step: Mapping[str, Array]
+
+
+def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with _style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def _style() -> Any:
+    """matplotlib's own settings and STYLE, for a while."""
+    return matplotlib.style.context(["default", STYLE])
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Writes name.png and name.svg into `folder`, each whole or not at all, and tells their paths."""
+    paths = []
+    for kind, metadata in NO_METADATA.items():
+        memory = io.BytesIO()
+        with _style():
+            figure.savefig(memory, format=kind, metadata=metadata)
+        paths.append(folder / f"{name}.{kind}")
+        atomic.write_bytes(paths[-1], memory.getvalue())
+    return paths
+
+
+@_styled
+def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, measure: str) -> Figure:
+    """Loss (E,) of each of E epochs on the training and the validation part."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    marker = "o" if len(epochs) < 3 else ""
+    axes.plot(epochs, train, color=BLUE, marker=marker)
+    axes.plot(epochs, validation, color=ORANGE, marker=marker)
+    kept = validation[list(epochs).index(best_epoch)]
+    axes.plot([best_epoch], [kept], "o", color=ORANGE, markersize=8, fillstyle="none", markeredgewidth=1.6)
+    axes.annotate(
+        f"kept: epoch {best_epoch}, {kept:.3g}",
+        (best_epoch, kept),
+        (0, 14),
+        textcoords="offset points",
+        color=ORANGE,
+        ha="center",
+        va="bottom",
+    )
+    _log_where_wide(axes, np.concatenate([train, validation]))
+    _name_ends(axes, {"training": (train[-1], BLUE), "validation": (validation[-1], ORANGE)})
+    axes.set(title=f"Loss by epoch: {measure}", xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+@_styled
+def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
+    """Global norm (N,) of the gradient at N steps, before clipping at `clip` (0: never)."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(steps, norms, color=BLUE, linewidth=0.8, marker="o" if len(steps) < 3 else "")
+    _log_where_wide(axes, norms)
+    above = f"{np.mean(norms > clip):.0%} of them clipped" if clip else "never clipped"
+    if clip and norms.max() > clip / 4:
+        axes.axhline(clip, color=ORANGE, linewidth=1.2, linestyle="--")
+        axes.annotate(
+            f"clip {clip:g}",
+            (1, clip),
+            (-4, 3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            color=ORANGE,
+            ha="right",
+            va="bottom",
+        )
+    axes.set(title=f"Gradient norm by step, {above}", xlabel="training step")
+    return figure
+
+
+@_styled
+def forecasts(
+    stretches: Sequence[Stretch], title: str, detail: str, baseline: str, bands: Sequence[str]
+) -> Figure:
+    """A panel for each stretch. `baseline` names the thin line, `bands` the shades, the widest first."""
+    figure = Figure(figsize=(9, 1.2 + 3 * len(stretches)), layout="constrained")
+    grid = figure.subplots(len(stretches), squeeze=False)[:, 0]
+    for axes, stretch in zip(grid, stretches, strict=True):
+        axes.plot(stretch.times, stretch.truth, color=INK, linewidth=1.2, label="truth")
+        for drawn in stretch.forecasts:
+            axes.plot(drawn.times, drawn.baseline, color=GREY, linewidth=0.9, linestyle="--", label=baseline)
+            for alpha, band, (low, high) in zip((0.18, 0.3, 0.4), bands, drawn.bands, strict=False):
+                axes.fill_between(drawn.times, low, high, color=BLUE, alpha=alpha, linewidth=0, label=band)
+            axes.plot(drawn.times, drawn.point, color=BLUE, label="forecast")
+            axes.plot(drawn.times[:1], drawn.point[:1], "o", color=BLUE, markersize=4)
+        axes.set_ylabel(stretch.name)
+        axes.margins(x=0.01)
+        _date_axis(axes, stretch.times)
+    named = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named))
+    grid[0].set_title(title, pad=22)
+    grid[0].annotate(detail, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=INK)
+    return figure
+
+
+@_styled
+def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
+    """A row for each target: errors over time, their histogram, and how they grow with the steps `ahead`."""
+    figure = Figure(figsize=(11, 0.6 + 3 * len(targets)), layout="constrained")
+    grid = figure.subplots(len(targets), 3, squeeze=False, width_ratios=(1.5, 1, 1.2))
+    for (over_time, histogram, by_step), errors in zip(grid, targets, strict=True):
+        over_time.axhline(0, color=GREY, linewidth=0.8)
+        over_time.plot(errors.times, errors.mean, color=BLUE, linewidth=0.9)
+        over_time.set_ylabel(f"{errors.name}: forecast − truth")
+        _date_axis(over_time, errors.times)
+        histogram.hist(errors.every, bins=41, color=BLUE)
+        histogram.axvline(0, color=INK, linewidth=0.8)
+        histogram.set_yticks([])
+        mean, deviation = f"{errors.every.mean():.3g}".replace("-", "−"), f"{errors.every.std():.3g}"
+        histogram.set_xlabel(f"mean {mean}, standard deviation {deviation}")
+        ends = {}
+        for (name, values), colour in zip(
+            errors.by_step.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
+        ):
+            width = 2.0 if name == next(iter(errors.by_step)) else 1.1
+            by_step.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=width)
+            ends[name] = (values[-1], colour)
+        by_step.set_xlabel(ahead)
+        by_step.xaxis.set_major_locator(MaxNLocator(integer=True))
+        by_step.set_ylim(bottom=0)
+        _name_ends(by_step, ends)
+    grid[0, 0].set_title("Mean error of each forecast")
+    grid[0, 1].set_title("Error of every step")
+    grid[0, 2].set_title("RMSE of each step ahead")
+    return figure
+
+
+def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
+    """Writes each name right of its line's end, in its colour, moved apart where they would overlap."""
+    line, dpi = 1.25 * matplotlib.rcParams["font.size"] * axes.figure.dpi / 72, axes.figure.dpi
+    names = sorted(ends, key=lambda name: ends[name][0])
+    place, _ = -np.inf, axes.get_ylim()  # the limits have to be settled for transData to hold
+    for name in names:
+        value, colour = ends[name]
+        own = axes.transData.transform((0, value))[1]
+        place = max(own, place + line)
+        axes.annotate(
+            name,
+            (1, value),
+            (4, (place - own) * 72 / dpi),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+        )
+
+
+def _log_where_wide(axes: Axes, values: Array) -> None:
+    if values.min() > 0 and values.max() > LOG_RATIO * values.min():
+        axes.set_yscale("log")
+
+
+def _date_axis(axes: Axes, times: Array) -> None:
+    if times.dtype.kind == "M":
+        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))

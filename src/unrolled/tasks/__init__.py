@@ -1,0 +1,59 @@
+"""The tasks: what each reads, its head, loss, decoding, metrics and baselines. One file or folder a task.
+
+A task is a configuration, light to import, and an estimator with fit, predict, evaluate, save and load.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unrolled.errors import ConfigError
+from unrolled.tasks.config import unknown
+
+
+class Task(NamedTuple):
+    """Where the two classes of a task stand, as "module:name"; torch is imported with the estimator only.
+    `about` and `example` are what the command line says of it."""
+
+    config: str
+    estimator: str
+    about: str
+    example: str
+
+
+TASKS: dict[str, Task] = {
+    "forecast": Task(
+        "unrolled.tasks.forecast.config:ForecastConfig",
+        "unrolled.tasks.forecast.estimator:Forecaster",
+        "Forecast one or several series: the next steps after their end, with intervals if wanted.",
+        "unrolled train forecast sales.csv --target sales --horizon 24 --output gaussian",
+    ),
+}
+
+
+def config_class(task: str) -> Any:
+    """The configuration of a task. ConfigError for an unknown name."""
+    return _imported(_task(task).config)
+
+
+def estimator_class(task: str) -> Any:
+    """The estimator of a task. ConfigError for an unknown name."""
+    return _imported(_task(task).estimator)
+
+
+def load(folder: str | Path) -> Any:
+    """The estimator of the run in `folder`, whatever its task. RunError where there is no finished run."""
+    from unrolled.runs import Run
+
+    return estimator_class(Run.open(folder).task).load(folder)
+
+
+def _task(name: str) -> Task:
+    if name not in TASKS:
+        raise ConfigError(unknown("task", name, TASKS))
+    return TASKS[name]
+
+
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

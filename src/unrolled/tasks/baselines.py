@@ -1,0 +1,100 @@
+"""Forecasts that need no training. From the origin o, the last known step, for h = 1 … H and a season of m:
+
+    persistence      f_{o+h} = y_o
+    seasonal naive   f_{o+h} = y_{o+h-m⌈h/m⌉}                  the last known value of the same phase
+    drift            f_{o+h} = y_o + h (y_o - y_0) / o         the line from the first to the last known value
+
+Shapes   y (T, K), origins (N,) -> f (N, H, K). Every origin must have a season of history: o ≥ m - 1, o ≥ 1
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Steps = NDArray[np.int64]
+Baseline = Callable[[Array, Steps, int, int], Array]
+
+# A season is believed where the changes of the series repeat after it with at least this autocorrelation.
+LEAST_CORRELATION = 0.1
+# … and, for a length that no calendar suggests, with at least this one at a peak.
+LEAST_PEAK = 0.3
+
+
+@dataclass(frozen=True)
+class Season:
+    """`steps` is 1 where no season was found. `why` says in words how it was chosen."""
+
+    steps: int
+    why: str
+
+
+def persistence(y: Array, origins: Steps, horizon: int, season: int) -> Array:
+    return np.repeat(y[origins][:, None], horizon, axis=1)
+
+
+def seasonal_naive(y: Array, origins: Steps, horizon: int, season: int) -> Array:
+    ahead = np.arange(1, horizon + 1)
+    return np.asarray(y[origins[:, None] + ahead - season * -(-ahead // season)])
+
+
+def drift(y: Array, origins: Steps, horizon: int, season: int) -> Array:
+    slope = (y[origins] - y[0]) / origins[:, None]
+    return np.asarray(y[origins][:, None] + np.arange(1, horizon + 1)[:, None] * slope[:, None])
+
+
+BASELINES: dict[str, Baseline] = {
+    "persistence": persistence,
+    "seasonal naive": seasonal_naive,
+    "drift": drift,
+}
+
+
+def find_season(parts: Sequence[Array], periods: Sequence[int], step: str) -> Season:
+    """parts (T_i, K), the training parts of all series; periods, the natural lengths of the step called
+    `step`.
+
+    A natural length is tested on the autocorrelation of the changes y_t - y_{t-1}: the level, which makes
+    every lag of a slow series look alike, is gone from them. The length with the highest is taken; where none
+    is high enough, the highest peak of the autocorrelation.
+    """
+    correlation = autocorrelation(parts)
+    fitting = [m for m in periods if m < len(correlation)]
+    best = max(fitting, key=lambda m: correlation[m], default=0)
+    if best and correlation[best] >= LEAST_CORRELATION:
+        return Season(best, f"a natural period of the step {step}; {_repeat(correlation, best)}")
+    inner = correlation[1:-1]
+    peaks = 1 + np.flatnonzero((inner > correlation[:-2]) & (inner >= correlation[2:]))
+    peaks = peaks[(peaks >= 2) & (correlation[peaks] >= LEAST_PEAK)]
+    if len(peaks):
+        peak = int(peaks[np.argmax(correlation[peaks])])
+        return Season(peak, f"the highest peak of the autocorrelation; {_repeat(correlation, peak)}")
+    tried = f"; tried {', '.join(map(str, fitting))}" if fitting else ""
+    return Season(1, f"no season was found in the changes of the training part{tried}")
+
+
+def autocorrelation(parts: Sequence[Array]) -> Array:
+    """(L + 1,) of the changes, at lags 0 … L, a third of the longest part; the mean over the targets that
+    change. Series are pooled: their lagged products are summed before the division by their squares."""
+    lags = max(len(part) for part in parts) // 3
+    if not lags:
+        return np.zeros(1)
+    products = np.sum([_products(part, lags) for part in parts if len(part) > 2], axis=0)
+    changing = products[:, products[0] > 0]
+    return np.asarray(np.mean(changing / changing[0], axis=1)) if changing.size else np.zeros(lags + 1)
+
+
+def _products(y: Array, lags: int) -> Array:
+    """y (T, K) -> (lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d, by the Fourier transform."""
+    changes = np.diff(y, axis=0)
+    changes = changes - changes.mean(0)
+    spectrum = np.fft.rfft(changes, 2 * max(len(changes), lags + 1), axis=0)
+    return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[: lags + 1])
+
+
+def _repeat(correlation: Array, lag: int) -> str:
+    return (
+        f"the changes of the training part repeat after {lag} steps with correlation {correlation[lag]:.2f}"
+    )

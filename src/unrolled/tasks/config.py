@@ -1,0 +1,86 @@
+"""What the configurations of all tasks have in common: sections of frozen, closed pydantic models.
+
+A configuration is a model whose fields are sections (data, model, training …). A field name stands in one
+section only, so that `Forecaster(window=48)`, `--window 48` and `window = 48` in config.toml mean the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from unrolled.errors import ConfigError
+from unrolled.files.wording import listed, nearest
+
+
+class Section(BaseModel):
+    """Fields are options: their descriptions are the text of `--help`, unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+# One name, or several.
+Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The fields of a configuration that are sections themselves: name -> model."""
+    found = {name: field.annotation for name, field in kind.model_fields.items()}
+    return {
+        name: type_
+        for name, type_ in found.items()
+        if isinstance(type_, type) and issubclass(type_, BaseModel)
+    }
+
+
+def from_options(kind: type[M], options: Mapping[str, Any]) -> M:
+    """Flat options, each under its own name, -> a configuration. ConfigError for an unknown name or wrong
+    value."""
+    home = {name: section for section, model in sections(kind).items() for name in model.model_fields}
+    nested: dict[str, dict[str, Any]] = {section: {} for section in home.values()}
+    for name, value in options.items():
+        if name not in home:
+            raise ConfigError(unknown("option", name, home))
+        nested[home[name]][name] = value
+    return from_sections(kind, nested)
+
+
+def from_sections(kind: type[M], values: Mapping[str, Any]) -> M:
+    """{section: {name: value}}, as in config.toml, -> a configuration. ConfigError of one line."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_line(kind, item) for item in error.errors())) from None
+
+
+def to_sections(config: BaseModel) -> dict[str, Any]:
+    """The reverse of `from_sections`, in plain values for TOML. What is not set (None) is left out."""
+    return config.model_dump(mode="json", exclude_none=True)
+
+
+def _line(kind: type[BaseModel], item: Any) -> str:
+    *place, name = item["loc"] or ("",)
+    if item["type"] == "extra_forbidden":
+        return unknown("option", str(name), _names(kind, place))
+    message: str = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return message
+    where = next((part for part in reversed(item["loc"]) if isinstance(part, str)), "")
+    return f"option '{where}': {message[:1].lower()}{message[1:]}, got {item['input']!r}"
+
+
+def _names(kind: type[BaseModel], place: list[Any]) -> list[str]:
+    inside = sections(kind)[place[0]] if place else kind
+    return list(inside.model_fields)
+
+
+def unknown(what: str, name: str, names: Iterable[str]) -> str:
+    """There is no option 'widow' (did you mean 'window'?), or which there are."""
+    known = list(names)
+    return f"there is no {what} '{name}'{nearest(name, known) or f'; there are {listed(known)}'}"

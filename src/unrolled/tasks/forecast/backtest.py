@@ -1,0 +1,91 @@
+"""Forecasts from many origins of a known stretch, beside the baselines' from the same origins.
+
+A stretch gives origins at one stride, so that there are at most so many; the stride has no common divisor
+with the season, so that every phase of the season is an origin.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.tasks.baselines import BASELINES
+from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast.data import Coded
+from unrolled.tasks.forecast.forecasting import Forecast, Predictor
+
+Array = NDArray[np.float64]
+Steps = NDArray[np.int64]
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Origins:
+    """of[i] (N_i,) are the origins of series i; every `stride`-th of those possible."""
+
+    of: tuple[Steps, ...]
+    stride: int
+
+    def __len__(self) -> int:
+        return sum(map(len, self.of))
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Outcomes y (N, H, K) and forecasts by name, the model's and each baseline's, from N origins; `series`
+    (N,) and `origins` (N,) tell where each stands."""
+
+    series: Steps
+    origins: Steps
+    stride: int
+    y: Array
+    forecasts: Mapping[str, Forecast]
+
+
+def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most: int) -> Origins:
+    """`first`: the first step of each series that is judged. DataError where no series has a whole horizon of
+    them."""
+    least = max(plan.window, plan.season, 2) - 1
+    possible = [
+        np.arange(max(begin - 1, least), len(s) - plan.horizon)
+        for s, begin in zip(series, first, strict=True)
+    ]
+    count = sum(map(len, possible))
+    if not count:
+        s, begin = max(zip(series, first, strict=True), key=lambda pair: len(pair[0]) - pair[1])
+        raise DataError(
+            f"series '{s.name}' has {len(s)} steps, of which {len(s) - begin} are to be judged; wanted "
+            f"{plan.horizon} or more (horizon) after {least + 1} or more (window {plan.window}, season "
+            f"{plan.season}); use a longer series or test part, or lower horizon or window"
+        )
+    stride = math.ceil(count / most)
+    while math.gcd(stride, plan.season) > 1:
+        stride += 1
+    return Origins(tuple(part[::stride] for part in possible), stride)
+
+
+def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, plan: Plan) -> Backtest:
+    """The model and every baseline from every origin. Without a season, seasonal naive is persistence and
+    left out."""
+    horizon, season = plan.horizon, plan.season
+    baselines = {name: make for name, make in BASELINES.items() if season > 1 or name != "seasonal naive"}
+    outcomes, forecasts = [], {name: list[Forecast]() for name in (MODEL, *baselines)}
+    for s, at in zip(series, origins.of, strict=True):
+        if not len(at):
+            continue
+        y = s.y[at[:, None] + np.arange(1, horizon + 1)]
+        outcomes.append(y)
+        forecasts[MODEL].append(predictor.forecast(s, at, horizon, y))
+        for name, make in baselines.items():
+            forecasts[name].append(Forecast(make(s.y, at, horizon, season)))
+    return Backtest(
+        series=np.repeat(np.arange(len(series)), [len(at) for at in origins.of]),
+        origins=np.concatenate(origins.of),
+        stride=origins.stride,
+        y=np.concatenate(outcomes),
+        forecasts={name: Forecast.joined(parts) for name, parts in forecasts.items()},
+    )

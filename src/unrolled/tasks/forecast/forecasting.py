@@ -1,0 +1,123 @@
+"""Forecasts from known origins. From the origin o the network reads rows o-W+1 … o and forecasts steps o+1 …
+o+H.
+
+    H ≤ S    the S steps of row o are the forecast, with its distribution in closed form H > S    (strategy
+    recursive, S = 1) each point forecast is fed back as the value of the next step; the distribution
+             is that of P drawn paths, in which each draw is fed back; quantiles are taken over the paths
+
+Shapes   origins (N,) -> point (N, H, K), quantiles (N, H, K, L), crps (N, H, K), in the units of the file
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.tasks import metrics
+from unrolled.tasks.forecast.data import Codec, Coded
+from unrolled.tasks.forecast.network import Network, NetworkState, repeated, run_on
+
+Array = NDArray[np.float64]
+Steps = NDArray[np.int64]
+
+# Rows (origins times paths) that run through the network together.
+ROWS_TOGETHER = 8192
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`quantiles` is None where the output is no distribution, `crps` also where the outcomes are not
+    known."""
+
+    point: Array
+    quantiles: Array | None = None
+    crps: Array | None = None
+
+    @staticmethod
+    def joined(parts: Sequence["Forecast"]) -> "Forecast":
+        """One after the other along N."""
+        point, quantiles, crps = (
+            [array for part in parts if (array := getattr(part, name)) is not None]
+            for name in ("point", "quantiles", "crps")
+        )
+        return Forecast(
+            np.concatenate(point),
+            np.concatenate(quantiles) if quantiles else None,
+            np.concatenate(crps) if crps else None,
+        )
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network and how it is asked: `window` W, `paths` P, `seed` of what is drawn."""
+
+    network: Network
+    codec: Codec
+    window: int
+    paths: int
+    seed: int
+
+    def forecast(self, series: Coded, origins: Steps, horizon: int, y: Array | None = None) -> Forecast:
+        """From origins (N,) of one series; y (N, H, K) are the outcomes where they are known."""
+        parts = self._closed if horizon <= self.codec.steps else self._fed_back
+        with torch.no_grad():
+            return Forecast.joined(list(parts(series, origins, horizon, y)))
+
+    def context(self, series: Coded, origins: Steps) -> tuple[Tensor, NetworkState]:
+        """raw (N, S, K, R) of the last row, and the state after it."""
+        raw, state = self.network(series.rows()[_from(origins, 1 - self.window, 1)])
+        return raw[:, -1], state
+
+    def _closed(self, series: Coded, origins: Steps, horizon: int, y: Array | None) -> Iterator[Forecast]:
+        output = self.network.output
+        for part in _parts(len(origins), ROWS_TOGETHER):
+            raw = self.context(series, origins[part])[0][:, :horizon]
+            point = self.codec.values(output.point(raw))
+            if not output.is_distribution:
+                yield Forecast(point)
+                continue
+            levels = output.quantiles(raw, output.levels)
+            quantiles = np.moveaxis(self.codec.values(levels.movedim(-1, 0)), 0, -1)
+            yield Forecast(point, quantiles, None if y is None else self._crps(raw, y[part]))
+
+    def _crps(self, raw: Tensor, y: Array) -> Array:
+        scaler = self.codec.scalers["target"]
+        return (
+            self.network.output.crps(raw.double(), torch.from_numpy(scaler.transform(y))).numpy()
+            * scaler.scale
+        )
+
+    def _fed_back(self, series: Coded, origins: Steps, horizon: int, y: Array | None) -> Iterator[Forecast]:
+        output, draws = self.network.output, torch.Generator().manual_seed(self.seed)
+        paths = self.paths if output.is_distribution else 1
+        for part in _parts(len(origins), max(1, ROWS_TOGETHER // paths)):
+            raw, state = self.context(series, origins[part])
+            known = series.k[_from(origins[part], 1, horizon)]
+            point = self.codec.values(run_on(self.network, raw[:, 0], state, known, horizon, output.point))
+            if not output.is_distribution:
+                yield Forecast(point)
+                continue
+            drawn = run_on(
+                self.network,
+                raw[:, 0].repeat_interleave(paths, 0),
+                repeated(state, paths),
+                known.repeat_interleave(paths, 0),
+                horizon,
+                lambda raw: output.sample(raw, draws),
+            )
+            values = self.codec.values(drawn).reshape(-1, paths, *point.shape[1:])
+            last = np.moveaxis(values, 1, -1)
+            quantiles = np.moveaxis(np.quantile(last, output.levels, axis=-1), 0, -1)
+            yield Forecast(point, quantiles, None if y is None else metrics.crps(last, y[part]))
+
+
+def _parts(count: int, size: int) -> list[slice]:
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
+def _from(origins: Steps, first: int, end: int) -> Tensor:
+    """(N, end - first) the steps o + first … o + end - 1 of every origin."""
+    return torch.from_numpy(origins[:, None] + np.arange(first, end))

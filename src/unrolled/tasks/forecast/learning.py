@@ -1,0 +1,83 @@
+"""What a forecaster is trained on: windows of the training parts, and its loss on the validation parts.
+
+Row t has the S targets y_t = z_{t+1} … z_{t+S}. The loss is the mean over every row of a window, or over its
+last row.
+
+Validation windows reach back into the training part for context. Where every row counts they overlap by half
+and their later half counts, so that each validation target counts once, with half a window or more behind it.
+Where the last row counts there is one window for each target.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from unrolled.batching.windows import Batch, Windows
+from unrolled.errors import DataError
+from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast.data import Coded
+from unrolled.tasks.forecast.network import Network
+
+VALIDATION_BATCH = 256
+Ends = Sequence[tuple[int, int]]
+
+
+def training_windows(series: Sequence[Coded], ends: Ends, plan: Plan, batch_size: int, seed: int) -> Windows:
+    """Windows over the rows before the end of each training part, with targets before it too."""
+    parts = [(s.rows()[:end], s.z[:end]) for s, (end, _) in zip(series, ends, strict=True)]
+    inputs, targets = zip(*parts, strict=True)
+    names = [s.name for s in series]
+    return Windows(inputs, targets, plan.window, batch_size, seed, ahead=1, horizon=plan.steps, names=names)
+
+
+def mean_loss(network: Network, batch: Batch, last_only: bool) -> Tensor:
+    """() the loss of x (B, W, I), y (B, W, S, K), without the padding of short series."""
+    losses = row_losses(network, batch.x, batch.y, batch.lengths)
+    if batch.lengths is None:
+        return losses[:, -1].mean() if last_only else losses.mean()
+    row, last = torch.arange(losses.shape[1]), batch.lengths[:, None] - 1
+    return losses[row == last if last_only else row <= last].mean()
+
+
+def row_losses(network: Network, x: Tensor, y: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """(B, W) the loss of every row, averaged over its targets."""
+    raw, _ = network(x, lengths=lengths)
+    return network.output.loss(raw, y).mean((-2, -1))
+
+
+class Validation:
+    """The loss on the validation parts. DataError where none of them holds the targets of one row."""
+
+    def __init__(self, series: Sequence[Coded], ends: Ends, plan: Plan, last_only: bool) -> None:
+        self.plan, self.counted = plan, 1 if last_only else max(1, plan.window // 2)
+        parts = zip(series, ends, strict=True)
+        self.windows = [window for s, (train, end) in parts for window in self._windows(s, train, end)]
+        if not self.windows:
+            train, end = max(ends, key=lambda pair: pair[1] - pair[0])
+            raise DataError(
+                f"the validation part has {end - train} steps after {train} of training; wanted {plan.steps} "
+                f"or more after {plan.window} or more (window {plan.window}); raise validation, or lower "
+                "window or horizon"
+            )
+
+    def __call__(self, network: Network) -> float:
+        return torch.cat(list(self._losses(network))).mean().item()
+
+    def _windows(self, series: Coded, train: int, end: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """(x (W, I), y (W, S, K), the number of its last rows that count), the latest window first.
+
+        Rows train-1 … end-1-S count: their targets lie in the validation part.
+        """
+        W, S, rows = self.plan.window, self.plan.steps, series.rows()
+        for last in range(end - 1 - S, max(train - 1, W - 1) - 1, -self.counted):
+            targets = series.z[last + 2 - W : last + 1 + S].unfold(0, S, 1).mT
+            yield rows[last + 1 - W : last + 1], targets, min(self.counted, last + 2 - train)
+
+    def _losses(self, network: Network) -> Iterator[Tensor]:
+        """The losses of the rows that count, in float64."""
+        from_end = torch.arange(self.plan.window - 1, -1, -1)
+        for at in range(0, len(self.windows), VALIDATION_BATCH):
+            x, y, counted = zip(*self.windows[at : at + VALIDATION_BATCH], strict=True)
+            losses = row_losses(network, torch.stack(x), torch.stack(y))
+            yield losses[from_end < torch.tensor(counted)[:, None]].double()

@@ -1,0 +1,113 @@
+"""The plots of a run: what its history and its backtest look like."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.files.series import Series, SeriesFile
+from unrolled.inspecting import plots
+from unrolled.inspecting.plots import Drawn, Errors, Stretch
+from unrolled.tasks.forecast.backtest import MODEL, Backtest
+from unrolled.tasks.forecast.config import ForecastConfig
+from unrolled.tasks.forecast.evaluation import Evaluation
+from unrolled.training.history import Row
+
+Array = NDArray[np.float64]
+Steps = NDArray[np.int64]
+T = TypeVar("T")
+
+MEASURES = {
+    "point": "mean squared error of scaled values",
+    "gaussian": "negative log-likelihood of scaled values",
+    "studentt": "negative log-likelihood of scaled values",
+    "quantiles": "pinball loss of scaled values",
+}
+# A plot shows the end of the test part: so many forecasts one after the other, and so many targets.
+MOST_FORECASTS, MOST_TARGETS = 6, 4
+
+
+def draw_history(folder: Path, rows: Sequence[Row], config: ForecastConfig) -> None:
+    """loss and gradient_norm, as PNG and SVG."""
+    epochs = [row for row in rows if row["kind"] == "epoch"]
+    steps = [row for row in rows if row["kind"] == "step"]
+    number, train, validation = (
+        np.array([row[key] for row in epochs]) for key in ("epoch", "train_loss", "validation_loss")
+    )
+    best = int(number[np.argmin(validation)])
+    figure = plots.losses(number, train, validation, best, MEASURES[config.forecast.output])
+    plots.save(figure, folder, "loss")
+    if steps:
+        at, norms = (np.array([row[key] for row in steps]) for key in ("step", "gradient_norm"))
+        plots.save(plots.gradient_norms(at, norms, config.training.clip), folder, "gradient_norm")
+
+
+def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> None:
+    """forecast and residuals, as PNG and SVG: of the series with most origins, of the first targets."""
+    test = evaluation.backtest
+    series = int(np.argmax(np.bincount(test.series)))
+    rows = np.flatnonzero(test.series == series)
+    best = {name: evaluation.best_baseline(name) for name in file.targets[:MOST_TARGETS]}
+    first = file.targets[0]
+    levels = evaluation.levels if test.forecasts[MODEL].quantiles is not None else ()
+    bands = [f"{high - low:.0%} interval" for low, high in _pairs(levels)]
+    steps = "steps" if file.step.unit == "number" else f"steps of {file.step.name}"
+    of = f", series {file.series[series].name}" if len(file.series) > 1 else ""
+    title = f"Forecasts of {first}{of}: each dot the next {test.y.shape[1]} {steps}"
+    detail = (
+        f"RMSE from {len(test.origins)} origins in the test part: model {evaluation.rmse(first, MODEL):.4g}, "
+        f"{best[first]} {evaluation.rmse(first, best[first]):.4g}"
+    )
+    stretches = [_stretch(test, rows, k, file, name) for k, name in enumerate(best.items())]
+    plots.save(plots.forecasts(stretches, title, detail, best[first], bands), folder, "forecast")
+    errors = [_errors(test, rows, k, file, name) for k, name in enumerate(best)]
+    plots.save(plots.residuals(errors, f"{steps} ahead"), folder, "residuals")
+
+
+def _stretch(test: Backtest, rows: Steps, k: int, file: SeriesFile, name: tuple[str, str]) -> Stretch:
+    """The last forecasts that do not overlap, and as many steps before them as one of them has."""
+    series, H = file.series[test.series[rows[0]]], test.y.shape[1]
+    chosen: list[int] = []
+    for row in rows[::-1]:
+        if len(chosen) < MOST_FORECASTS and (not chosen or test.origins[row] + H <= test.origins[chosen[0]]):
+            chosen.insert(0, int(row))
+    y = series.target[:, k]
+    shown = slice(max(0, test.origins[chosen[0]] - H), test.origins[chosen[-1]] + H + 1)
+    drawn = [_drawn(test, row, k, series, name[1]) for row in chosen]
+    return Stretch(name[0], series.times[: len(y)][shown], y[shown], drawn)
+
+
+def _drawn(test: Backtest, row: int, k: int, series: Series, baseline: str) -> Drawn:
+    origin, (_, H, _) = test.origins[row], test.y.shape
+    known, quantiles = series.target[origin, k], test.forecasts[MODEL].quantiles
+
+    def line(values: Array) -> Array:
+        return np.concatenate([[known], values])
+
+    bands = [] if quantiles is None else list(_pairs([line(q) for q in quantiles[row, :, k].T]))
+    return Drawn(
+        series.times[origin : origin + H + 1],
+        line(test.forecasts[MODEL].point[row, :, k]),
+        line(test.forecasts[baseline].point[row, :, k]),
+        bands,
+    )
+
+
+def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile, name: str) -> Errors:
+    errors = {
+        forecast: made.point[rows][..., k] - test.y[rows][..., k] for forecast, made in test.forecasts.items()
+    }
+    return Errors(
+        name,
+        file.series[test.series[rows[0]]].times[test.origins[rows]],
+        errors[MODEL].mean(1),
+        errors[MODEL].reshape(-1),
+        {forecast: np.sqrt((error**2).mean(0)) for forecast, error in errors.items()},
+    )
+
+
+def _pairs(items: Sequence[T]) -> Iterator[tuple[T, T]]:
+    """The outermost two, the next two inside, …"""
+    yield from zip(items[: len(items) // 2], reversed(items), strict=False)

@@ -1,0 +1,104 @@
+"""What a configuration leaves open, chosen from the training parts and written into it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.batching.splits import chronological
+from unrolled.errors import DataError
+from unrolled.files.roles import ROWS
+from unrolled.files.series import SeriesFile
+from unrolled.tasks.baselines import Season, find_season
+from unrolled.tasks.forecast.config import DataConfig, ForecastConfig, ForecastOptions
+from unrolled.tasks.forecast.data import checksum
+
+# Where neither the time step nor the data suggest a period.
+DEFAULT_HORIZON = 10
+# A window holds two natural periods within these bounds, and at most a quarter of the longest training part.
+LEAST_WINDOW, MOST_WINDOW = 48, 200
+
+Parts = Sequence[NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """`config` without open choices; `ends` of the training and the validation part of every series; notes on
+    what was chosen and why."""
+
+    config: ForecastConfig
+    ends: tuple[tuple[int, int], ...]
+    notes: tuple[str, ...]
+
+
+def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
+    """DataError where the data are others than the checksum says, or a season is longer than they are."""
+    ends = ends_of(config.data, file)
+    parts = [s.target[:end] for s, (end, _) in zip(file.series, ends, strict=True)]
+    season = _season(config.forecast.season, parts, file)
+    test = max(len(s.target) - end for s, (_, end) in zip(file.series, ends, strict=True))
+    options = _options(config.forecast, parts, min(file.step.periods(), default=season.steps), season, test)
+    settled = config.model_copy(
+        update={
+            "data": _data(config.data, file),
+            "forecast": options,
+            "training": config.training.settled(),
+        }
+    )
+    chosen = [name for name in ("horizon", "window", "level") if getattr(config.forecast, name) is None]
+    choices = [f"{name}: {getattr(options, name)}" for name in chosen]
+    return Settled(settled, ends, (*file.notes, *choices, f"season: {season.why}"))
+
+
+def ends_of(data: DataConfig, file: SeriesFile) -> tuple[tuple[int, int], ...]:
+    """(train_end, validation_end) of every series, each cut at its own shares."""
+    return tuple(chronological(len(s.target), data.validation, data.test) for s in file.series)
+
+
+def _data(data: DataConfig, file: SeriesFile) -> DataConfig:
+    sha256 = checksum(file)
+    if data.sha256 not in (None, sha256):
+        raise DataError(
+            f"the data have changed: wanted sha256 {data.sha256}, got {sha256}; give the data that the "
+            "configuration was made with, or leave 'sha256' out of it to train on these"
+        )
+    return data.model_copy(update={"target": file.targets, "time": file.time or ROWS, "sha256": sha256})
+
+
+def _options(
+    options: ForecastOptions, parts: Parts, period: int, season: Season, test: int
+) -> ForecastOptions:
+    """`period`: the shortest natural one, 1 where there is none; `test`: steps of the longest test part."""
+    horizon = period if period > 1 else DEFAULT_HORIZON
+    window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, max(map(len, parts)) // 4)
+    window = options.window or max(window, 1)
+    return options.model_copy(
+        update={
+            "season": season.steps,
+            "horizon": options.horizon or (max(1, min(horizon, test // 2)) if test else horizon),
+            "window": window,
+            "level": options.level or _level(parts, window),
+        }
+    )
+
+
+def _season(named: int | None, parts: Parts, file: SeriesFile) -> Season:
+    if named is None:
+        return find_season(parts, file.step.periods(), file.step.name)
+    longest = max(map(len, parts))
+    if named >= longest:
+        raise DataError(
+            f"season {named} needs more than {named} steps of training data, there are {longest}; lower it"
+        )
+    return Season(named, f"{named} steps, as named")
+
+
+def _level(parts: Parts, window: int) -> str:
+    """Relative where more of the variance lies between windows than within them: within a window such a
+    series shows little of its range, and its level in the test part may be one that training never saw."""
+    pieces = np.concatenate([p[: len(p) // window * window].reshape(-1, window, p.shape[1]) for p in parts])
+    total = np.concatenate(parts).var(0)
+    if not len(pieces) or not total.all():
+        return "absolute"
+    return "relative" if float(np.mean(pieces.var(1).mean(0) / total)) < 0.5 else "absolute"

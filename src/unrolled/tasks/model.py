@@ -1,0 +1,94 @@
+"""The recurrent layers of a model, shared by all tasks: which options each cell has, the layer they make."""
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from unrolled.errors import ConfigError
+from unrolled.tasks.config import Section
+
+if TYPE_CHECKING:
+    from unrolled.nn import SequenceModule
+
+# Options that only some cells have; every other field below belongs to all cells.
+OWNERS: dict[str, tuple[str, ...]] = {
+    "nonlinearity": ("rnn",),
+    "peephole": ("lstm",),
+    "cells_per_block": ("lstm",),
+    "coupled_input_forget": ("lstm",),
+    "forget_bias": ("lstm",),
+    "projection": ("lstm",),
+    "layer_norm": ("lstm", "gru"),
+    "reset_after": ("gru",),
+}
+
+# Where the option of a model and the argument of the layer have different names.
+ARGUMENTS = {"hidden": "hidden_size", "layers": "num_layers", "projection": "proj_size"}
+
+
+class ModelConfig(Section):
+    """The recurrent layers. An option that the cell does not have is refused; None is the layer's own
+    default."""
+
+    cell: Literal["rnn", "lstm", "gru"] = Field(default="gru", description="kind of recurrent cell")
+    hidden: int = Field(default=64, ge=1, le=2**16, description="hidden units of a layer")
+    layers: int = Field(default=1, ge=1, le=256, description="layers on top of one another")
+    bidirectional: bool = Field(default=False, description="read every sequence in both directions")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout between layers")
+    recurrent_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="dropout on the recurrent connections"
+    )
+    variational_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="dropout with one mask for all steps of a sequence"
+    )
+    zoneout: float = Field(
+        default=0.0, ge=0, lt=1, description="chance that a unit keeps its last value in training"
+    )
+    learn_initial_state: bool = Field(default=False, description="learn the state before the first step")
+    nonlinearity: Literal["tanh", "relu", "sigmoid"] | None = Field(
+        default=None, description="function of the cell rnn (tanh)"
+    )
+    peephole: bool | None = Field(default=None, description="lstm: gates see the cell state")
+    cells_per_block: int | None = Field(
+        default=None, ge=1, description="lstm: cells that share three gates (1)"
+    )
+    coupled_input_forget: bool | None = Field(
+        default=None, description="lstm: the input gate is one minus the forget gate"
+    )
+    forget_bias: float | None = Field(default=None, description="lstm: bias of the forget gate at the start")
+    projection: int | None = Field(
+        default=None, ge=1, description="lstm: size that the output is projected to"
+    )
+    layer_norm: bool | None = Field(default=None, description="lstm, gru: normalise inside the cell")
+    reset_after: bool | None = Field(
+        default=None,
+        json_schema_extra={"unset": True},
+        description="gru: apply the reset gate after the recurrent product (on), not before it",
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        for name, owners in OWNERS.items():
+            if getattr(self, name) is not None and self.cell not in owners:
+                raise ValueError(
+                    f"cell '{self.cell}' has no option '{name}'; it belongs to {' and '.join(owners)}"
+                )
+        if self.dropout and self.layers == 1:
+            raise ValueError("dropout acts between layers and there is one layer; set layers 2 or dropout 0")
+        return self
+
+
+def build(config: ModelConfig, input_size: int) -> "SequenceModule":
+    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state.
+
+    ConfigError where sizes do not go together, such as hidden 5 and cells_per_block 2.
+    """
+    from unrolled.nn import GRU, LSTM, RNN
+
+    layers: dict[str, type[SequenceModule]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+    options = config.model_dump(exclude={"cell"}, exclude_none=True)
+    arguments = {ARGUMENTS.get(name, name): value for name, value in options.items()}
+    try:
+        return layers[config.cell](input_size, **arguments, batch_first=True)
+    except ValueError as error:
+        raise ConfigError(f"cell '{config.cell}': {error}") from error

@@ -1,0 +1,71 @@
+"""Series and networks whose right answers are known."""
+
+import numpy as np
+import polars as pl
+import torch
+from torch import nn
+
+from unrolled.files.series import read_series
+from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast.data import Codec
+from unrolled.tasks.forecast.forecasting import Predictor
+from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.outputs import OUTPUTS
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def hourly(T, begin="2024-01-01T05:00"):
+    return np.datetime64(begin, "us") + np.arange(T) * np.timedelta64(1, "h")
+
+
+def daily_wave(T, begin="2024-01-01T05:00"):
+    """A frame whose value is a function of the hour alone: sin 2π hour / 24."""
+    times = hourly(T, begin)
+    hours = (times - times.astype("datetime64[D]")) / np.timedelta64(1, "h")
+    return pl.DataFrame({"time": times, "y": 3 + 2 * np.sin(2 * np.pi * hours / 24)})
+
+
+def noisy(T, seed=0, **columns):
+    """A frame of a daily wave with noise."""
+    noise = np.random.default_rng(seed).standard_normal(T)
+    return daily_wave(T).with_columns(pl.col("y") + 0.3 * noise, **columns)
+
+
+def plan(window=7, horizon=4, season=24, level="absolute", steps=1):
+    return Plan(window, horizon, season, level, steps)
+
+
+class Reads(nn.Module):
+    """A layer that hands its input through; the state counts the steps."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.output_size = size
+
+    def forward(self, x, state=None, lengths=None):
+        before = torch.zeros(1, len(x), 1) if state is None else state
+        return x, before + x.shape[1]
+
+
+def reader(codec, pick, output="point", residual=False):
+    """A network that forecasts the inputs of its row: step s, target k is input pick[s][k]."""
+    K = len(codec.targets)
+    network = Network(Reads(codec.width), OUTPUTS[output](LEVELS), K, codec.steps, residual, False)
+    with torch.no_grad():
+        for s, inputs in enumerate(pick):
+            for k, i in enumerate(inputs):
+                network.head.weight.view(codec.steps, K, -1, codec.width)[s, k, 0, i] = 1
+    return network
+
+
+def predictor(codec, network, window=7, paths=50, seed=0):
+    return Predictor(network, codec, window, paths, seed)
+
+
+def coded(frame, *, train=None, steps=1, ahead=None, calendar=(), **columns):
+    """(codec fitted on the first `train` rows, the coded series, the series)."""
+    file = read_series(frame, **({"targets": ("y",)} | columns))
+    ends = [train or len(s.target) for s in file.series]
+    codec = Codec.fit(file, ends, calendar, steps)
+    return codec, [codec.encode(s, ahead or steps) for s in file.series], file

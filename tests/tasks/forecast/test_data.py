@@ -1,0 +1,127 @@
+"""What stands in a row: values of the present, calendar and covariates of the time to forecast."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from tests.tasks.forecast.cases import coded, daily_wave, hourly
+from unrolled.batching.calendar import calendar_features
+from unrolled.errors import DataError
+from unrolled.files.series import read_series
+from unrolled.tasks.forecast.config import DataConfig
+from unrolled.tasks.forecast.data import Codec, calendar_names, checksum, read
+
+T = 60
+
+
+def numbered():
+    """y, p and f of step t are recognisable: t, 1000 + t², -t."""
+    t = np.arange(float(T))
+    return pl.DataFrame({"time": hourly(T), "y": t, "p": 1000 + t**2, "f": -t})
+
+
+def scaled(column, train):
+    return (column - column[:train].mean()) / column[:train].std()
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_row_holds_the_present_and_what_is_known_of_the_next_steps(steps):
+    names = ("hour_of_day_sin", "hour_of_day_cos")
+    frame, train = numbered(), 40
+    codec, [series], _ = coded(frame, train=train, steps=steps, calendar=names, past=["p"], future=["f"])
+    rows = series.rows().numpy()
+    assert rows.shape == (T - steps, codec.width) == (T - steps, 1 + 1 + 2 + steps)
+    y, p, f = (scaled(frame[name].to_numpy(), train) for name in ("y", "p", "f"))
+    clock = hourly(T + 1)
+    hour = (clock - clock.astype("datetime64[D]")) / np.timedelta64(24, "h")
+    for t in (0, 1, 17, T - steps - 1):
+        angle = 2 * np.pi * hour[t + 1]
+        wanted = [y[t], p[t], np.sin(angle), np.cos(angle), *f[t + 1 : t + 1 + steps]]
+        np.testing.assert_allclose(rows[t], wanted, rtol=1e-5, atol=1e-6)  # float32
+
+
+def test_without_future_covariates_the_calendar_goes_on():
+    _codec, [series], file = coded(daily_wave(30), ahead=10, calendar=("hour_of_day_sin",))
+    assert series.k.shape == (30 + 10 - 1, 1) and len(series.rows()) == 30
+    _, features = calendar_features(hourly(40), file.step)
+    np.testing.assert_allclose(series.k[:, 0], features[1:40, 0], rtol=1e-6, atol=1e-7)
+
+
+def test_scalers_see_the_training_parts_alone():
+    frame = numbered()
+    late = pl.int_range(T) >= 40
+    spoilt = frame.with_columns(pl.when(late).then(1e9).otherwise(c).alias(c) for c in "ypf")
+    one, _, _ = coded(frame, train=40, past=["p"], future=["f"])
+    two, _, _ = coded(spoilt, train=40, past=["p"], future=["f"])
+    for name, array in one.arrays().items():
+        assert np.array_equal(array, two.arrays()[name])
+
+
+def test_values_are_the_reverse_of_encoding():
+    codec, [series], _ = coded(numbered(), targets=("y", "p"))
+    np.testing.assert_allclose(codec.values(series.z), series.y, rtol=1e-6, atol=1e-5)  # float32
+
+
+def test_a_codec_survives_its_arrays_and_plain_values():
+    codec, [series], file = coded(
+        numbered(), steps=2, past=["p"], future=["f"], calendar=("hour_of_day_cos",)
+    )
+    again = Codec.restore(codec.about(), codec.arrays())
+    assert again.about() == codec.about()
+    assert torch.equal(again.encode(file.series[0], 2).rows(), series.rows())
+
+
+def test_blank_is_the_mean_of_training_at_the_given_time():
+    codec, [_series], file = coded(numbered(), past=["p"], future=["f"], calendar=("hour_of_day_sin",))
+    last = int(file.series[0].times[-1].astype(np.int64))
+    blank = codec.blank(last, 5)
+    assert torch.equal(blank.z, torch.zeros(1, 1)) and torch.equal(blank.p, torch.zeros(1, 1))
+    assert blank.times[0] == file.series[0].times[-1] and blank.k.shape == (5, 2)
+    assert torch.equal(blank.k[:, 1], torch.zeros(5))
+
+
+def test_blank_of_whole_numbers():
+    frame = pl.DataFrame({"year": np.arange(1900, 1930), "y": np.arange(30.0) ** 1.5})
+    codec, _, _ = coded(frame)
+    assert codec.blank(1929, 3).times.tolist() == [1929, 1930, 1931, 1932]
+
+
+@pytest.mark.parametrize("days, names", [(1.9, 0), (3, 2), (15, 4), (800, 6)])
+def test_only_cycles_that_training_spans_twice(days, names):
+    frame = daily_wave(int(24 * days) + 100)
+    file = read_series(frame, targets=("y",))
+    assert len(calendar_names(file, [int(24 * days) + 1])) == names
+
+
+def test_checksum_is_of_the_contents(tmp_path):
+    frame = numbered()
+    frame.write_csv(tmp_path / "a.csv")
+    frame.write_parquet(tmp_path / "b.parquet")
+    config = DataConfig(target="y", past="p")
+    sums = {checksum(read(source, config)) for source in (frame, tmp_path / "a.csv", tmp_path / "b.parquet")}
+    assert len(sums) == 1
+    other = frame.with_columns(p=pl.when(pl.int_range(T) == 9).then(0).otherwise("p"))
+    assert checksum(read(other, config)) not in sums
+    assert checksum(read(other, DataConfig(target="y"))) == checksum(read(frame, DataConfig(target="y")))
+
+
+def test_several_files_are_several_series(tmp_path):
+    numbered().write_csv(tmp_path / "north.csv")
+    numbered().head(50).write_csv(tmp_path / "south.csv")
+    file = read([tmp_path / "north.csv", tmp_path / "south.csv"], DataConfig(target="y"))
+    assert [(s.name, len(s.target)) for s in file.series] == [("north", T), ("south", 50)]
+    assert any(note.startswith("south.csv: ") for note in file.notes)
+
+
+def test_files_of_different_steps_are_refused(tmp_path):
+    numbered().write_csv(tmp_path / "a.csv")
+    numbered().gather_every(2).write_csv(tmp_path / "b.csv")
+    with pytest.raises(DataError, match=r"b\.csv: target y every 2 hours, but .*a\.csv: y every 1 hour"):
+        read([tmp_path / "a.csv", tmp_path / "b.csv"], DataConfig(target="y"))
+
+
+def test_a_constant_column_is_refused_by_name():
+    frame = numbered().with_columns(flag=pl.lit(1.0))
+    with pytest.raises(DataError, match="'flag' is 1 in all 40 steps of the training part"):
+        coded(frame, train=40, future=["flag"])

@@ -1,0 +1,100 @@
+"""The network's equations, and feeding back against doing it by hand."""
+
+import pytest
+import torch
+
+from unrolled.nn import GRU, LSTM, RNN
+from unrolled.tasks.forecast.network import Network, repeated, run_on
+from unrolled.tasks.outputs import OUTPUTS
+
+LEVELS = (0.1, 0.5, 0.9)
+LAYERS = {
+    "rnn": lambda I: RNN(I, 5, batch_first=True),
+    "lstm": lambda I: LSTM(I, 5, 2, batch_first=True),
+    "projected": lambda I: LSTM(I, 5, proj_size=3, batch_first=True),
+    "gru": lambda I: GRU(I, 5, batch_first=True),
+}
+
+
+def network(layer="gru", output="point", K=2, U=3, steps=1, residual=True, relative=False):
+    torch.manual_seed(1)
+    made = Network(LAYERS[layer](K + U), OUTPUTS[output](LEVELS), K, steps, residual, relative)
+    torch.nn.init.normal_(made.head.weight)
+    torch.nn.init.normal_(made.head.bias)
+    return made.double()
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_shapes(output):
+    made = network(output=output, steps=4)
+    raw, _ = made(torch.randn(3, 6, 5, dtype=torch.float64))
+    assert raw.shape == (3, 6, 4, 2, OUTPUTS[output](LEVELS).size)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_untrained_residual_network_is_persistence(output):
+    made = Network(LAYERS["gru"](5), OUTPUTS[output](LEVELS), 2, 3, residual=True, relative=False)
+    x = torch.randn(4, 6, 5)
+    raw, _ = made(x)
+    assert torch.equal(made.output.point(raw), x[:, :, None, :2].expand(4, 6, 3, 2))
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_relative_networks_forget_the_level(residual):
+    """A constant added to the targets of a window is added to its forecasts, and changes nothing else."""
+    made = network(residual=residual, relative=True)
+    x, shift = torch.randn(3, 6, 5, dtype=torch.float64), torch.tensor([5.0, -2.0], dtype=torch.float64)
+    moved = torch.cat([x[..., :2] + shift, x[..., 2:]], -1)
+    found, wanted = (made.output.point(made(rows)[0]) for rows in (moved, x))
+    torch.testing.assert_close(found, wanted + shift)
+    absolute = network(residual=residual, relative=False)
+    found, wanted = (absolute.output.point(absolute(rows)[0]) for rows in (moved, x))
+    assert not torch.allclose(found, wanted + shift)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("relative", [True, False])
+def test_two_chunks_are_the_whole(layer, relative):
+    made = network(layer, relative=relative)
+    x = torch.randn(3, 7, 5, dtype=torch.float64)
+    head, state = made(x[:, :4])
+    tail, _ = made(x[:, 4:], state)
+    torch.testing.assert_close(torch.cat([head, tail], 1), made(x)[0])
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("relative", [True, False])
+def test_feeding_back_is_one_step_after_the_other(layer, relative):
+    """run_on against asking the whole network anew with each forecast appended."""
+    made, horizon = network(layer, relative=relative), 4
+    x = torch.randn(3, 6, 5, dtype=torch.float64)
+    known = torch.randn(3, horizon - 1, 3, dtype=torch.float64)
+    raw, state = made(x)
+    found = run_on(made, raw[:, -1, 0], state, known, horizon, made.output.point)
+    rows, wanted = x, []
+    for h in range(horizon):
+        value = made.output.point(made(rows)[0])[:, -1, 0]
+        wanted.append(value)
+        if h < horizon - 1:
+            rows = torch.cat([rows, torch.cat([value, known[:, h]], -1)[:, None]], 1)
+    assert found.shape == (3, horizon, 2)
+    torch.testing.assert_close(found, torch.stack(wanted, 1))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_repeated_states_are_those_of_repeated_rows(layer):
+    made = network(layer, relative=True)
+    x = torch.randn(3, 6, 5, dtype=torch.float64)
+    _, state = made(x)
+    _, wanted = made(x.repeat_interleave(4, 0))
+    more = torch.randn(12, 2, 5, dtype=torch.float64)
+    torch.testing.assert_close(made(more, repeated(state, 4))[0], made(more, wanted)[0])
+
+
+def test_padding_changes_nothing():
+    made, x = network(), torch.randn(2, 6, 5, dtype=torch.float64)
+    padded = x.clone()
+    padded[0, 4:] = torch.nan
+    found, _ = made(padded, lengths=torch.tensor([4, 6]))
+    torch.testing.assert_close(found[0, :4], made(x)[0][0, :4])
+    torch.testing.assert_close(found[1], made(x)[0][1])

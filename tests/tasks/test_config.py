@@ -1,0 +1,85 @@
+"""Configurations: options by name, one-line refusals, and the way to TOML and back."""
+
+import tomllib
+
+import pytest
+import tomli_w
+
+from unrolled.errors import ConfigError
+from unrolled.tasks import TASKS, config_class
+from unrolled.tasks.config import from_options, from_sections, sections, to_sections
+from unrolled.tasks.forecast.config import ForecastConfig
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_field_names_are_unique_and_described(task):
+    kind = config_class(task)
+    fields = [
+        (name, field) for section in sections(kind).values() for name, field in section.model_fields.items()
+    ]
+    names = [name for name, _ in fields]
+    assert len(names) == len(set(names)) and len(names) > 20
+    assert all(field.description for _, field in fields)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_defaults_are_valid_and_survive_toml(task):
+    config = config_class(task)()
+    text = tomli_w.dumps(to_sections(config))
+    assert from_sections(type(config), tomllib.loads(text)) == config
+
+
+def test_options_find_their_sections():
+    config = from_options(ForecastConfig, {"target": "OT", "hidden": 7, "window": 5, "epochs": 3})
+    assert (config.data.target, config.model.hidden) == (("OT",), 7)
+    assert (config.forecast.window, config.training.epochs) == (5, 3)
+
+
+def test_a_changed_configuration_survives_toml():
+    options = {"cell": "lstm", "forget_bias": 1.5, "quantile_levels": (0.1, 0.5, 0.6), "past": ("a", "b")}
+    config = from_options(
+        ForecastConfig, options | {"strategy": "direct", "validation": 30, "level": "relative"}
+    )
+    text = tomli_w.dumps(to_sections(config))
+    assert from_sections(ForecastConfig, tomllib.loads(text)) == config
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"windw": 3}, "there is no option 'windw' (did you mean 'window'?)"),
+        ({"window": 0}, "option 'window': input should be greater than or equal to 1, got 0"),
+        ({"window": "many"}, "option 'window': input should be a valid integer"),
+        ({"cell": "gruu"}, "option 'cell': input should be 'rnn', 'lstm' or 'gru', got 'gruu'"),
+        ({"test": float("nan")}, "option 'test': input should be a finite number, got nan"),
+        ({"bidirectional": True}, "forecast takes no bidirectional layers"),
+        ({"past": ("wind",)}, "past columns (wind)"),
+        ({"quantile_levels": (0.1, 0.9)}, "quantile_levels: wanted rising numbers"),
+        ({"quantile_levels": (0.5, 0.1, 0.9)}, "quantile_levels: wanted rising numbers"),
+        ({"sha256": "abc"}, "option 'sha256'"),
+    ],
+)
+def test_refusals(options, message):
+    with pytest.raises(ConfigError) as caught:
+        from_options(ForecastConfig, options)
+    text = str(caught.value)
+    assert message in text and "\n" not in text and caught.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"modle": {}}, "there is no option 'modle' (did you mean 'model'?)"),
+        ({"model": {"hiden": 3}}, "there is no option 'hiden' (did you mean 'hidden'?)"),
+        ({"model": 3}, "option 'model'"),
+    ],
+)
+def test_refusals_of_a_file(values, message):
+    with pytest.raises(ConfigError) as caught:
+        from_sections(ForecastConfig, values)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_open_configuration_has_no_plan():
+    with pytest.raises(ConfigError, match="'window' is open"):
+        ForecastConfig().plan()
