@@ -35,7 +35,8 @@ def test_another_kind_of_file_is_refused():
     with pytest.raises(DataError) as error:
         parquet.read_parquet("sales.parquet", b"date,sales\n")
     assert str(error.value) == (
-        "sales.parquet: wanted a Parquet file, which begins with b'PAR1', got b'date'"
+        "sales.parquet: wanted a Parquet file, which begins with b'PAR1', got b'date'; "
+        "name a file as what it is, .parquet or .csv"
     )
 
 

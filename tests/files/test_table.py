@@ -41,10 +41,12 @@ def test_parquet_is_known_by_its_content_and_csv_by_the_lack_of_it(tmp_path):
 def test_a_missing_file_is_told_from_its_neighbours(path):
     path.write_text("a\n1\n")
     assert refused(open_table, path.with_name("sale.csv")) == (
-        f"{path.parent}/sale.csv: there is no such file (did you mean 'sales.csv'?)"
+        f"{path.parent}/sale.csv: there is no such file (did you mean 'sales.csv'?); "
+        "name a CSV or Parquet file"
     )
     assert (
-        refused(open_table, path.parent / "no" / "x.csv") == f"{path.parent}/no/x.csv: there is no such file"
+        refused(open_table, path.parent / "no" / "x.csv")
+        == f"{path.parent}/no/x.csv: there is no such file; name a CSV or Parquet file"
     )
 
 
@@ -158,7 +160,8 @@ def test_a_long_cell_with_line_breaks_is_shown_on_one_line_and_cut(path):
 def test_a_column_of_another_type_is_refused():
     table = open_table(pl.DataFrame({"sales": [[1], [2]]}))
     assert (
-        refused(table.numbers, "sales") == "the table, column 'sales': wanted numbers, got List(Int64) values"
+        refused(table.numbers, "sales")
+        == "the table, column 'sales': wanted numbers, got List(Int64) values; name another"
     )
 
 

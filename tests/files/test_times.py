@@ -155,8 +155,8 @@ def test_a_form_unlike_the_first_row_is_named():
 
 
 def test_columns_that_cannot_be_times_are_refused():
-    assert refused(True, False) == "the table, column 'date': wanted times, got Boolean values"
-    assert refused(1.5, 2.5) == "the table, column 'date': wanted times, got Float64 values"
+    assert refused(True, False) == "the table, column 'date': wanted times, got Boolean values; name another"
+    assert refused(1.5, 2.5) == "the table, column 'date': wanted times, got Float64 values; name another"
     far = pl.DataFrame({"date": pl.Series([0, 2**62]).cast(pl.Datetime("us"))})
     with pytest.raises(DataError) as error:
         parse_times(open_table(far), "date")

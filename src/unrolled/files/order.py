@@ -71,10 +71,13 @@ def _check_order(origin: Origin, name: str, times: Times) -> None:
 
 def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step) -> None:
     """A series too short to show its own step is measured by the others'."""
-    steps = {other: np.diff(step.positions(times[other])) for other in times}
-    if len(steps[name]) < 3 or (steps[name] == step.count).any():
+
+    def shows(name: str) -> bool:
+        return bool((np.diff(step.positions(times[name])) == step.count).any())
+
+    if len(times[name]) < 4 or shows(name):
         return
-    other = next(other for other in times if (steps[other] == step.count).any())
+    other = next(filter(shows, times))
     raise DataError(
         f"{origin.table.name}: series {shown(other)} goes by {step.name}, series {shown(name)} by "
         f"{find_step([times[name]]).name}; put series of different steps into different files"

@@ -27,7 +27,10 @@ frame.write_ipc(sys.stdout.buffer)
 def read_parquet(path: str, data: bytes) -> pl.DataFrame:
     """The table in `data`, the content of the file `path`. Raises DataError where it holds none."""
     if not data.startswith(MAGIC):
-        raise DataError(f"{path}: wanted a Parquet file, which begins with {MAGIC!r}, got {data[:4]!r}")
+        raise DataError(
+            f"{path}: wanted a Parquet file, which begins with {MAGIC!r}, got {data[:4]!r}; "
+            "name a file as what it is, .parquet or .csv"
+        )
     if not data.endswith(MAGIC):
         raise DataError(f"{path}: the Parquet file is cut off; copy or write it again")
     done = subprocess.run([sys.executable, "-P", "-c", _READER], input=data, capture_output=True, check=False)

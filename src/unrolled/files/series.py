@@ -20,7 +20,7 @@ from unrolled.files.order import Origin, ordered_times
 from unrolled.files.roles import Roles, find_roles
 from unrolled.files.steps import Positions, Step, Times
 from unrolled.files.table import Table, open_table
-from unrolled.files.wording import shown
+from unrolled.files.wording import either, shown
 
 REFUSE = "refuse"
 
@@ -72,7 +72,7 @@ def read_series(
     is not as said above.
     """
     if gaps not in (REFUSE, *RULES):
-        raise ConfigError(f"gaps: wanted {REFUSE}, {', '.join(RULES)}, got {shown(gaps)}")
+        raise ConfigError(f"gaps: wanted {either([REFUSE, *RULES])}, got {shown(gaps)}")
     table = open_table(source)
     roles, notes = find_roles(table, Roles(_names(targets), time, id, _names(past), _names(future)))
     values = np.column_stack([table.numbers(column) for column in roles.columns])
@@ -82,7 +82,7 @@ def read_series(
     found = describe_gaps(origin, grids, step)
     if found and gaps == REFUSE:
         raise DataError(
-            f"{table.name}: {found}; complete the file, or fill them with gaps={', '.join(RULES)}"
+            f"{table.name}: {found}; complete the file, or fill them with gaps={either([*RULES])}"
         )
     if found:
         notes.append(f"gaps: {found}, filled by {gaps}")
@@ -101,7 +101,9 @@ def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
         return {Path(table.name).stem: np.arange(table.frame.height)}
     cells = table.frame[id]
     if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Binary:
-        raise DataError(f"{table.name}, column {shown(id)}: wanted names of series, got {cells.dtype} values")
+        raise DataError(
+            f"{table.name}, column {shown(id)}: wanted series' names, got {cells.dtype} values; name another"
+        )
     names = cells.cast(pl.String)
     unnamed = names.is_null() | (names == "")
     table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")

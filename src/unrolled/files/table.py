@@ -60,7 +60,9 @@ class Table:
         self.require(column)
         cells = self.frame[column]
         if not (cells.dtype.is_numeric() or cells.dtype in (pl.String, pl.Boolean, pl.Null)):
-            raise DataError(f"{self.name}, column {shown(column)}: wanted numbers, got {cells.dtype} values")
+            raise DataError(
+                f"{self.name}, column {shown(column)}: wanted numbers, got {cells.dtype} values; name another"
+            )
         values, wrong = _cast(cells)
         remedy = "correct the cell, or leave it empty if the value is missing"
         self.refuse(column, wrong, "wanted a finite number with a decimal point, got {}", remedy)
@@ -131,7 +133,9 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"{path}: there is no such file{nearest(path.name, there)}") from None
+        raise DataError(
+            f"{path}: there is no such file{nearest(path.name, there)}; name a CSV or Parquet file"
+        ) from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder; wanted a CSV or Parquet file, name one in it") from None
     except OSError as error:

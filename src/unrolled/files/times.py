@@ -49,7 +49,9 @@ def parse_times(table: Table, column: str) -> Times:
         far = ~instants.to_physical().is_between(_FIRST, _LAST)
         table.refuse(column, far, "wanted a time in the years 1 to 9999, got one beyond", "correct it")
         return instants.to_numpy()
-    raise DataError(f"{table.name}, column {shown(column)}: wanted times, got {cells.dtype} values")
+    raise DataError(
+        f"{table.name}, column {shown(column)}: wanted times, got {cells.dtype} values; name another"
+    )
 
 
 def form(cells: pl.Series) -> str:

@@ -21,6 +21,11 @@ def listed(names: Sequence[str], limit: int = 12) -> str:
     return ", ".join(shown(name) for name in names[:limit]) + rest
 
 
+def either(names: Sequence[str]) -> str:
+    """either(["a", "b", "c"]) -> "a, b or c"."""
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """ " (did you mean 'sales'?)" where a name comes near, whatever its case, else ""."""
     folded = {other.casefold(): other for other in reversed(names)}
