@@ -201,10 +201,11 @@ def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
         over_time.plot(errors.times, errors.mean, color=BLUE, linewidth=0.9)
         over_time.set_ylabel(f"{errors.name}: forecast − truth")
         _date_axis(over_time, errors.times)
-        histogram.hist(errors.every, bins=41, color=BLUE)
+        every = errors.every[np.isfinite(errors.every)]
+        histogram.hist(every, bins=41, color=BLUE)
         histogram.axvline(0, color=INK, linewidth=0.8)
         histogram.set_yticks([])
-        mean, deviation = f"{errors.every.mean():.3g}".replace("-", "−"), f"{errors.every.std():.3g}"
+        mean, deviation = f"{every.mean():.3g}".replace("-", "−"), f"{every.std():.3g}"
         histogram.set_xlabel(f"mean {mean}, standard deviation {deviation}")
         ends = {}
         for (name, values), colour in zip(
@@ -226,7 +227,7 @@ def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
 def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
     """Writes each name right of its line's end, in its colour, moved apart where they would overlap."""
     line, dpi = 1.25 * matplotlib.rcParams["font.size"] * axes.figure.dpi / 72, axes.figure.dpi
-    names = sorted(ends, key=lambda name: ends[name][0])
+    names = sorted((name for name in ends if np.isfinite(ends[name][0])), key=lambda name: ends[name][0])
     place, _ = -np.inf, axes.get_ylim()  # the limits have to be settled for transData to hold
     for name in names:
         value, colour = ends[name]

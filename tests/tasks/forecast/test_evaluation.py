@@ -24,7 +24,7 @@ def random_backtest(N=6, H=3, K=2):
 
 def test_a_row_for_every_target_and_forecast():
     test = random_backtest()
-    found = evaluate(test, ("a", "b"), LEVELS, 24, SCALE, DEVIATION)
+    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     heads = [(row["target"], row["forecast"]) for row in found.table()]
     assert heads == [(t, f) for t in ("a", "b", ALL) for f in ("model", "persistence")]
     row = found.rows[2]  # b, model
@@ -40,22 +40,22 @@ def test_a_row_for_every_target_and_forecast():
 
 def test_all_targets_are_scaled_by_their_deviations():
     test = random_backtest()
-    found = evaluate(test, ("a", "b"), LEVELS, 24, SCALE, DEVIATION)
+    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     scaled = (test.y - test.forecasts["model"].point) / DEVIATION
     assert found.rmse(ALL, "model") == pytest.approx(np.sqrt((scaled**2).mean()))
-    assert len(evaluate(random_backtest(K=1), ("a",), LEVELS, 24, SCALE[:1], DEVIATION[:1]).rows) == 2
+    assert len(evaluate(random_backtest(K=1), ("a",), LEVELS, SCALE[:1], DEVIATION[:1], {}).rows) == 2
 
 
 def test_by_step():
     test = random_backtest()
-    found = evaluate(test, ("a", "b"), LEVELS, 24, SCALE, DEVIATION)
+    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     error = test.y[..., 0] - test.forecasts["model"].point[..., 0]
     assert found.by_step[0]["rmse"] == pytest.approx(np.sqrt((error**2).mean(0)))
     assert all(len(row["coverage"]) == 3 for row in found.by_step if row["forecast"] == "model")
 
 
 def test_json_has_no_nan():
-    found = evaluate(random_backtest(), ("a", "b"), LEVELS, 24, np.zeros(2), DEVIATION)
+    found = evaluate(random_backtest(), ("a", "b"), LEVELS, np.zeros(2), DEVIATION, {"season": 24})
     text = json.dumps(found.json(), allow_nan=False)
     assert json.loads(text)["table"][0]["mase"] is None
     assert (found.json()["origins"], found.json()["horizon"], found.json()["season"]) == (6, 3, 24)
@@ -82,3 +82,8 @@ def test_a_loss_is_said_in_words():
 def test_an_exact_baseline():
     [sentence] = verdict(rows(model=0.1, persistence=0.0))
     assert "loses to persistence by 0.1 against 0" in sentence
+
+
+def test_forecasts_that_are_not_finite_never_win():
+    [sentence] = verdict(rows(model=float("nan"), persistence=5.0))
+    assert sentence == "y: the model's forecasts grow without bound when fed back; use persistence"

@@ -1,6 +1,7 @@
 """What follows a series, as a table: forecasts with their quantiles, or a continuation made value by
 value."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,31 +9,33 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.series import Series, SeriesFile
 from unrolled.tasks.forecast.data import Codec, Coded
-from unrolled.tasks.forecast.forecasting import Predictor
+from unrolled.tasks.forecast.forecasting import Array, Predictor
 from unrolled.tasks.forecast.network import run_on
 
 
-def forecasts(predictor: Predictor, file: SeriesFile, horizon: int, id: str | None) -> pl.DataFrame:
-    """A row for every series, target and step: columns `id` (where there is one), the time, "target",
-    "forecast", and for distributions one for each level, "q0.05". DataError where a series is too short, or
-    its covariates are."""
-    frames = [_forecast(predictor, series, file, horizon, id) for series in file.series]
+def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFrame:
+    """A row for every series, target and step: columns "series" (where there are several), "time", "target",
+    "forecast", and for distributions one for each level, "q0.05".
+
+    DataError where a series is too short, or its covariates are; TrainingError where a forecast is not
+    finite.
+    """
+    frames = [_forecast(predictor, series, file, horizon) for series in file.series]
     return pl.concat(frames)
 
 
-def _forecast(
-    predictor: Predictor, series: Series, file: SeriesFile, horizon: int, id: str | None
-) -> pl.DataFrame:
+def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: int) -> pl.DataFrame:
     codec = predictor.codec
     coded = continued(codec, series, predictor.window, horizon)
     found = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
+    _check_finite(found.point[0], f"forecast of series '{series.name}'")
     K, times = len(codec.targets), file.step.extend(series.times[: len(coded)], horizon)
-    columns: dict[str, Any] = {} if id is None else {id: [series.name] * K * horizon}
+    columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if len(file.series) > 1 else {}
     columns |= {
-        file.time or "step": np.tile(times, K),
+        "time": np.tile(times, K),
         "target": np.repeat(np.array(codec.targets), horizon),
         "forecast": found.point[0].T.reshape(-1),
     }
@@ -44,29 +47,11 @@ def _forecast(
     return pl.DataFrame(columns)
 
 
-def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
-    """The series with all that is known of `ahead` steps after its end. DataError where that is not
-    enough."""
-    have = len(series.times) - len(series.target)
-    if codec.future and have < ahead:
-        raise DataError(
-            f"series '{series.name}' has {have} rows of {', '.join(codec.future)} after its last "
-            f"{codec.targets[0]}; wanted {ahead}, the steps to forecast; append rows with these columns and "
-            f"an empty {codec.targets[0]}"
-        )
-    if len(series.target) < window:
-        raise DataError(
-            f"series '{series.name}' has {len(series.target)} steps; this model reads the last {window} "
-            "(window); give more history, or train with a smaller window"
-        )
-    return codec.encode(series, ahead)
-
-
 def generate(
     predictor: Predictor, start: Coded, steps: int, temperature: float | None, seed: int
 ) -> pl.DataFrame:
     """`steps` values after `start`, each fed back for the next: the forecasts, or draws whose distance from
-    them is multiplied by the temperature. Columns "step" and the targets."""
+    them is multiplied by the temperature. Columns "step", "target" and "value"."""
     output, draws = predictor.network.output, torch.Generator().manual_seed(seed)
 
     def choose(raw: Tensor) -> Tensor:
@@ -77,6 +62,66 @@ def generate(
     with torch.no_grad():
         raw, state = predictor.network(start.rows()[None, end - window : end])
         z = run_on(predictor.network, raw[:, -1, 0], state, start.k[None, end:], steps, choose)
-    values = predictor.codec.values(z[0])
-    columns = {name: values[:, k] for k, name in enumerate(predictor.codec.targets)}
-    return pl.DataFrame({"step": np.arange(1, steps + 1), **columns})
+    values, targets = predictor.codec.values(z[0]), np.array(predictor.codec.targets)
+    _check_finite(values, "continuation")
+    step = np.tile(np.arange(1, steps + 1), len(targets))
+    return pl.DataFrame({"step": step, "target": np.repeat(targets, steps), "value": values.T.reshape(-1)})
+
+
+def primed(predictor: Predictor, file: SeriesFile, steps: int) -> Coded:
+    """The only series of `file`, to go on from for `steps` steps."""
+    if len(file.series) > 1:
+        raise DataError(f"wanted one series to go on from, got {len(file.series)}; give the rows of one")
+    codec = predictor.codec
+    return continued(codec, file.series[0], predictor.window, steps + codec.steps - 1)
+
+
+def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
+    """The series with all that is known of `ahead` steps after its end. DataError where that is not
+    enough."""
+    have, target = len(series.times) - len(series.target), codec.targets[0]
+    if codec.future and have < ahead:
+        raise DataError(
+            f"series '{series.name}' has {have} rows of {', '.join(codec.future)} after its last {target}; "
+            f"wanted {ahead}, the steps to forecast; append rows with these columns and an empty {target}"
+        )
+    if len(series.target) < window:
+        raise DataError(
+            f"series '{series.name}' has {len(series.target)} steps; this model reads the last {window} "
+            "(window); give more history, or train with a smaller window"
+        )
+    return codec.encode(series, ahead)
+
+
+def check_reach(name: str, wanted: int, most: int | None, past: Sequence[str]) -> None:
+    """ConfigError where more steps are wanted than the model can know enough for."""
+    if wanted < 1:
+        raise ConfigError(f"{name}: wanted 1 or more, got {wanted}")
+    if most is None or wanted <= most:
+        return
+    reason = "a model of strategy 'direct' gives the steps that it was trained for"
+    if past:
+        reason = f"the past columns ({', '.join(past)}) of the steps on the way are not known"
+    raise ConfigError(
+        f"{name} {wanted}: {reason}; ask for {most} or fewer, or train a model that reaches farther"
+    )
+
+
+def check_sampling(possible: bool, sample: bool, temperature: float) -> None:
+    """ConfigError where there is nothing to sample from, or a temperature without sampling."""
+    if sample and not possible:
+        raise ConfigError("output 'point' has nothing to sample from; train with output gaussian")
+    if not sample and temperature != 1:
+        raise ConfigError("temperature belongs to sampling; sample, or leave the temperature out")
+    if not 0 < temperature < np.inf:
+        raise ConfigError(f"temperature: wanted more than 0, got {temperature}")
+
+
+def _check_finite(values: Array, what: str) -> None:
+    """values (H, K)."""
+    if not np.isfinite(values).all():
+        step = 1 + int(np.argmin(np.isfinite(values).all(1)))
+        raise TrainingError(
+            f"the {what} is not finite from step {step} on: fed back, it grows without bound; ask for fewer "
+            "steps, or train anew, longer or with a lower learning_rate"
+        )

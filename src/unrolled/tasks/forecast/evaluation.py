@@ -66,11 +66,11 @@ def evaluate(
     backtest: Backtest,
     targets: Sequence[str],
     levels: Sequence[float],
-    season: int,
     naive_scale: Array,
     deviation: Array,
+    about: Mapping[str, Any],
 ) -> Evaluation:
-    """naive_scale (K,) for MASE and deviation (K,), both of the training part."""
+    """naive_scale (K,) for MASE and deviation (K,), both of the training part; `about`: what else to tell."""
     views = {name: (slice(k, k + 1), np.ones(1)) for k, name in enumerate(targets)}
     if len(targets) > 1:
         views[ALL] = (slice(None), deviation)
@@ -85,8 +85,8 @@ def evaluate(
         "origins": len(backtest.origins),
         "stride": backtest.stride,
         "horizon": backtest.y.shape[1],
-        "season": season,
         "quantile_levels": list(levels),
+        **about,
     }
     return Evaluation(rows, by_step, verdict(rows), about, backtest)
 
@@ -121,7 +121,9 @@ def verdict(rows: Sequence[Row]) -> list[str]:
         rmse = {row["forecast"]: row["rmse"] for row in rows if row["target"] == target}
         own = rmse.pop(MODEL)
         best = min(rmse, key=lambda name: rmse[name])
-        if lost := [f"to {name} by {_share(own, error)}" for name, error in rmse.items() if own > error]:
+        if not math.isfinite(own):
+            sentences.append(f"{target}: the model's forecasts grow without bound when fed back; use {best}")
+        elif lost := [f"to {name} by {_share(own, error)}" for name, error in rmse.items() if own > error]:
             sentences.append(
                 f"{target}: the model loses {' and '.join(lost)} on RMSE; until one wins, use {best}"
             )

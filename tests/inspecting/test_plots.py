@@ -1,0 +1,116 @@
+"""Figures say what they show, and the same arrays give the same bytes whatever matplotlib's settings are."""
+
+from itertools import pairwise
+
+import matplotlib
+import numpy as np
+import pytest
+
+from unrolled.errors import RunError
+from unrolled.inspecting import plots
+from unrolled.inspecting.plots import Drawn, Errors, Stretch
+
+E = np.arange(1, 6)
+TRAIN, VALIDATION = np.array([5.0, 3, 2, 1, 0.2]), np.array([4.0, 3, 1.5, 1.7, 1.9])
+
+
+def dates(T):
+    return np.datetime64("2024-03-01", "us") + np.arange(T) * np.timedelta64(6, "h")
+
+
+def stretch():
+    times, truth = dates(12), np.sin(np.arange(12.0))
+    drawn = [
+        Drawn(
+            times[i : i + 4],
+            truth[i : i + 4] + 0.1,
+            truth[i : i + 4] - 0.2,
+            [(truth[i : i + 4] - 1, truth[i : i + 4] + 1)],
+        )
+        for i in (4, 8)
+    ]
+    return Stretch("load", times, truth, drawn)
+
+
+def errors():
+    e = np.random.default_rng(0).standard_normal((30, 4))
+    return Errors("load", dates(30), e.mean(1), e.ravel(), {"model": np.ones(4), "drift": np.arange(4.0) + 1})
+
+
+FIGURES = {
+    "losses": lambda: plots.losses(E, TRAIN, VALIDATION, 3, "squared error"),
+    "gradient_norms": lambda: plots.gradient_norms(np.arange(40), np.linspace(0.1, 3, 40), 1.0),
+    "forecasts": lambda: plots.forecasts(
+        [stretch()], "Forecasts of load", "RMSE 3", "drift", ["90% interval"]
+    ),
+    "residuals": lambda: plots.residuals([errors()], "steps of 6 hours ahead"),
+}
+
+
+def texts(figure):
+    """All that is written in a figure."""
+    figure.canvas.draw()
+    return {text.get_text() for text in figure.findobj(matplotlib.text.Text)}
+
+
+WRITTEN = {
+    "losses": {"Loss by epoch: squared error", "epoch", "training", "validation", "kept: epoch 3, 1.5"},
+    "gradient_norms": {"Gradient norm by step, 68% of them clipped", "training step", "clip 1"},
+    "forecasts": {"Forecasts of load", "RMSE 3", "load", "truth", "forecast", "drift", "90% interval"},
+    "residuals": {
+        "load: forecast − truth",
+        "RMSE of each step ahead",
+        "model",
+        "drift",
+        "steps of 6 hours ahead",
+    },
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_is_seen_is_named(name):
+    assert texts(FIGURES[name]()) >= WRITTEN[name]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_same_arrays_same_bytes(name, tmp_path):
+    first = plots.save(FIGURES[name](), tmp_path, "first")
+    with matplotlib.rc_context({"font.size": 22, "axes.grid": True, "svg.hashsalt": None, "savefig.dpi": 33}):
+        second = plots.save(FIGURES[name](), tmp_path, "second")
+    assert [path.name for path in first] == ["first.png", "first.svg"]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert first[0].read_bytes()[:4] == b"\x89PNG" and b"<svg" in first[1].read_bytes()
+
+
+def test_the_settings_of_the_caller_are_left_alone():
+    before = dict(matplotlib.rcParams)
+    FIGURES["losses"]()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_wide_range_gets_a_logarithmic_axis():
+    assert FIGURES["losses"]().axes[0].get_yscale() == "log"
+    assert plots.losses(E, TRAIN - 1, VALIDATION, 3, "").axes[0].get_yscale() == "linear"  # one is negative
+
+
+def test_one_epoch_is_seen_as_points():
+    line = plots.losses(E[:1], TRAIN[:1], VALIDATION[:1], 1, "").axes[0].lines[0]
+    assert line.get_marker() == "o"
+
+
+def test_names_at_the_ends_of_lines_do_not_overlap():
+    close = errors().__class__(
+        "load", dates(3), np.zeros(3), np.ones(9), {n: np.ones(4) for n in ("a", "b", "c", "d")}
+    )
+    figure = plots.residuals([close], "steps ahead")
+    figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in figure.axes[2].texts]
+    heights = sorted((box.y0, box.y1) for box in boxes)
+    assert len(heights) == 4
+    assert all(low[1] <= high[0] + 1 for low, high in pairwise(heights))  # a pixel
+
+
+def test_a_folder_that_is_not_there_is_a_line(tmp_path):
+    with pytest.raises(RunError, match="cannot write"):
+        plots.save(FIGURES["losses"](), tmp_path / "nowhere", "loss")

@@ -1,0 +1,47 @@
+"""The plots of a run are written from whatever a training and a backtest can give."""
+
+import json
+
+import polars as pl
+import pytest
+import torch
+
+from tests.tasks.forecast.cases import noisy
+from tests.tasks.forecast.test_estimator import SMALL, T, panel
+from unrolled.tasks.forecast.estimator import Forecaster
+
+NAMES = ("forecast", "gradient_norm", "loss", "residuals")
+
+
+def fitted(frame, **options):
+    return Forecaster(**(SMALL | {"epochs": 1} | options)).fit(frame)
+
+
+CASES = {
+    "point": lambda: fitted(noisy(T)),
+    "intervals": lambda: fitted(noisy(T), output="quantiles", sample_paths=10, clip=0),
+    "no season": lambda: fitted(noisy(T), season=1),
+    "whole numbers": lambda: fitted(noisy(T).with_columns(time=pl.int_range(T))),
+    "several targets": lambda: fitted(noisy(T).with_columns(z=pl.col("y") ** 2), target=("y", "z")),
+    "several series": lambda: fitted(panel().filter(pl.col("id") != "tiny"), id="id"),
+    "one origin": lambda: fitted(noisy(T), most_origins=1),
+    "no test part": lambda: fitted(noisy(T), test=0),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pictures_are_written(case, tmp_path):
+    CASES[case]().save(tmp_path / "run")
+    names = NAMES[1:3] if case == "no test part" else NAMES
+    wanted = [f"{name}.{kind}" for name in names for kind in ("png", "svg")]
+    assert sorted(path.name for path in (tmp_path / "run/plots").iterdir()) == wanted
+
+
+def test_forecasts_that_are_not_finite_do_not_stop_a_run_from_being_written(tmp_path):
+    forecaster = fitted(noisy(T), cell="rnn", nonlinearity="relu")
+    with torch.no_grad():
+        forecaster._trained.network.head.weight.fill_(1e20)
+    forecaster.save(tmp_path / "run")
+    found = json.loads((tmp_path / "run/evaluation.json").read_text())
+    assert found["table"][0]["rmse"] is None and "without bound" in found["verdict"][0]
+    assert (tmp_path / "run/plots/residuals.png").is_file()
