@@ -2,6 +2,8 @@
 
 import calendar
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -53,3 +55,12 @@ def test_only_cycles_that_the_step_moves_along_are_given(step, cycles):
 def test_whole_numbers_have_no_calendar():
     names, features = calendar_features(np.arange(1700, 1705), Step(1, "number"))
     assert names == () and features.shape == (5, 0)
+
+
+def test_splits_scalers_and_calendars_need_numpy_alone():
+    modules = "unrolled.batching.calendar, unrolled.batching.scaling, unrolled.batching.splits"
+    program = (
+        f"import sys, {modules}\nprint([m for m in ('torch', 'polars', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
