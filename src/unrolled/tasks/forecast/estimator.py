@@ -72,10 +72,10 @@ class Forecaster:
         asked, file = _named(asked, asked.data.files if data is None else data)
         prepared = prepare(asked, file)
         trained = untrained(prepared)
-        for note in prepared.notes:
-            report.note(note)
         if out is not None:
             run = Run.create(out, to_sections(prepared.config), TASK)
+        for note in prepared.notes:
+            report.note(note)
         if run is not None:
             write_about(trained, run)
         self.history = _train(trained, prepared, run, resume is not None, report)
