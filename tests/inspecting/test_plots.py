@@ -29,7 +29,7 @@ def stretch():
         )
         for i in (4, 8)
     ]
-    return Stretch("load", times, truth, drawn)
+    return Stretch("load", "RMSE 3", times, truth, drawn)
 
 
 def errors():
@@ -40,9 +40,7 @@ def errors():
 FIGURES = {
     "losses": lambda: plots.losses(E, TRAIN, VALIDATION, 3, "squared error"),
     "gradient_norms": lambda: plots.gradient_norms(np.arange(40), np.linspace(0.1, 3, 40), 1.0),
-    "forecasts": lambda: plots.forecasts(
-        [stretch()], "Forecasts of load", "RMSE 3", "drift", ["90% interval"]
-    ),
+    "forecasts": lambda: plots.forecasts([stretch()], "Forecasts of load", ["90% interval"]),
     "residuals": lambda: plots.residuals([errors()], "steps of 6 hours ahead"),
 }
 
@@ -55,8 +53,16 @@ def texts(figure):
 
 WRITTEN = {
     "losses": {"Loss by epoch: squared error", "epoch", "training", "validation", "kept: epoch 3, 1.5"},
-    "gradient_norms": {"Gradient norm by step, 68% of them clipped", "training step", "clip 1"},
-    "forecasts": {"Forecasts of load", "RMSE 3", "load", "truth", "forecast", "drift", "90% interval"},
+    "gradient_norms": {"Gradient norm by step, 68% clipped", "training step", "clip 1"},
+    "forecasts": {
+        "Forecasts of load",
+        "RMSE 3",
+        "load",
+        "truth",
+        "forecast",
+        "best baseline",
+        "90% interval",
+    },
     "residuals": {
         "load: forecast − truth",
         "RMSE of each step ahead",

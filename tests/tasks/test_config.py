@@ -38,7 +38,7 @@ def test_options_find_their_sections():
 def test_a_changed_configuration_survives_toml():
     options = {"cell": "lstm", "forget_bias": 1.5, "quantile_levels": (0.1, 0.5, 0.6), "past": ("a", "b")}
     config = from_options(
-        ForecastConfig, options | {"strategy": "direct", "validation": 30, "level": "relative"}
+        ForecastConfig, options | {"strategy": "direct", "validation": 30, "level": ("relative", "absolute")}
     )
     text = tomli_w.dumps(to_sections(config))
     assert from_sections(ForecastConfig, tomllib.loads(text)) == config

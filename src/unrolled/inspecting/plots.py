@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from unrolled.files import atomic
@@ -59,9 +59,11 @@ LOG_RATIO = 10
 
 @dataclass(frozen=True)
 class Stretch:
-    """Part of a series with forecasts made along it: times (T,), truth (T,); `forecasts` do not overlap."""
+    """Part of a series with forecasts made along it: times (T,), truth (T,); `forecasts` do not overlap;
+    `detail` is written above them."""
 
     name: str
+    detail: str
     times: Array
     truth: Array
     forecasts: Sequence["Drawn"]
@@ -149,45 +151,36 @@ def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     axes = figure.subplots()
     axes.plot(steps, norms, color=BLUE, linewidth=0.8, marker="o" if len(steps) < 3 else "")
     _log_where_wide(axes, norms)
-    above = f"{np.mean(norms > clip):.0%} of them clipped" if clip else "never clipped"
+    above = f"{np.mean(norms > clip):.0%} clipped" if clip else "never clipped"
     if clip and norms.max() > clip / 4:
         axes.axhline(clip, color=ORANGE, linewidth=1.2, linestyle="--")
-        axes.annotate(
-            f"clip {clip:g}",
-            (1, clip),
-            (-4, 3),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            color=ORANGE,
-            ha="right",
-            va="bottom",
-        )
+        _name_ends(axes, {f"clip {clip:g}": (clip, ORANGE)})
     axes.set(title=f"Gradient norm by step, {above}", xlabel="training step")
     return figure
 
 
 @_styled
-def forecasts(
-    stretches: Sequence[Stretch], title: str, detail: str, baseline: str, bands: Sequence[str]
-) -> Figure:
-    """A panel for each stretch. `baseline` names the thin line, `bands` the shades, the widest first."""
+def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) -> Figure:
+    """A panel for each stretch. `bands` names the shades, the widest first."""
     figure = Figure(figsize=(9, 1.2 + 3 * len(stretches)), layout="constrained")
     grid = figure.subplots(len(stretches), squeeze=False)[:, 0]
     for axes, stretch in zip(grid, stretches, strict=True):
         axes.plot(stretch.times, stretch.truth, color=INK, linewidth=1.2, label="truth")
         for drawn in stretch.forecasts:
-            axes.plot(drawn.times, drawn.baseline, color=GREY, linewidth=0.9, linestyle="--", label=baseline)
+            axes.plot(
+                drawn.times, drawn.baseline, color=GREY, linewidth=0.9, linestyle="--", label="best baseline"
+            )
             for alpha, band, (low, high) in zip((0.18, 0.3, 0.4), bands, drawn.bands, strict=False):
                 axes.fill_between(drawn.times, low, high, color=BLUE, alpha=alpha, linewidth=0, label=band)
             axes.plot(drawn.times, drawn.point, color=BLUE, label="forecast")
             axes.plot(drawn.times[:1], drawn.point[:1], "o", color=BLUE, markersize=4)
         axes.set_ylabel(stretch.name)
+        axes.set_title(stretch.detail, fontsize="medium", fontweight="normal")
         axes.margins(x=0.01)
         _date_axis(axes, stretch.times)
     named = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named))
-    grid[0].set_title(title, pad=22)
-    grid[0].annotate(detail, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=INK)
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
     return figure
 
 
@@ -206,7 +199,7 @@ def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
         histogram.axvline(0, color=INK, linewidth=0.8)
         histogram.set_yticks([])
         mean, deviation = f"{every.mean():.3g}".replace("-", "−"), f"{every.std():.3g}"
-        histogram.set_xlabel(f"mean {mean}, standard deviation {deviation}")
+        histogram.set_xlabel(f"mean {mean}, deviation {deviation}")
         ends = {}
         for (name, values), colour in zip(
             errors.by_step.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
@@ -226,17 +219,17 @@ def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
 
 def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
     """Writes each name right of its line's end, in its colour, moved apart where they would overlap."""
-    line, dpi = 1.25 * matplotlib.rcParams["font.size"] * axes.figure.dpi / 72, axes.figure.dpi
+    dpi = axes.figure.dpi
+    line = 1.25 * matplotlib.rcParams["font.size"] * dpi / 72
     names = sorted((name for name in ends if np.isfinite(ends[name][0])), key=lambda name: ends[name][0])
-    place, _ = -np.inf, axes.get_ylim()  # the limits have to be settled for transData to hold
-    for name in names:
+    axes.get_ylim()  # settles the limits, on which the places depend
+    own = np.array([axes.transData.transform((0, ends[name][0]))[1] for name in names])
+    for name, place, spread in zip(names, own, _spread(own, line), strict=True):
         value, colour = ends[name]
-        own = axes.transData.transform((0, value))[1]
-        place = max(own, place + line)
         axes.annotate(
             name,
             (1, value),
-            (4, (place - own) * 72 / dpi),
+            (4, (spread - place) * 72 / dpi),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             color=colour,
@@ -244,9 +237,27 @@ def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
         )
 
 
+def _spread(places: Array, least: float) -> Array:
+    """Rising places (N,) moved at least `least` apart; those that touch stay around their own middle."""
+    groups = [[place] for place in places]
+    k = 1
+    while k < len(groups):
+        low, high = groups[k - 1], groups[k]
+        if np.mean(high) - np.mean(low) >= least * (len(low) + len(high)) / 2:
+            k += 1
+            continue
+        groups[k - 1 : k + 1] = [low + high]
+        k = max(1, k - 1)
+    middles = [np.mean(group) + least * (np.arange(len(group)) - (len(group) - 1) / 2) for group in groups]
+    return np.concatenate([np.empty(0), *middles])
+
+
 def _log_where_wide(axes: Axes, values: Array) -> None:
     if values.min() > 0 and values.max() > LOG_RATIO * values.min():
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _date_axis(axes: Axes, times: Array) -> None:

@@ -19,12 +19,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _several(value: Any) -> Any:
+def several(value: Any) -> Any:
+    """One name stands for itself alone."""
     return (value,) if isinstance(value, str) else value
 
 
 # One name, or several.
-Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Names = Annotated[tuple[str, ...], BeforeValidator(several)]
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -32,7 +32,7 @@ def noisy(T, seed=0, **columns):
     return daily_wave(T).with_columns(pl.col("y") + 0.3 * noise, **columns)
 
 
-def plan(window=7, horizon=4, season=24, level="absolute", steps=1):
+def plan(window=7, horizon=4, season=24, level=("absolute",), steps=1):
     return Plan(window, horizon, season, level, steps)
 
 
@@ -51,7 +51,7 @@ class Reads(nn.Module):
 def reader(codec, pick, output="point", residual=False):
     """A network that forecasts the inputs of its row: step s, target k is input pick[s][k]."""
     K = len(codec.targets)
-    network = Network(Reads(codec.width), OUTPUTS[output](LEVELS), K, codec.steps, residual, False)
+    network = Network(Reads(codec.width), OUTPUTS[output](LEVELS), codec.steps, residual, [False] * K)
     with torch.no_grad():
         for s, inputs in enumerate(pick):
             for k, i in enumerate(inputs):

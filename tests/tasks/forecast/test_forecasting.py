@@ -64,7 +64,7 @@ def trained_like(codec, output="point", relative=False, seed=0):
     """A network of random weights."""
     torch.manual_seed(seed)
     layer = build(ModelConfig(hidden=6), codec.width)
-    network = Network(layer, OUTPUTS[output](LEVELS), len(codec.targets), codec.steps, True, relative)
+    network = Network(layer, OUTPUTS[output](LEVELS), codec.steps, True, [relative] * len(codec.targets))
     torch.nn.init.normal_(network.head.weight, std=0.3)
     return network.eval()
 
@@ -133,7 +133,7 @@ def test_closed_distributions_in_the_units_of_the_file():
 def test_sample_paths_of_a_random_walk_spread_with_the_square_root_of_time(output):
     """A residual network of zero weights draws independent steps: quantiles at step h widen by √h."""
     codec, [series], _ = coded(noisy(80))
-    network = Network(build(ModelConfig(hidden=2), 1), OUTPUTS[output](LEVELS), 1, 1, True, False)
+    network = Network(build(ModelConfig(hidden=2), 1), OUTPUTS[output](LEVELS), 1, True, [False])
     found = predictor(codec, network, paths=4000).forecast(series, ORIGINS[:2], 16)
     spread = (found.quantiles[:, :, 0, 2] - found.quantiles[:, :, 0, 0]).mean(0)
     # The ratio of two spreads of 4,000 paths; heavy tails approach the normal law slowly.

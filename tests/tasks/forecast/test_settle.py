@@ -20,7 +20,7 @@ def settled(frame, **options):
 def test_an_hourly_series():
     found = settled(noisy(1000), test=200, validation=100)
     plan = found.config.plan()
-    assert (plan.season, plan.horizon, plan.window, plan.level, plan.steps) == (24, 24, 48, "absolute", 1)
+    assert (plan.season, plan.horizon, plan.window, plan.level, plan.steps) == (24, 24, 48, ("absolute",), 1)
     assert found.ends == ((700, 800),)
     assert found.config.data.time == "time" and found.config.training.threads >= 1
     notes = "\n".join(found.notes)
@@ -37,7 +37,7 @@ def test_nothing_is_left_open_and_settling_again_changes_nothing():
 def test_what_is_named_stays():
     found = settled(noisy(500), window=11, horizon=3, season=5, level="relative", strategy="direct").config
     plan = found.plan()
-    assert (plan.window, plan.horizon, plan.season, plan.level, plan.steps) == (11, 3, 5, "relative", 3)
+    assert (plan.window, plan.horizon, plan.season, plan.level, plan.steps) == (11, 3, 5, ("relative",), 3)
 
 
 def test_a_step_without_natural_periods():
@@ -58,13 +58,24 @@ def test_short_series_get_short_windows_and_horizons():
 def test_a_slow_series_is_read_relative_to_its_window():
     walk = np.cumsum(np.random.default_rng(0).standard_normal(2000))
     frame = pl.DataFrame({"time": hourly(2000), "y": walk})
-    assert settled(frame).config.forecast.level == "relative"
+    assert settled(frame).config.forecast.level == ("relative",)
+
+
+def test_each_target_has_its_own_level():
+    walk = np.cumsum(np.random.default_rng(0).standard_normal(500))
+    frame = noisy(500).with_columns(z=walk)
+    file = read_series(frame, targets=("y", "z"))
+    assert settle(ForecastConfig(), file).config.plan().level == ("absolute", "relative")
+    named = from_options(ForecastConfig, {"level": "relative"})
+    assert settle(named, file).config.plan().level == ("relative", "relative")
+    with pytest.raises(ConfigError, match="level: wanted one for all targets or 2, one each; got 3"):
+        settle(from_options(ForecastConfig, {"level": ["relative"] * 3}), file)
 
 
 def test_series_of_very_different_level_are_read_relative():
     frames = [noisy(300).with_columns(pl.col("y") * 0.1 + 100 * i, id=pl.lit(f"s{i}")) for i in range(4)]
     file = read_series(pl.concat(frames), targets=("y",), id="id")
-    assert settle(ForecastConfig(), file).config.forecast.level == "relative"
+    assert settle(ForecastConfig(), file).config.forecast.level == ("relative",)
 
 
 def test_each_series_is_cut_at_its_own_shares():

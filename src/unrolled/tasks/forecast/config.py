@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from unrolled.errors import ConfigError
-from unrolled.tasks.config import Names, Section
+from unrolled.tasks.config import Names, Section, several
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import TrainingConfig
+
+Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
 
 
 class DataConfig(Section):
@@ -70,10 +72,10 @@ class ForecastOptions(Section):
     residual: bool = Field(
         default=True, description="let the network add to the current value, not replace it"
     )
-    level: Literal["absolute", "relative"] | None = Field(
+    level: Levels | None = Field(
         default=None,
-        description="values as they are, or less the first of the window, which forgets the level of slow "
-        "series (relative where most variance lies between windows)",
+        description="absolute: values as they are; relative: less the first of the window, which forgets the "
+        "level of slow series; for all targets or for each (relative where most variance is between windows)",
     )
     season: int | None = Field(
         default=None,
@@ -130,10 +132,11 @@ class ForecastConfig(Section):
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes of a forecast, in steps. `steps` S: how many the network gives at once."""
+    """Sizes of a forecast, in steps. `steps` S: how many the network gives at once; `level` of each
+    target."""
 
     window: int
     horizon: int
     season: int
-    level: str
+    level: tuple[str, ...]
     steps: int

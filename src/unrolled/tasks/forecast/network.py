@@ -1,6 +1,6 @@
 """The forecaster's network, and how it runs on beyond what is known. Per step t = 0 … W-1 of a window:
 
-    h_t, s_t = layer([z_t - a, p_t, k_t], s_{t-1})      a = z_0 where the level is relative, else 0
+    h_t, s_t = layer([z_t - a, p_t, k_t], s_{t-1})      a = z_0 in the targets of relative level, else 0
     r_t      = W h_t + b                                all steps of a window in one product
     ŷ_t      = output(r_t) moved by b_t                 b_t = z_t where residual, else a
 
@@ -11,7 +11,8 @@ and b begin at zero, so that an untrained residual network is persistence.
 Shapes   x (B, W, K + P + U) -> raw (B, W, S, K, R), R raw numbers of the output (tasks/outputs.py)
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -26,15 +27,20 @@ Choice = Callable[[Tensor], Tensor]
 
 
 class Network(nn.Module):
-    """`layer` x (B, W, I) -> (B, W, layer.output_size), state; `targets` K, `steps` S."""
+    """`layer` x (B, W, I) -> (B, W, layer.output_size), state; `steps` S; `relative` (K,) for each target."""
+
+    relative: Tensor
 
     def __init__(
-        self, layer: SequenceModule, output: Output, targets: int, steps: int, residual: bool, relative: bool
+        self, layer: SequenceModule, output: Output, steps: int, residual: bool, relative: Sequence[bool]
     ) -> None:
         super().__init__()
-        self.layer, self.output, self.residual, self.relative = layer, output, residual, relative
-        self.shape = (steps, targets, output.size)
-        self.head = nn.Linear(layer.output_size, steps * targets * output.size)
+        self.layer, self.output, self.residual = layer, output, residual
+        self.shape = (steps, len(relative), output.size)
+        self.head = nn.Linear(layer.output_size, math.prod(self.shape))
+        self.register_buffer(
+            "relative", torch.tensor(relative, dtype=self.head.weight.dtype), persistent=False
+        )
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -44,7 +50,7 @@ class Network(nn.Module):
         """x (B, W, I), lengths (B,) -> raw (B, W, S, K, R) with the base added, and the state to go on
         from."""
         z, rest = x[..., : self.shape[1]], x[..., self.shape[1] :]
-        hidden, anchor = state if state else (None, z[:, 0] if self.relative else torch.zeros_like(z[:, 0]))
+        hidden, anchor = state if state else (None, z[:, 0] * self.relative)
         h, hidden = self.layer(torch.cat([z - anchor[:, None], rest], dim=-1), hidden, lengths=lengths)
         raw = self.head(h).unflatten(-1, self.shape)
         base = z if self.residual else anchor[:, None].expand_as(z)

@@ -49,34 +49,35 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
     test = evaluation.backtest
     series = int(np.argmax(np.bincount(test.series)))
     rows = np.flatnonzero(test.series == series)
-    best = {name: evaluation.best_baseline(name) for name in file.targets[:MOST_TARGETS]}
-    first = file.targets[0]
+    steps = "steps" if file.step.unit == "number" else f"steps of {file.step.name}"
+    of = f" for series {file.series[series].name}" if len(file.series) > 1 else ""
+    title = f"Forecasts{of}: from each dot the next {test.y.shape[1]} {steps}"
     levels = evaluation.levels if test.forecasts[MODEL].quantiles is not None else ()
     bands = [f"{high - low:.0%} interval" for low, high in _pairs(levels)]
-    steps = "steps" if file.step.unit == "number" else f"steps of {file.step.name}"
-    of = f", series {file.series[series].name}" if len(file.series) > 1 else ""
-    title = f"Forecasts of {first}{of}: each dot the next {test.y.shape[1]} {steps}"
-    detail = (
-        f"RMSE from {len(test.origins)} origins in the test part: model {evaluation.rmse(first, MODEL):.4g}, "
-        f"{best[first]} {evaluation.rmse(first, best[first]):.4g}"
-    )
-    stretches = [_stretch(test, rows, k, file, name) for k, name in enumerate(best.items())]
-    plots.save(plots.forecasts(stretches, title, detail, best[first], bands), folder, "forecast")
-    errors = [_errors(test, rows, k, file, name) for k, name in enumerate(best)]
+    targets = file.targets[:MOST_TARGETS]
+    stretches = [_stretch(evaluation, rows, k, file) for k in range(len(targets))]
+    plots.save(plots.forecasts(stretches, title, bands), folder, "forecast")
+    errors = [_errors(test, rows, k, file) for k in range(len(targets))]
     plots.save(plots.residuals(errors, f"{steps} ahead"), folder, "residuals")
 
 
-def _stretch(test: Backtest, rows: Steps, k: int, file: SeriesFile, name: tuple[str, str]) -> Stretch:
-    """The last forecasts that do not overlap, and as many steps before them as one of them has."""
+def _stretch(evaluation: Evaluation, rows: Steps, k: int, file: SeriesFile) -> Stretch:
+    """The last forecasts of target k that do not overlap, and as many steps before them as one of them
+    has."""
+    test, name = evaluation.backtest, file.targets[k]
     series, H = file.series[test.series[rows[0]]], test.y.shape[1]
     chosen: list[int] = []
     for row in rows[::-1]:
         if len(chosen) < MOST_FORECASTS and (not chosen or test.origins[row] + H <= test.origins[chosen[0]]):
             chosen.insert(0, int(row))
-    y = series.target[:, k]
+    best, y = evaluation.best_baseline(name), series.target[:, k]
     shown = slice(max(0, test.origins[chosen[0]] - H), test.origins[chosen[-1]] + H + 1)
-    drawn = [_drawn(test, row, k, series, name[1]) for row in chosen]
-    return Stretch(name[0], series.times[: len(y)][shown], y[shown], drawn)
+    detail = (
+        f"RMSE from {len(test.origins)} origins in the test part: model {evaluation.rmse(name, MODEL):.4g}, "
+        f"best baseline ({best}) {evaluation.rmse(name, best):.4g}"
+    )
+    drawn = [_drawn(test, row, k, series, best) for row in chosen]
+    return Stretch(name, detail, series.times[: len(y)][shown], y[shown], drawn)
 
 
 def _drawn(test: Backtest, row: int, k: int, series: Series, baseline: str) -> Drawn:
@@ -95,12 +96,12 @@ def _drawn(test: Backtest, row: int, k: int, series: Series, baseline: str) -> D
     )
 
 
-def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile, name: str) -> Errors:
+def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile) -> Errors:
     errors = {
         forecast: made.point[rows][..., k] - test.y[rows][..., k] for forecast, made in test.forecasts.items()
     }
     return Errors(
-        name,
+        file.targets[k],
         file.series[test.series[rows[0]]].times[test.origins[rows]],
         errors[MODEL].mean(1),
         errors[MODEL].reshape(-1),

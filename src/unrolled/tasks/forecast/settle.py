@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.splits import chronological
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.tasks.baselines import Season, find_season
@@ -47,8 +47,13 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
         }
     )
     chosen = [name for name in ("horizon", "window", "level") if getattr(config.forecast, name) is None]
-    choices = [f"{name}: {getattr(options, name)}" for name in chosen]
+    choices = [f"{name}: {_shown(getattr(options, name))}" for name in chosen]
     return Settled(settled, ends, (*file.notes, *choices, f"season: {season.why}"))
+
+
+def _shown(value: int | tuple[str, ...]) -> str:
+    """("relative", "relative") -> "relative"."""
+    return str(value) if isinstance(value, int) else ", ".join(value if len(set(value)) > 1 else value[:1])
 
 
 def ends_of(data: DataConfig, file: SeriesFile) -> tuple[tuple[int, int], ...]:
@@ -70,6 +75,7 @@ def _options(
     options: ForecastOptions, parts: Parts, period: int, season: Season, test: int
 ) -> ForecastOptions:
     """`period`: the shortest natural one, 1 where there is none; `test`: steps of the longest test part."""
+    K = parts[0].shape[1]
     horizon = period if period > 1 else DEFAULT_HORIZON
     window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, max(map(len, parts)) // 4)
     window = options.window or max(window, 1)
@@ -78,7 +84,7 @@ def _options(
             "season": season.steps,
             "horizon": options.horizon or (max(1, min(horizon, test // 2)) if test else horizon),
             "window": window,
-            "level": options.level or _level(parts, window),
+            "level": _named_level(options.level, K) if options.level else _found_level(parts, window),
         }
     )
 
@@ -94,11 +100,18 @@ def _season(named: int | None, parts: Parts, file: SeriesFile) -> Season:
     return Season(named, f"{named} steps, as named")
 
 
-def _level(parts: Parts, window: int) -> str:
-    """Relative where more of the variance lies between windows than within them: within a window such a
-    series shows little of its range, and its level in the test part may be one that training never saw."""
+def _named_level(level: tuple[str, ...], targets: int) -> tuple[str, ...]:
+    if len(level) not in (1, targets):
+        raise ConfigError(f"level: wanted one for all targets or {targets}, one each; got {len(level)}")
+    return level * targets if len(level) == 1 else level
+
+
+def _found_level(parts: Parts, window: int) -> tuple[str, ...]:
+    """Relative where more of a target's variance lies between windows than within them: within a window it
+    shows little of its range, and its level in the test part may be one that training never saw."""
     pieces = np.concatenate([p[: len(p) // window * window].reshape(-1, window, p.shape[1]) for p in parts])
+    within = pieces.var(1).mean(0) if len(pieces) else np.full(parts[0].shape[1], np.inf)
     total = np.concatenate(parts).var(0)
-    if not len(pieces) or not total.all():
-        return "absolute"
-    return "relative" if float(np.mean(pieces.var(1).mean(0) / total)) < 0.5 else "absolute"
+    return tuple(
+        "relative" if own < 0.5 * whole else "absolute" for own, whole in zip(within, total, strict=True)
+    )

@@ -63,5 +63,5 @@ def read_trained(run: Run, config: ForecastConfig) -> Trained:
 def _network(config: ForecastConfig, codec: Codec) -> Network:
     options = config.forecast
     output = OUTPUTS[options.output](options.quantile_levels)
-    layer, relative = build(config.model, codec.width), options.level == "relative"
-    return Network(layer, output, len(codec.targets), codec.steps, options.residual, relative)
+    relative = [level == "relative" for level in config.plan().level]
+    return Network(build(config.model, codec.width), output, codec.steps, options.residual, relative)
