@@ -108,6 +108,17 @@ def test_vmap_equals_calls_one_by_one(mapped, dim):
     assert_same_bits(got, [torch.stack(parts) for parts in zip(*calls, strict=True)])
 
 
+def test_forward_mode_is_refused():
+    x, *rest = small().tensors
+    with torch.autograd.forward_ad.dual_level():
+        elman(x, *rest)  # no tensor carries one
+        dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+        with pytest.raises(NotImplementedError, match="no forward-mode derivative"):
+            elman(dual, *rest)
+    with pytest.raises(NotImplementedError):
+        torch.func.jvp(lambda x: elman(x, *rest)[0], (x,), (torch.ones_like(x),))
+
+
 def test_compiled_without_a_break_at_any_size():
     counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(lambda *t: elman(*t)[0] * 2, fullgraph=True, dynamic=True, backend=counter)

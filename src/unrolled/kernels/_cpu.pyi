@@ -2,7 +2,7 @@
 
 Tensors are given as places: the address, then the strides, in elements, of all dimensions but the last, whose
 neighbours are adjacent; `(0,)` is no tensor. Only names, lengths and the number of integers are checked; the
-caller answers for shapes and types (unrolled.kernels.elman). Memory must stay as it is until the call returns;
+caller (unrolled.kernels.elman) answers for shapes and types. Memory must stay as it is until the call ends;
 the interpreter's lock is released meanwhile. cpu/contract.h states what is read and written.
 """
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.func import vjp
 
 from unrolled.cells import Call, Elman, unroll
-from unrolled.kernels.transforms import Dims, joined, one_by_one, transformable
+from unrolled.kernels.transforms import Dims, joined, one_by_one, refuse_tangents, transformable
 
 try:
     from unrolled.kernels import _cpu
@@ -61,9 +61,10 @@ def elman(
 
     Past a row's length x is not read and y is zero; h_last is the state after its last valid step, h0 where
     there is none. `reverse` runs each row from its last valid step back to step 0. ValueError for shapes,
-    dtypes, devices or lengths that do not fit.
+    dtypes, devices or lengths that do not fit, NotImplementedError for forward-mode derivatives.
     """
     _require(x, nonlinearity)
+    refuse_tangents(x, h0, weight_ih, weight_hh, bias_ih, bias_hh)
     y, h_last = _elman(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, nonlinearity, reverse)
     return y, h_last
 

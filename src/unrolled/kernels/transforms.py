@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 Dims = tuple[int | None, ...]  # which dimension of each argument vmap maps over
 
@@ -39,6 +40,17 @@ def transformable(
     members = {"forward": operator, "setup_context": save, "backward": derive, "vmap": rule}
     Function: Any = type(name, (torch.autograd.Function,), {k: staticmethod(v) for k, v in members.items()})
     return call
+
+
+def refuse_tangents(*tensors: Tensor | None) -> None:
+    """NotImplementedError where a tensor carries a forward-mode derivative: an operator would drop it."""
+    if forward_ad._current_level < 0:
+        return
+    unpack: Any = forward_ad.unpack_dual
+    if any(t is not None and unpack(t).tangent is not None for t in tensors):
+        raise NotImplementedError(
+            "the fused kernels have no forward-mode derivative; backend='reference' computes it"
+        )
 
 
 def one_by_one(call: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Any]:

@@ -1,6 +1,5 @@
-/* The Python module unrolled.kernels._cpu. Tensors come as addresses and strides (in elements): the callers
-   check shapes and types, and a checked integer costs a tenth of a DLPack capsule. Documented in ../_cpu.pyi.
- */
+/* The Python module unrolled.kernels._cpu, documented in ../_cpu.pyi. Tensors come as addresses and strides:
+   their owners have checked shapes and types, and a DLPack capsule costs several times as much. */
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -13,6 +12,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "arithmetic.h"
 #include "isa.h"
 #include "planner.h"
 
@@ -45,9 +45,9 @@ Sequence<Real> sequence(const Rank3& s) {
 template <class Real>
 const Kernels<Real>& kernels() {
   if constexpr (std::is_same_v<Real, float>)
-    return isa().single;
+    return isa().float32;
   else
-    return isa().twice;
+    return isa().float64;
 }
 
 template <std::size_t N>
@@ -109,10 +109,10 @@ void map(const std::string& function, Index count, Address from, Address to) {
 
 template <class Real>
 void define(nb::module_& m, const std::string& type) {
-  const nb::call_guard<nb::gil_scoped_release> free;
-  m.def(("elman_forward_" + type).c_str(), elman_forward<Real>, free);
-  m.def(("elman_backward_" + type).c_str(), elman_backward<Real>, free);
-  m.def(("map_" + type).c_str(), map<Real>, free);
+  const nb::call_guard<nb::gil_scoped_release, StandardArithmetic> guard;
+  m.def(("elman_forward_" + type).c_str(), elman_forward<Real>, guard);
+  m.def(("elman_backward_" + type).c_str(), elman_backward<Real>, guard);
+  m.def(("map_" + type).c_str(), map<Real>, guard);
 }
 
 } // namespace

@@ -2,9 +2,9 @@
 
    T time steps, B batch rows, I input features, H hidden units, G gates. Elements within a row of the last
    dimension are adjacent; the other strides are free and counted in elements (zero and negative included).
-   All memory is the caller's, is touched only during the call, and nothing is read or written outside the
-   shapes below, not even by a vector's tail. Inputs are never written. Outputs are overwritten in full, need
-   not be initialised, and overlap no input and no other output. */
+   All memory is the caller's and is touched only during the call; nothing is read or written outside the
+   shapes below, not even by a vector's tail. Inputs are never written and may overlap one another. Outputs
+   are overwritten in full, need not be initialised, and overlap nothing. */
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 /* Runs a cell over whole sequences: packing, products, the time loop, lengths, threads. Knows no cell; what
    it asks of one is written in elman.h. README.md derives the gradients.
 
-   Forward, rows in parts that never wait for one another:  a stretch of time's input products at once
+   Forward, rows in parts that never wait for one another: a stretch of time's input products at once
    (z = b + W x), then step by step the chain goes on (z += U h) and the cell turns z into the next states.
    Backward: the same stretches from the end; the gradients of the sums, dz, are kept, and the weights'
    gradients are products over all tokens after the loop. */
@@ -13,8 +13,7 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-/* Sums of one stretch of time: enough rows for a good product, few enough to stay in the second-level cache.
- */
+/* The sums of one stretch of time: enough rows for a good product, few enough to stay in the cache. */
 inline constexpr Index stretch_bytes = 128 * 1024;
 
 template <class Real>
@@ -202,14 +201,13 @@ private:
     }
   }
 
-  /* One step back of all rows that ran: dz_rows and dx_rows become where their dz stands and their dx
-   * belongs. */
+  /* One step back of all rows that ran; says where their dz stands and where their dx belongs. */
   void retreat(const Part& part, Index s, Real* const* d_h, Real** dz_rows, Real** dx_rows) const {
     const Index running = part.running(s);
     for (Index i = 0; i < running; ++i) {
       const Index t = part.time(i, s), b = part.row(i);
       dz_rows[i] = dz_.data() + part.token(i, s) * sums_;
-      dx_rows[i] = at(call_.dx, t, b);
+      dx_rows[i] = call_.dx.data ? at(call_.dx, t, b) : nullptr;
       pull(part, i, s, dz_rows[i]);
     }
     multiply<Real>({running, dz_rows, 1, hh_, d_h, d_h, false});

@@ -1,6 +1,6 @@
-/* Matrix products in one fixed order: out[r][j] = start[r][j] + Σ_k a[r][k] b[k][j], a chain of fused
-   multiply-adds over k = 0 … K - 1 per element. No element's chain depends on how many rows or columns stand
-   beside it, and a chain that is cut in two, its middle stored and loaded again, gives the same bits.
+/* Matrix products in one fixed order: an element is a chain of fused multiply-adds over k = 0 … depth - 1. No
+   chain depends on how many rows or columns stand beside it, and a chain that is cut in two, its middle
+   stored and loaded again, gives the same bits.
 
    b is packed: panels of four vectors of columns, each panel's rows k one after another, so that a tile reads
    it front to back. README.md draws it. */
@@ -48,16 +48,16 @@ inline Index packed_size(Index depth, Index columns) {
   return divide_up(columns, panel_columns<Real>) * panel_columns<Real> * depth;
 }
 
-/* Rows of pointers, so that the rows of a and out may lie anywhere. */
+/* out[r][j] = start[r][j] + Σ_k a[r][k] b[k][j]. Pointers to rows, so that rows may lie anywhere. */
 template <class Real>
 struct Product {
   Index rows;
   const Real* const* a; // a[r][k * a_step]
   Index a_step;
   Packed<Real> b;
-  const Real* const* start; // start[r][j]; null: zero. May be out
-  Real* const* out;         // out[r][j]
-  bool add;                 // add the sum to out instead of overwriting it
+  const Real* const* start; // null: zero; may be out
+  Real* const* out;
+  bool add; // add the result to out instead of overwriting it
 };
 
 /* Rows × Vectors sums held in registers while k runs; every loop over them is unrolled to keep them there. */
@@ -82,14 +82,14 @@ void tile(const Product<Real>& p, Index row, Index column) {
   const Real* b = p.b.data + column * p.b.depth;
   const Index panel_size = panel_columns<Real> * p.b.depth;
 
-  for (Index k = 0, at = 0; k < p.b.depth; ++k, at += p.a_step, b += panel_columns<Real>) {
+  for (Index k = 0, step = 0; k < p.b.depth; ++k, step += p.a_step, b += panel_columns<Real>) {
     Vec<Real> weights[Vectors];
 #pragma GCC unroll 16
     for (int v = 0; v < Vectors; ++v)
       weights[v] = load(b + v / panel_vectors * panel_size + v % panel_vectors * width);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
-      const Vec<Real> x = broadcast(a[r][at]);
+      const Vec<Real> x = broadcast(a[r][step]);
 #pragma GCC unroll 16
       for (int v = 0; v < Vectors; ++v)
         sum[r][v] = fma(x, weights[v], sum[r][v]);

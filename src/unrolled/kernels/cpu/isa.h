@@ -11,8 +11,8 @@ namespace unrolled {
 /* Names of those that this machine can run, best first. */
 std::vector<std::string> isas();
 
-/* The one in use: at first the best, or what the environment variable UNROLLED_ISA names.
-   Both throw std::invalid_argument for a name that is unknown or cannot run here. */
+/* The one in use, which is the best or what the environment variable UNROLLED_ISA names until use_isa names
+   another. Both throw std::invalid_argument for a name that is unknown or cannot run here. */
 const Isa& isa();
 void use_isa(const std::string& name);
 

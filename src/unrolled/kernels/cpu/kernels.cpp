@@ -28,7 +28,7 @@ void map(Index count, const Real* from, Real* to) {
   over_units<Real>(count, [&](Index i, Index some) { store(to + i, f(load(from + i, some)), some); });
 }
 
-/* In the order of Nonlinearity and of Function. */
+/* In the order of kernels.h. */
 template <class Real>
 constexpr Kernels<Real> kernels = {
     {forward<Elman<Real, Tanh>>, forward<Elman<Real, Relu>>, forward<Elman<Real, Sigmoid>>},

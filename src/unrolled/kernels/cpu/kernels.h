@@ -6,7 +6,7 @@
 
 namespace unrolled {
 
-/* Places in the tables below. */
+/* The order of the tables below. */
 inline constexpr const char* nonlinearities[] = {"tanh", "relu", "sigmoid"};
 inline constexpr const char* functions[] = {"exp", "tanh", "sigmoid"};
 
@@ -20,8 +20,8 @@ struct Kernels {
 
 struct Isa {
   const char* name;
-  Kernels<float> single;
-  Kernels<double> twice;
+  Kernels<float> float32;
+  Kernels<double> float64;
 };
 
 } // namespace unrolled

@@ -10,7 +10,7 @@
        tanh x = t / (t + 2),  t = e^{2x} - 1 = 2^n (e^r - 1) + (2^n - 1)        no cancellation near zero
        σ(x) = 1 / (1 + e^{-x}) for x ≥ 0,  e^x / (1 + e^x) for x < 0             no overflow
 
-   Errors (tests/kernels/test_math.py): exp ≤ 2 ulp, tanh and σ ≤ 4 ulp over the whole range, subnormals
+   Errors (tests/kernels/cpu/test_math.py): exp ≤ 2 ulp, tanh and σ ≤ 4 ulp over the whole range, subnormals
    included; infinities give limits, NaN gives NaN, tanh(-0) is -0. */
 #pragma once
 

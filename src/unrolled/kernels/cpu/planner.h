@@ -12,6 +12,7 @@ public:
   /* lengths (B), or null for all T. work: multiply-adds of one token.
      Throws std::invalid_argument where a length is outside 0 … T. */
   Planner(const Sizes& sizes, const Index* lengths, bool reverse, Index threads, Index work);
+  Planner(const Planner&) = delete; // the plan points into this one
   const Plan& plan() const { return plan_; }
 
 private:

@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 
+#include "arithmetic.h"
+
 namespace unrolled::pool {
 
 namespace {
@@ -66,6 +68,7 @@ public:
 
 private:
   [[noreturn]] void wait_and_help() {
+    const StandardArithmetic standard;
     std::unique_lock lock(mutex_);
     for (;;) {
       begin_.wait(lock, [this] { return wanted_ > 0; });

@@ -1,14 +1,13 @@
 /* Vectors of floats or doubles: the only file that knows an instruction set.
 
-   The compiler's own vector types give + - * / and comparison; what they lack (fused multiply-add and memory
-   access that stops at a count) is here, once per instruction set. UNROLLED_VECTOR_BYTES is 64 for AVX-512,
+   The compiler's own vector types give + - * / and comparison; what they lack, fused multiply-add and memory
+   access that stops at a count, is here, once per instruction set. UNROLLED_VECTOR_BYTES is 64 for AVX-512,
    32 for AVX2 with FMA, 16 for any machine. Every operation rounds as IEEE 754 says, so a lane's result does
    not depend on the width.
 
-   This file is compiled several times with different instruction sets. Whatever it or a header above it
-   defines lies in the namespace UNROLLED_ISA, and nothing here uses an inline function of the standard
-   library: a linker that keeps one copy of such a function could keep the one that this machine cannot run.
- */
+   This file is compiled several times with different instruction sets. All that it and the headers above it
+   define lies in the namespace UNROLLED_ISA, and none of them uses an inline function of the standard
+   library: a linker that keeps one copy of such a function could keep the one that a machine cannot run. */
 #pragma once
 
 #include "contract.h"
@@ -64,7 +63,6 @@ inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return _mm512_fmadd_pd(a, b, c);
 }
 
-/* The first `count` lanes, zero in the others; memory past them is not touched. */
 inline Vec<float> load_first(const float* from, Index count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
 }
@@ -96,7 +94,6 @@ inline __m256i first_64(Index count) {
   return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
 }
 
-/* The first `count` lanes, zero in the others; memory past them is not touched. */
 inline Vec<float> load_first(const float* from, Index count) {
   return _mm256_maskload_ps(from, first_32(count));
 }
@@ -126,7 +123,6 @@ inline V fma(V a, V b, V c) {
   return c;
 }
 
-/* The first `count` lanes, zero in the others; memory past them is not touched. */
 template <class Real>
 inline Vec<Real> load_first(const Real* from, Index count) {
   Vec<Real> v{};
@@ -142,6 +138,7 @@ inline void store_first(Real* to, Vec<Real> v, Index count) {
 
 #endif
 
+/* The first `count` lanes, zero in the others; memory past them is not touched. */
 template <class Real>
 inline Vec<Real> load(const Real* from, Index count) {
   return count == lanes<Real> ? load(from) : load_first(from, count);
