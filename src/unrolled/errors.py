@@ -1,4 +1,4 @@
-"""What can go wrong that a user can mend. Each message is one line: what was wanted, what came, where, what to do."""
+"""What can go wrong that a user can mend. Each message is one line: wanted, got, where, and what to do."""
 
 
 class UnrolledError(Exception):

@@ -1,4 +1,4 @@
-"""What a user gets for wrong input: one line with place and remedy, the right status, nothing half-written."""
+"""What a user gets for wrong input: one line with place and remedy, a status, nothing half-written."""
 
 import tomllib
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .command import Answer, unrolled
 from unrolled.files import atomic
+
+from .command import Answer, unrolled
 
 HEADER = b"day,sales\n"
 SMALL = ("--window", 8, "--horizon", 3, "--hidden", 3, "--epochs", 1, "--cell", "rnn")
@@ -46,7 +47,10 @@ FILES = {
     "not UTF-8": (HEADER + rows(5) + b"2024-01-06,\xff\n", ["in.csv, line 7", "UTF-8"]),
     "a duplicate time": (HEADER + rows(30) + rows(30), ["2024-01-01", "line"]),
     "a gap": (HEADER + rows(30) + rows(40)[-len(rows(40)) + len(rows(35)) :], ["gap", "gaps"]),
-    "a constant target": (HEADER + b"".join(r[:11] + b"5\n" for r in rows().splitlines(True)), ["sales", "is 5 in all", "training part"]),
+    "a constant target": (
+        HEADER + b"".join(r[:11] + b"5\n" for r in rows().splitlines(True)),
+        ["sales", "is 5 in all", "training part"],
+    ),
     "a series shorter than the window": (HEADER + rows(9), ["window", "8"]),
 }
 

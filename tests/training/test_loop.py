@@ -152,7 +152,10 @@ class TestNotFinite:
         message = str(caught.value)
         assert "\n" not in message
         assert "lower learning_rate (now 0.01) or clip" in message
-        assert f"in {run.folder}/config.toml, and go on before it: unrolled train --resume {run.folder}" in message
+        assert (
+            f"in {run.folder}/config.toml, and go on before it: unrolled train --resume {run.folder}"
+            in message
+        )
         self.resumes(run)
         return example, message, before
 

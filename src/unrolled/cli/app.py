@@ -40,7 +40,7 @@ class TaskGroup(TyperGroup):
 train_app = typer.Typer(
     cls=TaskGroup,
     help="Train a model on files, or go on with a training that was interrupted.",
-    epilog="Examples: unrolled train forecast sales.csv --target sales · unrolled train --resume runs/forecast-sales",
+    epilog="Examples: unrolled train forecast sales.csv --target sales · unrolled train --resume runs/sales",
     invoke_without_command=True,
     rich_markup_mode="rich",
 )
@@ -85,7 +85,8 @@ def predict(
     run: RunFolder,
     files: Files = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -99,13 +100,17 @@ def predict(
 def generate(
     run: RunFolder,
     prime: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Begin after the end of this file; without, from zeros.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Begin after the end of this file; without, from zeros."),
     ] = None,
     length: Annotated[int, typer.Option(min=1, help="Steps to generate.")] = 100,
-    sample: Annotated[bool, typer.Option("--sample", help="Draw from the distribution, not its middle.")] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Draw from the distribution, not its middle.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Number that what is drawn follows from.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -1,7 +1,7 @@
 """Command-line options made from a task's configuration, so that each is named, described and bounded once.
 
-A configuration is a pydantic model of sections; every field `window` of every section becomes `--window`. The text
-that the user typed goes to pydantic as it is: it alone converts and refuses, here as for a configuration file.
+A configuration is a pydantic model of sections; a field `window` of any section becomes `--window`. What the
+user typed goes to pydantic as it is: it alone converts and refuses, here as for a configuration file.
 """
 
 import inspect
@@ -22,11 +22,13 @@ METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: 
 def add_options(
     command: Callable[..., None], config: type[BaseModel], but: tuple[str, ...] = ()
 ) -> Callable[..., None]:
-    """`command(..., **options)` with a signature in which every field of `config`, except those named in `but`,
-    is an option. Options that the user did not give are None."""
+    """`command(..., **options)` with a signature in which every field of `config`, but those in `but`, is an
+    option. Options that the user did not give are None."""
     own = inspect.signature(command).parameters.values()
     made = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, field, section))
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, field, section)
+        )
         for section, model in sections(config).items()
         for name, field in model.model_fields.items()
         if name not in but
@@ -54,7 +56,7 @@ def _option(name: str, field: FieldInfo, section: str) -> Any:
 
 
 def _usually_on(field: FieldInfo) -> bool:
-    """Whether a switch needs a way to be turned off: it is on, or None stands for on ("unset" in its schema)."""
+    """Whether a switch needs a way to be turned off: it is on, or None means on (`unset` in its schema)."""
     extra = field.json_schema_extra
     return field.default is True or (isinstance(extra, dict) and extra.get("unset") is True)
 

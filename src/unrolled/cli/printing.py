@@ -49,7 +49,7 @@ def evaluation(found: Any, title: str) -> None:
 
 
 def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
-    """Predictions: into a file whose ending tells the format, else all as JSON, else the first on the screen."""
+    """Predictions: into a file whose ending tells the format, or all as JSON, or the first on the screen."""
     if out is not None:
         write_frame(data, out)
         note(f"wrote {len(data)} rows to {out}")

@@ -23,7 +23,9 @@ NO_OPTIONS = ("files", "sha256")
 def command(task: str) -> TyperCommand:
     """`unrolled train TASK`, with an option for every field of the task's configuration."""
 
-    def run(files: Any = None, config: Any = None, out: Any = None, json: bool = False, **options: Any) -> None:
+    def run(
+        files: Any = None, config: Any = None, out: Any = None, json: bool = False, **options: Any
+    ) -> None:
         chosen = {name: value for name, value in options.items() if value is not None and value != []}
         if files:
             chosen["files"] = [str(file) for file in files]
@@ -31,20 +33,26 @@ def command(task: str) -> TyperCommand:
 
     run.__annotations__ = {
         "files": Annotated[list[Path] | None, typer.Argument(metavar="FILES", help="Files to train on.")],
-        "config": Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Options from a config.toml.")],
+        "config": Annotated[
+            Path | None, typer.Option("--config", metavar="FILE", help="Options from a config.toml.")
+        ],
         "out": Out,
         "json": Json,
     }
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    describe = {"help": TASKS[task].about, "epilog": f"Example: {TASKS[task].example}"}
-    single.command(task, **describe, no_args_is_help=True)(add_options(run, config_class(task), but=NO_OPTIONS))
+    declare = single.command(
+        task, help=TASKS[task].about, epilog=f"Example: {TASKS[task].example}", no_args_is_help=True
+    )
+    declare(add_options(run, config_class(task), but=NO_OPTIONS))
     made = typer.main.get_command(single)
     assert isinstance(made, TyperCommand)
     return made
 
 
-def train(task: str | None, options: Mapping[str, Any], config: Path | None, out: Path | None, json: bool) -> None:
-    """Trains on what `config` and, over it, `options` say; makes a run folder, and tells how good the model is."""
+def train(
+    task: str | None, options: Mapping[str, Any], config: Path | None, out: Path | None, json: bool
+) -> None:
+    """Trains on what `config` and, over it, `options` say, into a run folder; tells how good the model is."""
     values = {} if config is None else _read(config)
     task = _agreed(task, values.get("task"), config)
     sections = {name: value for name, value in values.items() if name not in HEAD}
@@ -52,7 +60,7 @@ def train(task: str | None, options: Mapping[str, Any], config: Path | None, out
     estimator = estimator_class(task)(**_flat(given) | dict(options))
     files = estimator.config.data.files
     if not files:
-        raise ConfigError(f"wanted files to train on, got none; for example: {TASKS[task].example}")
+        raise ConfigError(f"wanted files to train on, got none; example: {TASKS[task].example}")
     folder = out or free_folder(task, Path(files[0]).stem)
     _fit(estimator, folder, json, out=folder)
 
@@ -93,7 +101,9 @@ def free_folder(task: str, stem: str) -> Path:
 
 def _agreed(task: str | None, named: Any, config: Path | None) -> str:
     if task is not None and named not in (None, task):
-        raise ConfigError(f"{config}: wanted task '{task}', got '{named}'; use unrolled train --config {config}")
+        raise ConfigError(
+            f"{config}: wanted task '{task}', got '{named}'; use unrolled train --config {config}"
+        )
     if task is None and not isinstance(named, str):
         raise ConfigError(f'{config}: names no task; add a line such as task = "forecast"')
     return task or str(named)
