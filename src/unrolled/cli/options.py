@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from unrolled.tasks.config import sections
 
-METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: ""}
+METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: "on|off"}
 
 
 def add_options(
@@ -43,10 +43,10 @@ def _option(name: str, field: FieldInfo, section: str) -> Any:
     flat = "--" + name.replace("_", "-")
     kinds = list(_members(field.annotation))
     many = any(typing.get_origin(kind) in (list, tuple) for kind in kinds)
-    switch = kinds == [bool]
+    switch = kinds == [bool] and not _usually_on(field)
     kind = bool | None if switch else list[str] | None if many else str | None
     option = typer.Option(
-        f"{flat}/--no-{flat[2:]}" if switch and _usually_on(field) else flat,
+        flat,
         help=_help(field),
         metavar=None if switch else _metavar(kinds),
         show_default=False,
@@ -56,7 +56,7 @@ def _option(name: str, field: FieldInfo, section: str) -> Any:
 
 
 def _usually_on(field: FieldInfo) -> bool:
-    """Whether a switch needs a way to be turned off: it is on, or None means on (`unset` in its schema)."""
+    """Whether a switch must be turned off to matter: it is on, or None means on (`unset` in its schema)."""
     extra = field.json_schema_extra
     return field.default is True or (isinstance(extra, dict) and extra.get("unset") is True)
 

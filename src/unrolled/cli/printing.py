@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,14 +62,14 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
 
 
 def write_frame(data: "pl.DataFrame", out: Path) -> None:
-    """Whole or not at all. DataError for an ending that names no format."""
+    """Whole or not at all. ConfigError for an ending that names no format."""
     import io
 
     from unrolled.files import atomic
 
     writers = {".csv": "write_csv", ".parquet": "write_parquet", ".json": "write_json"}
     if out.suffix not in writers:
-        raise DataError(f"{out}: wanted a name that ends in {', '.join(writers)}, got {out.name!r}")
+        raise ConfigError(f"{out}: wanted a name that ends in {', '.join(writers)}, got {out.name!r}")
     memory = io.BytesIO()
     getattr(data, writers[out.suffix])(memory)
     atomic.write_bytes(out, memory.getvalue())

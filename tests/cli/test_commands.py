@@ -1,0 +1,183 @@
+"""The commands on a small series, one after another as a user would."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from .command import unrolled
+
+OPTIONS = (
+    "--horizon",
+    4,
+    "--window",
+    12,
+    "--hidden",
+    4,
+    "--cell",
+    "rnn",
+    "--epochs",
+    3,
+    "--output",
+    "gaussian",
+)
+
+
+def write_series(path: Path, length: int) -> None:
+    hours = np.datetime64("2024-03-01T00", "us") + np.arange(length) * np.timedelta64(3600, "s")
+    noise = np.random.default_rng(7).normal(0, 0.3, length)
+    pl.DataFrame({"hour": hours, "load [MW]": 5 + np.sin(np.arange(length) / 4) + noise}).write_csv(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("commands")
+    write_series(folder / "load.csv", 160)
+    write_series(folder / "newer.csv", 200)
+    answer = unrolled("train", "forecast", folder / "load.csv", "--out", folder / "run", *OPTIONS)
+    assert answer.status == 0, answer.err
+    return folder
+
+
+def test_train_says_what_it_chose_and_how_good_it_is(folder: Path) -> None:
+    answer = unrolled("train", "forecast", folder / "load.csv", "--out", folder / "again", *OPTIONS)
+    assert "target: column 'load [MW]'" in answer.err
+    for name in ("model", "persistence", "seasonal naive", "drift"):
+        assert f"load [MW]  {name}" in answer.out
+    assert "on RMSE" in answer.out
+    assert (folder / "run" / "model.safetensors").read_bytes() == (
+        folder / "again" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_the_configuration_of_a_run_repeats_it_to_the_bit(folder: Path) -> None:
+    config = folder / "run" / "config.toml"
+    assert unrolled("train", "--config", config, "--out", folder / "repeated").status == 0
+    for name in (
+        "model.safetensors",
+        "metrics.jsonl",
+        "scalers.safetensors",
+        "config.toml",
+        "evaluation.json",
+    ):
+        assert (folder / "run" / name).read_bytes() == (folder / "repeated" / name).read_bytes(), name
+
+
+def test_options_go_over_the_configuration(folder: Path) -> None:
+    config = folder / "run" / "config.toml"
+    answer = unrolled("train", "forecast", "--config", config, "--hidden", 5, "--out", folder / "wider")
+    assert answer.status == 0, answer.err
+    assert "hidden = 5" in (folder / "wider" / "config.toml").read_text()
+    assert "window = 12" in (folder / "wider" / "config.toml").read_text()
+
+
+def test_evaluate_gives_the_same_numbers_as_train(folder: Path) -> None:
+    trained = json.loads((folder / "run" / "evaluation.json").read_text())
+    answer = unrolled("evaluate", folder / "run", "--json")
+    assert answer.status == 0
+    assert json.loads(answer.out) == trained
+
+
+def test_evaluate_on_a_new_file_judges_all_of_it(folder: Path) -> None:
+    answer = unrolled("evaluate", folder / "run", folder / "newer.csv", "--json")
+    found = json.loads(answer.out)
+    assert found["origins"] * found["stride"] >= 200 - 24 - 4 - found["stride"]
+
+
+def test_predict_goes_on_after_the_end(folder: Path) -> None:
+    answer = unrolled("predict", folder / "run", folder / "newer.csv", "-o", folder / "next.csv")
+    assert answer.status == 0, answer.err
+    frame = pl.read_csv(folder / "next.csv", try_parse_dates=True)
+    assert frame["time"].to_list() == [np.datetime64("2024-03-09T08") + h for h in range(4)]
+    assert (frame["q0.05"] < frame["forecast"]).all() and (frame["forecast"] < frame["q0.95"]).all()
+    printed = json.loads(unrolled("predict", folder / "run", folder / "newer.csv", "--json").out)
+    assert [row["forecast"] for row in printed] == pytest.approx(frame["forecast"].to_list())
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "json"])
+def test_predictions_go_into_the_format_of_the_ending(folder: Path, ending: str) -> None:
+    out = folder / f"next.{ending}"
+    assert unrolled("predict", folder / "run", "-o", out).status == 0
+    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "json": pl.read_json}[ending]
+    assert len(read(out)) == 4
+
+
+def test_an_ending_that_names_no_format_is_refused(folder: Path) -> None:
+    answer = unrolled("predict", folder / "run", "-o", folder / "next.xlsx")
+    assert answer.status == 2
+    assert "wanted a name that ends in .csv, .parquet, .json, got 'next.xlsx'" in answer.err
+
+
+def test_generate_from_zeros_and_after_a_file(folder: Path) -> None:
+    def generated(*arguments: object) -> list[float]:
+        rows = json.loads(unrolled("generate", folder / "run", "--length", 9, "--json", *arguments).out)
+        return [row["value"] for row in rows]
+
+    middle, primed = generated(), generated("--prime", folder / "newer.csv")
+    assert len(middle) == len(primed) == 9 and middle != primed
+    first, same, other = (generated("--sample", "--seed", seed) for seed in (1, 1, 2))
+    assert first == same != other
+
+
+def test_a_finished_run_has_nothing_to_resume(folder: Path) -> None:
+    answer = unrolled("train", "--resume", folder / "run")
+    assert answer.status == 1
+    assert "finished" in answer.err
+
+
+def test_an_interrupt_says_how_to_go_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unrolled.training import loop
+
+    real = loop._Training._end_epoch
+
+    def interrupted(training: loop._Training[object]) -> None:
+        real(training)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop._Training, "_end_epoch", interrupted)
+    out = tmp_path / "run"
+    answer = unrolled("train", "forecast", folder / "load.csv", "--out", out, *OPTIONS)
+    assert answer.status == 130
+    assert answer.err.splitlines()[-1] == f"interrupted; go on with: unrolled train --resume {out}"
+    monkeypatch.undo()
+    answer = unrolled("train", "--resume", out)
+    assert answer.status == 0, answer.err
+    whole = folder / "run" / "model.safetensors"
+    assert (out / "model.safetensors").read_bytes() == whole.read_bytes()
+
+
+def test_kernels_lists_what_runs_each_cell() -> None:
+    answer = unrolled("kernels", "--json")
+    found = json.loads(answer.out)
+    chosen = {(row["cell"], row["device"]): row["backend"] for row in found["table"] if row["chosen"]}
+    assert chosen["elman", "cpu"] == "cpu" and chosen["lstm", "cpu"] == "reference"
+    assert chosen["gru", "cuda"] == "torch"
+    assert found["instruction_sets"][-1] == "portable"
+    assert "elman" in unrolled("kernels").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["train"], ["train", "forecast"], ["evaluate"], ["predict"], ["generate"], ["kernels"], ["demo"]],
+    ids=" ".join,
+)
+def test_every_help_has_an_example(command: list[str]) -> None:
+    answer = unrolled(*command, "--help")
+    assert answer.status == 0
+    assert "Example" in answer.out
+
+
+def test_help_shows_every_option_of_the_configuration_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unrolled.tasks import config_class
+    from unrolled.tasks.config import sections
+
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = unrolled("train", "forecast", "--help").out
+    for section in sections(config_class("forecast")).values():
+        for name in section.model_fields:
+            if name not in ("files", "sha256"):
+                assert f"--{name.replace('_', '-')} " in shown, name
