@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ def run_with_numpy(arrays):
 
 def run_as_before(arrays, before):
     assert np.array_equal(run_with_numpy(arrays), before)
+    assert len(list(Path("/proc/self/task").iterdir())) == 2  # its own and a helper's
 
 
 def test_a_forked_child_has_threads_of_its_own():

@@ -5,9 +5,9 @@
 
 namespace unrolled {
 
-/* Rounding to nearest, subnormal numbers kept, while this lives. A thread's own mode may be another: a
-   library built for speed above all changes it where it is loaded, and torch.set_flush_denormal where it is
-   called. */
+/* Rounding to nearest, subnormal numbers kept, while this lives; threads made meanwhile inherit it. A
+   thread's own mode may be another: a library built for speed above all changes it where it is loaded, and
+   torch.set_flush_denormal where it is called. */
 class StandardArithmetic {
 public:
   StandardArithmetic() {

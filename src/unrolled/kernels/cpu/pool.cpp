@@ -8,8 +8,6 @@
 
 #include <pthread.h>
 
-#include "arithmetic.h"
-
 namespace unrolled::pool {
 
 namespace {
@@ -68,7 +66,6 @@ public:
 
 private:
   [[noreturn]] void wait_and_help() {
-    const StandardArithmetic standard;
     std::unique_lock lock(mutex_);
     for (;;) {
       begin_.wait(lock, [this] { return wanted_ > 0; });
