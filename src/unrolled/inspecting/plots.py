@@ -129,7 +129,7 @@ def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, meas
     kept = validation[list(epochs).index(best_epoch)]
     axes.plot([best_epoch], [kept], "o", color=ORANGE, markersize=8, fillstyle="none", markeredgewidth=1.6)
     axes.annotate(
-        f"kept: epoch {best_epoch}, {kept:.3g}",
+        f"kept: epoch {best_epoch}, {_number(kept)}",
         (best_epoch, kept),
         (0, 14),
         textcoords="offset points",
@@ -198,8 +198,7 @@ def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
         histogram.hist(every, bins=41, color=BLUE)
         histogram.axvline(0, color=INK, linewidth=0.8)
         histogram.set_yticks([])
-        mean, deviation = f"{every.mean():.3g}".replace("-", "−"), f"{every.std():.3g}"
-        histogram.set_xlabel(f"mean {mean}, deviation {deviation}")
+        histogram.set_xlabel(f"mean {_number(every.mean())}, deviation {_number(every.std())}")
         ends = {}
         for (name, values), colour in zip(
             errors.by_step.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
@@ -250,6 +249,10 @@ def _spread(places: Array, least: float) -> Array:
         k = max(1, k - 1)
     middles = [np.mean(group) + least * (np.arange(len(group)) - (len(group) - 1) / 2) for group in groups]
     return np.concatenate([np.empty(0), *middles])
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
 
 
 def _log_where_wide(axes: Axes, values: Array) -> None:

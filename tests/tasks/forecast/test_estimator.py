@@ -303,6 +303,16 @@ def test_forecasting_with_known_future_covariates(strategy):
         forecaster.predict(covariates(rows_after=3))
 
 
+@pytest.mark.parametrize("tiny", [6, 9, 14])
+def test_series_shorter_than_a_direct_horizon_do_no_harm(tiny):
+    """Of a tiny series the covariates of the time to forecast are hardly known, and never read where they are
+    not."""
+    parts = [covariates(T).with_columns(id=pl.lit("long")), covariates(tiny).with_columns(id=pl.lit("tiny"))]
+    forecaster = small(strategy="direct", future="f", horizon=8, id="id", epochs=1).fit(pl.concat(parts))
+    assert all(bool(torch.isfinite(weight).all()) for weight in weights(forecaster).values())
+    assert np.isfinite([row["validation_loss"] for row in forecaster.rows if row["kind"] == "epoch"]).all()
+
+
 def test_several_targets():
     frame = noisy(T).with_columns(z=pl.col("y").shift(1, fill_value=0) * 100)
     forecaster = small(target=("y", "z"), output="quantiles", epochs=1, sample_paths=10).fit(frame)

@@ -35,7 +35,8 @@ def test_every_validation_target_counts_once(window, steps, end, last_only):
     codec, [series], _ = coded(counting(40), train=30, steps=steps)
     validation = Validation([series], [(30, end)], plan(window=window, steps=steps), last_only)
     firsts = []
-    for x, y, counted in validation.windows:
+    for i, row, counted in validation.windows:
+        x, y = validation.window(i, row)
         assert x.shape == (window, 1) and y.shape == (window, steps, 1)
         now, ahead = codec.values(x)[:, 0], codec.values(y)[..., 0]
         np.testing.assert_allclose(ahead, now[:, None] + np.arange(1, steps + 1), atol=1e-4)

@@ -20,6 +20,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from unrolled.batching.calendar import calendar_features
 from unrolled.batching.scaling import Scaler
@@ -42,9 +43,8 @@ Source = str | Path | pl.DataFrame | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Coded:
-    """A series with T targets: y (T, K) as in the file, z (T, K), p (T, P), k (R, U) scaled float32, R ≤ T +
-    F; times (T + F,). Row t can be read where t < R, and forecast from where its S targets exist or are asked
-    for."""
+    """A series with T targets and F further rows: times (T + F,); y (T, K) as in the file; z (T, K), p (T, P)
+    and k (T + F - S, U) scaled, in float32."""
 
     name: str
     times: Times
@@ -57,9 +57,10 @@ class Coded:
         return len(self.y)
 
     def rows(self) -> Tensor:
-        """(min(T, R), K + P + U) the rows x_t."""
-        n = min(len(self.z), len(self.k))
-        return torch.cat([self.z[:n], self.p[:n], self.k[:n]], dim=1)
+        """(T, K + P + U) the rows x_t; k_t is NaN where it is not known."""
+        T = len(self.z)
+        k = pad(self.k[:T], (0, 0, 0, max(0, T - len(self.k))), value=torch.nan)
+        return torch.cat([self.z, self.p, k], dim=1)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Codec:
             known = times[: len(series.target)]
             times = np.concatenate([known, self.step.extend(known, ahead)])
             future = np.zeros((len(times), 0))
-        rows = len(times) - self.steps
+        rows = max(0, len(times) - self.steps)
         names, features = calendar_features(times, self.step)
         g = features[1 : 1 + rows, [names.index(name) for name in self.calendar]]
         f = [future[1 + s : 1 + s + rows] for s in range(self.steps)]

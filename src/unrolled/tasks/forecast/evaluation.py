@@ -79,8 +79,11 @@ def evaluate(
         for name, forecast in backtest.forecasts.items():
             part = (backtest.y[..., columns], _column(forecast, columns), unit, naive_scale[columns], levels)
             head = {"target": target, "forecast": name}
-            rows.append(head | {key: float(value) for key, value in scores(*part, axis=None).items()})
-            by_step.append(head | {key: value.tolist() for key, value in scores(*part, axis=(0, 2)).items()})
+            with np.errstate(over="ignore", invalid="ignore"):  # the verdict tells of forecasts not finite
+                rows.append(head | {key: float(value) for key, value in scores(*part, axis=None).items()})
+                by_step.append(
+                    head | {key: value.tolist() for key, value in scores(*part, axis=(0, 2)).items()}
+                )
     about = {
         "origins": len(backtest.origins),
         "stride": backtest.stride,

@@ -51,8 +51,8 @@ class Validation:
 
     def __init__(self, series: Sequence[Coded], ends: Ends, plan: Plan, last_only: bool) -> None:
         self.plan, self.counted = plan, 1 if last_only else max(1, plan.window // 2)
-        parts = zip(series, ends, strict=True)
-        self.windows = [window for s, (train, end) in parts for window in self._windows(s, train, end)]
+        self.series = [(s.rows(), s.z) for s in series]
+        self.windows = [(i, *place) for i, pair in enumerate(ends) for place in self._places(*pair)]
         if not self.windows:
             train, end = max(ends, key=lambda pair: pair[1] - pair[0])
             raise DataError(
@@ -62,22 +62,28 @@ class Validation:
             )
 
     def __call__(self, network: Network) -> float:
-        return torch.cat(list(self._losses(network))).mean().item()
+        parts = range(0, len(self.windows), VALIDATION_BATCH)
+        return (
+            torch.cat([self._losses(network, slice(at, at + VALIDATION_BATCH)) for at in parts]).mean().item()
+        )
 
-    def _windows(self, series: Coded, train: int, end: int) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """(x (W, I), y (W, S, K), the number of its last rows that count), the latest window first.
+    def window(self, series: int, last: int) -> tuple[Tensor, Tensor]:
+        """x (W, I), y (W, S, K) of the window whose last row is `last`."""
+        (rows, z), W, S = self.series[series], self.plan.window, self.plan.steps
+        return rows[last + 1 - W : last + 1], z[last + 2 - W : last + 1 + S].unfold(0, S, 1).mT
+
+    def _places(self, train: int, end: int) -> Iterator[tuple[int, int]]:
+        """(last row, number of last rows that count) of a series' windows, the latest first.
 
         Rows train-1 … end-1-S count: their targets lie in the validation part.
         """
-        W, S, rows = self.plan.window, self.plan.steps, series.rows()
-        for last in range(end - 1 - S, max(train - 1, W - 1) - 1, -self.counted):
-            targets = series.z[last + 2 - W : last + 1 + S].unfold(0, S, 1).mT
-            yield rows[last + 1 - W : last + 1], targets, min(self.counted, last + 2 - train)
+        for last in range(end - 1 - self.plan.steps, max(train, self.plan.window) - 2, -self.counted):
+            yield last, min(self.counted, last + 2 - train)
 
-    def _losses(self, network: Network) -> Iterator[Tensor]:
+    def _losses(self, network: Network, part: slice) -> Tensor:
         """The losses of the rows that count, in float64."""
+        pairs = [self.window(i, last) for i, last, _ in self.windows[part]]
+        x, y = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
+        counted = torch.tensor([number for _, _, number in self.windows[part]])
         from_end = torch.arange(self.plan.window - 1, -1, -1)
-        for at in range(0, len(self.windows), VALIDATION_BATCH):
-            x, y, counted = zip(*self.windows[at : at + VALIDATION_BATCH], strict=True)
-            losses = row_losses(network, torch.stack(x), torch.stack(y))
-            yield losses[from_end < torch.tensor(counted)[:, None]].double()
+        return row_losses(network, x, y)[from_end < counted[:, None]].double()
