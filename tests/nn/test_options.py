@@ -71,6 +71,15 @@ def test_zoneout_keeps_each_state_at_its_own_rate_and_takes_the_mean_in_evaluati
         torch.testing.assert_close(layer(x, hx)[1][k], mean)
 
 
+@pytest.mark.parametrize("rates", [(0, 0.5), [0.0, 0.5]])
+def test_rates_of_zoneout_are_any_numbers_in_any_sequence(rates):
+    layer = LSTM(3, 4, zoneout=rates).eval()
+    twin = LSTM(3, 4, zoneout=(0.0, 0.5)).eval()
+    twin.load_state_dict(layer.state_dict())
+    x = torch.randn(5, 2, 3)
+    assert torch.equal(layer(x)[0], twin(x)[0])
+
+
 def test_learned_initial_state_stands_for_hx_and_gets_its_gradient():
     layer = LSTM(3, (4, 5), 2, bidirectional=True, learn_initial_state=True)
     names = [name for name, _ in layer.named_parameters() if name.startswith("initial")]

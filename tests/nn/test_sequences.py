@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from unrolled.nn import GRU, LSTM, RNN
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.uint16])
 def test_lengths_are_a_list_or_any_integers(dtype):
     layer, x, lengths = GRU(3, 4), torch.randn(5, 3, 3), [2, 5, 0]
     assert torch.equal(layer(x, lengths=lengths)[0], layer(x, lengths=torch.tensor(lengths, dtype=dtype))[0])

@@ -98,6 +98,19 @@ def test_gradients_for_each_row_by_vmap_of_grad(layer):
         assert_close([found[name][k] for name in p], wanted)
 
 
+def test_gradients_for_each_row_with_a_length_of_its_own(layer):
+    p = {name: q.detach() for name, q in layer.named_parameters()}
+    x, lengths = torch.randn(3, 4, 2, 3), torch.tensor([[4, 1], [2, 0], [3, 3]])
+
+    def loss(p, x, lengths):
+        return functional_call(layer, p, (x,), {"lengths": lengths})[0].square().sum()
+
+    found = vmap(grad(loss), (None, 0, 0))(p, x, lengths)
+    for k, rows in enumerate(x):
+        wanted = grad(loss)(p, rows, lengths[k])
+        assert_close([found[name][k] for name in p], list(wanted.values()))
+
+
 def test_forward_mode_agrees_with_backward(layer):
     p = {name: q.detach() for name, q in layer.named_parameters()}
     x, direction = torch.randn(4, 3, 3), {name: torch.randn_like(q) for name, q in p.items()}

@@ -50,7 +50,9 @@ def sizes_of(hidden_size: Size, bidirectional: bool) -> tuple[int, ...]:
 
 def rates_of(rates: Rates, cell: Cell) -> tuple[float, ...]:
     """One rate for each state of the cell."""
-    return rates if isinstance(rates, tuple) else (float(rates),) * len(cell.states)
+    if isinstance(rates, (int, float)):
+        return (float(rates),) * len(cell.states)
+    return tuple(float(rate) for rate in rates)
 
 
 def size_refusals(input_size: int, hidden_size: Size, num_layers: int, bidirectional: bool) -> Refusals:

@@ -57,11 +57,12 @@ def _checked(lengths: Lengths, x: Tensor) -> Tensor:
     if given.shape != (B,) or not (empty or _is_integer(given)):
         kind = f"{given.dtype} of shape {tuple(given.shape)}"
         raise ValueError(f"lengths are {kind}; wanted one integer for each of the {B} rows")
+    given = given.to(torch.int64)  # not every integer type has a smallest and a largest
     if not empty and _has_values(given):
         low, high = int(given.min()), int(given.max())
         if low < 0 or high > T:
             raise ValueError(f"lengths run from {low} to {high}; wanted 0 to {T}, the steps of the input")
-    return given.to(x.device, torch.int64)
+    return given.to(x.device)
 
 
 def _is_integer(given: Tensor) -> bool:
@@ -70,7 +71,14 @@ def _is_integer(given: Tensor) -> bool:
 
 def _has_values(given: Tensor) -> bool:
     """Whether Python may look at the numbers: not while torch traces, and not inside vmap."""
-    return not (torch.compiler.is_compiling() or torch._C._functorch.is_batchedtensor(given))
+    if torch.compiler.is_compiling():
+        return False
+    wrapper = torch._C._functorch
+    while wrapper.is_functorch_wrapped_tensor(given):  # vmap may stand behind grad
+        if wrapper.is_batchedtensor(given):
+            return False
+        given = wrapper.get_unwrapped(given)
+    return True
 
 
 def _pack(y: Tensor, like: PackedSequence, lengths: Tensor | None) -> PackedSequence:
