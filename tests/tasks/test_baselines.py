@@ -90,3 +90,9 @@ def test_autocorrelation_by_hand():
     # Changes 1, -1, 1, -1, 1, -1, centred already: products at lag 1 are -5 of 6, at lag 2 are 4 of 6.
     y = np.array([0.0, 1, 0, 1, 0, 1, 0])[:, None]
     assert autocorrelation([y]) == pytest.approx([1, -5 / 6, 4 / 6])
+
+
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_a_season_does_not_depend_on_the_unit(unit: float):
+    y = np.sin(np.arange(96.0)[:, None] * np.pi / 6) + np.random.default_rng(0).normal(size=(96, 1)) / 9
+    assert autocorrelation([unit * y]) == pytest.approx(autocorrelation([y]))

@@ -15,6 +15,11 @@ def test_point_metrics():
     assert metrics.mase(Y, F, np.array(2.0)) == 0.5
 
 
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_rmse_of_values_whose_squares_do_not_exist(unit: float):
+    assert metrics.rmse(unit * Y, unit * F) / unit == pytest.approx(np.sqrt(10 / 4))
+
+
 def test_smape_goes_from_0_to_200():
     assert metrics.smape(np.array([5.0]), np.array([-1.0])) == 200
     assert metrics.smape(np.array([0.0]), np.array([0.0])) == 0

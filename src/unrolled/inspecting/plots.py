@@ -53,6 +53,13 @@ NO_METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
 }
+# The model's line, then those of the baselines; dashed and dotted, as persistence and drift often coincide.
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": BLUE, "linewidth": 2.0},
+    {"color": ORANGE, "linewidth": 1.1, "linestyle": "--"},
+    {"color": GREEN, "linewidth": 1.1},
+    {"color": PURPLE, "linewidth": 1.1, "linestyle": ":"},
+)
 # A logarithmic axis is easier to read than a linear one where values span more than this ratio.
 LOG_RATIO = 10
 
@@ -194,26 +201,28 @@ def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
         over_time.plot(errors.times, errors.mean, color=BLUE, linewidth=0.9)
         over_time.set_ylabel(f"{errors.name}: forecast − truth")
         _date_axis(over_time, errors.times)
-        every = errors.every[np.isfinite(errors.every)]
-        histogram.hist(every, bins=41, color=BLUE)
-        histogram.axvline(0, color=INK, linewidth=0.8)
-        histogram.set_yticks([])
-        histogram.set_xlabel(f"mean {_number(every.mean())}, deviation {_number(every.std())}")
-        ends = {}
-        for (name, values), colour in zip(
-            errors.by_step.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
-        ):
-            width = 2.0 if name == next(iter(errors.by_step)) else 1.1
-            by_step.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=width)
-            ends[name] = (values[-1], colour)
+        _draw_histogram(histogram, errors.every[np.isfinite(errors.every)])
+        for (name, values), look in zip(errors.by_step.items(), LOOKS, strict=False):
+            by_step.plot(np.arange(1, len(values) + 1), values, label=name, **look)
         by_step.set_xlabel(ahead)
-        by_step.xaxis.set_major_locator(MaxNLocator(integer=True))
         by_step.set_ylim(bottom=0)
-        _name_ends(by_step, ends)
+        by_step.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _name_ends(
+            by_step,
+            {str(line.get_label()): (line.get_ydata()[-1], line.get_color()) for line in by_step.lines},
+        )
     grid[0, 0].set_title("Mean error of each forecast")
     grid[0, 1].set_title("Error of every step")
     grid[0, 2].set_title("RMSE of each step ahead")
     return figure
+
+
+def _draw_histogram(axes: Axes, errors: Array) -> None:
+    axes.hist(errors, bins=41, color=BLUE)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks([])
+    if len(errors):
+        axes.set_xlabel(f"mean {_number(errors.mean())}, deviation {_number(errors.std())}")
 
 
 def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
@@ -252,7 +261,8 @@ def _spread(places: Array, least: float) -> Array:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+    return text.replace("-", "−")
 
 
 def _log_where_wide(axes: Axes, values: Array) -> None:

@@ -90,6 +90,7 @@ def _products(y: Array, lags: int) -> Array:
     """y (T, K) -> (lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d, by the Fourier transform."""
     changes = np.diff(y, axis=0)
     changes = changes - changes.mean(0)
+    changes = np.ldexp(changes, -np.frexp(np.max(np.abs(changes), 0))[1])  # squares neither infinite nor lost
     spectrum = np.fft.rfft(changes, 2 * max(len(changes), lags + 1), axis=0)
     return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[: lags + 1])
 

@@ -29,7 +29,10 @@ def mae(y: Array, f: Array, axis: Axis = None) -> Array:
 
 
 def rmse(y: Array, f: Array, axis: Axis = None) -> Array:
-    return np.asarray(np.sqrt(np.mean((y - f) ** 2, axis)))
+    """Errors are divided by a power of two before they are squared: no square is infinite, or lost to 0."""
+    error = y - f
+    _, exponent = np.frexp(np.max(np.abs(error)))
+    return np.asarray(np.ldexp(np.sqrt(np.mean(np.ldexp(error, -exponent) ** 2, axis)), exponent))
 
 
 def smape(y: Array, f: Array, axis: Axis = None) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from unrolled.files.series import Series, SeriesFile
 from unrolled.inspecting import plots
 from unrolled.inspecting.plots import Drawn, Errors, Stretch
+from unrolled.tasks import metrics
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.evaluation import Evaluation
@@ -105,7 +106,7 @@ def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile) -> Errors:
         file.series[test.series[rows[0]]].times[test.origins[rows]],
         errors[MODEL].mean(1),
         errors[MODEL].reshape(-1),
-        {forecast: np.sqrt((error**2).mean(0)) for forecast, error in errors.items()},
+        {forecast: metrics.rmse(error, np.zeros(1), 0) for forecast, error in errors.items()},
     )
 
 
