@@ -1,11 +1,14 @@
 """The commands on a small series, one after another as a user would."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+from unrolled.cli import printing
 
 from .command import unrolled
 
@@ -181,3 +184,8 @@ def test_help_shows_every_option_of_the_configuration_in_full(monkeypatch: pytes
         for name in section.model_fields:
             if name not in ("files", "sha256"):
                 assert f"--{name.replace('_', '-')} " in shown, name
+
+
+def test_numbers_of_any_size_stand_short_in_a_table() -> None:
+    shown = [printing._shown(value) for value in (0.123456, 12345.6, -2.5e40, math.inf, math.nan)]
+    assert shown == ["0.1235", "12346", "-2.5e+40", "inf", "nan"]

@@ -81,7 +81,10 @@ def autocorrelation(parts: Sequence[Array]) -> Array:
     lags = max(len(part) for part in parts) // 3
     if not lags:
         return np.zeros(1)
-    products = np.sum([_products(part, lags) for part in parts if len(part) > 2], axis=0)
+    parts = [part for part in parts if len(part) > 2]
+    # A power of two for each target brings it near 1: no square is infinite, or lost to 0.
+    _, exponent = np.frexp(np.max([np.abs(part).max(0) for part in parts], axis=0))
+    products = np.sum([_products(np.ldexp(part, -exponent), lags) for part in parts], axis=0)
     changing = products[:, products[0] > 0]
     return np.asarray(np.mean(changing / changing[0], axis=1)) if changing.size else np.zeros(lags + 1)
 
@@ -90,7 +93,6 @@ def _products(y: Array, lags: int) -> Array:
     """y (T, K) -> (lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d, by the Fourier transform."""
     changes = np.diff(y, axis=0)
     changes = changes - changes.mean(0)
-    changes = np.ldexp(changes, -np.frexp(np.max(np.abs(changes), 0))[1])  # squares neither infinite nor lost
     spectrum = np.fft.rfft(changes, 2 * max(len(changes), lags + 1), axis=0)
     return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[: lags + 1])
 
