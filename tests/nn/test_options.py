@@ -208,3 +208,8 @@ def test_impossible_combinations_are_refused_by_name(case):
 def test_an_option_of_another_cell_is_refused():
     with pytest.raises(TypeError, match="peephole"):
         GRU(3, 4, peephole=True)
+
+
+def test_projected_outputs_of_one_size_merge_whatever_the_hidden_sizes():
+    layer = LSTM(3, (5, 6), bidirectional=True, proj_size=2, merge="sum")
+    assert layer(torch.randn(4, 2, 3))[0].shape == (4, 2, 2)

@@ -73,3 +73,11 @@ def test_wrong_shapes_are_refused():
 
 def test_repr_shows_what_is_not_the_default():
     assert repr(LSTMCell(5, 7, bias=False, peephole=True)) == "LSTMCell(5, 7, bias=False, peephole=True)"
+
+
+def test_a_wrong_state_or_dtype_is_refused():
+    x = torch.randn(2, 3)
+    with pytest.raises(ValueError, match=r"hx is not a tuple \(h, c\)"):
+        LSTMCell(3, 4)(x, torch.zeros(2, 2, 4))
+    with pytest.raises(ValueError, match=r"input is torch\.float64; this cell computes in torch\.float32"):
+        GRUCell(3, 4)(x.double())

@@ -171,3 +171,14 @@ def test_half_precision_and_other_devices_run_through_the_reference():
     assert y.shape == (4, 2, 5) and y.device.type == "meta"
     layer = RNN(3, 5).bfloat16()
     assert layer(torch.randn(4, 2, 3).bfloat16())[0].dtype == torch.bfloat16
+
+
+def test_autocast_does_not_round_second_derivatives_of_the_kernel():
+    layer, x = RNN(3, 4), torch.randn(5, 2, 3, requires_grad=True)
+
+    def second(enabled):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            (first,) = torch.autograd.grad(layer(x)[0].square().sum(), x, create_graph=True)
+            return torch.autograd.grad(first.square().sum(), x)[0]
+
+    assert torch.equal(second(True), second(False))

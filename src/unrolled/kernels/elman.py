@@ -237,8 +237,9 @@ def _derive_again(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
     def gradient(dy: Tensor, dh_last: Tensor, *p: Tensor) -> tuple[Tensor, ...]:
         return wanted(vjp(reference, *p)[1]((dy, dh_last)))
 
-    pull = vjp(gradient, dy, dh_last, x, h0, weight_ih, weight_hh, bias)[1]
-    d_dy, d_dh_last, dx, dh0, d_ih, d_hh, d_bias = pull(wanted(cotangents))
+    with torch.autocast(y.device.type, enabled=False):  # as the first derivative, in the weights' dtype
+        pull = vjp(gradient, dy, dh_last, x, h0, weight_ih, weight_hh, bias)[1]
+        d_dy, d_dh_last, dx, dh0, d_ih, d_hh, d_bias = pull(wanted(cotangents))
     d_biases = (None if b is None else d_bias for b in (bias_ih, bias_hh))
     return dx, dh0, d_ih, d_hh, *d_biases, None, None, d_dy, d_dh_last, None, None, None, None
 

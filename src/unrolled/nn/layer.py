@@ -82,7 +82,8 @@ class SequenceModule(nn.Module, ABC):
         length 0 gives its initial state back. With `return_states` a third result holds every step's states
         by name, in the form of the output.
 
-        Raises ValueError for a wrong size, dtype or length, and where the named backend cannot run this call.
+        Raises ValueError for a wrong size, dtype or length, and where the named backend cannot run it. While
+        torch traces, it sees no values of a tensor of lengths: those out of range are then cut to 0 to T.
         """
         x, layout = sequences.enter(input, lengths, self.batch_first)
         self._check_input(x)

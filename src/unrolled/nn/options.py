@@ -69,7 +69,10 @@ def size_refusals(input_size: int, hidden_size: Size, num_layers: int, bidirecti
     ]
 
 
-def direction_refusals(hidden_size: Size, bidirectional: bool, reverse: bool, merge: str) -> Refusals:
+def direction_refusals(
+    cell: Cell, hidden_size: Size, bidirectional: bool, reverse: bool, merge: str
+) -> Refusals:
+    outputs = {cell.state_sizes(H)[0] for H in sizes_of(hidden_size, bidirectional)}
     return [
         (
             bidirectional and reverse,
@@ -83,7 +86,7 @@ def direction_refusals(hidden_size: Size, bidirectional: bool, reverse: bool, me
             "merge; leave merge out",
         ),
         (
-            merge != "concat" and len(set(sizes_of(hidden_size, bidirectional))) > 1,
+            merge != "concat" and len(outputs) > 1,
             f"merge={merge!r} and hidden_size={hidden_size} exclude each other: it needs two outputs of one "
             "size; use merge='concat' or equal sizes",
         ),

@@ -93,7 +93,9 @@ class Recurrent(SequenceModule):
     def _check_options(self) -> None:
         o = options
         refuse(o.size_refusals(self.input_size, self.hidden_size, self.num_layers, self.bidirectional))
-        refuse(o.direction_refusals(self.hidden_size, self.bidirectional, self.reverse, self.merge))
+        refuse(
+            o.direction_refusals(self.cell, self.hidden_size, self.bidirectional, self.reverse, self.merge)
+        )
         refuse(
             o.dropout_refusals(
                 self.dropout, self.num_layers, self.recurrent_dropout, self.variational_dropout

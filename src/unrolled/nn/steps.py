@@ -41,18 +41,24 @@ class Step(nn.Module):
             {name: getattr(self, name) for name in self._names}, 1 / math.sqrt(self.hidden_size)
         )
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
+    def step(self, x: Tensor, state: Tensor | tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
         """x (B, I) or (I,), each state (B, H) or (H,), zeros if None -> the new states, likewise."""
         if x.dim() not in (1, 2) or x.shape[-1] != self.input_size:
             raise ValueError(f"input has shape {tuple(x.shape)}; wanted (B, {self.input_size}) or without B")
+        kinds = self.cell.states
+        if state is not None and (isinstance(state, Tensor) or len(state) != len(kinds)):
+            raise ValueError(f"hx is not a tuple ({', '.join(kinds)}); hand in one tensor for each")
         p = {name: getattr(self, name) for name in self._names}
+        dtype = None if dispatch.autocasting(x.device.type) else p["weight_hh"].dtype
+        if dtype is not None and x.dtype != dtype:
+            raise ValueError(f"input is {x.dtype}; this cell computes in {dtype}; convert one of them")
         rows = x if x.dim() == 2 else x.unsqueeze(0)
-        sizes = dict(zip(self.cell.states, self.cell.state_sizes(self.hidden_size), strict=True))
+        sizes = dict(zip(kinds, self.cell.state_sizes(self.hidden_size), strict=True))
         if state is None:
             named = states.zeros(sizes, rows.shape[0], p["weight_hh"])
         else:
             named = dict(zip(sizes, (s if x.dim() == 2 else s.unsqueeze(0) for s in state), strict=True))
-            states.check(named, sizes, rows.shape[0], None)
+            states.check(named, sizes, rows.shape[0], dtype)
         call = Call(self.cell, rows.unsqueeze(0), tuple(named.values()), p)
         last = dispatch.run(call, self.backend).last
         return last if x.dim() == 2 else tuple(s.squeeze(0) for s in last)

@@ -1,6 +1,8 @@
 """The threads behind the kernels: several callers at once, a forked child, another floating-point mode."""
 
 import multiprocessing
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,3 +68,24 @@ def test_flushing_of_subnormal_numbers_elsewhere_changes_no_bit(two_threads):
     finally:
         torch.set_flush_denormal(False)
     assert torch.equal(got, want)
+
+
+WITHOUT_THREADS = """
+import os, resource, torch
+from unrolled.kernels.elman import elman
+torch.manual_seed(0)
+x, h0, w, u = torch.randn(60, 64, 8), torch.randn(64, 128), torch.randn(128, 8), torch.randn(128, 128)
+torch.set_num_threads(1)
+wanted = elman(x, h0, w, u)[0]
+torch.set_num_threads(64)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+if os.getuid() == 0:
+    os.setuid(65534)  # the limit does not bind root
+y = elman(x, h0, w, u)[0]
+torch.set_num_threads(1)  # torch's own threads do need to start
+assert torch.equal(y, wanted)
+"""
+
+
+def test_where_no_thread_can_be_started_the_caller_does_it_all():
+    subprocess.run([sys.executable, "-c", WITHOUT_THREADS], check=True)

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include <pthread.h>
@@ -49,8 +50,7 @@ public:
     const std::unique_lock turn(turn_, std::try_to_lock);
     if (!turn)
       return false;
-    for (; threads_ < helpers; ++threads_)
-      std::thread([this] { wait_and_help(); }).detach();
+    start(helpers);
     {
       const std::lock_guard lock(mutex_);
       job_ = &job;
@@ -65,6 +65,15 @@ public:
   }
 
 private:
+  /* Has up to `helpers` threads; fewer where the system gives no more: the caller does their share. */
+  void start(Index helpers) {
+    try {
+      for (; threads_ < helpers; ++threads_)
+        std::thread([this] { wait_and_help(); }).detach();
+    } catch (const std::system_error&) {
+    }
+  }
+
   [[noreturn]] void wait_and_help() {
     std::unique_lock lock(mutex_);
     for (;;) {
