@@ -96,6 +96,8 @@ def test_predict_goes_on_after_the_end(folder: Path) -> None:
     assert frame["time"].to_list() == [np.datetime64("2024-03-09T08") + h for h in range(4)]
     assert (frame["q0.05"] < frame["forecast"]).all() and (frame["forecast"] < frame["q0.95"]).all()
     printed = json.loads(unrolled("predict", folder / "run", folder / "newer.csv", "--json").out)
+    assert printed[0]["time"] == "2024-03-09T08:00:00"
+    assert "2024-03-09T08:00:00,load [MW]," in (folder / "next.csv").read_text()
     assert [row["forecast"] for row in printed] == pytest.approx(frame["forecast"].to_list())
 
 

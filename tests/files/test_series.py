@@ -454,3 +454,17 @@ def test_random_series_with_holes_come_back_on_the_grid(data):
         wanted = [truth[series.name].get(k, 0.0) for k in range(first, 23)]
         assert series.target[:, 0].tolist() == wanted
         assert series.times.tolist() == [7 + step * k for k in range(first, 23)]
+
+
+def test_a_time_column_that_cannot_be_read_is_named_in_a_note():
+    days = [f"{day}.01.2024" for day in range(10, 20)]
+    file = read_series(pl.DataFrame({"Time": days, "y": [float(n) for n in range(10)]}), targets=("y",))
+    assert any("column 'Time' holds no times that can be read, such as '10.01.2024'" in n for n in file.notes)
+
+
+@pytest.mark.parametrize("header", ["2024-01-01,1.5", "2024-01-01T00:00:00;10,03", "1,2,3", "-1e5\t2024-01"])
+def test_a_file_without_a_header_is_refused(tmp_path, header):
+    path = tmp_path / "in.csv"
+    path.write_text(f"{header}\n" * 3)
+    with pytest.raises(DataError, match=r"in\.csv, line 1: wanted names, got values .*add a header line"):
+        read_series(path, targets=())

@@ -54,7 +54,7 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
         write_frame(data, out)
         note(f"wrote {len(data)} rows to {out}")
     if json:
-        as_json(data.to_dicts())
+        as_json(_times_as_text(data).to_dicts())
     elif out is None:
         table(data.head(ROWS_SHOWN).to_dicts())
         if len(data) > ROWS_SHOWN:
@@ -71,8 +71,15 @@ def write_frame(data: "pl.DataFrame", out: Path) -> None:
     if out.suffix not in writers:
         raise ConfigError(f"{out}: wanted a name that ends in {', '.join(writers)}, got {out.name!r}")
     memory = io.BytesIO()
-    getattr(data, writers[out.suffix])(memory)
+    getattr(data if out.suffix == ".parquet" else _times_as_text(data), writers[out.suffix])(memory)
     atomic.write_bytes(out, memory.getvalue())
+
+
+def _times_as_text(data: "pl.DataFrame") -> "pl.DataFrame":
+    """ISO 8601, with fractions of a second only where there are any."""
+    import polars.selectors as select
+
+    return data.with_columns(select.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.f"))
 
 
 def _shown(value: Any) -> str:

@@ -2,6 +2,7 @@
 is found, and a note says so.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,8 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.table import Table, is_numeric
 from unrolled.files.times import form
 from unrolled.files.wording import listed, shown
+
+_VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
 
 ROWS = "rows"  # given as the time column: the rows are the steps, whatever columns there are
 
@@ -55,6 +58,7 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
     Raises ConfigError where a column has two parts, DataError where one is missing or no target can be told.
     """
     _check_distinct(asked.named)
+    _check_header(table)
     rows = asked.time == ROWS and ROWS not in table.frame.columns
     roles = replace(asked, time=None) if rows else asked
     for column, _ in roles.named:
@@ -66,10 +70,22 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
             notes.append(f"time: column {shown(roles.time)}")
     if roles.time is None:
         notes.append("time: none, the rows of a series are its steps 0, 1, 2 …")
+        notes += (
+            []
+            if rows
+            else [_not_a_time(table, column) for column in _open_columns(table, roles) if _usual(column)]
+        )
     if not roles.targets:
         roles = replace(roles, targets=(_find_target(table, roles),))
         notes.append(f"target: column {shown(roles.targets[0])}")
     return roles, notes
+
+
+def _check_header(table: Table) -> None:
+    """A CSV that begins with values would lose its first row to the names."""
+    names = table.frame.columns
+    if table.lines is not None and all(_VALUE.fullmatch(name) for name in names):
+        raise DataError(f"{table.name}, line 1: wanted names, got values ({names[0]} …); add a header line")
 
 
 def _check_distinct(named: Sequence[tuple[str, str]]) -> None:
@@ -95,6 +111,19 @@ def _find_time(table: Table, roles: Roles) -> str | None:
             if column.casefold() == usual and found in accepted:
                 return column
     return next((column for column, found in forms.items() if found == "instants"), None)
+
+
+def _usual(column: str) -> bool:
+    return column.casefold() in _TIME_NAMES
+
+
+def _not_a_time(table: Table, column: str) -> str:
+    cell = table.frame[column].drop_nulls().head(1).to_list()
+    example = f", such as {shown(str(cell[0]))}" if cell else ""
+    return (
+        f"column {shown(column)} holds no times that can be read{example}; write them as 2024-12-31 or "
+        "2024-12-31T18:00:00 to have a calendar, and gaps and duplicates checked"
+    )
 
 
 def _find_target(table: Table, roles: Roles) -> str:

@@ -13,6 +13,7 @@ from unrolled.files.delimited import read_delimited
 from unrolled.files.wording import counted, listed, nearest, shown
 
 MISSING = ("", "na", "nan", "null")
+DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 
 # First bytes of files that are often taken for tables: what they are, and what to do.
 _FOREIGN = {
@@ -64,7 +65,12 @@ class Table:
                 f"{self.name}, column {shown(column)}: wanted numbers, got {cells.dtype} values; name another"
             )
         values, wrong = _cast(cells)
-        remedy = "correct the cell, or leave it empty if the value is missing"
+        commas = cells.dtype == pl.String and bool(cells.str.contains(DECIMAL_COMMA).any())
+        remedy = (
+            "write decimal points, not commas"
+            if commas
+            else "correct the cell, or leave it empty if the value is missing"
+        )
         self.refuse(column, wrong, "wanted a finite number with a decimal point, got {}", remedy)
         return values.fill_null(np.nan).to_numpy()
 

@@ -200,7 +200,7 @@ def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
         over_time.axhline(0, color=GREY, linewidth=0.8)
         over_time.plot(errors.times, errors.mean, color=BLUE, linewidth=0.9)
         over_time.set_ylabel(f"{errors.name}: forecast − truth")
-        _date_axis(over_time, errors.times)
+        _date_axis(over_time, errors.times, most=4)
         _draw_histogram(histogram, errors.every[np.isfinite(errors.every)])
         for (name, values), look in zip(errors.by_step.items(), LOOKS, strict=False):
             by_step.plot(np.arange(1, len(values) + 1), values, label=name, **look)
@@ -273,10 +273,11 @@ def _log_where_wide(axes: Axes, values: Array) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _date_axis(axes: Axes, times: Array) -> None:
+def _date_axis(axes: Axes, times: Array, most: int = 9) -> None:
+    """At most so many labels: as fit side by side."""
     if times.dtype.kind == "M":
-        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(maxticks=most)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
