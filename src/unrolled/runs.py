@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from unrolled import __version__
 from unrolled.errors import RunError
 from unrolled.files import atomic
-from unrolled.files.tensors import read_arrays, read_tensors, require, write_arrays, write_tensors
+from unrolled.files.tensors import MODEL_KIND, read_arrays, read_tensors, require, write_arrays, write_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from unrolled.training.history import Row
 
 FORMAT = 1
-MODEL_KIND = "model 1"
 ARRAYS_KIND = "arrays 1"
 HEAD = ("format", "task", "unrolled")
 OWN_FILES = ("model.safetensors", "environment.json")

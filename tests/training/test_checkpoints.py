@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from unrolled.errors import RunError
-from unrolled.files.tensors import read_tensors, write_tensors
-from unrolled.runs import MODEL_KIND
+from unrolled.files.tensors import MODEL_KIND, read_tensors, write_tensors
 from unrolled.training.checkpoints import KIND, Checkpoint, Checkpoints
 from unrolled.training.config import TrainingConfig
 from unrolled.training.history import Progress, read_rows

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.", show_default=False)]
+from unrolled.cli.shared import Json, Out
+
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
 Files = Annotated[list[Path] | None, typer.Argument(metavar="[FILES]", help="CSV or Parquet files.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder to make (runs/TASK-FILE).")]
 
 app = typer.Typer(
     name="unrolled",

@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperCommand
 
 from unrolled.cli import printing
-from unrolled.cli.app import Json, Out
 from unrolled.cli.options import add_options
+from unrolled.cli.shared import Json, Out
 from unrolled.errors import ConfigError
 from unrolled.runs import HEAD, Run
 from unrolled.tasks import TASKS, config_class, estimator_class

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ENTRY = "unrolled"
+MODEL_KIND = "model 1"  # of the weights alone, in a run and its best checkpoint
 
 
 def write_tensors(path: Path, kind: str, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any]) -> None:

@@ -23,8 +23,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from unrolled.errors import RunError
-from unrolled.files.tensors import read_tensors, require, write_tensors
-from unrolled.runs import MODEL_KIND
+from unrolled.files.tensors import MODEL_KIND, read_tensors, require, write_tensors
 from unrolled.training.history import Progress, Row, write_rows
 from unrolled.training.state import State, put_together, take_apart
 

@@ -1,0 +1,9 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.", show_default=False)]
+Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder to make (runs/TASK-FILE).")]
