@@ -16,8 +16,8 @@ frame = pl.DataFrame(
         "load": 10 + np.sin(2 * np.pi * hours / 24) + (hours % 168 < 120) + noise,
     }
 )
-forecaster = Forecaster(
-    target="load", horizon=24, cell="rnn", hidden=32, epochs=15, output="gaussian", threads=1
-).fit(frame)
+forecaster = Forecaster(target="load", horizon=24, cell="rnn", hidden=32, epochs=15, output="gaussian").fit(
+    frame
+)
 print(*forecaster.evaluation.verdict, sep="\n")
 print(forecaster.predict().select("time", "forecast", "q0.05", "q0.95").head(4))

@@ -12,7 +12,6 @@ OPTIONS = {
     "residual": False,
     "learning_rate": 0.005,
     "patience": 40,
-    "threads": 1,
 }
 
 

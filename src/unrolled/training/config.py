@@ -37,8 +37,8 @@ class TrainingConfig(BaseModel):
     )
     clip: float = Field(default=1.0, ge=0, description="largest global gradient norm; 0 = no clipping")
     seed: int = Field(default=0, ge=0, lt=2**63, description="number that everything random follows from")
-    threads: int | None = Field(
-        default=None, ge=1, le=4096, description="processor threads (as many as torch takes by itself)"
+    threads: int = Field(
+        default=1, ge=1, le=4096, description="processor threads; another number may round differently"
     )
     checkpoint_seconds: float = Field(
         default=60.0, ge=0, description="write a checkpoint this often within an epoch, in seconds"
@@ -60,11 +60,6 @@ class TrainingConfig(BaseModel):
         return DEFAULT_EPOCHS if self.minutes is None else NO_LIMIT
 
     def settled(self) -> "TrainingConfig":
-        """The same with what was left open as numbers, for a config.toml that repeats a training exactly.
-
-        The thread count is part of that: sums over a batch are split among threads.
-        """
-        import torch
-
+        """The same with what was left open as numbers, for a config.toml that repeats a training exactly."""
         epochs = self.epochs if self.epoch_limit == NO_LIMIT else self.epoch_limit
-        return self.model_copy(update={"epochs": epochs, "threads": self.threads or torch.get_num_threads()})
+        return self.model_copy(update={"epochs": epochs})
