@@ -155,6 +155,20 @@ def test_an_interrupt_says_how_to_go_on(
     assert (out / "model.safetensors").read_bytes() == whole.read_bytes()
 
 
+def test_an_interrupt_before_there_is_a_run_promises_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unrolled.tasks.forecast import estimator
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimator, "prepare", interrupted)
+    answer = unrolled("train", "forecast", folder / "load.csv", "--out", tmp_path / "run", *OPTIONS)
+    assert answer.status == 130
+    assert answer.err == "" and not list(tmp_path.iterdir())
+
+
 def test_kernels_lists_what_runs_each_cell() -> None:
     answer = unrolled("kernels", "--json")
     found = json.loads(answer.out)

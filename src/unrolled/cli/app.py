@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from unrolled.cli.shared import Json, Out
+from unrolled.cli.shared import Json, Out, OutFile
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
 Files = Annotated[list[Path] | None, typer.Argument(metavar="[FILES]", help="CSV or Parquet files.")]
@@ -84,10 +84,7 @@ def evaluate(run: RunFolder, files: Files = None, json: Json = False) -> None:
 def predict(
     run: RunFolder,
     files: Files = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write."),
-    ] = None,
+    out: OutFile = None,
     json: Json = False,
 ) -> None:
     """Predict what follows the end of the files, or of what the model was trained on."""
@@ -108,10 +105,7 @@ def generate(
         bool, typer.Option("--sample", help="Draw from the distribution, not its middle.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Number that what is drawn follows from.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write."),
-    ] = None,
+    out: OutFile = None,
     json: Json = False,
 ) -> None:
     """Let a model go on by itself, each output its next input."""

@@ -40,13 +40,12 @@ def add_options(
 
 
 def _option(name: str, field: FieldInfo, section: str) -> Any:
-    flat = "--" + name.replace("_", "-")
     kinds = list(_members(field.annotation))
     many = any(typing.get_origin(kind) in (list, tuple) for kind in kinds)
     switch = kinds == [bool] and not _usually_on(field)
     kind = bool | None if switch else list[str] | None if many else str | None
     option = typer.Option(
-        flat,
+        "--" + name.replace("_", "-"),
         help=_help(field),
         metavar=None if switch else _metavar(kinds),
         show_default=False,

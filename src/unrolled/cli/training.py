@@ -77,7 +77,8 @@ def _fit(estimator: Any, folder: Path, json: bool, **how: Path) -> None:
     try:
         estimator.fit(**how, report=reporter(silent=json))
     except (KeyboardInterrupt, SystemExit):
-        printing.note(f"interrupted; go on with: unrolled train --resume {folder}")
+        if folder.exists():  # not yet while the data are read
+            printing.note(f"interrupted; go on with: unrolled train --resume {folder}")
         raise
     found = estimator.evaluation if estimator.config.data.test else None
     if json:

@@ -70,11 +70,8 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
             notes.append(f"time: column {shown(roles.time)}")
     if roles.time is None:
         notes.append("time: none, the rows of a series are its steps 0, 1, 2 …")
-        notes += (
-            []
-            if rows
-            else [_not_a_time(table, column) for column in _open_columns(table, roles) if _usual(column)]
-        )
+        unread = [] if rows else [column for column in _open_columns(table, roles) if _usual(column)]
+        notes += [_not_a_time(table, column) for column in unread]
     if not roles.targets:
         roles = replace(roles, targets=(_find_target(table, roles),))
         notes.append(f"target: column {shown(roles.targets[0])}")
