@@ -78,6 +78,8 @@ class LSTM(Cell):
             "cells_per_block": self.cells_per_block > 1,
             "coupled_input_forget": self.coupled_input_forget,
             "layer_norm": self.layer_norm,
+            "cells_per_block with peephole": self.cells_per_block > 1 and self.peephole,
+            "cells_per_block with layer_norm": self.cells_per_block > 1 and self.layer_norm,
         }
         return frozenset(name for name, on in wanted.items() if on)
 

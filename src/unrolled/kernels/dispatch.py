@@ -9,7 +9,7 @@ the first row does that is automatic on the device and computes all that the cal
 import importlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # torch is not needed to read the table
@@ -33,32 +33,37 @@ def _missing_extension() -> str | None:
 MISSING = _missing_extension()
 
 
-def _cpu_elman(call: "Call") -> "Result":
-    from unrolled.cells import Elman, Result
-    from unrolled.kernels.elman import elman
+def _cpu(calls: "Sequence[Call]") -> "Result":
+    from unrolled.kernels.recurrence import recurrence
 
-    assert isinstance(call.cell, Elman)
-    y, h = elman(
-        call.x,
-        call.state[0],
-        **call.parameters,
-        lengths=call.lengths,
-        nonlinearity=call.cell.nonlinearity,
-        reverse=call.reverse,
-    )
-    return Result(y, (h,), (y,) if call.return_states else None)
+    if len(calls) == 1 or calls[0].x is calls[1].x:
+        return recurrence(calls)
+    return _side_by_side([recurrence([call]) for call in calls])
 
 
-def _torch_operator(call: "Call") -> "Result":
+def _torch_operator(calls: "Sequence[Call]") -> "Result":
     from unrolled.kernels.aten import unroll
 
-    return unroll(call)
+    return _side_by_side([unroll(call) for call in calls])
 
 
-def _reference(call: "Call") -> "Result":
+def _reference(calls: "Sequence[Call]") -> "Result":
     from unrolled.cells import unroll
+    from unrolled.kernels.chunks import unroll_in_chunks
 
-    return unroll(call)
+    return _side_by_side([unroll_in_chunks(call) if call.keep_every else unroll(call) for call in calls])
+
+
+def _side_by_side(results: "list[Result]") -> "Result":
+    """Of both directions, one."""
+    import torch
+
+    if len(results) == 1:
+        return results[0]
+    y = torch.cat([result.y for result in results], -1)
+    last = tuple(state for result in results for state in result.last)
+    states = tuple(state for result in results for state in result.states or ())
+    return results[0]._replace(y=y, last=last, states=states or None)
 
 
 class Row(NamedTuple):
@@ -70,7 +75,7 @@ class Row(NamedTuple):
     dtypes: frozenset[str] | None
     automatic: frozenset[str] | None  # the devices where it is taken without being named
     takes: frozenset[str] | None  # what it computes beyond the plain equations
-    run: "Callable[[Call], Result]"
+    run: "Callable[[Sequence[Call]], Result]"  # of one direction, or of both
 
     def reason(self, device: str, dtype: str, wants: frozenset[str]) -> str | None:
         """Why this row cannot run such a call, in words, or None where it can."""
@@ -87,10 +92,13 @@ class Row(NamedTuple):
 
 # Wants are a cell's own (Cell.wants) and those of `wants` below.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
-KERNEL = frozenset({"lengths", "empty"})
+KERNEL = frozenset({"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every"})
+KERNEL_LSTM = frozenset({"proj_size", "peephole", "cells_per_block", "coupled_input_forget", "layer_norm"})
 OPERATOR = frozenset({"lengths"})
 TABLE = (
-    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}, _cpu_elman),
+    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}, _cpu),
+    Row("gru", "cpu", CPU, FLOATS, CPU, KERNEL | {"reset_after=False", "layer_norm"}, _cpu),
+    Row("lstm", "cpu", CPU, FLOATS, CPU, KERNEL | KERNEL_LSTM, _cpu),
     Row("elman", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"tanh", "relu"}, _torch_operator),
     Row("gru", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR, _torch_operator),
     Row("lstm", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"proj_size"}, _torch_operator),
@@ -173,9 +181,10 @@ def wants(call: "Call") -> frozenset[str]:
         "zoneout": call.masks.zoneout is not None,
         "states": call.return_states and len(call.cell.states) > 1,
         "empty": call.x.shape[0] == 0 or call.x.shape[1] == 0,
+        "keep_every": call.keep_every > 0,
         "forward-mode derivatives": _forward_mode(),
     }
-    return call.cell.wants | {name for name, on in wanted.items() if on}
+    return call.cell.wants.union([name for name, on in wanted.items() if on])
 
 
 def _forward_mode() -> bool:
@@ -185,9 +194,9 @@ def _forward_mode() -> bool:
 
     if torch.compiler.is_compiling():
         return False
-    transforms = get_interpreter_stack() or ()
-    dual = torch.autograd.forward_ad._current_level >= 0
-    return dual or any(transform.key() == TransformType.Jvp for transform in transforms)
+    if torch.autograd.forward_ad._current_level >= 0:
+        return True
+    return any(transform.key() == TransformType.Jvp for transform in get_interpreter_stack() or ())
 
 
 def autocasting(device: str) -> bool:
@@ -197,20 +206,24 @@ def autocasting(device: str) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
-def run(call: "Call", backend: str | None = None) -> "Result":
-    """One layer, one direction, the whole sequence, by `backend` or by the best that can.
+def run(calls: "Sequence[Call]", backend: str | None = None) -> "Result":
+    """One layer, in one direction or both, the whole sequence, by `backend` or by the best that can.
 
     Under autocast torch's own operators round as in torch.nn. All others compute in the weights' dtype, since
     rounding the carried state at every step compounds; y and the state come in that dtype.
     """
     import torch
 
-    weight = call.parameters["weight_ih"]
+    first = calls[0]
+    weight = first.parameters["weight_ih"]
     device = weight.device.type
     dtype = str(weight.dtype).removeprefix("torch.")
-    row = choose(call.cell.name, device, dtype, wants(call), backend)
+    row = choose(first.cell.name, device, dtype, wants(first), backend)
     if row.backend == "torch" or not autocasting(device):
-        return row.run(call)
-    state = tuple(s.to(weight.dtype) for s in call.state)
+        return row.run(calls)
+    x = first.x.to(weight.dtype)
+    states = [tuple([s.to(weight.dtype) for s in call.state]) for call in calls]
+    xs = [x if call.x is first.x else call.x.to(weight.dtype) for call in calls]
     with torch.autocast(device, enabled=False):
-        return row.run(call._replace(x=call.x.to(weight.dtype), state=state))
+        changed = zip(calls, xs, states, strict=True)
+        return row.run([call._replace(x=x, state=state) for call, x, state in changed])

@@ -41,6 +41,8 @@ class Recurrent(SequenceModule):
     zoneout               chance that a unit keeps its old state; its expectation in evaluation; one
                           number, or for the LSTM a pair (h, c)
     learn_initial_state   parameters initial_h_l0 (H,) …, zero at first, stand for hx where it is None
+    keep_every            k: keep only every k-th step's state for backward and compute the others anew, at the
+                          cost of about one more forward; for sequences whose gradient needs too much memory
     backend               cpu, torch or reference (kernels/dispatch.py); None: the best that can
 
     Names, shapes and first values of the parameters are torch.nn's: uniform within ±1/√H. Gains start at one,
@@ -66,6 +68,7 @@ class Recurrent(SequenceModule):
         zoneout: Rates = 0.0,
         learn_initial_state: bool = False,
         reverse: bool = False,
+        keep_every: int | None = None,
         backend: str | None = None,
     ) -> None:
         super().__init__()
@@ -77,7 +80,7 @@ class Recurrent(SequenceModule):
             dropout,
             bidirectional,
         )
-        self.merge, self.reverse, self.backend = merge, reverse, backend
+        self.merge, self.reverse, self.keep_every, self.backend = merge, reverse, keep_every, backend
         self.recurrent_dropout, self.variational_dropout = recurrent_dropout, variational_dropout
         self.zoneout, self.learn_initial_state = zoneout, learn_initial_state
         self._check_options()
@@ -102,6 +105,7 @@ class Recurrent(SequenceModule):
             )
         )
         refuse(o.zoneout_refusals(self.zoneout, self.cell))
+        refuse(o.memory_refusals(self.keep_every))
         dispatch.check_backend(self.backend)
 
     def _register(
@@ -176,16 +180,14 @@ class Recurrent(SequenceModule):
         last: Named = {}
         every: Named = {}
         for k, layer in enumerate(self._places):
-            parts = []
-            for place in layer:
-                call = self._call(place, x, lengths, state, return_states)
-                result = dispatch.run(call, self.backend)
-                parts.append(result.y)
-                last.update(zip(place.states, result.last, strict=True))
-                if result.states is not None:
-                    every.update(zip(place.states, result.states, strict=True))
-            x = merged(parts, self.merge)
-            if k + 1 < self.num_layers:
+            calls = [self._call(place, x, lengths, state, return_states) for place in layer]
+            result = dispatch.run(calls, self.backend)
+            names = [name for place in layer for name in place.states]
+            last.update(zip(names, result.last, strict=True))
+            if result.states is not None:
+                every.update(zip(names, result.states, strict=True))
+            x = merged(result.y, self.merge)
+            if self.dropout and k + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training)
         return x, last, every
 
@@ -207,7 +209,9 @@ class Recurrent(SequenceModule):
         if self.variational_dropout and self.training:
             x = x * masks.thinning(x, (B, x.shape[-1]), self.variational_dropout)
         before = tuple(state[name] for name in place.states)
-        return Call(self.cell, x, before, p, lengths, drawn, place.reverse, return_states)
+        return Call(
+            self.cell, x, before, p, lengths, drawn, place.reverse, return_states, self.keep_every or 0
+        )
 
     def extra_repr(self) -> str:
         shown = [

@@ -60,7 +60,7 @@ class Step(nn.Module):
             named = dict(zip(sizes, (s if x.dim() == 2 else s.unsqueeze(0) for s in state), strict=True))
             states.check(named, sizes, rows.shape[0], dtype)
         call = Call(self.cell, rows.unsqueeze(0), tuple(named.values()), p)
-        last = dispatch.run(call, self.backend).last
+        last = dispatch.run([call], self.backend).last
         return last if x.dim() == 2 else tuple(s.squeeze(0) for s in last)
 
     def extra_repr(self) -> str:

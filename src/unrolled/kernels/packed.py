@@ -1,0 +1,110 @@
+"""Weights in the layout that the kernels read, made once and kept while the weights stay as they are.
+
+What is kept belongs to the weights themselves: it is found by their identity and goes when one of them goes.
+It is made anew where the memory, version, shape or strides of one have changed. A module holds nothing of it,
+so copies, pickles and threads know nothing of it either.
+"""
+
+import weakref
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.cells import GRU, LSTM, Cell, Elman
+from unrolled.kernels import _cpu
+from unrolled.kernels.form import Sizes, sizes_of
+
+DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+def _lstm_name(cell: LSTM) -> str:
+    return "lstm" + ".coupled" * cell.coupled_input_forget + ".peephole" * cell.peephole
+
+
+NAMES: dict[type[Cell], Any] = {
+    Elman: lambda cell: f"elman.{cell.nonlinearity}",
+    GRU: lambda cell: "gru" if cell.reset_after else "gru.before",
+    LSTM: _lstm_name,
+}
+
+
+class Packed(NamedTuple):
+    """The weights of one direction as the kernels want them."""
+
+    layer: _cpu.Layer
+    sizes: Sizes
+    dtype: torch.dtype
+    kept: tuple[Tensor, ...]  # copies that the layer reads, where a weight's rows are not adjacent in memory
+
+
+class _Entry(NamedTuple):
+    packed: Packed
+    cell: Cell
+    names: tuple[str, ...]
+    weights: tuple[weakref.ref[Tensor], ...]
+    stamp: list[Any]
+
+
+_entries: dict[tuple[int, ...], _Entry] = {}
+
+
+def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed:
+    """The parameters of one direction, `names` of them, packed. ValueError where they do not fit together."""
+    key = tuple(map(id, parameters))
+    entry = _entries.get(key)
+    if entry is not None and _holds(entry, cell, names, parameters):
+        return entry.packed
+    packed = _pack(cell, dict(zip(names, parameters, strict=True)))
+    if not packed.kept and not any(p.is_inference() for p in parameters):  # which have no version
+
+        def forget(_: object) -> None:
+            _entries.pop(key, None)
+
+        weights = tuple(weakref.ref(p, forget) for p in parameters)
+        _entries[key] = _Entry(packed, cell, names, weights, _stamp(parameters))
+    return packed
+
+
+def _holds(entry: _Entry, cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> bool:
+    """Whether these are the tensors of the entry, and as they were."""
+    for weight, parameter in zip(entry.weights, parameters, strict=True):
+        if weight() is not parameter:
+            return False
+    same = entry.cell is cell or entry.cell == cell
+    return same and entry.names == names and entry.stamp == _stamp(parameters)
+
+
+def _stamp(parameters: Sequence[Tensor]) -> list[Any]:
+    return [(p.data_ptr(), p._version, p.shape, p.stride()) for p in parameters]
+
+
+def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:
+    sizes = sizes_of(cell, parameters)
+    dtype = parameters["weight_ih"].dtype
+    for name, parameter in parameters.items():
+        if parameter.dtype != dtype or not parameter.is_cpu:
+            raise ValueError(
+                f"{name} is {parameter.dtype} on {parameter.device}; weight_ih is {dtype}, wanted on the cpu"
+            )
+    if dtype not in DTYPES:
+        raise ValueError(f"the kernels compute in {' and '.join(DTYPES.values())}, not in {dtype}")
+    laid_out = {name: rows(p) for name, p in parameters.items()}
+    kept = tuple(p for name, p in laid_out.items() if p is not parameters[name])
+    places = {name: (p.data_ptr(), *p.stride()[:-1]) for name, p in laid_out.items()}
+    layer = _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, places)
+    return Packed(layer, sizes, dtype, kept)
+
+
+def rows(tensor: Tensor) -> Tensor:
+    """The tensor, copied where neighbours in its last dimension are not neighbours in memory."""
+    return tensor if tensor.stride(-1) == 1 or tensor.shape[-1] < 2 else tensor.contiguous()
+
+
+@lru_cache(maxsize=1024)
+def tape_size(cell: Cell, names: tuple[str, ...], sizes: Sizes, dtype: torch.dtype) -> int:
+    """Numbers per token that a training call leaves for backward."""
+    nowhere = {name: (0,) * len(shape) for name, shape in cell.shapes(sizes.I, sizes.H, True).items() if name in names}
+    return _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, nowhere).tape
