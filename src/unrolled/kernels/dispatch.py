@@ -10,10 +10,13 @@ import importlib
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # torch is not needed to read the table
     from unrolled.cells import Call, Result
+
+    Runner = Callable[[Sequence[Call]], Result]  # of one direction, or of both
 
 VARIABLE = "UNROLLED_BACKEND"
 BACKENDS = ("cpu", "torch", "reference")
@@ -33,37 +36,19 @@ def _missing_extension() -> str | None:
 MISSING = _missing_extension()
 
 
-def _cpu(calls: "Sequence[Call]") -> "Result":
-    from unrolled.kernels.recurrence import recurrence
+class Loaded:
+    """A function that is imported when it is first called: the table is read without torch."""
 
-    if len(calls) == 1 or calls[0].x is calls[1].x:
-        return recurrence(calls)
-    return _side_by_side([recurrence([call]) for call in calls])
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
 
+    @cached_property
+    def function(self) -> "Runner":
+        function: Runner = getattr(importlib.import_module(self.module), self.name)
+        return function
 
-def _torch_operator(calls: "Sequence[Call]") -> "Result":
-    from unrolled.kernels.aten import unroll
-
-    return _side_by_side([unroll(call) for call in calls])
-
-
-def _reference(calls: "Sequence[Call]") -> "Result":
-    from unrolled.cells import unroll
-    from unrolled.kernels.chunks import unroll_in_chunks
-
-    return _side_by_side([unroll_in_chunks(call) if call.keep_every else unroll(call) for call in calls])
-
-
-def _side_by_side(results: "list[Result]") -> "Result":
-    """Of both directions, one."""
-    import torch
-
-    if len(results) == 1:
-        return results[0]
-    y = torch.cat([result.y for result in results], -1)
-    last = tuple(state for result in results for state in result.last)
-    states = tuple(state for result in results for state in result.states or ())
-    return results[0]._replace(y=y, last=last, states=states or None)
+    def __call__(self, calls: "Sequence[Call]") -> "Result":
+        return self.function(calls)
 
 
 class Row(NamedTuple):
@@ -75,7 +60,7 @@ class Row(NamedTuple):
     dtypes: frozenset[str] | None
     automatic: frozenset[str] | None  # the devices where it is taken without being named
     takes: frozenset[str] | None  # what it computes beyond the plain equations
-    run: "Callable[[Sequence[Call]], Result]"  # of one direction, or of both
+    run: "Runner"
 
     def reason(self, device: str, dtype: str, wants: frozenset[str]) -> str | None:
         """Why this row cannot run such a call, in words, or None where it can."""
@@ -90,7 +75,11 @@ class Row(NamedTuple):
         return None
 
 
-# Wants are a cell's own (Cell.wants) and those of `wants` below.
+_cpu = Loaded("unrolled.kernels.recurrence", "by_kernel")
+_torch_operator = Loaded("unrolled.kernels.running", "by_operator")
+_reference = Loaded("unrolled.kernels.running", "by_reference")
+
+# Wants are a cell's own (Cell.wants) and those of `wants` in running.py.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
 KERNEL = frozenset({"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every"})
 KERNEL_LSTM = frozenset({"proj_size", "peephole", "cells_per_block", "coupled_input_forget", "layer_norm"})
@@ -171,59 +160,3 @@ def _automatic(cell: str, device: str, dtype: str, wants: frozenset[str]) -> Row
             if reason is None:
                 return row
     raise AssertionError("the reference runs everything")
-
-
-def wants(call: "Call") -> frozenset[str]:
-    """What `call` needs beyond the plain equations, in the table's words."""
-    wanted = {
-        "lengths": call.lengths is not None,
-        "recurrent_dropout": call.masks.recurrent is not None,
-        "zoneout": call.masks.zoneout is not None,
-        "states": call.return_states and len(call.cell.states) > 1,
-        "empty": call.x.shape[0] == 0 or call.x.shape[1] == 0,
-        "keep_every": call.keep_every > 0,
-        "forward-mode derivatives": _forward_mode(),
-    }
-    return call.cell.wants.union([name for name, on in wanted.items() if on])
-
-
-def _forward_mode() -> bool:
-    """Whether a tangent may be on its way, which torch silently drops at operators without a rule."""
-    import torch
-    from torch._C._functorch import TransformType, get_interpreter_stack
-
-    if torch.compiler.is_compiling():
-        return False
-    if torch.autograd.forward_ad._current_level >= 0:
-        return True
-    return any(transform.key() == TransformType.Jvp for transform in get_interpreter_stack() or ())
-
-
-def autocasting(device: str) -> bool:
-    """Whether autocast is on for `device`, which some devices do not know."""
-    import torch
-
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-
-
-def run(calls: "Sequence[Call]", backend: str | None = None) -> "Result":
-    """One layer, in one direction or both, the whole sequence, by `backend` or by the best that can.
-
-    Under autocast torch's own operators round as in torch.nn. All others compute in the weights' dtype, since
-    rounding the carried state at every step compounds; y and the state come in that dtype.
-    """
-    import torch
-
-    first = calls[0]
-    weight = first.parameters["weight_ih"]
-    device = weight.device.type
-    dtype = str(weight.dtype).removeprefix("torch.")
-    row = choose(first.cell.name, device, dtype, wants(first), backend)
-    if row.backend == "torch" or not autocasting(device):
-        return row.run(calls)
-    x = first.x.to(weight.dtype)
-    states = [tuple([s.to(weight.dtype) for s in call.state]) for call in calls]
-    xs = [x if call.x is first.x else call.x.to(weight.dtype) for call in calls]
-    with torch.autocast(device, enabled=False):
-        changed = zip(calls, xs, states, strict=True)
-        return row.run([call._replace(x=x, state=state) for call, x, state in changed])

@@ -16,6 +16,7 @@ from torch import Tensor
 from unrolled.cells import GRU, LSTM, Cell, Elman
 
 CELLS: dict[str, Any] = {cell.name: cell for cell in (Elman, GRU, LSTM)}
+OPTIONAL = ("bias_ih", "bias_hh", "shift_c")
 OPTIONS = {name: tuple(field.name for field in fields(cell)) for name, cell in CELLS.items()}
 
 
@@ -168,7 +169,7 @@ def sizes_of(cell: Cell, parameters: Mapping[str, Tensor]) -> Sizes:
         raise ValueError(f"wanted weight_ih (G·H, I) and weight_hh (G·H, P), got {shapes}")
     sizes = Sizes(weight_ih.shape[1], weight_hh.shape[0] // cell.gates, weight_hh.shape[1])
     wanted = cell.shapes(sizes.I, sizes.H, True)
-    missing = cell.shapes(sizes.I, sizes.H, False).keys() - parameters.keys()
+    missing = {name for name in wanted if name not in OPTIONAL} - parameters.keys()
     if missing:
         raise ValueError(f"{', '.join(sorted(missing))} missing; this {cell.name} has {', '.join(wanted)}")
     for name, parameter in parameters.items():

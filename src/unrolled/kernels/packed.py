@@ -37,7 +37,7 @@ class Packed(NamedTuple):
     layer: _cpu.Layer
     sizes: Sizes
     dtype: torch.dtype
-    kept: tuple[Tensor, ...]  # copies that the layer reads, where a weight's rows are not adjacent in memory
+    copies: tuple[Tensor, ...]  # which the layer reads where a weight's rows are not adjacent in memory
 
 
 class _Entry(NamedTuple):
@@ -53,28 +53,31 @@ _entries: dict[tuple[int, ...], _Entry] = {}
 
 def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed:
     """The parameters of one direction, `names` of them, packed. ValueError where they do not fit together."""
-    key = tuple(map(id, parameters))
-    entry = _entries.get(key)
-    if entry is not None and _holds(entry, cell, names, parameters):
-        return entry.packed
+    packed = kept(cell, names, parameters)
+    if packed is not None:
+        return packed
+    stamp = None if any(p.is_inference() for p in parameters) else _stamp(parameters)
     packed = _pack(cell, dict(zip(names, parameters, strict=True)))
-    if not packed.kept and not any(p.is_inference() for p in parameters):  # which have no version
+    if stamp is None or packed.copies:  # of inference tensors and of copies nobody could tell a change
+        return packed
+    key = tuple(map(id, parameters))
 
-        def forget(_: object) -> None:
-            _entries.pop(key, None)
+    def forget(_: object) -> None:
+        _entries.pop(key, None)
 
-        weights = tuple(weakref.ref(p, forget) for p in parameters)
-        _entries[key] = _Entry(packed, cell, names, weights, _stamp(parameters))
+    weights = tuple(weakref.ref(p, forget) for p in parameters)
+    _entries[key] = _Entry(packed, cell, names, weights, stamp)
     return packed
 
 
-def _holds(entry: _Entry, cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> bool:
-    """Whether these are the tensors of the entry, and as they were."""
-    for weight, parameter in zip(entry.weights, parameters, strict=True):
-        if weight() is not parameter:
-            return False
-    same = entry.cell is cell or entry.cell == cell
-    return same and entry.names == names and entry.stamp == _stamp(parameters)
+def kept(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed | None:
+    """What was made of these very parameters as they are now; None where there is nothing."""
+    entry = _entries.get(tuple(map(id, parameters)))
+    if entry is None or entry.names != names or not (entry.cell is cell or entry.cell == cell):
+        return None
+    if any([weight() is not p for weight, p in zip(entry.weights, parameters, strict=True)]):
+        return None
+    return entry.packed if entry.stamp == _stamp(parameters) else None
 
 
 def _stamp(parameters: Sequence[Tensor]) -> list[Any]:
@@ -92,10 +95,10 @@ def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:
     if dtype not in DTYPES:
         raise ValueError(f"the kernels compute in {' and '.join(DTYPES.values())}, not in {dtype}")
     laid_out = {name: rows(p) for name, p in parameters.items()}
-    kept = tuple(p for name, p in laid_out.items() if p is not parameters[name])
+    copies = tuple(p for name, p in laid_out.items() if p is not parameters[name])
     places = {name: (p.data_ptr(), *p.stride()[:-1]) for name, p in laid_out.items()}
     layer = _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, places)
-    return Packed(layer, sizes, dtype, kept)
+    return Packed(layer, sizes, dtype, copies)
 
 
 def rows(tensor: Tensor) -> Tensor:

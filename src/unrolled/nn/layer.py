@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.kernels import dispatch
+from unrolled.kernels import running
 from unrolled.nn import sequences
 from unrolled.nn import state as states
 from unrolled.nn.sequences import Layout, Lengths
@@ -110,7 +110,7 @@ class SequenceModule(nn.Module, ABC):
 
     def _dtype(self, x: Tensor) -> torch.dtype | None:
         """What x and the state must be; None under autocast, where any float is taken."""
-        return None if dispatch.autocasting(x.device.type) else self.like().dtype
+        return None if running.autocasting(x.device.type) else self.like().dtype
 
     def _named(self, hx: Tensor | tuple[Tensor, ...]) -> Named:
         if self.kinds is None:

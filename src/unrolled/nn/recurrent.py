@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
 
-from unrolled.cells import Call, Cell
+from unrolled.cells import Call, Cell, Masks
 from unrolled.cells.cell import refuse
-from unrolled.kernels import aten, dispatch
+from unrolled.kernels import aten, dispatch, running
 from unrolled.nn import masks, options, parameters
 from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
@@ -19,13 +19,16 @@ from unrolled.nn.options import Device, Rates, Size
 from unrolled.nn.state import Named
 
 
+NONE = Masks()
+
+
 class Place(NamedTuple):
     """One direction of one layer: its size, and the names of its parameters and states."""
 
     reverse: bool
     hidden_size: int
     suffix: str  # "_l0_reverse"
-    parameters: tuple[str, ...]  # as the cell names them: "weight_ih"
+    parameters: tuple[tuple[str, str], ...]  # as the cell and as the layer names them: weight_ih, weight_ih_l0
     states: tuple[str, ...]  # "layer0.backward.h"
 
 
@@ -90,6 +93,8 @@ class Recurrent(SequenceModule):
         if len(set(sizes)) > 1:
             self.kinds = None
         self._places = [self._register(k, sizes, device, dtype) for k in range(num_layers)]
+        every = [zip(p.states, cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
+        self._state_sizes = {name: size for of_place in every for name, size in of_place}
         self.reset_parameters()
         self.flatten_parameters()
 
@@ -122,7 +127,8 @@ class Recurrent(SequenceModule):
                 for kind, size in zip(self.cell.states, self.cell.state_sizes(H), strict=True):
                     parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
             prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
-            places.append(Place(reverse, H, suffix, names, tuple(f"{prefix}.{s}" for s in self.cell.states)))
+            both = tuple((name, name + suffix) for name in names)
+            places.append(Place(reverse, H, suffix, both, tuple(f"{prefix}.{s}" for s in self.cell.states)))
         return places
 
     def reset_parameters(self) -> None:
@@ -153,7 +159,12 @@ class Recurrent(SequenceModule):
         return [place for layer in self._places for place in layer]
 
     def _parameters_of(self, place: Place) -> dict[str, Tensor]:
-        return {name: getattr(self, name + place.suffix) for name in place.parameters}
+        return {name: self._weight(full) for name, full in place.parameters}
+
+    def _weight(self, name: str) -> Tensor:
+        """Parameters are found faster here than as attributes, which parametrised ones are alone."""
+        weight = self._parameters.get(name)
+        return getattr(self, name) if weight is None else weight
 
     def _initial(self, place: Place) -> list[Tensor]:
         """The learned initial states of a place, none where they are not learned."""
@@ -161,16 +172,14 @@ class Recurrent(SequenceModule):
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
     def like(self) -> Tensor:
-        weight: Tensor = getattr(self, "weight_hh" + self._places[0][0].suffix)
-        return weight
+        return self._weight(self._places[0][0].parameters[1][1])
 
     def state_sizes(self) -> dict[str, int]:
-        sizes = [zip(p.states, self.cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
-        return {name: size for of_place in sizes for name, size in of_place}
+        return dict(self._state_sizes)
 
     def initial_state(self, batch: int) -> Named:
         if not self.learn_initial_state:
-            return states.zeros(self.state_sizes(), batch, self.like())
+            return states.zeros(self._state_sizes, batch, self.like())
         learned = [zip(p.states, self._initial(p), strict=True) for p in self._all_places()]
         return {name: s.expand(batch, -1) for of_place in learned for name, s in of_place}
 
@@ -181,7 +190,7 @@ class Recurrent(SequenceModule):
         every: Named = {}
         for k, layer in enumerate(self._places):
             calls = [self._call(place, x, lengths, state, return_states) for place in layer]
-            result = dispatch.run(calls, self.backend)
+            result = running.run(calls, self.backend)
             names = [name for place in layer for name in place.states]
             last.update(zip(names, result.last, strict=True))
             if result.states is not None:
@@ -195,9 +204,19 @@ class Recurrent(SequenceModule):
         self, place: Place, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
     ) -> Call:
         p = self._parameters_of(place)
+        drawn = NONE
+        if self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout)):
+            drawn = self._draw(place, p["weight_hh"], x)
+            if self.variational_dropout and self.training:
+                x = x * masks.thinning(x, (x.shape[1], x.shape[2]), self.variational_dropout)
+        before = tuple([state[name] for name in place.states])
+        keep_every = self.keep_every or 0
+        return Call(self.cell, x, before, p, lengths, drawn, place.reverse, return_states, keep_every)
+
+    def _draw(self, place: Place, like: Tensor, x: Tensor) -> Masks:
         T, B, _ = x.shape
-        drawn = masks.draw(
-            p["weight_hh"],
+        return masks.draw(
+            like,
             T,
             B,
             self.cell.state_sizes(place.hidden_size),
@@ -205,12 +224,6 @@ class Recurrent(SequenceModule):
             fresh=self.recurrent_dropout,
             fixed=self.variational_dropout,
             rates=options.rates_of(self.zoneout, self.cell),
-        )
-        if self.variational_dropout and self.training:
-            x = x * masks.thinning(x, (B, x.shape[-1]), self.variational_dropout)
-        before = tuple(state[name] for name in place.states)
-        return Call(
-            self.cell, x, before, p, lengths, drawn, place.reverse, return_states, self.keep_every or 0
         )
 
     def extra_repr(self) -> str:
