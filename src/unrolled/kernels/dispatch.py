@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # torch is not needed to read the table
     Runner = Callable[[Sequence[Call]], Result]  # of one direction, or of both
 
 VARIABLE = "UNROLLED_BACKEND"
+# os.environ encodes, raises and catches at every look for what is not there, which takes as long as a small step.
+_ENVIRONMENT, _KEY = os.environ._data, os.environ.encodekey(VARIABLE)  # type: ignore[attr-defined]
 BACKENDS = ("cpu", "torch", "reference")
 FLOATS = frozenset({"float32", "float64"})
 HALVES = frozenset({"float16", "bfloat16"})
@@ -133,12 +135,20 @@ def check_backend(backend: str | None, source: str = "backend") -> None:
         raise ValueError(f"{source}={backend!r} is unknown; choose one of {', '.join(BACKENDS)}, or none")
 
 
+def named_backend(backend: str | None) -> str | None:
+    """`backend`, or else what the variable UNROLLED_BACKEND names now; None where neither names one."""
+    if backend is not None:
+        return backend
+    value = _ENVIRONMENT.get(_KEY)
+    return os.environ.decodevalue(value) if value else None  # type: ignore[attr-defined]
+
+
 def choose(cell: str, device: str, dtype: str, wants: frozenset[str], backend: str | None = None) -> Row:
     """The row that runs such a call. `backend`, or else the variable UNROLLED_BACKEND, names one.
 
     Raises ValueError where the named backend is unknown or cannot run the call.
     """
-    named, source = (backend, "backend") if backend else (os.environ.get(VARIABLE) or None, VARIABLE)
+    named, source = named_backend(backend), "backend" if backend else VARIABLE
     if named is None:
         return _automatic(cell, device, dtype, wants)
     check_backend(named, source)

@@ -8,6 +8,7 @@ so copies, pickles and threads know nothing of it either.
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import is_
 from typing import Any, NamedTuple
 
 import torch
@@ -75,7 +76,7 @@ def kept(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Pa
     entry = _entries.get(tuple(map(id, parameters)))
     if entry is None or entry.names != names or not (entry.cell is cell or entry.cell == cell):
         return None
-    if any([weight() is not p for weight, p in zip(entry.weights, parameters, strict=True)]):
+    if not all(map(is_, [weight() for weight in entry.weights], parameters)):
         return None
     return entry.packed if entry.stamp == _stamp(parameters) else None
 

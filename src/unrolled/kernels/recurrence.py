@@ -17,7 +17,6 @@ from unrolled.kernels import form as forms
 from unrolled.kernels import native, openmp
 from unrolled.kernels.form import Form, Inputs, Outputs, Request, Side
 from unrolled.kernels.running import side_by_side
-from unrolled.kernels.straight import straight
 from unrolled.kernels.transforms import Formulas, recorded, refuse_tangents, transformable
 
 openmp.share()
@@ -25,10 +24,7 @@ openmp.share()
 
 def by_kernel(calls: Sequence[Call]) -> Result:
     """One direction or both. Directions whose inputs differ, as under variational dropout, run one by one."""
-    if len(calls) == 1:
-        result = straight(calls[0])
-        return recurrence(calls) if result is None else result
-    if calls[0].x is calls[1].x:
+    if len(calls) == 1 or calls[0].x is calls[1].x:
         return recurrence(calls)
     return side_by_side([recurrence([call]) for call in calls])
 

@@ -1,8 +1,9 @@
 """Runs a call by the row of the table that fits it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 from torch._C._functorch import TransformType, get_interpreter_stack
 from torch.autograd import forward_ad
 
@@ -10,6 +11,20 @@ from unrolled.cells import Call, Result
 from unrolled.cells import unroll as by_equations
 from unrolled.kernels import aten, dispatch
 from unrolled.kernels.chunks import unroll_in_chunks
+
+Straight = Callable[..., tuple[Tensor, list[Tensor]] | None]
+
+
+def _straight() -> Straight:
+    """That of straight.py, which is not there without the compiled module."""
+    if dispatch.MISSING is not None:
+        return lambda *call: None
+    from unrolled.kernels.straight import straight
+
+    return straight
+
+
+straight = _straight()
 
 
 def run(calls: Sequence[Call], backend: str | None = None) -> Result:

@@ -44,6 +44,10 @@ class SequenceModule(nn.Module, ABC):
     ) -> tuple[Tensor, Named, Named]:
         """x (T, B, I), lengths (B,), state -> y (T, B, F), last state, every step's (T, B, H) if asked."""
 
+    def straight(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor, State] | None:
+        """What `forward` gives without options, where there is a shorter way to it; else None."""
+        return None
+
     def state_names(self) -> list[str]:
         """Names of the arrays of the state, in order."""
         return list(self.state_sizes())
@@ -85,6 +89,10 @@ class SequenceModule(nn.Module, ABC):
         Raises ValueError for a wrong size, dtype or length, and where the named backend cannot run it. While
         torch traces, it sees no values of a tensor of lengths: those out of range are then cut to 0 to T.
         """
+        if lengths is None and not return_states:
+            short = self.straight(input, hx)
+            if short is not None:
+                return short
         x, layout = sequences.enter(input, lengths, self.batch_first)
         self._check_input(x)
         state = self._enter_state(hx, x, layout)

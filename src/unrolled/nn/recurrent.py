@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
+from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.cells import Call, Cell, Masks
 from unrolled.cells.cell import refuse
@@ -16,7 +17,7 @@ from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.options import Device, Rates, Size
-from unrolled.nn.state import Named
+from unrolled.nn.state import Named, State
 
 
 NONE = Masks()
@@ -28,7 +29,8 @@ class Place(NamedTuple):
     reverse: bool
     hidden_size: int
     suffix: str  # "_l0_reverse"
-    parameters: tuple[tuple[str, str], ...]  # as the cell and as the layer names them: weight_ih, weight_ih_l0
+    names: tuple[str, ...]  # of the parameters, as the cell has them: weight_ih
+    parameters: tuple[str, ...]  # as the layer has them: weight_ih_l0
     states: tuple[str, ...]  # "layer0.backward.h"
 
 
@@ -93,6 +95,7 @@ class Recurrent(SequenceModule):
         if len(set(sizes)) > 1:
             self.kinds = None
         self._places = [self._register(k, sizes, device, dtype) for k in range(num_layers)]
+        self._alone = self._places[0][0] if num_layers == len(sizes) == 1 else None
         every = [zip(p.states, cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
         self._state_sizes = {name: size for of_place in every for name, size in of_place}
         self.reset_parameters()
@@ -127,8 +130,8 @@ class Recurrent(SequenceModule):
                 for kind, size in zip(self.cell.states, self.cell.state_sizes(H), strict=True):
                     parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
             prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
-            both = tuple((name, name + suffix) for name in names)
-            places.append(Place(reverse, H, suffix, both, tuple(f"{prefix}.{s}" for s in self.cell.states)))
+            own = tuple(name + suffix for name in names)
+            places.append(Place(reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states)))
         return places
 
     def reset_parameters(self) -> None:
@@ -159,7 +162,7 @@ class Recurrent(SequenceModule):
         return [place for layer in self._places for place in layer]
 
     def _parameters_of(self, place: Place) -> dict[str, Tensor]:
-        return {name: self._weight(full) for name, full in place.parameters}
+        return {name: self._weight(own) for name, own in zip(place.names, place.parameters, strict=True)}
 
     def _weight(self, name: str) -> Tensor:
         """Parameters are found faster here than as attributes, which parametrised ones are alone."""
@@ -172,7 +175,7 @@ class Recurrent(SequenceModule):
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
     def like(self) -> Tensor:
-        return self._weight(self._places[0][0].parameters[1][1])
+        return self._weight(self._places[0][0].parameters[1])
 
     def state_sizes(self) -> dict[str, int]:
         return dict(self._state_sizes)
@@ -199,6 +202,23 @@ class Recurrent(SequenceModule):
             if self.dropout and k + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training)
         return x, last, every
+
+    def straight(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor, State] | None:
+        """One layer in one direction, in torch.nn's form, where kernels/straight.py takes it."""
+        place = self._alone
+        random = self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout))
+        learned = hx is None and self.learn_initial_state
+        if place is None or random or learned or isinstance(hx, dict) or not isinstance(input, Tensor):
+            return None
+        if dispatch.named_backend(self.backend) is not None:
+            return None
+        state = (hx,) if isinstance(hx, Tensor) else hx
+        weights = tuple(map(self._parameters.get, place.parameters))
+        result = running.straight(self.cell, place.names, weights, input, state, place.reverse, self.batch_first)
+        if result is None:
+            return None
+        y, last = result
+        return y, tuple(last) if len(last) > 1 else last[0]
 
     def _call(
         self, place: Place, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
