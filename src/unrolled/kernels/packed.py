@@ -8,7 +8,6 @@ so copies, pickles and threads know nothing of it either.
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
-from operator import is_
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +36,7 @@ class Packed(NamedTuple):
 
     layer: _cpu.Layer
     sizes: Sizes
+    widths: tuple[int, ...]  # of the states
     dtype: torch.dtype
     copies: tuple[Tensor, ...]  # which the layer reads where a weight's rows are not adjacent in memory
 
@@ -72,11 +72,12 @@ def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Pa
 
 
 def kept(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed | None:
-    """What was made of these very parameters as they are now; None where there is nothing."""
+    """What was made of these very parameters as they are now; None where there is nothing.
+
+    That they have the identities of an entry's proves that they are its weights: it goes before one of them does.
+    """
     entry = _entries.get(tuple(map(id, parameters)))
     if entry is None or entry.names != names or not (entry.cell is cell or entry.cell == cell):
-        return None
-    if not all(map(is_, [weight() for weight in entry.weights], parameters)):
         return None
     return entry.packed if entry.stamp == _stamp(parameters) else None
 
@@ -99,7 +100,7 @@ def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:
     copies = tuple(p for name, p in laid_out.items() if p is not parameters[name])
     places = {name: (p.data_ptr(), *p.stride()[:-1]) for name, p in laid_out.items()}
     layer = _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, places)
-    return Packed(layer, sizes, dtype, copies)
+    return Packed(layer, sizes, cell.state_sizes(sizes.H), dtype, copies)
 
 
 def rows(tensor: Tensor) -> Tensor:

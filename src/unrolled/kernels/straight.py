@@ -14,6 +14,8 @@ from unrolled.kernels import _cpu
 from unrolled.kernels.packed import kept
 from unrolled.kernels.transforms import plain, recorded, transforming
 
+SHARED = 2**16  # so many zeros at most are kept
+_shared: dict[torch.dtype, Tensor] = {}
 NO_MASKS, NO_STATES, NO_TRACE = (0,) * 9, (0,) * 3, (0,) * 2  # what the compiled module takes for absent tensors
 
 
@@ -33,30 +35,43 @@ def straight(
     packed = kept(cell, names, weights)
     if packed is None or transforming() or x.dim() != 3:
         return None
-    (I, H, P), dtype = packed.sizes, packed.dtype
-    shape, (time, row, feature) = x.shape, x.stride()
-    if shape[2] != I or feature != 1 or x.dtype is not dtype:
-        return None
-    T, B = shape[:2]
+    I, P, widths, dtype = packed.sizes.I, packed.sizes.P, packed.widths, packed.dtype
+    (T, B, features), (time, row, feature) = x.shape, x.stride()
     if batch_first:
         T, B, time, row = B, T, row, time
-    sizes = (P, H)[: len(cell.states)]
-    if state is None:
-        state = [x.new_zeros(1, B, size) for size in sizes]
-    elif len(state) != len(sizes):
+    if features != I or feature != 1 or x.dtype is not dtype:
         return None
-    for s, size in zip(state, sizes, strict=True):
-        if s.dtype is not dtype or s.shape != (1, B, size) or not s.is_contiguous():
-            return None
-    tensors = (x, *state)
-    if not plain(tensors) or recorded((*tensors, *weights)):
+    before = _zeros(x, B * max(widths), len(widths)) if state is None else state
+    if state is not None and not _fits(state, B, widths, dtype):
         return None
-    y, last = x.new_empty(shape[0], shape[1], P), [torch.empty_like(s) for s in state]
+    if not plain((x, *before)) or (torch.is_grad_enabled() and recorded((x, *before, *weights))):
+        return None
+    y = x.new_empty(B, T, P) if batch_first else x.new_empty(T, B, P)
     strides = (P, T * P) if batch_first else (B * P, P)
-    ints = [*_addresses(state), *NO_MASKS, y.data_ptr(), *strides, *NO_STATES, *_addresses(last), *NO_TRACE]
+    last = [x.new_empty(1, B, width) for width in widths]
+    ints = [*_addresses(before), *NO_MASKS, y.data_ptr(), *strides, *NO_STATES, *_addresses(last), *NO_TRACE]
     place = (x.data_ptr(), time, row)
     _cpu.forward([packed.layer], [reverse], torch.get_num_threads(), 0, (T, B), 0, place, [ints])
     return y, last
+
+
+def _fits(state: Sequence[Tensor], B: int, widths: tuple[int, ...], dtype: torch.dtype) -> bool:
+    if len(state) != len(widths):
+        return False
+    for s, width in zip(state, widths, strict=True):
+        if s.shape != (1, B, width) or s.dtype is not dtype or not s.is_contiguous():
+            return False
+    return True
+
+
+def _zeros(x: Tensor, numbers: int, states: int) -> list[Tensor]:
+    """For each state so many zeros that nobody writes to: many calls share them, and none waits for its own."""
+    zeros = _shared.get(x.dtype)
+    if zeros is None or zeros.numel() < numbers:
+        zeros = torch.zeros(numbers, dtype=x.dtype)
+        if numbers <= SHARED:
+            _shared[x.dtype] = zeros
+    return [zeros] * states
 
 
 def _addresses(state: Sequence[Tensor]) -> list[int]:
