@@ -89,9 +89,9 @@ class Outputs(NamedTuple):
     """What a call gives."""
 
     y: Tensor  # (T, B, P of one direction or both)
-    last: list[Tensor]  # h (B, P) and c (B, H) of each direction
-    states: list[Tensor]  # c (T, B, H) of each direction, if asked for
-    traces: list[Tensor]  # of each direction, for backward alone: cpu/contract.h
+    last: Sequence[Tensor]  # h (B, P) and c (B, H) of each direction
+    states: Sequence[Tensor]  # c (T, B, H) of each direction, if asked for
+    traces: Sequence[Tensor]  # of each direction, for backward alone: cpu/contract.h
 
 
 def count(form: Form) -> int:
@@ -102,25 +102,22 @@ def count(form: Form) -> int:
 
 def inputs_of(form: Form, tensors: Sequence[Tensor]) -> Inputs:
     """The list of `Inputs.flat`, taken apart."""
-    rest = iter(tensors)
-
-    def take(n: int) -> list[Tensor]:
-        return [next(rest) for _ in range(n)]
-
-    x, lengths = next(rest), next(rest) if form.lengths else None
-    sides = [
-        Side(take(form.carried), take(len(form.names)), take(len(form.masks))) for _ in form.reverse
-    ]
-    return Inputs(x, lengths, tuple(sides))
+    n, m, k = form.carried, len(form.names), len(form.masks)
+    start = 1 + form.lengths
+    sides = []
+    for _ in form.reverse:
+        ends = start + n, start + n + m, start + n + m + k
+        sides.append(Side(tensors[start : ends[0]], tensors[ends[0] : ends[1]], tensors[ends[1] : ends[2]]))
+        start = ends[2]
+    return Inputs(tensors[0], tensors[1] if form.lengths else None, tuple(sides))
 
 
 def outputs_of(form: Form, tensors: Sequence[Tensor]) -> Outputs:
     """An operator's list of outputs, taken apart."""
     D = len(form.reverse)
-    ends = [1, 1 + form.carried * D]
-    ends.append(ends[-1] + D * form.gives_c)
-    y, last, states = tensors[0], tensors[1 : ends[1]], tensors[ends[1] : ends[2]]
-    return Outputs(y, list(last), list(states), list(tensors[ends[2] :]))
+    end = 1 + form.carried * D
+    last = end + D * form.gives_c
+    return Outputs(tensors[0], tensors[1:end], tensors[end:last], tensors[last:])
 
 
 def per_tensor(form: Form, *, x: Any, lengths: Any, state: Any, parameter: Any, mask: Any) -> Iterator[Any]:

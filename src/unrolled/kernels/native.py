@@ -18,7 +18,7 @@ GRADIENTS = (  # as the compiled module takes them
     *("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"),
     *("weight_peephole", "gain_ih", "gain_hh", "gain_c", "shift_c"),
 )
-NOWHERE = (0, 0, 0)
+NOWHERE, NO_MASKS = (0,) * 3, (0,) * 9
 
 
 def forward(form: Form, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -171,25 +171,26 @@ def _place(tensor: Tensor | None, alive: list[Tensor]) -> tuple[int, ...]:
 def _columns(tensor: Tensor | None, sizes: Sequence[Sizes], alive: list[Tensor]) -> list[tuple[int, ...]]:
     """Of (T, B, P of both directions), for each direction."""
     address, *strides = _place(tensor, alive)
-    places, column = [], 0
-    for s in sizes:
-        offset = 0 if tensor is None else column * tensor.itemsize
-        places.append((address + offset, *strides))
-        column += s.P
-    return places
+    if tensor is None or len(sizes) == 1:
+        return [(address, *strides)] * len(sizes)
+    return [(address, *strides), (address + sizes[0].P * tensor.itemsize, *strides)]
 
 
 def _addresses(tensors: Sequence[Tensor | None], alive: list[Tensor]) -> list[int]:
     """Of h and c (B, ·), 0 for what is not there."""
-    contiguous = [None if t is None else t.contiguous() for t in tensors]
-    alive += [t for t in contiguous if t is not None]
-    addresses = [0 if t is None else t.data_ptr() for t in contiguous]
-    return addresses if len(addresses) == 2 else [*addresses, 0]
+    addresses = [0, 0]
+    for k, tensor in enumerate(tensors):
+        if tensor is not None:
+            alive.append(tensor.contiguous())
+            addresses[k] = alive[-1].data_ptr()
+    return addresses
 
 
 def _before(form: Form, side: Side, alive: list[Tensor]) -> list[int]:
     """The initial states and the masks of one direction."""
     ints = _addresses(side.state, alive)
+    if not form.masks:
+        return [*ints, *NO_MASKS]
     masks = dict(zip(form.masks, side.masks, strict=True))
     for name in MASKS:
         ints += _place(masks.get(name), alive)

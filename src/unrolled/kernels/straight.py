@@ -32,8 +32,10 @@ def straight(
 
     None unless the kernel has run with these very weights before, and may read all tensors as they are.
     """
+    if torch.is_grad_enabled() and recorded((x, *(state or ()), *weights)):
+        return None
     packed = kept(cell, names, weights)
-    if packed is None or transforming() or x.dim() != 3:
+    if packed is None or transforming() or x.dim() != 3 or not plain((x, *(state or ()))):
         return None
     I, P, widths, dtype = packed.sizes.I, packed.sizes.P, packed.widths, packed.dtype
     (T, B, features), (time, row, feature) = x.shape, x.stride()
@@ -43,8 +45,6 @@ def straight(
         return None
     before = _zeros(x, B * max(widths), len(widths)) if state is None else state
     if state is not None and not _fits(state, B, widths, dtype):
-        return None
-    if not plain((x, *before)) or (torch.is_grad_enabled() and recorded((x, *before, *weights))):
         return None
     y = x.new_empty(B, T, P) if batch_first else x.new_empty(T, B, P)
     strides = (P, T * P) if batch_first else (B * P, P)

@@ -213,7 +213,10 @@ class Recurrent(SequenceModule):
         if dispatch.named_backend(self.backend) is not None:
             return None
         state = (hx,) if isinstance(hx, Tensor) else hx
-        weights = tuple(map(self._parameters.get, place.parameters))
+        try:
+            weights = tuple(map(self._parameters.__getitem__, place.parameters))
+        except KeyError:  # a parametrised weight is an attribute, and new at each call
+            return None
         result = running.straight(self.cell, place.names, weights, input, state, place.reverse, self.batch_first)
         if result is None:
             return None
