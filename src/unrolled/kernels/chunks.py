@@ -14,7 +14,7 @@ def unroll_in_chunks(call: Call) -> Result:
     results, state = [], call.state
     for start in reversed(starts) if call.reverse else starts:
         part = _cut(call, start, min(start + k, T), state)
-        result: Result = checkpoint(unroll, part, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-untyped-call]
+        result: Result = checkpoint(unroll, part, use_reentrant=False, preserve_rng_state=False)
         results.append(result)
         state = result.last
     in_order = results[::-1] if call.reverse else results

@@ -140,7 +140,7 @@ def named_backend(backend: str | None) -> str | None:
     if backend is not None:
         return backend
     value = _ENVIRONMENT.get(_KEY)
-    return os.environ.decodevalue(value) if value else None  # type: ignore[attr-defined]
+    return os.environ.decodevalue(value) if value else None
 
 
 def choose(cell: str, device: str, dtype: str, wants: frozenset[str], backend: str | None = None) -> Row:

@@ -18,9 +18,9 @@ FUNCTIONS = ("GOMP_parallel", "omp_get_num_threads", "omp_get_thread_num")
 def share() -> bool:
     """Hands torch's OpenMP to the kernels. False where there is none to find: they then keep their own threads."""
     for library in _libraries():
-        found = [getattr(library, function, None) for function in FUNCTIONS]
-        if None not in found:
-            _cpu.use_openmp(*(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in found))
+        if all(hasattr(library, function) for function in FUNCTIONS):
+            found = [ctypes.cast(getattr(library, f), ctypes.c_void_p).value or 0 for f in FUNCTIONS]
+            _cpu.use_openmp(*found)
             return True
     return False
 

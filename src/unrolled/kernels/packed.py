@@ -111,5 +111,9 @@ def rows(tensor: Tensor) -> Tensor:
 @lru_cache(maxsize=1024)
 def tape_size(cell: Cell, names: tuple[str, ...], sizes: Sizes, dtype: torch.dtype) -> int:
     """Numbers per token that a training call leaves for backward."""
-    nowhere = {name: (0,) * len(shape) for name, shape in cell.shapes(sizes.I, sizes.H, True).items() if name in names}
+    nowhere = {
+        name: (0,) * len(shape)
+        for name, shape in cell.shapes(sizes.I, sizes.H, True).items()
+        if name in names
+    }
     return _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, nowhere).tape

@@ -70,7 +70,7 @@ def _masks(call: Call) -> tuple[Tensor, ...]:
     recurrent, zoneout = call.masks
     if recurrent is None and zoneout is None:
         return ()
-    masks = () if recurrent is None else (recurrent,)
+    masks: tuple[Tensor, ...] = () if recurrent is None else (recurrent,)
     T, B, _ = call.x.shape
     for share, state in zip(zoneout or (), call.state, strict=False):
         if isinstance(share, float):
@@ -103,7 +103,7 @@ def _spread(cell: LSTM, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     rows = cell.rows(H)
 
     def spread(stack: Tensor) -> Tensor:
-        parts = zip(rows, stack.split(list(rows.values())), strict=True)
+        parts = zip(rows, torch.split(stack, list(rows.values())), strict=True)
         return torch.cat([part if gate == "g" else part.repeat_interleave(K, 0) for gate, part in parts])
 
     return {name: p if name == "weight_hr" else spread(p) for name, p in parameters.items()}
@@ -121,7 +121,7 @@ def _leaves_trace(tensors: Sequence[Tensor]) -> bool:
 
 def _every(inputs: Inputs, outputs: Outputs) -> tuple[Tensor, ...]:
     """Every step's states, direction by direction."""
-    hs = outputs.y.split([side.state[0].shape[-1] for side in inputs.sides], -1)
+    hs = torch.split(outputs.y, [side.state[0].shape[-1] for side in inputs.sides], -1)
     if not outputs.states:
         return tuple(hs)
     return tuple(state for pair in zip(hs, outputs.states, strict=True) for state in pair)
@@ -182,12 +182,14 @@ def _derive_again(
         return tuple(g for g, want in zip(gradients, wanted, strict=True) if want)
 
     def gradient(given: tuple[Tensor, ...], leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        outputs, pull = vjp(reference, *leaves)
+        outputs, pull = vjp(reference, *leaves)[:2]
         rest = iter(given)
         filled = zip(outputs, request.given, strict=True)
         return chosen(pull(tuple(next(rest) if there else torch.zeros_like(o) for o, there in filled)))
 
-    with torch.autocast(tensors[0].device.type, enabled=False):  # as the first derivative, in the weights' dtype
+    with torch.autocast(
+        tensors[0].device.type, enabled=False
+    ):  # as the first derivative, in the weights' dtype
         pull = vjp(gradient, tuple(tensors[end:]), tuple(tensors[place] for place in places))[1]
         d_given, d_leaves = pull(chosen(cotangents))
     found: list[Tensor | None] = [None] * end
@@ -224,9 +226,7 @@ _LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no
 _recurrence = transformable(
     _LIBRARY,
     "recurrence",
-    Formulas(
-        native.forward, native.forward_fake, _save, _derive, forms.encode, forms.decode, _batches
-    ),
+    Formulas(native.forward, native.forward_fake, _save, _derive, forms.encode, forms.decode, _batches),
 )
 _recurrence_backward = transformable(
     _LIBRARY,

@@ -16,7 +16,11 @@ from unrolled.kernels.transforms import plain, recorded, transforming
 
 SHARED = 2**16  # so many zeros at most are kept
 _shared: dict[torch.dtype, Tensor] = {}
-NO_MASKS, NO_STATES, NO_TRACE = (0,) * 9, (0,) * 3, (0,) * 2  # what the compiled module takes for absent tensors
+NO_MASKS, NO_STATES, NO_TRACE = (
+    (0,) * 9,
+    (0,) * 3,
+    (0,) * 2,
+)  # what the compiled module takes for absent tensors
 
 
 def straight(

@@ -46,11 +46,11 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
             outputs: Tensors = operator(tensors, encode(form))
             return outputs
         if torch._C._are_functorch_transforms_active():
-            return list(Function.apply(encode(form), *tensors))
+            return list(apply(Function, encode(form), tensors))
         if transforming() or not plain(tensors):
             return list(operator(tensors, encode(form)))
         if recorded(tensors):
-            return list(Recorded.apply(form, *tensors))
+            return list(apply(Recorded, form, tensors))
         return run(form, tensors)
 
     def save_listed(ctx: Any, inputs: tuple[Tensors, str], output: Tensors) -> None:
@@ -70,7 +70,7 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
             for t, d, batch in zip(tensors, dims, known[0], strict=True)
         ]
         outputs = call(decode(text), merged)
-        return [o.unflatten(b, (N, -1)) for o, b in zip(outputs, known[1], strict=True)], known[1]
+        return [torch.unflatten(o, b, (N, -1)) for o, b in zip(outputs, known[1], strict=True)], known[1]
 
     def fold_listed(info: Any, dims: tuple[Dims, None], tensors: Tensors, text: str) -> Any:
         return fold(info, dims[0], text, tensors)
@@ -108,6 +108,12 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
     torch.library.register_autograd(qualified, derive_listed, setup_context=save_listed, lib=library)
     torch.library.register_vmap(qualified, fold_listed, lib=library)
     return call
+
+
+def apply(function: Any, form: Any, tensors: Tensors) -> tuple[Tensor, ...]:
+    """The autograd.Function of these."""
+    outputs: tuple[Tensor, ...] = function.apply(form, *tensors)
+    return outputs
 
 
 def transforming() -> bool:

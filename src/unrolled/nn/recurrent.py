@@ -131,7 +131,9 @@ class Recurrent(SequenceModule):
                     parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
             prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
             own = tuple(name + suffix for name in names)
-            places.append(Place(reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states)))
+            places.append(
+                Place(reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states))
+            )
         return places
 
     def reset_parameters(self) -> None:
@@ -217,7 +219,9 @@ class Recurrent(SequenceModule):
             weights = tuple(map(self._parameters.__getitem__, place.parameters))
         except KeyError:  # a parametrised weight is an attribute, and new at each call
             return None
-        result = running.straight(self.cell, place.names, weights, input, state, place.reverse, self.batch_first)
+        result = running.straight(
+            self.cell, place.names, weights, input, state, place.reverse, self.batch_first
+        )
         if result is None:
             return None
         y, last = result
