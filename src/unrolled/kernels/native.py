@@ -101,7 +101,7 @@ def _check_kind(name: str, tensor: Tensor, x: Tensor) -> None:
         raise ValueError(f"{name} is {tensor.dtype} on {tensor.device}; x is {x.dtype} on {x.device}")
 
 
-def _output_shapes(form: Form, x: Tensor, sizes: Sequence[Sizes]) -> list[Place]:
+def _output_shapes(form: Form, x: Tensor, sizes: Sequence[Sizes]) -> list[tuple[int, ...]]:
     """Of y, the last states and every step's c."""
     T, B, _ = x.shape
     shapes: list[tuple[int, ...]] = [(T, B, sum(s.P for s in sizes))]

@@ -5,6 +5,7 @@ It is made anew where the memory, version, shape or strides of one have changed.
 so copies, pickles and threads know nothing of it either.
 """
 
+import atexit
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
@@ -50,6 +51,7 @@ class _Entry(NamedTuple):
 
 
 _entries: dict[tuple[int, ...], _Entry] = {}
+atexit.register(_entries.clear)  # the compiled module counts its layers when the interpreter ends
 
 
 def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed:
