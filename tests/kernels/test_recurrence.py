@@ -75,7 +75,9 @@ def saved_bytes(case):
     return sum(sizes) - sum(t.numel() * t.itemsize for t in (*leaves, y))
 
 
-@pytest.mark.parametrize("cell", [name for name in CELLS if "blocks" not in name])  # their weights are made anew
+@pytest.mark.parametrize(
+    "cell", [name for name in CELLS if "blocks" not in name]
+)  # their weights are made anew
 def test_a_long_sequence_keeps_no_more_than_was_asked(cell):
     case = random_case(CELLS[cell], 1000, 2, 3, 12, torch.float32)
     widest = max(CELLS[cell].state_sizes(12))
@@ -138,7 +140,9 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_strides_give_the_same_bits(layout, cell):
     change = LAYOUTS[layout]
-    case = random_case(CELLS[cell], 5, 6, 7, 9, torch.float32, ragged=True, masked=True, reverse=(True, False))
+    case = random_case(
+        CELLS[cell], 5, 6, 7, 9, torch.float32, ragged=True, masked=True, reverse=(True, False)
+    )
     first = case.calls[0]
     recurrent, zoneout = first.masks
     masks = first.masks._replace(

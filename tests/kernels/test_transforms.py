@@ -36,7 +36,9 @@ def test_first_derivatives_match_differences(cell, direction):
 
 @pytest.mark.parametrize("cell", SMOOTH)
 def test_second_derivatives_match_differences(cell):
-    case = random_case(CELLS[cell], 2, 2, 2, 6, torch.float64, ragged=True, masked=True, reverse=(False, True))
+    case = random_case(
+        CELLS[cell], 2, 2, 2, 6, torch.float64, ragged=True, masked=True, reverse=(False, True)
+    )
     leaves = case.leaves()
     assert torch.autograd.gradgradcheck(lambda *t: tuple(case.with_tensors(t).run()), leaves, fast_mode=True)
 
@@ -134,6 +136,9 @@ def test_forward_mode_is_refused():
         torch.func.jvp(lambda x: case.with_tensors([x, *rest]).run()[0], (x,), (torch.ones_like(x),))
 
 
+@torch._dynamo.config.patch(
+    specialize_int=True
+)  # options that are no module's are numbers like T and B otherwise
 @pytest.mark.parametrize("cell", CELLS)
 def test_compiled_without_a_break_at_any_size(cell):
     torch._dynamo.reset()
@@ -199,8 +204,14 @@ def test_an_exported_program_can_be_trained():
 def form_of(case, trace):
     first = case.calls[0]
     reverse = tuple(call.reverse for call in case.calls)
-    masks = ("recurrent", "zoneout_h", "zoneout_c")[: 1 + len(first.state)] if first.masks.recurrent is not None else ()
-    return Form(first.cell, reverse, tuple(first.parameters), masks, first.lengths is not None, True, trace, 0)
+    masks = (
+        ("recurrent", "zoneout_h", "zoneout_c")[: 1 + len(first.state)]
+        if first.masks.recurrent is not None
+        else ()
+    )
+    return Form(
+        first.cell, reverse, tuple(first.parameters), masks, first.lengths is not None, True, trace, 0
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)

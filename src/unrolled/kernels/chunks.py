@@ -1,8 +1,7 @@
 """The reference in bounded memory: k steps at a time, computed anew in backward from the state before them."""
 
-from torch.utils.checkpoint import checkpoint
-
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from unrolled.cells import Call, Masks, Result, unroll
 

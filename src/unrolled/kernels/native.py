@@ -32,7 +32,10 @@ def forward(form: Form, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def forward_fake(form: Form, tensors: Sequence[Tensor]) -> list[Tensor]:
     inputs, sizes = _measured(form, tensors)
-    tapes = [tape_size(form.cell, form.names, s, inputs.x.dtype) for s in sizes if form.trace]
+    if not form.trace:
+        return _empty_outputs(form, inputs.x, sizes, ())
+    fixed = [Sizes(*map(int, s)) for s in sizes]  # weights of any size would be a kernel of any size
+    tapes = [tape_size(form.cell, form.names, s, inputs.x.dtype) for s in fixed]
     return _empty_outputs(form, inputs.x, sizes, tapes)
 
 
@@ -74,7 +77,7 @@ def _measured(form: Form, tensors: Sequence[Tensor]) -> tuple[Inputs, list[Sizes
 def check(form: Form, inputs: Inputs, sizes: Sequence[Sizes]) -> None:
     """ValueError where shapes, dtypes or devices of a call disagree."""
     x, lengths = inputs.x, inputs.lengths
-    if x.dim() != 3 or any(s.I != x.shape[2] for s in sizes):
+    if x.dim() != 3 or any(x.shape[2] != s.I for s in sizes):
         raise ValueError(f"x is {tuple(x.shape)}; wanted (T, B, {sizes[0].I}) for these weights")
     T, B, _ = x.shape
     for (_, H, P), side in zip(sizes, inputs.sides, strict=True):

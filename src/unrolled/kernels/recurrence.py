@@ -16,17 +16,9 @@ from unrolled.cells import LSTM, Call, Cell, Masks, Result, unroll
 from unrolled.kernels import form as forms
 from unrolled.kernels import native, openmp
 from unrolled.kernels.form import Form, Inputs, Outputs, Request, Side
-from unrolled.kernels.running import side_by_side
 from unrolled.kernels.transforms import Formulas, recorded, refuse_tangents, transformable
 
 openmp.share()
-
-
-def by_kernel(calls: Sequence[Call]) -> Result:
-    """One direction or both. Directions whose inputs differ, as under variational dropout, run one by one."""
-    if len(calls) == 1 or calls[0].x is calls[1].x:
-        return recurrence(calls)
-    return side_by_side([recurrence([call]) for call in calls])
 
 
 def recurrence(calls: Sequence[Call]) -> Result:

@@ -19,7 +19,6 @@ from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.options import Device, Rates, Size
 from unrolled.nn.state import Named, State
 
-
 NONE = Masks()
 
 
