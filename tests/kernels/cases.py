@@ -1,4 +1,4 @@
-"""Random asymmetric calls of the kernels, every cell with its options, and the references they are measured by."""
+"""Random asymmetric calls of the kernels, every cell with its options, and what they are measured by."""
 
 from dataclasses import dataclass, replace
 

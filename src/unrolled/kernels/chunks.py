@@ -1,4 +1,4 @@
-"""The reference in bounded memory: k steps at a time, computed anew in backward from the state before them."""
+"""The reference in bounded memory: k steps at a time, computed anew in backward from the state before."""
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -7,7 +7,7 @@ from unrolled.cells import Call, Masks, Result, unroll
 
 
 def unroll_in_chunks(call: Call) -> Result:
-    """Runs `call` through its cell's equations, keeping every k-th state for backward; k is call.keep_every."""
+    """Runs `call` through its cell's equations, keeping every k-th state for backward: call.keep_every."""
     k, T = call.keep_every, call.x.shape[0]
     starts = range(0, max(T, 1), k)
     results, state = [], call.state

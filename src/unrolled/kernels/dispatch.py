@@ -12,7 +12,7 @@ import warnings
 from typing import NamedTuple
 
 VARIABLE = "UNROLLED_BACKEND"
-# os.environ encodes, raises and catches at every look for what is not there, which takes as long as a small step.
+# os.environ encodes, raises and catches where a variable is not set: as long as a small step takes.
 _ENVIRONMENT, _KEY = os.environ._data, os.environ.encodekey(VARIABLE)  # type: ignore[attr-defined]
 BACKENDS = ("cpu", "torch", "reference")
 FLOATS = frozenset({"float32", "float64"})

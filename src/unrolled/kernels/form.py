@@ -1,4 +1,4 @@
-"""A call of the recurrence operators, taken apart: its tensors, in one list, and its form, all that is no tensor.
+"""A call of the recurrence operators, taken apart: its tensors, in one list, and its form, all the rest.
 
 A graph holds a form as a string, which anyone can read and `decode` turns back:
 
@@ -52,7 +52,7 @@ class Form(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A call of the backward operator but for its tensors: those of the call, y, the traces, the gradients."""
+    """A call of the backward operator, but for its tensors: the call's, y, traces, gradients."""
 
     form: Form
     given: tuple[bool, ...]  # which of y, the last states and every step's c have a gradient

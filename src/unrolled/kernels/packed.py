@@ -76,7 +76,7 @@ def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Pa
 def kept(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed | None:
     """What was made of these very parameters as they are now; None where there is nothing.
 
-    That they have the identities of an entry's proves that they are its weights: it goes before one of them does.
+    Their identities prove that they are an entry's weights, since it goes before one of those does.
     """
     entry = _entries.get(tuple(map(id, parameters)))
     if entry is None or entry.names != names or not (entry.cell is cell or entry.cell == cell):

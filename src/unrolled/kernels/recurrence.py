@@ -1,4 +1,4 @@
-"""The fused kernels as torch operators: `unrolled::recurrence` and its gradient, `unrolled::recurrence_backward`.
+"""The fused kernels as torch operators: `unrolled::recurrence` and `unrolled::recurrence_backward`.
 
 One call runs one layer of any cell, in one direction or both, over the whole sequence. Equations: cells/.
 The operators pass torch.compile, torch.export, vmap and torch.func. The first derivative is the kernel's;
@@ -24,9 +24,9 @@ openmp.share()
 def recurrence(calls: Sequence[Call]) -> Result:
     """One layer, in one direction or both: calls of one cell, x and lengths. Results stand side by side.
 
-    x (T, B, I) -> y (T, B, P of all directions), the last states (B, P or H), direction by direction, and every
-    step's (T, B, P or H) likewise. Past a row's length x is not read, y and states are zero; the last state is
-    that after its last valid step. A gradient reaches x, states and parameters.
+    x (T, B, I) -> y (T, B, P of all directions), the last states (B, P or H), direction by direction, and
+    every step's (T, B, P or H) likewise. Past a row's length x is not read, y and states are zero; the last
+    state is that after its last valid step. A gradient reaches x, states and parameters.
 
     ValueError for shapes, dtypes, devices or lengths that do not fit, NotImplementedError for forward-mode
     derivatives.
@@ -104,7 +104,7 @@ def _spread(cell: LSTM, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
 def _leaves_trace(tensors: Sequence[Tensor]) -> bool:
     """Whether a call leaves something for backward, which else runs the call once more.
 
-    It does not in an exported program, and not under torch.func, where a row of a trace would be none of a call.
+    It does not in an exported program, nor under torch.func, where part of a trace is no trace.
     """
     if torch.compiler.is_compiling():
         return recorded(tensors) and not torch.compiler.is_exporting()
@@ -143,7 +143,7 @@ def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
 
 
 def _differentiable(form: Form) -> list[bool]:
-    """For each tensor of a call whether the backward operator gives its gradient, as it does in this order."""
+    """For each tensor of a call whether the backward operator gives its gradient, in this order."""
     return list(forms.per_tensor(form, x=True, lengths=False, state=True, parameter=True, mask=False))
 
 

@@ -45,8 +45,8 @@ class Recurrent(SequenceModule):
     zoneout               chance that a unit keeps its old state; its expectation in evaluation; one
                           number, or for the LSTM a pair (h, c)
     learn_initial_state   parameters initial_h_l0 (H,) …, zero at first, stand for hx where it is None
-    keep_every            k: keep only every k-th step's state for backward and compute the others anew, at the
-                          cost of about one more forward; for sequences whose gradient needs too much memory
+    keep_every            k: keep only every k-th step's state for backward and compute the others anew, for
+                          about the time of one more forward; where a long sequence needs too much memory
     backend               cpu, torch or reference (kernels/dispatch.py); None: the best that can
 
     Names, shapes and first values of the parameters are torch.nn's: uniform within ±1/√H. Gains start at one,
