@@ -1,4 +1,4 @@
-"""Calls of the compiled module itself, for every cell it has, with or without each thing that a call may bring."""
+"""Calls of the compiled module itself: every cell, with or without each thing that a call may bring."""
 
 import random
 from dataclasses import dataclass, replace

@@ -124,8 +124,8 @@ def test_instruction_sets_agree_in_every_bit(name, cell, restore_isa):
 @pytest.mark.parametrize("B", [1, 2, 3, 31])
 @pytest.mark.parametrize("name, cell", CELLS, ids=str)
 def test_threads_change_no_bit(name, cell, B, ragged):
-    """Sizes whose work is worth several threads, by rows and by units. Sums that the loop makes itself, of peepholes
-    and gains, depend on how the rows were dealt out and on nothing else."""
+    """Sizes whose work is worth several threads, by rows and by units. Sums that the loop makes itself, of
+    peepholes and gains, depend on how the rows were dealt out and on nothing else."""
     lengths = torch.randint(0, 200 // B, (B,)) if ragged else None
     case = draw(name, cell, B, (200 // B, B, 40, 131), torch.float32, plain=True, lengths=lengths)
     case = replace(
@@ -172,7 +172,7 @@ def test_wrong_calls_are_refused():
     case = draw("gru", CELLS[3][1], 1, (3, 2, 5, 7), plain=True)
     with pytest.raises(ValueError, match=r"lengths\[1\] is 4; wanted 0 to 3"):
         replace(case, lengths=torch.tensor([3, 4])).run()
-    with pytest.raises(ValueError, match="no kernel for 'gru.after'"):
+    with pytest.raises(ValueError, match=r"no kernel for 'gru\.after'"):
         _cpu.Layer("gru.after", "float32", (1, 1, 1), {})
     with pytest.raises(ValueError, match="no kernel in float16"):
         _cpu.Layer("gru", "float16", (1, 1, 1), {})
