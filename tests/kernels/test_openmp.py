@@ -23,7 +23,7 @@ def test_torch_s_openmp_is_found(monkeypatch):
 
 
 def test_where_there_is_none_nothing_is_done(monkeypatch):
-    monkeypatch.setattr(openmp, "_libraries", lambda: [])
+    monkeypatch.setattr(openmp, "_libraries", list)
     monkeypatch.setattr(_cpu, "use_openmp", lambda *addresses: pytest.fail("handed over"))
     assert not openmp.share()
 
