@@ -18,6 +18,11 @@ from unrolled.kernels import native, openmp
 from unrolled.kernels.form import Form, Inputs, Outputs, Request, Side
 from unrolled.kernels.transforms import Formulas, recorded, refuse_tangents, transformable
 
+DIFFERENTIABLE = frozenset(
+    {"x", "state", "parameter"}
+)  # kinds of tensors whose gradients backward gives, in order
+BATCH = {"x": 1, "lengths": 0, "state": 0, "parameter": None, "mask": 1}  # the dimension of the rows
+
 openmp.share()
 
 
@@ -133,18 +138,13 @@ def _save(ctx: Any, form: Form, tensors: Sequence[Tensor], outputs: Sequence[Ten
 def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
     form: Form = ctx.form
     given = cotangents[: len(cotangents) - form.trace * len(form.reverse)]
-    parameter = forms.per_tensor(form, x=False, lengths=False, state=False, parameter=True, mask=False)
-    wants_parameters = any(need and is_one for need, is_one in zip(needs, parameter, strict=True))
+    kinds = forms.kinds(form)
+    wants_parameters = any(need and kind == "parameter" for need, kind in zip(needs, kinds, strict=True))
     request = Request(form, tuple([g is not None for g in given]), needs[0], wants_parameters)
-    tensors = [*ctx.saved_tensors, *(g for g in given if g is not None)]
+    tensors = [*ctx.saved_tensors, *[g for g in given if g is not None]]
     gradients = iter(_recurrence_backward(request, tensors))
-    found = [next(gradients) if has else None for has in _differentiable(form)]
+    found = [next(gradients) if kind in DIFFERENTIABLE else None for kind in kinds]
     return [gradient if need else None for gradient, need in zip(found, needs, strict=True)]
-
-
-def _differentiable(form: Form) -> list[bool]:
-    """For each tensor of a call whether the backward operator gives its gradient, in this order."""
-    return list(forms.per_tensor(form, x=True, lengths=False, state=True, parameter=True, mask=False))
 
 
 def _save_again(ctx: Any, request: Request, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
@@ -159,7 +159,7 @@ def _derive_again(
     request: Request = ctx.request
     form, tensors = request.form, list(ctx.saved_tensors)
     n = forms.count(form)
-    places = [k for k, has in enumerate(_differentiable(form)) if has]
+    places = [place for place, kind in enumerate(forms.kinds(form)) if kind in DIFFERENTIABLE]
     own = [*form.carried * [True], *len(form.names) * [request.wants_parameters]]
     wanted = [request.wants_x, *own * len(form.reverse)]
     end = n + 1 + form.trace * len(form.reverse)
@@ -209,9 +209,9 @@ def _reference(form: Form, inputs: Inputs) -> tuple[Tensor, ...]:
 def _batches(form: Form) -> tuple[list[int | None], list[int]] | None:
     if form.trace:
         return None
-    own = forms.per_tensor(form, x=1, lengths=0, state=0, parameter=None, mask=1)
     D = len(form.reverse)
-    return list(own), [1, *[0] * form.carried * D, *[1] * D * form.gives_c]
+    own = [BATCH[kind] for kind in forms.kinds(form)]
+    return own, [1, *[0] * form.carried * D, *[1] * D * form.gives_c]
 
 
 _LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
