@@ -1,8 +1,9 @@
 /* Runs a cell backward over whole sequences; knows no cell. README.md derives the gradients.
 
    Parts and crews as in forward.h, from the last step to the first: the gradients of the sums, dz, carry the
-   states' gradients back (dh += Uᵀ dz), and dx is one product for a stretch of steps. Steps are taken in chunks,
-   so that memory is bounded; after each, the weights' gradients are products over all of the chunk's tokens. */
+   states' gradients back (dh += Uᵀ dz), and dx is one product for a stretch of steps. Steps are taken in
+   chunks, so that memory is bounded; after each, the weights' gradients are products over all of the chunk's
+   tokens. */
 #pragma once
 
 #include "forward.h"
@@ -56,14 +57,15 @@ class BackwardRun {
 
 public:
   /* `again`: the weights for forward, where the call keeps only every k-th state. */
-  BackwardRun(const Backward<Real>& call, const Weights<Real>& w, const Weights<Real>& again, const Plan& plan)
+  BackwardRun(const Backward<Real>& call, const Weights<Real>& w, const Weights<Real>& again,
+              const Plan& plan)
       : call_(call), w_(w), plan_(plan), layout_(form, call.sizes, w.parameters),
         slots_(layout_, call.masks, call.sizes.P),
         own_(form, call.sizes.H, w.parameters.peephole.data || layout_.normalises),
         chunk_(chunk_steps(call, plan, slots_.width)), most_(stretch_rows<Real>(plan, layout_.sums)),
         tokens_(chunk_ * plan.rows * slots_.width), owned_(plan.parts * own_.width),
         rows_(plan.rows * row_width()), scratch_(plan.parts * plan.crew * 3 * call.sizes.H),
-        biases_(layout_.sums), nowhere_(call.sizes.B * (call.sizes.P + call.sizes.H)),
+        totals_(slots_.left), nowhere_(call.sizes.B * (call.sizes.P + call.sizes.H)),
         tape_(replays() ? chunk_ * call.sizes.B * layout_.width : 0),
         pointers_(plan.parts * plan.crew * lists * most_), forward_(forward_call(), again, plan) {
     forward_.replay(call.y, 0);
@@ -104,8 +106,7 @@ public:
       return;
     const Index first = plan_.token[begin_], end_step = minimum(steps(), begin_ + chunk_);
     const Index tokens = (end_step < steps() ? plan_.token[end_step] : plan_.tokens) - first;
-    const Real one = 1;
-    const Buffer<const Real*> left(tokens), x(tokens), h(tokens), inner(tokens), ones(tokens);
+    const Buffer<const Real*> left(tokens), x(tokens), h(tokens), inner(tokens);
     for (Index p = 0; p < plan_.parts; ++p) {
       const Part part(plan_, p);
       for (Index s = begin_; s < minimum(part.steps(), end_step); ++s)
@@ -116,34 +117,31 @@ public:
           x.data()[n] = at(call_.x, part.time(i, s), part.row(i));
           h.data()[n] = recurrent(part, i, s, row);
           inner.data()[n] = form.keeps_sums ? forward_.tape(part, i, s) + layout_.inner : nullptr;
-          ones.data()[n] = &one;
         }
     }
     const Index G = form.gates, R = form.recurrent_gates(), H = call_.sizes.H, P = call_.sizes.P;
-    const Buffer<Real*> d(2 * G * H + layout_.sums + P);
-    Real **d_ih = d.data(), **d_hh = d_ih + G * H, **d_bias = d_hh + G * H, **d_hr = d_bias + layout_.sums;
+    const Buffer<Real*> d(2 * G * H + P);
+    Real **d_ih = d.data(), **d_hh = d_ih + G * H, **d_hr = d_hh + G * H;
     for (Index j = 0; j < G * H; ++j) {
       d_ih[j] = at(call_.d.ih, form.gate(j / H) * H + j % H);
       d_hh[j] = at(call_.d.hh, j);
     }
-    for (Index j = 0; j < layout_.sums; ++j)
-      d_bias[j] = biases_.data() + j;
     for (Index j = 0; j < P && layout_.projects; ++j)
       d_hr[j] = at(call_.d.hr, j);
 
-    Gradient<Real> gradients[5];
+    Gradient<Real> gradients[4];
     Index count = 0;
     const auto want = [&](Index from, Index sums, const Real* const* right, Index columns, Real* const* to) {
       gradients[count++] = {from, from + sums, right, columns, to};
     };
     want(slots_.x, G * H, x.data(), call_.sizes.I, d_ih);
     want(slots_.h, R * H, h.data(), P, d_hh);
-    want(slots_.dz, layout_.sums, ones.data(), 1, d_bias);
     if (form.two_phase)
       want(candidate(), H, inner.data(), H, d_hh + R * H);
     if (layout_.projects)
       want(slots_.dh, P, inner.data(), H, d_hr);
-    accumulate<Real>(tokens, left.data(), slots_.left, gradients, count, end_step < steps(), threads);
+    accumulate<Real>(tokens, left.data(), slots_.left, gradients, count, totals_.data(), end_step < steps(),
+                     threads);
   }
 
   /* After the last chunk: what was gathered goes to its places. */
@@ -156,9 +154,9 @@ public:
     for (Index j = 0; j < G * H; ++j) {
       const Index gate = j / H, u = j % H;
       if (call_.d.bias_ih)
-        call_.d.bias_ih[form.gate(gate) * H + u] = biases_.data()[j];
+        call_.d.bias_ih[form.gate(gate) * H + u] = totals_.data()[j];
       if (call_.d.bias_hh)
-        call_.d.bias_hh[j] = biases_.data()[form.block_of_h(gate) * H + u];
+        call_.d.bias_hh[j] = totals_.data()[form.block_of_h(gate) * H + u];
     }
     const Parameters<Real> sum = own_.in(owned_.data());
     for (Index p = 1; p < plan_.parts; ++p)
@@ -182,8 +180,8 @@ public:
 private:
   static constexpr int lists = 5;
   struct Lists {
-    Real **dz, **dx;             // of a stretch's tokens
-    Real **a, **start, **out;    // of a step's rows
+    Real **dz, **dx;          // of a stretch's tokens
+    Real **a, **start, **out; // of a step's rows
     Lists from(Index n) const { return {dz + n, dx + n, a, start, out}; }
   };
 
@@ -193,7 +191,8 @@ private:
   }
 
   static Index chunk_steps(const Backward<Real>& call, const Plan& plan, Index width) {
-    constexpr Index bytes = 4 * 1024 * 1024; // dz stays in the cache until the weights' gradients have read it
+    constexpr Index bytes =
+        4 * 1024 * 1024; // dz stays in the cache until the weights' gradients have read it
     if (call.every > 0)
       return call.every;
     return maximum(1, bytes / static_cast<Index>(sizeof(Real)) / maximum(1, plan.rows * width));
@@ -220,7 +219,9 @@ private:
   Real* token(const Part& part, Index i, Index s) const {
     return tokens_.data() + (part.token(i, s) - plan_.token[begin_]) * slots_.width;
   }
-  Index candidate() const { return layout_.normalises ? slots_.h + (form.gates - 1) * call_.sizes.H : slots_.dz; }
+  Index candidate() const {
+    return layout_.normalises ? slots_.h + (form.gates - 1) * call_.sizes.H : slots_.dz;
+  }
 
   /* Per row: what zoneout keeps of both gradients, h's gradient through the products, and of m or `inner`. */
   Index row_width() const { return 2 * call_.sizes.P + 2 * call_.sizes.H; }
@@ -314,7 +315,8 @@ private:
     crew.multiply<Real>({part.running(s), list.a, 1, w_.hr, nullptr, list.out, false});
   }
 
-  BackwardStep<Real> step(const Crew& crew, const Part& part, Index i, Index s, Index first, Index end) const {
+  BackwardStep<Real> step(const Crew& crew, const Part& part, Index i, Index s, Index first,
+                          Index end) const {
     const Index b = part.row(i), H = call_.sizes.H;
     const Row row = row_of(part, i);
     Real* kept = token(part, i, s);
@@ -370,10 +372,10 @@ private:
     const Real* z = forward_.tape(part, i, s);
     Real* row = token(part, i, s);
     if (groups.first(g) < groups.end(g))
-      pull_group(groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
-                 [](Index q) { return Source{form.block_of_h(q), q}; }, z + layout_.hat_hh,
-                 z[layout_.scale + 2 + g], w_.parameters.gain_hh,
-                 own_.in(owned_.data() + part.number * own_.width).gain_hh, row + slots_.h);
+      pull_group(
+          groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
+          [](Index q) { return Source{form.block_of_h(q), q}; }, z + layout_.hat_hh, z[layout_.scale + 2 + g],
+          w_.parameters.gain_hh, own_.in(owned_.data() + part.number * own_.width).gain_hh, row + slots_.h);
   }
 
   /* From dz to the gradients of W x and U h as they were before they were normalised. */
@@ -385,10 +387,10 @@ private:
     Real* row = token(part, i, s);
     for (int g = 0; g < 2; ++g)
       if (groups.first(g) < groups.end(g))
-        pull_group(groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
-                   [](Index b) { return Source{b, form.gate(b)}; }, z + layout_.hat_ih, z[layout_.scale + g],
-                   w_.parameters.gain_ih, own_.in(owned_.data() + part.number * own_.width).gain_ih,
-                   row + slots_.x);
+        pull_group(
+            groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
+            [](Index b) { return Source{b, form.gate(b)}; }, z + layout_.hat_ih, z[layout_.scale + g],
+            w_.parameters.gain_ih, own_.in(owned_.data() + part.number * own_.width).gain_ih, row + slots_.x);
     for (int g = 0; g < (form.two_phase ? 1 : 2); ++g)
       pull_norm_h(part, i, s, g);
   }
@@ -429,8 +431,7 @@ private:
       const Sequence<const Real>& mask = call_.masks.recurrent;
       over_units<Real>(0, call_.sizes.P, [&](Index u, Index n) {
         const Vec<Real> product = load(list.out[i] + u, n);
-        const Vec<Real> share =
-            mask.data ? load(at(mask, part.time(i, s), part.row(i)) + u, n) : one<Real>();
+        const Vec<Real> share = mask.data ? load(at(mask, part.time(i, s), part.row(i)) + u, n) : one<Real>();
         store(d + u, fma(share, product, load(d + u, n)), n);
       });
     }
@@ -444,7 +445,7 @@ private:
     }
     for (Index j = 0; j < n.P && layout_.projects; ++j)
       fill_zero(at(call_.d.hr, j), n.H);
-    fill_zero(biases_.data(), layout_.sums);
+    fill_zero(totals_.data(), slots_.left);
   }
 
   const Backward<Real> call_;
@@ -454,7 +455,7 @@ private:
   const Slots slots_;
   const Own<Real> own_;
   const Index chunk_, most_;
-  const Buffer<Real> tokens_, owned_, rows_, scratch_, biases_, nowhere_, tape_;
+  const Buffer<Real> tokens_, owned_, rows_, scratch_, totals_, nowhere_, tape_;
   const Buffer<Real*> pointers_;
   ForwardRun<Cell> forward_;
   Index begin_ = 0;
