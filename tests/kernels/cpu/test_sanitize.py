@@ -1,4 +1,4 @@
-"""The short form of scripts/sanitize.sh: whole layers from several threads at once, under three sanitizers."""
+"""scripts/sanitize.sh, its short form: whole layers from several threads at once, under three sanitizers."""
 
 import subprocess
 from pathlib import Path
