@@ -114,12 +114,24 @@ def generate(
     using.generate(run, prime, length, sample, seed, out, json)
 
 
-@app.command(epilog="Example: unrolled kernels --json")
-def kernels(json: Json = False) -> None:
-    """List what computes each cell on this machine, and why not something else."""
-    from unrolled.cli import using
+@app.command(epilog="Example: unrolled kernels --cell lstm --option peephole --lengths --device cpu")
+def kernels(
+    cell: Annotated[str | None, typer.Option(metavar="CELL", help="elman, lstm or gru; all without.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="What the call needs beyond the plain cell: peephole, zoneout …"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="cpu, cuda …; without, these two.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float32, float64, bfloat16 …")] = "float32",
+    lengths: Annotated[bool, typer.Option("--lengths", help="The call has lengths.")] = False,
+    json: Json = False,
+) -> None:
+    """List what computes each cell on this machine, and what runs a given call and why."""
+    from unrolled.cli import kernels as table
 
-    using.kernels(json)
+    table.run(cell, option or [], device, dtype, lengths, json)
 
 
 @app.command(epilog="Example: unrolled demo --out runs/sunspots")
