@@ -25,7 +25,7 @@ GRID = (
     Size(100, 128, 512, 512),
 )
 BIG = GRID[-2:]  # where the rate is told beside the machine's peak
-QUICK = GRID[:3]
+QUICK = (GRID[0], GRID[2])
 RAGGED = tuple(size for size in GRID if size.T >= 100 and size.B > 1)
 STEPS = (Size(1, 1, 64, 64), Size(1, 1, 256, 256))
 BFLOAT16 = GRID[-2]  # the one shape with torch.nn under autocast beside it
@@ -55,9 +55,9 @@ def workloads() -> Iterator[Workload]:
 
 
 def lengths(size: Size) -> Tensor:
-    """Random lengths (B,), T/10 to T, the first of them T."""
+    """Random lengths (B,), T/10 to T, the first of them T. torch packs no row of length 0."""
     generator = torch.Generator().manual_seed(size.B)
-    drawn = torch.randint(size.T // 10, size.T + 1, (size.B,), generator=generator)
+    drawn = torch.randint(max(1, size.T // 10), size.T + 1, (size.B,), generator=generator)
     drawn[0] = size.T
     return drawn
 

@@ -26,6 +26,8 @@ def run(
 ) -> None:
     """Shows the figures and writes what was asked for. DisagreementError at the end where any was refused."""
     _check_folders(out, docs)
+    if source and (only or threads or quick):
+        raise ConfigError("--from shows all that a file holds; leave out --only, --threads and --quick")
     document = read(source) if source else _measure(select(registry(), only, quick), threads, quick)
     if json:
         printing.as_json(page.content(document))
