@@ -63,7 +63,7 @@ def test_a_real_layer_with_one_wrong_weight_is_refused(monkeypatch: pytest.Monke
     def one_wrong(cell: str, size: grid.Size):  # type: ignore[no-untyped-def]
         ours, torchs, x = both(cell, size)
         with torch.no_grad():
-            torchs.weight_hh_l0[1, 2] += 0.01
+            torchs.weight_hh_l0[1, 2] += 0.1
         return ours, torchs, x
 
     for build in (grid._inference, grid._training, grid._lengths):

@@ -111,11 +111,12 @@ def read(path: Path) -> Document:
     """The document in `path`. DataError, in one line, where there is none."""
     try:
         content = json.loads(path.read_bytes())
-        content.pop("summary", None)  # follows from the rest
+        if isinstance(content, dict):
+            content.pop("summary", None)  # it follows from the rest
         return Document.model_validate(content)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
         raise DataError(f"{path}: {why}; wanted what `unrolled bench --out` writes") from None
