@@ -73,7 +73,7 @@ def test_inference_mode_unless_gradients_are_wanted() -> None:
     assert seen == [True, False]
 
 
-def test_garbage_is_collected_between_rounds_only_and_as_before_afterwards() -> None:
+def test_no_garbage_is_collected_meanwhile_and_it_is_as_before_afterwards() -> None:
     enabled: list[bool] = []
     measure({"a": Peer(lambda: enabled.append(gc.isenabled()), dict)}, Effort(2, 1, 0.0))
     assert enabled[-1] is False

@@ -7,8 +7,9 @@ import torch
 from unrolled.bench.workload import Values
 
 # Of the largest number in each tensor. Sums of float32 over 10,000 tokens in another order differ by about
-# sqrt(10,000) · 2^-24 = 6e-6; a gate in a wrong place or a forgotten step changes far more than 1e-2.
-TOLERANCE = 1e-4
+# sqrt(10,000) · 2^-24 = 6e-6, or three times that at worst; 3e-6 is the most that was seen in the registry. A
+# gate in a wrong place or a forgotten step changes more than 1e-2.
+TOLERANCE = 2e-5
 
 
 def disagreement(values: Mapping[str, Values]) -> tuple[float, str | None]:

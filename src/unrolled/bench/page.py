@@ -11,8 +11,8 @@ from unrolled.bench.workload import OURS
 from unrolled.files import atomic
 
 METHOD = """\
-Made by `unrolled bench` from what it measured; nothing here is written by hand. Peers take turns in one
-process at one number of threads; a figure is the median of all samples, each a call or as many calls as make
+Made from what `unrolled bench --threads 1,2 --out NAME` measured; nothing here is written by hand. Peers take
+turns in one process at one number of threads; a figure is the median of all samples, each a call or as many calls as make
 a millisecond. Before a turn the threads of the peer before it have gone to sleep. A training step is forward,
 then backward to the input and every weight; before each, outside the clock, the weights change, so that
 nobody profits from weights that it remembers. In inference everybody may keep them. With random lengths (T/10

@@ -6,11 +6,12 @@ other round goes through the peers backwards. A peer with a `before` is timed ca
 the clock.
 """
 
+import contextlib
 import gc
 import math
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -28,14 +29,14 @@ MOST_SLICES = 20
 
 
 class Effort(NamedTuple):
-    """Turns of each peer, its samples in a turn at least, and the seconds that all peers should take."""
+    """Turns of each peer, its samples in a turn at least, and the seconds that all peers may spend on more."""
 
     rounds: int
     samples: int
     seconds: float
 
 
-FULL, QUICK = Effort(11, 1, 1.0), Effort(4, 3, 0.1)
+FULL, QUICK = Effort(11, 1, 0.5), Effort(4, 3, 0.1)
 
 
 class Timing(NamedTuple):
@@ -56,19 +57,13 @@ def measure(peers: Mapping[str, Peer], effort: Effort) -> dict[str, Timing]:
     affordable = {name: int(turn / (calls[name] * once[name])) for name in peers}
     samples = {name: max(effort.samples, min(MOST_SAMPLES, affordable[name])) for name in peers}
     taken: dict[str, list[float]] = {name: [] for name in peers}
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with _no_collections():
         for number in range(effort.rounds):
             for name in list(peers)[:: 1 if number % 2 else -1]:
                 settle()
                 if once[name] < LONG_SECONDS:
                     sample(peers[name], 1)
                 taken[name] += [sample(peers[name], calls[name]) for _ in range(samples[name])]
-            gc.collect()
-    finally:
-        if collecting:
-            gc.enable()
     return {name: _timing(taken[name], calls[name]) for name in peers}
 
 
@@ -99,6 +94,19 @@ def settle() -> None:
         time.sleep(SLICE_SECONDS)
         if time.process_time() - begun < SLICE_SECONDS / 10:
             return
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """Garbage is collected before, and not until the end."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _once(peer: Peer) -> float:
