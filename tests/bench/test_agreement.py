@@ -10,9 +10,9 @@ from .cases import values
 
 
 def test_rounding_passes_and_is_told() -> None:
-    worst, refused = disagreement({"a": values(y=[1.0, -4.0]), "b": values(y=[1.0, -4.0002])})
+    worst, refused = disagreement({"a": values(y=[1.0, -4.0]), "b": values(y=[1.0, -4.00006])})
     assert refused is None
-    assert worst == pytest.approx(0.0002 / 4, rel=1e-2)
+    assert worst == pytest.approx(0.00006 / 4, rel=1e-2)
 
 
 def test_the_difference_is_of_the_largest_number_of_its_own_tensor() -> None:

@@ -12,14 +12,14 @@ from unrolled.files import atomic
 
 METHOD = """\
 Made from what `unrolled bench --threads 1,2 --out NAME` measured; nothing here is written by hand. Peers take
-turns in one process at one number of threads; a figure is the median of all samples, each a call or as many calls as make
-a millisecond. Before a turn the threads of the peer before it have gone to sleep. A training step is forward,
-then backward to the input and every weight; before each, outside the clock, the weights change, so that
-nobody profits from weights that it remembers. In inference everybody may keep them. With random lengths (T/10
-to T) the time of torch.nn holds packing and unpacking. onnxruntime runs with its defaults. GFLOP/s count the
-matrix products alone; the peak is the best of large products, torch's and ours. Saved bytes are the storages
-that autograd keeps from forward to backward, each once and in full, without parameters, the input and what
-the call returns.
+turns in one process at one number of threads; a figure is the median of all samples, each a call or as many
+calls as make a millisecond. Before a turn the threads of the peer before it have gone to sleep. A training
+step is forward, then backward to the input and every weight; before each, outside the clock, the weights
+change, so that nobody profits from weights that it remembers. In inference everybody may keep them. With
+random lengths (T/10 to T) the time of torch.nn holds packing and unpacking. onnxruntime runs with its
+defaults. GFLOP/s count the matrix products alone; the peak is the best of large products, torch's and ours.
+Saved bytes are the storages that autograd keeps from forward to backward, each once and in full, without
+parameters, the input and what the call returns.
 
 Before any clock starts, the peers' results, in training every gradient too, are compared: where they differ
 by more than {tolerance:g} of the largest number in a tensor, the workload is refused and has no figure.

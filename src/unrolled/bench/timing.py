@@ -29,7 +29,7 @@ MOST_SLICES = 20
 
 
 class Effort(NamedTuple):
-    """Turns of each peer, its samples in a turn at least, and the seconds that all peers may spend on more."""
+    """Turns of each peer, its samples in a turn at least, and seconds that all peers may spend."""
 
     rounds: int
     samples: int
