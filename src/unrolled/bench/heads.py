@@ -40,7 +40,7 @@ def workloads() -> Iterator[Workload]:
         for mode in MODES:
             flops = head.flops * (3 if mode == "training" else 1)
             shape = (TOKENS, head.width, *head.arguments[1:])
-            yield Workload("heads", mode, name, shape, partial(_head, head, mode), flops, quick=True)
+            yield Workload("heads", mode, name, shape, partial(_head, head, mode), flops)
 
 
 def _head(head: Head, mode: Mode) -> Peers:

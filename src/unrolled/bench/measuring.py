@@ -22,7 +22,7 @@ def measure(
     quick: bool = False,
     report: Callable[[int, int, str], None] = lambda done, total, name: None,
 ) -> Document:
-    """Measures every workload at every number of threads; memory at the first number alone.
+    """Measures every workload at every number of threads that it is for.
 
     `report` is told before each how many are done, of how many, and its name. Raises ConfigError for a number
     of threads that this process has no cores for.
@@ -30,7 +30,7 @@ def measure(
     check_threads(threads)
     begun, load = time.monotonic(), machine.load()
     effort = timing.QUICK if quick else timing.FULL
-    plan = [(w, n) for n in threads for w in workloads if _wanted(w, n, threads[0])]
+    plan = [(w, n) for n in threads for w in workloads if _wanted(w, n, max(threads))]
     peaks: list[Peak] = []
     records = []
     with _torch_as_it_was():
@@ -71,8 +71,8 @@ def check_threads(threads: Sequence[int]) -> None:
             raise ConfigError(f"--threads {count}: wanted 1 to {cores}, the cores that this process may use")
 
 
-def _wanted(workload: Workload, threads: int, first: int) -> bool:
-    return threads == first if workload.mode == "saved" else workload.threads in (None, threads)
+def _wanted(workload: Workload, threads: int, most: int) -> bool:
+    return workload.threads in (None, threads) and (threads == most or not workload.once)
 
 
 def record(workload: Workload, threads: int, effort: timing.Effort) -> Record:

@@ -35,6 +35,8 @@ TITLES = {
     "variants/training": "Variants beside the plain cell, training step",
     "directions/inference": "Two directions, inference",
     "directions/training": "Two directions, training step",
+    "keeping/training": "Keeping every k-th state, training step",
+    "keeping/saved": "Keeping every k-th state, saved for backward",
     "heads/inference": "Heads, inference",
     "heads/training": "Heads, training step",
     "memory/saved": "Saved for backward",
@@ -142,7 +144,10 @@ def losses(document: Document) -> list[str]:
         f"{record.name}, {record.threads} threads: {figure.peer} {ratio:.2f} of our {UNITS[record.unit][0]}"
         for record in document.records
         for figure in record.figures
-        if figure.role == "peer" and (ratio := record.ratio(figure.peer, OURS)) is not None and ratio < 1
+        if figure.role == "peer"
+        and not figure.peer.startswith(OURS)
+        and (ratio := record.ratio(figure.peer, OURS)) is not None
+        and ratio < 1
     ]
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from unrolled.bench.document import Document
 from unrolled.bench.grid import BIG, GRID, PACKED, RAGGED, STEPS
+from unrolled.bench.keeping import KEEPING
+from unrolled.bench.layers import CELLS
 from unrolled.bench.variants import ONE_DIRECTION, PLAIN
 from unrolled.bench.workload import ONNX, OURS, TORCH
 
@@ -43,8 +45,8 @@ class Line(NamedTuple):
     met: bool | None
 
 
-def _all(wanted: float) -> dict[str, float]:
-    return dict.fromkeys(("rnn", "gru", "lstm"), wanted)
+def _all(wanted: float | None) -> dict[str, float | None]:
+    return dict.fromkeys(CELLS, wanted)
 
 
 PLAIN_SHARES = {
@@ -72,6 +74,7 @@ TARGETS = (
     Target("variants/training", OURS, PLAIN, HIGHEST, 1, PLAIN_SHARES),
     Target("directions/inference", OURS, ONE_DIRECTION, HIGHEST, 1, _all(2.1), 1),
     Target("directions/training", OURS, ONE_DIRECTION, HIGHEST, 1, _all(2.1), 1),
+    Target("keeping/training", KEEPING, OURS, HIGHEST, 1, _all(None)),
     Target("heads/inference", TORCH, OURS, LOWEST, 1, {"linear": 0.9}),
     Target("heads/training", TORCH, OURS, LOWEST, 1, {"linear": 0.9}),
     Target("memory/saved", OURS, TORCH, HIGHEST, len(GRID), _all(1.0), None),

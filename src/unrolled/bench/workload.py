@@ -57,6 +57,7 @@ class Workload:
 
     flops    of the matrix products of one call, two for each multiplication and addition
     threads  None: any number; else the only one at which it is measured
+    once     measured at the largest of several numbers of threads alone
     quick    whether `--quick` measures it
     """
 
@@ -67,6 +68,7 @@ class Workload:
     build: Callable[[], Peers]
     flops: float = 0.0
     threads: int | None = None
+    once: bool = False
     quick: bool = False
 
     @property
