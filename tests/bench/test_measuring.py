@@ -39,7 +39,7 @@ def test_a_record_holds_each_peer_its_rate_and_why_one_is_absent() -> None:
         "peer",
     ]
     assert figures["unrolled"].median is not None and 1 <= figures["unrolled"].median < 3
-    assert figures["unrolled"].gflops == pytest.approx(3e6 / figures["unrolled"].median / 1e6)
+    assert figures["unrolled"].gflops == pytest.approx(3 / figures["unrolled"].median, rel=1e-4)
     assert figures["plain"].gflops is None and figures["rounded"].gflops is not None
     assert figures["onnxruntime"].absent == ABSENT.reason and figures["onnxruntime"].median is None
     assert found.name == "grid/inference/rnn/2x3x4x5" and found.unit == "ms"
@@ -96,7 +96,7 @@ def test_every_number_of_threads_is_measured_and_torch_left_as_it_was(
         ("grid", "gru", 1),
     ]
     assert set(seen) == {1, 2}
-    assert told[0] == (0, 4, "grid/inference/rnn/2x3x4x5, 2 threads")
+    assert told[0] == (0, 4, "grid/inference/rnn/2x3x4x5, at 2")
     assert torch.get_num_threads() == before
     assert torch.equal(torch.random.get_rng_state(), state)
     assert found.quick and found.records[1].unit == "bytes" and found.records[1].median("unrolled") == 40
@@ -128,3 +128,21 @@ def test_the_machine_is_described() -> None:
     assert found.cores >= 1 and found.cpu and found.isa in ("avx512", "avx2", "portable")
     assert found.versions["torch"] == torch.__version__ and "unrolled" in found.versions
     assert machine._rate(lambda: time.sleep(0.01), (100, 100, 500)) == pytest.approx(1.0, rel=0.5)
+
+
+def test_the_share_of_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    seconds = iter([100.0, 103.0])
+    monkeypatch.setattr(machine, "_others_seconds", lambda: next(seconds))
+    monkeypatch.setattr(machine.time, "monotonic", iter([0.0, 10.0]).__next__)
+    assert machine.Watch().share() == pytest.approx(3 / 20)
+
+
+def test_our_own_work_is_not_that_of_others() -> None:
+    watch, own = machine.Watch(), time.process_time()
+    while time.process_time() - own < 0.5:
+        pass
+    share = watch.share()
+    assert share is not None
+    alone = 0.5 / (time.monotonic() - watch.begun) / (machine.os.cpu_count() or 1)
+    assert share <= 1 - alone + 0.1  # what we took, others cannot have; ticks are 10 ms

@@ -12,6 +12,7 @@ from unrolled.errors import DataError
 
 from .cases import document, record
 
+DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 WON = record("grid/training/gru/20x50x1x100", 2, {"unrolled": 1.23456, "torch.nn": 2.0})
 LOST = record("grid/training/lstm/20x50x1x100", 2, {"unrolled": 4.0, "torch.nn": 3.0})
 REFUSED = record("grid/training/rnn/20x50x1x100", 2, {}, refused="y: torch.nn and unrolled differ")
@@ -44,6 +45,8 @@ def test_a_document_reads_back_as_itself(tmp_path: Path) -> None:
     assert read(json_path) == ALL
     assert markdown_path.read_text() == page.markdown(ALL)
     content = json.loads(json_path.read_text())
+    (line,) = (line for line in json_path.read_text().splitlines() if "grid/training/gru" in line)
+    assert line.startswith("  {") and line.endswith("},")
     assert content["format"] == 1 and len(content["records"]) == 5
     assert content["summary"][0]["kind"] == "grid/training"
 
@@ -139,9 +142,21 @@ def test_the_page_names_date_machine_and_load() -> None:
         assert fact in text
     assert "torch.mm 150 GFLOP/s" in text
     assert "0.0001 of the largest number" in text
-    assert "Other programs" not in text and "quick run" not in text
-    busy = page.markdown(document(WON, load=(0.6, 2.0), quick=True))
-    assert "Other programs were running" in busy and "A quick run" in busy
+    assert "Other programs" not in text and "far off" not in text and "quick run" not in text
+    quiet = page.markdown(document(WON, others=0.049))
+    assert "Other programs took 5% of all cores." in quiet and "far off" not in quiet
+    busy = page.markdown(document(WON, others=0.3, quick=True))
+    assert (
+        "Other programs took 30% of all cores." in busy and "may be far off" in busy and "A quick run" in busy
+    )
+
+
+@pytest.mark.skipif(not DOCS.exists(), reason="a source distribution holds no docs")
+def test_the_documentation_shows_what_was_measured() -> None:
+    text = page.markdown(read(DOCS.parents[1] / "benchmarks" / "measured.json"))
+    assert DOCS.read_text() == (DOCS.parents[1] / "benchmarks" / "measured.md").read_text() == text, (
+        "unrolled bench --from benchmarks/measured.json --out benchmarks/measured --docs docs/benchmarks.md"
+    )
 
 
 def test_the_summary_says_met_or_missed() -> None:

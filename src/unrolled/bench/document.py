@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from unrolled.errors import DataError
 
+Measured = Annotated[float, AfterValidator(lambda value: float(f"{value:.5g}"))]  # no clock knows more digits
 Unit = Literal["ms", "bytes"]
 # A peer does the same work and agrees; other work stands beside it; information rounds as it likes.
 Role = Literal["peer", "other work", "information"]
@@ -23,12 +24,12 @@ class Figure(Part):
     """One peer in one workload: the median of `samples`, each of `calls` calls, and its quartiles."""
 
     peer: str
-    median: float | None = None
-    low: float | None = None
-    high: float | None = None
+    median: Measured | None = None
+    low: Measured | None = None
+    high: Measured | None = None
     samples: int = 0
     calls: int = 0
-    gflops: float | None = None
+    gflops: Measured | None = None
     role: Role = "peer"
     absent: str | None = None
 
@@ -44,7 +45,7 @@ class Record(Part):
     threads: int
     unit: Unit
     figures: tuple[Figure, ...] = ()
-    disagreement: float | None = None
+    disagreement: Measured | None = None
     refused: str | None = None
 
     def median(self, peer: str) -> float | None:
@@ -82,11 +83,15 @@ class Peak(Part):
 
     threads: int
     product: str
-    gflops: float
+    gflops: Measured
 
 
 class Document(Part):
-    """All of one measurement. `load` is the load average of the minute before it and of its last minute."""
+    """All of one measurement.
+
+    load     load average of the minute before it and of its last minute
+    others   share of the time of all cores that other programs took meanwhile; None where nobody tells
+    """
 
     format: Literal[1] = 1
     date: str
@@ -94,6 +99,7 @@ class Document(Part):
     quick: bool
     tolerance: float
     load: tuple[float, float]
+    others: Measured | None = None
     machine: Machine
     peaks: tuple[Peak, ...]
     records: tuple[Record, ...]

@@ -41,6 +41,32 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+class Watch:
+    """Tells, from its making on, what share of the time of all cores went to other programs."""
+
+    def __init__(self) -> None:
+        self.begun, self.others_begun = time.monotonic(), _others_seconds()
+
+    def share(self) -> float | None:
+        """0 to 1; None where the system does not tell."""
+        others = _others_seconds()
+        if others is None or self.others_begun is None:
+            return None
+        whole = (time.monotonic() - self.begun) * (os.cpu_count() or 1)
+        return min(1.0, max(0.0, (others - self.others_begun) / whole))
+
+
+def _others_seconds() -> float | None:
+    """Processor time that was spent by all programs but this one."""
+    try:
+        first = Path("/proc/stat").read_text().splitlines()[0].split()
+    except OSError:
+        return None
+    user, nice, system, _idle, _waiting, interrupt, soft, steal = map(int, first[1:9])
+    spent = (user + nice + system + interrupt + soft + steal) / os.sysconf("SC_CLK_TCK")
+    return spent - time.process_time()
+
+
 def peaks(threads: int) -> list[Peak]:
     """The best rate of torch.mm, and of our own product, over a few large shapes."""
     found = [Peak(threads=threads, product="torch.mm", gflops=max(_rate(_mm(s), s) for s in PEAK_SHAPES))]

@@ -28,14 +28,14 @@ def measure(
     of threads that this process has no cores for.
     """
     check_threads(threads)
-    begun, load = time.monotonic(), machine.load()
+    begun, load, watch = time.monotonic(), machine.load(), machine.Watch()
     effort = timing.QUICK if quick else timing.FULL
     plan = [(w, n) for n in threads for w in workloads if _wanted(w, n, max(threads))]
     peaks: list[Peak] = []
     records = []
     with _torch_as_it_was():
         for done, (workload, count) in enumerate(plan):
-            report(done, len(plan), f"{workload.name}, {count} threads")
+            report(done, len(plan), f"{workload.name}, at {count}")
             torch.set_num_threads(count)
             if workload.shape in grid.BIG and not any(peak.threads == count for peak in peaks):
                 peaks += machine.peaks(count)
@@ -46,6 +46,7 @@ def measure(
         quick=quick,
         tolerance=TOLERANCE,
         load=(load, machine.load()),
+        others=watch.share(),
         machine=machine.describe(),
         peaks=tuple(peaks),
         records=tuple(records),

@@ -41,8 +41,9 @@ TITLES = {
     "heads/training": "Heads, training step",
     "memory/saved": "Saved for backward",
 }
-BUSY = 0.25  # load average for each core
+BUSY = 0.05  # of the time of all cores
 UNITS = {"ms": ("ms", 1.0), "bytes": ("MB", 1e-6)}
+LINES = ("summary", "records")
 VERDICTS = {True: "met", False: "missed", None: ""}
 
 Row = dict[str, Any]
@@ -51,7 +52,7 @@ Row = dict[str, Any]
 def write(document: Document, stem: Path) -> list[Path]:
     """STEM.json and STEM.md, each whole or not at all."""
     texts = {
-        stem.with_name(f"{stem.name}.json"): json.dumps(content(document), indent=1, allow_nan=False) + "\n",
+        stem.with_name(f"{stem.name}.json"): to_json(document),
         stem.with_name(f"{stem.name}.md"): markdown(document),
     }
     for path, text in texts.items():
@@ -63,6 +64,15 @@ def content(document: Document) -> dict[str, Any]:
     """For JSON: the document, and the summary that follows from it."""
     found = document.model_dump(mode="json", exclude_defaults=True)
     return {"format": document.format, "summary": [line._asdict() for line in summary(document)]} | found
+
+
+def to_json(document: Document) -> str:
+    """The content with a line for each record, so that two measurements can be compared line by line."""
+    parts = []
+    for key, value in content(document).items():
+        lines = ",\n  ".join(json.dumps(part, allow_nan=False) for part in value) if key in LINES else None
+        parts.append(f"{json.dumps(key)}: " + (f"[\n  {lines}\n ]" if lines else json.dumps(value)))
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
 
 
 def markdown(document: Document) -> str:
@@ -81,13 +91,14 @@ def about(document: Document) -> list[str]:
     m = document.machine
     versions = ", ".join(f"{name} {version}" for name, version in m.versions.items())
     before, after = document.load
-    busy = before > BUSY * m.cores
+    others = "" if document.others is None else f" Other programs took {document.others:.0%} of all cores."
+    busy = (document.others or 0) > BUSY
     return [
         f"Measured on {document.date} in {document.minutes:.1f} minutes.",
         f"{m.cpu}, {m.cores} cores, instruction set {m.isa}, {m.system}; Python {m.python}, {versions}.",
-        f"Load average before {before}, at the end {after}.",
-        *(f"Peak at {p.threads} threads: {p.product} {p.gflops:.0f} GFLOP/s." for p in document.peaks),
-        *(["Other programs were running: figures at several threads may be far off."] if busy else []),
+        f"Load average before {before}, at the end {after}.{others}",
+        *(f"Peak, {at(p.threads)}: {p.product} {p.gflops:.0f} GFLOP/s." for p in document.peaks),
+        *(["So figures, above all those at several threads, may be far off."] if busy else []),
         *(["A quick run: small shapes, few samples."] if document.quick else []),
     ]
 
@@ -141,7 +152,7 @@ def _row(document: Document, record: Record, peers: Sequence[str], rates: bool) 
 def losses(document: Document) -> list[str]:
     """Where a peer that does the same work takes less than we do."""
     return [
-        f"{record.name}, {record.threads} threads: {figure.peer} {ratio:.2f} of our {UNITS[record.unit][0]}"
+        f"{record.name}, {at(record.threads)}: {figure.peer} {ratio:.2f} of our {UNITS[record.unit][0]}"
         for record in document.records
         for figure in record.figures
         if figure.role == "peer"
@@ -153,7 +164,7 @@ def losses(document: Document) -> list[str]:
 
 def gaps(document: Document) -> list[str]:
     """What was refused, and which peers were not there, with the reasons."""
-    refused = [f"{r.name}, {r.threads} threads: refused: {r.refused}" for r in document.refusals()]
+    refused = [f"{r.name}, {at(r.threads)}: refused: {r.refused}" for r in document.refusals()]
     absent = [
         f"{figure.peer}: {figure.absent}"
         for record in document.records
@@ -161,6 +172,11 @@ def gaps(document: Document) -> list[str]:
         if figure.absent is not None
     ]
     return [*refused, *dict.fromkeys(absent)]
+
+
+def at(threads: int) -> str:
+    """1 thread, 2 threads."""
+    return f"{threads} thread{'s' * (threads > 1)}"
 
 
 def shape(record: Record) -> str:

@@ -40,7 +40,7 @@ def run(
     for path in written:
         printing.note(f"wrote {path}")
     if refused := document.refusals():
-        names = ", ".join(f"{r.name} at {r.threads} threads ({r.refused})" for r in refused)
+        names = ", ".join(f"{r.name} at {page.at(r.threads)} ({r.refused})" for r in refused)
         raise DisagreementError(f"peers disagree, so there is no figure for {names}; report it as a defect")
 
 
