@@ -134,6 +134,38 @@ def kernels(
     table.run(cell, option or [], device, dtype, lengths, json)
 
 
+@app.command(epilog="Examples: unrolled bench --quick · unrolled bench --only training/lstm --threads 1,2")
+def bench(
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN", help="Only workloads whose name holds this; * and ? as in file names."
+        ),
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="1,2", help="Numbers of threads; without, as many as torch takes.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few small shapes, in seconds.")] = False,
+    names: Annotated[bool, typer.Option("--list", help="Name the workloads; measure nothing.")] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE.json", help="Show what --out wrote; measure nothing."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="NAME", help="Write NAME.json and NAME.md.")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FILE.md", help="Write the page to this file too.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure layers beside torch.nn, onnxruntime and the reference loop on this machine."""
+    from unrolled.cli import bench as benchmarks
+
+    if names:
+        benchmarks.show_names(only, quick, json)
+    else:
+        benchmarks.run(only, threads, quick, source, out, docs, json)
+
+
 @app.command(epilog="Example: unrolled demo --out runs/sunspots")
 def demo(out: Out = None, json: Json = False) -> None:
     """Forecast three centuries of sunspots, in under a minute."""
