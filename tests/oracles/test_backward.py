@@ -1,0 +1,64 @@
+"""Backward gives the same bits each time, and what stands in the padding is inert."""
+
+import pytest
+import torch
+
+from .cases import CELLS, COMPILED, WAYS, build, call, everything, ragged
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def assert_same_bits(found, wanted):
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        assert torch.equal(found[name], wanted[name]), name
+
+
+@pytest.mark.parametrize("way", ["forward", "both"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_the_same_call_gives_the_same_bits(threads, name, way):
+    """Sizes that are worth two threads; between the calls another call has used the memory."""
+    layer = build(CELLS[name], 40, 131, backend="cpu", dtype=torch.float32, **WAYS[way])
+    given = call(layer, 12, 31, ragged(12, 31))
+    first = everything(layer, *given)
+    everything(layer, *call(layer, 5, 7, seed=2))
+    for _ in range(2):
+        assert_same_bits(everything(layer, *given), first)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", CELLS)
+def test_nan_in_the_padding_reaches_no_gradient(name, way):
+    layer = build(CELLS[name], 3, 17, dtype=torch.float64, num_layers=2, zoneout=0.1, **WAYS[way])
+    x, state, lengths = call(layer, 7, 5, ragged(7, 5))
+    clean = everything(layer.eval(), x, state, lengths)
+    x[torch.arange(7).unsqueeze(1) >= lengths] = torch.nan
+    assert_same_bits(everything(layer, x, state, lengths), clean)
+    assert not clean["gradient of x"][x.isnan()].any()
+
+
+@pytest.mark.parametrize("T, B", [(0, 3), (4, 0), (0, 0), (4, 3)])
+@pytest.mark.parametrize("name", CELLS)
+def test_where_no_row_has_a_step_only_the_state_has_a_gradient(name, T, B):
+    """No steps, no rows, or rows of no length, in training under masks."""
+    options = {"recurrent_dropout": 0.2, "zoneout": 0.2, "dtype": torch.float64}
+    for lengths in (
+        [torch.zeros(B, dtype=torch.int64)] if T * B else [None, torch.zeros(B, dtype=torch.int64)]
+    ):
+        for way in WAYS.values():
+            layer = build(CELLS[name], 3, 6, **options, **way)
+            x, state, _ = call(layer, T, B)
+            found = everything(layer, torch.full_like(x, torch.nan), state, lengths)
+            for key, t in found.items():
+                if key.startswith("last"):
+                    assert torch.equal(t, state[key.removeprefix("last ")])
+                elif key.startswith("gradient of first"):
+                    assert t.numel() == 0 or t.all()
+                else:
+                    assert not t.any(), key
