@@ -1,4 +1,6 @@
-"""The short form of scripts/fuzz_laws.py: 1,000 random shapes of each cell; and every batch from 1 to 256."""
+"""The short form of scripts/fuzz_laws.py: 1,000 random shapes of each cell, three of the laws on each; and every
+batch from 1 to 256.
+"""
 
 import importlib.util
 import sys
@@ -25,7 +27,8 @@ fuzz = load()
 
 @pytest.mark.parametrize("cell", fuzz.CELLS)
 def test_every_law_on_random_shapes(cell):
-    tried = [fuzz.failures(cell, seed) for seed in range(SHAPES)]
+    laws = list(fuzz.LAWS)
+    tried = [fuzz.failures(cell, seed, laws[seed % 3 :: 3]) for seed in range(SHAPES)]
     assert None not in tried, "not all of these run through our kernels"
     broken = [line for lines in tried for line in lines]
     assert not broken, "\n".join([f"{len(broken)} laws broken", *broken[:5]])
