@@ -1,5 +1,5 @@
-"""The short form of scripts/fuzz_laws.py: 1,000 random shapes of each cell, three of the laws on each; and every
-batch from 1 to 256.
+"""The short form of scripts/fuzz_laws.py: 1,000 random shapes of each cell, three of the laws on each; and
+every batch from 1 to 256.
 """
 
 import importlib.util
