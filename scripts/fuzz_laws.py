@@ -162,8 +162,18 @@ def in_rows(whole: Tensors, which: list[int]) -> Tensors:
 
 def a_row_alone(case: Case, whole: Tensors) -> None:
     B = case.x.shape[1]
-    for b in case.choice.sample(range(B), min(B, 2)):
-        same_bits(case.rows([b]).run(), in_rows(whole, [b]))
+    b = case.choice.randrange(B)
+    same_bits(case.rows([b]).run(), in_rows(whole, [b]))
+
+
+def other_rows_are_nan(case: Case, whole: Tensors) -> None:
+    B = case.x.shape[1]
+    some = case.choice.sample(range(B), case.choice.randint(1, B))
+    others = torch.ones(B, dtype=torch.bool)
+    others[some] = False
+    x = torch.where(others.unsqueeze(1), torch.nan, case.x)
+    state = {name: torch.where(others.unsqueeze(1), torch.nan, s) for name, s in case.state.items()}
+    same_bits(in_rows(replace(case, x=x, state=state).run(), some), in_rows(whole, some))
 
 
 def other_rows_in_another_order(case: Case, whole: Tensors) -> None:
@@ -323,6 +333,7 @@ def cosines(t: Tensor) -> Tensor:
 
 LAWS: dict[str, Callable[[Case, Tensors], None]] = {
     "alone": a_row_alone,
+    "neighbours": other_rows_are_nan,
     "order": other_rows_in_another_order,
     "chunks": chunks,
     "padding": padding,

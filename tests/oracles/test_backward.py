@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from .cases import CELLS, COMPILED, WAYS, build, call, everything, ragged
+from .cases import CELLS, COMPILED, WAYS, assert_close, build, call, everything, outputs, ragged, twin
 
 
 @pytest.fixture(params=[1, 2])
@@ -29,6 +29,56 @@ def test_the_same_call_gives_the_same_bits(threads, name, way):
     first = everything(layer, *given)
     everything(layer, *call(layer, 5, 7, seed=2))
     assert_same_bits(everything(layer, *given), first)
+
+
+def derived(layer, given, outputs_of_loss, wanted):
+    """The gradients of the leaves in `wanted` alone, of the loss of some outputs alone."""
+    x, state, lengths = given
+    leaves = {"x": x} | {f"first {name}": s for name, s in state.items()}
+    leaves = {name: t.clone().requires_grad_(name in wanted) for name, t in leaves.items()}
+    for name, parameter in layer.named_parameters():
+        parameter.requires_grad_(name in wanted)
+    found = outputs(layer, leaves["x"], {name: leaves[f"first {name}"] for name in state}, lengths)
+    leaves |= dict(layer.named_parameters())
+    cotangents = [torch.linspace(-1, 2, t.numel(), dtype=t.dtype).view(t.shape).cos() for t in found.values()]
+    loss = sum(
+        (c * t).sum()
+        for c, (name, t) in zip(cotangents, found.items(), strict=True)
+        if name in outputs_of_loss
+    )
+    values = torch.autograd.grad(
+        loss, [leaves[name] for name in wanted], allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(wanted, values, strict=True))
+
+
+def names(layer, given):
+    """Of the outputs and of the leaves."""
+    leaves = ["x", *(f"first {name}" for name in given[1]), *(name for name, _ in layer.named_parameters())]
+    return list(outputs(layer, *given)), leaves
+
+
+@pytest.mark.parametrize("way", ["reverse", "both"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_each_gradient_alone_is_the_one_among_all(name, way):
+    layer = build(CELLS[name], 3, 6, backend="cpu", dtype=torch.float64, **WAYS[way])
+    given = call(layer, 4, 3, torch.tensor([4, 0, 2]))
+    results, leaves = names(layer, given)
+    together = derived(layer, given, results, leaves)
+    for leaf in leaves:
+        assert_same_bits(derived(layer, given, results, [leaf]), {leaf: together[leaf]})
+
+
+@pytest.mark.parametrize("way", ["reverse", "both"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_each_output_alone_has_the_gradients_of_the_reference(name, way):
+    layer = build(CELLS[name], 3, 6, backend="cpu", dtype=torch.float64, **WAYS[way])
+    reference = twin(layer, backend="reference", dtype=torch.float64)
+    given = call(layer, 4, 3, torch.tensor([4, 0, 2]))
+    results, leaves = names(layer, given)
+    for result in results:
+        wanted = derived(reference, given, [result], leaves)
+        assert_close(derived(layer, given, [result], leaves), wanted, 300)
 
 
 @pytest.mark.parametrize("way", WAYS)
