@@ -48,3 +48,25 @@ def test_every_batch_from_1_to_256_gives_the_same_bits(cell):
         for B in range(1, 257):
             rows = list(range(256 - B, 256))
             fuzz.same_bits(case.rows(rows).run(), fuzz.in_rows(whole, rows))
+
+
+@pytest.mark.parametrize("B", [1, 3, 29])
+@pytest.mark.parametrize("cell", fuzz.CELLS)
+def test_the_number_of_threads_is_free(cell, B):
+    """Of few rows the threads share the units, of many the rows; more threads than cores meet anyhow."""
+    build, options = fuzz.CELLS[cell]
+    torch.manual_seed(2)
+    layer = build(37, 202, **options).eval()
+    x, lengths = torch.randn(9, B, 37), torch.randint(3, 10, (B,))
+    state = {name: torch.randn(B, size) for name, size in layer.state_sizes().items()}
+    case, before = fuzz.Case(layer, x, state, lengths), torch.get_num_threads()
+    results = []
+    try:
+        with fuzz.unwritten_memory_is_nan():
+            for threads in (1, 2, 2, 3, 5):
+                torch.set_num_threads(threads)
+                results.append(case.run())
+    finally:
+        torch.set_num_threads(before)
+    for result in results[1:]:
+        fuzz.same_bits(result, results[0])

@@ -63,6 +63,7 @@ def twin(layer, **changes):
         "zoneout": o.zoneout,
         "recurrent_dropout": o.recurrent_dropout,
         "variational_dropout": o.variational_dropout,
+        "keep_every": o.keep_every,
     }
     other = Recurrent(o.cell, o.input_size, o.hidden_size, **(options | changes))
     other.load_state_dict(layer.state_dict())

@@ -22,13 +22,14 @@ from .cases import (
     twin,
 )
 
-SHAPES = [(1, 1, 1, 2), (5, 3, 4, 7), (4, 2, 17, 35), (2, 18, 65, 5)]  # T, B, I, H
+SHAPES = [(3, 2, 1, 1), (5, 3, 4, 7), (4, 2, 17, 35), (2, 18, 65, 5)]  # T, B, I, H
 MASKS = {
     "zoneout in evaluation": ({"zoneout": 0.3}, False),
     "zoneout in training": ({"zoneout": 0.3}, True),
     "recurrent dropout": ({"recurrent_dropout": 0.4}, True),
     "variational dropout": ({"variational_dropout": 0.4}, True),
     "zoneout and recurrent dropout": ({"zoneout": 0.2, "recurrent_dropout": 0.3}, True),
+    "few states kept": ({"zoneout": 0.2, "recurrent_dropout": 0.3, "keep_every": 2}, True),
 }
 
 
