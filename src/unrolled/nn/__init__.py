@@ -1,6 +1,7 @@
 """Recurrent layers as torch modules: torch.nn's own, and what it never took."""
 
 from unrolled.kernels import dispatch
+from unrolled.nn.accelerate import Report, accelerate
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import GRU, LSTM, RNN
 from unrolled.nn.recurrent import Recurrent
@@ -16,9 +17,11 @@ __all__ = [
     "LSTMCell",
     "RNNCell",
     "Recurrent",
+    "Report",
     "SequenceModule",
     "Stack",
     "State",
+    "accelerate",
 ]
 
 dispatch.announce()
