@@ -80,9 +80,9 @@ short() {
 memory() {
   require $memory
   python=$(command -v "${PYTHON:-python3}")
-  cmake -S "$root" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPython_EXECUTABLE="$python" \
+  cmake -S "$root" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=None -DPython_EXECUTABLE="$python" \
     -DCMAKE_CXX_COMPILER="$compiler" \
-    -DCMAKE_CXX_FLAGS="-fsanitize=$memory -fno-sanitize-recover=all -fno-omit-frame-pointer"
+    -DCMAKE_CXX_FLAGS="-O1 -g1 -fsanitize=$memory -fno-sanitize-recover=all -fno-omit-frame-pointer"
   cmake --build "$work/build"
 
   # A copy of the package, so that the library in the source tree stays as it is.
