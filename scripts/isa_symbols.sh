@@ -5,7 +5,8 @@ set -eu
 
 isa=$1
 shift
-shared=$(nm -C "$@" | grep ' [WVu] ' | grep -v -e "unrolled::$isa::" -e 'DW\.ref\.' || true)
+# names that nm cannot demangle hold the namespace with its length before it
+shared=$(nm -C "$@" | grep ' [WVu] ' | grep -v -e "unrolled::$isa::" -e "NS_${#isa}$isa" -e 'DW\.ref\.' || true)
 if [ -n "$shared" ]; then
   echo "outside the namespace unrolled::$isa: $shared" >&2
   exit 1

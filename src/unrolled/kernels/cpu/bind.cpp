@@ -13,6 +13,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arithmetic.h"
+#include "bind_heads.h"
 #include "isa.h"
 #include "planner.h"
 
@@ -123,6 +124,7 @@ NB_MODULE(_cpu, m) {
   m.def("use_isa", use_isa);
   define<float>(m, "float32");
   define<double>(m, "float64");
+  bind_heads(m);
 }
 
 } // namespace unrolled

@@ -3,6 +3,7 @@
 
 #include "elman.h"
 #include "engine.h"
+#include "heads_built.h"
 
 #define UNROLLED_TEXT(name) #name
 #define UNROLLED_STRING(name) UNROLLED_TEXT(name)
@@ -33,11 +34,12 @@ template <class Real>
 constexpr Kernels<Real> kernels = {
     {forward<Elman<Real, Tanh>>, forward<Elman<Real, Relu>>, forward<Elman<Real, Sigmoid>>},
     {backward<Elman<Real, Tanh>>, backward<Elman<Real, Relu>>, backward<Elman<Real, Sigmoid>>},
-    {map<Real, exp<Real>>, map<Real, tanh<Real>>, map<Real, sigmoid<Real>>},
+    {map<Real, exp<Real>>, map<Real, log<Real>>, map<Real, tanh<Real>>, map<Real, sigmoid<Real>>},
 };
 
 } // namespace
 
-constinit const Isa built = {UNROLLED_STRING(UNROLLED_ISA), kernels<float>, kernels<double>};
+constinit const Isa built = {UNROLLED_STRING(UNROLLED_ISA), kernels<float>, kernels<double>, heads<float>,
+                             heads<double>};
 
 } // namespace unrolled::UNROLLED_ISA

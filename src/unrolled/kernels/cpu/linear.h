@@ -1,0 +1,142 @@
+/* Linear layers of any width, forward and backward, over packed weights (gemm.h).
+
+   Work is dealt out by strips of rows and, where rows are few, by columns too. Deep products are done in
+   stretches of k, so that the panels in use stay in the cache; a chain that is stored between two stretches
+   gives the bits of the unbroken one. */
+#pragma once
+
+#include "heads.h"
+#include "outer.h"
+#include "rows.h"
+#include "transpose.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+inline constexpr Index strip_rows = 240;    // whole tiles of 6 and of 3 rows
+inline constexpr Index stretch_depth = 256; // a panel of 64 KiB
+inline constexpr Index stretch_panels = 4;
+
+/* body(row, rows, column, columns) over all of (rows, columns); columns are cut at multiples of `unit`. */
+template <class Body>
+void share_grid(Index rows, Index columns, Index unit, Index threads, const Body& body) {
+  const Index wanted = threads == 1 ? 1 : 4 * threads;
+  const Index units = divide_up(columns, unit), parts = minimum(units, wanted);
+  if (rows == 0 || parts == 0)
+    return;
+  const Index strips =
+      maximum(divide_up(rows, strip_rows), minimum(divide_up(rows, most_rows), divide_up(wanted, parts)));
+  pool::run(strips * parts, threads, [&](Index task) {
+    const Index strip = task / parts, part = task % parts;
+    const Index row = rows * strip / strips, column = units * part / parts * unit;
+    const Index column_end = minimum(columns, units * (part + 1) / parts * unit);
+    body(row, rows * (strip + 1) / strips - row, column, column_end - column);
+  });
+}
+
+/* Panels of Wᵀ for W (out, in), a square of lanes at a time. */
+template <class Real>
+void pack_weight(Matrix<const Real> weight, Index in, Index out, Real* to, Index threads) {
+  constexpr Index width = lanes<Real>;
+  share_out(out, width, threads_worth(in * out, threads), [&](Index first, Index end) {
+    for (Index j = first; j < divide_up(end, width) * width; j += width) {
+      Real* panel = to + j / panel_columns<Real> * panel_columns<Real> * in + j % panel_columns<Real>;
+      over_columns<Real>(in, [&](Index k, Index depth) {
+        Vec<Real> square[width];
+        for (Index i = 0; i < width; ++i)
+          square[i] = j + i < out ? load(at(weight, j + i) + k, depth) : Vec<Real>{};
+        transpose<Real>(square);
+        for (Index i = 0; i < depth; ++i)
+          store(panel + (k + i) * panel_columns<Real>, square[i]);
+      });
+    }
+  });
+}
+
+/* Some rows and columns of y. */
+template <class Real>
+void linear_block(const Linear<Real>& call, Index row, Index rows, Index column, Index columns) {
+  const bool deep = call.in > 2 * stretch_depth && rows >= most_rows;
+  const Index width = deep ? panel_columns<Real> : columns, depth = deep ? stretch_depth : call.in;
+  const Real *x[strip_rows], *start[strip_rows];
+  Real* y[strip_rows];
+  for (const Index end = column + columns; column < end; column += width) {
+    const Real* panels = call.weight + column * call.in;
+    Index k = 0;
+    do {
+      for (Index r = 0; r < rows; ++r) {
+        x[r] = at(call.x, row + r) + k;
+        y[r] = at(call.y, row + r) + column;
+        start[r] = k > 0 ? y[r] : call.bias + column;
+      }
+      const Packed<Real> b = {panels + k * panel_columns<Real>, minimum(depth, call.in - k),
+                              minimum(width, end - column)};
+      multiply<Real>({rows, x, 1, b, k > 0 || call.bias ? start : nullptr, y, false});
+      k += depth;
+    } while (k < call.in);
+  }
+}
+
+template <class Real>
+void linear(const Linear<Real>& call, Index threads) {
+  const int tile_rows = static_cast<int>(maximum(1, minimum(call.rows, most_rows)));
+  share_grid(call.rows, call.out, widest(tile_rows) * lanes<Real>,
+             threads_worth(call.rows * call.in * call.out, threads),
+             [&](Index row, Index rows, Index column, Index columns) {
+               linear_block(call, row, rows, column, columns);
+             });
+}
+
+/* Some rows and columns of dx; `panels` holds a stretch of W. */
+template <class Real>
+void linear_pull(const LinearBackward<Real>& call, Index row, Index rows, Index column, Index columns,
+                 Real* panels) {
+  const Real *dy[strip_rows], *weight[stretch_depth];
+  Real* dx[strip_rows];
+  Index k = 0;
+  do {
+    const Index depth = minimum(stretch_depth, call.out - k);
+    for (Index i = 0; i < depth; ++i)
+      weight[i] = at(call.weight, k + i);
+    pack_rows<panel_vectors>(weight, depth, column, columns, panels);
+    for (Index r = 0; r < rows; ++r) {
+      dy[r] = at(call.dy, row + r) + k;
+      dx[r] = at(call.dx, row + r) + column;
+    }
+    multiply<Real>({rows, dy, 1, {panels, depth, columns}, k > 0 ? dx : nullptr, dx, false});
+    k += depth;
+  } while (k < call.out);
+}
+
+/* dW and db. */
+template <class Real>
+void linear_sums(const LinearBackward<Real>& call, Index threads) {
+  const Real one = 1;
+  const Buffer<const Real*> dy(call.rows), x(call.rows), ones(call.rows);
+  for (Index r = 0; r < call.rows; ++r) {
+    dy.data()[r] = at(call.dy, r);
+    x.data()[r] = at(call.x, r);
+    ones.data()[r] = &one;
+  }
+  const Gradient<Real> weight = {x.data(), call.in, call.d_weight}, bias = {ones.data(), 1, {call.d_bias, 1}};
+  if (call.d_weight.data && call.d_bias)
+    accumulate<Real>(call.rows, dy.data(), call.out, {weight, bias}, threads);
+  else
+    accumulate<Real>(call.rows, dy.data(), call.out, {call.d_bias ? bias : weight}, threads);
+}
+
+template <class Real>
+void linear_backward(const LinearBackward<Real>& call, Index threads) {
+  const Index worth = threads_worth(call.rows * call.in * call.out, threads);
+  constexpr Index wide = stretch_panels * panel_columns<Real>;
+  if (call.dx.data)
+    share_grid(call.rows, call.in, panel_columns<Real>, worth,
+               [&](Index row, Index rows, Index column, Index columns) {
+                 const Buffer<Real> panels(stretch_depth * wide);
+                 for (const Index end = column + columns; column < end; column += wide)
+                   linear_pull(call, row, rows, column, minimum(wide, end - column), panels.data());
+               });
+  if (call.d_weight.data || call.d_bias)
+    linear_sums(call, worth);
+}
+
+} // namespace unrolled::UNROLLED_ISA
