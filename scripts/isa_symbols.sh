@@ -5,8 +5,7 @@ set -eu
 
 isa=$1
 shift
-# names that nm cannot demangle hold the namespace with its length before it
-shared=$(nm -C "$@" | grep ' [WVu] ' | grep -v -e "unrolled::$isa::" -e "NS_${#isa}$isa" -e 'DW\.ref\.' || true)
+shared=$(nm -C "$@" | grep ' [WVu] ' | grep -v -e "unrolled::$isa::" -e "8unrolled.*[0-9]$isa[0-9]" -e 'DW\.ref\.' || true)
 if [ -n "$shared" ]; then
   echo "outside the namespace unrolled::$isa: $shared" >&2
   exit 1

@@ -1,74 +1,80 @@
-"""The compiled kernels.
-
-Tensors are given as places: the address, then the strides, in elements, of all dimensions but the last, whose
-neighbours are adjacent; `(0,)` is no tensor. Only names, lengths and the number of integers are checked; the
-caller (unrolled.kernels.elman) answers for shapes and types. Memory must stay as it is until the call ends;
-the interpreter's lock is released meanwhile. cpu/contract.h states what is read and written.
+"""The compiled kernels. Arrays come as addresses in the caller's memory, 0 for an absent one: ADDRESS of a
+contiguous array, or, as a sequence (T, B, N), its address and its strides of time and row in elements.
+Nothing here checks shapes: nn and the operators do. Sizes and laws: cpu/contract.h.
 """
 
-Sizes = tuple[int, int, int, int]
-"""T, B, I, H."""
+class Layer:
+    """The weights of one layer in one direction, packed when a call first needs them and kept.
 
-Place = tuple[int, ...]
+    cell         elman.tanh, elman.relu, elman.sigmoid, lstm, lstm.peephole, lstm.coupled,
+                 lstm.coupled.peephole, gru, gru.before (resets before the product)
+    type         float32 or float64
+    sizes        (I, H, P): P is the size of h, which is H unless projected
+    parameters   by their names in cells/, absent ones left out: (address, strides of all dimensions but the
+                 last). Layer norm where gain_ih is among them, a projection where weight_hr is
+
+    The addresses must stay good as long as the layer is used. The caller makes a new one where a parameter has
+    another version, shape or place; as a second net each call compares a sample of the numbers with those that
+    were packed. ValueError for an unknown cell or type.
+    """
+
+    def __init__(
+        self, cell: str, type: str, sizes: tuple[int, int, int], parameters: dict[str, tuple[int, ...]]
+    ) -> None: ...
+    @property
+    def tape(self) -> int:
+        """Numbers per token that a training forward call leaves for backward."""
+
+def forward(
+    layers: list[Layer],
+    reverse: list[bool],
+    threads: int,
+    every: int,
+    sizes: tuple[int, int],
+    lengths: int,
+    x: tuple[int, int, int],
+    directions: list[list[int]],
+) -> None:
+    """Runs one direction, or two at the same time. sizes (T, B); lengths ADDRESS of int64 (B,), or 0: all T.
+
+    directions[d]: h0 (B, P), c0 (B, H) ADDRESS; recurrent mask (T, B, P), zoneout of h (T, B, P) and of c
+    (T, B, H), y (T, B, P), every step's c (T, B, H) sequences; h_last, c_last, tape (T, B, layer.tape), kept
+    (⌈T / every⌉, B, H) ADDRESS. ValueError for a length outside 0 to T.
+    """
+
+def backward(
+    layers: list[Layer],
+    reverse: list[bool],
+    threads: int,
+    every: int,
+    sizes: tuple[int, int],
+    lengths: int,
+    x: tuple[int, int, int],
+    directions: list[list[int]],
+) -> None:
+    """The gradients of the same call.
+
+    directions[d]: h0, c0 ADDRESS; recurrent mask, both zoneouts, y sequences; tape, kept ADDRESS; dy, d of
+    every step's c sequences; dh_last, dc_last, dx (T, B, I), dh0, dc0 ADDRESS; then the gradients of
+    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, weight_peephole, gain_ih, gain_hh, gain_c, shift_c,
+    ADDRESS, those of the weights all or none.
+    """
+
+def use_openmp(parallel: int, team_size: int, member: int) -> None:
+    """Runs on the process's OpenMP from now on: addresses of GOMP_parallel, omp_get_num_threads and
+    omp_get_thread_num in it."""
 
 def isas() -> list[str]:
-    """The instruction sets that this machine can run, best first: avx512, avx2, portable."""
+    """Names of the instruction sets that this machine can run, best first."""
 
 def isa() -> str:
-    """The one in use: the best, or what UNROLLED_ISA named at the first call.
+    """The one in use: the best, or what the variable UNROLLED_ISA or use_isa names."""
 
-    ValueError where that variable names one that does not run here.
-    """
+def use_isa(name: str) -> None:
+    """ValueError where it cannot run here."""
 
-def use_isa(name: str, /) -> None:
-    """From now on, in the whole process, `name`. ValueError where it does not run here."""
+def map_float32(function: str, count: int, source: int, target: int) -> None:
+    """target[i] = f(source[i]); exp, tanh or sigmoid."""
 
-def elman_forward_float32(
-    nonlinearity: str,
-    reverse: bool,
-    threads: int,
-    sizes: Sizes,
-    x: Place,
-    h0: Place,
-    weight_ih: Place,
-    weight_hh: Place,
-    bias_ih: Place,
-    bias_hh: Place,
-    lengths: Place,
-    y: Place,
-    h_last: Place,
-    /,
-) -> None:
-    """x (T, B, I), h0 (B, H), weight_ih (H, I), weight_hh (H, H), biases (H,) -> y (T, B, H), h_last (B, H).
-
-    lengths (B,) int64. ValueError for a length outside 0 to T or an unknown nonlinearity.
-    """
-
-def elman_backward_float32(
-    nonlinearity: str,
-    reverse: bool,
-    threads: int,
-    sizes: Sizes,
-    x: Place,
-    h0: Place,
-    weight_ih: Place,
-    weight_hh: Place,
-    lengths: Place,
-    y: Place,
-    dy: Place,
-    dh_last: Place,
-    dx: Place,
-    dh0: Place,
-    d_weight_ih: Place,
-    d_weight_hh: Place,
-    d_bias: Place,
-    /,
-) -> None:
-    """The gradients of such a call. Address 0 in dx, or in the weights' three, says that it is not wanted."""
-
-def map_float32(function: str, count: int, source: int, to: int, /) -> None:
-    """to[i] = f(source[i]) for two addresses; f is exp, tanh or sigmoid, the very ones that the cells use."""
-
-elman_forward_float64 = elman_forward_float32
-elman_backward_float64 = elman_backward_float32
-map_float64 = map_float32
+def map_float64(function: str, count: int, source: int, target: int) -> None:
+    """As map_float32."""

@@ -47,7 +47,7 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
             return outputs
         if torch._C._are_functorch_transforms_active():
             return list(Function.apply(encode(form), *tensors))
-        if not plain(tensors):
+        if transforming() or not plain(tensors):
             return list(operator(tensors, encode(form)))
         if recorded(tensors):
             return list(Recorded.apply(form, *tensors))
@@ -110,18 +110,30 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
     return call
 
 
+def transforming() -> bool:
+    """Whether torch wants to see operators rather than results: a mode, a trace, torch.func or torch.compile."""
+    c = torch._C
+    return bool(
+        torch.compiler.is_compiling()
+        or c._are_functorch_transforms_active()
+        or c._len_torch_dispatch_stack()
+        or c._len_torch_function_stack()
+        or c._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+    )
+
+
 def plain(tensors: Sequence[Tensor]) -> bool:
-    """Whether a kernel may read these tensors as they are: no mode, no tracing, no subclass, no lazy minus."""
-    if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
-        return False
-    if torch._C._get_tracing_state() is not None:
-        return False
-    return all(type(t) in PLAIN and t.is_cpu and not (t.is_neg() or t._is_zerotensor()) for t in tensors)
+    """Whether a kernel may read these tensors as they are: on the cpu, of no subclass, no lazy minus or zero."""
+    for t in tensors:
+        if type(t) not in PLAIN or not t.is_cpu or t.is_neg() or t._is_zerotensor():
+            return False
+    return True
 
 
 def recorded(tensors: Sequence[Tensor]) -> bool:
     """Whether autograd records a call with these tensors."""
-    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return torch.is_grad_enabled() and any([t.requires_grad for t in tensors])
 
 
 def refuse_tangents(tensors: Sequence[Tensor]) -> None:

@@ -2,20 +2,25 @@
    their owners have checked shapes and types, and a DLPack capsule costs several times as much. */
 #include <algorithm>
 #include <array>
-#include <iterator>
+#include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
+#include <variant>
+#include <vector>
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "arithmetic.h"
 #include "bind_heads.h"
-#include "isa.h"
+#include "layer.h"
 #include "planner.h"
+#include "pool.h"
 
 namespace nb = nanobind;
 
@@ -23,32 +28,208 @@ namespace unrolled {
 
 namespace {
 
-using Address = Index;              // 0: no such array
-using Rank1 = std::array<Index, 1>; // address
-using Rank2 = std::array<Index, 2>; // address, stride of a row
-using Rank3 = std::array<Index, 3>; // address, strides of a time step and of a row
+using Address = Index; // 0: no such array
+using Numbers = std::vector<Index>;
 
 template <class Real>
 Real* pointer(Index address) {
   return reinterpret_cast<Real*>(static_cast<std::uintptr_t>(address));
 }
 
+/* Reads the arguments of one direction, in the order of _cpu.pyi. */
 template <class Real>
-Matrix<Real> matrix(const Rank2& m) {
-  return {pointer<Real>(m[0]), m[1]};
+class Reader {
+public:
+  explicit Reader(const Numbers& numbers) : numbers_(numbers) {}
+
+  template <class R>
+  R* array() {
+    return pointer<R>(next());
+  }
+  template <class R>
+  Matrix<R> rows(Index width) {
+    return {array<R>(), width};
+  }
+  template <class R>
+  Sequence<R> sequence() {
+    R* data = array<R>();
+    const Index time = next();
+    return {data, time, next()};
+  }
+  void end() const {
+    if (next_ != numbers_.size())
+      throw std::invalid_argument("wanted " + std::to_string(next_) + " numbers for a direction, got " +
+                                  std::to_string(numbers_.size()));
+  }
+
+private:
+  Index next() { return numbers_.at(next_++); }
+
+  const Numbers& numbers_;
+  std::size_t next_ = 0;
+};
+
+using Places = std::map<std::string, Numbers>;
+
+template <class Real>
+Parameters<const Real> parameters(const Places& places) {
+  const auto number = [&](const char* name, std::size_t k) {
+    const auto found = places.find(name);
+    return found == places.end() || found->second.size() <= k ? Index{0} : found->second[k];
+  };
+  const auto vector = [&](const char* name) { return pointer<const Real>(number(name, 0)); };
+  const auto matrix = [&](const char* name) { return Matrix<const Real>{vector(name), number(name, 1)}; };
+  return {.ih = matrix("weight_ih"),
+          .hh = matrix("weight_hh"),
+          .bias_ih = vector("bias_ih"),
+          .bias_hh = vector("bias_hh"),
+          .hr = matrix("weight_hr"),
+          .peephole = matrix("weight_peephole"),
+          .gain_ih = vector("gain_ih"),
+          .gain_hh = vector("gain_hh"),
+          .gain_c = vector("gain_c"),
+          .shift_c = vector("shift_c")};
 }
 
 template <class Real>
-Sequence<Real> sequence(const Rank3& s) {
-  return {pointer<Real>(s[0]), s[1], s[2]};
+Forward<Real> read_forward(const Sizes& n, Index every, const Sequence<const Real>& x, const Numbers& numbers) {
+  Reader<Real> read(numbers);
+  Forward<Real> call{};
+  call.sizes = n;
+  call.every = every;
+  call.x = x;
+  call.initial[0] = read.template rows<const Real>(n.P);
+  call.initial[1] = read.template rows<const Real>(n.H);
+  call.masks.recurrent = read.template sequence<const Real>();
+  for (auto& zoneout : call.masks.zoneout)
+    zoneout = read.template sequence<const Real>();
+  for (auto& states : call.states)
+    states = read.template sequence<Real>();
+  call.last[0] = read.template rows<Real>(n.P);
+  call.last[1] = read.template rows<Real>(n.H);
+  call.tape = read.template array<Real>();
+  call.kept = read.template array<Real>();
+  read.end();
+  return call;
 }
 
 template <class Real>
-const Kernels<Real>& kernels() {
-  if constexpr (std::is_same_v<Real, float>)
-    return isa().float32;
-  else
-    return isa().float64;
+Parameters<Real> read_gradients(const Sizes& n, Reader<Real>& read) {
+  Parameters<Real> d;
+  d.ih = read.template rows<Real>(n.I);
+  d.hh = read.template rows<Real>(n.P);
+  d.bias_ih = read.template array<Real>();
+  d.bias_hh = read.template array<Real>();
+  d.hr = read.template rows<Real>(n.H);
+  d.peephole = read.template rows<Real>(n.H);
+  d.gain_ih = read.template array<Real>();
+  d.gain_hh = read.template array<Real>();
+  d.gain_c = read.template array<Real>();
+  d.shift_c = read.template array<Real>();
+  return d;
+}
+
+template <class Real>
+Backward<Real> read_backward(const Sizes& n, Index every, const Sequence<const Real>& x,
+                             const Numbers& numbers) {
+  Reader<Real> read(numbers);
+  Backward<Real> call{};
+  call.sizes = n;
+  call.every = every;
+  call.x = x;
+  call.initial[0] = read.template rows<const Real>(n.P);
+  call.initial[1] = read.template rows<const Real>(n.H);
+  call.masks.recurrent = read.template sequence<const Real>();
+  for (auto& zoneout : call.masks.zoneout)
+    zoneout = read.template sequence<const Real>();
+  call.y = read.template sequence<const Real>();
+  call.tape = read.template array<const Real>();
+  call.kept = read.template array<const Real>();
+  for (auto& d : call.d_states)
+    d = read.template sequence<const Real>();
+  call.d_last[0] = read.template rows<const Real>(n.P);
+  call.d_last[1] = read.template rows<const Real>(n.H);
+  call.dx = {read.template array<Real>(), n.B * n.I, n.I};
+  call.d_initial[0] = read.template rows<Real>(n.P);
+  call.d_initial[1] = read.template rows<Real>(n.H);
+  call.d = read_gradients(n, read);
+  read.end();
+  return call;
+}
+
+/* Everything of a call that does not depend on the direction's buffers. */
+template <class Real>
+struct Setting {
+  static constexpr std::size_t most = 2;
+  std::vector<std::shared_ptr<const typename Layer<Real>::Packs>> packs;
+  std::vector<std::unique_ptr<Planner>> planners;
+  std::vector<Sizes> sizes;
+  const Plan* plans[most] = {};
+  Weights<Real> forward[most], backward[most];
+  Index directions;
+
+  Setting(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& reverse, Index threads,
+          const std::array<Index, 2>& steps_and_rows, Address lengths, const std::vector<Numbers>& numbers,
+          const std::vector<bool>& plain, bool needs_forward, bool needs_backward)
+      : directions(static_cast<Index>(layers.size())) {
+    if (layers.empty() || layers.size() > most || reverse.size() != layers.size() ||
+        numbers.size() != layers.size())
+      throw std::invalid_argument("wanted one or two layers, with a direction and its numbers for each");
+    for (std::size_t d = 0; d < layers.size(); ++d) {
+      Layer<Real>& layer = *layers[d];
+      packs.push_back(layer.packs(needs_forward, needs_backward));
+      forward[d] = packs[d]->forward;
+      backward[d] = packs[d]->backward;
+      forward[d].parameters = backward[d].parameters = layer.parameters;
+      Sizes n = layer.sizes;
+      n.T = steps_and_rows[0];
+      n.B = steps_and_rows[1];
+      const Index gates = layer.kernel().gates * n.H;
+      const Planner::Work work = {gates * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0), gates * n.P};
+      planners.push_back(std::make_unique<Planner>(n, pointer<const Index>(lengths), reverse[d], threads,
+                                                   directions, work,
+                                                   plain[d] && layer.kernel().shares(layer.parameters)));
+      plans[d] = &planners[d]->plan();
+      sizes.push_back(n);
+    }
+  }
+};
+
+template <class Real>
+void forward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& reverse, Index threads,
+             Index every, const std::array<Index, 2>& steps_and_rows, Address lengths,
+             const std::array<Index, 3>& x, const std::vector<Numbers>& numbers) {
+  const nb::gil_scoped_release release;
+  const StandardArithmetic arithmetic;
+  constexpr std::size_t mask = 2; // where a direction's recurrent mask stands
+  std::vector<bool> plain;
+  for (const Numbers& n : numbers)
+    plain.push_back(n.size() > mask && n[mask] == 0);
+  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, plain, true, false);
+  std::vector<Forward<Real>> calls;
+  for (std::size_t d = 0; d < layers.size(); ++d)
+    calls.push_back(
+        read_forward<Real>(setting.sizes[d], every, {pointer<const Real>(x[0]), x[1], x[2]}, numbers[d]));
+  layers[0]->kernel().forward(calls.data(), setting.forward, setting.plans, setting.directions);
+}
+
+template <class Real>
+void backward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& reverse, Index threads,
+              Index every, const std::array<Index, 2>& steps_and_rows, Address lengths,
+              const std::array<Index, 3>& x, const std::vector<Numbers>& numbers) {
+  const nb::gil_scoped_release release;
+  const StandardArithmetic arithmetic;
+  constexpr std::size_t mask = 2;
+  std::vector<bool> plain;
+  for (const Numbers& n : numbers)
+    plain.push_back(n.size() > mask && n[mask] == 0);
+  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, plain, every > 0, true);
+  std::vector<Backward<Real>> calls;
+  for (std::size_t d = 0; d < layers.size(); ++d)
+    calls.push_back(
+        read_backward<Real>(setting.sizes[d], every, {pointer<const Real>(x[0]), x[1], x[2]}, numbers[d]));
+  layers[0]->kernel().backward(calls.data(), setting.backward, setting.forward, setting.plans,
+                               setting.directions);
 }
 
 template <std::size_t N>
@@ -59,61 +240,39 @@ std::size_t place(const char* const (&names)[N], const std::string& name) {
   return static_cast<std::size_t>(found - std::begin(names));
 }
 
-Planner planner(const Sizes& sizes, Address lengths, bool reverse, Index threads, Index gates) {
-  return {sizes, pointer<const Index>(lengths), reverse, threads, gates * sizes.H * (sizes.I + sizes.H)};
-}
-
-template <class Real>
-void elman_forward(const std::string& nonlinearity, bool reverse, Index threads, std::array<Index, 4> sizes,
-                   Rank3 x, Rank2 h0, Rank2 weight_ih, Rank2 weight_hh, Rank1 bias_ih, Rank1 bias_hh,
-                   Rank1 lengths, Rank3 y, Rank2 h_last) {
-  const Forward<Real, 1> call = {
-      .sizes = {sizes[0], sizes[1], sizes[2], sizes[3]},
-      .weights = {matrix<const Real>(weight_ih), matrix<const Real>(weight_hh)},
-      .bias_ih = pointer<const Real>(bias_ih[0]),
-      .bias_hh = pointer<const Real>(bias_hh[0]),
-      .x = sequence<const Real>(x),
-      .initial = {matrix<const Real>(h0)},
-      .states = {sequence<Real>(y)},
-      .last = {matrix<Real>(h_last)},
-  };
-  const Planner plan = planner(call.sizes, lengths[0], reverse, threads, 1);
-  kernels<Real>().elman_forward[place(nonlinearities, nonlinearity)](call, plan.plan());
-}
-
-template <class Real>
-void elman_backward(const std::string& nonlinearity, bool reverse, Index threads, std::array<Index, 4> sizes,
-                    Rank3 x, Rank2 h0, Rank2 weight_ih, Rank2 weight_hh, Rank1 lengths, Rank3 y, Rank3 dy,
-                    Rank2 dh_last, Rank3 dx, Rank2 dh0, Rank2 d_weight_ih, Rank2 d_weight_hh, Rank1 d_bias) {
-  const Backward<Real, 1> call = {
-      .sizes = {sizes[0], sizes[1], sizes[2], sizes[3]},
-      .weights = {matrix<const Real>(weight_ih), matrix<const Real>(weight_hh)},
-      .x = sequence<const Real>(x),
-      .initial = {matrix<const Real>(h0)},
-      .states = {sequence<const Real>(y)},
-      .d_states = {sequence<const Real>(dy)},
-      .d_last = {matrix<const Real>(dh_last)},
-      .dx = sequence<Real>(dx),
-      .d_initial = {matrix<Real>(dh0)},
-      .d_ih = matrix<Real>(d_weight_ih),
-      .d_hh = matrix<Real>(d_weight_hh),
-      .d_bias = pointer<Real>(d_bias[0]),
-  };
-  const Planner plan = planner(call.sizes, lengths[0], reverse, threads, 1);
-  kernels<Real>().elman_backward[place(nonlinearities, nonlinearity)](call, plan.plan());
-}
-
 template <class Real>
 void map(const std::string& function, Index count, Address from, Address to) {
-  kernels<Real>().map[place(functions, function)](count, pointer<const Real>(from), pointer<Real>(to));
+  kernels<Real>(isa()).map[place(functions, function)](count, pointer<const Real>(from), pointer<Real>(to));
 }
 
 template <class Real>
 void define(nb::module_& m, const std::string& type) {
-  const nb::call_guard<nb::gil_scoped_release, StandardArithmetic> guard;
-  m.def(("elman_forward_" + type).c_str(), elman_forward<Real>, guard);
-  m.def(("elman_backward_" + type).c_str(), elman_backward<Real>, guard);
-  m.def(("map_" + type).c_str(), map<Real>, guard);
+  nb::class_<Layer<Real>>(m, ("Layer_" + type).c_str()).def_prop_ro("tape", [](const Layer<Real>& layer) {
+    return layer.kernel().tape(layer.sizes, layer.parameters);
+  });
+  m.def("forward", forward<Real>);
+  m.def("backward", backward<Real>);
+  m.def(("map_" + type).c_str(), map<Real>, nb::call_guard<nb::gil_scoped_release, StandardArithmetic>());
+}
+
+nb::object make_layer(const std::string& cell, const std::string& type, const std::array<Index, 3>& sizes,
+                      const Places& places) {
+  const Sizes n = {0, 0, sizes[0], sizes[1], sizes[2]};
+  if (type == "float32")
+    return nb::cast(std::make_unique<Layer<float>>(cell, n, parameters<float>(places)));
+  if (type == "float64")
+    return nb::cast(std::make_unique<Layer<double>>(cell, n, parameters<double>(places)));
+  throw std::invalid_argument("no kernel in " + type + "; wanted float32 or float64");
+}
+
+void use_openmp(Address parallel, Address team_size, Address member) {
+  const auto function = [](auto* type, Address address) {
+    return reinterpret_cast<decltype(type)>(static_cast<std::uintptr_t>(address));
+  };
+  using OpenMP = pool::OpenMP;
+  pool::use_openmp({function(decltype(OpenMP::parallel){}, parallel),
+                    function(decltype(OpenMP::team_size){}, team_size),
+                    function(decltype(OpenMP::member){}, member)});
 }
 
 } // namespace
@@ -122,6 +281,8 @@ NB_MODULE(_cpu, m) {
   m.def("isas", isas);
   m.def("isa", [] { return std::string(isa().name); });
   m.def("use_isa", use_isa);
+  m.def("use_openmp", use_openmp);
+  m.def("Layer", make_layer);
   define<float>(m, "float32");
   define<double>(m, "float64");
   bind_heads(m);

@@ -58,8 +58,8 @@ void linear(Index threads, Index rows, Index in, Index out, Place x, Address pac
 }
 
 template <class Real>
-void linear_backward(Index threads, Index rows, Index in, Index out, Place weight, Place x, Place dy, Place dx,
-                     Place d_weight, Address d_bias) {
+void linear_backward(Index threads, Index rows, Index in, Index out, Place weight, Place x, Place dy,
+                     Place dx, Place d_weight, Address d_bias) {
   heads<Real>().linear_backward({rows, in, out, matrix<const Real>(weight), matrix<const Real>(x),
                                  matrix<const Real>(dy), matrix<Real>(dx), matrix<Real>(d_weight),
                                  pointer<Real>(d_bias)},
@@ -73,13 +73,13 @@ void map1(Index threads, Index rows, Index columns, Place from, Place to) {
 
 template <class Real, auto function>
 void map2(Index threads, Index rows, Index columns, Place dy, Place y, Place dx) {
-  (heads<Real>().*function)(
-      {rows, columns, {matrix<const Real>(dy), matrix<const Real>(y)}, matrix<Real>(dx)}, threads);
+  (heads<Real>().*
+   function)({rows, columns, {matrix<const Real>(dy), matrix<const Real>(y)}, matrix<Real>(dx)}, threads);
 }
 
 template <class Real>
-void layer_norm(Index threads, Index rows, Index columns, double epsilon, Address gain, Address shift, Place x,
-                Place y) {
+void layer_norm(Index threads, Index rows, Index columns, double epsilon, Address gain, Address shift,
+                Place x, Place y) {
   heads<Real>().layer_norm({rows, columns, static_cast<Real>(epsilon), pointer<const Real>(gain),
                             pointer<const Real>(shift), matrix<const Real>(x), matrix<Real>(y)},
                            threads);
@@ -119,8 +119,8 @@ void embedding_backward(Index threads, Index rows, Index columns, Index table_ro
                                    threads);
 }
 
-/* A number that nearly always differs where the memory does: of every word up to 4 KiB, else of 64 words spread
-   over it. */
+/* A number that nearly always differs where the memory does: of every word up to 4 KiB, else of 64 words
+   spread over it. */
 std::uint64_t probe(Address address, Index bytes) {
   constexpr Index word = sizeof(std::uint64_t), few = 512, spread = 64;
   const Index words = bytes / word, count = words <= few ? words : spread;

@@ -1,10 +1,11 @@
 /* What a caller hands to a kernel, and what the kernel may do with it.
 
-   T time steps, B batch rows, I input features, H hidden units, G gates. Elements within a row of the last
-   dimension are adjacent; the other strides are free and counted in elements (zero and negative included).
-   All memory is the caller's and is touched only during the call; nothing is read or written outside the
-   shapes below, not even by a vector's tail. Inputs are never written and may overlap one another. Outputs
-   are overwritten in full, need not be initialised, and overlap nothing. */
+   T time steps, B batch rows, I input features, H hidden units, P size of h (H unless projected), G gates.
+   Elements within a row of the last dimension are adjacent; the other strides are free and counted in elements
+   (zero and negative included). All memory is the caller's and is touched only during the call; nothing is
+   read or written outside the shapes below, not even by a vector's tail. Inputs are never written and may
+   overlap one another. Outputs are overwritten in full, need not be initialised, and overlap nothing. A null
+   pointer says that an input is absent or that an output is not wanted. */
 #pragma once
 
 #include <cstdint>
@@ -29,48 +30,71 @@ struct Matrix {
 };
 
 struct Sizes {
-  Index T, B, I, H;
+  Index T, B, I, H, P;
 };
 
-/* Weights as torch.nn lays them out: the rows of gate g are g H … g H + H - 1. */
+/* What a cell carries from step to step at most: h, which is also the layer's output, and c. */
+inline constexpr int most_states = 2;
+
+/* Weights and their like as torch.nn lays them out: the rows of gate g are g H … g H + H - 1. The same shapes
+   hold the gradients. Layer norm where gain_ih is given, a projection where hr is. */
 template <class Real>
-struct Weights {
-  Matrix<const Real> ih; // (G H, I)
-  Matrix<const Real> hh; // (G H, H)
+struct Parameters {
+  Matrix<Real> ih;       // (G H, I)
+  Matrix<Real> hh;       // (G H, P)
+  Real* bias_ih;         // (G H)
+  Real* bias_hh;         // (G H)
+  Matrix<Real> hr;       // (P, H)
+  Matrix<Real> peephole; // (G - 1, H)
+  Real* gain_ih;         // (G H)
+  Real* gain_hh;         // (G H)
+  Real* gain_c;          // (H)
+  Real* shift_c;         // (H)
 };
 
-/* A layer run over a whole sequence. States is the number of arrays that a cell carries from step to step;
-   state 0 is h, which is also the layer's output. Steps past a row's length are not read in x and are written
-   as zero in `states`. */
-template <class Real, int States>
+/* What a step does beside the cell's equations: h is multiplied by `recurrent` on its way into the products,
+   and a share `zoneout` of each old state stays: 0 or 1, or a rate between. */
+template <class Real>
+struct Masks {
+  Sequence<const Real> recurrent;            // (T, B, P)
+  Sequence<const Real> zoneout[most_states]; // (T, B, P), (T, B, H)
+};
+
+/* A layer run over a whole sequence in one direction.
+
+   Steps past a row's length are not read in x and are written as zero in `states`. A forward call that trains
+   leaves what backward needs: either a `tape`, opaque, for every step, or, with every = k > 0, in `kept` the
+   state c before every k-th step alone, from which backward computes the rest again. */
+template <class Real>
 struct Forward {
   Sizes sizes;
-  Weights<Real> weights;
-  const Real* bias_ih;                // (G H) or null
-  const Real* bias_hh;                // (G H) or null
-  Sequence<const Real> x;             // (T, B, I)
-  Matrix<const Real> initial[States]; // (B, H)
-  Sequence<Real> states[States];      // (T, B, H), out
-  Matrix<Real> last[States];          // (B, H), out: after each row's last step
+  Index every;
+  Sequence<const Real> x;                  // (T, B, I)
+  Matrix<const Real> initial[most_states]; // (B, P), (B, H)
+  Masks<Real> masks;
+  Sequence<Real> states[most_states]; // (T, B, P) out, always; (T, B, H) out
+  Matrix<Real> last[most_states];     // (B, P), (B, H) out: after each row's last step
+  Real* tape;                         // (T, B, width of the tape) out
+  Real* kept;                         // (⌈T / k⌉, B, H) out
 };
 
 /* The gradients of the same call. Steps past a row's length are read in none of the inputs and are written as
-   zero in dx. A null pointer in dx.data, or in d_hh.data, says that dx, or the three gradients of weights,
-   are not wanted. */
-template <class Real, int States>
+   zero in dx. The gradients of the parameters are wanted all or none. */
+template <class Real>
 struct Backward {
   Sizes sizes;
-  Weights<Real> weights;
-  Sequence<const Real> x;                // (T, B, I)
-  Matrix<const Real> initial[States];    // (B, H)
-  Sequence<const Real> states[States];   // (T, B, H), as Forward wrote them
-  Sequence<const Real> d_states[States]; // (T, B, H)
-  Matrix<const Real> d_last[States];     // (B, H)
-  Sequence<Real> dx;                     // (T, B, I), out
-  Matrix<Real> d_initial[States];        // (B, H), out
-  Matrix<Real> d_ih;                     // (G H, I), out
-  Matrix<Real> d_hh;                     // (G H, H), out
-  Real* d_bias;                          // (G H), out: the gradient of either bias
+  Index every;
+  Sequence<const Real> x;                  // (T, B, I)
+  Matrix<const Real> initial[most_states]; // (B, P), (B, H)
+  Masks<Real> masks;
+  Sequence<const Real> y;                    // (T, B, P), as forward wrote it
+  const Real* tape;                          // as forward left it
+  const Real* kept;                          // as forward left it
+  Sequence<const Real> d_states[most_states]; // (T, B, P), (T, B, H)
+  Matrix<const Real> d_last[most_states];     // (B, P), (B, H)
+  Sequence<Real> dx;                          // (T, B, I) out
+  Matrix<Real> d_initial[most_states];        // (B, P), (B, H) out, always
+  Parameters<Real> d;                         // out
 };
 
 } // namespace unrolled

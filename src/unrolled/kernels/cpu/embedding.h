@@ -27,7 +27,7 @@ void embedding_backward(const EmbeddingBackward<Real>& call, Index threads) {
         continue;
       const Real* dy = at(call.dy, r) + first;
       Real* to = at(call.d_table, call.index[r]) + first;
-      over_columns<Real>(end - first, [&](Index i, Index count) {
+      over_units<Real>(0, end - first, [&](Index i, Index count) {
         store(to + i, load(to + i, count) + load(dy + i, count), count);
       });
     }

@@ -8,6 +8,7 @@
 
 #include "buffer.h"
 #include "vec.h"
+#include "weights.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -35,13 +36,6 @@ template <class Real>
 inline Real* at(const Matrix<Real>& m, Index r) {
   return m.data + r * m.row;
 }
-
-/* A packed (depth, columns) matrix; columns past the last are zero up to a whole panel. */
-template <class Real>
-struct Packed {
-  const Real* data;
-  Index depth, columns;
-};
 
 template <class Real>
 inline Index packed_size(Index depth, Index columns) {
@@ -132,19 +126,30 @@ private:
 template <class Real>
 inline constexpr Tiles<Real> tiles{};
 
+/* The columns of panels first … end - 1. */
 template <class Real>
-void multiply(const Product<Real>& p) {
+void multiply(const Product<Real>& p, Index first, Index end) {
   if (p.rows == 0)
     return;
   const Index blocks = divide_up(p.rows, most_rows);
   const Index width = widest(static_cast<int>(divide_up(p.rows, blocks)));
-  const Index vectors = divide_up(p.b.columns, lanes<Real>);
-  for (Index v = 0; v < vectors; v += width)
+  const Index vectors = minimum(end * panel_vectors, divide_up(p.b.columns, lanes<Real>));
+  for (Index v = first * panel_vectors; v < vectors; v += width)
     for (Index block = blocks, row = 0; block > 0; --block) {
       const Index rows = divide_up(p.rows - row, block);
       tiles<Real>.run[rows][minimum(width, vectors - v)](p, row, v * lanes<Real>);
       row += rows;
     }
+}
+
+template <class Real>
+inline Index panels(const Packed<Real>& b) {
+  return divide_up(b.columns, panel_columns<Real>);
+}
+
+template <class Real>
+void multiply(const Product<Real>& p) {
+  multiply(p, 0, panels(p.b));
 }
 
 /* Rows of memory laid out in panels of Vectors vectors: element (k, column + j) goes to panel j / width at
@@ -161,19 +166,16 @@ void pack_rows(const Real* const* rows, Index depth, Index column, Index columns
     }
 }
 
-/* The whole of b = m, for m (depth, columns). */
+/* The whole of b, whose rows these are. */
 template <class Real>
-Packed<Real> pack(Matrix<const Real> m, Index depth, Index columns, Real* to) {
-  const Buffer<const Real*> rows(depth);
-  for (Index k = 0; k < depth; ++k)
-    rows.data()[k] = m.data + k * m.row;
-  pack_rows<panel_vectors>(rows.data(), depth, 0, columns, to);
+Packed<Real> pack(const Real* const* rows, Index depth, Index columns, Real* to) {
+  pack_rows<panel_vectors>(rows, depth, 0, columns, to);
   return {to, depth, columns};
 }
 
-/* The whole of b = mᵀ, for m (columns, depth). Cache lines of m are read whole: sixteen k at a time. */
+/* The whole of b, whose columns are these rows. Their cache lines are read whole: sixteen k at a time. */
 template <class Real>
-Packed<Real> pack_transposed(Matrix<const Real> m, Index depth, Index columns, Real* to) {
+Packed<Real> pack_transposed(const Real* const* rows, Index depth, Index columns, Real* to) {
   constexpr Index stretch = 16, width = panel_columns<Real>;
   for (Index column = 0; column < columns; column += width) {
     Real* panel = to + column * depth;
@@ -181,7 +183,7 @@ Packed<Real> pack_transposed(Matrix<const Real> m, Index depth, Index columns, R
     for (Index from = 0; from < depth; from += stretch)
       for (Index j = 0; j < width; ++j)
         for (Index k = from; k < minimum(from + stretch, depth); ++k)
-          panel[k * width + j] = j < here ? m.data[(column + j) * m.row + k] : Real(0);
+          panel[k * width + j] = j < here ? rows[column + j][k] : Real(0);
   }
   return {to, depth, columns};
 }

@@ -38,7 +38,8 @@ struct RowMap {
   Matrix<Real> to;                 // (R, N), out
 };
 
-/* y = (x - μ) / √(σ² + ε) ⊙ gain + shift, with the mean μ and the variance σ² = Σ (x - μ)² / N of each row. */
+/* y = (x - μ) / √(σ² + ε) ⊙ gain + shift, with the mean μ and the variance σ² = Σ (x - μ)² / N of each row.
+ */
 template <class Real>
 struct LayerNorm {
   Index rows, columns;
@@ -52,10 +53,10 @@ template <class Real>
 struct LayerNormBackward {
   Index rows, columns;
   Real epsilon;
-  const Real* gain;          // (N) or null: one
-  Matrix<const Real> x, dy;  // (R, N)
-  Matrix<Real> dx;           // (R, N), out
-  Real *d_gain, *d_shift;    // (N), out or null: not wanted
+  const Real* gain;         // (N) or null: one
+  Matrix<const Real> x, dy; // (R, N)
+  Matrix<Real> dx;          // (R, N), out
+  Real *d_gain, *d_shift;   // (N), out or null: not wanted
 };
 
 /* Row r of y is row index[r] of the table. The caller has checked that every index lies in the table. */

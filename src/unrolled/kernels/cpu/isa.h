@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels.h"
@@ -15,5 +16,13 @@ std::vector<std::string> isas();
    another. Both throw std::invalid_argument for a name that is unknown or cannot run here. */
 const Isa& isa();
 void use_isa(const std::string& name);
+
+template <class Real>
+const Kernels<Real>& kernels(const Isa& isa) {
+  if constexpr (std::is_same_v<Real, float>)
+    return isa.float32;
+  else
+    return isa.float64;
+}
 
 } // namespace unrolled

@@ -1,20 +1,36 @@
 /* What each instruction set's build offers; kernels.cpp fills it in. */
 #pragma once
 
-#include "contract.h"
 #include "heads.h"
 #include "plan.h"
+#include "weights.h"
 
 namespace unrolled {
 
 /* The order of the tables below. */
-inline constexpr const char* nonlinearities[] = {"tanh", "relu", "sigmoid"};
 inline constexpr const char* functions[] = {"exp", "log", "tanh", "sigmoid"};
+
+/* One cell. `directions` calls, one or two, run at the same time. */
+template <class Real>
+struct Kernel {
+  const char* name;
+  Index gates; // products of x_t that one hidden unit needs
+  bool has_c;
+  /* Numbers per token that a training forward call leaves on its tape. */
+  Index (*tape)(const Sizes&, const Parameters<const Real>&);
+  /* Whether threads may share a row's units. */
+  bool (*shares)(const Parameters<const Real>&);
+  /* Packs into `memory`, or with null only counts; the numbers that it takes. */
+  Index (*pack)(const Sizes&, const Parameters<const Real>&, bool backward, Real* memory, Weights<Real>&);
+  void (*forward)(const Forward<Real>*, const Weights<Real>*, const Plan* const*, Index directions);
+  /* `again`: the weights for forward, which calls with every > 0 need. */
+  void (*backward)(const Backward<Real>*, const Weights<Real>*, const Weights<Real>* again, const Plan* const*,
+                   Index directions);
+};
 
 template <class Real>
 struct Kernels {
-  void (*elman_forward[3])(const Forward<Real, 1>&, const Plan&);
-  void (*elman_backward[3])(const Backward<Real, 1>&, const Plan&);
+  Kernel<Real> cells[9];
   /* to[i] = f(from[i]) for i = 0 … count - 1; to may be from. */
   void (*map[4])(Index count, const Real* from, Real* to);
 };

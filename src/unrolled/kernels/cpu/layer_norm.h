@@ -50,7 +50,7 @@ void layer_norm(const LayerNorm<Real>& call, Index threads) {
       const Real *x = at(call.x, r), *gain = call.gain, *shift = call.shift;
       Real* y = at(call.y, r);
       const Moments<Real> m = moments(N, x, call.epsilon);
-      over_columns<Real>(N, [&](Index i, Index count) {
+      over_units<Real>(0, N, [&](Index i, Index count) {
         const Vec<Real> n = (load(x + i, count) - m.mean) * m.scale;
         store(y + i, fma(n, load_or(gain, i, count, Real(1)), load_or(shift, i, count, Real(0))), count);
       });
@@ -69,8 +69,9 @@ void pull_row(const LayerNormBackward<Real>& call, Index r, Moments<Real> m) {
     return load(dy + i, count) * load_or(call.gain, i, count, Real(1));
   };
   const Real mean = row_sum<Real>(N, g) / Real(N);
-  const Real slope = row_sum<Real>(N, [&](Index i, Index count) { return g(i, count) * n(i, count); }) / Real(N);
-  over_columns<Real>(N, [&](Index i, Index count) {
+  const Real slope =
+      row_sum<Real>(N, [&](Index i, Index count) { return g(i, count) * n(i, count); }) / Real(N);
+  over_units<Real>(0, N, [&](Index i, Index count) {
     store(dx + i, (g(i, count) - mean - n(i, count) * slope) * m.scale, count);
   });
 }

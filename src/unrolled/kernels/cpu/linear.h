@@ -40,7 +40,7 @@ void pack_weight(Matrix<const Real> weight, Index in, Index out, Real* to, Index
   share_out(out, width, threads_worth(in * out, threads), [&](Index first, Index end) {
     for (Index j = first; j < divide_up(end, width) * width; j += width) {
       Real* panel = to + j / panel_columns<Real> * panel_columns<Real> * in + j % panel_columns<Real>;
-      over_columns<Real>(in, [&](Index k, Index depth) {
+      over_units<Real>(0, in, [&](Index k, Index depth) {
         Vec<Real> square[width];
         for (Index i = 0; i < width; ++i)
           square[i] = j + i < out ? load(at(weight, j + i) + k, depth) : Vec<Real>{};
@@ -112,16 +112,21 @@ template <class Real>
 void linear_sums(const LinearBackward<Real>& call, Index threads) {
   const Real one = 1;
   const Buffer<const Real*> dy(call.rows), x(call.rows), ones(call.rows);
+  const Buffer<Real*> d_weight(call.out), d_bias(call.out);
   for (Index r = 0; r < call.rows; ++r) {
     dy.data()[r] = at(call.dy, r);
     x.data()[r] = at(call.x, r);
     ones.data()[r] = &one;
   }
-  const Gradient<Real> weight = {x.data(), call.in, call.d_weight}, bias = {ones.data(), 1, {call.d_bias, 1}};
-  if (call.d_weight.data && call.d_bias)
-    accumulate<Real>(call.rows, dy.data(), call.out, {weight, bias}, threads);
-  else
-    accumulate<Real>(call.rows, dy.data(), call.out, {call.d_bias ? bias : weight}, threads);
+  for (Index o = 0; o < call.out; ++o) {
+    d_weight.data()[o] = at(call.d_weight, o);
+    d_bias.data()[o] = call.d_bias + o;
+  }
+  const Gradient<Real> gradients[] = {{0, call.out, x.data(), call.in, d_weight.data()},
+                                      {0, call.out, ones.data(), 1, d_bias.data()}};
+  const bool weight = call.d_weight.data, bias = call.d_bias;
+  accumulate<Real>(call.rows, dy.data(), call.out, weight ? gradients : gradients + 1, weight + bias, false,
+                   threads);
 }
 
 template <class Real>

@@ -17,8 +17,9 @@ struct Plan {
   const Index* active; // (T) rows that run at step s
   const Index* token;  // (T) number of the first token of step s
   Index threads;       // as many as the work is worth
-  Index parts;         // rows are dealt out in parts of about equal tokens, at most one a thread:
+  Index parts;         // rows are dealt out in parts of about equal tokens:
   const Index* cut;    // (parts + 1) part p holds the rows cut[p] … cut[p + 1] - 1
+  Index crew;          // threads that share each part, unit by unit; more than one where rows are few
 };
 
 } // namespace unrolled

@@ -10,7 +10,13 @@ namespace unrolled {
 namespace {
 
 /* Waking a thread costs about as long as this many multiply-adds. */
-constexpr Index work_per_thread = 500'000;
+constexpr Index work_per_thread = 200'000;
+
+/* So many multiply-adds of one step are worth two meetings of the threads that share them. */
+constexpr Index work_per_meeting = 30'000;
+
+/* With fewer rows for each thread the weights are read too often for what is done with them. */
+constexpr Index rows_per_thread = 4;
 
 void check_lengths(const Sizes& sizes, const Index* lengths) {
   for (Index b = 0; b < sizes.B; ++b)
@@ -21,7 +27,8 @@ void check_lengths(const Sizes& sizes, const Index* lengths) {
 
 } // namespace
 
-Planner::Planner(const Sizes& sizes, const Index* lengths, bool reverse, Index threads, Index work)
+Planner::Planner(const Sizes& sizes, const Index* lengths, bool reverse, Index threads, Index directions,
+                 Work work, bool shares)
     : row_(sizes.B), length_(sizes.B, sizes.T), active_(sizes.T, sizes.B), token_(sizes.T) {
   std::iota(row_.begin(), row_.end(), Index{0});
   if (lengths)
@@ -32,8 +39,13 @@ Planner::Planner(const Sizes& sizes, const Index* lengths, bool reverse, Index t
   plan_.reverse = reverse;
   plan_.rows = sizes.B;
   plan_.tokens = std::accumulate(length_.begin(), length_.end(), Index{0});
-  plan_.threads = std::clamp(plan_.tokens * work / work_per_thread, Index{1}, std::max(threads, Index{1}));
-  cut_rows();
+  plan_.threads =
+      std::clamp(directions * plan_.tokens * work.token / work_per_thread, Index{1}, std::max(threads, Index{1}));
+  const Index own = std::max(plan_.threads / directions, Index{1});
+  const bool few = plan_.rows < rows_per_thread * own;
+  const bool share = shares && directions == 1 && few && plan_.rows * work.recurrent >= work_per_meeting;
+  plan_.crew = share ? own : 1;
+  cut_rows(share ? 1 : std::min(own, plan_.rows));
   plan_.row = row_.data();
   plan_.length = length_.data();
   plan_.active = active_.data();
@@ -53,8 +65,7 @@ void Planner::order_rows(const Sizes& sizes, const Index* lengths) {
   }
 }
 
-void Planner::cut_rows() {
-  const Index parts = std::min(plan_.threads, plan_.rows);
+void Planner::cut_rows(Index parts) {
   cut_ = {0};
   Index tokens = 0;
   for (Index i = 0; i < plan_.rows; ++i) {

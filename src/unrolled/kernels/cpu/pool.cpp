@@ -8,25 +8,25 @@
 #include <thread>
 
 #include <pthread.h>
+#include <sched.h>
 
 namespace unrolled::pool {
 
 namespace {
 
-/* One call of run(): its tasks are claimed by whoever comes. */
+/* One call of team(). */
 class Job {
 public:
-  Job(Index tasks, Task task) : tasks_(tasks), task_(task) {}
+  explicit Job(Task task) : task_(task) {}
 
-  void work() {
-    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;)
-      try {
-        task_.call(task_.body, i);
-      } catch (...) {
-        const std::lock_guard lock(failure_mutex_);
-        if (!failure_)
-          failure_ = std::current_exception();
-      }
+  void work(Index member, Index size) {
+    try {
+      task_.call(task_.body, member, size);
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex_);
+      if (!failure_)
+        failure_ = std::current_exception();
+    }
   }
 
   void rethrow() const {
@@ -35,37 +35,34 @@ public:
   }
 
 private:
-  const Index tasks_;
   const Task task_;
-  std::atomic<Index> next_{0};
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
 };
 
-/* Threads that wait for a job. */
+/* Our own threads, which wait for a job. */
 class Helpers {
 public:
-  /* Works on the job with up to `helpers` threads beside the caller; false where another job has them. */
-  bool share(Job& job, Index helpers) {
+  /* Works on the job with up to `helpers` threads beside the caller; alone where another job has them. */
+  void share(Job& job, Index helpers) {
     const std::unique_lock turn(turn_, std::try_to_lock);
     if (!turn)
-      return false;
+      return job.work(0, 1);
     start(helpers);
     {
       const std::lock_guard lock(mutex_);
       job_ = &job;
-      wanted_ = helpers;
+      size_ = (threads_ < helpers ? threads_ : helpers) + 1;
+      wanted_ = busy_ = size_ - 1;
     }
     begin_.notify_all();
-    job.work();
+    job.work(0, size_);
     std::unique_lock lock(mutex_);
-    wanted_ = 0; // who has not begun by now finds nothing left
     end_.wait(lock, [this] { return busy_ == 0; });
-    return true;
   }
 
 private:
-  /* Has up to `helpers` threads; fewer where the system gives no more: the caller does their share. */
+  /* Has up to `helpers` threads; fewer where the system gives no more. */
   void start(Index helpers) {
     try {
       for (; threads_ < helpers; ++threads_)
@@ -78,11 +75,10 @@ private:
     std::unique_lock lock(mutex_);
     for (;;) {
       begin_.wait(lock, [this] { return wanted_ > 0; });
-      --wanted_;
-      ++busy_;
+      const Index member = wanted_--, size = size_;
       Job* job = job_;
       lock.unlock();
-      job->work();
+      job->work(member, size);
       lock.lock();
       if (--busy_ == 0)
         end_.notify_one();
@@ -94,11 +90,26 @@ private:
   std::mutex mutex_;
   std::condition_variable begin_, end_;
   Job* job_ = nullptr;
-  Index wanted_ = 0, busy_ = 0;
+  Index size_ = 0;
+  Index wanted_ = 0, busy_ = 0; // members that have not begun, that have not ended
 };
 
 /* Never destroyed: its threads run until the process ends. */
 std::atomic<Helpers*> helpers{nullptr};
+
+/* Null: our own threads. */
+std::atomic<const OpenMP*> in_use{nullptr};
+
+/* No thread survives a fork, and an OpenMP team waits for its lost members for ever. */
+void watch_forks() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    pthread_atfork(nullptr, nullptr, [] {
+      helpers = nullptr;
+      in_use = nullptr;
+    });
+  });
+}
 
 Helpers& all_helpers() {
   Helpers* known = helpers.load();
@@ -106,21 +117,61 @@ Helpers& all_helpers() {
     return *known;
   auto* fresh = new Helpers;
   if (helpers.compare_exchange_strong(known, fresh)) {
-    pthread_atfork(nullptr, nullptr, [] { helpers = nullptr; }); // threads do not survive a fork
+    watch_forks();
     return *fresh;
   }
   delete fresh;
   return *known;
 }
 
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
 } // namespace
 
-void run(Index tasks, Index threads, Task task) {
-  Job job(tasks, task);
-  const Index helpers = (threads < tasks ? threads : tasks) - 1;
-  if (helpers < 1 || !all_helpers().share(job, helpers))
-    job.work();
+void use_openmp(const OpenMP& openmp) {
+  static OpenMP known;
+  watch_forks();
+  known = openmp;
+  in_use = &known;
+}
+
+void team(Index threads, Task task) {
+  if (threads <= 1)
+    return task.call(task.body, 0, 1);
+  Job job(task);
+  if (const OpenMP* openmp = in_use.load()) {
+    struct Shared {
+      Job& job;
+      const OpenMP& openmp;
+    } shared{job, *openmp};
+    openmp->parallel(
+        [](void* data) {
+          const auto& [job, openmp] = *static_cast<Shared*>(data);
+          job.work(openmp.member(), openmp.team_size());
+        },
+        &shared, static_cast<unsigned>(threads), 0);
+  } else
+    all_helpers().share(job, threads - 1);
   job.rethrow();
+}
+
+void Barrier::wait(Index size) {
+  constexpr int patience = 20'000; // turns before the core is offered to others
+  const Index round = __atomic_load_n(&round_, __ATOMIC_RELAXED);
+  if (__atomic_add_fetch(&arrived_, 1, __ATOMIC_ACQ_REL) == size) {
+    __atomic_store_n(&arrived_, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&round_, round + 1, __ATOMIC_RELEASE);
+    return;
+  }
+  for (int turn = 0; __atomic_load_n(&round_, __ATOMIC_ACQUIRE) == round; ++turn)
+    if (turn < patience)
+      relax();
+    else
+      sched_yield();
 }
 
 } // namespace unrolled::pool

@@ -4,8 +4,8 @@
    folded in halves: 16 to 16, 8 to 8, … A chain is one lane of a vector, whatever the vectors' width. */
 #pragma once
 
-#include "gemm.h"
 #include "pool.h"
+#include "step.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -23,16 +23,6 @@ void share_out(Index count, Index unit, Index threads, const Body& body) {
   pool::run(tasks, threads, [&](Index task) {
     body(units * task / tasks * unit, minimum(count, units * (task + 1) / tasks * unit));
   });
-}
-
-/* body(i, some) for the vectors i … i + some - 1 of 0 … count - 1. */
-template <class Real, class Body>
-inline void over_columns(Index count, const Body& body) {
-  Index i = 0;
-  for (; i + lanes<Real> <= count; i += lanes<Real>)
-    body(i, Index{lanes<Real>});
-  if (i < count)
-    body(i, count - i);
 }
 
 /* `value` in the first `count` lanes, `other` in the rest. */
@@ -73,7 +63,7 @@ template <class Real>
 inline Real row_largest(Index columns, const Real* row) {
   constexpr Real lowest = -__builtin_huge_val();
   Vec<Real> best = broadcast(lowest);
-  over_columns<Real>(columns, [&](Index i, Index count) {
+  over_units<Real>(0, columns, [&](Index i, Index count) {
     const Vec<Real> x = only_first<Real>(load(row + i, count), count, lowest);
     best = x > best ? x : best;
   });

@@ -34,7 +34,7 @@ void softmax(const RowMap<Real, 1>& map, Index threads) {
       store(y + i, e, count);
       return e;
     }));
-    over_columns<Real>(N, [&](Index i, Index count) { store(y + i, load(y + i, count) / total, count); });
+    over_units<Real>(0, N, [&](Index i, Index count) { store(y + i, load(y + i, count) / total, count); });
   });
 }
 
@@ -44,7 +44,7 @@ void softmax_backward(const RowMap<Real, 2>& map, Index threads) {
   over_rows(map, 4, threads, [N](const Real* dy, const Real* y, Real* dx) {
     const Vec<Real> total = broadcast(
         row_sum<Real>(N, [&](Index i, Index count) { return load(dy + i, count) * load(y + i, count); }));
-    over_columns<Real>(N, [&](Index i, Index count) {
+    over_units<Real>(0, N, [&](Index i, Index count) {
       store(dx + i, load(y + i, count) * (load(dy + i, count) - total), count);
     });
   });
@@ -58,8 +58,8 @@ void log_softmax(const RowMap<Real, 1>& map, Index threads) {
     const Real total =
         row_sum<Real>(N, [&](Index i, Index count) { return exp<Real>(load(x + i, count) - most); });
     const Vec<Real> log_total = log<Real>(broadcast(total));
-    over_columns<Real>(
-        N, [&](Index i, Index count) { store(y + i, (load(x + i, count) - most) - log_total, count); });
+    over_units<Real>(
+        0, N, [&](Index i, Index count) { store(y + i, (load(x + i, count) - most) - log_total, count); });
   });
 }
 
@@ -69,7 +69,7 @@ void log_softmax_backward(const RowMap<Real, 2>& map, Index threads) {
   over_rows(map, 16, threads, [N](const Real* dy, const Real* y, Real* dx) {
     const Vec<Real> total =
         broadcast(row_sum<Real>(N, [&](Index i, Index count) { return load(dy + i, count); }));
-    over_columns<Real>(N, [&](Index i, Index count) {
+    over_units<Real>(0, N, [&](Index i, Index count) {
       store(dx + i, fma(-exp<Real>(load(y + i, count)), total, load(dy + i, count)), count);
     });
   });

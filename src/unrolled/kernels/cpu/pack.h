@@ -1,0 +1,91 @@
+/* Lays a layer's parameters out for the products: forward transposed, backward as they stand. */
+#pragma once
+
+#include "step.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+/* Hands out memory piece by piece; without memory it only counts. */
+template <class Real>
+class Pieces {
+public:
+  explicit Pieces(Real* memory) : memory_(memory) {}
+  Real* take(Index count) {
+    Real* piece = memory_ ? memory_ + used_ : nullptr;
+    used_ += divide_up(count, 16) * 16; // whole cache lines
+    return piece;
+  }
+  bool counting() const { return !memory_; }
+  Index used() const { return used_; }
+
+private:
+  Real* memory_;
+  Index used_ = 0;
+};
+
+/* count rows of a matrix from `first` on, or in the order of the blocks of W x. */
+template <class Real>
+void list_rows(const Matrix<const Real>& m, Index first, Index count, const Real** rows) {
+  for (Index j = 0; j < count; ++j)
+    rows[j] = at(m, first + j);
+}
+template <class Real>
+void list_blocks(const Form& form, const Matrix<const Real>& m, Index H, const Real** rows) {
+  for (Index b = 0; b < form.gates; ++b)
+    list_rows(m, form.gate(b) * H, H, rows + b * H);
+}
+
+/* The biases that the sums begin with. */
+template <class Real>
+void add_biases(const Form& form, const Parameters<const Real>& p, Index H, Index sums, Real* start) {
+  for (Index j = 0; j < sums; ++j) {
+    const Index b = j / H, u = j % H, gate = form.gate(b);
+    if (b >= form.gates)
+      start[j] = p.bias_hh ? p.bias_hh[(b - form.shift) * H + u] : 0;
+    else
+      start[j] = (p.bias_ih ? p.bias_ih[gate * H + u] : 0) +
+                 (p.bias_hh && form.joined(b) ? p.bias_hh[gate * H + u] : 0);
+  }
+}
+
+/* Packs into `memory`, or with none only counts; the numbers that it takes. */
+template <class Real>
+Index pack_weights(const Form& form, const Sizes& sizes, const Parameters<const Real>& p, bool backward,
+                   Real* memory, Weights<Real>& w) {
+  const Index H = sizes.H, gates = form.gates * H, recurrent = form.recurrent_gates() * H;
+  Pieces<Real> pieces(memory);
+  const Buffer<const Real*> list(maximum(gates, sizes.P));
+  const Real** rows = list.data();
+
+  const auto matrix = [&](Index count, Index columns) -> Packed<Real> {
+    const Index depth = backward ? count : columns, width = backward ? columns : count;
+    Real* to = pieces.take(packed_size<Real>(depth, width));
+    if (pieces.counting())
+      return {};
+    return backward ? pack(rows, depth, width, to) : pack_transposed(rows, depth, width, to);
+  };
+  w = {};
+  w.parameters = p;
+  list_blocks(form, p.ih, H, rows);
+  w.ih = matrix(gates, sizes.I);
+  list_rows(p.hh, 0, recurrent, rows);
+  w.hh = matrix(recurrent, sizes.P);
+  if (form.two_phase) {
+    list_rows(p.hh, recurrent, H, rows);
+    w.inner = matrix(H, H);
+  }
+  if (p.hr.data) {
+    list_rows(p.hr, 0, sizes.P, rows);
+    w.hr = matrix(sizes.P, H);
+  }
+  if (!backward) {
+    const Index sums = Layout(form, sizes, p).sums;
+    Real* start = pieces.take(sums);
+    if (!pieces.counting())
+      add_biases(form, p, H, sums, start);
+    w.start = start;
+  }
+  return pieces.used();
+}
+
+} // namespace unrolled::UNROLLED_ISA
