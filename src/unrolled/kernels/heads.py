@@ -1,13 +1,14 @@
 """What the operators over heads' kernels share: which calls they take, and tensors as the kernels see them."""
 
 import os
-from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from unrolled.kernels import dispatch
+from unrolled.kernels.transforms_next import transforming
 
 if dispatch.MISSING is None:
     from unrolled.kernels import _cpu
@@ -21,14 +22,14 @@ def taken(x: Tensor) -> bool:
 
     Raises ValueError where UNROLLED_BACKEND=cpu names the kernels and they cannot.
     """
-    named = os.environ.get(dispatch.VARIABLE) or None
-    dispatch.check_backend(named, dispatch.VARIABLE)
-    if named not in (None, "cpu"):
-        return False
     reason = refusal(x)
-    if named and reason is not None:
-        raise ValueError(f"{dispatch.VARIABLE}='cpu' cannot run this head: {reason}; choose 'reference', or none")
-    return reason is None
+    named = os.environ.get(dispatch.VARIABLE) or None
+    if named is None:
+        return reason is None
+    dispatch.check_backend(named, dispatch.VARIABLE)
+    if named == "cpu" and reason is not None:
+        raise ValueError(f"{dispatch.VARIABLE}='cpu' cannot run this: {reason}; choose 'reference', or none")
+    return named == "cpu"
 
 
 def refusal(x: Tensor) -> str | None:
@@ -39,16 +40,16 @@ def refusal(x: Tensor) -> str | None:
         return f"runs on the cpu, not on {x.device}"
     if x.dtype not in DTYPES:
         return f"computes in {' and '.join(DTYPES.values())}, not in {x.dtype}"
-    if dispatch.autocasting("cpu"):
+    if torch.is_autocast_enabled("cpu"):
         return "autocast asks for half precision"
-    if dispatch._forward_mode():
+    if transforming() and dispatch._forward_mode():
         return "has no forward-mode derivative"
     return None
 
 
-def check(name: str, tensor: Tensor, shape: Sequence[int], like: Tensor) -> None:
+def check(name: str, tensor: Tensor, shape: tuple[int, ...], like: Tensor) -> None:
     """ValueError where the shape is another, or the dtype or device that of another tensor than `like`."""
-    if tuple(tensor.shape) != tuple(shape):
+    if tensor.shape != shape:
         raise ValueError(f"{name} is {tuple(tensor.shape)}; wanted {tuple(shape)}")
     if tensor.dtype != like.dtype or tensor.device != like.device:
         raise ValueError(f"{name} is {tensor.dtype} on {tensor.device}; x is {like.dtype} on {like.device}")
@@ -71,7 +72,4 @@ def place(tensor: Tensor) -> tuple[int, int]:
 
 def rows(tensor: Tensor) -> int:
     """How many rows of the last dimension a tensor is."""
-    count = 1
-    for size in tensor.shape[:-1]:
-        count *= size
-    return count
+    return prod(tensor.shape[:-1])

@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 
 class _Entry(NamedTuple):
     tensors: tuple[weakref.ref[Tensor], ...]
-    stamp: tuple[Any, ...]
+    stamp: list[Any]
     value: Any
 
 
@@ -63,9 +63,14 @@ class Kept(Generic[Value]):
 
 
 def _holds(entry: _Entry, tensors: Sequence[Tensor], layout: str) -> bool:
-    same = all(reference() is t for reference, t in zip(entry.tensors, tensors, strict=True))
-    return same and entry.stamp == _stamp(tensors, layout)
+    for reference, tensor in zip(entry.tensors, tensors, strict=True):
+        if reference() is not tensor:
+            return False
+    return entry.stamp == _stamp(tensors, layout)
 
 
-def _stamp(tensors: Sequence[Tensor], layout: str) -> tuple[Any, ...]:
-    return (layout, *[(t.data_ptr(), t._version, t.shape, _cpu.probe(t.data_ptr(), t.nbytes)) for t in tensors])
+def _stamp(tensors: Sequence[Tensor], layout: str) -> list[Any]:
+    stamp: list[Any] = [layout]
+    for t in tensors:
+        stamp += (t.data_ptr(), t._version, t.shape, _cpu.probe(t.data_ptr(), t.nbytes))
+    return stamp

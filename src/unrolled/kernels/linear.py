@@ -44,15 +44,18 @@ def _pack(weight: Tensor, isa: str) -> Tensor:
 packed_weights = Kept(_pack)
 
 
-def _check(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
+def _check(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[int, ...]:
+    """The shape of y."""
     if weight.dim() != 2 or x.dim() < 1:
         raise ValueError(f"wanted x (..., I) and weight (O, I), got {tuple(x.shape)} and {tuple(weight.shape)}")
+    *leading, features = x.shape
     O, I = weight.shape
-    if x.shape[-1] != I:
-        raise ValueError(f"x has {x.shape[-1]} features; weight {tuple(weight.shape)} reads {I}")
+    if features != I:
+        raise ValueError(f"x has {features} features; weight {tuple(weight.shape)} reads {I}")
     check("weight", weight, (O, I), x)
     if bias is not None:
         check("bias", bias, (O,), x)
+    return (*leading, O)
 
 
 # Formulas, as transforms.py wants them. The form of `linear` is "b" with a bias, that of its gradient the letters
@@ -60,9 +63,7 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
 
 
 def _fake(form: str, tensors: Sequence[Tensor]) -> Tensors:
-    x, weight = tensors[:2]
-    _check(*tensors)
-    return [x.new_empty(*x.shape[:-1], weight.shape[0])]
+    return [tensors[0].new_empty(_check(*tensors))]
 
 
 def _run(form: str, tensors: Sequence[Tensor]) -> Tensors:
@@ -96,8 +97,7 @@ def _derive(
 
 def _fake_backward(wanted: str, tensors: Sequence[Tensor]) -> Tensors:
     dy, x, weight = tensors
-    _check(x, weight)
-    check("dy", dy, (*x.shape[:-1], weight.shape[0]), x)
+    check("dy", dy, _check(x, weight), x)
     shapes = {"x": x.shape, "w": weight.shape, "b": weight.shape[:1]}
     return [x.new_empty(shapes[letter]) for letter in wanted]
 
