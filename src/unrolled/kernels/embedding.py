@@ -52,9 +52,7 @@ def _save(ctx: Any, padding: str, tensors: Sequence[Tensor], outputs: Sequence[T
     ctx.form = f"{table.shape[0]} {padding}"
 
 
-def _derive(
-    ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
-) -> list[Tensor | None]:
+def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
     (index,), (dy,) = ctx.saved_tensors, cotangents
     return [None if dy is None else _embedding_backward(ctx.form, [dy, index])[0], None]
 

@@ -1,4 +1,4 @@
-"""What the operators over heads' kernels share: which calls they take, and tensors as the kernels see them."""
+"""What the operators of heads share: which calls our kernels take, and tensors as the kernels see them."""
 
 import os
 from math import prod

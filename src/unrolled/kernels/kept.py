@@ -4,9 +4,9 @@ Found by the tensors' identity and gone with any of them; made anew where the me
 one, or the layout asked for, have changed. A tensor made in inference mode has no version, and one that does
 not lie in one piece is rarely met twice: nothing of them is kept.
 
-torch counts no writes through `.data` or a numpy view, which copying and averaging of weights often use. So some
-of the numbers are compared, too: all of a small tensor, 64 places of one above 4 KiB. Such a write to a part of a
-large tensor may go unseen: call `clear` after one.
+torch counts no writes through `.data` or a numpy view, which copying and averaging of weights often use. So
+some of the numbers are compared, too: all of a small tensor, 64 places of one above 4 KiB. Such a write to a
+part of a large tensor may go unseen: call `clear` after one.
 """
 
 import weakref

@@ -47,7 +47,9 @@ packed_weights = Kept(_pack)
 def _check(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[int, ...]:
     """The shape of y."""
     if weight.dim() != 2 or x.dim() < 1:
-        raise ValueError(f"wanted x (..., I) and weight (O, I), got {tuple(x.shape)} and {tuple(weight.shape)}")
+        raise ValueError(
+            f"wanted x (..., I) and weight (O, I), got {tuple(x.shape)} and {tuple(weight.shape)}"
+        )
     *leading, features = x.shape
     O, I = weight.shape
     if features != I:
@@ -58,8 +60,8 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[int, 
     return (*leading, O)
 
 
-# Formulas, as transforms.py wants them. The form of `linear` is "b" with a bias, that of its gradient the letters
-# of the outputs wanted: x, w, b.
+# Formulas, as transforms.py wants them. The form of `linear` is "b" with a bias, that of its gradient the
+# letters of the outputs wanted: x, w, b.
 
 
 def _fake(form: str, tensors: Sequence[Tensor]) -> Tensors:
@@ -83,9 +85,7 @@ def _save(ctx: Any, form: str, tensors: Sequence[Tensor], outputs: Sequence[Tens
     ctx.save_for_backward(*tensors[:2])
 
 
-def _derive(
-    ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
-) -> list[Tensor | None]:
+def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
     x, weight = ctx.saved_tensors
     (dy,) = cotangents
     if dy is None:
@@ -147,7 +147,5 @@ _linear = transformable(LIBRARY, "linear", Formulas(_run, _fake, _save, _derive,
 _linear_backward = transformable(
     LIBRARY,
     "linear_backward",
-    Formulas(
-        _run_backward, _fake_backward, _save_backward, _derive_backward, str, str, _batches_backward
-    ),
+    Formulas(_run_backward, _fake_backward, _save_backward, _derive_backward, str, str, _batches_backward),
 )

@@ -125,8 +125,12 @@ _softmax = _derivable("softmax", _softmax_again)
 _log_softmax = _derivable("log_softmax", _log_softmax_again)
 
 
-# Layer norm. The form is ε in hexadecimal, which compile reads as a constant, and letters: g and s where gain and shift are given; in the gradient's, a blank and
-# the letters of the outputs wanted: x, g, s.
+# Layer norm. The form is ε in hexadecimal, which compile takes for a constant, a blank, and letters: g and s where
+# gain and shift are given. In the gradient's, g where there is a gain, a blank, and the outputs wanted: x, g, s.
+
+
+def _call(eps: str, x: Tensor) -> tuple[int, int, int, float]:
+    return torch.get_num_threads(), rows(x), x.shape[-1], float.fromhex(eps)
 
 
 def _fake_norm(form: str, tensors: Sequence[Tensor]) -> Tensors:
@@ -141,10 +145,7 @@ def _run_norm(form: str, tensors: Sequence[Tensor]) -> Tensors:
     x, *parameters = map(flat, tensors)
     eps, letters = form.split(" ")
     given = dict(zip(letters, (p.data_ptr() for p in parameters), strict=True))
-    kernel("layer_norm", x)(
-        torch.get_num_threads(), rows(x), x.shape[-1], float.fromhex(eps), given.get("g", 0), given.get("s", 0),
-        place(x), place(y),
-    )  # fmt: skip
+    kernel("layer_norm", x)(*_call(eps, x), given.get("g", 0), given.get("s", 0), place(x), place(y))
     return [y]
 
 
@@ -181,10 +182,7 @@ def _run_norm_backward(form: str, tensors: Sequence[Tensor]) -> Tensors:
     dx = torch.empty_like(x) if dx is None else dx  # the kernel makes it in any case
     d_gain, d_shift = (given[letter].data_ptr() if letter in given else 0 for letter in "gs")
     address = gain[0].data_ptr() if gain else 0
-    kernel("layer_norm_backward", x)(
-        torch.get_num_threads(), rows(x), x.shape[-1], float.fromhex(eps), address, place(x), place(dy), place(dx),
-        d_gain, d_shift,
-    )  # fmt: skip
+    kernel("layer_norm_backward", x)(*_call(eps, x), address, place(x), place(dy), place(dx), d_gain, d_shift)
     return outputs
 
 
@@ -193,9 +191,7 @@ def _save_norm_backward(ctx: Any, form: str, tensors: Sequence[Tensor], outputs:
     ctx.eps, _, ctx.wanted = form.split(" ")
 
 
-def _derive_norm_backward(
-    ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
-) -> Gradients:
+def _derive_norm_backward(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
     """By torch's own layer norm, derived twice."""
     dy, x, *gain = ctx.saved_tensors
     N, eps = x.shape[-1], float.fromhex(ctx.eps)

@@ -1,5 +1,4 @@
-"""Recurrent layers, and what stands before and after them, as torch modules: torch.nn's own, and what it never
-took."""
+"""Recurrent layers and what stands before and after them: torch.nn's modules, and what those never took."""
 
 from unrolled.kernels import dispatch
 from unrolled.nn import functional

@@ -1,7 +1,7 @@
 """Functions that heads are made of, with torch.nn.functional's names and arguments.
 
-For float32 and float64 on the CPU they run our kernels: no bit of a row depends on the other rows, on threads or
-on the instruction set. Elsewhere (other devices, half precision, autocast, forward-mode derivatives, and the
+For float32 and float64 on the CPU they run our kernels: no bit of a row depends on other rows, on threads or on
+the instruction set. Elsewhere (other devices, half precision, autocast, forward-mode derivatives, and the
 options named below) torch's own operators run, and UNROLLED_BACKEND=reference asks for those everywhere.
 """
 
@@ -50,7 +50,7 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / √(variance + eps) ⊙ weight + bias over the last dimensions, which are `normalized_shape`."""
+    """(x - mean) / √(variance + eps) ⊙ weight + bias over the last dimensions, `normalized_shape`."""
     shape = tuple(normalized_shape)
     if not taken(input):
         return own.layer_norm(input, shape, weight, bias, eps)
@@ -72,8 +72,8 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """index (...), weight (V, N) -> y (..., N); row `padding_idx` gets no gradient. max_norm, scale_grad_by_freq
-    and sparse are torch's own."""
+    """index (...), weight (V, N) -> y (..., N); row `padding_idx` gets no gradient. max_norm, sparse and
+    scale_grad_by_freq are torch's own."""
     if max_norm is not None or scale_grad_by_freq or sparse or not taken(weight):
         return own.embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     V = weight.shape[0]
@@ -90,7 +90,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """x (N, C, ...) or (C,) of C classes, target (N, ...) or () of their numbers: -log_softmax(x)[target], weighted.
+    """-weight[k] log_softmax(x)[k], k the target: x (N, C, ...) or (C,) of C classes, target (N, ...) or ().
 
     The loss of a row (reduction "none") has the bits of that row alone; torch adds rows up. Targets that are
     probabilities, and label_smoothing, are torch's own.

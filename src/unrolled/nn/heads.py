@@ -1,5 +1,5 @@
-"""What stands before and after recurrent layers: torch.nn's modules, arguments, initialisation and state dicts,
-computed by functional.py, so that a whole model gives a row the same bits in any batch.
+"""What stands before and after recurrent layers: torch.nn's modules with their arguments, initialisation and
+state dicts, computed by functional.py, so that a whole model gives a row the same bits in any batch.
 """
 
 from torch import Tensor, nn
