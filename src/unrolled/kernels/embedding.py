@@ -26,7 +26,7 @@ def embedding(index: Tensor, table: Tensor, padding: int = -1) -> Tensor:
     return y.reshape(-1) if index.dim() == 0 else y
 
 
-# Formulas, as transforms.py wants them. The form is the padding; the gradient's, V and the padding.
+# Formulas, as transforms.py wants them. The form is the padding. The gradient takes the table for its size alone.
 
 
 def _fake(padding: str, tensors: Sequence[Tensor]) -> Tensors:
@@ -47,36 +47,41 @@ def _run(padding: str, tensors: Sequence[Tensor]) -> Tensors:
 
 
 def _save(ctx: Any, padding: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    table, index = tensors
-    ctx.save_for_backward(index)
-    ctx.form = f"{table.shape[0]} {padding}"
+    ctx.save_for_backward(*tensors)
+    ctx.padding = padding
 
 
 def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
-    (index,), (dy,) = ctx.saved_tensors, cotangents
-    return [None if dy is None else _embedding_backward(ctx.form, [dy, index])[0], None]
+    (table, index), (dy,) = ctx.saved_tensors, cotangents
+    return [None if dy is None else _embedding_backward(ctx.padding, [dy, index, table])[0], None]
 
 
-def _fake_backward(form: str, tensors: Sequence[Tensor]) -> Tensors:
-    dy, index = tensors
-    check("dy", dy, (*index.shape, dy.shape[-1]), dy)
-    return [dy.new_empty(int(form.split(" ")[0]), dy.shape[-1])]
+def _fake_backward(padding: str, tensors: Sequence[Tensor]) -> Tensors:
+    dy, index, table = tensors
+    check("dy", dy, (*index.shape, table.shape[1]), table)
+    return [dy.new_empty(table.shape)]
 
 
-def _run_backward(form: str, tensors: Sequence[Tensor]) -> Tensors:
-    (d_table,) = _fake_backward(form, tensors)
-    dy, index = map(flat, tensors)
-    V, padding = map(int, form.split(" "))
+def _run_backward(padding: str, tensors: Sequence[Tensor]) -> Tensors:
+    (d_table,) = _fake_backward(padding, tensors)
+    dy, index = map(flat, tensors[:2])
+    V, N = d_table.shape
     kernel("embedding_backward", dy)(
-        torch.get_num_threads(), index.numel(), dy.shape[-1], V, padding, index.data_ptr(), place(dy),
+        torch.get_num_threads(),
+        index.numel(),
+        N,
+        V,
+        int(padding),
+        index.data_ptr(),
+        place(dy),
         place(d_table),
-    )  # fmt: skip
+    )
     return [d_table]
 
 
-def _save_backward(ctx: Any, form: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+def _save_backward(ctx: Any, padding: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     ctx.save_for_backward(tensors[1])
-    ctx.padding = int(form.split(" ")[1])
+    ctx.padding = int(padding)
 
 
 def _derive_backward(
@@ -84,8 +89,8 @@ def _derive_backward(
 ) -> list[Tensor | None]:
     (index,), (u,) = ctx.saved_tensors, cotangents
     if u is None:
-        return [None, None]
-    return [torch.where((index == ctx.padding).unsqueeze(-1), 0, embedding(index, u)), None]
+        return [None, None, None]
+    return [torch.where((index == ctx.padding).unsqueeze(-1), 0, embedding(index, u)), None, None]
 
 
 def _batches(form: str) -> tuple[list[int | None], list[int]]:
