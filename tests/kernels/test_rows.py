@@ -49,8 +49,14 @@ def test_values_and_gradients_match_float64(isa, name, dtype, N):
 @pytest.mark.parametrize("given", ["gain", "shift", "both"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gain_and_shift(isa, dtype, given):
-    x, gain, shift = drawn(300, 37, dtype=dtype), drawn(37, dtype=dtype, seed=1), drawn(37, dtype=dtype, seed=2)
-    parameters = {"gain": {"gain": gain}, "shift": {"shift": shift}, "both": {"gain": gain, "shift": shift}}[given]
+    x, gain, shift = (
+        drawn(300, 37, dtype=dtype),
+        drawn(37, dtype=dtype, seed=1),
+        drawn(37, dtype=dtype, seed=2),
+    )
+    parameters = {"gain": {"gain": gain}, "shift": {"shift": shift}, "both": {"gain": gain, "shift": shift}}[
+        given
+    ]
 
     def ours(x, *values):
         return layer_norm(x, eps=1e-3, **dict(zip(parameters, values, strict=True)))
@@ -188,7 +194,9 @@ def test_embedding_gradient_knows_no_threads_or_instruction_sets(restore_isa):
         assert_same_bits(result, results[0])
 
 
-@pytest.mark.parametrize("index", [torch.tensor(3), torch.zeros(0, dtype=torch.int64), torch.tensor([[1, 2]]).int()])
+@pytest.mark.parametrize(
+    "index", [torch.tensor(3), torch.zeros(0, dtype=torch.int64), torch.tensor([[1, 2]]).int()]
+)
 def test_embedding_of_any_index(index):
     table = drawn(5, 3)
     assert torch.equal(embedding(index, table), table[index.long()])
@@ -197,7 +205,9 @@ def test_embedding_of_any_index(index):
 
 @pytest.mark.parametrize("wrong", [-1, 5, 2**40])
 def test_an_index_outside_the_table_is_refused(wrong):
-    with pytest.raises(IndexError, match=f"index {wrong} at place 1 is outside the table; it has 5 rows, 0 to 4"):
+    with pytest.raises(
+        IndexError, match=f"index {wrong} at place 1 is outside the table; it has 5 rows, 0 to 4"
+    ):
         embedding(torch.tensor([2, wrong]), drawn(5, 3))
 
 

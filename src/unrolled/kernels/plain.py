@@ -142,4 +142,4 @@ def _check(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[Any, ...]
     last = own[len(own) - len(sizes) :]
     if not fits or any(want not in (None, got) for want, got in zip(sizes, last, strict=True)):
         letters = ", ".join("..." if s is ... else "N" if s is None else str(s) for s in shape)
-        raise ValueError(f"{name} is {own}; wanted ({letters})")
+        raise ValueError(f"{name} is {own}; wanted ({letters}{',' * (len(shape) == 1)})")

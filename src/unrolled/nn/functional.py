@@ -40,7 +40,7 @@ def log_softmax(input: Tensor, dim: int = -1, dtype: torch.dtype | None = None) 
 def _along(dim: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     if dim in (-1, x.dim() - 1):
         return run(x)
-    return run(x.transpose(dim, -1)).transpose(dim, -1)
+    return run(x.transpose(dim, -1)).transpose(dim, -1).contiguous()  # as torch's own
 
 
 def layer_norm(
