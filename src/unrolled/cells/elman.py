@@ -10,6 +10,7 @@ Differs  Elman's units were logistic (`sigmoid`) and his context units a copy of
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -39,7 +40,7 @@ class Elman(Cell):
     def gates(self) -> int:
         return 1
 
-    @property
+    @cached_property
     def wants(self) -> frozenset[str]:
         return frozenset({self.nonlinearity})
 

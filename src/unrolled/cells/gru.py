@@ -19,6 +19,7 @@ Differs  reset_after=False resets before it, as v3 of that paper and Keras's def
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -42,7 +43,7 @@ class GRU(Cell):
     def gates(self) -> int:
         return 3
 
-    @property
+    @cached_property
     def wants(self) -> frozenset[str]:
         wanted = {"reset_after=False": not self.reset_after, "layer_norm": self.layer_norm}
         return frozenset(name for name, on in wanted.items() if on)

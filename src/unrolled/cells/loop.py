@@ -26,7 +26,7 @@ class Masks(NamedTuple):
     """Randomness of one call, drawn beforehand, so that the loop itself is a function."""
 
     recurrent: Tensor | None = None  # (T, B, H): what h_{t-1} is multiplied by
-    zoneout: tuple[Tensor | float, ...] | None = None  # per state: (T, B, H), true keeps the old; or the rate
+    zoneout: tuple[Tensor | float, ...] | None = None  # per state: (T, B, H), true keeps the old; or a share
 
 
 class Call(NamedTuple):
@@ -40,10 +40,14 @@ class Call(NamedTuple):
     masks: Masks = Masks()
     reverse: bool = False
     return_states: bool = False
+    keep_every: int = 0  # k > 0: only every k-th state is kept for backward, which computes the others anew
 
 
 class Result(NamedTuple):
-    """What a call gives. Past a row's length y and states are zero, and last is its last valid state."""
+    """What a call gives, or two, one for each direction: y side by side, states one direction after the other.
+
+    Past a row's length y and states are zero, and last is its last valid state.
+    """
 
     y: Tensor  # (T, B, H)
     last: tuple[Tensor, ...]  # (B, H) each
@@ -68,7 +72,7 @@ def unroll(call: Call) -> Result:
         in_order = trail[::-1] if call.reverse else trail
         states = [torch.stack([state[k] for state in in_order]) for k in range(wanted)]
     else:
-        last = call.state
+        last = tuple(s.clone() for s in call.state)
         states = [s.new_zeros((0, *s.shape)) for s in call.state[:wanted]]
     if valid is not None:
         states = [torch.where(valid, s, 0) for s in states]
@@ -102,4 +106,6 @@ def _per_step(z: Tensor | float, T: int) -> Sequence[Tensor | float]:
 
 
 def _keep(z: Tensor | float, old: Tensor, new: Tensor) -> Tensor:
-    return z * old + (1 - z) * new if isinstance(z, float) else torch.where(z, old, new)
+    if isinstance(z, Tensor) and z.dtype == torch.bool:
+        return torch.where(z, old, new)
+    return z * old + (1 - z) * new

@@ -30,6 +30,7 @@ Differs  the 1997 cell had no forget gate; Keras stacks i, f, c, o and ONNX i, o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -70,7 +71,7 @@ class LSTM(Cell):
     def gates(self) -> int:
         return 3 if self.coupled_input_forget else 4
 
-    @property
+    @cached_property
     def wants(self) -> frozenset[str]:
         wanted = {
             "proj_size": self.proj_size > 0,
@@ -78,6 +79,8 @@ class LSTM(Cell):
             "cells_per_block": self.cells_per_block > 1,
             "coupled_input_forget": self.coupled_input_forget,
             "layer_norm": self.layer_norm,
+            "cells_per_block with peephole": self.cells_per_block > 1 and self.peephole,
+            "cells_per_block with layer_norm": self.cells_per_block > 1 and self.layer_norm,
         }
         return frozenset(name for name, on in wanted.items() if on)
 

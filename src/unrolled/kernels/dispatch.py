@@ -9,13 +9,18 @@ the first row does that is automatic on the device and computes all that the cal
 import importlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # torch is not needed to read the table
     from unrolled.cells import Call, Result
 
+    Runner = Callable[[Sequence[Call]], Result]  # of one direction, or of both
+
 VARIABLE = "UNROLLED_BACKEND"
+# os.environ encodes, raises and catches at every look for what is not there, which takes as long as a small step.
+_ENVIRONMENT, _KEY = os.environ._data, os.environ.encodekey(VARIABLE)  # type: ignore[attr-defined]
 BACKENDS = ("cpu", "torch", "reference")
 FLOATS = frozenset({"float32", "float64"})
 HALVES = frozenset({"float16", "bfloat16"})
@@ -33,32 +38,19 @@ def _missing_extension() -> str | None:
 MISSING = _missing_extension()
 
 
-def _cpu_elman(call: "Call") -> "Result":
-    from unrolled.cells import Elman, Result
-    from unrolled.kernels.elman import elman
+class Loaded:
+    """A function that is imported when it is first called: the table is read without torch."""
 
-    assert isinstance(call.cell, Elman)
-    y, h = elman(
-        call.x,
-        call.state[0],
-        **call.parameters,
-        lengths=call.lengths,
-        nonlinearity=call.cell.nonlinearity,
-        reverse=call.reverse,
-    )
-    return Result(y, (h,), (y,) if call.return_states else None)
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
 
+    @cached_property
+    def function(self) -> "Runner":
+        function: Runner = getattr(importlib.import_module(self.module), self.name)
+        return function
 
-def _torch_operator(call: "Call") -> "Result":
-    from unrolled.kernels.aten import unroll
-
-    return unroll(call)
-
-
-def _reference(call: "Call") -> "Result":
-    from unrolled.cells import unroll
-
-    return unroll(call)
+    def __call__(self, calls: "Sequence[Call]") -> "Result":
+        return self.function(calls)
 
 
 class Row(NamedTuple):
@@ -70,7 +62,7 @@ class Row(NamedTuple):
     dtypes: frozenset[str] | None
     automatic: frozenset[str] | None  # the devices where it is taken without being named
     takes: frozenset[str] | None  # what it computes beyond the plain equations
-    run: "Callable[[Call], Result]"
+    run: "Runner"
 
     def reason(self, device: str, dtype: str, wants: frozenset[str]) -> str | None:
         """Why this row cannot run such a call, in words, or None where it can."""
@@ -85,12 +77,19 @@ class Row(NamedTuple):
         return None
 
 
-# Wants are a cell's own (Cell.wants) and those of `wants` below.
+_cpu = Loaded("unrolled.kernels.recurrence", "by_kernel")
+_torch_operator = Loaded("unrolled.kernels.running", "by_operator")
+_reference = Loaded("unrolled.kernels.running", "by_reference")
+
+# Wants are a cell's own (Cell.wants) and those of `wants` in running.py.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
-KERNEL = frozenset({"lengths", "empty"})
+KERNEL = frozenset({"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every"})
+KERNEL_LSTM = frozenset({"proj_size", "peephole", "cells_per_block", "coupled_input_forget", "layer_norm"})
 OPERATOR = frozenset({"lengths"})
 TABLE = (
-    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}, _cpu_elman),
+    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}, _cpu),
+    Row("gru", "cpu", CPU, FLOATS, CPU, KERNEL | {"reset_after=False", "layer_norm"}, _cpu),
+    Row("lstm", "cpu", CPU, FLOATS, CPU, KERNEL | KERNEL_LSTM, _cpu),
     Row("elman", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"tanh", "relu"}, _torch_operator),
     Row("gru", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR, _torch_operator),
     Row("lstm", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"proj_size"}, _torch_operator),
@@ -136,12 +135,20 @@ def check_backend(backend: str | None, source: str = "backend") -> None:
         raise ValueError(f"{source}={backend!r} is unknown; choose one of {', '.join(BACKENDS)}, or none")
 
 
+def named_backend(backend: str | None) -> str | None:
+    """`backend`, or else what the variable UNROLLED_BACKEND names now; None where neither names one."""
+    if backend is not None:
+        return backend
+    value = _ENVIRONMENT.get(_KEY)
+    return os.environ.decodevalue(value) if value else None  # type: ignore[attr-defined]
+
+
 def choose(cell: str, device: str, dtype: str, wants: frozenset[str], backend: str | None = None) -> Row:
     """The row that runs such a call. `backend`, or else the variable UNROLLED_BACKEND, names one.
 
     Raises ValueError where the named backend is unknown or cannot run the call.
     """
-    named, source = (backend, "backend") if backend else (os.environ.get(VARIABLE) or None, VARIABLE)
+    named, source = named_backend(backend), "backend" if backend else VARIABLE
     if named is None:
         return _automatic(cell, device, dtype, wants)
     check_backend(named, source)
@@ -163,54 +170,3 @@ def _automatic(cell: str, device: str, dtype: str, wants: frozenset[str]) -> Row
             if reason is None:
                 return row
     raise AssertionError("the reference runs everything")
-
-
-def wants(call: "Call") -> frozenset[str]:
-    """What `call` needs beyond the plain equations, in the table's words."""
-    wanted = {
-        "lengths": call.lengths is not None,
-        "recurrent_dropout": call.masks.recurrent is not None,
-        "zoneout": call.masks.zoneout is not None,
-        "states": call.return_states and len(call.cell.states) > 1,
-        "empty": call.x.shape[0] == 0 or call.x.shape[1] == 0,
-        "forward-mode derivatives": _forward_mode(),
-    }
-    return call.cell.wants | {name for name, on in wanted.items() if on}
-
-
-def _forward_mode() -> bool:
-    """Whether a tangent may be on its way, which torch silently drops at operators without a rule."""
-    import torch
-    from torch._C._functorch import TransformType, get_interpreter_stack
-
-    if torch.compiler.is_compiling():
-        return False
-    transforms = get_interpreter_stack() or ()
-    dual = torch.autograd.forward_ad._current_level >= 0
-    return dual or any(transform.key() == TransformType.Jvp for transform in transforms)
-
-
-def autocasting(device: str) -> bool:
-    """Whether autocast is on for `device`, which some devices do not know."""
-    import torch
-
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-
-
-def run(call: "Call", backend: str | None = None) -> "Result":
-    """One layer, one direction, the whole sequence, by `backend` or by the best that can.
-
-    Under autocast torch's own operators round as in torch.nn. All others compute in the weights' dtype, since
-    rounding the carried state at every step compounds; y and the state come in that dtype.
-    """
-    import torch
-
-    weight = call.parameters["weight_ih"]
-    device = weight.device.type
-    dtype = str(weight.dtype).removeprefix("torch.")
-    row = choose(call.cell.name, device, dtype, wants(call), backend)
-    if row.backend == "torch" or not autocasting(device):
-        return row.run(call)
-    state = tuple(s.to(weight.dtype) for s in call.state)
-    with torch.autocast(device, enabled=False):
-        return row.run(call._replace(x=call.x.to(weight.dtype), state=state))

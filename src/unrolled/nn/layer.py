@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.kernels import dispatch
+from unrolled.kernels import running
 from unrolled.nn import sequences
 from unrolled.nn import state as states
 from unrolled.nn.sequences import Layout, Lengths
@@ -43,6 +43,10 @@ class SequenceModule(nn.Module, ABC):
         self, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
     ) -> tuple[Tensor, Named, Named]:
         """x (T, B, I), lengths (B,), state -> y (T, B, F), last state, every step's (T, B, H) if asked."""
+
+    def straight(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor, State] | None:
+        """What `forward` gives without options, where there is a shorter way to it; else None."""
+        return None
 
     def state_names(self) -> list[str]:
         """Names of the arrays of the state, in order."""
@@ -85,6 +89,10 @@ class SequenceModule(nn.Module, ABC):
         Raises ValueError for a wrong size, dtype or length, and where the named backend cannot run it. While
         torch traces, it sees no values of a tensor of lengths: those out of range are then cut to 0 to T.
         """
+        if lengths is None and not return_states:
+            short = self.straight(input, hx)
+            if short is not None:
+                return short
         x, layout = sequences.enter(input, lengths, self.batch_first)
         self._check_input(x)
         state = self._enter_state(hx, x, layout)
@@ -110,7 +118,7 @@ class SequenceModule(nn.Module, ABC):
 
     def _dtype(self, x: Tensor) -> torch.dtype | None:
         """What x and the state must be; None under autocast, where any float is taken."""
-        return None if dispatch.autocasting(x.device.type) else self.like().dtype
+        return None if running.autocasting(x.device.type) else self.like().dtype
 
     def _named(self, hx: Tensor | tuple[Tensor, ...]) -> Named:
         if self.kinds is None:

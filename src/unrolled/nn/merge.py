@@ -8,20 +8,25 @@ from torch import Tensor
 
 
 class Merge(NamedTuple):
-    """`size` of the result from the sizes of the parts, and the result (T, B, F) from the parts."""
+    """`size` of the result from the sizes of the parts, and the result from two parts (T, B, P) of one size."""
 
     size: Callable[[Sequence[int]], int]
-    combine: Callable[[Sequence[Tensor]], Tensor]
+    combine: Callable[[Tensor, Tensor], Tensor] | None  # None: side by side, as they come, of any sizes
+
+
+def _mean(a: Tensor, b: Tensor) -> Tensor:
+    return (a + b) / 2
 
 
 MERGES = {
-    "concat": Merge(sum, lambda parts: torch.cat(tuple(parts), -1)),
-    "sum": Merge(max, lambda parts: parts[0] + parts[1]),
-    "mean": Merge(max, lambda parts: (parts[0] + parts[1]) / 2),
-    "product": Merge(max, lambda parts: parts[0] * parts[1]),
+    "concat": Merge(sum, None),
+    "sum": Merge(max, torch.add),
+    "mean": Merge(max, _mean),
+    "product": Merge(max, torch.mul),
 }
 
 
-def merged(parts: Sequence[Tensor], merge: str) -> Tensor:
-    """One output from those of one direction or both."""
-    return parts[0] if len(parts) == 1 else MERGES[merge].combine(parts)
+def merged(y: Tensor, merge: str) -> Tensor:
+    """y (T, B, P of both directions side by side) -> one output (T, B, F)."""
+    combine = MERGES[merge].combine
+    return y if combine is None else combine(*y.chunk(2, -1))

@@ -22,6 +22,7 @@ class Options(TypedDict, total=False):
     zoneout: Rates
     learn_initial_state: bool
     reverse: bool
+    keep_every: int | None
     backend: str | None
 
 
@@ -37,6 +38,7 @@ DEFAULTS: dict[str, object] = {  # shown by repr where they differ
     "zoneout": 0.0,
     "learn_initial_state": False,
     "reverse": False,
+    "keep_every": None,
     "backend": None,
 }
 
@@ -120,3 +122,8 @@ def zoneout_refusals(zoneout: Rates, cell: Cell) -> Refusals:
         ),
         (any(not 0 <= rate < 1 for rate in rates), f"zoneout={zoneout}: wanted 0 to below 1"),
     ]
+
+
+def memory_refusals(keep_every: int | None) -> Refusals:
+    few = keep_every is not None and keep_every < 1
+    return [(few, f"keep_every={keep_every}: wanted 1 or more, or None to keep every step's state")]

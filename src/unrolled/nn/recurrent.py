@@ -7,16 +7,20 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
+from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.cells import Call, Cell
+from unrolled.cells import Call, Cell, Masks
 from unrolled.cells.cell import refuse
-from unrolled.kernels import aten, dispatch
+from unrolled.kernels import aten, dispatch, running
 from unrolled.nn import masks, options, parameters
 from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.options import Device, Rates, Size
-from unrolled.nn.state import Named
+from unrolled.nn.state import Named, State
+
+
+NONE = Masks()
 
 
 class Place(NamedTuple):
@@ -25,7 +29,8 @@ class Place(NamedTuple):
     reverse: bool
     hidden_size: int
     suffix: str  # "_l0_reverse"
-    parameters: tuple[str, ...]  # as the cell names them: "weight_ih"
+    names: tuple[str, ...]  # of the parameters, as the cell has them: weight_ih
+    parameters: tuple[str, ...]  # as the layer has them: weight_ih_l0
     states: tuple[str, ...]  # "layer0.backward.h"
 
 
@@ -41,6 +46,8 @@ class Recurrent(SequenceModule):
     zoneout               chance that a unit keeps its old state; its expectation in evaluation; one
                           number, or for the LSTM a pair (h, c)
     learn_initial_state   parameters initial_h_l0 (H,) …, zero at first, stand for hx where it is None
+    keep_every            k: keep only every k-th step's state for backward and compute the others anew, at the
+                          cost of about one more forward; for sequences whose gradient needs too much memory
     backend               cpu, torch or reference (kernels/dispatch.py); None: the best that can
 
     Names, shapes and first values of the parameters are torch.nn's: uniform within ±1/√H. Gains start at one,
@@ -66,6 +73,7 @@ class Recurrent(SequenceModule):
         zoneout: Rates = 0.0,
         learn_initial_state: bool = False,
         reverse: bool = False,
+        keep_every: int | None = None,
         backend: str | None = None,
     ) -> None:
         super().__init__()
@@ -77,7 +85,7 @@ class Recurrent(SequenceModule):
             dropout,
             bidirectional,
         )
-        self.merge, self.reverse, self.backend = merge, reverse, backend
+        self.merge, self.reverse, self.keep_every, self.backend = merge, reverse, keep_every, backend
         self.recurrent_dropout, self.variational_dropout = recurrent_dropout, variational_dropout
         self.zoneout, self.learn_initial_state = zoneout, learn_initial_state
         self._check_options()
@@ -87,6 +95,9 @@ class Recurrent(SequenceModule):
         if len(set(sizes)) > 1:
             self.kinds = None
         self._places = [self._register(k, sizes, device, dtype) for k in range(num_layers)]
+        self._alone = self._places[0][0] if num_layers == len(sizes) == 1 else None
+        every = [zip(p.states, cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
+        self._state_sizes = {name: size for of_place in every for name, size in of_place}
         self.reset_parameters()
         self.flatten_parameters()
 
@@ -102,6 +113,7 @@ class Recurrent(SequenceModule):
             )
         )
         refuse(o.zoneout_refusals(self.zoneout, self.cell))
+        refuse(o.memory_refusals(self.keep_every))
         dispatch.check_backend(self.backend)
 
     def _register(
@@ -118,7 +130,8 @@ class Recurrent(SequenceModule):
                 for kind, size in zip(self.cell.states, self.cell.state_sizes(H), strict=True):
                     parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
             prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
-            places.append(Place(reverse, H, suffix, names, tuple(f"{prefix}.{s}" for s in self.cell.states)))
+            own = tuple(name + suffix for name in names)
+            places.append(Place(reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states)))
         return places
 
     def reset_parameters(self) -> None:
@@ -149,7 +162,12 @@ class Recurrent(SequenceModule):
         return [place for layer in self._places for place in layer]
 
     def _parameters_of(self, place: Place) -> dict[str, Tensor]:
-        return {name: getattr(self, name + place.suffix) for name in place.parameters}
+        return {name: self._weight(own) for name, own in zip(place.names, place.parameters, strict=True)}
+
+    def _weight(self, name: str) -> Tensor:
+        """Parameters are found faster here than as attributes, which parametrised ones are alone."""
+        weight = self._parameters.get(name)
+        return getattr(self, name) if weight is None else weight
 
     def _initial(self, place: Place) -> list[Tensor]:
         """The learned initial states of a place, none where they are not learned."""
@@ -157,16 +175,14 @@ class Recurrent(SequenceModule):
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
     def like(self) -> Tensor:
-        weight: Tensor = getattr(self, "weight_hh" + self._places[0][0].suffix)
-        return weight
+        return self._weight(self._places[0][0].parameters[1])
 
     def state_sizes(self) -> dict[str, int]:
-        sizes = [zip(p.states, self.cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
-        return {name: size for of_place in sizes for name, size in of_place}
+        return dict(self._state_sizes)
 
     def initial_state(self, batch: int) -> Named:
         if not self.learn_initial_state:
-            return states.zeros(self.state_sizes(), batch, self.like())
+            return states.zeros(self._state_sizes, batch, self.like())
         learned = [zip(p.states, self._initial(p), strict=True) for p in self._all_places()]
         return {name: s.expand(batch, -1) for of_place in learned for name, s in of_place}
 
@@ -176,26 +192,54 @@ class Recurrent(SequenceModule):
         last: Named = {}
         every: Named = {}
         for k, layer in enumerate(self._places):
-            parts = []
-            for place in layer:
-                call = self._call(place, x, lengths, state, return_states)
-                result = dispatch.run(call, self.backend)
-                parts.append(result.y)
-                last.update(zip(place.states, result.last, strict=True))
-                if result.states is not None:
-                    every.update(zip(place.states, result.states, strict=True))
-            x = merged(parts, self.merge)
-            if k + 1 < self.num_layers:
+            calls = [self._call(place, x, lengths, state, return_states) for place in layer]
+            result = running.run(calls, self.backend)
+            names = [name for place in layer for name in place.states]
+            last.update(zip(names, result.last, strict=True))
+            if result.states is not None:
+                every.update(zip(names, result.states, strict=True))
+            x = merged(result.y, self.merge)
+            if self.dropout and k + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training)
         return x, last, every
+
+    def straight(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor, State] | None:
+        """One layer in one direction, in torch.nn's form, where kernels/straight.py takes it."""
+        place = self._alone
+        random = self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout))
+        learned = hx is None and self.learn_initial_state
+        if place is None or random or learned or isinstance(hx, dict) or not isinstance(input, Tensor):
+            return None
+        if dispatch.named_backend(self.backend) is not None:
+            return None
+        state = (hx,) if isinstance(hx, Tensor) else hx
+        try:
+            weights = tuple(map(self._parameters.__getitem__, place.parameters))
+        except KeyError:  # a parametrised weight is an attribute, and new at each call
+            return None
+        result = running.straight(self.cell, place.names, weights, input, state, place.reverse, self.batch_first)
+        if result is None:
+            return None
+        y, last = result
+        return y, tuple(last) if len(last) > 1 else last[0]
 
     def _call(
         self, place: Place, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
     ) -> Call:
         p = self._parameters_of(place)
+        drawn = NONE
+        if self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout)):
+            drawn = self._draw(place, p["weight_hh"], x)
+            if self.variational_dropout and self.training:
+                x = x * masks.thinning(x, (x.shape[1], x.shape[2]), self.variational_dropout)
+        before = tuple([state[name] for name in place.states])
+        keep_every = self.keep_every or 0
+        return Call(self.cell, x, before, p, lengths, drawn, place.reverse, return_states, keep_every)
+
+    def _draw(self, place: Place, like: Tensor, x: Tensor) -> Masks:
         T, B, _ = x.shape
-        drawn = masks.draw(
-            p["weight_hh"],
+        return masks.draw(
+            like,
             T,
             B,
             self.cell.state_sizes(place.hidden_size),
@@ -204,10 +248,6 @@ class Recurrent(SequenceModule):
             fixed=self.variational_dropout,
             rates=options.rates_of(self.zoneout, self.cell),
         )
-        if self.variational_dropout and self.training:
-            x = x * masks.thinning(x, (B, x.shape[-1]), self.variational_dropout)
-        before = tuple(state[name] for name in place.states)
-        return Call(self.cell, x, before, p, lengths, drawn, place.reverse, return_states)
 
     def extra_repr(self) -> str:
         shown = [

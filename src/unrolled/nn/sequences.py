@@ -27,6 +27,9 @@ class Layout(NamedTuple):
         return y.transpose(0, 1) if self.batch_first else y
 
 
+PADDED = {batch_first: Layout(batch_first, True, None, None) for batch_first in (False, True)}
+
+
 def enter(
     input: Tensor | PackedSequence, lengths: Lengths | None, batch_first: bool
 ) -> tuple[Tensor, Layout]:
@@ -46,7 +49,7 @@ def enter(
         wanted = "(B, T, I)" if batch_first else "(T, B, I)"
         raise ValueError(f"input has shape {tuple(input.shape)}; wanted {wanted}, or (T, I) without a batch")
     x = input.transpose(0, 1) if batch_first else input
-    return x, Layout(batch_first, True, None, None if lengths is None else _checked(lengths, x))
+    return x, PADDED[batch_first] if lengths is None else Layout(batch_first, True, None, _checked(lengths, x))
 
 
 def _checked(lengths: Lengths, x: Tensor) -> Tensor:

@@ -34,8 +34,9 @@ def reset_rows(state: Named, rows: Tensor, fresh: Named) -> Named:
 
 def stack(state: Named, kinds: tuple[str, ...]) -> State:
     """Named (B, H) -> torch's form (L·D, B, H), a tuple of them where there are several kinds."""
-    stacked = tuple(torch.stack([s for name, s in state.items() if name.endswith(f".{k}")]) for k in kinds)
-    return stacked if len(stacked) > 1 else stacked[0]
+    n, parts = len(kinds), list(state.values())  # of every place one of each kind, in order
+    stacked = tuple([p[0].unsqueeze(0) if len(p) == 1 else torch.stack(p) for p in (parts[k::n] for k in range(n))])
+    return stacked if n > 1 else stacked[0]
 
 
 def unstack(state: Tensor | tuple[Tensor, ...], names: list[str], kinds: tuple[str, ...]) -> Named:

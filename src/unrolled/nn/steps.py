@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from unrolled import cells
 from unrolled.cells import Call, Cell
 from unrolled.cells.cell import refuse
-from unrolled.kernels import dispatch
+from unrolled.kernels import dispatch, running
 from unrolled.nn import parameters
 from unrolled.nn import state as states
 from unrolled.nn.options import Device, size_refusals
@@ -49,7 +49,7 @@ class Step(nn.Module):
         if state is not None and (isinstance(state, Tensor) or len(state) != len(kinds)):
             raise ValueError(f"hx is not a tuple ({', '.join(kinds)}); hand in one tensor for each")
         p = {name: getattr(self, name) for name in self._names}
-        dtype = None if dispatch.autocasting(x.device.type) else p["weight_hh"].dtype
+        dtype = None if running.autocasting(x.device.type) else p["weight_hh"].dtype
         if dtype is not None and x.dtype != dtype:
             raise ValueError(f"input is {x.dtype}; this cell computes in {dtype}; convert one of them")
         rows = x if x.dim() == 2 else x.unsqueeze(0)
@@ -60,7 +60,7 @@ class Step(nn.Module):
             named = dict(zip(sizes, (s if x.dim() == 2 else s.unsqueeze(0) for s in state), strict=True))
             states.check(named, sizes, rows.shape[0], dtype)
         call = Call(self.cell, rows.unsqueeze(0), tuple(named.values()), p)
-        last = dispatch.run(call, self.backend).last
+        last = running.run([call], self.backend).last
         return last if x.dim() == 2 else tuple(s.squeeze(0) for s in last)
 
     def extra_repr(self) -> str:
