@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels.heads import LIBRARY, check, flat, kernel, place
-from unrolled.kernels.transforms_next import Formulas, Tensors, transformable
+from unrolled.kernels.transforms import Formulas, Tensors, transformable
 
 
 def embedding(index: Tensor, table: Tensor, padding: int = -1) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels import dispatch
-from unrolled.kernels.transforms_next import transforming
+from unrolled.kernels.transforms import transforming
 
 if dispatch.MISSING is None:
     from unrolled.kernels import _cpu

@@ -19,7 +19,7 @@ from torch import Tensor
 from unrolled.kernels import dispatch
 from unrolled.kernels.heads import LIBRARY, check, flat, kernel, place, rows
 from unrolled.kernels.kept import Kept
-from unrolled.kernels.transforms_next import Formulas, Tensors, transformable
+from unrolled.kernels.transforms import Formulas, Tensors, transformable
 
 if dispatch.MISSING is None:
     from unrolled.kernels import _cpu

@@ -20,7 +20,7 @@ from torch.func import vjp
 from torch.nn import functional
 
 from unrolled.kernels.heads import LIBRARY, check, flat, kernel, place, rows
-from unrolled.kernels.transforms_next import Formulas, Tensors, transformable
+from unrolled.kernels.transforms import Formulas, Tensors, transformable
 
 Gradients = list[Tensor | None]
 
