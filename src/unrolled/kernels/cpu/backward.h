@@ -63,7 +63,7 @@ public:
         chunk_(chunk_steps(call, plan, slots_.width)), most_(stretch_rows<Real>(plan, layout_.sums)),
         tokens_(chunk_ * plan.rows * slots_.width), owned_(plan.parts * own_.width),
         rows_(plan.rows * row_width()), scratch_(plan.parts * plan.crew * 3 * call.sizes.H),
-        biases_(layout_.sums), nowhere_(call.sizes.B * (call.sizes.P + call.sizes.H)),
+        totals_(slots_.left), nowhere_(call.sizes.B * (call.sizes.P + call.sizes.H)),
         tape_(replays() ? chunk_ * call.sizes.B * layout_.width : 0),
         pointers_(plan.parts * plan.crew * lists * most_), forward_(forward_call(), again, plan) {
     forward_.replay(call.y, 0);
@@ -104,8 +104,7 @@ public:
       return;
     const Index first = plan_.token[begin_], end_step = minimum(steps(), begin_ + chunk_);
     const Index tokens = (end_step < steps() ? plan_.token[end_step] : plan_.tokens) - first;
-    const Real one = 1;
-    const Buffer<const Real*> left(tokens), x(tokens), h(tokens), inner(tokens), ones(tokens);
+    const Buffer<const Real*> left(tokens), x(tokens), h(tokens), inner(tokens);
     for (Index p = 0; p < plan_.parts; ++p) {
       const Part part(plan_, p);
       for (Index s = begin_; s < minimum(part.steps(), end_step); ++s)
@@ -116,34 +115,31 @@ public:
           x.data()[n] = at(call_.x, part.time(i, s), part.row(i));
           h.data()[n] = recurrent(part, i, s, row);
           inner.data()[n] = form.keeps_sums ? forward_.tape(part, i, s) + layout_.inner : nullptr;
-          ones.data()[n] = &one;
         }
     }
     const Index G = form.gates, R = form.recurrent_gates(), H = call_.sizes.H, P = call_.sizes.P;
-    const Buffer<Real*> d(2 * G * H + layout_.sums + P);
-    Real **d_ih = d.data(), **d_hh = d_ih + G * H, **d_bias = d_hh + G * H, **d_hr = d_bias + layout_.sums;
+    const Buffer<Real*> d(2 * G * H + P);
+    Real **d_ih = d.data(), **d_hh = d_ih + G * H, **d_hr = d_hh + G * H;
     for (Index j = 0; j < G * H; ++j) {
       d_ih[j] = at(call_.d.ih, form.gate(j / H) * H + j % H);
       d_hh[j] = at(call_.d.hh, j);
     }
-    for (Index j = 0; j < layout_.sums; ++j)
-      d_bias[j] = biases_.data() + j;
     for (Index j = 0; j < P && layout_.projects; ++j)
       d_hr[j] = at(call_.d.hr, j);
 
-    Gradient<Real> gradients[5];
+    Gradient<Real> gradients[4];
     Index count = 0;
     const auto want = [&](Index from, Index sums, const Real* const* right, Index columns, Real* const* to) {
       gradients[count++] = {from, from + sums, right, columns, to};
     };
     want(slots_.x, G * H, x.data(), call_.sizes.I, d_ih);
     want(slots_.h, R * H, h.data(), P, d_hh);
-    want(slots_.dz, layout_.sums, ones.data(), 1, d_bias);
     if (form.two_phase)
       want(candidate(), H, inner.data(), H, d_hh + R * H);
     if (layout_.projects)
       want(slots_.dh, P, inner.data(), H, d_hr);
-    accumulate<Real>(tokens, left.data(), slots_.left, gradients, count, end_step < steps(), threads);
+    accumulate<Real>(tokens, left.data(), slots_.left, gradients, count, totals_.data(), end_step < steps(),
+                     threads);
   }
 
   /* After the last chunk: what was gathered goes to its places. */
@@ -156,9 +152,9 @@ public:
     for (Index j = 0; j < G * H; ++j) {
       const Index gate = j / H, u = j % H;
       if (call_.d.bias_ih)
-        call_.d.bias_ih[form.gate(gate) * H + u] = biases_.data()[j];
+        call_.d.bias_ih[form.gate(gate) * H + u] = totals_.data()[j];
       if (call_.d.bias_hh)
-        call_.d.bias_hh[j] = biases_.data()[form.block_of_h(gate) * H + u];
+        call_.d.bias_hh[j] = totals_.data()[form.block_of_h(gate) * H + u];
     }
     const Parameters<Real> sum = own_.in(owned_.data());
     for (Index p = 1; p < plan_.parts; ++p)
@@ -444,7 +440,7 @@ private:
     }
     for (Index j = 0; j < n.P && layout_.projects; ++j)
       fill_zero(at(call_.d.hr, j), n.H);
-    fill_zero(biases_.data(), layout_.sums);
+    fill_zero(totals_.data(), slots_.left);
   }
 
   const Backward<Real> call_;
@@ -454,7 +450,7 @@ private:
   const Slots slots_;
   const Own<Real> own_;
   const Index chunk_, most_;
-  const Buffer<Real> tokens_, owned_, rows_, scratch_, biases_, nowhere_, tape_;
+  const Buffer<Real> tokens_, owned_, rows_, scratch_, totals_, nowhere_, tape_;
   const Buffer<Real*> pointers_;
   ForwardRun<Cell> forward_;
   Index begin_ = 0;

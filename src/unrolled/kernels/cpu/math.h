@@ -70,13 +70,6 @@ inline Bits<Real> sign_bit(Vec<Real> v) {
   return (Bits<Real>)v & (Bits<Real>)broadcast(Real(-0.0));
 }
 
-/* To the nearest integer, for |v| < 2^(mantissa - 1); halves go to the even one. */
-template <class Real>
-inline Vec<Real> nearest(Vec<Real> v) {
-  constexpr Real shift = 1.5 * two_to_mantissa<Real>;
-  return (v + shift) - shift;
-}
-
 /* 2^n for an integer n in the exponent's range: n + bias lands in the low bits of the mantissa of
    2^mantissa + bias + n, and the shift puts it where the exponent is. */
 template <class Real>
@@ -84,6 +77,15 @@ inline Vec<Real> power_of_two(Vec<Real> n) {
   const Vec<Real> biased = n + (two_to_mantissa<Real> + Binary<Real>::bias);
   return (Vec<Real>)((Bits<Real>)biased << Binary<Real>::mantissa);
 }
+
+#if UNROLLED_VECTOR_BYTES != 64
+/* v 2^n, rounded once: 2^n alone may leave the exponent's range, its halves do not. */
+template <class Real>
+inline Vec<Real> scale(Vec<Real> v, Vec<Real> n) {
+  const Vec<Real> half = nearest(n * Real(0.5));
+  return v * power_of_two<Real>(half) * power_of_two<Real>(n - half);
+}
+#endif
 
 template <class Real>
 inline Vec<Real> magnitude(Vec<Real> v) {
@@ -99,7 +101,7 @@ struct Split {
 template <class Real>
 inline Split<Real> split(Vec<Real> x) {
   using B = Binary<Real>;
-  const Vec<Real> n = nearest<Real>(x * log2_e<Real>);
+  const Vec<Real> n = nearest(x * log2_e<Real>);
   Vec<Real> r = fma(n, broadcast(-B::ln2_high), x);
   r = fma(n, broadcast(-B::ln2_low), r);
 
@@ -113,11 +115,10 @@ inline Split<Real> split(Vec<Real> x) {
 template <class Real>
 inline Vec<Real> exp(Vec<Real> x) {
   const Vec<Real> limit = broadcast(Binary<Real>::exp_limit);
-  x = x > limit ? limit : x; // a NaN compares false and stays
+  x = least(limit, x); // a NaN stays
   x = x < -limit ? -limit : x;
   const Split<Real> s = split<Real>(x);
-  const Vec<Real> half = nearest<Real>(s.n * Real(0.5)); // 2^n alone may leave the exponent's range
-  return (s.exp_r_1 + 1) * power_of_two<Real>(half) * power_of_two<Real>(s.n - half);
+  return scale<Real>(s.exp_r_1 + 1, s.n);
 }
 
 /* ln (1 + f) for √½ ≤ 1 + f < √2. */
@@ -153,8 +154,7 @@ inline Vec<Real> log(Vec<Real> x) {
 template <class Real>
 inline Vec<Real> tanh(Vec<Real> x) {
   const Vec<Real> limit = broadcast(Binary<Real>::tanh_limit); // tanh rounds to 1 beyond it
-  const Vec<Real> size = magnitude<Real>(x);
-  const Split<Real> s = split<Real>(2 * (size > limit ? limit : size));
+  const Split<Real> s = split<Real>(2 * least(limit, magnitude<Real>(x)));
   const Vec<Real> power = power_of_two<Real>(s.n);
   const Vec<Real> t = fma(power, s.exp_r_1, power - 1);
   return (Vec<Real>)((Bits<Real>)(t / (t + 2)) | sign_bit<Real>(x));
@@ -162,8 +162,9 @@ inline Vec<Real> tanh(Vec<Real> x) {
 
 template <class Real>
 inline Vec<Real> sigmoid(Vec<Real> x) {
-  const Vec<Real> decay = exp<Real>(-magnitude<Real>(x)); // e^{-|x|} cannot overflow
-  const Vec<Real> one = broadcast(Real(1));
+  const Vec<Real> limit = broadcast(Binary<Real>::exp_limit);
+  const Split<Real> s = split<Real>(-least(limit, magnitude<Real>(x))); // e^{-|x|} cannot overflow
+  const Vec<Real> decay = scale<Real>(s.exp_r_1 + 1, s.n), one = broadcast(Real(1));
   return (x < 0 ? decay : one) / (one + decay);
 }
 

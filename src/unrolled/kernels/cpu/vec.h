@@ -63,6 +63,35 @@ inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return _mm512_fmadd_pd(a, b, c);
 }
 
+/* The intrinsics without a mask start from an undefined register, which gcc 12 warns of. */
+inline constexpr __mmask16 all_16 = 0xffff;
+inline constexpr __mmask8 all_8 = 0xff;
+
+/* The lesser one; b where either is NaN. */
+inline Vec<float> least(Vec<float> a, Vec<float> b) {
+  return _mm512_maskz_min_ps(all_16, a, b);
+}
+inline Vec<double> least(Vec<double> a, Vec<double> b) {
+  return _mm512_maskz_min_pd(all_8, a, b);
+}
+
+/* To the nearest integer; halves go to the even one. */
+inline Vec<float> nearest(Vec<float> v) {
+  return _mm512_maskz_roundscale_ps(all_16, v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline Vec<double> nearest(Vec<double> v) {
+  return _mm512_maskz_roundscale_pd(all_8, v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* v 2^n for integers n, rounded once; math.h has it for the others. */
+template <class Real>
+inline Vec<Real> scale(Vec<Real> v, Vec<Real> n) {
+  if constexpr (sizeof(Real) == 4)
+    return _mm512_maskz_scalef_ps(all_16, v, n);
+  else
+    return _mm512_maskz_scalef_pd(all_8, v, n);
+}
+
 inline Vec<float> load_first(const float* from, Index count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
 }
@@ -83,6 +112,19 @@ inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
 }
 inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return _mm256_fmadd_pd(a, b, c);
+}
+
+inline Vec<float> least(Vec<float> a, Vec<float> b) {
+  return _mm256_min_ps(a, b);
+}
+inline Vec<double> least(Vec<double> a, Vec<double> b) {
+  return _mm256_min_pd(a, b);
+}
+inline Vec<float> nearest(Vec<float> v) {
+  return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline Vec<double> nearest(Vec<double> v) {
+  return _mm256_round_pd(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
 /* Sign bits set in the first `count` lanes of 32 or 64 bits. */
@@ -121,6 +163,21 @@ inline V fma(V a, V b, V c) {
   for (unsigned i = 0; i < sizeof a / sizeof a[0]; ++i)
     c[i] = fused(a[i], b[i], c[i]);
   return c;
+}
+
+template <class V>
+inline V least(V a, V b) {
+  return b > a ? a : b;
+}
+
+/* A number so large that none of its fraction is left takes the fraction away; |v| must be a quarter of it. */
+inline Vec<float> nearest(Vec<float> v) {
+  constexpr float shift = 0x1.8p+23f;
+  return (v + shift) - shift;
+}
+inline Vec<double> nearest(Vec<double> v) {
+  constexpr double shift = 0x1.8p+52;
+  return (v + shift) - shift;
 }
 
 template <class Real>
