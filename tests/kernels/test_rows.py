@@ -40,8 +40,8 @@ def run(function, x, *parameters):
 def test_values_and_gradients_match_float64(isa, name, dtype, N):
     x = drawn(3, N, dtype=dtype)
     got, want = run(OPERATORS[name], x), run(ORACLES[name], x.double())
-    # N additions, in 32 or 16 chains and five folds, then a dozen operations; all of one sign at worst. For two
-    # numbers, layer norm's gradient is a difference of equals, which eps alone keeps from zero.
+    # N additions, in 32 or 16 chains and five folds, then a dozen operations; all of one sign at worst. Layer
+    # norm's gradient of two numbers is a difference of equals, which eps alone keeps from zero.
     for g, w in zip(got, want, strict=True):
         assert_close(g, w, N / 16 + 40 if N != 2 else 1000)
 

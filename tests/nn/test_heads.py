@@ -1,4 +1,4 @@
-"""Linear, Softmax, LogSoftmax, LayerNorm, Embedding and the functions: torch's names, values and state dicts."""
+"""Heads as modules and functions: torch's names, values, gradients and state dicts."""
 
 import pytest
 import torch

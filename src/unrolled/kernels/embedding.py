@@ -26,7 +26,7 @@ def embedding(index: Tensor, table: Tensor, padding: int = -1) -> Tensor:
     return y.reshape(-1) if index.dim() == 0 else y
 
 
-# Formulas, as transforms.py wants them. The form is the padding. The gradient takes the table for its size alone.
+# Formulas, as transforms.py wants them. The form is the padding; the gradient takes the table for its size.
 
 
 def _fake(padding: str, tensors: Sequence[Tensor]) -> Tensors:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.kernels import dispatch
+from unrolled.kernels import dispatch, running
 from unrolled.kernels.transforms import transforming
 
 if dispatch.MISSING is None:
@@ -42,7 +42,7 @@ def refusal(x: Tensor) -> str | None:
         return f"computes in {' and '.join(DTYPES.values())}, not in {x.dtype}"
     if torch.is_autocast_enabled("cpu"):
         return "autocast asks for half precision"
-    if transforming() and dispatch._forward_mode():
+    if transforming() and running._forward_mode():
         return "has no forward-mode derivative"
     return None
 

@@ -125,8 +125,9 @@ _softmax = _derivable("softmax", _softmax_again)
 _log_softmax = _derivable("log_softmax", _log_softmax_again)
 
 
-# Layer norm. The form is ε in hexadecimal, which compile takes for a constant, a blank, and letters: g and s where
-# gain and shift are given. In the gradient's, g where there is a gain, a blank, and the outputs wanted: x, g, s.
+# Layer norm. The form is ε in hexadecimal, which compile takes for a constant, a blank, and letters: g and s
+# where gain and shift are given. In the gradient's, g where there is a gain, a blank, and the outputs wanted:
+# x, g, s.
 
 
 def _call(eps: str, x: Tensor) -> tuple[int, int, int, float]:

@@ -1,7 +1,7 @@
 """Functions that heads are made of, with torch.nn.functional's names and arguments.
 
-For float32 and float64 on the CPU they run our kernels: no bit of a row depends on other rows, on threads or on
-the instruction set. Elsewhere (other devices, half precision, autocast, forward-mode derivatives, and the
+For float32 and float64 on the CPU they run our kernels: no bit of a row depends on other rows, on threads or
+on the instruction set. Elsewhere (other devices, half precision, autocast, forward-mode derivatives, and the
 options named below) torch's own operators run, and UNROLLED_BACKEND=reference asks for those everywhere.
 """
 

@@ -1,4 +1,4 @@
-"""exp, log, tanh and the logistic function of the kernels: units in the last place against wider arithmetic."""
+"""exp, log, tanh and σ of the kernels: units in the last place against wider arithmetic."""
 
 import numpy as np
 import pytest

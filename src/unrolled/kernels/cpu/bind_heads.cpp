@@ -123,6 +123,8 @@ void embedding_backward(Index threads, Index rows, Index columns, Index table_ro
    spread over it. */
 std::uint64_t probe(Address address, Index bytes) {
   constexpr Index word = sizeof(std::uint64_t), few = 512, spread = 64;
+  if (bytes == 0)
+    return 0;
   const Index words = bytes / word, count = words <= few ? words : spread;
   std::uint64_t sum = 0, next = 0;
   for (Index i = 0; i < count; ++i) {

@@ -8,6 +8,8 @@ namespace unrolled::UNROLLED_ISA {
 
 template <class Real>
 void embedding(const Embedding<Real>& call, Index threads) {
+  if (call.columns == 0)
+    return;
   share_out(call.rows, 1, threads_worth(call.rows * call.columns, threads), [&](Index first, Index end) {
     for (Index r = first; r < end; ++r)
       __builtin_memcpy(at(call.y, r), at(call.table, call.index[r]),

@@ -61,16 +61,17 @@ void linear_block(const Linear<Real>& call, Index row, Index rows, Index column,
   Real* y[strip_rows];
   for (const Index end = column + columns; column < end; column += width) {
     const Real* panels = call.weight + column * call.in;
+    const Real* bias = call.bias ? call.bias + column : nullptr;
     Index k = 0;
     do {
       for (Index r = 0; r < rows; ++r) {
         x[r] = at(call.x, row + r) + k;
         y[r] = at(call.y, row + r) + column;
-        start[r] = k > 0 ? y[r] : call.bias + column;
+        start[r] = k > 0 ? y[r] : bias;
       }
       const Packed<Real> b = {panels + k * panel_columns<Real>, minimum(depth, call.in - k),
                               minimum(width, end - column)};
-      multiply<Real>({rows, x, 1, b, k > 0 || call.bias ? start : nullptr, y, false});
+      multiply<Real>({rows, x, 1, b, k > 0 || bias ? start : nullptr, y, false});
       k += depth;
     } while (k < call.in);
   }
@@ -110,22 +111,19 @@ void linear_pull(const LinearBackward<Real>& call, Index row, Index rows, Index 
 /* dW and db. */
 template <class Real>
 void linear_sums(const LinearBackward<Real>& call, Index threads) {
-  const Real one = 1;
-  const Buffer<const Real*> dy(call.rows), x(call.rows), ones(call.rows);
-  const Buffer<Real*> d_weight(call.out), d_bias(call.out);
-  for (Index r = 0; r < call.rows; ++r) {
+  const Index rows = call.rows, out = call.out;
+  const bool weight = call.d_weight.data, bias = call.d_bias;
+  const Buffer<const Real*> dy(rows), x(rows);
+  const Buffer<Real*> d_weight(weight ? out : 0);
+  const Buffer<Real> spare(bias ? 0 : out);
+  for (Index r = 0; r < rows; ++r) {
     dy.data()[r] = at(call.dy, r);
     x.data()[r] = at(call.x, r);
-    ones.data()[r] = &one;
   }
-  for (Index o = 0; o < call.out; ++o) {
+  for (Index o = 0; weight && o < out; ++o)
     d_weight.data()[o] = at(call.d_weight, o);
-    d_bias.data()[o] = call.d_bias + o;
-  }
-  const Gradient<Real> gradients[] = {{0, call.out, x.data(), call.in, d_weight.data()},
-                                      {0, call.out, ones.data(), 1, d_bias.data()}};
-  const bool weight = call.d_weight.data, bias = call.d_bias;
-  accumulate<Real>(call.rows, dy.data(), call.out, weight ? gradients : gradients + 1, weight + bias, false,
+  const Gradient<Real> gradient = {0, out, x.data(), call.in, d_weight.data()};
+  accumulate<Real>(rows, dy.data(), out, &gradient, weight, bias ? call.d_bias : spare.data(), false,
                    threads);
 }
 

@@ -7,7 +7,7 @@
    The Taylor series of e^r - 1 is cut where the next term is below a quarter of a unit in the last place
    (float: r⁷/7!, double: r¹³/13!); its coefficients are the reciprocals of the factorials and nothing else.
 
-With x = 2^n m, √½ ≤ m < √2, f = m - 1 and s = f / (2 + f):
+   With x = 2^n m, √½ ≤ m < √2, f = m - 1 and s = f / (2 + f):
 
        ln x = n ln 2 + ln (1 + f),   ln (1 + f) = 2 artanh s = f - s (f - 2 s² (1/3 + s²/5 + s⁴/7 + …))
 
