@@ -10,122 +10,179 @@ import pytest
 import torch
 
 from unrolled.kernels import _cpu
-from unrolled.kernels.elman import elman
 
-from ..cases import FUNCTIONS, assert_same_bits, random_case
+from .calls import CELLS, draw
 
-SEEDS = range(300)
+SEEDS = range(40)
+DTYPES = (torch.float32, torch.float64)
 
 
-def draw(seed):
-    """A random call, its sizes around the widths of vectors and panels, and the source of further choices."""
-    choice = random.Random(seed)
-    case = random_case(
-        choice.randint(1, 9),
-        choice.randint(1, 15),
-        choice.randint(1, 70),
-        choice.randint(1, 140),
-        choice.choice([torch.float32, torch.float64]),
-        ragged=choice.random() < 0.5,
-        seed=seed,
-        nonlinearity=choice.choice(list(FUNCTIONS)),
-        reverse=choice.random() < 0.5,
-    )
-    return choice, case
+def same(got, want):
+    return all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
+
+
+def case_of(name, cell, seed):
+    return random.Random(-1 - seed), draw(name, cell, seed, dtype=DTYPES[seed % 2])
+
+
+def outputs_and_gradients(case):
+    outputs, (tape, kept) = case.run()
+    generator = torch.Generator().manual_seed(7)
+    dy = torch.randn(outputs[0].shape, generator=generator).to(case.x.dtype)
+    d_last = [torch.randn(s.shape, generator=generator).to(case.x.dtype) for s in case.state]
+    gradients = case.gradients(outputs[0], tape, kept, dy, d_last)
+    return [*outputs, *gradients.values()]
 
 
 def test_the_order_is_bias_then_x_then_h(isa):
     """One chain of float32 fused multiply-adds, each done in float64 and rounded once more."""
-    x, h0, weight_ih, weight_hh, bias_ih, bias_hh = random_case(1, 3, 19, 37, torch.float32).tensors
-    z = (bias_ih + bias_hh).expand(3, 37)
-    for inputs, weights in ((x[0], weight_ih), (h0, weight_hh)):
+    case = draw("elman.relu", CELLS[1][1], 0, (1, 3, 19, 37), torch.float32, plain=True, lengths=None)
+    p = case.parameters
+    z = (p["bias_ih"] + p["bias_hh"]).expand(3, 37)
+    for inputs, weights in ((case.x[0], p["weight_ih"]), (case.state[0], p["weight_hh"])):
         for k in range(inputs.shape[1]):
             z = (inputs[:, k : k + 1].double() * weights[:, k].double() + z.double()).float()
-    y, _ = elman(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, nonlinearity="relu")
-    assert torch.equal(y[0], z.relu())
+    assert torch.equal(case.run()[0][0][0], z.relu())
 
 
-def test_a_row_is_the_same_in_any_batch_and_order():
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_a_row_is_the_same_in_any_batch_and_order(name, cell):
     for seed in SEEDS:
-        choice, case = draw(seed)
-        y, h_last = case.run(elman)
-        B = len(h_last)
-        places = choice.sample(range(B), choice.randint(1, B))
-        x, h0, *weights = case.tensors
-        lengths = None if case.lengths is None else case.lengths[places]
-        some = replace(case, tensors=(x[:, places], h0[places], *weights), lengths=lengths)
-        assert_same_bits(some.run(elman), (y[:, places], h_last[places]))
-
-
-def test_two_chunks_equal_the_whole():
-    for seed in SEEDS:
-        choice, case = draw(seed)
-        x, h0, *weights = case.tensors
-        y, h_last = case.run(elman)
-        cut = choice.randint(0, len(x))
-        parts, h = {}, h0
-        for chunk in (slice(cut, None), slice(0, cut)) if case.reverse else (slice(0, cut), slice(cut, None)):
-            lengths = None if case.lengths is None else (case.lengths - chunk.start).clamp(0, len(x[chunk]))
-            part = replace(case, tensors=(x[chunk], h, *weights), lengths=lengths)
-            parts[chunk.stop], h = part.run(elman)
-        assert_same_bits((torch.cat([parts[cut], parts[None]]), h), (y, h_last))
-
-
-def test_padding_is_never_read_forward_or_backward():
-    for seed in SEEDS:
-        choice, case = draw(seed)
-        x, h0, *weights = case.tensors
-        T, B, _ = x.shape
-        lengths = torch.full((B,), T) if case.lengths is None else case.lengths
-        more = choice.randint(0, 5)
-        padded = torch.cat([x, x.new_empty(more, *x.shape[1:])])
-        dy = torch.randn(T + more, B, h0.shape[1], dtype=x.dtype)
-        for b, length in enumerate(lengths):
-            padded[length:, b] = torch.nan
-            dy[length:, b] = torch.nan
-        wide = replace(case, tensors=(padded, h0, *weights), lengths=lengths)
-        y, h_last = case.run(elman)
-        got, got_last = wide.run(elman)
-        assert_same_bits((got[:T], got_last), (y, h_last))
-        assert not got[T:].any()
-        dx, *gradients = wide.gradients(elman, dy, h_last)
-        want_dx, *want = case.gradients(elman, dy[:T].nan_to_num(), h_last)
-        assert_same_bits((dx[:T], *gradients), (want_dx, *want))
-        assert not dx[T:].any()
-
-
-def test_instruction_sets_agree_in_every_bit(restore_isa):
-    for seed in SEEDS[::3]:
-        _, case = draw(seed)
-        dy, dh_last = (
-            torch.randn(len(case.tensors[0]), *case.tensors[1].shape),
-            torch.randn(case.tensors[1].shape),
+        choice, case = case_of(name, cell, seed)
+        B = case.x.shape[1]
+        rows = choice.sample(range(B), choice.randint(1, B))
+        y, *others = case.run()[0]
+        some = replace(
+            case,
+            x=case.x[:, rows].contiguous(),
+            state=tuple(s[rows].contiguous() for s in case.state),
+            lengths=None if case.lengths is None else case.lengths[rows],
+            recurrent=None if case.recurrent is None else case.recurrent[:, rows],
+            zoneout=None if case.zoneout is None else tuple(z[:, rows] for z in case.zoneout),
         )
+        got_y, *got = some.run()[0]
+        n = len(case.state)
+        assert torch.equal(got_y, y[:, rows])
+        assert same(got[-n:], [s[rows] for s in others[-n:]])
+
+
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_two_chunks_equal_the_whole(name, cell):
+    for seed in SEEDS:
+        choice, case = case_of(name, cell, seed)
+        T = case.x.shape[0]
+        y, *_, last = case.run()[0]
+        cut = choice.randint(0, T)
+        parts, state = {}, case.state
+        order = (slice(cut, T), slice(0, cut)) if case.reverse else (slice(0, cut), slice(cut, T))
+        for chunk in order:
+            lengths = case.lengths
+            part = replace(
+                case,
+                x=case.x[chunk],
+                state=state,
+                lengths=None
+                if lengths is None
+                else (lengths - chunk.start).clamp(0, chunk.stop - chunk.start),
+                recurrent=None if case.recurrent is None else case.recurrent[chunk],
+                zoneout=None if case.zoneout is None else tuple(z[chunk] for z in case.zoneout),
+            )
+            outputs = part.run()[0]
+            parts[chunk.start, chunk.stop] = outputs[0]
+            state = tuple(outputs[-len(case.state) :])
+        assert torch.equal(torch.cat([parts[0, cut], parts[cut, T]]), y)
+        assert torch.equal(state[-1], last)
+
+
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_the_amount_of_padding_changes_no_bit(name, cell):
+    for seed in SEEDS[::4]:
+        choice, case = case_of(name, cell, seed)
+        T, B, I = case.x.shape
+        more = choice.randint(0, 5)
+        lengths = torch.full((B,), T) if case.lengths is None else case.lengths
+        plain = replace(case, recurrent=None, zoneout=None, lengths=lengths)
+        wide = replace(plain, x=torch.cat([case.x, case.x.new_full((more, B, I), torch.nan)]))
+        y, *others = plain.run()[0]
+        got_y, *got = wide.run()[0]
+        n = len(case.state)
+        assert torch.equal(got_y[:T], y) and not got_y[T:].any() and same(got[-n:], others[-n:])
+
+
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_instruction_sets_agree_in_every_bit(name, cell, restore_isa):
+    for seed in SEEDS[::3]:
+        _, case = case_of(name, cell, seed)
         results = []
-        for name in _cpu.isas():
-            _cpu.use_isa(name)
-            results.append((*case.run(elman), *case.gradients(elman, dy, dh_last)))
-        for result in results[1:]:
-            assert_same_bits(result, results[0])
+        for isa in _cpu.isas():
+            _cpu.use_isa(isa)
+            results.append(outputs_and_gradients(case))
+        assert all(same(result, results[0]) for result in results[1:])
 
 
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("B", [1, 2, 3, 31])
-def test_threads_change_no_bit(B, ragged):
-    """Sizes whose work is worth several threads."""
-    case = random_case(600 // B, B, 40, 131, torch.float32, ragged=ragged)
-    dy, dh_last = torch.randn(600 // B, B, 131), torch.randn(B, 131)
-    before, results = torch.get_num_threads(), []
-    for threads in (1, 2, 5):
-        torch.set_num_threads(threads)
-        results.append((*case.run(elman), *case.gradients(elman, dy, dh_last)))
-    torch.set_num_threads(before)
-    for result in results[1:]:
-        assert_same_bits(result, results[0])
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_threads_change_no_bit(name, cell, B, ragged):
+    """Sizes whose work is worth several threads, by rows and by units. Sums that the loop makes itself, of
+    peepholes and gains, depend on how the rows were dealt out and on nothing else."""
+    lengths = torch.randint(0, 200 // B, (B,)) if ragged else None
+    case = draw(name, cell, B, (200 // B, B, 40, 131), torch.float32, plain=True, lengths=lengths)
+    case = replace(
+        case, parameters={n: p / 4 for n, p in case.parameters.items()}
+    )  # so that relu stays finite
+    results = [outputs_and_gradients(replace(case, threads=threads)) for threads in (1, 2, 3, 2)]
+    assert same(results[1], results[3])
+    own = {"weight_peephole", "gain_ih", "gain_hh", "gain_c", "shift_c"}
+    free = [k for k, n in enumerate(case.parameters) if n not in own]
+    before = len(results[0]) - len(case.parameters)
+    for result in results[1:3]:
+        assert same(result[:before], results[0][:before])
+        assert all(torch.equal(result[before + k], results[0][before + k]) for k in free)
+
+
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_what_is_computed_again_equals_what_was_kept(name, cell):
+    for seed in SEEDS[::4]:
+        _, case = case_of(name, cell, seed)
+        whole, again = (outputs_and_gradients(replace(case, every=k, threads=1)) for k in (0, 2))
+        before = len(whole) - len(case.parameters)
+        assert same(again[:before], whole[:before])
+
+
+def test_weights_written_behind_the_version_are_packed_again():
+    case = draw("lstm", CELLS[7][1], 1, (3, 2, 5, 70), plain=True, lengths=None)
+    layer = case.layer()
+    old = run_layer(case, layer)
+    case.parameters["weight_hh"].data.mul_(0.5)
+    new = run_layer(case, layer)
+    assert not torch.equal(old, new)
+    assert torch.equal(new, case.run()[0][0])
+
+
+def run_layer(case, layer):
+    T, B, _, H, P = case.sizes
+    y, h, c = (torch.empty(*s, dtype=case.x.dtype) for s in ((T, B, P), (B, P), (B, H)))
+    numbers = [*case.head(), y.data_ptr(), B * P, P, 0, 0, 0, h.data_ptr(), c.data_ptr(), 0, 0]
+    case.call(_cpu.forward, [layer], [numbers])
+    return y
+
+
+def test_wrong_calls_are_refused():
+    case = draw("gru", CELLS[3][1], 1, (3, 2, 5, 7), plain=True)
+    with pytest.raises(ValueError, match=r"lengths\[1\] is 4; wanted 0 to 3"):
+        replace(case, lengths=torch.tensor([3, 4])).run()
+    with pytest.raises(ValueError, match=r"no kernel for 'gru\.after'"):
+        _cpu.Layer("gru.after", "float32", (1, 1, 1), {})
+    with pytest.raises(ValueError, match="no kernel in float16"):
+        _cpu.Layer("gru", "float16", (1, 1, 1), {})
+    with pytest.raises(ValueError, match="wanted 21 numbers for a direction, got 22"):
+        case.call(_cpu.forward, [case.layer()], [[0] * 22])
 
 
 def test_nothing_is_touched_outside_the_shapes(isa):
     """Every array ends where memory that cannot be touched begins: a crash of the child is the failure."""
-    child = Path(__file__).with_name("guarded.py")
-    result = subprocess.run([sys.executable, child, isa], capture_output=True, text=True, check=False)
+    program = [sys.executable, "-m", "tests.kernels.cpu.guarded", isa]
+    root = Path(__file__).parents[3]
+    result = subprocess.run(program, capture_output=True, text=True, check=False, cwd=root)
     assert result.returncode == 0, result.stderr

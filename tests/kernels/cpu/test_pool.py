@@ -4,88 +4,80 @@ import multiprocessing
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import pytest
 import torch
 
-from unrolled.kernels import _cpu
-from unrolled.kernels.elman import elman
+from .calls import CELLS, draw
 
-from ..cases import assert_same_bits, random_case
-
-SIZES = 60, 20, 40, 70  # worth more than two threads
+ROOT = Path(__file__).parents[3]
+BY_ROWS, BY_UNITS = (60, 20, 40, 70), (60, 1, 40, 300)  # worth more than two threads
 
 
-def test_many_callers_at_once(two_threads):
-    cases = [random_case(*SIZES, torch.float32, ragged=True, seed=n) for n in range(16)]
-    alone = [case.run(elman) for case in cases]
+def case_of(sizes, seed=0, name="lstm", cell=CELLS[7][1]):
+    return draw(name, cell, seed, sizes, torch.float32, plain=True, threads=2)
+
+
+def same(got, want):
+    return all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
+
+
+@pytest.mark.parametrize("sizes", [BY_ROWS, BY_UNITS])
+def test_many_callers_at_once(sizes):
+    cases = [case_of(sizes, seed) for seed in range(12)]
+    alone = [replace(case, threads=1).run()[0] for case in cases]
     with ThreadPoolExecutor(8) as callers:
-        together = list(callers.map(lambda case: case.run(elman), cases))
-    for got, want in zip(together, alone, strict=True):
-        assert_same_bits(got, want)
+        together = list(callers.map(lambda case: case.run()[0], cases))
+    assert all(same(got, want) for got, want in zip(together, alone, strict=True))
 
 
-def place(array):
-    return (array.ctypes.data, *(stride // array.itemsize for stride in array.strides[:-1]))
-
-
-def run_with_numpy(arrays):
-    """As the operator does with two threads; torch's own threads do not survive a fork."""
-    x, h0, *_ = arrays
-    y, h_last = np.full((*x.shape[:2], h0.shape[1]), np.nan, np.float32), np.full_like(h0, np.nan)
-    sizes = (*x.shape, h0.shape[1])
-    places = [*map(place, arrays), (0,), place(y), place(h_last)]
-    _cpu.elman_forward_float32("tanh", False, 2, sizes, *places)
-    return y
-
-
-def run_as_before(arrays, before):
-    assert np.array_equal(run_with_numpy(arrays), before)
+def run_as_before(case, before):
+    assert same(case.run()[0], before)
     assert len(list(Path("/proc/self/task").iterdir())) == 2  # its own and a helper's
 
 
-def test_a_forked_child_has_threads_of_its_own():
-    arrays = [t.numpy() for t in random_case(*SIZES, torch.float32).tensors]
-    before = run_with_numpy(arrays)
-    assert not np.isnan(before).any()
+@pytest.mark.parametrize("sizes", [BY_ROWS, BY_UNITS])
+def test_a_forked_child_has_threads_of_its_own(sizes):
+    case = case_of(sizes)
+    before = case.run()[0]
     child = multiprocessing.get_context("fork").Process(
-        target=run_as_before, args=(arrays, before), daemon=True
+        target=run_as_before, args=(case, before), daemon=True
     )
     child.start()
     child.join(60)
     assert child.exitcode == 0
 
 
-def test_flushing_of_subnormal_numbers_elsewhere_changes_no_bit(two_threads):
-    case = random_case(*SIZES, torch.float32, nonlinearity="relu")
-    tiny = [t * 1e-20 for t in case.tensors[:4]] + [t * 1e-40 for t in case.tensors[4:]]
-    want, _ = elman(*tiny, nonlinearity="relu")
-    assert ((want > 0) & (want < torch.finfo(torch.float32).tiny)).any()
+def test_flushing_of_subnormal_numbers_elsewhere_changes_no_bit():
+    case = case_of(BY_ROWS, name="elman.relu", cell=CELLS[1][1])
+    small = {n: p * (1e-20 if p.dim() > 1 else 1e-40) for n, p in case.parameters.items()}
+    case = replace(case, x=case.x * 1e-20, state=(case.state[0] * 1e-20,), parameters=small)
+    want = case.run()[0]
+    assert ((want[0] > 0) & (want[0] < torch.finfo(torch.float32).tiny)).any()
     torch.set_flush_denormal(True)
     try:
-        got, _ = elman(*tiny, nonlinearity="relu")
+        got = case.run()[0]
     finally:
         torch.set_flush_denormal(False)
-    assert torch.equal(got, want)
+    assert same(got, want)
 
 
 WITHOUT_THREADS = """
 import os, resource, torch
-from unrolled.kernels.elman import elman
-torch.manual_seed(0)
-x, h0, w, u = torch.randn(60, 64, 8), torch.randn(64, 128), torch.randn(128, 8), torch.randn(128, 128)
+from dataclasses import replace
+from tests.kernels.cpu.calls import CELLS, draw
 torch.set_num_threads(1)
-wanted = elman(x, h0, w, u)[0]
-torch.set_num_threads(64)
+case = draw("lstm", CELLS[7][1], 0, (60, 64, 8, 128), torch.float32, plain=True)
+wanted = case.run()[0]
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 if os.getuid() == 0:
     os.setuid(65534)  # the limit does not bind root
-y = elman(x, h0, w, u)[0]
-torch.set_num_threads(1)  # torch's own threads do need to start
-assert torch.equal(y, wanted)
+assert all(map(torch.equal, replace(case, threads=64).run()[0], wanted))
 """
 
 
 def test_where_no_thread_can_be_started_the_caller_does_it_all():
-    subprocess.run([sys.executable, "-c", WITHOUT_THREADS], check=True)
+    """With our own pool, which this program uses: OpenMP ends the process there, as torch does."""
+    subprocess.run([sys.executable, "-c", WITHOUT_THREADS], check=True, cwd=ROOT)

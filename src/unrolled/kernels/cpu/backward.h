@@ -1,8 +1,9 @@
 /* Runs a cell backward over whole sequences; knows no cell. README.md derives the gradients.
 
    Parts and crews as in forward.h, from the last step to the first: the gradients of the sums, dz, carry the
-   states' gradients back (dh += Uᵀ dz), and dx is one product for a stretch of steps. Steps are taken in chunks,
-   so that memory is bounded; after each, the weights' gradients are products over all of the chunk's tokens. */
+   states' gradients back (dh += Uᵀ dz), and dx is one product for a stretch of steps. Steps are taken in
+   chunks, so that memory is bounded; after each, the weights' gradients are products over all of the chunk's
+   tokens. */
 #pragma once
 
 #include "forward.h"
@@ -56,7 +57,8 @@ class BackwardRun {
 
 public:
   /* `again`: the weights for forward, where the call keeps only every k-th state. */
-  BackwardRun(const Backward<Real>& call, const Weights<Real>& w, const Weights<Real>& again, const Plan& plan)
+  BackwardRun(const Backward<Real>& call, const Weights<Real>& w, const Weights<Real>& again,
+              const Plan& plan)
       : call_(call), w_(w), plan_(plan), layout_(form, call.sizes, w.parameters),
         slots_(layout_, call.masks, call.sizes.P),
         own_(form, call.sizes.H, w.parameters.peephole.data || layout_.normalises),
@@ -178,8 +180,8 @@ public:
 private:
   static constexpr int lists = 5;
   struct Lists {
-    Real **dz, **dx;             // of a stretch's tokens
-    Real **a, **start, **out;    // of a step's rows
+    Real **dz, **dx;          // of a stretch's tokens
+    Real **a, **start, **out; // of a step's rows
     Lists from(Index n) const { return {dz + n, dx + n, a, start, out}; }
   };
 
@@ -189,7 +191,8 @@ private:
   }
 
   static Index chunk_steps(const Backward<Real>& call, const Plan& plan, Index width) {
-    constexpr Index bytes = 4 * 1024 * 1024; // dz stays in the cache until the weights' gradients have read it
+    constexpr Index bytes =
+        4 * 1024 * 1024; // dz stays in the cache until the weights' gradients have read it
     if (call.every > 0)
       return call.every;
     return maximum(1, bytes / static_cast<Index>(sizeof(Real)) / maximum(1, plan.rows * width));
@@ -216,7 +219,9 @@ private:
   Real* token(const Part& part, Index i, Index s) const {
     return tokens_.data() + (part.token(i, s) - plan_.token[begin_]) * slots_.width;
   }
-  Index candidate() const { return layout_.normalises ? slots_.h + (form.gates - 1) * call_.sizes.H : slots_.dz; }
+  Index candidate() const {
+    return layout_.normalises ? slots_.h + (form.gates - 1) * call_.sizes.H : slots_.dz;
+  }
 
   /* Per row: what zoneout keeps of both gradients, h's gradient through the products, and of m or `inner`. */
   Index row_width() const { return 2 * call_.sizes.P + 2 * call_.sizes.H; }
@@ -310,7 +315,8 @@ private:
     crew.multiply<Real>({part.running(s), list.a, 1, w_.hr, nullptr, list.out, false});
   }
 
-  BackwardStep<Real> step(const Crew& crew, const Part& part, Index i, Index s, Index first, Index end) const {
+  BackwardStep<Real> step(const Crew& crew, const Part& part, Index i, Index s, Index first,
+                          Index end) const {
     const Index b = part.row(i), H = call_.sizes.H;
     const Row row = row_of(part, i);
     Real* kept = token(part, i, s);
@@ -366,10 +372,10 @@ private:
     const Real* z = forward_.tape(part, i, s);
     Real* row = token(part, i, s);
     if (groups.first(g) < groups.end(g))
-      pull_group(groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
-                 [](Index q) { return Source{form.block_of_h(q), q}; }, z + layout_.hat_hh,
-                 z[layout_.scale + 2 + g], w_.parameters.gain_hh,
-                 own_.in(owned_.data() + part.number * own_.width).gain_hh, row + slots_.h);
+      pull_group(
+          groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
+          [](Index q) { return Source{form.block_of_h(q), q}; }, z + layout_.hat_hh, z[layout_.scale + 2 + g],
+          w_.parameters.gain_hh, own_.in(owned_.data() + part.number * own_.width).gain_hh, row + slots_.h);
   }
 
   /* From dz to the gradients of W x and U h as they were before they were normalised. */
@@ -381,10 +387,10 @@ private:
     Real* row = token(part, i, s);
     for (int g = 0; g < 2; ++g)
       if (groups.first(g) < groups.end(g))
-        pull_group(groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
-                   [](Index b) { return Source{b, form.gate(b)}; }, z + layout_.hat_ih, z[layout_.scale + g],
-                   w_.parameters.gain_ih, own_.in(owned_.data() + part.number * own_.width).gain_ih,
-                   row + slots_.x);
+        pull_group(
+            groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
+            [](Index b) { return Source{b, form.gate(b)}; }, z + layout_.hat_ih, z[layout_.scale + g],
+            w_.parameters.gain_ih, own_.in(owned_.data() + part.number * own_.width).gain_ih, row + slots_.x);
     for (int g = 0; g < (form.two_phase ? 1 : 2); ++g)
       pull_norm_h(part, i, s, g);
   }
@@ -425,8 +431,7 @@ private:
       const Sequence<const Real>& mask = call_.masks.recurrent;
       over_units<Real>(0, call_.sizes.P, [&](Index u, Index n) {
         const Vec<Real> product = load(list.out[i] + u, n);
-        const Vec<Real> share =
-            mask.data ? load(at(mask, part.time(i, s), part.row(i)) + u, n) : one<Real>();
+        const Vec<Real> share = mask.data ? load(at(mask, part.time(i, s), part.row(i)) + u, n) : one<Real>();
         store(d + u, fma(share, product, load(d + u, n)), n);
       });
     }

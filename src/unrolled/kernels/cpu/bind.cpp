@@ -92,7 +92,8 @@ Parameters<const Real> parameters(const Places& places) {
 }
 
 template <class Real>
-Forward<Real> read_forward(const Sizes& n, Index every, const Sequence<const Real>& x, const Numbers& numbers) {
+Forward<Real> read_forward(const Sizes& n, Index every, const Sequence<const Real>& x,
+                           const Numbers& numbers) {
   Reader<Real> read(numbers);
   Forward<Real> call{};
   call.sizes = n;
@@ -185,7 +186,8 @@ struct Setting {
       n.T = steps_and_rows[0];
       n.B = steps_and_rows[1];
       const Index gates = layer.kernel().gates * n.H;
-      const Planner::Work work = {gates * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0), gates * n.P};
+      const Planner::Work work = {gates * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0),
+                                  gates * n.P};
       planners.push_back(std::make_unique<Planner>(n, pointer<const Index>(lengths), reverse[d], threads,
                                                    directions, work,
                                                    plain[d] && layer.kernel().shares(layer.parameters)));
@@ -223,7 +225,8 @@ void backward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& 
   std::vector<bool> plain;
   for (const Numbers& n : numbers)
     plain.push_back(n.size() > mask && n[mask] == 0);
-  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, plain, every > 0, true);
+  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, plain, every > 0,
+                              true);
   std::vector<Backward<Real>> calls;
   for (std::size_t d = 0; d < layers.size(); ++d)
     calls.push_back(

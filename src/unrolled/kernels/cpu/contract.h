@@ -1,11 +1,11 @@
 /* What a caller hands to a kernel, and what the kernel may do with it.
 
    T time steps, B batch rows, I input features, H hidden units, P size of h (H unless projected), G gates.
-   Elements within a row of the last dimension are adjacent; the other strides are free and counted in elements
-   (zero and negative included). All memory is the caller's and is touched only during the call; nothing is
-   read or written outside the shapes below, not even by a vector's tail. Inputs are never written and may
-   overlap one another. Outputs are overwritten in full, need not be initialised, and overlap nothing. A null
-   pointer says that an input is absent or that an output is not wanted. */
+   Elements within a row of the last dimension are adjacent; the other strides are free and counted in
+   elements (zero and negative included). All memory is the caller's and is touched only during the call;
+   nothing is read or written outside the shapes below, not even by a vector's tail. Inputs are never written
+   and may overlap one another. Outputs are overwritten in full, need not be initialised, and overlap nothing.
+   A null pointer says that an input is absent or that an output is not wanted. */
 #pragma once
 
 #include <cstdint>
@@ -87,9 +87,9 @@ struct Backward {
   Sequence<const Real> x;                  // (T, B, I)
   Matrix<const Real> initial[most_states]; // (B, P), (B, H)
   Masks<Real> masks;
-  Sequence<const Real> y;                    // (T, B, P), as forward wrote it
-  const Real* tape;                          // as forward left it
-  const Real* kept;                          // as forward left it
+  Sequence<const Real> y;                     // (T, B, P), as forward wrote it
+  const Real* tape;                           // as forward left it
+  const Real* kept;                           // as forward left it
   Sequence<const Real> d_states[most_states]; // (T, B, P), (T, B, H)
   Matrix<const Real> d_last[most_states];     // (B, P), (B, H)
   Sequence<Real> dx;                          // (T, B, I) out

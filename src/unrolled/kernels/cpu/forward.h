@@ -1,8 +1,9 @@
 /* Runs a cell forward over whole sequences; knows no cell.
 
-   Rows stand in parts that never wait for one another. A part takes a stretch of time's input products at once
-   (z = b + W x); then step by step the chain goes on (z += U h) and the cell turns z into the next states. Where
-   rows are few, the threads of a crew share each step: columns of the product, then units of the cell.
+   Rows stand in parts that never wait for one another. A part takes a stretch of time's input products at
+   once (z = b + W x); then step by step the chain goes on (z += U h) and the cell turns z into the next
+   states. Where rows are few, the threads of a crew share each step: columns of the product, then units of
+   the cell.
 
    Replayed by backward, the same loop fills the tape again from a known y. */
 #pragma once
@@ -125,7 +126,8 @@ private:
       if (fresh > 0 && crew.member == 0)
         copy(list.z[n] + joined, w_.start + joined, fresh);
     }
-    crew.multiply<Real>({tokens, list.x, 1, w_.ih, layout_.normalises ? nullptr : list.start, list.out, false});
+    crew.multiply<Real>(
+        {tokens, list.x, 1, w_.ih, layout_.normalises ? nullptr : list.start, list.out, false});
     if (layout_.normalises)
       for (Index n = 0; n < tokens; ++n)
         absorb_x(form, layout_, w_.parameters, list.z[n]);

@@ -95,7 +95,7 @@ Index pack(const Sizes& sizes, const Parameters<const typename Cell::Real>& p, b
 
 template <class Cell>
 constexpr Kernel<typename Cell::Real> kernel(const char* name) {
-  return {name,       Cell::form.gates, Cell::form.has_c, tape<Cell>,
+  return {name,         Cell::form.gates, Cell::form.has_c, tape<Cell>,
           shares<Cell>, pack<Cell>,       forward<Cell>,    backward<Cell>};
 }
 

@@ -24,8 +24,8 @@ struct Kernel {
   Index (*pack)(const Sizes&, const Parameters<const Real>&, bool backward, Real* memory, Weights<Real>&);
   void (*forward)(const Forward<Real>*, const Weights<Real>*, const Plan* const*, Index directions);
   /* `again`: the weights for forward, which calls with every > 0 need. */
-  void (*backward)(const Backward<Real>*, const Weights<Real>*, const Weights<Real>* again, const Plan* const*,
-                   Index directions);
+  void (*backward)(const Backward<Real>*, const Weights<Real>*, const Weights<Real>* again,
+                   const Plan* const*, Index directions);
 };
 
 template <class Real>

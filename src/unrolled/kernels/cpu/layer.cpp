@@ -49,8 +49,8 @@ template <class Real>
 std::shared_ptr<const typename Layer<Real>::Packs> Layer<Real>::packs(bool forward, bool backward) {
   const std::lock_guard lock(mutex_);
   std::vector<Real> now = sample();
-  const bool same = packs_ && isa_ == &isa() &&
-                    std::memcmp(now.data(), sample_.data(), now.size() * sizeof(Real)) == 0;
+  const bool same =
+      packs_ && isa_ == &isa() && std::memcmp(now.data(), sample_.data(), now.size() * sizeof(Real)) == 0;
   const bool complete = same && (!forward || packs_->memory[0]) && (!backward || packs_->memory[1]);
   if (complete)
     return packs_;

@@ -146,9 +146,8 @@ struct Lstm {
       store(d_hat + u, dm * load(s.p.gain_c + u, n), n);
     });
     pull_normalised(hat, scale, d_hat, s.H, d_hat);
-    over_units<Real>(0, s.H, [&](Index u, Index n) {
-      store(s.d[1] + u, load(s.d[1] + u, n) + load(d_hat + u, n), n);
-    });
+    over_units<Real>(
+        0, s.H, [&](Index u, Index n) { store(s.d[1] + u, load(s.d[1] + u, n) + load(d_hat + u, n), n); });
   }
 };
 

@@ -36,12 +36,15 @@ template <class Real>
 inline Real normalise(Real* a, Index n) {
   const Real count = static_cast<Real>(n);
   const Real mean = total<Real>(n, [&](Index u, Index some) { return load(a + u, some); }) / count;
-  const Real variance = total<Real>(n, [&](Index u, Index some) {
-                          const Vec<Real> distance = load(a + u, some) - mean;
-                          return distance * distance;
-                        }) / count;
+  const Real variance = total<Real>(n,
+                                    [&](Index u, Index some) {
+                                      const Vec<Real> distance = load(a + u, some) - mean;
+                                      return distance * distance;
+                                    }) /
+                        count;
   const Real scale = 1 / static_cast<Real>(__builtin_sqrt(variance + Real(1e-5)));
-  over_units<Real>(0, n, [&](Index u, Index some) { store(a + u, (load(a + u, some) - mean) * scale, some); });
+  over_units<Real>(0, n,
+                   [&](Index u, Index some) { store(a + u, (load(a + u, some) - mean) * scale, some); });
   return scale;
 }
 
@@ -51,7 +54,8 @@ inline void pull_normalised(const Real* hat, Real scale, const Real* d_hat, Inde
   const Real count = static_cast<Real>(n);
   const Real mean = total<Real>(n, [&](Index u, Index some) { return load(d_hat + u, some); }) / count;
   const Real along =
-      total<Real>(n, [&](Index u, Index some) { return load(d_hat + u, some) * load(hat + u, some); }) / count;
+      total<Real>(n, [&](Index u, Index some) { return load(d_hat + u, some) * load(hat + u, some); }) /
+      count;
   over_units<Real>(0, n, [&](Index u, Index some) {
     const Vec<Real> rest = load(d_hat + u, some) - mean - load(hat + u, some) * along;
     store(da + u, rest * scale, some);
@@ -118,8 +122,8 @@ struct Source {
 /* One group's way back: from the gradients dz of the blocks to those of the product as it was before it was
    normalised; adds the gain's to d_gain. block(q) is the Source of the q-th gate. */
 template <class Real, class Block>
-void pull_group(Index first, Index end, Index H, const Real* dz, const Block& block, const Real* hat, Real scale,
-                const Real* gain, Real* d_gain, Real* d_product) {
+void pull_group(Index first, Index end, Index H, const Real* dz, const Block& block, const Real* hat,
+                Real scale, const Real* gain, Real* d_gain, Real* d_product) {
   for (Index q = first; q < end; ++q) {
     const Index from = block(q).dz * H, row = block(q).gain * H;
     over_units<Real>(0, H, [&](Index u, Index n) {

@@ -1,5 +1,5 @@
-/* Sums over many tokens: of outer products, d[o][j] = Σ_n left[n][o] right[n][j], the gradients of weights; and
-   of `left` itself, those of biases.
+/* Sums over many tokens: of outer products, d[o][j] = Σ_n left[n][o] right[n][j], the gradients of weights;
+   and of `left` itself, those of biases.
 
    Tokens are taken in blocks of a fixed size: within a block one chain of fused multiply-adds from zero, then
    the blocks' sums are added in order. That is more exact than one long chain, and no sum depends on how the
@@ -71,8 +71,8 @@ void accumulate(Index tokens, const Real* const* left, const Gradient<Real>* gra
 
 /* left: a row of `sums` numbers for each token. totals (sums), out. `add`: to what is there already. */
 template <class Real>
-void accumulate(Index tokens, const Real* const* left, Index sums, const Gradient<Real>* gradients, Index count,
-                Real* totals, bool add, Index threads) {
+void accumulate(Index tokens, const Real* const* left, Index sums, const Gradient<Real>* gradients,
+                Index count, Real* totals, bool add, Index threads) {
   const Index tasks = maximum(minimum(threads, sums), divide_up(sums, block_sums));
   pool::run(tasks, threads, [&](Index task) {
     const Index first = sums * task / tasks, end = sums * (task + 1) / tasks;

@@ -39,8 +39,8 @@ Planner::Planner(const Sizes& sizes, const Index* lengths, bool reverse, Index t
   plan_.reverse = reverse;
   plan_.rows = sizes.B;
   plan_.tokens = std::accumulate(length_.begin(), length_.end(), Index{0});
-  plan_.threads =
-      std::clamp(directions * plan_.tokens * work.token / work_per_thread, Index{1}, std::max(threads, Index{1}));
+  plan_.threads = std::clamp(directions * plan_.tokens * work.token / work_per_thread, Index{1},
+                             std::max(threads, Index{1}));
   const Index own = std::max(plan_.threads / directions, Index{1});
   const bool few = plan_.rows < rows_per_thread * own;
   const bool share = shares && directions == 1 && few && plan_.rows * work.recurrent >= work_per_meeting;

@@ -7,8 +7,8 @@
 
 namespace unrolled::pool {
 
-/* Addresses of GOMP_parallel, omp_get_num_threads and omp_get_thread_num in the OpenMP that is loaded already;
-   every run from now on uses it. */
+/* Addresses of GOMP_parallel, omp_get_num_threads and omp_get_thread_num in the OpenMP that is loaded
+   already; every run from now on uses it. */
 struct OpenMP {
   void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags);
   int (*team_size)();
@@ -29,8 +29,9 @@ void team(Index threads, Task task);
    a member throws is thrown here, after the others have ended. */
 template <class Body>
 void team(Index threads, const Body& body) {
-  team(threads, Task{[](const void* b, Index member, Index size) { (*static_cast<const Body*>(b))(member, size); },
-                     &body});
+  team(threads,
+       Task{[](const void* b, Index member, Index size) { (*static_cast<const Body*>(b))(member, size); },
+            &body});
 }
 
 /* Where the `size` members of a team wait for one another. */

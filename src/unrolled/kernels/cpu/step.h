@@ -10,7 +10,7 @@
    fall on one block and belong to one gate they are one sum:
 
        LSTM   i  f  g  o        W x and U h alike             gates 4, shift 0, turned 0
-       GRU    n  r  z  n'       W x: n r z, U h: r z n'       gates 3, shift 1, turned 2                     */
+       GRU    n  r  z  n'       W x: n r z, U h: r z n'       gates 3, shift 1, turned 2 */
 #pragma once
 
 #include "gemm.h"
@@ -62,7 +62,7 @@ struct ForwardStep {
   Index H, first, end;
   const Parameters<const Real>& p;
   Real* z;
-  const Real* recurrent;            // h_{t-1} as it went into the products
+  const Real* recurrent;           // h_{t-1} as it went into the products
   const Real* before[most_states]; // h_{t-1}, c_{t-1}
   Real* after[most_states];        // h_t (or m, where a projection makes h_t of it), c_t; may be `before`
   Real* inner;
@@ -75,13 +75,13 @@ struct BackwardStep {
   const Real* z; // as forward left it
   const Real* recurrent;
   const Real* before[most_states];
-  const Real* after; // h_t
-  const Real* dh;    // of h_t (or m)
-  Real* d[most_states];  // out: what reaches h_{t-1} and c_{t-1} beside the sums; d[1] holds c_t's at first
-  Real* dz;              // out
-  Real* d_inner;         // in: of `inner`; out: what reaches h_{t-1} through it
-  Parameters<Real> dp; // of peepholes, gain_c, shift_c: to be added to
-  Real* scratch;              // (2 H)
+  const Real* after;    // h_t
+  const Real* dh;       // of h_t (or m)
+  Real* d[most_states]; // out: what reaches h_{t-1} and c_{t-1} beside the sums; d[1] holds c_t's at first
+  Real* dz;             // out
+  Real* d_inner;        // in: of `inner`; out: what reaches h_{t-1} through it
+  Parameters<Real> dp;  // of peepholes, gain_c, shift_c: to be added to
+  Real* scratch;        // (2 H)
 };
 
 /* body(u, count) for every vector of units u … u + count - 1 from first to end - 1. */

@@ -170,7 +170,8 @@ inline V least(V a, V b) {
   return b > a ? a : b;
 }
 
-/* A number so large that none of its fraction is left takes the fraction away; |v| must be a quarter of it. */
+/* A number so large that none of its fraction is left takes the fraction away; |v| must be a quarter of it.
+ */
 inline Vec<float> nearest(Vec<float> v) {
   constexpr float shift = 0x1.8p+23f;
   return (v + shift) - shift;

@@ -19,8 +19,8 @@ struct Weights {
   Packed<Real> hh;
   Packed<Real> inner; // the last gate of hh, where a cell multiplies it apart from the others
   Packed<Real> hr;
-  const Real* start;                      // (sums) biases that the sums begin with; forward alone
-  Parameters<const Real> parameters;      // for what is used as it stands: gains, shifts, peepholes
+  const Real* start;                 // (sums) biases that the sums begin with; forward alone
+  Parameters<const Real> parameters; // for what is used as it stands: gains, shifts, peepholes
 };
 
 } // namespace unrolled

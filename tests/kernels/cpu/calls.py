@@ -1,0 +1,181 @@
+"""Calls of the compiled module itself: every cell, with or without each thing that a call may bring."""
+
+import random
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from unrolled.cells import GRU, LSTM, Call, Elman, Masks, unroll
+from unrolled.kernels import _cpu
+
+CELLS = (
+    ("elman.tanh", Elman("tanh")),
+    ("elman.relu", Elman("relu")),
+    ("elman.sigmoid", Elman("sigmoid")),
+    ("gru", GRU()),
+    ("gru.before", GRU(reset_after=False)),
+    ("gru", GRU(layer_norm=True)),
+    ("gru.before", GRU(reset_after=False, layer_norm=True)),
+    ("lstm", LSTM()),
+    ("lstm.peephole", LSTM(peephole=True)),
+    ("lstm.coupled", LSTM(coupled_input_forget=True)),
+    ("lstm.coupled.peephole", LSTM(peephole=True, coupled_input_forget=True)),
+    ("lstm", LSTM(proj_size=3)),
+    ("lstm", LSTM(layer_norm=True)),
+    ("lstm.coupled.peephole", LSTM(peephole=True, coupled_input_forget=True, layer_norm=True)),
+    ("lstm", LSTM(layer_norm=True, proj_size=4)),
+)
+PARAMETERS = (
+    "weight_ih",
+    "weight_hh",
+    "bias_ih",
+    "bias_hh",
+    "weight_hr",
+    "weight_peephole",
+    "gain_ih",
+    "gain_hh",
+    "gain_c",
+    "shift_c",
+)
+
+
+def address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def sequence(tensor: Tensor | None) -> tuple[int, ...]:
+    return (0, 0, 0) if tensor is None else (tensor.data_ptr(), *tensor.stride()[:2])
+
+
+def unwritten(*shape: int, like: Tensor) -> Tensor:
+    return torch.full(shape, torch.nan, dtype=like.dtype)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer, one direction. `zoneout` are shares (T, B, H); c is None where the cell has none."""
+
+    name: str
+    cell: object
+    x: Tensor
+    state: tuple[Tensor, ...]
+    parameters: dict[str, Tensor]
+    lengths: Tensor | None = None
+    reverse: bool = False
+    recurrent: Tensor | None = None
+    zoneout: tuple[Tensor, ...] | None = None
+    every: int = 0
+    threads: int = 1
+
+    @property
+    def sizes(self):
+        T, B, I = self.x.shape
+        H = next(iter(self.parameters.values())).shape[0] // self.cell.gates
+        return T, B, I, H, self.state[0].shape[1]
+
+    def layer(self):
+        *_, I, H, P = self.sizes
+        dtype = str(self.x.dtype).removeprefix("torch.")
+        places = {n: (p.data_ptr(), *p.stride()[:-1]) for n, p in self.parameters.items()}
+        return _cpu.Layer(self.name, dtype, (I, H, P), places)
+
+    def run(self, train=True):
+        """y, every step's c or None, last states; and what backward wants."""
+        T, B, _, H, P = self.sizes
+        layer, has_c = self.layer(), len(self.state) > 1
+        y, last = unwritten(T, B, P, like=self.x), [torch.full_like(s, torch.nan) for s in self.state]
+        c = unwritten(T, B, H, like=self.x) if has_c else None
+        tape = unwritten(T, B, layer.tape, like=self.x) if train and layer.tape and not self.every else None
+        kept = unwritten(-(-T // self.every), B, H, like=self.x) if train and self.every and has_c else None
+        lasts = [address(last[0]), address(last[1]) if has_c else 0]
+        numbers = [*self.head(), *sequence(y), *sequence(c), *lasts, address(tape), address(kept)]
+        self.call(_cpu.forward, [layer], [numbers])
+        return (y, *((c,) if has_c else ()), *last), (tape, kept)
+
+    def gradients(self, y, tape, kept, dy, d_last, d_c=None):
+        """dx, those of the first state and of the parameters by name."""
+        layer, has_c = self.layer(), len(self.state) > 1
+        dx = torch.full(self.x.shape, torch.nan, dtype=self.x.dtype)
+        d_first = [torch.full_like(s, torch.nan) for s in self.state]
+        d = {name: torch.full_like(p, torch.nan) for name, p in self.parameters.items()}
+        numbers = [*self.head(), *sequence(y), address(tape), address(kept), *sequence(dy), *sequence(d_c)]
+        numbers += [address(d_last[0]), address(d_last[1]) if has_c else 0, address(dx)]
+        numbers += [address(d_first[0]), address(d_first[1]) if has_c else 0]
+        numbers += [address(d.get(name)) for name in PARAMETERS]
+        self.call(_cpu.backward, [layer], [numbers])
+        return {"x": dx, **{f"state{m}": s for m, s in enumerate(d_first)}, **d}
+
+    def head(self):
+        zoneout = [*(self.zoneout or ()), None, None][:2]
+        first = [address(self.state[0]), address(self.state[1]) if len(self.state) > 1 else 0]
+        return [*first, *sequence(self.recurrent), *sequence(zoneout[0]), *sequence(zoneout[1])]
+
+    def call(self, function, layers, numbers):
+        sizes = (self.x.shape[0], self.x.shape[1])
+        function(
+            layers,
+            [self.reverse],
+            self.threads,
+            self.every,
+            sizes,
+            address(self.lengths),
+            sequence(self.x),
+            numbers,
+        )
+
+    def reference(self):
+        """The same through the cell's own equations, in whatever dtype the case has."""
+        zoneout = None
+        if self.zoneout is not None:
+            zoneout = tuple(
+                z.bool() if set(z.unique().tolist()) <= {0, 1} else z[0, 0, 0].item() for z in self.zoneout
+            )
+        masks = Masks(self.recurrent, zoneout)
+        return unroll(
+            Call(self.cell, self.x, self.state, self.parameters, self.lengths, masks, self.reverse, True)
+        )
+
+    def leaves(self):
+        """A copy whose tensors want gradients."""
+        return replace(
+            self,
+            x=self.x.clone().requires_grad_(),
+            state=tuple(s.clone().requires_grad_() for s in self.state),
+            parameters={n: p.clone().requires_grad_() for n, p in self.parameters.items()},
+        )
+
+
+def draw(name, cell, seed, sizes=None, dtype=torch.float64, plain=False, **changes):
+    """A random case. Sizes lie around the widths of vectors and panels unless given as (T, B, I, H)."""
+    choice, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    T, B, I, H = sizes or (
+        choice.randint(1, 9),
+        choice.randint(1, 9),
+        choice.randint(1, 40),
+        choice.randint(5, 70),
+    )
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    widths = cell.state_sizes(H)
+    case = Case(
+        name,
+        cell,
+        normal(T, B, I),
+        tuple(normal(B, n) for n in widths),
+        {n: normal(*s) * 0.4 for n, s in cell.shapes(I, H, plain or choice.random() < 0.8).items()},
+        lengths=torch.tensor([choice.randint(0, T) for _ in range(B)]) if choice.random() < 0.5 else None,
+        reverse=choice.random() < 0.5,
+    )
+    if not plain:
+        if choice.random() < 0.3:
+            kept = torch.rand(T, B, widths[0], generator=generator) > 0.3
+            case = replace(case, recurrent=kept.to(dtype) / 0.7)
+        if choice.random() < 0.5:
+            masks = tuple((torch.rand(T, B, n, generator=generator) < 0.4).to(dtype) for n in widths)
+            rates = tuple(torch.full((1, 1, n), 0.3, dtype=dtype).expand(T, B, n) for n in widths)
+            case = replace(case, zoneout=choice.choice([masks, rates]))
+        case = replace(case, every=choice.choice([0, 0, 1, 3]), threads=choice.choice([1, 2]))
+    return replace(case, **changes)
