@@ -1,6 +1,8 @@
 """The linear operator: its order, its laws bit by bit, float64 oracles, its packed weights."""
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -133,6 +135,22 @@ def test_subnormal_numbers_are_kept():
     y = linear(torch.full((1, 2), 1e-30), torch.full((1, 2), 1e-10))
     torch.set_flush_denormal(False)
     assert y.item() == pytest.approx(2e-40, rel=1e-5)
+
+
+def test_subnormal_numbers_are_kept_on_threads_that_torch_made_while_it_flushed():
+    program = """if True:
+        import torch
+        torch.set_num_threads(2)
+        torch.set_flush_denormal(True)
+        torch.randn(1000, 1000).exp()  # torch's team is made now
+        torch.set_flush_denormal(False)
+        from unrolled import nn
+        nn.LSTM(4, 4)(torch.randn(2, 3, 4))  # the kernels run on torch's team now
+        x, weight = torch.full((512, 256), 1e-30), torch.full((512, 256), 1e-10)
+        for _ in range(50):  # which thread takes which part is left to chance
+            assert nn.functional.linear(x, weight).all()
+    """
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_packed_weight_is_kept_until_the_weight_changes():
