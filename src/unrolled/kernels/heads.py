@@ -14,6 +14,7 @@ if dispatch.MISSING is None:
     from unrolled.kernels import _cpu
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+_kernels: dict[tuple[str, torch.dtype], Any] = {}
 LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
 
 
@@ -57,7 +58,10 @@ def check(name: str, tensor: Tensor, shape: tuple[int, ...], like: Tensor) -> No
 
 def kernel(name: str, like: Tensor) -> Any:
     """The compiled function of that name for the dtype of `like`."""
-    return getattr(_cpu, f"{name}_{DTYPES[like.dtype]}")
+    found = _kernels.get((name, like.dtype))
+    if found is None:
+        found = _kernels[name, like.dtype] = getattr(_cpu, f"{name}_{DTYPES[like.dtype]}")
+    return found
 
 
 def flat(tensor: Tensor) -> Tensor:

@@ -32,11 +32,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return y if x2 is x else y.squeeze(0)
 
 
-def _pack(weight: Tensor, isa: str) -> Tensor:
+def _pack(weight: Tensor, isa: str, old: Tensor | None) -> Tensor:
     """In the layout of an instruction set, which is the one in use."""
     weight = flat(weight)
     O, I = weight.shape
-    packed = weight.new_empty(kernel("packed_size", weight)(I, O))
+    packed = weight.new_empty(kernel("packed_size", weight)(I, O)) if old is None else old
     kernel("pack", weight)(torch.get_num_threads(), I, O, place(weight), packed.data_ptr())
     return packed
 
@@ -50,14 +50,13 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[int, 
         raise ValueError(
             f"wanted x (..., I) and weight (O, I), got {tuple(x.shape)} and {tuple(weight.shape)}"
         )
-    *leading, features = x.shape
     O, I = weight.shape
-    if features != I:
-        raise ValueError(f"x has {features} features; weight {tuple(weight.shape)} reads {I}")
-    check("weight", weight, (O, I), x)
+    if x.shape[-1] != I:
+        raise ValueError(f"x has {x.shape[-1]} features; weight {tuple(weight.shape)} reads {I}")
+    check("weight", weight, weight.shape, x)
     if bias is not None:
         check("bias", bias, (O,), x)
-    return (*leading, O)
+    return (*x.shape[:-1], O)
 
 
 # Formulas, as transforms.py wants them. The form of `linear` is "b" with a bias, that of its gradient the
@@ -72,7 +71,7 @@ def _run(form: str, tensors: Sequence[Tensor]) -> Tensors:
     (y,) = _fake(form, tensors)
     x, weight = flat(tensors[0]), tensors[1]
     bias = flat(tensors[2]) if len(tensors) > 2 else None
-    packed = packed_weights.get([weight], _cpu.isa())
+    packed = packed_weights.get(weight, _cpu.isa())
     address = 0 if bias is None else bias.data_ptr()
     O, I = weight.shape
     kernel("linear", x)(
