@@ -6,6 +6,8 @@
    it front to back. README.md draws it. */
 #pragma once
 
+#include <utility>
+
 #include "buffer.h"
 #include "vec.h"
 #include "weights.h"
@@ -173,17 +175,38 @@ Packed<Real> pack(const Real* const* rows, Index depth, Index columns, Real* to)
   return {to, depth, columns};
 }
 
-/* The whole of b, whose columns are these rows. Their cache lines are read whole: sixteen k at a time. */
+/* Exchanges the lanes of v[i] and v[i + step] whose number has the bit `step`, and goes on with half of it:
+   at the end lane j of v[i] is lane i of v[j]. */
+template <class Real, int step, int... lane>
+inline void transpose(Vec<Real>* v, std::integer_sequence<int, lane...> all) {
+  if constexpr (step > 0) {
+    constexpr int width = lanes<Real>;
+#pragma GCC unroll 16
+    for (int i = 0; i < width; ++i)
+      if (!(i & step)) {
+        const Vec<Real> a = v[i], b = v[i + step];
+        v[i] = __builtin_shufflevector(a, b, (lane & step ? width + lane - step : lane)...);
+        v[i + step] = __builtin_shufflevector(a, b, (lane & step ? width + lane : lane + step)...);
+      }
+    transpose<Real, step / 2>(v, all);
+  }
+}
+
+/* The whole of b, whose columns are these rows: square by square. */
 template <class Real>
 Packed<Real> pack_transposed(const Real* const* rows, Index depth, Index columns, Real* to) {
-  constexpr Index stretch = 16, width = panel_columns<Real>;
-  for (Index column = 0; column < columns; column += width) {
-    Real* panel = to + column * depth;
-    const Index here = minimum(width, columns - column);
-    for (Index from = 0; from < depth; from += stretch)
+  constexpr Index width = lanes<Real>, wide = panel_columns<Real>;
+  for (Index column = 0; column < divide_up(columns, wide) * wide; column += width) {
+    Real* panel = to + column / wide * wide * depth + column % wide;
+    for (Index k = 0; k < depth; k += width) {
+      const Index count = minimum(width, depth - k);
+      Vec<Real> square[width];
       for (Index j = 0; j < width; ++j)
-        for (Index k = from; k < minimum(from + stretch, depth); ++k)
-          panel[k * width + j] = j < here ? rows[column + j][k] : Real(0);
+        square[j] = column + j < columns ? load(rows[column + j] + k, count) : Vec<Real>{};
+      transpose<Real, width / 2>(square, std::make_integer_sequence<int, width>{});
+      for (Index j = 0; j < count; ++j)
+        store(panel + (k + j) * wide, square[j]);
+    }
   }
   return {to, depth, columns};
 }
