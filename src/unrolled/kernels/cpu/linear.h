@@ -8,7 +8,6 @@
 #include "heads.h"
 #include "outer.h"
 #include "rows.h"
-#include "transpose.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -33,22 +32,14 @@ void share_grid(Index rows, Index columns, Index unit, Index threads, const Body
   });
 }
 
-/* Panels of Wᵀ for W (out, in), a square of lanes at a time. */
+/* Panels of Wᵀ for W (out, in). */
 template <class Real>
 void pack_weight(Matrix<const Real> weight, Index in, Index out, Real* to, Index threads) {
-  constexpr Index width = lanes<Real>;
-  share_out(out, width, threads_worth(in * out, threads), [&](Index first, Index end) {
-    for (Index j = first; j < divide_up(end, width) * width; j += width) {
-      Real* panel = to + j / panel_columns<Real> * panel_columns<Real> * in + j % panel_columns<Real>;
-      over_units<Real>(0, in, [&](Index k, Index depth) {
-        Vec<Real> square[width];
-        for (Index i = 0; i < width; ++i)
-          square[i] = j + i < out ? load(at(weight, j + i) + k, depth) : Vec<Real>{};
-        transpose<Real>(square);
-        for (Index i = 0; i < depth; ++i)
-          store(panel + (k + i) * panel_columns<Real>, square[i]);
-      });
-    }
+  share_out(out, panel_columns<Real>, threads_worth(in * out, threads), [&](Index first, Index end) {
+    const Buffer<const Real*> rows(end - first);
+    for (Index j = first; j < end; ++j)
+      rows.data()[j - first] = at(weight, j);
+    pack_transposed(rows.data(), in, end - first, to + first * in);
   });
 }
 
