@@ -60,17 +60,36 @@ def test_values_and_every_gradient_match_float64(isa, dtype, R, I, O):
     assert_close(d_bias, dy_.sum(0), R + 2)
 
 
-def test_the_order_is_the_bias_then_the_columns_of_x(isa):
-    """One chain of float32 fused multiply-adds, each done in float64 and rounded once more; dx from zero."""
-    x, weight, bias, dy = drawn(5, 300, 37)
-    y = bias.expand(5, 37)
-    for k in range(300):
-        y = (x[:, k : k + 1].double() * weight[:, k].double() + y.double()).float()
-    assert torch.equal(linear(x, weight, bias), y)
-    dx = torch.zeros(5, 300)
-    for o in range(37):
-        dx = (dy[:, o : o + 1].double() * weight[o].double() + dx.double()).float()
-    assert torch.equal(gradients(x, weight, bias, dy)[0], dx)
+def in_stretches(start, terms):
+    """The sum over pairs of factors: float32 chains of 256 fused multiply-adds, each done in float64 and rounded
+    once more, added in order."""
+    sums = []
+    for first in range(0, len(terms), 256):
+        z = torch.zeros_like(start) if first else start
+        for a, b in terms[first : first + 256]:
+            z = (a.double() * b.double() + z.double()).float()
+        sums.append(z)
+    return sum(sums[1:], sums[0])
+
+
+def test_the_order_is_the_bias_then_the_columns_in_stretches(isa):
+    x, weight, bias, dy = drawn(5, 600, 37)
+    terms = [(x[:, k : k + 1], weight[:, k]) for k in range(600)]
+    assert torch.equal(linear(x, weight, bias), in_stretches(bias.expand(5, 37), terms))
+    x, weight, bias, dy = drawn(5, 30, 300)
+    terms = [(dy[:, o : o + 1], weight[o]) for o in range(300)]
+    assert torch.equal(gradients(x, weight, bias, dy)[0], in_stretches(torch.zeros(5, 30), terms))
+
+
+@pytest.mark.parametrize("I", [10, 100, 1000, 10_007])
+def test_rounding_is_at_most_twice_torchs(I):
+    x, weight, _, _ = drawn(64, I, 300)
+    exact = x.double() @ weight.double().T
+    ours, theirs = (
+        (function(x, weight).double() - exact).square().mean().sqrt()
+        for function in (linear, torch.nn.functional.linear)
+    )
+    assert ours <= 2 * theirs
 
 
 def test_a_row_is_the_same_in_any_batch_and_order():

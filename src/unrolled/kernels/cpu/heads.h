@@ -11,7 +11,9 @@
 
 namespace unrolled {
 
-/* y = x Wᵀ + b: element (r, j) is one chain of fused multiply-adds over x's columns, beginning at b[j]. */
+/* y = x Wᵀ + b. x's columns are taken in stretches of 256: element (r, j) of y is a chain of fused
+   multiply-adds over the first, beginning at b[j], and chains from zero over the others are added in order.
+ */
 template <class Real>
 struct Linear {
   Index rows, in, out;
@@ -21,7 +23,7 @@ struct Linear {
   Matrix<Real> y;       // (R, out), out
 };
 
-/* dx = dy W, a chain over dy's columns from zero; dW = dyᵀ x; db = dyᵀ 1. Null: not wanted. */
+/* dx = dy W, in stretches of dy's columns from zero; dW = dyᵀ x; db = dyᵀ 1. Null: not wanted. */
 template <class Real>
 struct LinearBackward {
   Index rows, in, out;

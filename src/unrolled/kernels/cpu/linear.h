@@ -1,8 +1,8 @@
 /* Linear layers of any width, forward and backward, over packed weights (gemm.h).
 
-   Work is dealt out by strips of rows and, where rows are few, by columns too. Deep products are done in
-   stretches of k, so that the panels in use stay in the cache; a chain that is stored between two stretches
-   gives the bits of the unbroken one. */
+   Work is dealt out by strips of rows and, where rows are few, by columns too. Depth is done in stretches of
+   a fixed size: within a stretch one chain of fused multiply-adds, then the stretches' sums are added in
+   order. That is more exact than one long chain, and what is in use stays in the cache. */
 #pragma once
 
 #include "heads.h"
@@ -12,7 +12,7 @@
 namespace unrolled::UNROLLED_ISA {
 
 inline constexpr Index strip_rows = 240;    // whole tiles of 6 and of 3 rows
-inline constexpr Index stretch_depth = 256; // a panel of 64 KiB
+inline constexpr Index stretch_depth = 256; // a panel of 64 KiB; part of the order, so never to be changed
 inline constexpr Index stretch_panels = 4;
 
 /* body(row, rows, column, columns) over all of (rows, columns); columns are cut at multiples of `unit`. */
@@ -32,40 +32,40 @@ void share_grid(Index rows, Index columns, Index unit, Index threads, const Body
   });
 }
 
-/* Panels of Wᵀ for W (out, in). */
+/* Wᵀ for W (out, in), stretch by stretch, each in panels. */
 template <class Real>
 void pack_weight(Matrix<const Real> weight, Index in, Index out, Real* to, Index threads) {
+  const Index width = packed_size<Real>(1, out);
   share_out(out, panel_columns<Real>, threads_worth(in * out, threads), [&](Index first, Index end) {
     const Buffer<const Real*> rows(end - first);
-    for (Index j = first; j < end; ++j)
-      rows.data()[j - first] = at(weight, j);
-    pack_transposed(rows.data(), in, end - first, to + first * in);
+    for (Index k = 0; k < in; k += stretch_depth) {
+      const Index depth = minimum(stretch_depth, in - k);
+      for (Index j = first; j < end; ++j)
+        rows.data()[j - first] = at(weight, j) + k;
+      pack_transposed(rows.data(), depth, end - first, to + k * width + first * depth);
+    }
   });
 }
 
 /* Some rows and columns of y. */
 template <class Real>
 void linear_block(const Linear<Real>& call, Index row, Index rows, Index column, Index columns) {
-  const bool deep = call.in > 2 * stretch_depth && rows >= most_rows;
-  const Index width = deep ? panel_columns<Real> : columns, depth = deep ? stretch_depth : call.in;
   const Real *x[strip_rows], *start[strip_rows];
   Real* y[strip_rows];
-  for (const Index end = column + columns; column < end; column += width) {
-    const Real* panels = call.weight + column * call.in;
-    const Real* bias = call.bias ? call.bias + column : nullptr;
-    Index k = 0;
-    do {
-      for (Index r = 0; r < rows; ++r) {
-        x[r] = at(call.x, row + r) + k;
-        y[r] = at(call.y, row + r) + column;
-        start[r] = k > 0 ? y[r] : bias;
-      }
-      const Packed<Real> b = {panels + k * panel_columns<Real>, minimum(depth, call.in - k),
-                              minimum(width, end - column)};
-      multiply<Real>({rows, x, 1, b, k > 0 || bias ? start : nullptr, y, false});
-      k += depth;
-    } while (k < call.in);
+  const Index width = packed_size<Real>(1, call.out);
+  for (Index r = 0; r < rows; ++r) {
+    y[r] = at(call.y, row + r) + column;
+    start[r] = call.bias ? call.bias + column : nullptr;
   }
+  Index k = 0;
+  do {
+    const Index depth = minimum(stretch_depth, call.in - k);
+    for (Index r = 0; r < rows; ++r)
+      x[r] = at(call.x, row + r) + k;
+    const Packed<Real> b = {call.weight + k * width + column * depth, depth, columns};
+    multiply<Real>({rows, x, 1, b, k == 0 && call.bias ? start : nullptr, y, k > 0});
+    k += stretch_depth;
+  } while (k < call.in);
 }
 
 template <class Real>
@@ -94,8 +94,8 @@ void linear_pull(const LinearBackward<Real>& call, Index row, Index rows, Index 
       dy[r] = at(call.dy, row + r) + k;
       dx[r] = at(call.dx, row + r) + column;
     }
-    multiply<Real>({rows, dy, 1, {panels, depth, columns}, k > 0 ? dx : nullptr, dx, false});
-    k += depth;
+    multiply<Real>({rows, dy, 1, {panels, depth, columns}, nullptr, dx, k > 0});
+    k += stretch_depth;
   } while (k < call.out);
 }
 
