@@ -19,6 +19,10 @@ class TrainingError(UnrolledError):
     """A loss, gradient or weight became NaN or infinite. The message names epoch, step and parameter."""
 
 
+class DisagreementError(UnrolledError):
+    """Two ways to compute the same give different numbers. The message names both and the difference."""
+
+
 class ConfigError(UnrolledError):
     """An option or configuration key is wrong, whatever the files hold."""
 

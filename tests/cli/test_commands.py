@@ -169,16 +169,6 @@ def test_an_interrupt_before_there_is_a_run_promises_nothing(
     assert answer.err == "" and not list(tmp_path.iterdir())
 
 
-def test_kernels_lists_what_runs_each_cell() -> None:
-    answer = unrolled("kernels", "--json")
-    found = json.loads(answer.out)
-    chosen = {(row["cell"], row["device"]): row["backend"] for row in found["table"] if row["chosen"]}
-    assert chosen["elman", "cpu"] == "cpu" and chosen["lstm", "cpu"] == "reference"
-    assert chosen["gru", "cuda"] == "torch"
-    assert found["instruction_sets"][-1] == "portable"
-    assert "elman" in unrolled("kernels").out
-
-
 @pytest.mark.parametrize(
     "command",
     [[], ["train"], ["train", "forecast"], ["evaluate"], ["predict"], ["generate"], ["kernels"], ["demo"]],

@@ -1,85 +1,118 @@
-"""Random asymmetric calls of the Elman kernel, and the float64 reference that they are measured against."""
+"""Random asymmetric calls of the kernels, every cell with its options, and what they are measured by."""
 
 from dataclasses import dataclass, replace
 
 import torch
 
-NAMES = ("x", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
-FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+from tests.cells.cases import CELLS as ALL
+from unrolled.cells import Call, Masks
+from unrolled.kernels import dispatch
+from unrolled.kernels.recurrence import recurrence
+from unrolled.kernels.running import by_reference
+
+CELLS = {name: cell for name, cell in ALL.items() if dispatch.takes("cpu", cell.name, cell.wants)}
 SHAPES = [  # T, B, I, H: odd on purpose, around the widths of vectors and panels; the last is a long one
-    (1, 1, 1, 1),
+    (1, 1, 1, 6),
     (3, 7, 5, 4),
-    (2, 3, 17, 65),
-    (9, 2, 1, 33),
+    (2, 3, 17, 66),
+    (9, 2, 1, 34),
     (4, 5, 70, 16),
-    (5, 13, 3, 31),
-    (19, 1, 9, 129),
-    (151, 4, 3, 129),
+    (5, 13, 3, 30),
+    (19, 1, 9, 130),
+    (41, 4, 3, 42),
 ]
+DIRECTIONS = {"forward": (False,), "backward": (True,), "both": (False, True)}
 
 
 @dataclass(frozen=True)
 class Case:
-    """Tensors of one call, in the operator's order, and its options."""
+    """A call in one direction or both: its tensors in one tuple, and how they make calls again."""
 
-    tensors: tuple[torch.Tensor, ...]
-    lengths: torch.Tensor | None = None
-    nonlinearity: str = "tanh"
-    reverse: bool = False
+    calls: tuple[Call, ...]
 
-    def run(self, function):
-        y, h_last = function(
-            *self.tensors, lengths=self.lengths, nonlinearity=self.nonlinearity, reverse=self.reverse
-        )
-        return y, h_last
+    @property
+    def tensors(self):
+        """x, then the states and the parameters of each direction."""
+        own = [t for call in self.calls for t in (*call.state, *call.parameters.values())]
+        return (self.calls[0].x, *own)
 
-    def gradients(self, function, dy, dh_last):
-        """Of every tensor, in the operator's order."""
-        leaves = [t.detach().clone().requires_grad_() for t in self.tensors]
-        outputs = replace(self, tensors=tuple(leaves)).run(function)
-        return torch.autograd.grad(outputs, leaves, (dy.to(outputs[0]), dh_last.to(outputs[0])))
+    @property
+    def names(self):
+        own = [n for call in self.calls for n in (*call.cell.states, *call.parameters)]
+        return ("x", *own)
+
+    def with_tensors(self, tensors):
+        x, *rest = tensors
+        rest, calls = iter(rest), []
+        for call in self.calls:
+            state = tuple(next(rest) for _ in call.state)
+            parameters = {name: next(rest) for name in call.parameters}
+            calls.append(call._replace(x=x, state=state, parameters=parameters))
+        return replace(self, calls=tuple(calls))
+
+    def change(self, **fields):
+        return replace(self, calls=tuple(call._replace(**fields) for call in self.calls))
+
+    def run(self, function=recurrence):
+        """Every output: y, the last states, every step's."""
+        result = function(self.calls)
+        return [result.y, *result.last, *(result.states or ())]
+
+    def leaves(self):
+        return [t.detach().clone().requires_grad_() for t in self.tensors]
+
+    def gradients(self, cotangents, function=recurrence):
+        """Of every tensor, in order."""
+        leaves = self.leaves()
+        outputs = self.with_tensors(leaves).run(function)
+        given = [c.to(o) for c, o in zip(cotangents, outputs, strict=True)]
+        return torch.autograd.grad(outputs, leaves, given)
 
     def double(self):
-        return replace(self, tensors=tuple(t.double() for t in self.tensors))
+        return self.with_tensors([t.double() for t in self.tensors]).change(
+            masks=Masks(*(_double(mask) for mask in self.calls[0].masks))
+        )
 
 
-def random_tensors(generator, T, B, I, H, dtype):
-    """Weights of the size that torch.nn draws, so that states neither vanish nor saturate."""
+def _double(mask):
+    if isinstance(mask, tuple):
+        return tuple(_double(m) for m in mask)
+    return mask.double() if isinstance(mask, torch.Tensor) and mask.is_floating_point() else mask
+
+
+def random_case(
+    cell, T, B, I, H, dtype, *, reverse=(False,), ragged=False, masked=False, bias=True, seed=0, **fields
+):
+    """`ragged`: random lengths of which one at least is T and, with two rows or more, one is 0.
+
+    `masked`: dropout of h and zoneout, of all states at random but of the last at a rate.
+    """
+    generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape, scale=1.0):
         return torch.randn(shape, generator=generator, dtype=torch.float64).mul(scale).to(dtype)
 
-    scale = H**-0.5
-    weights = normal(H, I, scale=scale), normal(H, H, scale=scale)
-    return (normal(T, B, I), normal(B, H), *weights, normal(H, scale=scale), normal(H, scale=scale))
-
-
-def random_case(T, B, I, H, dtype, *, ragged=False, seed=0, **options):
-    """`ragged`: random lengths of which one at least is T and, with two rows or more, one is 0."""
-    generator = torch.Generator().manual_seed(seed)
-    tensors = random_tensors(generator, T, B, I, H, dtype)
-    lengths = None
+    lengths, masks, widths = None, Masks(), cell.state_sizes(H)
     if ragged:
         lengths = torch.randint(0, T + 1, (B,), generator=generator)
         lengths[0] = 0
         lengths[B // 2] = T
-    return Case(tensors, lengths, **options)
+    if masked:
+        dropout = torch.rand(T, B, widths[0], generator=generator).gt(0.3).to(dtype) / 0.7
+        kept = [torch.rand(T, B, width, generator=generator) < 0.3 for width in widths[:-1]]
+        masks = Masks(dropout, (*kept, 0.25))
+    x, calls = normal(T, B, I), []
+    for back in reverse:
+        state = tuple(normal(B, width) for width in widths)
+        shapes = cell.shapes(I, H, bias)
+        parameters = {name: normal(*shape, scale=H**-0.5) for name, shape in shapes.items()}
+        calls.append(Call(cell, x, state, parameters, lengths, masks, back, True, **fields))
+    return Case(tuple(calls))
 
 
-def reference(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, *, lengths, nonlinearity, reverse):
-    """Row by row, step by step, in the tensors' own dtype."""
-    f = FUNCTIONS[nonlinearity]
-    T, B, _ = x.shape
-    rows, last = [], []
-    for b in range(B):
-        length = T if lengths is None else int(lengths[b])
-        h, states = h0[b], [torch.zeros_like(h0[b])] * T
-        for t in reversed(range(length)) if reverse else range(length):
-            h = f(weight_ih @ x[t, b] + bias_ih + weight_hh @ h + bias_hh)
-            states[t] = h
-        rows.append(torch.stack(states))
-        last.append(h)
-    return torch.stack(rows, 1), torch.stack(last)
+def reference(calls):
+    """The equations of cells/, step by step, in the tensors' own dtype."""
+    return by_reference(calls)
 
 
 def assert_close(got, want, terms, name=""):

@@ -1,14 +1,16 @@
 """The table of backends: a named one runs or raises, an automatic choice can be asked for."""
 
+import copy
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from unrolled.kernels import dispatch
-from unrolled.kernels.elman import DTYPES, NONLINEARITIES, supports
-from unrolled.nn import GRU, LSTM, RNN
+from tests.cells.cases import CELLS
+from unrolled import cells
+from unrolled.kernels import dispatch, running
+from unrolled.nn import GRU, LSTM, RNN, Recurrent
 
 PLAIN = frozenset({"tanh"})
 compiled = pytest.mark.skipif(dispatch.MISSING is not None, reason="the compiled kernels are missing")
@@ -30,7 +32,11 @@ def test_the_elman_cell_runs_compiled_on_a_cpu(dtype):
 @pytest.mark.parametrize(
     "call, chosen",
     [
-        (("lstm", "cpu", "float32"), "reference"),
+        (("lstm", "cpu", "float32"), "cpu"),
+        (("lstm", "cpu", "float32", frozenset({"cells_per_block"})), "cpu"),
+        (("lstm", "cpu", "float32", cells.LSTM(cells_per_block=2, peephole=True).wants), "reference"),
+        (("gru", "cpu", "float64", frozenset({"reset_after=False", "layer_norm", "zoneout"})), "cpu"),
+        (("gru", "cpu", "float64", frozenset({"forward-mode derivatives"})), "reference"),
         (("lstm", "cuda", "float16", frozenset({"proj_size", "lengths"})), "torch"),
         (("lstm", "cuda", "float32", frozenset({"peephole"})), "reference"),
         (("lstm", "cuda", "float32", frozenset({"states"})), "reference"),
@@ -40,7 +46,8 @@ def test_the_elman_cell_runs_compiled_on_a_cpu(dtype):
         (("elman", "cuda", "float32", frozenset({"sigmoid"})), "reference"),
         (("elman", "cpu", "bfloat16", PLAIN), "reference"),
         (("elman", "mps", "float32", PLAIN), "reference"),
-        (("elman", "cpu", "float32", PLAIN | {"zoneout"}), "reference"),
+        (("elman", "cpu", "float32", PLAIN | {"zoneout", "keep_every"}), "cpu"),
+        (("elman", "cpu", "float32", frozenset({"softsign"})), "reference"),
     ],
 )
 def test_the_automatic_choice(call, chosen):
@@ -50,7 +57,7 @@ def test_the_automatic_choice(call, chosen):
 def test_every_reason_is_given_in_words():
     call = ("lstm", "meta", "int8", frozenset({"peephole", "zoneout"}))
     rows = backends(*call)
-    assert rows["cpu"].reason == "has no kernel for lstm"
+    assert rows["cpu"].reason == "runs on cpu, not on meta"
     assert rows["torch"].reason == "runs on cpu and cuda, not on meta"
     assert backends("lstm", "cpu", "int8")["torch"].reason == (
         "computes in bfloat16, float16, float32, float64, not in int8"
@@ -60,13 +67,28 @@ def test_every_reason_is_given_in_words():
 
 
 @compiled
-@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "sigmoid", "softsign"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_table_and_the_kernel_agree(nonlinearity, dtype):
-    name = str(dtype).removeprefix("torch.")
-    row = backends("elman", "cpu", name, frozenset({nonlinearity}))["cpu"]
-    assert row.available == (supports("cpu", dtype, nonlinearity) is None)
-    assert set(DTYPES.values()) == dispatch.FLOATS and len(NONLINEARITIES) == 3
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_table_and_the_kernels_agree(cell):
+    """What the table takes runs; what it does not, the kernels do not know."""
+    from unrolled.kernels.packed import DTYPES
+
+    assert set(DTYPES.values()) == dispatch.FLOATS
+    cell = CELLS[cell]
+    layer = Recurrent(cell, 3, 6, dtype=torch.float64, backend="cpu")
+    x = torch.randn(4, 2, 3, dtype=torch.float64)
+    if dispatch.takes("cpu", cell.name, cell.wants):
+        found, wanted = layer(x)[0], Recurrent.forward(reference_twin(layer), x)[0]
+        torch.testing.assert_close(found, wanted)
+    else:
+        assert "cells_per_block" in cell.wants
+        with pytest.raises(ValueError, match="does not compute cells_per_block with"):
+            layer(x)
+
+
+def reference_twin(layer):
+    twin = copy.deepcopy(layer)
+    twin.backend = "reference"
+    return twin
 
 
 X = torch.randn(4, 2, 3)
@@ -75,7 +97,12 @@ X = torch.randn(4, 2, 3)
 @pytest.mark.parametrize(
     "layer, call, reason",
     [
-        (LSTM(3, 5, backend="cpu"), {}, "backend='cpu'.*lstm.*no kernel"),
+        (
+            LSTM(3, 6, cells_per_block=2, peephole=True, backend="cpu"),
+            {},
+            "backend='cpu'.*lstm.*does not compute cells_per_block with peephole",
+        ),
+        (GRU(3, 5, dtype=torch.bfloat16, backend="cpu"), {}, "computes in float32, float64, not in bfloat16"),
         (LSTM(3, 5, peephole=True, backend="torch"), {}, "backend='torch'.*lstm.*peephole"),
         (GRU(3, 5, zoneout=0.1, backend="torch"), {}, "zoneout"),
         (LSTM(3, 5, backend="torch"), {"return_states": True}, "states"),
@@ -83,11 +110,11 @@ X = torch.randn(4, 2, 3)
 )
 def test_a_named_backend_that_cannot_raises_with_the_reason(layer, call, reason):
     with pytest.raises(ValueError, match=reason):
-        layer(X, **call)
+        layer(X.to(layer.like().dtype), **call)
 
 
 def test_the_environment_names_a_backend_and_the_layer_goes_before_it(monkeypatch):
-    layer = LSTM(3, 5)
+    layer = LSTM(3, 6, cells_per_block=2, layer_norm=True)
     monkeypatch.setenv("UNROLLED_BACKEND", "cpu")
     with pytest.raises(ValueError, match="UNROLLED_BACKEND='cpu' cannot run this lstm"):
         layer(X)
@@ -103,11 +130,11 @@ def test_the_environment_names_a_backend_and_the_layer_goes_before_it(monkeypatc
 
 def test_a_named_backend_is_the_one_that_runs(monkeypatch):
     ran = []
-    rows = [
-        row._replace(run=lambda call, row=row: ran.append(row.backend) or row.run(call))
-        for row in dispatch.TABLE
-    ]
-    monkeypatch.setattr(dispatch, "TABLE", rows)
+    recording = {
+        name: lambda calls, name=name, run=run: ran.extend([name] * len(calls)) or run(calls)
+        for name, run in running.RUNNERS.items()
+    }
+    monkeypatch.setattr(running, "RUNNERS", recording)
     for backend in ("reference", "torch", *(["cpu"] if dispatch.MISSING is None else [])):
         ran.clear()
         RNN(3, 5, 2, bidirectional=True, backend=backend)(X)

@@ -1,130 +1,158 @@
-"""The Elman operators under autograd twice, torch.func, vmap, compile, export and torch's own check."""
-
-from dataclasses import replace
+"""The operators under autograd twice, torch.func, vmap, compile, export and torch's own check."""
 
 import pytest
 import torch
 import torch._dynamo.testing
 
-from unrolled.kernels.elman import elman
+from unrolled.kernels import form as forms
+from unrolled.kernels.form import Form, Request
+from unrolled.kernels.recurrence import recurrence
 
-from .cases import FUNCTIONS, Case, assert_close, assert_same_bits, random_case, reference
+from .cases import CELLS, DIRECTIONS, assert_close, assert_same_bits, random_case, reference
 
-SIZES = 4, 3, 2, 5  # T, B, I, H
-SMOOTH = ["tanh", "sigmoid"]  # finite differences want no kinks
-
-
-def small(**options):
-    return random_case(*SIZES, torch.float64, **options)
-
-
-def loss(*tensors):
-    y, h_last = elman(*tensors)
-    return (y**3).sum() + h_last.sin().sum()
+SIZES = 4, 3, 2, 6  # T, B, I, H
+SMOOTH = [name for name in CELLS if name != "relu"]  # finite differences want no kinks
+SOME = ["sigmoid", "gru reset before", "lstm projected", "lstm coupled, peephole"]
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("ragged", [False, True])
-@pytest.mark.parametrize("nonlinearity", SMOOTH)
-def test_first_and_second_derivatives_match_differences(nonlinearity, ragged, reverse):
-    case = small(ragged=ragged, nonlinearity=nonlinearity, reverse=reverse)
-
-    def run(*tensors):
-        return replace(case, tensors=tensors).run(elman)
-
-    leaves = [t.requires_grad_() for t in case.tensors]
-    assert torch.autograd.gradcheck(run, leaves)
-    assert torch.autograd.gradgradcheck(run, leaves)
+def small(cell, **options):
+    return random_case(CELLS[cell], *SIZES, torch.float64, **options)
 
 
-@pytest.mark.parametrize("nonlinearity", FUNCTIONS)
-def test_second_and_third_derivatives_match_the_reference(nonlinearity):
-    case = small(ragged=True, nonlinearity=nonlinearity)
+def loss(case):
+    def of(*tensors):
+        return sum((o**3).sum() + o.sin().sum() for o in case.with_tensors(tensors).run())
+
+    return of
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("cell", SMOOTH)
+def test_first_derivatives_match_differences(cell, direction):
+    case = small(cell, ragged=True, masked=True, reverse=DIRECTIONS[direction])
+    leaves = case.leaves()
+    assert torch.autograd.gradcheck(lambda *t: tuple(case.with_tensors(t).run()), leaves, fast_mode=True)
+
+
+@pytest.mark.parametrize("cell", SMOOTH)
+def test_second_derivatives_match_differences(cell):
+    case = random_case(
+        CELLS[cell], 2, 2, 2, 6, torch.float64, ragged=True, masked=True, reverse=(False, True)
+    )
+    leaves = case.leaves()
+    assert torch.autograd.gradgradcheck(lambda *t: tuple(case.with_tensors(t).run()), leaves, fast_mode=True)
+
+
+@pytest.mark.parametrize("cell", ["relu", *SOME])
+def test_second_and_third_derivatives_match_the_reference(cell):
+    case = small(cell, ragged=True)
 
     def deeper(function, times):
-        leaves = [t.detach().clone().requires_grad_() for t in case.tensors]
-        y, h_last = replace(case, tensors=tuple(leaves)).run(function)
-        value = (y**3).sum() + h_last.sin().sum()
+        leaves = case.leaves()
+        value = sum((o**3).sum() + o.sin().sum() for o in case.with_tensors(leaves).run(function))
         for _ in range(times):
             gradients = torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)
             value = sum((g**2).sum() for g in gradients if g is not None)
         return torch.autograd.grad(value, leaves)
 
     for times in (1, 2):
-        for got, want in zip(deeper(elman, times), deeper(reference, times), strict=True):
-            assert_close(got, want, 1000)  # some hundred operations on either side
+        for got, want in zip(deeper(recurrence, times), deeper(reference, times), strict=True):
+            assert_close(got, want, 4000)  # some thousand operations on either side
 
 
-def test_second_derivative_without_biases_and_of_one_tensor():
-    x, h0, weight_ih, weight_hh, *_ = small().tensors
-
-    def run(x):
-        return elman(x, h0, weight_ih, weight_hh)
-
+def test_second_derivative_of_one_tensor_without_biases():
+    case = small("gru", bias=False)
+    x, *rest = case.tensors
+    run = lambda x: case.with_tensors([x, *rest]).run()[0]  # noqa: E731
     assert torch.autograd.gradgradcheck(run, [x.requires_grad_()])
 
 
-def test_torch_func_gives_the_gradients_of_autograd():
-    case = small()
-    got = torch.func.grad(loss, argnums=tuple(range(6)))(*case.tensors)
-    leaves = [t.requires_grad_() for t in case.tensors]
-    assert_same_bits(got, torch.autograd.grad(loss(*leaves), leaves))
+@pytest.mark.parametrize("cell", CELLS)
+def test_torch_func_gives_the_gradients_of_autograd(cell):
+    case = small(cell, ragged=True, reverse=(False, True))
+    n = len(case.tensors)
+    got = torch.func.grad(loss(case), argnums=tuple(range(n)))(*case.tensors)
+    leaves = case.leaves()
+    assert_same_bits(got, torch.autograd.grad(loss(case)(*leaves), leaves))
 
 
 def test_hessian_through_torch_func_is_symmetric():
-    x, *rest = small().tensors
-    hessian = torch.func.jacrev(torch.func.jacrev(lambda x: loss(x, *rest)))(x)
+    case = small("lstm")
+    x, *rest = case.tensors
+    hessian = torch.func.jacrev(torch.func.jacrev(lambda x: loss(case)(x, *rest)))(x)
     hessian = hessian.reshape(x.numel(), x.numel())
     assert hessian.abs().max() > 0.01
     assert_close(hessian, hessian.T, 100)
 
 
-def test_gradients_for_each_example():
-    calls = [random_case(*SIZES, torch.float64, seed=n).tensors for n in range(3)]
-    weights = calls[0][2:]
-    x, h0 = (torch.stack([c[k] for c in calls]) for k in (0, 1))
-    gradient = torch.func.grad(loss, argnums=(0, 2, 3, 4))
-    got = torch.func.vmap(gradient, in_dims=(0, 0, *[None] * 4))(x, h0, *weights)
-    want = [gradient(*call[:2], *weights) for call in calls]
-    assert_same_bits(got, [torch.stack(parts) for parts in zip(*want, strict=True)])
+@pytest.mark.parametrize("cell", SOME)
+def test_gradients_for_each_example(cell):
+    cases = [small(cell, seed=n, reverse=(False, True)) for n in range(3)]
+    first = cases[0]
+    weights = [name.startswith(("weight", "bias", "gain", "shift")) for name in first.names]
+    arguments = [
+        t if shared else torch.stack([c.tensors[k] for c in cases])
+        for k, (t, shared) in enumerate(zip(first.tensors, weights, strict=True))
+    ]
+    gradient = torch.func.grad(loss(first), argnums=tuple(range(len(weights))))
+    got = torch.func.vmap(gradient, in_dims=tuple(None if shared else 0 for shared in weights))(*arguments)
+    for n in range(3):
+        own = [t if shared else t[n] for t, shared in zip(arguments, weights, strict=True)]
+        assert_same_bits([g[n] for g in got], gradient(*own))
 
 
-@pytest.mark.parametrize("mapped", [(0,), (1,), (0, 1), (0, 6), (2,), (0, 3, 5), (6,)])
+@pytest.mark.parametrize("mapped", [{"x"}, {"h"}, {"x", "h", "lengths"}, {"lengths"}, {"weight_hh", "x"}])
 @pytest.mark.parametrize("dim", [0, -1])
-def test_vmap_equals_calls_one_by_one(mapped, dim):
-    """`mapped`: which of the tensors, lengths the seventh, have the mapped dimension."""
-    cases = [small(ragged=True, seed=n) for n in range(3)]
-    arguments = [(*case.tensors, case.lengths) for case in cases]
+@pytest.mark.parametrize("cell", SOME)
+def test_vmap_equals_calls_one_by_one(cell, mapped, dim):
+    cases = [small(cell, ragged=True, masked=True, seed=n) for n in range(3)]
+    first = cases[0]
+    names = [*first.names, "lengths"]
+    arguments = [(*c.tensors, c.calls[0].lengths) for c in cases]
     stacked = [
-        torch.stack([a[k] for a in arguments], dim) if k in mapped else arguments[0][k] for k in range(7)
+        torch.stack([a[k] for a in arguments], dim) if name in mapped else arguments[0][k]
+        for k, name in enumerate(names)
     ]
 
     def run(*tensors):
-        return Case(tensors[:6], tensors[6]).run(elman)
+        return tuple(first.with_tensors(tensors[:-1]).change(lengths=tensors[-1]).run())
 
-    dims = tuple(dim if k in mapped else None for k in range(7))
+    dims = tuple(dim if name in mapped else None for name in names)
     got = torch.func.vmap(run, in_dims=dims)(*stacked)
-    calls = [run(*(arguments[n if k in mapped else 0][k] for k in range(7))) for n in range(3)]
+    own = [[arguments[n if name in mapped else 0][k] for k, name in enumerate(names)] for n in range(3)]
+    calls = [run(*tensors) for tensors in own]
     assert_same_bits(got, [torch.stack(parts) for parts in zip(*calls, strict=True)])
 
 
 def test_forward_mode_is_refused():
-    x, *rest = small().tensors
+    case = small("lstm")
+    x, *rest = case.tensors
     with torch.autograd.forward_ad.dual_level():
-        elman(x, *rest)  # no tensor carries one
+        case.run()  # no tensor carries a tangent
         dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
         with pytest.raises(NotImplementedError, match="no forward-mode derivative"):
-            elman(dual, *rest)
+            case.with_tensors([dual, *rest]).run()
     with pytest.raises(NotImplementedError):
-        torch.func.jvp(lambda x: elman(x, *rest)[0], (x,), (torch.ones_like(x),))
+        torch.func.jvp(lambda x: case.with_tensors([x, *rest]).run()[0], (x,), (torch.ones_like(x),))
 
 
-def test_compiled_without_a_break_at_any_size():
+@torch._dynamo.config.patch(
+    specialize_int=True
+)  # options that are no module's are numbers like T and B otherwise
+@pytest.mark.parametrize("cell", CELLS)
+def test_compiled_without_a_break_at_any_size(cell):
+    torch._dynamo.reset()
     counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
-    compiled = torch.compile(lambda *t: elman(*t)[0] * 2, fullgraph=True, dynamic=True, backend=counter)
-    for sizes in (SIZES, (6, 2, 2, 5), (9, 8, 2, 5)):
-        leaves = [t.requires_grad_() for t in random_case(*sizes, torch.float64).tensors]
-        got, want = compiled(*leaves), elman(*leaves)[0] * 2
+    first = small(cell, ragged=True, reverse=(False, True))
+
+    def run(*tensors):
+        return first.with_tensors(tensors[:-1]).change(lengths=tensors[-1]).run()[0] * 2
+
+    compiled = torch.compile(run, fullgraph=True, dynamic=True, backend=counter)
+    for T, B in ((4, 3), (6, 2), (9, 8)):
+        case = random_case(CELLS[cell], T, B, *SIZES[2:], torch.float64, ragged=True, reverse=(False, True))
+        leaves, lengths = case.leaves(), case.calls[0].lengths
+        got, want = compiled(*leaves, lengths), run(*leaves, lengths)
         assert torch.equal(got, want)
         gradients = (torch.autograd.grad(o.square().sum(), leaves) for o in (got, want))
         assert_same_bits(*gradients)
@@ -134,43 +162,93 @@ def test_compiled_without_a_break_at_any_size():
 class Layer(torch.nn.Module):
     """The operator with weights of its own."""
 
-    def __init__(self, weights):
+    def __init__(self, case):
         super().__init__()
-        self.weights = torch.nn.ParameterList([torch.nn.Parameter(w) for w in weights])
+        self.case, (call,) = case, case.calls
+        self.weights = torch.nn.ParameterDict(call.parameters)
 
-    def forward(self, x, h0, lengths):
-        return elman(x, h0, *self.weights, lengths=lengths, reverse=True)
+    def forward(self, x, state, lengths):
+        return self.case.change(x=x, state=state, lengths=lengths, parameters=dict(self.weights)).run()
 
 
-def test_exported_with_time_and_batch_left_open():
-    x, h0, *weights = small().tensors
-    layer = Layer(weights)
+@pytest.mark.parametrize("cell", SOME)
+def test_exported_with_time_and_batch_left_open(cell):
+    (call,) = small(cell, reverse=(True,)).calls
+    layer = Layer(small(cell, reverse=(True,)))
     T, B = torch.export.Dim("T", max=4096), torch.export.Dim("B", max=4096)
-    shapes = {"x": {0: T, 1: B}, "h0": {0: B}, "lengths": {0: B}}
-    program = torch.export.export(layer, (x, h0, torch.tensor([4, 1, 2])), dynamic_shapes=shapes)
-    names = [str(node.target) for node in program.graph.nodes]
-    assert "unrolled.elman.default" in names
-    for sizes in ((7, 6, 2, 5), (2, 9, 2, 5)):
-        x, h0, *_ = random_case(*sizes, torch.float64).tensors
-        lengths = torch.randint(0, sizes[0] + 1, sizes[1:2])
-        assert_same_bits(program.module()(x, h0, lengths), layer(x, h0, lengths))
+    shapes = {"x": {0: T, 1: B}, "state": tuple({0: B} for _ in call.state), "lengths": {0: B}}
+    arguments = (call.x, call.state, torch.tensor([4, 1, 2]))
+    program = torch.export.export(layer, arguments, dynamic_shapes=shapes)
+    (text,) = [n.args[1] for n in program.graph.nodes if str(n.target) == "unrolled.recurrence.default"]
+    assert forms.decode(text).cell == CELLS[cell] and not forms.decode(text).trace
+    for T, B in ((7, 6), (2, 9)):
+        (call,) = random_case(CELLS[cell], T, B, *SIZES[2:], torch.float64).calls
+        lengths = torch.randint(0, T + 1, (B,))
+        got = program.module()(call.x, call.state, lengths)
+        assert_same_bits(got, layer(call.x, call.state, lengths))
+
+
+def test_an_exported_program_can_be_trained():
+    case = small("lstm")
+    layer = Layer(case)
+    (call,) = case.calls
+    arguments = (call.x, call.state, torch.tensor([4, 1, 2]))
+    program = torch.export.export(layer, arguments).module()
+    gradients = [
+        torch.autograd.grad(sum(o.sum() for o in run(*arguments)), list(run.parameters()))
+        for run in (program, layer)
+    ]
+    assert_same_bits(*gradients)
+
+
+def form_of(case, trace):
+    first = case.calls[0]
+    reverse = tuple(call.reverse for call in case.calls)
+    masks = (
+        ("recurrent", "zoneout_h", "zoneout_c")[: 1 + len(first.state)]
+        if first.masks.recurrent is not None
+        else ()
+    )
+    return Form(
+        first.cell, reverse, tuple(first.parameters), masks, first.lengths is not None, True, trace, 0
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_form_is_its_text(cell):
+    form = form_of(small(cell, ragged=True, reverse=(False, True)), True)
+    assert forms.decode(forms.encode(form)) == form
+    request = Request(form, (True, False), False, True)
+    assert forms.decode_request(forms.encode(request)) == request
 
 
 def test_meta_tensors_get_shapes():
-    tensors = [t.to("meta") for t in small().tensors]
-    y, h_last = torch.ops.unrolled.elman(*tensors, None, "tanh", False)
-    assert y.shape == (4, 3, 5)
-    assert h_last.shape == (3, 5)
+    case = small("lstm projected")
+    tensors = [t.to("meta") for t in case.tensors]
+    y, h, c, every = torch.ops.unrolled.recurrence(tensors, forms.encode(form_of(case, False)))
+    assert [o.shape for o in (y, h, c, every)] == [(4, 3, 3), (3, 3), (3, 6), (4, 3, 6)]
 
 
 @pytest.mark.parametrize("needs_gradient", [False, True])
-@pytest.mark.parametrize("ragged", [False, True])
-def test_torch_checks_the_operators(ragged, needs_gradient):
-    case = small(ragged=ragged, nonlinearity="relu")
+@pytest.mark.parametrize("cell", SOME)
+def test_torch_checks_the_operators(cell, needs_gradient):
+    case = small(cell, reverse=(False, True))
     tensors = [t.requires_grad_(needs_gradient) for t in case.tensors]
-    torch.library.opcheck(torch.ops.unrolled.elman.default, (*tensors, case.lengths, "relu", True))
-    y, h_last = (o.detach() for o in case.run(elman))
-    dy, dh_last = (torch.randn_like(o).requires_grad_(needs_gradient) for o in (y, h_last))
+    form = form_of(case, False)
+    torch.library.opcheck(torch.ops.unrolled.recurrence.default, (tensors, forms.encode(form)))
+    outputs = [o.detach() for o in case.run()]
+    outputs = outputs[: 1 + 2 * form.carried] + outputs[2 + 2 * form.carried :: 2] * form.gives_c
+    given = [torch.randn_like(o).requires_grad_(needs_gradient) for o in outputs]
     for wants in ((True, True), (False, False)):
-        arguments = (*tensors, case.lengths, y, dy, dh_last, "relu", True, *wants)
-        torch.library.opcheck(torch.ops.unrolled.elman_backward.default, arguments)
+        request = Request(form, (True,) * len(given), *wants)
+        arguments = ([*tensors, outputs[0], *given], forms.encode(request))
+        torch.library.opcheck(torch.ops.unrolled.recurrence_backward.default, arguments)
+
+
+def test_wrong_gradients_are_refused_by_the_operator_itself():
+    case = small("tanh")
+    y, h, _ = case.run()
+    request = Request(form_of(case, False)._replace(states=False), (True, True), True, True)
+    for wrong in ((y[..., 1:], y, h), (y, y[:, :2], h), (y, y, h[0])):
+        with pytest.raises(ValueError, match="y or the gradient of an output is"):
+            torch.ops.unrolled.recurrence_backward([*case.tensors, *wrong], forms.encode(request))

@@ -165,6 +165,27 @@ def test_layers_are_their_cells_one_after_another(layer):
     assert torch.equal(y, below)
 
 
+@pytest.mark.parametrize("backend", [None, "reference"])
+@pytest.mark.parametrize("k", [1, 4, 100])
+def test_states_kept_at_every_kth_step_give_the_same_gradients(k, backend):
+    layer = LSTM(3, 4, 2, bidirectional=True, dtype=torch.float64, backend=backend)
+    few = LSTM(3, 4, 2, bidirectional=True, dtype=torch.float64, backend=backend, keep_every=k)
+    few.load_state_dict(layer.state_dict())
+    x, gradients = torch.randn(11, 3, 3, dtype=torch.float64), []
+    for one in (layer, few):
+        y, (h, c) = one(x, lengths=[11, 0, 6])
+        loss = (y**3).sum() + h.sum() + c.sin().sum()
+        gradients.append(torch.autograd.grad(loss, list(one.parameters())))
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b)
+    assert "keep_every" not in repr(layer) and f"keep_every={k}" in repr(few)
+
+
+def test_torch_s_operators_cannot_keep_fewer_states():
+    with pytest.raises(ValueError, match="does not compute keep_every"):
+        LSTM(3, 4, keep_every=2, backend="torch")(torch.randn(5, 2, 3))
+
+
 def test_repr_shows_what_is_not_the_default():
     layer = LSTM(3, 4, bidirectional=True, peephole=True, zoneout=0.1)
     assert repr(layer) == "LSTM(3, 4, peephole=True, bidirectional=True, zoneout=0.1)"
@@ -193,6 +214,7 @@ IMPOSSIBLE = {
     "input_size=0": lambda: RNN(0, 4),
     "hidden_size=0": lambda: RNN(3, 0),
     "num_layers=0": lambda: RNN(3, 4, 0),
+    "keep_every=0": lambda: RNN(3, 4, keep_every=0),
     "backend='gpu'": lambda: RNN(3, 4, backend="gpu"),
 }
 

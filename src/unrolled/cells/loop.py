@@ -44,7 +44,7 @@ class Call(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a call gives, or two, one for each direction: y side by side, states one direction after the other.
+    """What a call gives, or two, one for each direction: y side by side, states one after the other.
 
     Past a row's length y and states are zero, and last is its last valid state.
     """

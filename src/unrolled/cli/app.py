@@ -114,12 +114,56 @@ def generate(
     using.generate(run, prime, length, sample, seed, out, json)
 
 
-@app.command(epilog="Example: unrolled kernels --json")
-def kernels(json: Json = False) -> None:
-    """List what computes each cell on this machine, and why not something else."""
-    from unrolled.cli import using
+@app.command(epilog="Example: unrolled kernels --cell lstm --option peephole --lengths --device cpu")
+def kernels(
+    cell: Annotated[str | None, typer.Option(metavar="CELL", help="elman, lstm or gru; all without.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="What the call needs beyond the plain cell: peephole, zoneout …"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="cpu, cuda …; without, these two.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float32, float64, bfloat16 …")] = "float32",
+    lengths: Annotated[bool, typer.Option("--lengths", help="The call has lengths.")] = False,
+    json: Json = False,
+) -> None:
+    """List what computes each cell on this machine, and what runs a given call and why."""
+    from unrolled.cli import kernels as table
 
-    using.kernels(json)
+    table.run(cell, option or [], device, dtype, lengths, json)
+
+
+@app.command(epilog="Examples: unrolled bench --quick · unrolled bench --only training/lstm --threads 1,2")
+def bench(
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN", help="Only workloads whose name holds this; * and ? as in file names."
+        ),
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="1,2", help="Numbers of threads; without, as many as torch takes.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few small shapes, in seconds.")] = False,
+    names: Annotated[bool, typer.Option("--list", help="Name the workloads; measure nothing.")] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE.json", help="Show what --out wrote; measure nothing."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="NAME", help="Write NAME.json and NAME.md.")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FILE.md", help="Write the page to this file too.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure layers beside torch.nn, onnxruntime and the reference loop on this machine."""
+    from unrolled.cli import bench as benchmarks
+
+    if names:
+        benchmarks.show_names(only, quick, json)
+    else:
+        benchmarks.run(only, threads, quick, source, out, docs, json)
 
 
 @app.command(epilog="Example: unrolled demo --out runs/sunspots")

@@ -25,15 +25,16 @@ def note(line: str) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
-    """Rows with the same keys; numbers stand right, in four digits."""
+    """Rows with the same keys; numbers stand right, in four digits. The last column may take more lines."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    *_, last = rows[0]
     for key in rows[0]:
         number = isinstance(rows[0][key], int | float)
-        drawn.add_column(key, justify="right" if number else "left", no_wrap=True)
+        drawn.add_column(key, justify="right" if number else "left", no_wrap=key != last)
     for row in rows:
         drawn.add_row(*(Text(_shown(value)) for value in row.values()))
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(drawn)

@@ -1,20 +1,19 @@
-"""The reference in bounded memory: k steps at a time, computed anew in backward from the state before them."""
-
-from torch.utils.checkpoint import checkpoint
+"""The reference in bounded memory: k steps at a time, computed anew in backward from the state before."""
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from unrolled.cells import Call, Masks, Result, unroll
 
 
 def unroll_in_chunks(call: Call) -> Result:
-    """Runs `call` through its cell's equations, keeping every k-th state for backward; k is call.keep_every."""
+    """Runs `call` through its cell's equations, keeping every k-th state for backward: call.keep_every."""
     k, T = call.keep_every, call.x.shape[0]
     starts = range(0, max(T, 1), k)
     results, state = [], call.state
     for start in reversed(starts) if call.reverse else starts:
         part = _cut(call, start, min(start + k, T), state)
-        result: Result = checkpoint(unroll, part, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-untyped-call]
+        result: Result = checkpoint(unroll, part, use_reentrant=False, preserve_rng_state=False)
         results.append(result)
         state = result.last
     in_order = results[::-1] if call.reverse else results

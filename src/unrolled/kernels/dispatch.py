@@ -9,17 +9,10 @@ the first row does that is automatic on the device and computes all that the cal
 import importlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:  # torch is not needed to read the table
-    from unrolled.cells import Call, Result
-
-    Runner = Callable[[Sequence[Call]], Result]  # of one direction, or of both
+from typing import NamedTuple
 
 VARIABLE = "UNROLLED_BACKEND"
-# os.environ encodes, raises and catches at every look for what is not there, which takes as long as a small step.
+# os.environ encodes, raises and catches where a variable is not set: as long as a small step takes.
 _ENVIRONMENT, _KEY = os.environ._data, os.environ.encodekey(VARIABLE)  # type: ignore[attr-defined]
 BACKENDS = ("cpu", "torch", "reference")
 FLOATS = frozenset({"float32", "float64"})
@@ -38,21 +31,6 @@ def _missing_extension() -> str | None:
 MISSING = _missing_extension()
 
 
-class Loaded:
-    """A function that is imported when it is first called: the table is read without torch."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
-
-    @cached_property
-    def function(self) -> "Runner":
-        function: Runner = getattr(importlib.import_module(self.module), self.name)
-        return function
-
-    def __call__(self, calls: "Sequence[Call]") -> "Result":
-        return self.function(calls)
-
-
 class Row(NamedTuple):
     """One line of the table: `backend` runs `cell` on `devices` in `dtypes`."""
 
@@ -62,7 +40,6 @@ class Row(NamedTuple):
     dtypes: frozenset[str] | None
     automatic: frozenset[str] | None  # the devices where it is taken without being named
     takes: frozenset[str] | None  # what it computes beyond the plain equations
-    run: "Runner"
 
     def reason(self, device: str, dtype: str, wants: frozenset[str]) -> str | None:
         """Why this row cannot run such a call, in words, or None where it can."""
@@ -77,23 +54,19 @@ class Row(NamedTuple):
         return None
 
 
-_cpu = Loaded("unrolled.kernels.recurrence", "by_kernel")
-_torch_operator = Loaded("unrolled.kernels.running", "by_operator")
-_reference = Loaded("unrolled.kernels.running", "by_reference")
-
 # Wants are a cell's own (Cell.wants) and those of `wants` in running.py.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
 KERNEL = frozenset({"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every"})
 KERNEL_LSTM = frozenset({"proj_size", "peephole", "cells_per_block", "coupled_input_forget", "layer_norm"})
 OPERATOR = frozenset({"lengths"})
 TABLE = (
-    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}, _cpu),
-    Row("gru", "cpu", CPU, FLOATS, CPU, KERNEL | {"reset_after=False", "layer_norm"}, _cpu),
-    Row("lstm", "cpu", CPU, FLOATS, CPU, KERNEL | KERNEL_LSTM, _cpu),
-    Row("elman", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"tanh", "relu"}, _torch_operator),
-    Row("gru", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR, _torch_operator),
-    Row("lstm", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"proj_size"}, _torch_operator),
-    Row("*", "reference", None, None, None, None, _reference),
+    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}),
+    Row("gru", "cpu", CPU, FLOATS, CPU, KERNEL | {"reset_after=False", "layer_norm"}),
+    Row("lstm", "cpu", CPU, FLOATS, CPU, KERNEL | KERNEL_LSTM),
+    Row("elman", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"tanh", "relu"}),
+    Row("gru", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR),
+    Row("lstm", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"proj_size"}),
+    Row("*", "reference", None, None, None, None),
 )
 
 
@@ -140,7 +113,7 @@ def named_backend(backend: str | None) -> str | None:
     if backend is not None:
         return backend
     value = _ENVIRONMENT.get(_KEY)
-    return os.environ.decodevalue(value) if value else None  # type: ignore[attr-defined]
+    return os.environ.decodevalue(value) if value else None
 
 
 def choose(cell: str, device: str, dtype: str, wants: frozenset[str], backend: str | None = None) -> Row:

@@ -1,4 +1,4 @@
-"""A call of the recurrence operators, taken apart: its tensors, in one list, and its form, all that is no tensor.
+"""A call of the recurrence operators, taken apart: its tensors, in one list, and its form, all the rest.
 
 A graph holds a form as a string, which anyone can read and `decode` turns back:
 
@@ -6,7 +6,7 @@ A graph holds a form as a string, which anyone can read and `decode` turns back:
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ class Form(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A call of the backward operator but for its tensors: those of the call, y, the traces, the gradients."""
+    """A call of the backward operator, but for its tensors: the call's, y, traces, gradients."""
 
     form: Form
     given: tuple[bool, ...]  # which of y, the last states and every step's c have a gradient
@@ -120,13 +120,15 @@ def outputs_of(form: Form, tensors: Sequence[Tensor]) -> Outputs:
     return Outputs(tensors[0], tensors[1:end], tensors[end:last], tensors[last:])
 
 
-def per_tensor(form: Form, *, x: Any, lengths: Any, state: Any, parameter: Any, mask: Any) -> Iterator[Any]:
-    """For each tensor of a call, in order, what is given for its kind."""
-    yield x
-    if form.lengths:
-        yield lengths
-    for _ in form.reverse:
-        yield from [state] * form.carried + [parameter] * len(form.names) + [mask] * len(form.masks)
+def kinds(form: Form) -> tuple[str, ...]:
+    """Of each tensor of a call, in order: x, lengths, state, parameter or mask."""
+    return _kinds(form.lengths, form.carried, len(form.names), len(form.masks), len(form.reverse))
+
+
+@lru_cache(maxsize=256)
+def _kinds(lengths: bool, states: int, parameters: int, masks: int, directions: int) -> tuple[str, ...]:
+    side = (*["state"] * states, *["parameter"] * parameters, *["mask"] * masks)
+    return ("x", *["lengths"] * lengths, *side * directions)
 
 
 def encode(form: Form | Request) -> str:

@@ -18,7 +18,8 @@ GRADIENTS = (  # as the compiled module takes them
     *("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"),
     *("weight_peephole", "gain_ih", "gain_hh", "gain_c", "shift_c"),
 )
-NOWHERE, NO_MASKS = (0,) * 3, (0,) * 9
+NOWHERE, NO_MASKS = (0, 0, 0), (0,) * 9
+Place = tuple[int, int, int]
 
 
 def forward(form: Form, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -31,7 +32,10 @@ def forward(form: Form, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def forward_fake(form: Form, tensors: Sequence[Tensor]) -> list[Tensor]:
     inputs, sizes = _measured(form, tensors)
-    tapes = [tape_size(form.cell, form.names, s, inputs.x.dtype) for s in sizes if form.trace]
+    if not form.trace:
+        return _empty_outputs(form, inputs.x, sizes, ())
+    fixed = [Sizes(*map(int, s)) for s in sizes]  # weights of any size would be a kernel of any size
+    tapes = [tape_size(form.cell, form.names, s, inputs.x.dtype) for s in fixed]
     return _empty_outputs(form, inputs.x, sizes, tapes)
 
 
@@ -73,7 +77,7 @@ def _measured(form: Form, tensors: Sequence[Tensor]) -> tuple[Inputs, list[Sizes
 def check(form: Form, inputs: Inputs, sizes: Sequence[Sizes]) -> None:
     """ValueError where shapes, dtypes or devices of a call disagree."""
     x, lengths = inputs.x, inputs.lengths
-    if x.dim() != 3 or any(s.I != x.shape[2] for s in sizes):
+    if x.dim() != 3 or any(x.shape[2] != s.I for s in sizes):
         raise ValueError(f"x is {tuple(x.shape)}; wanted (T, B, {sizes[0].I}) for these weights")
     T, B, _ = x.shape
     for (_, H, P), side in zip(sizes, inputs.sides, strict=True):
@@ -109,9 +113,7 @@ def _output_shapes(form: Form, x: Tensor, sizes: Sequence[Sizes]) -> list[tuple[
     return shapes + [(T, B, s.H) for s in sizes if form.gives_c]
 
 
-def _empty_outputs(
-    form: Form, x: Tensor, sizes: Sequence[Sizes], tapes: Sequence[int]
-) -> list[Tensor]:
+def _empty_outputs(form: Form, x: Tensor, sizes: Sequence[Sizes], tapes: Sequence[int]) -> list[Tensor]:
     shapes = _output_shapes(form, x, sizes)
     T, B, _ = x.shape
     if form.trace and form.keep_every:
@@ -136,7 +138,7 @@ class Left(NamedTuple):
     """What a backward call has besides the tensors of the call itself."""
 
     y: Tensor
-    traces: list[Tensor]
+    traces: Sequence[Tensor]
     dy: Tensor | None
     d_last: list[Tensor | None]  # of h and c of each direction
     d_states: list[Tensor | None]  # of every step's c of each direction
@@ -159,21 +161,22 @@ def _left(request: Request, tensors: Sequence[Tensor], inputs: Inputs, sizes: Se
 # Addresses. Each function adds the tensors that it made to `alive`, which must last as long as the call.
 
 
-def _place(tensor: Tensor | None, alive: list[Tensor]) -> tuple[int, ...]:
+def _place(tensor: Tensor | None, alive: list[Tensor]) -> Place:
     """Of a tensor (T, B, ·): its address, the strides of time and row."""
     if tensor is None:
         return NOWHERE
     tensor = rows(tensor)
     alive.append(tensor)
-    return (tensor.data_ptr(), *tensor.stride()[:2])
+    time, row, _ = tensor.stride()
+    return tensor.data_ptr(), time, row
 
 
-def _columns(tensor: Tensor | None, sizes: Sequence[Sizes], alive: list[Tensor]) -> list[tuple[int, ...]]:
+def _columns(tensor: Tensor | None, sizes: Sequence[Sizes], alive: list[Tensor]) -> list[Place]:
     """Of (T, B, P of both directions), for each direction."""
-    address, *strides = _place(tensor, alive)
+    address, time, row = place = _place(tensor, alive)
     if tensor is None or len(sizes) == 1:
-        return [(address, *strides)] * len(sizes)
-    return [(address, *strides), (address + sizes[0].P * tensor.itemsize, *strides)]
+        return [place] * len(sizes)
+    return [place, (address + sizes[0].P * tensor.itemsize, time, row)]
 
 
 def _addresses(tensors: Sequence[Tensor | None], alive: list[Tensor]) -> list[int]:

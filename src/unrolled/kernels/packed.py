@@ -5,6 +5,7 @@ It is made anew where the memory, version, shape or strides of one have changed.
 so copies, pickles and threads know nothing of it either.
 """
 
+import atexit
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
@@ -50,6 +51,7 @@ class _Entry(NamedTuple):
 
 
 _entries: dict[tuple[int, ...], _Entry] = {}
+atexit.register(_entries.clear)  # the compiled module counts its layers when the interpreter ends
 
 
 def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed:
@@ -74,7 +76,7 @@ def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Pa
 def kept(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed | None:
     """What was made of these very parameters as they are now; None where there is nothing.
 
-    That they have the identities of an entry's proves that they are its weights: it goes before one of them does.
+    Their identities prove that they are an entry's weights, since it goes before one of those does.
     """
     entry = _entries.get(tuple(map(id, parameters)))
     if entry is None or entry.names != names or not (entry.cell is cell or entry.cell == cell):
@@ -111,5 +113,9 @@ def rows(tensor: Tensor) -> Tensor:
 @lru_cache(maxsize=1024)
 def tape_size(cell: Cell, names: tuple[str, ...], sizes: Sizes, dtype: torch.dtype) -> int:
     """Numbers per token that a training call leaves for backward."""
-    nowhere = {name: (0,) * len(shape) for name, shape in cell.shapes(sizes.I, sizes.H, True).items() if name in names}
+    nowhere = {
+        name: (0,) * len(shape)
+        for name, shape in cell.shapes(sizes.I, sizes.H, True).items()
+        if name in names
+    }
     return _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, nowhere).tape

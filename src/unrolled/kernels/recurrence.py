@@ -1,4 +1,4 @@
-"""The fused kernels as torch operators: `unrolled::recurrence` and its gradient, `unrolled::recurrence_backward`.
+"""The fused kernels as torch operators: `unrolled::recurrence` and `unrolled::recurrence_backward`.
 
 One call runs one layer of any cell, in one direction or both, over the whole sequence. Equations: cells/.
 The operators pass torch.compile, torch.export, vmap and torch.func. The first derivative is the kernel's;
@@ -16,25 +16,22 @@ from unrolled.cells import LSTM, Call, Cell, Masks, Result, unroll
 from unrolled.kernels import form as forms
 from unrolled.kernels import native, openmp
 from unrolled.kernels.form import Form, Inputs, Outputs, Request, Side
-from unrolled.kernels.running import side_by_side
 from unrolled.kernels.transforms import Formulas, recorded, refuse_tangents, transformable
 
+DIFFERENTIABLE = frozenset(
+    {"x", "state", "parameter"}
+)  # kinds of tensors whose gradients backward gives, in order
+BATCH = {"x": 1, "lengths": 0, "state": 0, "parameter": None, "mask": 1}  # the dimension of the rows
+
 openmp.share()
-
-
-def by_kernel(calls: Sequence[Call]) -> Result:
-    """One direction or both. Directions whose inputs differ, as under variational dropout, run one by one."""
-    if len(calls) == 1 or calls[0].x is calls[1].x:
-        return recurrence(calls)
-    return side_by_side([recurrence([call]) for call in calls])
 
 
 def recurrence(calls: Sequence[Call]) -> Result:
     """One layer, in one direction or both: calls of one cell, x and lengths. Results stand side by side.
 
-    x (T, B, I) -> y (T, B, P of all directions), the last states (B, P or H), direction by direction, and every
-    step's (T, B, P or H) likewise. Past a row's length x is not read, y and states are zero; the last state is
-    that after its last valid step. A gradient reaches x, states and parameters.
+    x (T, B, I) -> y (T, B, P of all directions), the last states (B, P or H), direction by direction, and
+    every step's (T, B, P or H) likewise. Past a row's length x is not read, y and states are zero; the last
+    state is that after its last valid step. A gradient reaches x, states and parameters.
 
     ValueError for shapes, dtypes, devices or lengths that do not fit, NotImplementedError for forward-mode
     derivatives.
@@ -70,7 +67,7 @@ def _masks(call: Call) -> tuple[Tensor, ...]:
     recurrent, zoneout = call.masks
     if recurrent is None and zoneout is None:
         return ()
-    masks = () if recurrent is None else (recurrent,)
+    masks: tuple[Tensor, ...] = () if recurrent is None else (recurrent,)
     T, B, _ = call.x.shape
     for share, state in zip(zoneout or (), call.state, strict=False):
         if isinstance(share, float):
@@ -103,7 +100,7 @@ def _spread(cell: LSTM, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     rows = cell.rows(H)
 
     def spread(stack: Tensor) -> Tensor:
-        parts = zip(rows, stack.split(list(rows.values())), strict=True)
+        parts = zip(rows, torch.split(stack, list(rows.values())), strict=True)
         return torch.cat([part if gate == "g" else part.repeat_interleave(K, 0) for gate, part in parts])
 
     return {name: p if name == "weight_hr" else spread(p) for name, p in parameters.items()}
@@ -112,7 +109,7 @@ def _spread(cell: LSTM, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
 def _leaves_trace(tensors: Sequence[Tensor]) -> bool:
     """Whether a call leaves something for backward, which else runs the call once more.
 
-    It does not in an exported program, and not under torch.func, where a row of a trace would be none of a call.
+    It does not in an exported program, nor under torch.func, where part of a trace is no trace.
     """
     if torch.compiler.is_compiling():
         return recorded(tensors) and not torch.compiler.is_exporting()
@@ -121,7 +118,7 @@ def _leaves_trace(tensors: Sequence[Tensor]) -> bool:
 
 def _every(inputs: Inputs, outputs: Outputs) -> tuple[Tensor, ...]:
     """Every step's states, direction by direction."""
-    hs = outputs.y.split([side.state[0].shape[-1] for side in inputs.sides], -1)
+    hs = torch.split(outputs.y, [side.state[0].shape[-1] for side in inputs.sides], -1)
     if not outputs.states:
         return tuple(hs)
     return tuple(state for pair in zip(hs, outputs.states, strict=True) for state in pair)
@@ -141,18 +138,13 @@ def _save(ctx: Any, form: Form, tensors: Sequence[Tensor], outputs: Sequence[Ten
 def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
     form: Form = ctx.form
     given = cotangents[: len(cotangents) - form.trace * len(form.reverse)]
-    parameter = forms.per_tensor(form, x=False, lengths=False, state=False, parameter=True, mask=False)
-    wants_parameters = any(need and is_one for need, is_one in zip(needs, parameter, strict=True))
+    kinds = forms.kinds(form)
+    wants_parameters = any(need and kind == "parameter" for need, kind in zip(needs, kinds, strict=True))
     request = Request(form, tuple([g is not None for g in given]), needs[0], wants_parameters)
-    tensors = [*ctx.saved_tensors, *(g for g in given if g is not None)]
+    tensors = [*ctx.saved_tensors, *[g for g in given if g is not None]]
     gradients = iter(_recurrence_backward(request, tensors))
-    found = [next(gradients) if has else None for has in _differentiable(form)]
+    found = [next(gradients) if kind in DIFFERENTIABLE else None for kind in kinds]
     return [gradient if need else None for gradient, need in zip(found, needs, strict=True)]
-
-
-def _differentiable(form: Form) -> list[bool]:
-    """For each tensor of a call whether the backward operator gives its gradient, as it does in this order."""
-    return list(forms.per_tensor(form, x=True, lengths=False, state=True, parameter=True, mask=False))
 
 
 def _save_again(ctx: Any, request: Request, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
@@ -167,7 +159,7 @@ def _derive_again(
     request: Request = ctx.request
     form, tensors = request.form, list(ctx.saved_tensors)
     n = forms.count(form)
-    places = [k for k, has in enumerate(_differentiable(form)) if has]
+    places = [place for place, kind in enumerate(forms.kinds(form)) if kind in DIFFERENTIABLE]
     own = [*form.carried * [True], *len(form.names) * [request.wants_parameters]]
     wanted = [request.wants_x, *own * len(form.reverse)]
     end = n + 1 + form.trace * len(form.reverse)
@@ -182,12 +174,14 @@ def _derive_again(
         return tuple(g for g, want in zip(gradients, wanted, strict=True) if want)
 
     def gradient(given: tuple[Tensor, ...], leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        outputs, pull = vjp(reference, *leaves)
+        outputs, pull = vjp(reference, *leaves)[:2]
         rest = iter(given)
         filled = zip(outputs, request.given, strict=True)
         return chosen(pull(tuple(next(rest) if there else torch.zeros_like(o) for o, there in filled)))
 
-    with torch.autocast(tensors[0].device.type, enabled=False):  # as the first derivative, in the weights' dtype
+    with torch.autocast(
+        tensors[0].device.type, enabled=False
+    ):  # as the first derivative, in the weights' dtype
         pull = vjp(gradient, tuple(tensors[end:]), tuple(tensors[place] for place in places))[1]
         d_given, d_leaves = pull(chosen(cotangents))
     found: list[Tensor | None] = [None] * end
@@ -215,18 +209,16 @@ def _reference(form: Form, inputs: Inputs) -> tuple[Tensor, ...]:
 def _batches(form: Form) -> tuple[list[int | None], list[int]] | None:
     if form.trace:
         return None
-    own = forms.per_tensor(form, x=1, lengths=0, state=0, parameter=None, mask=1)
     D = len(form.reverse)
-    return list(own), [1, *[0] * form.carried * D, *[1] * D * form.gives_c]
+    own = [BATCH[kind] for kind in forms.kinds(form)]
+    return own, [1, *[0] * form.carried * D, *[1] * D * form.gives_c]
 
 
 _LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
 _recurrence = transformable(
     _LIBRARY,
     "recurrence",
-    Formulas(
-        native.forward, native.forward_fake, _save, _derive, forms.encode, forms.decode, _batches
-    ),
+    Formulas(native.forward, native.forward_fake, _save, _derive, forms.encode, forms.decode, _batches),
 )
 _recurrence_backward = transformable(
     _LIBRARY,

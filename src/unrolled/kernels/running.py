@@ -1,6 +1,8 @@
 """Runs a call by the row of the table that fits it."""
 
+import importlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,19 +14,17 @@ from unrolled.cells import unroll as by_equations
 from unrolled.kernels import aten, dispatch
 from unrolled.kernels.chunks import unroll_in_chunks
 
-Straight = Callable[..., tuple[Tensor, list[Tensor]] | None]
 
-
-def _straight() -> Straight:
-    """That of straight.py, which is not there without the compiled module."""
+def _compiled(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that cannot be imported without the compiled one; then it answers None."""
     if dispatch.MISSING is not None:
         return lambda *call: None
-    from unrolled.kernels.straight import straight
+    function: Callable[..., Any] = getattr(importlib.import_module(f"unrolled.kernels.{module}"), name)
+    return function
 
-    return straight
 
-
-straight = _straight()
+recurrence: Callable[[Sequence[Call]], Result] = _compiled("recurrence", "recurrence")
+straight: Callable[..., tuple[Tensor, list[Tensor]] | None] = _compiled("straight", "straight")
 
 
 def run(calls: Sequence[Call], backend: str | None = None) -> Result:
@@ -39,14 +39,14 @@ def run(calls: Sequence[Call], backend: str | None = None) -> Result:
     dtype = str(weight.dtype).removeprefix("torch.")
     row = dispatch.choose(first.cell.name, device, dtype, wants(first), backend)
     if row.backend == "torch" or not autocasting(device):
-        return row.run(calls)
+        return RUNNERS[row.backend](calls)
     x = first.x.to(weight.dtype)
     cast = []
     for call in calls:
         state = tuple([s.to(weight.dtype) for s in call.state])
         cast.append(call._replace(x=x if call.x is first.x else call.x.to(weight.dtype), state=state))
     with torch.autocast(device, enabled=False):
-        return row.run(cast)
+        return RUNNERS[row.backend](cast)
 
 
 def wants(call: Call) -> frozenset[str]:
@@ -83,6 +83,13 @@ def autocasting(device: str) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
+def by_kernel(calls: Sequence[Call]) -> Result:
+    """Directions whose inputs differ, as under variational dropout, run one by one."""
+    if len(calls) == 1 or calls[0].x is calls[1].x:
+        return recurrence(calls)
+    return side_by_side([recurrence([call]) for call in calls])
+
+
 def by_operator(calls: Sequence[Call]) -> Result:
     return side_by_side([aten.unroll(call) for call in calls])
 
@@ -99,3 +106,6 @@ def side_by_side(results: list[Result]) -> Result:
     last = tuple([state for result in results for state in result.last])
     states = tuple([state for result in results for state in result.states or ()])
     return Result(y, last, states or None)
+
+
+RUNNERS = {"cpu": by_kernel, "torch": by_operator, "reference": by_reference}

@@ -1,7 +1,7 @@
-"""The short way for a caller who steps: one direction of plain tensors, no gradient, nothing random, no lengths.
+"""The short way for a caller who steps: one direction of plain tensors, no gradient, no lengths, no dice.
 
-A step of 64 units takes the kernel 2 µs; the ways of `nn` and of the operator, with their checks, take ten times
-that. What is in any doubt here goes the long way, which also finds the words for what is wrong.
+A step of 64 units takes the kernel 2 µs; the long way, through `nn` and the operator with their checks, takes
+twenty times that. What is in any doubt here goes the long way, which also words what is wrong.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,11 @@ from unrolled.kernels.transforms import plain, recorded, transforming
 
 SHARED = 2**16  # so many zeros at most are kept
 _shared: dict[torch.dtype, Tensor] = {}
-NO_MASKS, NO_STATES, NO_TRACE = (0,) * 9, (0,) * 3, (0,) * 2  # what the compiled module takes for absent tensors
+NO_MASKS, NO_STATES, NO_TRACE = (
+    (0,) * 9,
+    (0,) * 3,
+    (0,) * 2,
+)  # what the compiled module takes for absent tensors
 
 
 def straight(
@@ -65,7 +69,7 @@ def _fits(state: Sequence[Tensor], B: int, widths: tuple[int, ...], dtype: torch
 
 
 def _zeros(x: Tensor, numbers: int, states: int) -> list[Tensor]:
-    """For each state so many zeros that nobody writes to: many calls share them, and none waits for its own."""
+    """For each state so many zeros, which nobody writes to and many calls share."""
     zeros = _shared.get(x.dtype)
     if zeros is None or zeros.numel() < numbers:
         zeros = torch.zeros(numbers, dtype=x.dtype)

@@ -1,9 +1,9 @@
 """Operators of our own under torch's transforms: derivatives to any order, vmap, torch.func, compile, export.
 
-An operator takes a list of tensors and a form, all that is no tensor, and gives a list of tensors. The formulas
-registered with it serve autograd, compile and export; torch.func's grad sees through an autograd.Function alone.
-Both are made from the same formulas here. Where no transform is at work, neither is needed: the kernel is called
-directly, under an autograd.Function of its own where a gradient is recorded.
+An operator takes a list of tensors and a form, all that is no tensor, and gives a list of tensors. The
+formulas registered with it serve autograd, compile and export; torch.func's grad sees through an
+autograd.Function alone. Both are made from the same formulas here. Where no transform is at work, neither is
+needed: the kernel is called directly, under an autograd.Function of its own where a gradient is recorded.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ class Formulas(NamedTuple):
     encode: Callable[[Any], str]
     decode: Callable[[str], Any]
     batches: Callable[[Any], tuple[list[int | None], list[int]] | None]
-    # form -> the dimension of the batch in each tensor (None: it has none) and in each output; or None where a
-    # batch of batches is no batch
+    # form -> the dimension of the batch in each tensor (None: it has none) and in each output; None where
+    # a batch of batches is no batch
 
 
 def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any, Tensors], Tensors]:
@@ -46,11 +46,11 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
             outputs: Tensors = operator(tensors, encode(form))
             return outputs
         if torch._C._are_functorch_transforms_active():
-            return list(Function.apply(encode(form), *tensors))
+            return list(apply(Function, encode(form), tensors))
         if transforming() or not plain(tensors):
             return list(operator(tensors, encode(form)))
         if recorded(tensors):
-            return list(Recorded.apply(form, *tensors))
+            return list(apply(Recorded, form, tensors))
         return run(form, tensors)
 
     def save_listed(ctx: Any, inputs: tuple[Tensors, str], output: Tensors) -> None:
@@ -70,7 +70,7 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
             for t, d, batch in zip(tensors, dims, known[0], strict=True)
         ]
         outputs = call(decode(text), merged)
-        return [o.unflatten(b, (N, -1)) for o, b in zip(outputs, known[1], strict=True)], known[1]
+        return [torch.unflatten(o, b, (N, -1)) for o, b in zip(outputs, known[1], strict=True)], known[1]
 
     def fold_listed(info: Any, dims: tuple[Dims, None], tensors: Tensors, text: str) -> Any:
         return fold(info, dims[0], text, tensors)
@@ -94,7 +94,7 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
             return tuple(outputs), tuple(out_dims)
 
     class Recorded(torch.autograd.Function):
-        """Without setup_context, since torch inspects the signature of forward at each call of one that has it."""
+        """Without setup_context: with it, torch inspects the signature of forward at each call."""
 
         @staticmethod
         def forward(ctx: Any, form: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -110,8 +110,14 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
     return call
 
 
+def apply(function: Any, form: Any, tensors: Tensors) -> tuple[Tensor, ...]:
+    """The autograd.Function of these."""
+    outputs: tuple[Tensor, ...] = function.apply(form, *tensors)
+    return outputs
+
+
 def transforming() -> bool:
-    """Whether torch wants to see operators rather than results: a mode, a trace, torch.func or torch.compile."""
+    """Whether torch wants operators rather than results: a mode, a trace, torch.func, torch.compile."""
     c = torch._C
     return bool(
         torch.compiler.is_compiling()
@@ -124,7 +130,7 @@ def transforming() -> bool:
 
 
 def plain(tensors: Sequence[Tensor]) -> bool:
-    """Whether a kernel may read these tensors as they are: on the cpu, of no subclass, no lazy minus or zero."""
+    """Whether a kernel may read these as they are: on the cpu, no subclass, no lazy minus or zero."""
     for t in tensors:
         if type(t) not in PLAIN or not t.is_cpu or t.is_neg() or t._is_zerotensor():
             return False
@@ -133,7 +139,7 @@ def plain(tensors: Sequence[Tensor]) -> bool:
 
 def recorded(tensors: Sequence[Tensor]) -> bool:
     """Whether autograd records a call with these tensors."""
-    return torch.is_grad_enabled() and any([t.requires_grad for t in tensors])
+    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
 def refuse_tangents(tensors: Sequence[Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from unrolled.kernels import dispatch
 from unrolled.nn import functional
+from unrolled.nn.accelerate import Report, accelerate
 from unrolled.nn.heads import Embedding, LayerNorm, Linear, LogSoftmax, Softmax
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import GRU, LSTM, RNN
@@ -22,10 +23,12 @@ __all__ = [
     "LogSoftmax",
     "RNNCell",
     "Recurrent",
+    "Report",
     "SequenceModule",
     "Softmax",
     "Stack",
     "State",
+    "accelerate",
     "functional",
 ]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Merge(NamedTuple):
-    """`size` of the result from the sizes of the parts, and the result from two parts (T, B, P) of one size."""
+    """`size` of the result from those of the parts, and the result from two parts (T, B, P) of one size."""
 
     size: Callable[[Sequence[int]], int]
     combine: Callable[[Tensor, Tensor], Tensor] | None  # None: side by side, as they come, of any sizes

@@ -19,7 +19,6 @@ from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.options import Device, Rates, Size
 from unrolled.nn.state import Named, State
 
-
 NONE = Masks()
 
 
@@ -46,8 +45,8 @@ class Recurrent(SequenceModule):
     zoneout               chance that a unit keeps its old state; its expectation in evaluation; one
                           number, or for the LSTM a pair (h, c)
     learn_initial_state   parameters initial_h_l0 (H,) …, zero at first, stand for hx where it is None
-    keep_every            k: keep only every k-th step's state for backward and compute the others anew, at the
-                          cost of about one more forward; for sequences whose gradient needs too much memory
+    keep_every            k: keep only every k-th step's state for backward and compute the others anew, for
+                          about the time of one more forward; where a long sequence needs too much memory
     backend               cpu, torch or reference (kernels/dispatch.py); None: the best that can
 
     Names, shapes and first values of the parameters are torch.nn's: uniform within ±1/√H. Gains start at one,
@@ -131,7 +130,9 @@ class Recurrent(SequenceModule):
                     parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
             prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
             own = tuple(name + suffix for name in names)
-            places.append(Place(reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states)))
+            places.append(
+                Place(reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states))
+            )
         return places
 
     def reset_parameters(self) -> None:
@@ -217,7 +218,9 @@ class Recurrent(SequenceModule):
             weights = tuple(map(self._parameters.__getitem__, place.parameters))
         except KeyError:  # a parametrised weight is an attribute, and new at each call
             return None
-        result = running.straight(self.cell, place.names, weights, input, state, place.reverse, self.batch_first)
+        result = running.straight(
+            self.cell, place.names, weights, input, state, place.reverse, self.batch_first
+        )
         if result is None:
             return None
         y, last = result

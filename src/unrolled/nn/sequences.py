@@ -49,7 +49,9 @@ def enter(
         wanted = "(B, T, I)" if batch_first else "(T, B, I)"
         raise ValueError(f"input has shape {tuple(input.shape)}; wanted {wanted}, or (T, I) without a batch")
     x = input.transpose(0, 1) if batch_first else input
-    return x, PADDED[batch_first] if lengths is None else Layout(batch_first, True, None, _checked(lengths, x))
+    return x, PADDED[batch_first] if lengths is None else Layout(
+        batch_first, True, None, _checked(lengths, x)
+    )
 
 
 def _checked(lengths: Lengths, x: Tensor) -> Tensor:

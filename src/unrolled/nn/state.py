@@ -35,7 +35,9 @@ def reset_rows(state: Named, rows: Tensor, fresh: Named) -> Named:
 def stack(state: Named, kinds: tuple[str, ...]) -> State:
     """Named (B, H) -> torch's form (L·D, B, H), a tuple of them where there are several kinds."""
     n, parts = len(kinds), list(state.values())  # of every place one of each kind, in order
-    stacked = tuple([p[0].unsqueeze(0) if len(p) == 1 else torch.stack(p) for p in (parts[k::n] for k in range(n))])
+    stacked = tuple(
+        [p[0].unsqueeze(0) if len(p) == 1 else torch.stack(p) for p in (parts[k::n] for k in range(n))]
+    )
     return stacked if n > 1 else stacked[0]
 
 

@@ -1,0 +1,130 @@
+"""Layers of ours and of torch.nn with the same weights, and the calls that are timed on them.
+
+Inference runs in inference mode. A training step is forward and, from a given gradient of y, backward to the
+input and to every parameter. Before each, outside the clock, gradients are dropped and all weights change
+sign in place: what a peer remembers of weights, it may not carry from step to step.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+import unrolled.nn
+from unrolled.bench.workload import SAME, Peer, Size, Values
+
+SEED = 20
+
+
+class Kind(NamedTuple):
+    """Gates, our layer, torch's layer, and what its state is called."""
+
+    gates: int
+    ours: Callable[..., nn.Module]
+    torch: Callable[..., nn.Module]
+    states: tuple[str, ...]
+
+
+CELLS = {
+    "rnn": Kind(1, unrolled.nn.RNN, nn.RNN, ("h_last",)),
+    "gru": Kind(3, unrolled.nn.GRU, nn.GRU, ("h_last",)),
+    "lstm": Kind(4, unrolled.nn.LSTM, nn.LSTM, ("h_last", "c_last")),
+}
+
+
+def products(cell: str, tokens: int, size: Size) -> float:
+    """Operations in the products of a forward call over so many tokens: 2 · G · H · (I + H) each."""
+    return 2.0 * tokens * CELLS[cell].gates * size.H * (size.I + size.H)
+
+
+def make(layer: Callable[..., nn.Module], *sizes: int, **options: Any) -> nn.Module:
+    """A layer whose parameters are random and asymmetric, its gains and shifts too; the same each time.
+
+    Gains are near a half: at one, a normalised recurrence is chaotic, and a rounding error of 5e-7 in its
+    first step is 5e-4 in its hundredth, in any implementation.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(SEED)
+        made = layer(*sizes, **options)
+        for name, parameter in made.named_parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.empty_like(parameter).uniform_(-0.1, 0.1))
+            if name.startswith("gain_"):
+                parameter.mul_(0.5)
+    return made
+
+
+def twin(like: nn.Module, layer: Callable[..., nn.Module], *sizes: int, **options: Any) -> nn.Module:
+    """Another layer with the weights of `like`."""
+    made = layer(*sizes, **options)
+    made.load_state_dict(like.state_dict())
+    return made
+
+
+def random(*shape: int, seed: int = SEED) -> Tensor:
+    """Standard normal numbers, the same each time."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def named(output: Any) -> dict[str, Tensor]:
+    """What a layer returns, by name: y, h_last, c_last; a head returns y alone."""
+    if isinstance(output, Tensor):
+        return {"y": output}
+    y, state = output
+    parts = state if isinstance(state, tuple) else (state,)
+    return {"y": y} | dict(zip(("h_last", "c_last"), parts, strict=False))
+
+
+def inference(call: Callable[[], Any], answer: str | None = SAME) -> Peer:
+    """`call` gives (y, state)."""
+
+    def values() -> Values:
+        with torch.inference_mode():
+            return named(call())
+
+    return Peer(call, values, answer=answer)
+
+
+def training(
+    module: nn.Module,
+    call: Callable[[Tensor], Any],
+    x: Tensor,
+    answer: str | None = SAME,
+    drawn: bool = False,
+) -> Peer:
+    """`call(x)` gives (y, state); its gradients are those of a random weighted sum of y.
+
+    drawn   the call draws random numbers: the same before every call
+    """
+    x = x.clone().requires_grad_()
+    parameters = dict(module.named_parameters())
+
+    def prepare() -> None:
+        for leaf in (x, *parameters.values()):
+            leaf.grad = None
+        if drawn:
+            torch.manual_seed(SEED)
+
+    def before() -> None:
+        prepare()
+        with torch.no_grad():
+            for parameter in parameters.values():
+                parameter.neg_()
+
+    prepare()
+    with torch.no_grad():
+        dy = random(*named(call(x))["y"].shape, seed=SEED + 1)
+
+    def run() -> Any:
+        output = call(x)
+        (output if isinstance(output, Tensor) else output[0]).backward(dy)
+        return output
+
+    def values() -> Values:
+        prepare()
+        output = named(run())
+        gradients = {f"gradient of {name}": leaf.grad for name, leaf in ({"x": x} | parameters).items()}
+        return {name: v.detach() for name, v in (output | gradients).items() if v is not None}
+
+    return Peer(run, values, before, True, answer)

@@ -1,0 +1,29 @@
+"""Every workload there is, in the order of measuring."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from unrolled.bench import grid, heads, keeping, variants
+from unrolled.bench.workload import Workload
+from unrolled.errors import ConfigError
+
+
+def registry() -> tuple[Workload, ...]:
+    """All workloads; those of heads that unrolled.nn does not have are left out."""
+    return (*grid.workloads(), *variants.workloads(), *keeping.workloads(), *heads.workloads())
+
+
+def select(workloads: Iterable[Workload], only: str | None, quick: bool) -> tuple[Workload, ...]:
+    """Those whose name holds `only` (with * and ? as in file names); of them, if quick, the quick ones.
+
+    Raises ConfigError where nothing is left.
+    """
+    workloads = tuple(workloads)
+    chosen = tuple(w for w in workloads if only is None or fnmatchcase(w.name, f"*{only}*"))
+    if not chosen:
+        groups = ", ".join(dict.fromkeys(f"{w.group}/{w.mode}" for w in workloads))
+        raise ConfigError(f"--only {only!r} names no workload; unrolled bench --list shows all of {groups}")
+    left = tuple(w for w in chosen if w.quick or not quick)
+    if not left:
+        raise ConfigError(f"--only {only!r} names no quick workload; leave --quick out")
+    return left

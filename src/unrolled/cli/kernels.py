@@ -1,0 +1,198 @@
+"""`unrolled kernels`: the table in kernels/dispatch.py, and what it says of a call."""
+
+import difflib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from unrolled.cli import printing
+from unrolled.errors import ConfigError
+from unrolled.kernels import dispatch
+
+# The words of the table: what a cell may want, with the option that asks for it; what a call of any cell may.
+NONLINEARITIES = ("tanh", "relu", "sigmoid")
+CELLS: dict[str, dict[str, dict[str, Any]]] = {
+    "elman": {word: {"nonlinearity": word} for word in NONLINEARITIES},
+    "lstm": {
+        "proj_size": {"proj_size": 1},
+        "peephole": {"peephole": True},
+        "cells_per_block": {"cells_per_block": 2},
+        "coupled_input_forget": {"coupled_input_forget": True},
+        "layer_norm": {"layer_norm": True},
+    },
+    "gru": {"reset_after=False": {"reset_after": False}, "layer_norm": {"layer_norm": True}},
+}
+CALLS = (
+    "lengths",
+    "states",
+    "zoneout",
+    "recurrent_dropout",
+    "keep_every",
+    "empty",
+    "forward-mode derivatives",
+)
+DEVICES = ("cpu", "cuda", "mps", "xpu", "meta")
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+
+
+class Call(NamedTuple):
+    """What is asked about."""
+
+    cell: str
+    device: str
+    dtype: str
+    options: tuple[str, ...]
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """What a backend must compute beyond the plain equations."""
+        from unrolled import cells
+
+        kinds: dict[str, Callable[..., cells.Cell]] = {
+            "elman": cells.Elman,
+            "lstm": cells.LSTM,
+            "gru": cells.GRU,
+        }
+        words = CELLS[self.cell]
+        options = {name: value for word in self.options for name, value in words.get(word, {}).items()}
+        return kinds[self.cell](**options).wants | (set(self.options) - words.keys())
+
+    def runs(self) -> tuple[str | None, str]:
+        """The backend, UNROLLED_BACKEND heeded, or None and why it would raise."""
+        try:
+            return dispatch.choose(self.cell, self.device, self.dtype, self.wants).backend, ""
+        except ValueError as error:
+            return None, str(error)
+
+    def choices(self) -> list[dispatch.Choice]:
+        return dispatch.explain(self.cell, self.device, self.dtype, self.wants)
+
+
+def run(
+    cell: str | None, options: Sequence[str], device: str | None, dtype: str, lengths: bool, json: bool
+) -> None:
+    """The table and plain calls, or, where any of the arguments is given, such calls alone."""
+    options = tuple(dict.fromkeys([*options, *(["lengths"] if lengths else [])]))
+    calls = list(_calls(cell, options, device, dtype))
+    machine = _machine()
+    asked = cell is not None or device is not None or options or dtype != DTYPES[0]
+    if json:
+        calls_json = [_as_json(call) for call in calls]
+        printing.as_json({**machine, "table": [_plain(row) for row in dispatch.TABLE], "calls": calls_json})
+        return
+    for name, text in _in_words(machine):
+        print(f"{name:<16} {text}")
+    if not asked:
+        print("\nthe table; the first row that can, runs")
+        printing.table([_shown(row) for row in dispatch.TABLE])
+    _print_calls(calls)
+
+
+def _calls(cell: str | None, options: tuple[str, ...], device: str | None, dtype: str) -> Iterator[Call]:
+    """One for each cell and device that was not named. ConfigError for a word that does not exist."""
+    cells = [_known("--cell", cell, CELLS)] if cell else [c for c in CELLS if set(options) <= _words(c)]
+    everything = set[str]().union(*map(_words, CELLS))
+    for option in options:
+        _known("--option", option, sorted(_words(cell) if cell else everything))
+    if not cells:
+        raise ConfigError(f"no cell has {' and '.join(options)} together; name one with --cell")
+    if len(set(NONLINEARITIES) & set(options)) > 1:
+        raise ConfigError(f"--option names several of {', '.join(NONLINEARITIES)}; a cell has one")
+    devices = [_known("--device", device, DEVICES)] if device else ["cpu", "cuda"]
+    _known("--dtype", dtype, DTYPES)
+    for name in cells:
+        for where in devices:
+            yield Call(name, where, dtype, options)
+
+
+def _words(cell: str) -> set[str]:
+    return {*CELLS[cell], *CALLS}
+
+
+def _known(option: str, word: str, words: Any) -> str:
+    if word not in words:
+        near = difflib.get_close_matches(word, words, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"{option} {word} is unknown; wanted one of {', '.join(words)}{hint}")
+    return word
+
+
+def _machine() -> dict[str, Any]:
+    """What kernels run on here; None where there are none."""
+    here: dict[str, Any] = {"instruction_set": None, "instruction_sets": [], "missing": dispatch.MISSING}
+    if dispatch.MISSING is None:
+        from unrolled.kernels import _cpu
+
+        try:
+            here |= {"instruction_set": _cpu.isa(), "instruction_sets": _cpu.isas()}
+        except ValueError as error:  # UNROLLED_ISA names none
+            raise ConfigError(str(error)) from error
+    import torch
+
+    return here | {"threads": torch.get_num_threads(), "backend": os.environ.get(dispatch.VARIABLE) or None}
+
+
+def _in_words(machine: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if machine["missing"] is not None:
+        yield "kernels", machine["missing"]
+    else:
+        sets = ", ".join(machine["instruction_sets"])
+        yield "instruction set", f"{machine['instruction_set']} of {sets} (UNROLLED_ISA names one)"
+    yield "threads", f"{machine['threads']} (torch.set_num_threads, OMP_NUM_THREADS)"
+    yield "backend", f"{machine['backend'] or 'the best that can'} ({dispatch.VARIABLE} names one)"
+
+
+def _plain(row: dispatch.Row) -> dict[str, Any]:
+    """A row of the table for machines; None says: any."""
+    sets = {name: getattr(row, name) for name in ("devices", "dtypes", "automatic", "takes")}
+    lists = {name: None if words is None else sorted(words) for name, words in sets.items()}
+    return {"cell": row.cell, "backend": row.backend, **lists}
+
+
+def _shown(row: dispatch.Row) -> dict[str, str]:
+    plain = _plain(row)
+    texts = {name: "any" if plain[name] is None else ", ".join(plain[name]) for name in list(plain)[2:]}
+    return {
+        "cell": "any" if row.cell == "*" else row.cell,
+        "backend": row.backend,
+        "devices": texts["devices"],
+        "unasked on": texts["automatic"],
+        "dtypes": texts["dtypes"],
+        "computes besides the plain equations": texts["takes"],
+    }
+
+
+def _as_json(call: Call) -> dict[str, Any]:
+    runs, error = call.runs()
+    choices = [
+        {"backend": c.backend, "available": c.available, "reason": c.reason or None} for c in call.choices()
+    ]
+    return {
+        **call._asdict(),
+        "options": list(call.options),
+        "runs": runs,
+        "error": error or None,
+        "choices": choices,
+    }
+
+
+def _print_calls(calls: Sequence[Call]) -> None:
+    with_options = f" with {', '.join(calls[0].options)}" if calls[0].options else ""
+    print(f"\na call in {calls[0].dtype}{with_options}")
+    rows, errors = [], []
+    for call in calls:
+        runs, error = call.runs()
+        others = [choice for choice in call.choices() if choice.backend != runs]
+        rows.append(
+            {
+                "cell": call.cell,
+                "device": call.device,
+                "runs": runs or "raises",
+                "could, if named": ", ".join(choice.backend for choice in others if choice.available),
+                "could not": "; ".join(f"{c.backend}: {c.reason}" for c in others if not c.available),
+            }
+        )
+        errors += [error] if error else []
+    printing.table(rows)
+    for error in errors:
+        print(error)

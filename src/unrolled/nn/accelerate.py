@@ -1,0 +1,209 @@
+"""`accelerate(model)`: the recurrent modules of torch.nn inside any model become ours, in place.
+
+A module keeps its identity: its class changes; its Parameter objects, hooks and mode stay. So whatever refers
+to it or them (containers, wrappers, optimizers, the caller's own variables) goes on working.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from unrolled.kernels import dispatch
+from unrolled.nn.layers import GRU, LSTM, RNN
+from unrolled.nn.recurrent import Recurrent
+from unrolled.nn.steps import GRUCell, LSTMCell, RNNCell, Step
+
+Ours = Recurrent | Step
+
+CELL = ("input_size", "hidden_size", "bias")
+LAYER = (*CELL, "num_layers", "batch_first", "dropout", "bidirectional")
+# What stands for each class of torch.nn, and which of a module's attributes it is made from.
+TWINS: dict[type[nn.Module], tuple[Callable[..., Ours], tuple[str, ...]]] = {
+    nn.RNN: (RNN, (*LAYER, "nonlinearity")),
+    nn.LSTM: (LSTM, (*LAYER, "proj_size")),
+    nn.GRU: (GRU, LAYER),
+    nn.RNNCell: (RNNCell, (*CELL, "nonlinearity")),
+    nn.LSTMCell: (LSTMCell, CELL),
+    nn.GRUCell: (GRUCell, CELL),
+}
+NAMES = {kind.__name__ for kind in TWINS}
+# What torch.nn's layers hold of their parameters besides the parameters themselves.
+INTERNALS = ("_all_weights", "_flat_weights", "_flat_weights_names", "_flat_weight_refs")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One recurrent module of the model."""
+
+    paths: tuple[str, ...]  # its names in the model; "" is the model itself
+    module: str  # what it was: "torch.nn.LSTM(5, 7)"
+    replacement: str  # what it is now: "unrolled.nn.LSTM"; empty where it stayed
+    reason: str  # why it stayed; empty where it was replaced
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `accelerate` found, in the order of the model; printed, a table."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def replaced(self) -> tuple[Finding, ...]:
+        return tuple(found for found in self.findings if found.replacement)
+
+    @property
+    def kept(self) -> tuple[Finding, ...]:
+        return tuple(found for found in self.findings if not found.replacement)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return "no recurrent modules found"
+        rows = [("module", "was", "is"), *map(_row, self.findings)]
+        widths = [max(len(row[k]) for row in rows) for k in range(2)]
+        lines = [f"{path:<{widths[0]}}  {was:<{widths[1]}}  {now}" for path, was, now in rows]
+        return "\n".join([f"replaced {len(self.replaced)} of {len(self)} recurrent modules", *lines])
+
+
+def _row(found: Finding) -> tuple[str, str, str]:
+    paths = ", ".join(path or "(the model)" for path in found.paths)
+    return paths, found.module, found.replacement or f"kept: {found.reason}"
+
+
+def accelerate(model: nn.Module) -> Report:
+    """Turns torch.nn's RNN, LSTM, GRU, RNNCell, LSTMCell and GRUCell in `model`, or as `model`, into ours.
+
+    Results stay the same up to rounding; parameters, state dict, hooks, mode and identity stay. A module that
+    ours would not equal, or not speed up, stays what it is, and the report says why. A second call changes
+    nothing. Raises TypeError where `model` is no module.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"wanted a torch.nn.Module, got {type(model).__name__}; hand in the model itself")
+    paths: dict[nn.Module, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        if _is_recurrent(module):
+            paths.setdefault(module, []).append(path)
+    return Report(tuple(_treat(module, tuple(names)) for module, names in paths.items()))
+
+
+def _is_recurrent(module: nn.Module) -> bool:
+    plain = isinstance(module, (nn.RNNBase, nn.RNNCellBase, Recurrent, Step))
+    return plain or _is_scripted(module) or _is_quantized(module)
+
+
+def _treat(module: nn.Module, paths: tuple[str, ...]) -> Finding:
+    described = _described(module)
+    reason = next(filter(None, (refusal(module) for refusal in REFUSALS)), None)
+    if reason is not None:
+        return Finding(paths, described, "", reason)
+    try:
+        ours = _twin(module)
+    except ValueError as error:  # sizes or options that torch.nn takes and ours do not
+        return Finding(paths, described, "", str(error))
+    reason = _unlike(module, ours) or _slow(module, ours)
+    if reason is not None:
+        return Finding(paths, described, "", reason)
+    _become(module, ours)
+    return Finding(paths, described, f"unrolled.nn.{type(ours).__name__}", "")
+
+
+def _described(module: nn.Module) -> str:
+    kind = type(module)
+    home = "torch.nn." if kind in TWINS else "unrolled.nn." if isinstance(module, Ours) else ""
+    return f"{home}{kind.__name__}({module.extra_repr()})"
+
+
+def _twin(module: nn.Module) -> Ours:
+    """Ours of the same sizes and options, without memory and without drawing a random number."""
+    kind, names = TWINS[type(module)]
+    options = {name: getattr(module, name) for name in names}
+    if options.get("num_layers") == 1:
+        options["dropout"] = 0.0  # torch.nn takes and ignores it
+    return kind(**options, device="meta")
+
+
+def _become(module: nn.Module, ours: Ours) -> None:
+    """Gives `module` the class of `ours` and what this needs; what `module` has already, it keeps."""
+    own = vars(module)
+    for name in INTERNALS:
+        own.pop(name, None)
+    own.update({name: value for name, value in vars(ours).items() if name not in own})
+    module.__class__ = type(ours)
+
+
+# Why a module stays, one function a reason: words, or None.
+
+
+def _ours(module: nn.Module) -> str | None:
+    return "unrolled's already" if isinstance(module, Ours) else None
+
+
+def _is_scripted(module: nn.Module) -> bool:
+    return isinstance(module, torch.jit.ScriptModule) and module.original_name in NAMES
+
+
+def _scripted(module: nn.Module) -> str | None:
+    return "it is TorchScript; accelerate the model before it is scripted" if _is_scripted(module) else None
+
+
+def _is_quantized(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("torch.ao.nn.") and type(module).__name__ in NAMES
+
+
+def _quantized(module: nn.Module) -> str | None:
+    return "it is quantized, or about to be: its numbers are others" if _is_quantized(module) else None
+
+
+def _parametrized(module: nn.Module) -> str | None:
+    if not parametrize.is_parametrized(module):
+        return None
+    names = ", ".join(module.parametrizations)  # type: ignore[arg-type]
+    return f"{names} is computed by a parametrization; remove it first (remove_parametrizations)"
+
+
+def _subclassed(module: nn.Module) -> str | None:
+    if type(module) in TWINS:
+        return None
+    base = next((kind for kind in TWINS if isinstance(module, kind)), None)
+    return f"a subclass of torch.nn.{base.__name__}" if base else "no layer or cell of torch.nn's own"
+
+
+def _patched(module: nn.Module) -> str | None:
+    return "its forward was replaced on the instance; undo that first" if "forward" in vars(module) else None
+
+
+REFUSALS = (_ours, _scripted, _quantized, _parametrized, _subclassed, _patched)
+
+
+def _unlike(module: nn.Module, ours: Ours) -> str | None:
+    """Why `module` is not what its class and sizes say."""
+    found, wanted = (dict(m.named_parameters(recurse=False, remove_duplicate=False)) for m in (module, ours))
+    if found.keys() != wanted.keys():
+        missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+        lists = f"{', '.join(missing) or 'none'} missing, {', '.join(extra) or 'none'} added"
+        return f"its parameters are not torch.nn's (weight_norm, pruning, sharding): {lists}"
+    for name, parameter in found.items():
+        if type(parameter) is not nn.Parameter:
+            return f"{name} is a {type(parameter).__name__}, not a plain Parameter"
+        if parameter.shape != wanted[name].shape:
+            return f"{name} is {tuple(parameter.shape)}; its sizes say {tuple(wanted[name].shape)}"
+    plain = type(module)(1, 1, device="meta")
+    clash = sorted((vars(module).keys() - vars(plain).keys()) & vars(ours).keys())
+    return f"it has attributes that ours needs for itself: {', '.join(clash)}" if clash else None
+
+
+def _slow(module: nn.Module, ours: Ours) -> str | None:
+    """Why our kernels would not run it; all else is no faster than torch.nn."""
+    weight = next(module.parameters())
+    device, dtype = weight.device.type, str(weight.dtype).removeprefix("torch.")
+    choices = dispatch.explain(ours.cell.name, device, dtype, ours.cell.wants)
+    kernel = next(choice for choice in choices if choice.backend == "cpu")
+    return None if kernel.chosen else f"nothing to gain on {device} in {dtype}: backend cpu {kernel.reason}"

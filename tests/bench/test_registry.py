@@ -1,0 +1,155 @@
+"""The registry holds what the targets speak of, and every peer in it computes the same at a small shape."""
+
+import dataclasses
+from functools import partial
+
+import pytest
+import torch
+
+import unrolled.nn
+from unrolled.bench import grid, heads, onnxpeer, variants
+from unrolled.bench.layers import CELLS, make, random
+from unrolled.bench.measuring import compare
+from unrolled.bench.registry import registry, select
+from unrolled.bench.targets import TARGETS
+from unrolled.bench.workload import ONNX, OURS, Absent, Peer, Size, Workload
+from unrolled.errors import ConfigError
+
+SMALL = Size(7, 3, 5, 72)  # wider than the projection, and a multiple of the blocks
+
+
+def small(workload: Workload) -> Workload:
+    """The same peers at a small shape. A grid's builder knows its shape as its last argument."""
+    if workload.group in ("variants", "directions", "heads"):
+        return workload
+    size = SMALL._replace(T=1, B=1, I=72) if workload.group == "step" else SMALL
+    build = workload.build
+    assert isinstance(build, partial)
+    return dataclasses.replace(workload, build=partial(build.func, *build.args[:-1], size))
+
+
+def one_of_each() -> list[Workload]:
+    kinds = {(w.group, w.mode, w.cell): w for w in registry()}
+    return [small(workload) for workload in kinds.values()]
+
+
+@pytest.mark.parametrize("workload", one_of_each(), ids=lambda w: "/".join(w.name.split("/")[:3]))
+def test_every_peer_computes_the_same(workload: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "SIZE", SMALL)
+    monkeypatch.setattr(heads, "WORDS", 50)
+    peers = {name: peer for name, peer in workload.build().items() if isinstance(peer, Peer)}
+    assert next(iter(peers)) == OURS
+    assert sum(peer.answer == "the same" for peer in peers.values()) >= 2
+    worst, refused = compare(peers)
+    assert refused is None
+    assert 0 <= worst < 1e-5  # far under the tolerance, at so few tokens
+    for peer in peers.values():
+        with torch.inference_mode(not peer.gradients):
+            peer.run()
+
+
+def test_a_training_peer_takes_a_step_with_other_weights_and_no_old_gradients() -> None:
+    (peer, *_) = grid._training("lstm", SMALL).values()
+    assert isinstance(peer, Peer) and peer.before is not None
+    first = {name: v.clone() for name, v in peer.values().items()}
+    assert {"y", "h_last", "c_last", "gradient of x", "gradient of weight_hh_l0"} <= first.keys()
+    peer.run()  # adds to the gradients that are there
+    peer.before()
+    flipped = {name: v.clone() for name, v in peer.values().items()}
+    assert not torch.allclose(first["y"], flipped["y"])
+    peer.before()
+    for name, v in peer.values().items():
+        assert torch.equal(v, first[name]), name
+
+
+def test_training_marks_the_weights_as_changed() -> None:
+    ours, _, x = grid.both("rnn", SMALL)
+    from unrolled.bench.layers import training
+
+    peer = training(ours, ours, x)
+    assert peer.before is not None
+    versions = [p._version for p in ours.parameters()]
+    peer.before()
+    assert all(p._version > version for p, version in zip(ours.parameters(), versions, strict=True))
+
+
+def test_names_are_unique_and_the_grid_is_whole() -> None:
+    names = [workload.name for workload in registry()]
+    assert len(names) == len(set(names))
+    for cell in CELLS:
+        for mode in ("inference", "training"):
+            for size in grid.GRID:
+                assert f"grid/{mode}/{cell}/{'x'.join(map(str, size))}" in names
+        assert sum(name.startswith(f"lengths/training/{cell}/") for name in names) == 5
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.kind} {target.statistic}")
+def test_a_target_speaks_of_as_many_workloads_as_there_are(target) -> None:  # type: ignore[no-untyped-def]
+    here = [w for w in registry() if f"{w.group}/{w.mode}" == target.kind]
+    for cell in target.wanted if target.kind.split("/")[0] != "heads" or here else ():
+        assert sum(w.cell == cell for w in here) == target.workloads
+
+
+def test_lengths_run_from_a_tenth_to_all() -> None:
+    for size in grid.RAGGED:
+        drawn = grid.lengths(size)
+        assert drawn.shape == (size.B,) and drawn[0] == size.T == drawn.max()
+        assert drawn.min() >= size.T // 10
+        assert torch.equal(drawn, grid.lengths(size))
+        assert 0.3 < drawn[1:].double().mean() / size.T < 0.8
+
+
+def test_a_head_that_does_not_exist_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unrolled.nn, "Linear", torch.nn.Linear, raising=False)
+    names = [workload.name for workload in heads.workloads()]
+    assert "heads/inference/linear/700x256x10000" in names
+    monkeypatch.delattr(unrolled.nn, "Linear")
+    assert not [w for w in heads.workloads() if w.cell == "linear"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_onnxruntime_with_states_gives_torchs_numbers(cell: str) -> None:
+    ours, torchs, x = grid.both(cell, SMALL)
+    parts = tuple(random(1, SMALL.B, SMALL.H, seed=k) for k in range(len(CELLS[cell].states)))
+    peer = onnxpeer.onnxruntime(cell, SMALL, ours, x, parts)
+    assert isinstance(peer, Peer)
+    y, last = torchs(x, parts if len(parts) > 1 else parts[0])
+    found = peer.values()
+    torch.testing.assert_close(found["y"], y, atol=2e-6, rtol=0)
+    lasts = last if isinstance(last, tuple) else (last,)
+    for name, s in zip(("h_last", "c_last"), lasts, strict=False):
+        torch.testing.assert_close(found[name], s, atol=2e-6, rtol=0)  # sums of 77 products in float32
+
+
+def test_a_missing_onnxruntime_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    peer = grid._inference("rnn", SMALL)[ONNX]
+    assert isinstance(peer, Absent)
+    assert "onnxruntime" in peer.reason and "pip install 'unrolled[onnx]'" in peer.reason
+
+
+def test_layers_have_random_asymmetric_parameters() -> None:
+    layer = make(unrolled.nn.LSTM, 3, 4, layer_norm=True)
+    for name, p in layer.named_parameters():
+        assert p.unique().numel() == p.numel(), name
+    again = make(unrolled.nn.LSTM, 3, 4, layer_norm=True)
+    for a, b in zip(layer.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_selection_by_name() -> None:
+    everything = registry()
+    assert select(everything, None, False) == everything
+    chosen = select(everything, "training/lstm", False)
+    assert {(w.mode, w.cell) for w in chosen} == {("training", w.cell) for w in chosen}
+    assert all(w.cell.startswith("lstm") for w in chosen) and len(chosen) > 10
+    assert [w.cell for w in select(everything, "grid/inference/*/100x1x64x64", False)] == [
+        "rnn",
+        "gru",
+        "lstm",
+    ]
+    assert 0 < len(select(everything, None, True)) < len(everything)
+    with pytest.raises(ConfigError, match=r"--only 'ltsm' names no workload.*--list.*grid/inference"):
+        select(everything, "ltsm", False)
+    with pytest.raises(ConfigError, match="no quick workload; leave --quick out"):
+        select(everything, "512x512", True)

@@ -1,0 +1,130 @@
+"""`unrolled kernels`: the table as it is, and what it says of a call."""
+
+import json
+
+import pytest
+import torch
+
+from unrolled.cli import kernels
+from unrolled.kernels import dispatch
+
+from ..cells.cases import CELLS
+from .command import unrolled
+
+compiled = pytest.mark.skipif(dispatch.MISSING is not None, reason="the compiled kernels are missing")
+
+
+def found(*arguments: object) -> dict:
+    answer = unrolled("kernels", "--json", *arguments)
+    assert answer.status == 0, answer
+    return json.loads(answer.out)
+
+
+def test_the_words_are_those_of_the_cells_and_of_the_table() -> None:
+    for cell, words in kernels.CELLS.items():
+        for word in (*words, *kernels.CALLS):
+            plain, wants = (kernels.Call(cell, "cpu", "float32", options).wants for options in ((), (word,)))
+            assert word in wants and (word not in plain or word == "tanh")
+    assert {cell.name for cell in CELLS.values()} == kernels.CELLS.keys()
+    for row in dispatch.TABLE:
+        if row.takes is not None:
+            assert row.takes <= kernels._words(row.cell)
+
+
+def test_the_whole_table_comes_out() -> None:
+    table = found()["table"]
+    assert len(table) == len(dispatch.TABLE)
+    for shown, row in zip(table, dispatch.TABLE, strict=True):
+        assert (shown["cell"], shown["backend"]) == (row.cell, row.backend)
+        assert shown["takes"] == (None if row.takes is None else sorted(row.takes))
+    text = unrolled("kernels").out
+    assert all(f"{name} " in text for name in ("elman", "lstm", "gru", "cpu", "torch", "reference"))
+
+
+def test_without_a_call_plain_ones_of_every_cell_are_told() -> None:
+    runs = {(call["cell"], call["device"]): call["runs"] for call in found()["calls"]}
+    for (cell, device), backend in runs.items():
+        plain = frozenset({"tanh"}) if cell == "elman" else frozenset()
+        assert backend == dispatch.choose(cell, device, "float32", plain).backend
+    assert runs.keys() == {(cell, device) for cell in kernels.CELLS for device in ("cpu", "cuda")}
+
+
+def test_a_call_is_told_with_every_reason() -> None:
+    options = (
+        "--cell",
+        "lstm",
+        "--option",
+        "peephole",
+        "--lengths",
+        "--device",
+        "cuda",
+        "--dtype",
+        "float16",
+    )
+    (call,) = found(*options)["calls"]
+    assert (call["options"], call["dtype"], call["runs"]) == (["peephole", "lengths"], "float16", "reference")
+    reasons = {choice["backend"]: choice["reason"] for choice in call["choices"]}
+    assert reasons["torch"] == "does not compute peephole" and reasons["reference"] is None
+    text = unrolled("kernels", *options).out
+    assert "a call in float16 with peephole, lengths" in text
+    assert "torch: does not compute peephole" in text
+    assert "computes besides" not in text  # the table is left out
+
+
+def test_options_choose_the_cells_that_have_them() -> None:
+    calls = found("--option", "layer_norm", "--device", "cpu")["calls"]
+    assert [call["cell"] for call in calls] == ["lstm", "gru"]
+
+
+@compiled
+def test_a_nonlinearity_stands_for_tanh() -> None:
+    (sigmoid,) = found("--cell", "elman", "--option", "sigmoid", "--device", "cpu")["calls"]
+    assert sigmoid["runs"] == "cpu"
+    assert {c["backend"]: c["reason"] for c in sigmoid["choices"]}["torch"] == "does not compute sigmoid"
+
+
+def test_a_backend_that_the_environment_names_runs_or_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_BACKEND", "torch")
+    assert [call["runs"] for call in found("--cell", "gru")["calls"]] == ["torch", "torch"]
+    (call,) = found("--cell", "gru", "--option", "zoneout", "--device", "cpu")["calls"]
+    assert call["runs"] is None
+    assert call["error"].startswith("UNROLLED_BACKEND='torch' cannot run this gru: does not compute zoneout")
+    assert call["error"] in unrolled("kernels", "--cell", "gru", "--option", "zoneout").out
+    assert found()["backend"] == "torch"
+
+
+@compiled
+def test_the_machine_is_told() -> None:
+    machine = found()
+    assert machine["instruction_set"] in machine["instruction_sets"]
+    assert machine["instruction_sets"][-1] == "portable" and machine["missing"] is None
+    assert machine["threads"] == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_without_the_kernels_the_reason_is_told(monkeypatch: pytest.MonkeyPatch, json: tuple) -> None:
+    monkeypatch.setattr(dispatch, "MISSING", "the compiled kernels are missing (no compiler)")
+    answer = unrolled("kernels", "--cell", "elman", "--device", "cpu", *json)
+    assert answer.status == 0 and answer.out.count("the compiled kernels are missing (no compiler)") == 2
+    assert "reference" in answer.out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--cell", "ltsm"), "--cell ltsm is unknown; wanted one of elman, lstm, gru; did you mean lstm?"),
+        (("--cell", "gru", "--option", "peephole"), "--option peephole is unknown; wanted one of"),
+        (("--option", "zonout"), "did you mean zoneout?"),
+        (
+            ("--option", "peephole", "--option", "reset_after=False"),
+            "no cell has peephole and reset_after=False",
+        ),
+        (("--option", "tanh", "--option", "relu"), "a cell has one"),
+        (("--device", "gpu"), "--device gpu is unknown; wanted one of cpu, cuda"),
+        (("--dtype", "float"), "--dtype float is unknown; wanted one of float32"),
+    ],
+)
+def test_a_word_that_does_not_exist_is_refused(arguments: tuple, message: str) -> None:
+    answer = unrolled("kernels", *arguments)
+    assert answer.status == 2 and answer.out == ""
+    assert message in answer.err and answer.err.count("\n") == 1

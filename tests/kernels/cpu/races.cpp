@@ -1,0 +1,343 @@
+/* Runs the pool and whole layers, forward and backward, from several threads at once, on our own threads and
+   on an OpenMP's, and compares every number with the same call made alone. scripts/sanitize.sh builds it
+   under ThreadSanitizer, which sees our threads but not libgomp's, and under AddressSanitizer; it needs no
+   Python. Arguments name the instruction sets to run, all of this machine's without. */
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "isa.h"
+#include "layer.h"
+#include "planner.h"
+#include "pool.h"
+
+namespace {
+
+using namespace unrolled;
+
+constexpr Index callers = 3, threads = 3;
+
+void require(bool holds, const std::string& what) {
+  if (!holds)
+    throw std::runtime_error(what);
+}
+
+/* Arrays, each on its own so that a step past its end is seen. */
+template <class Real>
+class Arrays {
+public:
+  template <class Fill>
+  Real* take(Index count, const Fill& fill) {
+    arrays_.push_back(std::vector<Real>(static_cast<std::size_t>(count)));
+    std::generate(arrays_.back().begin(), arrays_.back().end(), fill);
+    return arrays_.back().data();
+  }
+  bool same_bits(const Arrays& other) const {
+    return std::equal(arrays_.begin(), arrays_.end(), other.arrays_.begin(), other.arrays_.end(),
+                      [](const auto& a, const auto& b) {
+                        return a.size() == b.size() &&
+                               !std::memcmp(a.data(), b.data(), a.size() * sizeof(Real));
+                      });
+  }
+
+private:
+  std::deque<std::vector<Real>> arrays_;
+};
+
+struct Shape {
+  const char* what;
+  Index B, I, H, every, directions;
+  bool rich; // layer norm, and a projection where there is one
+};
+
+constexpr Shape shapes[] = {
+    {"rows dealt out", 22, 19, 37, 0, 1, false}, {"rows dealt out, rich", 22, 19, 37, 0, 1, true},
+    {"units shared", 1, 7, 181, 0, 1, false},    {"two directions", 9, 19, 37, 0, 2, false},
+    {"states kept", 10, 19, 37, 5, 1, false},
+};
+
+/* Time steps that make a call worth several threads (planner.cpp), in few multiply-adds. */
+Index steps(Index multiply_adds_of_one) {
+  constexpr Index worth_it = 450'000, least = 7;
+  return std::max(least, worth_it / multiply_adds_of_one);
+}
+
+/* A cell's layer of one shape with its inputs; any thread may run it. */
+template <class Real>
+class Case {
+public:
+  Case(const Kernel<Real>& kernel, const Shape& shape)
+      : kernel_(kernel), shape_(shape), norm_(shape.rich && std::string(kernel.name).find("elman")),
+        sizes_{steps(kernel.gates * shape.H * (shape.I + shape.H) * shape.B), shape.B, shape.I, shape.H,
+               shape.rich && kernel.has_c ? shape.H - 5 : shape.H} {
+    for (Index d = 0; d < shape.directions; ++d)
+      layers_.push_back(
+          std::make_unique<Layer<Real>>(kernel.name, sizes_, parameters<const Real>(inputs_, random())));
+    x_ = input(sizes_.T * sizes_.B * sizes_.I);
+    initial_ = input(sizes_.B * sizes_.H);
+    dy_ = input(sizes_.T * sizes_.B * sizes_.P);
+    for (Index b = 0; b < sizes_.B; ++b)
+      lengths_.push_back(sizes_.T - b * sizes_.T / std::max<Index>(sizes_.B - 1, 1)); // the last row has none
+  }
+
+  /* All that comes out of a forward and a backward call. */
+  Arrays<Real> run() {
+    Arrays<Real> out, tapes;
+    std::vector<std::unique_ptr<Planner>> planners;
+    std::vector<const Plan*> plans;
+    std::vector<Weights<Real>> forward_weights, backward_weights;
+    std::vector<std::shared_ptr<const typename Layer<Real>::Packs>> packs;
+    std::vector<Forward<Real>> forward;
+    for (Index d = 0; d < shape_.directions; ++d) {
+      Layer<Real>& layer = *layers_[d];
+      packs.push_back(layer.packs(true, true));
+      forward_weights.push_back(packs[d]->forward);
+      backward_weights.push_back(packs[d]->backward);
+      forward_weights[d].parameters = backward_weights[d].parameters = layer.parameters;
+      planners.push_back(plan(d == 1));
+      plans.push_back(&planners[d]->plan());
+      forward.push_back(forward_call(layer, out, tapes));
+    }
+    kernel_.forward(forward.data(), forward_weights.data(), plans.data(), shape_.directions);
+    std::vector<Backward<Real>> backward;
+    for (const Forward<Real>& call : forward)
+      backward.push_back(backward_call(call, out));
+    kernel_.backward(backward.data(), backward_weights.data(), forward_weights.data(), plans.data(),
+                     shape_.directions);
+    return out;
+  }
+
+  std::string name() const { return std::string(kernel_.name) + ", " + shape_.what; }
+
+private:
+  auto random() {
+    return [this] { return std::uniform_real_distribution<Real>(-1, 1)(generator_); };
+  }
+  const Real* input(Index count) { return inputs_.take(count, random()); }
+
+  /* The parameters of the layer, or room for their gradients. */
+  template <class R, class Fill>
+  Parameters<R> parameters(Arrays<Real>& memory, const Fill& fill) const {
+    const Index sums = kernel_.gates * sizes_.H, H = sizes_.H, P = sizes_.P;
+    const auto rows = [&](Index count, Index width) {
+      return Matrix<R>{memory.take(count * width, fill), width};
+    };
+    Parameters<R> p{};
+    p.ih = rows(sums, sizes_.I);
+    p.hh = rows(sums, P);
+    p.bias_ih = memory.take(sums, fill);
+    p.bias_hh = memory.take(sums, fill);
+    if (P < H)
+      p.hr = rows(P, H);
+    if (std::string(kernel_.name).find("peephole") != std::string::npos)
+      p.peephole = rows(kernel_.gates - 1, H);
+    if (norm_) {
+      p.gain_ih = memory.take(sums, fill);
+      p.gain_hh = memory.take(sums, fill);
+    }
+    if (norm_ && kernel_.has_c) {
+      p.gain_c = memory.take(H, fill);
+      p.shift_c = memory.take(H, fill);
+    }
+    return p;
+  }
+
+  std::unique_ptr<Planner> plan(bool reverse) const {
+    const Index recurrent = kernel_.gates * sizes_.H * sizes_.P;
+    const Index token = kernel_.gates * sizes_.H * sizes_.I + recurrent;
+    return std::make_unique<Planner>(sizes_, lengths_.data(), reverse, threads, shape_.directions,
+                                     Planner::Work{token, recurrent}, kernel_.shares(layers_[0]->parameters));
+  }
+
+  static Real unwritten() { return std::numeric_limits<Real>::quiet_NaN(); }
+
+  Forward<Real> forward_call(const Layer<Real>& layer, Arrays<Real>& out, Arrays<Real>& tapes) const {
+    const auto [T, B, I, H, P] = sizes_;
+    Forward<Real> call{};
+    call.sizes = sizes_;
+    call.every = shape_.every;
+    call.x = {x_, B * I, I};
+    call.initial[0] = {initial_, P};
+    call.states[0] = {out.take(T * B * P, unwritten), B * P, P};
+    call.last[0] = {out.take(B * P, unwritten), P};
+    if (kernel_.has_c) {
+      call.initial[1] = {initial_, H};
+      call.states[1] = {out.take(T * B * H, unwritten), B * H, H};
+      call.last[1] = {out.take(B * H, unwritten), H};
+    }
+    if (shape_.every)
+      call.kept = tapes.take((T / shape_.every + 1) * B * H, unwritten);
+    else
+      call.tape = tapes.take(T * B * kernel_.tape(sizes_, layer.parameters), unwritten);
+    return call;
+  }
+
+  Backward<Real> backward_call(const Forward<Real>& forward, Arrays<Real>& out) const {
+    const auto [T, B, I, H, P] = sizes_;
+    Backward<Real> call{};
+    call.sizes = sizes_;
+    call.every = forward.every;
+    call.x = forward.x;
+    call.y = {forward.states[0].data, B * P, P};
+    call.tape = forward.tape;
+    call.kept = forward.kept;
+    call.d_states[0] = {dy_, B * P, P};
+    call.dx = {out.take(T * B * I, unwritten), B * I, I};
+    for (int k = 0; k < 1 + kernel_.has_c; ++k) {
+      const Index width = k ? H : P;
+      call.initial[k] = forward.initial[k];
+      call.d_last[k] = {initial_, width};
+      call.d_initial[k] = {out.take(B * width, unwritten), width};
+    }
+    call.d = parameters<Real>(out, unwritten);
+    return call;
+  }
+
+  const Kernel<Real>& kernel_;
+  const Shape& shape_;
+  const bool norm_;
+  const Sizes sizes_;
+  std::mt19937 generator_{7};
+  Arrays<Real> inputs_;
+  std::vector<std::unique_ptr<Layer<Real>>> layers_;
+  const Real *x_, *initial_, *dy_;
+  std::vector<Index> lengths_;
+};
+
+/* body(caller) on several threads at once. */
+template <class Body>
+void at_once(const Body& body) {
+  std::vector<std::exception_ptr> failures(callers);
+  std::vector<std::thread> running;
+  for (Index caller = 0; caller < callers; ++caller)
+    running.emplace_back([&, caller] {
+      try {
+        body(caller);
+      } catch (...) {
+        failures[caller] = std::current_exception();
+      }
+    });
+  for (std::thread& thread : running)
+    thread.join();
+  for (const std::exception_ptr& failure : failures)
+    if (failure)
+      std::rethrow_exception(failure);
+}
+
+/* The layer is packed by whoever of the callers comes first. */
+template <class Real>
+void layers() {
+  for (const Kernel<Real>& kernel : kernels<Real>(isa()).cells)
+    for (const Shape& shape : shapes) {
+      Case<Real> alone(kernel, shape), together(kernel, shape);
+      const Arrays<Real> wanted = alone.run();
+      at_once([&](Index) { require(together.run().same_bits(wanted), together.name() + ": other bits"); });
+    }
+}
+
+void every_task_once() {
+  constexpr Index tasks = 50;
+  at_once([](Index caller) {
+    std::vector<Index> done(tasks);
+    pool::run(tasks, threads, [&](Index task) { done[task] += caller + task; });
+    for (Index task = 0; task < tasks; ++task)
+      require(done[task] == caller + task, "a task ran twice or never");
+  });
+}
+
+/* What a member writes before a meeting, all others read after it. */
+void a_team_meets() {
+  constexpr Index rounds = 40;
+  at_once([](Index caller) {
+    std::vector<Index> written(threads);
+    pool::Barrier barrier;
+    pool::team(threads, [&](Index member, Index size) {
+      for (Index round = 0; round < rounds; ++round) {
+        written[member] = caller + round * size;
+        barrier.wait(size);
+        for (Index other = 0; other < size; ++other)
+          require(written[other] == caller + round * size, "a member went on before the others had come");
+        barrier.wait(size);
+      }
+    });
+  });
+}
+
+void a_failure_comes_out() {
+  at_once([](Index) {
+    for (int k = 0; k < 20; ++k) {
+      bool thrown = false;
+      try {
+        pool::run(9, threads, [](Index task) { require(task % 4 != 3, "meant to fail"); });
+      } catch (const std::runtime_error&) {
+        thrown = true;
+      }
+      require(thrown, "an exception was lost");
+    }
+  });
+}
+
+void pool_itself() {
+  every_task_once();
+  a_team_meets();
+  a_failure_comes_out();
+}
+
+/* An OpenMP of our own making, so that ThreadSanitizer sees its threads. */
+namespace openmp {
+
+thread_local int member = 0, size = 1;
+
+void parallel(void (*body)(void*), void* data, unsigned wanted, unsigned) {
+  const int outer_member = member, outer_size = size;
+  const auto work = [=](int number) {
+    member = number;
+    size = static_cast<int>(wanted);
+    body(data);
+  };
+  std::vector<std::thread> others;
+  for (int number = 1; number < static_cast<int>(wanted); ++number)
+    others.emplace_back(work, number);
+  work(0);
+  for (std::thread& other : others)
+    other.join();
+  member = outer_member;
+  size = outer_size;
+}
+
+} // namespace openmp
+
+} // namespace
+
+int main(int count, char** arguments) {
+  const bool brief = count > 1 && std::string(arguments[1]) == "short";
+  try {
+    for (const bool foreign : {false, true}) {
+      if (foreign)
+        pool::use_openmp({openmp::parallel, [] { return openmp::size; }, [] { return openmp::member; }});
+      pool_itself();
+      std::vector<std::string> names = isas();
+      names.resize(brief ? !foreign : names.size());
+      for (const std::string& name : names) {
+        use_isa(name);
+        layers<float>();
+        if (!brief)
+          layers<double>();
+        std::printf("%s, %s threads: the same bits, alone and from %d callers\n", name.c_str(),
+                    foreign ? "OpenMP's" : "our own", static_cast<int>(callers));
+      }
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", isa().name, error.what());
+    return 1;
+  }
+}

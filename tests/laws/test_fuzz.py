@@ -1,0 +1,72 @@
+"""The short form of scripts/fuzz_laws.py: 1,000 random shapes of each cell, three of the laws on each; and
+every batch from 1 to 256.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_laws.py"
+SHAPES = 1000
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("fuzz_laws", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for their module
+    spec.loader.exec_module(module)
+    return module
+
+
+fuzz = load()
+
+
+@pytest.mark.parametrize("cell", fuzz.CELLS)
+def test_every_law_on_random_shapes(cell):
+    laws = list(fuzz.LAWS)
+    tried = [fuzz.failures(cell, seed, laws[seed % 3 :: 3]) for seed in range(SHAPES)]
+    assert None not in tried, "not all of these run through our kernels"
+    broken = [line for lines in tried for line in lines]
+    assert not broken, "\n".join([f"{len(broken)} laws broken", *broken[:5]])
+
+
+@pytest.mark.parametrize("cell", fuzz.CELLS)
+def test_every_batch_from_1_to_256_gives_the_same_bits(cell):
+    build, options = fuzz.CELLS[cell]
+    torch.manual_seed(1)
+    layer = build(5, 18, bidirectional=True, **options).eval()
+    assert fuzz.compiled(layer)
+    x, lengths = torch.randn(3, 256, 5), torch.randint(0, 4, (256,))
+    state = {name: torch.randn(256, size) for name, size in layer.state_sizes().items()}
+    case = fuzz.Case(layer, x, state, lengths)
+    with fuzz.unwritten_memory_is_nan():
+        whole = case.run()
+        for B in range(1, 257):
+            rows = list(range(256 - B, 256))
+            fuzz.same_bits(case.rows(rows).run(), fuzz.in_rows(whole, rows))
+
+
+@pytest.mark.parametrize("B", [1, 3, 29])
+@pytest.mark.parametrize("cell", fuzz.CELLS)
+def test_the_number_of_threads_is_free(cell, B):
+    """Of few rows the threads share the units, of many the rows; more threads than cores meet anyhow."""
+    build, options = fuzz.CELLS[cell]
+    torch.manual_seed(2)
+    layer = build(37, 202, **options).eval()
+    x, lengths = torch.randn(9, B, 37), torch.randint(3, 10, (B,))
+    state = {name: torch.randn(B, size) for name, size in layer.state_sizes().items()}
+    case, before = fuzz.Case(layer, x, state, lengths), torch.get_num_threads()
+    results = []
+    try:
+        with fuzz.unwritten_memory_is_nan():
+            for threads in (1, 2, 2, 3, 5):
+                torch.set_num_threads(threads)
+                results.append(case.run())
+    finally:
+        torch.set_num_threads(before)
+    for result in results[1:]:
+        fuzz.same_bits(result, results[0])
