@@ -61,8 +61,8 @@ def test_values_and_every_gradient_match_float64(isa, dtype, R, I, O):
 
 
 def in_stretches(start, terms):
-    """The sum over pairs of factors: chains of 256 fused multiply-adds in float32, added in order. Each is done
-    in float64 and rounded once more."""
+    """The sum over pairs of factors: float32 chains of 256 fused multiply-adds, added in order. Each of them
+    is done in float64 and rounded once more."""
     sums = []
     for first in range(0, len(terms), 256):
         z = torch.zeros_like(start) if first else start

@@ -13,9 +13,9 @@ class Layer:
     parameters   by their names in cells/, absent ones left out: (address, strides of all dimensions but the
                  last). Layer norm where gain_ih is among them, a projection where weight_hr is
 
-    The addresses must stay good as long as the layer is used. The caller makes a new one where a parameter has
-    another version, shape or place; as a second net each call compares a sample of the numbers with those that
-    were packed. ValueError for an unknown cell or type.
+    The addresses must stay good as long as the layer is used. The caller makes a new one where a parameter
+    has another version, shape or place; as a second net each call compares a sample of the numbers with those
+    that were packed. ValueError for an unknown cell or type.
     """
 
     def __init__(
