@@ -74,7 +74,98 @@ def use_isa(name: str) -> None:
     """ValueError where it cannot run here."""
 
 def map_float32(function: str, count: int, source: int, target: int) -> None:
-    """target[i] = f(source[i]); exp, tanh or sigmoid."""
+    """target[i] = f(source[i]); exp, log, tanh or sigmoid."""
 
 def map_float64(function: str, count: int, source: int, target: int) -> None:
     """As map_float32."""
+
+# What heads use (cpu/heads.h): R rows, N columns, a matrix as (address, stride of a row in elements), 0 or
+# (0, 0) for one that is absent or not wanted. Each has a twin that ends in float64.
+
+Matrix = tuple[int, int]
+
+def probe(source: int, size: int, /) -> int:
+    """Nearly always another number where the memory is another: `size` bytes, 64 words of more than 4 KiB."""
+
+def packed_size_float32(inputs: int, outputs: int, /) -> int:
+    """Numbers that a packed weight takes, for the instruction set in use."""
+
+def pack_float32(threads: int, inputs: int, outputs: int, weight: Matrix, packed: int, /) -> None:
+    """weight (O, I) for `linear`, of the same instruction set."""
+
+def linear_float32(
+    threads: int, rows: int, inputs: int, outputs: int, x: Matrix, packed: int, bias: int, y: Matrix, /
+) -> None:
+    """y (R, O) = x (R, I) Wᵀ + bias (O,)."""
+
+def linear_backward_float32(
+    threads: int,
+    rows: int,
+    inputs: int,
+    outputs: int,
+    weight: Matrix,
+    x: Matrix,
+    dy: Matrix,
+    dx: Matrix,
+    d_weight: Matrix,
+    d_bias: int,
+    /,
+) -> None:
+    """dx = dy W, d_weight = dyᵀ x, d_bias = dyᵀ 1."""
+
+def softmax_float32(threads: int, rows: int, columns: int, x: Matrix, y: Matrix, /) -> None:
+    """Along each row."""
+
+def softmax_backward_float32(
+    threads: int, rows: int, columns: int, dy: Matrix, y: Matrix, dx: Matrix, /
+) -> None: ...
+def layer_norm_float32(
+    threads: int, rows: int, columns: int, epsilon: float, gain: int, shift: int, x: Matrix, y: Matrix, /
+) -> None:
+    """Along each row; gain and shift (N,)."""
+
+def layer_norm_backward_float32(
+    threads: int,
+    rows: int,
+    columns: int,
+    epsilon: float,
+    gain: int,
+    x: Matrix,
+    dy: Matrix,
+    dx: Matrix,
+    d_gain: int,
+    d_shift: int,
+    /,
+) -> None: ...
+def embedding_float32(
+    threads: int, rows: int, columns: int, table_rows: int, index: int, table: Matrix, y: Matrix, /
+) -> None:
+    """y[r] = table[index[r]], index int64 (R,). IndexError outside the table."""
+
+def embedding_backward_float32(
+    threads: int,
+    rows: int,
+    columns: int,
+    table_rows: int,
+    padding: int,
+    index: int,
+    dy: Matrix,
+    d_table: Matrix,
+    /,
+) -> None:
+    """d_table[v] = Σ dy[r] over index[r] = v; 0 for `padding`, which is -1 where there is none."""
+
+log_softmax_float32 = softmax_float32
+log_softmax_backward_float32 = softmax_backward_float32
+packed_size_float64 = packed_size_float32
+pack_float64 = pack_float32
+linear_float64 = linear_float32
+linear_backward_float64 = linear_backward_float32
+softmax_float64 = softmax_float32
+softmax_backward_float64 = softmax_backward_float32
+log_softmax_float64 = softmax_float32
+log_softmax_backward_float64 = softmax_backward_float32
+layer_norm_float64 = layer_norm_float32
+layer_norm_backward_float64 = layer_norm_backward_float32
+embedding_float64 = embedding_float32
+embedding_backward_float64 = embedding_backward_float32

@@ -1,7 +1,9 @@
-"""Recurrent layers as torch modules: torch.nn's own, and what it never took."""
+"""Recurrent layers and what stands before and after them: torch.nn's modules, and what those never took."""
 
 from unrolled.kernels import dispatch
+from unrolled.nn import functional
 from unrolled.nn.accelerate import Report, accelerate
+from unrolled.nn.heads import Embedding, LayerNorm, Linear, LogSoftmax, Softmax
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import GRU, LSTM, RNN
 from unrolled.nn.recurrent import Recurrent
@@ -13,15 +15,21 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Embedding",
     "GRUCell",
     "LSTMCell",
+    "LayerNorm",
+    "Linear",
+    "LogSoftmax",
     "RNNCell",
     "Recurrent",
     "Report",
     "SequenceModule",
+    "Softmax",
     "Stack",
     "State",
     "accelerate",
+    "functional",
 ]
 
 dispatch.announce()

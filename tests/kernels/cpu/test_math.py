@@ -1,17 +1,32 @@
-"""exp, tanh and the logistic function of the kernels: units in the last place against wider arithmetic."""
+"""exp, log, tanh and σ of the kernels: units in the last place against wider arithmetic."""
 
 import numpy as np
 import pytest
 
 from unrolled.kernels import _cpu
 
-MOST_ULP = {"exp": 2, "tanh": 4, "sigmoid": 4}
+MOST_ULP = {"exp": 2, "log": 2, "tanh": 4, "sigmoid": 4}
 INTEGERS = {np.float32: np.uint32, np.float64: np.uint64}
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}
-# where the results overflow, become subnormal or vanish, and where a function reaches its limit
+# where the results overflow, become subnormal or vanish, where a function reaches its limit, and where the
+# logarithm changes its exponent
 EDGES = {
-    np.float32: (88.72, 87.33, 103.97, 9.01, 10, 104, 120, 0.3466, 1e-20, 1e-38),
-    np.float64: (709.78, 708.39, 745.13, 19.06, 20, 746, 800, 0.3466, 1e-160, 1e-308),
+    np.float32: (88.72, 87.33, 103.97, 9.01, 10, 104, 120, 0.3466, 1e-20, 1e-38, 0.7071068, 1.0, 1.414214),
+    np.float64: (
+        709.78,
+        708.39,
+        745.13,
+        19.06,
+        20,
+        746,
+        800,
+        0.3466,
+        1e-160,
+        1e-308,
+        0.7071067811865476,
+        1.0,
+        1.414213562373095,
+    ),
 }
 
 
@@ -23,7 +38,7 @@ def ours(name, x):
 
 def exact(name, x):
     x = x.astype(WIDER[x.dtype.type])
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         if name == "sigmoid":
             small = np.exp(-np.abs(x))
             return np.where(x < 0, small, 1) / (1 + small)
@@ -36,8 +51,9 @@ def worst_ulp(name, x):
     with np.errstate(over="ignore"):
         rounded = want.astype(x.dtype)
     finite = np.isfinite(rounded)
-    assert np.array_equal(got[~finite], rounded[~finite])
-    assert np.array_equal(np.signbit(got), np.signbit(rounded))
+    assert np.array_equal(got[~finite], rounded[~finite], equal_nan=True)
+    number = ~np.isnan(rounded)
+    assert np.array_equal(np.signbit(got[number]), np.signbit(rounded[number]))
     ulp = np.spacing(np.abs(rounded[finite])).astype(want.dtype)
     return float((np.abs(got[finite].astype(want.dtype) - want[finite]) / ulp).max())
 
@@ -79,11 +95,11 @@ def test_around_the_edges(name, dtype):
 @pytest.mark.parametrize("name", MOST_ULP)
 @pytest.mark.parametrize("dtype", EDGES)
 def test_infinities_nan_and_zero(name, dtype):
-    limits = {"exp": (0, np.inf), "tanh": (-1, 1), "sigmoid": (0, 1)}[name]
-    at_zero = {"exp": 1, "tanh": 0, "sigmoid": 0.5}[name]
+    limits = {"exp": (0, np.inf), "log": (np.nan, np.inf), "tanh": (-1, 1), "sigmoid": (0, 1)}[name]
+    at_zero = {"exp": 1, "log": -np.inf, "tanh": 0, "sigmoid": 0.5}[name]
     got = ours(name, np.array([-np.inf, np.inf, 0.0, -0.0, np.nan, -np.nan], dtype))
     assert np.array_equal(got, [*limits, at_zero, at_zero, np.nan, np.nan], equal_nan=True)
-    assert np.signbit(got[3]) == (name == "tanh")
+    assert np.signbit(got[3]) == (name in ("tanh", "log"))
 
 
 @pytest.mark.parametrize("name", MOST_ULP)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from unrolled.nn import GRU, LSTM, RNN
+from unrolled.kernels import dispatch
+from unrolled.nn import GRU, LSTM, RNN, Recurrent
 from unrolled.tasks.forecast.network import Network, repeated, run_on
 from unrolled.tasks.outputs import OUTPUTS
 
@@ -99,3 +100,31 @@ def test_padding_changes_nothing():
     found, _ = made(padded, lengths=torch.tensor([4, 6]))
     torch.testing.assert_close(found[0, :4], made(x)[0][0, :4])
     torch.testing.assert_close(found[1], made(x)[0][1])
+
+
+def compiled(layer):
+    """Whether our own kernels run this cell: only their order of sums is free of the batch."""
+    return dispatch.choose(layer.cell.name, "cpu", "float64", layer.cell.wants).backend == "cpu"
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_row_alone_has_the_bits_of_the_row_in_a_batch(layer, output):
+    """Through the layer, the head and the output, and when forecasts are fed back."""
+    made = network(layer, output, relative=(True, False)).eval()
+    if not all(compiled(part) for part in made.layer.modules() if isinstance(part, Recurrent)):
+        pytest.skip(f"{layer} has no kernel yet")
+    x = torch.randn(37, 6, 5, dtype=torch.float64)
+    known = torch.randn(37, 3, 3, dtype=torch.float64)
+
+    def answers(rows):
+        with torch.no_grad():
+            raw, state = made(x[rows])
+            path = run_on(made, raw[:, -1, 0], state, known[rows], 4, made.output.point)
+            quantiles = [made.output.quantiles(raw, LEVELS)] if made.output.is_distribution else []
+        return [raw, made.output.point(raw), path, *quantiles]
+
+    together = answers(slice(None))
+    for rows in (slice(0, 1), slice(5, 6), slice(7, 24), slice(36, 37)):
+        for found, wanted in zip(answers(rows), together, strict=True):
+            assert torch.equal(found, wanted[rows])

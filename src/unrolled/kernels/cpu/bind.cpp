@@ -17,6 +17,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arithmetic.h"
+#include "bind_heads.h"
 #include "layer.h"
 #include "planner.h"
 #include "pool.h"
@@ -287,6 +288,7 @@ NB_MODULE(_cpu, m) {
   m.def("Layer", make_layer);
   define<float>(m, "float32");
   define<double>(m, "float64");
+  bind_heads(m);
 }
 
 } // namespace unrolled

@@ -4,6 +4,7 @@
 #include "backward.h"
 #include "elman.h"
 #include "gru.h"
+#include "heads_built.h"
 #include "lstm.h"
 #include "pack.h"
 
@@ -110,11 +111,12 @@ constexpr Kernels<Real> kernels = {
      kernel<Lstm<Real, false, true>>("lstm.peephole"), kernel<Lstm<Real, true, false>>("lstm.coupled"),
      kernel<Lstm<Real, true, true>>("lstm.coupled.peephole"), kernel<Gru<Real, false>>("gru"),
      kernel<Gru<Real, true>>("gru.before")},
-    {map<Real, exp<Real>>, map<Real, tanh<Real>>, map<Real, sigmoid<Real>>},
+    {map<Real, exp<Real>>, map<Real, log<Real>>, map<Real, tanh<Real>>, map<Real, sigmoid<Real>>},
 };
 
 } // namespace
 
-constinit const Isa built = {UNROLLED_STRING(UNROLLED_ISA), kernels<float>, kernels<double>};
+constinit const Isa built = {UNROLLED_STRING(UNROLLED_ISA), kernels<float>, kernels<double>, heads<float>,
+                             heads<double>};
 
 } // namespace unrolled::UNROLLED_ISA

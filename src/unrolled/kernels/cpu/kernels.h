@@ -1,13 +1,14 @@
 /* What each instruction set's build offers; kernels.cpp fills it in. */
 #pragma once
 
+#include "heads.h"
 #include "plan.h"
 #include "weights.h"
 
 namespace unrolled {
 
 /* The order of the tables below. */
-inline constexpr const char* functions[] = {"exp", "tanh", "sigmoid"};
+inline constexpr const char* functions[] = {"exp", "log", "tanh", "sigmoid"};
 
 /* One cell. `directions` calls, one or two, run at the same time. */
 template <class Real>
@@ -31,13 +32,15 @@ template <class Real>
 struct Kernels {
   Kernel<Real> cells[9];
   /* to[i] = f(from[i]) for i = 0 … count - 1; to may be from. */
-  void (*map[3])(Index count, const Real* from, Real* to);
+  void (*map[4])(Index count, const Real* from, Real* to);
 };
 
 struct Isa {
   const char* name;
   Kernels<float> float32;
   Kernels<double> float64;
+  Heads<float> heads_float32;
+  Heads<double> heads_float64;
 };
 
 } // namespace unrolled

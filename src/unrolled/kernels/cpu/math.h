@@ -1,4 +1,4 @@
-/* exp, tanh and the logistic function, lane by lane.
+/* exp, log, tanh and the logistic function, lane by lane.
 
    One sequence of IEEE operations each, so every vector width gives the same bits. With |r| ≤ ln 2 / 2:
 
@@ -7,11 +7,18 @@
    The Taylor series of e^r - 1 is cut where the next term is below a quarter of a unit in the last place
    (float: r⁷/7!, double: r¹³/13!); its coefficients are the reciprocals of the factorials and nothing else.
 
+   With x = 2^n m, √½ ≤ m < √2, f = m - 1 and s = f / (2 + f):
+
+       ln x = n ln 2 + ln (1 + f),   ln (1 + f) = 2 artanh s = f - s (f - 2 s² (1/3 + s²/5 + s⁴/7 + …))
+
+   cut alike (float: s⁸/11, double: s²⁰/23). f is exact, and what is taken from it is small beside it.
+
        tanh x = t / (t + 2),  t = e^{2x} - 1 = 2^n (e^r - 1) + (2^n - 1)        no cancellation near zero
        σ(x) = 1 / (1 + e^{-x}) for x ≥ 0,  e^x / (1 + e^x) for x < 0             no overflow
 
-   Errors (tests/kernels/cpu/test_math.py): exp ≤ 2 ulp, tanh and σ ≤ 4 ulp over the whole range, subnormals
-   included; infinities give limits, NaN gives NaN, tanh(-0) is -0. */
+   Errors (tests/kernels/cpu/test_math.py): exp and log ≤ 2 ulp, tanh and σ ≤ 4 ulp over the whole range,
+   subnormals included; infinities give limits, NaN gives NaN, tanh(-0) is -0, log of either zero -∞ and of
+   less than zero NaN. */
 #pragma once
 
 #include "vec.h"
@@ -24,16 +31,18 @@ struct Binary;
 
 template <>
 struct Binary<float> {
-  static constexpr int mantissa = 23, bias = 127, terms = 7;
+  static constexpr int mantissa = 23, bias = 127, terms = 7, log_terms = 4;
   static constexpr float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
   static constexpr float exp_limit = 120, tanh_limit = 10;
+  static constexpr float smallest_normal = 0x1p-126f;
 };
 
 template <>
 struct Binary<double> {
-  static constexpr int mantissa = 52, bias = 1023, terms = 13;
+  static constexpr int mantissa = 52, bias = 1023, terms = 13, log_terms = 10;
   static constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
   static constexpr double exp_limit = 800, tanh_limit = 20;
+  static constexpr double smallest_normal = 0x1p-1022;
 };
 
 template <class Real>
@@ -110,6 +119,36 @@ inline Vec<Real> exp(Vec<Real> x) {
   x = x < -limit ? -limit : x;
   const Split<Real> s = split<Real>(x);
   return scale<Real>(s.exp_r_1 + 1, s.n);
+}
+
+/* ln (1 + f) for √½ ≤ 1 + f < √2. */
+template <class Real>
+inline Vec<Real> log_near_one(Vec<Real> f) {
+  const Vec<Real> s = f / (f + 2), square = s * s;
+  Vec<Real> series{};
+#pragma GCC unroll 16
+  for (int k = Binary<Real>::log_terms; k >= 1; --k)
+    series = fma(series, square, broadcast(Real(2) / Real(2 * k + 1)));
+  return fma(-s, fma(-series, square, f), f);
+}
+
+template <class Real>
+inline Vec<Real> log(Vec<Real> x) {
+  using B = Binary<Real>;
+  constexpr Real shift = 1.5 * two_to_mantissa<Real>, infinity = __builtin_huge_val();
+  const auto tiny = x < B::smallest_normal;
+  const Vec<Real> normal = tiny ? x * two_to_mantissa<Real> : x;
+  const Bits<Real> half_root = (Bits<Real>)broadcast(Real(0x1.6a09e667f3bcdp-1));
+  const Bits<Real> exponent = ((Bits<Real>)normal - half_root) >> B::mantissa;
+  const Vec<Real> f = (Vec<Real>)((Bits<Real>)normal - (exponent << B::mantissa)) - 1;
+  const Vec<Real> n = (Vec<Real>)(exponent + (Bits<Real>)broadcast(shift)) - // exponent, as a real number
+                      (tiny ? broadcast(shift + B::mantissa) : broadcast(shift));
+
+  const Vec<Real> sum = fma(n, broadcast(B::ln2_low), log_near_one<Real>(f));
+  Vec<Real> result = fma(n, broadcast(B::ln2_high), sum);
+  result = x < infinity ? result : x; // +∞ and NaN
+  result = x < 0 ? broadcast(Real(__builtin_nan(""))) : result;
+  return x == 0 ? broadcast(-infinity) : result;
 }
 
 template <class Real>

@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "arithmetic.h"
+
 namespace unrolled::pool {
 
 namespace {
@@ -20,6 +22,7 @@ public:
   explicit Job(Task task) : task_(task) {}
 
   void work(Index member, Index size) {
+    const StandardArithmetic arithmetic; // a team that another library made has that library's
     try {
       task_.call(task_.body, member, size);
     } catch (...) {

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unrolled.nn import SequenceModule
+from unrolled.nn import Linear, SequenceModule
 from unrolled.tasks.outputs import Output
 
 # The layer's state in any form that it takes, and a (B, K).
@@ -37,7 +37,7 @@ class Network(nn.Module):
         super().__init__()
         self.layer, self.output, self.residual = layer, output, residual
         self.shape = (steps, len(relative), output.size)
-        self.head = nn.Linear(layer.output_size, math.prod(self.shape))
+        self.head = Linear(layer.output_size, math.prod(self.shape))
         self.register_buffer(
             "relative", torch.tensor(relative, dtype=self.head.weight.dtype), persistent=False
         )

@@ -1,0 +1,167 @@
+/* The part of unrolled.kernels._cpu that heads.h describes; documented in ../_cpu.pyi. */
+#include "bind_heads.h"
+
+#include <array>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/string.h>
+
+#include "arithmetic.h"
+#include "isa.h"
+
+namespace nb = nanobind;
+
+namespace unrolled {
+
+namespace {
+
+using Address = Index;              // 0: no such array
+using Place = std::array<Index, 2>; // address, stride of a row
+
+template <class Real>
+Real* pointer(Address address) {
+  return reinterpret_cast<Real*>(static_cast<std::uintptr_t>(address));
+}
+
+template <class Real>
+Matrix<Real> matrix(const Place& m) {
+  return {pointer<Real>(m[0]), m[1]};
+}
+
+template <class Real>
+const Heads<Real>& heads() {
+  if constexpr (std::is_same_v<Real, float>)
+    return isa().heads_float32;
+  else
+    return isa().heads_float64;
+}
+
+template <class Real>
+Index packed_size(Index in, Index out) {
+  return heads<Real>().packed_size(in, out);
+}
+
+template <class Real>
+void pack(Index threads, Index in, Index out, Place weight, Address to) {
+  heads<Real>().pack(matrix<const Real>(weight), in, out, pointer<Real>(to), threads);
+}
+
+template <class Real>
+void linear(Index threads, Index rows, Index in, Index out, Place x, Address packed, Address bias, Place y) {
+  heads<Real>().linear({rows, in, out, pointer<const Real>(packed), pointer<const Real>(bias),
+                        matrix<const Real>(x), matrix<Real>(y)},
+                       threads);
+}
+
+template <class Real>
+void linear_backward(Index threads, Index rows, Index in, Index out, Place weight, Place x, Place dy,
+                     Place dx, Place d_weight, Address d_bias) {
+  heads<Real>().linear_backward({rows, in, out, matrix<const Real>(weight), matrix<const Real>(x),
+                                 matrix<const Real>(dy), matrix<Real>(dx), matrix<Real>(d_weight),
+                                 pointer<Real>(d_bias)},
+                                threads);
+}
+
+template <class Real, auto function>
+void map1(Index threads, Index rows, Index columns, Place from, Place to) {
+  (heads<Real>().*function)({rows, columns, {matrix<const Real>(from)}, matrix<Real>(to)}, threads);
+}
+
+template <class Real, auto function>
+void map2(Index threads, Index rows, Index columns, Place dy, Place y, Place dx) {
+  (heads<Real>().*
+   function)({rows, columns, {matrix<const Real>(dy), matrix<const Real>(y)}, matrix<Real>(dx)}, threads);
+}
+
+template <class Real>
+void layer_norm(Index threads, Index rows, Index columns, double epsilon, Address gain, Address shift,
+                Place x, Place y) {
+  heads<Real>().layer_norm({rows, columns, static_cast<Real>(epsilon), pointer<const Real>(gain),
+                            pointer<const Real>(shift), matrix<const Real>(x), matrix<Real>(y)},
+                           threads);
+}
+
+template <class Real>
+void layer_norm_backward(Index threads, Index rows, Index columns, double epsilon, Address gain, Place x,
+                         Place dy, Place dx, Address d_gain, Address d_shift) {
+  heads<Real>().layer_norm_backward({rows, columns, static_cast<Real>(epsilon), pointer<const Real>(gain),
+                                     matrix<const Real>(x), matrix<const Real>(dy), matrix<Real>(dx),
+                                     pointer<Real>(d_gain), pointer<Real>(d_shift)},
+                                    threads);
+}
+
+void check_index(const Index* index, Index count, Index rows) {
+  for (Index i = 0; i < count; ++i)
+    if (index[i] < 0 || index[i] >= rows)
+      throw std::out_of_range("index " + std::to_string(index[i]) + " at place " + std::to_string(i) +
+                              " is outside the table; it has " + std::to_string(rows) + " rows, 0 to " +
+                              std::to_string(rows - 1));
+}
+
+template <class Real>
+void embedding(Index threads, Index rows, Index columns, Index table_rows, Address index, Place table,
+               Place y) {
+  check_index(pointer<const Index>(index), rows, table_rows);
+  heads<Real>().embedding(
+      {rows, columns, pointer<const Index>(index), matrix<const Real>(table), matrix<Real>(y)}, threads);
+}
+
+template <class Real>
+void embedding_backward(Index threads, Index rows, Index columns, Index table_rows, Index padding,
+                        Address index, Place dy, Place d_table) {
+  check_index(pointer<const Index>(index), rows, table_rows);
+  heads<Real>().embedding_backward({rows, columns, table_rows, padding, pointer<const Index>(index),
+                                    matrix<const Real>(dy), matrix<Real>(d_table)},
+                                   threads);
+}
+
+/* A number that nearly always differs where the memory does: of every word up to 4 KiB, else of 64 words
+   spread over it. */
+std::uint64_t probe(Address address, Index bytes) {
+  constexpr Index word = sizeof(std::uint64_t), few = 512, spread = 64;
+  if (bytes == 0)
+    return 0;
+  const Index words = bytes / word, count = words <= few ? words : spread;
+  std::uint64_t sum = 0, next = 0;
+  for (Index i = 0; i < count; ++i) {
+    std::memcpy(&next, pointer<const char>(address) + words * i / count * word, word);
+    sum = (sum ^ next) * 0x9e3779b97f4a7c15; // odd, so that no change is lost
+    sum ^= sum >> 32;
+  }
+  next = 0;
+  std::memcpy(&next, pointer<const char>(address) + words * word, static_cast<std::size_t>(bytes % word));
+  return sum ^ next;
+}
+
+template <class Real>
+void define(nb::module_& m, const std::string& type) {
+  const nb::call_guard<nb::gil_scoped_release, StandardArithmetic> guard;
+  using H = Heads<Real>;
+  const auto def = [&](const char* name, auto function) { m.def((name + type).c_str(), function, guard); };
+  m.def(("packed_size_" + type).c_str(), packed_size<Real>);
+  def("pack_", pack<Real>);
+  def("linear_", linear<Real>);
+  def("linear_backward_", linear_backward<Real>);
+  def("softmax_", map1<Real, &H::softmax>);
+  def("softmax_backward_", map2<Real, &H::softmax_backward>);
+  def("log_softmax_", map1<Real, &H::log_softmax>);
+  def("log_softmax_backward_", map2<Real, &H::log_softmax_backward>);
+  def("layer_norm_", layer_norm<Real>);
+  def("layer_norm_backward_", layer_norm_backward<Real>);
+  def("embedding_", embedding<Real>);
+  def("embedding_backward_", embedding_backward<Real>);
+}
+
+} // namespace
+
+void bind_heads(nb::module_& m) {
+  m.def("probe", probe);
+  define<float>(m, "float32");
+  define<double>(m, "float64");
+}
+
+} // namespace unrolled

@@ -1,0 +1,100 @@
+/* What heads and embeddings are made of. As in contract.h: elements within a row of the last dimension are
+   adjacent, the other stride is free; memory is the caller's and touched only during the call; outputs are
+   overwritten in full, need not be initialised, and overlap nothing.
+
+   R rows, N columns. No row of an output over rows depends on another row, nor any bit on R, threads or the
+   instruction set. Sums over rows (the gradients of weights) depend on R, not on threads or the instruction
+   set: rows are taken in order, in blocks of 256 (outer.h). */
+#pragma once
+
+#include "contract.h"
+
+namespace unrolled {
+
+/* y = x Wᵀ + b. x's columns are taken in stretches of 256: element (r, j) of y is a chain of fused
+   multiply-adds over the first, beginning at b[j], and chains from zero over the others are added in order.
+ */
+template <class Real>
+struct Linear {
+  Index rows, in, out;
+  const Real* weight;   // W (out, in) as `pack` wrote it for this instruction set
+  const Real* bias;     // (out) or null: zero
+  Matrix<const Real> x; // (R, in)
+  Matrix<Real> y;       // (R, out), out
+};
+
+/* dx = dy W, in stretches of dy's columns from zero; dW = dyᵀ x; db = dyᵀ 1. Null: not wanted. */
+template <class Real>
+struct LinearBackward {
+  Index rows, in, out;
+  Matrix<const Real> weight, x, dy; // (out, in), (R, in), (R, out)
+  Matrix<Real> dx, d_weight;        // (R, in), (out, in), out or null
+  Real* d_bias;                     // (out), out or null
+};
+
+/* One array made from others of the same shape, row by row. */
+template <class Real, int Inputs>
+struct RowMap {
+  Index rows, columns;
+  Matrix<const Real> from[Inputs]; // (R, N)
+  Matrix<Real> to;                 // (R, N), out
+};
+
+/* y = (x - μ) / √(σ² + ε) ⊙ gain + shift, with the mean μ and the variance σ² = Σ (x - μ)² / N of each row.
+ */
+template <class Real>
+struct LayerNorm {
+  Index rows, columns;
+  Real epsilon;
+  const Real *gain, *shift; // (N) or null: one, zero
+  Matrix<const Real> x;     // (R, N)
+  Matrix<Real> y;           // (R, N), out
+};
+
+template <class Real>
+struct LayerNormBackward {
+  Index rows, columns;
+  Real epsilon;
+  const Real* gain;         // (N) or null: one
+  Matrix<const Real> x, dy; // (R, N)
+  Matrix<Real> dx;          // (R, N), out
+  Real *d_gain, *d_shift;   // (N), out or null: not wanted
+};
+
+/* Row r of y is row index[r] of the table. The caller has checked that every index lies in the table. */
+template <class Real>
+struct Embedding {
+  Index rows, columns;
+  const Index* index;       // (R)
+  Matrix<const Real> table; // (table's rows, N)
+  Matrix<Real> y;           // (R, N), out
+};
+
+/* Row v of d_table is the sum of all rows r of dy with index[r] = v, in order; zero for `padding`. */
+template <class Real>
+struct EmbeddingBackward {
+  Index rows, columns, table_rows;
+  Index padding;         // -1: none
+  const Index* index;    // (R)
+  Matrix<const Real> dy; // (R, N)
+  Matrix<Real> d_table;  // (table's rows, N), out
+};
+
+/* One instruction set's kernels. `threads`: at most so many; fewer where the work is not worth them. */
+template <class Real>
+struct Heads {
+  Index (*packed_size)(Index in, Index out);
+  void (*pack)(Matrix<const Real> weight, Index in, Index out, Real* to, Index threads);
+  void (*linear)(const Linear<Real>&, Index threads);
+  void (*linear_backward)(const LinearBackward<Real>&, Index threads);
+  void (*softmax)(const RowMap<Real, 1>&, Index threads);              // x
+  void (*softmax_backward)(const RowMap<Real, 2>&, Index threads);     // dy, y
+  void (*log_softmax)(const RowMap<Real, 1>&, Index threads);          // x
+  void (*log_softmax_backward)(const RowMap<Real, 2>&, Index threads); // dy, y
+  void (*layer_norm)(const LayerNorm<Real>&, Index threads);
+  void (*layer_norm_backward)(const LayerNormBackward<Real>&, Index threads);
+  void (*embedding)(const Embedding<Real>&, Index threads);
+  void (*embedding_backward)(const EmbeddingBackward<Real>&, Index threads);
+};
+
+} // namespace unrolled

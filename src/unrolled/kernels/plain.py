@@ -1,0 +1,145 @@
+"""What heads need, from numpy arrays to numpy arrays, without torch: the bits of unrolled.nn's own layers.
+
+    linear       y = x Wᵀ + b          chains of fused multiply-adds over 256 columns each
+    softmax      y = exp(x - m) / Σ    m the largest of a row, sums along rows in one fixed order
+    log_softmax  y = x - m - log Σ
+    layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift
+    embedding    y = table[index]
+
+Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N)
+Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
+         index outside the table, ImportError where the compiled kernels are missing
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.kernels import _cpu
+
+Array = NDArray[Any]
+LINE_BYTES = 64
+DTYPES = ("float32", "float64")
+
+
+class Linear:
+    """y = x Wᵀ + b, W (O, I) packed once: changes to `weight` after that are not seen."""
+
+    def __init__(self, weight: Array, bias: Array | None = None) -> None:
+        _check("weight", weight, weight.dtype, (None, None))
+        self.out_features, self.in_features = weight.shape
+        self.dtype = weight.dtype
+        if bias is not None:
+            _check("bias", bias, self.dtype, (self.out_features,))
+        self.bias = None if bias is None else np.array(bias)
+        self._pack(np.ascontiguousarray(weight))
+
+    def _pack(self, weight: Array) -> None:
+        self._isa = _cpu.isa()  # the layout is that instruction set's
+        size = _kernel("packed_size", self.dtype)(self.in_features, self.out_features)
+        self._packed = _aligned(size, self.dtype)
+        place = (weight.ctypes.data, self.in_features)
+        _kernel("pack", self.dtype)(1, self.in_features, self.out_features, place, self._packed.ctypes.data)
+
+    def __call__(self, x: Array, threads: int = 1) -> Array:
+        """x (..., I) -> y (..., O)."""
+        _check("x", x, self.dtype, (..., self.in_features))
+        if _cpu.isa() != self._isa:
+            raise ValueError(f"weight was packed for {self._isa}; {_cpu.isa()} runs now: make a new Linear")
+        x, sizes = _rows(x)
+        y = np.empty((*x.shape[:-1], self.out_features), self.dtype)
+        bias = 0 if self.bias is None else self.bias.ctypes.data
+        _kernel("linear", self.dtype)(
+            threads, *sizes, self.out_features, _place(x), self._packed.ctypes.data, bias, _place(y)
+        )
+        return y
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None, threads: int = 1) -> Array:
+    """x (..., I), W (O, I), b (O,) -> y (..., O). `Linear` packs a weight that is used again only once."""
+    return Linear(weight, bias)(x, threads)
+
+
+def softmax(x: Array, threads: int = 1) -> Array:
+    """Along the last dimension."""
+    return _map("softmax", x, threads)
+
+
+def log_softmax(x: Array, threads: int = 1) -> Array:
+    """Along the last dimension."""
+    return _map("log_softmax", x, threads)
+
+
+def _map(name: str, x: Array, threads: int) -> Array:
+    _check("x", x, x.dtype, (..., None))
+    x, sizes = _rows(x)
+    y = np.empty_like(x)
+    _kernel(name, x.dtype)(threads, *sizes, _place(x), _place(y))
+    return y
+
+
+def layer_norm(
+    x: Array, gain: Array | None = None, shift: Array | None = None, eps: float = 1e-5, threads: int = 1
+) -> Array:
+    """Along the last dimension, of N numbers; gain and shift (N,)."""
+    _check("x", x, x.dtype, (..., None))
+    x, sizes = _rows(x)
+    given = []
+    for name, parameter in (("gain", gain), ("shift", shift)):
+        if parameter is not None:
+            _check(name, parameter, x.dtype, (x.shape[-1],))
+            parameter = np.ascontiguousarray(parameter)
+        given.append(parameter)  # alive until the call returns
+    addresses = (0 if parameter is None else parameter.ctypes.data for parameter in given)
+    y = np.empty_like(x)
+    _kernel("layer_norm", x.dtype)(threads, *sizes, eps, *addresses, _place(x), _place(y))
+    return y
+
+
+def embedding(index: Array, table: Array, threads: int = 1) -> Array:
+    """index (...) of integers, table (V, N) -> y (..., N)."""
+    _check("table", table, table.dtype, (None, None))
+    if not np.issubdtype(index.dtype, np.integer):
+        raise ValueError(f"index is {index.dtype}; wanted integers")
+    index, table = np.ascontiguousarray(index, np.int64), np.ascontiguousarray(table)
+    y = np.empty((*index.shape, table.shape[1]), table.dtype)
+    _kernel("embedding", table.dtype)(
+        threads, index.size, table.shape[1], table.shape[0], index.ctypes.data, _place(table), _place(y)
+    )
+    return y
+
+
+def _kernel(name: str, dtype: np.dtype[Any]) -> Any:
+    return getattr(_cpu, f"{name}_{dtype}")
+
+
+def _rows(x: Array) -> tuple[Array, tuple[int, int]]:
+    """x in one piece, and how many rows of how many columns it is."""
+    x = np.ascontiguousarray(x)
+    columns = x.shape[-1]
+    return x, (x.size // columns if columns else int(np.prod(x.shape[:-1])), columns)
+
+
+def _place(x: Array) -> tuple[int, int]:
+    return x.ctypes.data, x.shape[-1]
+
+
+def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
+    """Vectors that straddle two cache lines would take two loads each."""
+    memory = np.empty(size * dtype.itemsize + LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % LINE_BYTES
+    return memory[start : start + size * dtype.itemsize].view(dtype)
+
+
+def _check(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[Any, ...]) -> None:
+    """ValueError where the dtype is another, or the shape; None in it is any size, ... any sizes before."""
+    if str(array.dtype) not in DTYPES or array.dtype != dtype:
+        wanted = str(dtype) if str(dtype) in DTYPES else " or ".join(DTYPES)
+        raise ValueError(f"{name} is {array.dtype}; wanted {wanted}")
+    own, sizes = array.shape, tuple(size for size in shape if size is not ...)
+    fits = len(own) >= len(sizes) if ... in shape else len(own) == len(sizes)
+    last = own[len(own) - len(sizes) :]
+    if not fits or any(want not in (None, got) for want, got in zip(sizes, last, strict=True)):
+        letters = ", ".join("..." if s is ... else "N" if s is None else str(s) for s in shape)
+        raise ValueError(f"{name} is {own}; wanted ({letters}{',' * (len(shape) == 1)})")

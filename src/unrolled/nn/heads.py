@@ -1,0 +1,60 @@
+"""What stands before and after recurrent layers: torch.nn's modules with their arguments, initialisation and
+state dicts, computed by functional.py, so that a whole model gives a row the same bits in any batch.
+"""
+
+from torch import Tensor, nn
+
+from unrolled.nn import functional
+
+
+class Linear(nn.Linear):
+    """x (..., in_features) -> y (..., out_features) = x Wᵀ + b."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.linear(input, self.weight, self.bias)
+
+
+class Softmax(nn.Softmax):
+    """exp(x) / Σ exp(x) along `dim`; torch.nn's own guesses a dimension where none is given."""
+
+    dim: int
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__(dim)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.softmax(input, self.dim)
+
+
+class LogSoftmax(nn.LogSoftmax):
+    """x - log Σ exp(x) along `dim`; torch.nn's own guesses a dimension where none is given."""
+
+    dim: int
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__(dim)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.log_softmax(input, self.dim)
+
+
+class LayerNorm(nn.LayerNorm):
+    """(x - mean) / √(variance + eps) ⊙ weight + bias over the last dimensions, `normalized_shape`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class Embedding(nn.Embedding):
+    """index (...) -> row of the table (..., embedding_dim)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.embedding(
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )

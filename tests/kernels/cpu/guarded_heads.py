@@ -1,0 +1,62 @@
+"""Runs heads' kernels of the instruction set in argv[1] on arrays that each end at a page without access."""
+
+import ctypes
+import itertools
+import mmap
+import sys
+
+import torch
+
+from unrolled.kernels import _cpu
+
+PAGE = mmap.PAGESIZE
+NO_ACCESS = 0
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def guarded(dtype, *shape):
+    """A tensor of random numbers whose last byte is the last before the guard. The mapping is never freed."""
+    size = torch.Size(shape).numel() * dtype.itemsize
+    pages = -(-size // PAGE) + 1
+    memory = mmap.mmap(-1, pages * PAGE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    if libc.mprotect(ctypes.c_void_p(start + (pages - 1) * PAGE), PAGE, NO_ACCESS):
+        raise OSError(ctypes.get_errno(), "mprotect")
+    offset = (pages - 1) * PAGE - size
+    tensor = torch.frombuffer(memory, dtype=dtype, count=size // dtype.itemsize, offset=offset)
+    return tensor.random_(0, 3).view(shape)
+
+
+def place(tensor):
+    return tensor.data_ptr(), tensor.shape[-1]
+
+
+def run(dtype, R, I, O):
+    def call(name, *arguments):
+        return getattr(_cpu, f"{name}_{str(dtype).removeprefix('torch.')}")(*arguments)
+
+    x, dx, weight, d_weight = (guarded(dtype, *shape) for shape in ((R, I), (R, I), (O, I), (O, I)))
+    bias, d_bias, y = guarded(dtype, O), guarded(dtype, O), guarded(dtype, R, O)
+    packed = guarded(dtype, call("packed_size", I, O))
+    call("pack", 1, I, O, place(weight), packed.data_ptr())
+    call("linear", 1, R, I, O, place(x), packed.data_ptr(), bias.data_ptr(), place(y))
+    outputs = place(dx), place(d_weight), d_bias.data_ptr()
+    call("linear_backward", 1, R, I, O, place(weight), place(x), place(y), *outputs)
+    gain, d_gain, d_shift = (guarded(dtype, I) for _ in range(3))
+    for name in ("softmax", "log_softmax"):
+        call(name, 1, R, I, place(x), place(dx))
+        call(f"{name}_backward", 1, R, I, place(x), place(x), place(dx))
+    call("layer_norm", 1, R, I, 1e-5, gain.data_ptr(), gain.data_ptr(), place(x), place(dx))
+    sums = d_gain.data_ptr(), d_shift.data_ptr()
+    call("layer_norm_backward", 1, R, I, 1e-5, gain.data_ptr(), place(x), place(x), place(dx), *sums)
+    index, table = guarded(torch.int64, R), guarded(dtype, 3, I)
+    call("embedding", 1, R, I, 3, index.data_ptr(), place(table), place(dx))
+    call("embedding_backward", 1, R, I, 3, 1, index.data_ptr(), place(x), place(table))
+
+
+_cpu.use_isa(sys.argv[1])
+for dtype, size in itertools.product((torch.float32, torch.float64), (*range(1, 18), 31, 33, 63, 65, 129)):
+    run(dtype, 3, size, 5)
+    run(dtype, 3, 5, size)
+    run(dtype, size, 2, 3)
+run(torch.float32, 7, 600, 9)
