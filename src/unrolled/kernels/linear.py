@@ -3,8 +3,8 @@
     y = x Wᵀ + b        dx = dy W,  dW = dyᵀ x,  db = dyᵀ 1
 
 Shapes   x (..., I), W (O, I), b (O,) -> y (..., O)
-Order    256 columns of x at a time: a chain of fused multiply-adds, the first beginning at b, and the chains'
-         ends added in order; dx alike over the columns of dy. Other rows, threads and vectors change no bit
+Order    b, then chains of fused multiply-adds over 128 columns of x each, added in order; dx alike over the
+         columns of dy. Other rows, threads and vectors change no bit
 
 The derivatives of the gradient are linear layers again, so they go on to any order. A packed weight is kept
 while the weight stays as it is (kept.py).

@@ -1,6 +1,6 @@
 """What heads need, from numpy arrays to numpy arrays, without torch: the bits of unrolled.nn's own layers.
 
-    linear       y = x Wᵀ + b          chains of fused multiply-adds over 256 columns each
+    linear       y = x Wᵀ + b          b, then chains of fused multiply-adds over 128 columns each
     softmax      y = exp(x - m) / Σ    m the largest of a row, sums along rows in one fixed order
     log_softmax  y = x - m - log Σ
     layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift

@@ -34,14 +34,17 @@ def outputs_and_gradients(case):
     return [*outputs, *gradients.values()]
 
 
-def test_the_order_is_bias_then_x_then_h(isa):
-    """One chain of float32 fused multiply-adds, each done in float64 and rounded once more."""
-    case = draw("elman.relu", CELLS[1][1], 0, (1, 3, 19, 37), torch.float32, plain=True, lengths=None)
+def test_the_order_is_bias_then_x_then_h_in_chains(isa):
+    """Chains of 128 float32 fused multiply-adds, each done in float64 and rounded once more."""
+    case = draw("elman.relu", CELLS[1][1], 0, (1, 3, 150, 37), torch.float32, plain=True, lengths=None)
     p = case.parameters
     z = (p["bias_ih"] + p["bias_hh"]).expand(3, 37)
     for inputs, weights in ((case.x[0], p["weight_ih"]), (case.state[0], p["weight_hh"])):
-        for k in range(inputs.shape[1]):
-            z = (inputs[:, k : k + 1].double() * weights[:, k].double() + z.double()).float()
+        for first in range(0, inputs.shape[1], 128):
+            chain = torch.zeros(3, 37)
+            for k in range(first, min(first + 128, inputs.shape[1])):
+                chain = (inputs[:, k : k + 1].double() * weights[:, k].double() + chain.double()).float()
+            z = z + chain
     assert torch.equal(case.run()[0][0][0], z.relu())
 
 

@@ -96,7 +96,7 @@ public:
            tokens += part.running(--s))
         retreat(crew, part, s - 1, list.from(tokens));
       if (call_.dx.data)
-        crew.multiply<Real>({tokens, list.dz, 1, w_.ih, nullptr, list.dx, false});
+        crew.multiply<Real>({tokens, list.dz, 1, w_.ih, nullptr, list.dx});
     }
   }
 
@@ -312,7 +312,7 @@ private:
       list.a[i] = token(part, i, s) + slots_.dh;
       list.out[i] = row_of(part, i).inside;
     }
-    crew.multiply<Real>({part.running(s), list.a, 1, w_.hr, nullptr, list.out, false});
+    crew.multiply<Real>({part.running(s), list.a, 1, w_.hr, nullptr, list.out});
   }
 
   BackwardStep<Real> step(const Crew& crew, const Part& part, Index i, Index s, Index first,
@@ -362,7 +362,7 @@ private:
       list.a[i] = token(part, i, s) + candidate();
       list.out[i] = row_of(part, i).inside;
     }
-    crew.multiply<Real>({running, list.a, 1, w_.inner, nullptr, list.out, false});
+    crew.multiply<Real>({running, list.a, 1, w_.inner, nullptr, list.out});
     for (Index i = 0; i < running; ++i)
       Cell::finish(step(crew, part, i, s, 0, H));
   }
@@ -425,7 +425,7 @@ private:
       list.start[i] = through() ? row.inside : list.out[i];
     }
     const bool starts = through() ? form.two_phase : begins;
-    crew.multiply<Real>({running, list.a, 1, w_.hh, starts ? list.start : nullptr, list.out, false});
+    crew.multiply<Real>({running, list.a, 1, w_.hh, starts ? list.start : nullptr, list.out});
     for (Index i = 0; i < running && through(); ++i) {
       Real* d = at(call_.d_initial[0], part.row(i));
       const Sequence<const Real>& mask = call_.masks.recurrent;

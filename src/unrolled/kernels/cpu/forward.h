@@ -126,8 +126,7 @@ private:
       if (fresh > 0 && crew.member == 0)
         copy(list.z[n] + joined, w_.start + joined, fresh);
     }
-    crew.multiply<Real>(
-        {tokens, list.x, 1, w_.ih, layout_.normalises ? nullptr : list.start, list.out, false});
+    crew.multiply<Real>({tokens, list.x, 1, w_.ih, layout_.normalises ? nullptr : list.start, list.out});
     if (layout_.normalises)
       for (Index n = 0; n < tokens; ++n)
         absorb_x(form, layout_, w_.parameters, list.z[n]);
@@ -177,7 +176,7 @@ private:
       list.out[i] = z[i] + (norm ? layout_.hat_hh + first_gate * call_.sizes.H : place);
       list.start[i] = list.out[i];
     }
-    crew.multiply<Real>({rows, list.a, 1, u, norm ? nullptr : list.start, list.out, false});
+    crew.multiply<Real>({rows, list.a, 1, u, norm ? nullptr : list.start, list.out});
     if (!norm)
       return;
     for (Index i = 0; i < rows; ++i)
@@ -202,7 +201,7 @@ private:
       list.a[i] = z[i] + layout_.inner;
       list.out[i] = h_target(part, i, s);
     }
-    crew.multiply<Real>({part.running(s), list.a, 1, w_.hr, nullptr, list.out, false});
+    crew.multiply<Real>({part.running(s), list.a, 1, w_.hr, nullptr, list.out});
   }
 
   /* h_{t-1} on its way into the products. */

@@ -1,6 +1,6 @@
-/* Matrix products in one fixed order: an element is a chain of fused multiply-adds over k = 0 … depth - 1. No
-   chain depends on how many rows or columns stand beside it, and a chain that is cut in two, its middle
-   stored and loaded again, gives the same bits.
+/* Matrix products in one fixed order. An element is cut into chains of 128 fused multiply-adds, k by k; each
+   begins at zero, and what it ends with is added to the element, chain by chain. That is more exact than one
+   long chain, and no sum depends on how many rows or columns stand beside it.
 
    b is packed: panels of four vectors of columns, each panel's rows k one after another, so that a tile reads
    it front to back. README.md draws it. */
@@ -44,6 +44,9 @@ inline Index packed_size(Index depth, Index columns) {
   return divide_up(columns, panel_columns<Real>) * panel_columns<Real> * depth;
 }
 
+/* Links of a chain. Part of the order, so of every result's bits. */
+inline constexpr Index chain = 128;
+
 /* out[r][j] = start[r][j] + Σ_k a[r][k] b[k][j]. Pointers to rows, so that rows may lie anywhere. */
 template <class Real>
 struct Product {
@@ -53,7 +56,6 @@ struct Product {
   Packed<Real> b;
   const Real* const* start; // null: zero; may be out
   Real* const* out;
-  bool add; // add the result to out instead of overwriting it
 };
 
 /* Rows × Vectors sums held in registers while k runs; every loop over them is unrolled to keep them there. */
@@ -63,42 +65,43 @@ void tile(const Product<Real>& p, Index row, Index column) {
   const Index tail = minimum(width, p.b.columns - column - (Vectors - 1) * width);
   const auto count = [tail](int v) { return v < Vectors - 1 ? width : tail; };
 
-  Vec<Real> sum[Rows][Vectors] = {};
-  if (p.start)
-#pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 16
-      for (int v = 0; v < Vectors; ++v)
-        sum[r][v] = load(p.start[row + r] + column + v * width, count(v));
-
   const Real* a[Rows];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
     a[r] = p.a[row + r];
   const Real* b = p.b.data + column * p.b.depth;
   const Index panel_size = panel_columns<Real> * p.b.depth;
+  const Real* const* start = p.start;
 
-  for (Index k = 0, step = 0; k < p.b.depth; ++k, step += p.a_step, b += panel_columns<Real>) {
-    Vec<Real> weights[Vectors];
-#pragma GCC unroll 16
-    for (int v = 0; v < Vectors; ++v)
-      weights[v] = load(b + v / panel_vectors * panel_size + v % panel_vectors * width);
-#pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r) {
-      const Vec<Real> x = broadcast(a[r][step]);
+  Index k = 0, step = 0;
+  do {
+    Vec<Real> sum[Rows][Vectors] = {};
+    for (const Index end = minimum(k + chain, p.b.depth); k < end;
+         ++k, step += p.a_step, b += panel_columns<Real>) {
+      Vec<Real> weights[Vectors];
 #pragma GCC unroll 16
       for (int v = 0; v < Vectors; ++v)
-        sum[r][v] = fma(x, weights[v], sum[r][v]);
+        weights[v] = load(b + v / panel_vectors * panel_size + v % panel_vectors * width);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+        const Vec<Real> x = broadcast(a[r][step]);
+#pragma GCC unroll 16
+        for (int v = 0; v < Vectors; ++v)
+          sum[r][v] = fma(x, weights[v], sum[r][v]);
+      }
     }
-  }
-
 #pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r) {
-    Real* to = p.out[row + r] + column;
+    for (int r = 0; r < Rows; ++r) {
+      Real* to = p.out[row + r] + column;
 #pragma GCC unroll 16
-    for (int v = 0; v < Vectors; ++v)
-      store(to + v * width, p.add ? load(to + v * width, count(v)) + sum[r][v] : sum[r][v], count(v));
-  }
+      for (int v = 0; v < Vectors; ++v) {
+        const Index at = v * width;
+        const Vec<Real> whole = start ? load(start[row + r] + column + at, count(v)) + sum[r][v] : sum[r][v];
+        store(to + at, whole, count(v));
+      }
+    }
+    start = p.out;
+  } while (k < p.b.depth);
 }
 
 /* Few rows take more columns at once, so that enough independent chains are under way. */

@@ -21,15 +21,15 @@ Index place(const std::string& cell) {
   throw std::invalid_argument("no kernel for '" + cell + "'");
 }
 
-/* Some numbers of a matrix, spread over it. */
+/* The numbers of a small matrix, some of a large one, spread over it. */
 template <class Real>
 void sample(const Matrix<const Real>& m, Index rows, Index columns, std::vector<Real>& to) {
-  constexpr Index some = 16;
-  if (!m.data || rows * columns == 0)
+  constexpr Index some = 16, few = 512;
+  if (!m.data)
     return;
-  for (Index k = 0; k < some; ++k) {
-    const Index element = rows * columns * k / some + k % columns;
-    const Index at = element < rows * columns ? element : rows * columns - 1;
+  const Index all = rows * columns, count = all <= few ? all : some;
+  for (Index k = 0; k < count; ++k) {
+    const Index at = all <= few ? k : all * k / some + k;
     to.push_back(m.data[at / columns * m.row + at % columns]);
   }
 }
@@ -78,7 +78,6 @@ template <class Real>
 std::vector<Real> Layer<Real>::sample() const {
   const Index gates = kernel().gates * sizes.H;
   std::vector<Real> numbers;
-  numbers.reserve(5 * 16);
   unrolled::sample(parameters.ih, gates, sizes.I, numbers);
   unrolled::sample(parameters.hh, gates, sizes.P, numbers);
   unrolled::sample(parameters.hr, sizes.P, sizes.H, numbers);

@@ -1,8 +1,7 @@
 /* Linear layers of any width, forward and backward, over packed weights (gemm.h).
 
    Work is dealt out by strips of rows and, where rows are few, by columns too. Depth is done in stretches of
-   a fixed size: within a stretch one chain of fused multiply-adds, then the stretches' sums are added in
-   order. That is more exact than one long chain, and what is in use stays in the cache. */
+   whole chains, so that what is in use stays in the cache. */
 #pragma once
 
 #include "heads.h"
@@ -11,8 +10,8 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-inline constexpr Index strip_rows = 240;    // whole tiles of 6 and of 3 rows
-inline constexpr Index stretch_depth = 256; // a panel of 64 KiB; part of the order, so never to be changed
+inline constexpr Index strip_rows = 240;          // whole tiles of 6 and of 3 rows
+inline constexpr Index stretch_depth = 2 * chain; // a panel of 64 KiB
 inline constexpr Index stretch_panels = 4;
 
 /* body(row, rows, column, columns) over all of (rows, columns); columns are cut at multiples of `unit`. */
@@ -63,7 +62,7 @@ void linear_block(const Linear<Real>& call, Index row, Index rows, Index column,
     for (Index r = 0; r < rows; ++r)
       x[r] = at(call.x, row + r) + k;
     const Packed<Real> b = {call.weight + k * width + column * depth, depth, columns};
-    multiply<Real>({rows, x, 1, b, k == 0 && call.bias ? start : nullptr, y, k > 0});
+    multiply<Real>({rows, x, 1, b, k > 0 ? y : call.bias ? start : nullptr, y});
     k += stretch_depth;
   } while (k < call.in);
 }
@@ -94,7 +93,7 @@ void linear_pull(const LinearBackward<Real>& call, Index row, Index rows, Index 
       dy[r] = at(call.dy, row + r) + k;
       dx[r] = at(call.dx, row + r) + column;
     }
-    multiply<Real>({rows, dy, 1, {panels, depth, columns}, nullptr, dx, k > 0});
+    multiply<Real>({rows, dy, 1, {panels, depth, columns}, k > 0 ? dx : nullptr, dx});
     k += stretch_depth;
   } while (k < call.out);
 }

@@ -1,48 +1,26 @@
-/* Layer norm of rows, forward and backward, and the sums that it needs.
+/* Layer norm of rows inside a cell, forward and backward.
 
        N(a) = s (a - mean a),  s = 1 / sqrt(var a + 1e-5)
        da   = s (dN - mean dN - N ⊙ mean(dN ⊙ N))                                                      */
 #pragma once
 
-#include "step.h"
+#include "rows.h"
 
 namespace unrolled::UNROLLED_ISA {
-
-/* Σ f(u): sixteen chains, chain j over u ≡ j mod 16, then the chains in order. So every vector width rounds
-   alike. f(u, count) gives the addends of one vector; what stands past count is left out. */
-template <class Real, class F>
-inline Real total(Index n, const F& f) {
-  constexpr Index chains = 16, width = lanes<Real>;
-  Vec<Real> sum[chains / width] = {};
-  for (Index u = 0; u < n; u += chains)
-    for (Index v = 0; v < chains / width; ++v) {
-      const Index at = u + v * width, count = minimum(width, n - at);
-      if (count <= 0)
-        break;
-      Vec<Real> addend = f(at, count);
-      for (Index j = count; j < width; ++j)
-        addend[j] = 0;
-      sum[v] += addend;
-    }
-  Real whole = 0;
-  for (Index v = 0; v < chains / width; ++v)
-    for (Index j = 0; j < width; ++j)
-      whole += sum[v][j];
-  return whole;
-}
 
 /* a -> N(a) in place; the factor s. */
 template <class Real>
 inline Real normalise(Real* a, Index n) {
   const Real count = static_cast<Real>(n);
-  const Real mean = total<Real>(n, [&](Index u, Index some) { return load(a + u, some); }) / count;
-  const Real variance = total<Real>(n,
-                                    [&](Index u, Index some) {
-                                      const Vec<Real> distance = load(a + u, some) - mean;
-                                      return distance * distance;
-                                    }) /
+  const Real mean = row_sum<Real>(n, [&](Index u, Index some) { return load(a + u, some); }) / count;
+  const Real variance = row_sum<Real>(n,
+                                      [&](Index u, Index some) {
+                                        const Vec<Real> distance = load(a + u, some) - mean;
+                                        return distance * distance;
+                                      }) /
                         count;
-  const Real scale = 1 / static_cast<Real>(__builtin_sqrt(variance + Real(1e-5)));
+  const Real scale =
+      1 / static_cast<Real>(__builtin_sqrt(variance + Real(1e-5))) + 0 * variance; // ∞ must not pass
   over_units<Real>(0, n,
                    [&](Index u, Index some) { store(a + u, (load(a + u, some) - mean) * scale, some); });
   return scale;
@@ -52,9 +30,9 @@ inline Real normalise(Real* a, Index n) {
 template <class Real>
 inline void pull_normalised(const Real* hat, Real scale, const Real* d_hat, Index n, Real* da) {
   const Real count = static_cast<Real>(n);
-  const Real mean = total<Real>(n, [&](Index u, Index some) { return load(d_hat + u, some); }) / count;
+  const Real mean = row_sum<Real>(n, [&](Index u, Index some) { return load(d_hat + u, some); }) / count;
   const Real along =
-      total<Real>(n, [&](Index u, Index some) { return load(d_hat + u, some) * load(hat + u, some); }) /
+      row_sum<Real>(n, [&](Index u, Index some) { return load(d_hat + u, some) * load(hat + u, some); }) /
       count;
   over_units<Real>(0, n, [&](Index u, Index some) {
     const Vec<Real> rest = load(d_hat + u, some) - mean - load(hat + u, some) * along;

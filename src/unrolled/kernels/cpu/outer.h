@@ -1,9 +1,8 @@
 /* Sums over many tokens: of outer products, d[o][j] = Σ_n left[n][o] right[n][j], the gradients of weights;
    and of `left` itself, those of biases.
 
-   Tokens are taken in blocks of a fixed size: within a block one chain of fused multiply-adds from zero, then
-   the blocks' sums are added in order. That is more exact than one long chain, and no sum depends on how the
-   work was dealt out to threads. */
+   Tokens are taken in blocks of whole chains (gemm.h), so no sum depends on how the work was dealt out to
+   threads. */
 #pragma once
 
 #include "gemm.h"
@@ -11,7 +10,7 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-inline constexpr Index block_tokens = 256;
+inline constexpr Index block_tokens = 2 * chain;
 inline constexpr Index block_sums = 256; // columns of `left` that one task takes at most
 
 /* The gradient of one matrix, whose rows go with the columns first … end - 1 of `left`. */
@@ -23,14 +22,19 @@ struct Gradient {
   Real* const* d; // (end - first) its rows, out
 };
 
-/* totals[o] = Σ_n left[n][o] over one packed block. */
+/* totals[o] = Σ_n left[n][o] over one packed block: sums of sixteen tokens, and their sum. */
 template <class Real>
 void add_up(const Real* packed, Index depth, Index sums, bool add, Real* totals) {
+  constexpr Index some = 16;
   for (Index o = 0; o < sums; o += lanes<Real>) {
     const Index count = minimum(lanes<Real>, sums - o);
     Vec<Real> total{};
-    for (Index k = 0; k < depth; ++k)
-      total += load(packed + o * depth + k * lanes<Real>);
+    for (Index k = 0; k < depth;) {
+      Vec<Real> part{};
+      for (const Index end = minimum(k + some, depth); k < end; ++k)
+        part += load(packed + o * depth + k * lanes<Real>);
+      total += part;
+    }
     store(totals + o, add ? load(totals + o, count) + total : total, count);
   }
 }
@@ -62,7 +66,7 @@ void accumulate(Index tokens, const Real* const* left, const Gradient<Real>* gra
         pack_rows<panel_vectors>(g->right + n, depth, column, columns, right.data());
         for (Index r = 0; r < rows; ++r)
           out[r] = g->d[from - g->first + r] + column;
-        multiply<Real>({rows, a, narrow, {right.data(), depth, columns}, nullptr, out, add || n > 0});
+        multiply<Real>({rows, a, narrow, {right.data(), depth, columns}, add || n > 0 ? out : nullptr, out});
       }
     }
     n += block_tokens;
@@ -73,7 +77,8 @@ void accumulate(Index tokens, const Real* const* left, const Gradient<Real>* gra
 template <class Real>
 void accumulate(Index tokens, const Real* const* left, Index sums, const Gradient<Real>* gradients,
                 Index count, Real* totals, bool add, Index threads) {
-  const Index tasks = maximum(minimum(threads, sums), divide_up(sums, block_sums));
+  const Index crowd = maximum(minimum(threads, sums), 1);
+  const Index tasks = divide_up(divide_up(sums, block_sums), crowd) * crowd; // as many for each thread
   pool::run(tasks, threads, [&](Index task) {
     const Index first = sums * task / tasks, end = sums * (task + 1) / tasks;
     accumulate(tokens, left, gradients, count, totals, add, first, end - first);
