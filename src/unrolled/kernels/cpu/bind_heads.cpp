@@ -94,12 +94,12 @@ void layer_norm_backward(Index threads, Index rows, Index columns, double epsilo
                                     threads);
 }
 
-void check_index(const Index* index, Index count, Index rows) {
+void check_index(const Index* index, Index count, Index table_rows) {
   for (Index i = 0; i < count; ++i)
-    if (index[i] < 0 || index[i] >= rows)
+    if (index[i] < 0 || index[i] >= table_rows)
       throw std::out_of_range("index " + std::to_string(index[i]) + " at place " + std::to_string(i) +
-                              " is outside the table; it has " + std::to_string(rows) + " rows, 0 to " +
-                              std::to_string(rows - 1));
+                              " is outside the table; it has " + std::to_string(table_rows) + " rows, 0 to " +
+                              std::to_string(table_rows - 1));
 }
 
 template <class Real>
