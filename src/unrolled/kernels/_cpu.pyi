@@ -24,6 +24,25 @@ class Layer:
     @property
     def tape(self) -> int:
         """Numbers per token that a training forward call leaves for backward."""
+    def run(
+        self,
+        reverse: bool,
+        threads: int,
+        T: int,
+        B: int,
+        x: int,
+        x_time: int,
+        x_row: int,
+        h0: int,
+        c0: int,
+        y: int,
+        y_time: int,
+        y_row: int,
+        h_last: int,
+        c_last: int,
+        /,
+    ) -> None:
+        """As forward, of one direction without masks, lengths or tape; x and y with their strides."""
 
 def forward(
     layers: list[Layer],

@@ -53,9 +53,21 @@ def straight(
     y = x.new_empty(B, T, P) if batch_first else x.new_empty(T, B, P)
     strides = (P, T * P) if batch_first else (B * P, P)
     last = [x.new_empty(1, B, width) for width in widths]
-    ints = [*_addresses(before), *NO_MASKS, y.data_ptr(), *strides, *NO_STATES, *_addresses(last), *NO_TRACE]
-    place = (x.data_ptr(), time, row)
-    _cpu.forward([packed.layer], [reverse], torch.get_num_threads(), 0, (T, B), 0, place, [ints])
+    packed.layer.run(
+        reverse,
+        torch.get_num_threads(),
+        T,
+        B,
+        x.data_ptr(),
+        time,
+        row,
+        before[0].data_ptr(),
+        before[-1].data_ptr(),
+        y.data_ptr(),
+        *strides,
+        last[0].data_ptr(),
+        last[-1].data_ptr(),
+    )
     return y, last
 
 

@@ -158,6 +158,13 @@ Backward<Real> read_backward(const Sizes& n, Index every, const Sequence<const R
   return call;
 }
 
+template <class Real>
+Planner::Work work(const Layer<Real>& layer) {
+  const Sizes& n = layer.sizes;
+  const Index gates = layer.kernel().gates * n.H;
+  return {gates * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0), gates * n.P};
+}
+
 /* Everything of a call that does not depend on the direction's buffers. */
 template <class Real>
 struct Setting {
@@ -185,11 +192,8 @@ struct Setting {
       Sizes n = layer.sizes;
       n.T = steps_and_rows[0];
       n.B = steps_and_rows[1];
-      const Index gates = layer.kernel().gates * n.H;
-      const Planner::Work work = {gates * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0),
-                                  gates * n.P};
       planners.push_back(std::make_unique<Planner>(n, pointer<const Index>(lengths), reverse[d], threads,
-                                                   directions, work,
+                                                   directions, work(layer),
                                                    plain[d] && layer.kernel().shares(layer.parameters)));
       plans[d] = &planners[d]->plan();
       sizes.push_back(n);
@@ -235,6 +239,29 @@ void backward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& 
                                setting.directions);
 }
 
+/* One direction without masks, lengths or tape: nothing but what a caller who steps must hand over. */
+template <class Real>
+void run(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B, Address x, Index x_time, Index x_row,
+         Address h0, Address c0, Address y, Index y_time, Index y_row, Address h_last, Address c_last) {
+  const nb::gil_scoped_release release;
+  const StandardArithmetic arithmetic;
+  const auto packs = layer.packs(true, false);
+  Sizes n = layer.sizes;
+  n.T = T;
+  n.B = B;
+  Forward<Real> call{};
+  call.sizes = n;
+  call.x = {pointer<const Real>(x), x_time, x_row};
+  call.initial[0] = {pointer<const Real>(h0), n.P};
+  call.initial[1] = {pointer<const Real>(c0), n.H};
+  call.states[0] = {pointer<Real>(y), y_time, y_row};
+  call.last[0] = {pointer<Real>(h_last), n.P};
+  call.last[1] = {pointer<Real>(c_last), n.H};
+  const Planner planner(n, nullptr, reverse, threads, 1, work(layer), layer.kernel().shares(layer.parameters));
+  const Plan* plan = &planner.plan();
+  layer.kernel().forward(&call, &packs->forward, &plan, 1);
+}
+
 template <std::size_t N>
 std::size_t place(const char* const (&names)[N], const std::string& name) {
   const auto* found = std::find(std::begin(names), std::end(names), name);
@@ -250,9 +277,10 @@ void map(const std::string& function, Index count, Address from, Address to) {
 
 template <class Real>
 void define(nb::module_& m, const std::string& type) {
-  nb::class_<Layer<Real>>(m, ("Layer_" + type).c_str()).def_prop_ro("tape", [](const Layer<Real>& layer) {
-    return layer.kernel().tape(layer.sizes, layer.parameters);
-  });
+  nb::class_<Layer<Real>>(m, ("Layer_" + type).c_str())
+      .def_prop_ro("tape",
+                   [](const Layer<Real>& layer) { return layer.kernel().tape(layer.sizes, layer.parameters); })
+      .def("run", run<Real>);
   m.def("forward", forward<Real>);
   m.def("backward", backward<Real>);
   m.def(("map_" + type).c_str(), map<Real>, nb::call_guard<nb::gil_scoped_release, StandardArithmetic>());

@@ -65,7 +65,7 @@ struct Crew {
 template <class Real>
 inline Index stretch_rows(const Plan& plan, Index width) {
   constexpr Index bytes = 128 * 1024;
-  Index rows = bytes / static_cast<Index>(sizeof(Real)) / maximum(width, 1);
+  Index rows = minimum(plan.tokens, bytes / static_cast<Index>(sizeof(Real)) / maximum(width, 1));
   for (Index p = 0; p < plan.parts; ++p)
     rows = maximum(rows, plan.cut[p + 1] - plan.cut[p]);
   return rows;
