@@ -61,8 +61,8 @@ def test_values_and_every_gradient_match_float64(isa, dtype, R, I, O):
 
 
 def in_chains(start, terms):
-    """The start, then float32 chains of 128 fused multiply-adds of factors, added in order. Each of these is done
-    in float64 and rounded once more."""
+    """The start, then float32 chains of 128 fused multiply-adds of factors, added in order. Each of these is
+    done in float64 and rounded once more."""
     z = start
     for first in range(0, len(terms), 128):
         chain = torch.zeros_like(start)

@@ -1,8 +1,8 @@
 """Weights in the layout that the kernels read, made once and kept while the weights stay as they are.
 
 What is kept belongs to the weights themselves: it is found by their identity and goes when one of them goes.
-It is made anew where the memory, version, shape or strides of one have changed. A module holds nothing of it,
-so copies, pickles and threads know nothing of it either.
+It is made anew where the memory, version or strides of one have changed; sizes belong to the layer and stay. A
+module holds nothing of it, so copies, pickles and threads know nothing of it either.
 """
 
 import atexit
@@ -85,7 +85,7 @@ def kept(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Pa
 
 
 def _stamp(parameters: Sequence[Tensor]) -> list[Any]:
-    return [(p.data_ptr(), p._version, p.shape, p.stride()) for p in parameters]
+    return [(p.data_ptr(), p._version, p.stride()) for p in parameters]
 
 
 def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:

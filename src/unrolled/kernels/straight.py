@@ -10,17 +10,11 @@ import torch
 from torch import Tensor
 
 from unrolled.cells import Cell
-from unrolled.kernels import _cpu
 from unrolled.kernels.packed import kept
 from unrolled.kernels.transforms import plain, recorded, transforming
 
 SHARED = 2**16  # so many zeros at most are kept
 _shared: dict[torch.dtype, Tensor] = {}
-NO_MASKS, NO_STATES, NO_TRACE = (
-    (0,) * 9,
-    (0,) * 3,
-    (0,) * 2,
-)  # what the compiled module takes for absent tensors
 
 
 def straight(
@@ -88,7 +82,3 @@ def _zeros(x: Tensor, numbers: int, states: int) -> list[Tensor]:
         if numbers <= SHARED:
             _shared[x.dtype] = zeros
     return [zeros] * states
-
-
-def _addresses(state: Sequence[Tensor]) -> list[int]:
-    return [state[0].data_ptr(), state[1].data_ptr() if len(state) > 1 else 0]

@@ -27,11 +27,15 @@ void sample(const Matrix<const Real>& m, Index rows, Index columns, std::vector<
   constexpr Index some = 16, few = 512;
   if (!m.data)
     return;
-  const Index all = rows * columns, count = all <= few ? all : some;
-  for (Index k = 0; k < count; ++k) {
-    const Index at = all <= few ? k : all * k / some + k;
-    to.push_back(m.data[at / columns * m.row + at % columns]);
-  }
+  const Index all = rows * columns;
+  if (all <= few)
+    for (Index r = 0; r < rows; ++r)
+      to.insert(to.end(), m.data + r * m.row, m.data + r * m.row + columns);
+  else
+    for (Index k = 0; k < some; ++k) {
+      const Index at = all * k / some + k;
+      to.push_back(m.data[at / columns * m.row + at % columns]);
+    }
 }
 
 } // namespace
