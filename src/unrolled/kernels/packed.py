@@ -1,7 +1,7 @@
 """Weights in the layout that the kernels read, made once and kept while the weights stay as they are.
 
 What is kept belongs to the weights themselves: it is found by their identity and goes when one of them goes.
-It is made anew where the memory, version or strides of one have changed; sizes belong to the layer and stay. A
+It is made anew where the memory, version or strides of one have changed; sizes are the layer's and stay. A
 module holds nothing of it, so copies, pickles and threads know nothing of it either.
 """
 
