@@ -193,9 +193,8 @@ private:
   static Index chunk_steps(const Backward<Real>& call, const Plan& plan, Index width) {
     constexpr Index bytes =
         4 * 1024 * 1024; // dz stays in the cache until the weights' gradients have read it
-    if (call.every > 0)
-      return call.every;
-    return maximum(1, bytes / static_cast<Index>(sizeof(Real)) / maximum(1, plan.rows * width));
+    const Index fit = bytes / static_cast<Index>(sizeof(Real)) / maximum(1, plan.rows * width);
+    return maximum(1, minimum(call.sizes.T, call.every > 0 ? call.every : fit));
   }
 
   bool replays() const { return form.keeps_sums && call_.every > 0; }
