@@ -1,5 +1,7 @@
 """Every cell of the compiled module against its own equations in float64: values and every gradient."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -68,3 +70,13 @@ def test_sizes_at_the_edges(name, cell, T, B, I, H):
 def test_rows_without_a_step_keep_their_state_and_weights_get_no_gradient():
     for name, cell in CELLS:
         check(draw(name, cell, 3, sizes=(4, 3, 5, 9), lengths=torch.tensor([0, 0, 0])))
+
+
+@pytest.mark.parametrize("name, cell", [c for c in CELLS if getattr(c[1], "layer_norm", False)], ids=str)
+def test_a_norm_whose_variance_overflows_gives_no_plausible_number(name, cell):
+    case = draw(name, cell, 0, (2, 3, 4, 9), torch.float32, plain=True, lengths=None)
+    x = case.x.clone()
+    x[0, 1] *= 1e25
+    y = replace(case, x=x).run()[0][0]
+    assert y[:, 1].isnan().all()
+    assert y[:, [0, 2]].isfinite().all()

@@ -163,6 +163,17 @@ def test_weights_written_behind_the_version_are_packed_again():
     assert torch.equal(new, case.run()[0][0])
 
 
+def test_one_number_of_a_small_matrix_written_behind_the_version_is_seen():
+    case = draw("gru", CELLS[3][1], 1, (3, 2, 5, 7), plain=True, lengths=None)
+    layer = case.layer()
+    run_layer(case, layer)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        flat = case.parameters[name].data.view(-1)
+        for k in range(0, len(flat), 11):
+            flat[k] += 1
+            assert torch.equal(run_layer(case, layer), case.run()[0][0])
+
+
 def run_layer(case, layer):
     T, B, _, H, P = case.sizes
     y, h, c = (torch.empty(*s, dtype=case.x.dtype) for s in ((T, B, P), (B, P), (B, H)))
