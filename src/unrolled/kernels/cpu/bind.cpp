@@ -241,8 +241,9 @@ void backward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& 
 
 /* One direction without masks, lengths or tape: nothing but what a caller who steps must hand over. */
 template <class Real>
-void run(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B, Address x, Index x_time, Index x_row,
-         Address h0, Address c0, Address y, Index y_time, Index y_row, Address h_last, Address c_last) {
+void run(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B, Address x, Index x_time,
+         Index x_row, Address h0, Address c0, Address y, Index y_time, Index y_row, Address h_last,
+         Address c_last) {
   const nb::gil_scoped_release release;
   const StandardArithmetic arithmetic;
   const auto packs = layer.packs(true, false);
@@ -257,7 +258,8 @@ void run(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B, Addr
   call.states[0] = {pointer<Real>(y), y_time, y_row};
   call.last[0] = {pointer<Real>(h_last), n.P};
   call.last[1] = {pointer<Real>(c_last), n.H};
-  const Planner planner(n, nullptr, reverse, threads, 1, work(layer), layer.kernel().shares(layer.parameters));
+  const Planner planner(n, nullptr, reverse, threads, 1, work(layer),
+                        layer.kernel().shares(layer.parameters));
   const Plan* plan = &planner.plan();
   layer.kernel().forward(&call, &packs->forward, &plan, 1);
 }
@@ -278,8 +280,8 @@ void map(const std::string& function, Index count, Address from, Address to) {
 template <class Real>
 void define(nb::module_& m, const std::string& type) {
   nb::class_<Layer<Real>>(m, ("Layer_" + type).c_str())
-      .def_prop_ro("tape",
-                   [](const Layer<Real>& layer) { return layer.kernel().tape(layer.sizes, layer.parameters); })
+      .def_prop_ro(
+          "tape", [](const Layer<Real>& layer) { return layer.kernel().tape(layer.sizes, layer.parameters); })
       .def("run", run<Real>);
   m.def("forward", forward<Real>);
   m.def("backward", backward<Real>);
