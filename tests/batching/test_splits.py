@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.batching.splits import chronological
+from unrolled.batching.splits import by_sequence, chronological
 from unrolled.errors import ConfigError, DataError
 
 
@@ -56,3 +56,19 @@ def test_parts_that_leave_nothing_to_train_on_are_refused_with_the_numbers():
         "validation (24 steps) and test (20) leave nothing to train on of a series of 40; "
         "lower them, or use a longer series"
     )
+
+
+def test_parts_by_lot_hold_every_sequence_once():
+    train, validation, test = by_sequence(103, 0.1, 20, seed=5)
+    assert len(validation) == 10 and len(test) == 20
+    assert sorted([*train, *validation, *test]) == list(range(103))
+    again = by_sequence(103, 0.1, 20, seed=5)
+    assert all((a == b).all() for a, b in zip(again, (train, validation, test), strict=True))
+    assert by_sequence(103, 0.1, 20, seed=6)[2].tolist() != test.tolist()
+    assert all((part[1:] > part[:-1]).all() for part in (train, validation, test))
+
+
+def test_parts_by_lot_that_leave_nothing():
+    with pytest.raises(DataError, match=r"leave nothing to train on of 3"):
+        by_sequence(3, 1, 2, seed=0)
+    assert len(by_sequence(3, 0, 0, seed=0)[0]) == 3

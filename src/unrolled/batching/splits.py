@@ -1,6 +1,11 @@
-"""Training, validation and test parts of a series, in this order in time: no later step ever trains."""
+"""Training, validation and test parts: of a series in this order in time, so that no later step ever trains;
+of sequences that do not follow one another, by lot."""
 
 import math
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 
@@ -27,3 +32,22 @@ def _steps(part: str, size: float, length: int) -> int:
     if size >= 1 or size == 0:
         return int(size)
     return max(1, round(size * length))
+
+
+def by_sequence(
+    count: int, validation: float, test: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Which of `count` sequences train, validate and test, drawn from `seed`; each part in rising order.
+
+    validation, test: a share of the sequences (below 1, and at least one unless 0) or a number of them.
+    """
+    test_count, validation_count = _steps("test", test, count), _steps("validation", validation, count)
+    if validation_count + test_count >= count:
+        raise DataError(
+            f"validation ({validation_count} sequences) and test ({test_count}) leave nothing to train on of "
+            f"{count}; lower them, or give more sequences"
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    ends = [0, test_count, test_count + validation_count, count]
+    tests, validations, trains = (np.sort(order[first:end]) for first, end in pairwise(ends))
+    return trains, validations, tests

@@ -80,7 +80,7 @@ def _fit(estimator: Any, folder: Path, json: bool, **how: Path) -> None:
         if folder.exists():  # not yet while the data are read
             printing.note(f"interrupted; go on with: unrolled train --resume {folder}")
         raise
-    found = estimator.evaluation if estimator.config.data.test else None
+    found = estimator.evaluation if estimator.has_test else None
     if json:
         printing.as_json({"run": str(folder)} | (found.json() if found else {}))
         return

@@ -32,7 +32,7 @@ def small(**options):
 
 
 def weights(forecaster):
-    return forecaster._trained.network.state_dict()
+    return forecaster.network.state_dict()
 
 
 def same_weights(one, other):
@@ -41,8 +41,8 @@ def same_weights(one, other):
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    for name in ("draw_history", "draw_evaluation"):
-        monkeypatch.setattr(pictures, name, lambda *arguments: None)
+    monkeypatch.setattr(tasks.pictures, "draw_history", lambda *arguments: None)
+    monkeypatch.setattr(pictures, "draw_evaluation", lambda *arguments: None)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +95,8 @@ def test_nothing_leaks_from_the_test_part():
     late = pl.int_range(T) >= test_begins
     spoilt = frame.with_columns(pl.when(late).then(pl.col("y") * 1e6).otherwise("y").alias("y"))
     one, two = small(test=48).fit(frame), small(test=48).fit(spoilt)
-    for name, array in one._trained.codec.arrays().items():
-        assert np.array_equal(array, two._trained.codec.arrays()[name])
+    for name, array in one.codec.arrays().items():
+        assert np.array_equal(array, two.codec.arrays()[name])
     assert same_weights(one, two) and one.rows == two.rows
     assert one.config.data.sha256 != two.config.data.sha256
 
@@ -362,7 +362,7 @@ def test_generate_with_a_direct_network_and_covariates():
 def test_forecasts_that_grow_without_bound_are_refused():
     forecaster = small(cell="rnn", nonlinearity="relu", epochs=1).fit(noisy(T))
     with torch.no_grad():
-        forecaster._trained.network.head.weight.fill_(1e20)
+        forecaster.network.head.weight.fill_(1e20)
     with pytest.raises(TrainingError, match=r"the forecast of series .* is not finite from step [1-4] on"):
         forecaster.predict()
     with pytest.raises(TrainingError, match="the continuation is not finite"):
@@ -454,7 +454,7 @@ def test_refusals_of_other_forecasters(csv):
 
 
 def test_refusals_of_wrong_calls(run):
-    with pytest.raises(ConfigError, match="this forecaster is not trained"):
+    with pytest.raises(ConfigError, match="this Forecaster is not trained"):
         small().predict()
     with pytest.raises(ConfigError, match="there are no data to train on"):
         small().fit()

@@ -40,7 +40,7 @@ def test_pictures_are_written(case, tmp_path):
 def test_forecasts_that_are_not_finite_do_not_stop_a_run_from_being_written(tmp_path):
     forecaster = fitted(noisy(T), cell="rnn", nonlinearity="relu")
     with torch.no_grad():
-        forecaster._trained.network.head.weight.fill_(1e20)
+        forecaster.network.head.weight.fill_(1e20)
     forecaster.save(tmp_path / "run")
     found = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert found["table"][0]["rmse"] is None and "without bound" in found["verdict"][0]

@@ -1,114 +1,71 @@
-"""The forecaster as an estimator: fit, predict, evaluate, generate, save, load."""
+"""The forecaster as an estimator: what `forecast` adds to tasks/estimator.py, and generate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.windows import Batch
-from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import SeriesFile
-from unrolled.runs import Run
-from unrolled.tasks.config import from_options, from_sections, to_sections
+from unrolled.tasks.estimator import Estimator, Prepared, Sources
 from unrolled.tasks.forecast import answers, pictures
 from unrolled.tasks.forecast.backtest import backtest, find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Source, checksum, read
 from unrolled.tasks.forecast.evaluation import Evaluation, evaluate
+from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.forecasting import Predictor
 from unrolled.tasks.forecast.learning import mean_loss
-from unrolled.tasks.forecast.preparation import Prepared, prepare
+from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.forecast.preparation import prepare
 from unrolled.tasks.forecast.settle import ends_of
-from unrolled.tasks.forecast.trained import Trained, read_trained, untrained, write_about
-from unrolled.training.history import History, Row
-from unrolled.training.loop import train
-from unrolled.training.progress import Reporter
+from unrolled.tasks.model import build
+from unrolled.tasks.outputs import OUTPUTS
+from unrolled.training.loop import Step
 from unrolled.training.state import State
 
-TASK = "forecast"
+MEASURES = {
+    "point": "mean squared error of scaled values",
+    "gaussian": "negative log-likelihood of scaled values",
+    "studentt": "negative log-likelihood of scaled values",
+    "quantiles": "pinball loss of scaled values",
+}
 
 
-class Forecaster:
+class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     """Forecasts one or more series. Options are the fields of ForecastConfig, each by its own name:
 
-        forecaster = Forecaster(target="sales", horizon=24, output="gaussian").fit("sales.csv", out="run")
-        forecaster.evaluation.table(); forecaster.predict(); Forecaster.load("run").predict("newer.csv")
-
-    After `fit` or `load`, `config` is complete: training with it again gives the same bits. `rows` are the
-    history as metrics.jsonl holds it, and after `fit`, `history` tells why the training ended.
+    forecaster = Forecaster(target="sales", horizon=24, output="gaussian").fit("sales.csv", out="run")
+    forecaster.evaluation.table(); forecaster.predict(); Forecaster.load("run").predict("newer.csv")
     """
 
-    def __init__(self, config: ForecastConfig | None = None, **options: Any) -> None:
-        if config is not None and options:
-            raise ConfigError(
-                f"give a configuration or options, not both: got config and {', '.join(options)}"
-            )
-        self.config = self._asked = config or from_options(ForecastConfig, options)
-        self.history: History | None = None
-        self.rows: Sequence[Row] = ()
-        self._trained: Trained | None = None
-        self._file: SeriesFile | None = None
-        self._evaluation: Evaluation | None = None
-
-    def fit(
-        self,
-        data: Source | None = None,
-        *,
-        out: str | Path | None = None,
-        resume: str | Path | None = None,
-        report: Reporter | None = None,
-    ) -> Self:
-        """Trains on files or a polars frame (None: config.data.files). With `out`, writes a run folder as it
-        goes; `resume` goes on with an interrupted one, whose options it takes.
-
-        Raises before it writes anything: ConfigError for options that do not fit, DataError for what the data
-        lack.
-        """
-        report = report or Reporter()
-        run = None if resume is None else self._reopened(resume, out)
-        asked = self._asked if run is None else _config(run)
-        asked, file = _named(asked, asked.data.files if data is None else data)
-        prepared = prepare(asked, file)
-        trained = untrained(prepared)
-        if out is not None:
-            run = Run.create(out, to_sections(prepared.config), TASK)
-        for note in prepared.notes:
-            report.note(note)
-        if run is not None:
-            write_about(trained, run)
-        self.history = _train(trained, prepared, run, resume is not None, report)
-        self.config, self.rows = prepared.config, self.history.rows
-        self._trained, self._file, self._evaluation = trained, file, None
-        if run is not None:
-            self._write(run)
-        return self
+    task = "forecast"
+    config_class = ForecastConfig
 
     def evaluate(self, data: Source | None = None) -> Evaluation:
         """A backtest on the test part of the training data, or on all of other data."""
-        trained, plan, options = self._fitted(), self.config.plan(), self.config.forecast
+        network, codec, options = self.network, self.codec.series, self.config.forecast
+        plan = self.config.plan()
         file = self._training_file() if data is None else self._new_file(data)
         seen = checksum(file) == self.config.data.sha256
         if seen and not self.config.data.test:
             raise ConfigError("test is 0: no part of the training data was kept to judge on; give other data")
         first = [end for _, end in ends_of(self.config.data, file)] if seen else [0] * len(file.series)
-        series = [trained.codec.encode(s, plan.steps) for s in file.series]
+        series = [codec.encode(s, plan.steps) for s in file.series]
         origins = find_origins(series, first, plan, options.most_origins)
         return evaluate(
-            backtest(self._predictor(), series, origins, plan),
-            trained.codec.targets,
+            backtest(self._predictor(network), series, origins, plan),
+            codec.targets,
             options.quantile_levels,
-            trained.naive_scale,
-            trained.codec.scalers["target"].scale,
+            self.codec.naive_scale,
+            codec.scalers["target"].scale,
             {"judged": "the test part" if seen else "all of the data given", "season": plan.season},
         )
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """`evaluate()`, made when first asked for."""
-        self._evaluation = self._evaluation or self.evaluate()
-        return self._evaluation
 
     def predict(self, data: Source | None = None, horizon: int | None = None) -> pl.DataFrame:
         """The steps after the end of every series of the training data, or of other data with the same
@@ -118,13 +75,13 @@ class Forecaster:
         reach so far; DataError where a series is too short, or covariates of the steps to forecast are
         missing.
         """
-        self._fitted()
+        predictor = self._predictor(self.network)
         plan, past = self.config.plan(), self.config.data.past
         horizon = plan.horizon if horizon is None else horizon
         fed_back = self.config.forecast.strategy == "recursive" and not past
         answers.check_reach("horizon", horizon, None if fed_back else plan.steps, past)
         file = self._training_file() if data is None else self._new_file(data)
-        return answers.forecasts(self._predictor(), file, horizon)
+        return answers.forecasts(predictor, file, horizon)
 
     def generate(
         self,
@@ -141,113 +98,68 @@ class Forecaster:
         Columns "step", "target" and "value". `sample` draws from the output's distribution, wider with the
         temperature.
         """
-        trained, past = self._fitted(), self.config.data.past
+        predictor, past = self._predictor(self.network), self.config.data.past
         answers.check_reach("steps", steps, 1 if past else None, past)
-        answers.check_sampling(trained.network.output.is_distribution, sample, temperature)
+        answers.check_sampling(self.network.output.is_distribution, sample, temperature)
         if prime is None:
-            start = trained.codec.blank(trained.last_time, steps + trained.codec.steps)
+            start = predictor.codec.blank(self.codec.last_time, steps + predictor.codec.steps)
         else:
-            start = answers.primed(self._predictor(), self._new_file(prime), steps)
-        return answers.generate(self._predictor(), start, steps, temperature if sample else None, seed)
+            start = answers.primed(predictor, self._new_file(prime), steps)
+        return answers.generate(predictor, start, steps, temperature if sample else None, seed)
 
-    def save(self, folder: str | Path) -> None:
-        """Writes a run folder."""
-        trained, run = self._fitted(), Run.create(folder, to_sections(self.config), TASK)
-        write_about(trained, run)
-        self._write(run)
+    def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
+        return config, read(sources.train, config.data)
+
+    def _prepare(self, config: ForecastConfig, data: SeriesFile) -> Prepared[ForecastConfig, Fitted]:
+        return prepare(config, data)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """The forecaster of a finished run."""
-        run = Run.open(folder)
-        forecaster = cls(_config(run))
-        forecaster._trained, forecaster.rows = read_trained(run, forecaster.config), run.read_metrics()
-        return forecaster
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float64]]) -> Fitted:
+        return Fitted.restore(about, arrays)
 
-    def _reopened(self, folder: str | Path, out: str | Path | None) -> Run:
-        if out is not None or self._asked != ForecastConfig():
-            raise ConfigError(
-                "resume takes its folder and options from the run; leave out all others, or train anew"
-            )
-        run = Run.open(folder)
-        if run.finished:
-            raise RunError(
-                f"{run.folder} is finished, there is nothing to resume; train anew in another folder"
-            )
-        return run
+    @classmethod
+    def _network(cls, config: ForecastConfig, codec: Fitted) -> Network:
+        options, series = config.forecast, codec.series
+        output = OUTPUTS[options.output](options.quantile_levels)
+        relative = [level == "relative" for level in config.plan().level]
+        return Network(build(config.model, series.width), output, series.steps, options.residual, relative)
+
+    def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch]:
+        last_only = prepared.config.forecast.loss_at == "last"
+
+        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            return mean_loss(network, batch, last_only), None
+
+        return step
+
+    def _loss_name(self) -> str:
+        return MEASURES[self.config.forecast.output]
+
+    def _draw(self, folder: Path) -> None:
+        pictures.draw_evaluation(folder, self.evaluation, self._training_file())
 
     def _training_file(self) -> SeriesFile:
         data = self.config.data
-        if self._file is None and not data.files:
+        if self._data is None and not data.files:
             raise ConfigError("this model was trained on a frame that is no longer here; give the data")
-        if self._file is None:
+        if self._data is None:
             file = read(data.files, data)
             if checksum(file) != data.sha256:
                 raise DataError(
                     f"{data.files[0]} has changed since the training; name it to use it as it is now"
                 )
-            self._file = file
-        return self._file
+            self._data = file
+        return self._data
 
     def _new_file(self, data: Source) -> SeriesFile:
-        file, step = read(data, self.config.data), self._fitted().codec.step
+        file, step = read(data, self.config.data), self.codec.series.step
         if file.step != step:
             raise DataError(
                 f"these data have a step of {file.step.name}; the model was trained on {step.name}"
             )
         return file
 
-    def _fitted(self) -> Trained:
-        if self._trained is None:
-            raise ConfigError("this forecaster is not trained; call fit, or load a run")
-        return self._trained
-
-    def _predictor(self) -> Predictor:
-        trained, options = self._fitted(), self.config.forecast
+    def _predictor(self, network: Network) -> Predictor:
+        options = self.config.forecast
         window, seed = self.config.plan().window, self.config.training.seed
-        return Predictor(trained.network, trained.codec, window, options.sample_paths, seed)
-
-    def _write(self, run: Run) -> None:
-        """What is known at the end of a training; the weights last, which make the run finished."""
-        run.write_metrics(self.rows)
-        pictures.draw_history(run.plots, self.rows, self.config)
-        if self.config.data.test:
-            run.save_json("evaluation", self.evaluation.json())
-            pictures.draw_evaluation(run.plots, self.evaluation, self._training_file())
-        run.save_model(self._fitted().network.state_dict())
-
-
-def _config(run: Run) -> ForecastConfig:
-    if run.task != TASK:
-        raise RunError(
-            f"{run.folder} is a run of task '{run.task}', not of '{TASK}'; load it with unrolled.load"
-        )
-    return from_sections(ForecastConfig, run.config)
-
-
-def _named(config: ForecastConfig, data: Source) -> tuple[ForecastConfig, SeriesFile]:
-    """The data to train on, and a configuration that names their files by absolute paths."""
-    files = () if isinstance(data, pl.DataFrame) else [data] if isinstance(data, str | Path) else data
-    paths = tuple(str(Path(str(path)).absolute()) for path in files)
-    if not paths and not isinstance(data, pl.DataFrame):
-        raise ConfigError("there are no data to train on; name files, or give a polars frame")
-    named = config.data.model_copy(update={"files": paths})
-    return config.model_copy(update={"data": named}), read(data, named)
-
-
-def _train(trained: Trained, prepared: Prepared, run: Run | None, resume: bool, report: Reporter) -> History:
-    network, last_only = trained.network, prepared.config.forecast.loss_at == "last"
-
-    def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-        return mean_loss(network, batch, last_only), None
-
-    return train(
-        network,
-        prepared.windows,
-        step,
-        prepared.config.training,
-        checkpoints=run.checkpoints if run else None,
-        validate=lambda: prepared.validation(network),
-        report=report,
-        resume=resume,
-    )
+        return Predictor(network, self.codec.series, window, options.sample_paths, seed)

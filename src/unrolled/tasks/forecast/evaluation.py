@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.tasks import metrics
+from unrolled.tasks.evaluation import plain
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
 from unrolled.tasks.forecast.forecasting import Forecast
 
@@ -58,7 +59,7 @@ class Evaluation:
     def json(self) -> dict[str, Any]:
         """Everything in plain values; numbers that do not exist (MASE beside a perfect baseline) are None."""
         return dict(
-            _plain({**self.about, "verdict": self.verdict, "table": self.rows, "by_step": self.by_step})
+            plain({**self.about, "verdict": self.verdict, "table": self.rows, "by_step": self.by_step})
         )
 
 
@@ -150,11 +151,3 @@ def _column(forecast: Forecast, columns: slice) -> Forecast:
         None if q is None else q[:, :, columns],
         None if crps is None else crps[..., columns],
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""The plots of a run: what its history and its backtest look like."""
+"""The plots of a run: what its backtest looks like."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,37 +12,14 @@ from unrolled.inspecting import plots
 from unrolled.inspecting.plots import Drawn, Errors, Stretch
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
-from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.evaluation import Evaluation
-from unrolled.training.history import Row
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 T = TypeVar("T")
 
-MEASURES = {
-    "point": "mean squared error of scaled values",
-    "gaussian": "negative log-likelihood of scaled values",
-    "studentt": "negative log-likelihood of scaled values",
-    "quantiles": "pinball loss of scaled values",
-}
 # A plot shows the end of the test part: so many forecasts one after the other, and so many targets.
 MOST_FORECASTS, MOST_TARGETS = 6, 4
-
-
-def draw_history(folder: Path, rows: Sequence[Row], config: ForecastConfig) -> None:
-    """loss and gradient_norm, as PNG and SVG."""
-    epochs = [row for row in rows if row["kind"] == "epoch"]
-    steps = [row for row in rows if row["kind"] == "step"]
-    number, train, validation = (
-        np.array([row[key] for row in epochs]) for key in ("epoch", "train_loss", "validation_loss")
-    )
-    best = int(number[np.argmin(validation)])
-    figure = plots.losses(number, train, validation, best, MEASURES[config.forecast.output])
-    plots.save(figure, folder, "loss")
-    if steps:
-        at, norms = (np.array([row[key] for row in steps]) for key in ("step", "gradient_norm"))
-        plots.save(plots.gradient_norms(at, norms, config.training.clip), folder, "gradient_norm")
 
 
 def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> None:

@@ -1,36 +1,20 @@
 """From a configuration and its data to all that a training needs, or to the error that says what is
 missing."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from unrolled.batching.windows import Windows
 from unrolled.files.series import SeriesFile
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.backtest import find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, calendar_names
+from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.learning import Validation, training_windows
 from unrolled.tasks.forecast.settle import settle
 from unrolled.tasks.metrics import naive_scale
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """`config` is complete; `naive_scale` (K,) is the seasonal naive's MAE in the training parts, the unit of
-    MASE; `last_time`: where the last series ends, as a whole number."""
-
-    config: ForecastConfig
-    codec: Codec
-    windows: Windows
-    validation: Validation
-    naive_scale: NDArray[np.float64]
-    last_time: int
-    notes: tuple[str, ...]
-
-
-def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared:
+def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared[ForecastConfig, Fitted]:
     """DataError for whatever the data lack; touches no file."""
     settled = settle(config, file)
     config, ends = settled.config, settled.ends
@@ -43,14 +27,7 @@ def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared:
     validation = Validation(series, ends, plan, config.forecast.loss_at == "last")
     if config.data.test:
         find_origins(series, [end for _, end in ends], plan, config.forecast.most_origins)
-    return Prepared(
-        config=config,
-        codec=codec,
-        windows=windows,
-        validation=validation,
-        naive_scale=naive_scale(
-            [s.y[:end] for s, end in zip(series, training_ends, strict=True)], plan.season
-        ),
-        last_time=max(int(s.times[len(s.target) - 1].astype(np.int64)) for s in file.series),
-        notes=(*settled.notes, *windows.notes),
-    )
+    parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]
+    last = max(int(s.times[len(s.target) - 1].astype(np.int64)) for s in file.series)
+    fitted = Fitted(codec, naive_scale(parts, plan.season), last)
+    return Prepared(config, fitted, windows, validation, (*settled.notes, *windows.notes))

@@ -1,0 +1,84 @@
+"""Trains the models of docs/results.md anew and prints their lines: the figure, the minutes, the command.
+
+    python benchmarks/quality.py --list
+    python benchmarks/quality.py spoken-digits --data DATA
+
+DATA is the folder that holds the data sets as docs/results.md names them. A line is `unrolled train` with its
+options; what its data set lacks to be read as it is (a manifest, a split) is made in a temporary folder.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+Files = dict[str, Path]
+
+
+class Line(NamedTuple):
+    """`files(data, scratch)` gives the files that {names} in `command` stand for; `measure` is a key of the
+    evaluation's first row, `wanted` the figure to reach and whether more is better."""
+
+    files: Callable[[Path, Path], Files]
+    command: str
+    measure: str
+    wanted: float
+    higher_is_better: bool
+
+
+LINES: dict[str, Line] = {}
+
+
+def rerun(name: str, data: Path) -> bool:
+    """Trains in a scratch folder, prints the line, and tells whether the figure is reached."""
+    line = LINES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        files = {key: shlex.quote(str(path)) for key, path in line.files(data, scratch).items()}
+        command = shlex.split(line.command.format(**files))
+        start = time.monotonic()
+        run = subprocess.run(
+            [sys.executable, "-m", *command, "--out", str(scratch / "run"), "--json"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        minutes = (time.monotonic() - start) / 60
+        if run.returncode:
+            print(f"{name}: failed with exit status {run.returncode}")
+            return False
+        found = json.loads(run.stdout)["table"]
+    value = found[0][line.measure]
+    reached = value >= line.wanted if line.higher_is_better else value <= line.wanted
+    sign = "≥" if line.higher_is_better else "≤"
+    print(f"{name}: {line.measure} {value:.4f} (wanted {sign} {line.wanted}) in {minutes:.1f} minutes")
+    for row in found:
+        print("   ", row)
+    return reached
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *LINES])
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("UNROLLED_DATA", "data")))
+    parser.add_argument("--list", action="store_true")
+    asked = parser.parse_args()
+    if asked.list:
+        for name, line in LINES.items():
+            print(f"{name}: {line.command}")
+        return
+    reached = [rerun(name, asked.data) for name in asked.names or LINES]  # all of them run
+    if not all(reached):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Sequences with one answer each, as the readers of all formats give them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """N sequences of one source, all of numbers or all of text.
+
+    inputs    of numbers (T_i, F) of any real type, T_i ≥ 1, NaN where a value is missing; of text a str
+    features  (F,) names of the columns; () for text
+    answers   (N,) as the source writes them; None where it holds none
+    names     (N,) what the source calls each: its id, file or number
+    places    (N,) where each stands, for errors: "digits.csv, line 7"
+    notes     what the reader found and chose
+    """
+
+    inputs: tuple[Numbers, ...] | tuple[str, ...]
+    features: tuple[str, ...]
+    answers: tuple[str, ...] | None
+    names: tuple[str, ...]
+    places: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_text(self) -> bool:
+        return not self.features
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def select(self, indices: Sequence[int] | NDArray[np.int64]) -> "Sequences":
+        """Those of `indices`, in their order."""
+        at = [int(i) for i in indices]
+        inputs: Any = tuple(self.inputs[i] for i in at)
+        answers = None if self.answers is None else tuple(self.answers[i] for i in at)
+        names, places = tuple(self.names[i] for i in at), tuple(self.places[i] for i in at)
+        return Sequences(inputs, self.features, answers, names, places, self.notes)
+
+    def checksum(self) -> str:
+        """SHA-256 of the features' names, the inputs and the answers."""
+        digest = hashlib.sha256(repr((self.features, self.answers)).encode("utf-8", "surrogatepass"))
+        for one in self.inputs:
+            if isinstance(one, str):
+                digest.update(repr(one).encode("ascii", "backslashreplace"))
+            else:
+                digest.update(repr((one.shape, one.dtype.str)).encode())
+                digest.update(np.ascontiguousarray(one).tobytes())
+        return digest.hexdigest()

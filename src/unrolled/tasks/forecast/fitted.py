@@ -1,0 +1,33 @@
+"""What was fitted on the training parts beside the network: how series become rows, and by what forecasts are
+judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.tasks.forecast.data import Codec
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`naive_scale` (K,) is the seasonal naive's MAE in the training parts, the unit of MASE; `last_time`:
+    where the last series of the training data ends, as a whole number."""
+
+    series: Codec
+    naive_scale: NDArray[np.float64]
+    last_time: int
+
+    def about(self) -> dict[str, Any]:
+        own = {"naive_scale": self.naive_scale.tolist(), "last_time": self.last_time}
+        return self.series.about() | own
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.series.arrays()
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        naive_scale = np.array(about["naive_scale"], np.float64)
+        return cls(Codec.restore(about, arrays), naive_scale, int(about["last_time"]))
