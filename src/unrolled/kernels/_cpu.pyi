@@ -14,8 +14,8 @@ class Layer:
                  last). Layer norm where gain_ih is among them, a projection where weight_hr is
 
     The addresses must stay good as long as the layer is used. The caller makes a new one where a parameter
-    has another version, shape or place; as a second net each call compares a sample of the numbers with those
-    that were packed. ValueError for an unknown cell or type.
+    has another shape or place, and calls `renew` where one has other numbers; as a second net each call
+    compares a sample of them with those that were packed. ValueError for an unknown cell or type.
     """
 
     def __init__(
@@ -24,6 +24,8 @@ class Layer:
     @property
     def tape(self) -> int:
         """Numbers per token that a training forward call leaves for backward."""
+    def renew(self) -> None:
+        """The next call packs the parameters anew."""
     def run(
         self,
         reverse: bool,
@@ -40,9 +42,31 @@ class Layer:
         y_row: int,
         h_last: int,
         c_last: int,
+        tape: int,
         /,
     ) -> None:
-        """As forward, of one direction without masks, lengths or tape; x and y with their strides."""
+        """As forward, of one direction without masks or lengths; x and y with their strides."""
+    def run_back(
+        self,
+        reverse: bool,
+        threads: int,
+        T: int,
+        B: int,
+        x: tuple[int, int, int],
+        h0: int,
+        c0: int,
+        y: tuple[int, int, int],
+        tape: int,
+        dy: tuple[int, int, int],
+        dh_last: int,
+        dc_last: int,
+        dx: int,
+        dh0: int,
+        dc0: int,
+        gradients: list[int],
+        /,
+    ) -> None:
+        """As backward, of a call of `run`. gradients: of weight_ih, in the order of `backward`."""
 
 def forward(
     layers: list[Layer],

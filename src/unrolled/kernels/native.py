@@ -46,7 +46,7 @@ def backward(request: Request, tensors: Sequence[Tensor]) -> list[Tensor]:
     packed = _packed(form, inputs)
     check(form, inputs, [p.sizes for p in packed])
     left = _left(request, tensors, inputs, [p.sizes for p in packed])
-    if not form.trace and (form.keep_every or any(p.layer.tape for p in packed)):
+    if not form.trace and (form.keep_every or any(p.tape for p in packed)):
         again = outputs_of(form, _forward(form._replace(trace=True), inputs, packed))
         left = left._replace(y=again.y, traces=again.traces)
     return _backward(request, inputs, packed, left)
@@ -217,7 +217,7 @@ def _lengths(inputs: Inputs, alive: list[Tensor]) -> int:
 
 def _forward(form: Form, inputs: Inputs, packed: Sequence[Packed]) -> list[Tensor]:
     sizes = [p.sizes for p in packed]
-    tensors = _empty_outputs(form, inputs.x, sizes, [p.layer.tape for p in packed])
+    tensors = _empty_outputs(form, inputs.x, sizes, [p.tape for p in packed])
     out = outputs_of(form, tensors)
     alive: list[Tensor] = []
     directions = []

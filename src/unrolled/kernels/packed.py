@@ -1,8 +1,9 @@
 """Weights in the layout that the kernels read, made once and kept while the weights stay as they are.
 
 What is kept belongs to the weights themselves: it is found by their identity and goes when one of them goes.
-It is made anew where the memory, version or strides of one have changed; sizes are the layer's and stay. A
-module holds nothing of it, so copies, pickles and threads know nothing of it either.
+It is made anew where the memory or strides of one have changed, and packed anew where its version has; sizes
+are the layer's and stay. A module holds nothing of it, so copies, pickles and threads know nothing of it
+either.
 """
 
 import atexit
@@ -39,6 +40,7 @@ class Packed(NamedTuple):
     sizes: Sizes
     widths: tuple[int, ...]  # of the states
     dtype: torch.dtype
+    tape: int  # numbers per token that a training call leaves for backward
     copies: tuple[Tensor, ...]  # which the layer reads where a weight's rows are not adjacent in memory
 
 
@@ -47,7 +49,7 @@ class _Entry(NamedTuple):
     cell: Cell
     names: tuple[str, ...]
     weights: tuple[weakref.ref[Tensor], ...]
-    stamp: list[Any]
+    stamp: list[tuple[int, int, tuple[int, ...]]]  # of each weight: address, version, strides
 
 
 _entries: dict[tuple[int, ...], _Entry] = {}
@@ -59,9 +61,11 @@ def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Pa
     packed = kept(cell, names, parameters)
     if packed is not None:
         return packed
-    stamp = None if any(p.is_inference() for p in parameters) else _stamp(parameters)
+    if any(p.is_inference() for p in parameters):  # of these nobody could tell a change
+        return _pack(cell, dict(zip(names, parameters, strict=True)))
+    stamp = [(p.data_ptr(), p._version, p.stride()) for p in parameters]
     packed = _pack(cell, dict(zip(names, parameters, strict=True)))
-    if stamp is None or packed.copies:  # of inference tensors and of copies nobody could tell a change
+    if packed.copies:  # nor of these
         return packed
     key = tuple(map(id, parameters))
 
@@ -74,18 +78,21 @@ def pack(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Pa
 
 
 def kept(cell: Cell, names: tuple[str, ...], parameters: Sequence[Tensor]) -> Packed | None:
-    """What was made of these very parameters as they are now; None where there is nothing.
+    """What was made of these very parameters, where they lie as they did then; None where there is nothing.
 
     Their identities prove that they are an entry's weights, since it goes before one of those does.
     """
     entry = _entries.get(tuple(map(id, parameters)))
     if entry is None or entry.names != names or not (entry.cell is cell or entry.cell == cell):
         return None
-    return entry.packed if entry.stamp == _stamp(parameters) else None
-
-
-def _stamp(parameters: Sequence[Tensor]) -> list[Any]:
-    return [(p.data_ptr(), p._version, p.stride()) for p in parameters]
+    stamp = [(p.data_ptr(), p._version, p.stride()) for p in parameters]
+    if entry.stamp == stamp:
+        return entry.packed
+    if any(old[0] != new[0] or old[2] != new[2] for old, new in zip(entry.stamp, stamp, strict=True)):
+        return None
+    entry.packed.layer.renew()  # before the stamp says so: another thread may look at it meanwhile
+    entry.stamp[:] = stamp
+    return entry.packed
 
 
 def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:
@@ -102,7 +109,7 @@ def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:
     copies = tuple(p for name, p in laid_out.items() if p is not parameters[name])
     places = {name: (p.data_ptr(), *p.stride()[:-1]) for name, p in laid_out.items()}
     layer = _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, places)
-    return Packed(layer, sizes, cell.state_sizes(sizes.H), dtype, copies)
+    return Packed(layer, sizes, cell.state_sizes(sizes.H), dtype, layer.tape, copies)
 
 
 def rows(tensor: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
     wants_parameters = any(need and kind == "parameter" for need, kind in zip(needs, kinds, strict=True))
     request = Request(form, tuple([g is not None for g in given]), needs[0], wants_parameters)
     tensors = [*ctx.saved_tensors, *[g for g in given if g is not None]]
-    gradients = iter(_recurrence_backward(request, tensors))
+    gradients = iter(recurrence_backward(request, tensors))
     found = [next(gradients) if kind in DIFFERENTIABLE else None for kind in kinds]
     return [gradient if need else None for gradient, need in zip(found, needs, strict=True)]
 
@@ -220,7 +220,7 @@ _recurrence = transformable(
     "recurrence",
     Formulas(native.forward, native.forward_fake, _save, _derive, forms.encode, forms.decode, _batches),
 )
-_recurrence_backward = transformable(
+recurrence_backward = transformable(
     _LIBRARY,
     "recurrence_backward",
     Formulas(

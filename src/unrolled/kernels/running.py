@@ -25,6 +25,7 @@ def _compiled(module: str, name: str) -> Callable[..., Any]:
 
 recurrence: Callable[[Sequence[Call]], Result] = _compiled("recurrence", "recurrence")
 straight: Callable[..., tuple[Tensor, list[Tensor]] | None] = _compiled("straight", "straight")
+step: Callable[..., list[Tensor] | None] = _compiled("straight", "step")
 
 
 def run(calls: Sequence[Call], backend: str | None = None) -> Result:

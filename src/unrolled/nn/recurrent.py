@@ -209,7 +209,9 @@ class Recurrent(SequenceModule):
         place = self._alone
         random = self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout))
         learned = hx is None and self.learn_initial_state
-        if place is None or random or learned or isinstance(hx, dict) or not isinstance(input, Tensor):
+        kept = self.keep_every and torch.is_grad_enabled()
+        other = random or learned or kept or isinstance(hx, dict)
+        if place is None or other or not isinstance(input, Tensor):
             return None
         if dispatch.named_backend(self.backend) is not None:
             return None

@@ -45,6 +45,9 @@ class Step(nn.Module):
         """x (B, I) or (I,), each state (B, H) or (H,), zeros if None -> the new states, likewise."""
         if x.dim() not in (1, 2) or x.shape[-1] != self.input_size:
             raise ValueError(f"input has shape {tuple(x.shape)}; wanted (B, {self.input_size}) or without B")
+        short = self._straight(x, state)
+        if short is not None:
+            return short
         kinds = self.cell.states
         if state is not None and (isinstance(state, Tensor) or len(state) != len(kinds)):
             raise ValueError(f"hx is not a tuple ({', '.join(kinds)}); hand in one tensor for each")
@@ -62,6 +65,18 @@ class Step(nn.Module):
         call = Call(self.cell, rows.unsqueeze(0), tuple(named.values()), p)
         last = running.run([call], self.backend).last
         return last if x.dim() == 2 else tuple(s.squeeze(0) for s in last)
+
+    def _straight(self, x: Tensor, state: Tensor | tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
+        """The same where kernels/straight.py takes it."""
+        others = state is not None and (isinstance(state, Tensor) or len(state) != len(self.cell.states))
+        if x.dim() != 2 or others or dispatch.named_backend(self.backend) is not None:
+            return None
+        try:
+            weights = tuple(map(self._parameters.__getitem__, self._names))
+        except KeyError:  # a parametrised weight is an attribute, and new at each call
+            return None
+        after = running.step(self.cell, self._names, weights, x, state)
+        return None if after is None else tuple(after)
 
     def extra_repr(self) -> str:
         shown = [] if self.bias else ["bias=False"]

@@ -165,6 +165,14 @@ Planner::Work work(const Layer<Real>& layer) {
   return {gates * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0), gates * n.P};
 }
 
+template <class Real>
+Sizes measured(const Layer<Real>& layer, Index T, Index B) {
+  Sizes n = layer.sizes;
+  n.T = T;
+  n.B = B;
+  return n;
+}
+
 /* Everything of a call that does not depend on the direction's buffers. */
 template <class Real>
 struct Setting {
@@ -189,9 +197,7 @@ struct Setting {
       forward[d] = packs[d]->forward;
       backward[d] = packs[d]->backward;
       forward[d].parameters = backward[d].parameters = layer.parameters;
-      Sizes n = layer.sizes;
-      n.T = steps_and_rows[0];
-      n.B = steps_and_rows[1];
+      const Sizes n = measured(layer, steps_and_rows[0], steps_and_rows[1]);
       planners.push_back(std::make_unique<Planner>(n, pointer<const Index>(lengths), reverse[d], threads,
                                                    directions, work(layer),
                                                    plain[d] && layer.kernel().shares(layer.parameters)));
@@ -239,17 +245,15 @@ void backward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& 
                                setting.directions);
 }
 
-/* One direction without masks, lengths or tape: nothing but what a caller who steps must hand over. */
+/* One direction without masks or lengths: nothing but what a caller who steps must hand over. */
 template <class Real>
 void run(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B, Address x, Index x_time,
          Index x_row, Address h0, Address c0, Address y, Index y_time, Index y_row, Address h_last,
-         Address c_last) {
+         Address c_last, Address tape) {
   const nb::gil_scoped_release release;
   const StandardArithmetic arithmetic;
   const auto packs = layer.packs(true, false);
-  Sizes n = layer.sizes;
-  n.T = T;
-  n.B = B;
+  const Sizes n = measured(layer, T, B);
   Forward<Real> call{};
   call.sizes = n;
   call.x = {pointer<const Real>(x), x_time, x_row};
@@ -258,10 +262,43 @@ void run(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B, Addr
   call.states[0] = {pointer<Real>(y), y_time, y_row};
   call.last[0] = {pointer<Real>(h_last), n.P};
   call.last[1] = {pointer<Real>(c_last), n.H};
+  call.tape = pointer<Real>(tape);
   const Planner planner(n, nullptr, reverse, threads, 1, work(layer),
                         layer.kernel().shares(layer.parameters));
   const Plan* plan = &planner.plan();
   layer.kernel().forward(&call, &packs->forward, &plan, 1);
+}
+
+/* The gradients of `run` with a tape. */
+template <class Real>
+void run_back(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B,
+              const std::array<Index, 3>& x, Address h0, Address c0, const std::array<Index, 3>& y,
+              Address tape, const std::array<Index, 3>& dy, Address dh_last, Address dc_last, Address dx,
+              Address dh0, Address dc0, const Numbers& gradients) {
+  const nb::gil_scoped_release release;
+  const StandardArithmetic arithmetic;
+  const auto packs = layer.packs(false, true);
+  const Sizes n = measured(layer, T, B);
+  Backward<Real> call{};
+  call.sizes = n;
+  call.x = {pointer<const Real>(x[0]), x[1], x[2]};
+  call.initial[0] = {pointer<const Real>(h0), n.P};
+  call.initial[1] = {pointer<const Real>(c0), n.H};
+  call.y = {pointer<const Real>(y[0]), y[1], y[2]};
+  call.tape = pointer<const Real>(tape);
+  call.d_states[0] = {pointer<const Real>(dy[0]), dy[1], dy[2]};
+  call.d_last[0] = {pointer<const Real>(dh_last), n.P};
+  call.d_last[1] = {pointer<const Real>(dc_last), n.H};
+  call.dx = {pointer<Real>(dx), n.B * n.I, n.I};
+  call.d_initial[0] = {pointer<Real>(dh0), n.P};
+  call.d_initial[1] = {pointer<Real>(dc0), n.H};
+  Reader<Real> read(gradients);
+  call.d = read_gradients(n, read);
+  read.end();
+  const Planner planner(n, nullptr, reverse, threads, 1, work(layer),
+                        layer.kernel().shares(layer.parameters));
+  const Plan* plan = &planner.plan();
+  layer.kernel().backward(&call, &packs->backward, &packs->forward, &plan, 1);
 }
 
 template <std::size_t N>
@@ -282,7 +319,9 @@ void define(nb::module_& m, const std::string& type) {
   nb::class_<Layer<Real>>(m, ("Layer_" + type).c_str())
       .def_prop_ro(
           "tape", [](const Layer<Real>& layer) { return layer.kernel().tape(layer.sizes, layer.parameters); })
-      .def("run", run<Real>);
+      .def("renew", &Layer<Real>::renew)
+      .def("run", run<Real>)
+      .def("run_back", run_back<Real>);
   m.def("forward", forward<Real>);
   m.def("backward", backward<Real>);
   m.def(("map_" + type).c_str(), map<Real>, nb::call_guard<nb::gil_scoped_release, StandardArithmetic>());

@@ -249,7 +249,8 @@ private:
     const Sizes& n = call_.sizes;
     for (Index i = 0; i < part.rows(); ++i) {
       const Index b = part.row(i), length = part.length(i);
-      copy(at(call_.last[0], b), before(part, i, length, 0), n.P);
+      if (call_.last[0].data)
+        copy(at(call_.last[0], b), before(part, i, length, 0), n.P);
       if (form.has_c && call_.tape)
         copy(at(call_.last[1], b), before(part, i, length, 1), n.H);
       for (Index t = length; t < n.T; ++t) {

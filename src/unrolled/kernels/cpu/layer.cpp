@@ -21,20 +21,20 @@ Index place(const std::string& cell) {
   throw std::invalid_argument("no kernel for '" + cell + "'");
 }
 
-/* The numbers of a small matrix, some of a large one, spread over it. */
-template <class Real>
-void sample(const Matrix<const Real>& m, Index rows, Index columns, std::vector<Real>& to) {
+/* The numbers of a small matrix, some of a large one, spread over it: visit(numbers, how many). */
+template <class Real, class Visit>
+void visit_sample(const Matrix<const Real>& m, Index rows, Index columns, Visit& visit) {
   constexpr Index some = 16, few = 512;
   if (!m.data)
     return;
   const Index all = rows * columns;
   if (all <= few)
     for (Index r = 0; r < rows; ++r)
-      to.insert(to.end(), m.data + r * m.row, m.data + r * m.row + columns);
+      visit(m.data + r * m.row, columns);
   else
     for (Index k = 0; k < some; ++k) {
       const Index at = all * k / some + k;
-      to.push_back(m.data[at / columns * m.row + at % columns]);
+      visit(m.data + at / columns * m.row + at % columns, 1);
     }
 }
 
@@ -52,21 +52,40 @@ const Kernel<Real>& Layer<Real>::kernel() const {
 template <class Real>
 std::shared_ptr<const typename Layer<Real>::Packs> Layer<Real>::packs(bool forward, bool backward) {
   const std::lock_guard lock(mutex_);
-  std::vector<Real> now = sample();
-  const bool same =
-      packs_ && isa_ == &isa() && std::memcmp(now.data(), sample_.data(), now.size() * sizeof(Real)) == 0;
-  const bool complete = same && (!forward || packs_->memory[0]) && (!backward || packs_->memory[1]);
-  if (complete)
+  bool same = packs_ && isa_ == &isa() && !renewed_;
+  std::size_t at = 0;
+  if (same)
+    visit_sample([&](const Real* numbers, Index count) {
+      same = same && std::memcmp(numbers, &sample_[at], static_cast<std::size_t>(count) * sizeof(Real)) == 0;
+      at += static_cast<std::size_t>(count);
+    });
+  if (same && (!forward || packs_->memory[0]) && (!backward || packs_->memory[1]))
     return packs_;
-  auto fresh = same ? std::make_shared<Packs>(*packs_) : std::make_shared<Packs>();
-  if (forward && !fresh->memory[0])
-    pack(*fresh, false);
-  if (backward && !fresh->memory[1])
-    pack(*fresh, true);
-  sample_ = std::move(now);
+  auto fresh = std::make_shared<Packs>();
+  if (same)
+    *fresh = *packs_;
+  else if (isa_ == &isa() && packs_.use_count() == 1) // nobody reads the old ones: their memory serves again
+    for (const bool of : {false, true})
+      if (packs_->memory[of].use_count() == 1)
+        spare_[of] = packs_->memory[of];
+  packs_ = nullptr;
+  for (const bool of : {false, true})
+    if ((of ? backward : forward) && !(same && fresh->memory[of]))
+      pack(*fresh, of);
+  spare_[0] = spare_[1] = nullptr;
+  sample_.clear();
+  visit_sample(
+      [&](const Real* numbers, Index count) { sample_.insert(sample_.end(), numbers, numbers + count); });
   isa_ = &isa();
+  renewed_ = false;
   packs_ = fresh;
   return fresh;
+}
+
+template <class Real>
+void Layer<Real>::renew() {
+  const std::lock_guard lock(mutex_);
+  renewed_ = true;
 }
 
 template <class Real>
@@ -74,20 +93,21 @@ void Layer<Real>::pack(Packs& packs, bool backward) const {
   Weights<Real>& weights = backward ? packs.backward : packs.forward;
   const Index numbers = kernel().pack(sizes, parameters, backward, nullptr, weights);
   std::shared_ptr<Real>& memory = packs.memory[backward];
-  memory.reset(static_cast<Real*>(allocate(static_cast<std::size_t>(numbers) * sizeof(Real))), release);
+  memory = spare_[backward];
+  if (!memory)
+    memory.reset(static_cast<Real*>(allocate(static_cast<std::size_t>(numbers) * sizeof(Real))), release);
   kernel().pack(sizes, parameters, backward, memory.get(), weights);
 }
 
 template <class Real>
-std::vector<Real> Layer<Real>::sample() const {
+template <class Visit>
+void Layer<Real>::visit_sample(Visit visit) const {
   const Index gates = kernel().gates * sizes.H;
-  std::vector<Real> numbers;
-  unrolled::sample(parameters.ih, gates, sizes.I, numbers);
-  unrolled::sample(parameters.hh, gates, sizes.P, numbers);
-  unrolled::sample(parameters.hr, sizes.P, sizes.H, numbers);
-  unrolled::sample<Real>({parameters.bias_ih, gates}, 1, gates, numbers);
-  unrolled::sample<Real>({parameters.bias_hh, gates}, 1, gates, numbers);
-  return numbers;
+  unrolled::visit_sample(parameters.ih, gates, sizes.I, visit);
+  unrolled::visit_sample(parameters.hh, gates, sizes.P, visit);
+  unrolled::visit_sample(parameters.hr, sizes.P, sizes.H, visit);
+  unrolled::visit_sample<Real>({parameters.bias_ih, gates}, 1, gates, visit);
+  unrolled::visit_sample<Real>({parameters.bias_hh, gates}, 1, gates, visit);
 }
 
 template class Layer<float>;

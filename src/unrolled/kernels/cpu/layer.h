@@ -22,9 +22,10 @@ public:
     std::shared_ptr<Real> memory[2];
   };
 
-  /* What a call needs, alive as long as the result is held. Packed anew where the instruction set is another,
-     or where a sample shows that the parameters were written meanwhile. */
+  /* What a call needs, alive as long as the result is held. Packed anew after `renew`, where the instruction
+     set is another, and where a sample shows that the parameters were written meanwhile. */
   std::shared_ptr<const Packs> packs(bool forward, bool backward);
+  void renew();
   const Kernel<Real>& kernel() const;
 
   const Sizes sizes; // T and B are zero
@@ -32,13 +33,16 @@ public:
 
 private:
   void pack(Packs& packs, bool backward) const;
-  std::vector<Real> sample() const;
+  template <class Visit>
+  void visit_sample(Visit visit) const;
 
   const Index cell_; // its place among the kernels
   std::mutex mutex_;
   std::shared_ptr<const Packs> packs_;
   const Isa* isa_ = nullptr;
+  bool renewed_ = false;
   std::vector<Real> sample_;
+  std::shared_ptr<Real> spare_[2]; // memory that the next packs may take
 };
 
 } // namespace unrolled
