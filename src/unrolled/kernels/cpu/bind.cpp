@@ -91,11 +91,9 @@ Parameters<const Real> parameters(const Places& places) {
           .shift_c = vector("shift_c")};
 }
 
-template <class Real>
-Forward<Real> read_forward(const Sizes& n, Index every, const Sequence<const Real>& x,
-                           const Numbers& numbers) {
-  Reader<Real> read(numbers);
-  Forward<Real> call{};
+/* What forward and backward calls both begin with. */
+template <class Real, class Call>
+void read_inputs(Call& call, const Sizes& n, Index every, const Sequence<const Real>& x, Reader<Real>& read) {
   call.sizes = n;
   call.every = every;
   call.x = x;
@@ -104,6 +102,14 @@ Forward<Real> read_forward(const Sizes& n, Index every, const Sequence<const Rea
   call.masks.recurrent = read.template sequence<const Real>();
   for (auto& zoneout : call.masks.zoneout)
     zoneout = read.template sequence<const Real>();
+}
+
+template <class Real>
+Forward<Real> read_forward(const Sizes& n, Index every, const Sequence<const Real>& x,
+                           const Numbers& numbers) {
+  Reader<Real> read(numbers);
+  Forward<Real> call{};
+  read_inputs(call, n, every, x, read);
   for (auto& states : call.states)
     states = read.template sequence<Real>();
   call.last[0] = read.template rows<Real>(n.P);
@@ -135,14 +141,7 @@ Backward<Real> read_backward(const Sizes& n, Index every, const Sequence<const R
                              const Numbers& numbers) {
   Reader<Real> read(numbers);
   Backward<Real> call{};
-  call.sizes = n;
-  call.every = every;
-  call.x = x;
-  call.initial[0] = read.template rows<const Real>(n.P);
-  call.initial[1] = read.template rows<const Real>(n.H);
-  call.masks.recurrent = read.template sequence<const Real>();
-  for (auto& zoneout : call.masks.zoneout)
-    zoneout = read.template sequence<const Real>();
+  read_inputs(call, n, every, x, read);
   call.y = read.template sequence<const Real>();
   call.tape = read.template array<const Real>();
   call.kept = read.template array<const Real>();
@@ -177,6 +176,7 @@ Sizes measured(const Layer<Real>& layer, Index T, Index B) {
 template <class Real>
 struct Setting {
   static constexpr std::size_t most = 2;
+  static constexpr std::size_t mask = 2; // where a direction's recurrent mask stands
   std::vector<std::shared_ptr<const typename Layer<Real>::Packs>> packs;
   std::vector<std::unique_ptr<Planner>> planners;
   std::vector<Sizes> sizes;
@@ -186,7 +186,7 @@ struct Setting {
 
   Setting(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& reverse, Index threads,
           const std::array<Index, 2>& steps_and_rows, Address lengths, const std::vector<Numbers>& numbers,
-          const std::vector<bool>& plain, bool needs_forward, bool needs_backward)
+          bool needs_forward, bool needs_backward)
       : directions(static_cast<Index>(layers.size())) {
     if (layers.empty() || layers.size() > most || reverse.size() != layers.size() ||
         numbers.size() != layers.size())
@@ -198,9 +198,10 @@ struct Setting {
       backward[d] = packs[d]->backward;
       forward[d].parameters = backward[d].parameters = layer.parameters;
       const Sizes n = measured(layer, steps_and_rows[0], steps_and_rows[1]);
+      const bool plain = numbers[d].size() > mask && numbers[d][mask] == 0;
       planners.push_back(std::make_unique<Planner>(n, pointer<const Index>(lengths), reverse[d], threads,
                                                    directions, work(layer),
-                                                   plain[d] && layer.kernel().shares(layer.parameters)));
+                                                   plain && layer.kernel().shares(layer.parameters)));
       plans[d] = &planners[d]->plan();
       sizes.push_back(n);
     }
@@ -213,11 +214,7 @@ void forward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& r
              const std::array<Index, 3>& x, const std::vector<Numbers>& numbers) {
   const nb::gil_scoped_release release;
   const StandardArithmetic arithmetic;
-  constexpr std::size_t mask = 2; // where a direction's recurrent mask stands
-  std::vector<bool> plain;
-  for (const Numbers& n : numbers)
-    plain.push_back(n.size() > mask && n[mask] == 0);
-  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, plain, true, false);
+  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, true, false);
   std::vector<Forward<Real>> calls;
   for (std::size_t d = 0; d < layers.size(); ++d)
     calls.push_back(
@@ -231,12 +228,7 @@ void backward(const std::vector<Layer<Real>*>& layers, const std::vector<bool>& 
               const std::array<Index, 3>& x, const std::vector<Numbers>& numbers) {
   const nb::gil_scoped_release release;
   const StandardArithmetic arithmetic;
-  constexpr std::size_t mask = 2;
-  std::vector<bool> plain;
-  for (const Numbers& n : numbers)
-    plain.push_back(n.size() > mask && n[mask] == 0);
-  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, plain, every > 0,
-                              true);
+  const Setting<Real> setting(layers, reverse, threads, steps_and_rows, lengths, numbers, every > 0, true);
   std::vector<Backward<Real>> calls;
   for (std::size_t d = 0; d < layers.size(); ++d)
     calls.push_back(
