@@ -35,8 +35,6 @@ HEADS = {
 
 def workloads() -> Iterator[Workload]:
     for name, head in HEADS.items():
-        if not hasattr(unrolled.nn, head.module):
-            continue
         for mode in MODES:
             flops = head.flops * (3 if mode == "training" else 1)
             shape = (TOKENS, head.width, *head.arguments[1:])
