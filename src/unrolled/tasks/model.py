@@ -79,7 +79,8 @@ class ModelConfig(Section):
 
 
 def build(config: ModelConfig, input_size: int) -> "SequenceModule":
-    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state.
+    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state. What a derived
+    section adds is not for the layer.
 
     ConfigError where sizes do not go together, such as hidden 5 and cells_per_block 2.
     """
