@@ -285,7 +285,7 @@ def _date_axis(axes: Axes, times: Array, most: int = 9) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
 
 
-@_styled
+@styled
 def compared(values: Mapping[str, float], title: str) -> Figure:
     """A bar for each value under its name, the model's first."""
     figure = Figure(figsize=(8, 0.9 + 0.4 * len(values)), layout="constrained")
