@@ -14,22 +14,36 @@ Shapes   numbers x (T, F) -> [z, w] (T, F + W) float32; text -> (T,) int64
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self, cast
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unrolled.batching.scaling import Scaler
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.arrays import from_arrays
+from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Numbers, Sequences
-from unrolled.files.wording import listed, shown
-from unrolled.tasks.config import Names
+from unrolled.files.vectors import Vectors, read_vectors
+from unrolled.files.wav import Audio
+from unrolled.files.wording import listed, nearest, shown
+from unrolled.nn import Embedding
+from unrolled.tasks.config import Names, PathName
+from unrolled.tasks.estimator import Source, paths
 from unrolled.tasks.parts import PartsConfig
-from unrolled.tasks.pooling import Augment, Front, PooledModelConfig
+from unrolled.tasks.pooling import Augment, Embedded, Front, PooledModelConfig
+from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding
 
 Array = NDArray[np.float64]
+
+# Symbols that are left out where the options do not say: those seen less often, and beyond so many.
+LEAST = {"characters": 1, "words": 2, "bpe": 1}
+MOST = {"characters": None, "words": 20_000, "bpe": 4096}
+
+# So many symbols of a vocabulary sum a text up.
+SUMMED = 256
 
 # Values that are turned to float64 at once while a scaler is fitted.
 CHUNK = 2**22
@@ -38,39 +52,82 @@ CHUNK = 2**22
 class SequencesConfig(PartsConfig):
     """Which files are read, what of them, and how they are split."""
 
-    id: str | None = Field(default=None, description="column that tells which sequence a row belongs to")
-    time: str | None = Field(default=None, description="column that rows of a sequence are sorted by")
-    target: str | None = Field(default=None, description="column of the answers")
-    features: Names = Field(default=(), description="columns to read (all others)")
-    text: str | None = Field(default=None, description="column of texts, each a sequence")
-    labels: str | None = Field(default=None, description="IDX file of the answers, beside an IDX file")
+    id: str | None = Field(
+        default=None, description="column that tells which sequence a row belongs to, or names it"
+    )
+    time: str | None = Field(default=None, description="column that the rows of a sequence are sorted by")
+    target: str | None = Field(default=None, description="column of the answers (found by a usual name)")
+    features: Names = Field(default=(), description="columns of numbers to read (all that are left)")
+    text: str | None = Field(default=None, description="column of texts, a sequence each")
+    labels: PathName | None = Field(
+        default=None, description="IDX file of the answers (the one of the usual name beside the images)"
+    )
+    tokens: Literal["characters", "words", "bpe"] = Field(
+        default="words", description="symbols of a text; bpe: pieces of words, found by byte pairs"
+    )
+    least_count: int | None = Field(
+        default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"
+    )
+    most_symbols: int | None = Field(
+        default=None, ge=1, description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)"
+    )
+    mels: int = Field(default=Audio.mels, description="recordings: frequency bands")
+    frame_ms: float = Field(default=Audio.frame_ms, description="recordings: length of a frame")
+    hop_ms: float = Field(default=Audio.hop_ms, description="recordings: from one frame to the next")
+    low_hz: float = Field(default=Audio.low_hz, description="recordings: lowest frequency")
+    high_hz: float | None = Field(
+        default=None, description="recordings: highest frequency (half of their rate)"
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        self.audio()
+        return self
+
+    def audio(self) -> Audio:
+        return Audio(self.frame_ms, self.hop_ms, self.mels, self.low_hz, self.high_hz)
 
 
 @dataclass(frozen=True)
 class NumberInputs:
-    """`flagged` (F,): which features have a channel w."""
+    """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others."""
 
     features: tuple[str, ...]
     scaler: Scaler
     flagged: NDArray[np.bool_]
+    rate_hz: int | None
 
     @classmethod
-    def fit(cls, data: Sequences) -> Self:
+    def fit(cls, config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Self:
         """DataError where a feature has no value at all, or none that float64 can scale."""
-        return cls(data.features, *_moments(data.inputs, data.features))
+        if model.vectors is not None:
+            raise ConfigError("vectors are for texts, these data are numbers; leave them out")
+        return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz)
 
     @property
     def width(self) -> int:
         return len(self.features) + int(self.flagged.sum())
 
-    def check(self, data: Sequences) -> None:
-        """DataError where these are not the features that the model reads."""
-        if data.features != self.features:
-            found = f"columns {listed(data.features)}" if data.features else "text"
+    def aligned(self, data: Sequences) -> Sequences:
+        """`data` with the features that the model reads, in their order. DataError where it lacks one, or
+        where its recordings have another rate."""
+        if data.rate_hz != self.rate_hz:
             raise DataError(
-                f"{data.places[0]}: this model reads {listed(self.features)}, got {found}; "
-                "give data with the columns of the training, in their order"
+                f"{data.places[0]}: the rate is {_rate(data.rate_hz)}; the model was trained on "
+                f"{_rate(self.rate_hz)}; convert the recordings"
             )
+        if data.features == self.features:
+            return data
+        for name in self.features:
+            if name not in data.features:
+                found = f"columns {listed(data.features)}" if data.features else "texts"
+                raise DataError(
+                    f"{data.places[0]}: the model reads feature {shown(name)}"
+                    f"{nearest(name, data.features)}, got {found}; give data with the columns of the training"
+                )
+        at = [data.features.index(name) for name in self.features]
+        inputs: Any = data.inputs
+        return replace(data, inputs=tuple(x[:, at] for x in inputs), features=self.features)
 
     def encode(self, x: Numbers, place: str) -> NDArray[np.float32]:
         """x (T, F) -> (T, width). DataError for a value that float32 cannot hold once it is scaled."""
@@ -89,8 +146,8 @@ class NumberInputs:
         return rows
 
     def summaries(self, data: Sequences) -> Array:
-        """(N, S)."""
-        return np.stack([self.summary(x) for x in cast(Iterable[Numbers], data.inputs)])
+        """(N, S). DataError as of `aligned`."""
+        return np.stack([self.summary(x) for x in cast(Iterable[Numbers], self.aligned(data).inputs)])
 
     def summary(self, x: Numbers) -> Array:
         """x (T, F) -> (2 F,) means, then deviations; 0 where no value is known."""
@@ -101,10 +158,12 @@ class NumberInputs:
         return np.concatenate([mean, np.sqrt((np.where(known, z - mean, 0) ** 2).sum(0) / count)])
 
     def front(self, config: PooledModelConfig) -> Front:
+        """What the network begins with."""
         return Augment(self.width, config.noise, config.time_mask, config.feature_mask)
 
     def about(self) -> dict[str, Any]:
-        return {"features": list(self.features), "flagged": self.flagged.tolist()}
+        own = {"features": list(self.features), "flagged": self.flagged.tolist(), "rate_hz": self.rate_hz}
+        return {"kind": "numbers"} | own
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {f"features.{name}": array for name, array in self.scaler.to_arrays().items()}
@@ -112,7 +171,7 @@ class NumberInputs:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         scaler = Scaler.from_arrays({name: arrays[f"features.{name}"] for name in ("mean", "scale")})
-        return cls(tuple(about["features"]), scaler, np.array(about["flagged"], np.bool_))
+        return cls(tuple(about["features"]), scaler, np.array(about["flagged"], np.bool_), about["rate_hz"])
 
     def _scaled(self, x: Numbers) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -170,53 +229,104 @@ def _chunks(inputs: Sequence[Any]) -> Iterator[Array]:
         yield np.concatenate(part, dtype=np.float64)
 
 
-Inputs = NumberInputs
+@dataclass(frozen=True)
+class TextInputs:
+    """`tokens` names the tokenizer; `vectors` are for a new network alone, and are not kept."""
+
+    tokens: str
+    tokenizer: Tokenizer
+    vectors: Vectors | None = None
+
+    @classmethod
+    def fit(cls, config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Self:
+        """ConfigError where there are vectors, which are of words, and the symbols are none."""
+        kind = config.tokens
+        if model.vectors is not None and kind != "words":
+            raise ConfigError(
+                f"vectors are of words, tokens are '{kind}'; set tokens words, or leave them out"
+            )
+        least = LEAST[kind] if config.least_count is None else config.least_count
+        most = MOST[kind] if config.most_symbols is None else config.most_symbols
+        tokenizer: Any = TOKENIZERS[kind].fit(cast(Iterable[str], data.inputs), least, most)
+        known = None if model.vectors is None else set(tokenizer.vocabulary.symbols)
+        return cls(kind, tokenizer, None if known is None else read_vectors(str(model.vectors), known))
+
+    def aligned(self, data: Sequences) -> Sequences:
+        """DataError where these are no texts."""
+        if not data.is_text:
+            raise DataError(
+                f"{data.places[0]}: the model reads texts, got columns {listed(data.features)}; "
+                "name the column of the texts as in the training"
+            )
+        return data
+
+    def encode(self, x: str, place: str) -> NDArray[np.int64]:
+        """(T,) numbers of symbols. DataError where there are none."""
+        numbers = self.tokenizer.encode(x)
+        if not len(numbers):
+            raise DataError(f"{place}: {shown(x)} holds no symbol; write a text, or leave it out")
+        return numbers
+
+    def summaries(self, data: Sequences) -> Array:
+        """(N, S). DataError as of `aligned`."""
+        return np.stack([self.summary(text) for text in cast(Iterable[str], self.aligned(data).inputs)])
+
+    def summary(self, x: str) -> Array:
+        """(S,) how often each of the first symbols stands in the text, as a share."""
+        numbers = self.tokenizer.encode(x)
+        first = min(SUMMED, self.tokenizer.size)
+        return np.bincount(numbers[numbers < first], minlength=first) / max(1, len(numbers))
+
+    def front(self, config: PooledModelConfig) -> Front:
+        """What the network begins with."""
+        if (vocabulary := getattr(self.tokenizer, "vocabulary", None)) is None:
+            return Embedded(Embedding(self.tokenizer.size, config.embedding_size))
+        return Embedded(embedding(vocabulary, config.embedding_size, self.vectors))
+
+    def about(self) -> dict[str, Any]:
+        return {"kind": "text", "tokens": self.tokens} | self.tokenizer.about()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        return cls(about["tokens"], TOKENIZERS[about["tokens"]].restore(about))
 
 
-def fit_inputs(config: Any, data: Sequences) -> Inputs:
-    return NumberInputs.fit(data)
+Inputs = NumberInputs | TextInputs
+INPUTS: dict[str, type[Inputs]] = {"numbers": NumberInputs, "text": TextInputs}
+
+
+def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Inputs:
+    """What the training part needs."""
+    return INPUTS["text" if data.is_text else "numbers"].fit(config, model, data)
 
 
 def restore_inputs(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Inputs:
-    return NumberInputs.restore(about, arrays)
+    """What about() and arrays() described."""
+    return INPUTS[about["kind"]].restore(about, arrays)
 
 
-def read(config: SequencesConfig, source: Any, answers: bool = True) -> Sequences:
-    """What a source holds. DataError with its place for whatever is wrong with it."""
-    if isinstance(source, Sequences):
-        return source
-    return pair(*source)
+def read(config: SequencesConfig, source: Source, answers: bool = True) -> Sequences:
+    """What a source holds. DataError with its place for whatever is wrong with it. `labels` are those of the
+    files to train on."""
+    if isinstance(source, np.ndarray) or (isinstance(source, list) and not paths(source)):
+        return from_arrays(source)
+    if isinstance(source, tuple) and len(source) == 2 and not paths(source):
+        return from_arrays(*source)
+    return read_sequences(
+        source,
+        id=config.id,
+        time=config.time,
+        target=config.target,
+        features=config.features,
+        text=config.text,
+        labels=config.labels if answers and paths(source) == config.files else None,
+        answers=answers,
+        audio=config.audio(),
+    )
 
 
-def pair(X: Any, y: Any = None) -> Sequences:
-    """X (N, T), (N, T, F), or a list of arrays (T_i,) or (T_i, F), or of texts; y (N,) -> Sequences."""
-    inputs: Any = tuple(x if isinstance(x, str) else _steps(x, f"sequence {i}") for i, x in enumerate(X))
-    names = tuple(str(i) for i in range(len(inputs)))
-    places = tuple(f"sequence {i}" for i in range(len(inputs)))
-    answers = None if y is None else tuple(str(one) for one in y)
-    if not inputs:
-        raise DataError("X holds no sequences; wanted at least one")
-    if answers is not None and len(answers) != len(inputs):
-        raise DataError(f"X holds {len(inputs):,} sequences and y {len(answers):,} answers; wanted as many")
-    if len({isinstance(x, str) for x in inputs}) > 1:
-        raise DataError("X holds texts and numbers; wanted one kind")
-    widths = {0 if isinstance(x, str) else x.shape[1]: i for i, x in reversed(list(enumerate(inputs)))}
-    if len(widths) > 1:
-        (F, _), (other, at), *_ = sorted(widths.items(), key=lambda item: item[1])
-        raise DataError(f"sequence {at} has {other} features; the first has {F}; wanted the same of all")
-    return Sequences(inputs, tuple(f"x{f}" for f in range(*widths)), answers, names, places)
-
-
-def _steps(x: Any, place: str) -> Numbers:
-    """One sequence (T, F). DataError where it is none."""
-    try:
-        values = np.asarray(x)
-        values = values if values.dtype.kind in "iufb" else values.astype(np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{place}: wanted an array of numbers (T,) or (T, F), got {shown(x)}") from None
-    values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2 or not values.size:
-        raise DataError(f"{place}: wanted numbers (T,) or (T, F), one at least, got shape {np.shape(x)}")
-    if np.isinf(values).any():
-        raise DataError(f"{place}: wanted finite numbers, got infinity; correct it, or put NaN for missing")
-    return values
+def _rate(rate_hz: int | None) -> str:
+    return "that of no recording" if rate_hz is None else f"{rate_hz:,} Hz"

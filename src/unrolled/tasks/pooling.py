@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from unrolled.nn import Linear
 from unrolled.nn.functional import softmax
+from unrolled.tasks.config import PathName
 from unrolled.tasks.model import ModelConfig, build
 
 
@@ -36,6 +37,13 @@ class PooledModelConfig(ModelConfig):
     )
     input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
     output_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout after the pooling")
+    embedding_size: int = Field(
+        default=64, ge=1, le=2**16, description="texts: numbers that a symbol becomes for the network"
+    )
+    vectors: PathName | None = Field(
+        default=None,
+        description="texts: file of word vectors (word2vec text format) that the embedding begins with",
+    )
     noise: float = Field(
         default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"
     )

@@ -10,7 +10,7 @@ Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -105,13 +105,13 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
 
     def _prepare(self, config: C, data: Parts[Sequences]) -> Prepared[C, K]:
         training = config.training.settled()
-        codec = self._fit(config, data.train, fit_inputs(config, data.train))
+        codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         train, validation = (
             Examples(encoded(codec.inputs, part), codec.encode(part))
             for part in (data.train, data.validation)
         )
         if data.test is not None:
-            codec.inputs.check(data.test)
+            codec.inputs.aligned(data.test)
             codec.encode(data.test)
         losses = self._losses(config, codec)
         return Prepared(
@@ -136,7 +136,6 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
 
     def _outputs_of(self, data: Sequences) -> Tensor:
         """(N, O) the network's outputs for sequences that may lack answers."""
-        self.codec.inputs.check(data)
         return outputs(self.network, encoded(self.codec.inputs, data))
 
     def _asked_for(self, data: Source) -> Sequences:
@@ -168,9 +167,9 @@ def _told(parts: Parts[Sequences]) -> str:
 
 
 def encoded(inputs: Inputs, data: Sequences) -> list[Tensor]:
-    inputs.check(data)
+    data = inputs.aligned(data)
     pairs: Iterable[Any] = zip(data.inputs, data.places, strict=True)
-    return [torch.from_numpy(inputs.encode(x, place)) for x, place in pairs]
+    return [torch.from_numpy(cast(Any, inputs).encode(x, place)) for x, place in pairs]
 
 
 def answers_of(data: Sequences) -> tuple[str, ...]:
