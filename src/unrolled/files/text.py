@@ -7,6 +7,7 @@ behind another space where a line is longer than a piece, so that no word is cut
 
 import codecs
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -95,7 +96,7 @@ def open_text(source: str | Path | Sequence[str | Path] | Text) -> Text:
     """
     if isinstance(source, Text):
         return source
-    names = [source] if isinstance(source, str | Path) else list(source)
+    names = list(source) if isinstance(source, list | tuple) else [source]
     if not names or not all(isinstance(name, str | Path) for name in names):
         raise DataError(f"wanted text files by name, or text_of(…), got {shown(source)}")
     files = tuple(map(str, names))
@@ -103,9 +104,15 @@ def open_text(source: str | Path | Sequence[str | Path] | Text) -> Text:
 
 
 def text_of(text: str) -> Text:
-    """Text at hand. DataError where it is empty."""
+    """Text at hand. DataError where it is empty, or holds what a file could not."""
     if not text:
         raise DataError("the text is empty; wanted at least one character")
+    if found := re.search("[\0\ud800-\udfff]", text):
+        line, kind = (
+            text.count("\n", 0, found.start()) + 1,
+            "a NUL" if found[0] == "\0" else "a lone surrogate",
+        )
+        raise DataError(f"the text, line {line}: {kind}, which text does not hold; leave it out")
     return Text((), text, 0, len(text))
 
 
@@ -128,7 +135,7 @@ def _last_end(text: str) -> int:
         return end
     spaces = (at + 1 for at in range(len(text) - 1, -1, -1) if text[at].isspace() and text[at] != "\r")
     tail = next(spaces, 0)
-    return tail or (len(text) if len(text) > PIECE_BYTES else 0)
+    return tail or (len(text) - text.endswith("\r") if len(text) > PIECE_BYTES else 0)
 
 
 def _read(files: Sequence[str]) -> Iterator[str]:

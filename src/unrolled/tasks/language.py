@@ -34,7 +34,7 @@ from unrolled.batching.splits import chronological
 from unrolled.batching.streams import Batch, Streams, Tokens, encoded
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
-from unrolled.files.text import Text, open_text
+from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.inspecting import plots
 from unrolled.nn import Linear, SequenceModule
@@ -271,8 +271,11 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         Each is drawn as tasks/sampling.py says, or is the likeliest where not `sample`. ConfigError for what
         cannot be drawn from.
         """
-        if length < 1:
-            raise ConfigError(f"length: wanted 1 or more, got {length}")
+        for name, value, least in (("length", length, 1), ("seed", seed, 0)):
+            if value < least:
+                raise ConfigError(f"{name}: wanted {least} or more, got {value}")
+        if prime:
+            text_of(prime)
         network, codec = self.network, self.codec
         how = Sampling(sample, temperature, top_k, top_p)
         if codec.tokenizer.size - (codec.unknown is not None) < 1:
