@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import DataError
-from unrolled.files.wording import nearest, shown
+from unrolled.files.opening import opened
+from unrolled.files.wording import shown
 
 PIECE_BYTES = 1 << 20
 
@@ -171,22 +172,9 @@ def _decoded(name: str) -> Iterator[str]:
 
 
 def _chunks(name: str) -> Iterator[bytes]:
-    path = Path(name)
-    try:
-        with path.open("rb") as file:
-            while data := file.read(PIECE_BYTES):
-                yield data
-    except FileNotFoundError:
-        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(
-            f"{path}: there is no such file{nearest(path.name, there)}; name a text file"
-        ) from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: is a folder; wanted a text file, name one in it") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
-    except ValueError:
-        raise DataError(f"{name!r}: no name of a file; name a text file") from None
+    with opened(Path(name), "a text file") as file:
+        while data := file.read(PIECE_BYTES):
+            yield data
 
 
 def _refuse_foreign(name: str, data: bytes) -> None:

@@ -5,6 +5,7 @@ beside the line. Figures are made without pyplot, whatever settings matplotlib f
 """
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -48,6 +49,7 @@ STYLE: Any = {
     "figure.dpi": 150,
     "svg.hashsalt": "unrolled",
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a $ in the name of a column or class is a $
 }
 NO_METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
@@ -120,7 +122,8 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = []
     for kind, metadata in NO_METADATA.items():
         memory = io.BytesIO()
-        with _style():
+        with _style(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # drawn as a box
             figure.savefig(memory, format=kind, metadata=metadata)
         paths.append(folder / f"{name}.{kind}")
         atomic.write_bytes(paths[-1], memory.getvalue())
