@@ -10,7 +10,7 @@ from unrolled.files.table import Table, is_missing
 from unrolled.files.wav import Audio
 from unrolled.files.wording import listed, shown
 
-_USUAL_TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
+TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str |
             return asked.target, []
         return None, []
     left = [column for column in table.frame.columns if column not in taken]
-    found = usual(left, _USUAL_TARGETS)
+    found = usual(left, TARGETS)
     words = [column for column in left if not looks_numeric(table.frame[column])]
     found = words[0] if found is None and len(words) == 1 else found
     if found is not None:

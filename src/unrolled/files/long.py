@@ -108,7 +108,7 @@ def _sorted(table: Table, time: str, order: Positions, starts: Positions) -> Pos
     again = np.flatnonzero((times[1:] == times[:-1]) & (sequence[1:] == sequence[:-1]))
     if len(again):
         first = again[np.argmin(order[again + 1])]
-        cell = shown(str(table.frame[time][int(order[first])]))
+        cell = shown(str(table.frame[time][int(order[first + 1])]))
         more = f" ({counted(len(again) - 1, 'more such row')})" if len(again) > 1 else ""
         raise DataError(
             f"{table.place(order[first + 1], time)}: {cell} stands there again, as in "

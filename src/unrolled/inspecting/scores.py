@@ -16,19 +16,20 @@ NAME_LENGTH = 18
 @styled
 def confusion(counts: Array, classes: Sequence[str], title: str) -> Figure:
     """counts (C, C): of row k's class, how many were taken for column l's. The darker a cell, the larger the
-    share of its row; mistakes are of another colour than what is right."""
+    share of its row; mistakes are of another colour than what is right, darkest from half of a row on."""
     C = len(classes)
     side = float(np.clip(0.55 * C, 3.5, 12))
     figure = Figure(figsize=(side + 1.5, side + 1.2), layout="constrained")
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     right = np.eye(C, dtype=bool)
+    shade = np.minimum(np.where(right, shares, 2 * shares), 1)
     for cells, colour in ((right, BLUE), (~right, ORANGE)):
         shades = LinearSegmentedColormap.from_list("shades", ["#ffffff", colour])
-        axes.imshow(np.ma.masked_where(~cells, shares), cmap=shades, vmin=0, vmax=1)
+        axes.imshow(np.ma.masked_where(~cells, shade), cmap=shades, vmin=0, vmax=1)
     if C <= MOST_NUMBERS:
         for k, l in np.argwhere(counts):
-            ink = "#ffffff" if shares[k, l] > 0.5 else INK
+            ink = "#ffffff" if shade[k, l] > 0.5 else INK
             axes.text(l, k, f"{counts[k, l]:,}", ha="center", va="center", color=ink, fontsize="small")
     names = [name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…" for name in classes]
     shown = range(0, C, -(-C // MOST_NAMES))
@@ -55,7 +56,7 @@ def scatter(truth: Array, answer: Array, name: str, title: str) -> Figure:
         truth, answer, s=16, color=BLUE, alpha=float(np.clip(60 / len(truth) ** 0.5, 0.08, 0.8)), linewidths=0
     )
     axes.annotate(
-        "equal", (high, high), (-4, -2), textcoords="offset points", color=GREY, ha="right", va="top"
+        "equal", (high, high), (-8, 2), textcoords="offset points", color=GREY, ha="right", va="bottom"
     )
     axes.grid(True, axis="both")
     axes.set_aspect("equal", adjustable="datalim")

@@ -34,7 +34,7 @@ from unrolled.tasks import confusion
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.inputs import Inputs, restore_inputs
+from unrolled.tasks.inputs import Inputs, restore_inputs, spread
 from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]
@@ -222,8 +222,7 @@ def majority(truth: Classes) -> int:
 def nearest_rows(known: NDArray[np.float32], asked: Array) -> Classes:
     """known (N, S), asked (M, S) -> (M,) the row of `known` with the least Euclidean distance, each of the S
     numbers in units of its deviation over `known`; the first of equals."""
-    deviation = known.std(0, dtype=np.float64)
-    scale = np.where(deviation > 0, deviation, 1.0)
+    scale = spread(known)
     a, b = known / scale, asked / scale
     half = 0.5 * np.square(a).sum(1)
     some = max(1, DISTANCES // len(a))

@@ -45,6 +45,9 @@ MOST = {"characters": None, "words": 20_000, "bpe": 4096}
 # So many symbols of a vocabulary sum a text up.
 SUMMED = 256
 
+# Summaries are of about size 1: what varies less does not vary.
+ROUNDING = 1e-6
+
 # Values that are turned to float64 at once while a scaler is fitted.
 CHUNK = 2**22
 
@@ -326,6 +329,12 @@ def read(config: SequencesConfig, source: Source, answers: bool = True) -> Seque
         answers=answers,
         audio=config.audio(),
     )
+
+
+def spread(summaries: NDArray[Any]) -> Array:
+    """(N, S) -> (S,) the deviation of each number; 1 where it varies by no more than rounding does."""
+    deviation = summaries.std(0, dtype=np.float64)
+    return np.where(deviation > ROUNDING, deviation, 1.0)
 
 
 def _rate(rate_hz: int | None) -> str:

@@ -183,7 +183,7 @@ def _padding(y: Tensor, lengths: Tensor) -> Tensor:
 def _stretch(sizes: Tensor, most: int, share: float) -> Tensor:
     """(B, most) true in one stretch of each row, within its first sizes (B,) places."""
     u, v = torch.rand(2, len(sizes))
-    length = (u * (share * sizes + 1)).floor()
+    length = (u * ((share * sizes).floor() + 1)).floor()
     first = (v * (sizes - length + 1)).floor()
     place = torch.arange(most)
     inside: Tensor = (first[:, None] <= place) & (place < (first + length)[:, None])

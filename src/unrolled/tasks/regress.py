@@ -32,7 +32,7 @@ from unrolled.inspecting import plots, scores
 from unrolled.tasks import metrics
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.inputs import Inputs, restore_inputs
+from unrolled.tasks.inputs import Inputs, restore_inputs, spread
 from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]
@@ -173,8 +173,7 @@ class Linear:
     @classmethod
     def fit(cls, z: Array, y: Array) -> Self:
         """z (N, S), y (N,)."""
-        deviation = z.std(0)
-        scale = np.where(deviation > 0, deviation, 1.0)
+        scale = spread(z)
         u, m = (z - z.mean(0)) / scale, y.mean()
         beta = np.linalg.solve(u.T @ u + RIDGE * len(u) * np.eye(u.shape[1]), u.T @ (y - m))
         weights = beta / scale
