@@ -63,7 +63,7 @@ def test_no_such_file(tmp_path):
     (tmp_path / "words.vec").write_bytes(GOOD)
     with pytest.raises(DataError, match=r"no such file \(did you mean 'words.vec'\?\)"):
         read_vectors(tmp_path / "word.vec")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="is a folder; wanted a file of word vectors"):
         read_vectors(tmp_path)
 
 

@@ -16,7 +16,8 @@ TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
 @dataclass(frozen=True)
 class Asked:
     """Names of columns, None or () where open. `labels`: the path of an IDX file of labels. `answers` False:
-    the source may lack them."""
+    the source may lack them. `known`: the features that a model reads, taken where none are named and a table
+    has all of these."""
 
     id: str | None = None
     time: str | None = None
@@ -26,6 +27,7 @@ class Asked:
     labels: str | None = None
     answers: bool = True
     audio: Audio = field(default_factory=Audio)
+    known: tuple[str, ...] = ()
 
     def only(self, kind: str, *taken: str) -> None:
         """Raises ConfigError where a column is named that the source, a `kind`, cannot have."""
@@ -54,7 +56,8 @@ def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str |
     left = [column for column in table.frame.columns if column not in taken]
     found = usual(left, TARGETS)
     words = [column for column in left if not looks_numeric(table.frame[column])]
-    found = words[0] if found is None and len(words) == 1 else found
+    if len(words) == 1 and found in (None, "y", "Y"):  # y may well be a coordinate
+        found = words[0]
     if found is not None:
         return found, [f"answers: column {shown(found)}"]
     if not asked.answers:

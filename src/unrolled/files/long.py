@@ -75,6 +75,8 @@ def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[
     if asked.features:
         return asked.features, []
     left = [column for column in table.frame.columns if column not in taken]
+    if asked.known and set(asked.known) <= set(left):
+        return asked.known, []
     features = [column for column in left if looks_numeric(table.frame[column])]
     if not features:
         raise DataError(

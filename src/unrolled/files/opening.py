@@ -1,6 +1,7 @@
 """Files as bytes and as UTF-8 text, or one line that says why not."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 from unrolled.errors import DataError
 from unrolled.files.wording import nearest
@@ -8,14 +9,16 @@ from unrolled.files.wording import nearest
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_bytes(path: Path, wanted: str = "a CSV or Parquet file", most: int | None = None) -> bytes:
-    """The file's content, or its first `most` bytes. DataError, which says what was wanted, where there is
-    none to read."""
+def read_bytes(path: Path, wanted: str = "a CSV or Parquet file", most: int = -1) -> bytes:
+    """The file's content, or its first `most` bytes. DataError as of `opened`."""
+    with opened(path, wanted) as file:
+        return file.read(most)
+
+
+def opened(path: Path, wanted: str) -> BinaryIO:
+    """The file, to read bytes from. DataError, which says what was wanted, where there is none to read."""
     try:
-        if most is None:
-            return path.read_bytes()
-        with path.open("rb") as file:
-            return file.read(most)
+        return path.open("rb")
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file{_neighbour(path)}; name {wanted}") from None
     except IsADirectoryError:

@@ -60,6 +60,7 @@ def read_sequences(
     labels: str | Path | None = None,
     answers: bool = True,
     audio: Audio | None = None,
+    known: Sequence[str] = (),
 ) -> Sequences:
     """The sequences of a path, of several paths to files of one kind, or of a polars frame; Sequences come
     back as they are.
@@ -72,6 +73,7 @@ def read_sequences(
     labels    path of the IDX file of labels; None finds it by the usual name
     answers   False: the source may lack them
     audio     how recordings become features
+    known     features that a model reads: a long table that has all of them gives these
 
     Raises ConfigError for what a source of its kind cannot have; DataError of one line, with the place, for
     everything that is wrong in a file.
@@ -80,7 +82,15 @@ def read_sequences(
         return source
     names = (features,) if isinstance(features, str) else tuple(features)
     asked = Asked(
-        id, time, target, names, text, None if labels is None else str(labels), answers, audio or Audio()
+        id,
+        time,
+        target,
+        names,
+        text,
+        None if labels is None else str(labels),
+        answers,
+        audio or Audio(),
+        tuple(known),
     )
     several = list(source) if isinstance(source, list | tuple) else [source]
     if not several:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.wording import counted, nearest, shown
+from unrolled.files.opening import opened
+from unrolled.files.wording import counted, shown
 
 Row = NDArray[np.float32]
 
@@ -51,17 +52,9 @@ def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Vec
 
 def _lines(path: Path) -> Iterator[bytes]:
     """Every line without its end."""
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                yield line.rstrip(b" \r\n")
-    except FileNotFoundError:
-        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(
-            f"{path}: there is no such file{nearest(path.name, there)}; name a file of word vectors"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; name a file of word vectors") from error
+    with opened(path, "a file of word vectors") as file:
+        for line in file:
+            yield line.rstrip(b" \r\n")
 
 
 def _header(path: Path, line: bytes) -> tuple[int, int]:

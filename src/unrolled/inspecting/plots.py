@@ -5,6 +5,7 @@ beside the line. Figures are made without pyplot, whatever settings matplotlib f
 """
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -48,6 +49,7 @@ STYLE: Any = {
     "figure.dpi": 150,
     "svg.hashsalt": "unrolled",
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a $ in the name of a column or class is a $
 }
 NO_METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
@@ -120,7 +122,8 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = []
     for kind, metadata in NO_METADATA.items():
         memory = io.BytesIO()
-        with _style():
+        with _style(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # drawn as a box
             figure.savefig(memory, format=kind, metadata=metadata)
         paths.append(folder / f"{name}.{kind}")
         atomic.write_bytes(paths[-1], memory.getvalue())
@@ -283,3 +286,19 @@ def _date_axis(axes: Axes, times: Array, most: int = 9) -> None:
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:
         axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
+
+
+@styled
+def compared(values: Mapping[str, float], title: str) -> Figure:
+    """A bar for each value under its name, the model's first."""
+    figure = Figure(figsize=(8, 0.9 + 0.4 * len(values)), layout="constrained")
+    axes = figure.subplots()
+    colours = [BLUE, *[GREY] * (len(values) - 1)]
+    bars = axes.barh(list(values), list(values.values()), color=colours, height=0.6)
+    axes.bar_label(bars, [_number(value) for value in values.values()], padding=4, color=INK)
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.set(title=title, xticks=[])
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(left=False)
+    return figure

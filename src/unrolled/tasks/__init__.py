@@ -40,6 +40,12 @@ TASKS: dict[str, Task] = {
         "Estimate one number for each sequence: of series, texts, images by rows, or recordings.",
         "unrolled train regress rides.csv --id ride --target minutes",
     ),
+    "language": Task(
+        "unrolled.tasks.language:LanguageConfig",
+        "unrolled.tasks.language:LanguageModel",
+        "Model a text: which character, word or piece of a word comes next, and how likely each text is.",
+        "unrolled train language book.txt --minutes 10",
+    ),
 }
 
 

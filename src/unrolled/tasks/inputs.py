@@ -15,7 +15,7 @@ Shapes   numbers x (T, F) -> [z, w] (T, F + W) float32; text -> (T,) int64
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,6 +239,7 @@ class TextInputs:
     tokens: str
     tokenizer: Tokenizer
     vectors: Vectors | None = None
+    features: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def fit(cls, config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Self:
@@ -311,9 +312,11 @@ def restore_inputs(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]])
     return INPUTS[about["kind"]].restore(about, arrays)
 
 
-def read(config: SequencesConfig, source: Source, answers: bool = True) -> Sequences:
-    """What a source holds. DataError with its place for whatever is wrong with it. `labels` are those of the
-    files to train on."""
+def read(
+    config: SequencesConfig, source: Source, answers: bool = True, known: tuple[str, ...] = ()
+) -> Sequences:
+    """What a source holds; `known` are the features that a model reads. DataError with its place for whatever
+    is wrong with it. `labels` are those of the files to train on."""
     if isinstance(source, np.ndarray) or (isinstance(source, list) and not paths(source)):
         return from_arrays(source)
     if isinstance(source, tuple) and len(source) == 2 and not paths(source):
@@ -328,6 +331,7 @@ def read(config: SequencesConfig, source: Source, answers: bool = True) -> Seque
         labels=config.labels if answers and paths(source) == config.files else None,
         answers=answers,
         audio=config.audio(),
+        known=known,
     )
 
 

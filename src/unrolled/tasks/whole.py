@@ -110,6 +110,9 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
     def _read_source(self, config: C, source: Source) -> Sequences:
         return read(config.data, source)
 
+    def _read_new(self, data: Source, answers: bool = True) -> Sequences:
+        return read(self.config.data, data, answers, self.codec.inputs.features)
+
     def _prepare(self, config: C, data: Parts[Sequences]) -> Prepared[C, K]:
         training = config.training.settled()
         codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
@@ -148,7 +151,7 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
     def _asked_for(self, data: Source) -> Sequences:
         """What to predict: other data, or the test part of the training data, or all of them."""
         if data is not None:
-            return read(self.config.data, data, answers=False)
+            return self._read_new(data, answers=False)
         parts = self._training_parts()
         return parts.train if parts.test is None else parts.test
 
