@@ -14,6 +14,7 @@ from unrolled.batching.vocabulary import UNKNOWN, Vocabulary
 from unrolled.errors import ConfigError, RunError
 from unrolled.files.vectors import Vectors
 from unrolled.tasks.symbols import TOKENIZERS, embedding
+from unrolled.tasks.symbols import fitted as chosen
 
 TEXTS = ["The cat, the mat — don't!\n\n", "naïve Käse 漢字 हिन्दी\ta\u0301 x_1 👩‍🚀", ""]
 
@@ -145,3 +146,10 @@ def test_random_rows_have_about_unit_length():
 def test_vectors_of_another_size_are_refused():
     with pytest.raises(ConfigError, match="embedding_size is 4, the vectors have 3 numbers"):
         embedding(WORDS, 4, Vectors(3, {}))
+
+
+def test_what_the_options_leave_open():
+    texts = ["a a b", "a b c"]
+    assert chosen("words", texts).vocabulary.symbols == ("<unk>", "a", "b")
+    assert chosen("words", texts, 1, 1).vocabulary.symbols == ("<unk>", "a")
+    assert chosen("characters", texts).vocabulary.symbols == ("<unk>", " ", "a", "b", "c")

@@ -34,13 +34,9 @@ from unrolled.tasks.config import Names, PathName
 from unrolled.tasks.estimator import Source, paths
 from unrolled.tasks.parts import PartsConfig
 from unrolled.tasks.pooling import Augment, Embedded, Front, PooledModelConfig
-from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding
+from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding, fitted
 
 Array = NDArray[np.float64]
-
-# Symbols that are left out where the options do not say: those seen less often, and beyond so many.
-LEAST = {"characters": 1, "words": 2, "bpe": 1}
-MOST = {"characters": None, "words": 20_000, "bpe": 4096}
 
 # So many symbols of a vocabulary sum a text up.
 SUMMED = 256
@@ -249,9 +245,8 @@ class TextInputs:
             raise ConfigError(
                 f"vectors are of words, tokens are '{kind}'; set tokens words, or leave them out"
             )
-        least = LEAST[kind] if config.least_count is None else config.least_count
-        most = MOST[kind] if config.most_symbols is None else config.most_symbols
-        tokenizer: Any = TOKENIZERS[kind].fit(cast(Iterable[str], data.inputs), least, most)
+        texts = cast(Iterable[str], data.inputs)
+        tokenizer: Any = fitted(kind, texts, config.least_count, config.most_symbols)
         known = None if model.vectors is None else set(tokenizer.vocabulary.symbols)
         return cls(kind, tokenizer, None if known is None else read_vectors(str(model.vectors), known))
 

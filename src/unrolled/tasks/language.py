@@ -47,14 +47,11 @@ from unrolled.tasks.next_symbol import continued, loss, mean_loss, nats, nats_of
 from unrolled.tasks.ngrams import KneserNey
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
 from unrolled.tasks.sampling import Sampling
-from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding
+from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding, fitted
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
-# Symbols that are left out where the options do not say: those seen less often, and beyond so many.
-LEAST = {"characters": 1, "words": 2, "bpe": 1}
-MOST = {"characters": None, "words": 20_000, "bpe": 4096}
 ORDERS = (1, 2, 3, 4, 5)
 # The n-grams count the end of a longer training part alone: their memory grows with it.
 BASELINE_TOKENS = 20_000_000
@@ -166,9 +163,7 @@ class Codec:
         """On the training part."""
         data, file = config.data, config.model.vectors
         kind = data.tokens
-        least = LEAST[kind] if data.least_count is None else data.least_count
-        most = MOST[kind] if data.most_symbols is None else data.most_symbols
-        tokenizer: Any = TOKENIZERS[kind].fit(text.pieces(), least, most)
+        tokenizer: Any = fitted(kind, text.pieces(), data.least_count, data.most_symbols)
         vectors = None if file is None else read_vectors(file, set(tokenizer.vocabulary.symbols))
         return cls(kind, tokenizer, vectors)
 

@@ -174,6 +174,19 @@ class BPE:
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {"characters": Characters, "words": Words, "bpe": BPE}
 
+# Symbols that are left out where a task is not told: those seen less often, and beyond so many.
+LEAST = {"characters": 1, "words": 2, "bpe": 1}
+MOST = {"characters": None, "words": 20_000, "bpe": BPE_SYMBOLS}
+
+
+def fitted(
+    kind: str, texts: Iterable[str], least_count: int | None = None, most_symbols: int | None = None
+) -> Tokenizer:
+    """The tokenizer of `kind` for the training part."""
+    least = LEAST[kind] if least_count is None else least_count
+    most = MOST[kind] if most_symbols is None else most_symbols
+    return TOKENIZERS[kind].fit(texts, least, most)
+
 
 @cache
 def _words() -> re.Pattern[str]:
