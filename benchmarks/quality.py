@@ -33,7 +33,53 @@ class Line(NamedTuple):
     higher_is_better: bool
 
 
-LINES: dict[str, Line] = {}
+def _digits(data: Path, scratch: Path) -> Files:
+    """Recordings 0 to 4 of each speaker and digit are the test files; names are digit_speaker_index.wav."""
+    files = {"train": scratch / "digits-train.csv", "test": scratch / "digits-test.csv"}
+    rows: dict[str, list[str]] = {part: ["path,digit"] for part in files}
+    for path in sorted((data / "spoken-digits" / "recordings").glob("*.wav")):
+        digit, _, index = path.stem.split("_")
+        rows["test" if int(index) < 5 else "train"].append(f"{path.resolve()},{digit}")
+    for part, file in files.items():
+        file.write_text("\n".join(rows[part]) + "\n")
+    return files
+
+
+def _fashion(data: Path, scratch: Path) -> Files:
+    """As Debian's package dataset-fashion-mnist installs them; the labels lie beside the images."""
+    folder = Path("/usr/share/datasets/fashion-mnist")
+    return {
+        part: folder / f"{name}-images-idx3-ubyte.gz" for part, name in (("train", "train"), ("test", "t10k"))
+    }
+
+
+LINES: dict[str, Line] = {
+    "spoken-digits": Line(
+        _digits,
+        "unrolled train classify {train} --test-files {test} --target digit --bidirectional --hidden 128 "
+        "--label-smoothing 0.1 --output-dropout 0.3 --learning-rate 0.003 --schedule cosine --epochs 30 "
+        "--seed 1",
+        "accuracy",
+        0.98,
+        True,
+    ),
+    "fashion-mnist": Line(
+        _fashion,
+        "unrolled train classify {train} --test-files {test} --cell gru --hidden 128 --batch-size 100 "
+        "--learning-rate 0.003 --schedule cosine --epochs 10 --seed 1",
+        "accuracy",
+        0.89,
+        True,
+    ),
+    "fashion-mnist-textbook": Line(
+        _fashion,
+        "unrolled train classify {train} --test-files {test} --cell rnn --hidden 150 --batch-size 150 "
+        "--pooling last --learning-rate 0.0005 --schedule cosine --epochs 20 --seed 1",
+        "accuracy",
+        0.85,
+        True,
+    ),
+}
 
 
 def rerun(name: str, data: Path) -> bool:

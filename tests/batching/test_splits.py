@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.batching.splits import by_sequence, chronological
+from unrolled.batching.splits import by_class, by_sequence, chronological
 from unrolled.errors import ConfigError, DataError
 
 
@@ -72,3 +73,36 @@ def test_parts_by_lot_that_leave_nothing():
     with pytest.raises(DataError, match=r"leave nothing to train on of 3"):
         by_sequence(3, 1, 2, seed=0)
     assert len(by_sequence(3, 0, 0, seed=0)[0]) == 3
+
+
+@given(st.lists(st.sampled_from("aaaabbc"), min_size=8, max_size=120), st.integers(0, 9))
+def test_parts_by_class_hold_every_sequence_once_and_train_on_every_class(labels, seed):
+    try:
+        train, validation, test = by_class(labels, 0.2, 3, seed)
+    except DataError:
+        assert len(labels) - len(set(labels)) < 3 + max(1, round(0.2 * len(labels)))
+        return
+    assert len(validation) == max(1, round(0.2 * len(labels))) and len(test) == 3
+    assert sorted([*train, *validation, *test]) == list(range(len(labels)))
+    assert {labels[i] for i in train} == set(labels)
+    assert all((part[1:] > part[:-1]).all() for part in (train, validation, test))
+
+
+def test_every_class_has_its_share_of_every_part():
+    labels = ["a"] * 500 + ["b"] * 300 + ["c"] * 200
+    parts = by_class(labels, 0.1, 0.2, seed=3)
+    for part, share in zip(parts, (0.7, 0.1, 0.2), strict=True):
+        found = [sum(labels[i] == name for i in part) for name in "abc"]
+        assert np.abs(np.array(found) - np.array([500, 300, 200]) * share).max() <= 2
+    assert by_class(labels, 0.1, 0.2, seed=4)[2].tolist() != parts[2].tolist()
+    assert [part.tolist() for part in by_class(labels, 0.1, 0.2, seed=3)] == [p.tolist() for p in parts]
+
+
+def test_parts_by_class_that_leave_too_few():
+    with pytest.raises(DataError) as error:
+        by_class(["a", "a", "b", "c"], 1, 1, seed=0)
+    assert str(error.value) == (
+        "validation (1 sequences) and test (1) leave too few to train on: 3 of the 4 are needed, one of "
+        "every class; lower them, or give more sequences"
+    )
+    assert [len(part) for part in by_class(["a", "a", "b", "c"], 1, 0, seed=0)] == [3, 1, 0]

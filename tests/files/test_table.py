@@ -57,10 +57,10 @@ def test_a_folder_is_refused(path):
 
 
 def test_an_unreadable_file_is_refused(path, monkeypatch):
-    def denied(_):
+    def denied(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
+    monkeypatch.setattr("pathlib.Path.open", denied)
     assert (
         refused(open_table, path)
         == f"{path}: cannot be read: Permission denied; check the file and its rights"

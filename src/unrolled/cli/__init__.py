@@ -6,6 +6,7 @@ from unrolled.cli.app import app
 from unrolled.errors import UnrolledError
 
 INTERRUPTED = 130
+LONGEST = 200  # characters of a path that are shown
 
 
 def main() -> None:
@@ -13,7 +14,14 @@ def main() -> None:
     try:
         app()
     except UnrolledError as error:
-        print(f"unrolled: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        _fail(str(error), error.exit_status)
+    except OSError as error:
+        _fail(f"{str(error.filename)[:LONGEST]}: {error.strerror}; check the path and its rights", 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _fail(message: str, status: int) -> None:
+    """One line, whatever a file's name holds."""
+    print("unrolled:", " ".join(message.splitlines()), file=sys.stderr)
+    sys.exit(status)

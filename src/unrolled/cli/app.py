@@ -9,7 +9,9 @@ from typer.core import TyperCommand, TyperGroup
 from unrolled.cli.shared import Json, Out, OutFile
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
-Files = Annotated[list[Path] | None, typer.Argument(metavar="[FILES]", help="CSV or Parquet files.")]
+Files = Annotated[
+    list[Path] | None, typer.Argument(metavar="[FILES]", help="Files of the kind that it was trained on.")
+]
 
 app = typer.Typer(
     name="unrolled",
@@ -31,10 +33,16 @@ class TaskGroup(TyperGroup):
         return sorted(TASKS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        from unrolled.cli import training
+        """For the list of commands: what a task is about, without its options, whose import takes seconds."""
         from unrolled.tasks import TASKS
 
-        return training.command(cmd_name) if cmd_name in TASKS else None
+        return TyperCommand(cmd_name, help=TASKS[cmd_name].about) if cmd_name in TASKS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        from unrolled.cli import training
+
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and training.command(str(name)), rest
 
 
 train_app = typer.Typer(
@@ -93,25 +101,44 @@ def predict(
     using.predict(run, files or [], out, json)
 
 
-@app.command(epilog="Example: unrolled generate runs/forecast-sales --length 200 --sample --seed 7")
+@app.command(
+    epilog="Examples: unrolled generate runs/forecast-sales --length 200 --sample --seed 7 · "
+    'unrolled generate runs/language-book --prime "It was" --temperature 0.8'
+)
 def generate(
     run: RunFolder,
     prime: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Begin after the end of this file; without, from zeros."),
+        str | None,
+        typer.Option(
+            metavar="TEXT|FILE",
+            help="Begin after this text (language), or after the end of this file (forecast); without, from "
+            "nothing.",
+        ),
     ] = None,
-    length: Annotated[int, typer.Option(min=1, help="Steps to generate.")] = 100,
+    length: Annotated[int, typer.Option(min=1, help="Steps or tokens to generate.")] = 100,
     sample: Annotated[
-        bool, typer.Option("--sample", help="Draw from the distribution, not its middle.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Number that what is drawn follows from.")] = 0,
+        bool | None,
+        typer.Option(
+            "--sample/--greedy",
+            help="Draw from the distribution (language without either), or take the likeliest (forecast).",
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Above 1 draws more widely, below 1 more narrowly.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from so many of the likeliest alone.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the likeliest that hold this share of the mass.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Number that what is drawn follows from (0).")] = None,
     out: OutFile = None,
     json: Json = False,
 ) -> None:
     """Let a model go on by itself, each output its next input."""
     from unrolled.cli import using
 
-    using.generate(run, prime, length, sample, seed, out, json)
+    how = {"prime": prime, "sample": sample, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    using.generate(run, length, how | {"seed": seed}, out, json)
 
 
 @app.command(epilog="Example: unrolled kernels --cell lstm --option peephole --lengths --device cpu")

@@ -62,6 +62,19 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
             note(f"… {len(data) - ROWS_SHOWN} rows more; -o FILE writes all of them")
 
 
+def text(made: str, out: Path | None, json: bool) -> None:
+    """Text as it is: into a file, as JSON {"text": …}, or on the screen."""
+    from unrolled.files import atomic
+
+    if out is not None:
+        atomic.write_text(out, made)
+        note(f"wrote {len(made)} characters to {out}")
+    if json:
+        as_json({"text": made})
+    elif out is None:
+        print(made)
+
+
 def write_frame(data: "pl.DataFrame", out: Path) -> None:
     """Whole or not at all. ConfigError for an ending that names no format."""
     import io

@@ -1,8 +1,12 @@
 """The commands that use a trained model."""
 
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from unrolled.cli import printing
+from unrolled.errors import ConfigError
 
 
 def evaluate(run: Path, files: list[Path], json: bool) -> None:
@@ -23,10 +27,24 @@ def predict(run: Path, files: list[Path], out: Path | None, json: bool) -> None:
     printing.frame(unrolled.load(run).predict(files or None), out, json)
 
 
-def generate(
-    run: Path, prime: Path | None, length: int, sample: bool, seed: int, out: Path | None, json: bool
-) -> None:
-    """The model's own continuation, from zeros or after the end of a file."""
+def generate(run: Path, length: int, typed: Mapping[str, Any], out: Path | None, json: bool) -> None:
+    """The model's own continuation. Of the options those that were `typed`, and so are not None, count."""
     import unrolled
 
-    printing.frame(unrolled.load(run).generate(length, prime=prime, sample=sample, seed=seed), out, json)
+    estimator = unrolled.load(run)
+    if not hasattr(estimator, "generate"):
+        raise ConfigError(f"{run}: task '{estimator.task}' generates nothing; use unrolled predict")
+    given = {name: value for name, value in typed.items() if value is not None}
+    taken = [name for name in inspect.signature(estimator.generate).parameters if name in typed]
+    for name in given:
+        if name not in taken:
+            raise ConfigError(
+                f"generate has no option --{_dashed(name)} for task '{estimator.task}'; it has --length, "
+                + ", ".join(f"--{_dashed(other)}" for other in taken)
+            )
+    made = estimator.generate(length, **given)
+    (printing.text if isinstance(made, str) else printing.frame)(made, out, json)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")

@@ -5,6 +5,7 @@ beside the line. Figures are made without pyplot, whatever settings matplotlib f
 """
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -48,6 +49,7 @@ STYLE: Any = {
     "figure.dpi": 150,
     "svg.hashsalt": "unrolled",
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a $ in the name of a column or class is a $
 }
 NO_METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
@@ -99,7 +101,9 @@ class Errors:
     by_step: Mapping[str, Array]
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """`draw` in the style of all plots, whatever settings matplotlib finds."""
+
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with _style():
@@ -118,14 +122,15 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = []
     for kind, metadata in NO_METADATA.items():
         memory = io.BytesIO()
-        with _style():
+        with _style(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # drawn as a box
             figure.savefig(memory, format=kind, metadata=metadata)
         paths.append(folder / f"{name}.{kind}")
         atomic.write_bytes(paths[-1], memory.getvalue())
     return paths
 
 
-@_styled
+@styled
 def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, measure: str) -> Figure:
     """Loss (E,) of each of E epochs on the training and the validation part."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -151,7 +156,7 @@ def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, meas
     return figure
 
 
-@_styled
+@styled
 def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     """Global norm (N,) of the gradient at N steps, before clipping at `clip` (0: never)."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -166,7 +171,7 @@ def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) -> Figure:
     """A panel for each stretch. `bands` names the shades, the widest first."""
     figure = Figure(figsize=(9, 1.2 + 3 * len(stretches)), layout="constrained")
@@ -191,7 +196,7 @@ def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) ->
     return figure
 
 
-@_styled
+@styled
 def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
     """A row for each target: errors over time, their histogram, and how they grow with the steps `ahead`."""
     figure = Figure(figsize=(11, 0.6 + 3 * len(targets)), layout="constrained")
@@ -281,3 +286,19 @@ def _date_axis(axes: Axes, times: Array, most: int = 9) -> None:
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:
         axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
+
+
+@styled
+def compared(values: Mapping[str, float], title: str) -> Figure:
+    """A bar for each value under its name, the model's first."""
+    figure = Figure(figsize=(8, 0.9 + 0.4 * len(values)), layout="constrained")
+    axes = figure.subplots()
+    colours = [BLUE, *[GREY] * (len(values) - 1)]
+    bars = axes.barh(list(values), list(values.values()), color=colours, height=0.6)
+    axes.bar_label(bars, [_number(value) for value in values.values()], padding=4, color=INK)
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.set(title=title, xticks=[])
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(left=False)
+    return figure

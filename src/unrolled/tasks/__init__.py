@@ -28,6 +28,24 @@ TASKS: dict[str, Task] = {
         "Forecast one or several series: the next steps after their end, with intervals if wanted.",
         "unrolled train forecast sales.csv --target sales --horizon 24 --output gaussian",
     ),
+    "classify": Task(
+        "unrolled.tasks.classify:ClassifyConfig",
+        "unrolled.tasks.classify:Classifier",
+        "Name the class of each sequence: of series, texts, images by rows, or recordings.",
+        "unrolled train classify gestures.csv --id recording --target gesture",
+    ),
+    "regress": Task(
+        "unrolled.tasks.regress:RegressConfig",
+        "unrolled.tasks.regress:Regressor",
+        "Estimate one number for each sequence: of series, texts, images by rows, or recordings.",
+        "unrolled train regress rides.csv --id ride --target minutes",
+    ),
+    "language": Task(
+        "unrolled.tasks.language:LanguageConfig",
+        "unrolled.tasks.language:LanguageModel",
+        "Model a text: which character, word or piece of a word comes next, and how likely each text is.",
+        "unrolled train language book.txt --minutes 10",
+    ),
 }
 
 

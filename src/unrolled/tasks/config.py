@@ -5,9 +5,10 @@ section only, so that `Forecaster(window=48)`, `--window 48` and `window = 48` i
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from unrolled.errors import ConfigError
 from unrolled.files.wording import listed, nearest
@@ -26,6 +27,10 @@ def several(value: Any) -> Any:
 
 # One name, or several.
 Names = Annotated[tuple[str, ...], BeforeValidator(several)]
+
+
+# A file that is found again from any folder.
+PathName = Annotated[str, AfterValidator(lambda name: str(Path(name).absolute()))]
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -1,0 +1,187 @@
+"""The classifier from data to answer: learns, repeats to the bit, says what is wrong; baselines by hand."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.arrays import from_arrays
+from unrolled.files.sequences import Sequences
+from unrolled.tasks import classify, pictures
+from unrolled.tasks.classify import ClassCodec, Classifier, majority, nearest_rows
+from unrolled.tasks.inputs import fit_inputs
+
+SMALL = {"hidden": 8, "epochs": 2, "batch_size": 16}
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    monkeypatch.setattr(pictures, "draw_history", lambda *arguments: None)
+    monkeypatch.setattr(classify.plots, "save", lambda *arguments: None)
+
+
+def turns(N=120, seed=0):
+    """Sequences of 4 to 20 steps whose class is whether they rise before they fall: mean and deviation say
+    nothing of it. With missing values."""
+    draw = np.random.default_rng(seed)
+    X, y = [], []
+    for k in range(N):
+        T = int(draw.integers(4, 21))
+        bump = np.sin(np.linspace(0, 2 * np.pi, T)) * (-1) ** k
+        x = np.stack([bump, draw.normal(size=T)], 1) + draw.normal(0, 0.05, (T, 2))
+        x[draw.random((T, 2)) < 0.1] = np.nan
+        X.append(x)
+        y.append(["up", "down"][k % 2])
+    return from_arrays(X, y)
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    options = {"hidden": 16, "epochs": 40, "learning_rate": 0.01, "pooling": "last"}
+    return Classifier(**options).fit(turns(), test=turns(60, seed=1))
+
+
+def test_order_in_time_is_learnt_which_the_baselines_cannot_see(learnt):
+    rows = {row["model"]: row["accuracy"] for row in learnt.evaluation.rows}
+    assert rows["model"] >= 0.95
+    assert rows["majority class"] == 0.5 and rows["nearest neighbour"] < 0.75
+    assert learnt.evaluation.verdict[0].startswith("the model beats every baseline on accuracy")
+
+
+def test_the_evaluation_tells_of_every_class(learnt):
+    found = learnt.evaluation.json()
+    m = np.array(found["confusion"])
+    assert m.sum() == found["sequences"] == 60 and found["judged"] == "the test part"
+    assert [row["class"] for row in found["classes"]] == ["down", "up"]
+    assert [row["sequences"] for row in found["classes"]] == m.sum(1).tolist() == [30, 30]
+    assert found["classes"][1]["recall"] == m[1, 1] / 30
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_batch_has_the_bits_of_each_alone(learnt):
+    some = turns(9, seed=4)
+    whole = learnt.predict_proba(some)
+    alone = [learnt.predict_proba(some.select([i]))[0] for i in range(9)]
+    assert np.array_equal(whole, np.stack(alone))
+    assert np.array_equal(whole[::-1], learnt.predict_proba(some.select(range(8, -1, -1))))
+
+
+def test_predictions_are_a_row_for_each_sequence(learnt):
+    some = turns(5, seed=4)
+    frame, p = learnt.predict((list(some.inputs), None)), learnt.predict_proba(some)
+    assert frame.columns == ["name", "label", "p(down)", "p(up)"]
+    assert frame["name"].to_list() == ["0", "1", "2", "3", "4"]
+    assert frame["label"].to_list() == [learnt.classes[k] for k in p.argmax(1)]
+    assert np.array_equal(frame.select("p(down)", "p(up)").to_numpy(), p)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=0, atol=1e-15)
+    assert len(learnt.predict()) == 60, "the test part where nothing is named"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_a_run_is_read_back_to_the_bit(tmp_path, pooling):
+    options = {"pooling": pooling, "class_weights": "balanced", "label_smoothing": 0.1, "time_mask": 0.3}
+    made = Classifier(**SMALL, **options).fit(turns(40), out=tmp_path / "run")
+    again = unrolled.load(tmp_path / "run")
+    some = turns(7, seed=3)
+    assert np.array_equal(again.predict_proba(some), made.predict_proba(some))
+    assert again.evaluate(some).json() == made.evaluate(some).json()
+    repeated = Classifier(made.config).fit(turns(40))
+    for a, b in zip(made.network.state_dict().values(), repeated.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    with pytest.raises(ConfigError, match="trained on data that are no longer here; give the data"):
+        again.predict()
+
+
+def test_texts_are_classified(tmp_path):
+    draw = np.random.default_rng(0)
+    words = [["gut", "schön", "нет"][k] for k in draw.integers(0, 3, 300)]
+    texts = [" ".join(words[k : k + 1 + k % 5]) for k in range(250)]
+    y = ["yes" if "нет" in text else "no" for text in texts]
+    made = Classifier(hidden=8, epochs=8, learning_rate=0.02, embedding_size=8).fit((texts, y))
+    assert made.evaluation.rows[0]["accuracy"] > 0.95
+    made.save(tmp_path / "run")
+    some = from_arrays(["gut нет", "schön", "новое слово"])
+    again = unrolled.load(tmp_path / "run")
+    assert again.predict(some)["label"].to_list()[:2] == ["yes", "no"]
+    assert np.array_equal(again.predict_proba(some), made.predict_proba(some))
+
+
+def test_a_split_trains_on_every_class():
+    data = turns(50)
+    rare = Sequences(
+        data.inputs, data.features, ("rare", *data.answers[1:]), data.names, data.places, data.notes
+    )
+    for seed in range(4):
+        assert "rare" in Classifier(**SMALL | {"epochs": 1}, split_seed=seed).fit(rare).classes
+
+
+@pytest.mark.parametrize(
+    "answers, error, message",
+    [
+        (
+            ["up", "don"],
+            DataError,
+            "sequence 1: class 'don' is not in the training part (did you mean 'down'?)",
+        ),
+        (["up", " "], DataError, "sequence 1: the answer is missing; fill it in, or leave the sequence out"),
+        (None, DataError, "sequence 0: there are no answers; name their column (--target) or give them"),
+    ],
+)
+def test_wrong_answers_are_named_with_their_place(learnt, answers, error, message):
+    with pytest.raises(error) as caught:
+        learnt.evaluate(from_arrays([np.zeros((2, 2))] * 2, answers))
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_training_data_of_one_class_are_refused_before_anything_is_written(tmp_path):
+    for data, options in (((np.zeros((9, 3)), ["a"] * 9), {}), ((np.zeros((3, 3)), ["a", "b", "c"]), {})):
+        with pytest.raises(DataError, match=r"are of class 'a'; wanted two|leave too few to train on"):
+            Classifier(**SMALL, **options).fit(data, out=tmp_path / "run")
+    with pytest.raises(DataError, match="class 'c' is not in the training part"):
+        Classifier(**SMALL).fit(turns(30), test=from_arrays([np.zeros((2, 2))], ["c"]), out=tmp_path / "run")
+    with pytest.raises(DataError, match=r"sequence 0, step 2, 'x1': 1e\+60 is too far from"):
+        far = from_arrays([np.array([[0, 0], [0, 1e60]])], ["up"])
+        Classifier(**SMALL).fit(turns(30), test=far, out=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_balanced_weights_make_classes_count_alike():
+    data = from_arrays(np.zeros((6, 2)), ["b", "a", "b", "b", "b", "a"])
+    config = Classifier().config
+    codec = ClassCodec.fit(data, fit_inputs(config.data, config.model, data))
+    assert codec.weights("balanced").tolist() == [6 / (2 * 2), 6 / (2 * 4)]
+    assert codec.weights("none").tolist() == [1, 1]
+    assert codec.encode(data).tolist() == [1, 0, 1, 1, 1, 0]
+
+
+def test_the_loss_is_the_weighted_smoothed_cross_entropy():
+    made = Classifier(class_weights="balanced", label_smoothing=0.3, **SMALL | {"epochs": 1})
+    made.fit((np.random.default_rng(0).normal(size=(30, 4)), ["a", "b", "b"] * 10))
+    o, y = torch.tensor([[0.3, -1.2], [2.0, 0.1]]), torch.tensor([1, 0])
+    log_p = torch.log_softmax(o.double(), 1)
+    w = made.codec.weights("balanced")
+    q = torch.tensor([[0.15, 0.85], [0.85, 0.15]], dtype=torch.float64)
+    wanted = -w[y] * (q * log_p).sum(1)
+    found = made._losses(made.config, made.codec)(o, y)
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-6, atol=0)  # float32
+
+
+def test_majority_takes_the_first_of_equals():
+    assert majority(np.array([2, 1, 1, 2, 0])) == 1
+
+
+@pytest.mark.parametrize("distances", [1, 13, 2**24])
+def test_nearest_rows_against_every_distance(monkeypatch, distances):
+    monkeypatch.setattr(classify, "DISTANCES", distances)
+    draw = np.random.default_rng(2)
+    known = (draw.normal(size=(23, 3)) * (1, 100, 0)).astype(np.float32)
+    asked = draw.normal(size=(7, 3)) * (1, 100, 0)
+    scale = known.std(0, dtype=np.float64)
+    away = [
+        [sum(((k - a) / s) ** 2 for k, a, s in zip(one, x, scale, strict=True) if s) for one in known]
+        for x in asked
+    ]
+    assert nearest_rows(known, asked).tolist() == np.argmin(away, 1).tolist()

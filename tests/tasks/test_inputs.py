@@ -1,0 +1,172 @@
+"""How sequences become the network's inputs: from training data alone, and what is missing said."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pytest
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.arrays import from_arrays
+from unrolled.files.sequences import Sequences
+from unrolled.tasks import inputs
+from unrolled.tasks.inputs import NumberInputs, SequencesConfig, TextInputs, fit_inputs, read, restore_inputs
+from unrolled.tasks.pooling import PooledModelConfig
+
+NAN = np.nan
+
+
+def numbers(*arrays):
+    return from_arrays([np.array(x) for x in arrays])
+
+
+def fitted(data, **options):
+    model = {name: options.pop(name) for name in ("vectors", "embedding_size") if name in options}
+    return fit_inputs(SequencesConfig(**options), PooledModelConfig(**model), data)
+
+
+def restored(codec):
+    return restore_inputs(json.loads(json.dumps(codec.about())), codec.arrays())
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 10**6])
+def test_features_are_scaled_by_mean_and_deviation_of_what_is_known(monkeypatch, chunk):
+    monkeypatch.setattr(inputs, "CHUNK", chunk)
+    draw = np.random.default_rng(0)
+    parts = [draw.normal((5, -2e6, 0.1), (3, 1e5, 1e-9), (T, 3)) for T in (4, 1, 9)]
+    parts[2][3, 1] = NAN
+    codec = fitted(numbers(*parts))
+    pooled = np.concatenate(parts)
+    # Two ways to add fourteen numbers.
+    np.testing.assert_allclose(codec.scaler.mean, np.nanmean(pooled, 0), rtol=1e-14)
+    np.testing.assert_allclose(codec.scaler.scale, np.nanstd(pooled, 0), rtol=1e-13)
+    assert codec.flagged.tolist() == [False, True, False] and codec.width == 4
+
+
+def test_missing_values_are_the_last_known_ones_or_the_mean_and_flagged():
+    codec = fitted(numbers([[1.0, NAN], [3.0, 8.0], [5.0, 4.0]]))
+    x = np.array([[NAN, NAN], [3.0, NAN], [NAN, 4.0], [NAN, NAN]])
+    found = codec.encode(x, "here")
+    z = (4.0 - 6.0) / 2.0
+    assert found.dtype == np.float32
+    assert found.tolist() == [[0, 0, 1], [0, 0, 1], [0, z, 0], [0, z, 1]], "only y was missing in training"
+
+
+def test_a_constant_feature_is_zero_and_another_value_of_it_its_distance():
+    codec = fitted(numbers(np.full((3, 1), 0.1), np.full((4, 1), 0.1)))
+    assert codec.encode(np.array([[0.1], [1.1]]), "here").tolist() == [[0.0], [1.0]]
+
+
+def test_a_feature_without_values_is_refused():
+    with pytest.raises(DataError, match=r"^column 'x1' holds no value in the training part; leave it out"):
+        fitted(numbers([[1.0, NAN]], [[2.0, NAN]]))
+
+
+def test_values_beyond_float64_or_float32_are_refused():
+    with pytest.raises(DataError, match=r"^column 'x0': its values are beyond the range of float64"):
+        fitted(numbers([1e308, -1e308, 1e308, 1e308]))
+    with pytest.raises(DataError, match=r"^line 7, step 2, 'x0': 1e\+60 is too far from the values of the t"):
+        fitted(numbers([1.0, 2.0])).encode(np.array([[1.0], [1e60]]), "line 7")
+
+
+def test_summaries_are_mean_and_deviation_of_known_values():
+    data = numbers([[1.0, NAN], [3.0, 8.0], [5.0, 4.0]], [[2.0, NAN], [4.0, NAN]])
+    codec = fitted(data)
+    z = [codec.scaler.transform(x) for x in data.inputs]
+    found = codec.summaries(data)
+    np.testing.assert_allclose(found[0], [*np.nanmean(z[0], 0), *np.nanstd(z[0], 0)], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(found[1], [z[1][:, 0].mean(), 0, z[1][:, 0].std(), 0], rtol=0, atol=1e-15)
+
+
+def test_new_data_may_have_more_columns_in_another_order():
+    codec = fitted(numbers([[1.0, 5.0], [2.0, 7.0]]))
+    other = Sequences((np.array([[9.0, 5.0, 1.0]]),), ("more", "x1", "x0"), None, ("a",), ("line 2",))
+    assert codec.aligned(other).inputs[0].tolist() == [[1.0, 5.0]]
+    lacking = Sequences((np.array([[9.0]]),), ("x0",), None, ("a",), ("line 2",))
+    with pytest.raises(DataError, match=r"^line 2: the model reads feature 'x1', got columns 'x0'; give"):
+        codec.aligned(lacking)
+    with pytest.raises(
+        DataError, match=r"^line 2: the rate is 8,000 Hz; the model was trained on that of no"
+    ):
+        codec.aligned(Sequences((np.array([[9.0]]),), ("x0",), None, ("a",), ("line 2",), rate_hz=8000))
+    with pytest.raises(DataError, match=r"got texts"):
+        codec.aligned(from_arrays(["text"]))
+
+
+@pytest.mark.parametrize("tokens", ["characters", "words", "bpe"])
+def test_texts_become_numbers_by_what_training_knew(tokens):
+    data = from_arrays(["the cat, the dog", "the cat.", "a dog"])
+    codec = fitted(data, tokens=tokens, least_count=1)
+    found = codec.encode("the cat", "here")
+    assert found.dtype == np.int64 and codec.tokenizer.decode(found) == "the cat"
+    again = restored(codec)
+    assert isinstance(again, TextInputs) and again.encode("a dog?", "here").tolist() == (
+        codec.encode("a dog?", "here").tolist()
+    )
+    assert again.front(PooledModelConfig(embedding_size=5)).width == 5
+
+
+def test_a_text_is_summed_up_by_shares_of_its_symbols():
+    codec = fitted(from_arrays(["b a a", "a a b c"]), least_count=1)
+    assert codec.tokenizer.vocabulary.symbols == ("<unk>", "a", "b", "c")
+    assert codec.summaries(from_arrays(["a b b z"])).tolist() == [[0.25, 0.25, 0.5, 0]]
+
+
+def test_text_without_symbols_or_of_another_kind_is_refused():
+    codec = fitted(from_arrays(["a b"]))
+    with pytest.raises(DataError, match=r"^line 3: '  ' holds no symbol; write a text, or leave it out"):
+        codec.encode("  ", "line 3")
+    with pytest.raises(DataError, match=r"^sequence 0: the model reads texts, got columns 'x0'"):
+        codec.aligned(numbers([1.0]))
+
+
+def test_vectors_begin_the_embedding(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("2 3\ncat 1 2 3.5\nunseen 4 5 6\n")
+    data = from_arrays(["cat dog", "cat dog"])
+    codec = fitted(data, vectors=str(path))
+    row = codec.tokenizer.vocabulary.encode(["cat"])[0]
+    table = codec.front(PooledModelConfig(embedding_size=3)).table
+    assert table.weight[row].tolist() == [1, 2, 3.5]
+    for options, message in (
+        ({"data": data, "tokens": "bpe"}, "vectors are of words, tokens are 'bpe'; set tokens words"),
+        ({"data": numbers([1.0, 2.0])}, "vectors are for texts, these data are numbers; leave them out"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            fitted(vectors=str(path), **options)
+
+
+def test_a_codec_is_restored_to_the_bit():
+    codec = fitted(numbers([[1.0, NAN], [3.5, 8.1], [5.0, 4.0]]))
+    again, x = restored(codec), np.array([[0.3, 2.0], [NAN, NAN]])
+    assert isinstance(again, NumberInputs) and again.features == codec.features
+    assert np.array_equal(again.encode(x, ""), codec.encode(x, ""))
+
+
+def test_every_source_is_read(tmp_path):
+    frame = pl.DataFrame({"id": [1, 1, 2], "v": [1.0, 2.0, 3.0], "label": ["a", "a", "b"]})
+    frame.write_csv(tmp_path / "x.csv")
+    config = SequencesConfig(id="id", target="label")
+    pair = ([[1.0, 2.0], [3.0]], ["a", "b"])
+    sources = (frame, tmp_path / "x.csv", [str(tmp_path / "x.csv")], pair, from_arrays(*pair))
+    for source in sources:
+        found = read(config, source)
+        assert Counter(found.answers) == {"a": 1, "b": 1} and found.inputs[0].tolist() == [[1.0], [2.0]]
+    assert read(config, [[1.0, 2.0]], answers=False).answers is None
+    assert read(config, np.zeros((2, 4)), answers=False).inputs[0].shape == (4, 1)
+
+
+def test_labels_are_those_of_the_training_files_alone(tmp_path, monkeypatch):
+    config = SequencesConfig(files=(str(tmp_path / "train"),), labels="own-labels")
+    asked = []
+    monkeypatch.setattr(inputs, "read_sequences", lambda source, **options: asked.append(options["labels"]))
+    read(config, config.files)
+    read(config, tmp_path / "other")
+    read(config, config.files, answers=False)
+    assert asked[0].endswith("/own-labels") and asked[1:] == [None, None]
+
+
+def test_options_of_recordings_are_checked():
+    with pytest.raises(ConfigError, match=r"option 'mels': wanted 1 to 512, got 0"):
+        SequencesConfig(mels=0)

@@ -1,0 +1,123 @@
+"""Poolings against their equations in float64, and what neither padding nor batch may change."""
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.nn import Embedding
+from unrolled.tasks.pooling import POOLINGS, Augment, Embedded, PooledModelConfig, PooledNetwork
+
+LENGTHS = [5, 1, 9, 3]
+
+
+def padded_output(dtype=torch.float64):
+    """y (4, 9, 6), zero behind each row's last step, as layers give it."""
+    y = torch.randn(4, 9, 6, dtype=dtype, generator=torch.Generator().manual_seed(3)) * torch.arange(1, 7)
+    return y * (torch.arange(9) < torch.tensor(LENGTHS)[:, None])[..., None]
+
+
+def by_the_equation(name, y, pooling):
+    """(H,) of one row y (T, H) without padding, two directions of 3 units."""
+    if name == "last":
+        return np.concatenate([y[-1, :3], y[0, 3:]])
+    if name == "attention":
+        score = y @ pooling.score.weight.detach().numpy()[0] + pooling.score.bias.item()
+        a = np.exp(score) / np.exp(score).sum()
+        return (a[:, None] * y).sum(0)
+    return {"mean": y.mean, "max": y.max}[name](0)
+
+
+def made(name, size=6, directions=2):
+    torch.manual_seed(0)
+    pooling = POOLINGS[name](size, directions).double()
+    with torch.no_grad():
+        for parameter in pooling.parameters():
+            parameter.normal_()
+    return pooling
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_values_match_the_equation(name):
+    y, pooling = padded_output(), made(name)
+    found = pooling(y, torch.tensor(LENGTHS)).detach().numpy()
+    for row, length, one in zip(y.numpy(), LENGTHS, found, strict=True):
+        # Sums of at most nine numbers of size 20, in another order.
+        np.testing.assert_allclose(one, by_the_equation(name, row[:length], pooling), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_gradients(name):
+    pooling, lengths = made(name), torch.tensor(LENGTHS)
+    y = padded_output().requires_grad_()
+    inside = (torch.arange(9) < lengths[:, None])[..., None]
+    assert torch.autograd.gradcheck(lambda y, *_: pooling(y * inside, lengths), (y, *pooling.parameters()))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("name", POOLINGS)
+def test_a_row_has_the_same_bits_alone_and_in_any_batch(name, cell, bidirectional):
+    config = PooledModelConfig(pooling=name, cell=cell, hidden=5, layers=2, bidirectional=bidirectional)
+    torch.manual_seed(1)
+    network = PooledNetwork(Augment(3, 0.5, 0.5, 0.5), config, 4).eval()
+    for parameter in network.pooling.parameters():
+        torch.nn.init.normal_(parameter)
+    lengths = torch.tensor([40, 1, 33, 7, 65])
+    x = torch.randn(5, 130, 3)
+    x[torch.arange(130) >= lengths[:, None]] = torch.nan
+    whole = network(x, lengths)
+    assert torch.isfinite(whole).all()
+    for row, length, found in zip(x, lengths, whole, strict=True):
+        assert torch.equal(network(row[None, :length], length[None])[0], found)
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_padding_gets_and_gives_no_gradient(name):
+    torch.manual_seed(2)
+    network = PooledNetwork(Augment(3, 0, 0, 0), PooledModelConfig(pooling=name, hidden=4), 2)
+    lengths, x = torch.tensor([6, 2]), torch.randn(2, 6, 3)
+    gradients = []
+    for filler in (0.0, torch.nan):
+        x[1, 2:] = filler
+        asked = x.clone().requires_grad_()
+        network.zero_grad()
+        network(asked, lengths).square().sum().backward()
+        assert torch.count_nonzero(asked.grad[1, 2:]) == 0
+        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_text_goes_through_the_embedding():
+    network = PooledNetwork(Embedded(Embedding(7, 3)), PooledModelConfig(hidden=4), 2).eval()
+    tokens = torch.tensor([[3, 6, 1, 0, 0], [2, 2, 5, 4, 1]])
+    found = network(tokens, torch.tensor([3, 5]))
+    assert torch.equal(network(tokens[:1, :3], torch.tensor([3]))[0], found[0])
+
+
+def test_augmentation_is_for_training_alone():
+    x, lengths = torch.ones(3, 8, 2), torch.tensor([8, 3, 5])
+    augment = Augment(2, 0.5, 0.5, 0.5)
+    assert augment.eval()(x, lengths) is x
+    assert not torch.equal(augment.train()(x, lengths), x)
+
+
+def test_masks_hide_one_stretch_of_at_most_the_share():
+    torch.manual_seed(0)
+    lengths = torch.tensor([40, 10, 1]).repeat(400)
+    x = torch.ones(len(lengths), 40, 12)
+    steps = Augment(12, 0, 0.5, 0)(x, lengths)[..., 0] == 0
+    features = Augment(12, 0, 0, 0.25)(x, lengths)[:, 0] == 0
+    for hidden, most in ((steps, lengths // 2), (features, torch.full_like(lengths, 3))):
+        assert (hidden.sum(1) <= most).all()
+        edges = hidden.int().diff(dim=1, prepend=torch.zeros(len(hidden), 1)).clamp(min=0).sum(1)
+        assert edges.max() == 1, "one stretch"
+    assert not steps[torch.arange(40) >= lengths[:, None]].any(), "within the row's own steps"
+    for length in (40, 10):
+        sizes = steps[lengths == length].sum(1).bincount(minlength=length // 2 + 1)
+        assert (sizes > 0).all(), "every size comes"
+
+
+def test_noise_has_the_deviation_asked_for():
+    torch.manual_seed(0)
+    noise = Augment(4, 0.3, 0, 0)(torch.zeros(50, 40, 4), torch.full((50,), 40))
+    assert noise.std().item() == pytest.approx(0.3, rel=0.03)  # of 8,000 draws: 4 standard errors
