@@ -37,11 +37,14 @@ def long_rows(seed: int, regress: bool = False) -> list[list[str]]:
     return rows
 
 
-def long_table(folder: Path, seed: int, regress: bool = False) -> Path:
-    path = folder / f"moves{seed}.csv"
-    lines = [line for rows in long_rows(seed, regress) for line in rows]
-    path.write_text("\n".join(["id,step,x,y,label", *lines]) + "\n")
+def write_long(path: Path, rows: list[str], header: str = "id,step,x,y,label") -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
     return path
+
+
+def long_table(folder: Path, seed: int, regress: bool = False) -> Path:
+    lines = [line for rows in long_rows(seed, regress) for line in rows]
+    return write_long(folder / f"moves{seed}.csv", lines)
 
 
 def texts(folder: Path, seed: int) -> Path:

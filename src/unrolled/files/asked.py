@@ -53,7 +53,7 @@ def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str |
             table.require(asked.target)
             return asked.target, []
         return None, []
-    left = [column for column in table.frame.columns if column not in taken]
+    left = [column for column in table.frame.columns if column not in (*taken, *asked.known)]
     found = usual(left, TARGETS)
     words = [column for column in left if not looks_numeric(table.frame[column])]
     if len(words) == 1 and found in (None, "y", "Y"):  # y may well be a coordinate
