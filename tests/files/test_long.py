@@ -129,11 +129,31 @@ def test_answers_of_parquet_are_text(tmp_path):
     assert data.places[1] == f"{tmp_path / 'a.parquet'}, row 3 of 3"
 
 
+def test_the_only_column_of_words_is_the_answers(path):
+    path.write_text("id,x,mood\na,1,glad\na,2,glad\n")
+    data = read_sequences(path)
+    assert data.answers == ("glad",) and "answers: column 'mood'" in data.notes
+
+
+@pytest.mark.parametrize("rows", [1, 10, 5003])
+def test_a_column_that_is_mostly_numbers_is_a_feature_and_what_is_none_there_an_error(path, rows):
+    sparse = ["" for _ in range(3 * rows)]
+    sparse[1] = "7"
+    path.write_text("id,x,y,label\n" + "".join(f"{n},1,{cell},a\n" for n, cell in enumerate(sparse)))
+    assert read_sequences(path).features == ("x", "y")
+    sparse[2 * rows + 1 :] = ["7"] * rows
+    sparse[0] = "?"
+    path.write_text("id,x,y,label\n" + "".join(f"{n},1,{cell},a\n" for n, cell in enumerate(sparse)))
+    assert ", line 2, column 'y': wanted a finite number" in refused(path)
+
+
 @pytest.mark.parametrize("cells", [("", ""), ("yes", "")])
 def test_answers_may_lack_where_none_are_asked_for(path, cells):
     path.write_text("id,x,label\n" + "".join(f"{n},1,{cell}\n" for n, cell in enumerate(cells)))
     assert read_sequences(path, answers=False).answers is None
     assert "column 'label': wanted the sequence's answer, got nothing" in refused(path)
+    path.write_text("id,x,remark\na,1,u\na,2,v\n")
+    assert read_sequences(path, answers=False).answers is None
     path.write_text("id,x\na,1\n")
     assert read_sequences(path, answers=False, target="label").answers is None
     assert "no column 'label'" in refused(path, target="label")
