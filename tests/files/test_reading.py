@@ -1,4 +1,7 @@
-"""Several sources as one, and the choice of a reader."""
+"""Several sources as one, the choice of a reader, and the examples of docs/files.md."""
+
+import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -105,3 +108,17 @@ def test_a_missing_file_is_told_from_its_neighbours(tmp_path):
     )
     assert refused(tmp_path) == f"{tmp_path}: is a folder; wanted a file of sequences, name one in it"
     assert refused("a\0b").endswith("no name of a file; name a file of sequences")
+
+
+def test_the_examples_of_the_page_are_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    data = {}
+    for name, content in re.findall(r"```(\S+)\n(.*?)```", page, re.DOTALL):
+        (tmp_path / name).write_text(content)
+        data[name] = read_sequences(tmp_path / name)
+    assert {name: (len(one), one.answers) for name, one in data.items()} == {
+        "long.csv": (2, ("yes", "no")),
+        "texts.csv": (2, ("calm", "storm")),
+        "waves.ts": (2, ("storm", "calm")),
+    }
+    assert data["long.csv"].features == ("height", "width") and data["texts.csv"].inputs[0] == "Well, well"
