@@ -115,6 +115,13 @@ def test_times_may_be_numbers_of_any_size_or_dates(path, times):
     assert read_sequences(path).inputs[0].ravel().tolist() == [1, 0, 2]
 
 
+@pytest.mark.parametrize("kind", [pl.UInt8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal(9, 1)])
+def test_times_may_be_numbers_of_any_type(kind):
+    frame = pl.DataFrame({"id": ["a"] * 3, "time": [2, 3, 1], "x": [1, 2, 3], "label": ["z"] * 3})
+    data = read_sequences(frame.with_columns(pl.col("time").cast(kind)))
+    assert data.inputs[0].ravel().tolist() == [3, 1, 2]
+
+
 def test_without_times_rows_are_in_the_order_of_the_file(path):
     path.write_text("case,x,y\nb,3,no\na,1,yes\nb,2,no\n")
     data = read_sequences(path)

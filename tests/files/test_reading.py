@@ -96,6 +96,14 @@ def test_what_is_no_source_is_refused(source, error, said):
     assert said in refused(source, getattr(unrolled.errors, error))
 
 
+def test_values_that_are_no_names_are_refused():
+    frame = pl.DataFrame({"id": [[1], [1]], "text": ["a", "b"], "x": [1, 2], "label": ["u", "v"]})
+    assert read_sequences(frame).is_text
+    assert refused(frame, id="id") == (
+        "the table, column 'id': wanted the name of a sequence, got List(Int64) values; name another"
+    )
+
+
 def test_labels_belong_to_one_file(tmp_path):
     paths = [tmp_path / "a", tmp_path / "b"]
     assert "belongs to one file, got 2; leave it out" in refused(paths, ConfigError, labels=tmp_path / "c")

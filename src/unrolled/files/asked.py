@@ -73,7 +73,7 @@ def written(table: Table, column: str, wanted: str, required: bool = True) -> pl
     """
     table.require(column)
     cells = table.frame[column]
-    if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype in (pl.Binary, pl.Object):
+    if not holds_names(cells):
         raise DataError(
             f"{table.name}, column {shown(column)}: wanted {wanted}, got {cells.dtype} values; name another"
         )
@@ -82,6 +82,12 @@ def written(table: Table, column: str, wanted: str, required: bool = True) -> pl
     if required:
         table.refuse(column, missing, f"wanted {wanted}, got {{}}", "fill the cell, or delete the row")
     return pl.select(pl.when(~missing).then(text)).to_series()
+
+
+def holds_names(cells: pl.Series) -> bool:
+    """Whether the values can be names: text, numbers, truth or categories."""
+    kind = cells.dtype
+    return not (kind.is_temporal() or kind.is_nested() or kind in (pl.Binary, pl.Object))
 
 
 def answers_of_rows(table: Table, target: str, asked: Asked) -> tuple[str, ...] | None:

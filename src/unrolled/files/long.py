@@ -132,15 +132,14 @@ def _sorted(table: Table, time: str, order: Positions, starts: Positions) -> Pos
 def _times(table: Table, column: str) -> NDArray[np.generic]:
     """(rows,) whole numbers, instants, or other numbers; none missing."""
     cells = table.frame[column]
-    if cells.dtype.is_integer() and not cells.has_nulls():
-        return cells.to_numpy()
     if not looks_numeric(cells):
         return parse_times(table, column)
     cells = cells.str.strip_chars() if cells.dtype == pl.String else cells
     table.refuse(column, is_missing(cells), "wanted a time, got {}", "write the time of every row")
-    whole = cells.cast(pl.Int64, strict=False) if cells.dtype == pl.String else None
-    if whole is not None and not whole.has_nulls():
-        return whole.to_numpy()
+    if not cells.dtype.is_float():
+        whole = cells.cast(pl.Int64, strict=False)  # beyond 2⁵³ floats would make one of two times
+        if not whole.has_nulls():
+            return whole.to_numpy()
     values = table.numbers(column)
     table.refuse(column, pl.Series(np.isnan(values)), "wanted a time, got {}", "write the time of every row")
     return values
