@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length, padded
@@ -36,12 +37,18 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 BATCH = 256
 
 
+class WholeTraining(TrainingConfig):
+    """How a model is trained."""
+
+    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+
+
 class WholeConfig(Section):
     """The sections of such a task."""
 
     data: SequencesConfig = SequencesConfig()
     model: PooledModelConfig = PooledModelConfig()
-    training: TrainingConfig = TrainingConfig()
+    training: WholeTraining = WholeTraining()
 
 
 class WholeCodec(Protocol):
