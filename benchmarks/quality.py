@@ -54,7 +54,7 @@ LINES: dict[str, Line] = {
         "--batch-size 16 --window 64 --learning-rate 0.004 --epochs 6 --schedule cosine --patience 0 "
         "--validation 0.03",
         "perplexity",
-        math.inf,
+        375.38,  # the best n-gram on this split
         False,
     ),
 }

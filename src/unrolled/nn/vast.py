@@ -24,7 +24,7 @@ def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor
     if len(x) * len(weight) <= NUMBERS:
         return cross_entropy(linear(x, weight, bias), target)
     if torch.is_grad_enabled():
-        loss: Tensor = _Stretches.apply(x, weight, bias, target)
+        loss: Tensor = _Stretches.apply(x, weight, bias, target)  # type: ignore[no-untyped-call]
         return loss
     shares = [_share(x[s], weight, bias, target[s], len(x)) for s in _stretches(x, weight)]
     return torch.stack(shares).sum()
@@ -48,7 +48,7 @@ class _Stretches(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:
         return (*(d_loss * d for d in ctx.saved_tensors), None)
 
