@@ -11,12 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.opening import clean_text
 from unrolled.files.wording import counted, shown
 
 Positions = NDArray[np.int64]
 
 SEPARATORS = ",;\t"
-_BOM = b"\xef\xbb\xbf"
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
 
 
@@ -26,7 +26,7 @@ def read_delimited(path: str, data: bytes) -> tuple[pl.DataFrame, Positions]:
     Raises DataError with the line for a NUL byte, bytes that are not UTF-8, a lone carriage return, a quote
     out of place, a row of another width than the header, columns without a name or of one name, and no rows.
     """
-    body = _clean(path, data)
+    body = clean_text(path, data, "CSV in UTF-8, or Parquet", "a header line and rows")
     text = np.frombuffer(body, np.uint8)
     outside = np.cumsum(text == _QUOTE, dtype=np.uint8) % 2 == 0
     newlines = np.flatnonzero(text == _NEWLINE)
@@ -48,37 +48,6 @@ def read_delimited(path: str, data: bytes) -> tuple[pl.DataFrame, Positions]:
     if not filled.all():
         body = np.delete(text, ends[~filled]).tobytes()
     return _parsed(path, body, separator, names, int(filled.sum()) - 1), lines[filled][1:]
-
-
-def _clean(path: str, data: bytes) -> bytes:
-    """`data` without byte order mark, each line closed by a newline alone."""
-    nul = data.find(b"\0")
-    if nul >= 0:
-        raise DataError(
-            f"{path}, line {_line(data, nul)}: a NUL byte, which text does not hold; "
-            "wanted CSV in UTF-8, or Parquet; is this another kind of file?"
-        )
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}, line {_line(data, error.start)}: byte {data[error.start]:#04x} at offset {error.start} "
-            "is not UTF-8; save the file as UTF-8"
-        ) from None
-    body = data.removeprefix(_BOM).replace(b"\r\n", b"\n")
-    if not body.strip(b"\n"):
-        raise DataError(f"{path}: the file is empty; wanted a header line and rows")
-    lone = body.find(b"\r")
-    if lone >= 0:
-        raise DataError(
-            f"{path}, line {_line(body, lone)}: a carriage return without a newline; "
-            "save the file with Unix or Windows line ends"
-        )
-    return body if body.endswith(b"\n") else body + b"\n"
-
-
-def _line(data: bytes, offset: int) -> int:
-    return data.count(b"\n", 0, offset) + 1
 
 
 def _separator(header: NDArray[np.uint8], outside: NDArray[np.bool_]) -> str:

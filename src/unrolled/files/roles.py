@@ -57,15 +57,15 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
 
     Raises ConfigError where a column has two parts, DataError where one is missing or no target can be told.
     """
-    _check_distinct(asked.named)
-    _check_header(table)
+    check_distinct(asked.named)
+    check_header(table)
     rows = asked.time == ROWS and ROWS not in table.frame.columns
     roles = replace(asked, time=None) if rows else asked
     for column, _ in roles.named:
         table.require(column)
     notes = []
     if roles.time is None and not rows:
-        roles = replace(roles, time=_find_time(table, roles))
+        roles = replace(roles, time=find_time(table, _open_columns(table, roles)))
         if roles.time is not None:
             notes.append(f"time: column {shown(roles.time)}")
     if roles.time is None:
@@ -78,14 +78,14 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
     return roles, notes
 
 
-def _check_header(table: Table) -> None:
+def check_header(table: Table) -> None:
     """A CSV that begins with values would lose its first row to the names."""
     names = table.frame.columns
     if table.lines is not None and all(_VALUE.fullmatch(name) for name in names):
         raise DataError(f"{table.name}, line 1: wanted names, got values ({names[0]} …); add a header line")
 
 
-def _check_distinct(named: Sequence[tuple[str, str]]) -> None:
+def check_distinct(named: Sequence[tuple[str, str]]) -> None:
     parts: dict[str, str] = {}
     for column, part in named:
         if column in parts:
@@ -100,9 +100,9 @@ def _open_columns(table: Table, roles: Roles) -> list[str]:
     return [column for column in table.frame.columns if column not in taken]
 
 
-def _find_time(table: Table, roles: Roles) -> str | None:
-    """A column with one of the usual names, else the first that looks like dates."""
-    forms = {column: form(table.frame[column]) for column in _open_columns(table, roles)}
+def find_time(table: Table, columns: Sequence[str]) -> str | None:
+    """One of the columns with one of the usual names, else the first that looks like dates."""
+    forms = {column: form(table.frame[column]) for column in columns}
     for usual, accepted in _TIME_NAMES.items():
         for column, found in forms.items():
             if column.casefold() == usual and found in accepted:

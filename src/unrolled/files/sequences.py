@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Sequences:
     names     (N,) what the source calls each: its id, file or number
     places    (N,) where each stands, for errors: "digits.csv, line 7"
     notes     what the reader found and chose
+    rate_hz   of recordings, the rate that they all have; None for others
     """
 
     inputs: tuple[Numbers, ...] | tuple[str, ...]
@@ -29,6 +30,7 @@ class Sequences:
     names: tuple[str, ...]
     places: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    rate_hz: int | None = None
 
     @property
     def is_text(self) -> bool:
@@ -43,7 +45,7 @@ class Sequences:
         inputs: Any = tuple(self.inputs[i] for i in at)
         answers = None if self.answers is None else tuple(self.answers[i] for i in at)
         names, places = tuple(self.names[i] for i in at), tuple(self.places[i] for i in at)
-        return Sequences(inputs, self.features, answers, names, places, self.notes)
+        return replace(self, inputs=inputs, answers=answers, names=names, places=places)
 
     def checksum(self) -> str:
         """SHA-256 of the features' names, the inputs and the answers."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from unrolled.errors import DataError
 from unrolled.files import parquet
 from unrolled.files.delimited import read_delimited
+from unrolled.files.opening import read_bytes
 from unrolled.files.wording import counted, listed, nearest, shown
 
 MISSING = ("", "na", "nan", "null")
@@ -125,24 +126,10 @@ def read_table(path: str | Path) -> pl.DataFrame:
 
 
 def _read(path: Path) -> Table:
-    data = _bytes(path)
+    data = read_bytes(path)
     if path.suffix.lower() in (".parquet", ".pq") or (data.startswith(parquet.MAGIC) and b"\0" in data):
         return Table(str(path), parquet.read_parquet(str(path), data), None)
     for start, (kind, remedy) in _FOREIGN.items():
         if data.startswith(start):
             raise DataError(f"{path}: the file {kind}; wanted CSV in UTF-8, or Parquet; {remedy}")
     return Table(str(path), *read_delimited(str(path), data))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(
-            f"{path}: there is no such file{nearest(path.name, there)}; name a CSV or Parquet file"
-        ) from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: is a folder; wanted a CSV or Parquet file, name one in it") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error

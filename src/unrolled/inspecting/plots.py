@@ -281,3 +281,19 @@ def _date_axis(axes: Axes, times: Array, most: int = 9) -> None:
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:
         axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
+
+
+@_styled
+def compared(values: Mapping[str, float], title: str) -> Figure:
+    """A bar for each value under its name, the model's first."""
+    figure = Figure(figsize=(8, 0.9 + 0.4 * len(values)), layout="constrained")
+    axes = figure.subplots()
+    colours = [BLUE, *[GREY] * (len(values) - 1)]
+    bars = axes.barh(list(values), list(values.values()), color=colours, height=0.6)
+    axes.bar_label(bars, [_number(value) for value in values.values()], padding=4, color=INK)
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.set(title=title, xticks=[])
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(left=False)
+    return figure

@@ -28,6 +28,12 @@ TASKS: dict[str, Task] = {
         "Forecast one or several series: the next steps after their end, with intervals if wanted.",
         "unrolled train forecast sales.csv --target sales --horizon 24 --output gaussian",
     ),
+    "language": Task(
+        "unrolled.tasks.language:LanguageConfig",
+        "unrolled.tasks.language:LanguageModel",
+        "Model a text: which character, word or piece of a word comes next, and how likely each text is.",
+        "unrolled train language book.txt --minutes 10",
+    ),
 }
 
 

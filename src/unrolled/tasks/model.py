@@ -86,7 +86,8 @@ def build(config: ModelConfig, input_size: int) -> "SequenceModule":
     from unrolled.nn import GRU, LSTM, RNN
 
     layers: dict[str, type[SequenceModule]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-    options = config.model_dump(exclude={"cell"}, exclude_none=True)
+    own = set(ModelConfig.model_fields) - {"cell"}  # a task's section may have more
+    options = config.model_dump(include=own, exclude_none=True)
     arguments = {ARGUMENTS.get(name, name): value for name, value in options.items()}
     try:
         return layers[config.cell](input_size, **arguments, batch_first=True)

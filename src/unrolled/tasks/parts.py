@@ -48,15 +48,20 @@ class Data(Protocol):
 
     def __len__(self) -> int: ...
 
-    def select(self, indices: NDArray[np.int64]) -> Self:
-        """Those of `indices`, in their order."""
-
     def checksum(self) -> str:
         """Of what was read, whatever the file's name and format."""
 
 
+class Drawable(Data, Protocol):
+    """Data whose examples do not follow one another."""
+
+    def select(self, indices: NDArray[np.int64]) -> Self:
+        """Those of `indices`, in their order."""
+
+
 C = TypeVar("C")
 D = TypeVar("D", bound=Data)
+L = TypeVar("L", bound=Drawable)
 K = TypeVar("K", bound=Codec)
 N = TypeVar("N", bound=nn.Module)
 
@@ -73,7 +78,7 @@ class Parts(Generic[D]):
 Split = Callable[[D, float, float, int], tuple[D, D, D]]
 
 
-def by_lot(data: D, validation: float, test: float, seed: int) -> tuple[D, D, D]:
+def by_lot(data: L, validation: float, test: float, seed: int) -> tuple[L, L, L]:
     """Training, validation and test part of sequences that do not follow one another."""
     parts = by_sequence(len(data), validation, test, seed)
     train, validate, tests = (data.select(part) for part in parts)
@@ -81,7 +86,7 @@ def by_lot(data: D, validation: float, test: float, seed: int) -> tuple[D, D, D]
 
 
 def read_parts(
-    config: PartsConfig, sources: Sources, read: Callable[[Source], D], split: Split[D] = by_lot
+    config: PartsConfig, sources: Sources, read: Callable[[Source], D], split: Split[D]
 ) -> tuple[PartsConfig, Parts[D]]:
     """Reads and splits; a part whose share is 0 is empty. DataError where the checksum is another than
     `config` says; the configuration that comes back has it."""
@@ -115,7 +120,9 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
 
     def _split(self, data: D, validation: float, test: float, seed: int) -> tuple[D, D, D]:
         """By lot; otherwise where the parts must follow one another."""
-        return by_lot(data, validation, test, seed)
+        drawable: Any = data
+        parts: tuple[D, D, D] = by_lot(drawable, validation, test, seed)
+        return parts
 
     def evaluate(self, data: Source = None) -> Evaluation:
         """Judges beside the baselines: on the test part of the training data, or on all of other data."""

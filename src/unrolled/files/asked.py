@@ -1,0 +1,96 @@
+"""What a caller names of a source of sequences, and how a table is searched for what was left open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.table import Table, is_missing
+from unrolled.files.wav import Audio
+from unrolled.files.wording import listed, shown
+
+_USUAL_TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Names of columns, None or () where open. `labels`: the path of an IDX file of labels. `answers` False:
+    the source may lack them."""
+
+    id: str | None = None
+    time: str | None = None
+    target: str | None = None
+    features: tuple[str, ...] = ()
+    text: str | None = None
+    labels: str | None = None
+    answers: bool = True
+    audio: Audio = field(default_factory=Audio)
+
+    def only(self, kind: str, *taken: str) -> None:
+        """Raises ConfigError where a column is named that the source, a `kind`, cannot have."""
+        for name in ("id", "time", "target", "text", "labels"):
+            if getattr(self, name) is not None and name not in taken:
+                known = f"takes {listed(taken)}" if taken else "has no columns to name"
+                raise ConfigError(f"{name}={shown(getattr(self, name))}: {kind} {known}; leave {name!r} out")
+
+
+def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The column that has one of the names, in any case; of several the one whose name stands first."""
+    folded = {column.casefold(): column for column in reversed(columns)}
+    return next((folded[name] for name in names if name in folded), None)
+
+
+def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The column of the answers and a note where it was found; None where the table may lack it and does.
+
+    It is the one that was named, has a usual name, or is the only one that is neither taken nor of numbers.
+    """
+    if asked.target is not None:
+        if asked.answers or asked.target in table.frame.columns:
+            table.require(asked.target)
+            return asked.target, []
+        return None, []
+    left = [column for column in table.frame.columns if column not in taken]
+    found = usual(left, _USUAL_TARGETS)
+    words = [column for column in left if not looks_numeric(table.frame[column])]
+    found = words[0] if found is None and len(words) == 1 else found
+    if found is not None:
+        return found, [f"answers: column {shown(found)}"]
+    if not asked.answers:
+        return None, []
+    remedy = f"name one of {listed(left)} as the target" if left else "add a column of answers"
+    raise DataError(f"{table.name}: wanted a column of answers, found none by a usual name; {remedy}")
+
+
+def written(table: Table, column: str, wanted: str, required: bool = True) -> pl.Series:
+    """(rows,) the cells as text without blanks at their ends, null where they are missing.
+
+    DataError for values that are no names, and for the first missing one where they are `required`.
+    """
+    table.require(column)
+    cells = table.frame[column]
+    if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype in (pl.Binary, pl.Object):
+        raise DataError(
+            f"{table.name}, column {shown(column)}: wanted {wanted}, got {cells.dtype} values; name another"
+        )
+    text = cells.cast(pl.String).str.strip_chars()
+    missing = is_missing(text)
+    if required:
+        table.refuse(column, missing, f"wanted {wanted}, got {{}}", "fill the cell, or delete the row")
+    return pl.select(pl.when(~missing).then(text)).to_series()
+
+
+def answers_of_rows(table: Table, target: str, asked: Asked) -> tuple[str, ...] | None:
+    """(rows,) the answer in each row; None where one is missing and none is required."""
+    cells = written(table, target, "an answer", asked.answers)
+    return None if cells.has_nulls() else tuple(cells)
+
+
+def looks_numeric(cells: pl.Series) -> bool:
+    """Whether more than half of the cells that are not missing are numbers: the others are then errors."""
+    if cells.dtype != pl.String:
+        return cells.dtype.is_numeric()
+    values = cells.str.strip_chars().cast(pl.Float64, strict=False)
+    there = ~is_missing(cells.str.strip_chars())
+    return 2 * int((values.is_not_null() & there).sum()) > int(there.sum())

@@ -1,0 +1,138 @@
+"""Images and their labels in IDX files, each image a sequence of its rows.
+
+    0 0 type dimensions | a size of 4 bytes for each dimension | the values        all big endian
+
+N images of R rows and C columns -> N sequences (R, C); (N, R) -> (R, 1); further dimensions make longer rows.
+The file may be compressed with gzip: no more is unpacked than the header asks for.
+
+Source   LeCun, Cortes and Burges, The MNIST database of handwritten digits (1998): "the IDX file format"
+"""
+
+import gzip
+import io
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.asked import Asked
+from unrolled.files.opening import read_bytes
+from unrolled.files.sequences import Sequences
+from unrolled.files.wording import counted
+
+GZIP = b"\x1f\x8b"
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_DENSEST = 1032  # bytes that a byte of gzip can stand for, at most
+
+
+def is_idx(start: bytes) -> bool:
+    """Whether a file begins as IDX, or as gzip, in which no other format comes."""
+    return start[:2] == GZIP or (start[:2] == b"\0\0" and start[2:3] != b"" and start[2] in _TYPES)
+
+
+def read_idx(path: Path, asked: Asked) -> Sequences:
+    """The images of a file; their answers are in the file that `asked` names, or the one of the usual name
+    beside it (…-images-idx3-ubyte, …-labels-idx1-ubyte). DataError of one line for whatever is wrong."""
+    asked.only("an IDX file", "labels")
+    images = read_array(path, "an IDX file of images")
+    if images.ndim < 2 or not images.size:
+        raise DataError(
+            f"{path}: holds values of sizes {_sizes(images.shape)}; wanted images x rows x columns, none of "
+            "them 0; name the file of the images"
+        )
+    N, R = images.shape[:2]
+    images = images.reshape(N, R, -1)
+    answers, notes = None, []
+    if asked.labels is not None or asked.answers:
+        labels = Path(asked.labels) if asked.labels is not None else _labels_beside(path)
+        answers = _answers(labels, path, N)
+        notes = [] if asked.labels is not None else [f"answers: {labels.name}"]
+    features = tuple(f"column{number}" for number in range(1, images.shape[2] + 1))
+    names = tuple(str(number) for number in range(1, N + 1))
+    places = tuple(f"{path}, image {name} of {N:,}" for name in names)
+    return Sequences(tuple(images), features, answers, names, places, tuple(notes))
+
+
+def read_array(path: Path, wanted: str) -> NDArray[Any]:
+    """The values of an IDX file, in the machine's order of bytes. DataError for a file that is not whole, is
+    longer than its header says, or holds infinite values."""
+    data = read_bytes(path, wanted)
+    if data.startswith(GZIP):
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+                return _array(path, wanted, file, _DENSEST * len(data))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{path}: damaged gzip file ({error}); copy or download it again") from error
+    return _array(path, wanted, io.BytesIO(data), len(data))
+
+
+def _array(path: Path, wanted: str, file: gzip.GzipFile | io.BytesIO, most: int) -> NDArray[Any]:
+    """`most`: no more bytes can follow."""
+    start = file.read(4)
+    if len(start) < 4 or not is_idx(start) or start.startswith(GZIP):
+        raise DataError(
+            f"{path}: wanted {wanted}, which begins with 0 0, a type and a number of dimensions, got "
+            f"{list(start)}; unpack the file first if it is a table"
+        )
+    kind, dimensions = np.dtype(_TYPES[start[2]]), start[3]
+    header = file.read(4 * dimensions)
+    if not dimensions or len(header) < 4 * dimensions:
+        raise DataError(
+            f"{path}: the header is cut off (wanted {counted(dimensions, 'size')}, got {len(header)} bytes); "
+            "copy or download it again"
+        )
+    shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
+    size = math.prod(shape) * kind.itemsize
+    body = file.read(size + 1) if size <= most else b""
+    if len(body) != size:
+        got = f"{len(body):,}" if len(body) < size <= most else "more" if len(body) > size else "fewer"
+        raise DataError(
+            f"{path}: the header says sizes {_sizes(shape)}, {size:,} bytes, and {got} follow; "
+            "copy or download it again"
+        )
+    values = np.frombuffer(body, kind).reshape(shape).astype(kind.newbyteorder("="))
+    if kind.kind == "f" and np.isinf(values).any():
+        at = int(np.argmax(np.isinf(values)))
+        raise DataError(
+            f"{path}: value {at + 1:,} is infinite; wanted finite values, or NaN where one is missing"
+        )
+    return values
+
+
+def _labels_beside(path: Path) -> Path:
+    name = path.name.replace("images", "labels").replace("idx3", "idx1").removesuffix(".gz")
+    if name == path.name.removesuffix(".gz"):
+        raise DataError(
+            f"{path}: wanted a file of labels, none is named and the name holds no 'images' to find it by; "
+            "name it with labels"
+        )
+    found = [
+        path.with_name(name + ending) for ending in ("", ".gz") if path.with_name(name + ending).exists()
+    ]
+    if not found:
+        raise DataError(f"{path}: there is no {name} beside it; name the file of the labels with labels")
+    return found[0]
+
+
+def _answers(labels: Path, images: Path, N: int) -> tuple[str, ...]:
+    values = read_array(labels, "an IDX file of labels")
+    if values.ndim != 1:
+        raise DataError(f"{labels}: holds values of sizes {_sizes(values.shape)}; wanted one label an image")
+    if len(values) != N:
+        raise DataError(
+            f"{labels}: {counted(len(values), 'label')} for the {counted(N, 'image')} of {images}; "
+            "wanted as many, name the files that belong together"
+        )
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise DataError(
+            f"{labels}: label {int(np.argmax(np.isnan(values))) + 1:,} is missing; complete the file"
+        )
+    return tuple(str(value) for value in values.tolist())
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in shape)

@@ -1,0 +1,156 @@
+"""Long tables: a row is a step, and an id says to which sequence it belongs.
+
+    id, [time], features …, answer       rows of a sequence may stand anywhere; time puts them in order
+
+Of N sequences with F features, sequence i has T_i rows; its answer is the same in all of them.
+"""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.asked import Asked, find_target, looks_numeric, usual, written
+from unrolled.files.delimited import Positions
+from unrolled.files.roles import check_distinct, check_header, find_time
+from unrolled.files.sequences import Sequences
+from unrolled.files.table import Table, is_missing
+from unrolled.files.times import parse_times
+from unrolled.files.wording import counted, listed, shown
+
+IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
+_COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in any unit
+
+
+def read_long(table: Table, asked: Asked) -> Sequences:
+    """The sequences of a table, in the order of their first rows. DataError with place for what is wrong."""
+    asked.only("a long table", "id", "time", "target")
+    check_distinct(
+        [(name, part) for name, part in ((asked.id, "id"), (asked.time, "time")) if name is not None]
+        + [(name, "target") for name in [asked.target] if name is not None]
+        + [(name, "feature") for name in asked.features]
+    )
+    check_header(table)
+    notes = []
+    id = asked.id or usual(table.frame.columns, IDS)
+    if id is None:
+        raise DataError(
+            f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
+            f"name one of {listed(table.frame.columns)} as id, or as text if each row is one"
+        )
+    if asked.id is None:
+        notes.append(f"id: column {shown(id)}")
+    names = written(table, id, "the name of a sequence")
+    time, found = _find_time(table, asked, id)
+    notes += found
+    taken = [column for column in (id, time, *asked.features) if column is not None]
+    target, found = find_target(table, asked, taken)
+    notes += found
+    features, found = _find_features(table, asked, [*taken, *([target] if target else [])])
+    notes += found
+    values = np.column_stack([table.numbers(column) for column in features])
+
+    order, starts = _grouped(names)
+    answers = None if target is None else _answers(table, target, asked.answers, order, starts)
+    if time is not None:
+        order = _sorted(table, time, order, starts)
+    inputs = tuple(np.split(values[order], starts[1:]))
+    first = np.minimum.reduceat(order, starts)
+    places = tuple(f"{table.name}, {table.row(row)}" for row in first.tolist())
+    return Sequences(inputs, features, answers, tuple(names.gather(first)), places, tuple(notes))
+
+
+def _find_time(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
+    if asked.time is not None:
+        table.require(asked.time)
+        return asked.time, []
+    left = [column for column in table.frame.columns if column not in (id, asked.target, *asked.features)]
+    counters = [column for column in left if looks_numeric(table.frame[column])]
+    time = find_time(table, left) or usual(counters, _COUNTERS)
+    return time, [f"time: column {shown(time)}" if time else "time: none, rows are in the order of the file"]
+
+
+def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Those named, else all columns of numbers that have no other part."""
+    if asked.features:
+        return asked.features, []
+    left = [column for column in table.frame.columns if column not in taken]
+    features = [column for column in left if looks_numeric(table.frame[column])]
+    if not features:
+        raise DataError(
+            f"{table.name}: no column of numbers is left to be a feature; the columns are "
+            f"{listed(table.frame.columns)}; name the features, or the text if a row is a whole sequence"
+        )
+    others = [column for column in left if column not in features]
+    left_out = [f"left out, not of numbers: {listed(others)}"] if others else []
+    return tuple(features), [f"features: {listed(features)}", *left_out]
+
+
+def _grouped(names: pl.Series) -> tuple[Positions, Positions]:
+    """Rows of the first sequence, then of the second …, each in the order of the table, and where each
+    sequence starts among them."""
+    rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
+    groups = rows.group_by("name", maintain_order=True).agg("row")["row"]
+    lengths = groups.list.len().cast(pl.Int64).to_numpy()
+    return groups.explode().to_numpy(), np.concatenate([[0], np.cumsum(lengths)[:-1]])
+
+
+def _numbers_of(starts: Positions, rows: int) -> Positions:
+    """(rows,) which sequence each of the grouped rows belongs to."""
+    return np.repeat(np.arange(len(starts)), np.diff(np.append(starts, rows)))
+
+
+def _sorted(table: Table, time: str, order: Positions, starts: Positions) -> Positions:
+    """The rows of each sequence by time, each time once."""
+    times, sequence = _times(table, time)[order], _numbers_of(starts, len(order))
+    by_time = np.lexsort((times, sequence))
+    order, times, sequence = order[by_time], times[by_time], sequence[by_time]
+    again = np.flatnonzero((times[1:] == times[:-1]) & (sequence[1:] == sequence[:-1]))
+    if len(again):
+        first = again[np.argmin(order[again + 1])]
+        cell = shown(str(table.frame[time][int(order[first])]))
+        more = f" ({counted(len(again) - 1, 'more such row')})" if len(again) > 1 else ""
+        raise DataError(
+            f"{table.place(order[first + 1], time)}: {cell} stands there again, as in "
+            f"{table.row(order[first])} of the same sequence{more}; keep one row for each time"
+        )
+    return order
+
+
+def _times(table: Table, column: str) -> NDArray[np.generic]:
+    """(rows,) whole numbers, instants, or other numbers; none missing."""
+    cells = table.frame[column]
+    if cells.dtype.is_integer() and not cells.has_nulls():
+        return cells.to_numpy()
+    if not looks_numeric(cells):
+        return parse_times(table, column)
+    cells = cells.str.strip_chars() if cells.dtype == pl.String else cells
+    table.refuse(column, is_missing(cells), "wanted a time, got {}", "write the time of every row")
+    whole = cells.cast(pl.Int64, strict=False) if cells.dtype == pl.String else None
+    if whole is not None and not whole.has_nulls():
+        return whole.to_numpy()
+    values = table.numbers(column)
+    table.refuse(column, pl.Series(np.isnan(values)), "wanted a time, got {}", "write the time of every row")
+    return values
+
+
+def _answers(
+    table: Table, target: str, required: bool, order: Positions, starts: Positions
+) -> tuple[str, ...] | None:
+    """(N,) the answer of each sequence; None where one is missing and none is required."""
+    cells = written(table, target, "the sequence's answer", required)
+    if cells.has_nulls():
+        return None
+    numbers = cells.rank("dense").to_numpy()[order]
+    first = np.repeat(starts, np.diff(np.append(starts, len(order))))
+    wrong = np.flatnonzero(numbers != numbers[first])
+    if len(wrong):
+        at = wrong[np.argmin(order[wrong])]
+        more = f" ({counted(len(wrong) - 1, 'more such row')})" if len(wrong) > 1 else ""
+        one, other = int(order[first[at]]), int(order[at])
+        raise DataError(
+            f"{table.place(other, target)}: {shown(cells[other])}, but {table.row(one)} of the same sequence "
+            f"has {shown(cells[one])}{more}; "
+            "wanted one answer in all rows of a sequence, correct one"
+        )
+    return tuple(cells.gather(order[starts]))

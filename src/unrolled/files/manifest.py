@@ -1,0 +1,92 @@
+"""Recordings: a table with the path of a WAV file and its answer in each row, or WAV files themselves.
+
+Paths are relative to the table's folder. All recordings have one rate.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.asked import Asked, answers_of_rows, find_target, usual, written
+from unrolled.files.riff import read_wav
+from unrolled.files.sequences import Sequences
+from unrolled.files.table import Table
+from unrolled.files.wav import Audio, log_mel
+from unrolled.files.wording import listed
+
+_USUAL_PATHS = ("path", "file", "wav", "filename", "audio")
+_ENDING = r"(?i)\.(wav|wave)$"
+
+
+def paths_column(table: Table) -> str | None:
+    """The column whose cells, most of the first hundred, end in .wav; of several one of a usual name."""
+    texts = [column for column in table.frame.columns if table.frame[column].dtype == pl.String]
+    samples = {column: table.frame[column].drop_nulls().head(100).str.strip_chars() for column in texts}
+    found = [name for name, some in samples.items() if 2 * int(some.str.contains(_ENDING).sum()) > len(some)]
+    return usual(found, _USUAL_PATHS) or next(iter(found), None)
+
+
+def read_manifest(table: Table, folder: Path, asked: Asked) -> Sequences:
+    """The recordings of a table's rows, named as it names them; paths are relative to `folder`.
+
+    DataError with the line for what is wrong with a row or its recording.
+    """
+    asked.only("a list of recordings", "id", "target")
+    column = paths_column(table)
+    if column is None:
+        raise DataError(
+            f"{table.name}: wanted a column of paths that end in .wav; "
+            f"the columns are {listed(table.frame.columns)}"
+        )
+    target, notes = find_target(table, asked, [name for name in (column, asked.id) if name is not None])
+    answers = None if target is None else answers_of_rows(table, target, asked)
+    cells = written(table, column, "the path of a recording")
+    odd = ~cells.str.contains(r"^[^\pC]+$")
+    table.refuse(column, odd, "wanted a path, got {}", "write it without control characters")
+    names = cells if asked.id is None else written(table, asked.id, "the name of a recording")
+    places = [f"{table.name}, {table.row(row)}" for row in range(len(cells))]
+    recordings = _Recordings(asked.audio)
+    for place, cell in zip(places, cells, strict=True):
+        try:
+            recordings.add(folder / cell)
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from error
+    rate_hz, inputs = recordings.rate_hz, tuple(recordings.inputs)
+    return Sequences(inputs, asked.audio.names, answers, tuple(names), tuple(places), tuple(notes), rate_hz)
+
+
+def read_recording(path: Path, asked: Asked) -> Sequences:
+    """One WAV file, which has no answer, named by its file name. Columns that were named are a table's."""
+    if asked.answers:
+        raise DataError(
+            f"{path}: a recording alone has no answer; wanted a table with a column of paths and one of "
+            "answers"
+        )
+    recordings = _Recordings(asked.audio)
+    recordings.add(path)
+    inputs, rate_hz = tuple(recordings.inputs), recordings.rate_hz
+    return Sequences(inputs, asked.audio.names, None, (path.name,), (str(path),), (), rate_hz)
+
+
+class _Recordings:
+    """Features (T_i, M) of recordings of one rate."""
+
+    def __init__(self, audio: Audio) -> None:
+        self.audio, self.rate_hz, self.first = audio, audio.rate_hz, Path()
+        self.inputs: list[NDArray[np.float32]] = []
+
+    def add(self, path: Path) -> None:
+        """DataError for a file that cannot be read or has another rate."""
+        sound = read_wav(path)
+        if self.rate_hz is None:
+            self.rate_hz, self.first = sound.rate_hz, path
+        if sound.rate_hz != self.rate_hz:
+            whose = "that the model hears" if self.audio.rate_hz else f"of {self.first}"
+            raise DataError(
+                f"{path}: recorded at {sound.rate_hz:,} Hz; wanted the {self.rate_hz:,} Hz {whose}, "
+                "convert the recording"
+            )
+        self.inputs.append(log_mel(sound, self.audio))

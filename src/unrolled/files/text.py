@@ -1,0 +1,195 @@
+"""Plain text in files that may be larger than memory: read in pieces, never held as a whole.
+
+Text is UTF-8. Every character of it counts, line ends as they stand in the file; a byte order mark at the
+start of a file is none of it. Several files are one text, in their order. A piece ends behind a line end, or
+behind another space where a line is longer than a piece, so that no word is cut but one longer than a piece.
+"""
+
+import codecs
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import DataError
+from unrolled.files.wording import nearest, shown
+
+PIECE_BYTES = 1 << 20
+
+# First bytes of files that are often taken for plain text: what they are, and what to do.
+_FOREIGN = {
+    b"\x1f\x8b": ("is compressed with gzip", "unpack it first"),
+    b"PK\x03\x04": ("is a zip archive or a document of an office program", "save it as plain text"),
+    b"%PDF": ("is a PDF", "save it as plain text"),
+    b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    """Characters `start` … `end`-1 of the files' text, or of `held` where it came from no file."""
+
+    files: tuple[str, ...]
+    held: str = ""
+    start: int = 0
+    end: int = 0
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return self.files[0] if self.files else "the text"
+
+    def part(self, start: int, end: int) -> "Text":
+        """Its characters `start` … `end`-1."""
+        return replace(self, start=self.start + start, end=self.start + end)
+
+    def pieces(self) -> Iterator[str]:
+        """The text in order. DataError where a file cannot be read, or is not what it was when it was
+        opened."""
+        return _whole(self._cut())
+
+    def lines(self) -> Iterator[str]:
+        """The lines without their ends: \\n, \\r\\n, \\r. The last need not have one."""
+        rest = ""
+        for piece in self.pieces():
+            *whole, rest = (rest + piece).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            yield from whole
+        if rest:
+            yield rest
+
+    def checksum(self) -> str:
+        """Of the characters, whatever the files' names and number."""
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
+        digest = hashlib.sha256()
+        for piece in self._cut():
+            digest.update(piece.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def _cut(self) -> Iterator[str]:
+        """The pieces as they are read, those outside of the part left out."""
+        at = 0
+        for piece in _read(self.files) if self.files else (self.held,):
+            first, last = max(self.start - at, 0), min(self.end - at, len(piece))
+            if first < last:
+                yield piece[first:last]
+            at += len(piece)
+            if at >= self.end:
+                return
+        raise DataError(f"{self.name}: shorter than a moment ago; leave the file alone while it is read")
+
+
+def open_text(source: str | Path | Sequence[str | Path] | Text) -> Text:
+    """The text of a file or of several. A Text is given back as it is.
+
+    Raises DataError, one line with file, line and remedy, for a file that is missing, empty, no UTF-8 or no
+    text.
+    """
+    if isinstance(source, Text):
+        return source
+    names = [source] if isinstance(source, str | Path) else list(source)
+    if not names or not all(isinstance(name, str | Path) for name in names):
+        raise DataError(f"wanted text files by name, or text_of(…), got {shown(source)}")
+    files = tuple(map(str, names))
+    return Text(files, end=sum(len(piece) for piece in _read(files)))
+
+
+def text_of(text: str) -> Text:
+    """Text at hand. DataError where it is empty."""
+    if not text:
+        raise DataError("the text is empty; wanted at least one character")
+    return Text((), text, 0, len(text))
+
+
+def _whole(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in pieces that end behind a space, if there is any in two pieces."""
+    rest = ""
+    for piece in pieces:
+        text = rest + piece
+        end = _last_end(text)
+        if end:
+            yield text[:end]
+        rest = text[end:]
+    if rest:
+        yield rest
+
+
+def _last_end(text: str) -> int:
+    """Where the last whole line ends, else the last word, else 0; all where that is too long to keep."""
+    if end := text.rfind("\n") + 1:
+        return end
+    spaces = (at + 1 for at in range(len(text) - 1, -1, -1) if text[at].isspace() and text[at] != "\r")
+    tail = next(spaces, 0)
+    return tail or (len(text) if len(text) > PIECE_BYTES else 0)
+
+
+def _read(files: Sequence[str]) -> Iterator[str]:
+    for file in files:
+        yield from _decoded(file)
+
+
+def _decoded(name: str) -> Iterator[str]:
+    decoder: Any = codecs.getincrementaldecoder("utf-8-sig")()
+    line, empty = 1, True
+    for number, data in enumerate(_chunks(name)):
+        if number == 0:
+            _refuse_foreign(name, data)
+        try:
+            piece = decoder.decode(data)
+        except UnicodeDecodeError as error:
+            raise _wrong_byte(name, line, error) from None
+        if "\0" in piece:
+            line += piece.count("\n", 0, piece.index("\0"))
+            raise DataError(
+                f"{name}, line {line}: a NUL byte, which text does not hold; is this another kind of file?"
+            )
+        line += piece.count("\n")
+        if piece:
+            empty = False
+            yield piece
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise _wrong_byte(name, line, error) from None
+    if empty:
+        raise DataError(f"{name}: the file is empty; wanted text")
+
+
+def _chunks(name: str) -> Iterator[bytes]:
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            while data := file.read(PIECE_BYTES):
+                yield data
+    except FileNotFoundError:
+        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(
+            f"{path}: there is no such file{nearest(path.name, there)}; name a text file"
+        ) from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder; wanted a text file, name one in it") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
+    except ValueError:
+        raise DataError(f"{name!r}: no name of a file; name a text file") from None
+
+
+def _refuse_foreign(name: str, data: bytes) -> None:
+    for start, (kind, remedy) in _FOREIGN.items():
+        if data.startswith(start):
+            raise DataError(f"{name}: the file {kind}; wanted plain text in UTF-8; {remedy}")
+
+
+def _wrong_byte(name: str, line: int, error: UnicodeDecodeError) -> DataError:
+    """`line` is that of the first byte that the decoder held."""
+    line += error.object.count(b"\n", 0, error.start)
+    wrong = f"byte {error.object[error.start]:#04x} is not UTF-8"
+    return DataError(f"{name}, line {line}: {wrong}; save the file as UTF-8")

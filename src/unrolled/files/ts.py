@@ -1,0 +1,279 @@
+"""Sequences in .ts files, the format of the UCR and UEA archives.
+
+    # a comment
+    @problemName Waves                    @timeStamps false     @missing true     @univariate false
+    @dimensions 2                         @equalLength true     @seriesLength 3   @classLabel true calm storm
+    @data                                 each of these begins a line of its own
+    0.5,?,1:2,2.5,1e1:storm               a case a line: dimensions, then the answer; ? or NaN is missing
+
+A case with D dimensions of T values -> (T, D). With @timeStamps true a value is written (time,value), times
+rise and are the same in all dimensions. @targetLabel true: answers are numbers. What the header says of
+lengths, dimensions, missing values and labels is checked, case by case.
+
+Source   aeon and sktime, "ts file format" 1.0; archives: Dau et al. 2019, arXiv:1810.07758; Bagnall et al.
+         2018, arXiv:1811.00075; Tan et al. 2020, arXiv:2006.10996
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.asked import Asked
+from unrolled.files.opening import clean_text, read_bytes
+from unrolled.files.sequences import Sequences
+from unrolled.files.wording import counted, listed, nearest, shown
+
+_PAIRS = re.compile(r"\s*\(([^(),]*),([^(),]*)\)\s*(?:,(?=\s*\()|$)")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
+
+Values = NDArray[np.float64]
+
+
+@dataclass
+class _Header:
+    """What the lines above @data say; None where they say nothing."""
+
+    problemname: str | None = None
+    timestamps: bool | None = None
+    missing: bool | None = None
+    univariate: bool | None = None
+    equallength: bool | None = None
+    dimensions: int | None = None
+    serieslength: int | None = None
+    classlabel: tuple[str, ...] | None = None  # () for false
+    targetlabel: bool | None = None
+
+    @property
+    def has_answers(self) -> bool:
+        return bool(self.classlabel or self.targetlabel)
+
+
+def read_ts(path: Path, asked: Asked) -> Sequences:
+    """The cases of a file. DataError with the line for whatever is wrong, or is not as the header says."""
+    asked.only("a .ts file")
+    data = clean_text(str(path), read_bytes(path, "a .ts file"), "a .ts file in UTF-8", "a header and cases")
+    lines = data.decode().split("\n")
+    header, begin, notes = _read_header(str(path), lines)
+    if asked.answers and not header.has_answers:
+        raise DataError(f"{path}: its cases have no answer; wanted @classLabel true or @targetLabel true")
+    numbers = [n for n, line in enumerate(lines[begin:], begin + 1) if line.strip() and line[0] != "#"]
+    if not numbers:
+        raise DataError(f"{path}: no case below @data; wanted at least one")
+    inputs: list[Values] = []
+    answers: list[str | None] = []
+    places = tuple(f"{path}, line {number}" for number in numbers)
+    for number, place in zip(numbers, places, strict=True):
+        parts = lines[number - 1].split(":") if header.timestamps is not True else _parts(lines[number - 1])
+        answers.append(_answer(place, parts.pop().strip(), header, asked) if header.has_answers else None)
+        inputs.append(_case(place, parts, header))
+        _check_alike(places[0], inputs[0], place, inputs[-1], header)
+    given = tuple(answer for answer in answers if answer is not None)
+    features = tuple(f"dimension{number}" for number in range(1, inputs[0].shape[1] + 1))
+    names = tuple(str(number) for number in range(1, len(inputs) + 1))
+    complete = given if len(given) == len(inputs) else None
+    return Sequences(tuple(inputs), features, complete, names, places, notes)
+
+
+def _read_header(path: str, lines: list[str]) -> tuple[_Header, int, tuple[str, ...]]:
+    """The header, the index of the line below @data, and notes."""
+    header, notes = _Header(), list[str]()
+    for number, line in enumerate(lines, 1):
+        place = f"{path}, line {number}"
+        if not line.strip() or line[0] == "#":
+            continue
+        written, *words = line.split()
+        if written[0] != "@":
+            raise DataError(
+                f"{place}: wanted a line that begins with @, or @data, above the cases, got {shown(line)}; "
+                "complete the header"
+            )
+        name = written[1:].lower()
+        name = "dimensions" if name == "dimension" else name
+        if name == "data":
+            _check_header(path, header)
+            return header, number, tuple(notes)
+        if name not in _FIELDS:
+            notes.append(f"header: {shown(written)} has no known meaning")
+        elif getattr(header, name) is not None:
+            raise DataError(f"{place}: {written} stands there twice; keep one")
+        else:
+            wanted, parse = _FIELDS[name]
+            value = parse(words)
+            if value is None:
+                raise DataError(
+                    f"{place}: wanted {written} {wanted}, got {shown(' '.join(words))}; correct it"
+                )
+            setattr(header, name, value)
+    raise DataError(f"{path}: no line @data; wanted one between the header and the cases")
+
+
+def _boolean(words: list[str]) -> bool | None:
+    return {"true": True, "false": False}.get(words[0].lower()) if len(words) == 1 else None
+
+
+def _count(words: list[str]) -> int | None:
+    return int(words[0]) if len(words) == 1 and re.fullmatch("[0-9]{1,18}", words[0]) else None
+
+
+def _labels(words: list[str]) -> tuple[str, ...] | None:
+    if _boolean(words) is False:
+        return ()
+    return tuple(words[1:]) if len(words) > 1 and _boolean(words[:1]) else None
+
+
+# What follows a name of the header, and how it is read; None for what cannot be.
+_FIELDS: dict[str, tuple[str, Callable[[list[str]], object]]] = {
+    "problemname": ("and a name", " ".join),
+    "timestamps": ("true or false", _boolean),
+    "missing": ("true or false", _boolean),
+    "univariate": ("true or false", _boolean),
+    "equallength": ("true or false", _boolean),
+    "dimensions": ("and a whole number", _count),
+    "serieslength": ("and a whole number", _count),
+    "classlabel": ("false, or true and the labels", _labels),
+    "targetlabel": ("true or false", _boolean),
+}
+
+
+def _check_header(path: str, header: _Header) -> None:
+    if header.classlabel and header.targetlabel:
+        raise DataError(f"{path}: the header has both @classLabel true and @targetLabel true; keep one")
+    if header.univariate and header.dimensions not in (None, 1):
+        raise DataError(
+            f"{path}: the header says @univariate true and @dimensions {header.dimensions}; correct one"
+        )
+
+
+def _parts(line: str) -> list[str]:
+    """Dimensions and answer of a line with timestamps, which may hold colons themselves."""
+    return re.split(r":(?![^()]*\))", line)
+
+
+def _case(place: str, parts: list[str], header: _Header) -> Values:
+    """(T, D), T and D ≥ 1, as the header says."""
+    wanted = 1 if header.univariate else header.dimensions
+    if len(parts) != (wanted or len(parts)) or not parts:
+        raise DataError(
+            f"{place}: {counted(len(parts), 'dimension')}, where the header says {wanted or 'more'}; "
+            "correct the case or the header"
+        )
+    columns: list[Values] = []
+    shared: Values | None = None
+    for number, part in enumerate(parts, 1):
+        here = f"{place}, dimension {number}"
+        if not part.strip():
+            raise DataError(f"{here}: no values; wanted one at least, complete the case or delete it")
+        times, cells = _timed(here, part) if header.timestamps else (None, part.split(","))
+        values = _values(here, cells)
+        if header.missing is False and np.isnan(values).any():
+            raise DataError(f"{here}: a value is missing, where the header says @missing false; correct one")
+        if columns and len(values) != len(columns[0]):
+            raise DataError(
+                f"{here}: {counted(len(values), 'value')}, where dimension 1 has {len(columns[0])}; wanted "
+                "as many in each dimension, mark missing ones with ?"
+            )
+        if shared is not None and times is not None and (times != shared).any():
+            raise DataError(f"{here}: other times than in dimension 1; wanted the same in all dimensions")
+        shared = times
+        columns.append(values)
+    return np.column_stack(columns)
+
+
+def _timed(here: str, part: str) -> tuple[Values, list[str]]:
+    """Times, which rise, and values of "(time,value),(time,value)"."""
+    pairs, at = [], 0
+    while at < len(part):
+        match = _PAIRS.match(part, at)
+        if match is None:
+            raise DataError(
+                f"{here}: wanted (time,value) pairs as @timeStamps true says, got {shown(part[at:])}; "
+                "correct one"
+            )
+        pairs.append(match.groups())
+        at = match.end()
+    stamps = [stamp.strip() for stamp, _ in pairs]
+    times = _times(stamps)
+    if times is None:
+        raise DataError(
+            f"{here}: wanted times such as 2024-01-31 12:30 or numbers, got {shown(stamps[0])}; correct them"
+        )
+    wrong = np.flatnonzero(np.diff(times) <= 0)
+    if len(wrong):
+        raise DataError(
+            f"{here}: time {shown(stamps[wrong[0] + 1])} does not come after {shown(stamps[wrong[0]])}; "
+            "put the values in order, each time once"
+        )
+    return times, [cell for _, cell in pairs]
+
+
+def _times(stamps: list[str]) -> Values | None:
+    """(T,) numbers, or dates as microseconds; None for what is neither."""
+    if all(_NUMBER.fullmatch(stamp) for stamp in stamps):
+        times = np.array(stamps, np.float64)
+        return times if np.isfinite(times).all() else None
+    if not all(_DATE.fullmatch(stamp) for stamp in stamps):
+        return None
+    try:
+        return np.array(stamps, "datetime64[us]").astype(np.float64)
+    except ValueError:
+        return None
+
+
+def _values(here: str, cells: list[str]) -> Values:
+    """(T,) NaN where a value is missing."""
+    try:
+        values = np.array([float(cell) if cell != "?" else math.nan for cell in cells])
+        if np.isfinite(values).all() and all(map(str.isascii, cells)) and "_" not in "".join(cells):
+            return values
+    except ValueError:
+        pass
+    for number, cell in enumerate(cells, 1):
+        if cell.strip().lower() not in ("?", "nan") and not _finite(cell):
+            raise DataError(
+                f"{here}: value {number} of {len(cells)}: wanted a finite number with a decimal point, or ? "
+                f"where it is missing, got {shown(cell)}; correct it"
+            )
+    return np.array([float(cell) if _finite(cell) else math.nan for cell in cells])
+
+
+def _finite(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell.strip())) and math.isfinite(float(cell))
+
+
+def _answer(place: str, cell: str, header: _Header, asked: Asked) -> str | None:
+    """The answer of a case; None where it is ? and none is required."""
+    if cell == "?" and not asked.answers:
+        return None
+    if header.classlabel and cell not in header.classlabel:
+        raise DataError(
+            f"{place}: label {shown(cell)} is not one of the header's ({listed(header.classlabel)})"
+            f"{nearest(cell, header.classlabel)}; correct one of the two"
+        )
+    if header.targetlabel and not _finite(cell):
+        raise DataError(f"{place}: wanted a number after the last colon, got {shown(cell)}; correct the case")
+    return cell
+
+
+def _check_alike(first_place: str, first: Values, place: str, case: Values, header: _Header) -> None:
+    if case.shape[1] != first.shape[1]:
+        raise DataError(
+            f"{place}: {counted(case.shape[1], 'dimension')}, where {first_place} has {first.shape[1]}; "
+            "wanted as many in all cases, correct the case"
+        )
+    said = header.serieslength if header.equallength is not False else None
+    if said and len(case) != said:
+        raise DataError(
+            f"{place}: {counted(len(case), 'step')}, where the header says @seriesLength {said}; correct one"
+        )
+    if header.equallength and len(case) != len(first):
+        raise DataError(
+            f"{place}: {counted(len(case), 'step')}, where {first_place} has {len(first)}; correct the case, "
+            "or write @equalLength false"
+        )

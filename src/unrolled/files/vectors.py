@@ -1,0 +1,108 @@
+"""Word vectors in the text format of word2vec: a header "N D", then N lines "word v_1 … v_D"."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.wording import counted, nearest, shown
+
+Row = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """`rows[word]` (D,) with D = `size`, finite."""
+
+    size: int
+    rows: dict[str, Row]
+
+
+def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Vectors:
+    """The vectors of those of `wanted` that the file holds, or of all. The file may be larger than memory.
+
+    Raises DataError with the line for a header that is none or lies, bytes that are not UTF-8, a line of
+    another width, a number that is none or not finite, a wanted word that comes twice, and for no file.
+    """
+    path = Path(path)
+    lines = _lines(path)
+    number, size = _header(path, next(lines, b""))
+    rows: dict[str, Row] = {}
+    count = 0
+    for count, line in enumerate(lines, 1):
+        place = f"{path}, line {count + 1}"
+        word, values = _fields(place, line, size)
+        if wanted is None or word in wanted:
+            if word in rows:
+                raise DataError(
+                    f"{place}: the word {shown(word)} comes a second time; delete one of its lines"
+                )
+            rows[word] = _row(place, values)
+    if count != number:
+        raise DataError(
+            f"{path}, line 1: the header promises {counted(number, 'vector')}, the file holds {count:,}; "
+            "fetch the file anew if it is cut short, else correct the header"
+        )
+    return Vectors(size, rows)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Every line without its end."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                yield line.rstrip(b" \r\n")
+    except FileNotFoundError:
+        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(
+            f"{path}: there is no such file{nearest(path.name, there)}; name a file of word vectors"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; name a file of word vectors") from error
+
+
+def _header(path: Path, line: bytes) -> tuple[int, int]:
+    fields = line.split(b" ")
+    if len(fields) != 2 or not all(field.isdigit() and len(field) < 16 for field in fields):
+        raise DataError(
+            f"{path}, line 1: wanted the header of word2vec's text format, the numbers of words and values "
+            f"such as '400000 100', got {shown(line.decode(errors='replace'))}; write it above the vectors, "
+            "or save them as text"
+        )
+    number, size = map(int, fields)
+    if not size:
+        raise DataError(f"{path}, line 1: the header promises vectors of 0 values; wanted 1 or more")
+    return number, size
+
+
+def _fields(place: str, line: bytes, size: int) -> tuple[str, bytes]:
+    """The word of a line, and its values as they stand there."""
+    word, _, values = line.partition(b" ")
+    found = values.count(b" ") + 1 if values else 0
+    if found != size:
+        raise DataError(
+            f"{place}: wanted a word and {counted(size, 'value')} with one space between, got {found:,}; "
+            "correct the line, or the header"
+        )
+    try:
+        return word.decode(), values
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{place}: byte {word[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        ) from None
+
+
+def _row(place: str, values: bytes) -> Row:
+    try:
+        with np.errstate(over="ignore"):
+            row = np.array([float(value) for value in values.split(b" ")]).astype(np.float32)
+    except ValueError as error:
+        raise DataError(f"{place}: wanted numbers, but {shown(str(error), 80)}; correct the line") from None
+    if not np.isfinite(row).all():
+        first = int(np.flatnonzero(~np.isfinite(row))[0])
+        value = values.split(b" ")[first].decode()
+        raise DataError(f"{place}: value {first + 1} is {value}, which is no finite float32; correct it")
+    return row

@@ -1,0 +1,103 @@
+"""Recordings as log-mel features, a frame a step. Of samples s (S,) at rate R, frames of W samples, hop V:
+
+    s_i(n) = s(i V + n) w(n)               w(n) = sin²(π n / W)          n = 0 … W - 1, Hann
+    P_i(k) = |Σ_n s_i(n) exp(-2πi k n / K)|²                             K the power of 2 at or above W
+    x_i(j) = ln(max(Σ_k H_j(k) P_i(k), 1e-10))                           j = 1 … M
+    H_j(k) = max(0, min((f - a)/(c - a), (b - f)/(b - c)))               f = k R / K
+
+a, c, b are points j - 1, j and j + 1 of M + 2 that stand at equal distances on the mel scale
+m(f) = 2595 log₁₀(1 + f / 700) from low_hz to high_hz.
+
+Shapes   s (S,) -> x (T, M) float32, T = 1 + (S - W) // V; a recording shorter than one frame is
+         followed by zeros, what does not fill a last frame is left out
+Source   Davis and Mermelstein 1980, doi:10.1109/TASSP.1980.1163420; the mel scale of O'Shaughnessy 1987
+Differs  no pre-emphasis, no cosine transform
+Rule     a frame's features follow from its own samples in one fixed order: they are the same bits wherever
+         it stands in the recording
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError
+from unrolled.files.riff import Sound
+
+FLOOR = 1e-10
+_AT_ONCE = 1 << 21  # values transformed at once, so that memory does not grow with the recording
+
+
+@dataclass(frozen=True)
+class Audio:
+    """How recordings become features. `rate_hz` None: whatever they have, but all the same; `high_hz` None:
+    half of the rate. ConfigError for what is out of range."""
+
+    frame_ms: float = 25.0
+    hop_ms: float = 10.0
+    mels: int = 40
+    low_hz: float = 0.0
+    high_hz: float | None = None
+    rate_hz: int | None = None
+
+    def __post_init__(self) -> None:
+        ranges = {"frame_ms": (1, 1000), "hop_ms": (0.1, 1000), "mels": (1, 512), "low_hz": (0, 384_000)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"option '{name}': wanted {low} to {high}, got {value}")
+        if self.high_hz is not None and not self.high_hz > self.low_hz:
+            raise ConfigError(
+                f"option 'high_hz': wanted more than low_hz ({self.low_hz:g}), got {self.high_hz}"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(M,) "mel1" …, the lowest first."""
+        return tuple(f"mel{number}" for number in range(1, self.mels + 1))
+
+
+def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
+    """x (T, M)."""
+    rate, s = sound.rate_hz, sound.samples
+    W, V = (max(1, round(rate * ms / 1000)) for ms in (audio.frame_ms, audio.hop_ms))
+    K = 1 << (W - 1).bit_length()
+    filters = _filters(rate, K, audio)
+    s = np.concatenate([s, np.zeros(max(0, W - len(s)))])
+    window = np.sin(np.pi * np.arange(W) / W) ** 2
+    frames = np.lib.stride_tricks.sliding_window_view(s, W)[::V]
+    x = np.empty((len(frames), audio.mels), np.float32)
+    count = max(1, _AT_ONCE // K)
+    for first in range(0, len(frames), count):
+        spectrum = np.fft.rfft(frames[first : first + count] * window, K)
+        power = (spectrum.real**2 + spectrum.imag**2).T
+        for j, weights in enumerate(filters):
+            energy = np.zeros(power.shape[1])
+            for k, weight in weights:
+                energy += weight * power[k]
+            x[first : first + count, j] = np.log(np.maximum(energy, FLOOR))
+    return x
+
+
+@cache
+def _filters(rate: int, K: int, audio: Audio) -> tuple[tuple[tuple[int, float], ...], ...]:
+    """The (k, H_j(k) > 0) of each filter j. ConfigError where one holds no frequency of the transform."""
+    high = rate / 2 if audio.high_hz is None else audio.high_hz
+    if not audio.low_hz < high <= rate / 2:
+        raise ConfigError(
+            f"options 'low_hz' and 'high_hz': wanted a band below {rate / 2:g} Hz, half of the rate, got "
+            f"{audio.low_hz:g} to {high:g} Hz"
+        )
+    ends = 2595 * np.log10(1 + np.array([audio.low_hz, high]) / 700)
+    points = 700 * (10 ** (np.linspace(ends[0], ends[1], audio.mels + 2) / 2595) - 1)
+    a, c, b = (points[n : n + audio.mels, None] for n in range(3))
+    f = np.arange(K // 2 + 1) * (rate / K)
+    H = np.maximum(0, np.minimum((f - a) / (c - a), (b - f) / (b - c)))
+    empty = np.flatnonzero(~(H > 0).any(1))
+    if len(empty):
+        raise ConfigError(
+            f"option 'mels': {audio.mels} bands are too narrow for frames of {audio.frame_ms:g} ms at "
+            f"{rate:,} Hz (band {empty[0] + 1} holds no frequency); wanted fewer mels, or longer frames"
+        )
+    return tuple(tuple((int(k), float(row[k])) for k in np.flatnonzero(row > 0)) for row in H)

@@ -1,0 +1,403 @@
+"""Language models: the distribution of the next symbol of a text, from all symbols before it. Per step t:
+
+    e_t     = dropout(E[w_t])                    row w_t of the embedding
+    h_t     = layer(e_t, h_{t-1})                tasks/model.py
+    log p_t = log softmax(W dropout(h_t) + b)    of w_{t+1}; tied: W = E R, R there only if sizes differ
+    loss    = - mean log p_t[w_{t+1}]
+
+It reads plain text in UTF-8, larger than memory if need be. Symbols are characters, words or byte pairs, and
+those that the training part did not hold are the one symbol <unk>, which is predicted and counted like any
+other. The training part comes first in the text, then the validation part, the test part last.
+
+    perplexity            exp of the mean of - log p_t over all tokens of a part but its first, which is given
+    bits_per_character    the same sum in bits, for each character of the text, whatever the tokens are
+
+Shapes   w (B, T) int64 -> log p (B, T, V), state
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from unrolled.batching.splits import chronological
+from unrolled.batching.streams import Batch, Streams, Tokens, encoded
+from unrolled.batching.vocabulary import Vocabulary
+from unrolled.errors import ConfigError, DataError, UnrolledError
+from unrolled.files.text import Text, open_text
+from unrolled.files.vectors import Vectors, read_vectors
+from unrolled.inspecting import plots
+from unrolled.nn import Linear, SequenceModule
+from unrolled.nn.functional import linear
+from unrolled.tasks.config import Section
+from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.model import ModelConfig, build
+from unrolled.tasks.next_symbol import continued, loss, mean_loss, nats, nats_of_rows
+from unrolled.tasks.ngrams import KneserNey
+from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
+from unrolled.tasks.sampling import Sampling
+from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding
+from unrolled.training.config import TrainingConfig
+from unrolled.training.loop import Step
+from unrolled.training.state import State
+
+# Symbols that are left out where the options do not say: those seen less often, and beyond so many.
+LEAST = {"characters": 1, "words": 2, "bpe": 1}
+MOST = {"characters": None, "words": 20_000, "bpe": 4096}
+ORDERS = (1, 2, 3, 4, 5)
+# The n-grams count the end of a longer training part alone: their memory grows with it.
+BASELINE_TOKENS = 20_000_000
+VALIDATION_ROWS = 32
+# Lines, and tokens for the n-grams, that are held at once.
+LINES_AT_ONCE, PART_TOKENS = 4096, 1 << 20
+MOST_NATS = 700  # whose exponential is still a number
+
+COLUMNS = {
+    "line": pl.Int64,
+    "tokens": pl.Int64,
+    "characters": pl.Int64,
+    "unknown": pl.Int64,
+    "nats": pl.Float64,
+    "perplexity": pl.Float64,
+}
+
+
+class DataConfig(PartsConfig):
+    """Which text is read, and what its symbols are."""
+
+    tokens: Literal["characters", "words", "bpe"] = Field(
+        default="characters", description="symbols of the text; bpe: pieces of words, found by byte pairs"
+    )
+    least_count: int | None = Field(
+        default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"
+    )
+    most_symbols: int | None = Field(
+        default=None, ge=1, description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)"
+    )
+    validation: float = Field(
+        default=0.1,
+        gt=0,
+        description="part before the test part that early stopping watches: a share, or characters from 1",
+    )
+    test: float = Field(
+        default=0.1,
+        ge=0,
+        description="part at the end that the model is judged on: a share, or characters from 1",
+    )
+
+
+class LanguageModelConfig(ModelConfig):
+    """The recurrent layers, and what stands before and after them."""
+
+    hidden: int = Field(default=256, ge=1, le=2**16, description="hidden units of a layer")
+    embedding_size: int = Field(
+        default=128, ge=1, le=2**16, description="numbers that a symbol becomes for the network"
+    )
+    vectors: str | None = Field(
+        default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
+    )
+    tie: bool = Field(default=False, description="predict symbols by the rows of the embedding")
+    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
+    output_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout after the recurrent layers")
+
+
+class SamplingConfig(Section):
+    """How the text is cut into batches."""
+
+    sampling: Literal["consecutive", "random"] = Field(
+        default="consecutive",
+        description="rows that walk through the text and carry their state, or windows drawn at random",
+    )
+    window: int = Field(default=128, ge=1, description="tokens that backpropagation goes back")
+
+
+class LanguageTraining(TrainingConfig):
+    """How a model is trained."""
+
+    patience: int = Field(
+        default=3, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
+    )
+    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+
+
+class LanguageConfig(Section):
+    """All options of `language`."""
+
+    data: DataConfig = DataConfig()
+    model: LanguageModelConfig = LanguageModelConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    training: LanguageTraining = LanguageTraining()
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.model.bidirectional:
+            raise ValueError(
+                "language takes no bidirectional layers: they would see the symbols to predict; leave it out"
+            )
+        if self.model.vectors is not None and self.data.tokens != "words":
+            raise ValueError(
+                f"vectors are of words, tokens are '{self.data.tokens}'; set tokens words, or leave vectors "
+                "out"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Text to tokens and back. `vectors` are for a new network alone, and are not kept."""
+
+    kind: str
+    tokenizer: Tokenizer
+    vectors: Vectors | None = None
+
+    @classmethod
+    def fit(cls, config: LanguageConfig, text: Text) -> "Codec":
+        """On the training part."""
+        data, file = config.data, config.model.vectors
+        kind = data.tokens
+        least = LEAST[kind] if data.least_count is None else data.least_count
+        most = MOST[kind] if data.most_symbols is None else data.most_symbols
+        tokenizer: Any = TOKENIZERS[kind].fit(text.pieces(), least, most)
+        vectors = None if file is None else read_vectors(file, set(tokenizer.vocabulary.symbols))
+        return cls(kind, tokenizer, vectors)
+
+    @property
+    def unknown(self) -> int | None:
+        """The number of <unk>; byte pairs have none."""
+        return 0 if hasattr(self.tokenizer, "vocabulary") else None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols; of byte pairs their numbers stand for them."""
+        numbers = Vocabulary(tuple(map(str, range(self.tokenizer.size))))
+        return getattr(self.tokenizer, "vocabulary", numbers)
+
+    def encode(self, text: Text, part: str) -> Tokens:
+        """(N,) in a file mapped into memory. DataError for fewer than two tokens."""
+        tokens = encoded(text.pieces(), self.tokenizer.encode)
+        if len(tokens) < 2:
+            raise DataError(
+                f"{text.name}: {part} of {len(text)} characters has {len(tokens)} tokens; wanted 2 or more"
+            )
+        return tokens
+
+    def begin(self) -> int:
+        """What stands before the first token of a text of its own: a line end, or what is most like it."""
+        newline = self.tokenizer.encode("\n")
+        return int(newline[0]) if len(newline) else 0
+
+    def about(self) -> dict[str, Any]:
+        return {"tokens": self.kind, "tokenizer": self.tokenizer.about()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "Codec":
+        kind = about["tokens"]
+        return cls(kind, TOKENIZERS[kind].restore(about["tokenizer"]))
+
+
+class Network(nn.Module):
+    """`layer` e (B, T, E) -> h (B, T, layer.output_size), state; `table` is the embedding E (V, E)."""
+
+    def __init__(
+        self, table: nn.Embedding, layer: SequenceModule, tie: bool, before: float, after: float
+    ) -> None:
+        super().__init__()
+        self.embedding, self.layer, self.before, self.after = table, layer, before, after
+        V, E = table.weight.shape
+        H = layer.output_size
+        self.projection = Linear(H, E, bias=False) if tie and H != E else None
+        self.head = None if tie else Linear(H, V)
+        self.bias = nn.Parameter(torch.zeros(V)) if tie else None
+
+    def forward(self, w: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+        """w (B, T), lengths (B,) -> logits (B, T, V), and the state to go on from."""
+        e = dropout(self.embedding(w), self.before, self.training)
+        h, state = self.layer(e, state, lengths=lengths)
+        h = dropout(h, self.after, self.training)
+        if self.head is not None:
+            return self.head(h), state
+        h = h if self.projection is None else self.projection(h)
+        return linear(h, self.embedding.weight, self.bias), state
+
+
+class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
+    """A language model of a text. Options are the fields of LanguageConfig, each by its own name:
+
+    model = LanguageModel(hidden=512, minutes=15).fit("shakespeare.txt", out="run")
+    print(model.generate(300, "ROMEO:\\n", temperature=0.8)); model.predict("sonnets.txt")
+    """
+
+    task = "language"
+    config_class = LanguageConfig
+
+    def predict(self, data: Source = None) -> pl.DataFrame:
+        """How likely each line is, alone: what follows a line end and the state that a text begins with.
+
+        A row for each line, empty ones too: "line" from 1, "tokens", "characters", "unknown" (tokens that are
+        <unk>), "nats" (- log of the line's probability), "perplexity" of a token (null where there is none).
+        Without data, the lines of the test part.
+        """
+        network, codec = self.network, self.codec
+        text = self._test_part() if data is None else self._read_source(self.config, data)
+        return pl.DataFrame(list(_lines(network, codec, text)), COLUMNS)
+
+    def generate(
+        self,
+        length: int,
+        prime: str = "",
+        *,
+        sample: bool = True,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+    ) -> str:
+        """`prime` and the text that the model goes on with, `length` tokens, never <unk>.
+
+        Each is drawn as tasks/sampling.py says, or is the likeliest where not `sample`. ConfigError for what
+        cannot be drawn from.
+        """
+        if length < 1:
+            raise ConfigError(f"length: wanted 1 or more, got {length}")
+        network, codec = self.network, self.codec
+        how = Sampling(sample, temperature, top_k, top_p)
+        if codec.tokenizer.size - (codec.unknown is not None) < 1:
+            raise ConfigError("this model knows no symbol but <unk>; train it on more text")
+        primed = [int(number) for number in codec.tokenizer.encode(prime)]
+        numbers = continued(
+            network, primed or [codec.begin()], length, how, np.random.default_rng(seed), codec.unknown
+        )
+        decode = codec.tokenizer.decode
+        return prime + decode([*primed, *numbers])[len(decode(primed)) :]
+
+    def _read_source(self, config: LanguageConfig, source: Source) -> Text:
+        return open_text(source)
+
+    def _split(self, data: Text, validation: float, test: float, seed: int) -> tuple[Text, Text, Text]:
+        train, end = chronological(len(data), validation, test)
+        return data.part(0, train), data.part(train, end), data.part(end, len(data))
+
+    def _prepare(self, config: LanguageConfig, data: Parts[Text]) -> Prepared[LanguageConfig, Codec]:
+        settled = config.model_copy(update={"training": config.training.settled()})
+        codec = Codec.fit(config, data.train)
+        tokens = codec.encode(data.train, "the training part")
+        watched = codec.encode(data.validation, "the validation part")
+        training, cut = config.training, config.sampling
+        batches = Streams(tokens, cut.window, training.batch_size, cut.sampling, training.seed)
+        note = (
+            f"{len(data.train):,} characters to train on, {len(tokens):,} tokens of "
+            f"{codec.tokenizer.size:,} symbols; {len(data.validation):,} characters to validate"
+        )
+        validation = Streams(watched, cut.window, VALIDATION_ROWS)
+        return Prepared(settled, codec, batches, lambda network: mean_loss(network, validation), (note,))
+
+    @classmethod
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Codec:
+        return Codec.restore(about, arrays)
+
+    @classmethod
+    def _network(cls, config: LanguageConfig, codec: Codec) -> Network:
+        o = config.model
+        table = embedding(codec.vocabulary, o.embedding_size, codec.vectors)
+        return Network(table, build(o, o.embedding_size), o.tie, o.input_dropout, o.output_dropout)
+
+    def _step(self, network: Network, prepared: Prepared[LanguageConfig, Codec]) -> Step[Batch]:
+        carries = prepared.config.sampling.sampling == "consecutive"
+
+        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            value, state = loss(network, batch, state)
+            return value, state if carries else None
+
+        return step
+
+    def _judge(self, data: Text, about: dict[str, Any]) -> Evaluation:
+        network, codec = self.network, self.codec
+        tokens = codec.encode(data, "the part to judge on")
+        symbols, scored = codec.tokenizer.size, len(tokens) - 1
+        characters = len(data) * scored / len(tokens)
+        parameters = sum(p.numel() for p in network.parameters())
+        own = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
+        rows = [_row(MODEL, own, scored, characters, parameters)]
+        about = about | {"tokens": scored, "characters": len(data)}
+        if codec.unknown is not None:
+            about["unknown"] = int(np.count_nonzero(tokens == codec.unknown))
+        try:
+            known = codec.encode(self._training_parts().train, "the training part")
+            rows += _baselines(known, tokens, symbols, characters)
+        except UnrolledError as error:
+            return Evaluation(rows, [f"there are no n-grams to compare with: {error}"], about)
+        return Evaluation(rows, [verdict(rows, "perplexity", higher_is_better=False)], about)
+
+    def _loss_name(self) -> str:
+        return "nats of a token"
+
+    def _draw(self, folder: Path) -> None:
+        values = {row["model"]: row["perplexity"] for row in self.evaluation.rows}
+        plots.save(
+            plots.compared(values, "Perplexity on the test part: lower is better"), folder, "perplexity"
+        )
+
+    def _test_part(self) -> Text:
+        test = self._training_parts().test
+        if test is None:
+            raise ConfigError("no part of the training data was kept to judge on; give other data")
+        return test
+
+
+def _lines(network: Network, codec: Codec, text: Text) -> Iterator[dict[str, Any]]:
+    lines = enumerate(text.lines(), 1)
+    while pool := list(islice(lines, LINES_AT_ONCE)):
+        tokens = [codec.tokenizer.encode(line) for _, line in pool]
+        sums = nats_of_rows(network, tokens, codec.begin(), codec.tokenizer.size)
+        for (number, line), row, total in zip(pool, tokens, sums, strict=True):
+            yield {
+                "line": number,
+                "tokens": len(row),
+                "characters": len(line),
+                "unknown": 0 if codec.unknown is None else int(np.count_nonzero(row == codec.unknown)),
+                "nats": total,
+                "perplexity": _perplexity(total / len(row)) if len(row) else None,
+            }
+
+
+def _baselines(tokens: Tokens, judged: Tokens, symbols: int, characters: float) -> Iterator[Row]:
+    """Interpolated Kneser–Ney n-grams of the same tokens, each given those before it as the network is."""
+    counted = tokens[-BASELINE_TOKENS:].astype(np.int64)
+    for order in ORDERS:
+        model = KneserNey.fit(counted, order, symbols)
+        total = 0.0
+        for first in range(1, len(judged), PART_TOKENS):
+            before = judged[max(0, first - order + 1) : first].astype(np.int64)
+            part = judged[first : first + PART_TOKENS].astype(np.int64)
+            total += math.fsum(model.nats(part, before))
+        yield _row(f"Kneser–Ney, order {order}", total, len(judged) - 1, characters, model.counts)
+
+
+def _row(name: str, total: float, tokens: int, characters: float, stored: int) -> Row:
+    """Of `total` nats. `stored`: parameters of a network, counts of an n-gram."""
+    return {
+        "model": name,
+        "perplexity": _perplexity(total / tokens),
+        "nats": total / tokens,
+        "bits": total / tokens / math.log(2),
+        "bits_per_character": total / characters / math.log(2),
+        "stored": stored,
+    }
+
+
+def _perplexity(nats: float) -> float:
+    return math.exp(nats) if nats < MOST_NATS else math.inf

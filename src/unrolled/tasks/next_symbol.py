@@ -1,0 +1,113 @@
+"""What a network that predicts the next symbol says of tokens: network(w (B, T), state, lengths) -> logits
+(B, T, V), state.
+
+    nats_t = - log softmax(logits_{t-1})[w_t]
+
+A text goes through in pieces, the state carried: no bit depends on how long they are, nor on the rows beside.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unrolled.batching.buckets import by_length
+from unrolled.batching.streams import Batch, Streams, Tokens
+from unrolled.nn.functional import cross_entropy, log_softmax
+from unrolled.tasks.sampling import Sampling
+
+Array = NDArray[np.float64]
+
+# Steps at once, and numbers of logits at once: what bounds the memory.
+STEPS, LOGITS = 1024, 1 << 23
+LINES = 64
+
+
+def loss(network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+    """() the mean nats of a batch, and the state to carry on."""
+    logits, state = network(batch.x, state if batch.goes_on else None)
+    return cross_entropy(logits.flatten(0, 1), batch.y.flatten()), state
+
+
+def mean_loss(network: nn.Module, streams: Streams) -> float:
+    """The mean nats over all rows of a text that is read side by side, without gradients."""
+    total, count, state = 0.0, 0, None
+    with torch.no_grad():
+        for batch in streams.batches(1):
+            value, state = loss(network, batch, state)
+            total, count = total + value.item() * batch.y.numel(), count + batch.y.numel()
+    return total / count
+
+
+def nats(network: nn.Module, tokens: Tokens, symbols: int) -> Iterator[Array]:
+    """The nats of w_1 … w_{N-1}, in pieces; w_0 is given."""
+    state: Any = None
+    for first in range(0, len(tokens) - 1, _steps(symbols, 1)):
+        part = torch.from_numpy(tokens[first : first + _steps(symbols, 1) + 1].astype(np.int64))[None]
+        found, state = _nats(network, part[:, :-1], part[:, 1:], state, None)
+        yield found[0]
+
+
+def nats_of_rows(
+    network: nn.Module, rows: Sequence[NDArray[np.int64]], begin: int, symbols: int
+) -> list[float]:
+    """The sum of nats of each row of tokens by itself, 0 where it has none; `begin` stands before it."""
+    sums = [0.0] * len(rows)
+    for indices in by_length([len(row) for row in rows], LINES):
+        lengths = torch.tensor([len(rows[i]) for i in indices])
+        T = int(lengths.max())
+        y = np.zeros((len(indices), T), np.int64)
+        for r, i in enumerate(indices):
+            y[r, : len(rows[i])] = rows[i]
+        w = np.concatenate([np.full((len(indices), 1), begin), y[:, :-1]], axis=1)[:, :T]
+        parts, state, steps = [np.zeros((len(indices), 0))], None, _steps(symbols, len(indices))
+        for first in range(0, T, steps):
+            part, targets = (torch.from_numpy(one[:, first : first + steps]) for one in (w, y))
+            left = (lengths - first).clamp(0, part.shape[1])
+            found, state = _nats(network, part, targets, state, left)
+            parts.append(found)
+        each = np.concatenate(parts, axis=1)
+        for r, i in enumerate(indices):
+            sums[i] = math.fsum(each[r, : len(rows[i])])
+    return sums
+
+
+def continued(
+    network: nn.Module,
+    primed: Sequence[int],
+    length: int,
+    how: Sampling,
+    generator: np.random.Generator,
+    never: int | None,
+) -> list[int]:
+    """`length` tokens after `primed`, one or more; the token `never` is not drawn."""
+    state: Any = None
+    w, drawn = torch.tensor([list(primed)]), list[int]()
+    with torch.no_grad():
+        for first in range(0, w.shape[1] - 1, STEPS):
+            _, state = network(w[:, first : min(first + STEPS, w.shape[1] - 1)], state)
+        w = w[:, -1:]
+        for _ in range(length):
+            logits, state = network(w, state)
+            log_p = log_softmax(logits)[0, 0].double().numpy()
+            if never is not None:
+                log_p[never] = -np.inf
+            drawn.append(how.draw(log_p, generator))
+            w = torch.tensor([[drawn[-1]]])
+    return drawn
+
+
+def _steps(symbols: int, rows: int) -> int:
+    return max(1, min(STEPS, LOGITS // (symbols * rows)))
+
+
+def _nats(network: nn.Module, w: Tensor, y: Tensor, state: Any, lengths: Tensor | None) -> tuple[Array, Any]:
+    """w and y (B, T) -> (B, T) in float64, and the state to go on from."""
+    with torch.no_grad():
+        logits, state = network(w, state, lengths)
+        log_p = log_softmax(logits).gather(-1, y[..., None])[..., 0]
+    return -log_p.double().numpy(), state

@@ -1,0 +1,205 @@
+"""How text becomes numbers for every task that reads it: tokenizers, and the embedding of their symbols.
+
+    characters   one code point, one symbol
+    words        a run of letters, digits, marks and _ is one symbol, so is any other that is no space
+    bpe          byte pair encoding over the bytes of the text: no text is unknown to it
+
+A tokenizer is fitted on the training part. Number 0 stands for characters and words that it did not know.
+
+Source   Sennrich et al. 2016, arXiv:1508.07909, on bytes as in GPT-2; the library is tokenizers
+"""
+
+import json
+import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.batching.vocabulary import Vocabulary
+from unrolled.errors import ConfigError, RunError
+from unrolled.files.vectors import Vectors
+from unrolled.nn import Embedding
+
+BYTES = 256
+BPE_SYMBOLS = 4096
+JOINERS = "\u200c\u200d"  # without a width, inside words of Persian and of Indian languages
+
+
+def embedding(vocabulary: Vocabulary, size: int, vectors: Vectors | None = None) -> Embedding:
+    """number (…) -> row (…, size). Rows of words in `vectors` are theirs, all others drawn from
+    N(0, 1 / size). ConfigError where the vectors have another size."""
+    if vectors is not None and vectors.size != size:
+        raise ConfigError(
+            f"embedding_size is {size}, the vectors have {vectors.size} numbers; set embedding_size "
+            f"{vectors.size}, or give other vectors"
+        )
+    table = Embedding(len(vocabulary), size)
+    with torch.no_grad():
+        table.weight.mul_(size**-0.5)
+        for number, symbol in enumerate(vocabulary.symbols):
+            if vectors is not None and symbol in vectors.rows:
+                table.weight[number] = torch.from_numpy(vectors.rows[symbol])
+    return table
+
+
+class Tokenizer(Protocol):
+    """Text to numbers and back."""
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+        """Of symbols seen `least_count` times or more the most frequent, at most `most_symbols`."""
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any]) -> Self:
+        """The tokenizer that `about` described. LookupError, TypeError or RunError for what is none."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are: each is in [0, size)."""
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        """(N,) the numbers of the symbols of `text`."""
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """The text of numbers."""
+
+    def about(self) -> dict[str, Any]:
+        """All of it in plain values."""
+
+
+class _Known:
+    """What tokenizers with a vocabulary share; `split` and the joint of their symbols differ."""
+
+    joint = ""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        """The symbols of `text`, one after another."""
+        return text
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(cls.split(text))
+        return cls(Vocabulary.fit(counts, least_count, most_symbols))
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any]) -> Self:
+        return cls(Vocabulary.restore(about["symbols"]))
+
+    @property
+    def size(self) -> int:
+        return len(self.vocabulary)
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        return self.vocabulary.encode(self.split(text))
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        return self.joint.join(self.vocabulary.decode(numbers))
+
+    def about(self) -> dict[str, Any]:
+        return {"symbols": list(self.vocabulary.symbols)}
+
+
+class Characters(_Known):
+    """Every code point is a symbol."""
+
+
+class Words(_Known):
+    """Words, and single other symbols; spaces are left out, and decode writes one between any two."""
+
+    joint = " "
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        return (match.group() for match in _words().finditer(text))
+
+
+class BPE:
+    """Byte pairs merged in the order of their frequency. `most_symbols` counts the 256 bytes too."""
+
+    def __init__(self, library: Any) -> None:
+        self.library = library
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+        most = BPE_SYMBOLS if most_symbols is None else most_symbols
+        if most < BYTES:
+            raise ConfigError(f"bpe: wanted most_symbols of {BYTES} or more, one for each byte, got {most}")
+        tokenizers = _tokenizers()
+        bytes_ = tokenizers.pre_tokenizers.ByteLevel
+        made = tokenizers.Tokenizer(tokenizers.models.BPE())
+        made.pre_tokenizer, made.decoder = bytes_(add_prefix_space=False), tokenizers.decoders.ByteLevel()
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=most,
+            min_frequency=least_count,
+            initial_alphabet=sorted(bytes_.alphabet()),
+            show_progress=False,
+        )
+        made.train_from_iterator((_without_surrogates(text) for text in texts), trainer)
+        return cls(made)
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any]) -> Self:
+        saved, library = json.dumps(about["bpe"]), _tokenizers().Tokenizer
+        try:
+            return cls(library.from_str(saved))
+        except Exception as error:  # the library raises no narrower class
+            raise RunError(f"bpe: the saved tokenizer cannot be read ({error}); train anew") from error
+
+    @property
+    def size(self) -> int:
+        return int(self.library.get_vocab_size())
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        return np.array(self.library.encode(_without_surrogates(text)).ids, np.int64)
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        return str(self.library.decode([int(number) for number in numbers]))
+
+    def about(self) -> dict[str, Any]:
+        return {"bpe": json.loads(self.library.to_str())}
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {"characters": Characters, "words": Words, "bpe": BPE}
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """A letter, digit or _ and what follows of these and of marks; `\\w` alone would cut a word of Hindi at
+    its vowel signs."""
+    marks = "".join(
+        chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M"
+    )
+    return re.compile(rf"\w[\w{marks}{JOINERS}]*|[^\w\s]")
+
+
+def _without_surrogates(text: str) -> str:
+    """Lone surrogates are no Unicode text: each becomes U+FFFD, the sign for what cannot be shown."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _tokenizers() -> Any:
+    try:
+        import tokenizers
+        import tokenizers.decoders
+        import tokenizers.models
+        import tokenizers.pre_tokenizers
+        import tokenizers.trainers
+    except ImportError:
+        raise ConfigError(
+            "bpe wants the library tokenizers, which is not installed; pip install 'unrolled[text]', or take "
+            "characters or words"
+        ) from None
+    return tokenizers
