@@ -4,19 +4,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Forecaster", "LanguageModel", "__version__", "accelerate", "load", "nn"]
+__all__ = [
+    "Classifier",
+    "Forecaster",
+    "LanguageModel",
+    "Regressor",
+    "__version__",
+    "accelerate",
+    "load",
+    "nn",
+]
 
 if TYPE_CHECKING:
     from unrolled import nn
     from unrolled.nn.accelerate import accelerate
     from unrolled.tasks import load
+    from unrolled.tasks.classify import Classifier
     from unrolled.tasks.forecast.estimator import Forecaster
     from unrolled.tasks.language import LanguageModel
+    from unrolled.tasks.regress import Regressor
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
 HOMES = {
+    "Classifier": "unrolled.tasks.classify",
     "Forecaster": "unrolled.tasks.forecast.estimator",
     "LanguageModel": "unrolled.tasks.language",
+    "Regressor": "unrolled.tasks.regress",
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",
     "nn": "unrolled.nn",

@@ -2,6 +2,7 @@
 of sequences that do not follow one another, by lot."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -51,3 +52,38 @@ def by_sequence(
     ends = [0, test_count, test_count + validation_count, count]
     tests, validations, trains = (np.sort(order[first:end]) for first, end in pairwise(ends))
     return trains, validations, tests
+
+
+def by_class(
+    labels: Sequence[str], validation: float, test: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """`by_sequence`, but each class has about the same share of every part, and at least one sequence of it
+    trains: a class with a single one is in no other part."""
+    count = len(labels)
+    test_count, validation_count = _steps("test", test, count), _steps("validation", validation, count)
+    free = _behind_the_first(labels, np.random.default_rng(seed).permutation(count))
+    if (held := validation_count + test_count) > len(free):
+        raise DataError(
+            f"validation ({validation_count} sequences) and test ({test_count}) leave too few to train on: "
+            f"{count - len(free)} of the {count} are needed, one of every class; lower them, or give more "
+            "sequences"
+        )
+    # Every k-th of the sequences sorted by class, and of these again every k-th.
+    chosen = free[_spread(held, len(free))]
+    at = _spread(test_count, held)
+    tests, validations = chosen[at], np.delete(chosen, at)
+    trains = np.setdiff1d(np.arange(count), chosen)
+    return trains, np.sort(validations), np.sort(tests)
+
+
+def _behind_the_first(labels: Sequence[str], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The indices of `order` sorted by class, without the first of each."""
+    members: dict[str, list[int]] = {}
+    for index in order:
+        members.setdefault(labels[index], []).append(int(index))
+    return np.array([index for label in sorted(members) for index in members[label][1:]], np.int64)
+
+
+def _spread(count: int, among: int) -> NDArray[np.int64]:
+    """`count` of the numbers 0 … among - 1, evenly."""
+    return (np.arange(count) * 2 + 1) * among // max(1, 2 * count)

@@ -41,26 +41,26 @@ def read_long(table: Table, asked: Asked) -> Sequences:
     if asked.id is None:
         notes.append(f"id: column {shown(id)}")
     names = written(table, id, "the name of a sequence")
-    time, found = _find_time(table, asked, id)
+    time, found = find_time_column(table, asked, id)
     notes += found
     taken = [column for column in (id, time, *asked.features) if column is not None]
     target, found = find_target(table, asked, taken)
     notes += found
-    features, found = _find_features(table, asked, [*taken, *([target] if target else [])])
+    features, found = find_features(table, asked, [*taken, *([target] if target else [])])
     notes += found
     values = np.column_stack([table.numbers(column) for column in features])
 
-    order, starts = _grouped(names)
+    order, starts = grouped(names)
     answers = None if target is None else _answers(table, target, asked.answers, order, starts)
     if time is not None:
-        order = _sorted(table, time, order, starts)
+        order = in_time(table, time, order, starts)
     inputs = tuple(np.split(values[order], starts[1:]))
     first = np.minimum.reduceat(order, starts)
     places = tuple(f"{table.name}, {table.row(row)}" for row in first.tolist())
     return Sequences(inputs, features, answers, tuple(names.gather(first)), places, tuple(notes))
 
 
-def _find_time(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
+def find_time_column(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
     if asked.time is not None:
         table.require(asked.time)
         return asked.time, []
@@ -70,7 +70,7 @@ def _find_time(table: Table, asked: Asked, id: str) -> tuple[str | None, list[st
     return time, [f"time: column {shown(time)}" if time else "time: none, rows are in the order of the file"]
 
 
-def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
     """Those named, else all columns of numbers that have no other part."""
     if asked.features:
         return asked.features, []
@@ -86,7 +86,7 @@ def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[
     return tuple(features), [f"features: {listed(features)}", *left_out]
 
 
-def _grouped(names: pl.Series) -> tuple[Positions, Positions]:
+def grouped(names: pl.Series) -> tuple[Positions, Positions]:
     """Rows of the first sequence, then of the second …, each in the order of the table, and where each
     sequence starts among them."""
     rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
@@ -100,7 +100,7 @@ def _numbers_of(starts: Positions, rows: int) -> Positions:
     return np.repeat(np.arange(len(starts)), np.diff(np.append(starts, rows)))
 
 
-def _sorted(table: Table, time: str, order: Positions, starts: Positions) -> Positions:
+def in_time(table: Table, time: str, order: Positions, starts: Positions) -> Positions:
     """The rows of each sequence by time, each time once."""
     times, sequence = _times(table, time)[order], _numbers_of(starts, len(order))
     by_time = np.lexsort((times, sequence))

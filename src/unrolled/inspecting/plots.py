@@ -99,7 +99,9 @@ class Errors:
     by_step: Mapping[str, Array]
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """`draw` in the style of all plots, whatever settings matplotlib finds."""
+
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with _style():
@@ -125,7 +127,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     return paths
 
 
-@_styled
+@styled
 def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, measure: str) -> Figure:
     """Loss (E,) of each of E epochs on the training and the validation part."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -151,7 +153,7 @@ def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, meas
     return figure
 
 
-@_styled
+@styled
 def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     """Global norm (N,) of the gradient at N steps, before clipping at `clip` (0: never)."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -166,7 +168,7 @@ def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) -> Figure:
     """A panel for each stretch. `bands` names the shades, the widest first."""
     figure = Figure(figsize=(9, 1.2 + 3 * len(stretches)), layout="constrained")
@@ -191,7 +193,7 @@ def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) ->
     return figure
 
 
-@_styled
+@styled
 def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
     """A row for each target: errors over time, their histogram, and how they grow with the steps `ahead`."""
     figure = Figure(figsize=(11, 0.6 + 3 * len(targets)), layout="constrained")
@@ -283,7 +285,7 @@ def _date_axis(axes: Axes, times: Array, most: int = 9) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
 
 
-@_styled
+@styled
 def compared(values: Mapping[str, float], title: str) -> Figure:
     """A bar for each value under its name, the model's first."""
     figure = Figure(figsize=(8, 0.9 + 0.4 * len(values)), layout="constrained")

@@ -34,6 +34,18 @@ TASKS: dict[str, Task] = {
         "Model a text: which character, word or piece of a word comes next, and how likely each text is.",
         "unrolled train language book.txt --minutes 10",
     ),
+    "classify": Task(
+        "unrolled.tasks.classify:ClassifyConfig",
+        "unrolled.tasks.classify:Classifier",
+        "Name the class of each sequence: of series, texts, images by rows, or recordings.",
+        "unrolled train classify gestures.csv --id recording --target gesture",
+    ),
+    "regress": Task(
+        "unrolled.tasks.regress:RegressConfig",
+        "unrolled.tasks.regress:Regressor",
+        "Estimate one number for each sequence: of series, texts, images by rows, or recordings.",
+        "unrolled train regress rides.csv --id ride --target minutes",
+    ),
 }
 
 

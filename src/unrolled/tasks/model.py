@@ -79,15 +79,15 @@ class ModelConfig(Section):
 
 
 def build(config: ModelConfig, input_size: int) -> "SequenceModule":
-    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state.
+    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state. What a derived
+    section adds is not for the layer.
 
     ConfigError where sizes do not go together, such as hidden 5 and cells_per_block 2.
     """
     from unrolled.nn import GRU, LSTM, RNN
 
     layers: dict[str, type[SequenceModule]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-    own = set(ModelConfig.model_fields) - {"cell"}  # a task's section may have more
-    options = config.model_dump(include=own, exclude_none=True)
+    options = config.model_dump(include=set(ModelConfig.model_fields) - {"cell"}, exclude_none=True)
     arguments = {ARGUMENTS.get(name, name): value for name, value in options.items()}
     try:
         return layers[config.cell](input_size, **arguments, batch_first=True)

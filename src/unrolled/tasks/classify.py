@@ -1,0 +1,231 @@
+"""One class for a whole sequence.
+
+    p(k | x) = softmax_k(o)                          o (C,) of the network, see pooling.py
+    loss     = -w_k Σ_j q_j log p(j | x)             k the true class; q_j = 1 - ε + ε/C where j = k, else ε/C
+    w_k      = 1, or balanced: N / (C N_k)           N_k of the N training sequences are of class k
+    answer   = argmax_k p(k | x)                     the first of equals
+
+Classes are those of the training part, in the order of their names. Judged by accuracy and macro-F1
+(confusion.py), beside two that need no recurrence: always the most frequent class, and the class of the
+nearest training sequence, by the distance of what sums both up (inputs.py).
+
+Shapes   x (B, T, I) -> o (B, C) -> p (B, C); the summary of N sequences (N, S)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from unrolled.batching.splits import by_class
+from unrolled.errors import DataError
+from unrolled.files.sequences import Sequences
+from unrolled.files.wording import listed, nearest, shown
+from unrolled.inspecting import plots, scores
+from unrolled.nn.functional import cross_entropy, softmax
+from unrolled.tasks import confusion
+from unrolled.tasks.config import Section
+from unrolled.tasks.estimator import Source
+from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.inputs import Inputs, restore_inputs
+from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
+
+Array = NDArray[np.float64]
+Classes = NDArray[np.int64]
+
+# Distances that the nearest neighbours of some sequences are found among at once.
+DISTANCES = 2**24
+
+
+class ClassifyOptions(Section):
+    """What a mistake costs."""
+
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: rare classes count as much in the loss as frequent ones"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the truth that is spread over all classes in the loss"
+    )
+
+
+class ClassifyConfig(WholeConfig):
+    """All options of `classify`."""
+
+    classify: ClassifyOptions = ClassifyOptions()
+
+
+@dataclass(frozen=True)
+class ClassCodec:
+    """`classes` (C,) names; of the N training sequences their `inputs` codec, `truth` (N,) and `summary`
+    (N, S), float32."""
+
+    inputs: Inputs
+    classes: tuple[str, ...]
+    truth: Classes
+    summary: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, data: Sequences, inputs: Inputs) -> Self:
+        """DataError where all are of one class."""
+        answers = answers_of(data)
+        classes = tuple(sorted(set(answers)))
+        if len(classes) == 1:
+            raise DataError(
+                f"all {len(data):,} sequences of the training part are of class {shown(classes[0])}; "
+                "wanted two classes or more"
+            )
+        numbers = {name: k for k, name in enumerate(classes)}
+        truth = np.array([numbers[answer] for answer in answers], np.int64)
+        return cls(inputs, classes, truth, inputs.summaries(data).astype(np.float32))
+
+    def encode(self, data: Sequences) -> Tensor:
+        """(N,) the number of each class. DataError for a class that is not in the training part."""
+        numbers = {name: k for k, name in enumerate(self.classes)}
+        answers = answers_of(data)
+        for answer, place in zip(answers, data.places, strict=True):
+            if answer not in numbers:
+                raise DataError(
+                    f"{place}: class {shown(answer)} is not in the training part"
+                    f"{nearest(answer, self.classes)}, which has {listed(self.classes)}; leave these "
+                    "sequences out, or train with some of them"
+                )
+        return torch.tensor([numbers[answer] for answer in answers])
+
+    def weights(self, kind: str) -> Tensor:
+        """(C,) w."""
+        counts = np.bincount(self.truth, minlength=len(self.classes))
+        balanced = len(self.truth) / (len(self.classes) * counts)
+        return torch.tensor(balanced if kind == "balanced" else np.ones(len(counts)), dtype=torch.float32)
+
+    def about(self) -> dict[str, Any]:
+        return {"classes": list(self.classes), "inputs": self.inputs.about()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.inputs.arrays() | {"truth": self.truth, "summary": self.summary}
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        inputs = restore_inputs(about["inputs"], arrays)
+        return cls(inputs, tuple(about["classes"]), arrays["truth"], arrays["summary"])
+
+
+class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
+    """Names the class of each sequence. Options are the fields of ClassifyConfig, each by its own name:
+
+    classifier = Classifier(id="recording", target="word", hidden=128).fit("words.csv", out="run")
+    classifier.evaluation.table(); classifier.predict("newer.csv"); Classifier.load("run").predict_proba(more)
+    """
+
+    task = "classify"
+    config_class = ClassifyConfig
+
+    def predict(self, data: Source = None) -> pl.DataFrame:
+        """A row for each sequence: "name", "label" and "p(label)" of every class."""
+        asked = self._asked_for(data)
+        p = self._probabilities(asked)
+        classes = self.codec.classes
+        label = [classes[k] for k in p.argmax(1)]
+        each = {f"p({name})": p[:, k] for k, name in enumerate(classes)}
+        return pl.DataFrame({"name": asked.names, "label": label} | each)
+
+    def predict_proba(self, data: Source = None) -> Array:
+        """(N, C) the probability of each class, in the order of `classes`."""
+        return self._probabilities(self._asked_for(data))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """(C,) names, as the columns of predict_proba."""
+        return self.codec.classes
+
+    def _split(
+        self, data: Sequences, validation: float, test: float, seed: int
+    ) -> tuple[Sequences, Sequences, Sequences]:
+        """By lot within each class, so that every class is trained on."""
+        parts = by_class(answers_of(data), validation, test, seed)
+        train, validate, tests = (data.select(part) for part in parts)
+        return train, validate, tests
+
+    def _fit(self, config: ClassifyConfig, train: Sequences, inputs: Inputs) -> ClassCodec:
+        return ClassCodec.fit(train, inputs)
+
+    @classmethod
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ClassCodec:
+        return ClassCodec.restore(about, arrays)
+
+    @classmethod
+    def _outputs(cls, codec: ClassCodec) -> int:
+        return len(codec.classes)
+
+    def _losses(self, config: ClassifyConfig, codec: ClassCodec) -> Losses:
+        weights, smoothing = codec.weights(config.classify.class_weights), config.classify.label_smoothing
+
+        def losses(o: Tensor, y: Tensor) -> Tensor:
+            return weights[y] * cross_entropy(o, y, reduction="none", label_smoothing=smoothing)
+
+        return losses
+
+    def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
+        codec, truth = self.codec, self.codec.encode(data).numpy()
+        answers = {
+            MODEL: self._probabilities(data).argmax(1),
+            "nearest neighbour": codec.truth[nearest_rows(codec.summary, codec.inputs.summaries(data))],
+            "majority class": np.full(len(data), majority(codec.truth)),
+        }
+        counts = {name: confusion.confusion(truth, k, len(codec.classes)) for name, k in answers.items()}
+        rows: list[Row] = [
+            {"model": name, "accuracy": confusion.accuracy(m), "macro-F1": confusion.macro_f1(m)}
+            for name, m in counts.items()
+        ]
+        m = counts[MODEL]
+        tell = {"sequences": len(data), "classes": _by_class(codec.classes, m), "confusion": m.tolist()}
+        told = [verdict(rows, measure, higher_is_better=True) for measure in ("accuracy", "macro-F1")]
+        return Evaluation(rows, told, about | tell, m)
+
+    def _draw(self, folder: Path) -> None:
+        """confusion, as PNG and SVG."""
+        table = self.evaluation
+        title = f"{table.rows[0]['accuracy']:.1%} of {table.about['sequences']:,} sequences are right"
+        plots.save(scores.confusion(table.details, self.codec.classes, title), folder, "confusion")
+
+    def _loss_name(self) -> str:
+        return "cross-entropy in nats"
+
+    def _probabilities(self, data: Sequences) -> Array:
+        """(N, C), from float64 logits so that they sum to one."""
+        p: Array = softmax(self._outputs_of(data).double()).numpy()
+        return p
+
+
+def _by_class(classes: tuple[str, ...], m: Classes) -> list[Row]:
+    """A row for each class; `sequences`: how many there are."""
+    columns = zip(
+        classes, m.sum(1).tolist(), confusion.precision(m), confusion.recall(m), confusion.f1(m), strict=True
+    )
+    names = ("class", "sequences", "precision", "recall", "F1")
+    return [
+        dict(zip(names, (name, count, *map(float, shares)), strict=True)) for name, count, *shares in columns
+    ]
+
+
+def majority(truth: Classes) -> int:
+    """The most frequent class; the first of equals."""
+    return int(np.bincount(truth).argmax())
+
+
+def nearest_rows(known: NDArray[np.float32], asked: Array) -> Classes:
+    """known (N, S), asked (M, S) -> (M,) the row of `known` with the least Euclidean distance, each of the S
+    numbers in units of its deviation over `known`; the first of equals."""
+    deviation = known.std(0, dtype=np.float64)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    a, b = known / scale, asked / scale
+    half = 0.5 * np.square(a).sum(1)
+    some = max(1, DISTANCES // len(a))
+    parts = [(half - b[at : at + some] @ a.T).argmin(1) for at in range(0, len(b), some)]
+    return np.concatenate(parts)

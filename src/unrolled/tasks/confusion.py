@@ -1,0 +1,45 @@
+"""Scores of classes from the counts M (C, C): M_kl sequences of class k were taken for class l.
+
+    accuracy   Σ_k M_kk / Σ M
+    precision  M_kk / Σ_j M_jk         of those taken for k, the share that are
+    recall     M_kk / Σ_j M_kj         of those that are k, the share that was taken for it
+    F1         2 M_kk / (Σ_j M_jk + Σ_j M_kj)
+    macro-F1   the mean of F1 over the classes that occur, as truth or as answer
+
+A ratio of nothing to nothing is NaN.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+def confusion(truth: Counts, answer: Counts, classes: int) -> Counts:
+    """truth, answer (N,) numbers of classes -> M (C, C)."""
+    return np.bincount(truth * classes + answer, minlength=classes**2).reshape(classes, classes)
+
+
+def accuracy(m: Counts) -> float:
+    return float(np.trace(m) / m.sum())
+
+
+def precision(m: Counts) -> Array:
+    return _ratio(np.diag(m), m.sum(0))
+
+
+def recall(m: Counts) -> Array:
+    return _ratio(np.diag(m), m.sum(1))
+
+
+def f1(m: Counts) -> Array:
+    return _ratio(2 * np.diag(m), m.sum(0) + m.sum(1))
+
+
+def macro_f1(m: Counts) -> float:
+    return float(np.nanmean(f1(m)))
+
+
+def _ratio(a: Counts, b: Counts) -> Array:
+    return np.where(b > 0, a / np.maximum(b, 1), np.nan)

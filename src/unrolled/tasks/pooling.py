@@ -1,0 +1,182 @@
+"""The network of tasks with one answer for a whole sequence, and how its steps become one vector. Per row:
+
+    e_t = front(x_t)             text: a row of the embedding; numbers: themselves, augmented in training
+    y_t = layer(dropout(e))_t    the recurrent layers, t = 1 … T, T the row's length
+    p   = pooling(y_1 … y_T)     one of
+    o   = W dropout(p) + b
+
+    last       y_T; of two directions the forward half of y_T and the backward half of y_1
+    mean       1/T Σ_t y_t
+    max        max_t y_t, unit by unit
+    attention  Σ_t a_t y_t, a = softmax_t(v·y_t + c)        Raffel and Ellis 2015, arXiv:1512.08756, without
+                                                            a hidden layer in the score
+
+Sums over time run from the first step to the last, whatever stands behind it: neither the padding nor the
+batch changes a bit.
+
+Shapes   x (B, T, I) or, of text, (B, T) int64; lengths (B,); y (B, T, H) -> p (B, H) -> o (B, O)
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from unrolled.nn import Linear
+from unrolled.nn.functional import softmax
+from unrolled.tasks.model import ModelConfig, build
+
+
+class PooledModelConfig(ModelConfig):
+    """The recurrent layers, and what stands before and after them."""
+
+    pooling: Literal["last", "mean", "max", "attention"] = Field(
+        default="attention", description="how the steps of a sequence become one vector"
+    )
+    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
+    output_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout after the pooling")
+    noise: float = Field(
+        default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"
+    )
+    time_mask: float = Field(
+        default=0.0, ge=0, le=1, description="numbers: largest share of the steps to hide in training"
+    )
+    feature_mask: float = Field(
+        default=0.0, ge=0, le=1, description="numbers: largest share of the features to hide in training"
+    )
+
+
+class Last(nn.Module):
+    """The last valid step of the forward half, the first of the backward half."""
+
+    def __init__(self, size: int, directions: int) -> None:
+        super().__init__()
+        self.forwards = size // directions
+
+    def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
+        return torch.cat([_step(y[..., : self.forwards], lengths), y[:, 0, self.forwards :]], -1)
+
+
+class Mean(nn.Module):
+    def __init__(self, size: int, directions: int) -> None:
+        super().__init__()
+
+    def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
+        return _sum(y, lengths) / lengths[:, None]
+
+
+class Max(nn.Module):
+    def __init__(self, size: int, directions: int) -> None:
+        super().__init__()
+
+    def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
+        return y.masked_fill(_padding(y, lengths)[..., None], -torch.inf).max(1).values
+
+
+class Attention(nn.Module):
+    """The score v is zero before training: attention begins as the mean."""
+
+    def __init__(self, size: int, directions: int) -> None:
+        super().__init__()
+        self.score = Linear(size, 1)
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(self.score.bias)
+
+    def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
+        scores = self.score(y).squeeze(-1).masked_fill(_padding(y, lengths), -torch.inf)
+        return _sum(y * softmax(scores)[..., None], lengths)
+
+
+POOLINGS: dict[str, type[nn.Module]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
+
+
+class Front(nn.Module):
+    """What turns a row into steps of `width` features: x, lengths (B,) -> (B, T, width)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+
+class Augment(Front):
+    """Numbers as they are; in training, changed at random (SpecAugment's masks, Park et al. 2019,
+    arXiv:1904.08779, with lengths as shares).
+
+    noise         adds σ ε, ε standard normal
+    time_mask     hides one stretch of steps, its length uniform up to this share of the row's
+    feature_mask  hides one stretch of neighbouring features likewise
+
+    What is hidden becomes 0, the training mean. A new draw for every row of every batch.
+    """
+
+    def __init__(self, width: int, noise: float, time_mask: float, feature_mask: float) -> None:
+        super().__init__(width)
+        self.noise, self.time_mask, self.feature_mask = noise, time_mask, feature_mask
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        if self.noise:
+            x = x + self.noise * torch.randn_like(x)
+        if self.time_mask:
+            x = x.masked_fill(_stretch(lengths, x.shape[1], self.time_mask)[..., None], 0.0)
+        if self.feature_mask:
+            sizes = torch.full_like(lengths, x.shape[2])
+            x = x.masked_fill(_stretch(sizes, x.shape[2], self.feature_mask)[:, None], 0.0)
+        return x
+
+
+class Embedded(Front):
+    """Numbers of symbols (B, T) -> rows of `table` (B, T, N)."""
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__(table.embedding_dim)
+        self.table = table
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        embedded: Tensor = self.table(x)
+        return embedded
+
+
+class PooledNetwork(nn.Module):
+    """`outputs` O."""
+
+    def __init__(self, front: Front, config: PooledModelConfig, outputs: int) -> None:
+        super().__init__()
+        self.front, self.layer = front, build(config, front.width)
+        layer = self.layer
+        self.before, self.after = nn.Dropout(config.input_dropout), nn.Dropout(config.output_dropout)
+        self.pooling = POOLINGS[config.pooling](layer.output_size, 1 + config.bidirectional)
+        self.head = Linear(layer.output_size, outputs)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x (B, T, I) or (B, T), lengths (B,) -> o (B, O)."""
+        y, _ = self.layer(self.before(self.front(x, lengths)), lengths=lengths)
+        out: Tensor = self.head(self.after(self.pooling(y, lengths)))
+        return out
+
+
+def _step(y: Tensor, lengths: Tensor) -> Tensor:
+    """y (B, T, H) at each row's last step (B, H)."""
+    return y[torch.arange(len(y)), lengths - 1]
+
+
+def _sum(y: Tensor, lengths: Tensor) -> Tensor:
+    """Σ_t y_t (B, H), added in the order of time: a running sum knows nothing of what follows."""
+    return _step(y.cumsum(1), lengths)
+
+
+def _padding(y: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T) true behind each row's last step."""
+    return torch.arange(y.shape[1]) >= lengths[:, None]
+
+
+def _stretch(sizes: Tensor, most: int, share: float) -> Tensor:
+    """(B, most) true in one stretch of each row, within its first sizes (B,) places."""
+    u, v = torch.rand(2, len(sizes))
+    length = (u * (share * sizes + 1)).floor()
+    first = (v * (sizes - length + 1)).floor()
+    place = torch.arange(most)
+    inside: Tensor = (first[:, None] <= place) & (place < (first + length)[:, None])
+    return inside

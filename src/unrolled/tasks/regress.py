@@ -1,0 +1,192 @@
+"""One number for a whole sequence.
+
+    loss   = ½ (o - (y - m) / s)²      o () of the network, see pooling.py; m, s the mean and deviation of y
+                                       over the training part
+    answer = m + s o
+
+Judged by MAE, RMSE and R² = 1 - Σ (y - f)² / Σ (y - ȳ)², beside two that need no recurrence: always the mean
+m, and a linear model of the numbers z that sum a sequence up (inputs.py), least squares with a small ridge:
+
+    f = m + βᵀ u      u = (z - z̄) / deviation      β = (UᵀU + λN)⁻¹ Uᵀ (y - m)      λ = RIDGE
+
+Shapes   x (B, T, I) -> o (B, 1); the summary of N sequences (N, S), β (S,)
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching.scaling import Scaler
+from unrolled.errors import DataError
+from unrolled.files.sequences import Sequences
+from unrolled.files.wording import shown
+from unrolled.inspecting import plots, scores
+from unrolled.tasks import metrics
+from unrolled.tasks.estimator import Source
+from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.inputs import Inputs, restore_inputs
+from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
+
+Array = NDArray[np.float64]
+
+RIDGE = 1e-6
+
+
+class RegressConfig(WholeConfig):
+    """All options of `regress`."""
+
+
+@dataclass(frozen=True)
+class NumberCodec:
+    """`target`: m and s; `linear`: the baseline."""
+
+    inputs: Inputs
+    target: Scaler
+    linear: "Linear"
+
+    @classmethod
+    def fit(cls, data: Sequences, inputs: Inputs) -> Self:
+        """DataError where all answers are the same."""
+        y = numbers(data)
+        return cls(inputs, Scaler.fit([y[:, None]], ["answer"]), Linear.fit(inputs.summaries(data), y))
+
+    def encode(self, data: Sequences) -> Tensor:
+        """(N,) scaled answers."""
+        return torch.from_numpy(self.target.transform(numbers(data)[:, None])[:, 0].astype(np.float32))
+
+    def decode(self, o: Tensor) -> Array:
+        """o (N, 1) -> answers (N,)."""
+        return self.target.inverse(o.double().numpy())[:, 0]
+
+    def about(self) -> dict[str, Any]:
+        return {"inputs": self.inputs.about()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        target = {f"target.{name}": array for name, array in self.target.to_arrays().items()}
+        return self.inputs.arrays() | target | self.linear.arrays()
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        target = Scaler.from_arrays({name: arrays[f"target.{name}"] for name in ("mean", "scale")})
+        return cls(restore_inputs(about["inputs"], arrays), target, Linear.restore(arrays))
+
+
+class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
+    """Estimates a number for each sequence. Options are the fields of RegressConfig, each by its own name:
+
+    regressor = Regressor(id="ride", target="minutes", hidden=128).fit("rides.csv", out="run")
+    regressor.evaluation.table(); regressor.predict("newer.csv"); Regressor.load("run").predict(more)
+    """
+
+    task = "regress"
+    config_class = RegressConfig
+
+    def predict(self, data: Source = None) -> pl.DataFrame:
+        """A row for each sequence: "name" and "value"."""
+        asked = self._asked_for(data)
+        return pl.DataFrame({"name": asked.names, "value": self.codec.decode(self._outputs_of(asked))})
+
+    def _fit(self, config: RegressConfig, train: Sequences, inputs: Inputs) -> NumberCodec:
+        return NumberCodec.fit(train, inputs)
+
+    @classmethod
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> NumberCodec:
+        return NumberCodec.restore(about, arrays)
+
+    @classmethod
+    def _outputs(cls, codec: NumberCodec) -> int:
+        return 1
+
+    def _losses(self, config: RegressConfig, codec: NumberCodec) -> Losses:
+        def losses(o: Tensor, y: Tensor) -> Tensor:
+            return 0.5 * (o[:, 0] - y).square()
+
+        return losses
+
+    def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
+        codec, y = self.codec, numbers(data)
+        answers = {
+            MODEL: codec.decode(self._outputs_of(data)),
+            "linear model": codec.linear(codec.inputs.summaries(data)),
+            "mean": np.full(len(y), codec.target.mean[0]),
+        }
+        rows: list[Row] = [
+            {
+                "model": name,
+                "MAE": float(metrics.mae(y, f)),
+                "RMSE": float(metrics.rmse(y, f)),
+                "R²": r2(y, f),
+            }
+            for name, f in answers.items()
+        ]
+        told = [verdict(rows, measure, higher_is_better=False) for measure in ("MAE", "RMSE")]
+        return Evaluation(rows, told, about | {"sequences": len(y)}, (y, answers[MODEL]))
+
+    def _draw(self, folder: Path) -> None:
+        """scatter, as PNG and SVG."""
+        found, name = self.evaluation, self.config.data.target or "answer"
+        own = found.rows[0]
+        title = f"{found.about['sequences']:,} sequences: MAE {own['MAE']:.3g}, R² {own['R²']:.3g}"
+        truth, answers = found.details
+        plots.save(scores.scatter(truth, answers, name, title), folder, "scatter")
+
+    def _loss_name(self) -> str:
+        return "half the squared error of scaled values"
+
+
+def numbers(data: Sequences) -> Array:
+    """(N,) the answers as numbers. DataError with its place for one that is no finite number."""
+    return np.array([_number(*one) for one in zip(answers_of(data), data.places, strict=True)])
+
+
+def _number(answer: str, place: str) -> float:
+    try:
+        value = float(answer)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{place}: wanted a finite number as the answer, got {shown(answer)}; correct it")
+    return value
+
+
+def r2(y: Array, f: Array) -> float:
+    """NaN where y does not vary."""
+    variance = float(np.square(y - y.mean()).sum())
+    return 1 - float(np.square(y - f).sum()) / variance if variance else math.nan
+
+
+@dataclass(frozen=True)
+class Linear:
+    """f = bias + weights · z, weights (S,): the baseline."""
+
+    bias: float
+    weights: Array
+
+    @classmethod
+    def fit(cls, z: Array, y: Array) -> Self:
+        """z (N, S), y (N,)."""
+        deviation = z.std(0)
+        scale = np.where(deviation > 0, deviation, 1.0)
+        u, m = (z - z.mean(0)) / scale, y.mean()
+        beta = np.linalg.solve(u.T @ u + RIDGE * len(u) * np.eye(u.shape[1]), u.T @ (y - m))
+        weights = beta / scale
+        return cls(float(m - weights @ z.mean(0)), weights)
+
+    def __call__(self, z: Array) -> Array:
+        """z (N, S) -> f (N,)."""
+        return np.asarray(self.bias + z @ self.weights)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"linear.bias": np.array([self.bias]), "linear.weights": self.weights}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        return cls(float(arrays["linear.bias"][0]), arrays["linear.weights"])

@@ -1,0 +1,183 @@
+"""What tasks with one answer for a whole sequence share: their estimator. See inputs.py and pooling.py.
+
+A task derives from WholeEstimator and says what its answers are: what is fitted on those of the training part
+(`_fit`), how many outputs the network has (`_outputs`), the loss of a row (`_losses`), how answers are judged
+(`_judge`) and drawn (`_draw`); `predict` is its own.
+
+Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (B,)
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.errors import DataError
+from unrolled.files.sequences import Sequences
+from unrolled.files.wording import counted
+from unrolled.tasks.config import Section
+from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.inputs import Inputs, SequencesConfig, fit_inputs, read
+from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.pooling import PooledModelConfig, PooledNetwork
+from unrolled.training.config import TrainingConfig
+from unrolled.training.loop import Step
+from unrolled.training.state import State
+
+Losses = Callable[[Tensor, Tensor], Tensor]
+
+# Sequences that go through a network at once where nothing is learnt.
+BATCH = 256
+
+
+class WholeConfig(Section):
+    """The sections of such a task."""
+
+    data: SequencesConfig = SequencesConfig()
+    model: PooledModelConfig = PooledModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+class WholeCodec(Protocol):
+    """`inputs`, and the answers as the loss takes them."""
+
+    @property
+    def inputs(self) -> Inputs: ...
+
+    def encode(self, data: Sequences) -> Tensor:
+        """(N,) the answers. DataError with its place for one that cannot be."""
+
+    def about(self) -> dict[str, Any]: ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+
+
+class Batch(NamedTuple):
+    x: Tensor
+    lengths: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded sequences (T_i, …) and their answers (N,)."""
+
+    rows: Sequence[Tensor]
+    y: Tensor
+
+    def collate(self, indices: NDArray[np.int64]) -> Batch:
+        return Batch(*padded([self.rows[i] for i in indices]), self.y[torch.from_numpy(indices)])
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(row) for row in self.rows]
+
+
+C = TypeVar("C", bound=WholeConfig)
+K = TypeVar("K", bound=WholeCodec)
+
+
+class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
+    """Sources are files, polars frames, Sequences, or a pair (X, y): X an array (N, T) or (N, T, F), or a
+    list of arrays (T_i,) or (T_i, F), or of texts."""
+
+    @abstractmethod
+    def _fit(self, config: C, train: Sequences, inputs: Inputs) -> K:
+        """The codec of the training part."""
+
+    @abstractmethod
+    def _losses(self, config: C, codec: K) -> Losses:
+        """o (B, O), y (B,) -> (B,) the loss of each row."""
+
+    @classmethod
+    @abstractmethod
+    def _outputs(cls, codec: K) -> int:
+        """O."""
+
+    def _read_source(self, config: C, source: Source) -> Sequences:
+        return read(config.data, source)
+
+    def _prepare(self, config: C, data: Parts[Sequences]) -> Prepared[C, K]:
+        training = config.training.settled()
+        codec = self._fit(config, data.train, fit_inputs(config, data.train))
+        train, validation = (
+            Examples(encoded(codec.inputs, part), codec.encode(part))
+            for part in (data.train, data.validation)
+        )
+        if data.test is not None:
+            codec.inputs.check(data.test)
+            codec.encode(data.test)
+        losses = self._losses(config, codec)
+        return Prepared(
+            config.model_copy(update={"training": training}),
+            codec,
+            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
+            lambda network: mean_loss(network, validation, losses),
+            (_told(data), *data.train.notes),
+        )
+
+    @classmethod
+    def _network(cls, config: C, codec: K) -> PooledNetwork:
+        return PooledNetwork(codec.inputs.front(config.model), config.model, cls._outputs(codec))
+
+    def _step(self, network: PooledNetwork, prepared: Prepared[C, K]) -> Step[Batch]:
+        losses = self._losses(prepared.config, prepared.codec)
+
+        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            return losses(network(batch.x, batch.lengths), batch.y).mean(), None
+
+        return step
+
+    def _outputs_of(self, data: Sequences) -> Tensor:
+        """(N, O) the network's outputs for sequences that may lack answers."""
+        self.codec.inputs.check(data)
+        return outputs(self.network, encoded(self.codec.inputs, data))
+
+    def _asked_for(self, data: Source) -> Sequences:
+        """What to predict: other data, or the test part of the training data, or all of them."""
+        if data is not None:
+            return read(self.config.data, data, answers=False)
+        parts = self._training_parts()
+        return parts.train if parts.test is None else parts.test
+
+
+def outputs(network: PooledNetwork, rows: Sequence[Tensor]) -> Tensor:
+    """(N, O), each row with the bits that it has alone."""
+    found: list[Tensor] = [torch.empty(0)] * len(rows)
+    with torch.no_grad():
+        for indices in by_length([len(row) for row in rows], BATCH):
+            made = network(*padded([rows[i] for i in indices]))
+            for i, one in zip(indices, made, strict=True):
+                found[i] = one
+    return torch.stack(found)
+
+
+def mean_loss(network: PooledNetwork, examples: Examples, losses: Losses) -> float:
+    return float(losses(outputs(network, examples.rows), examples.y).double().mean())
+
+
+def _told(parts: Parts[Sequences]) -> str:
+    sizes = [f"{counted(len(parts.train), 'sequence')} to train on", f"{len(parts.validation):,} to validate"]
+    return ", ".join(sizes + ([] if parts.test is None else [f"{len(parts.test):,} to test"]))
+
+
+def encoded(inputs: Inputs, data: Sequences) -> list[Tensor]:
+    inputs.check(data)
+    pairs: Iterable[Any] = zip(data.inputs, data.places, strict=True)
+    return [torch.from_numpy(inputs.encode(x, place)) for x, place in pairs]
+
+
+def answers_of(data: Sequences) -> tuple[str, ...]:
+    """DataError where there are none, or one is missing."""
+    if data.answers is None:
+        raise DataError(f"{data.places[0]}: there are no answers; name their column (--target) or give them")
+    for answer, place in zip(data.answers, data.places, strict=True):
+        if not answer.strip():
+            raise DataError(f"{place}: the answer is missing; fill it in, or leave the sequence out")
+    return data.answers
