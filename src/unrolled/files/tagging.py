@@ -86,9 +86,8 @@ def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
     asked = replace(asked, id=id, target=target)
     _check_parts(asked, word)
     names = written(table, id, "the name of a sequence")
-    time, notes = find_time_column(
-        table, replace(asked, features=(*asked.features, *([word] * bool(word)))), id
-    )
+    named = (*asked.features, word) if word else asked.features
+    time, notes = find_time_column(table, replace(asked, features=named), id)
     taken = [name for name in (id, time, word, *asked.features) if name is not None]
     target, found = find_target(table, asked, taken)
     notes += [f"sequences: column {shown(id)}", *found]

@@ -161,10 +161,10 @@ def _derive_backward(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tenso
     at = [k for k, u in enumerate(cotangents) if u is not None]
 
     def gradient(d: tuple[Tensor, ...], *leaves: Tensor) -> tuple[Tensor, ...]:
-        def outputs(x: Tensor, *scores: Any) -> tuple[Tensor, ...]:
-            clean = _clean(x, lengths)
-            own = [chain.score(clean, *scores, lengths, path[0])] if path else []
-            return chain.log_z(clean, *scores, lengths), *own
+        def outputs(x: Tensor, a: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, ...]:
+            call = _clean(x, lengths), a, start, end, lengths
+            own = [chain.score(*call, path[0])] if path else []
+            return chain.log_z(*call), *own
 
         found = vjp(outputs, *leaves)[1](tuple(d))
         return tuple(found[k] for k in at)
