@@ -118,8 +118,8 @@ def test_padding_and_other_rows_reach_no_loss_and_no_gradient(crf):
     padded = batch._replace(x=batch.x.masked_fill(~inside[..., None], float("nan")))
     total, steps = loss(network, padded)
     assert steps == 8 and total.isfinite()
-    alone = sum(float(loss(network, examples.collate(np.array([i])))[0]) for i in range(3))
-    assert float(total) == pytest.approx(alone, rel=1e-6)
+    alone = sum(loss(network, examples.collate(np.array([i])))[0].item() for i in range(3))
+    assert total.item() == pytest.approx(alone, rel=1e-6)
     assert all(g.isfinite().all() for g in torch.autograd.grad(total, list(network.parameters())))
 
 
@@ -166,7 +166,7 @@ def test_files_are_read_again_from_a_loaded_run(tmp_path):
     path = tmp_path / "words.csv"
     sentences(30).write_csv(path)
     first = Tagger(epochs=1, **SMALL).fit(path, out=tmp_path / "run")
-    assert load(tmp_path / "run").evaluate().rows == first.evaluation.rows
+    assert load(tmp_path / "run").evaluate().json() == first.evaluation.json()
     again = Tagger(epochs=1, **SMALL).fit(path)
     assert all(
         torch.equal(a, b) for a, b in zip(first.network.parameters(), again.network.parameters(), strict=True)
@@ -193,7 +193,7 @@ def test_wrong_calls_are_refused_in_one_line(tagger, tmp_path):
         Tagger(crf=True, class_weights="balanced")
     with pytest.raises(ConfigError, match="vectors are of words"):
         fitted(waves(20), target="phase", vectors=str(tmp_path / "none.txt"))
-    with pytest.raises(DataError, match="there are no tags|wanted a column of answers"):
+    with pytest.raises(DataError, match="wanted a column of answers"):
         tagger.evaluate(frame.drop("tag"))
     assert tagger.predict(frame.drop("tag")).height == frame.height
 
