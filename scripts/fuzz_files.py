@@ -1,4 +1,4 @@
-"""Damages sound CSV and Parquet files at random: each is read, or refused by one DataError of one line.
+"""Damages sound files of every format at random: each is read, or refused by one DataError of one line.
 
     python scripts/fuzz_files.py --cases 20000 --seed 1
 
@@ -19,7 +19,9 @@ from pathlib import Path
 import polars as pl
 
 from unrolled.errors import DataError
+from unrolled.files.asked import Asked
 from unrolled.files.series import read_series
+from unrolled.files.tagging import read_tagged
 
 
 def sound_frame() -> pl.DataFrame:
@@ -37,7 +39,42 @@ def sound_files() -> dict[str, bytes]:
     frame, csv, parquet = sound_frame(), io.BytesIO(), io.BytesIO()
     frame.write_csv(csv, datetime_format="%Y-%m-%dT%H:%M:%S")
     frame.write_parquet(parquet)
-    return {"csv": csv.getvalue(), "parquet": parquet.getvalue()}
+    tagged = {kind: text.encode() for kind, (text, _, _) in TAGGED.items()}
+    return {"csv": csv.getvalue(), "parquet": parquet.getvalue()} | tagged
+
+
+CONLL = """-DOCSTART- -X- O
+
+# a comment of more words
+EU NNP B-ORG
+rejects VBZ O
+bœuf NN B-MISC
+
+# # O
+"""
+CONLLU = """# sent_id = first
+1-2	Vámonos	_	_	_	_	_	_	_	_
+1	Vamos	ir	VERB	V	Mood=Imp	0	root	_	_
+2	nos	nosotros	PRON	P	_	1	obj	_	_
+2.1	gone	go	VERB	_	_	_	_	1:x	_
+3	mar	mar	NOUN	N	_	1	obl	_	_
+
+1	Sí	sí	INTJ	I	_	0	root	_	_
+
+"""
+LONG_TAGS = """sentence,step,word,x,tag
+a,1,The,0.5,DET
+a,2,"cat, ""she"" is",-1e3,NOUN
+b,1,null,,X
+b,2,löuft,7,VERB
+"""
+# Formats of tagged sequences: the sound file, its ending, and the names of columns.
+TAGGED = {
+    "conll": (CONLL, "conll", Asked()),
+    "conllu": (CONLLU, "conllu", Asked()),
+    "tagged words": (LONG_TAGS, "csv", Asked(id="sentence", time="step", text="word", target="tag")),
+    "tagged numbers": (LONG_TAGS, "csv", Asked(id="sentence", time="step", features=("x",), target="tag")),
+}
 
 
 def damaged(data: bytes, generator: random.Random) -> bytes:
@@ -66,28 +103,39 @@ def damaged(data: bytes, generator: random.Random) -> bytes:
 
 def read_case(folder: Path, kind: str, data: bytes) -> str:
     """How a file was taken: "read", or the message of its DataError. All else that is raised is a failure."""
-    path = folder / f"case.{kind}"
+    path = folder / f"case.{TAGGED[kind][1] if kind in TAGGED else kind}"
     path.write_bytes(data)
     try:
-        file = read_series(
-            path, targets=["sales"], time="date", id="shop", past=["price"], future=["promo"], gaps="linear"
-        )
+        read_tagged_case(path, TAGGED[kind][2]) if kind in TAGGED else read_series_case(path)
     except DataError as error:
         message = str(error)
         if "\n" in message or str(path) not in message:
             raise AssertionError(f"not one line with the file's name: {message!r}") from error
         return message.replace(str(path), "")
+    return "read"
+
+
+def read_series_case(path: Path) -> None:
+    file = read_series(
+        path, targets=["sales"], time="date", id="shop", past=["price"], future=["promo"], gaps="linear"
+    )
     for series in file.series:
         if len(series.times) != len(series.future) or len(series.target) != len(series.past):
             raise AssertionError("parts of unequal length")
-    return "read"
+
+
+def read_tagged_case(path: Path, asked: Asked) -> None:
+    data = read_tagged(path, asked)
+    parts = data.inputs, data.tags or (), data.lines
+    if any(not len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True)):
+        raise AssertionError("parts of unequal length, or of none")
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--cases", type=int, default=2000, help="files of each format")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--formats", nargs="+", default=["csv", "parquet"])
+    options.add_argument("--formats", nargs="+", default=list(sound_files()))
     chosen = options.parse_args()
     failures = 0
     with tempfile.TemporaryDirectory() as folder:

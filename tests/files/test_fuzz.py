@@ -18,7 +18,17 @@ def fuzz():
     return module
 
 
-@pytest.mark.parametrize("kind, cases", [("csv", 600), ("parquet", 30)])
+@pytest.mark.parametrize(
+    "kind, cases",
+    [
+        ("csv", 600),
+        ("parquet", 30),
+        ("conll", 600),
+        ("conllu", 600),
+        ("tagged words", 300),
+        ("tagged numbers", 300),
+    ],
+)
 def test_damaged_files_are_read_or_refused_by_one_line(fuzz, tmp_path, kind, cases):
     data = fuzz.sound_files()[kind]
     assert fuzz.read_case(tmp_path, kind, data) == "read"
