@@ -1,27 +1,44 @@
 """Damages sound files of every format at random: each is read, or refused by one DataError of one line.
 
     python scripts/fuzz_files.py --cases 20000 --seed 1
+    python scripts/fuzz_files.py --formats ts wav
 
 A case is told by its format, seed and number, so that a failure can be repeated. A short form is in
-tests/files/test_fuzz.py.
+tests/files/test_fuzz.py. A format is added as a row of FORMATS: a sound file, and what reads it.
 """
 
 import argparse
 import collections
 import datetime
+import gzip
 import io
 import random
+import struct
 import sys
 import tempfile
 import time
+import wave
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
+from unrolled.files.reading import read_sequences
+from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
 from unrolled.files.tagging import read_tagged
+
+
+class Format(NamedTuple):
+    """`sound()` is the content of a file with this ending, `read(path)` reads one and asserts what holds."""
+
+    ending: str
+    sound: Callable[[], bytes]
+    read: Callable[[Path], object]
 
 
 def sound_frame() -> pl.DataFrame:
@@ -35,15 +52,76 @@ def sound_frame() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["shop", "date", "sales", "price", "promo", "remark"], orient="row")
 
 
-def sound_files() -> dict[str, bytes]:
-    frame, csv, parquet = sound_frame(), io.BytesIO(), io.BytesIO()
-    frame.write_csv(csv, datetime_format="%Y-%m-%dT%H:%M:%S")
-    frame.write_parquet(parquet)
-    tagged = {kind: text.encode() for kind, (text, _, _) in TAGGED.items()}
-    return {"csv": csv.getvalue(), "parquet": parquet.getvalue()} | tagged
+def series_csv() -> bytes:
+    return as_csv(sound_frame())
 
 
-CONLL = """-DOCSTART- -X- O
+def as_csv(frame: pl.DataFrame) -> bytes:
+    memory = io.BytesIO()
+    frame.write_csv(memory, datetime_format="%Y-%m-%dT%H:%M:%S")
+    return memory.getvalue()
+
+
+def as_parquet(frame: pl.DataFrame) -> bytes:
+    memory = io.BytesIO()
+    frame.write_parquet(memory)
+    return memory.getvalue()
+
+
+def long_frame() -> pl.DataFrame:
+    """Three sequences of mixed rows, with times, a missing value and text that is no feature."""
+    rows = [
+        (f"sé{n % 3}", 50 - n, None if n == 4 else n / 3, n * n, f'"{n}",\n', "ab"[n % 3 % 2])
+        for n in range(20)
+    ]
+    return pl.DataFrame(rows, schema=["id", "time", "x", "y", "remark", "label"], orient="row")
+
+
+def texts_csv() -> bytes:
+    rows = [("Guten Tag, 世界", "ä"), ('say "x"\nand go', "b"), (" NA ", "ä"), ("🙂" * 9, "b")]
+    return as_csv(pl.DataFrame(rows, schema=["text", "label"], orient="row"))
+
+
+def idx(values: np.ndarray, code: int) -> bytes:
+    return struct.pack(f">HBB{values.ndim}I", 0, code, values.ndim, *values.shape) + values.tobytes()
+
+
+def images() -> bytes:
+    return idx(np.arange(30, dtype=">f4").reshape(5, 3, 2), 13)
+
+
+def sound_wav() -> bytes:
+    memory = io.BytesIO()
+    with wave.open(memory, "wb") as file:
+        file.setparams((2, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(range(48)))
+    return memory.getvalue()
+
+
+SOUND_TS = """# made by hand
+@problemName Waves
+@timeStamps false
+@missing true
+@univariate false
+@dimensions 2
+@equalLength false
+@classLabel true calm störm 3
+@data
+0.5,?,-1e1:2,2.5,.5:störm
+NaN:7:calm
+1,2,3,4:5,6,7,8:3
+"""
+SOUND_TIMED_TS = """@timeStamps true
+@univariate true
+@equalLength true
+@seriesLength 2
+@targetLabel true
+@data
+(2016-01-11 17:00:00,1.5),(2016-01-11 18:00:00,2):-0.25
+(1,5),(2.5,?) : 3e2
+"""
+
+SOUND_CONLL = """-DOCSTART- -X- O
 
 # a comment of more words
 EU NNP B-ORG
@@ -52,7 +130,7 @@ bœuf NN B-MISC
 
 # # O
 """
-CONLLU = """# sent_id = first
+SOUND_CONLLU = """# sent_id = first
 1-2	Vámonos	_	_	_	_	_	_	_	_
 1	Vamos	ir	VERB	V	Mood=Imp	0	root	_	_
 2	nos	nosotros	PRON	P	_	1	obj	_	_
@@ -62,18 +140,90 @@ CONLLU = """# sent_id = first
 1	Sí	sí	INTJ	I	_	0	root	_	_
 
 """
-LONG_TAGS = """sentence,step,word,x,tag
+SOUND_TAGS = """sentence,step,word,x,tag
 a,1,The,0.5,DET
 a,2,"cat, ""she"" is",-1e3,NOUN
 b,1,null,,X
 b,2,löuft,7,VERB
 """
-# Formats of tagged sequences: the sound file, its ending, and the names of columns.
-TAGGED = {
-    "conll": (CONLL, "conll", Asked()),
-    "conllu": (CONLLU, "conllu", Asked()),
-    "tagged words": (LONG_TAGS, "csv", Asked(id="sentence", time="step", text="word", target="tag")),
-    "tagged numbers": (LONG_TAGS, "csv", Asked(id="sentence", time="step", features=("x",), target="tag")),
+
+
+def check(data: Sequences) -> None:
+    """What is true of all sequences of numbers and texts."""
+    assert len(data.inputs) == len(data.names) == len(data.places) == len(data.answers or data.names) > 0
+    for one in data.inputs:
+        if isinstance(one, str):
+            assert one.strip() and data.is_text
+        else:
+            assert one.ndim == 2 and len(one) and one.shape[1] == len(data.features) > 0
+            assert not np.isinf(one).any()
+    data.checksum()
+
+
+def read_shops(path: Path) -> None:
+    file = read_series(
+        path, targets=["sales"], time="date", id="shop", past=["price"], future=["promo"], gaps="linear"
+    )
+    for series in file.series:
+        assert len(series.times) == len(series.future) and len(series.target) == len(series.past)
+
+
+def read_any(path: Path) -> None:
+    check(read_sequences(path))
+
+
+def read_images(path: Path) -> None:
+    check(read_sequences(path, answers=False))
+
+
+def read_labels(path: Path) -> None:
+    beside = path.with_name("images")
+    beside.write_bytes(images())
+    check(read_sequences(beside, labels=path))
+
+
+def read_recording(path: Path) -> None:
+    beside = path.with_name("list.csv")
+    beside.write_text(f"path,label\n{path.name},yes\n")
+    check(read_sequences(beside))
+
+
+def read_list(path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        path.with_name(name).write_bytes(sound_wav())
+    check(read_sequences(path))
+
+
+def read_tags(
+    path: Path, asked: Asked = Asked(id="sentence", time="step", text="word", target="tag")
+) -> None:
+    data = read_tagged(path, asked if path.suffix == ".csv" else Asked())
+    parts = data.inputs, data.tags or (), data.lines
+    assert all(len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True))
+    data.checksum()
+
+
+def read_number_tags(path: Path) -> None:
+    read_tags(path, Asked(id="sentence", time="step", features=("x",), target="tag"))
+
+
+FORMATS = {
+    "csv": Format("csv", series_csv, read_shops),
+    "parquet": Format("parquet", lambda: as_parquet(sound_frame()), read_shops),
+    "long": Format("csv", lambda: as_csv(long_frame()), read_any),
+    "texts": Format("csv", texts_csv, read_any),
+    "idx": Format("idx3-ubyte", images, read_images),
+    "idx-gzip": Format("gz", lambda: gzip.compress(images(), mtime=0), read_images),
+    "idx-labels": Format("idx1-ubyte", lambda: idx(np.arange(5, dtype="u1"), 8), read_labels),
+    "ts": Format("ts", SOUND_TS.encode, read_any),
+    "ts-timed": Format("ts", SOUND_TIMED_TS.encode, read_any),
+    "wav": Format("wav", sound_wav, read_recording),
+    "wav-list": Format("tsv", lambda: b"path\tlabel\na.wav\tyes\nb.wav\tno\na.wav\tno\n", read_list),
+    "conll": Format("conll", SOUND_CONLL.encode, read_tags),
+    "conllu": Format("conllu", SOUND_CONLLU.encode, read_tags),
+    "tagged-words": Format("csv", SOUND_TAGS.encode, read_tags),
+    "tagged-numbers": Format("csv", SOUND_TAGS.encode, read_number_tags),
+    "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }
 
 
@@ -82,12 +232,12 @@ def damaged(data: bytes, generator: random.Random) -> bytes:
     body = bytearray(data)
     for _ in range(generator.choice([1, 1, 1, 2, 5])):
         at = generator.randrange(len(body) + 1)
-        if generator.random() < 0.3:  # Parquet keeps its metadata at the end
-            at = max(0, len(body) - generator.randrange(600))
+        if generator.random() < 0.3:  # Parquet keeps its metadata at the end, others at the beginning
+            at = generator.choice([max(0, len(body) - generator.randrange(600)), min(at, 60)])
         some = generator.randrange(1, 20)
         change = generator.randrange(6)
         if change == 0:
-            body[at : at + 1] = generator.choice(b'\0\r\n",;\t.-+0129naNif\xff\xc3').to_bytes(1, "big")
+            body[at : at + 1] = generator.choice(b'\0\r\n",;\t.-+0129naNif\xff\xc3:?@()#').to_bytes(1, "big")
         elif change == 1 and at < len(body):
             body[at] ^= 1 << generator.randrange(8)
         elif change == 2:
@@ -103,44 +253,28 @@ def damaged(data: bytes, generator: random.Random) -> bytes:
 
 def read_case(folder: Path, kind: str, data: bytes) -> str:
     """How a file was taken: "read", or the message of its DataError. All else that is raised is a failure."""
-    path = folder / f"case.{TAGGED[kind][1] if kind in TAGGED else kind}"
+    path = folder / f"case.{FORMATS[kind].ending}"
     path.write_bytes(data)
     try:
-        read_tagged_case(path, TAGGED[kind][2]) if kind in TAGGED else read_series_case(path)
+        FORMATS[kind].read(path)
     except DataError as error:
         message = str(error)
-        if "\n" in message or str(path) not in message:
+        if len(message.splitlines()) != 1 or not message.isprintable() or str(folder) not in message:
             raise AssertionError(f"not one line with the file's name: {message!r}") from error
-        return message.replace(str(path), "")
+        return message.replace(str(folder), "")
     return "read"
-
-
-def read_series_case(path: Path) -> None:
-    file = read_series(
-        path, targets=["sales"], time="date", id="shop", past=["price"], future=["promo"], gaps="linear"
-    )
-    for series in file.series:
-        if len(series.times) != len(series.future) or len(series.target) != len(series.past):
-            raise AssertionError("parts of unequal length")
-
-
-def read_tagged_case(path: Path, asked: Asked) -> None:
-    data = read_tagged(path, asked)
-    parts = data.inputs, data.tags or (), data.lines
-    if any(not len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True)):
-        raise AssertionError("parts of unequal length, or of none")
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--cases", type=int, default=2000, help="files of each format")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--formats", nargs="+", default=list(sound_files()))
+    options.add_argument("--formats", nargs="+", choices=FORMATS, default=[*FORMATS])
     chosen = options.parse_args()
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         for kind in chosen.formats:
-            data, taken, slowest = sound_files()[kind], collections.Counter(), 0.0
+            data, taken, slowest = FORMATS[kind].sound(), collections.Counter(), 0.0
             for number in range(chosen.cases):
                 generator = random.Random(f"{chosen.seed} {number}")
                 begin = time.perf_counter()

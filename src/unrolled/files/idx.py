@@ -26,12 +26,17 @@ from unrolled.files.wording import counted
 
 GZIP = b"\x1f\x8b"
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_ENDINGS = ("-ubyte", ".idx", "-ubyte.gz", ".idx.gz")
 _DENSEST = 1032  # bytes that a byte of gzip can stand for, at most
 
 
-def is_idx(start: bytes) -> bool:
-    """Whether a file begins as IDX, or as gzip, in which no other format comes."""
-    return start[:2] == GZIP or (start[:2] == b"\0\0" and start[2:3] != b"" and start[2] in _TYPES)
+def is_idx(name: str, start: bytes) -> bool:
+    """Whether a file has the usual name, begins as IDX, or as gzip, in which no other format comes."""
+    return name.endswith(_ENDINGS) or start.startswith(GZIP) or _is_start(start)
+
+
+def _is_start(start: bytes) -> bool:
+    return len(start) == 4 and start.startswith(b"\0\0") and start[2] in _TYPES
 
 
 def read_idx(path: Path, asked: Asked) -> Sequences:
@@ -73,7 +78,7 @@ def read_array(path: Path, wanted: str) -> NDArray[Any]:
 def _array(path: Path, wanted: str, file: gzip.GzipFile | io.BytesIO, most: int) -> NDArray[Any]:
     """`most`: no more bytes can follow."""
     start = file.read(4)
-    if len(start) < 4 or not is_idx(start) or start.startswith(GZIP):
+    if not _is_start(start):
         raise DataError(
             f"{path}: wanted {wanted}, which begins with 0 0, a type and a number of dimensions, got "
             f"{list(start)}; unpack the file first if it is a table"

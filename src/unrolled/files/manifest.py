@@ -22,10 +22,14 @@ _ENDING = r"(?i)\.(wav|wave)$"
 
 
 def paths_column(table: Table) -> str | None:
-    """The column whose cells, most of the first hundred, end in .wav; of several one of a usual name."""
+    """The column of which half of the first cells or more end in .wav; of several one of a usual name."""
     texts = [column for column in table.frame.columns if table.frame[column].dtype == pl.String]
     samples = {column: table.frame[column].drop_nulls().head(100).str.strip_chars() for column in texts}
-    found = [name for name, some in samples.items() if 2 * int(some.str.contains(_ENDING).sum()) > len(some)]
+    found = [
+        name
+        for name, some in samples.items()
+        if len(some) and 2 * int(some.str.contains(_ENDING).sum()) >= len(some)
+    ]
     return usual(found, _USUAL_PATHS) or next(iter(found), None)
 
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import riff
-from unrolled.files.asked import Asked, usual
+from unrolled.files.asked import TARGETS, Asked, holds_names, looks_numeric, usual
 from unrolled.files.idx import is_idx, read_idx
 from unrolled.files.long import IDS, read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
@@ -30,11 +30,14 @@ from unrolled.files.wording import listed, nearest, shown
 
 Reader = Callable[[Path, Asked], Sequences]
 
-# Formats that are no tables: whether a file's ending and first bytes are theirs, and their reader.
+# Formats that are no tables: whether a name in small letters and the first bytes are theirs; their reader.
 _FORMATS: dict[str, tuple[Callable[[str, bytes], bool], Reader]] = {
-    "a .ts file": (lambda ending, _: ending == ".ts", read_ts),
-    "an IDX file": (lambda _, start: is_idx(start), read_idx),
-    "a recording": (lambda ending, start: ending in (".wav", ".wave") or start == riff.MAGIC, read_recording),
+    "a .ts file": (lambda name, _: name.endswith(".ts"), read_ts),
+    "an IDX file": (is_idx, read_idx),
+    "a recording": (
+        lambda name, start: name.endswith((".wav", ".wave")) or start == riff.MAGIC,
+        read_recording,
+    ),
 }
 
 # What the rows of a table are, and their reader; the folder is the one that paths in it start from.
@@ -86,7 +89,7 @@ def read_sequences(
         raise ConfigError(
             f"labels={shown(str(labels))}: belongs to one file, got {len(several)}; leave it out"
         )
-    return _chosen(_joined([_read(one, asked) for one in several]), names)
+    return _joined([_read(one, asked) for one in several])
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,19 @@ class _Part:
 def _read(source: Any, asked: Asked) -> _Part:
     if isinstance(source, pl.DataFrame):
         table = open_table(source)
-        return _Part(table.name, *_read_table(table, Path(), asked))
+        return _part(table.name, *_read_table(table, Path(), asked), asked)
     if not isinstance(source, str | Path):
         raise ConfigError(f"wanted a path, paths, a polars frame or Sequences, got {type(source).__name__}")
     path = Path(source)
     start = read_bytes(path, "a file of sequences", 4)
     for kind, (is_it, reader) in _FORMATS.items():
-        if is_it(path.suffix.lower(), start):
-            return _Part(str(path), kind, reader(path, asked))
-    return _Part(str(path), *_read_table(open_table(path), path.parent, asked))
+        if is_it(path.name.lower(), start):
+            return _part(str(path), kind, reader(path, asked), asked)
+    return _part(str(path), *_read_table(open_table(path), path.parent, asked), asked)
+
+
+def _part(name: str, kind: str, data: Sequences, asked: Asked) -> _Part:
+    return _Part(name, kind, _chosen(data, asked.features) if asked.features else data)
 
 
 def _read_table(table: Table, folder: Path, asked: Asked) -> tuple[str, Sequences]:
@@ -121,15 +128,22 @@ def _kind(table: Table, asked: Asked) -> str:
     """Texts and paths are told by their names and cells, unless ids repeat: then rows are steps."""
     if asked.text is not None:
         return "a table of texts"
+    if asked.time is None and paths_column(table) is not None:
+        return "a list of recordings"
     if asked.time is not None or asked.features:
         return _LONG
-    if paths_column(table) is not None:
-        return "a list of recordings"
+    text = usual(table.frame.columns, TEXTS)
+    is_text = asked.id is None and text is not None and table.frame[text].dtype == pl.String
+    return "a table of texts" if is_text and not _has_steps(table, asked) else _LONG
+
+
+def _has_steps(table: Table, asked: Asked) -> bool:
+    """Whether ids repeat and there are numbers beside the answers."""
     columns = table.frame.columns
-    id, text = usual(columns, IDS), usual(columns, TEXTS)
-    repeated = id is not None and table.frame[id].n_unique() < table.frame.height
-    is_text = text is not None and table.frame[text].dtype == pl.String
-    return "a table of texts" if asked.id is None and is_text and not repeated else _LONG
+    id, target = usual(columns, IDS), asked.target or usual(columns, TARGETS)
+    if id is None or not holds_names(table.frame[id]) or table.frame[id].n_unique() == table.frame.height:
+        return False
+    return any(looks_numeric(table.frame[name]) for name in columns if name not in (id, target))
 
 
 def _joined(parts: list[_Part]) -> Sequences:
@@ -140,7 +154,7 @@ def _joined(parts: list[_Part]) -> Sequences:
         return first.data
     for other in parts[1:]:
         _check_alike(first, other)
-    data = [_chosen(part.data, first.data.features) for part in parts]
+    data = [first.data, *(_chosen(other.data, first.data.features) for other in parts[1:])]
     inputs: Any = tuple(chain(*(one.inputs for one in data)))
     answers = [one.answers for one in data]
     return replace(
@@ -156,6 +170,11 @@ def _joined(parts: list[_Part]) -> Sequences:
 def _check_alike(first: _Part, other: _Part) -> None:
     if other.kind != first.kind:
         raise DataError(f"{other.name} is {other.kind}, {first.name} {first.kind}; wanted files of one kind")
+    if set(other.data.features) != set(first.data.features):
+        raise DataError(
+            f"{other.name}: the features are {listed(other.data.features)}, those of {first.name} "
+            f"{listed(first.data.features)}; wanted the same in all files, or name those to use"
+        )
     if other.data.rate_hz != first.data.rate_hz:
         raise DataError(
             f"{other.name}: recorded at {other.data.rate_hz:,} Hz, {first.name} at "
@@ -181,8 +200,8 @@ def _distinct_names(parts: list[_Part]) -> list[tuple[str, ...]]:
 
 
 def _chosen(data: Sequences, features: tuple[str, ...]) -> Sequences:
-    """With these features alone, in this order; () keeps all. Raises DataError for one that there is not."""
-    if features in ((), data.features):
+    """With these features alone, in this order. Raises DataError for one that there is not."""
+    if features == data.features:
         return data
     for name in features:
         if name not in data.features:

@@ -1,0 +1,120 @@
+"""Lists of recordings: paths beside the list, one rate, errors with the line of the list."""
+
+import struct
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.files.refusing import refused
+from tests.files.test_riff import wav
+from unrolled.files.reading import read_sequences
+from unrolled.files.riff import Sound
+from unrolled.files.wav import Audio, log_mel
+
+
+def record(path, samples, rate=8000):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(wav(np.asarray(samples, "<i2").tobytes(), rate=rate))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two recordings of 1,000 and 100 samples."""
+    generator = np.random.default_rng(0)
+    record(tmp_path / "sub" / "a.wav", generator.integers(-9999, 9999, 1000))
+    record(tmp_path / "b.WAV", generator.integers(-9999, 9999, 100))
+    return tmp_path
+
+
+def listing(folder, text):
+    path = folder / "list.csv"
+    path.write_text(text)
+    return path
+
+
+def test_recordings_are_read_beside_the_list(folder):
+    path = listing(folder, f"speaker,file,label\nx,sub/a.wav,yes\ny,{folder / 'b.WAV'},no\n")
+    data = read_sequences(path, target="label", audio=Audio(mels=7))
+    assert data.features == tuple(f"mel{n}" for n in range(1, 8)) and data.rate_hz == 8000
+    assert [one.shape for one in data.inputs] == [(11, 7), (1, 7)]
+    samples = np.frombuffer((folder / "sub" / "a.wav").read_bytes()[44:], "<i2") / 2**15
+    assert np.array_equal(data.inputs[0], log_mel(Sound(8000, samples), Audio(mels=7)))
+    assert data.answers == ("yes", "no") and data.names == ("sub/a.wav", str(folder / "b.WAV"))
+    assert data.places[1] == f"{path}, line 3"
+    some = read_sequences(path, id="speaker", audio=Audio(mels=7), features=("mel7", "mel2"))
+    assert some.names == ("x", "y") and np.array_equal(some.inputs[0], data.inputs[0][:, [6, 1]])
+
+
+def test_the_column_is_told_by_its_cells_and_then_by_its_name(folder):
+    path = listing(folder, "noise,label,path\nx.wav,1,b.WAV\n")
+    assert read_sequences(path, target="label").names == ("b.WAV",)
+    assert len(read_sequences(listing(folder, "anything,label\nb.WAV,1\n"))) == 1
+
+
+def test_a_frame_names_paths_from_the_working_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert read_sequences(pl.DataFrame({"wav": ["b.WAV"], "label": [1]})).answers == ("1",)
+
+
+def test_a_recording_alone_has_no_answer(folder):
+    data = read_sequences(
+        [folder / "b.WAV", folder / "sub" / "a.wav"], answers=False, id="who", target="label"
+    )
+    assert data.names == ("b.WAV", "a.wav") and data.answers is None and len(data.inputs[1]) == 11
+    assert "a recording alone has no answer; wanted a table" in refused(folder / "b.WAV")
+
+
+WRONG = {
+    "missing": ("path,label\nb.WAV,1\nc.wav,2\n", ", line 3: {}/c.wav: there is no such file"),
+    "folder": ("path,label\nb.WAV,1\nsub/d.wav/,2\n", ", line 3: {}/sub/d.wav: there is no such file"),
+    "no path": ("path,label\nb.WAV,1\n,2\n", ", line 3, column 'path': wanted the path of a recording"),
+    "control character": (
+        'path,label\nb.WAV,1\n"a\nb.wav",2\n',
+        ", line 3, column 'path': wanted a path, got",
+    ),
+    "no answer": (
+        "path,label\nb.WAV,1\nsub/a.wav,\n",
+        ", line 3, column 'label': wanted an answer, got nothing",
+    ),
+    "not WAV": (
+        "path,label\nb.WAV,1\nlist.csv,2\n",
+        ", line 3: {}/list.csv: wanted a WAV file, got a file that",
+    ),
+    "other rate": (
+        "path,label\nb.WAV,1\nfast.wav,2\n",
+        ", line 3: {0}/fast.wav: recorded at 16,000 Hz; wanted the 8,000 Hz of {0}/b.WAV, convert",
+    ),
+    "too long a name": (
+        "path,label\nb.WAV,1\n" + "x" * 5000 + ".wav,1\n",
+        "cannot be read: File name too long",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said_in_one_line_with_its_place(folder, case):
+    content, said = WRONG[case]
+    record(folder / "fast.wav", [1, 2, 3], 16000)
+    path = listing(folder, content)
+    message = refused(path)
+    assert message.startswith(str(path)) and said.format(folder) in message
+
+
+def test_the_rate_that_a_model_hears_is_asked_for(folder):
+    path = listing(folder, "path,label\nb.WAV,1\n")
+    assert read_sequences(path, audio=Audio(rate_hz=8000)).rate_hz == 8000
+    assert f"{folder}/b.WAV: recorded at 8,000 Hz; wanted the 44,100 Hz that the model hears" in refused(
+        path, audio=Audio(rate_hz=44100)
+    )
+
+
+def test_files_of_two_rates_are_not_joined(folder):
+    record(folder / "fast.wav", [1, 2, 3], 16000)
+    message = refused([folder / "b.WAV", folder / "fast.wav"], answers=False)
+    assert message.startswith(f"{folder}/fast.wav: recorded at 16,000 Hz, {folder}/b.WAV at 8,000 Hz; wanted")
+
+
+def test_samples_that_are_not_finite_are_named_by_the_line(folder):
+    (folder / "nan.wav").write_bytes(wav(struct.pack("<f", np.nan), code=3, bits=32))
+    assert ", line 2: " in refused(listing(folder, "path,label\nnan.wav,1\n"))

@@ -1,0 +1,132 @@
+"""Several sources as one, the choice of a reader, and the examples of docs/files.md."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.files.refusing import refused
+from unrolled.errors import ConfigError
+from unrolled.files.reading import read_sequences
+
+ONE = pl.DataFrame({"id": ["a", "a", "b"], "x": [1, 2, 3], "z": [4, 5, 6], "label": ["u", "u", "v"]})
+
+
+def write(path, frame):
+    frame.write_csv(path)
+    return path
+
+
+def test_sequences_come_back_as_they_are():
+    data = read_sequences(ONE)
+    assert read_sequences(data) is data
+
+
+def test_several_files_are_one_after_the_other(tmp_path):
+    other = ONE.with_columns(id=pl.col("id") + "2").select("label", "z", "x", "id")
+    first, second = write(tmp_path / "1.csv", ONE), write(tmp_path / "2.csv", other)
+    data = read_sequences([first, str(second)])
+    assert data.names == ("a", "b", "a2", "b2") and data.answers == ("u", "v", "u", "v")
+    assert data.features == ("x", "z") and np.array_equal(data.inputs[2], [[1, 4], [2, 5]])
+    assert data.places[3] == f"{second}, line 4"
+    unanswered = write(tmp_path / "3.csv", other.with_columns(id=pl.col("id") + "3").drop("label"))
+    assert read_sequences((first, unanswered), answers=False).answers is None
+
+
+def test_an_id_stands_in_one_file(tmp_path):
+    first = write(tmp_path / "1.csv", ONE)
+    second = write(tmp_path / "2.csv", ONE.with_columns(id=pl.col("id").replace("a", "c")))
+    message = refused([first, second])
+    assert message.startswith(
+        f"{second}, line 4: sequence 'b' stands in {first}, line 4 too; wanted all rows"
+    )
+
+
+def test_numbers_of_rows_get_their_files_in_front(tmp_path):
+    files = [
+        write(tmp_path / name, pl.DataFrame({"text": ["a"], "label": [name]})) for name in ("1.csv", "2.csv")
+    ]
+    data = read_sequences(files)
+    assert data.names == (f"{files[0]} 1", f"{files[1]} 1") and data.answers == ("1.csv", "2.csv")
+
+
+def test_files_of_two_kinds_are_refused(tmp_path):
+    first = write(tmp_path / "1.csv", ONE)
+    second = write(tmp_path / "2.csv", pl.DataFrame({"text": ["a"], "label": ["b"]}))
+    assert refused([first, second]) == (
+        f"{second} is a table of texts, {first} a long table; wanted files of one kind"
+    )
+
+
+def test_files_of_other_features_are_refused(tmp_path):
+    first = write(tmp_path / "1.csv", ONE)
+    second = write(tmp_path / "2.csv", ONE.rename({"z": "w"}).with_columns(id=pl.lit("c"), label=pl.lit("u")))
+    assert refused([first, second]) == (
+        f"{second}: the features are 'x', 'w', those of {first} 'x', 'z'; wanted the same in all files, "
+        "or name those to use"
+    )
+    third = write(tmp_path / "3.csv", ONE.with_columns(id=pl.lit("c"), w=pl.lit(1), label=pl.lit("u")))
+    assert "the features are 'x', 'z', 'w', those of" in refused([first, third])
+    assert read_sequences([first, third], features=("z",)).features == ("z",)
+
+
+def test_features_are_chosen_from_any_numbers(tmp_path):
+    path = tmp_path / "a.ts"
+    path.write_text("@dimensions 3\n@classLabel true a\n@data\n1,2:3,4:5,6:a\n")
+    data = read_sequences(path, features=("dimension3", "dimension1"))
+    assert data.features == ("dimension3", "dimension1") and data.inputs[0].tolist() == [[5, 1], [6, 2]]
+    assert f"{path}, line 4: no feature 'dimension4' (did you mean 'dimension" in refused(
+        path, features="dimension4"
+    )
+
+
+@pytest.mark.parametrize(
+    "source, error, said",
+    [
+        ([], "DataError", "no files were named"),
+        (7, "ConfigError", "wanted a path, paths, a polars frame or Sequences, got int"),
+        (pl.DataFrame({"id": []}), "DataError", "the table: the table has no rows"),
+    ],
+)
+def test_what_is_no_source_is_refused(source, error, said):
+    import unrolled.errors
+
+    assert said in refused(source, getattr(unrolled.errors, error))
+
+
+def test_values_that_are_no_names_are_refused():
+    frame = pl.DataFrame({"id": [[1], [1]], "text": ["a", "b"], "x": [1, 2], "label": ["u", "v"]})
+    assert read_sequences(frame).is_text
+    assert refused(frame, id="id") == (
+        "the table, column 'id': wanted the name of a sequence, got List(Int64) values; name another"
+    )
+
+
+def test_labels_belong_to_one_file(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    assert "belongs to one file, got 2; leave it out" in refused(paths, ConfigError, labels=tmp_path / "c")
+
+
+def test_a_missing_file_is_told_from_its_neighbours(tmp_path):
+    write(tmp_path / "steps.csv", ONE)
+    assert refused(tmp_path / "step.csv") == (
+        f"{tmp_path}/step.csv: there is no such file (did you mean 'steps.csv'?); name a file of sequences"
+    )
+    assert refused(tmp_path) == f"{tmp_path}: is a folder; wanted a file of sequences, name one in it"
+    assert refused("a\0b").endswith("no name of a file; name a file of sequences")
+
+
+def test_the_examples_of_the_page_are_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    data = {}
+    for name, content in re.findall(r"```(\S+)\n(.*?)```", page, re.DOTALL):
+        (tmp_path / name).write_text(content)
+        data[name] = read_sequences(tmp_path / name)
+    assert {name: (len(one), one.answers) for name, one in data.items()} == {
+        "long.csv": (2, ("yes", "no")),
+        "texts.csv": (2, ("calm", "storm")),
+        "waves.ts": (2, ("storm", "calm")),
+    }
+    assert data["long.csv"].features == ("height", "width") and data["texts.csv"].inputs[0] == "Well, well"
