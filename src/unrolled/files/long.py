@@ -35,12 +35,12 @@ def read_long(table: Table, asked: Asked) -> Sequences:
     columns, notes = _find_columns(table, asked)
     names = written(table, columns.id, "the name of a sequence")
     values = np.column_stack([table.numbers(column) for column in columns.features])
-    order, starts = _grouped(names)
+    order, starts = grouped(names)
     answers = None
     if columns.target is not None:
         answers = _answers(table, columns.target, asked.answers, order, starts)
     if columns.time is not None:
-        order = _sorted(table, columns.time, order, starts)
+        order = in_time(table, columns.time, order, starts)
     inputs = tuple(np.split(values[order], starts[1:]))
     first = np.minimum.reduceat(order, starts)
     places = tuple(f"{table.name}, {table.row(row)}" for row in first.tolist())
@@ -64,15 +64,15 @@ def _find_columns(table: Table, asked: Asked) -> tuple[_Columns, tuple[str, ...]
             f"name one of {listed(table.frame.columns)} as id, or as text if each row is one"
         )
     notes = [] if asked.id else [f"id: column {shown(id)}"]
-    time, of_time = _find_time(table, asked, id)
+    time, of_time = find_time_column(table, asked, id)
     taken = [column for column in (id, time, *asked.features) if column is not None]
     target, of_target = find_target(table, asked, taken)
     taken += [target] if target is not None else []
-    features, of_features = _find_features(table, asked, taken)
+    features, of_features = find_features(table, asked, taken)
     return _Columns(id, time, target, features), (*notes, *of_time, *of_target, *of_features)
 
 
-def _find_time(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
+def find_time_column(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
     if asked.time is not None:
         table.require(asked.time)
         return asked.time, []
@@ -82,7 +82,7 @@ def _find_time(table: Table, asked: Asked, id: str) -> tuple[str | None, list[st
     return time, [f"time: column {shown(time)}" if time else "time: none, rows are in the order of the file"]
 
 
-def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
     """Those named, else all columns of numbers that have no other part."""
     if asked.features:
         return asked.features, []
@@ -100,7 +100,7 @@ def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[
     return tuple(features), [f"features: {listed(features)}", *left_out]
 
 
-def _grouped(names: pl.Series) -> tuple[Positions, Positions]:
+def grouped(names: pl.Series) -> tuple[Positions, Positions]:
     """Rows of the first sequence, then of the second …, each in the order of the table, and where each
     sequence starts among them."""
     rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
@@ -114,7 +114,7 @@ def _numbers_of(starts: Positions, rows: int) -> Positions:
     return np.repeat(np.arange(len(starts)), np.diff(np.append(starts, rows)))
 
 
-def _sorted(table: Table, time: str, order: Positions, starts: Positions) -> Positions:
+def in_time(table: Table, time: str, order: Positions, starts: Positions) -> Positions:
     """The rows of each sequence by time, each time once."""
     times, sequence = _times(table, time)[order], _numbers_of(starts, len(order))
     by_time = np.lexsort((times, sequence))
