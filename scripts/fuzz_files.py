@@ -194,10 +194,9 @@ def read_list(path: Path) -> None:
     check(read_sequences(path))
 
 
-def read_tags(
-    path: Path, asked: Asked = Asked(id="sentence", time="step", text="word", target="tag")
-) -> None:
-    data = read_tagged(path, asked if path.suffix == ".csv" else Asked())
+def read_tags(path: Path, asked: Asked | None = None) -> None:
+    columns = asked or Asked(id="sentence", time="step", text="word", target="tag")
+    data = read_tagged(path, columns if path.suffix == ".csv" else Asked())
     parts = data.inputs, data.tags or (), data.lines
     assert all(len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True))
     data.checksum()

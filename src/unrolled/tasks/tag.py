@@ -176,7 +176,7 @@ class TagCodec:
         elif config.model.vectors is not None:
             raise ConfigError("vectors are of words, and these data are numbers; leave vectors out")
         else:
-            inputs = NumberInputs.fit(data.sequences())
+            inputs = NumberInputs.of(data.sequences())
         bound = config.tag.constraints and entities.is_scheme(names)
         return cls(
             inputs,
@@ -199,8 +199,8 @@ class TagCodec:
         inputs: Any = data.inputs
         if isinstance(self.inputs, Words):
             return self.inputs.encode(inputs)
-        self.inputs.check(data.sequences())
-        pairs = zip(inputs, data.where, strict=True)
+        numbers: Any = self.inputs.aligned(data.sequences()).inputs
+        pairs = zip(numbers, data.where, strict=True)
         return NumberRows([torch.from_numpy(self.inputs.encode(x, place)) for x, place in pairs])
 
     def about(self) -> dict[str, Any]:
