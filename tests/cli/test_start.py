@@ -37,3 +37,13 @@ def test_a_wrong_call_exits_with_2() -> None:
         answer = run(*arguments)
         assert answer.returncode == 2, answer
         assert "Traceback" not in answer.stderr
+
+
+def test_the_list_of_tasks_loads_no_torch() -> None:
+    code = (
+        "import sys; from unrolled.cli import main; sys.argv = ['unrolled', 'train', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: print('torch' in sys.modules, 'polars' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.endswith("False False\n") and "classify" in answer.stdout

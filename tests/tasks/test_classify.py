@@ -142,6 +142,9 @@ def test_training_data_of_one_class_are_refused_before_anything_is_written(tmp_p
             Classifier(**SMALL, **options).fit(data, out=tmp_path / "run")
     with pytest.raises(DataError, match="class 'c' is not in the training part"):
         Classifier(**SMALL).fit(turns(30), test=from_arrays([np.zeros((2, 2))], ["c"]), out=tmp_path / "run")
+    with pytest.raises(DataError, match=r"sequence 0, step 2, 'x1': 1e\+60 is too far from"):
+        far = from_arrays([np.array([[0, 0], [0, 1e60]])], ["up"])
+        Classifier(**SMALL).fit(turns(30), test=far, out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 

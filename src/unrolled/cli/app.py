@@ -33,10 +33,16 @@ class TaskGroup(TyperGroup):
         return sorted(TASKS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        from unrolled.cli import training
+        """For the list of commands: what a task is about, without its options, whose import takes seconds."""
         from unrolled.tasks import TASKS
 
-        return training.command(cmd_name) if cmd_name in TASKS else None
+        return TyperCommand(cmd_name, help=TASKS[cmd_name].about) if cmd_name in TASKS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        from unrolled.cli import training
+
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and training.command(str(name)), rest
 
 
 train_app = typer.Typer(

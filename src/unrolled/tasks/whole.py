@@ -120,8 +120,8 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
             Examples(encoded(codec.inputs, part), codec.encode(part))
             for part in (data.train, data.validation)
         )
-        if data.test is not None:
-            codec.inputs.aligned(data.test)
+        if data.test is not None:  # what is wrong with it comes out now, not after the training
+            encoded(codec.inputs, data.test)
             codec.encode(data.test)
         losses = self._losses(config, codec)
         return Prepared(
