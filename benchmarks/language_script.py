@@ -4,9 +4,9 @@
 
 Both do the same steps: an embedding, recurrent layers and a linear head (the default sizes of `language`),
 cross entropy at every step, truncated backpropagation with the state carried, the global norm clipped at 1,
-Adam. The script is what a textbook would write with torch.nn's layers. Ours is the loop as the command runs it,
-with its history and its checks. The two take turns in one process at one thread count; the figures are medians
-over the rounds, the first left out.
+Adam. The script is what a textbook would write with torch.nn's layers. Ours is the loop as the command runs
+it, with its history and its checks. The two take turns in one process at one thread count; the figures are
+medians over the rounds, the first left out.
 
 Targets: 2 for the GRU, 1.5 for the LSTM.
 """
