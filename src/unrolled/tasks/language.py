@@ -145,6 +145,10 @@ class LanguageConfig(Section):
             raise ValueError(
                 "language takes no bidirectional layers: they would see the symbols to predict; leave it out"
             )
+        if self.data.split_seed:
+            raise ValueError(
+                "language draws no parts: the text is cut in order; leave split_seed out, or name files"
+            )
         if self.model.vectors is not None and self.data.tokens != "words":
             raise ValueError(
                 f"vectors are of words, tokens are '{self.data.tokens}'; set tokens words, or leave vectors "
