@@ -404,7 +404,7 @@ class Examples:
 def read(config: TagData, source: Source, answers: bool = True) -> Tagged:
     """What a source holds. DataError with its place for whatever is wrong with it."""
     asked = Asked(config.id, config.time, config.target, config.features, config.text, None, answers)
-    return read_tagged(source, asked, config.column)
+    return read_tagged(source, asked, config.column if answers else None)
 
 
 def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
