@@ -194,16 +194,19 @@ def read_list(path: Path) -> None:
     check(read_sequences(path))
 
 
-def read_tags(path: Path, asked: Asked | None = None) -> None:
-    columns = asked or Asked(id="sentence", time="step", text="word", target="tag")
-    data = read_tagged(path, columns if path.suffix == ".csv" else Asked())
+def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
+    data = read_tagged(path, Asked(**columns))
     parts = data.inputs, data.tags or (), data.lines
     assert all(len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True))
     data.checksum()
 
 
+def read_word_tags(path: Path) -> None:
+    read_tags(path, id="sentence", time="step", text="word", target="tag")
+
+
 def read_number_tags(path: Path) -> None:
-    read_tags(path, Asked(id="sentence", time="step", features=("x",), target="tag"))
+    read_tags(path, id="sentence", time="step", features=("x",), target="tag")
 
 
 FORMATS = {
@@ -220,7 +223,7 @@ FORMATS = {
     "wav-list": Format("tsv", lambda: b"path\tlabel\na.wav\tyes\nb.wav\tno\na.wav\tno\n", read_list),
     "conll": Format("conll", SOUND_CONLL.encode, read_tags),
     "conllu": Format("conllu", SOUND_CONLLU.encode, read_tags),
-    "tagged-words": Format("csv", SOUND_TAGS.encode, read_tags),
+    "tagged-words": Format("csv", SOUND_TAGS.encode, read_word_tags),
     "tagged-numbers": Format("csv", SOUND_TAGS.encode, read_number_tags),
     "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }

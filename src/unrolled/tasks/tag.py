@@ -31,7 +31,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length, padded
 from unrolled.errors import ConfigError, DataError
@@ -41,17 +41,15 @@ from unrolled.files.tagging import read_tagged
 from unrolled.files.wording import counted, listed
 from unrolled.inspecting import plots
 from unrolled.inspecting import scores as drawn
-from unrolled.kernels import crf as chain
-from unrolled.nn import CRF, Linear
-from unrolled.nn.functional import cross_entropy, log_softmax
-from unrolled.tasks import confusion, entities
+from unrolled.nn.functional import cross_entropy
+from unrolled.tasks import confusion, entities, tag_scores
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.estimator import Prepared, Source
-from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.inputs import NumberInputs
-from unrolled.tasks.model import ModelConfig, build
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
+from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
 from unrolled.tasks.words import WordFront, Words
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
@@ -80,29 +78,6 @@ class TagData(PartsConfig):
     text: str | None = Field(default=None, description="table: column of words, in place of numbers")
     least_count: int = Field(default=1, ge=1, description="words that come less often become <unk>")
     most_symbols: int | None = Field(default=None, ge=1, description="most words, the rarer become <unk>")
-
-
-class TagModelConfig(ModelConfig):
-    """The recurrent layers, and what stands before and after them."""
-
-    cell: Literal["rnn", "lstm", "gru"] = Field(default="lstm", description="kind of recurrent cell")
-    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
-    bidirectional: bool = Field(default=True, description="read every sequence in both directions")
-    embedding_size: int = Field(
-        default=100, ge=1, le=2**16, description="numbers that a word becomes for the network"
-    )
-    vectors: str | None = Field(
-        default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
-    )
-    character_size: int = Field(default=32, ge=1, le=2**16, description="numbers that a character becomes")
-    character_hidden: int = Field(
-        default=64,
-        ge=0,
-        le=2**16,
-        description="hidden units a direction that read a word's characters; 0 = none",
-    )
-    input_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout before the recurrent layers")
-    output_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout after the recurrent layers")
 
 
 class TagOptions(Section):
@@ -182,7 +157,7 @@ class TagCodec:
             inputs,
             names,
             np.array([counted_tags[name] for name in names], np.int64),
-            _usual(data, names, truth) if data.is_text else {},
+            tag_scores.usual_tags(data, names, truth) if data.is_text else {},
             entities.allowed(names, truth) if bound else None,
         )
 
@@ -244,45 +219,6 @@ class Batch(NamedTuple):
     tags: Tensor
 
 
-class NumberFront(nn.Module):
-    """x (B, T, width) as it is."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-class Network(nn.Module):
-    """`front` gives x (B, T, front.width)."""
-
-    def __init__(self, front: WordFront | NumberFront, config: TagConfig, codec: TagCodec) -> None:
-        super().__init__()
-        options, K = config.model, len(codec.tags)
-        self.front, self.layer = front, build(options, front.width)
-        self.before, self.after = nn.Dropout(options.input_dropout), nn.Dropout(options.output_dropout)
-        self.head = Linear(self.layer.output_size, K)
-        self.bound = None if codec.allowed is None else _masks(codec.allowed)
-        self.crf = CRF(K, self.bound) if config.tag.crf else None
-
-    def forward(self, x: Any, lengths: Tensor) -> Tensor:
-        """o (B, T, K)."""
-        y, _ = self.layer(self.before(self.front(x)), lengths=lengths)
-        out: Tensor = self.head(self.after(y))
-        return out
-
-    def answer(self, o: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """o (B, T, K) -> the tag of every step (B, T), and the probability of each tag (B, T, K), float64."""
-        if self.crf is not None:
-            return self.crf.decode(o, lengths), self.crf.marginals(o, lengths).double()
-        log_p = log_softmax(o.double())
-        free = torch.zeros(o.shape[2], o.shape[2]), torch.zeros(o.shape[2]), torch.zeros(o.shape[2])
-        a, start, end = (mask.double() for mask in self.bound or free)
-        return chain.viterbi(log_p, (a, start, end), lengths), log_p.exp()
-
-
 class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
     """Tags every word or step. Options are the fields of TagConfig, each by its own name:
 
@@ -322,6 +258,9 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
     def _read_source(self, config: TagConfig, source: Source) -> Tagged:
         return read(config.data, source)
 
+    def _read_new(self, data: Source, answers: bool = True) -> Tagged:
+        return read(self.config.data, data, answers, getattr(self.codec.inputs, "features", ()))
+
     def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
         training = config.training.settled()
         codec = TagCodec.fit(config, data.train)
@@ -354,7 +293,7 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
             front = WordFront(codec.inputs, *sizes, config.tag.word_dropout)
         else:
             front = NumberFront(codec.inputs.width)
-        return Network(front, config, codec)
+        return Network(front, o, len(codec.tags), config.tag.crf, codec.allowed)
 
     def _step(self, network: Network, prepared: Prepared[TagConfig, TagCodec]) -> Step[Batch]:
         loss = self._loss(prepared.config, prepared.codec)
@@ -388,12 +327,15 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
 
     def _judge(self, data: Tagged, about: dict[str, Any]) -> Evaluation:
         codec, names = self.codec, self.codec.tags
-        truth = tags_of(data)
+        truth, most = tags_of(data), int(codec.counts.argmax())
         answers: dict[str, list[Path_]] = {MODEL: [path for path, _ in self._answers(data)]}
         if codec.usual:
-            answers["word's most frequent tag"] = _by_word(codec, data)
-        answers["most frequent tag"] = [np.full(T, codec.counts.argmax()) for T in data.lengths]
-        rows = [{"model": name} | _scores(codec, data, truth, found) for name, found in answers.items()]
+            answers["word's most frequent tag"] = tag_scores.by_word(data, codec.usual, most)
+        answers["most frequent tag"] = [np.full(T, most) for T in data.lengths]
+        rows = [
+            {"model": name} | tag_scores.scores(names, codec.usual, data, truth, found)
+            for name, found in answers.items()
+        ]
         numbers, found = (
             np.concatenate([t.numpy() for t in codec.encode(data)]),
             np.concatenate(answers[MODEL]),
@@ -401,15 +343,7 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         m = confusion.confusion(numbers[numbers != UNSEEN], found[numbers != UNSEEN], len(names))
         unseen = sorted({tag for one in truth for tag in one} - set(names))
         tell: dict[str, Any] = {"sequences": len(data), "steps": len(numbers), "unseen_tags": unseen}
-        tell["tags"] = [
-            dict(zip(("tag", "steps", "precision", "recall", "F1"), row, strict=True))
-            for row in zip(
-                names,
-                m.sum(1).tolist(),
-                *(score(m).tolist() for score in (confusion.precision, confusion.recall, confusion.f1)),
-                strict=True,
-            )
-        ]
+        tell["tags"] = tag_scores.by_tag(names, m)
         told = [
             verdict(rows, measure, higher_is_better=True)
             for measure in ("accuracy", "entity F1")
@@ -433,7 +367,7 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
     def _asked_for(self, data: Source) -> Tagged:
         """What to predict: other data, or the test part of the training data, or all of them."""
         if data is not None:
-            return read(self.config.data, data, answers=False)
+            return self._read_new(data, answers=False)
         parts = self._training_parts()
         return parts.train if parts.test is None else parts.test
 
@@ -470,10 +404,12 @@ class Examples:
         return Batch(self.steps.batch(indices), lengths, tags)
 
 
-def read(config: TagData, source: Source, answers: bool = True) -> Tagged:
-    """What a source holds. DataError with its place for whatever is wrong with it."""
-    asked = Asked(config.id, config.time, config.target, config.features, config.text, None, answers)
-    return read_tagged(source, asked, config.column)
+def read(config: TagData, source: Source, answers: bool = True, known: tuple[str, ...] = ()) -> Tagged:
+    """What a source holds; `known` are the features that a model reads. DataError with its place for whatever
+    is wrong with it."""
+    c = config
+    asked = Asked(c.id, c.time, c.target, c.features, c.text, None, answers, known=known)
+    return read_tagged(source, asked, config.column if answers else None)
 
 
 def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
@@ -489,48 +425,7 @@ def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:
     return sum(float(total) for total, _ in sums) / steps if steps else float("nan")
 
 
-def _masks(allowed: Allowed) -> tuple[Tensor, Tensor, Tensor]:
-    """Of transitions, start and end: 0 where a tag may stand, -∞ where not."""
-    a, start = (
-        torch.from_numpy(np.where(part, 0.0, -np.inf)).float()
-        for part in (allowed.transitions, allowed.start)
-    )
-    return a, start, torch.zeros(len(start))
-
-
 def _told(data: Parts[Tagged], codec: TagCodec) -> str:
     sizes = [f"{counted(len(data.train), 'sequence')} to train on", f"{len(data.validation):,} to validate"]
     sizes += [] if data.test is None else [f"{len(data.test):,} to test"]
     return ", ".join([*sizes, f"{len(codec.tags)} tags"])
-
-
-# Baselines and scores.
-
-
-def _usual(data: Tagged, names: Sequence[str], truth: Sequence[Sequence[str]]) -> dict[str, int]:
-    """The most frequent tag of each word; the first of equals."""
-    counts: dict[str, Counter[int]] = {}
-    sentences: Any = data.inputs
-    numbers = {name: k for k, name in enumerate(names)}
-    for words, tags in zip(sentences, truth, strict=True):
-        for word, tag in zip(words, tags, strict=True):
-            counts.setdefault(str(word), Counter())[numbers[tag]] += 1
-    return {word: max(range(len(names)), key=found.__getitem__) for word, found in counts.items()}
-
-
-def _by_word(codec: TagCodec, data: Tagged) -> list[Path_]:
-    other = int(codec.counts.argmax())
-    return [np.array([codec.usual.get(str(word), other) for word in one], np.int64) for one in data.inputs]
-
-
-def _scores(codec: TagCodec, data: Tagged, truth: Sequence[Sequence[str]], found: Sequence[Path_]) -> Row:
-    """accuracy; of words that training did not know too; of entities."""
-    answers = [[codec.tags[k] for k in path.tolist()] for path in found]
-    right = np.array(
-        [a == b for one, other in zip(truth, answers, strict=True) for a, b in zip(one, other, strict=True)]
-    )
-    row: Row = {"accuracy": float(right.mean())}
-    if codec.usual:
-        unknown = np.array([word not in codec.usual for one in data.inputs for word in one])
-        row["of unknown words"] = float(right[unknown].mean()) if unknown.any() else float("nan")
-    return row | (entities.scores(truth, answers) if entities.is_scheme(codec.tags) else {})
