@@ -53,6 +53,17 @@ def _fashion(data: Path, scratch: Path) -> Files:
     }
 
 
+def text(name: str) -> Callable[[Path, Path], Files]:
+    """A text that is read as it is."""
+    return lambda data, scratch: {"text": data / name}
+
+
+def treebank(data: Path, scratch: Path) -> Files:
+    """The parts of a treebank as they were published."""
+    folder = data / "ud-english-ewt"
+    return {part: folder / f"{part}.conllu" for part in ("train", "dev", "test")}
+
+
 LINES: dict[str, Line] = {
     "spoken-digits": Line(
         _digits,
@@ -78,6 +89,32 @@ LINES: dict[str, Line] = {
         "accuracy",
         0.85,
         True,
+    ),
+    "tinyshakespeare": Line(
+        text("tinyshakespeare/input.txt"),
+        "unrolled train language {text} --hidden 256 --layers 2 --embedding-size 64 --dropout 0.3 "
+        "--output-dropout 0.4 --learning-rate 0.004 --epochs 20 --schedule cosine --patience 0 "
+        "--validation 0.03",
+        "nats",
+        1.60,
+        False,
+    ),
+    "tang-poems": Line(
+        text("tang-poems/poems.txt"),
+        "unrolled train language {text} --embedding-size 256 --tie --input-dropout 0.2 --output-dropout 0.3 "
+        "--batch-size 16 --window 64 --learning-rate 0.004 --epochs 6 --schedule cosine --patience 0 "
+        "--validation 0.03",
+        "perplexity",
+        375.38,  # the best n-gram on this split
+        False,
+    ),
+    "ud-english-ewt": Line(
+        treebank,
+        "unrolled train tag {train} --validation-files {dev} --test-files {test} --column upos --epochs 12 "
+        "--schedule cosine --minutes 10",
+        "accuracy",
+        0.945,
+        higher_is_better=True,
     ),
 }
 

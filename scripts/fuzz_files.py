@@ -26,9 +26,11 @@ import numpy as np
 import polars as pl
 
 from unrolled.errors import DataError
+from unrolled.files.asked import Asked
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
+from unrolled.files.tagging import read_tagged
 
 
 class Format(NamedTuple):
@@ -119,6 +121,32 @@ SOUND_TIMED_TS = """@timeStamps true
 (1,5),(2.5,?) : 3e2
 """
 
+SOUND_CONLL = """-DOCSTART- -X- O
+
+# a comment of more words
+EU NNP B-ORG
+rejects VBZ O
+bœuf NN B-MISC
+
+# # O
+"""
+SOUND_CONLLU = """# sent_id = first
+1-2	Vámonos	_	_	_	_	_	_	_	_
+1	Vamos	ir	VERB	V	Mood=Imp	0	root	_	_
+2	nos	nosotros	PRON	P	_	1	obj	_	_
+2.1	gone	go	VERB	_	_	_	_	1:x	_
+3	mar	mar	NOUN	N	_	1	obl	_	_
+
+1	Sí	sí	INTJ	I	_	0	root	_	_
+
+"""
+SOUND_TAGS = """sentence,step,word,x,tag
+a,1,The,0.5,DET
+a,2,"cat, ""she"" is",-1e3,NOUN
+b,1,null,,X
+b,2,löuft,7,VERB
+"""
+
 
 def check(data: Sequences) -> None:
     """What is true of all sequences of numbers and texts."""
@@ -166,6 +194,21 @@ def read_list(path: Path) -> None:
     check(read_sequences(path))
 
 
+def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
+    data = read_tagged(path, Asked(**columns))
+    parts = data.inputs, data.tags or (), data.lines
+    assert all(len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True))
+    data.checksum()
+
+
+def read_word_tags(path: Path) -> None:
+    read_tags(path, id="sentence", time="step", text="word", target="tag")
+
+
+def read_number_tags(path: Path) -> None:
+    read_tags(path, id="sentence", time="step", features=("x",), target="tag")
+
+
 FORMATS = {
     "csv": Format("csv", series_csv, read_shops),
     "parquet": Format("parquet", lambda: as_parquet(sound_frame()), read_shops),
@@ -178,6 +221,10 @@ FORMATS = {
     "ts-timed": Format("ts", SOUND_TIMED_TS.encode, read_any),
     "wav": Format("wav", sound_wav, read_recording),
     "wav-list": Format("tsv", lambda: b"path\tlabel\na.wav\tyes\nb.wav\tno\na.wav\tno\n", read_list),
+    "conll": Format("conll", SOUND_CONLL.encode, read_tags),
+    "conllu": Format("conllu", SOUND_CONLLU.encode, read_tags),
+    "tagged-words": Format("csv", SOUND_TAGS.encode, read_word_tags),
+    "tagged-numbers": Format("csv", SOUND_TAGS.encode, read_number_tags),
     "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }
 

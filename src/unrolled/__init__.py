@@ -9,6 +9,7 @@ __all__ = [
     "Forecaster",
     "LanguageModel",
     "Regressor",
+    "Tagger",
     "__version__",
     "accelerate",
     "load",
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from unrolled.tasks.forecast.estimator import Forecaster
     from unrolled.tasks.language import LanguageModel
     from unrolled.tasks.regress import Regressor
+    from unrolled.tasks.tag import Tagger
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
 HOMES = {
@@ -30,6 +32,7 @@ HOMES = {
     "Forecaster": "unrolled.tasks.forecast.estimator",
     "LanguageModel": "unrolled.tasks.language",
     "Regressor": "unrolled.tasks.regress",
+    "Tagger": "unrolled.tasks.tag",
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",
     "nn": "unrolled.nn",

@@ -37,11 +37,14 @@ def long_rows(seed: int, regress: bool = False) -> list[list[str]]:
     return rows
 
 
-def long_table(folder: Path, seed: int, regress: bool = False) -> Path:
-    path = folder / f"moves{seed}.csv"
-    lines = [line for rows in long_rows(seed, regress) for line in rows]
-    path.write_text("\n".join(["id,step,x,y,label", *lines]) + "\n")
+def write_long(path: Path, rows: list[str], header: str = "id,step,x,y,label") -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
     return path
+
+
+def long_table(folder: Path, seed: int, regress: bool = False) -> Path:
+    lines = [line for rows in long_rows(seed, regress) for line in rows]
+    return write_long(folder / f"moves{seed}.csv", lines)
 
 
 def texts(folder: Path, seed: int) -> Path:
@@ -128,6 +131,41 @@ def book(folder: Path, seed: int) -> Path:
     return path
 
 
+def treebank(folder: Path, seed: int) -> Path:
+    """CoNLL-U: sentences of 1 to 7 words; one has a multi-word token and an empty node."""
+    draw = np.random.default_rng(seed)
+    words = (("ich", "PRON"), ("sehe", "VERB"), ("漢字", "NOUN"), ("schön", "ADJ"), (".", "PUNCT"))
+    lines = []
+    for number in range(30):
+        lines.append(f"# sent_id = s{number}")
+        if number == 3:
+            lines += ["1-2\tzum" + "\t_" * 8, "0.1\tleer" + "\t_" * 8]
+        for place, k in enumerate(draw.integers(0, 5, draw.integers(2, 8) if number else 1), 1):
+            word, tag = words[k]
+            lines.append(f"{place}\t{word}\t_\t{tag}\t_\t_\t{place - 1}\tdep\t_\t_")
+        lines.append("")
+    path = folder / f"bank{seed}.conllu"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def entities(folder: Path, seed: int) -> Path:
+    """CoNLL columns: names of persons in BIO."""
+    draw = np.random.default_rng(seed)
+    sentences = (("Anna B-PER", "Lee I-PER", "liest O"), ("nur O", "Ötzi B-PER"), ("Regen O",))
+    lines = ["\n".join(sentences[k]) for k in draw.integers(0, 3, 40)]
+    path = folder / f"names{seed}.txt"
+    path.write_text("\n\n".join(lines) + "\n")
+    return path
+
+
+def phases(folder: Path, seed: int) -> Path:
+    """A long table with a tag in every row."""
+    rows = [row for sequence in long_rows(seed) for row in sequence]
+    tagged = [f"{row.rsplit(',', 1)[0]},{'hoch' if float(row.split(',')[2]) > 0 else 'tief'}" for row in rows]
+    return write_long(folder / f"phases{seed}.csv", tagged, "id,step,x,y,tag")
+
+
 SMALL = ("--hidden", 5, "--epochs", 2, "--batch-size", 8)
 LANGUAGE = (*SMALL, "--embedding-size", 6, "--window", 20)
 
@@ -140,6 +178,9 @@ SAMPLES = {
     "regress a long table": Sample(
         "regress", lambda folder, seed: long_table(folder, seed, regress=True), SMALL
     ),
+    "tag words": Sample("tag", treebank, SMALL),
+    "tag entities": Sample("tag", entities, (*SMALL, "--crf")),
+    "tag steps of a table": Sample("tag", phases, SMALL),
     "language of characters": Sample("language", book, LANGUAGE),
     "language of words": Sample("language", book, (*LANGUAGE, "--tokens", "words")),
     "language of byte pairs": Sample("language", book, (*LANGUAGE, "--tokens", "bpe", "--most-symbols", 300)),

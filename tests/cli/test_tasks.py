@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from .command import Answer, unrolled
-from .samples import SAMPLES, Sample, long_rows, long_table
+from .samples import SAMPLES, SMALL, Sample, long_rows, long_table, write_long
 from .test_wrong_input import refused
 
 KILLED = """
@@ -113,7 +113,7 @@ def test_company_and_order_change_no_bit(cell: str, options: tuple[object, ...],
     assert together[1:] == sorted(together[1:]) and len(together) == 1 + len(sequences)
 
     def asked(name: str, rows: list[str]) -> list[bytes]:
-        (tmp_path / name).write_text("\n".join(["id,step,x,y,label", *rows]) + "\n")
+        write_long(tmp_path / name, rows)
         return predicted(tmp_path / "run", tmp_path / name).splitlines()[1:]
 
     for number in (0, 7, 29):
@@ -162,3 +162,64 @@ def test_a_file_that_is_not_there(trained: Trained, tmp_path: Path) -> None:
     refused(train(trained.sample, tmp_path, tmp_path / "run"), 1, "folder")
     refused(train(trained.sample, tmp_path / ("x" * 400), tmp_path / "run"), 1, "File name too long")
     assert not list(tmp_path.iterdir())
+
+
+def test_new_tables_are_read_for_the_features_of_the_model(tmp_path: Path) -> None:
+    """Without answers a y could pass for them; a further column, or none of answers, changes nothing."""
+    assert train(SAMPLES["classify a long table"], long_table(tmp_path, 0), tmp_path / "run").status == 0
+    wanted = predicted(tmp_path / "run", long_table(tmp_path, 1))
+    rows = [row for rows in long_rows(1) for row in rows]
+    for head, ending in (("id,step,x,y", ""), ("id,step,x,y,label,z,remark", ",a,7,none")):
+        lines = [row.rsplit(",", 1)[0] + ending for row in rows]
+        write_long(tmp_path / "new.csv", lines, head)
+        assert predicted(tmp_path / "run", tmp_path / "new.csv") == wanted
+    write_long(tmp_path / "new.csv", [row.rsplit(",", 1)[0] for row in rows], "id,step,x,y")
+    refused(unrolled("evaluate", tmp_path / "run", tmp_path / "new.csv"), 1, "wanted a column of answers")
+
+
+@pytest.mark.parametrize("label", ["$x_{$", "<unk>", "%s{}\\frac", "[b]bold[/b]", "Käse 漢 👍🏽"])
+def test_a_label_may_be_any_text(label: str, tmp_path: Path) -> None:
+    sample, file = SAMPLES["classify a long table"], long_table(tmp_path, 0)
+    file.write_text(file.read_text().replace("waltz", label))
+    answer = train(sample, file, tmp_path / "run")
+    assert answer.status == 0 and "Warning" not in answer.err, answer.err
+    assert f"p({label})" in predicted(tmp_path / "run", file).decode().splitlines()[0]
+
+
+def test_wrong_calls(tmp_path: Path) -> None:
+    table, book = long_table(tmp_path, 0), SAMPLES["language of characters"].write(tmp_path, 0)
+    (tmp_path / "few.vec").write_text("1 3\nthe 1 2 3\n")
+    for task, file, options, words in (
+        ("classify", table, ("--vectors", "x.vec"), ("vectors are for texts",)),
+        ("classify", table, ("--labels", "x"), ("labels", "leave")),
+        ("classify", table, ("--dropout", 0.5), ("dropout", "one layer")),
+        ("language", book, ("--bidirectional",), ("bidirectional", "leave it out")),
+        ("language", book, ("--vectors", "x.vec"), ("vectors are of words", "tokens words")),
+        ("language", book, ("--vectors", tmp_path / "few.vec", "--tokens", "words"), ("embedding_size 3",)),
+        ("language", book, ("--tokens", "bpe", "--most-symbols", 10), ("most_symbols", "256")),
+    ):
+        answer = unrolled("train", task, file, *SMALL, *options, "--out", tmp_path / "run")
+        refused(answer, 2, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_little_to_train_on(tmp_path: Path) -> None:
+    sample, rows = SAMPLES["classify a long table"], long_rows(0)
+    for few, word in ((rows[:1], "leave"), (rows[:2], "leave"), (rows[::2], "two classes")):
+        file = write_long(tmp_path / "few.csv", [row for sequence in few for row in sequence])
+        refused(train(sample, file, tmp_path / "run"), 1, word)
+    for text in ("a", "ab", "abcdefghij"):
+        (tmp_path / "few.txt").write_text(text)
+        answer = train(SAMPLES["language of characters"], tmp_path / "few.txt", tmp_path / "run")
+        refused(answer, 1, "part" if len(text) > 2 else "leave")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_that_training_did_not_have(tmp_path: Path) -> None:
+    sample, file = SAMPLES["classify a long table"], long_table(tmp_path, 0)
+    assert train(sample, file, tmp_path / "run").status == 0
+    other = long_table(tmp_path, 1)
+    other.write_text(other.read_text().replace("waltz", "polka"))
+    refused(unrolled("evaluate", tmp_path / "run", other), 1, "moves1.csv, line 2", "'polka'", "'waltz'")
+    refused(train(sample, file, tmp_path / "again", "--test-files", other), 1, "'polka'")
+    assert not (tmp_path / "again").exists()

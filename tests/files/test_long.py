@@ -115,6 +115,13 @@ def test_times_may_be_numbers_of_any_size_or_dates(path, times):
     assert read_sequences(path).inputs[0].ravel().tolist() == [1, 0, 2]
 
 
+@pytest.mark.parametrize("kind", [pl.UInt8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal(9, 1)])
+def test_times_may_be_numbers_of_any_type(kind):
+    frame = pl.DataFrame({"id": ["a"] * 3, "time": [2, 3, 1], "x": [1, 2, 3], "label": ["z"] * 3})
+    data = read_sequences(frame.with_columns(pl.col("time").cast(kind)))
+    assert data.inputs[0].ravel().tolist() == [3, 1, 2]
+
+
 def test_without_times_rows_are_in_the_order_of_the_file(path):
     path.write_text("case,x,y\nb,3,no\na,1,yes\nb,2,no\n")
     data = read_sequences(path)
@@ -129,11 +136,31 @@ def test_answers_of_parquet_are_text(tmp_path):
     assert data.places[1] == f"{tmp_path / 'a.parquet'}, row 3 of 3"
 
 
+def test_the_only_column_of_words_is_the_answers(path):
+    path.write_text("id,x,mood\na,1,glad\na,2,glad\n")
+    data = read_sequences(path)
+    assert data.answers == ("glad",) and "answers: column 'mood'" in data.notes
+
+
+@pytest.mark.parametrize("rows", [1, 10, 5003])
+def test_a_column_that_is_mostly_numbers_is_a_feature_and_what_is_none_there_an_error(path, rows):
+    sparse = ["" for _ in range(3 * rows)]
+    sparse[1] = "7"
+    path.write_text("id,x,y,label\n" + "".join(f"{n},1,{cell},a\n" for n, cell in enumerate(sparse)))
+    assert read_sequences(path).features == ("x", "y")
+    sparse[2 * rows + 1 :] = ["7"] * rows
+    sparse[0] = "?"
+    path.write_text("id,x,y,label\n" + "".join(f"{n},1,{cell},a\n" for n, cell in enumerate(sparse)))
+    assert ", line 2, column 'y': wanted a finite number" in refused(path)
+
+
 @pytest.mark.parametrize("cells", [("", ""), ("yes", "")])
 def test_answers_may_lack_where_none_are_asked_for(path, cells):
     path.write_text("id,x,label\n" + "".join(f"{n},1,{cell}\n" for n, cell in enumerate(cells)))
     assert read_sequences(path, answers=False).answers is None
     assert "column 'label': wanted the sequence's answer, got nothing" in refused(path)
+    path.write_text("id,x,remark\na,1,u\na,2,v\n")
+    assert read_sequences(path, answers=False).answers is None
     path.write_text("id,x\na,1\n")
     assert read_sequences(path, answers=False, target="label").answers is None
     assert "no column 'label'" in refused(path, target="label")

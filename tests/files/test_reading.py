@@ -1,4 +1,7 @@
-"""Several sources as one, and the choice of a reader."""
+"""Several sources as one, the choice of a reader, and the examples of docs/files.md."""
+
+import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -93,6 +96,14 @@ def test_what_is_no_source_is_refused(source, error, said):
     assert said in refused(source, getattr(unrolled.errors, error))
 
 
+def test_values_that_are_no_names_are_refused():
+    frame = pl.DataFrame({"id": [[1], [1]], "text": ["a", "b"], "x": [1, 2], "label": ["u", "v"]})
+    assert read_sequences(frame).is_text
+    assert refused(frame, id="id") == (
+        "the table, column 'id': wanted the name of a sequence, got List(Int64) values; name another"
+    )
+
+
 def test_labels_belong_to_one_file(tmp_path):
     paths = [tmp_path / "a", tmp_path / "b"]
     assert "belongs to one file, got 2; leave it out" in refused(paths, ConfigError, labels=tmp_path / "c")
@@ -105,3 +116,17 @@ def test_a_missing_file_is_told_from_its_neighbours(tmp_path):
     )
     assert refused(tmp_path) == f"{tmp_path}: is a folder; wanted a file of sequences, name one in it"
     assert refused("a\0b").endswith("no name of a file; name a file of sequences")
+
+
+def test_the_examples_of_the_page_are_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    data = {}
+    for name, content in re.findall(r"```(\S+)\n(.*?)```", page, re.DOTALL):
+        (tmp_path / name).write_text(content)
+        data[name] = read_sequences(tmp_path / name)
+    assert {name: (len(one), one.answers) for name, one in data.items()} == {
+        "long.csv": (2, ("yes", "no")),
+        "texts.csv": (2, ("calm", "storm")),
+        "waves.ts": (2, ("storm", "calm")),
+    }
+    assert data["long.csv"].features == ("height", "width") and data["texts.csv"].inputs[0] == "Well, well"

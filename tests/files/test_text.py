@@ -4,6 +4,8 @@ import gzip
 import random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from unrolled.errors import DataError
 from unrolled.files import text
@@ -99,13 +101,13 @@ def test_what_is_no_file_is_told(tmp_path):
 
 
 def test_text_at_hand_is_held_to_the_same_rules():
-    for given, complaint in (
+    for held, complaint in (
         ("", "empty"),
         ("a\nb\0", "line 2: a NUL"),
         ("a\udc80", "line 1: a lone surrogate"),
     ):
         with pytest.raises(DataError, match=complaint):
-            text_of(given)
+            text_of(held)
 
 
 def test_a_file_that_shrinks_is_told(tmp_path):
@@ -114,3 +116,23 @@ def test_a_file_that_shrinks_is_told(tmp_path):
     (tmp_path / "a.txt").write_text("short")
     with pytest.raises(DataError, match="shorter than a moment ago"):
         list(opened.pieces())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.binary(max_size=60)
+    | st.text(st.sampled_from("a \n\r\0é漢\ufeff"), max_size=60).map(str.encode)
+    | st.lists(st.sampled_from([b"a\n", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xff\xfe", b"\xe6\xbc"])).map(
+        b"".join
+    )
+)
+def test_any_bytes_are_text_or_told_in_one_line(tmp_path, data):
+    path = tmp_path / "any.txt"
+    path.write_bytes(data)
+    try:
+        opened = open_text(path)
+    except DataError as error:
+        assert str(path) in str(error) and len(str(error).splitlines()) == 1
+    else:
+        assert "".join(opened.pieces()) == data.removeprefix(b"\xef\xbb\xbf").decode()
+        assert max(map(len, opened.pieces())) <= 3 * PIECE, "memory is bounded"

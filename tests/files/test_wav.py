@@ -8,11 +8,11 @@ from unrolled.files.riff import Sound
 from unrolled.files.wav import Audio, log_mel
 
 
-def by_loops(s, rate, audio):
+def by_loops(s, rate, audio, least=1):
     """The equations of unrolled.files.wav, one value at a time."""
     W, V = round(rate * audio.frame_ms / 1000), round(rate * audio.hop_ms / 1000)
     K = 1
-    while K < W:
+    while max(W, least) > K:
         K *= 2
     s = [*s, *[0.0] * (W - len(s))]
     high = audio.high_hz or rate / 2
@@ -38,20 +38,21 @@ def by_loops(s, rate, audio):
 
 
 @pytest.mark.parametrize(
-    "S, rate, options",
+    "S, rate, options, least",
     [
-        (999, 8000, {}),
-        (3001, 11025, {"mels": 23, "frame_ms": 31.7, "hop_ms": 7.3}),
-        (77, 8000, {"mels": 13, "low_hz": 100.0, "high_hz": 3500.0}),
-        (1200, 44100, {"mels": 5, "frame_ms": 20, "hop_ms": 20}),
+        (999, 8000, {}, 1),
+        (3001, 11025, {"mels": 23, "frame_ms": 31.7, "hop_ms": 7.3}, 1),
+        (77, 8000, {"mels": 13, "low_hz": 100.0, "high_hz": 3500.0}, 1),
+        (1200, 44100, {"mels": 5, "frame_ms": 20, "hop_ms": 20}, 1),
+        (130, 2000, {}, 128),  # 64 would leave bands without a frequency
     ],
 )
-def test_features_are_those_of_the_equations(S, rate, options):
+def test_features_are_those_of_the_equations(S, rate, options, least):
     s = np.random.default_rng(S).normal(size=S) * np.linspace(0, 1, S)
     x = log_mel(Sound(rate, s), Audio(**options))
     assert x.dtype == np.float32
     # float32 keeps 24 bits of values of size 10; the sums before are float64
-    np.testing.assert_allclose(x, by_loops(s, rate, Audio(**options)), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(x, by_loops(s, rate, Audio(**options), least), rtol=1e-6, atol=1e-6)
 
 
 def test_a_tone_is_loudest_in_the_band_around_it():
@@ -92,7 +93,10 @@ def test_a_frame_has_the_same_bits_wherever_it_stands(monkeypatch):
         ({"low_hz": 500.0, "high_hz": 400.0}, "option 'high_hz': wanted more than low_hz (500), got 400.0"),
         ({"high_hz": 4001.0}, "wanted a band below 4000 Hz, half of the rate, got 0 to 4001 Hz"),
         ({"low_hz": 4000.0}, "wanted a band below 4000 Hz"),
-        ({"mels": 90}, "option 'mels': 90 bands are too narrow for frames of 25 ms at 8,000 Hz (band "),
+        (
+            {"high_hz": 1e-3},
+            "option 'mels': 40 bands from 0 to 0.001 Hz are too narrow; wanted fewer mels, or",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, said):

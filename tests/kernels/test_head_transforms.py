@@ -5,6 +5,8 @@ import torch
 import torch._dynamo.testing
 from torch.nn import functional as own
 
+from unrolled.kernels import chain
+from unrolled.kernels.crf import log_likelihood
 from unrolled.kernels.embedding import embedding
 from unrolled.kernels.linear import linear
 from unrolled.kernels.rows import layer_norm, log_softmax, softmax
@@ -25,6 +27,8 @@ X, WEIGHT, BIAS, GAIN, SHIFT = (
     drawn(5, seed=3),
     drawn(5, seed=4),
 )
+STEPS, TRANSITIONS = torch.tensor([3, 1]), drawn(5, 5, seed=5)
+PATH = torch.tensor([[1, 4, 1], [0, 2, 3]])
 # name: (function, its differentiable tensors, the twin of torch)
 CALLS = {
     "linear": (linear, (X, WEIGHT, BIAS), own.linear),
@@ -35,6 +39,13 @@ CALLS = {
     "layer_norm": (layer_norm, (X, GAIN, SHIFT), lambda x, g, s: own.layer_norm(x, (5,), g, s)),
     "layer_norm, gain": (layer_norm, (X, GAIN), lambda x, g: own.layer_norm(x, (5,), g)),
     "layer_norm, plain": (layer_norm, (X,), lambda x: own.layer_norm(x, (5,))),
+    "crf": (
+        lambda x, a, start, end: log_likelihood(x, (a, start, end), PATH, STEPS),
+        (X, TRANSITIONS, GAIN, SHIFT),
+        lambda x, a, start, end: (
+            chain.score(x, a, start, end, STEPS, PATH) - chain.log_z(x, a, start, end, STEPS)
+        ),
+    ),
     "embedding": (lambda t: embedding(INDEX, t), (WEIGHT,), lambda t: own.embedding(INDEX, t)),
     "embedding, padding": (lambda t: embedding(INDEX, t, 1), (WEIGHT,), lambda t: own.embedding(INDEX, t, 1)),
 }
@@ -164,6 +175,8 @@ def test_torch_checks_the_operators(needs_gradient):
         "log_softmax_backward": ([x, y], ""),
         "layer_norm": ([x, gain, shift], f"{eps} gs"),
         "layer_norm_backward": ([x, x, gain], f"{eps} g xgs"),
+        "crf": ([x, TRANSITIONS, gain, shift, STEPS, PATH], "path"),
+        "crf_backward": ([drawn(2, 3, 10), drawn(2), x, TRANSITIONS, gain, shift, STEPS], ""),
         "embedding": ([weight, INDEX], "-1"),
         "embedding_backward": ([x, INDEX, weight.detach()], "-1"),
     }

@@ -281,6 +281,7 @@ def test_one_symbol_again_and_again_is_a_text():
         ({"bidirectional": True}, "they would see the symbols to predict"),
         ({"vectors": "v.txt"}, "vectors are of words, tokens are 'characters'"),
         ({"dropout": 0.5}, "dropout acts between layers"),
+        ({"split_seed": 3}, "the text is cut in order"),
         ({"sampling": "shuffled"}, "sampling"),
         ({"window": 0}, "window"),
     ],

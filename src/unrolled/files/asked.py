@@ -11,6 +11,7 @@ from unrolled.files.wav import Audio
 from unrolled.files.wording import listed, shown
 
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,19 @@ def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
 def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str | None, list[str]]:
     """The column of the answers and a note where it was found; None where the table may lack it and does.
 
-    It is the one that was named, has a usual name, or is the only one that is neither taken nor of numbers.
+    It is the one that was named, has a usual name, or, where answers are wanted, the only one that is neither
+    taken nor of numbers.
     """
     if asked.target is not None:
         if asked.answers or asked.target in table.frame.columns:
             table.require(asked.target)
             return asked.target, []
         return None, []
-    left = [column for column in table.frame.columns if column not in taken]
+    left = [column for column in table.frame.columns if column not in (*taken, *asked.known)]
     found = usual(left, TARGETS)
-    words = [column for column in left if not looks_numeric(table.frame[column])]
-    if len(words) == 1 and found in (None, "y", "Y"):  # y may well be a coordinate
-        found = words[0]
+    if asked.answers and found in (None, "y", "Y"):  # y may well be a coordinate
+        words = [column for column in left if not looks_numeric(table.frame[column])]
+        found = words[0] if len(words) == 1 else found
     if found is not None:
         return found, [f"answers: column {shown(found)}"]
     if not asked.answers:
@@ -73,7 +75,7 @@ def written(table: Table, column: str, wanted: str, required: bool = True) -> pl
     """
     table.require(column)
     cells = table.frame[column]
-    if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype in (pl.Binary, pl.Object):
+    if not holds_names(cells):
         raise DataError(
             f"{table.name}, column {shown(column)}: wanted {wanted}, got {cells.dtype} values; name another"
         )
@@ -84,6 +86,12 @@ def written(table: Table, column: str, wanted: str, required: bool = True) -> pl
     return pl.select(pl.when(~missing).then(text)).to_series()
 
 
+def holds_names(cells: pl.Series) -> bool:
+    """Whether the values can be names: text, numbers, truth or categories."""
+    kind = cells.dtype
+    return not (kind.is_temporal() or kind.is_nested() or kind in (pl.Binary, pl.Object))
+
+
 def answers_of_rows(table: Table, target: str, asked: Asked) -> tuple[str, ...] | None:
     """(rows,) the answer in each row; None where one is missing and none is required."""
     cells = written(table, target, "an answer", asked.answers)
@@ -91,9 +99,13 @@ def answers_of_rows(table: Table, target: str, asked: Asked) -> tuple[str, ...] 
 
 
 def looks_numeric(cells: pl.Series) -> bool:
-    """Whether more than half of the cells that are not missing are numbers: the others are then errors."""
+    """Whether more than half of the cells that are not missing are numbers: the others are then errors. Of a
+    long column a sample of its rows decides, unless all of them are missing."""
     if cells.dtype != pl.String:
         return cells.dtype.is_numeric()
-    values = cells.str.strip_chars().cast(pl.Float64, strict=False)
-    there = ~is_missing(cells.str.strip_chars())
-    return 2 * int((values.is_not_null() & there).sum()) > int(there.sum())
+    for some in (cells.gather_every(max(1, len(cells) // _SAMPLE)), cells):
+        some = some.str.strip_chars()
+        there = some.filter(~is_missing(some))
+        if len(there):
+            return 2 * int(there.cast(pl.Float64, strict=False).is_not_null().sum()) > len(there)
+    return False

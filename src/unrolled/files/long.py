@@ -5,6 +5,8 @@
 Of N sequences with F features, sequence i has T_i rows; its answer is the same in all of them.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -25,42 +27,52 @@ _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in a
 def read_long(table: Table, asked: Asked) -> Sequences:
     """The sequences of a table, in the order of their first rows. DataError with place for what is wrong."""
     asked.only("a long table", "id", "time", "target")
+    single = ((asked.id, "id"), (asked.time, "time"), (asked.target, "target"))
     check_distinct(
-        [(name, part) for name, part in ((asked.id, "id"), (asked.time, "time")) if name is not None]
-        + [(name, "target") for name in [asked.target] if name is not None]
-        + [(name, "feature") for name in asked.features]
+        [*((name, part) for name, part in single if name), *((name, "feature") for name in asked.features)]
     )
     check_header(table)
-    notes = []
+    columns, notes = _find_columns(table, asked)
+    names = written(table, columns.id, "the name of a sequence")
+    values = np.column_stack([table.numbers(column) for column in columns.features])
+    order, starts = grouped(names)
+    answers = None
+    if columns.target is not None:
+        answers = _answers(table, columns.target, asked.answers, order, starts)
+    if columns.time is not None:
+        order = in_time(table, columns.time, order, starts)
+    inputs = tuple(np.split(values[order], starts[1:]))
+    first = np.minimum.reduceat(order, starts)
+    places = tuple(f"{table.name}, {table.row(row)}" for row in first.tolist())
+    return Sequences(inputs, columns.features, answers, tuple(names.gather(first)), places, notes)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    id: str
+    time: str | None
+    target: str | None
+    features: tuple[str, ...]
+
+
+def _find_columns(table: Table, asked: Asked) -> tuple[_Columns, tuple[str, ...]]:
+    """The columns that were named or are found in the table, and notes on what was found."""
     id = asked.id or usual(table.frame.columns, IDS)
     if id is None:
         raise DataError(
             f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
             f"name one of {listed(table.frame.columns)} as id, or as text if each row is one"
         )
-    if asked.id is None:
-        notes.append(f"id: column {shown(id)}")
-    names = written(table, id, "the name of a sequence")
-    time, found = _find_time(table, asked, id)
-    notes += found
+    notes = [] if asked.id else [f"id: column {shown(id)}"]
+    time, of_time = find_time_column(table, asked, id)
     taken = [column for column in (id, time, *asked.features) if column is not None]
-    target, found = find_target(table, asked, taken)
-    notes += found
-    features, found = _find_features(table, asked, [*taken, *([target] if target else [])])
-    notes += found
-    values = np.column_stack([table.numbers(column) for column in features])
-
-    order, starts = _grouped(names)
-    answers = None if target is None else _answers(table, target, asked.answers, order, starts)
-    if time is not None:
-        order = _sorted(table, time, order, starts)
-    inputs = tuple(np.split(values[order], starts[1:]))
-    first = np.minimum.reduceat(order, starts)
-    places = tuple(f"{table.name}, {table.row(row)}" for row in first.tolist())
-    return Sequences(inputs, features, answers, tuple(names.gather(first)), places, tuple(notes))
+    target, of_target = find_target(table, asked, taken)
+    taken += [target] if target is not None else []
+    features, of_features = find_features(table, asked, taken)
+    return _Columns(id, time, target, features), (*notes, *of_time, *of_target, *of_features)
 
 
-def _find_time(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
+def find_time_column(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
     if asked.time is not None:
         table.require(asked.time)
         return asked.time, []
@@ -70,7 +82,7 @@ def _find_time(table: Table, asked: Asked, id: str) -> tuple[str | None, list[st
     return time, [f"time: column {shown(time)}" if time else "time: none, rows are in the order of the file"]
 
 
-def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
     """Those named, else all columns of numbers that have no other part."""
     if asked.features:
         return asked.features, []
@@ -88,7 +100,7 @@ def _find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[
     return tuple(features), [f"features: {listed(features)}", *left_out]
 
 
-def _grouped(names: pl.Series) -> tuple[Positions, Positions]:
+def grouped(names: pl.Series) -> tuple[Positions, Positions]:
     """Rows of the first sequence, then of the second …, each in the order of the table, and where each
     sequence starts among them."""
     rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
@@ -102,7 +114,7 @@ def _numbers_of(starts: Positions, rows: int) -> Positions:
     return np.repeat(np.arange(len(starts)), np.diff(np.append(starts, rows)))
 
 
-def _sorted(table: Table, time: str, order: Positions, starts: Positions) -> Positions:
+def in_time(table: Table, time: str, order: Positions, starts: Positions) -> Positions:
     """The rows of each sequence by time, each time once."""
     times, sequence = _times(table, time)[order], _numbers_of(starts, len(order))
     by_time = np.lexsort((times, sequence))
@@ -122,15 +134,14 @@ def _sorted(table: Table, time: str, order: Positions, starts: Positions) -> Pos
 def _times(table: Table, column: str) -> NDArray[np.generic]:
     """(rows,) whole numbers, instants, or other numbers; none missing."""
     cells = table.frame[column]
-    if cells.dtype.is_integer() and not cells.has_nulls():
-        return cells.to_numpy()
     if not looks_numeric(cells):
         return parse_times(table, column)
     cells = cells.str.strip_chars() if cells.dtype == pl.String else cells
     table.refuse(column, is_missing(cells), "wanted a time, got {}", "write the time of every row")
-    whole = cells.cast(pl.Int64, strict=False) if cells.dtype == pl.String else None
-    if whole is not None and not whole.has_nulls():
-        return whole.to_numpy()
+    if not cells.dtype.is_float():
+        whole = cells.cast(pl.Int64, strict=False)  # beyond 2⁵³ floats would make one of two times
+        if not whole.has_nulls():
+            return whole.to_numpy()
     values = table.numbers(column)
     table.refuse(column, pl.Series(np.isnan(values)), "wanted a time, got {}", "write the time of every row")
     return values
@@ -144,7 +155,7 @@ def _answers(
     if cells.has_nulls():
         return None
     numbers = cells.rank("dense").to_numpy()[order]
-    first = np.repeat(starts, np.diff(np.append(starts, len(order))))
+    first = starts[_numbers_of(starts, len(order))]
     wrong = np.flatnonzero(numbers != numbers[first])
     if len(wrong):
         at = wrong[np.argmin(order[wrong])]

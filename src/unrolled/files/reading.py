@@ -16,7 +16,7 @@ import polars as pl
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import riff
-from unrolled.files.asked import TARGETS, Asked, looks_numeric, usual
+from unrolled.files.asked import TARGETS, Asked, holds_names, looks_numeric, usual
 from unrolled.files.idx import is_idx, read_idx
 from unrolled.files.long import IDS, read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
@@ -151,8 +151,9 @@ def _has_steps(table: Table, asked: Asked) -> bool:
     """Whether ids repeat and there are numbers beside the answers."""
     columns = table.frame.columns
     id, target = usual(columns, IDS), asked.target or usual(columns, TARGETS)
-    repeat = id is not None and table.frame[id].n_unique() < table.frame.height
-    return repeat and any(looks_numeric(table.frame[name]) for name in columns if name not in (id, target))
+    if id is None or not holds_names(table.frame[id]) or table.frame[id].n_unique() == table.frame.height:
+        return False
+    return any(looks_numeric(table.frame[name]) for name in columns if name not in (id, target))
 
 
 def _joined(parts: list[_Part]) -> Sequences:

@@ -1,7 +1,8 @@
 """Recordings as log-mel features, a frame a step. Of samples s (S,) at rate R, frames of W samples, hop V:
 
     s_i(n) = s(i V + n) w(n)               w(n) = sin²(π n / W)          n = 0 … W - 1, Hann
-    P_i(k) = |Σ_n s_i(n) exp(-2πi k n / K)|²                             K the power of 2 at or above W
+    P_i(k) = |Σ_n s_i(n) exp(-2πi k n / K)|²                             K the least power of 2, K ≥ W,
+                                                                        that leaves no H_j empty
     x_i(j) = ln(max(Σ_k H_j(k) P_i(k), 1e-10))                           j = 1 … M
     H_j(k) = max(0, min((f - a)/(c - a), (b - f)/(b - c)))               f = k R / K
 
@@ -26,6 +27,7 @@ from unrolled.errors import ConfigError
 from unrolled.files.riff import Sound
 
 FLOOR = 1e-10
+_MOST_K = 1 << 16
 _AT_ONCE = 1 << 21  # values transformed at once, so that memory does not grow with the recording
 
 
@@ -62,8 +64,7 @@ def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
     """x (T, M)."""
     rate, s = sound.rate_hz, sound.samples
     W, V = (max(1, round(rate * ms / 1000)) for ms in (audio.frame_ms, audio.hop_ms))
-    K = 1 << (W - 1).bit_length()
-    filters = _filters(rate, K, audio)
+    K, filters = _filters(rate, W, audio)
     s = np.concatenate([s, np.zeros(max(0, W - len(s)))])
     window = np.sin(np.pi * np.arange(W) / W) ** 2
     frames = np.lib.stride_tricks.sliding_window_view(s, W)[::V]
@@ -81,8 +82,9 @@ def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
 
 
 @cache
-def _filters(rate: int, K: int, audio: Audio) -> tuple[tuple[tuple[int, float], ...], ...]:
-    """The (k, H_j(k) > 0) of each filter j. ConfigError where one holds no frequency of the transform."""
+def _filters(rate: int, W: int, audio: Audio) -> tuple[int, tuple[tuple[tuple[int, float], ...], ...]]:
+    """K, and the (k, H_j(k) > 0) of each filter j. ConfigError for a band that the rate does not hold."""
+    K = 1 << (W - 1).bit_length()
     high = rate / 2 if audio.high_hz is None else audio.high_hz
     if not audio.low_hz < high <= rate / 2:
         raise ConfigError(
@@ -92,12 +94,14 @@ def _filters(rate: int, K: int, audio: Audio) -> tuple[tuple[tuple[int, float], 
     ends = 2595 * np.log10(1 + np.array([audio.low_hz, high]) / 700)
     points = 700 * (10 ** (np.linspace(ends[0], ends[1], audio.mels + 2) / 2595) - 1)
     a, c, b = (points[n : n + audio.mels, None] for n in range(3))
-    f = np.arange(K // 2 + 1) * (rate / K)
-    H = np.maximum(0, np.minimum((f - a) / (c - a), (b - f) / (b - c)))
-    empty = np.flatnonzero(~(H > 0).any(1))
-    if len(empty):
-        raise ConfigError(
-            f"option 'mels': {audio.mels} bands are too narrow for frames of {audio.frame_ms:g} ms at "
-            f"{rate:,} Hz (band {empty[0] + 1} holds no frequency); wanted fewer mels, or longer frames"
-        )
-    return tuple(tuple((int(k), float(row[k])) for k in np.flatnonzero(row > 0)) for row in H)
+    while True:
+        f = np.arange(K // 2 + 1) * (rate / K)
+        H = np.maximum(0, np.minimum((f - a) / (c - a), (b - f) / (b - c)))
+        if (H > 0).any(1).all():
+            return K, tuple(tuple((int(k), float(row[k])) for k in np.flatnonzero(row > 0)) for row in H)
+        if K >= _MOST_K:
+            raise ConfigError(
+                f"option 'mels': {audio.mels} bands from {audio.low_hz:g} to {high:g} Hz are too narrow; "
+                "wanted fewer mels, or a wider band"
+            )
+        K *= 2

@@ -198,6 +198,52 @@ def embedding_backward_float32(
 ) -> None:
     """d_table[v] = Σ dy[r] over index[r] = v; 0 for `padding`, which is -1 where there is none."""
 
+def crf_float32(
+    threads: int,
+    sizes: tuple[int, int, int],
+    lengths: int,
+    path: int,
+    x: int,
+    scores: tuple[int, int, int],
+    log_z: int,
+    score: int,
+    tape: int,
+    /,
+) -> None:
+    """sizes (B, T, K); lengths (B,) and path (B, T) int64, path 0 for none; scores are the transitions
+    (K, K), start (K,) and end (K,). Out: log_z (B,), score (B,) of the path, tape (B, T, 2 K). ValueError
+    for a length outside 0 to T, IndexError for a tag outside the K."""
+
+def crf_backward_float32(
+    threads: int,
+    sizes: tuple[int, int, int],
+    lengths: int,
+    path: int,
+    x: int,
+    scores: tuple[int, int, int],
+    tape: int,
+    d_log_z: int,
+    d_score: int,
+    dx: int,
+    d_scores: tuple[int, int, int],
+    /,
+) -> None:
+    """dx (B, T, K) and, where wanted, the gradients of the scores."""
+
+def viterbi_float32(
+    threads: int,
+    sizes: tuple[int, int, int],
+    lengths: int,
+    x: int,
+    scores: tuple[int, int, int],
+    path: int,
+    /,
+) -> None:
+    """path (B, T) int64 out, 0 past a row's length."""
+
+crf_float64 = crf_float32
+crf_backward_float64 = crf_backward_float32
+viterbi_float64 = viterbi_float32
 log_softmax_float32 = softmax_float32
 log_softmax_backward_float32 = softmax_backward_float32
 packed_size_float64 = packed_size_float32

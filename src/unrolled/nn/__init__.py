@@ -3,6 +3,7 @@
 from unrolled.kernels import dispatch
 from unrolled.nn import functional
 from unrolled.nn.accelerate import Report, accelerate
+from unrolled.nn.crf import CRF
 from unrolled.nn.heads import Embedding, LayerNorm, Linear, LogSoftmax, Softmax
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import GRU, LSTM, RNN
@@ -12,6 +13,7 @@ from unrolled.nn.state import State
 from unrolled.nn.steps import GRUCell, LSTMCell, RNNCell
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",

@@ -40,6 +40,12 @@ TASKS: dict[str, Task] = {
         "Estimate one number for each sequence: of series, texts, images by rows, or recordings.",
         "unrolled train regress rides.csv --id ride --target minutes",
     ),
+    "tag": Task(
+        "unrolled.tasks.tag:TagConfig",
+        "unrolled.tasks.tag:Tagger",
+        "Tag every word of sentences, or every step of series: parts of speech, entities, phases.",
+        "unrolled train tag train.conllu --column upos --validation-files dev.conllu --minutes 10",
+    ),
     "language": Task(
         "unrolled.tasks.language:LanguageConfig",
         "unrolled.tasks.language:LanguageModel",

@@ -255,7 +255,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
                 raise ConfigError(f"task '{self.task}' takes no {field}: it splits its data in time")
             used[field] = own or None if source is None else source
             names[field] = paths(used[field])
-        if used["files"] is None or used["files"] == []:
+        if used["files"] is None or (isinstance(used["files"], list) and not used["files"]):
             raise ConfigError("there are no data to train on; name files, or give the data themselves")
         known = {field: value for field, value in names.items() if field in type(asked.data).model_fields}
         named = asked.model_copy(update={"data": asked.data.model_copy(update=known)})

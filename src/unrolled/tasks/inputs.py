@@ -98,9 +98,14 @@ class NumberInputs:
 
     @classmethod
     def fit(cls, config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Self:
-        """DataError where a feature has no value at all, or none that float64 can scale."""
+        """As `of`. ConfigError where there are vectors."""
         if model.vectors is not None:
             raise ConfigError("vectors are for texts, these data are numbers; leave them out")
+        return cls.of(data)
+
+    @classmethod
+    def of(cls, data: Sequences) -> Self:
+        """DataError where a feature has no value at all, or none that float64 can scale."""
         return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz)
 
     @property

@@ -106,7 +106,7 @@ class LanguageModelConfig(ModelConfig):
     )
     tie: bool = Field(default=False, description="predict symbols by the rows of the embedding")
     input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
-    output_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout after the recurrent layers")
+    output_dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout after the recurrent layers")
 
 
 class SamplingConfig(Section):
@@ -141,6 +141,10 @@ class LanguageConfig(Section):
         if self.model.bidirectional:
             raise ValueError(
                 "language takes no bidirectional layers: they would see the symbols to predict; leave it out"
+            )
+        if self.data.split_seed:
+            raise ValueError(
+                "language draws no parts: the text is cut in order; leave split_seed out, or name files"
             )
         if self.model.vectors is not None and self.data.tokens != "words":
             raise ValueError(
@@ -220,13 +224,21 @@ class Network(nn.Module):
 
     def forward(self, w: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
         """w (B, T), lengths (B,) -> logits (B, T, V), and the state to go on from."""
+        h, state = self.hidden(w, state, lengths)
+        return linear(h, *self.output()), state
+
+    def hidden(self, w: Tensor, state: Any, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+        """What the logits are made of by `output`, W (V, F) and b (V,): h (B, T, F)."""
         e = dropout(self.embedding(w), self.before, self.training)
         h, state = self.layer(e, state, lengths=lengths)
         h = dropout(h, self.after, self.training)
+        return h if self.projection is None else self.projection(h), state
+
+    def output(self) -> tuple[Tensor, Tensor]:
         if self.head is not None:
-            return self.head(h), state
-        h = h if self.projection is None else self.projection(h)
-        return linear(h, self.embedding.weight, self.bias), state
+            return self.head.weight, self.head.bias
+        assert self.bias is not None
+        return self.embedding.weight, self.bias
 
 
 class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):

@@ -1,5 +1,4 @@
-"""What a network that predicts the next symbol says of tokens: network(w (B, T), state, lengths) -> logits
-(B, T, V), state.
+"""What a network that predicts the next symbol says of tokens.
 
     nats_t = - log softmax(logits_{t-1})[w_t]
 
@@ -8,32 +7,46 @@ A text goes through in pieces, the state carried: no bit depends on how long the
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.batching.buckets import by_length
 from unrolled.batching.streams import Batch, Streams, Tokens
-from unrolled.nn.functional import cross_entropy, log_softmax
+from unrolled.nn.functional import log_softmax
+from unrolled.nn.vast import linear_cross_entropy
 from unrolled.tasks.sampling import Sampling
 
 Array = NDArray[np.float64]
+
+
+class Network(Protocol):
+    """w (B, T), state, lengths (B,) -> logits (B, T, V) = W h + b, state."""
+
+    def __call__(self, w: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]: ...
+
+    def hidden(self, w: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """h (B, T, F), state."""
+
+    def output(self) -> tuple[Tensor, Tensor]:
+        """W (V, F), b (V,)."""
+
 
 # Steps at once, and numbers of logits at once: what bounds the memory.
 STEPS, LOGITS = 1024, 1 << 23
 LINES = 64
 
 
-def loss(network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+def loss(network: Network, batch: Batch, state: Any) -> tuple[Tensor, Any]:
     """() the mean nats of a batch, and the state to carry on."""
-    logits, state = network(batch.x, state if batch.goes_on else None)
-    return cross_entropy(logits.flatten(0, 1), batch.y.flatten()), state
+    h, state = network.hidden(batch.x, state if batch.goes_on else None)
+    return linear_cross_entropy(h.flatten(0, 1), *network.output(), batch.y.flatten()), state
 
 
-def mean_loss(network: nn.Module, streams: Streams) -> float:
+def mean_loss(network: Network, streams: Streams) -> float:
     """The mean nats over all rows of a text that is read side by side, without gradients."""
     total, count, state = 0.0, 0, None
     with torch.no_grad():
@@ -43,7 +56,7 @@ def mean_loss(network: nn.Module, streams: Streams) -> float:
     return total / count
 
 
-def nats(network: nn.Module, tokens: Tokens, symbols: int) -> Iterator[Array]:
+def nats(network: Network, tokens: Tokens, symbols: int) -> Iterator[Array]:
     """The nats of w_1 … w_{N-1}, in pieces; w_0 is given."""
     state: Any = None
     for first in range(0, len(tokens) - 1, _steps(symbols, 1)):
@@ -53,7 +66,7 @@ def nats(network: nn.Module, tokens: Tokens, symbols: int) -> Iterator[Array]:
 
 
 def nats_of_rows(
-    network: nn.Module, rows: Sequence[NDArray[np.int64]], begin: int, symbols: int
+    network: Network, rows: Sequence[NDArray[np.int64]], begin: int, symbols: int
 ) -> list[float]:
     """The sum of nats of each row of tokens by itself, 0 where it has none; `begin` stands before it."""
     sums = [0.0] * len(rows)
@@ -77,7 +90,7 @@ def nats_of_rows(
 
 
 def continued(
-    network: nn.Module,
+    network: Network,
     primed: Sequence[int],
     length: int,
     how: Sampling,
@@ -105,7 +118,7 @@ def _steps(symbols: int, rows: int) -> int:
     return max(1, min(STEPS, LOGITS // (symbols * rows)))
 
 
-def _nats(network: nn.Module, w: Tensor, y: Tensor, state: Any, lengths: Tensor | None) -> tuple[Array, Any]:
+def _nats(network: Network, w: Tensor, y: Tensor, state: Any, lengths: Tensor | None) -> tuple[Array, Any]:
     """w and y (B, T) -> (B, T) in float64, and the state to go on from."""
     with torch.no_grad():
         logits, state = network(w, state, lengths)

@@ -52,6 +52,23 @@ def run(dtype, R, I, O):
     index, table = guarded(torch.int64, R), guarded(dtype, 3, I)
     call("embedding", 1, R, I, 3, index.data_ptr(), place(table), place(dx))
     call("embedding_backward", 1, R, I, 3, 1, index.data_ptr(), place(x), place(table))
+    chain(dtype, R, O, I)
+
+
+def chain(dtype, B, T, K):
+    def call(name, *arguments):
+        return getattr(_cpu, f"{name}_{str(dtype).removeprefix('torch.')}")(*arguments)
+
+    lengths, path = guarded(torch.int64, B).fill_(T), guarded(torch.int64, B, T).fill_(K - 1)
+    x, dx, tape = guarded(dtype, B, T, K), guarded(dtype, B, T, K), guarded(dtype, B, T, 2 * K)
+    scores, d_scores = ([guarded(dtype, *shape) for shape in ((K, K), (K,), (K,))] for _ in range(2))
+    places, d_places = (tuple(s.data_ptr() for s in given) for given in (scores, d_scores))
+    log_z, score = guarded(dtype, B).data_ptr(), guarded(dtype, B).data_ptr()
+    first = 1, (B, T, K), lengths.data_ptr()
+    call("crf", *first, path.data_ptr(), x.data_ptr(), places, log_z, score, tape.data_ptr())
+    given = tape.data_ptr(), log_z, score, dx.data_ptr(), d_places
+    call("crf_backward", *first, path.data_ptr(), x.data_ptr(), places, *given)
+    call("viterbi", *first, x.data_ptr(), places, path.data_ptr())
 
 
 _cpu.use_isa(sys.argv[1])

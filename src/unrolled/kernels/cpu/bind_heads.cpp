@@ -119,6 +119,51 @@ void embedding_backward(Index threads, Index rows, Index columns, Index table_ro
                                    threads);
 }
 
+template <class Real>
+Crf<Real> chain(const std::array<Index, 3>& sizes, Address lengths, Address path, Address x,
+                const std::array<Address, 3>& scores) {
+  const auto [rows, steps, tags] = sizes;
+  for (Index b = 0; b < rows; ++b)
+    if (const Index length = pointer<const Index>(lengths)[b]; length < 0 || length > steps)
+      throw std::invalid_argument("row " + std::to_string(b) + " has length " + std::to_string(length) +
+                                  "; wanted 0 to " + std::to_string(steps));
+  for (Index b = 0; path && b < rows; ++b)
+    check_index(pointer<const Index>(path) + b * steps, pointer<const Index>(lengths)[b], tags);
+  return {rows,
+          steps,
+          tags,
+          pointer<const Index>(lengths),
+          pointer<const Index>(path),
+          pointer<const Real>(x),
+          pointer<const Real>(scores[0]),
+          pointer<const Real>(scores[1]),
+          pointer<const Real>(scores[2])};
+}
+
+template <class Real>
+void crf(Index threads, std::array<Index, 3> sizes, Address lengths, Address path, Address x,
+         std::array<Address, 3> scores, Address log_z, Address score, Address tape) {
+  heads<Real>().crf(chain<Real>(sizes, lengths, path, x, scores), pointer<Real>(log_z), pointer<Real>(score),
+                    pointer<Real>(tape), threads);
+}
+
+template <class Real>
+void crf_backward(Index threads, std::array<Index, 3> sizes, Address lengths, Address path, Address x,
+                  std::array<Address, 3> scores, Address tape, Address d_log_z, Address d_score, Address dx,
+                  std::array<Address, 3> d_scores) {
+  heads<Real>().crf_backward({chain<Real>(sizes, lengths, path, x, scores), pointer<const Real>(tape),
+                              pointer<const Real>(d_log_z), pointer<const Real>(d_score), pointer<Real>(dx),
+                              pointer<Real>(d_scores[0]), pointer<Real>(d_scores[1]),
+                              pointer<Real>(d_scores[2])},
+                             threads);
+}
+
+template <class Real>
+void viterbi(Index threads, std::array<Index, 3> sizes, Address lengths, Address x,
+             std::array<Address, 3> scores, Address path) {
+  heads<Real>().viterbi(chain<Real>(sizes, lengths, 0, x, scores), pointer<Index>(path), threads);
+}
+
 /* A number that nearly always differs where the memory does: of every word up to 4 KiB, else of 64 words
    spread over it. */
 std::uint64_t probe(Address address, Index bytes) {
@@ -154,6 +199,9 @@ void define(nb::module_& m, const std::string& type) {
   def("layer_norm_backward_", layer_norm_backward<Real>);
   def("embedding_", embedding<Real>);
   def("embedding_backward_", embedding_backward<Real>);
+  def("crf_", crf<Real>);
+  def("crf_backward_", crf_backward<Real>);
+  def("viterbi_", viterbi<Real>);
 }
 
 } // namespace

@@ -80,6 +80,28 @@ struct EmbeddingBackward {
   Matrix<Real> d_table;  // (table's rows, N), out
 };
 
+/* A linear chain over each row, see crf.h. All arrays are without gaps; nothing past a row's length is read.
+ */
+template <class Real>
+struct Crf {
+  Index rows, steps, tags;
+  const Index* lengths;    // (B) 0 … T
+  const Index* path;       // (B, T) or null. The caller has checked that every tag is 0 … K - 1
+  const Real* x;           // (B, T, K)
+  const Real* transitions; // A (K, K): from a tag to the next
+  const Real *start, *end; // (K)
+};
+
+template <class Real>
+struct CrfBackward {
+  Crf<Real> call;
+  const Real* tape;              // (B, T, 2 K) as `crf` left it
+  const Real *d_log_z, *d_score; // (B); d_score where there is a path
+  Real* dx;                      // (B, T, K) out, always; zero past a row's length
+  Real* d_transitions;           // (K, K) out or null
+  Real *d_start, *d_end;         // (K) out or null
+};
+
 /* One instruction set's kernels. `threads`: at most so many; fewer where the work is not worth them. */
 template <class Real>
 struct Heads {
@@ -95,6 +117,10 @@ struct Heads {
   void (*layer_norm_backward)(const LayerNormBackward<Real>&, Index threads);
   void (*embedding)(const Embedding<Real>&, Index threads);
   void (*embedding_backward)(const EmbeddingBackward<Real>&, Index threads);
+  /* out: log Z (B); score of the path (B) or null; tape (B, T, 2 K) for backward. */
+  void (*crf)(const Crf<Real>&, Real* log_z, Real* score, Real* tape, Index threads);
+  void (*crf_backward)(const CrfBackward<Real>&, Index threads);
+  void (*viterbi)(const Crf<Real>&, Index* path, Index threads); // out: (B, T), 0 past a row's length
 };
 
 } // namespace unrolled

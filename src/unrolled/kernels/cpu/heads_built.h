@@ -1,6 +1,7 @@
 /* One instruction set's table of heads.h. */
 #pragma once
 
+#include "crf.h"
 #include "embedding.h"
 #include "layer_norm.h"
 #include "linear.h"
@@ -14,6 +15,7 @@ constexpr Heads<Real> heads = {
     packed_size<Real>, pack_weight<Real>,         linear<Real>,      linear_backward<Real>,
     softmax<Real>,     softmax_backward<Real>,    log_softmax<Real>, log_softmax_backward<Real>,
     layer_norm<Real>,  layer_norm_backward<Real>, embedding<Real>,   embedding_backward<Real>,
+    crf<Real>,         crf_backward<Real>,        viterbi<Real>,
 };
 
 } // namespace unrolled::UNROLLED_ISA

@@ -1,0 +1,194 @@
+"""Words and their tags in lines, an empty line behind each sentence: CoNLL columns and CoNLL-U.
+
+    columns   word [more …] tag, separated by tabs, or by blanks where a line holds no tab; as many in every
+              line. Lines that begin with -DOCSTART- part documents. A line that begins with # where a
+              sentence begins is a comment, unless it has the columns of a word
+    CoNLL-U   ten fields separated by tabs: ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC. ID counts the
+              words of a sentence from 1. Multi-word tokens (3-4) span words that follow in lines of their own
+              and empty nodes (5.1) stand for no word of the text: neither is tagged. _ is a field without
+              a value
+
+Source   CoNLL-2003 shared task, Tjong Kim Sang and De Meulder; universaldependencies.org/format.html
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.opening import clean_text
+from unrolled.files.tagged import Tagged
+from unrolled.files.wording import counted, listed, nearest, shown
+
+FIELDS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+# Fields that every word has: _ there says that the file is not annotated. Elsewhere it is a value.
+_ALWAYS = ("upos", "head", "deprel")
+_ID = re.compile(r"([1-9]\d{0,8})|([1-9]\d{0,8})-([1-9]\d{0,8})|(\d{1,9})\.([1-9]\d{0,8})")
+DOCUMENT = "-DOCSTART-"
+
+
+@dataclass
+class _Sentence:
+    """One that is being read; `begin` is its first line, a comment's too."""
+
+    begin: int
+    name: str | None = None
+    words: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    span: int = 0  # last word of a multi-word token
+
+
+def read_conll(path: str, data: bytes, column: str | None, answers: bool) -> Tagged:
+    """The sentences of CoNLL columns. `column`: number of the tags' column from 1, or from the end as -1;
+    None: the last. DataError of one line for what is wrong in the file, ConfigError for such a column."""
+    lines = _lines(path, data, "CoNLL columns")
+    first = next((_split(line) for _, line in lines if line and not line.startswith(("#", DOCUMENT))), None)
+    width = len(first or ())
+    at = _column_at(path, column, width, answers)
+    sentences, now = [], None
+    for number, line in lines:
+        fields = _split(line)
+        if not fields or line.startswith(DOCUMENT):
+            now = None
+        elif now is not None or not line.startswith("#") or len(fields) == width:
+            if len(fields) != width:
+                raise DataError(
+                    f"{path}, line {number}: wanted {counted(width, 'column')} as in the lines before, got "
+                    f"{len(fields)}; complete the line, or put an empty line between sentences"
+                )
+            if now is None:
+                sentences.append(now := _Sentence(number))
+            now.words.append(fields[0])
+            now.tags.append(fields[at] if at is not None else "")
+            now.lines.append(number)
+    return _tagged(path, sentences, at is not None)
+
+
+def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Tagged:
+    """The words of CoNLL-U and what stands in `column`, a name of FIELDS; None: upos."""
+    column = column or "upos"
+    if column not in FIELDS[2:]:
+        raise ConfigError(
+            f"column {shown(column)}: wanted one of {listed(FIELDS[2:])}{nearest(column, FIELDS[2:])}"
+        )
+    at, sentences = FIELDS.index(column), list[_Sentence]()
+    now: _Sentence | None = None
+    for number, line in _lines(path, data, "CoNLL-U"):
+        if not line:
+            _close(path, now)
+            now = None
+            continue
+        if now is None:
+            sentences.append(now := _Sentence(number))
+        if line.startswith("#"):
+            found = re.fullmatch(r"#\s*sent_id\s*=\s*(\S+)\s*", line)
+            now.name = found[1] if found else now.name
+            if now.words:
+                raise DataError(
+                    f"{path}, line {number}: a comment between the words of a sentence; wanted it before "
+                    "them, put an empty line between sentences"
+                )
+        else:
+            _word(f"{path}, line {number}", line, now, at, number)
+    _close(path, now)
+    unmarked = column in _ALWAYS and any("_" in sentence.tags for sentence in sentences)
+    if unmarked and answers:
+        _refuse_unmarked(path, sentences, column)
+    return _tagged(path, sentences, not unmarked)
+
+
+def is_conllu(data: bytes) -> bool:
+    """Whether the first line of words is one of CoNLL-U."""
+    for line in data.split(b"\n", 1000)[:1000]:
+        if line.strip() and not line.startswith(b"#"):
+            fields = line.split(b"\t")
+            return len(fields) == len(FIELDS) and fields[0][:1].isdigit()
+    return False
+
+
+def _lines(path: str, data: bytes, kind: str) -> list[tuple[int, str]]:
+    """(number, text) of every line; one of nothing but blanks is empty."""
+    body = clean_text(path, data, f"{kind} in UTF-8", "lines of words and tags").decode()
+    return [
+        (number, line if line.strip(" \t") else "") for number, line in enumerate(body[:-1].split("\n"), 1)
+    ]
+
+
+def _split(line: str) -> list[str]:
+    fields = line.rstrip("\t ").split("\t") if "\t" in line.strip("\t ") else line.split(" ")
+    return [one.strip(" ") for one in fields if one.strip(" \t")]
+
+
+def _column_at(path: str, column: str | None, width: int, answers: bool) -> int | None:
+    """Where in a line the tags stand; None where lines hold words alone and tags are not asked for."""
+    if not width:
+        raise DataError(f"{path}: no line holds a word; wanted lines of words and tags")
+    if width == 1:
+        if answers:
+            raise DataError(f"{path}: the lines hold one column; wanted words and, in another column, tags")
+        return None
+    asked = "-1" if column is None else column
+    if not re.fullmatch(r"-?\d{1,4}", asked):
+        raise ConfigError(f"column {shown(asked)}: {path} has {width} columns without names; give a number")
+    at = int(asked) - 1 if int(asked) > 0 else width + int(asked)
+    if not 1 <= at < width:
+        raise ConfigError(f"column {asked}: wanted 2 to {width}, or -1 for the last; column 1 is the word")
+    return at
+
+
+def _word(place: str, line: str, now: _Sentence, at: int, number: int) -> None:
+    """One line of CoNLL-U."""
+    fields = line.split("\t")
+    if len(fields) != len(FIELDS):
+        raise DataError(
+            f"{place}: wanted {len(FIELDS)} fields with a tab between, got {len(fields)}; correct the line"
+        )
+    if empty := next((name for name, value in zip(FIELDS, fields, strict=True) if not value.strip()), None):
+        raise DataError(f"{place}: the field {empty} is empty; write _ where there is no value")
+    found, last = _ID.fullmatch(fields[0]), len(now.words)
+    if found is None:
+        raise DataError(f"{place}: wanted an id such as 3, 3-4 or 5.1, got {shown(fields[0])}; correct it")
+    word, begin, end, before, _ = found.groups()
+    if word is not None and int(word) == last + 1:
+        now.words.append(fields[1])
+        now.tags.append(fields[at])
+        now.lines.append(number)
+    elif begin is not None and int(begin) == last + 1 and int(end) >= int(begin) and last >= now.span:
+        now.span = int(end)
+    elif before is None or int(before) != last:
+        raise DataError(
+            f"{place}: id {fields[0]} after {counted(last, 'word')} of the sentence; wanted {last + 1}, "
+            "correct the ids, or put an empty line between sentences"
+        )
+
+
+def _close(path: str, now: _Sentence | None) -> None:
+    if now is None:
+        return
+    if not now.words:
+        raise DataError(f"{path}, line {now.begin}: a sentence without words; delete its lines")
+    if now.span > len(now.words):
+        raise DataError(
+            f"{path}, line {now.lines[-1]}: a multi-word token reaches to word {now.span}, the sentence has "
+            f"{len(now.words)}; correct its id"
+        )
+
+
+def _refuse_unmarked(path: str, sentences: list[_Sentence], column: str) -> None:
+    first = next(one for one in sentences if "_" in one.tags)
+    line = first.lines[first.tags.index("_")]
+    raise DataError(f"{path}, line {line}: wanted a value of {column}, got '_'; annotate the word")
+
+
+def _tagged(path: str, sentences: list[_Sentence], has_tags: bool) -> Tagged:
+    names = tuple(one.name or str(number) for number, one in enumerate(sentences, 1))
+    return Tagged(
+        tuple(tuple(one.words) for one in sentences),
+        (),
+        tuple(tuple(one.tags) for one in sentences) if has_tags else None,
+        names,
+        tuple(f"{path}, line" for _ in sentences),
+        tuple(np.array(one.lines, np.int64) for one in sentences),
+    )

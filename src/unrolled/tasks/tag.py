@@ -1,0 +1,431 @@
+"""A tag for every step of a sequence: of words, or of numbers.
+
+    x_t = front(step t)                      words: words.py; numbers: scaled, inputs.py
+    o_t = W dropout(y_t) + b                 y = layer(dropout(x)), both directions by default
+
+    softmax   p_t = softmax(o_t)             loss = mean of -w_k ln p_t[k], k the true tag of step t
+    crf       p(y | o) of nn/crf.py          loss = mean of -ln p(y | o) for each step
+
+    answer    the likeliest tag of each step, of a CRF the likeliest path; where tags are B-X, I-X and O, the
+              likeliest path that entities.py allows
+    probability of an answer: p_t of softmax, the marginal of a CRF
+
+Tags are those of the training part, in the order of their names. A tag of other data that it does not hold
+cannot be answered: such a step counts as wrong, and the evaluation names these tags; no loss is made of it.
+Judged by the share of steps that are right, of words that training did not know, and by the F1 of entities;
+beside two that need no network: the word's most frequent tag (of unknown words the most frequent of all) and
+always the most frequent tag.
+
+Shapes   words or x (B, T, F), lengths (B,) -> o (B, T, K), path (B, T)
+Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 2016, arXiv:1603.01360
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.asked import Asked
+from unrolled.files.tagged import Tagged
+from unrolled.files.tagging import read_tagged
+from unrolled.files.wording import counted, listed
+from unrolled.inspecting import plots
+from unrolled.inspecting import scores as drawn
+from unrolled.nn.functional import cross_entropy
+from unrolled.tasks import confusion, entities, tag_scores
+from unrolled.tasks.config import Names, Section
+from unrolled.tasks.entities import Allowed
+from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.inputs import NumberInputs
+from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
+from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
+from unrolled.tasks.words import WordFront, Words
+from unrolled.training.config import TrainingConfig
+from unrolled.training.loop import Step
+from unrolled.training.state import State
+
+Array = NDArray[np.float64]
+Path_ = NDArray[np.int64]
+
+UNSEEN = -1  # number of a tag that training does not hold
+BATCH = 128  # sequences that go through a network at once where nothing is learnt
+
+
+class TagData(PartsConfig):
+    """Which files are read, what of them, and how they are split."""
+
+    column: str | None = Field(
+        default=None,
+        description="column of tags: CoNLL-U upos (as without), xpos …; CoNLL a number (the last)",
+    )
+    id: str | None = Field(
+        default=None, description="table: column that tells which sequence a row belongs to"
+    )
+    time: str | None = Field(default=None, description="table: column that rows of a sequence are sorted by")
+    target: str | None = Field(default=None, description="table: column of tags")
+    features: Names = Field(default=(), description="table: columns of numbers to read (all others)")
+    text: str | None = Field(default=None, description="table: column of words, in place of numbers")
+    least_count: int = Field(default=1, ge=1, description="words that come less often become <unk>")
+    most_symbols: int | None = Field(default=None, ge=1, description="most words, the rarer become <unk>")
+
+
+class TagOptions(Section):
+    """How tags are learned and decoded."""
+
+    crf: bool = Field(
+        default=False,
+        description="learn what tag follows which (conditional random field), in place of softmax",
+    )
+    constraints: bool = Field(
+        default=True, description="decode no I- tag where none may stand, if tags are B-, I- and O"
+    )
+    word_dropout: float = Field(
+        default=0.25, ge=0, description="a: in training a word of count n becomes <unk> with a / (a + n)"
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: rare tags count as much in the loss as frequent ones"
+    )
+
+
+class TagTraining(TrainingConfig):
+    """How a model is trained."""
+
+    patience: int = Field(
+        default=4, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
+    )
+    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+
+
+class TagConfig(Section):
+    """All options of `tag`."""
+
+    data: TagData = TagData()
+    model: TagModelConfig = TagModelConfig()
+    tag: TagOptions = TagOptions()
+    training: TagTraining = TagTraining()
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.tag.crf and self.tag.class_weights != "none":
+            raise ValueError("class_weights weigh single steps, crf whole paths; leave one of the two out")
+        return self
+
+
+@dataclass(frozen=True)
+class TagCodec:
+    """`tags` (K,) names, `counts` (K,) of them in training; `usual`: the number of each training word's most
+    frequent tag, {} of numbers; `allowed` where tags are of entities and these are constrained."""
+
+    inputs: Words | NumberInputs
+    tags: tuple[str, ...]
+    counts: Path_
+    usual: Mapping[str, int]
+    allowed: Allowed | None
+
+    @classmethod
+    def fit(cls, config: TagConfig, data: Tagged) -> Self:
+        """On the training part. DataError where all its steps have one tag."""
+        truth, o = tags_of(data), config.data
+        counted_tags = Counter(tag for one in truth for tag in one)
+        names = tuple(sorted(counted_tags))
+        if len(names) == 1:
+            raise DataError(
+                f"all {sum(data.lengths):,} steps of the training part have the tag {names[0]!r}; wanted two "
+                "tags or more"
+            )
+        inputs: Words | NumberInputs
+        if data.is_text:
+            sentences: Any = data.inputs
+            inputs = Words.fit(sentences, o.least_count, o.most_symbols, config.model.vectors)
+        elif config.model.vectors is not None:
+            raise ConfigError("vectors are of words, and these data are numbers; leave vectors out")
+        else:
+            inputs = NumberInputs.of(data.sequences())
+        bound = config.tag.constraints and entities.is_scheme(names)
+        return cls(
+            inputs,
+            names,
+            np.array([counted_tags[name] for name in names], np.int64),
+            tag_scores.usual_tags(data, names, truth) if data.is_text else {},
+            entities.allowed(names, truth) if bound else None,
+        )
+
+    def encode(self, data: Tagged) -> list[Tensor]:
+        """(N,) of (T_i,) the numbers of the tags, UNSEEN for those that training does not hold."""
+        numbers = {name: k for k, name in enumerate(self.tags)}
+        return [torch.tensor([numbers.get(tag, UNSEEN) for tag in one]) for one in tags_of(data)]
+
+    def steps(self, data: Tagged) -> Any:
+        """The encoded inputs: `batch(indices)` of them is what the front of the network takes."""
+        if data.is_text != isinstance(self.inputs, Words):
+            kinds = ("words", "numbers") if data.is_text else ("numbers", "words")
+            raise DataError(f"{data.place(0, 0)}: these are {kinds[0]}; this model reads {kinds[1]}")
+        inputs: Any = data.inputs
+        if isinstance(self.inputs, Words):
+            return self.inputs.encode(inputs)
+        numbers: Any = self.inputs.aligned(data.sequences()).inputs
+        pairs = zip(numbers, data.where, strict=True)
+        return NumberRows([torch.from_numpy(self.inputs.encode(x, place)) for x, place in pairs])
+
+    def about(self) -> dict[str, Any]:
+        kind = "words" if isinstance(self.inputs, Words) else "numbers"
+        bound = self.allowed and {name: part.tolist() for name, part in self.allowed._asdict().items()}
+        own = {"tags": list(self.tags), "counts": self.counts.tolist(), "usual": dict(self.usual)}
+        return own | {"kind": kind, "inputs": self.inputs.about(), "allowed": bound}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.inputs.arrays()
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        kinds: dict[str, Any] = {"words": Words, "numbers": NumberInputs}
+        inputs = kinds[about["kind"]].restore(about["inputs"], arrays)
+        bound = about["allowed"]
+        return cls(
+            inputs,
+            tuple(about["tags"]),
+            np.array(about["counts"], np.int64),
+            about["usual"],
+            bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields)),
+        )
+
+
+@dataclass(frozen=True)
+class NumberRows:
+    """Encoded sequences of numbers (T_i, I)."""
+
+    rows: Sequence[Tensor]
+
+    def batch(self, indices: NDArray[np.int64]) -> Tensor:
+        return padded([self.rows[i] for i in indices])[0]
+
+
+class Batch(NamedTuple):
+    """`x` as the front takes it, lengths (B,), tags (B, T)."""
+
+    x: Any
+    lengths: Tensor
+    tags: Tensor
+
+
+class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
+    """Tags every word or step. Options are the fields of TagConfig, each by its own name:
+
+    tagger = Tagger(column="upos", minutes=10).fit("train.conllu", validation="dev.conllu", out="run")
+    tagger.evaluation.table(); tagger.predict("new.conllu"); Tagger.load("run").predict_proba("new.conllu")
+    """
+
+    task = "tag"
+    config_class = TagConfig
+
+    def predict(self, data: Source = None) -> pl.DataFrame:
+        """A row for each step: "name" of the sequence, "position" in it from 1, "word" (null of numbers),
+        "tag" and its "probability". Without data, of the test part."""
+        asked = self._asked_for(data)
+        found = self._answers(asked)
+        words: list[Any] = [None] * sum(asked.lengths)
+        if asked.is_text:
+            words = [word for one in asked.inputs for word in one]
+        columns = {
+            "name": [name for name, T in zip(asked.names, asked.lengths, strict=True) for _ in range(T)],
+            "position": [t for T in asked.lengths for t in range(1, T + 1)],
+            "word": pl.Series(words, dtype=pl.String),
+            "tag": [self.codec.tags[k] for path, _ in found for k in path.tolist()],
+            "probability": np.concatenate([p[np.arange(len(path)), path] for path, p in found]),
+        }
+        return pl.DataFrame(columns)
+
+    def predict_proba(self, data: Source = None) -> list[Array]:
+        """(N,) of (T_i, K) the probability of each tag at each step, in the order of `tags`."""
+        return [p for _, p in self._answers(self._asked_for(data))]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """(K,) names, as the columns of predict_proba."""
+        return self.codec.tags
+
+    def _read_source(self, config: TagConfig, source: Source) -> Tagged:
+        return read(config.data, source)
+
+    def _read_new(self, data: Source, answers: bool = True) -> Tagged:
+        return read(self.config.data, data, answers, getattr(self.codec.inputs, "features", ()))
+
+    def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
+        training = config.training.settled()
+        codec = TagCodec.fit(config, data.train)
+        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
+        if data.test is not None:
+            tags_of(data.test)
+        if all((tags == UNSEEN).all() for tags in validation.tags):
+            raise DataError(
+                f"{data.validation.place(0, 0)}: no tag of the validation part is in the training part"
+            )
+        loss = self._loss(config, codec)
+        return Prepared(
+            config.model_copy(update={"training": training}),
+            codec,
+            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
+            lambda network: _mean_loss(network, validation, loss),
+            (_told(data, codec), *data.train.notes),
+        )
+
+    @classmethod
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TagCodec:
+        return TagCodec.restore(about, arrays)
+
+    @classmethod
+    def _network(cls, config: TagConfig, codec: TagCodec) -> Network:
+        o = config.model
+        front: WordFront | NumberFront
+        if isinstance(codec.inputs, Words):
+            sizes = o.embedding_size, o.character_size, o.character_hidden
+            front = WordFront(codec.inputs, *sizes, config.tag.word_dropout)
+        else:
+            front = NumberFront(codec.inputs.width)
+        return Network(front, o, len(codec.tags), config.tag.crf, codec.allowed)
+
+    def _step(self, network: Network, prepared: Prepared[TagConfig, TagCodec]) -> Step[Batch]:
+        loss = self._loss(prepared.config, prepared.codec)
+
+        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            total, steps = loss(network, batch)
+            return total / steps, None
+
+        return step
+
+    @staticmethod
+    def _loss(config: TagConfig, codec: TagCodec) -> Any:
+        """(network, batch) -> the sum of the losses (), and over how many steps it is."""
+        balanced = codec.counts.sum() / (len(codec.counts) * codec.counts)
+        weights = (
+            torch.tensor(balanced, dtype=torch.float32) if config.tag.class_weights == "balanced" else None
+        )
+
+        def loss(network: Network, batch: Batch) -> tuple[Tensor, int]:
+            o, tags = network(batch.x, batch.lengths), batch.tags
+            inside = torch.arange(tags.shape[1]) < batch.lengths[:, None]
+            known = inside & (tags != UNSEEN)
+            if network.crf is None:
+                losses = cross_entropy(o[known], tags[known], weights, reduction="none")
+                return losses.sum(), int(known.sum())
+            whole = (known | ~inside).all(1)
+            likelihood = network.crf(o, tags.clamp(min=0), batch.lengths)[whole]
+            return -likelihood.sum(), int(batch.lengths[whole].sum())
+
+        return loss
+
+    def _judge(self, data: Tagged, about: dict[str, Any]) -> Evaluation:
+        codec, names = self.codec, self.codec.tags
+        truth, most = tags_of(data), int(codec.counts.argmax())
+        answers: dict[str, list[Path_]] = {MODEL: [path for path, _ in self._answers(data)]}
+        if codec.usual:
+            answers["word's most frequent tag"] = tag_scores.by_word(data, codec.usual, most)
+        answers["most frequent tag"] = [np.full(T, most) for T in data.lengths]
+        rows = [
+            {"model": name} | tag_scores.scores(names, codec.usual, data, truth, found)
+            for name, found in answers.items()
+        ]
+        numbers, found = (
+            np.concatenate([t.numpy() for t in codec.encode(data)]),
+            np.concatenate(answers[MODEL]),
+        )
+        m = confusion.confusion(numbers[numbers != UNSEEN], found[numbers != UNSEEN], len(names))
+        unseen = sorted({tag for one in truth for tag in one} - set(names))
+        tell: dict[str, Any] = {"sequences": len(data), "steps": len(numbers), "unseen_tags": unseen}
+        tell["tags"] = tag_scores.by_tag(names, m)
+        told = [
+            verdict(rows, measure, higher_is_better=True)
+            for measure in ("accuracy", "entity F1")
+            if measure in rows[0]
+        ]
+        if unseen:
+            steps = int((numbers == UNSEEN).sum())
+            what = f"{counted(steps, 'step')} with tags that training did not hold count as wrong"
+            told.append(f"{what}: {listed(unseen)}")
+        return Evaluation(rows, told, about | tell, m)
+
+    def _draw(self, folder: Path) -> None:
+        """confusion, as PNG and SVG."""
+        table = self.evaluation
+        title = f"{table.rows[0]['accuracy']:.1%} of {table.about['steps']:,} steps are right"
+        plots.save(drawn.confusion(table.details, self.codec.tags, title), folder, "confusion")
+
+    def _loss_name(self) -> str:
+        return "negative log-likelihood of a step in nats"
+
+    def _asked_for(self, data: Source) -> Tagged:
+        """What to predict: other data, or the test part of the training data, or all of them."""
+        if data is not None:
+            return self._read_new(data, answers=False)
+        parts = self._training_parts()
+        return parts.train if parts.test is None else parts.test
+
+    def _answers(self, data: Tagged) -> list[tuple[Path_, Array]]:
+        """(N,) of the path (T_i,) and p (T_i, K), each with the bits that it has alone."""
+        network, steps, lengths = self.network, self.codec.steps(data), torch.tensor(data.lengths)
+        found: list[tuple[Path_, Array]] = [(np.empty(0, np.int64), np.empty(0))] * len(data)
+        with torch.no_grad():
+            for indices in by_length(data.lengths, BATCH):
+                own = lengths[torch.from_numpy(indices)]
+                path, p = network.answer(network(steps.batch(indices), own), own)
+                for i, one, each in zip(indices, path.numpy(), p.numpy(), strict=True):
+                    found[i] = one[: data.lengths[i]], each[: data.lengths[i]]
+        return found
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded sequences and their tags (T_i,)."""
+
+    steps: Any
+    tags: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, codec: TagCodec, data: Tagged) -> Self:
+        return cls(codec.steps(data), codec.encode(data))
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(tags) for tags in self.tags]
+
+    def collate(self, indices: NDArray[np.int64]) -> Batch:
+        tags, lengths = padded([self.tags[i] for i in indices])
+        return Batch(self.steps.batch(indices), lengths, tags)
+
+
+def read(config: TagData, source: Source, answers: bool = True, known: tuple[str, ...] = ()) -> Tagged:
+    """What a source holds; `known` are the features that a model reads. DataError with its place for whatever
+    is wrong with it."""
+    c = config
+    asked = Asked(c.id, c.time, c.target, c.features, c.text, None, answers, known=known)
+    return read_tagged(source, asked, config.column if answers else None)
+
+
+def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
+    """DataError where there are none."""
+    if data.tags is None:
+        raise DataError(f"{data.place(0, 0)}: there are no tags; name their column (--column, --target)")
+    return data.tags
+
+
+def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:
+    sums = [loss(network, examples.collate(indices)) for indices in by_length(examples.lengths, BATCH)]
+    steps = sum(count for _, count in sums)
+    return sum(float(total) for total, _ in sums) / steps if steps else float("nan")
+
+
+def _told(data: Parts[Tagged], codec: TagCodec) -> str:
+    sizes = [f"{counted(len(data.train), 'sequence')} to train on", f"{len(data.validation):,} to validate"]
+    sizes += [] if data.test is None else [f"{len(data.test):,} to test"]
+    return ", ".join([*sizes, f"{len(codec.tags)} tags"])

@@ -1,0 +1,223 @@
+"""The tagger from frames and files: learns what no baseline can, keeps the bits of a sequence, refuses in one
+line, goes through a run folder."""
+
+import json
+import random
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from unrolled import load
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.tagged import Tagged
+from unrolled.tasks.tag import Examples, TagCodec, TagConfig, Tagger
+from unrolled.training.progress import Reporter
+
+NAMES = ("paris", "rome", "oslo")
+
+
+def sentences(count, seed=0):
+    """A name after "mr" is a person, of one or two words; else a place. No word alone tells."""
+    draw, rows = random.Random(seed), []
+    for s in range(count):
+        for _ in range(draw.randint(1, 4)):
+            rows.append((f"s{s}", draw.choice(["go", "see", "eat"]), "O"))
+            kind = draw.choice(["PER", "LOC"])
+            rows += [(f"s{s}", "mr", "O")] * (kind == "PER")
+            rows.append((f"s{s}", draw.choice(NAMES), f"B-{kind}"))
+            rows += [(f"s{s}", draw.choice(NAMES), f"I-{kind}")] * (draw.random() < 0.5)
+    return pl.DataFrame(rows, schema=["id", "word", "tag"], orient="row")
+
+
+def waves(count):
+    """Whether a series is above where it was a step before: no step alone tells."""
+    draw, rows = np.random.default_rng(0), []
+    for s in range(count):
+        x = draw.normal(size=draw.integers(2, 12)).cumsum()
+        up = [False, *(x[1:] > x[:-1])]
+        rows += [(str(s), float(v), "up" if u else "down") for v, u in zip(x, up, strict=True)]
+    return pl.DataFrame(rows, schema=["id", "x", "phase"], orient="row")
+
+
+SMALL = {
+    "hidden": 12,
+    "embedding_size": 12,
+    "character_size": 5,
+    "character_hidden": 6,
+    "learning_rate": 0.02,
+}
+
+
+def fitted(frame, **options):
+    return Tagger(**({"epochs": 6, "patience": 0} | SMALL | options)).fit(frame)
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return fitted(sentences(200), epochs=10)
+
+
+@pytest.fixture(scope="module")
+def chained():
+    return fitted(sentences(200), epochs=10, crf=True)
+
+
+@pytest.mark.parametrize("which", ["tagger", "chained"])
+def test_context_beats_the_words_most_frequent_tag(which, request):
+    evaluation = request.getfixturevalue(which).evaluation
+    own, word, majority = evaluation.rows
+    assert own["accuracy"] > 0.93 > word["accuracy"] > majority["accuracy"]
+    assert own["entity F1"] > 0.85 > word["entity F1"]
+    assert any("beats every baseline on entity F1" in one for one in evaluation.verdict)
+    assert evaluation.about["unseen_tags"] == [] and len(evaluation.about["tags"]) == 5
+
+
+def test_numbers_are_tagged_by_what_came_before():
+    tagger = fitted(waves(150), epochs=15, target="phase", bidirectional=False)
+    own, majority = tagger.evaluation.rows
+    assert own["accuracy"] > 0.9 > majority["accuracy"]
+    assert tagger.predict()["word"].null_count() == len(tagger.predict())
+    again = tagger.predict(waves(9).with_columns(x=pl.col("x") * float("nan")))
+    assert again["probability"].is_finite().all()
+
+
+@pytest.mark.parametrize("which", ["tagger", "chained"])
+def test_a_sequence_has_the_same_bits_alone_and_in_any_order(which, request):
+    own = request.getfixturevalue(which)
+    frame = sentences(40, seed=5)
+    together = own.predict(frame)
+    assert together.height == frame.height and together["word"].to_list() == frame["word"].to_list()
+    for name in ("s0", "s17", "s39"):
+        alone = own.predict(frame.filter(pl.col("id") == name))
+        assert alone.equals(together.filter(pl.col("name") == name))
+    p = own.predict_proba(frame)
+    np.testing.assert_allclose(np.concatenate(p).sum(1), 1, atol=1e-6)  # float32 marginals of a CRF
+    chosen = np.concatenate(p)[np.arange(frame.height), [own.tags.index(tag) for tag in together["tag"]]]
+    np.testing.assert_array_equal(chosen, together["probability"])
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_padding_and_other_rows_reach_no_loss_and_no_gradient(crf):
+    data = Tagged(
+        tuple(np.random.default_rng(s).normal(size=(T, 2)) for s, T in enumerate((5, 2, 1))),
+        ("u", "v"),
+        (("p", "q", "p", "q", "q"), ("q", "p"), ("q",)),
+        ("a", "b", "c"),
+        ("here, line",) * 3,
+        tuple(np.arange(T) for T in (5, 2, 1)),
+    )
+    config = TagConfig.model_validate({"tag": {"crf": crf}, "model": {"hidden": 3}})
+    codec = TagCodec.fit(config, data)
+    torch.manual_seed(0)
+    network = Tagger._network(config, codec).eval()
+    examples, loss = Examples.of(codec, data), Tagger._loss(config, codec)
+    batch = examples.collate(np.arange(3))
+    inside = torch.arange(5) < batch.lengths[:, None]
+    padded = batch._replace(x=batch.x.masked_fill(~inside[..., None], float("nan")))
+    total, steps = loss(network, padded)
+    assert steps == 8 and total.isfinite()
+    alone = sum(loss(network, examples.collate(np.array([i])))[0].item() for i in range(3))
+    assert total.item() == pytest.approx(alone, rel=1e-6)
+    assert all(g.isfinite().all() for g in torch.autograd.grad(total, list(network.parameters())))
+
+
+def test_inner_tags_stand_only_where_they_may():
+    frame = sentences(60)
+    for options in ({}, {"crf": True}):
+        own = fitted(frame, epochs=1, **options)
+        with torch.no_grad():
+            own.network.head.bias[own.tags.index("I-PER")] += 30.0
+        for _, one in own.predict(frame).group_by("name", maintain_order=True):
+            tags = one["tag"].to_list()
+            assert all(tag[0] != "I" or (t and tags[t - 1][1:] == tag[1:]) for t, tag in enumerate(tags))
+    free = fitted(frame, epochs=1, constraints=False)
+    with torch.no_grad():
+        free.network.head.bias[free.tags.index("I-PER")] += 30.0
+    assert set(free.predict(frame)["tag"]) == {"I-PER"}
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_a_tag_that_training_did_not_hold_counts_as_wrong_and_is_named(crf):
+    frame = sentences(40)
+    other = frame.with_columns(tag=pl.when(pl.col("id") == "s3").then(pl.lit("B-NEW")).otherwise("tag"))
+    tagger = Tagger(epochs=1, crf=crf, **SMALL).fit(frame, validation=other, test=other)
+    found, steps = tagger.evaluation, other.filter(pl.col("tag") == "B-NEW").height
+    assert found.about["unseen_tags"] == ["B-NEW"] and found.about["steps"] == frame.height
+    assert f"{steps} steps with tags that training did not hold count as wrong: 'B-NEW'" in found.verdict
+    right = tagger.predict(other)["tag"] == other["tag"]
+    assert found.rows[0]["accuracy"] == pytest.approx(right.mean())
+    with pytest.raises(DataError, match="no tag of the validation part"):
+        Tagger(epochs=1, **SMALL).fit(frame, validation=other.filter(pl.col("id") == "s3"))
+
+
+def test_a_run_folder_gives_the_same_answers(chained, tmp_path):
+    frame = sentences(20, seed=3)
+    chained.save(tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert again.predict(frame).equals(chained.predict(frame))
+    assert (tmp_path / "run" / "plots" / "confusion.png").stat().st_size > 0
+    told = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert told["table"][0]["model"] == "model" and told["steps"] == sum(tag["steps"] for tag in told["tags"])
+
+
+def test_files_are_read_again_from_a_loaded_run(tmp_path):
+    path = tmp_path / "words.csv"
+    sentences(30).write_csv(path)
+    first = Tagger(epochs=1, **SMALL).fit(path, out=tmp_path / "run")
+    assert load(tmp_path / "run").evaluate().json() == first.evaluation.json()
+    again = Tagger(epochs=1, **SMALL).fit(path)
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.network.parameters(), again.network.parameters(), strict=True)
+    )
+
+
+def test_rare_tags_weigh_more_where_asked():
+    rows = [(str(s), "w", "rare" if s % 10 == 0 else "usual") for s in range(100)]
+    frame = pl.DataFrame(rows, schema=["id", "word", "tag"], orient="row")
+    p = {
+        kind: np.concatenate(fitted(frame, class_weights=kind, epochs=20).predict_proba(frame))[:, 0].mean()
+        for kind in ("none", "balanced")
+    }
+    assert p["none"] < 0.25 and 0.35 < p["balanced"] < 0.65
+
+
+def test_wrong_calls_are_refused_in_one_line(tagger, tmp_path):
+    frame = sentences(20)
+    with pytest.raises(DataError, match="these are numbers; this model reads words"):
+        tagger.predict(waves(3).rename({"phase": "tag"}))
+    with pytest.raises(DataError, match="have the tag 'O'; wanted two"):
+        fitted(frame.with_columns(tag=pl.lit("O")))
+    with pytest.raises(ConfigError, match="class_weights weigh single steps"):
+        Tagger(crf=True, class_weights="balanced")
+    with pytest.raises(ConfigError, match="vectors are of words"):
+        fitted(waves(20), target="phase", vectors=str(tmp_path / "none.txt"))
+    with pytest.raises(DataError, match="wanted a column of answers"):
+        tagger.evaluate(frame.drop("tag"))
+    assert tagger.predict(frame.drop("tag")).height == frame.height
+
+
+def test_vectors_of_a_file_are_the_rows_of_known_words(tmp_path):
+    (tmp_path / "vectors.txt").write_text("2 3\nmr 1 2 3\nelsewhere 4 5 6\n")
+    config = TagConfig.model_validate(
+        {"model": {"vectors": str(tmp_path / "vectors.txt"), "embedding_size": 3}}
+    )
+    data = Tagger()._read_source(config, sentences(20))
+    codec = TagCodec.fit(config, data)
+    network = Tagger._network(config, codec)
+    assert network.front.table.weight[codec.inputs.words.encode(["mr"])[0]].tolist() == [1, 2, 3]
+
+
+def test_notes_tell_what_was_read():
+    class Notes(Reporter):
+        def __init__(self):
+            self.told = []
+
+        def note(self, text):
+            self.told.append(text)
+
+    notes = Notes()
+    Tagger(epochs=1, **SMALL).fit(sentences(20), report=notes)
+    assert any("16 sequences to train on, 2 to validate, 2 to test, 5 tags" in one for one in notes.told)
+    assert "words: column 'word'" in notes.told
