@@ -41,24 +41,19 @@ from unrolled.nn import Linear, SequenceModule
 from unrolled.nn.functional import linear
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
-from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.model import ModelConfig, build
 from unrolled.tasks.next_symbol import continued, loss, mean_loss, nats, nats_of_rows
-from unrolled.tasks.ngrams import KneserNey
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
+from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding, fitted
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
-ORDERS = (1, 2, 3, 4, 5)
-# The n-grams count the end of a longer training part alone: their memory grows with it.
-BASELINE_TOKENS = 20_000_000
 VALIDATION_ROWS = 32
-# Lines, and tokens for the n-grams, that are held at once.
-LINES_AT_ONCE, PART_TOKENS = 4096, 1 << 20
-MOST_NATS = 700  # whose exponential is still a number
+LINES_AT_ONCE = 4096
 
 COLUMNS = {
     "line": pl.Int64,
@@ -341,13 +336,13 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         characters = len(data) * scored / len(tokens)
         parameters = sum(p.numel() for p in network.parameters())
         own = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
-        rows = [_row(MODEL, own, scored, characters, parameters)]
+        rows = [row_of(MODEL, own, scored, characters, parameters)]
         about = about | {"tokens": scored, "characters": len(data)}
         if codec.unknown is not None:
             about["unknown"] = int(np.count_nonzero(tokens == codec.unknown))
         try:
             known = codec.encode(self._training_parts().train, "the training part")
-            rows += _baselines(known, tokens, symbols, characters)
+            rows += baselines(known, tokens, symbols, characters)
         except UnrolledError as error:
             return Evaluation(rows, [f"there are no n-grams to compare with: {error}"], about)
         return Evaluation(rows, [verdict(rows, "perplexity", higher_is_better=False)], about)
@@ -380,34 +375,5 @@ def _lines(network: Network, codec: Codec, text: Text) -> Iterator[dict[str, Any
                 "characters": len(line),
                 "unknown": 0 if codec.unknown is None else int(np.count_nonzero(row == codec.unknown)),
                 "nats": total,
-                "perplexity": _perplexity(total / len(row)) if len(row) else None,
+                "perplexity": perplexity(total / len(row)) if len(row) else None,
             }
-
-
-def _baselines(tokens: Tokens, judged: Tokens, symbols: int, characters: float) -> Iterator[Row]:
-    """Interpolated Kneser–Ney n-grams of the same tokens, each given those before it as the network is."""
-    counted = tokens[-BASELINE_TOKENS:].astype(np.int64)
-    for order in ORDERS:
-        model = KneserNey.fit(counted, order, symbols)
-        total = 0.0
-        for first in range(1, len(judged), PART_TOKENS):
-            before = judged[max(0, first - order + 1) : first].astype(np.int64)
-            part = judged[first : first + PART_TOKENS].astype(np.int64)
-            total += math.fsum(model.nats(part, before))
-        yield _row(f"Kneser–Ney, order {order}", total, len(judged) - 1, characters, model.counts)
-
-
-def _row(name: str, total: float, tokens: int, characters: float, stored: int) -> Row:
-    """Of `total` nats. `stored`: parameters of a network, counts of an n-gram."""
-    return {
-        "model": name,
-        "perplexity": _perplexity(total / tokens),
-        "nats": total / tokens,
-        "bits": total / tokens / math.log(2),
-        "bits_per_character": total / characters / math.log(2),
-        "stored": stored,
-    }
-
-
-def _perplexity(nats: float) -> float:
-    return math.exp(nats) if nats < MOST_NATS else math.inf
