@@ -92,9 +92,8 @@ LINES: dict[str, Line] = {
     ),
     "tinyshakespeare": Line(
         text("tinyshakespeare/input.txt"),
-        "unrolled train language {text} --hidden 256 --layers 2 --embedding-size 64 --dropout 0.3 "
-        "--output-dropout 0.4 --learning-rate 0.004 --epochs 20 --schedule cosine --patience 0 "
-        "--validation 0.03",
+        "unrolled train language {text} --hidden 512 --embedding-size 64 --input-dropout 0.1 "
+        "--output-dropout 0.3 --epochs 12 --schedule cosine --patience 0 --validation 0.03",
         "nats",
         1.60,
         False,
