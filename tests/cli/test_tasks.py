@@ -194,6 +194,7 @@ def test_wrong_calls(tmp_path: Path) -> None:
         ("classify", table, ("--labels", "x"), ("labels", "leave")),
         ("classify", table, ("--dropout", 0.5), ("dropout", "one layer")),
         ("language", book, ("--bidirectional",), ("bidirectional", "leave it out")),
+        ("language", book, ("--split-seed", 5), ("leave split_seed out",)),
         ("language", book, ("--vectors", "x.vec"), ("vectors are of words", "tokens words")),
         ("language", book, ("--vectors", tmp_path / "few.vec", "--tokens", "words"), ("embedding_size 3",)),
         ("language", book, ("--tokens", "bpe", "--most-symbols", 10), ("most_symbols", "256")),

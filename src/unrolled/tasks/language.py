@@ -141,6 +141,8 @@ class LanguageConfig(Section):
             raise ValueError(
                 "language draws no parts: the text is cut in order; leave split_seed out, or name files"
             )
+        if self.data.split_seed:
+            raise ValueError("language cuts its text in order, nothing is drawn; leave split_seed out")
         if self.model.vectors is not None and self.data.tokens != "words":
             raise ValueError(
                 f"vectors are of words, tokens are '{self.data.tokens}'; set tokens words, or leave vectors "
