@@ -9,7 +9,9 @@ import pytest
 
 from tests.files.refusing import refused
 from unrolled.errors import ConfigError
+from unrolled.files.asked import Asked
 from unrolled.files.reading import read_sequences
+from unrolled.files.tagging import read_tagged
 
 ONE = pl.DataFrame({"id": ["a", "a", "b"], "x": [1, 2, 3], "z": [4, 5, 6], "label": ["u", "u", "v"]})
 
@@ -123,7 +125,9 @@ def test_the_examples_of_the_page_are_read(tmp_path):
     data = {}
     for name, content in re.findall(r"```(\S+)\n(.*?)```", page, re.DOTALL):
         (tmp_path / name).write_text(content)
-        data[name] = read_sequences(tmp_path / name)
+        if name != "train.conll":
+            data[name] = read_sequences(tmp_path / name)
+    assert read_tagged(tmp_path / "train.conll", Asked()).tags == (("B-ORG", "O"), ("B-LOC",))
     assert {name: (len(one), one.answers) for name, one in data.items()} == {
         "long.csv": (2, ("yes", "no")),
         "texts.csv": (2, ("calm", "storm")),

@@ -10,7 +10,7 @@ from unrolled.batching.streams import Streams
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.tasks import next_symbol
-from unrolled.tasks.language import Network
+from unrolled.tasks.next_symbol import Network
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.symbols import embedding
 

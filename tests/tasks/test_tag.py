@@ -12,7 +12,8 @@ import torch
 from unrolled import load
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
-from unrolled.tasks.tag import Examples, TagCodec, TagConfig, Tagger
+from unrolled.tasks.tag import TagConfig, Tagger
+from unrolled.tasks.tag_codec import Examples, TagCodec
 from unrolled.training.progress import Reporter
 
 NAMES = ("paris", "rome", "oslo")
@@ -109,7 +110,7 @@ def test_padding_and_other_rows_reach_no_loss_and_no_gradient(crf):
         tuple(np.arange(T) for T in (5, 2, 1)),
     )
     config = TagConfig.model_validate({"tag": {"crf": crf}, "model": {"hidden": 3}})
-    codec = TagCodec.fit(config, data)
+    codec = TagCodec.fit(data, 1, None, None, constraints=True)
     torch.manual_seed(0)
     network = Tagger._network(config, codec).eval()
     examples, loss = Examples.of(codec, data), Tagger._loss(config, codec)
@@ -204,7 +205,7 @@ def test_vectors_of_a_file_are_the_rows_of_known_words(tmp_path):
         {"model": {"vectors": str(tmp_path / "vectors.txt"), "embedding_size": 3}}
     )
     data = Tagger()._read_source(config, sentences(20))
-    codec = TagCodec.fit(config, data)
+    codec = TagCodec.fit(data, 1, None, config.model.vectors, constraints=True)
     network = Tagger._network(config, codec)
     assert network.front.table.weight[codec.inputs.words.encode(["mr"])[0]].tolist() == [1, 2, 3]
 

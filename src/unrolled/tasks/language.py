@@ -24,11 +24,9 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch import Tensor
 
 from unrolled.batching.splits import chronological
 from unrolled.batching.streams import Batch, Streams, Tokens, encoded
@@ -37,13 +35,11 @@ from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.inspecting import plots
-from unrolled.nn import Linear, SequenceModule
-from unrolled.nn.functional import linear
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.model import ModelConfig, build
-from unrolled.tasks.next_symbol import continued, loss, mean_loss, nats, nats_of_rows
+from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
@@ -141,8 +137,6 @@ class LanguageConfig(Section):
             raise ValueError(
                 "language draws no parts: the text is cut in order; leave split_seed out, or name files"
             )
-        if self.data.split_seed:
-            raise ValueError("language cuts its text in order, nothing is drawn; leave split_seed out")
         if self.model.vectors is not None and self.data.tokens != "words":
             raise ValueError(
                 f"vectors are of words, tokens are '{self.data.tokens}'; set tokens words, or leave vectors "
@@ -203,39 +197,6 @@ class Codec:
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "Codec":
         kind = about["tokens"]
         return cls(kind, TOKENIZERS[kind].restore(about["tokenizer"]))
-
-
-class Network(nn.Module):
-    """`layer` e (B, T, E) -> h (B, T, layer.output_size), state; `table` is the embedding E (V, E)."""
-
-    def __init__(
-        self, table: nn.Embedding, layer: SequenceModule, tie: bool, before: float, after: float
-    ) -> None:
-        super().__init__()
-        self.embedding, self.layer, self.before, self.after = table, layer, before, after
-        V, E = table.weight.shape
-        H = layer.output_size
-        self.projection = Linear(H, E, bias=False) if tie and H != E else None
-        self.head = None if tie else Linear(H, V)
-        self.bias = nn.Parameter(torch.zeros(V)) if tie else None
-
-    def forward(self, w: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        """w (B, T), lengths (B,) -> logits (B, T, V), and the state to go on from."""
-        h, state = self.hidden(w, state, lengths)
-        return linear(h, *self.output()), state
-
-    def hidden(self, w: Tensor, state: Any, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        """What the logits are made of by `output`, W (V, F) and b (V,): h (B, T, F)."""
-        e = dropout(self.embedding(w), self.before, self.training)
-        h, state = self.layer(e, state, lengths=lengths)
-        h = dropout(h, self.after, self.training)
-        return h if self.projection is None else self.projection(h), state
-
-    def output(self) -> tuple[Tensor, Tensor]:
-        if self.head is not None:
-            return self.head.weight, self.head.bias
-        assert self.bias is not None
-        return self.embedding.weight, self.bias
 
 
 class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):

@@ -14,7 +14,7 @@ from unrolled.batching.streams import Tokens
 from unrolled.tasks.evaluation import Row
 from unrolled.tasks.ngrams import KneserNey
 
-ORDERS = (1, 2, 3, 4, 5)
+ORDER = 5  # and all below
 # The n-grams count the end of a longer training part alone: their memory grows with it.
 BASELINE_TOKENS = 20_000_000
 PART_TOKENS = 1 << 20  # that they score at once
@@ -40,11 +40,10 @@ def perplexity(nats: float) -> float:
 def baselines(tokens: Tokens, judged: Tokens, symbols: int, characters: float) -> Iterator[Row]:
     """Interpolated Kneser–Ney n-grams of the same tokens, each given those before it as the network is."""
     counted = tokens[-BASELINE_TOKENS:].astype(np.int64)
-    for order in ORDERS:
-        model = KneserNey.fit(counted, order, symbols)
+    for model in KneserNey.fit_up_to(counted, ORDER, symbols):
         total = 0.0
         for first in range(1, len(judged), PART_TOKENS):
-            before = judged[max(0, first - order + 1) : first].astype(np.int64)
+            before = judged[max(0, first - model.order + 1) : first].astype(np.int64)
             part = judged[first : first + PART_TOKENS].astype(np.int64)
             total += math.fsum(model.nats(part, before))
-        yield row_of(f"Kneser–Ney, order {order}", total, len(judged) - 1, characters, model.counts)
+        yield row_of(f"Kneser–Ney, order {model.order}", total, len(judged) - 1, characters, model.counts)

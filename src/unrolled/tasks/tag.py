@@ -20,11 +20,9 @@ Shapes   words or x (B, T, F), lengths (B,) -> o (B, T, K), path (B, T)
 Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 2016, arXiv:1603.01360
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -33,8 +31,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.errors import ConfigError, DataError
+from unrolled.batching.buckets import Buckets, by_length
+from unrolled.errors import DataError
 from unrolled.files.asked import Asked
 from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
@@ -42,14 +40,13 @@ from unrolled.files.wording import counted, listed
 from unrolled.inspecting import plots
 from unrolled.inspecting import scores as drawn
 from unrolled.nn.functional import cross_entropy
-from unrolled.tasks import confusion, entities, tag_scores
+from unrolled.tasks import confusion, tag_scores
 from unrolled.tasks.config import Names, Section
-from unrolled.tasks.entities import Allowed
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
-from unrolled.tasks.inputs import NumberInputs
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
 from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
+from unrolled.tasks.tag_codec import UNSEEN, Batch, Examples, TagCodec, tags_of
 from unrolled.tasks.words import WordFront, Words
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
@@ -58,7 +55,6 @@ from unrolled.training.state import State
 Array = NDArray[np.float64]
 Path_ = NDArray[np.int64]
 
-UNSEEN = -1  # number of a tag that training does not hold
 BATCH = 128  # sequences that go through a network at once where nothing is learnt
 
 
@@ -122,103 +118,6 @@ class TagConfig(Section):
         return self
 
 
-@dataclass(frozen=True)
-class TagCodec:
-    """`tags` (K,) names, `counts` (K,) of them in training; `usual`: the number of each training word's most
-    frequent tag, {} of numbers; `allowed` where tags are of entities and these are constrained."""
-
-    inputs: Words | NumberInputs
-    tags: tuple[str, ...]
-    counts: Path_
-    usual: Mapping[str, int]
-    allowed: Allowed | None
-
-    @classmethod
-    def fit(cls, config: TagConfig, data: Tagged) -> Self:
-        """On the training part. DataError where all its steps have one tag."""
-        truth, o = tags_of(data), config.data
-        counted_tags = Counter(tag for one in truth for tag in one)
-        names = tuple(sorted(counted_tags))
-        if len(names) == 1:
-            raise DataError(
-                f"all {sum(data.lengths):,} steps of the training part have the tag {names[0]!r}; wanted two "
-                "tags or more"
-            )
-        inputs: Words | NumberInputs
-        if data.is_text:
-            sentences: Any = data.inputs
-            inputs = Words.fit(sentences, o.least_count, o.most_symbols, config.model.vectors)
-        elif config.model.vectors is not None:
-            raise ConfigError("vectors are of words, and these data are numbers; leave vectors out")
-        else:
-            inputs = NumberInputs.of(data.sequences())
-        bound = config.tag.constraints and entities.is_scheme(names)
-        return cls(
-            inputs,
-            names,
-            np.array([counted_tags[name] for name in names], np.int64),
-            tag_scores.usual_tags(data, names, truth) if data.is_text else {},
-            entities.allowed(names, truth) if bound else None,
-        )
-
-    def encode(self, data: Tagged) -> list[Tensor]:
-        """(N,) of (T_i,) the numbers of the tags, UNSEEN for those that training does not hold."""
-        numbers = {name: k for k, name in enumerate(self.tags)}
-        return [torch.tensor([numbers.get(tag, UNSEEN) for tag in one]) for one in tags_of(data)]
-
-    def steps(self, data: Tagged) -> Any:
-        """The encoded inputs: `batch(indices)` of them is what the front of the network takes."""
-        if data.is_text != isinstance(self.inputs, Words):
-            kinds = ("words", "numbers") if data.is_text else ("numbers", "words")
-            raise DataError(f"{data.place(0, 0)}: these are {kinds[0]}; this model reads {kinds[1]}")
-        inputs: Any = data.inputs
-        if isinstance(self.inputs, Words):
-            return self.inputs.encode(inputs)
-        numbers: Any = self.inputs.aligned(data.sequences()).inputs
-        pairs = zip(numbers, data.where, strict=True)
-        return NumberRows([torch.from_numpy(self.inputs.encode(x, place)) for x, place in pairs])
-
-    def about(self) -> dict[str, Any]:
-        kind = "words" if isinstance(self.inputs, Words) else "numbers"
-        bound = self.allowed and {name: part.tolist() for name, part in self.allowed._asdict().items()}
-        own = {"tags": list(self.tags), "counts": self.counts.tolist(), "usual": dict(self.usual)}
-        return own | {"kind": kind, "inputs": self.inputs.about(), "allowed": bound}
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        return self.inputs.arrays()
-
-    @classmethod
-    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        kinds: dict[str, Any] = {"words": Words, "numbers": NumberInputs}
-        inputs = kinds[about["kind"]].restore(about["inputs"], arrays)
-        bound = about["allowed"]
-        return cls(
-            inputs,
-            tuple(about["tags"]),
-            np.array(about["counts"], np.int64),
-            about["usual"],
-            bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields)),
-        )
-
-
-@dataclass(frozen=True)
-class NumberRows:
-    """Encoded sequences of numbers (T_i, I)."""
-
-    rows: Sequence[Tensor]
-
-    def batch(self, indices: NDArray[np.int64]) -> Tensor:
-        return padded([self.rows[i] for i in indices])[0]
-
-
-class Batch(NamedTuple):
-    """`x` as the front takes it, lengths (B,), tags (B, T)."""
-
-    x: Any
-    lengths: Tensor
-    tags: Tensor
-
-
 class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
     """Tags every word or step. Options are the fields of TagConfig, each by its own name:
 
@@ -262,8 +161,10 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         return read(self.config.data, data, answers, getattr(self.codec.inputs, "features", ()))
 
     def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
-        training = config.training.settled()
-        codec = TagCodec.fit(config, data.train)
+        training, o = config.training.settled(), config.data
+        codec = TagCodec.fit(
+            data.train, o.least_count, o.most_symbols, config.model.vectors, config.tag.constraints
+        )
         train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
         if data.test is not None:
             tags_of(data.test)
@@ -384,39 +285,12 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         return found
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Encoded sequences and their tags (T_i,)."""
-
-    steps: Any
-    tags: Sequence[Tensor]
-
-    @classmethod
-    def of(cls, codec: TagCodec, data: Tagged) -> Self:
-        return cls(codec.steps(data), codec.encode(data))
-
-    @property
-    def lengths(self) -> list[int]:
-        return [len(tags) for tags in self.tags]
-
-    def collate(self, indices: NDArray[np.int64]) -> Batch:
-        tags, lengths = padded([self.tags[i] for i in indices])
-        return Batch(self.steps.batch(indices), lengths, tags)
-
-
 def read(config: TagData, source: Source, answers: bool = True, known: tuple[str, ...] = ()) -> Tagged:
     """What a source holds; `known` are the features that a model reads. DataError with its place for whatever
     is wrong with it."""
     c = config
     asked = Asked(c.id, c.time, c.target, c.features, c.text, None, answers, known=known)
     return read_tagged(source, asked, config.column if answers else None)
-
-
-def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
-    """DataError where there are none."""
-    if data.tags is None:
-        raise DataError(f"{data.place(0, 0)}: there are no tags; name their column (--column, --target)")
-    return data.tags
 
 
 def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:

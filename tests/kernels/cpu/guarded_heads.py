@@ -15,7 +15,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def guarded(dtype, *shape):
-    """A tensor of random numbers whose last byte is the last before the guard. The mapping is never freed."""
+    """A tensor of random numbers whose last byte is the last before the guard. It frees them."""
     size = torch.Size(shape).numel() * dtype.itemsize
     pages = -(-size // PAGE) + 1
     memory = mmap.mmap(-1, pages * PAGE)
@@ -63,7 +63,8 @@ def chain(dtype, B, T, K):
     x, dx, tape = guarded(dtype, B, T, K), guarded(dtype, B, T, K), guarded(dtype, B, T, 2 * K)
     scores, d_scores = ([guarded(dtype, *shape) for shape in ((K, K), (K,), (K,))] for _ in range(2))
     places, d_places = (tuple(s.data_ptr() for s in given) for given in (scores, d_scores))
-    log_z, score = guarded(dtype, B).data_ptr(), guarded(dtype, B).data_ptr()
+    sums = [guarded(dtype, B) for _ in range(2)]
+    log_z, score = (one.data_ptr() for one in sums)
     first = 1, (B, T, K), lengths.data_ptr()
     call("crf", *first, path.data_ptr(), x.data_ptr(), places, log_z, score, tape.data_ptr())
     given = tape.data_ptr(), log_z, score, dx.data_ptr(), d_places

@@ -495,10 +495,10 @@ def test_a_damaged_run_is_refused_in_a_line(run, tmp_path, name):
 
 
 def test_a_run_of_another_task_is_refused(run, tmp_path):
-    Run.create(tmp_path / "other", {"model": {}}, "classify")
-    with pytest.raises(RunError, match="is a run of task 'classify', not of 'forecast'"):
+    Run.create(tmp_path / "other", {"model": {}}, "divine")
+    with pytest.raises(RunError, match="is a run of task 'divine', not of 'forecast'"):
         Forecaster.load(tmp_path / "other")
-    with pytest.raises(ConfigError, match="there is no task 'classify'"):
+    with pytest.raises(ConfigError, match="there is no task 'divine'"):
         tasks.load(tmp_path / "other")
 
 

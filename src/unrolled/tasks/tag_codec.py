@@ -1,0 +1,152 @@
+"""What tag.py fits on its training part, and the examples that a network learns from.
+
+Shapes   words or x (B, T, F), lengths (B,), tags (B, T)
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching.buckets import padded
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.tagged import Tagged
+from unrolled.tasks import entities, tag_scores
+from unrolled.tasks.entities import Allowed
+from unrolled.tasks.inputs import NumberInputs
+from unrolled.tasks.words import Words
+
+Classes = NDArray[np.int64]
+
+UNSEEN = -1  # number of a tag that training does not hold
+
+
+@dataclass(frozen=True)
+class TagCodec:
+    """`tags` (K,) names, `counts` (K,) of them in training; `usual`: the number of each training word's most
+    frequent tag, {} of numbers; `allowed` where tags are of entities and these are constrained."""
+
+    inputs: Words | NumberInputs
+    tags: tuple[str, ...]
+    counts: Classes
+    usual: Mapping[str, int]
+    allowed: Allowed | None
+
+    @classmethod
+    def fit(
+        cls, data: Tagged, least_count: int, most_symbols: int | None, vectors: str | None, constraints: bool
+    ) -> Self:
+        """On the training part. DataError where all its steps have one tag."""
+        truth = tags_of(data)
+        counted_tags = Counter(tag for one in truth for tag in one)
+        names = tuple(sorted(counted_tags))
+        if len(names) == 1:
+            raise DataError(
+                f"all {sum(data.lengths):,} steps of the training part have the tag {names[0]!r}; wanted two "
+                "tags or more"
+            )
+        inputs: Words | NumberInputs
+        if data.is_text:
+            sentences: Any = data.inputs
+            inputs = Words.fit(sentences, least_count, most_symbols, vectors)
+        elif vectors is not None:
+            raise ConfigError("vectors are of words, and these data are numbers; leave vectors out")
+        else:
+            inputs = NumberInputs.of(data.sequences())
+        bound = constraints and entities.is_scheme(names)
+        return cls(
+            inputs,
+            names,
+            np.array([counted_tags[name] for name in names], np.int64),
+            tag_scores.usual_tags(data, names, truth) if data.is_text else {},
+            entities.allowed(names, truth) if bound else None,
+        )
+
+    def encode(self, data: Tagged) -> list[Tensor]:
+        """(N,) of (T_i,) the numbers of the tags, UNSEEN for those that training does not hold."""
+        numbers = {name: k for k, name in enumerate(self.tags)}
+        return [torch.tensor([numbers.get(tag, UNSEEN) for tag in one]) for one in tags_of(data)]
+
+    def steps(self, data: Tagged) -> Any:
+        """The encoded inputs: `batch(indices)` of them is what the front of the network takes."""
+        if data.is_text != isinstance(self.inputs, Words):
+            kinds = ("words", "numbers") if data.is_text else ("numbers", "words")
+            raise DataError(f"{data.place(0, 0)}: these are {kinds[0]}; this model reads {kinds[1]}")
+        inputs: Any = data.inputs
+        if isinstance(self.inputs, Words):
+            return self.inputs.encode(inputs)
+        numbers: Any = self.inputs.aligned(data.sequences()).inputs
+        pairs = zip(numbers, data.where, strict=True)
+        return NumberRows([torch.from_numpy(self.inputs.encode(x, place)) for x, place in pairs])
+
+    def about(self) -> dict[str, Any]:
+        kind = "words" if isinstance(self.inputs, Words) else "numbers"
+        bound = self.allowed and {name: part.tolist() for name, part in self.allowed._asdict().items()}
+        own = {"tags": list(self.tags), "counts": self.counts.tolist(), "usual": dict(self.usual)}
+        return own | {"kind": kind, "inputs": self.inputs.about(), "allowed": bound}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.inputs.arrays()
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        kinds: dict[str, Any] = {"words": Words, "numbers": NumberInputs}
+        inputs = kinds[about["kind"]].restore(about["inputs"], arrays)
+        bound = about["allowed"]
+        return cls(
+            inputs,
+            tuple(about["tags"]),
+            np.array(about["counts"], np.int64),
+            about["usual"],
+            bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields)),
+        )
+
+
+@dataclass(frozen=True)
+class NumberRows:
+    """Encoded sequences of numbers (T_i, I)."""
+
+    rows: Sequence[Tensor]
+
+    def batch(self, indices: NDArray[np.int64]) -> Tensor:
+        return padded([self.rows[i] for i in indices])[0]
+
+
+class Batch(NamedTuple):
+    """`x` as the front takes it, lengths (B,), tags (B, T)."""
+
+    x: Any
+    lengths: Tensor
+    tags: Tensor
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded sequences and their tags (T_i,)."""
+
+    steps: Any
+    tags: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, codec: TagCodec, data: Tagged) -> Self:
+        return cls(codec.steps(data), codec.encode(data))
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(tags) for tags in self.tags]
+
+    def collate(self, indices: NDArray[np.int64]) -> Batch:
+        tags, lengths = padded([self.tags[i] for i in indices])
+        return Batch(self.steps.batch(indices), lengths, tags)
+
+
+def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
+    """DataError where there are none."""
+    if data.tags is None:
+        raise DataError(f"{data.place(0, 0)}: there are no tags; name their column (--column, --target)")
+    return data.tags
