@@ -92,10 +92,11 @@ memory() {
   cmake --install "$work/build" --prefix "$work/site"
 
   # Python itself is not instrumented: the runtime must be there first, and what Python keeps at exit is no leak.
+  # What a sanitizer finds ends the process: pytest must not hold its report back.
   runtime="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libstdc++.so)"
   cd "$root"
   LD_PRELOAD=$runtime ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH="$work/site" \
-    "$python" -m pytest -p no:cacheprovider tests/kernels --deselect tests/kernels/cpu/test_sanitize.py "$@"
+    "$python" -m pytest -p no:cacheprovider --capture=sys tests/kernels --deselect tests/kernels/cpu/test_sanitize.py "$@"
 }
 
 case ${1:-all} in

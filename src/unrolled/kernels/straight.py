@@ -109,12 +109,10 @@ def _run(
     packed: Packed, reverse: bool, batch_first: bool, x: Tensor, state: Sequence[Tensor], tape: Tensor | None
 ) -> tuple[Tensor, list[Tensor]]:
     (T, B, _), (time, row, _) = x.shape, x.stride()
-    P = packed.sizes.P
     if batch_first:
         T, B, time, row = B, T, row, time
-        y, y_time, y_row = x.new_empty(B, T, P), P, T * P
-    else:
-        y, y_time, y_row = x.new_empty(T, B, P), B * P, P
+    P = packed.sizes.P
+    y = x.new_empty(T, B, P)  # in the order of the long way: dropout after it draws in the order of memory
     last = [x.new_empty(1, B, width) for width in packed.widths]
     packed.layer.run(
         reverse,
@@ -127,13 +125,13 @@ def _run(
         state[0].data_ptr(),
         state[-1].data_ptr(),
         y.data_ptr(),
-        y_time,
-        y_row,
+        B * P,
+        P,
         last[0].data_ptr(),
         last[-1].data_ptr(),
         0 if tape is None else tape.data_ptr(),
     )
-    return y, last
+    return y.transpose(0, 1) if batch_first else y, last
 
 
 class _Straight(torch.autograd.Function):

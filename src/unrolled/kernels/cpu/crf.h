@@ -28,6 +28,7 @@
 #include "heads.h"
 #include "math.h"
 #include "outer.h"
+#include "part.h"
 #include "rows.h"
 
 namespace unrolled::UNROLLED_ISA {
@@ -128,8 +129,7 @@ void crf(const Crf<Real>& call, Real* log_z, Real* score, Real* tape, Index thre
     if (score)
       score[b] = path_score(call, b);
     const Index width = 2 * call.tags, past = call.steps - call.lengths[b];
-    __builtin_memset(tape_of(call, tape, b, call.lengths[b]), 0,
-                     static_cast<std::size_t>(past * width) * sizeof(Real));
+    fill_zero(tape_of(call, tape, b, call.lengths[b]), past * width);
   });
 }
 
@@ -180,7 +180,7 @@ void emission_gradient(const CrfBackward<Real>& back, Index b, const Real* p) {
   if (call.path)
     for (Index t = 0; t < T; ++t)
       dx[t * K + call.path[b * call.steps + t]] += back.d_score[b];
-  __builtin_memset(dx + T * K, 0, static_cast<std::size_t>((call.steps - T) * K) * sizeof(Real));
+  fill_zero(dx + T * K, (call.steps - T) * K);
 }
 
 /* Row i of dA: rows of the batch in order, a sum each. */
@@ -189,9 +189,9 @@ void transition_gradient(const CrfBackward<Real>& back, const Real* p, Index i, 
   const Crf<Real>& call = back.call;
   const Index K = call.tags;
   Real* d = back.d_transitions + i * K;
-  __builtin_memset(d, 0, static_cast<std::size_t>(K) * sizeof(Real));
+  fill_zero(d, K);
   for (Index b = 0; b < call.rows; ++b) {
-    __builtin_memset(row, 0, static_cast<std::size_t>(K) * sizeof(Real));
+    fill_zero(row, K);
     for (Index t = 1; t < call.lengths[b]; ++t)
       over_units<Real>(0, K, [&](Index j, Index count) {
         const Vec<Real> pair =
@@ -216,7 +216,7 @@ void border_gradients(const CrfBackward<Real>& back) {
   for (Real* d : {back.d_start, back.d_end}) {
     if (!d)
       continue;
-    __builtin_memset(d, 0, static_cast<std::size_t>(K) * sizeof(Real));
+    fill_zero(d, K);
     for (Index b = 0; b < call.rows; ++b) {
       if (call.lengths[b] == 0)
         continue;

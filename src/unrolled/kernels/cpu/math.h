@@ -136,8 +136,9 @@ template <class Real>
 inline Vec<Real> log(Vec<Real> x) {
   using B = Binary<Real>;
   constexpr Real shift = 1.5 * two_to_mantissa<Real>, infinity = __builtin_huge_val();
-  const auto tiny = x < B::smallest_normal;
-  const Vec<Real> normal = tiny ? x * two_to_mantissa<Real> : x;
+  const Vec<Real> size = magnitude<Real>(x); // below zero there is no result, nor must integers overflow
+  const auto tiny = size < B::smallest_normal;
+  const Vec<Real> normal = tiny ? size * two_to_mantissa<Real> : size;
   const Bits<Real> half_root = (Bits<Real>)broadcast(Real(0x1.6a09e667f3bcdp-1));
   const Bits<Real> exponent = ((Bits<Real>)normal - half_root) >> B::mantissa;
   const Vec<Real> f = (Vec<Real>)((Bits<Real>)normal - (exponent << B::mantissa)) - 1;

@@ -9,7 +9,8 @@ namespace unrolled::UNROLLED_ISA {
 
 template <class Real>
 inline void fill_zero(Real* to, Index count) {
-  __builtin_memset(to, 0, static_cast<std::size_t>(count) * sizeof(Real));
+  if (count > 0) // memset takes no null pointer
+    __builtin_memset(to, 0, static_cast<std::size_t>(count) * sizeof(Real));
 }
 
 template <class Real>
