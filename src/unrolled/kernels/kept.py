@@ -16,6 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from torch import Tensor
 
 from unrolled.kernels import dispatch
+from unrolled.kernels import fused as fused
 
 if dispatch.MISSING is None:
     from unrolled.kernels import _cpu

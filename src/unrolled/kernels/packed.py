@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unrolled.cells import GRU, LSTM, Cell, Elman
 from unrolled.kernels import _cpu
+from unrolled.kernels import fused as fused
 from unrolled.kernels.form import Sizes, sizes_of
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
