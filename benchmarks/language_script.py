@@ -23,11 +23,11 @@ import torch
 from torch import nn
 
 from unrolled.batching.streams import Streams
+from unrolled.batching.tokenizers import Characters
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.tasks.config import from_options
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.language import Codec, LanguageConfig, LanguageModel
-from unrolled.tasks.symbols import Characters
 from unrolled.training.loop import train
 from unrolled.training.progress import Reporter
 

@@ -10,9 +10,9 @@ from unrolled.batching.streams import Streams
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.tasks import next_symbol
+from unrolled.tasks.embedding import embedding
 from unrolled.tasks.next_symbol import Network
 from unrolled.tasks.sampling import Sampling
-from unrolled.tasks.symbols import embedding
 
 V, E = 11, 5
 LAYERS = {"rnn": RNN, "gru": GRU, "lstm": LSTM}

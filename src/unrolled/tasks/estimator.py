@@ -8,6 +8,7 @@ training part and how batches are made of it (`_prepare`), what its network is (
     evaluate   _read -> _judge
 """
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.errors import ConfigError, RunError
+from unrolled.nn.describe import describe
 from unrolled.runs import Run
+from unrolled.runtime import saved
+from unrolled.runtime.model import Model
+from unrolled.runtime.stream import Stream
 from unrolled.tasks import pictures
 from unrolled.tasks.config import from_options, from_sections, to_sections
 from unrolled.training.generators import own_generators
@@ -158,6 +163,19 @@ class Estimator(ABC, Generic[C, D, K, N]):
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for every answer."""
 
+    def runtime(self) -> Model:
+        """The same model without torch, to the bit: what `unrolled.runtime.load` makes of its run.
+
+        ConfigError for one that only torch can run.
+        """
+        codec = {saved.CODEC + name: array for name, array in self.codec.arrays().items()}
+        weights = {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        return saved.model(f"this {type(self).__name__}", self._description(), weights | codec)
+
+    def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> Stream:
+        """Goes on step by step, as `unrolled.runtime.Model.stream` says."""
+        return self.runtime().stream(rows, snapshot)
+
     def save(self, folder: str | Path) -> None:
         """Writes a run folder."""
         codec = self.codec
@@ -228,7 +246,16 @@ class Estimator(ABC, Generic[C, D, K, N]):
     def _draw(self, folder: Path) -> None:
         """The plots of `evaluation`."""
 
+    def _parts(self) -> dict[str, Any]:
+        """What the runtime must know of the network beside its layers, in plain values."""
+        return {}
+
     # The run folder.
+
+    def _description(self) -> dict[str, Any]:
+        network: Any = self.network
+        own = {"layers": describe(network.layer, "layer."), "network": self._parts()}
+        return {"format": saved.FORMAT, "task": self.task, **own, "codec": self.codec.about()}
 
     def _write_codec(self, run: Run, codec: K) -> None:
         """Everything but the weights, which make a run finished."""
@@ -242,6 +269,8 @@ class Estimator(ABC, Generic[C, D, K, N]):
         if self.has_test:
             run.save_json("evaluation", self.evaluation.json())
             self._draw(run.plots)
+        with contextlib.suppress(ConfigError):  # then only torch can run it
+            run.save_json("runtime", self._description())
         run.save_model(self.network.state_dict())
 
     def _named(self, config: C, data: Source, validation: Source, test: Source) -> tuple[C, Sources]:

@@ -5,7 +5,7 @@
               z_tf = (x_tf - m_f) / s_f    where x_tf is known
               z_tf = z_{t-1,f}             where it is missing; 0, the mean, before the first known one
               w_tf = 1 where it is missing, else 0, for the features with missing values in training
-    text      the numbers of its symbols, see tasks/symbols.py
+    text      the numbers of its symbols, see batching/tokenizers.py
 
 For baselines a sequence is summed up in S numbers: of numbers, mean and deviation over time of each z_f where
 it is known; of text, how often each of the first symbols of the vocabulary stands in it, as a share.
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from unrolled.batching.scaling import Scaler
+from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.reading import read_sequences
@@ -31,10 +32,10 @@ from unrolled.files.wav import Audio
 from unrolled.files.wording import listed, nearest, shown
 from unrolled.nn import Embedding
 from unrolled.tasks.config import Names, PathName
+from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Source, paths
 from unrolled.tasks.parts import PartsConfig
 from unrolled.tasks.pooling import Augment, Embedded, Front, PooledModelConfig
-from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding, fitted
 
 Array = NDArray[np.float64]
 

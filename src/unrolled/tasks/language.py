@@ -30,12 +30,14 @@ from torch import Tensor
 
 from unrolled.batching.splits import chronological
 from unrolled.batching.streams import Batch, Streams, Tokens, encoded
+from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.inspecting import plots
 from unrolled.tasks.config import Section
+from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.model import ModelConfig, build
@@ -43,7 +45,6 @@ from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
-from unrolled.tasks.symbols import TOKENIZERS, Tokenizer, embedding, fitted
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -318,6 +319,16 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         plots.save(
             plots.compared(values, "Perplexity on the test part: lower is better"), folder, "perplexity"
         )
+
+    def _parts(self) -> dict[str, Any]:
+        tied, projected = self.network.head is None, self.network.projection is not None
+        return {
+            "embedding": "embedding.weight",
+            "projection": "projection.weight" if projected else None,
+            "head": "embedding.weight" if tied else "head.weight",
+            "bias": "bias" if tied else "head.bias",
+            "begin": self.codec.begin(),
+        }
 
     def _test_part(self) -> Text:
         test = self._training_parts().test

@@ -28,7 +28,7 @@ from unrolled.batching.vocabulary import Vocabulary
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.nn import GRU, Embedding
 from unrolled.nn.functional import embedding as rows_of
-from unrolled.tasks.symbols import embedding
+from unrolled.tasks.embedding import embedding
 
 # Of a longer word the first characters alone are read.
 MOST_CHARACTERS = 64

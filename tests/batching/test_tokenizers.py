@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.batching.tokenizers import TOKENIZERS
+from unrolled.batching.tokenizers import fitted as chosen
 from unrolled.batching.vocabulary import UNKNOWN, Vocabulary
 from unrolled.errors import ConfigError, RunError
 from unrolled.files.vectors import Vectors
-from unrolled.tasks.symbols import TOKENIZERS, embedding
-from unrolled.tasks.symbols import fitted as chosen
+from unrolled.tasks.embedding import embedding
 
 TEXTS = ["The cat, the mat — don't!\n\n", "naïve Käse 漢字 हिन्दी\ta\u0301 x_1 👩‍🚀", ""]
 
@@ -88,7 +89,7 @@ def test_bpe_merges_what_is_frequent_enough():
 
 def test_bpe_is_the_same_in_every_process():
     code = (
-        "import json; from unrolled.tasks.symbols import TOKENIZERS\n"
+        "import json; from unrolled.batching.tokenizers import TOKENIZERS\n"
         "texts = [' '.join(str(i * i % 997) for i in range(k, 3000, 3)) for k in range(3)]\n"
         "print(json.dumps(TOKENIZERS['bpe'].fit(texts, 2, 700).about()))"
     )

@@ -1,4 +1,4 @@
-"""How text becomes numbers for every task that reads it: tokenizers, and the embedding of their symbols.
+"""How text becomes numbers for every task that reads it.
 
     characters   one code point, one symbol
     words        a run of letters, digits, marks and _ is one symbol, so is any other that is no space
@@ -19,34 +19,14 @@ from functools import cache
 from typing import Any, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, RunError
-from unrolled.files.vectors import Vectors
-from unrolled.nn import Embedding
 
 BYTES = 256
 BPE_SYMBOLS = 4096
 JOINERS = "\u200c\u200d"  # without a width, inside words of Persian and of Indian languages
-
-
-def embedding(vocabulary: Vocabulary, size: int, vectors: Vectors | None = None) -> Embedding:
-    """number (…) -> row (…, size). Rows of words in `vectors` are theirs, all others drawn from
-    N(0, 1 / size). ConfigError where the vectors have another size."""
-    if vectors is not None and vectors.size != size:
-        raise ConfigError(
-            f"embedding_size is {size}, the vectors have {vectors.size} numbers; set embedding_size "
-            f"{vectors.size}, or give other vectors"
-        )
-    table = Embedding(len(vocabulary), size)
-    with torch.no_grad():
-        table.weight.mul_(size**-0.5)
-        for number, symbol in enumerate(vocabulary.symbols):
-            if vectors is not None and symbol in vectors.rows:
-                table.weight[number] = torch.from_numpy(vectors.rows[symbol])
-    return table
 
 
 class Tokenizer(Protocol):

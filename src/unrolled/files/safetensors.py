@@ -1,0 +1,118 @@
+"""Named arrays in the safetensors format, with numpy alone, checked before anything is made of them.
+
+    8 bytes     N, the header's length, little-endian
+    N bytes     JSON: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …,
+                       "__metadata__": {"key": "text"}}
+    the rest    the arrays' numbers, little-endian, row by row, one array behind the other without a gap
+
+`parse` makes no copy: its arrays are views of the bytes, which they keep alive and cannot write to. So it
+takes no more memory than the file, whatever the file says.
+
+Source   the format's own description, huggingface/safetensors
+Differs  headers are at most MOST_HEADER bytes, tensors at most MOST_TENSORS; no half precision, no complex
+"""
+
+import json
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import RunError
+
+Arrays = dict[str, NDArray[Any]]
+
+MOST_HEADER = 1 << 24
+MOST_TENSORS = 1 << 16
+METADATA = "__metadata__"
+DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "|i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "|u1",
+    "BOOL": "|b1",
+}
+CODES = {np.dtype(code).str: name for name, code in DTYPES.items()}
+LENGTH_BYTES = 8
+
+
+def dump(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """Equal contents give equal bytes. ValueError for a dtype that the format does not have here."""
+    header: dict[str, Any] = {METADATA: dict(sorted(metadata.items()))}
+    parts: list[bytes] = []
+    end = 0
+    # Wide numbers first: with the header's padding every array lies at a multiple of its item size.
+    for name, array in sorted(arrays.items(), key=lambda one: (-one[1].dtype.itemsize, one[0])):
+        code = array.dtype.newbyteorder("<").str
+        if code not in CODES:
+            raise ValueError(
+                f"'{name}' is {array.dtype}; wanted one of {', '.join(map(str, DTYPES.values()))}"
+            )
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": CODES[code], "shape": list(array.shape), "data_offsets": [begin, end]}
+        parts.append(np.ascontiguousarray(array, code).tobytes())
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    return b"".join([len(text).to_bytes(LENGTH_BYTES, "little"), text, *parts])
+
+
+def parse(place: str, data: bytes) -> tuple[Arrays, dict[str, str]]:
+    """(arrays, metadata). RunError, which begins with `place`, for whatever is not as above."""
+    size = int.from_bytes(data[:LENGTH_BYTES], "little") if len(data) >= LENGTH_BYTES else -1
+    if not 0 < size <= min(len(data) - LENGTH_BYTES, MOST_HEADER):
+        raise _damaged(place, f"a header of {max(size, 0):,} bytes in a file of {len(data):,}")
+    try:
+        header = json.loads(data[LENGTH_BYTES : LENGTH_BYTES + size].decode(), object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(place, f"its header is no JSON ({error!s:.60})") from None
+    if not isinstance(header, dict):
+        raise _damaged(place, "its header is no table of arrays")
+    metadata = header.pop(METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise _damaged(place, "its metadata are no texts")
+    if len(header) > MOST_TENSORS:
+        raise _damaged(place, f"{len(header):,} arrays; at most {MOST_TENSORS:,} are read")
+    return _views(place, header, memoryview(data)[LENGTH_BYTES + size :]), metadata
+
+
+def _views(place: str, header: dict[str, Any], numbers: memoryview) -> Arrays:
+    arrays: Arrays = {}
+    spans: list[tuple[int, int]] = []
+    for name, entry in header.items():
+        try:
+            dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
+            begin, end = entry["data_offsets"]
+        except (KeyError, TypeError, ValueError):
+            raise _damaged(place, f"array '{name:.40}' is described by {str(entry)[:60]}") from None
+        whole = all(type(n) is int and 0 <= n <= len(numbers) for n in (*shape, begin, end))
+        if not whole or len(shape) > 8 or end - begin != prod(shape) * dtype.itemsize or end > len(numbers):
+            raise _damaged(place, f"array '{name:.40}' of shape {str(shape)[:40]} is not {begin} to {end}")
+        spans.append((begin, end))
+        arrays[name] = np.frombuffer(numbers[begin:end], dtype).reshape(shape)
+    reached = 0
+    for begin, end in sorted(spans):
+        if begin != reached:
+            raise _damaged(place, f"its arrays leave a gap or overlap at byte {begin}")
+        reached = end
+    if reached != len(numbers):
+        raise _damaged(place, f"{len(numbers) - reached:,} bytes stand behind its arrays")
+    return arrays
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name stands twice")
+    return made
+
+
+def _damaged(place: str, what: str) -> RunError:
+    return RunError(f"{place} is damaged or no safetensors file: {what}; restore it or train anew")

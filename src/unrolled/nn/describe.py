@@ -1,0 +1,73 @@
+"""Layers in plain values, as runtime/layers.py reads them: sizes, options, names of parameters."""
+
+from typing import Any
+
+from unrolled.cells import LSTM
+from unrolled.errors import ConfigError
+from unrolled.kernels.packed import NAMES
+from unrolled.nn import options
+from unrolled.nn.layer import SequenceModule
+from unrolled.nn.recurrent import Place, Recurrent
+from unrolled.nn.stack import Stack
+
+
+def describe(module: SequenceModule, prefix: str) -> list[dict[str, Any]]:
+    """A description of each layer; `prefix`: where the state dict of the model has them ("layer.").
+
+    ConfigError for what no kernel takes: memory blocks with peepholes or layer norm, which run through their
+    reference, and so only with torch.
+    """
+    if isinstance(module, Stack):
+        return _stack(module, prefix)
+    assert isinstance(module, Recurrent)
+    return [_layer(module, places, prefix) for places in module._places]
+
+
+def _stack(stack: Stack, prefix: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for k, (member, names) in enumerate(zip(stack._members(), stack._renamed(), strict=True)):
+        own = describe(member, f"{prefix}layers.{k}.")
+        if stack.residual[k] and len(own) > 1:
+            raise ConfigError(
+                f"layer {k} of the stack has a sum around {len(own)} layers; make it single ones"
+            )
+        theirs = {inner: outer for outer, inner in names.items()}
+        for layer in own:
+            layer["residual"] = stack.residual[k]
+            for one in layer["directions"]:
+                one["states"] = [theirs[name] for name in one["states"]]
+        found += own
+    return found
+
+
+def _layer(module: Recurrent, places: list[Place], prefix: str) -> dict[str, Any]:
+    cell = module.cell
+    spread = None
+    if isinstance(cell, LSTM) and cell.cells_per_block > 1:
+        if cell.peephole or cell.layer_norm:
+            raise ConfigError(
+                "memory blocks with peepholes or layer norm need torch; train with cells_per_block 1"
+            )
+        spread = [[gate, rows] for gate, rows in cell.rows(places[0].hidden_size).items()]
+    rates = list(options.rates_of(module.zoneout, cell))
+    return {
+        "cell": NAMES[type(cell)](cell),
+        "merge": module.merge,
+        "residual": False,
+        "zoneout": rates,
+        "spread": spread,
+        "directions": [_direction(module, place, prefix) for place in places],
+    }
+
+
+def _direction(module: Recurrent, place: Place, prefix: str) -> dict[str, Any]:
+    weight = module._weight(place.parameters[0])
+    H = place.hidden_size
+    learned = module.cell.states if module.learn_initial_state else ()
+    return {
+        "reverse": place.reverse,
+        "sizes": [weight.shape[1], H, module.cell.state_sizes(H)[0]],
+        "parameters": {name: prefix + own for name, own in zip(place.names, place.parameters, strict=True)},
+        "states": list(place.states),
+        "initial": [f"{prefix}initial_{kind}{place.suffix}" for kind in learned],
+    }

@@ -1,0 +1,14 @@
+"""Trained models without torch: numpy and the compiled kernels, and the bits of the layers that trained them.
+
+from unrolled import runtime
+
+model = runtime.load("runs/forecast-sales")      or the file of `unrolled export RUN --to runtime`
+stream = model.stream()
+answer = stream.step(x)
+"""
+
+from unrolled.runtime.model import Model
+from unrolled.runtime.saved import load, save
+from unrolled.runtime.stream import Stream
+
+__all__ = ["Model", "Stream", "load", "save"]

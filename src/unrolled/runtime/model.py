@@ -1,0 +1,75 @@
+"""What every model of the runtime is: a description in plain values and arrays, and what runs them.
+
+Nothing here, and nothing that it imports, needs torch. A task's model says what it carries from step to step
+beside its layers (`start`), how what users give becomes numbers (`encode`), and what comes out (`advance`):
+
+    law   the answer after t steps of a stream is what `predict` says of those t steps alone, to the bit
+
+Shapes   encoded steps (T, B, …) -> answers, arrays (T, B, …) each
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from unrolled.errors import ConfigError
+from unrolled.runtime.layers import Layers
+from unrolled.runtime.state import Array, State
+
+if TYPE_CHECKING:
+    from unrolled.runtime.stream import Stream
+
+# Answers by name, arrays with the dimensions (T, B) in front.
+Answers = dict[str, Array]
+
+
+class Model(ABC):
+    """`about` as the run folder's runtime.json has it, `arrays` by the names that it uses."""
+
+    task: ClassVar[str]
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        self.about, self.arrays = about, arrays
+        self.layers = Layers(about["layers"], arrays)
+
+    @abstractmethod
+    def start(self, rows: int) -> State:
+        """The state before the first step."""
+
+    @abstractmethod
+    def encode(self, chunk: Any) -> Array:
+        """What users give of one row's next T steps -> (T, …). DataError for what cannot be read."""
+
+    @abstractmethod
+    def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
+        """steps (T, B, …) -> the answer after each of them, and the state after the last."""
+
+    @abstractmethod
+    def predict(self, sequences: Sequence[Any]) -> Any:
+        """Answers for whole sequences, each with the bits that it has alone."""
+
+    def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> "Stream":
+        """Goes on step by step: of one sequence, or of `rows` side by side; from a snapshot, as many as it
+        has. ConfigError for a model that reads its sequences backward, RunError for a snapshot of another
+        model."""
+        from unrolled.runtime.stream import Stream
+
+        if not self.layers.causal:
+            raise ConfigError(
+                "this model reads every sequence in both directions, so its first answer waits for its "
+                "last step; train one without bidirectional to stream"
+            )
+        return Stream.restored(self, snapshot) if snapshot is not None else Stream.begun(self, rows)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the description and all arrays that it uses: the same model, the same text."""
+        digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = self.arrays[name]
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()

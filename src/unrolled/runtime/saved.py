@@ -1,0 +1,114 @@
+"""Trained models in files: a run folder, or the single file that `unrolled export RUN --to runtime` writes.
+
+    run folder    runtime.json, the description; model.safetensors, its arrays by their own names;
+                  scalers.safetensors, theirs as codec.NAME
+    single file   safetensors: the same arrays, and the description as JSON in the array "about" (bytes)
+
+    the description   {"format": 1, "task": "language", "layers": […], "network": {…}, "codec": {…}}
+
+`layers` is for runtime/layers.py, `network` and `codec` are for the task's own file.
+"""
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unrolled.errors import RunError
+from unrolled.files import atomic, safetensors
+from unrolled.runtime.model import Model
+from unrolled.runtime.state import Array
+
+FORMAT = 1
+KIND = "runtime 1"
+ENTRY, ABOUT, CODEC = "unrolled", "about", "codec."
+MOST_DESCRIPTION = 1 << 26  # bytes
+# Task -> the module of its model, whose class is called Runtime.
+TASKS = {
+    "classify": "unrolled.runtime.whole",
+    "forecast": "unrolled.runtime.forecast",
+    "language": "unrolled.runtime.language",
+    "regress": "unrolled.runtime.whole",
+    "tag": "unrolled.runtime.tag",
+}
+
+
+def load(path: str | Path) -> Model:
+    """The model of a run folder or of an exported file. RunError, one line, for whatever is wrong with it."""
+    path = Path(path)
+    if path.is_dir():
+        about = _description(path / "runtime.json", _bytes(path / "runtime.json"))
+        arrays = _arrays(path / "model.safetensors")
+        arrays |= {CODEC + name: array for name, array in _arrays(path / "scalers.safetensors").items()}
+        return model(str(path), about, arrays)
+    arrays = _arrays(path, KIND)
+    if ABOUT not in arrays or arrays[ABOUT].dtype != np.uint8:
+        raise RunError(f"{path} holds no description of a model; export it again")
+    about = _description(path, arrays.pop(ABOUT).tobytes())
+    return model(str(path), about, arrays)
+
+
+def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Model:
+    """What a description and arrays make. RunError, which begins with `place`, for what makes none."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise RunError(f"{place}: '{name}' holds NaN or infinity; restore the file or train anew")
+    try:
+        module = importlib.import_module(TASKS[about["task"]])
+        made: Model = module.Runtime(about, arrays)
+    except RunError as error:
+        raise RunError(f"{place}: {error}") from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"{place}: the description does not fit ({error!r:.80}); restore it or train anew"
+        ) from error
+    return made
+
+
+def save(path: str | Path, made: Model) -> None:
+    """Writes the single file, whole or not at all."""
+    about = np.frombuffer(json.dumps(made.about, allow_nan=False).encode(), np.uint8)
+    entry = json.dumps({"kind": KIND, "about": {"task": made.task}})
+    atomic.write_bytes(path, safetensors.dump({**made.arrays, ABOUT: about}, {ENTRY: entry}))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"cannot read {path}: {error.strerror}; give a run folder or an exported file"
+        ) from error
+
+
+def _arrays(path: Path, kind: str | None = None) -> dict[str, Array]:
+    arrays, metadata = safetensors.parse(str(path), _bytes(path))
+    if kind is not None:
+        try:
+            found = json.loads(metadata[ENTRY])["kind"]
+        except (LookupError, TypeError, ValueError, RecursionError):
+            found = None
+        if found != kind:
+            raise RunError(f"{path} is no exported model (its kind is {found!r:.40}); wanted '{KIND}'")
+    return arrays
+
+
+def _description(path: Path, data: bytes) -> dict[str, Any]:
+    if len(data) > MOST_DESCRIPTION:
+        raise RunError(f"{path}: a description of {len(data):,} bytes; at most {MOST_DESCRIPTION:,} are read")
+    try:
+        about = json.loads(data.decode())
+        found = about["format"]
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise RunError(f"{path}: the description is no JSON table ({error!s:.60}); restore it") from None
+    if type(found) is not int or found != FORMAT:
+        raise RunError(f"{path}: written in format {found!r:.40}; this version reads format {FORMAT}")
+    if about.get("task") not in TASKS:
+        raise RunError(
+            f"{path}: a model of task {about.get('task')!r:.40}; this version runs {', '.join(TASKS)}"
+        )
+    made: dict[str, Any] = about
+    return made
