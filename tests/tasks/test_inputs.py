@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from unrolled.batching import inputs
+from unrolled.batching.inputs import NumberInputs, TextInputs, restore_inputs
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.sequences import Sequences
-from unrolled.tasks import inputs
-from unrolled.tasks.inputs import NumberInputs, SequencesConfig, TextInputs, fit_inputs, read, restore_inputs
+from unrolled.tasks.inputs import SequencesConfig, fit_inputs, front, read
 from unrolled.tasks.pooling import PooledModelConfig
 
 NAN = np.nan
@@ -104,7 +105,7 @@ def test_texts_become_numbers_by_what_training_knew(tokens):
     assert isinstance(again, TextInputs) and again.encode("a dog?", "here").tolist() == (
         codec.encode("a dog?", "here").tolist()
     )
-    assert again.front(PooledModelConfig(embedding_size=5)).width == 5
+    assert front(again, PooledModelConfig(embedding_size=5)).width == 5
 
 
 def test_a_text_is_summed_up_by_shares_of_its_symbols():
@@ -127,7 +128,7 @@ def test_vectors_begin_the_embedding(tmp_path):
     data = from_arrays(["cat dog", "cat dog"])
     codec = fitted(data, vectors=str(path))
     row = codec.tokenizer.vocabulary.encode(["cat"])[0]
-    table = codec.front(PooledModelConfig(embedding_size=3)).table
+    table = front(codec, PooledModelConfig(embedding_size=3)).table
     assert table.weight[row].tolist() == [1, 2, 3.5]
     for options, message in (
         ({"data": data, "tokens": "bpe"}, "vectors are of words, tokens are 'bpe'; set tokens words"),
@@ -160,7 +161,9 @@ def test_every_source_is_read(tmp_path):
 def test_labels_are_those_of_the_training_files_alone(tmp_path, monkeypatch):
     config = SequencesConfig(files=(str(tmp_path / "train"),), labels="own-labels")
     asked = []
-    monkeypatch.setattr(inputs, "read_sequences", lambda source, **options: asked.append(options["labels"]))
+    monkeypatch.setattr(
+        "unrolled.tasks.inputs.read_sequences", lambda source, **options: asked.append(options["labels"])
+    )
     read(config, config.files)
     read(config, tmp_path / "other")
     read(config, config.files, answers=False)

@@ -7,7 +7,7 @@
 
 Classes are those of the training part, in the order of their names. Judged by accuracy and macro-F1
 (confusion.py), beside two that need no recurrence: always the most frequent class, and the class of the
-nearest training sequence, by the distance of what sums both up (inputs.py).
+nearest training sequence, by the distance of what sums both up (batching/inputs.py).
 
 Shapes   x (B, T, I) -> o (B, C) -> p (B, C); the summary of N sequences (N, S)
 """
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from unrolled.batching.inputs import Inputs, restore_inputs, spread
 from unrolled.batching.splits import by_class
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
@@ -34,7 +35,6 @@ from unrolled.tasks import confusion
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.inputs import Inputs, restore_inputs, spread
 from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]

@@ -1,52 +1,22 @@
-"""What tasks with one answer a sequence read, and how their sequences become the network's inputs.
+"""What tasks with one answer a sequence read, and what their network begins with. See batching/inputs.py."""
 
-    numbers   m_f, s_f: mean and deviation of feature f over all known values of the training part; s_f = 1
-              where the feature is constant
-              z_tf = (x_tf - m_f) / s_f    where x_tf is known
-              z_tf = z_{t-1,f}             where it is missing; 0, the mean, before the first known one
-              w_tf = 1 where it is missing, else 0, for the features with missing values in training
-    text      the numbers of its symbols, see batching/tokenizers.py
-
-For baselines a sequence is summed up in S numbers: of numbers, mean and deviation over time of each z_f where
-it is known; of text, how often each of the first symbols of the vocabulary stands in it, as a share.
-
-Shapes   numbers x (T, F) -> [z, w] (T, F + W) float32; text -> (T,) int64
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from unrolled.batching.scaling import Scaler
-from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
-from unrolled.errors import ConfigError, DataError
+from unrolled.batching.inputs import Inputs, NumberInputs, TextInputs
+from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.reading import read_sequences
-from unrolled.files.sequences import Numbers, Sequences
-from unrolled.files.vectors import Vectors, read_vectors
+from unrolled.files.sequences import Sequences
 from unrolled.files.wav import Audio
-from unrolled.files.wording import listed, nearest, shown
 from unrolled.nn import Embedding
 from unrolled.tasks.config import Names, PathName
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Source, paths
 from unrolled.tasks.parts import PartsConfig
 from unrolled.tasks.pooling import Augment, Embedded, Front, PooledModelConfig
-
-Array = NDArray[np.float64]
-
-# So many symbols of a vocabulary sum a text up.
-SUMMED = 256
-
-# Summaries are of about size 1: what varies less does not vary.
-ROUNDING = 1e-6
-
-# Values that are turned to float64 at once while a scaler is fitted.
-CHUNK = 2**22
 
 
 class SequencesConfig(PartsConfig):
@@ -88,229 +58,29 @@ class SequencesConfig(PartsConfig):
         return Audio(self.frame_ms, self.hop_ms, self.mels, self.low_hz, self.high_hz)
 
 
-@dataclass(frozen=True)
-class NumberInputs:
-    """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others."""
-
-    features: tuple[str, ...]
-    scaler: Scaler
-    flagged: NDArray[np.bool_]
-    rate_hz: int | None
-
-    @classmethod
-    def fit(cls, config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Self:
-        """As `of`. ConfigError where there are vectors."""
-        if model.vectors is not None:
-            raise ConfigError("vectors are for texts, these data are numbers; leave them out")
-        return cls.of(data)
-
-    @classmethod
-    def of(cls, data: Sequences) -> Self:
-        """DataError where a feature has no value at all, or none that float64 can scale."""
-        return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz)
-
-    @property
-    def width(self) -> int:
-        return len(self.features) + int(self.flagged.sum())
-
-    def aligned(self, data: Sequences) -> Sequences:
-        """`data` with the features that the model reads, in their order. DataError where it lacks one, or
-        where its recordings have another rate."""
-        if data.rate_hz != self.rate_hz:
-            raise DataError(
-                f"{data.places[0]}: the rate is {_rate(data.rate_hz)}; the model was trained on "
-                f"{_rate(self.rate_hz)}; convert the recordings"
-            )
-        if data.features == self.features:
-            return data
-        for name in self.features:
-            if name not in data.features:
-                found = f"columns {listed(data.features)}" if data.features else "texts"
-                raise DataError(
-                    f"{data.places[0]}: the model reads feature {shown(name)}"
-                    f"{nearest(name, data.features)}, got {found}; give data with the columns of the training"
-                )
-        at = [data.features.index(name) for name in self.features]
-        inputs: Any = data.inputs
-        return replace(data, inputs=tuple(x[:, at] for x in inputs), features=self.features)
-
-    def encode(self, x: Numbers, place: str) -> NDArray[np.float32]:
-        """x (T, F) -> (T, width). DataError for a value that float32 cannot hold once it is scaled."""
-        z = self._scaled(x)
-        missing = np.isnan(z)
-        if missing.any():
-            z = _carried(z, missing)
-        with np.errstate(over="ignore"):
-            rows = np.concatenate([z, missing[:, self.flagged]], axis=1, dtype=np.float32)
-        if not np.isfinite(rows).all():
-            t, f = (int(at) for at in np.argwhere(~np.isfinite(rows))[0])
-            raise DataError(
-                f"{place}, step {t + 1}, {shown(self.features[f])}: {x[t, f]:g} is too far from the "
-                "values of the training part; correct it, or leave it empty if it is missing"
-            )
-        return rows
-
-    def summaries(self, data: Sequences) -> Array:
-        """(N, S). DataError as of `aligned`."""
-        return np.stack([self.summary(x) for x in cast(Iterable[Numbers], self.aligned(data).inputs)])
-
-    def summary(self, x: Numbers) -> Array:
-        """x (T, F) -> (2 F,) means, then deviations; 0 where no value is known."""
-        z = self._scaled(x)
-        known = ~np.isnan(z)
-        count = np.maximum(known.sum(0), 1)
-        mean = np.where(known, z, 0).sum(0) / count
-        return np.concatenate([mean, np.sqrt((np.where(known, z - mean, 0) ** 2).sum(0) / count)])
-
-    def front(self, config: PooledModelConfig) -> Front:
-        """What the network begins with."""
-        return Augment(self.width, config.noise, config.time_mask, config.feature_mask)
-
-    def about(self) -> dict[str, Any]:
-        own = {"features": list(self.features), "flagged": self.flagged.tolist(), "rate_hz": self.rate_hz}
-        return {"kind": "numbers"} | own
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        return {f"features.{name}": array for name, array in self.scaler.to_arrays().items()}
-
-    @classmethod
-    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        scaler = Scaler.from_arrays({name: arrays[f"features.{name}"] for name in ("mean", "scale")})
-        return cls(tuple(about["features"]), scaler, np.array(about["flagged"], np.bool_), about["rate_hz"])
-
-    def _scaled(self, x: Numbers) -> Array:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self.scaler.transform(np.asarray(x, np.float64))
-
-
-def _carried(z: Array, missing: NDArray[np.bool_]) -> Array:
-    """z (T, F) with the last known value of each feature where it is missing, 0 before the first."""
-    steps = np.arange(len(z))[:, None]
-    last = np.maximum.accumulate(np.where(missing, -1, steps), axis=0)
-    return np.where(last < 0, 0.0, np.take_along_axis(z, np.maximum(last, 0), 0))
-
-
-def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:
-    """The scaler of all known values, and which features (F,) have missing ones."""
-    F = len(features)
-    rows, count, total = 0, np.zeros(F, np.int64), np.zeros(F)
-    low, high = np.full(F, np.inf), np.full(F, -np.inf)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for x in _chunks(inputs):
-            rows, count, total = rows + len(x), count + (~np.isnan(x)).sum(0), total + np.nansum(x, 0)
-            low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
-        _require_values(features, count)
-        mean = np.where(low == high, low, total / count)
-        unit = np.where(low == high, 1.0, np.maximum(high - mean, mean - low))
-        squares = sum(np.nansum(((x - mean) / unit) ** 2, 0) for x in _chunks(inputs))
-        scale = np.where(low == high, 1.0, unit * np.sqrt(squares / count))
-    for name, size in zip(features, np.where(np.isfinite(mean), scale, np.nan), strict=True):
-        if not (np.isfinite(size) and size > 0):
-            raise DataError(
-                f"column {shown(name)}: its values are beyond the range of float64; give it another unit"
-            )
-    return Scaler(mean, scale), count < rows
-
-
-def _require_values(features: Sequence[str], count: NDArray[np.int64]) -> None:
-    for name, known in zip(features, count, strict=True):
-        if not known:
-            raise DataError(
-                f"column {shown(name)} holds no value in the training part; leave it out (--features)"
-            )
-
-
-def _chunks(inputs: Sequence[Any]) -> Iterator[Array]:
-    """The rows of all sequences in float64, some sequences at a time."""
-    part: list[Any] = []
-    size = 0
-    for x in inputs:
-        part.append(x)
-        size += x.size
-        if size >= CHUNK:
-            yield np.concatenate(part, dtype=np.float64)
-            part, size = [], 0
-    if part:
-        yield np.concatenate(part, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class TextInputs:
-    """`tokens` names the tokenizer; `vectors` are for a new network alone, and are not kept."""
-
-    tokens: str
-    tokenizer: Tokenizer
-    vectors: Vectors | None = None
-    features: ClassVar[tuple[str, ...]] = ()
-
-    @classmethod
-    def fit(cls, config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Self:
-        """ConfigError where there are vectors, which are of words, and the symbols are none."""
-        kind = config.tokens
-        if model.vectors is not None and kind != "words":
-            raise ConfigError(
-                f"vectors are of words, tokens are '{kind}'; set tokens words, or leave them out"
-            )
-        texts = cast(Iterable[str], data.inputs)
-        tokenizer: Any = fitted(kind, texts, config.least_count, config.most_symbols)
-        known = None if model.vectors is None else set(tokenizer.vocabulary.symbols)
-        return cls(kind, tokenizer, None if known is None else read_vectors(str(model.vectors), known))
-
-    def aligned(self, data: Sequences) -> Sequences:
-        """DataError where these are no texts."""
-        if not data.is_text:
-            raise DataError(
-                f"{data.places[0]}: the model reads texts, got columns {listed(data.features)}; "
-                "name the column of the texts as in the training"
-            )
-        return data
-
-    def encode(self, x: str, place: str) -> NDArray[np.int64]:
-        """(T,) numbers of symbols. DataError where there are none."""
-        numbers = self.tokenizer.encode(x)
-        if not len(numbers):
-            raise DataError(f"{place}: {shown(x)} holds no symbol; write a text, or leave it out")
-        return numbers
-
-    def summaries(self, data: Sequences) -> Array:
-        """(N, S). DataError as of `aligned`."""
-        return np.stack([self.summary(text) for text in cast(Iterable[str], self.aligned(data).inputs)])
-
-    def summary(self, x: str) -> Array:
-        """(S,) how often each of the first symbols stands in the text, as a share."""
-        numbers = self.tokenizer.encode(x)
-        first = min(SUMMED, self.tokenizer.size)
-        return np.bincount(numbers[numbers < first], minlength=first) / max(1, len(numbers))
-
-    def front(self, config: PooledModelConfig) -> Front:
-        """What the network begins with."""
-        if (vocabulary := getattr(self.tokenizer, "vocabulary", None)) is None:
-            return Embedded(Embedding(self.tokenizer.size, config.embedding_size))
-        return Embedded(embedding(vocabulary, config.embedding_size, self.vectors))
-
-    def about(self) -> dict[str, Any]:
-        return {"kind": "text", "tokens": self.tokens} | self.tokenizer.about()
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        return {}
-
-    @classmethod
-    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        return cls(about["tokens"], TOKENIZERS[about["tokens"]].restore(about))
-
-
-Inputs = NumberInputs | TextInputs
-INPUTS: dict[str, type[Inputs]] = {"numbers": NumberInputs, "text": TextInputs}
-
-
 def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Inputs:
-    """What the training part needs."""
-    return INPUTS["text" if data.is_text else "numbers"].fit(config, model, data)
+    """What the training part needs. ConfigError for vectors that are of no use."""
+    vectors = model.vectors
+    if data.is_text:
+        return TextInputs.fit(
+            data,
+            config.tokens,
+            config.least_count,
+            config.most_symbols,
+            None if vectors is None else str(vectors),
+        )
+    if vectors is not None:
+        raise ConfigError("vectors are for texts, these data are numbers; leave them out")
+    return NumberInputs.fit(data)
 
 
-def restore_inputs(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Inputs:
-    """What about() and arrays() described."""
-    return INPUTS[about["kind"]].restore(about, arrays)
+def front(inputs: Inputs, config: PooledModelConfig) -> Front:
+    """What the network begins with."""
+    if isinstance(inputs, NumberInputs):
+        return Augment(inputs.width, config.noise, config.time_mask, config.feature_mask)
+    if (vocabulary := getattr(inputs.tokenizer, "vocabulary", None)) is None:
+        return Embedded(Embedding(inputs.tokenizer.size, config.embedding_size))
+    return Embedded(embedding(vocabulary, config.embedding_size, inputs.vectors))
 
 
 def read(
@@ -334,13 +104,3 @@ def read(
         audio=config.audio(),
         known=known,
     )
-
-
-def spread(summaries: NDArray[Any]) -> Array:
-    """(N, S) -> (S,) the deviation of each number; 1 where it varies by no more than rounding does."""
-    deviation = summaries.std(0, dtype=np.float64)
-    return np.where(deviation > ROUNDING, deviation, 1.0)
-
-
-def _rate(rate_hz: int | None) -> str:
-    return "that of no recording" if rate_hz is None else f"{rate_hz:,} Hz"

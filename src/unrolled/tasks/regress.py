@@ -5,7 +5,8 @@
     answer = m + s o
 
 Judged by MAE, RMSE and R² = 1 - Σ (y - f)² / Σ (y - ȳ)², beside two that need no recurrence: always the mean
-m, and a linear model of the numbers z that sum a sequence up (inputs.py), least squares with a small ridge:
+m, and a linear model of the numbers z that sum a sequence up (batching/inputs.py), least squares with a
+small ridge:
 
     f = m + βᵀ u      u = (z - z̄) / deviation      β = (UᵀU + λN)⁻¹ Uᵀ (y - m)      λ = RIDGE
 
@@ -24,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching.inputs import Inputs, restore_inputs, spread
 from unrolled.batching.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
@@ -32,7 +34,6 @@ from unrolled.inspecting import plots, scores
 from unrolled.tasks import metrics
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.inputs import Inputs, restore_inputs, spread
 from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]

@@ -1,6 +1,6 @@
 """A tag for every step of a sequence: of words, or of numbers.
 
-    x_t = front(step t)                      words: words.py; numbers: scaled, inputs.py
+    x_t = front(step t)                      words: words.py; numbers: scaled, batching/inputs.py
     o_t = W dropout(y_t) + b                 y = layer(dropout(x)), both directions by default
 
     softmax   p_t = softmax(o_t)             loss = mean of -w_k ln p_t[k], k the true tag of step t

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import padded
+from unrolled.batching.inputs import NumberInputs
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
 from unrolled.tasks import entities, tag_scores
 from unrolled.tasks.entities import Allowed
-from unrolled.tasks.inputs import NumberInputs
 from unrolled.tasks.words import Words
 
 Classes = NDArray[np.int64]
@@ -57,7 +57,7 @@ class TagCodec:
         elif vectors is not None:
             raise ConfigError("vectors are of words, and these data are numbers; leave vectors out")
         else:
-            inputs = NumberInputs.of(data.sequences())
+            inputs = NumberInputs.fit(data.sequences())
         bound = constraints and entities.is_scheme(names)
         return cls(
             inputs,

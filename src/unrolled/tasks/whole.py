@@ -19,12 +19,13 @@ from pydantic import Field
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.batching.inputs import Inputs
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
-from unrolled.tasks.inputs import Inputs, SequencesConfig, fit_inputs, read
+from unrolled.tasks.inputs import SequencesConfig, fit_inputs, front, read
 from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.pooling import PooledModelConfig, PooledNetwork
 from unrolled.training.config import TrainingConfig
@@ -134,7 +135,7 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
 
     @classmethod
     def _network(cls, config: C, codec: K) -> PooledNetwork:
-        return PooledNetwork(codec.inputs.front(config.model), config.model, cls._outputs(codec))
+        return PooledNetwork(front(codec.inputs, config.model), config.model, cls._outputs(codec))
 
     def _step(self, network: PooledNetwork, prepared: Prepared[C, K]) -> Step[Batch]:
         losses = self._losses(prepared.config, prepared.codec)
