@@ -40,6 +40,14 @@ def test_every_distribution_has_the_bits_of_torch(model, tmp_path):
     assert np.array_equal(made.predict(TEXT.splitlines()), model.predict(text_of(TEXT))["nats"].to_numpy())
 
 
+def test_padding_and_other_rows_change_nothing(model):
+    rows = model._rows(text_of(TEXT))[:9]
+    wanted = [model.runtime().outputs(row) for row in rows]
+    for fill in (0.0, float("nan")):
+        for found, own in zip(model._raw(rows, fill), wanted, strict=True):
+            assert np.array_equal(found, own)
+
+
 def test_any_chunks_and_a_snapshot_between_give_the_same_bits(model):
     made, draw = model.runtime(), np.random.default_rng(0)
     tokens = model.codec.tokenizer.encode(TEXT)[:120]

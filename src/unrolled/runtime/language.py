@@ -21,6 +21,7 @@ class Runtime(Model):
     its symbols, as `predict` of the task gives them for lines."""
 
     task = "language"
+    compared = "log_p"
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
@@ -52,6 +53,9 @@ class Runtime(Model):
     def predict(self, sequences: Sequence[str]) -> Array:
         """(N,) the nats of each text, from the state that a text begins with."""
         return np.array([self._nats(text) for text in sequences])
+
+    def outputs(self, steps: Array) -> Array:
+        return self.advance(steps[:, None], self.start(1))[0]["log_p"][:, 0]
 
     def _nats(self, text: str) -> float:
         tokens = self.tokenizer.encode(text)

@@ -30,6 +30,9 @@ class Model(ABC):
     """`about` as the run folder's runtime.json has it, `arrays` by the names that it uses."""
 
     task: ClassVar[str]
+    # What `unrolled verify` compares: an answer by its name, at every step or after the last alone.
+    compared: ClassVar[str]
+    every_step: ClassVar[bool] = True
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.about, self.arrays = about, arrays
@@ -50,6 +53,11 @@ class Model(ABC):
     @abstractmethod
     def predict(self, sequences: Sequence[Any]) -> Any:
         """Answers for whole sequences, each with the bits that it has alone."""
+
+    @abstractmethod
+    def outputs(self, steps: Array) -> Array:
+        """steps (T, …) of one whole sequence, in all directions that the model reads -> the answer `compared`
+        after each of them (T, …), or after the last alone."""
 
     def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> "Stream":
         """Goes on step by step: of one sequence, or of `rows` side by side; from a snapshot, as many as it

@@ -246,6 +246,17 @@ class Estimator(ABC, Generic[C, D, K, N]):
     def _draw(self, folder: Path) -> None:
         """The plots of `evaluation`."""
 
+    # For `unrolled verify`.
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        """(T_i, …) each sequence of `data`, or of the test part, as the runtime's `encode` gives it."""
+        raise NotImplementedError
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        """What the runtime's `outputs` gives for each row, from torch: all in one batch, padded with `fill`
+        (of whole numbers with some valid one)."""
+        raise NotImplementedError
+
     def _parts(self) -> dict[str, Any]:
         """What the runtime must know of the network beside its layers, in plain values."""
         return {}

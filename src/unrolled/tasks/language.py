@@ -16,7 +16,7 @@ Shapes   w (B, T) int64 -> log p (B, T, V), state
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -36,6 +37,7 @@ from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.inspecting import plots
+from unrolled.nn.functional import log_softmax
 from unrolled.tasks.config import Section
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Prepared, Source
@@ -329,6 +331,20 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
             "bias": "bias" if tied else "head.bias",
             "begin": self.codec.begin(),
         }
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        text = self._test_part() if data is None else self._read_source(self.config, data)
+        rows = (self.codec.tokenizer.encode(line) for line in text.lines())
+        return [row for row in rows if len(row)]
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        lengths = torch.tensor([len(row) for row in rows])
+        w = torch.full((len(rows), int(lengths.max())), 0 if fill == 0 else self.codec.tokenizer.size - 1)
+        for padded, row in zip(w, rows, strict=True):
+            padded[: len(row)] = torch.from_numpy(row)
+        with torch.no_grad():
+            log_p = log_softmax(self.network(w, lengths=lengths)[0]).numpy()
+        return [one[: len(row)] for one, row in zip(log_p, rows, strict=True)]
 
     def _test_part(self) -> Text:
         test = self._training_parts().test
