@@ -54,8 +54,7 @@ def test_parts_that_leave_nothing_to_train_on_are_refused_with_the_numbers():
     with pytest.raises(DataError) as error:
         chronological(40, 24, 0.5)
     assert str(error.value) == (
-        "validation (24 steps) and test (20) leave nothing to train on of a series of 40; "
-        "lower them, or use a longer series"
+        "validation (24) and test (20) leave nothing to train on of 40 steps; lower them, or give more"
     )
 
 

@@ -47,3 +47,15 @@ def test_the_list_of_tasks_loads_no_torch() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.endswith("False False\n") and "classify" in answer.stdout
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+    code = (
+        "import subprocess, sys\n"
+        "a = subprocess.Popen([sys.executable, '-m', 'unrolled', 'kernels'], "
+        "stdout=subprocess.PIPE, stderr=subprocess.PIPE)\n"
+        "a.stdout.close()\n"
+        "print(repr(a.stderr.read()), a.wait())"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "b'' 1\n"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError, DataError
 
 
-def chronological(length: int, validation: float, test: float) -> tuple[int, int]:
+def chronological(length: int, validation: float, test: float, unit: str = "steps") -> tuple[int, int]:
     """(train_end, validation_end): steps before the first train, those between validate, the rest test.
 
     validation, test: a share of the series (below 1, and at least one step unless 0) or a number of steps.
@@ -21,8 +21,8 @@ def chronological(length: int, validation: float, test: float) -> tuple[int, int
     train_end = length - validation_steps - test_steps
     if train_end < 1:
         raise DataError(
-            f"validation ({validation_steps} steps) and test ({test_steps}) leave nothing to train on "
-            f"of a series of {length}; lower them, or use a longer series"
+            f"validation ({validation_steps}) and test ({test_steps}) leave nothing to train on of {length} "
+            f"{unit}; lower them, or give more"
         )
     return train_end, train_end + validation_steps
 

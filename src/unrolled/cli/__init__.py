@@ -16,7 +16,8 @@ def main() -> None:
     except UnrolledError as error:
         _fail(str(error), error.exit_status)
     except OSError as error:
-        _fail(f"{str(error.filename)[:LONGEST]}: {error.strerror}; check the path and its rights", 1)
+        place = "" if error.filename is None else f"{str(error.filename)[:LONGEST]}: "
+        _fail(f"{place}{error.strerror or error}; check the path and its rights", 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -259,7 +259,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         return open_text(source)
 
     def _split(self, data: Text, validation: float, test: float, seed: int) -> tuple[Text, Text, Text]:
-        train, end = chronological(len(data), validation, test)
+        train, end = chronological(len(data), validation, test, "characters")
         return data.part(0, train), data.part(train, end), data.part(end, len(data))
 
     def _prepare(self, config: LanguageConfig, data: Parts[Text]) -> Prepared[LanguageConfig, Codec]:

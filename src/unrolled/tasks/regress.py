@@ -54,10 +54,10 @@ class NumberCodec:
     linear: "Linear"
 
     @classmethod
-    def fit(cls, data: Sequences, inputs: Inputs) -> Self:
-        """DataError where all answers are the same."""
+    def fit(cls, data: Sequences, inputs: Inputs, name: str) -> Self:
+        """`name` of the answers. DataError where all of them are the same."""
         y = numbers(data)
-        return cls(inputs, Scaler.fit([y[:, None]], ["answer"]), Linear.fit(inputs.summaries(data), y))
+        return cls(inputs, Scaler.fit([y[:, None]], [name]), Linear.fit(inputs.summaries(data), y))
 
     def encode(self, data: Sequences) -> Tensor:
         """(N,) scaled answers."""
@@ -96,7 +96,7 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
         return pl.DataFrame({"name": asked.names, "value": self.codec.decode(self._outputs_of(asked))})
 
     def _fit(self, config: RegressConfig, train: Sequences, inputs: Inputs) -> NumberCodec:
-        return NumberCodec.fit(train, inputs)
+        return NumberCodec.fit(train, inputs, config.data.target or "answer")
 
     @classmethod
     def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> NumberCodec:
