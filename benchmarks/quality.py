@@ -92,8 +92,8 @@ LINES: dict[str, Line] = {
     ),
     "tinyshakespeare": Line(
         text("tinyshakespeare/input.txt"),
-        "unrolled train language {text} --hidden 512 --embedding-size 64 --input-dropout 0.1 "
-        "--output-dropout 0.3 --epochs 12 --schedule cosine --patience 0 --validation 0.03",
+        "unrolled train language {text} --hidden 512 --embedding-size 64 --input-dropout 0.1 --threads 2 "
+        "--output-dropout 0.3 --epochs 16 --schedule cosine --patience 0 --validation 2000",
         "nats",
         1.60,
         False,
