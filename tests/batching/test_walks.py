@@ -1,4 +1,4 @@
-"""Stretches of long sequences: each step once an epoch, in order, and rows that begin where a sequence does."""
+"""Stretches of long sequences: each step once an epoch, rows that begin where a sequence does."""
 
 import numpy as np
 import pytest

@@ -1,8 +1,8 @@
 """Batches of long sequences in stretches of W steps, for truncated backpropagation with a carried state.
 
-B rows walk side by side, each through sequences of its own, one after another: a batch holds the next W steps
-of every row, or what is left of its sequence. Where a sequence begins, the row's state begins anew (`begins`);
-elsewhere it is that of the row in the batch before. Rows that are through have length 0.
+B rows walk side by side, each through sequences of its own, one after another. A batch holds the next W
+steps of every row, or what is left of its sequence. Where a sequence begins, the row's state begins anew
+(`begins`); elsewhere it is that of the row in the batch before. Rows that are through have length 0.
 
 Sequences are dealt to rows once, the longest first to the row with the fewest stretches so far, so that every
 epoch has as many batches; the order within a row is drawn from (seed, epoch).
