@@ -115,8 +115,7 @@ class WordFront(Front):
         if self.spelling is None:
             return e, {}
         each, which = np.unique(steps.reshape(-1, 1 + MOST_CHARACTERS), axis=0, return_inverse=True)
-        s = self._spelt(each)[which.reshape(-1)].reshape(*steps.shape[:2], -1)
-        return np.concatenate([e, s], -1), {}
+        return np.concatenate([e, self._spelt(each)[which.reshape(steps.shape[:2])]], -1), {}
 
     def _spelt(self, words: Array) -> Array:
         """The states after each word's last character, of both directions (U, 2 S)."""
