@@ -243,6 +243,15 @@ def test_an_array_of_another_size_is_refused(name):
             runtime.saved.model("here", made.about, {**made.arrays, name: wrong})
 
 
+def test_states_of_one_name_are_refused():
+    made = trained("numbers").runtime()
+    (layer,) = made.about["layers"]
+    (direction,) = layer["directions"]
+    renamed = {**layer, "directions": [{**direction, "states": ["inputs.last"]}]}
+    with pytest.raises(RunError, match="the name of another"):
+        runtime.saved.model("here", {**made.about, "layers": [renamed]}, made.arrays)
+
+
 def test_importing_it_loads_no_torch():
     program = (
         "import sys, unrolled.runtime.tag\n"

@@ -49,6 +49,8 @@ class NumberFront(Front):
         F, scaler = len(inputs.features), inputs.scaler
         if not (scaler.mean.shape == scaler.scale.shape == inputs.flagged.shape == (F,)) or not F:
             raise ValueError(f"{F} features, scaled by {scaler.mean.shape} and {scaler.scale.shape} numbers")
+        if not all(isinstance(name, str) for name in inputs.features):
+            raise TypeError("features whose names are no texts")
         self.inputs, self.width = inputs, inputs.width
 
     def start(self, rows: int) -> State:
