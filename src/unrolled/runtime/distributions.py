@@ -31,6 +31,7 @@ FLOOR = 1e-3
 NODES = 48
 NEGLIGIBLE = 40
 NEWTON_STEPS = 60
+TOGETHER = 4096  # numbers whose nodes are in memory at once
 # A step of so small a share of the root is rounding.
 CONVERGED = 1e-14
 # Beyond, Student's t is the normal distribution but for its last bits.
@@ -60,7 +61,8 @@ class Distribution(ABC):
     def moved(self, raw: Array, base: Array) -> Array:
         """The raw numbers of the same distribution moved by `base` (...)."""
         made = raw.copy()
-        made[..., self.location] += base
+        with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
+            made[..., self.location] += base
         return made
 
     @abstractmethod
@@ -114,7 +116,7 @@ class Quantiles(Distribution):
         below = low + slope * first * plain.log(p / first)
         above = high - slope * (1 - last) * plain.log((1 - p) / (1 - last))
         inside = (1 - share) * low + share * high
-        return np.where(p < first, below, np.where(p > last, above, inside))
+        return np.asarray(np.where(p < first, below, np.where(p > last, above, inside)))
 
     def _trained(self, raw: Array) -> Array:
         """(..., L) the quantiles of the levels themselves."""
@@ -148,33 +150,39 @@ def normal_quantile(p: Array) -> Array:
 
 def student_quantile(p: Array, df: Array) -> Array:
     """F⁻¹(p), 0 < p < 1; p and ν > 1 of shapes that broadcast."""
-    df = np.minimum(df, MOST_DEGREES)
-    root_df, whole = np.sqrt(df), _integral(_end(df), df)
     upper = np.maximum(p, 1 - np.asarray(p, np.float64))
-    begin = _asinh(normal_quantile(upper) / root_df)
-    wanted = (2 * upper - 1) * whole
-    shape = begin.shape
-    U = begin.ravel().copy()
-    wanted, degrees = (np.broadcast_to(one, shape).ravel() for one in (wanted, df))
+    start = normal_quantile(upper)
+    shape = np.broadcast_shapes(upper.shape, np.shape(df))
+    level, begin, degrees = (np.broadcast_to(one, shape).ravel() for one in (upper, start, df))
+    parts = [slice(at, at + TOGETHER) for at in range(0, len(level), TOGETHER)]
+    t = [_above(level[part], begin[part], np.minimum(degrees[part], MOST_DEGREES)) for part in parts]
+    above = np.concatenate([np.empty(0), *t]).reshape(shape)
+    return np.where(np.asarray(p) < 0.5, -above, above)
+
+
+def _above(p: Array, begin: Array, df: Array) -> Array:
+    """F⁻¹(p) for p ≥ 1/2 (N,); begin (N,) is the normal quantile."""
+    root_df = np.sqrt(df)
+    wanted = (2 * p - 1) * _integral(_end(df), df)
+    U = _asinh(begin / root_df)
     going = np.flatnonzero(np.isfinite(U))
     for _ in range(NEWTON_STEPS):
-        u, nu = U[going], degrees[going]
+        u, nu = U[going], df[going]
         step = (wanted[going] - _integral(u, nu)) / _density(u, nu)
         rises = step > CONVERGED * u  # each number stops by itself, whatever the others do
         U[going] = np.where(rises, u + step, u)
         going = going[rises]
         if not len(going):
             break
-    t = root_df * _sinh(U.reshape(shape))
-    return np.where(np.asarray(p) < 0.5, -t, t)
+    return root_df * _sinh(U)
 
 
 def _integral(U: Array, df: Array) -> Array:
-    """∫_0^U cosh(u)^-ν du."""
-    total = np.zeros(np.broadcast_shapes(np.shape(U), np.shape(df)))
-    for point, weight in _gauss_legendre(NODES):
-        total += weight / 2 * _density(U * ((point + 1) / 2), df)
-    return total * U
+    """∫_0^U cosh(u)^-ν du; U and ν (N,)."""
+    points, weights = _gauss_legendre(NODES)
+    parts = weights * _density(points * U, df)
+    total: Array = np.cumsum(parts, 0)[-1] * U  # a sum would choose its order by N
+    return total
 
 
 def _density(u: Array, df: Array) -> Array:
@@ -190,10 +198,10 @@ def _end(df: Array) -> Array:
 
 
 @cache
-def _gauss_legendre(n: int) -> tuple[tuple[float, float], ...]:
-    """Points in (-1, 1) and their weights: the roots x of the Legendre polynomial P_n by Newton's method, and
-    2 / ((1 - x²) P_n'(x)²)."""
-    found = []
+def _gauss_legendre(n: int) -> tuple[Array, Array]:
+    """(n, 1) points in (0, 1) and their weights: (1 + x) / 2 of the roots x of the Legendre polynomial P_n,
+    by Newton's method, and 1 / ((1 - x²) P_n'(x)²)."""
+    points, weights = [], []
     for k in range(n):
         x = round(math.cos(math.pi * (k + 0.75) / (n + 0.5)), 6)  # so that no library's last bit matters
         for _ in range(9):
@@ -202,8 +210,9 @@ def _gauss_legendre(n: int) -> tuple[tuple[float, float], ...]:
                 below, p = p, ((2 * degree - 1) * x * p - (degree - 1) * below) / degree
             slope = n * (x * p - below) / (x * x - 1)
             x -= p / slope
-        found.append((x, 2 / ((1 - x * x) * slope * slope)))
-    return tuple(found)
+        points.append((1 + x) / 2)
+        weights.append(1 / ((1 - x * x) * slope * slope))
+    return np.array(points)[:, None], np.array(weights)[:, None]
 
 
 def _log1p(x: Array) -> Array:
