@@ -293,7 +293,8 @@ def direct():
         ({"y": None}, "column 'y': wanted a number, got None"),
         ({"y": float("nan")}, "column 'y': wanted a number, got nan; a series has no gaps"),
         ({"y": "much"}, "column 'y': wanted a number, got 'much'"),
-        ({"y": 1e300}, "step 1: a value is too far from those of the training part"),
+        ({"y": 1e300}, "column 'y': a value is too far from those of the training part"),
+        ({"g": [1.0, 2.0, -1e300]}, "column 'g': a value is too far"),
         ({"f": [1.0, 2.0]}, "column 'f': wanted 3 values, those of the steps to forecast, got 2"),
         ({"g": [1.0, None, 2.0]}, "column 'g': wanted a number, got None"),
         ({"when": "yesterday"}, "wanted a time such as 2024-01-31 or 2024-01-31 12:30, got 'yesterday'"),
@@ -402,7 +403,7 @@ def test_descriptions_that_do_not_fit_are_refused(direct):
         if not name.startswith("codec"):
             wrong.append(arrays | {name: arrays[name].astype(np.float64)})
         for given in wrong:
-            with pytest.raises(RunError, match="^here: "):
+            with pytest.raises(RunError, match=r"^here: "):
                 runtime.saved.model("here", about, given)
 
 

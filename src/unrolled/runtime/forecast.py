@@ -61,6 +61,13 @@ class Runtime(Model):
     def encode(self, chunk: Any) -> Array:
         return self.reader.encode(chunk)
 
+    def encode_each(self, chunks: Sequence[Any]) -> list[Array]:
+        """All rows' steps at once."""
+        if any(isinstance(chunk, np.ndarray) for chunk in chunks):
+            return super().encode_each(chunks)
+        ends = np.cumsum([len(chunk) for chunk in chunks])
+        return np.split(self.encode([step for chunk in chunks for step in chunk]), ends[:-1])
+
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         raw, after = self._read(steps, state)
         return answers(self.codec, self.output, raw) | {"raw": raw}, after
