@@ -343,6 +343,24 @@ def test_steps_of_targets_alone_may_be_numbers():
         two.ahead(two.start(1), 1)
 
 
+def test_one_step_ahead_may_be_one_value():
+    case = Case("two targets")
+    steps = case.steps()[:5]
+    wanted = case.made.stream().feed(steps)
+    assert same(case.made.stream().feed(one | {"f": one["f"][0]} for one in steps), wanted)
+    rows = case.made.stream(rows=0)
+    assert rows.step([]) == {}
+    rows.join(2)
+    assert same({name: array[:, 1] for name, array in rows.feed([steps, steps]).items()}, wanted)
+    with pytest.raises(DataError, match="the same number of steps for each row"):
+        rows.feed([steps, steps[:2]])
+    for known in (None, case.after(4)):
+        with pytest.raises(DataError, match="wanted f of 3 more steps for each of 2 rows"):
+            case.made.ahead(rows.state, 4, known)
+    with pytest.raises(DataError, match="column 'f': wanted 3 values"):
+        case.made.ahead(rows.state, 4, case.after(3) * 2)
+
+
 def test_times_in_all_their_forms_are_the_same_step():
     case = Case("months")
     steps, instants = case.steps()[:3], [np.datetime64(one["when"]) for one in case.steps()[:3]]

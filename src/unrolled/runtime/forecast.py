@@ -63,10 +63,11 @@ class Runtime(Model):
 
     def encode_each(self, chunks: Sequence[Any]) -> list[Array]:
         """All rows' steps at once."""
-        if any(isinstance(chunk, np.ndarray) for chunk in chunks):
+        if not chunks or any(isinstance(chunk, np.ndarray) for chunk in chunks):
             return super().encode_each(chunks)
-        ends = np.cumsum([len(chunk) for chunk in chunks])
-        return np.split(self.encode([step for chunk in chunks for step in chunk]), ends[:-1])
+        rows = [list(chunk) for chunk in chunks]
+        ends = np.cumsum([len(row) for row in rows])
+        return np.split(self.encode([step for row in rows for step in row]), ends[:-1])
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         raw, after = self._read(steps, state)
