@@ -108,11 +108,13 @@ def found_format(line: str, columns: Sequence[str]) -> str:
 
 def cells_of(record: Record, columns: Mapping[str, Column]) -> Record:
     """The cells of the model's columns, numbers as floats. DataError for one that is missing or is none."""
-    require(record, columns)
+    text = [name for name, column in columns.items() if not column.numbers]
+    there = {name: cell for name, cell in record.items() if not (name in text and cell in (None, ""))}
+    require(there, columns)
     return {
-        name: _number(name, record[name]) if column.numbers else _text(name, record[name])
+        name: _number(name, there[name]) if column.numbers else _text(name, there[name])
         for name, column in columns.items()
-        if name in record
+        if name in there
     }
 
 
