@@ -5,6 +5,7 @@
     log_softmax  y = x - m - log Σ
     layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift
     embedding    y = table[index]
+    exp, log     of each number
 
 Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N)
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
@@ -107,6 +108,24 @@ def embedding(index: Array, table: Array, threads: int = 1) -> Array:
     _kernel("embedding", table.dtype)(
         threads, index.size, table.shape[1], table.shape[0], index.ctypes.data, _place(table), _place(y)
     )
+    return y
+
+
+def exp(x: Array) -> Array:
+    """e^x."""
+    return _each("exp", x)
+
+
+def log(x: Array) -> Array:
+    """ln x; -∞ of zero, NaN of less."""
+    return _each("log", x)
+
+
+def _each(name: str, x: Array) -> Array:
+    _check("x", x, x.dtype, (...,))
+    x = np.ascontiguousarray(x).reshape(x.shape)  # which makes a vector of a single number
+    y = np.empty_like(x)
+    _kernel("map", x.dtype)(name, x.size, x.ctypes.data, y.ctypes.data)
     return y
 
 
