@@ -5,8 +5,10 @@
     log_softmax  y = x - m - log Σ
     layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift
     embedding    y = table[index]
+    pooling      p_t, of the steps y_1 … y_t: mean, max, attention        cpu/pooling.h
 
-Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N)
+Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N);
+         y (T, B, H) -> p (T, B, H)
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
          index outside the table, ImportError where the compiled kernels are missing
 """
@@ -21,6 +23,7 @@ from unrolled.kernels import _cpu
 Array = NDArray[Any]
 LINE_BYTES = 64
 DTYPES = ("float32", "float64")
+NOWHERE = (0, 0)
 
 
 class Linear:
@@ -108,6 +111,49 @@ def embedding(index: Array, table: Array, threads: int = 1) -> Array:
         threads, index.size, table.shape[1], table.shape[0], index.ctypes.data, _place(table), _place(y)
     )
     return y
+
+
+def pooling(
+    kind: str, y: Array, before: Array | None = None, scores: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
+    """y (T, B, H) -> p (T, B, H) after each step, and what is carried on, (B, 2 + H) float64; `before` is
+    what was carried, None where nothing came before. Attention wants scores (T, B)."""
+    T, B, H = y.shape
+    p, after = np.empty((T, B, H), y.dtype), np.empty((B, 2 + H))
+    if before is not None:
+        _check("before", before, after.dtype, after.shape)
+        before = np.ascontiguousarray(before)
+    address = 0 if before is None else before.ctypes.data
+    _pool(kind, y, scores, 0, threads, address, after.ctypes.data, NOWHERE, _steps(p))
+    return p, after
+
+
+def pooled(kind: str, y: Array, lengths: Array, scores: Array | None = None, threads: int = 1) -> Array:
+    """y (T, B, H), lengths (B,) -> p (B, H) after each row's last step; what stands past it is not read."""
+    _, B, H = y.shape
+    p, after = np.empty((B, H), y.dtype), np.empty((B, 2 + H))
+    lengths = np.ascontiguousarray(lengths, np.int64)
+    if lengths.shape != (B,):
+        raise ValueError(f"lengths is {lengths.shape}; wanted ({B},)")
+    _pool(kind, y, scores, lengths.ctypes.data, threads, 0, after.ctypes.data, _place(p), (*NOWHERE, 0))
+    return p
+
+
+def _pool(kind: str, y: Array, scores: Array | None, lengths: int, threads: int, *places: Any) -> None:
+    _check("y", y, y.dtype, (None, None, None))
+    if (scores is None) == (kind == "attention"):
+        raise ValueError(f"pooling '{kind}' {'without' if scores is None else 'with'} scores")
+    y = np.ascontiguousarray(y)
+    if scores is not None:
+        _check("scores", scores, y.dtype, y.shape[:2])
+        scores = np.ascontiguousarray(scores)[..., None]
+    at = (*NOWHERE, 0) if scores is None else _steps(scores)
+    _kernel("pooling", y.dtype)(threads, kind, y.shape, lengths, _steps(y), at, *places)
+
+
+def _steps(x: Array) -> tuple[int, int, int]:
+    """x (T, B, N) in one piece: address, strides of time and row."""
+    return x.ctypes.data, x.shape[1] * x.shape[2], x.shape[2]
 
 
 def _kernel(name: str, dtype: np.dtype[Any]) -> Any:

@@ -11,8 +11,8 @@
     attention  Σ_t a_t y_t, a = softmax_t(v·y_t + c)        Raffel and Ellis 2015, arXiv:1512.08756, without
                                                             a hidden layer in the score
 
-Sums over time run from the first step to the last, whatever stands behind it: neither the padding nor the
-batch changes a bit.
+Steps are added from the first to the last (kernels/pooling.py): neither the padding nor the batch changes a
+bit, and what the sum of the first t steps comes to is known after t steps.
 
 Shapes   x (B, T, I) or, of text, (B, T) int64; lengths (B,); y (B, T, H) -> p (B, H) -> o (B, O)
 """
@@ -23,8 +23,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from unrolled.kernels.pooling import pooling
 from unrolled.nn import Linear
-from unrolled.nn.functional import softmax
 from unrolled.tasks.config import PathName
 from unrolled.tasks.model import ModelConfig, build
 
@@ -63,7 +63,8 @@ class Last(nn.Module):
         self.forwards = size // directions
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        return torch.cat([_step(y[..., : self.forwards], lengths), y[:, 0, self.forwards :]], -1)
+        last = y[torch.arange(len(y)), lengths - 1, : self.forwards]
+        return torch.cat([last, y[:, 0, self.forwards :]], -1)
 
 
 class Mean(nn.Module):
@@ -71,7 +72,7 @@ class Mean(nn.Module):
         super().__init__()
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        return _sum(y, lengths) / lengths[:, None]
+        return pooling("mean", y, lengths)
 
 
 class Max(nn.Module):
@@ -79,7 +80,7 @@ class Max(nn.Module):
         super().__init__()
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        return y.masked_fill(_padding(y, lengths)[..., None], -torch.inf).max(1).values
+        return pooling("max", y, lengths)
 
 
 class Attention(nn.Module):
@@ -92,8 +93,7 @@ class Attention(nn.Module):
         nn.init.zeros_(self.score.bias)
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        scores = self.score(y).squeeze(-1).masked_fill(_padding(y, lengths), -torch.inf)
-        return _sum(y * softmax(scores)[..., None], lengths)
+        return pooling("attention", y, lengths, self.score(y).squeeze(-1))
 
 
 POOLINGS: dict[str, type[nn.Module]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
@@ -163,21 +163,6 @@ class PooledNetwork(nn.Module):
         y, _ = self.layer(self.before(self.front(x, lengths)), lengths=lengths)
         out: Tensor = self.head(self.after(self.pooling(y, lengths)))
         return out
-
-
-def _step(y: Tensor, lengths: Tensor) -> Tensor:
-    """y (B, T, H) at each row's last step (B, H)."""
-    return y[torch.arange(len(y)), lengths - 1]
-
-
-def _sum(y: Tensor, lengths: Tensor) -> Tensor:
-    """Σ_t y_t (B, H), added in the order of time: a running sum knows nothing of what follows."""
-    return _step(y.cumsum(1), lengths)
-
-
-def _padding(y: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T) true behind each row's last step."""
-    return torch.arange(y.shape[1]) >= lengths[:, None]
 
 
 def _stretch(sizes: Tensor, most: int, share: float) -> Tensor:
