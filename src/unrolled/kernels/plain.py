@@ -118,37 +118,23 @@ def pooling(
 ) -> tuple[Array, Array]:
     """y (T, B, H) -> p (T, B, H) after each step, and what is carried on, (B, 2 + H) float64; `before` is
     what was carried, None where nothing came before. Attention wants scores (T, B)."""
-    T, B, H = y.shape
-    p, after = np.empty((T, B, H), y.dtype), np.empty((B, 2 + H))
-    if before is not None:
-        _check("before", before, after.dtype, after.shape)
-        before = np.ascontiguousarray(before)
-    address = 0 if before is None else before.ctypes.data
-    _pool(kind, y, scores, 0, threads, address, after.ctypes.data, NOWHERE, _steps(p))
-    return p, after
-
-
-def pooled(kind: str, y: Array, lengths: Array, scores: Array | None = None, threads: int = 1) -> Array:
-    """y (T, B, H), lengths (B,) -> p (B, H) after each row's last step; what stands past it is not read."""
-    _, B, H = y.shape
-    p, after = np.empty((B, H), y.dtype), np.empty((B, 2 + H))
-    lengths = np.ascontiguousarray(lengths, np.int64)
-    if lengths.shape != (B,):
-        raise ValueError(f"lengths is {lengths.shape}; wanted ({B},)")
-    _pool(kind, y, scores, lengths.ctypes.data, threads, 0, after.ctypes.data, _place(p), (*NOWHERE, 0))
-    return p
-
-
-def _pool(kind: str, y: Array, scores: Array | None, lengths: int, threads: int, *places: Any) -> None:
     _check("y", y, y.dtype, (None, None, None))
     if (scores is None) == (kind == "attention"):
         raise ValueError(f"pooling '{kind}' {'without' if scores is None else 'with'} scores")
-    y = np.ascontiguousarray(y)
+    B, H = y.shape[1:]
+    y, p, after = np.ascontiguousarray(y), np.empty(y.shape, y.dtype), np.empty((B, 2 + H))
+    begin, at = 0, (*NOWHERE, 0)
+    if before is not None:
+        _check("before", before, after.dtype, after.shape)
+        before = np.ascontiguousarray(before)
+        begin = before.ctypes.data
     if scores is not None:
         _check("scores", scores, y.dtype, y.shape[:2])
         scores = np.ascontiguousarray(scores)[..., None]
-    at = (*NOWHERE, 0) if scores is None else _steps(scores)
-    _kernel("pooling", y.dtype)(threads, kind, y.shape, lengths, _steps(y), at, *places)
+        at = _steps(scores)
+    places = begin, after.ctypes.data, NOWHERE, _steps(p)
+    _kernel("pooling", y.dtype)(threads, kind, y.shape, 0, _steps(y), at, *places)
+    return p, after
 
 
 def _steps(x: Array) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@
     p   = pooling(y_1 … y_T)     one of
     o   = W dropout(p) + b
 
-    last       y_T; of two directions the forward half of y_T and the backward half of y_1
+    last       y_T of units that read forward, y_1 of those that read backward: each after its last step
     mean       1/T Σ_t y_t
     max        max_t y_t, unit by unit
     attention  Σ_t a_t y_t, a = softmax_t(v·y_t + c)        Raffel and Ellis 2015, arXiv:1512.08756, without
@@ -17,10 +17,10 @@ bit, and what the sum of the first t steps comes to is known after t steps.
 Shapes   x (B, T, I) or, of text, (B, T) int64; lengths (B,); y (B, T, H) -> p (B, H) -> o (B, O)
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from unrolled.kernels.pooling import pooling
@@ -54,13 +54,22 @@ class PooledModelConfig(ModelConfig):
         default=0.0, ge=0, le=1, description="numbers: largest share of the features to hide in training"
     )
 
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.pooling == "last" and self.merge != "concat":
+            raise ValueError(
+                f"pooling 'last' takes each direction after its own last step, and merge '{self.merge}' puts "
+                "both together at each step; set merge concat, or another pooling"
+            )
+        return self
+
 
 class Last(nn.Module):
-    """The last valid step of the forward half, the first of the backward half."""
+    """Of `size` units the first `forwards` read forward."""
 
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
-        self.forwards = size // directions
+        self.forwards = forwards
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
         last = y[torch.arange(len(y)), lengths - 1, : self.forwards]
@@ -68,7 +77,7 @@ class Last(nn.Module):
 
 
 class Mean(nn.Module):
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
@@ -76,7 +85,7 @@ class Mean(nn.Module):
 
 
 class Max(nn.Module):
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
@@ -86,7 +95,7 @@ class Max(nn.Module):
 class Attention(nn.Module):
     """The score v is zero before training: attention begins as the mean."""
 
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
         self.score = Linear(size, 1)
         nn.init.zeros_(self.score.weight)
@@ -155,7 +164,8 @@ class PooledNetwork(nn.Module):
         self.front, self.layer = front, build(config, front.width)
         layer = self.layer
         self.before, self.after = nn.Dropout(config.input_dropout), nn.Dropout(config.output_dropout)
-        self.pooling = POOLINGS[config.pooling](layer.output_size, 1 + config.bidirectional)
+        self.forwards = _forwards(config, layer.output_size)
+        self.pooling = POOLINGS[config.pooling](layer.output_size, self.forwards)
         self.head = Linear(layer.output_size, outputs)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -163,6 +173,13 @@ class PooledNetwork(nn.Module):
         y, _ = self.layer(self.before(self.front(x, lengths)), lengths=lengths)
         out: Tensor = self.head(self.after(self.pooling(y, lengths)))
         return out
+
+
+def _forwards(config: PooledModelConfig, size: int) -> int:
+    """How many of the layer's `size` outputs, the first ones, read forward."""
+    if config.bidirectional and config.merge == "concat":
+        return config.projection or config.hidden
+    return 0 if config.reverse else size
 
 
 def _stretch(sizes: Tensor, most: int, share: float) -> Tensor:
