@@ -402,7 +402,7 @@ def test_descriptions_that_do_not_fit_are_refused(direct):
         if not name.startswith("codec"):
             wrong.append(arrays | {name: arrays[name].astype(np.float64)})
         for given in wrong:
-            with pytest.raises(RunError, match="^here: "):
+            with pytest.raises(RunError, match=r"^here: "):
                 runtime.saved.model("here", about, given)
 
 
