@@ -16,6 +16,7 @@ VALUES = {
     "coupled_input_forget": True,
     "forget_bias": 2.5,
     "projection": 4,
+    "cell_zoneout": 0.5,
     "layer_norm": True,
     "reset_after": False,
 }
@@ -55,6 +56,35 @@ def test_dropouts_act_in_training_alone(option):
     assert not torch.equal(layer(x)[0], layer(x)[0])
     layer.eval()
     assert torch.equal(layer(x)[0], layer(x)[0])
+
+
+def test_two_directions_of_unequal_sizes_and_their_merges():
+    both = build(ModelConfig(hidden=6, backward_hidden=4, bidirectional=True, layers=2), 3)
+    assert both.hidden_size == (6, 4) and both.output_size == 10
+    x = torch.randn(2, 9, 3)
+    found = []
+    for merge in ("concat", "sum", "mean", "product"):
+        torch.manual_seed(0)
+        found.append(build(ModelConfig(hidden=6, bidirectional=True, merge=merge), 3)(x)[0])
+    whole, *merged = found
+    a, b = whole[..., :6], whole[..., 6:]
+    for one, wanted in zip(merged, (a + b, (a + b) / 2, a * b), strict=True):
+        assert torch.equal(one, wanted)
+
+
+@pytest.mark.parametrize("options", [{"backward_hidden": 4}, {"merge": "sum"}])
+def test_what_is_of_two_directions_wants_two(options):
+    with pytest.raises(ConfigError, match=f"{next(iter(options))} is of two directions"):
+        from_sections(ModelConfig, options)
+    with pytest.raises(ConfigError, match=r"merge='sum'"):
+        build(ModelConfig(hidden=6, backward_hidden=4, bidirectional=True, merge="sum"), 3)
+
+
+def test_further_options_reach_the_layer():
+    layer = build(
+        ModelConfig(cell="lstm", reverse=True, bias=False, keep_every=5, zoneout=0.1, cell_zoneout=0.2), 3
+    )
+    assert (layer.reverse, layer.bias, layer.keep_every, layer.zoneout) == (True, False, 5, (0.1, 0.2))
 
 
 def test_learned_initial_state():

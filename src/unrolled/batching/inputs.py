@@ -79,20 +79,31 @@ class NumberInputs:
         return replace(data, inputs=tuple(x[:, at] for x in inputs), features=self.features)
 
     def encode(self, x: Numbers, place: str) -> NDArray[np.float32]:
-        """x (T, F) -> (T, width). DataError for a value that float32 cannot hold once it is scaled."""
+        """x (T, F) -> (T, width). DataError as of `scaled`."""
+        return self.filled(self.scaled(x, place), np.zeros(len(self.features)))[0]
+
+    def scaled(self, x: Numbers, place: str) -> Array:
+        """x (T, F) -> z (T, F), NaN where it is missing. DataError for a value that float32 cannot hold once
+        it is scaled."""
         z = self._scaled(x)
-        missing = np.isnan(z)
-        if missing.any():
-            z = _carried(z, missing)
         with np.errstate(over="ignore"):
-            rows = np.concatenate([z, missing[:, self.flagged]], axis=1, dtype=np.float32)
-        if not np.isfinite(rows).all():
-            t, f = (int(at) for at in np.argwhere(~np.isfinite(rows))[0])
+            far = np.isinf(z.astype(np.float32))
+        if far.any():
+            t, f = (int(at) for at in np.argwhere(far)[0])
             raise DataError(
                 f"{place}, step {t + 1}, {shown(self.features[f])}: {x[t, f]:g} is too far from the "
                 "values of the training part; correct it, or leave it empty if it is missing"
             )
-        return rows
+        return z
+
+    def filled(self, z: Array, last: Array) -> tuple[NDArray[np.float32], Array]:
+        """z (T, …, F) and the last known z of each feature before it (…, F), 0 where there was none ->
+        [z, w] (T, …, width) and the last known z after it."""
+        missing = np.isnan(z)
+        if missing.any():
+            z = _carried(z, missing, last)
+        rows = np.concatenate([z, missing[..., self.flagged]], axis=-1, dtype=np.float32)
+        return rows, z[-1].copy() if len(z) else last
 
     def summaries(self, data: Sequences) -> Array:
         """(N, S). DataError as of `aligned`."""
@@ -123,11 +134,12 @@ class NumberInputs:
             return self.scaler.transform(np.asarray(x, np.float64))
 
 
-def _carried(z: Array, missing: NDArray[np.bool_]) -> Array:
-    """z (T, F) with the last known value of each feature where it is missing, 0 before the first."""
-    steps = np.arange(len(z))[:, None]
+def _carried(z: Array, missing: NDArray[np.bool_], before: Array) -> Array:
+    """z (T, …, F) with the last known value of each feature where it is missing, and before the first
+    `before` (…, F)."""
+    steps = np.arange(len(z)).reshape(-1, *[1] * (z.ndim - 1))
     last = np.maximum.accumulate(np.where(missing, -1, steps), axis=0)
-    return np.where(last < 0, 0.0, np.take_along_axis(z, np.maximum(last, 0), 0))
+    return np.where(last < 0, before, np.take_along_axis(z, np.maximum(last, 0), 0))
 
 
 def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:

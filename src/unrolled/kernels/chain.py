@@ -40,12 +40,12 @@ def score(
 def viterbi(x: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
     """(B, T) the best path; of paths that tie, the one whose last tag is lowest, then its last but one, …"""
     B, T, K = x.shape
-    pointers, best = [], start + x[:, 0] if T else x.new_zeros(B, K)
+    pointers, best = [], _down(start + x[:, 0]) if T else x.new_zeros(B, K)
     for t in range(1, T):
         found = best.unsqueeze(2) + transitions
         largest = found.max(1, keepdim=True).values
         pointers.append((found == largest).byte().argmax(1))
-        best = torch.where((t < lengths).unsqueeze(1), x[:, t] + largest.squeeze(1), best)
+        best = torch.where((t < lengths).unsqueeze(1), _down(x[:, t] + largest.squeeze(1)), best)
     ended = best + end
     tag = (ended == ended.max(1, keepdim=True).values).byte().argmax(1)
     path = x.new_zeros(B, T, dtype=torch.int64)
@@ -55,6 +55,12 @@ def viterbi(x: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths:
             before = pointers[t - 1].gather(1, tag.unsqueeze(1)).squeeze(1)
             tag = torch.where(t < lengths, before, tag)
     return path
+
+
+def _down(score: Tensor) -> Tensor:
+    """(B, K) less the largest of each row, so that long rows lose no precision."""
+    most = score.amax(1, keepdim=True)
+    return score - torch.where(most > -math.inf, most, 0)
 
 
 def _log_sum_exp(x: Tensor, dim: int) -> Tensor:

@@ -42,7 +42,7 @@ from unrolled.tasks.config import Section
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
-from unrolled.tasks.model import ModelConfig, build
+from unrolled.tasks.model import ModelConfig, build, require_forward
 from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
@@ -132,10 +132,7 @@ class LanguageConfig(Section):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if self.model.bidirectional:
-            raise ValueError(
-                "language takes no bidirectional layers: they would see the symbols to predict; leave it out"
-            )
+        require_forward(self.model, "language", "see the symbols to predict")
         if self.data.split_seed:
             raise ValueError(
                 "language draws no parts: the text is cut in order; leave split_seed out, or name files"

@@ -18,6 +18,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "coupled_input_forget": ("lstm",),
     "forget_bias": ("lstm",),
     "projection": ("lstm",),
+    "cell_zoneout": ("lstm",),
     "layer_norm": ("lstm", "gru"),
     "reset_after": ("gru",),
 }
@@ -34,6 +35,22 @@ class ModelConfig(Section):
     hidden: int = Field(default=64, ge=1, le=2**16, description="hidden units of a layer")
     layers: int = Field(default=1, ge=1, le=256, description="layers on top of one another")
     bidirectional: bool = Field(default=False, description="read every sequence in both directions")
+    backward_hidden: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**16,
+        description="bidirectional: hidden units of the backward one (hidden)",
+    )
+    merge: Literal["concat", "sum", "mean", "product"] = Field(
+        default="concat", description="bidirectional: how the outputs of both directions become one"
+    )
+    reverse: bool = Field(default=False, description="read every sequence backward, in one direction")
+    bias: bool = Field(default=True, description="constants in the sums of the cell")
+    keep_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="keep every k-th state for backpropagation and compute the others anew: less memory",
+    )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout between layers")
     recurrent_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="dropout on the recurrent connections"
@@ -43,6 +60,9 @@ class ModelConfig(Section):
     )
     zoneout: float = Field(
         default=0.0, ge=0, lt=1, description="chance that a unit keeps its last value in training"
+    )
+    cell_zoneout: float | None = Field(
+        default=None, ge=0, lt=1, description="lstm: the same chance of the cell's own state (zoneout)"
     )
     learn_initial_state: bool = Field(default=False, description="learn the state before the first step")
     nonlinearity: Literal["tanh", "relu", "sigmoid"] | None = Field(
@@ -75,7 +95,17 @@ class ModelConfig(Section):
                 )
         if self.dropout and self.layers == 1:
             raise ValueError("dropout acts between layers and there is one layer; set layers 2 or dropout 0")
+        for name in ("backward_hidden", "merge"):
+            if getattr(self, name) not in (None, "concat") and not self.bidirectional:
+                raise ValueError(f"{name} is of two directions; set bidirectional, or leave it out")
         return self
+
+
+def require_forward(config: ModelConfig, task: str, why: str) -> None:
+    """ValueError where the layers see what comes later."""
+    for name in ("bidirectional", "reverse"):
+        if getattr(config, name):
+            raise ValueError(f"{task} takes no {name} layers: they would {why}; leave it out")
 
 
 def build(config: ModelConfig, input_size: int) -> "SequenceModule":
@@ -89,6 +119,10 @@ def build(config: ModelConfig, input_size: int) -> "SequenceModule":
     layers: dict[str, type[SequenceModule]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
     own = set(ModelConfig.model_fields) - {"cell"}  # a task's section may have more
     options = config.model_dump(include=own, exclude_none=True)
+    if (backward := options.pop("backward_hidden", None)) is not None:
+        options["hidden"] = options["hidden"], backward
+    if (cell_zoneout := options.pop("cell_zoneout", None)) is not None:
+        options["zoneout"] = options["zoneout"], cell_zoneout
     arguments = {ARGUMENTS.get(name, name): value for name, value in options.items()}
     try:
         return layers[config.cell](input_size, **arguments, batch_first=True)

@@ -13,14 +13,15 @@ Shapes   what the front takes, lengths (B,) -> o (B, T, K) -> path (B, T), p (B,
 
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from unrolled.kernels import crf as chain
 from unrolled.nn import CRF, Linear
-from unrolled.nn.functional import log_softmax
+from unrolled.nn.describe import describe
+from unrolled.nn.functional import log_softmax, softmax
+from unrolled.runtime.decoding import masks
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.model import ModelConfig, build
 from unrolled.tasks.words import WordFront
@@ -89,16 +90,25 @@ class Network(nn.Module):
         """o (B, T, K) -> the tag of every step (B, T), and the probability of each tag (B, T, K), float64."""
         if self.crf is not None:
             return self.crf.decode(o, lengths), self.crf.marginals(o, lengths).double()
-        log_p = log_softmax(o.double())
-        free = torch.zeros(o.shape[2], o.shape[2]), torch.zeros(o.shape[2]), torch.zeros(o.shape[2])
-        a, start, end = (mask.double() for mask in self.bound or free)
-        return chain.viterbi(log_p, (a, start, end), lengths), log_p.exp()
+        p = softmax(o.double())
+        if self.bound is None:
+            return o.argmax(2), p
+        a, start, end = (mask.double() for mask in self.bound)
+        return chain.viterbi(log_softmax(o.double()), (a, start, end), lengths), p
+
+    def about(self) -> dict[str, Any]:
+        """What stands beside the layers, by the names of the state dict, for runtime/tag.py."""
+        words: dict[str, Any] | None = None
+        if isinstance(self.front, WordFront):
+            words = {"table": "front.table.weight", "letters": None, "spelling": None}
+            if self.front.spelling is not None:
+                spelling = describe(self.front.spelling, "front.spelling.")
+                words |= {"letters": "front.letters.weight", "spelling": spelling}
+        chain = {name: f"crf.{name}" for name in ("transitions", "start", "end")}
+        own = {"head": "head.weight", "bias": "head.bias"}
+        return own | {"words": words, "chain": chain if self.crf is not None else None}
 
 
 def _masks(allowed: Allowed) -> tuple[Tensor, Tensor, Tensor]:
-    """Of transitions, start and end: 0 where a tag may stand, -∞ where not."""
-    a, start = (
-        torch.from_numpy(np.where(part, 0.0, -np.inf)).float()
-        for part in (allowed.transitions, allowed.start)
-    )
-    return a, start, torch.zeros(len(start))
+    a, start, end = map(torch.from_numpy, masks(allowed.start, allowed.transitions))
+    return a, start, end

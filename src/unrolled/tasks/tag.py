@@ -20,7 +20,7 @@ Shapes   words or x (B, T, F), lengths (B,) -> o (B, T, K), path (B, T)
 Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 2016, arXiv:1603.01360
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -32,6 +32,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length
+from unrolled.batching.words import Words
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
 from unrolled.files.tagged import Tagged
@@ -47,7 +48,7 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
 from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
 from unrolled.tasks.tag_codec import UNSEEN, Batch, Examples, TagCodec, tags_of
-from unrolled.tasks.words import WordFront, Words
+from unrolled.tasks.words import WordFront
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -264,6 +265,17 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
 
     def _loss_name(self) -> str:
         return "negative log-likelihood of a step in nats"
+
+    def _parts(self) -> dict[str, Any]:
+        return self.network.about()
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        return self.codec.rows(self._asked_for(data))
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        with torch.no_grad():
+            o = self.network(self.codec.padded(rows, fill), torch.tensor([len(row) for row in rows]))
+        return [one[: len(row)] for one, row in zip(o.numpy(), rows, strict=True)]
 
     def _asked_for(self, data: Source) -> Tagged:
         """What to predict: other data, or the test part of the training data, or all of them."""

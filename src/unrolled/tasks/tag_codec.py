@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching import padding
 from unrolled.batching.buckets import padded
 from unrolled.batching.inputs import NumberInputs
+from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
 from unrolled.tasks import entities, tag_scores
 from unrolled.tasks.entities import Allowed
-from unrolled.tasks.words import Words
 
 Classes = NDArray[np.int64]
 
@@ -74,15 +75,32 @@ class TagCodec:
 
     def steps(self, data: Tagged) -> Any:
         """The encoded inputs: `batch(indices)` of them is what the front of the network takes."""
-        if data.is_text != isinstance(self.inputs, Words):
-            kinds = ("words", "numbers") if data.is_text else ("numbers", "words")
-            raise DataError(f"{data.place(0, 0)}: these are {kinds[0]}; this model reads {kinds[1]}")
+        self._require_kind(data)
         inputs: Any = data.inputs
         if isinstance(self.inputs, Words):
-            return self.inputs.encode(inputs)
+            return WordRows.of(self.inputs, inputs)
         numbers: Any = self.inputs.aligned(data.sequences()).inputs
         pairs = zip(numbers, data.where, strict=True)
         return NumberRows([torch.from_numpy(self.inputs.encode(x, place)) for x, place in pairs])
+
+    def rows(self, data: Tagged) -> list[NDArray[Any]]:
+        """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""
+        self._require_kind(data)
+        inputs: Any = data.inputs
+        if isinstance(self.inputs, Words):
+            return [self.inputs.encode(one) for one in inputs]
+        numbers: Any = self.inputs.aligned(data.sequences()).inputs
+        return [self.inputs.scaled(x, place) for x, place in zip(numbers, data.where, strict=True)]
+
+    def padded(self, rows: Sequence[NDArray[Any]], fill: float) -> Any:
+        """What the front takes, of such rows. Behind the shorter ones stand numbers `fill`; of words the last
+        of the vocabulary with many characters, or for 0 the unknown one with none."""
+        if isinstance(self.inputs, Words):
+            word = np.full(1 + MOST_CHARACTERS, NOTHING if fill == 0 else 0)
+            word[0] = 0 if fill == 0 else len(self.inputs.words) - 1
+            return batch_of(padding.padded(rows, word))
+        own = [self.inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
+        return torch.from_numpy(padding.padded(own, fill))
 
     def about(self) -> dict[str, Any]:
         kind = "words" if isinstance(self.inputs, Words) else "numbers"
@@ -105,6 +123,11 @@ class TagCodec:
             about["usual"],
             bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields)),
         )
+
+    def _require_kind(self, data: Tagged) -> None:
+        if data.is_text != isinstance(self.inputs, Words):
+            kinds = ("words", "numbers") if data.is_text else ("numbers", "words")
+            raise DataError(f"{data.place(0, 0)}: these are {kinds[0]}; this model reads {kinds[1]}")
 
 
 @dataclass(frozen=True)

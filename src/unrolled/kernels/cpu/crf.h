@@ -11,6 +11,10 @@
        α_t    = x_t + r_t - m_t
        log Z  = Σ m_t + log Σ exp(α_T + end)                 the m_t are added in double
 
+   and so are the scores of the best paths that end in each tag, which else would outgrow their digits:
+
+       v_t[j] = max_i (v_{t-1}[i] + A[i][j]) + x_t[j] - m_t   v_1 = start + x_1 - m_1
+
    Backward the marginals p_t[i] = P(y_t = i) and P_t[i][j] = P(y_{t-1} = i, y_t = j) follow from
    conditionals, so they add up to one at every step:
 
@@ -264,6 +268,9 @@ void best_path(const Crf<Real>& call, Index b, Index* from, Real* score, Index* 
         }
       now[j] = best + x[j];
     }
+    if (const Real most = row_largest(K, now); most > no_score<Real>)
+      for (Index j = 0; j < K; ++j)
+        now[j] -= most;
     Real* const other = now;
     now = before;
     before = other;

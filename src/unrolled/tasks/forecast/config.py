@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from unrolled.errors import ConfigError
 from unrolled.tasks.config import Names, Section, several
-from unrolled.tasks.model import ModelConfig
+from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import TrainingConfig
 
 Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
@@ -110,10 +110,7 @@ class ForecastConfig(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         data, options = self.data, self.forecast
-        if self.model.bidirectional:
-            raise ValueError(
-                "forecast takes no bidirectional layers: they would look into the future; leave it out"
-            )
+        require_forward(self.model, "forecast", "look into the future")
         if data.past and options.strategy == "recursive" and options.horizon != 1:
             raise ValueError(
                 f"strategy 'recursive' would have to know the past columns ({', '.join(data.past)}) of the "
