@@ -9,6 +9,7 @@ from unrolled.kernels import chain
 from unrolled.kernels.crf import log_likelihood
 from unrolled.kernels.embedding import embedding
 from unrolled.kernels.linear import linear
+from unrolled.kernels.pooling import pooling, reference
 from unrolled.kernels.rows import layer_norm, log_softmax, softmax
 
 from .cases import assert_same_bits
@@ -45,6 +46,19 @@ CALLS = {
         lambda x, a, start, end: (
             chain.score(x, a, start, end, STEPS, PATH) - chain.log_z(x, a, start, end, STEPS)
         ),
+    ),
+    **{
+        f"pooling, {kind}": (
+            lambda y, kind=kind: pooling(kind, y, STEPS),
+            (X,),
+            lambda y, kind=kind: reference(kind, y, STEPS),
+        )
+        for kind in ("mean", "max")
+    },
+    "pooling, attention": (
+        lambda y, scores: pooling("attention", y, STEPS, scores),
+        (X, X[..., 0]),
+        lambda y, scores: reference("attention", y, STEPS, scores),
     ),
     "embedding": (lambda t: embedding(INDEX, t), (WEIGHT,), lambda t: own.embedding(INDEX, t)),
     "embedding, padding": (lambda t: embedding(INDEX, t, 1), (WEIGHT,), lambda t: own.embedding(INDEX, t, 1)),
@@ -177,6 +191,8 @@ def test_torch_checks_the_operators(needs_gradient):
         "layer_norm_backward": ([x, x, gain], f"{eps} g xgs"),
         "crf": ([x, TRANSITIONS, gain, shift, STEPS, PATH], "path"),
         "crf_backward": ([drawn(2, 3, 10), drawn(2), x, TRANSITIONS, gain, shift, STEPS], ""),
+        "pooling": ([x, STEPS, x[..., 0]], "attention"),
+        "pooling_backward": ([drawn(2, 5), drawn(2, 7), x, STEPS], "max"),
         "embedding": ([weight, INDEX], "-1"),
         "embedding_backward": ([x, INDEX, weight.detach()], "-1"),
     }

@@ -27,9 +27,9 @@ def by_the_equation(name, y, pooling):
     return {"mean": y.mean, "max": y.max}[name](0)
 
 
-def made(name, size=6, directions=2):
+def made(name, size=6, forwards=3):
     torch.manual_seed(0)
-    pooling = POOLINGS[name](size, directions).double()
+    pooling = POOLINGS[name](size, forwards).double()
     with torch.no_grad():
         for parameter in pooling.parameters():
             parameter.normal_()
@@ -85,6 +85,31 @@ def test_padding_gets_and_gives_no_gradient(name):
         assert torch.count_nonzero(asked.grad[1, 2:]) == 0
         gradients.append([parameter.grad.clone() for parameter in network.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_last_is_where_each_direction_ends():
+    sizes = {"hidden": 5, "cell": "lstm", "pooling": "last"}
+    for options, forwards in (
+        ({}, 5),
+        ({"projection": 3}, 3),
+        ({"reverse": True}, 0),
+        ({"bidirectional": True, "backward_hidden": 2}, 5),
+        ({"bidirectional": True, "projection": 3}, 3),
+    ):
+        torch.manual_seed(0)
+        network = PooledNetwork(Augment(3, 0, 0, 0), PooledModelConfig(**sizes | options), 4).eval()
+        x, lengths = torch.randn(1, 9, 3), torch.tensor([9])
+        y, state = network.layer(x, lengths=lengths)
+        ends = [h for name, h in state.items() if name.endswith(".h")]
+        found = network.pooling(y, lengths)
+        assert network.forwards == forwards
+        assert torch.equal(found, torch.cat([h.reshape(1, -1) for h in ends], -1))
+
+
+@pytest.mark.parametrize("merge", ["sum", "mean", "product"])
+def test_last_of_merged_directions_is_refused(merge):
+    with pytest.raises(ValueError, match=f"merge '{merge}' puts both together"):
+        PooledModelConfig(pooling="last", bidirectional=True, merge=merge)
 
 
 def test_text_goes_through_the_embedding():

@@ -241,9 +241,43 @@ def viterbi_float32(
 ) -> None:
     """path (B, T) int64 out, 0 past a row's length."""
 
+def pooling_float32(
+    threads: int,
+    kind: str,
+    sizes: tuple[int, int, int],
+    lengths: int,
+    y: tuple[int, int, int],
+    scores: tuple[int, int, int],
+    before: int,
+    after: int,
+    last: Matrix,
+    every: tuple[int, int, int],
+    /,
+) -> None:
+    """kind mean, max or attention; sizes (T, B, H); lengths int64 (B,), or 0: all T; y (T, B, H), scores
+    (T, B, 1) of attention and every (T, B, H) as sequences; before and after (B, 2 + H) float64, before 0
+    where nothing came before; last (B, H). ValueError for a length outside 0 to T, or an unknown kind."""
+
+def pooling_backward_float32(
+    threads: int,
+    kind: str,
+    sizes: tuple[int, int, int],
+    lengths: int,
+    y: tuple[int, int, int],
+    scores: tuple[int, int, int],
+    after: int,
+    d_last: Matrix,
+    dy: tuple[int, int, int],
+    d_scores: tuple[int, int, int],
+    /,
+) -> None:
+    """dy (T, B, H) and, of attention, d_scores (T, B, 1)."""
+
 crf_float64 = crf_float32
 crf_backward_float64 = crf_backward_float32
 viterbi_float64 = viterbi_float32
+pooling_float64 = pooling_float32
+pooling_backward_float64 = pooling_backward_float32
 log_softmax_float32 = softmax_float32
 log_softmax_backward_float32 = softmax_backward_float32
 packed_size_float64 = packed_size_float32

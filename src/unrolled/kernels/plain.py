@@ -5,8 +5,11 @@
     log_softmax  y = x - m - log Σ
     layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift
     embedding    y = table[index]
+    exp, log     of each number
+    pooling      p_t, of the steps y_1 … y_t: mean, max, attention        cpu/pooling.h
 
-Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N)
+Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N);
+         y (T, B, H) -> p (T, B, H)
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
          index outside the table, ImportError where the compiled kernels are missing
 """
@@ -20,7 +23,8 @@ from unrolled.kernels import _cpu
 
 Array = NDArray[Any]
 LINE_BYTES = 64
-DTYPES = ("float32", "float64")
+DTYPES = {np.dtype(name): name for name in ("float32", "float64")}  # a dtype's own name takes microseconds
+NOWHERE = (0, 0)
 
 
 class Linear:
@@ -110,8 +114,55 @@ def embedding(index: Array, table: Array, threads: int = 1) -> Array:
     return y
 
 
+def exp(x: Array) -> Array:
+    """e^x."""
+    return _each("exp", x)
+
+
+def log(x: Array) -> Array:
+    """ln x; -∞ of zero, NaN of less."""
+    return _each("log", x)
+
+
+def _each(name: str, x: Array) -> Array:
+    _check("x", x, x.dtype, (...,))
+    x = np.ascontiguousarray(x).reshape(x.shape)  # which makes a vector of a single number
+    y = np.empty_like(x)
+    _kernel("map", x.dtype)(name, x.size, x.ctypes.data, y.ctypes.data)
+    return y
+
+
+def pooling(
+    kind: str, y: Array, before: Array | None = None, scores: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
+    """y (T, B, H) -> p (T, B, H) after each step, and what is carried on, (B, 2 + H) float64; `before` is
+    what was carried, None where nothing came before. Attention wants scores (T, B)."""
+    _check("y", y, y.dtype, (None, None, None))
+    if (scores is None) == (kind == "attention"):
+        raise ValueError(f"pooling '{kind}' {'without' if scores is None else 'with'} scores")
+    B, H = y.shape[1:]
+    y, p, after = np.ascontiguousarray(y), np.empty(y.shape, y.dtype), np.empty((B, 2 + H))
+    begin, at = 0, (*NOWHERE, 0)
+    if before is not None:
+        _check("before", before, after.dtype, after.shape)
+        before = np.ascontiguousarray(before)
+        begin = before.ctypes.data
+    if scores is not None:
+        _check("scores", scores, y.dtype, y.shape[:2])
+        scores = np.ascontiguousarray(scores)[..., None]
+        at = _steps(scores)
+    places = begin, after.ctypes.data, NOWHERE, _steps(p)
+    _kernel("pooling", y.dtype)(threads, kind, y.shape, 0, _steps(y), at, *places)
+    return p, after
+
+
+def _steps(x: Array) -> tuple[int, int, int]:
+    """x (T, B, N) in one piece: address, strides of time and row."""
+    return x.ctypes.data, x.shape[1] * x.shape[2], x.shape[2]
+
+
 def _kernel(name: str, dtype: np.dtype[Any]) -> Any:
-    return getattr(_cpu, f"{name}_{dtype}")
+    return getattr(_cpu, f"{name}_{DTYPES[dtype]}")
 
 
 def _rows(x: Array) -> tuple[Array, tuple[int, int]]:
@@ -134,8 +185,8 @@ def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
 
 def _check(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[Any, ...]) -> None:
     """ValueError where the dtype is another, or the shape; None in it is any size, ... any sizes before."""
-    if str(array.dtype) not in DTYPES or array.dtype != dtype:
-        wanted = str(dtype) if str(dtype) in DTYPES else " or ".join(DTYPES)
+    if array.dtype not in DTYPES or array.dtype != dtype:
+        wanted = DTYPES.get(dtype) or " or ".join(DTYPES.values())
         raise ValueError(f"{name} is {array.dtype}; wanted {wanted}")
     own, sizes = array.shape, tuple(size for size in shape if size is not ...)
     fits = len(own) >= len(sizes) if ... in shape else len(own) == len(sizes)

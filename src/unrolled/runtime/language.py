@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from unrolled.batching.tokenizers import TOKENIZERS
-from unrolled.errors import DataError
 from unrolled.kernels import plain
 from unrolled.runtime.model import Answers, Model
 from unrolled.runtime.state import Array, State
+from unrolled.runtime.symbols import SymbolFront
+
+MOST_NUMBERS = 1 << 22  # of log_p in memory at once, while a text is read
 
 
 class Runtime(Model):
@@ -28,25 +30,23 @@ class Runtime(Model):
         network, codec = about["network"], about["codec"]
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec["tokenizer"])
         self.begin = int(network["begin"])
-        self.table = arrays[network["embedding"]]
+        self.front = SymbolFront(self.tokenizer, arrays[network["embedding"]])
         projection, bias = network["projection"], network["bias"]
         self.projection = None if projection is None else plain.Linear(arrays[projection])
         self.head = plain.Linear(arrays[network["head"]], arrays[bias])
-        if len(self.table) != self.tokenizer.size or self.head.out_features != self.tokenizer.size:
-            raise ValueError(f"{self.tokenizer.size} symbols, {len(self.table)} rows of the embedding")
+        if self.head.out_features != self.tokenizer.size:
+            raise ValueError(f"{self.tokenizer.size} symbols, {self.head.out_features} outputs")
 
     def start(self, rows: int) -> State:
         return self.layers.start(rows)
 
     def encode(self, chunk: Any) -> Array:
         """A text, which should end where a symbol does, or numbers of symbols (T,)."""
-        if isinstance(chunk, str):
-            return self.tokenizer.encode(chunk)
-        return np.array([self._number(one) for one in chunk], np.int64)
+        return self.front.encode(chunk)
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """{"log_p": (T, B, V)} of the symbol that follows each."""
-        h, after = self.layers(plain.embedding(steps, self.table), state)
+        h, after = self.layers(self.front(steps, state)[0], state)
         h = h if self.projection is None else self.projection(h)
         return {"log_p": plain.log_softmax(self.head(h))}, after
 
@@ -57,22 +57,18 @@ class Runtime(Model):
     def outputs(self, steps: Array) -> Array:
         return self.advance(steps[:, None], self.start(1))[0]["log_p"][:, 0]
 
-    def _nats(self, text: str) -> float:
-        tokens = self.tokenizer.encode(text)
-        if not len(tokens):
-            return 0.0
-        given = np.concatenate([[self.begin], tokens[:-1]])
-        found, _ = self.advance(given[:, None], self.start(1))
-        return math.fsum(-found["log_p"][np.arange(len(tokens)), 0, tokens].astype(np.float64))
+    def nats(self, before: int, tokens: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+        """(T,) float64, - log p of each of `tokens` (T,), where `before` is the symbol that precedes them and
+        is not yet in the state of one row; in the same way the state that comes out lacks the last."""
+        given = np.concatenate([[before], tokens[:-1]]).astype(np.int64)
+        found, after = [np.empty(0)], dict(state)
+        at_once = max(1, MOST_NUMBERS // self.tokenizer.size)
+        for first in range(0, len(tokens), at_once):
+            part = slice(first, first + at_once)
+            answers, after = self.advance(given[part, None], after)
+            log_p = answers["log_p"][np.arange(len(tokens[part])), 0, tokens[part]]
+            found.append(-log_p.astype(np.float64))
+        return np.concatenate(found), after
 
-    def _number(self, one: Any) -> int:
-        if isinstance(one, str):
-            numbers = self.tokenizer.encode(one)
-            if len(numbers) != 1:
-                raise DataError(
-                    f"{one!r:.40} is {len(numbers)} symbols of this model; feed texts, step one symbol"
-                )
-            return int(numbers[0])
-        if not isinstance(one, int | np.integer) or not 0 <= one < self.tokenizer.size:
-            raise DataError(f"wanted a symbol or its number below {self.tokenizer.size}, got {one!r:.40}")
-        return int(one)
+    def _nats(self, text: str) -> float:
+        return math.fsum(self.nats(self.begin, self.tokenizer.encode(text), self.start(1))[0])

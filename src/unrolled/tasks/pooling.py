@@ -5,26 +5,26 @@
     p   = pooling(y_1 … y_T)     one of
     o   = W dropout(p) + b
 
-    last       y_T; of two directions the forward half of y_T and the backward half of y_1
+    last       y_T of units that read forward, y_1 of those that read backward: each after its last step
     mean       1/T Σ_t y_t
     max        max_t y_t, unit by unit
     attention  Σ_t a_t y_t, a = softmax_t(v·y_t + c)        Raffel and Ellis 2015, arXiv:1512.08756, without
                                                             a hidden layer in the score
 
-Sums over time run from the first step to the last, whatever stands behind it: neither the padding nor the
-batch changes a bit.
+Steps are added from the first to the last (kernels/pooling.py): neither the padding nor the batch changes a
+bit, and what the sum of the first t steps comes to is known after t steps.
 
 Shapes   x (B, T, I) or, of text, (B, T) int64; lengths (B,); y (B, T, H) -> p (B, H) -> o (B, O)
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from unrolled.kernels.pooling import pooling
 from unrolled.nn import Linear
-from unrolled.nn.functional import softmax
 from unrolled.tasks.config import PathName
 from unrolled.tasks.model import ModelConfig, build
 
@@ -54,46 +54,55 @@ class PooledModelConfig(ModelConfig):
         default=0.0, ge=0, le=1, description="numbers: largest share of the features to hide in training"
     )
 
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.pooling == "last" and self.merge != "concat":
+            raise ValueError(
+                f"pooling 'last' takes each direction after its own last step, and merge '{self.merge}' puts "
+                "both together at each step; set merge concat, or another pooling"
+            )
+        return self
+
 
 class Last(nn.Module):
-    """The last valid step of the forward half, the first of the backward half."""
+    """Of `size` units the first `forwards` read forward."""
 
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
-        self.forwards = size // directions
+        self.forwards = forwards
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        return torch.cat([_step(y[..., : self.forwards], lengths), y[:, 0, self.forwards :]], -1)
+        last = y[torch.arange(len(y)), lengths - 1, : self.forwards]
+        return torch.cat([last, y[:, 0, self.forwards :]], -1)
 
 
 class Mean(nn.Module):
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        return _sum(y, lengths) / lengths[:, None]
+        return pooling("mean", y, lengths)
 
 
 class Max(nn.Module):
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        return y.masked_fill(_padding(y, lengths)[..., None], -torch.inf).max(1).values
+        return pooling("max", y, lengths)
 
 
 class Attention(nn.Module):
     """The score v is zero before training: attention begins as the mean."""
 
-    def __init__(self, size: int, directions: int) -> None:
+    def __init__(self, size: int, forwards: int) -> None:
         super().__init__()
         self.score = Linear(size, 1)
         nn.init.zeros_(self.score.weight)
         nn.init.zeros_(self.score.bias)
 
     def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
-        scores = self.score(y).squeeze(-1).masked_fill(_padding(y, lengths), -torch.inf)
-        return _sum(y * softmax(scores)[..., None], lengths)
+        return pooling("attention", y, lengths, self.score(y).squeeze(-1))
 
 
 POOLINGS: dict[str, type[nn.Module]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
@@ -155,7 +164,8 @@ class PooledNetwork(nn.Module):
         self.front, self.layer = front, build(config, front.width)
         layer = self.layer
         self.before, self.after = nn.Dropout(config.input_dropout), nn.Dropout(config.output_dropout)
-        self.pooling = POOLINGS[config.pooling](layer.output_size, 1 + config.bidirectional)
+        self.forwards = _forwards(config, layer.output_size)
+        self.pooling = POOLINGS[config.pooling](layer.output_size, self.forwards)
         self.head = Linear(layer.output_size, outputs)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -165,19 +175,11 @@ class PooledNetwork(nn.Module):
         return out
 
 
-def _step(y: Tensor, lengths: Tensor) -> Tensor:
-    """y (B, T, H) at each row's last step (B, H)."""
-    return y[torch.arange(len(y)), lengths - 1]
-
-
-def _sum(y: Tensor, lengths: Tensor) -> Tensor:
-    """Σ_t y_t (B, H), added in the order of time: a running sum knows nothing of what follows."""
-    return _step(y.cumsum(1), lengths)
-
-
-def _padding(y: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T) true behind each row's last step."""
-    return torch.arange(y.shape[1]) >= lengths[:, None]
+def _forwards(config: PooledModelConfig, size: int) -> int:
+    """How many of the layer's `size` outputs, the first ones, read forward."""
+    if config.bidirectional and config.merge == "concat":
+        return config.projection or config.hidden
+    return 0 if config.reverse else size
 
 
 def _stretch(sizes: Tensor, most: int, share: float) -> Tensor:

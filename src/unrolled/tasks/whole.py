@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.batching.inputs import Inputs
+from unrolled.batching.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted
@@ -27,7 +28,7 @@ from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.inputs import SequencesConfig, fit_inputs, front, read
 from unrolled.tasks.parts import Parts, PartsEstimator
-from unrolled.tasks.pooling import PooledModelConfig, PooledNetwork
+from unrolled.tasks.pooling import Embedded, PooledModelConfig, PooledNetwork
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -148,6 +149,34 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
     def _outputs_of(self, data: Sequences) -> Tensor:
         """(N, O) the network's outputs for sequences that may lack answers."""
         return outputs(self.network, encoded(self.codec.inputs, data))
+
+    def _parts(self) -> dict[str, Any]:
+        attends = self.config.model.pooling == "attention"
+        return {
+            "table": "front.table.weight" if isinstance(self.network.front, Embedded) else None,
+            "pooling": self.config.model.pooling,
+            "forwards": self.network.forwards,
+            "score": "pooling.score.weight" if attends else None,
+            "score_bias": "pooling.score.bias" if attends else None,
+            "head": "head.weight",
+            "bias": "head.bias",
+        }
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        inputs = self.codec.inputs
+        asked = inputs.aligned(self._asked_for(data))
+        encode: Any = inputs.scaled if isinstance(inputs, NumberInputs) else inputs.encode
+        return [encode(x, place) for x, place in zip(asked.inputs, asked.places, strict=True)]
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        inputs, own, behind = self.codec.inputs, list(rows), fill
+        if isinstance(inputs, NumberInputs):
+            own = [inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
+        elif fill != 0:
+            behind = inputs.tokenizer.size - 1
+        x, lengths = padding.padded(own, behind), torch.tensor([len(row) for row in rows])
+        with torch.no_grad():
+            return list(self.network(torch.from_numpy(x), lengths).numpy())
 
     def _asked_for(self, data: Source) -> Sequences:
         """What to predict: other data, or the test part of the training data, or all of them."""

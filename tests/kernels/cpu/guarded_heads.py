@@ -53,6 +53,7 @@ def run(dtype, R, I, O):
     call("embedding", 1, R, I, 3, index.data_ptr(), place(table), place(dx))
     call("embedding_backward", 1, R, I, 3, 1, index.data_ptr(), place(x), place(table))
     chain(dtype, R, O, I)
+    pooling(dtype, R, O, I)
 
 
 def chain(dtype, B, T, K):
@@ -70,6 +71,21 @@ def chain(dtype, B, T, K):
     given = tape.data_ptr(), log_z, score, dx.data_ptr(), d_places
     call("crf_backward", *first, path.data_ptr(), x.data_ptr(), places, *given)
     call("viterbi", *first, x.data_ptr(), places, path.data_ptr())
+
+
+def pooling(dtype, T, B, H):
+    def call(name, *arguments):
+        return getattr(_cpu, f"{name}_{str(dtype).removeprefix('torch.')}")(*arguments)
+
+    lengths = guarded(torch.int64, B).fill_(T)
+    y, every, dy = (guarded(dtype, T, B, H) for _ in range(3))
+    scores, d_scores, last = guarded(dtype, T, B, 1), guarded(dtype, T, B, 1), guarded(dtype, B, H)
+    before, after = guarded(torch.float64, B, 2 + H), guarded(torch.float64, B, 2 + H)
+    steps = [(t.data_ptr(), B * t.shape[2], t.shape[2]) for t in (y, scores, every, dy, d_scores)]
+    for kind in ("mean", "max", "attention"):
+        first = 1, kind, (T, B, H), lengths.data_ptr(), *steps[:2]
+        call("pooling", *first, before.data_ptr(), after.data_ptr(), place(last), steps[2])
+        call("pooling_backward", *first, after.data_ptr(), place(last), *steps[3:])
 
 
 _cpu.use_isa(sys.argv[1])

@@ -119,14 +119,18 @@ void embedding_backward(Index threads, Index rows, Index columns, Index table_ro
                                    threads);
 }
 
+void check_lengths(const Index* lengths, Index rows, Index steps) {
+  for (Index b = 0; lengths && b < rows; ++b)
+    if (lengths[b] < 0 || lengths[b] > steps)
+      throw std::invalid_argument("row " + std::to_string(b) + " has length " + std::to_string(lengths[b]) +
+                                  "; wanted 0 to " + std::to_string(steps));
+}
+
 template <class Real>
 Crf<Real> chain(const std::array<Index, 3>& sizes, Address lengths, Address path, Address x,
                 const std::array<Address, 3>& scores) {
   const auto [rows, steps, tags] = sizes;
-  for (Index b = 0; b < rows; ++b)
-    if (const Index length = pointer<const Index>(lengths)[b]; length < 0 || length > steps)
-      throw std::invalid_argument("row " + std::to_string(b) + " has length " + std::to_string(length) +
-                                  "; wanted 0 to " + std::to_string(steps));
+  check_lengths(pointer<const Index>(lengths), rows, steps);
   for (Index b = 0; path && b < rows; ++b)
     check_index(pointer<const Index>(path) + b * steps, pointer<const Index>(lengths)[b], tags);
   return {rows,
@@ -162,6 +166,45 @@ template <class Real>
 void viterbi(Index threads, std::array<Index, 3> sizes, Address lengths, Address x,
              std::array<Address, 3> scores, Address path) {
   heads<Real>().viterbi(chain<Real>(sizes, lengths, 0, x, scores), pointer<Index>(path), threads);
+}
+
+/* A sequence of addresses and strides of time and row. */
+using Steps = std::array<Index, 3>;
+
+template <class Real>
+Sequence<Real> sequence(const Steps& s) {
+  return {pointer<Real>(s[0]), s[1], s[2]};
+}
+
+PoolingKind pooling_kind(const std::string& name) {
+  constexpr std::array names = {"mean", "max", "attention"}; // in the order of heads.h
+  for (std::size_t k = 0; k < names.size(); ++k)
+    if (name == names[k])
+      return static_cast<PoolingKind>(k);
+  throw std::invalid_argument("no pooling '" + name + "'; wanted mean, max or attention");
+}
+
+template <class Real>
+void pooling(Index threads, const std::string& kind, std::array<Index, 3> sizes, Address lengths, Steps y,
+             Steps scores, Address before, Address after, Place last, Steps every) {
+  const auto [steps, rows, columns] = sizes;
+  check_lengths(pointer<const Index>(lengths), rows, steps);
+  heads<Real>().pooling({pooling_kind(kind), rows, steps, columns, pointer<const Index>(lengths),
+                         sequence<const Real>(y), sequence<const Real>(scores), pointer<const double>(before),
+                         pointer<double>(after), matrix<Real>(last), sequence<Real>(every)},
+                        threads);
+}
+
+template <class Real>
+void pooling_backward(Index threads, const std::string& kind, std::array<Index, 3> sizes, Address lengths,
+                      Steps y, Steps scores, Address after, Place d_last, Steps dy, Steps d_scores) {
+  const auto [steps, rows, columns] = sizes;
+  check_lengths(pointer<const Index>(lengths), rows, steps);
+  heads<Real>().pooling_backward({pooling_kind(kind), rows, steps, columns, pointer<const Index>(lengths),
+                                  sequence<const Real>(y), sequence<const Real>(scores),
+                                  pointer<const double>(after), matrix<const Real>(d_last),
+                                  sequence<Real>(dy), sequence<Real>(d_scores)},
+                                 threads);
 }
 
 /* A number that nearly always differs where the memory does: of every word up to 4 KiB, else of 64 words
@@ -202,6 +245,8 @@ void define(nb::module_& m, const std::string& type) {
   def("crf_", crf<Real>);
   def("crf_backward_", crf_backward<Real>);
   def("viterbi_", viterbi<Real>);
+  def("pooling_", pooling<Real>);
+  def("pooling_backward_", pooling_backward<Real>);
 }
 
 } // namespace

@@ -102,6 +102,36 @@ struct CrfBackward {
   Real *d_start, *d_end;         // (K) out or null
 };
 
+enum class PoolingKind { mean, max, attention };
+
+/* Steps of a row made one vector, see pooling.h, going on from what was carried: 2 + H doubles a row. */
+template <class Real>
+struct Pooling {
+  PoolingKind kind;
+  Index rows, steps, columns;
+  const Index* lengths;        // (B) 0 … T or null: all T. Nothing past a row's length is read
+  Sequence<const Real> y;      // (T, B, H)
+  Sequence<const Real> scores; // (T, B, 1), for attention
+  const double* before;        // (B, 2 + H) or null: nothing came before
+  double* after;               // (B, 2 + H) out
+  Matrix<Real> last;           // (B, H) out or null: after each row's last step
+  Sequence<Real> every;        // (T, B, H) out or null: after each step, zero past a row's length
+};
+
+/* The gradients of `last` of a call before which nothing came. */
+template <class Real>
+struct PoolingBackward {
+  PoolingKind kind;
+  Index rows, steps, columns;
+  const Index* lengths;        // (B)
+  Sequence<const Real> y;      // (T, B, H)
+  Sequence<const Real> scores; // (T, B, 1), for attention
+  const double* after;         // (B, 2 + H) as forward left it
+  Matrix<const Real> d_last;   // (B, H)
+  Sequence<Real> dy;           // (T, B, H) out; zero past a row's length
+  Sequence<Real> d_scores;     // (T, B, 1) out, for attention; zero past a row's length
+};
+
 /* One instruction set's kernels. `threads`: at most so many; fewer where the work is not worth them. */
 template <class Real>
 struct Heads {
@@ -121,6 +151,8 @@ struct Heads {
   void (*crf)(const Crf<Real>&, Real* log_z, Real* score, Real* tape, Index threads);
   void (*crf_backward)(const CrfBackward<Real>&, Index threads);
   void (*viterbi)(const Crf<Real>&, Index* path, Index threads); // out: (B, T), 0 past a row's length
+  void (*pooling)(const Pooling<Real>&, Index threads);
+  void (*pooling_backward)(const PoolingBackward<Real>&, Index threads);
 };
 
 } // namespace unrolled

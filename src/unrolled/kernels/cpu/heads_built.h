@@ -5,6 +5,7 @@
 #include "embedding.h"
 #include "layer_norm.h"
 #include "linear.h"
+#include "pooling.h"
 #include "softmax.h"
 
 namespace unrolled::UNROLLED_ISA {
@@ -12,10 +13,23 @@ namespace unrolled::UNROLLED_ISA {
 /* In the order of heads.h. */
 template <class Real>
 constexpr Heads<Real> heads = {
-    packed_size<Real>, pack_weight<Real>,         linear<Real>,      linear_backward<Real>,
-    softmax<Real>,     softmax_backward<Real>,    log_softmax<Real>, log_softmax_backward<Real>,
-    layer_norm<Real>,  layer_norm_backward<Real>, embedding<Real>,   embedding_backward<Real>,
-    crf<Real>,         crf_backward<Real>,        viterbi<Real>,
+    packed_size<Real>,
+    pack_weight<Real>,
+    linear<Real>,
+    linear_backward<Real>,
+    softmax<Real>,
+    softmax_backward<Real>,
+    log_softmax<Real>,
+    log_softmax_backward<Real>,
+    layer_norm<Real>,
+    layer_norm_backward<Real>,
+    embedding<Real>,
+    embedding_backward<Real>,
+    crf<Real>,
+    crf_backward<Real>,
+    viterbi<Real>,
+    pooling<Real>,
+    pooling_backward<Real>,
 };
 
 } // namespace unrolled::UNROLLED_ISA

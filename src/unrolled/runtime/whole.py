@@ -1,0 +1,165 @@
+"""One answer for a whole sequence, without torch: classes and numbers. Equations: tasks/pooling.py,
+tasks/classify.py, tasks/regress.py.
+
+Shapes   encoded steps (T, B, …) -> y (T, B, H) -> p (T, B, H) -> o (T, B, O); the state is that of the
+         layers, of what stands before them (fronts.py, symbols.py) and of the pooling
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, cast
+
+import numpy as np
+
+from unrolled.batching.inputs import Inputs, NumberInputs, restore_inputs
+from unrolled.batching.scaling import Scaler
+from unrolled.errors import DataError
+from unrolled.kernels import plain
+from unrolled.runtime.fronts import Front, NumberFront
+from unrolled.runtime.model import Answers, Model
+from unrolled.runtime.state import Array, State
+from unrolled.runtime.symbols import SymbolFront
+
+CODEC = "codec."
+OWN = ("codec.features.", "codec.target.")  # of the codec's arrays; the others are for baselines
+CARRIED = "pooling"
+
+
+class Pooling:
+    """p_t, the vector that the steps 1 … t become. Of "last" the first `forwards` units of y are those of the
+    last step, the others, which read backward, those of the first."""
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array], width: int) -> None:
+        self.kind, self.forwards, self.width = str(about["pooling"]), int(about["forwards"]), width
+        self.score: plain.Linear | None = None
+        if self.kind == "attention":
+            self.score = plain.Linear(arrays[about["score"]], arrays[about["score_bias"]])
+            if (self.score.in_features, self.score.out_features) != (width, 1):
+                raise ValueError(f"the score has sizes {self.score.in_features}, {self.score.out_features}")
+        if not 0 <= self.forwards <= width:
+            raise ValueError(f"{self.forwards} of {width} units read forward")
+        self.start(0)  # ValueError for an unknown kind
+
+    def start(self, rows: int) -> State:
+        """What is carried, before the first step."""
+        return self(np.empty((0, rows, self.width), np.float32 if self.score is None else self.score.dtype))[
+            1
+        ]
+
+    def __call__(self, y: Array, before: Array | None = None) -> tuple[Array, State]:
+        """y (T, B, H) -> p (T, B, H), and what is carried on."""
+        if self.kind == "last":
+            first = np.broadcast_to(y[:1, :, self.forwards :], (*y.shape[:2], self.width - self.forwards))
+            return np.concatenate([y[..., : self.forwards], first], -1), {}
+        scores = None if self.score is None else self.score(y)[..., 0]
+        p, after = plain.pooling(self.kind, y, before, scores)
+        return p, {CARRIED: after}
+
+
+class Runtime(Model):
+    """Steps are rows of numbers, or symbols of a text. An answer is that to the sequence if it ended there;
+    with each stands o as "output"."""
+
+    compared = "output"
+    every_step = False
+
+    def __new__(cls, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """That of the task."""
+        made: Any = super().__new__(KINDS[about["task"]])
+        return cast(Self, made)
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        arrays = {name: a for name, a in arrays.items() if name.startswith(OWN) or not name.startswith(CODEC)}
+        super().__init__(about, arrays)
+        network, codec = about["network"], about["codec"]
+        own = {name[len(CODEC) :]: array for name, array in arrays.items() if name.startswith(CODEC)}
+        self.front = _front(restore_inputs(codec["inputs"], own), network, arrays)
+        self.pooling = Pooling(network, arrays, self.layers.output_size)
+        self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
+        sizes = (self.front.width, self.layers.output_size, self._restore(codec, own))
+        wanted = (self.layers.input_size, self.head.in_features, self.head.out_features)
+        if sizes != wanted or self.head.dtype != self.layers.dtype:
+            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
+
+    @abstractmethod
+    def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
+        """Takes what `_answers` needs from the codec; how many outputs that wants."""
+
+    @abstractmethod
+    def _answers(self, o: Array) -> Answers:
+        """o (…, O) -> the answers (…)."""
+
+    def start(self, rows: int) -> State:
+        return self.layers.start(rows) | self.front.start(rows) | self.pooling.start(rows)
+
+    def encode(self, chunk: Any) -> Array:
+        """Rows of numbers, an array (T, F) or by their names; or a text, or numbers of its symbols."""
+        return self.front.encode(chunk)
+
+    def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
+        """The answers, and {"output": o (T, B, O)}."""
+        x, carried = self.front(steps, state)
+        y, after = self.layers(x, state)
+        p, pooled = self.pooling(y, state.get(CARRIED))
+        o = self.head(p)
+        return self._answers(o) | {"output": o}, after | carried | pooled
+
+    def predict(self, sequences: Sequence[Any]) -> Answers:
+        """The answers (N, …) to arrays (T, F), or (T,) of one feature, or to texts."""
+        if not len(sequences):
+            raise DataError("there are no sequences; wanted at least one")
+        o = np.stack([self.outputs(self._encoded(one, k)) for k, one in enumerate(sequences)])
+        return self._answers(o) | {"output": o}
+
+    def outputs(self, steps: Array) -> Array:
+        o: Array = self.advance(steps[:, None], self.start(1))[0]["output"][-1, 0]
+        return o
+
+    def _encoded(self, sequence: Any, k: int) -> Array:
+        try:
+            steps = self.encode(sequence)
+        except DataError as error:
+            raise DataError(f"sequence {k}: {error}") from error
+        if not len(steps):
+            raise DataError(f"sequence {k} holds no step; leave it out")
+        return steps
+
+
+class Classify(Runtime):
+    """Answers: "label", the name of the likeliest class, and the "probabilities" of all in the order of
+    `classes`, float64."""
+
+    task = "classify"
+
+    def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
+        self.classes = tuple(about["classes"])
+        if not all(isinstance(name, str) for name in self.classes):
+            raise TypeError("classes that are no texts")
+        self._names = np.array(self.classes, np.object_)
+        return len(self.classes)
+
+    def _answers(self, o: Array) -> Answers:
+        p = plain.softmax(o.astype(np.float64))
+        return {"label": self._names[p.argmax(-1)], "probabilities": p}
+
+
+class Regress(Runtime):
+    """Answers: "value"."""
+
+    task = "regress"
+
+    def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
+        self.target = Scaler.from_arrays({name: arrays[f"target.{name}"] for name in ("mean", "scale")})
+        return len(self.target.mean)
+
+    def _answers(self, o: Array) -> Answers:
+        return {"value": self.target.inverse(o.astype(np.float64))[..., 0]}
+
+
+KINDS: dict[str, type[Runtime]] = {"classify": Classify, "regress": Regress}
+
+
+def _front(inputs: Inputs, network: Mapping[str, Any], arrays: Mapping[str, Array]) -> Front:
+    if isinstance(inputs, NumberInputs):
+        return NumberFront(inputs)
+    return SymbolFront(inputs.tokenizer, arrays[network["table"]])
