@@ -69,7 +69,7 @@ def test_the_environment_is_recorded(run):
     assert found["unrolled"] == __version__
     assert found["threads"] == torch.get_num_threads()
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert {"platform", "cpu", "cpu_capability", "safetensors"} <= found.keys()
+    assert {"platform", "cpu", "cpu_capability", "numpy"} <= found.keys()
 
 
 def test_a_folder_is_made_whole_with_its_parents_and_with_nothing_else(tmp_path):

@@ -168,7 +168,7 @@ def environment() -> dict[str, Any]:
     """What decides the bits of a training besides its configuration: versions and machine."""
     import torch
 
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "safetensors")}
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
     return {
         "unrolled": __version__,
         "python": platform.python_version(),

@@ -2,27 +2,33 @@
 
 import sys
 
-from unrolled.cli.app import app
-from unrolled.errors import UnrolledError
-
-INTERRUPTED = 130
-LONGEST = 200  # characters of a path that are shown
+from unrolled.ending import ended
+from unrolled.errors import ConfigError
 
 
 def main() -> None:
     """Entry point of `unrolled`. What a user can mend is one line on standard error, never a traceback."""
+    ended(_command)
+
+
+def _command() -> None:
     try:
+        from unrolled.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "unrolled":
+            raise
+        _bare(error.name)
+    else:
         app()
-    except UnrolledError as error:
-        _fail(str(error), error.exit_status)
-    except OSError as error:
-        place = "" if error.filename is None else f"{str(error.filename)[:LONGEST]}: "
-        _fail(f"{place}{error.strerror or error}; check the path and its rights", 1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
-def _fail(message: str, status: int) -> None:
-    """One line, whatever a file's name holds."""
-    print("unrolled:", " ".join(message.splitlines()), file=sys.stderr)
-    sys.exit(status)
+def _bare(missing: str) -> None:
+    """On an installation with numpy alone."""
+    if sys.argv[1:2] != ["stream"]:
+        raise ConfigError(
+            f"this command needs {missing}, which is not installed; pip install 'unrolled[train]' (without "
+            "it: unrolled stream)"
+        )
+    from unrolled.runtime.__main__ import stream
+
+    stream(sys.argv[2:])

@@ -141,6 +141,34 @@ def generate(
     using.generate(run, length, how | {"seed": seed}, out, json)
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    epilog="Example: unrolled stream runs/forecast-load --snapshot load.state < values.csv",
+)
+def stream(context: typer.Context) -> None:
+    """Go on with a model line by line, its state carried: lines in, an answer out for each."""
+    from unrolled.runtime.__main__ import stream as run
+
+    run(context.args)
+
+
+@app.command(epilog="Example: unrolled export runs/forecast-load --to runtime -o load.unrolled")
+def export(
+    run: RunFolder,
+    to: Annotated[str, typer.Option("--to", metavar="runtime", help="What to write.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write (RUN.unrolled).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a model as one file for machines without torch."""
+    from unrolled.cli import exporting
+
+    exporting.export(run, to, out, force, json)
+
+
 @app.command(epilog="Example: unrolled kernels --cell lstm --option peephole --lengths --device cpu")
 def kernels(
     cell: Annotated[str | None, typer.Option(metavar="CELL", help="elman, lstm or gru; all without.")] = None,

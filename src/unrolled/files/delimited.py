@@ -11,12 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.cells import SEPARATORS
 from unrolled.files.opening import clean_text
 from unrolled.files.wording import counted, shown
 
 Positions = NDArray[np.int64]
 
-SEPARATORS = ",;\t"
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
 
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files import parquet
+from unrolled.files.cells import MISSING
 from unrolled.files.delimited import read_delimited
 from unrolled.files.opening import read_bytes
 from unrolled.files.wording import counted, listed, nearest, shown
 
-MISSING = ("", "na", "nan", "null")
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 
 # First bytes of files that are often taken for tables: what they are, and what to do.

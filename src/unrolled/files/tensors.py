@@ -4,19 +4,16 @@ A file says what it is: `kind` is its name and version ("checkpoint 1"), `about`
 Both stand in one metadata entry, so that equal contents give equal bytes.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from unrolled import __version__
 from unrolled.errors import RunError
-from unrolled.files import atomic
+from unrolled.files import atomic, safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,29 +24,32 @@ MODEL_KIND = "model 1"  # of the weights alone, in a run and its best checkpoint
 
 def write_tensors(path: Path, kind: str, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any]) -> None:
     """Writes torch tensors from any device. Tensors that share memory (tied weights) are each written."""
-    import safetensors.torch
-
-    apart = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    atomic.write_bytes(path, safetensors.torch.save(apart, _metadata(kind, about)))
+    write_arrays(path, kind, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, about)
 
 
 def write_arrays(path: Path, kind: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
     """`write_tensors` for numpy arrays; needs no torch."""
-    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    atomic.write_bytes(path, safetensors.numpy.save(whole, _metadata(kind, about)))
+    entry = json.dumps({"kind": kind, "about": about}, allow_nan=False)
+    atomic.write_bytes(path, safetensors.dump(arrays, {ENTRY: entry}))
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     """(tensors on the CPU, about). RunError where the file is missing, damaged or of another kind."""
-    with _open(path, kind, "pt") as (file, about):
-        # A copy: what get_tensor returns lies in the mapped file, at any alignment.
-        return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
+    import torch
+
+    arrays, about = read_arrays(path, kind)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, about
 
 
 def read_arrays(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """`read_tensors` as numpy arrays; needs no torch."""
-    with _open(path, kind, "numpy") as (file, about):
-        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}; restore it or train anew") from error
+    arrays, metadata = safetensors.parse(str(path), data)
+    about = _about(path, kind, metadata)
+    return {name: array.copy() for name, array in arrays.items()}, about
 
 
 def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Tensor"]) -> None:
@@ -66,23 +66,6 @@ def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Ten
                 f"{path}: '{name}' has shape {shape} and type {dtype}, "
                 f"the model wants {tuple(tensor.shape)} and {tensor.dtype}; {remedy}"
             )
-
-
-def _metadata(kind: str, about: Mapping[str, Any]) -> dict[str, str]:
-    return {ENTRY: json.dumps({"kind": kind, "about": about}, allow_nan=False)}
-
-
-@contextlib.contextmanager
-def _open(path: Path, kind: str, framework: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-    try:
-        with safetensors.safe_open(path, framework) as file:
-            yield file, _about(path, kind, file.metadata() or {})
-    except safetensors.SafetensorError as error:
-        raise RunError(
-            f"{path} is damaged or no safetensors file: {error}; restore it or train anew"
-        ) from error
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error}; restore it or train anew") from error
 
 
 def _about(path: Path, kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from unrolled.runtime.model import Answers, Model
 from unrolled.runtime.state import Array, State
 from unrolled.runtime.symbols import SymbolFront
 
+MOST_NUMBERS = 1 << 22  # of log_p in memory at once, while a text is read
+
 
 class Runtime(Model):
     """Steps are symbols: a stream takes text, or the numbers of symbols. `predict`: for each text the nats of
@@ -55,10 +57,18 @@ class Runtime(Model):
     def outputs(self, steps: Array) -> Array:
         return self.advance(steps[:, None], self.start(1))[0]["log_p"][:, 0]
 
+    def nats(self, before: int, tokens: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+        """(T,) float64, - log p of each of `tokens` (T,), where `before` is the symbol that precedes them and
+        is not yet in the state of one row; in the same way the state that comes out lacks the last."""
+        given = np.concatenate([[before], tokens[:-1]]).astype(np.int64)
+        found, after = [np.empty(0)], dict(state)
+        at_once = max(1, MOST_NUMBERS // self.tokenizer.size)
+        for first in range(0, len(tokens), at_once):
+            part = slice(first, first + at_once)
+            answers, after = self.advance(given[part, None], after)
+            log_p = answers["log_p"][np.arange(len(tokens[part])), 0, tokens[part]]
+            found.append(-log_p.astype(np.float64))
+        return np.concatenate(found), after
+
     def _nats(self, text: str) -> float:
-        tokens = self.tokenizer.encode(text)
-        if not len(tokens):
-            return 0.0
-        given = np.concatenate([[self.begin], tokens[:-1]])
-        found, _ = self.advance(given[:, None], self.start(1))
-        return math.fsum(-found["log_p"][np.arange(len(tokens)), 0, tokens].astype(np.float64))
+        return math.fsum(self.nats(self.begin, self.tokenizer.encode(text), self.start(1))[0])

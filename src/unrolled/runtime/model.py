@@ -13,7 +13,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from unrolled.errors import ConfigError
 from unrolled.runtime.layers import Layers
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 # Answers by name, arrays with the dimensions (T, B) in front.
 Answers = dict[str, Array]
+
+
+class Column(NamedTuple):
+    """A column of the lines that `unrolled stream` reads: its cells are numbers, or text that `encode` reads
+    itself; lines may lack one that is optional."""
+
+    numbers: bool = True
+    optional: bool = False
 
 
 class Model(ABC):
@@ -58,6 +66,21 @@ class Model(ABC):
     def outputs(self, steps: Array) -> Array:
         """steps (T, …) of one whole sequence, in all directions that the model reads -> the answer `compared`
         after each of them (T, …), or after the last alone."""
+
+    # What `unrolled stream` must know.
+
+    def columns(self) -> Mapping[str, Column]:
+        """Of a model whose steps are rows of a table, its columns; {} where steps are text."""
+        return {}
+
+    def step_of(self, cells: Mapping[str, Any]) -> Any:
+        """One step, as `encode` takes it in a list: of the cells of `columns`, floats (NaN where missing), in
+        JSON lists of them too, or texts."""
+        return cells
+
+    def told(self, answer: Answers) -> dict[str, Any]:
+        """What a line says of the answer after one step, arrays or plain values by name."""
+        return dict(answer)
 
     def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> "Stream":
         """Goes on step by step: of one sequence, or of `rows` side by side; from a snapshot, as many as it

@@ -24,6 +24,7 @@ from unrolled.runtime.state import Array
 
 FORMAT = 1
 KIND = "runtime 1"
+DESCRIPTION = "runtime.json"
 ENTRY, ABOUT, CODEC = "unrolled", "about", "codec."
 MOST_DESCRIPTION = 1 << 26  # bytes
 # Task -> the module of its model, whose class is called Runtime.
@@ -40,7 +41,8 @@ def load(path: str | Path) -> Model:
     """The model of a run folder or of an exported file. RunError, one line, for whatever is wrong with it."""
     path = Path(path)
     if path.is_dir():
-        about = _description(path / "runtime.json", _bytes(path / "runtime.json"))
+        _require(path)
+        about = _description(path / DESCRIPTION, _bytes(path / DESCRIPTION))
         arrays = _arrays(path / "model.safetensors")
         arrays |= {CODEC + name: array for name, array in _arrays(path / "scalers.safetensors").items()}
         return model(str(path), about, arrays)
@@ -73,6 +75,19 @@ def save(path: str | Path, made: Model) -> None:
     about = np.frombuffer(json.dumps(made.about, allow_nan=False).encode(), np.uint8)
     entry = json.dumps({"kind": KIND, "about": {"task": made.task}})
     atomic.write_bytes(path, safetensors.dump({**made.arrays, ABOUT: about}, {ENTRY: entry}))
+
+
+def _require(run: Path) -> None:
+    """RunError for a folder that holds no model for the runtime, with the reason."""
+    if not (run / "config.toml").is_file() and not (run / DESCRIPTION).is_file():
+        raise RunError(f"{run} is not a run; give the folder of a trained model, or an exported file")
+    if not (run / "model.safetensors").is_file():
+        raise RunError(f"{run}: the training has not ended; unrolled train --resume {run}")
+    if not (run / DESCRIPTION).is_file():
+        raise RunError(
+            f"{run} has no {DESCRIPTION}: its model needs torch, or an older version wrote it; "
+            f"unrolled export {run} --to runtime says which, or makes a file of it"
+        )
 
 
 def _bytes(path: Path) -> bytes:

@@ -3,8 +3,9 @@
     stream = model.stream()              one sequence: what goes in and comes out has no dimension of rows
     stream = model.stream(rows=3)        three side by side
 
-A snapshot is a safetensors file: the state's arrays, and in its metadata the format, the model's fingerprint
-and whether there is one sequence or rows.
+A snapshot is a safetensors file: the state's arrays, in its metadata the format, the model's fingerprint and
+whether there is one sequence or rows, and in the array "notes" (bytes) what its writer wants to find again,
+such as the names of the rows.
 """
 
 import json
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
     from unrolled.runtime.model import Answers, Model
 
 SNAPSHOT = "snapshot 1"
-ENTRY = "unrolled"
+ENTRY, NOTES = "unrolled", "notes"
 
 
 class Stream:
-    """`state` (rows, …) by name; `single`: one sequence, without a dimension of rows."""
+    """`state` (rows, …) by name; `single`: one sequence, without a dimension of rows; `notes`: those of the
+    snapshot that it comes from."""
 
-    def __init__(self, model: "Model", state: State, single: bool) -> None:
-        self.model, self.state, self.single = model, state, single
+    def __init__(self, model: "Model", state: State, single: bool, notes: bytes = b"") -> None:
+        self.model, self.state, self.single, self.notes = model, state, single, notes
 
     @classmethod
     def begun(cls, model: "Model", rows: int | None) -> Self:
@@ -72,10 +74,11 @@ class Stream:
         at = list(range(self.rows)) if rows is None else self._checked(rows)
         self.state = states.replaced(self.state, at, self.model.start(len(at)))
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, notes: bytes = b"") -> bytes:
         """All that `Model.stream(snapshot=…)` needs to go on, to the bit."""
         about = {"kind": SNAPSHOT, "model": self.model.fingerprint, "single": self.single}
-        return safetensors.dump(self.state, {ENTRY: json.dumps(about)})
+        arrays = {**self.state, NOTES: np.frombuffer(notes, np.uint8)}
+        return safetensors.dump(arrays, {ENTRY: json.dumps(about)})
 
     @classmethod
     def restored(cls, model: "Model", snapshot: bytes) -> Self:
@@ -92,6 +95,7 @@ class Stream:
             raise RunError(f"the snapshot is of kind {kind!r:.40}; wanted '{SNAPSHOT}'")
         if fingerprint != model.fingerprint:
             raise RunError("the snapshot is of another model; give this model's own, or begin without")
+        notes = arrays.pop(NOTES, np.empty(0, np.uint8)).tobytes()
         wanted = model.start(1)
         rows = {array.shape[0] if array.ndim else -1 for array in arrays.values()}
         fits = wanted.keys() == arrays.keys() and len(rows) == 1 and (not single or rows == {1})
@@ -101,7 +105,7 @@ class Stream:
             raise RunError(
                 "the snapshot is damaged: its arrays are not those of this model's state; begin without"
             )
-        return cls(model, {name: arrays[name].copy() for name in wanted}, single)
+        return cls(model, {name: arrays[name].copy() for name in wanted}, single, notes)
 
     def _fed(self, chunks: Sequence[Any]) -> "Answers":
         encoded = [self.model.encode(chunk) for chunk in chunks]

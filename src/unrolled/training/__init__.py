@@ -8,6 +8,5 @@ state.py        the carried state: cut from its history, and taken apart for che
 generators.py   torch's random generators: seeded, kept, given back
 checkpoints.py  last.safetensors (the whole of a training), best.safetensors
 history.py      what is counted during an epoch, and the rows of metrics.jsonl
-interrupts.py   SIGINT and SIGTERM wait for the end of a step
 progress.py     reporters: a bar, plain lines, silence
 """

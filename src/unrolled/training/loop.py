@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import RunError, TrainingError
+from unrolled.interrupts import Interrupts
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
 from unrolled.training.config import NO_LIMIT, TrainingConfig
 from unrolled.training.generators import generator_states, own_generators, set_generator_states
 from unrolled.training.history import History, Progress, Row, step_stride
-from unrolled.training.interrupts import Interrupts
 from unrolled.training.optimizers import learning_rate
 from unrolled.training.progress import Plan, Reporter
 from unrolled.training.state import State, carried, to_device

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from unrolled.training.interrupts import Interrupts
+from unrolled.interrupts import Interrupts
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM in a training: the step ends, a checkpoint is written, then the signal takes effect."""
+"""SIGINT and SIGTERM: what is under way ends and is saved, then the signal takes effect."""
 
 import signal
 import threading

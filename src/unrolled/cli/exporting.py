@@ -1,0 +1,49 @@
+"""`unrolled export`: a trained model in other forms."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unrolled.cli import printing
+from unrolled.errors import ConfigError
+
+
+def export(run: Path, to: str, out: Path | None, force: bool, json: bool) -> None:
+    """Writes one file and tells how to use it."""
+    if to not in FORMS:
+        raise ConfigError(f"--to: wanted {', '.join(FORMS)}, got {to!r}")
+    write, ending, usage = FORMS[to]
+    path = out or run.resolve().with_name(run.resolve().name + ending)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file with -o")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; name another file with -o, or give --force")
+    write(run, path)
+    size = path.stat().st_size
+    if json:
+        printing.as_json({"run": str(run), "file": str(path), "bytes": size, "to": to})
+    else:
+        print(f"wrote {path}, {size:,} bytes\n{usage.format(path=path)}")
+
+
+def _runtime(run: Path, path: Path) -> None:
+    """From runtime.json; without one torch says why, or makes it."""
+    from unrolled.runtime import saved
+
+    if (run / saved.DESCRIPTION).is_file():
+        model = saved.load(run)
+    else:
+        import unrolled
+
+        model = unrolled.load(run).runtime()
+    saved.save(path, model)
+
+
+# What --to names: what writes the file, its ending, and how it is used.
+FORMS: dict[str, tuple[Callable[[Path, Path], None], str, str]] = {
+    "runtime": (
+        _runtime,
+        ".unrolled",
+        "on a machine with numpy and unrolled alone: unrolled stream {path}\n"
+        'or from Python: from unrolled import runtime; stream = runtime.load("{path}").stream()',
+    ),
+}

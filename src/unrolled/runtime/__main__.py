@@ -1,0 +1,85 @@
+"""`python -m unrolled.runtime MODEL`, which is `unrolled stream MODEL`: needs numpy alone."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from unrolled.ending import ended
+from unrolled.runtime import lines, saved
+from unrolled.runtime.records import FORMATS, OUTPUTS
+
+ABOUT = """Go on with a model line by line: lines in on standard input, an answer out on standard output for
+each, the state carried from one to the next. Needs numpy alone.
+
+  tables of numbers   CSV with a header, or JSON lines, by the names of the columns of the training
+  words to tag        one word a line; an empty line ends the sentence
+  text                what its lines are like: nats of each, the likeliest symbols with --next"""
+
+EXAMPLES = """examples:
+  sensor | unrolled stream runs/forecast-load --snapshot load.state --every 60s
+  unrolled stream model.unrolled --id machine --from csv --to csv < values.csv
+  unrolled stream runs/language-book --next 3 < text.txt
+"""
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The options of `unrolled stream`."""
+    made = argparse.ArgumentParser(
+        program, description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = made.add_argument
+    add("model", metavar="RUN|FILE", type=Path, help="run folder, or what unrolled export --to runtime wrote")
+    add("--from", dest="given", choices=FORMATS, help="what lines are (found by the first one)")
+    add("--to", dest="told", choices=OUTPUTS, default="json", help="what answers are (json)")
+    add("--json", dest="told", action="store_const", const="json", help="the same as --to json")
+    add("--id", metavar="COLUMN", help="many sequences at once: the column that tells them apart")
+    add("--end", metavar="COLUMN", help="a line with 1 or true here is the last of its sequence")
+    add(
+        "--next",
+        dest="likeliest",
+        metavar="K",
+        type=_count,
+        default=0,
+        help="tell the K likeliest next symbols",
+    )
+    add(
+        "--snapshot",
+        metavar="FILE",
+        type=Path,
+        help="go on from this file, and save the state there on leaving",
+    )
+    add("--every", metavar="N|Ns", type=_every, help="save it every N lines, or every N seconds too")
+    add("--skip-wrong", action="store_true", help="tell wrong lines and go on")
+    return made
+
+
+def stream(arguments: Sequence[str], program: str = "unrolled stream") -> None:
+    """What the command does. SystemExit 2 for a wrong call; errors as of `lines.run` and `saved.load`."""
+    made = parser(program)
+    given = vars(made.parse_args(arguments))
+    if given["every"] and given["snapshot"] is None:
+        made.error("--every says when --snapshot FILE is saved; name the file too")
+    model = saved.load(given.pop("model"))
+    lines.run(model, lines.Options(**given))
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _every(text: str) -> lines.Every:
+    """So many lines, or seconds for a number with an s behind it."""
+    if not text.endswith("s"):
+        return lines.Every(lines=_count(text))
+    seconds = float(text[:-1])
+    if not 0.001 <= seconds <= 1e9:
+        raise ValueError
+    return lines.Every(seconds=seconds)
+
+
+if __name__ == "__main__":
+    ended(lambda: stream(sys.argv[1:], "python -m unrolled.runtime"))

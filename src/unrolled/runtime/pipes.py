@@ -1,0 +1,141 @@
+"""Lines in from one descriptor and lines out to another. Nothing is read before what was written is taken, so
+memory does not grow, and no wait keeps a signal from being heard.
+
+    a line       ends with a newline; what stands without one at the end of input is the last line
+    a signal     SIGINT or SIGTERM: no line comes after the one under way. A second one leaves at once
+    the reader   once it has closed its end nothing can be written, and no line comes
+"""
+
+import os
+import select
+import signal
+import threading
+from collections import deque
+from types import TracebackType
+from typing import NamedTuple
+
+from unrolled.interrupts import Interrupts
+
+MOST_LINE = 1 << 24  # bytes; what goes beyond is dropped up to the next newline
+CHUNK = 1 << 16
+GRACE_MS = 2000  # for a reader, after a signal, to take what is being written
+CLOSED = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+
+class Line(NamedTuple):
+    """`number` from 1; `text` without the newline."""
+
+    number: int
+    text: bytes
+
+
+class Pipe:
+    """Both descriptors, while entered."""
+
+    def __init__(self, source: int, sink: int) -> None:
+        self.source, self.sink = source, sink
+        self.interrupts = Interrupts()
+        self._ready: deque[bytes] = deque()
+        self._rest = bytearray()
+        self._dropping = self._exhausted = self._closed = False
+        self._number = 0
+
+    def __enter__(self) -> "Pipe":
+        self.interrupts.__enter__()
+        # A signal between a look at `asked` and a wait makes this readable, so that it is not slept over.
+        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        self._reads, self._writes = select.poll(), select.poll()
+        self._reads.register(self.sink, 0)  # tells of its end, which every wait does
+        self._reads.register(self.source, select.POLLIN)
+        self._writes.register(self.sink, select.POLLOUT)
+        for one in (self._reads, self._writes):
+            one.register(self._wake, select.POLLIN)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(self._before)
+        os.close(self._wake)
+        os.close(self._waker)
+        self.interrupts.__exit__(kind, error, trace)
+
+    @property
+    def over(self) -> bool:
+        """Whether no line comes any more."""
+        return self._closed or self.interrupts.asked is not None or (self._exhausted and not self._ready)
+
+    def line(self, seconds: float | None = None) -> Line | None:
+        """The next line; None where it has not come whole yet, after `seconds` at most, or is `over`."""
+        if not self._ready and not self.over:
+            self._read(seconds)
+        if not self._ready or self.over:
+            return None
+        self._number += 1
+        return Line(self._number, self._ready.popleft())
+
+    def write(self, data: bytes) -> bool:
+        """Whether the reader took all of it: False where it is gone or, after a signal, does not take it."""
+        left = memoryview(data)
+        while left:
+            if not self._writable():
+                return False
+            try:
+                # A pipe that has room takes so much at once, so this does not wait.
+                left = left[os.write(self.sink, left[: select.PIPE_BUF]) :]
+            except BlockingIOError:
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                self._closed = True
+                return False
+        return True
+
+    def _read(self, seconds: float | None) -> None:
+        """Waits and takes what has come."""
+        found = self._polled(self._reads, seconds)
+        if found.get(self.sink, 0) & CLOSED:
+            self._closed = True
+        if self.source in found and not self.over:
+            self._take(os.read(self.source, CHUNK))
+
+    def _writable(self) -> bool:
+        while True:
+            asked = self.interrupts.asked is not None
+            found = self._polled(self._writes, GRACE_MS / 1000 if asked else None)
+            if asked or self.sink in found:
+                return self.sink in found
+
+    def _polled(self, watched: select.poll, seconds: float | None) -> dict[int, int]:
+        found = dict(watched.poll(None if seconds is None else max(0, int(seconds * 1000))))
+        if self._wake in found:
+            os.read(self._wake, CHUNK)
+        return found
+
+    def _take(self, chunk: bytes) -> None:
+        """Cuts what was read into lines; nothing read is the end of input."""
+        *whole, rest = chunk.split(b"\n")
+        for part in whole:
+            self._grow(part)
+            self._end()
+        self._grow(rest)
+        if len(self._rest) > MOST_LINE:
+            self._end()
+            self._dropping = True
+        if not chunk:
+            self._exhausted = True
+            if self._rest:
+                self._end()
+
+    def _grow(self, part: bytes) -> None:
+        if not self._dropping:
+            self._rest += part
+
+    def _end(self) -> None:
+        """The line that grew is whole, or was dropped from some place on."""
+        if not self._dropping:
+            self._ready.append(bytes(self._rest))
+        self._rest.clear()
+        self._dropping = False

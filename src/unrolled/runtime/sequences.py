@@ -1,0 +1,155 @@
+"""What a line is to a model: the sequences that lines belong to, and the answer to each line.
+
+rows of a table   one step                                       forecast, classify, regress, tag of numbers
+words             one step; an empty line ends the sentence      tag of words
+texts             the line's symbols, after the line end before it, if the line is not the first; an empty
+                  line ends the text                             classify, regress of texts
+text without end  the same, and empty lines are lines            language
+
+law   the answer to the first line of a sequence is what `predict` says of it alone, to the bit
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.wording import shown
+from unrolled.runtime.language import Runtime as LanguageModel
+from unrolled.runtime.model import Model
+from unrolled.runtime.records import TEXT, Record, cells_of, plain
+from unrolled.runtime.state import Array, State
+
+LINE_END = "\n"
+ENDED = {"end": True}  # the answer to an empty line that ends a sequence
+
+
+class Row(NamedTuple):
+    """One sequence between two lines; `carried`: a number that the kind keeps beside the state."""
+
+    state: State
+    carried: int
+
+
+class Kind(ABC):
+    """How a model is given lines."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def begin(self) -> Row:
+        """Before the first line."""
+        return Row(self.model.start(1), 0)
+
+    def sound(self, carried: Any) -> bool:
+        """Whether a snapshot may hold this."""
+        return type(carried) is int and carried == 0
+
+    @abstractmethod
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        """The answer and the row after it, None where the sequence has ended. DataError for a wrong line."""
+
+
+class Rows(Kind):
+    """Rows of a table."""
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        step = self.model.step_of(cells_of(record, self.model.columns()))
+        told, state = _last(self.model, [step], row.state)
+        return told, Row(state, 0)
+
+
+class Words(Kind):
+    """A word in each line."""
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        word = text_of(record).strip()
+        if not word:
+            return ENDED, None
+        told, state = _last(self.model, [word], row.state)
+        return told, Row(state, 0)
+
+
+class Texts(Kind):
+    """Texts of one line or several. Carried: 1 after the first line."""
+
+    def sound(self, carried: Any) -> bool:
+        return type(carried) is int and carried in (0, 1)
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        text = text_of(record)
+        if not text:
+            return ENDED, None
+        told, state = _last(self.model, LINE_END + text if row.carried else text, row.state)
+        return told, Row(state, 1)
+
+
+class Endless(Kind):
+    """A text, line by line: the nats of each line's symbols. Carried: the last symbol, which the state lacks,
+    or -1 before the first line. `likeliest`: so many symbols that may follow the line are told."""
+
+    def __init__(self, model: LanguageModel, likeliest: int) -> None:
+        super().__init__(model)
+        self.text_model, self.likeliest = model, likeliest
+        self.line_end = model.tokenizer.encode(LINE_END)
+
+    def begin(self) -> Row:
+        return Row(self.text_model.start(1), -1)
+
+    def sound(self, carried: Any) -> bool:
+        return type(carried) is int and -1 <= carried < self.text_model.tokenizer.size
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        tokens = self.text_model.tokenizer.encode(text_of(record))
+        state, last = row
+        if last < 0:
+            last = self.text_model.begin
+        elif len(self.line_end):
+            _, state = self.text_model.nats(last, self.line_end, state)
+            last = int(self.line_end[-1])
+        nats, state = self.text_model.nats(last, tokens, state)
+        last = int(tokens[-1]) if len(tokens) else last
+        told: Record = {"tokens": len(tokens), "nats": math.fsum(nats)}
+        if self.likeliest:
+            told["next"] = self._likeliest(last, state)
+        return told, Row(state, last)
+
+    def _likeliest(self, last: int, state: Mapping[str, Array]) -> list[Record]:
+        answers, _ = self.text_model.advance(np.array([[last]]), state)
+        log_p = answers["log_p"][0, 0]
+        order = np.argsort(-log_p, kind="stable")[: self.likeliest]
+        return [{"symbol": self.text_model.tokenizer.decode([n]), "log_p": plain(log_p[n])} for n in order]
+
+
+def kind_of(model: Model, likeliest: int = 0) -> Kind:
+    """How this model is given lines. ConfigError where `likeliest` is asked of one that tells no symbols."""
+    if isinstance(model, LanguageModel):
+        return Endless(model, likeliest)
+    if likeliest:
+        raise ConfigError(
+            f"--next is for models of task 'language'; this one is of '{model.task}'; leave it out"
+        )
+    if model.columns():
+        return Rows(model)
+    return Words(model) if model.task == "tag" else Texts(model)
+
+
+def text_of(record: Record) -> str:
+    """The text of a line. DataError where a JSON line holds none."""
+    text = record.get(TEXT)
+    if not isinstance(text, str):
+        raise DataError(f'wanted {{"{TEXT}": "…"}}, got {shown(record)}')
+    return text
+
+
+def _last(model: Model, chunk: Any, state: State) -> tuple[Record, State]:
+    """The answer after the last step of a chunk; an empty one where the chunk holds no step."""
+    steps = model.encode(chunk)
+    answers, after = model.advance(steps[:, None], state)
+    if not len(steps):
+        return {}, after
+    told: Record = plain(model.told({name: array[-1, 0] for name, array in answers.items()}))
+    return told, after
