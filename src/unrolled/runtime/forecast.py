@@ -24,7 +24,7 @@ from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.kernels import plain
 from unrolled.runtime.distributions import DISTRIBUTIONS, Distribution
-from unrolled.runtime.model import Answers, Model
+from unrolled.runtime.model import Answers, Column, Model
 from unrolled.runtime.saved import CODEC
 from unrolled.runtime.series import Reader
 from unrolled.runtime.state import Array, State
@@ -113,6 +113,13 @@ class Runtime(Model):
 
     def outputs(self, steps: Array) -> Array:
         return self._read(steps[:, None], self.start(1))[0][:, 0]
+
+    def columns(self) -> Mapping[str, Column]:
+        times = {name: Column(numbers=False, optional=True) for name in self.reader.times[:1]}
+        return times | {name: Column() for name in self.reader.columns}
+
+    def told(self, answer: Answers) -> dict[str, Any]:
+        return {name: array for name, array in answer.items() if name != self.compared}
 
     @property
     def _feeds_back(self) -> bool:
