@@ -12,6 +12,8 @@ from unrolled import Classifier, Regressor, runtime
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.sequences import Sequences
+from unrolled.runtime.records import TEXT
+from unrolled.runtime.sequences import kind_of
 from unrolled.tasks import classify, pictures, regress
 
 SMALL = {"hidden": 6, "epochs": 1, "batch_size": 16, "learning_rate": 0.02}
@@ -236,6 +238,27 @@ def test_texts_come_in_pieces_and_symbols_one_by_one():
         stream.step("Anna sees")
     with pytest.raises(DataError, match="wanted a symbol or its number below"):
         stream.step(10**6)
+
+
+def cells(made, x):
+    """A line of a table: cells of text, empty where a value is missing."""
+    shown = ("" if np.isnan(value) else repr(value) for value in x.tolist())
+    return dict(zip(made.codec.inputs.features, shown, strict=True))
+
+
+@pytest.mark.parametrize("task", ESTIMATORS)
+@pytest.mark.parametrize("kind", ["numbers", "text"])
+def test_lines_are_answered_as_predict_answers(task, kind):
+    made, inputs = trained(task, kind)
+    model = made.runtime()
+    lines = kind_of(model)
+    row, sequence = lines.begin(), max(inputs[:9], key=len)
+    records = [{TEXT: sequence}] if kind == "text" else [cells(made, x) for x in sequence]
+    for record in records:
+        told, row = lines.answer(row, record)
+    frame = made.predict(([sequence], None))
+    assert told == frame.drop("name").row(0, named=True)
+    assert list(model.columns()) == ([] if kind == "text" else ["x0", "x1", "x2"])
 
 
 def test_what_cannot_be_read_is_refused():

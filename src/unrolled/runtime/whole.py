@@ -16,7 +16,7 @@ from unrolled.batching.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.kernels import plain
 from unrolled.runtime.fronts import Front, NumberFront
-from unrolled.runtime.model import Answers, Model
+from unrolled.runtime.model import Answers, Column, Model
 from unrolled.runtime.state import Array, State
 from unrolled.runtime.symbols import SymbolFront
 
@@ -73,7 +73,8 @@ class Runtime(Model):
         super().__init__(about, arrays)
         network, codec = about["network"], about["codec"]
         own = {name[len(CODEC) :]: array for name, array in arrays.items() if name.startswith(CODEC)}
-        self.front = _front(restore_inputs(codec["inputs"], own), network, arrays)
+        self.inputs = restore_inputs(codec["inputs"], own)
+        self.front = _front(self.inputs, network, arrays)
         self.pooling = Pooling(network, arrays, self.layers.output_size)
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
         sizes = (self.front.width, self.layers.output_size, self._restore(codec, own))
@@ -115,6 +116,9 @@ class Runtime(Model):
         o: Array = self.advance(steps[:, None], self.start(1))[0]["output"][-1, 0]
         return o
 
+    def columns(self) -> Mapping[str, Column]:
+        return {name: Column() for name in self.inputs.features}
+
     def _encoded(self, sequence: Any, k: int) -> Array:
         try:
             steps = self.encode(sequence)
@@ -142,6 +146,11 @@ class Classify(Runtime):
         p = plain.softmax(o.astype(np.float64))
         return {"label": self._names[p.argmax(-1)], "probabilities": p}
 
+    def told(self, answer: Answers) -> dict[str, Any]:
+        """As the columns of `predict` of the task."""
+        each = zip(self.classes, answer["probabilities"], strict=True)
+        return {"label": answer["label"]} | {f"p({name})": p for name, p in each}
+
 
 class Regress(Runtime):
     """Answers: "value"."""
@@ -154,6 +163,9 @@ class Regress(Runtime):
 
     def _answers(self, o: Array) -> Answers:
         return {"value": self.target.inverse(o.astype(np.float64))[..., 0]}
+
+    def told(self, answer: Answers) -> dict[str, Any]:
+        return {"value": answer["value"]}
 
 
 KINDS: dict[str, type[Runtime]] = {"classify": Classify, "regress": Regress}
