@@ -68,7 +68,7 @@ def test_whole_numbers_have_no_calendar():
 
 
 def test_splits_scalers_and_calendars_need_numpy_alone():
-    modules = "unrolled.batching.calendar, unrolled.batching.scaling, unrolled.batching.splits"
+    modules = ", ".join(f"unrolled.batching.{name}" for name in ("calendar", "scaling", "series", "splits"))
     program = (
         f"import sys, {modules}\nprint([m for m in ('torch', 'polars', 'pydantic') if m in sys.modules])"
     )

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from unrolled.kernels import plain
+from unrolled.kernels import _cpu, plain
 from unrolled.runtime import distributions
-from unrolled.runtime.distributions import DISTRIBUTIONS, FLOOR
+from unrolled.runtime.distributions import DISTRIBUTIONS, FLOOR, Gaussian, StudentT
 from unrolled.tasks import student
 
 LEVELS = (0.001, 0.05, 0.25, 0.5, 0.81, 0.95, 0.999)
@@ -90,6 +90,19 @@ def test_every_number_has_the_bits_that_it_has_alone(name):
             assert np.array_equal(
                 one.quantiles(raw[i : i + 1, j], levels[k : k + 1])[0], whole[i, j, k : k + 1]
             )
+
+
+def test_every_instruction_set_gives_the_same_bits():
+    _, raw = drawn("studentt", 31, 3)
+    used, found = _cpu.isa(), []
+    for isa in _cpu.isas():
+        _cpu.use_isa(isa)
+        try:
+            found += [[one(LEVELS).quantiles(raw, np.array(LEVELS)) for one in (StudentT, Gaussian)]]
+        finally:
+            _cpu.use_isa(used)
+    for one in found[1:]:
+        assert all(np.array_equal(*pair) for pair in zip(one, found[0], strict=True))
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)

@@ -293,7 +293,8 @@ def direct():
         ({"y": None}, "column 'y': wanted a number, got None"),
         ({"y": float("nan")}, "column 'y': wanted a number, got nan; a series has no gaps"),
         ({"y": "much"}, "column 'y': wanted a number, got 'much'"),
-        ({"y": 1e300}, "step 1: a value is too far from those of the training part"),
+        ({"y": 1e300}, "column 'y': a value is too far from those of the training part"),
+        ({"g": [1.0, 2.0, -1e300]}, "column 'g': a value is too far"),
         ({"f": [1.0, 2.0]}, "column 'f': wanted 3 values, those of the steps to forecast, got 2"),
         ({"g": [1.0, None, 2.0]}, "column 'g': wanted a number, got None"),
         ({"when": "yesterday"}, "wanted a time such as 2024-01-31 or 2024-01-31 12:30, got 'yesterday'"),
@@ -340,6 +341,24 @@ def test_steps_of_targets_alone_may_be_numbers():
         two.predict([pairs])
     with pytest.raises(DataError, match="no step yet"):
         two.ahead(two.start(1), 1)
+
+
+def test_one_step_ahead_may_be_one_value():
+    case = Case("two targets")
+    steps = case.steps()[:5]
+    wanted = case.made.stream().feed(steps)
+    assert same(case.made.stream().feed(one | {"f": one["f"][0]} for one in steps), wanted)
+    rows = case.made.stream(rows=0)
+    assert rows.step([]) == {}
+    rows.join(2)
+    assert same({name: array[:, 1] for name, array in rows.feed([steps, steps]).items()}, wanted)
+    with pytest.raises(DataError, match="the same number of steps for each row"):
+        rows.feed([steps, steps[:2]])
+    for known in (None, case.after(4)):
+        with pytest.raises(DataError, match="wanted f of 3 more steps for each of 2 rows"):
+            case.made.ahead(rows.state, 4, known)
+    with pytest.raises(DataError, match="column 'f': wanted 3 values"):
+        case.made.ahead(rows.state, 4, case.after(3) * 2)
 
 
 def test_times_in_all_their_forms_are_the_same_step():

@@ -50,24 +50,28 @@ def calendar_features(times: Times, step: Step) -> tuple[tuple[str, ...], NDArra
 
     Times that are whole numbers have none, nor has a cycle that each step completes (a daily series' hour).
     """
-    names, columns = [], []
-    for cycle, (phase, turns) in _PHASES.items():
-        if step.unit in turns and step.count % turns[step.unit]:
-            names += [f"{cycle}_sin", f"{cycle}_cos"]
-            columns += _waves(phase(times))
-    return tuple(names), np.stack(columns, 1) if columns else np.empty((len(times), 0))
+    cycles = [
+        (cycle, phase)
+        for cycle, (phase, turns) in _PHASES.items()
+        if step.unit in turns and step.count % turns[step.unit]
+    ]
+    names = tuple(f"{cycle}_{wave}" for cycle, _ in cycles for wave in ("sin", "cos"))
+    if not cycles:
+        return names, np.empty((len(times), 0))
+    waves = _waves(np.stack([phase(times) for _, phase in cycles], 1))
+    return names, np.stack(waves, 2).reshape(len(times), len(names))
 
 
-def _waves(p: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _waves(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """sin 2πp and cos 2πp for p in [0, 1): from the nearest quarter of a turn on, by their Taylor series."""
     quarter = np.rint(4 * p)
     x = 2 * np.pi * (p - quarter / 4)
     sine, cosine = x * _nested(x * x, _LAST_POWER - 1), _nested(x * x, _LAST_POWER)
     turn = quarter.astype(np.int64) % 4
-    return [
+    return (
         np.choose(turn, [sine, cosine, -sine, -cosine]),
         np.choose(turn, [cosine, -sine, -cosine, sine]),
-    ]
+    )
 
 
 def _nested(square: NDArray[np.float64], last: int) -> NDArray[np.float64]:

@@ -61,6 +61,14 @@ class Runtime(Model):
     def encode(self, chunk: Any) -> Array:
         return self.reader.encode(chunk)
 
+    def encode_each(self, chunks: Sequence[Any]) -> list[Array]:
+        """All rows' steps at once."""
+        if not chunks or any(isinstance(chunk, np.ndarray) for chunk in chunks):
+            return super().encode_each(chunks)
+        rows = [list(chunk) for chunk in chunks]
+        ends = np.cumsum([len(row) for row in rows])
+        return np.split(self.encode([step for row in rows for step in row]), ends[:-1])
+
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         raw, after = self._read(steps, state)
         return answers(self.codec, self.output, raw) | {"raw": raw}, after

@@ -88,9 +88,10 @@ class Reader:
         parts = codec.scaled("target", target), codec.scaled("past", past), known
         x = np.concatenate(parts, axis=1)
         if not np.isfinite(x).all():
-            step = int(np.argmin(np.isfinite(x).all(1)))
+            names = (*codec.targets, *codec.past, *codec.calendar, *codec.future * codec.steps)
+            name = names[int(np.argmin(np.isfinite(x).all(0)))]
             raise DataError(
-                f"step {step + 1}: a value is too far from those of the training part; correct it"
+                f"column {shown(name)}: a value is too far from those of the training part; correct it"
             )
         return codec.packed(times, x)
 
@@ -119,10 +120,10 @@ class Reader:
                     "calendar, so give each step's time"
                 )
             return NEVER
-        time = position(given, self.codec.step)
-        later, axis = self.codec.later(np.array([time])), self.codec.step
+        time, axis = position(given, self.codec.step), self.codec.step
         if axis.unit == "month":
-            months = axis.positions(np.array([time, later[0]]).astype("datetime64[us]"))
+            moments = np.array([time, *self.codec.later(np.array([time]))]).astype("datetime64[us]")
+            months = axis.positions(moments)
             if months[1] - months[0] != axis.count:
                 raise DataError(
                     f"wanted a time at one point of each month, got {self._spoken(time)}, which the next "
