@@ -53,6 +53,8 @@ class Runtime(Model):
             raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
         if not all(isinstance(tag, str) for tag in self.tags):
             raise TypeError("tags that are no texts")
+        if self.layers.start(0).keys() & (self.front.start(0) | self.decoder.start(0)).keys():
+            raise ValueError("a state of the layers has the name of another")
 
     def start(self, rows: int) -> State:
         return self.layers.start(rows) | self.front.start(rows) | self.decoder.start(rows)
