@@ -24,9 +24,10 @@ LAST = "inputs.last"
 
 
 class Front(ABC):
-    """`width` numbers a step."""
+    """`width` numbers a step. `columns`: what a line of `unrolled stream` holds, () for text."""
 
     width: int
+    columns: tuple[str, ...] = ()
 
     @abstractmethod
     def start(self, rows: int) -> State:
@@ -51,7 +52,7 @@ class NumberFront(Front):
             raise ValueError(f"{F} features, scaled by {scaler.mean.shape} and {scaler.scale.shape} numbers")
         if not all(isinstance(name, str) for name in inputs.features):
             raise TypeError("features whose names are no texts")
-        self.inputs, self.width = inputs, inputs.width
+        self.inputs, self.width, self.columns = inputs, inputs.width, inputs.features
 
     def start(self, rows: int) -> State:
         return {LAST: np.zeros((rows, len(self.inputs.features)))}

@@ -14,7 +14,7 @@ from unrolled.batching.words import Words
 from unrolled.kernels import plain
 from unrolled.runtime.decoding import Path, decoder, masks
 from unrolled.runtime.fronts import Front, NumberFront, WordFront
-from unrolled.runtime.model import Answers, Model
+from unrolled.runtime.model import Answers, Column, Model
 from unrolled.runtime.saved import CODEC
 from unrolled.runtime.state import Array, State
 
@@ -75,6 +75,12 @@ class Runtime(Model):
 
     def outputs(self, steps: Array) -> Array:
         return self._scores(steps[:, None], self.start(1))[0][:, 0]
+
+    def columns(self) -> Mapping[str, Column]:
+        return {name: Column() for name in self.front.columns}
+
+    def told(self, answer: Answers) -> dict[str, Any]:
+        return {name: answer[name] for name in ("tag", "probability")}
 
     def _scores(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         x, carried = self.front(steps, state)
