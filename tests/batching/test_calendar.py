@@ -52,13 +52,23 @@ def test_only_cycles_that_the_step_moves_along_are_given(step, cycles):
     assert (np.ptp(pairs, axis=0).max(-1) > 1e-3).all()  # an hour of a year moves 7e-4, thirty 0.02
 
 
+def test_a_time_has_the_same_bits_in_any_company():
+    times = np.datetime64("2023-12-28T17:31:07", "us") + np.arange(1003) * np.timedelta64(
+        12_345_678_901, "us"
+    )
+    step = Step(HOUR, "microsecond")
+    _, whole = calendar_features(times, step)
+    for at in (slice(0, 1), slice(3, 8), slice(900, 1003), slice(5, None, 7)):
+        assert np.array_equal(calendar_features(times[at], step)[1], whole[at])
+
+
 def test_whole_numbers_have_no_calendar():
     names, features = calendar_features(np.arange(1700, 1705), Step(1, "number"))
     assert names == () and features.shape == (5, 0)
 
 
 def test_splits_scalers_and_calendars_need_numpy_alone():
-    modules = "unrolled.batching.calendar, unrolled.batching.scaling, unrolled.batching.splits"
+    modules = ", ".join(f"unrolled.batching.{name}" for name in ("calendar", "scaling", "series", "splits"))
     program = (
         f"import sys, {modules}\nprint([m for m in ('torch', 'polars', 'pydantic') if m in sys.modules])"
     )

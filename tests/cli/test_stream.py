@@ -235,7 +235,7 @@ def test_a_model_that_reads_backward_is_refused_with_the_reason(folder):
 
 def test_the_help_names_every_option(folder):
     for shown in (unrolled("stream", "--help").out, unrolled("stream", "-h").out):
-        for option in ("from", "to", "json", "id", "end", "next", "snapshot", "every", "skip-wrong"):
+        for option in ("from", "to", "json", "id", "end", "next", "ahead", "snapshot", "every", "skip-wrong"):
             assert f"--{option} " in shown.replace("\n", " ")
         assert "examples:" in shown
     assert "stream" in unrolled("--help").out

@@ -297,6 +297,7 @@ def test_a_snapshot_that_cannot_be_written_is_told_before_the_first_line(tmp_pat
         ("table", {"given": "text"}, "reads columns 'a', 'b', 'when'"),
         ("words", {"id": "u"}, "lines of text have no columns"),
         ("table", {"likeliest": 3}, "--next is for models of task 'language'"),
+        ("words", {"ahead": 3}, "--ahead is for models of task 'forecast'"),
     ],
 )
 def test_options_that_do_not_fit_the_model(kind, options, complaint):

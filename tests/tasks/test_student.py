@@ -39,19 +39,6 @@ def test_log_density_is_torchs():
     torch.testing.assert_close(student.log_density(T, df), wanted, rtol=1e-12, atol=1e-12)
 
 
-def test_quantile_is_the_inverse_of_the_cdf():
-    p = torch.tensor([0.001, 0.05, 0.25, 0.5, 0.81, 0.95, 0.999], dtype=torch.float64)[:, None]
-    df = torch.tensor([2.001, 3.0, 9.3, 300.0], dtype=torch.float64)
-    t = student.quantile(p, df)
-    assert t.shape == (7, 4)
-    torch.testing.assert_close(student.cdf(t, df), p.expand(7, 4), rtol=0, atol=1e-12)
-
-
-def test_quantile_of_a_table():
-    # The two-sided 95 % point of ν = 3 as printed in tables, to their five digits.
-    assert student.quantile(torch.tensor(0.975), torch.tensor(3.0)).item() == pytest.approx(3.18245, abs=5e-6)
-
-
 @pytest.mark.parametrize("df", [2.2, 3.0, 30.0])
 @pytest.mark.parametrize("t", [-2.5, 0.0, 0.8])
 def test_crps_is_its_integral(df, t):

@@ -91,6 +91,17 @@ class Step:
         last = self.positions(times[-1:])
         return self.times(last + self.count * np.arange(1, n + 1), times[-1:])
 
+    def following(self, times: Times) -> Times:
+        """Of each time the one a step later, months at the same point of theirs."""
+        if self.unit == "number":
+            return times + self.count
+        if self.unit == "microsecond":
+            return times + np.timedelta64(self.count, "us")
+        shifted = self._month_times(times)
+        months = shifted.astype("datetime64[M]")
+        begin = (months + self.count).astype("datetime64[us]")
+        return np.asarray(begin + (shifted - months) - self._shift)
+
     def fits(self, times: Times) -> bool:
         """Whether all of `times` stand at one point of their months; always so for the other units."""
         if self.unit != "month":

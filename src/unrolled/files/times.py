@@ -11,18 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.instants import BOUNDS as _BOUNDS
+from unrolled.files.instants import ISO as _ISO
+from unrolled.files.instants import WANTED as _WANTED
+from unrolled.files.instants import WHOLE as _WHOLE
 from unrolled.files.steps import Times
 from unrolled.files.table import Table, is_missing
 from unrolled.files.wording import shown
 
-_DATE = r"(?<year>\d{4})[-/](?<month>\d{1,2})(?:[-/](?<day>\d{1,2}))?"
-_CLOCK = r"(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:\.(?<fraction>\d{1,9}))?)?"
-_ISO = rf"^{_DATE}(?:[T ]{_CLOCK})?\s?(?<offset>Z|[+-]\d{{2}}(?::?\d{{2}})?)?$"
-_WHOLE = r"^[+-]?\d{1,18}$"
-_WANTED = "a time such as 2024-01-31 or 2024-01-31 12:30"
-
-# The least and greatest value of each part; the day's end depends on the month.
-_BOUNDS = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 _FIRST, _LAST = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
 
 

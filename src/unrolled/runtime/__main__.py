@@ -12,7 +12,8 @@ from unrolled.runtime.records import FORMATS, OUTPUTS
 ABOUT = """Go on with a model line by line: lines in on standard input, an answer out on standard output for
 each, the state carried from one to the next. Needs numpy alone.
 
-  tables of numbers   CSV with a header, or JSON lines, by the names of the columns of the training
+  tables of numbers   CSV with a header, or JSON lines, by the names of the columns of the training;
+                      forecasts of the next steps, of more with --ahead
   words to tag        one word a line; an empty line ends the sentence
   text                what its lines are like: nats of each, the likeliest symbols with --next"""
 
@@ -43,6 +44,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         default=0,
         help="tell the K likeliest next symbols",
     )
+    add("--ahead", metavar="N", type=_count, default=0, help="tell the forecasts of the next N steps")
     add(
         "--snapshot",
         metavar="FILE",

@@ -24,9 +24,10 @@ LAST = "inputs.last"
 
 
 class Front(ABC):
-    """`width` numbers a step."""
+    """`width` numbers a step. `columns`: what a line of `unrolled stream` holds, () for text."""
 
     width: int
+    columns: tuple[str, ...] = ()
 
     @abstractmethod
     def start(self, rows: int) -> State:
@@ -49,7 +50,9 @@ class NumberFront(Front):
         F, scaler = len(inputs.features), inputs.scaler
         if not (scaler.mean.shape == scaler.scale.shape == inputs.flagged.shape == (F,)) or not F:
             raise ValueError(f"{F} features, scaled by {scaler.mean.shape} and {scaler.scale.shape} numbers")
-        self.inputs, self.width = inputs, inputs.width
+        if not all(isinstance(name, str) for name in inputs.features):
+            raise TypeError("features whose names are no texts")
+        self.inputs, self.width, self.columns = inputs, inputs.width, inputs.features
 
     def start(self, rows: int) -> State:
         return {LAST: np.zeros((rows, len(self.inputs.features)))}
@@ -115,8 +118,7 @@ class WordFront(Front):
         if self.spelling is None:
             return e, {}
         each, which = np.unique(steps.reshape(-1, 1 + MOST_CHARACTERS), axis=0, return_inverse=True)
-        s = self._spelt(each)[which.reshape(-1)].reshape(*steps.shape[:2], -1)
-        return np.concatenate([e, s], -1), {}
+        return np.concatenate([e, self._spelt(each)[which.reshape(steps.shape[:2])]], -1), {}
 
     def _spelt(self, words: Array) -> Array:
         """The states after each word's last character, of both directions (U, 2 S)."""

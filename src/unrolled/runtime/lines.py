@@ -36,13 +36,15 @@ class Every(NamedTuple):
 @dataclass(frozen=True)
 class Options:
     """`given`, `told`: the formats in (None: found) and out. `id`: the column that tells sequences apart;
-    `end`: the column that marks a sequence's last line; `every`: when `snapshot` is saved but at the end."""
+    `end`: the column that marks a sequence's last line; `likeliest`, `ahead`: as of `kind_of`; `every`: when
+    `snapshot` is saved but at the end."""
 
     given: str | None = None
     told: str = "json"
     id: str | None = None
     end: str | None = None
     likeliest: int = 0
+    ahead: int = 0
     snapshot: Path | None = None
     every: Every | None = None
     skip_wrong: bool = False
@@ -53,7 +55,7 @@ class Session:
 
     def __init__(self, model: Model, options: Options) -> None:
         self.model, self.options = model, options
-        self.kind = kind_of(model, options.likeliest)
+        self.kind = kind_of(model, options.likeliest, options.ahead)
         self.rows: dict[str | None, Row] = {} if options.id else {None: self.kind.begin()}
         self.lines = 0
 

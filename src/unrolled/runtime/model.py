@@ -54,6 +54,10 @@ class Model(ABC):
     def encode(self, chunk: Any) -> Array:
         """What users give of one row's next T steps -> (T, …). DataError for what cannot be read."""
 
+    def encode_each(self, chunks: Sequence[Any]) -> list[Array]:
+        """The same of many rows."""
+        return [self.encode(chunk) for chunk in chunks]
+
     @abstractmethod
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """steps (T, B, …) -> the answer after each of them, and the state after the last."""

@@ -63,7 +63,7 @@ def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
         made: Model = module.Runtime(about, arrays)
     except RunError as error:
         raise RunError(f"{place}: {error}") from error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RunError(
             f"{place}: the description does not fit ({error!r:.80}); restore it or train anew"
         ) from error

@@ -18,6 +18,7 @@ import numpy as np
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import shown
+from unrolled.runtime.forecast import Runtime as Forecaster
 from unrolled.runtime.language import Runtime as LanguageModel
 from unrolled.runtime.model import Model
 from unrolled.runtime.records import TEXT, Record, cells_of, plain
@@ -60,6 +61,19 @@ class Rows(Kind):
         step = self.model.step_of(cells_of(record, self.model.columns()))
         told, state = _last(self.model, [step], row.state)
         return told, Row(state, 0)
+
+
+class Series(Rows):
+    """Steps of a series, each answered by its forecasts of the next `ahead` steps."""
+
+    def __init__(self, model: Forecaster, ahead: int) -> None:
+        super().__init__(model)
+        self.forecaster, self.ahead = model, ahead
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        told, after = super().answer(row, record)
+        assert after is not None
+        return told | {"forecast": plain(self.forecaster.ahead(after.state, self.ahead)[0])}, after
 
 
 class Words(Kind):
@@ -124,14 +138,17 @@ class Endless(Kind):
         return [{"symbol": self.text_model.tokenizer.decode([n]), "log_p": plain(log_p[n])} for n in order]
 
 
-def kind_of(model: Model, likeliest: int = 0) -> Kind:
-    """How this model is given lines. ConfigError where `likeliest` is asked of one that tells no symbols."""
+def kind_of(model: Model, likeliest: int = 0, ahead: int = 0) -> Kind:
+    """How this model is given lines. ConfigError for `likeliest` or `ahead` of one of another task."""
+    for option, value, task in (("--next", likeliest, "language"), ("--ahead", ahead, "forecast")):
+        if value and model.task != task:
+            raise ConfigError(
+                f"{option} is for models of task '{task}'; this is one of '{model.task}'; leave it out"
+            )
     if isinstance(model, LanguageModel):
         return Endless(model, likeliest)
-    if likeliest:
-        raise ConfigError(
-            f"--next is for models of task 'language'; this one is of '{model.task}'; leave it out"
-        )
+    if isinstance(model, Forecaster) and ahead:
+        return Series(model, ahead)
     if model.columns():
         return Rows(model)
     return Words(model) if model.task == "tag" else Texts(model)

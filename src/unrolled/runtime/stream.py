@@ -108,7 +108,7 @@ class Stream:
         return cls(model, {name: arrays[name].copy() for name in wanted}, single, notes)
 
     def _fed(self, chunks: Sequence[Any]) -> "Answers":
-        encoded = [self.model.encode(chunk) for chunk in chunks]
+        encoded = self.model.encode_each(chunks)
         if len({len(one) for one in encoded}) > 1:
             raise DataError(
                 f"wanted the same number of steps for each row, got {[len(one) for one in encoded][:9]}"

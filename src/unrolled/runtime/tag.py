@@ -14,10 +14,9 @@ from unrolled.batching.words import Words
 from unrolled.kernels import plain
 from unrolled.runtime.decoding import Path, decoder, masks
 from unrolled.runtime.fronts import Front, NumberFront, WordFront
-from unrolled.runtime.model import Answers, Model
+from unrolled.runtime.model import Answers, Column, Model
+from unrolled.runtime.saved import CODEC
 from unrolled.runtime.state import Array, State
-
-CODEC = "codec."
 
 
 class Runtime(Model):
@@ -53,6 +52,8 @@ class Runtime(Model):
             raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
         if not all(isinstance(tag, str) for tag in self.tags):
             raise TypeError("tags that are no texts")
+        if self.layers.start(0).keys() & (self.front.start(0) | self.decoder.start(0)).keys():
+            raise ValueError("a state of the layers has the name of another")
 
     def start(self, rows: int) -> State:
         return self.layers.start(rows) | self.front.start(rows) | self.decoder.start(rows)
@@ -74,6 +75,12 @@ class Runtime(Model):
 
     def outputs(self, steps: Array) -> Array:
         return self._scores(steps[:, None], self.start(1))[0][:, 0]
+
+    def columns(self) -> Mapping[str, Column]:
+        return {name: Column() for name in self.front.columns}
+
+    def told(self, answer: Answers) -> dict[str, Any]:
+        return {name: answer[name] for name in ("tag", "probability")}
 
     def _scores(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         x, carried = self.front(steps, state)

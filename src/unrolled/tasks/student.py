@@ -5,10 +5,9 @@ With t = √ν tan θ its distribution function is an integral of a smooth funct
     F(t) = 1/2 + c ∫_0^θ cos(φ)^(ν-1) dφ,   c = Γ((ν+1)/2) / (√π Γ(ν/2)),   θ = atan(t / √ν)
 
 taken by Gauss–Legendre with NODES points up to θ, or to where the integrand falls below e^-NEGLIGIBLE if that
-comes first. The quantile is the root of F by Newton's method from the normal quantile: F is concave for t > 0
-and the normal quantile lies below the root, so the steps rise to it monotonically.
+comes first. Quantiles, which need no gradient and no torch: runtime/distributions.py.
 
-Shapes   t, ν and p of any shapes that broadcast; results have the broadcast shape
+Shapes   t and ν of any shapes that broadcast; results have the broadcast shape
 """
 
 import math
@@ -19,7 +18,6 @@ from torch import Tensor
 
 NODES = 40
 NEGLIGIBLE = 40
-NEWTON_STEPS = 60
 
 
 def log_density(t: Tensor, df: Tensor) -> Tensor:
@@ -37,19 +35,6 @@ def cdf(t: Tensor, df: Tensor) -> Tensor:
     inside = torch.cos(angle[..., None] * (points + 1) / 2) ** (df[..., None] - 1)
     norm = torch.exp(torch.lgamma((df + 1) / 2) - torch.lgamma(df / 2)) / math.sqrt(math.pi)
     return 0.5 + norm * angle / 2 * (inside @ weights)
-
-
-def quantile(p: Tensor, df: Tensor) -> Tensor:
-    """F⁻¹(p), 0 < p < 1."""
-    p, df = p.double(), df.double()
-    upper = torch.maximum(p, 1 - p)
-    root = torch.special.ndtri(upper) + torch.zeros_like(df)
-    for _ in range(NEWTON_STEPS):
-        step = (upper - cdf(root, df)) / torch.exp(log_density(root, df))
-        if not bool((step > 1e-13 * root).any()):
-            break
-        root = root + step.clamp(min=0)
-    return torch.where(p < 0.5, -root, root)
 
 
 def crps(t: Tensor, df: Tensor) -> Tensor:

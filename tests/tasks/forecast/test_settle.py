@@ -99,5 +99,5 @@ def test_a_season_longer_than_the_training_part():
 def test_shares_that_cannot_be():
     with pytest.raises(ConfigError, match="validation"):
         settled(noisy(100), validation=1.5)
-    with pytest.raises(DataError, match=r"validation \(60 steps\) and test \(40\)"):
+    with pytest.raises(DataError, match=r"validation \(60\) and test \(40\)"):
         settled(noisy(100), validation=60, test=40)

@@ -1,7 +1,6 @@
 """What follows a series, as a table: forecasts with their quantiles, or a continuation made value by
 value."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from unrolled.errors import ConfigError, DataError, TrainingError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import Series, SeriesFile
+from unrolled.runtime.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
-from unrolled.tasks.forecast.forecasting import Array, Predictor
+from unrolled.tasks.forecast.forecasting import Predictor
 from unrolled.tasks.forecast.network import run_on
 
 
@@ -31,7 +31,7 @@ def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: i
     codec = predictor.codec
     coded = continued(codec, series, predictor.window, horizon)
     found = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
-    _check_finite(found.point[0], f"forecast of series '{series.name}'")
+    check_finite(found.point[0], f"forecast of series '{series.name}'")
     K, times = len(codec.targets), file.step.extend(series.times[: len(coded)], horizon)
     columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if len(file.series) > 1 else {}
     columns |= {
@@ -63,7 +63,7 @@ def generate(
         raw, state = predictor.network(start.rows()[None, end - window : end])
         z = run_on(predictor.network, raw[:, -1, 0], state, start.k[None, end:], steps, choose)
     values, targets = predictor.codec.values(z[0]), np.array(predictor.codec.targets)
-    _check_finite(values, "continuation")
+    check_finite(values, "continuation")
     step = np.tile(np.arange(1, steps + 1), len(targets))
     return pl.DataFrame({"step": step, "target": np.repeat(targets, steps), "value": values.T.reshape(-1)})
 
@@ -93,20 +93,6 @@ def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
     return codec.encode(series, ahead)
 
 
-def check_reach(name: str, wanted: int, most: int | None, past: Sequence[str]) -> None:
-    """ConfigError where more steps are wanted than the model can know enough for."""
-    if wanted < 1:
-        raise ConfigError(f"{name}: wanted 1 or more, got {wanted}")
-    if most is None or wanted <= most:
-        return
-    reason = "a model of strategy 'direct' gives the steps that it was trained for"
-    if past:
-        reason = f"the past columns ({', '.join(past)}) of the steps on the way are not known"
-    raise ConfigError(
-        f"{name} {wanted}: {reason}; ask for {most} or fewer, or train a model that reaches farther"
-    )
-
-
 def check_sampling(possible: bool, sample: bool, temperature: float) -> None:
     """ConfigError where there is nothing to sample from, or a temperature without sampling."""
     if sample and not possible:
@@ -115,13 +101,3 @@ def check_sampling(possible: bool, sample: bool, temperature: float) -> None:
         raise ConfigError("temperature belongs to sampling; sample, or leave the temperature out")
     if not 0 < temperature < np.inf:
         raise ConfigError(f"temperature: wanted more than 0, got {temperature}")
-
-
-def _check_finite(values: Array, what: str) -> None:
-    """values (H, K)."""
-    if not np.isfinite(values).all():
-        step = 1 + int(np.argmin(np.isfinite(values).all(1)))
-        raise TrainingError(
-            f"the {what} is not finite from step {step} on: fed back, it grows without bound; ask for fewer "
-            "steps, or train anew, longer or with a lower learning_rate"
-        )

@@ -1,19 +1,9 @@
-"""Series as the network reads them. Step t of a series with T targets and F further rows becomes the row
-
-    x_t = [z_t, p_t, k_t],   k_t = [g_{t+1}, f_{t+1}, …, f_{t+S}]
-
-z_t are the scaled targets (K), p_t the scaled past covariates (P), both known at t; k_t is what is known of
-the time to forecast: its calendar g (C) and the scaled known-future covariates f (Q) of all S steps that row
-t forecasts. The calendar of the later steps follows from g, so it is not repeated.
-
-Everything is fitted on the training parts alone.
-"""
+"""Series of files as the network reads them: rows as batching/series.py makes them, in tensors."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,9 +14,10 @@ from torch.nn.functional import pad
 
 from unrolled.batching.calendar import calendar_features
 from unrolled.batching.scaling import Scaler
+from unrolled.batching.series import KINDS, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.series import Series, SeriesFile, read_series
-from unrolled.files.steps import Step, Times
+from unrolled.files.steps import Times
 from unrolled.tasks.forecast.config import DataConfig
 
 # Cycles of the calendar. One that was seen once is learnt by heart, so the training part must span it twice.
@@ -35,7 +26,6 @@ CYCLES = {
     "day_of_week": np.timedelta64(7, "D"),
     "day_of_year": np.timedelta64(365, "D"),
 }
-KINDS = ("target", "past", "future")
 
 Array = NDArray[np.float64]
 Source = str | Path | pl.DataFrame | Sequence[str | Path]
@@ -63,17 +53,8 @@ class Coded:
         return torch.cat([self.z, self.p, k], dim=1)
 
 
-@dataclass(frozen=True)
-class Codec:
-    """How series become rows and forecasts become values. `calendar` are the names of the features in g."""
-
-    targets: tuple[str, ...]
-    past: tuple[str, ...]
-    future: tuple[str, ...]
-    step: Step
-    calendar: tuple[str, ...]
-    scalers: Mapping[str, Scaler]
-    steps: int
+class Codec(SeriesCodec):
+    """The same with series of files and with tensors."""
 
     @classmethod
     def fit(cls, file: SeriesFile, ends: Sequence[int], calendar: Sequence[str], steps: int) -> "Codec":
@@ -86,27 +67,22 @@ class Codec:
         scalers = {kind: Scaler.fit(parts[kind], names[kind]) for kind in KINDS if names[kind]}
         return cls(file.targets, file.past, file.future, file.step, tuple(calendar), scalers, steps)
 
-    @property
-    def width(self) -> int:
-        """K + P + C + S·Q, the length of a row."""
-        return len(self.targets) + len(self.past) + len(self.calendar) + self.steps * len(self.future)
-
     def encode(self, series: Series, ahead: int) -> Coded:
         """`ahead`: steps past the last target for which rows are needed; the calendar is extended by so many
         where no covariates bound it."""
-        times, future = series.times, self._scaled("future", series.future)
+        times, future = series.times, series.future
         if not self.future:
             known = times[: len(series.target)]
             times = np.concatenate([known, self.step.extend(known, ahead)])
             future = np.zeros((len(times), 0))
         rows = max(0, len(times) - self.steps)
-        names, features = calendar_features(times, self.step)
-        g = features[1 : 1 + rows, [names.index(name) for name in self.calendar]]
-        f = [future[1 + s : 1 + s + rows] for s in range(self.steps)]
-        target, past = self._scaled("target", series.target), self._scaled("past", series.past)
-        return Coded(
-            series.name, times, series.target, _float(target), _float(past), _float(np.hstack([g, *f]))
+        f = np.stack([future[1 + s : 1 + s + rows] for s in range(self.steps)], axis=1)
+        numbers = (
+            self.scaled("target", series.target),
+            self.scaled("past", series.past),
+            self.known(times[1 : 1 + rows], f),
         )
+        return Coded(series.name, times, series.target, *map(torch.from_numpy, numbers))
 
     def blank(self, last: int, ahead: int) -> Coded:
         """A series of one step, at the time `last`, whose values are the means of training, and are so for
@@ -117,40 +93,6 @@ class Codec:
         future = np.tile(means["future"], (len(times), 1))
         series = Series("blank", times, means["target"][None], means["past"][None], future)
         return self.encode(series, ahead)
-
-    def values(self, z: Tensor) -> Array:
-        """z (..., K) -> values in the units of the file."""
-        return self.scalers["target"].inverse(z.double().numpy())
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the fit found, for a run folder."""
-        kinds = self.scalers.items()
-        return {
-            f"{kind}.{name}": array for kind, scaler in kinds for name, array in scaler.to_arrays().items()
-        }
-
-    def about(self) -> dict[str, Any]:
-        """What `arrays` does not hold, in plain values."""
-        names = {"targets": self.targets, "past": self.past, "future": self.future, "calendar": self.calendar}
-        return {
-            **{key: list(value) for key, value in names.items()},
-            "step": asdict(self.step),
-            "steps": self.steps,
-        }
-
-    @classmethod
-    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "Codec":
-        """The reverse of `about` and `arrays`."""
-        grouped: dict[str, dict[str, NDArray[Any]]] = {}
-        for name, array in arrays.items():
-            kind, _, own = name.partition(".")
-            grouped.setdefault(kind, {})[own] = array
-        scalers = {kind: Scaler.from_arrays(own) for kind, own in grouped.items()}
-        names = {key: tuple(about[key]) for key in ("targets", "past", "future", "calendar")}
-        return cls(**names, step=Step(**about["step"]), scalers=scalers, steps=about["steps"])
-
-    def _scaled(self, kind: str, values: Array) -> Array:
-        return self.scalers[kind].transform(values) if kind in self.scalers else values
 
 
 def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
@@ -206,7 +148,3 @@ def _joined(paths: Sequence[Path], files: Sequence[SeriesFile]) -> SeriesFile:
     ]
     notes = [f"{path.name}: {note}" for path, file in zip(paths, files, strict=True) for note in file.notes]
     return replace(first, series=tuple(series), notes=tuple(notes))
-
-
-def _float(values: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -1,17 +1,20 @@
 """The forecaster as an estimator: what `forecast` adds to tasks/estimator.py, and generate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.windows import Batch
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
+from unrolled.runtime.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared, Sources
 from unrolled.tasks.forecast import answers, pictures
 from unrolled.tasks.forecast.backtest import backtest, find_origins
@@ -79,7 +82,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         plan, past = self.config.plan(), self.config.data.past
         horizon = plan.horizon if horizon is None else horizon
         fed_back = self.config.forecast.strategy == "recursive" and not past
-        answers.check_reach("horizon", horizon, None if fed_back else plan.steps, past)
+        check_reach("horizon", horizon, None if fed_back else plan.steps, past)
         file = self._training_file() if data is None else self._new_file(data)
         return answers.forecasts(predictor, file, horizon)
 
@@ -99,7 +102,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         temperature.
         """
         predictor, past = self._predictor(self.network), self.config.data.past
-        answers.check_reach("steps", steps, 1 if past else None, past)
+        check_reach("steps", steps, 1 if past else None, past)
         answers.check_sampling(self.network.output.is_distribution, sample, temperature)
         if prime is None:
             start = predictor.codec.blank(self.codec.last_time, steps + predictor.codec.steps)
@@ -137,6 +140,42 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _draw(self, folder: Path) -> None:
         pictures.draw_evaluation(folder, self.evaluation, self._training_file())
+
+    def _parts(self) -> dict[str, Any]:
+        network, time = self.network, self.config.data.time
+        return {
+            "head": "head.weight",
+            "bias": "head.bias",
+            "output": self.config.forecast.output,
+            "levels": list(network.output.levels),
+            "residual": network.residual,
+            "relative": network.relative.bool().tolist(),
+            "window": self.config.plan().window,
+            "time": None if time == ROWS else time,
+        }
+
+    def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
+        """Each series, or its test part, in pieces as long as the window: what `predict` reads at once."""
+        codec, window = self.codec.series, self.config.plan().window
+        file = self._training_file() if data is None else self._new_file(data)
+        tested = data is None and self.config.data.test
+        first = [end for _, end in ends_of(self.config.data, file)] if tested else [0] * len(file.series)
+        pieces = []
+        for series, begin in zip(file.series, first, strict=True):
+            coded = codec.encode(series, codec.steps)
+            known = min(len(coded), len(coded.k))
+            steps = codec.packed(coded.times[:known], coded.rows().numpy()[:known])
+            pieces += [steps[at : at + window] for at in range(begin, known, window)]
+        return pieces
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        lengths = torch.tensor([len(row) for row in rows])
+        x = torch.full((len(rows), int(lengths.max()), self.codec.series.width), fill)
+        for padded, row in zip(x, rows, strict=True):
+            padded[: len(row)] = torch.from_numpy(row["x"].copy())
+        with torch.no_grad():
+            raw = self.network(x, lengths=lengths)[0].numpy()
+        return [one[: len(row)] for one, row in zip(raw, rows, strict=True)]
 
     def _training_file(self) -> SeriesFile:
         data = self.config.data

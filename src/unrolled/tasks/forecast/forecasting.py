@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.runtime.forecast import answers
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.network import Network, NetworkState, repeated, run_on
@@ -75,13 +76,9 @@ class Predictor:
         output = self.network.output
         for part in _parts(len(origins), ROWS_TOGETHER):
             raw = self.context(series, origins[part])[0][:, :horizon]
-            point = self.codec.values(output.point(raw))
-            if not output.is_distribution:
-                yield Forecast(point)
-                continue
-            levels = output.quantiles(raw, output.levels)
-            quantiles = np.moveaxis(self.codec.values(levels.movedim(-1, 0)), 0, -1)
-            yield Forecast(point, quantiles, None if y is None else self._crps(raw, y[part]))
+            found = answers(self.codec, output.answers, raw.numpy())
+            crps = self._crps(raw, y[part]) if output.is_distribution and y is not None else None
+            yield Forecast(found["forecast"], found.get("quantiles"), crps)
 
     def _crps(self, raw: Tensor, y: Array) -> Array:
         scaler = self.codec.scalers["target"]

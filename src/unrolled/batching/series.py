@@ -1,0 +1,132 @@
+"""Series as the network reads them. Step t of a series becomes the row
+
+    x_t = [z_t, p_t, k_t],   k_t = [g_{t+1}, f_{t+1}, …, f_{t+S}]
+
+z_t are the scaled targets (K), p_t the scaled past covariates (P), both known at t; k_t is what is known of
+the time to forecast: its calendar g (C) and the scaled known-future covariates f (Q) of all S steps that row
+t forecasts. The calendar of the later steps follows from g, so it is not repeated.
+
+Everything is fitted on the training parts alone. This module needs numpy alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.batching.calendar import calendar_features
+from unrolled.batching.scaling import Scaler
+from unrolled.files.steps import Step, Times
+
+KINDS = ("target", "past", "future")
+# A time that was not given. As an instant it is numpy's own for none.
+NEVER = np.iinfo(np.int64).min
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SeriesCodec:
+    """How series become rows and forecasts become values. `calendar` are the names of the features in g;
+    `steps` is S."""
+
+    targets: tuple[str, ...]
+    past: tuple[str, ...]
+    future: tuple[str, ...]
+    step: Step
+    calendar: tuple[str, ...]
+    scalers: Mapping[str, Scaler]
+    steps: int
+
+    @property
+    def width(self) -> int:
+        """K + P + C + S·Q, the length of a row."""
+        return len(self.targets) + len(self.past) + len(self.calendar) + self.steps * len(self.future)
+
+    def scaled(self, kind: str, values: Array) -> Rows:
+        """values (..., N) of that kind -> standard scores; infinite where float32 cannot hold them."""
+        with np.errstate(over="ignore"):
+            scores = self.scalers[kind].transform(values) if kind in self.scalers else values
+            return np.asarray(scores, np.float32)
+
+    def known(self, times: Times, future: Array) -> Rows:
+        """times (T,) of the steps t+1, future (T, S, Q) as in the file -> k (T, U)."""
+        if not self.calendar:
+            return self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
+        names, features = calendar_features(times, self.step)
+        g = features[:, [names.index(name) for name in self.calendar]].astype(np.float32)
+        f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
+        return np.concatenate([g, f], axis=1)
+
+    def values(self, z: Any) -> Array:
+        """z (..., K), an array or a tensor -> values in the units of the file."""
+        return self.scalers["target"].inverse(np.asarray(z, np.float64))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of one step of a stream: "time", a whole number on the step's axis or NEVER, and the row "x"."""
+        return np.dtype([("time", np.int64), ("x", np.float32, (self.width,))])
+
+    def packed(self, times: Times, x: Rows) -> NDArray[Any]:
+        """times (T,), x (T, width) -> (T,) of `dtype`."""
+        made = np.empty(len(x), self.dtype)
+        made["time"], made["x"] = times.astype(np.int64), x
+        return made
+
+    def moments(self, times: NDArray[np.int64]) -> Times:
+        """Whole numbers, none of them NEVER where there is a calendar, as times."""
+        return times if self.step.unit == "number" else times.astype("datetime64[us]")
+
+    def later(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of each whole number the time that follows, or NEVER of NEVER."""
+        following = self.step.following(self.moments(times)).astype(np.int64)
+        return np.where(times == NEVER, NEVER, following)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the fit found, for a run folder."""
+        kinds = self.scalers.items()
+        return {
+            f"{kind}.{name}": array for kind, scaler in kinds for name, array in scaler.to_arrays().items()
+        }
+
+    def about(self) -> dict[str, Any]:
+        """What `arrays` does not hold, in plain values."""
+        names = {"targets": self.targets, "past": self.past, "future": self.future, "calendar": self.calendar}
+        return {
+            **{key: list(value) for key, value in names.items()},
+            "step": asdict(self.step),
+            "steps": self.steps,
+        }
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The reverse of `about` and `arrays`. ValueError where the two do not fit."""
+        grouped: dict[str, dict[str, NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            kind, _, own = name.partition(".")
+            grouped.setdefault(kind, {})[own] = array
+        scalers = {kind: Scaler.from_arrays(own) for kind, own in grouped.items()}
+        names = {key: tuple(map(str, about[key])) for key in ("targets", "past", "future", "calendar")}
+        made = cls(**names, step=Step(**about["step"]), scalers=scalers, steps=about["steps"])
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        sizes = dict(zip(KINDS, map(len, (self.targets, self.past, self.future)), strict=True))
+        if {kind: len(scaler.mean) for kind, scaler in self.scalers.items()} != {
+            kind: size for kind, size in sizes.items() if size
+        }:
+            raise ValueError(f"scalers of {', '.join(self.scalers)}")
+        whole = all(type(n) is int and 0 < n < MOST[self.step.unit] for n in (self.step.count, self.steps))
+        if not self.targets or not whole:
+            raise ValueError(f"{self.steps!r:.20} steps of {self.step.count!r:.20} {self.step.unit!r:.20}")
+        possible, _ = calendar_features(self.step.times(np.zeros(1, np.int64), _ORIGIN), self.step)
+        if not set(self.calendar) <= set(possible):
+            raise ValueError(f"calendar {str(self.calendar)[:40]}")
+
+
+MOST = {"number": 10**18, "microsecond": 10**18, "month": 10**5}  # units of a step
+_ORIGIN = np.zeros(1, "datetime64[us]")

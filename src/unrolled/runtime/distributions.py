@@ -1,0 +1,242 @@
+"""What a forecast says, from the raw numbers of a head: one number, and quantiles; see tasks/outputs.py.
+
+All in float64 and from +, -, ×, ÷, √ and the kernels' exp and log, in one order for each number: the same
+bits on every machine and in any company. Student's t with ν > 1 has, with t = √ν sinh u,
+
+    F(t) = 1/2 + I(U) / 2 I(∞),   I(U) = ∫_0^U cosh(u)^-ν du,   U = asinh(t / √ν)
+
+whose integrand is smooth for every ν, taken by Gauss–Legendre with NODES points up to U; for I(∞) up to where
+it falls below e^-NEGLIGIBLE. The quantile is the root U by Newton's method from the normal quantile: F is
+concave for U > 0 and the normal quantile lies below the root, so the steps rise to it monotonically.
+
+Shapes   raw (..., R) -> point (...), quantiles (..., L)
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.kernels import plain
+
+Array = NDArray[Any]
+
+FLOOR = 1e-3
+NODES = 48
+NEGLIGIBLE = 40
+NEWTON_STEPS = 60
+TOGETHER = 4096  # numbers whose nodes are in memory at once
+# A step of so small a share of the root is rounding.
+CONVERGED = 1e-14
+# Beyond, Student's t is the normal distribution but for its last bits.
+MOST_DEGREES = 1e12
+# Below, e^u - e^-u would cancel, and the series up to u⁹ is exact to the last bit.
+SMALL = 0.1
+
+
+class Distribution(ABC):
+    """One row of DISTRIBUTIONS. `size` is R; `location` is where the raw numbers hold the forecast."""
+
+    is_distribution = True
+    size: int
+    location = 0
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        self.levels = tuple(float(level) for level in levels)
+        rising = all(low < high for low, high in pairwise((0.0, *self.levels, 1.0)))
+        if not rising or 0.5 not in self.levels or len(self.levels) < 3:
+            raise ValueError(f"levels {str(self.levels)[:40]}")
+
+    def point(self, raw: Array) -> Array:
+        """The forecast in one number: the location (mean, and of quantiles the median)."""
+        value: Array = raw[..., self.location]
+        return value
+
+    def moved(self, raw: Array, base: Array) -> Array:
+        """The raw numbers of the same distribution moved by `base` (...)."""
+        made = raw.copy()
+        with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
+            made[..., self.location] += base
+        return made
+
+    @abstractmethod
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        """The quantiles of `levels` (L,), or of others for each, (..., L)."""
+
+
+class Point(Distribution):
+    """No distribution."""
+
+    is_distribution = False
+    size = 1
+
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        raise ValueError("a point forecast has no quantiles; train with output gaussian")
+
+
+class Gaussian(Distribution):
+    """μ and σ."""
+
+    size = 2
+
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        return _moved_and_scaled(raw, normal_quantile(levels))
+
+
+class StudentT(Distribution):
+    """μ, σ and ν."""
+
+    size = 3
+
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        degrees = 2 + FLOOR + softplus(_wide(raw[..., 2]))
+        return _moved_and_scaled(raw, student_quantile(levels, degrees[..., None]))
+
+
+class Quantiles(Distribution):
+    """The median, and steps from it."""
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__(levels)
+        self.size, self.location = len(self.levels), self.levels.index(0.5)
+
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        known, at = self._trained(raw), np.array(self.levels)
+        p = np.broadcast_to(np.asarray(levels, np.float64), (*raw.shape[:-1], np.shape(levels)[-1]))
+        cell = np.clip(np.searchsorted(at, p), 1, self.size - 1)
+        low, high = (np.take_along_axis(known, side, -1) for side in (cell - 1, cell))
+        gap, first, last = at[cell] - at[cell - 1], at[0], at[-1]
+        slope, share = (high - low) / gap, (p - at[cell - 1]) / gap
+        below = low + slope * first * plain.log(p / first)
+        above = high - slope * (1 - last) * plain.log((1 - p) / (1 - last))
+        inside = (1 - share) * low + share * high
+        return np.asarray(np.where(p < first, below, np.where(p > last, above, inside)))
+
+    def _trained(self, raw: Array) -> Array:
+        """(..., L) the quantiles of the levels themselves."""
+        made, m = _wide(raw).copy(), self.location
+        step = softplus(made)
+        for i in range(m + 1, self.size):
+            made[..., i] = made[..., i - 1] + step[..., i]
+        for i in range(m - 1, -1, -1):
+            made[..., i] = made[..., i + 1] - step[..., i]
+        return made
+
+
+DISTRIBUTIONS: dict[str, type[Distribution]] = {
+    "point": Point,
+    "gaussian": Gaussian,
+    "studentt": StudentT,
+    "quantiles": Quantiles,
+}
+
+
+def softplus(a: Array) -> Array:
+    """ln(1 + e^a)."""
+    return np.maximum(a, 0.0) + _log1p(plain.exp(-np.abs(a)))
+
+
+def normal_quantile(p: Array) -> Array:
+    """Φ⁻¹(p), 0 < p < 1."""
+    one = NormalDist().inv_cdf
+    return np.array([one(level) for level in np.ravel(p).tolist()]).reshape(np.shape(p))
+
+
+def student_quantile(p: Array, df: Array) -> Array:
+    """F⁻¹(p), 0 < p < 1; p and ν > 1 of shapes that broadcast."""
+    upper = np.maximum(p, 1 - np.asarray(p, np.float64))
+    start = normal_quantile(upper)
+    shape = np.broadcast_shapes(upper.shape, np.shape(df))
+    level, begin, degrees = (np.broadcast_to(one, shape).ravel() for one in (upper, start, df))
+    parts = [slice(at, at + TOGETHER) for at in range(0, len(level), TOGETHER)]
+    t = [_above(level[part], begin[part], np.minimum(degrees[part], MOST_DEGREES)) for part in parts]
+    above = np.concatenate([np.empty(0), *t]).reshape(shape)
+    return np.where(np.asarray(p) < 0.5, -above, above)
+
+
+def _above(p: Array, begin: Array, df: Array) -> Array:
+    """F⁻¹(p) for p ≥ 1/2 (N,); begin (N,) is the normal quantile."""
+    root_df = np.sqrt(df)
+    wanted = (2 * p - 1) * _integral(_end(df), df)
+    U = _asinh(begin / root_df)
+    going = np.flatnonzero(np.isfinite(U))
+    for _ in range(NEWTON_STEPS):
+        u, nu = U[going], df[going]
+        step = (wanted[going] - _integral(u, nu)) / _density(u, nu)
+        rises = step > CONVERGED * u  # each number stops by itself, whatever the others do
+        U[going] = np.where(rises, u + step, u)
+        going = going[rises]
+        if not len(going):
+            break
+    return root_df * _sinh(U)
+
+
+def _integral(U: Array, df: Array) -> Array:
+    """∫_0^U cosh(u)^-ν du; U and ν (N,)."""
+    points, weights = _gauss_legendre(NODES)
+    parts = weights * _density(points * U, df)
+    total: Array = np.cumsum(parts, 0)[-1] * U  # a sum would choose its order by N
+    return total
+
+
+def _density(u: Array, df: Array) -> Array:
+    """cosh(u)^-ν = (1 + sinh²u)^(-ν/2)."""
+    w = _sinh(u)
+    return plain.exp(-df / 2 * _log1p(w * w))
+
+
+def _end(df: Array) -> Array:
+    """Where ν ln cosh u is NEGLIGIBLE."""
+    cosh = plain.exp(NEGLIGIBLE / df)
+    return plain.log(cosh + np.sqrt(cosh * cosh - 1))
+
+
+@cache
+def _gauss_legendre(n: int) -> tuple[Array, Array]:
+    """(n, 1) points in (0, 1) and their weights: (1 + x) / 2 of the roots x of the Legendre polynomial P_n,
+    by Newton's method, and 1 / ((1 - x²) P_n'(x)²)."""
+    points, weights = [], []
+    for k in range(n):
+        x = round(math.cos(math.pi * (k + 0.75) / (n + 0.5)), 6)  # so that no library's last bit matters
+        for _ in range(9):
+            below, p = 1.0, x
+            for degree in range(2, n + 1):
+                below, p = p, ((2 * degree - 1) * x * p - (degree - 1) * below) / degree
+            slope = n * (x * p - below) / (x * x - 1)
+            x -= p / slope
+        points.append((1 + x) / 2)
+        weights.append(1 / ((1 - x * x) * slope * slope))
+    return np.array(points)[:, None], np.array(weights)[:, None]
+
+
+def _log1p(x: Array) -> Array:
+    """ln(1 + x) for x ≥ 0: what 1 + x rounds away is given back in proportion."""
+    y = 1 + x
+    rest = y - 1
+    return np.where(rest > 0, plain.log(y) * (x / np.where(rest > 0, rest, 1.0)), x)
+
+
+def _sinh(u: Array) -> Array:
+    grown, square = plain.exp(u), u * u
+    series = u * (1 + square / 6 * (1 + square / 20 * (1 + square / 42 * (1 + square / 72))))
+    return np.where(np.abs(u) < SMALL, series, (grown - 1 / grown) / 2)
+
+
+def _asinh(w: Array) -> Array:
+    """For w ≥ 0."""
+    return _log1p(w + w * w / (1 + np.sqrt(1 + w * w)))
+
+
+def _wide(raw: Array) -> Array:
+    return np.asarray(raw, np.float64)
+
+
+def _moved_and_scaled(raw: Array, standard: Array) -> Array:
+    scale = FLOOR + softplus(_wide(raw[..., 1]))
+    return _wide(raw[..., :1]) + scale[..., None] * standard
