@@ -11,6 +11,7 @@ import torch
 
 from unrolled import Forecaster, runtime, tasks
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
+from unrolled.runtime.sequences import Rows
 from unrolled.tasks.forecast import pictures
 
 T = 200
@@ -442,3 +443,26 @@ def test_the_runtime_loads_no_torch(direct, tmp_path):
         check=True,
     )
     assert json.loads(done.stdout) == [[], wanted.tolist()]
+
+
+def test_lines_are_steps_and_answers_are_told_by_column(case):
+    """As `unrolled stream` has them: the cells of the columns in, numbers by target and level out."""
+    codec, columns = case.made.codec, case.made.columns()
+    time = [] if case.times is None else ["when"]
+    assert list(columns) == [*time, *codec.targets, *codec.past, *codec.future]
+    assert all(column.numbers == (name != "when") for name, column in columns.items())
+    assert not time or columns["when"].optional == (not codec.calendar)
+    stream, session = case.made.stream(), Rows(case.made)
+    row = session.begin()
+    for step in case.steps()[:4]:
+        found = stream.step(step)
+        line = {name: str(cell) if name == "when" else cell for name, cell in step.items()}
+        told, row = session.answer(row, line)
+        assert list(told) == list(codec.targets)
+        for k, name in enumerate(codec.targets):
+            wanted = {"forecast": found["forecast"][:, k]}
+            for at, level in enumerate(case.made.output.levels if "quantiles" in found else ()):
+                wanted[f"q{level:g}"] = found["quantiles"][:, k, at]
+            assert told[name] == {
+                key: array[0] if case.S == 1 else array.tolist() for key, array in wanted.items()
+            }

@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from unrolled import load
+from unrolled.batching.walks import Walks
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
+from unrolled.tasks import tag
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.tag import TagConfig, Tagger
 from unrolled.tasks.tag_codec import Examples, TagCodec
 from unrolled.training.progress import Reporter
@@ -117,7 +120,7 @@ def test_padding_and_other_rows_reach_no_loss_and_no_gradient(crf):
     batch = examples.collate(np.arange(3))
     inside = torch.arange(5) < batch.lengths[:, None]
     padded = batch._replace(x=batch.x.masked_fill(~inside[..., None], float("nan")))
-    total, steps = loss(network, padded)
+    total, steps, _ = loss(network, padded)
     assert steps == 8 and total.isfinite()
     alone = sum(loss(network, examples.collate(np.array([i])))[0].item() for i in range(3))
     assert total.item() == pytest.approx(alone, rel=1e-6)
@@ -197,6 +200,50 @@ def test_wrong_calls_are_refused_in_one_line(tagger, tmp_path):
     with pytest.raises(DataError, match="wanted a column of answers"):
         tagger.evaluate(frame.drop("tag"))
     assert tagger.predict(frame.drop("tag")).height == frame.height
+
+
+@pytest.mark.parametrize("frame", [sentences(9), waves(9)], ids=["words", "numbers"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
+    options = SMALL | {"cell": cell, "bidirectional": False, "learn_initial_state": True, "window": 2}
+    tagger = Tagger(**options, batch_size=3, word_dropout=0.0)
+    data = tagger._read_source(tagger.config, frame)
+    codec = TagCodec.fit(data, 1, None, None, constraints=True)
+    network = Tagger._network(tagger.config, codec).eval()
+    for parameter in network.parameters():
+        torch.nn.init.uniform_(parameter, -0.9, 0.9)
+    examples, loss = Examples.of(codec, data), Tagger._loss(tagger.config, codec)
+    wanted, steps, _ = loss(network, examples.collate(np.arange(len(data))))
+    walk = tag._batches(examples, 2, tagger.config.training)
+    step = tagger._step(network, Prepared(tagger.config, codec, walk, None))
+    state, found, o = None, 0.0, {}
+    for stretch, batch in zip(
+        Walks(examples.lengths, 2, lambda one: one, 3, 0).batches(1), walk.batches(1), strict=True
+    ):
+        before = state if state is None else network.layer.reset_state(state, batch.begins)
+        rows, _ = network.go_on(batch.x, batch.lengths, before)
+        for row, i, start, n in zip(rows, stretch.indices, stretch.starts, stretch.lengths, strict=True):
+            o |= {(int(i), int(start) + t): row[t] for t in range(n)}
+        value, state = step(batch, state)
+        found += value.item() * int((batch.lengths).sum())
+    assert found == pytest.approx(wanted.item(), rel=1e-5)
+    whole = examples.collate(np.arange(len(data)))
+    for (i, t), one in o.items():
+        assert torch.equal(one, network(whole.x, whole.lengths)[i, t]), "to the bit"
+    assert len(o) == steps
+
+
+def test_a_window_wants_layers_that_read_forward_and_no_chain():
+    for options in ({}, {"bidirectional": False, "reverse": True}):
+        with pytest.raises(ConfigError, match="tag with a window takes no"):
+            Tagger(window=5, **options)
+    with pytest.raises(ConfigError, match="crf learns from whole paths"):
+        Tagger(window=5, bidirectional=False, crf=True)
+
+
+def test_a_model_learns_in_stretches():
+    table = fitted(waves(80), bidirectional=False, window=3, epochs=12, target="phase").evaluation
+    assert table.rows[0]["accuracy"] > 0.8 > table.rows[-1]["accuracy"]
 
 
 def test_vectors_of_a_file_are_the_rows_of_known_words(tmp_path):

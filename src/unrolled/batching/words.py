@@ -10,7 +10,7 @@ Shapes   T words -> rows (T, 1 + MOST_CHARACTERS) int64
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -96,6 +96,10 @@ class WordRows:
             np.array([numbers.setdefault(word, len(numbers)) for word in one], np.int64) for one in sequences
         ]
         return cls(places, inputs.encode(numbers))
+
+    def cut(self, rows: Sequence[slice], indices: Numbers) -> "WordRows":
+        """Stretches of the sequences `indices`."""
+        return replace(self, places=[self.places[i][part] for i, part in zip(indices, rows, strict=True)])
 
     def batch(self, indices: Numbers) -> WordBatch:
         """Those of `indices`; the padding is 0."""

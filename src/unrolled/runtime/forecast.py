@@ -119,6 +119,22 @@ class Runtime(Model):
             check_finite(row, "forecast")
         return values
 
+    def columns(self) -> Mapping[str, Column]:
+        """The time, optional where there is no calendar, and the columns of numbers."""
+        times = {
+            name: Column(numbers=False, optional=not self.codec.calendar) for name in self.reader.times[:1]
+        }
+        return times | {name: Column() for name in self.reader.columns}
+
+    def told(self, answer: Answers) -> dict[str, Any]:
+        """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""
+        said = {"forecast": answer["forecast"]}
+        for at, level in enumerate(self.output.levels if self.output.is_distribution else ()):
+            said[f"q{level:g}"] = answer["quantiles"][..., at]
+        first = 0 if self.codec.steps == 1 else slice(None)
+        targets = enumerate(self.codec.targets)
+        return {name: {key: array[first, k] for key, array in said.items()} for k, name in targets}
+
     def outputs(self, steps: Array) -> Array:
         return self._read(steps[:, None], self.start(1))[0][:, 0]
 

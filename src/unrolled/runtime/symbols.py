@@ -20,7 +20,8 @@ class SymbolFront(Front):
     carried. ValueError where `table` (V, N) is not of the tokenizer's symbols."""
 
     def __init__(self, tokenizer: Tokenizer, table: Array) -> None:
-        if table.ndim != 2 or len(table) != tokenizer.size:
+        plain.embedding(np.empty(0, np.int64), table)  # ValueError for one that is no table of numbers
+        if len(table) != tokenizer.size:
             raise ValueError(f"{tokenizer.size} symbols, an embedding of {table.shape}")
         self.tokenizer, self.table, self.width = tokenizer, table, table.shape[1]
 

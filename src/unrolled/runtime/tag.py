@@ -15,9 +15,8 @@ from unrolled.kernels import plain
 from unrolled.runtime.decoding import Path, decoder, masks
 from unrolled.runtime.fronts import Front, NumberFront, WordFront
 from unrolled.runtime.model import Answers, Column, Model
+from unrolled.runtime.saved import CODEC
 from unrolled.runtime.state import Array, State
-
-CODEC = "codec."
 
 
 class Runtime(Model):

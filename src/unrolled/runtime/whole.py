@@ -36,6 +36,7 @@ class Pooling:
             self.score = plain.Linear(arrays[about["score"]], arrays[about["score_bias"]])
             if (self.score.in_features, self.score.out_features) != (width, 1):
                 raise ValueError(f"the score has sizes {self.score.in_features}, {self.score.out_features}")
+        self.types = set() if self.score is None else {self.score.dtype}
         if not 0 <= self.forwards <= width:
             raise ValueError(f"{self.forwards} of {width} units read forward")
         self.start(0)  # ValueError for an unknown kind
@@ -79,8 +80,11 @@ class Runtime(Model):
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
         sizes = (self.front.width, self.layers.output_size, self._restore(codec, own))
         wanted = (self.layers.input_size, self.head.in_features, self.head.out_features)
-        if sizes != wanted or self.head.dtype != self.layers.dtype:
-            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
+        types = {self.layers.dtype, self.head.dtype, *self.pooling.types}
+        if sizes != wanted or len(types) > 1:
+            raise ValueError(
+                f"sizes {sizes} do not meet {wanted}, or there are {len(types)} types of numbers"
+            )
 
     @abstractmethod
     def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:

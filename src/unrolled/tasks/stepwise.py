@@ -82,9 +82,12 @@ class Network(nn.Module):
 
     def forward(self, x: Any, lengths: Tensor) -> Tensor:
         """o (B, T, K)."""
-        y, _ = self.layer(self.before(self.front(x)), lengths=lengths)
-        out: Tensor = self.head(self.after(y))
-        return out
+        return self.go_on(x, lengths, None)[0]
+
+    def go_on(self, x: Any, lengths: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """o (B, T, K) from a state of the layers, None for the first, and the state after each row's last."""
+        y, state = self.layer(self.before(self.front(x)), state, lengths=lengths)
+        return self.head(self.after(y)), state
 
     def answer(self, o: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """o (B, T, K) -> the tag of every step (B, T), and the probability of each tag (B, T, K), float64."""

@@ -32,6 +32,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length
+from unrolled.batching.walks import Walks
 from unrolled.batching.words import Words
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
@@ -45,13 +46,13 @@ from unrolled.tasks import confusion, tag_scores
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.model import require_forward
 from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
 from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
 from unrolled.tasks.tag_codec import UNSEEN, Batch, Examples, TagCodec, tags_of
 from unrolled.tasks.words import WordFront
 from unrolled.training.config import TrainingConfig
-from unrolled.training.loop import Step
-from unrolled.training.state import State
+from unrolled.training.loop import Batches, Step
 
 Array = NDArray[np.float64]
 Path_ = NDArray[np.int64]
@@ -90,6 +91,11 @@ class TagOptions(Section):
     word_dropout: float = Field(
         default=0.25, ge=0, description="a: in training a word of count n becomes <unk> with a / (a + n)"
     )
+    window: int | None = Field(
+        default=None,
+        ge=1,
+        description="steps that backpropagation goes back, the state carried on: long sequences (whole ones)",
+    )
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="balanced: rare tags count as much in the loss as frequent ones"
     )
@@ -116,6 +122,10 @@ class TagConfig(Section):
     def _together(self) -> Self:
         if self.tag.crf and self.tag.class_weights != "none":
             raise ValueError("class_weights weigh single steps, crf whole paths; leave one of the two out")
+        if self.tag.window is not None:
+            require_forward(self.model, "tag with a window", "need what no state has carried yet")
+            if self.tag.crf:
+                raise ValueError("crf learns from whole paths, window cuts them; leave one of the two out")
         return self
 
 
@@ -177,7 +187,7 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         return Prepared(
             config.model_copy(update={"training": training}),
             codec,
-            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
+            _batches(train, config.tag.window, training),
             lambda network: _mean_loss(network, validation, loss),
             (_told(data, codec), *data.train.notes),
         )
@@ -200,30 +210,32 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
     def _step(self, network: Network, prepared: Prepared[TagConfig, TagCodec]) -> Step[Batch]:
         loss = self._loss(prepared.config, prepared.codec)
 
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            total, steps = loss(network, batch)
-            return total / steps, None
+        def step(batch: Batch, state: Any) -> tuple[Tensor, Any]:
+            if state is not None and batch.begins is not None:
+                state = network.layer.reset_state(state, batch.begins)
+            total, steps, state = loss(network, batch, state)
+            return total / max(1, steps), None if batch.begins is None else state
 
         return step
 
     @staticmethod
     def _loss(config: TagConfig, codec: TagCodec) -> Any:
-        """(network, batch) -> the sum of the losses (), and over how many steps it is."""
+        """(network, batch, state) -> the sum of the losses (), over how many steps, the state to carry."""
         balanced = codec.counts.sum() / (len(codec.counts) * codec.counts)
         weights = (
             torch.tensor(balanced, dtype=torch.float32) if config.tag.class_weights == "balanced" else None
         )
 
-        def loss(network: Network, batch: Batch) -> tuple[Tensor, int]:
-            o, tags = network(batch.x, batch.lengths), batch.tags
+        def loss(network: Network, batch: Batch, state: Any = None) -> tuple[Tensor, int, Any]:
+            (o, state), tags = network.go_on(batch.x, batch.lengths, state), batch.tags
             inside = torch.arange(tags.shape[1]) < batch.lengths[:, None]
             known = inside & (tags != UNSEEN)
             if network.crf is None:
                 losses = cross_entropy(o[known], tags[known], weights, reduction="none")
-                return losses.sum(), int(known.sum())
+                return losses.sum(), int(known.sum()), state
             whole = (known | ~inside).all(1)
             likelihood = network.crf(o, tags.clamp(min=0), batch.lengths)[whole]
-            return -likelihood.sum(), int(batch.lengths[whole].sum())
+            return -likelihood.sum(), int(batch.lengths[whole].sum()), None
 
         return loss
 
@@ -305,10 +317,17 @@ def read(config: TagData, source: Source, answers: bool = True, known: tuple[str
     return read_tagged(source, asked, config.column if answers else None)
 
 
+def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:
+    size, seed = training.batch_size, training.seed
+    if window is None:
+        return Buckets(examples.lengths, examples.collate, size, seed)
+    return Walks(examples.lengths, window, examples.cut, size, seed)
+
+
 def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:
     sums = [loss(network, examples.collate(indices)) for indices in by_length(examples.lengths, BATCH)]
-    steps = sum(count for _, count in sums)
-    return sum(float(total) for total, _ in sums) / steps if steps else float("nan")
+    steps = sum(count for _, count, _ in sums)
+    return sum(float(total) for total, _, _ in sums) / steps if steps else float("nan")
 
 
 def _told(data: Parts[Tagged], codec: TagCodec) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 from unrolled.batching import padding
 from unrolled.batching.buckets import padded
 from unrolled.batching.inputs import NumberInputs
+from unrolled.batching.walks import Stretch
 from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
@@ -139,13 +140,19 @@ class NumberRows:
     def batch(self, indices: NDArray[np.int64]) -> Tensor:
         return padded([self.rows[i] for i in indices])[0]
 
+    def cut(self, rows: Sequence[slice], indices: NDArray[np.int64]) -> "NumberRows":
+        """Stretches of the sequences `indices`."""
+        return NumberRows([self.rows[i][part] for i, part in zip(indices, rows, strict=True)])
+
 
 class Batch(NamedTuple):
-    """`x` as the front takes it, lengths (B,), tags (B, T)."""
+    """`x` as the front takes it, lengths (B,), tags (B, T); of stretches of long sequences which rows begin
+    one (B,), the others going on with the state of the batch before."""
 
     x: Any
     lengths: Tensor
     tags: Tensor
+    begins: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,13 @@ class Examples:
     def collate(self, indices: NDArray[np.int64]) -> Batch:
         tags, lengths = padded([self.tags[i] for i in indices])
         return Batch(self.steps.batch(indices), lengths, tags)
+
+    def cut(self, stretch: Stretch) -> Batch:
+        indices = stretch.indices
+        rows = [slice(s, s + n) for s, n in zip(stretch.starts, stretch.lengths, strict=True)]
+        tags, lengths = padded([self.tags[i][part] for i, part in zip(indices, rows, strict=True)])
+        x = self.steps.cut(rows, indices).batch(np.arange(len(rows)))
+        return Batch(x, lengths, tags, torch.from_numpy(stretch.begins))
 
 
 def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
