@@ -80,11 +80,8 @@ class Runtime(Model):
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
         sizes = (self.front.width, self.layers.output_size, self._restore(codec, own))
         wanted = (self.layers.input_size, self.head.in_features, self.head.out_features)
-        types = {self.layers.dtype, self.head.dtype, *self.pooling.types}
-        if sizes != wanted or len(types) > 1:
-            raise ValueError(
-                f"sizes {sizes} do not meet {wanted}, or there are {len(types)} types of numbers"
-            )
+        if sizes != wanted or self.head.dtype != self.layers.dtype:
+            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
 
     @abstractmethod
     def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
