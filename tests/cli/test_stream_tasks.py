@@ -144,14 +144,15 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
     header, *rows = (tmp_path / "load.csv").read_text().splitlines()
     rows = rows[-model.window :]
     found = answers(model, "\n".join([header, *rows]), ahead=4)
-    assert [row[0] for row in found[-1]["forecast"]] == predicted
+    name = header.split(",")[1]
+    assert found[-1][name]["forecast"] == predicted
     own = answers(model, "\n".join([header, *rows]))
-    assert [row[0] for row in own[-1]["forecast"]] == predicted[: model.codec.steps]
-    assert "raw" not in own[-1] and own[-1]["quantiles"] == found[-1]["quantiles"]
+    assert own[-1][name]["forecast"] == (predicted[0] if strategy == "recursive" else predicted)
+    assert own[-1][name]["q0.05"] == found[-1][name]["q0.05"]
     for part in (rows[:5], rows[5:]):
         out = streamed(model, "\n".join([header, *part]), told="csv", snapshot=path, ahead=4).splitlines()
     last = dict(zip(out[0].split(","), out[-1].split(","), strict=True))
-    assert [float(last[f"forecast.{k}.1"]) for k in range(1, 5)] == predicted
+    assert [float(last[f"{name}.forecast.{k}"]) for k in range(1, 5)] == predicted
     named = in_code(PAGE.read_text())
     assert keys(dict(model.about)) <= named
     with pytest.raises(DataError, match=r"line 3: .*which follows"):

@@ -138,13 +138,6 @@ class Runtime(Model):
     def outputs(self, steps: Array) -> Array:
         return self._read(steps[:, None], self.start(1))[0][:, 0]
 
-    def columns(self) -> Mapping[str, Column]:
-        times = {name: Column(numbers=False, optional=True) for name in self.reader.times[:1]}
-        return times | {name: Column() for name in self.reader.columns}
-
-    def told(self, answer: Answers) -> dict[str, Any]:
-        return {name: array for name, array in answer.items() if name != self.compared}
-
     @property
     def _feeds_back(self) -> bool:
         return self.codec.steps == 1 and not self.codec.past
