@@ -1,7 +1,9 @@
 """What `unrolled stream` says of the rows of a file is what `unrolled predict` says of it, for every task."""
 
 import json
+import re
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from .command import unrolled
 from .samples import SAMPLES
 from .test_commands import OPTIONS, write_series
 
+PAGE = Path(__file__).parents[2] / "docs" / "streaming.md"
 LEFT_TO_RIGHT = ("--bidirectional", "off")
 
 
@@ -101,6 +104,34 @@ def test_the_first_line_of_a_text_has_its_nats(trained, name):
         )
 
 
+def keys(value):
+    """All keys of tables in a description but those that are data."""
+    if isinstance(value, list):
+        return set().union(*map(keys, value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    own = {name: one for name, one in value.items() if name not in ("usual", "bpe", "parameters")}
+    return set(value) | set().union(*map(keys, own.values()))
+
+
+def in_code(page):
+    """All words that stand in code."""
+    blocks = re.findall("```.*?```", page, re.DOTALL)
+    lines = re.findall("`[^`]+`", re.sub("```.*?```", "", page, flags=re.DOTALL))
+    return set(re.findall(r"\w+", " ".join([*blocks, *lines])))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SAMPLES if "recordings" not in name and "images" not in name]
+)
+def test_the_page_names_every_key_of_a_description(trained, name):
+    _, model, _ = trained(name)
+    named = in_code(PAGE.read_text())
+    assert keys(dict(model.about)) <= named
+    own = {array.split(".")[1] for array in model.arrays if array.startswith("codec.")}
+    assert own <= {"features", "target", "truth", "summary", "linear", "counts"} <= named
+
+
 @pytest.mark.parametrize("strategy", ["recursive", "direct"])
 def test_a_series_has_its_forecast(tmp_path, strategy):
     """A stream that begins with the last window says what predict says, also in pieces and as CSV."""
@@ -113,14 +144,17 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
     header, *rows = (tmp_path / "load.csv").read_text().splitlines()
     rows = rows[-model.window :]
     found = answers(model, "\n".join([header, *rows]), ahead=4)
-    assert [row[0] for row in found[-1]["forecast"]] == predicted
+    name = header.split(",")[1]
+    assert found[-1][name]["forecast"] == predicted
     own = answers(model, "\n".join([header, *rows]))
-    assert [row[0] for row in own[-1]["forecast"]] == predicted[: model.codec.steps]
-    assert "raw" not in own[-1] and own[-1]["quantiles"] == found[-1]["quantiles"]
+    assert own[-1][name]["forecast"] == (predicted[0] if strategy == "recursive" else predicted)
+    assert own[-1][name]["q0.05"] == found[-1][name]["q0.05"]
     for part in (rows[:5], rows[5:]):
         out = streamed(model, "\n".join([header, *part]), told="csv", snapshot=path, ahead=4).splitlines()
     last = dict(zip(out[0].split(","), out[-1].split(","), strict=True))
-    assert [float(last[f"forecast.{k}.1"]) for k in range(1, 5)] == predicted
+    assert [float(last[f"{name}.forecast.{k}"]) for k in range(1, 5)] == predicted
+    named = in_code(PAGE.read_text())
+    assert keys(dict(model.about)) <= named
     with pytest.raises(DataError, match=r"line 3: .*which follows"):
         streamed(model, "\n".join([header, rows[0], rows[2]]))
 

@@ -64,7 +64,8 @@ class Rows(Kind):
 
 
 class Series(Rows):
-    """Steps of a series, each answered by its forecasts of the next `ahead` steps."""
+    """Steps of a series, each answered by its forecasts of the next `ahead` steps; quantiles are told as far
+    as the model gives them at once."""
 
     def __init__(self, model: Forecaster, ahead: int) -> None:
         super().__init__(model)
@@ -73,7 +74,10 @@ class Series(Rows):
     def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
         told, after = super().answer(row, record)
         assert after is not None
-        return told | {"forecast": plain(self.forecaster.ahead(after.state, self.ahead)[0])}, after
+        values = self.forecaster.ahead(after.state, self.ahead)[0]
+        for k, name in enumerate(self.forecaster.codec.targets):
+            told[name] = told[name] | {"forecast": plain(values[:, k])}
+        return told, after
 
 
 class Words(Kind):
