@@ -74,13 +74,9 @@ class Model(ABC):
     # What `unrolled stream` must know.
 
     def columns(self) -> Mapping[str, Column]:
-        """Of a model whose steps are rows of a table, its columns; {} where steps are text."""
+        """Of a model whose steps are rows of a table, its columns: `encode` then takes tables of their cells,
+        floats (NaN where missing), in JSON lists of them too, or texts. {} where steps are text."""
         return {}
-
-    def step_of(self, cells: Mapping[str, Any]) -> Any:
-        """One step, as `encode` takes it in a list: of the cells of `columns`, floats (NaN where missing), in
-        JSON lists of them too, or texts."""
-        return cells
 
     def told(self, answer: Answers) -> dict[str, Any]:
         """What a line says of the answer after one step, arrays or plain values by name."""

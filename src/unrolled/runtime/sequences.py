@@ -58,8 +58,7 @@ class Rows(Kind):
     """Rows of a table."""
 
     def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
-        step = self.model.step_of(cells_of(record, self.model.columns()))
-        told, state = _last(self.model, [step], row.state)
+        told, state = _last(self.model, [cells_of(record, self.model.columns())], row.state)
         return told, Row(state, 0)
 
 
