@@ -9,9 +9,10 @@ such way; then nothing is broken.
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.export import apart
 from unrolled.kernels import _cpu
 from unrolled.runtime import saved
-from unrolled.runtime import state as states
 from unrolled.runtime.model import Model
 from unrolled.runtime.stream import Stream
 from unrolled.tasks import load
@@ -138,7 +138,7 @@ def _each_alone(trial: Trial) -> Pairs:
 
 def _batches(trial: Trial) -> Pairs:
     order = trial.draw.permutation(len(trial.rows))
-    for a, b in _neighbours(trial.cuts(len(order))):
+    for a, b in pairwise(trial.cuts(len(order))):
         if a < b:
             found = trial.raw([trial.rows[k] for k in order[a:b]])
             yield from zip(found, (trial.wanted[k] for k in order[a:b]), strict=True)
@@ -151,7 +151,7 @@ def _padding(trial: Trial) -> Pairs:
 def _chunks(trial: Trial) -> Pairs:
     for row, wanted in zip(trial.rows, trial.wanted, strict=True):
         stream = trial.model.stream()
-        parts = [_advanced(stream, row[a:b, None])[:, 0] for a, b in _neighbours(trial.cuts(len(row)))]
+        parts = [_advanced(stream, row[a:b, None])[:, 0] for a, b in pairwise(trial.cuts(len(row)))]
         yield trial.answer(parts), wanted
 
 
@@ -238,10 +238,6 @@ def _advanced(stream: Stream, steps: Array) -> Array:
     """steps (T, B, …), as `encode` gives them -> the compared answer after each (T, B, …)."""
     answers, stream.state = stream.model.advance(steps, stream.state)
     return answers[stream.model.compared]
-
-
-def _neighbours(cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
-    return zip(cuts, cuts[1:], strict=False)
 
 
 def _same(found: Array, wanted: Array) -> bool:

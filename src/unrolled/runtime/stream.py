@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from unrolled.errors import DataError, RunError
-from unrolled.files import safetensors
+from unrolled.files import described, safetensors
 from unrolled.runtime import state as states
 from unrolled.runtime.state import Array, State
 
@@ -82,9 +82,9 @@ class Stream:
         """RunError for what is no snapshot of this model."""
         arrays, metadata = safetensors.parse("the snapshot", snapshot)
         try:
-            about = json.loads(metadata[ENTRY])
+            about = described.parse(metadata[ENTRY].encode())
             kind, fingerprint, single = about["kind"], about["model"], bool(about["single"])
-        except (LookupError, TypeError, ValueError, RecursionError):
+        except (LookupError, TypeError, ValueError):
             raise RunError(
                 "the snapshot was not written by unrolled; give one that a stream has made"
             ) from None

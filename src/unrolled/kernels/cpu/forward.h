@@ -140,7 +140,7 @@ private:
       list.a[i] = recurrent(part, i, s);
     if (crew.member == 0)
       keep(part, s);
-    multiply_h(crew, running, z, list, w_.hh, layout_.recurrent, 0);
+    multiply_h(crew, running, z, list, w_.hh, layout_.recurrent, 0, call_.last_first != (s % 2 == 1));
     crew.meet();
 
     const Index first = crew.first_unit<Real>(H), end = crew.end_unit<Real>(H);
@@ -168,15 +168,16 @@ private:
             .inner = z + layout_.inner};
   }
 
-  /* z += U a for the gates of one product, whose sums stand at `place`; layer norm comes between. */
+  /* z += U a for the gates of one product, whose sums stand at `place`; layer norm comes between. Every other
+     step begins at U's other end: where U is larger than the cache, its last columns are still there. */
   void multiply_h(const Crew& crew, Index rows, Real* const* z, const Lists& list, const Packed<Real>& u,
-                  Index place, Index first_gate) const {
+                  Index place, Index first_gate, bool last_first = false) const {
     const bool norm = layout_.normalises;
     for (Index i = 0; i < rows; ++i) {
       list.out[i] = z[i] + (norm ? layout_.hat_hh + first_gate * call_.sizes.H : place);
       list.start[i] = list.out[i];
     }
-    crew.multiply<Real>({rows, list.a, 1, u, norm ? nullptr : list.start, list.out});
+    crew.multiply<Real>({rows, list.a, 1, u, norm ? nullptr : list.start, list.out, last_first});
     if (!norm)
       return;
     for (Index i = 0; i < rows; ++i)
