@@ -137,7 +137,8 @@ class BPE:
             made = _bytewise(dict(model["vocab"]), [(a, b) for a, b in model["merges"]])
             same = json.loads(made.to_str()) == about["bpe"]
         except Exception as error:  # the library raises no narrower class
-            raise RunError(f"bpe: the saved tokenizer cannot be read ({error!s:.80}); train anew") from error
+            said = " ".join(str(error).split())
+            raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
         if not same or sorted(made.get_vocab().values()) != list(range(made.get_vocab_size())):
             raise RunError("bpe: the saved tokenizer is not one that unrolled has made; train anew")
         return cls(made)

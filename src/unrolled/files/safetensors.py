@@ -102,8 +102,8 @@ def _views(place: str, header: dict[str, Any], numbers: memoryview) -> Arrays:
         if not whole or len(shape) > 8 or end - begin != prod(shape) * dtype.itemsize or end > len(numbers):
             raise _damaged(place, f"array '{name:.40}' of shape {str(shape)[:40]} is not {begin} to {end}")
         spans.append((begin, end))
-        array = np.frombuffer(numbers[begin:end], np.uint8 if dtype == bool else dtype).reshape(shape)
-        if dtype == bool:  # bytes beyond 1 would be counted as they are
+        array = np.frombuffer(numbers[begin:end], np.uint8 if dtype.kind == "b" else dtype).reshape(shape)
+        if dtype.kind == "b":  # bytes beyond 1 would be counted as they are
             array = array != 0
         arrays[name] = array if array.flags.aligned else array.copy()
     reached = 0

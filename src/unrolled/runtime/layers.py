@@ -37,7 +37,7 @@ class Direction:
         if spread is not None:
             own = {name: p if name == "weight_hr" else _spread(p, spread) for name, p in own.items()}
         shapes.require(cell, self.sizes, own)
-        self.parameters = {name: np.require(p, requirements="CA") for name, p in own.items()}
+        self.parameters = {name: np.require(p, requirements=["C", "A"]) for name, p in own.items()}
         self.dtype = self.parameters["weight_hh"].dtype
         self.initial = [arrays[name] for name in about["initial"]]
         if len(self.states) != shapes.STATES[shapes.family(cell)]:
@@ -112,7 +112,7 @@ class Layer:
         share its memory with the state: read it only."""
         T, B, _ = x.shape
         if T == 1 and 0 < B <= FEW_ROWS and lengths is None and self._stepper is not None:
-            return self._step(x, state, B)
+            return self._step(self._stepper, x, state, B)
         x = np.ascontiguousarray(x, self.dtype)
         widths = [one.sizes[2] for one in self.directions]
         y = np.empty((T, B, sum(widths)), self.dtype)
@@ -153,7 +153,9 @@ class Layer:
         y = _merged(y, self.merge)
         return (x + y if self.residual else y), after
 
-    def _step(self, x: Array, state: Mapping[str, Array], B: int) -> tuple[Array, State]:
+    def _step(
+        self, stepper: _cpu.Stepper, x: Array, state: Mapping[str, Array], B: int
+    ) -> tuple[Array, State]:
         """One step of few rows."""
         one, dtype = self.directions[0], self.dtype
         x = np.ascontiguousarray(x, dtype)
@@ -161,10 +163,10 @@ class Layer:
         h = np.empty((B, one.sizes[2]), dtype)
         if c_name:
             c = np.empty((B, one.sizes[1]), dtype)
-            self._stepper.run(B, x, state[h_name], state[c_name[0]], h, c)
+            stepper.run(B, x, state[h_name], state[c_name[0]], h, c)
             after = {h_name: h, c_name[0]: c}
         else:
-            self._stepper.run(B, x, state[h_name], None, h, None)
+            stepper.run(B, x, state[h_name], None, h, None)
             after = {h_name: h}
         return (x + h if self.residual else h[None]), after
 

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from unrolled.errors import ConfigError
+import numpy as np
+
+from unrolled.errors import ConfigError, DataError
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.state import Array, State
 
@@ -45,6 +47,15 @@ class Model(ABC):
     @abstractmethod
     def encode(self, chunk: Any) -> Array:
         """What users give of one row's next T steps -> (T, …). DataError for what cannot be read."""
+
+    def encode_rows(self, chunks: Sequence[Any]) -> Array:
+        """A chunk for each of B rows, one or more -> (T, B, …). DataError also where their T differ. A model
+        that can read many rows at once, such as those of an array, does so in its own."""
+        encoded = [self.encode(chunk) for chunk in chunks]
+        if len({len(one) for one in encoded}) > 1:
+            found = [len(one) for one in encoded][:9]
+            raise DataError(f"wanted the same number of steps for each row, got {found}")
+        return np.stack(encoded, 1)
 
     @abstractmethod
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:

@@ -114,8 +114,6 @@ def _description(path: Path, data: bytes) -> dict[str, Any]:
     if type(found) is not int or found != FORMAT:
         raise RunError(f"{path}: written in format {found!r:.40}; this version reads format {FORMAT}")
     if not isinstance(task, str) or task not in TASKS:
-        raise RunError(
-            f"{path}: a model of task {task!r:.40}; this version runs {', '.join(TASKS)}"
-        )
+        raise RunError(f"{path}: a model of task {task!r:.40}; this version runs {', '.join(TASKS)}")
     made: dict[str, Any] = about
     return made

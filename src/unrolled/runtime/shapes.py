@@ -9,6 +9,7 @@ may read.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from unrolled.runtime.state import Array
@@ -68,7 +69,7 @@ def _wanted(cell: str, I: int, H: int, P: int, names: Collection[str]) -> tuple[
 
 
 def require_rows(spread: Sequence[tuple[str, int]], rows: int) -> int:
-    """Cells of a memory block, whose gates have so many rows each of `rows`. ValueError where that is none."""
+    """Cells of a memory block, whose gates have so many of `rows` each. ValueError where there is none."""
     counts = dict(spread)
     blocks = min(counts.values())
     fits = all(type(n) is int and n > 0 for n in counts.values()) and len(counts) == len(spread)
@@ -88,6 +89,6 @@ def require_together(layers: Sequence[Any]) -> None:
         raise ValueError("a state or an array is named twice")
     if len({layer.dtype for layer in layers}) > 1:
         raise ValueError("layers of several types")
-    for below, above in zip(layers, layers[1:], strict=False):
+    for below, above in pairwise(layers):
         if above.input_size != below.output_size:
             raise ValueError(f"{below.output_size} features go into {above.input_size}")

@@ -108,7 +108,7 @@ void tile(const Product<Real>& p, Index row, Index column) {
 /* Few rows take more columns at once, so that enough independent chains are under way. */
 constexpr int widest(int rows) {
   const int vectors = sum_registers / rows;
-  return vectors > 16 ? 16 : static_cast<int>(vectors / panel_vectors * panel_vectors);
+  return vectors > 8 ? 8 : static_cast<int>(vectors / panel_vectors * panel_vectors);
 }
 inline constexpr int most_rows = sum_registers / panel_vectors;
 
