@@ -118,9 +118,7 @@ class BPE:
         if most < BYTES:
             raise ConfigError(f"bpe: wanted most_symbols of {BYTES} or more, one for each byte, got {most}")
         tokenizers = _tokenizers()
-        bytes_ = tokenizers.pre_tokenizers.ByteLevel
-        made = tokenizers.Tokenizer(tokenizers.models.BPE())
-        made.pre_tokenizer, made.decoder = bytes_(add_prefix_space=False), tokenizers.decoders.ByteLevel()
+        bytes_, made = tokenizers.pre_tokenizers.ByteLevel, _bytewise()
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=most,
             min_frequency=least_count,
@@ -132,11 +130,18 @@ class BPE:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any]) -> Self:
-        saved, library = json.dumps(about["bpe"]), _tokenizers().Tokenizer
+        """Of what was saved only the pairs are taken, and the rest must be as it is made here: a library that
+        reads everything could be told anything, such as an expression that never ends."""
+        model = about["bpe"]["model"]
         try:
-            return cls(library.from_str(saved))
+            made = _bytewise(dict(model["vocab"]), [(a, b) for a, b in model["merges"]])
+            same = json.loads(made.to_str()) == about["bpe"]
         except Exception as error:  # the library raises no narrower class
-            raise RunError(f"bpe: the saved tokenizer cannot be read ({error}); train anew") from error
+            said = " ".join(str(error).split())
+            raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
+        if not same or sorted(made.get_vocab().values()) != list(range(made.get_vocab_size())):
+            raise RunError("bpe: the saved tokenizer is not one that unrolled has made; train anew")
+        return cls(made)
 
     @property
     def size(self) -> int:
@@ -181,6 +186,15 @@ def _words() -> re.Pattern[str]:
 def _without_surrogates(text: str) -> str:
     """Lone surrogates are no Unicode text: each becomes U+FFFD, the sign for what cannot be shown."""
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _bytewise(*vocabulary_and_merges: Any) -> Any:
+    """Byte pairs over the bytes of a text: without arguments, none yet."""
+    tokenizers = _tokenizers()
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(*vocabulary_and_merges))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    return made
 
 
 def _tokenizers() -> Any:

@@ -25,6 +25,21 @@ def onnxruntime(
     cell: str, size: Size, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] = ()
 ) -> Peer | Absent:
     """Inference of `layer` (one layer, one direction) on x (T, B, I), from `state` (1, B, H) where given."""
+    made = session(cell, size, layer, len(state))
+    if isinstance(made, Absent):
+        return made
+    names = ["x", *(f"initial_{name}" for name in STATES[cell][: len(state)])]
+    feed = {name: tensor.numpy() for name, tensor in zip(names, (x, *state), strict=True)}
+
+    def values() -> Values:
+        y, *last = (torch.from_numpy(array) for array in made.run(None, feed))
+        return {"y": y.squeeze(1)} | {f"{n}_last": s for n, s in zip(STATES[cell], last, strict=True)}
+
+    return Peer(lambda: made.run(None, feed), values)
+
+
+def session(cell: str, size: Size, layer: nn.Module, states: int) -> Any:
+    """A session of `model`, or Absent where there is no onnxruntime."""
     try:
         import onnx  # noqa: F401
         import onnxruntime as runtime
@@ -33,17 +48,9 @@ def onnxruntime(
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    session = runtime.InferenceSession(
-        model(cell, size, layer, len(state)).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    return runtime.InferenceSession(
+        model(cell, size, layer, states).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    names = ["x", *(f"initial_{name}" for name in STATES[cell][: len(state)])]
-    feed = {name: tensor.numpy() for name, tensor in zip(names, (x, *state), strict=True)}
-
-    def values() -> Values:
-        y, *last = (torch.from_numpy(array) for array in session.run(None, feed))
-        return {"y": y.squeeze(1)} | {f"{n}_last": s for n, s in zip(STATES[cell], last, strict=True)}
-
-    return Peer(lambda: session.run(None, feed), values)
 
 
 def model(cell: str, size: Size, layer: nn.Module, states: int) -> Any:

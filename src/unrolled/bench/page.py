@@ -39,6 +39,8 @@ TITLES = {
     "keeping/saved": "Keeping every k-th state, saved for backward",
     "heads/inference": "Heads, inference",
     "heads/training": "Heads, training step",
+    "stream/inference": "One step of a stream, without torch",
+    "together/inference": "A thousand streams, one step of each",
     "memory/saved": "Saved for backward",
 }
 BUSY = 0.05  # of the time of all cores

@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from unrolled.bench import grid, heads, keeping, variants
+from unrolled.bench import grid, heads, keeping, streaming, variants
 from unrolled.bench.workload import Workload
 from unrolled.errors import ConfigError
 
 
 def registry() -> tuple[Workload, ...]:
     """All workloads; those of heads that unrolled.nn does not have are left out."""
-    return (*grid.workloads(), *variants.workloads(), *keeping.workloads(), *heads.workloads())
+    parts = (grid, variants, keeping, heads, streaming)
+    return tuple(workload for part in parts for workload in part.workloads())
 
 
 def select(workloads: Iterable[Workload], only: str | None, quick: bool) -> tuple[Workload, ...]:

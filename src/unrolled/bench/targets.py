@@ -8,6 +8,7 @@ from unrolled.bench.document import Document
 from unrolled.bench.grid import BIG, GRID, PACKED, RAGGED, STEPS
 from unrolled.bench.keeping import KEEPING
 from unrolled.bench.layers import CELLS
+from unrolled.bench.streaming import ALONE, STREAMED
 from unrolled.bench.variants import ONE_DIRECTION, PLAIN
 from unrolled.bench.workload import ONNX, OURS, TORCH
 
@@ -77,6 +78,8 @@ TARGETS = (
     Target("keeping/training", KEEPING, OURS, HIGHEST, 1, _all(None)),
     Target("heads/inference", TORCH, OURS, LOWEST, 1, {"linear": 0.9}),
     Target("heads/training", TORCH, OURS, LOWEST, 1, {"linear": 0.9}),
+    Target("stream/inference", ONNX, OURS, LOWEST, len(STREAMED), {"gru": 2.0, "lstm": 2.0}, 1),
+    Target("together/inference", ALONE, OURS, LOWEST, 1, {"gru": 10.0, "lstm": 10.0}, 1),
     Target("memory/saved", OURS, TORCH, HIGHEST, len(GRID), _all(1.0), None),
 )
 PEAK = 0.85

@@ -169,6 +169,33 @@ def export(
     exporting.export(run, to, out, force, json)
 
 
+@app.command(
+    epilog="Examples: unrolled verify runs/sales --out runs/sales/receipt.txt · "
+    "unrolled verify runs/sales --check runs/sales/receipt.txt"
+)
+def verify(
+    run: RunFolder,
+    files: Files = None,
+    sequences: Annotated[int, typer.Option(min=1, help="Try at most so many of them.")] = 64,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Number that the choice of what is tried follows from.")
+    ] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the receipt, a short text.")] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Only see that this receipt is unchanged and of this model."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Prove that a model gives the same bits in batches, alone, in a stream and without torch."""
+    from unrolled.cli import verify as receipts
+
+    if check is not None:
+        receipts.check(check, run, files or [], out, json)
+    else:
+        receipts.run(run, files or [], sequences, seed, out, json)
+
+
 @app.command(epilog="Example: unrolled kernels --cell lstm --option peephole --lengths --device cpu")
 def kernels(
     cell: Annotated[str | None, typer.Option(metavar="CELL", help="elman, lstm or gru; all without.")] = None,

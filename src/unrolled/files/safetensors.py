@@ -5,8 +5,9 @@
                        "__metadata__": {"key": "text"}}
     the rest    the arrays' numbers, little-endian, row by row, one array behind the other without a gap
 
-`parse` makes no copy: its arrays are views of the bytes, which they keep alive and cannot write to. So it
-takes no more memory than the file, whatever the file says.
+`parse` copies nothing but what lies across its alignment and what is to be true or false: its arrays are
+views of the bytes, which they keep alive and cannot write to. So it takes at most the memory of the file once
+more, and some for the header, whatever the file says.
 
 Source   the format's own description, huggingface/safetensors
 Differs  headers are at most MOST_HEADER bytes, tensors at most MOST_TENSORS; no half precision, no complex
@@ -21,11 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import RunError
+from unrolled.files import described
 
 Arrays = dict[str, NDArray[Any]]
 
-MOST_HEADER = 1 << 24
-MOST_TENSORS = 1 << 16
+MOST_HEADER = 1 << 21
+MOST_TENSORS = 1 << 14
+LISTS_PER_TENSOR = 3
 METADATA = "__metadata__"
 DTYPES = {
     "F64": "<f8",
@@ -70,8 +73,10 @@ def parse(place: str, data: bytes) -> tuple[Arrays, dict[str, str]]:
     if not 0 < size <= min(len(data) - LENGTH_BYTES, MOST_HEADER):
         raise _damaged(place, f"a header of {max(size, 0):,} bytes in a file of {len(data):,}")
     try:
-        header = json.loads(data[LENGTH_BYTES : LENGTH_BYTES + size].decode(), object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
+        header = described.parse(
+            data[LENGTH_BYTES : LENGTH_BYTES + size], LISTS_PER_TENSOR * (MOST_TENSORS + 1)
+        )
+    except ValueError as error:
         raise _damaged(place, f"its header is no JSON ({error!s:.60})") from None
     if not isinstance(header, dict):
         raise _damaged(place, "its header is no table of arrays")
@@ -90,13 +95,17 @@ def _views(place: str, header: dict[str, Any], numbers: memoryview) -> Arrays:
         try:
             dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
             begin, end = entry["data_offsets"]
+            name.encode()  # whoever names or counts it may have to write it
         except (KeyError, TypeError, ValueError):
-            raise _damaged(place, f"array '{name:.40}' is described by {str(entry)[:60]}") from None
+            raise _damaged(place, f"array {name!a:.40} is described by {entry!a:.60}") from None
         whole = all(type(n) is int and 0 <= n <= len(numbers) for n in (*shape, begin, end))
         if not whole or len(shape) > 8 or end - begin != prod(shape) * dtype.itemsize or end > len(numbers):
             raise _damaged(place, f"array '{name:.40}' of shape {str(shape)[:40]} is not {begin} to {end}")
         spans.append((begin, end))
-        arrays[name] = np.frombuffer(numbers[begin:end], dtype).reshape(shape)
+        array = np.frombuffer(numbers[begin:end], np.uint8 if dtype.kind == "b" else dtype).reshape(shape)
+        if dtype.kind == "b":  # bytes beyond 1 would be counted as they are
+            array = array != 0
+        arrays[name] = array if array.flags.aligned else array.copy()
     reached = 0
     for begin, end in sorted(spans):
         if begin != reached:
@@ -105,13 +114,6 @@ def _views(place: str, header: dict[str, Any], numbers: memoryview) -> Arrays:
     if reached != len(numbers):
         raise _damaged(place, f"{len(numbers) - reached:,} bytes stand behind its arrays")
     return arrays
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name stands twice")
-    return made
 
 
 def _damaged(place: str, what: str) -> RunError:

@@ -1,7 +1,11 @@
 """The compiled kernels. Arrays come as addresses in the caller's memory, 0 for an absent one: ADDRESS of a
 contiguous array, or, as a sequence (T, B, N), its address and its strides of time and row in elements.
-Nothing here checks shapes: nn and the operators do. Sizes and laws: cpu/contract.h.
+But for Stepper, nothing here checks shapes: nn and the operators do. Sizes and laws: cpu/contract.h.
 """
+
+from typing import Any
+
+from numpy.typing import NDArray
 
 class Layer:
     """The weights of one layer in one direction, packed when a call first needs them and kept.
@@ -67,6 +71,27 @@ class Layer:
         /,
     ) -> None:
         """As backward, of a call of `run`. gradients: of weight_ih, in the order of `backward`."""
+
+class Stepper:
+    """Steps of few rows, one after another, on one thread, with arrays in place of addresses. zoneout_h (P,)
+    and zoneout_c (H,) are ADDRESS, which must stay good as long as this is used; shares for all rows."""
+
+    def __init__(self, layer: Layer, zoneout_h: int, zoneout_c: int, /) -> None: ...
+    def run(
+        self,
+        rows: int,
+        x: NDArray[Any],
+        h0: NDArray[Any],
+        c0: NDArray[Any] | None,
+        h: NDArray[Any],
+        c: NDArray[Any] | None,
+        /,
+    ) -> None:
+        """x (B, I), h0 and h (B, P), c0 and c (B, H), contiguous and of the layer's type: ValueError or
+        BufferError for others. As forward of one step; h and c are written. Holds the lock on Python."""
+
+def address(array: NDArray[Any], /) -> int:
+    """Where its numbers begin. BufferError for one that is not contiguous."""
 
 def forward(
     layers: list[Layer],

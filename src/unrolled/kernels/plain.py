@@ -43,8 +43,8 @@ class Linear:
         self._isa = _cpu.isa()  # the layout is that instruction set's
         size = _kernel("packed_size", self.dtype)(self.in_features, self.out_features)
         self._packed = _aligned(size, self.dtype)
-        place = (weight.ctypes.data, self.in_features)
-        _kernel("pack", self.dtype)(1, self.in_features, self.out_features, place, self._packed.ctypes.data)
+        place = (_cpu.address(weight), self.in_features)
+        _kernel("pack", self.dtype)(1, self.in_features, self.out_features, place, _cpu.address(self._packed))
 
     def __call__(self, x: Array, threads: int = 1) -> Array:
         """x (..., I) -> y (..., O)."""
@@ -53,9 +53,9 @@ class Linear:
             raise ValueError(f"weight was packed for {self._isa}; {_cpu.isa()} runs now: make a new Linear")
         x, sizes = _rows(x)
         y = np.empty((*x.shape[:-1], self.out_features), self.dtype)
-        bias = 0 if self.bias is None else self.bias.ctypes.data
+        bias = 0 if self.bias is None else _cpu.address(self.bias)
         _kernel("linear", self.dtype)(
-            threads, *sizes, self.out_features, _place(x), self._packed.ctypes.data, bias, _place(y)
+            threads, *sizes, self.out_features, _place(x), _cpu.address(self._packed), bias, _place(y)
         )
         return y
 
@@ -95,7 +95,7 @@ def layer_norm(
             _check(name, parameter, x.dtype, (x.shape[-1],))
             parameter = np.ascontiguousarray(parameter)
         given.append(parameter)  # alive until the call returns
-    addresses = (0 if parameter is None else parameter.ctypes.data for parameter in given)
+    addresses = (0 if parameter is None else _cpu.address(parameter) for parameter in given)
     y = np.empty_like(x)
     _kernel("layer_norm", x.dtype)(threads, *sizes, eps, *addresses, _place(x), _place(y))
     return y
@@ -109,7 +109,7 @@ def embedding(index: Array, table: Array, threads: int = 1) -> Array:
     index, table = np.ascontiguousarray(index, np.int64), np.ascontiguousarray(table)
     y = np.empty((*index.shape, table.shape[1]), table.dtype)
     _kernel("embedding", table.dtype)(
-        threads, index.size, table.shape[1], table.shape[0], index.ctypes.data, _place(table), _place(y)
+        threads, index.size, table.shape[1], table.shape[0], _cpu.address(index), _place(table), _place(y)
     )
     return y
 
@@ -173,13 +173,13 @@ def _rows(x: Array) -> tuple[Array, tuple[int, int]]:
 
 
 def _place(x: Array) -> tuple[int, int]:
-    return x.ctypes.data, x.shape[-1]
+    return _cpu.address(x), x.shape[-1]
 
 
 def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
     """Vectors that straddle two cache lines would take two loads each."""
     memory = np.empty(size * dtype.itemsize + LINE_BYTES, np.uint8)
-    start = -memory.ctypes.data % LINE_BYTES
+    start = -_cpu.address(memory) % LINE_BYTES
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 

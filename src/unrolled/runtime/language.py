@@ -34,8 +34,19 @@ class Runtime(Model):
         projection, bias = network["projection"], network["bias"]
         self.projection = None if projection is None else plain.Linear(arrays[projection])
         self.head = plain.Linear(arrays[network["head"]], arrays[bias])
-        if self.head.out_features != self.tokenizer.size:
-            raise ValueError(f"{self.tokenizer.size} symbols, {self.head.out_features} outputs")
+        self._require()
+
+    def _require(self) -> None:
+        """ValueError where the parts do not meet."""
+        V, between = self.tokenizer.size, self.projection or self.head
+        if self.front.table.shape != (V, self.layers.input_size) or self.head.out_features != V:
+            raise ValueError(f"{V} symbols, an embedding of {self.front.table.shape}")
+        widths = [(self.layers.output_size, between.in_features)]
+        if self.projection is not None:
+            widths.append((self.projection.out_features, self.head.in_features))
+        types = {self.front.table.dtype, self.layers.dtype, between.dtype, self.head.dtype}
+        if any(a != b for a, b in widths) or len(types) > 1 or not 0 <= self.begin < V:
+            raise ValueError(f"widths {widths}, {len(types)} types, begin {self.begin}")
 
     def start(self, rows: int) -> State:
         return self.layers.start(rows)

@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unrolled.errors import RunError
 from unrolled.kernels import _cpu
+from unrolled.runtime import shapes
 from unrolled.runtime.state import Array, State, rows_of
 
 NOWHERE = (0, 0, 0)
-GATE_OF_CELLS = "g"  # of a memory block's gates the only one that each of its cells has for itself
+FEW_ROWS = 4  # so few that a step of theirs is sooner done than handed over to run beside Python
 
 
 class Direction:
@@ -30,20 +30,29 @@ class Direction:
 
     def __init__(self, about: Mapping[str, Any], cell: str, spread: Any, arrays: Mapping[str, Array]) -> None:
         self.reverse, self.states = bool(about["reverse"]), tuple(map(str, about["states"]))
-        self.sizes = I, H, P = tuple(int(n) for n in about["sizes"])
+        self.sizes = I, H, P = tuple(about["sizes"])
         self.widths = (P, H)[: len(self.states)]
+        self.stored = [*about["parameters"].values(), *about["initial"]]  # under these names
         own = {name: arrays[stored] for name, stored in about["parameters"].items()}
         if spread is not None:
             own = {name: p if name == "weight_hr" else _spread(p, spread) for name, p in own.items()}
-        self.parameters = {name: np.ascontiguousarray(p) for name, p in own.items()}  # the layer reads these
+        shapes.require(cell, self.sizes, own)
+        self.parameters = {name: np.require(p, requirements=["C", "A"]) for name, p in own.items()}
         self.dtype = self.parameters["weight_hh"].dtype
         self.initial = [arrays[name] for name in about["initial"]]
-        _check(cell, I, H, P, self.parameters, self.dtype)
+        if len(self.states) != shapes.STATES[shapes.family(cell)]:
+            raise ValueError(f"{len(self.states)} states of {cell}")
+        self._require_initial()
         places = {
-            name: (p.ctypes.data, *(stride // p.itemsize for stride in p.strides[:-1]))
+            name: (_cpu.address(p), *(stride // p.itemsize for stride in p.strides[:-1]))
             for name, p in self.parameters.items()
         }
         self.layer = _cpu.Layer(cell, str(self.dtype), (I, H, P), places)
+
+    def _require_initial(self) -> None:
+        found = [(array.shape, array.dtype) for array in self.initial]
+        if found and found != [((width,), self.dtype) for width in self.widths]:
+            raise ValueError(f"initial states of {str(found)[:60]}")
 
     def start(self, rows: int) -> State:
         """Zero, or what was learned."""
@@ -63,10 +72,34 @@ class Layer:
         self.directions = [Direction(one, cell, spread, arrays) for one in about["directions"]]
         self.merge, self.residual = str(about["merge"]), bool(about["residual"])
         self.zoneout = [float(rate) for rate in about["zoneout"]]
-        self.dtype, self.bidirectional = self.directions[0].dtype, len(self.directions) > 1
+        self.dtype = self.directions[0].dtype
         width = sum(one.sizes[2] for one in self.directions)
         self.input_size = self.directions[0].sizes[0]
         self.output_size = width if self.merge == "concat" else width // 2
+        self._require()
+        self._shares = [self._shares_of(one) for one in self.directions]
+        first = self.directions[0]
+        places = [0 if share is None else _cpu.address(share) for share in self._shares[0]]
+        self._stepper = _cpu.Stepper(first.layer, *places) if len(self.directions) == 1 else None
+
+    def _require(self) -> None:
+        sizes = {one.sizes[2] for one in self.directions}
+        fits = len(self.directions) in (1, 2) and self.merge in shapes.MERGES
+        fits = fits and len({(one.sizes[0], one.dtype) for one in self.directions}) == 1
+        fits = fits and (self.merge == "concat" or (len(self.directions) == 2 and len(sizes) == 1))
+        fits = fits and (not self.residual or self.input_size == self.output_size)
+        fits = fits and len(self.zoneout) <= 2 and all(0 <= rate <= 1 for rate in self.zoneout)
+        if not fits:
+            raise ValueError("directions, merge, residual and zoneout that do not go together")
+
+    def _shares_of(self, one: Direction) -> list[Array | None]:
+        """The share of each state that stays, the same for all steps and rows."""
+        rates = (*self.zoneout, 0.0, 0.0)[:2]
+        widths = (*one.widths, 0)
+        return [
+            np.full(width, rate, self.dtype) if any(rates) and width else None
+            for width, rate in zip(widths, rates, strict=False)
+        ]
 
     def start(self, rows: int) -> State:
         """The state before the first step."""
@@ -75,25 +108,28 @@ class Layer:
     def __call__(
         self, x: Array, state: Mapping[str, Array], lengths: Array | None = None, threads: int = 1
     ) -> tuple[Array, State]:
-        """y and the state after each row's last step. Past a row's length x is not read and y is zero."""
+        """y and the state after each row's last step. Past a row's length x is not read and y is zero. y may
+        share its memory with the state: read it only."""
         T, B, _ = x.shape
+        if T == 1 and 0 < B <= FEW_ROWS and lengths is None and self._stepper is not None:
+            return self._step(self._stepper, x, state, B)
         x = np.ascontiguousarray(x, self.dtype)
         widths = [one.sizes[2] for one in self.directions]
         y = np.empty((T, B, sum(widths)), self.dtype)
         after: State = {}
         alive, calls, offset = [x, y, lengths], [], 0
-        for one, width in zip(self.directions, widths, strict=True):
+        for one, width, shares in zip(self.directions, widths, self._shares, strict=True):
             before = [np.ascontiguousarray(state[name], self.dtype) for name in one.states]
             last = [np.empty_like(array) for array in before]
             alive += [*before, *last]
             after |= dict(zip(one.states, last, strict=True))
-            place = (y.ctypes.data + offset * y.itemsize, B * y.shape[2], y.shape[2])
+            place = (_cpu.address(y) + offset * y.itemsize, B * y.shape[2], y.shape[2])
             offset += width
             calls.append(
                 [
                     *_ends(before),
                     *NOWHERE,
-                    *self._zones(one, alive),
+                    *(n for share in shares for n in (_address(share), 0, 0)),
                     *place,
                     *NOWHERE,
                     *_ends(last),
@@ -108,8 +144,8 @@ class Layer:
                 threads,
                 0,
                 (T, B),
-                0 if lengths is None else lengths.ctypes.data,
-                (x.ctypes.data, B * x.shape[2], x.shape[2]),
+                _address(lengths),
+                (_cpu.address(x), B * x.shape[2], x.shape[2]),
                 calls,
             )
         else:
@@ -117,16 +153,22 @@ class Layer:
         y = _merged(y, self.merge)
         return (x + y if self.residual else y), after
 
-    def _zones(self, one: Direction, alive: list[Any]) -> list[int]:
-        """The share of each state that stays, the same for all steps and rows: strides of zero."""
-        places: list[int] = []
-        for k in range(2):
-            if k < len(self.zoneout) and any(self.zoneout):
-                alive.append(np.full(one.widths[k], self.zoneout[k], self.dtype))
-                places += [alive[-1].ctypes.data, 0, 0]
-            else:
-                places += NOWHERE
-        return places
+    def _step(
+        self, stepper: _cpu.Stepper, x: Array, state: Mapping[str, Array], B: int
+    ) -> tuple[Array, State]:
+        """One step of few rows."""
+        one, dtype = self.directions[0], self.dtype
+        x = np.ascontiguousarray(x, dtype)
+        h_name, *c_name = one.states
+        h = np.empty((B, one.sizes[2]), dtype)
+        if c_name:
+            c = np.empty((B, one.sizes[1]), dtype)
+            stepper.run(B, x, state[h_name], state[c_name[0]], h, c)
+            after = {h_name: h, c_name[0]: c}
+        else:
+            stepper.run(B, x, state[h_name], None, h, None)
+            after = {h_name: h}
+        return (x + h if self.residual else h[None]), after
 
 
 class Layers:
@@ -135,16 +177,12 @@ class Layers:
     def __init__(self, about: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array]) -> None:
         try:
             self.layers = [Layer(one, arrays) for one in about]
+            shapes.require_together(self.layers)
             self.dtype, self.output_size = self.layers[0].dtype, self.layers[-1].output_size
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise RunError(
                 f"its layers are not described as they should be ({error!r:.80}); restore it"
             ) from error
-        for below, above in zip(self.layers, self.layers[1:], strict=False):
-            if above.input_size != below.output_size:
-                raise RunError(
-                    f"its layers do not meet: {below.output_size} features go into {above.input_size}"
-                )
         self.input_size = self.layers[0].input_size
         self.causal = not any(one.reverse for layer in self.layers for one in layer.directions)
 
@@ -167,8 +205,12 @@ class Layers:
 
 def _ends(states: Sequence[Array]) -> list[int]:
     """The addresses of h and c, 0 for what is not there."""
-    addresses = [array.ctypes.data for array in states]
+    addresses = [_cpu.address(array) for array in states]
     return [*addresses, 0][:2]
+
+
+def _address(array: Array | None) -> int:
+    return 0 if array is None else _cpu.address(array)
 
 
 def _merged(y: Array, merge: str) -> Array:
@@ -182,38 +224,10 @@ def _merged(y: Array, merge: str) -> Array:
 
 def _spread(p: Array, gates: Sequence[tuple[str, int]]) -> Array:
     """For each cell of a block the rows of i, f and o that its block has."""
-    rows = dict(gates)
-    blocks = min(rows.values())
-    times, parts, first = rows[GATE_OF_CELLS] // blocks, [], 0
+    times = shapes.require_rows(gates, len(p))
+    parts, first = [], 0
     for gate, count in gates:
         part = p[first : first + count]
-        parts.append(part if gate == GATE_OF_CELLS else np.repeat(part, times, 0))
+        parts.append(part if gate == shapes.GATE_OF_CELLS else np.repeat(part, times, 0))
         first += count
     return np.concatenate(parts)
-
-
-def _check(cell: str, I: int, H: int, P: int, parameters: Mapping[str, NDArray[Any]], dtype: Any) -> None:
-    """ValueError for shapes that the kernel, which checks none, would read beyond."""
-    gates = {"e": 1, "g": 3, "l": 4}[cell[0]] - (".coupled" in cell)
-    wanted = {
-        "weight_ih": (gates * H, I),
-        "weight_hh": (gates * H, P),
-        "bias_ih": (gates * H,),
-        "bias_hh": (gates * H,),
-        "weight_hr": (P, H),
-        "gain_ih": (gates * H,),
-        "gain_hh": (gates * H,),
-        "gain_c": (H,),
-        "shift_c": (H,),
-    }
-    if not (I > 0 and H > 0 and P > 0 and (P == H or "weight_hr" in parameters)):
-        raise ValueError(f"sizes {I}, {H}, {P}")
-    for name, p in parameters.items():
-        # One row for each gate that looks at the cells' state.
-        shape = (2 if ".coupled" in cell else 3, H) if name == "weight_peephole" else wanted[name]
-        if p.shape != shape or p.dtype != dtype or str(dtype) not in ("float32", "float64"):
-            raise ValueError(f"{name} is {p.dtype} {p.shape}, wanted {dtype} {shape}")
-    missing = {"weight_ih", "weight_hh"} - parameters.keys()
-    missing |= {"weight_peephole"} - parameters.keys() if ".peephole" in cell else set()
-    if missing:
-        raise ValueError(f"{', '.join(sorted(missing))} missing")

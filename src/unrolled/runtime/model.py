@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from unrolled.errors import ConfigError
+import numpy as np
+
+from unrolled.errors import ConfigError, DataError
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.state import Array, State
 
@@ -57,6 +59,14 @@ class Model(ABC):
     def encode_each(self, chunks: Sequence[Any]) -> list[Array]:
         """The same of many rows."""
         return [self.encode(chunk) for chunk in chunks]
+
+    def encode_rows(self, chunks: Sequence[Any]) -> Array:
+        """A chunk for each of B rows, one or more -> (T, B, …). DataError also where their T differ."""
+        encoded = self.encode_each(chunks)
+        if len({len(one) for one in encoded}) > 1:
+            found = [len(one) for one in encoded][:9]
+            raise DataError(f"wanted the same number of steps for each row, got {found}")
+        return np.stack(encoded, 1)
 
     @abstractmethod
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.errors import RunError
-from unrolled.files import atomic, safetensors
+from unrolled.files import atomic, described, safetensors
 from unrolled.runtime.model import Model
 from unrolled.runtime.state import Array
 
@@ -26,7 +26,8 @@ FORMAT = 1
 KIND = "runtime 1"
 DESCRIPTION = "runtime.json"
 ENTRY, ABOUT, CODEC = "unrolled", "about", "codec."
-MOST_DESCRIPTION = 1 << 26  # bytes
+MOST_DESCRIPTION = 1 << 24  # bytes
+AT_ONCE = 1 << 18  # numbers
 # Task -> the module of its model, whose class is called Runtime.
 TASKS = {
     "classify": "unrolled.runtime.whole",
@@ -56,7 +57,7 @@ def load(path: str | Path) -> Model:
 def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Model:
     """What a description and arrays make. RunError, which begins with `place`, for what makes none."""
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not _finite(array):
             raise RunError(f"{place}: '{name}' holds NaN or infinity; restore the file or train anew")
     try:
         module = importlib.import_module(TASKS[about["task"]])
@@ -90,6 +91,12 @@ def _require(run: Path) -> None:
         )
 
 
+def _finite(array: Array) -> bool:
+    """Piece by piece, so that it takes no memory."""
+    flat = array.reshape(-1)
+    return all(np.isfinite(flat[k : k + AT_ONCE]).all() for k in range(0, flat.size, AT_ONCE))
+
+
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -103,8 +110,8 @@ def _arrays(path: Path, kind: str | None = None) -> dict[str, Array]:
     arrays, metadata = safetensors.parse(str(path), _bytes(path))
     if kind is not None:
         try:
-            found = json.loads(metadata[ENTRY])["kind"]
-        except (LookupError, TypeError, ValueError, RecursionError):
+            found = described.parse(metadata[ENTRY].encode())["kind"]
+        except (LookupError, TypeError, ValueError):
             found = None
         if found != kind:
             raise RunError(f"{path} is no exported model (its kind is {found!r:.40}); wanted '{KIND}'")
@@ -115,15 +122,13 @@ def _description(path: Path, data: bytes) -> dict[str, Any]:
     if len(data) > MOST_DESCRIPTION:
         raise RunError(f"{path}: a description of {len(data):,} bytes; at most {MOST_DESCRIPTION:,} are read")
     try:
-        about = json.loads(data.decode())
-        found = about["format"]
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        about = described.parse(data)
+        found, task = about["format"], about["task"]
+    except (LookupError, TypeError, ValueError) as error:
         raise RunError(f"{path}: the description is no JSON table ({error!s:.60}); restore it") from None
     if type(found) is not int or found != FORMAT:
         raise RunError(f"{path}: written in format {found!r:.40}; this version reads format {FORMAT}")
-    if about.get("task") not in TASKS:
-        raise RunError(
-            f"{path}: a model of task {about.get('task')!r:.40}; this version runs {', '.join(TASKS)}"
-        )
+    if not isinstance(task, str) or task not in TASKS:
+        raise RunError(f"{path}: a model of task {task!r:.40}; this version runs {', '.join(TASKS)}")
     made: dict[str, Any] = about
     return made

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from unrolled.errors import DataError, RunError
-from unrolled.files import safetensors
+from unrolled.files import described, safetensors
 from unrolled.runtime import state as states
 from unrolled.runtime.state import Array, State
 
@@ -47,14 +47,20 @@ class Stream:
 
     def step(self, x: Any) -> "Answers":
         """The answer after one more step: of one sequence that step, of rows a list of one for each."""
-        answers = self._fed([[x]] if self.single else [[one] for one in self._each(x)])
-        return {name: array[0, 0] if self.single else array[0] for name, array in answers.items()}
+        if self.single:
+            steps = self.model.encode(_chunk_of(x))
+            answers = self._advanced(steps[:, None])
+            return {name: array[0, 0] for name, array in answers.items()}
+        answers = self._fed(_chunks_of(self._each(x)))
+        return {name: array[0] for name, array in answers.items()}
 
     def feed(self, chunk: Any) -> "Answers":
         """The answers after each of T more steps, as T calls of `step` would give, to the bit: (T, …), or of
         rows, a chunk of T steps for each, (T, rows, …)."""
-        answers = self._fed([chunk] if self.single else self._each(chunk))
-        return {name: array[:, 0] if self.single else array for name, array in answers.items()}
+        if self.single:
+            answers = self._advanced(self.model.encode(chunk)[:, None])
+            return {name: array[:, 0] for name, array in answers.items()}
+        return self._fed(self._each(chunk))
 
     def join(self, rows: int = 1) -> list[int]:
         """New sequences behind those that are there; where they stand."""
@@ -85,9 +91,9 @@ class Stream:
         """RunError for what is no snapshot of this model."""
         arrays, metadata = safetensors.parse("the snapshot", snapshot)
         try:
-            about = json.loads(metadata[ENTRY])
+            about = described.parse(metadata[ENTRY].encode())
             kind, fingerprint, single = about["kind"], about["model"], bool(about["single"])
-        except (LookupError, TypeError, ValueError, RecursionError):
+        except (LookupError, TypeError, ValueError):
             raise RunError(
                 "the snapshot was not written by unrolled; give one that a stream has made"
             ) from None
@@ -108,14 +114,9 @@ class Stream:
         return cls(model, {name: arrays[name].copy() for name in wanted}, single, notes)
 
     def _fed(self, chunks: Sequence[Any]) -> "Answers":
-        encoded = self.model.encode_each(chunks)
-        if len({len(one) for one in encoded}) > 1:
-            raise DataError(
-                f"wanted the same number of steps for each row, got {[len(one) for one in encoded][:9]}"
-            )
-        if not encoded:
-            return {}
-        steps: Array = encoded[0][:, None] if len(encoded) == 1 else np.stack(encoded, 1)
+        return self._advanced(self.model.encode_rows(chunks)) if len(chunks) else {}
+
+    def _advanced(self, steps: Array) -> "Answers":
         answers, self.state = self.model.advance(steps, self.state)
         return answers
 
@@ -134,3 +135,12 @@ class Stream:
     def _require_rows(self) -> None:
         if self.single:
             raise ValueError("this stream is of one sequence; begin one with rows=1 for others to join")
+
+
+def _chunk_of(x: Any) -> Any:
+    """One step as a chunk; of an array no list is made."""
+    return x[None] if isinstance(x, np.ndarray) else [x]
+
+
+def _chunks_of(each: Any) -> Any:
+    return each[:, None] if isinstance(each, np.ndarray) else [_chunk_of(one) for one in each]

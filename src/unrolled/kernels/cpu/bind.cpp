@@ -21,6 +21,7 @@
 #include "layer.h"
 #include "planner.h"
 #include "pool.h"
+#include "stepper.h"
 
 namespace nb = nanobind;
 
@@ -293,6 +294,16 @@ void run_back(Layer<Real>& layer, bool reverse, Index threads, Index T, Index B,
   layer.kernel().backward(&call, &packs->backward, &packs->forward, &plan, 1);
 }
 
+template <class Real>
+std::unique_ptr<Stepper<Real>> make_stepper(Layer<Real>& layer, Address zoneout_h, Address zoneout_c) {
+  return std::make_unique<Stepper<Real>>(
+      layer, std::array{pointer<const Real>(zoneout_h), pointer<const Real>(zoneout_c)});
+}
+
+Address address(nb::handle array) {
+  return Held(array.ptr(), 0).address();
+}
+
 template <std::size_t N>
 std::size_t place(const char* const (&names)[N], const std::string& name) {
   const auto* found = std::find(std::begin(names), std::end(names), name);
@@ -314,6 +325,10 @@ void define(nb::module_& m, const std::string& type) {
       .def("renew", &Layer<Real>::renew)
       .def("run", run<Real>)
       .def("run_back", run_back<Real>);
+  nb::class_<Stepper<Real>>(m, ("Stepper_" + type).c_str())
+      .def("run", &Stepper<Real>::run, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(),
+           nb::arg().none());
+  m.def("Stepper", make_stepper<Real>, nb::keep_alive<0, 1>());
   m.def("forward", forward<Real>);
   m.def("backward", backward<Real>);
   m.def(("map_" + type).c_str(), map<Real>, nb::call_guard<nb::gil_scoped_release, StandardArithmetic>());
@@ -347,6 +362,7 @@ NB_MODULE(_cpu, m) {
   m.def("use_isa", use_isa);
   m.def("use_openmp", use_openmp);
   m.def("Layer", make_layer);
+  m.def("address", address);
   define<float>(m, "float32");
   define<double>(m, "float64");
   bind_heads(m);

@@ -76,6 +76,7 @@ struct Forward {
   Matrix<Real> last[most_states];     // (B, P), (B, H) out: after each row's last step
   Real* tape;                         // (T, B, width of the tape) out
   Real* kept;                         // (⌈T / k⌉, B, H) out
+  bool last_first;                    // what the cache still holds of U's last columns is used first
 };
 
 /* The gradients of the same call. Steps past a row's length are read in none of the inputs and are written as

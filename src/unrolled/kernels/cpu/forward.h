@@ -55,10 +55,13 @@ public:
           list.x[tokens] = at(call_.x, part.time(i, s), part.row(i));
           list.z[tokens] = call_.tape ? tape_row(part, i, s) : z_row(part, tokens);
         }
-      feed(crew, tokens, list);
+      const bool together =
+          s - first == 1 && crew.size == 1 && form.shift == 0 && !form.two_phase && !layout_.normalises;
+      if (!together)
+        feed(crew, tokens, list);
       Real** z = list.z;
       for (Index step = first; step < s; z += part.running(step++))
-        advance(crew, part, step, z, list);
+        advance(crew, part, step, z, list, together);
     }
   }
 
@@ -133,14 +136,35 @@ private:
     crew.meet();
   }
 
-  /* One step of all rows that still run. */
-  void advance(const Crew& crew, const Part& part, Index s, Real* const* z, const Lists& list) const {
+  /* z = b + W x + U h of one step, panel by panel. Every other step begins at the other end: where W and U
+     are larger than the cache, their last columns are still there. */
+  void multiply_both(Index rows, bool last_first, const Lists& list) const {
+    for (Index i = 0; i < rows; ++i)
+      list.start[i] = w_.start;
+    const Product<Real> x{rows, list.x, 1, w_.ih, list.start, list.z};
+    const Product<Real> h{rows, list.a, 1, w_.hh, list.z, list.z};
+    constexpr Index some = widest(1) / panel_vectors;
+    const Index all = panels(w_.hh), blocks = divide_up(all, some);
+    for (Index block = 0; block < blocks; ++block) {
+      const Index p = (last_first ? blocks - 1 - block : block) * some;
+      multiply(x, p, minimum(p + some, all));
+      multiply(h, p, minimum(p + some, all));
+    }
+  }
+
+  /* One step of all rows that still run. `together`: z does not hold W x yet. */
+  void advance(const Crew& crew, const Part& part, Index s, Real* const* z, const Lists& list,
+               bool together) const {
     const Index running = part.running(s), H = call_.sizes.H;
     for (Index i = 0; i < running; ++i)
       list.a[i] = recurrent(part, i, s);
     if (crew.member == 0)
       keep(part, s);
-    multiply_h(crew, running, z, list, w_.hh, layout_.recurrent, 0);
+    const bool last_first = call_.last_first != (s % 2 == 1);
+    if (together)
+      multiply_both(running, last_first, list);
+    else
+      multiply_h(crew, running, z, list, w_.hh, layout_.recurrent, 0, last_first);
     crew.meet();
 
     const Index first = crew.first_unit<Real>(H), end = crew.end_unit<Real>(H);
@@ -168,15 +192,16 @@ private:
             .inner = z + layout_.inner};
   }
 
-  /* z += U a for the gates of one product, whose sums stand at `place`; layer norm comes between. */
+  /* z += U a for the gates of one product, whose sums stand at `place`; layer norm comes between. Every other
+     step begins at U's other end: where U is larger than the cache, its last columns are still there. */
   void multiply_h(const Crew& crew, Index rows, Real* const* z, const Lists& list, const Packed<Real>& u,
-                  Index place, Index first_gate) const {
+                  Index place, Index first_gate, bool last_first = false) const {
     const bool norm = layout_.normalises;
     for (Index i = 0; i < rows; ++i) {
       list.out[i] = z[i] + (norm ? layout_.hat_hh + first_gate * call_.sizes.H : place);
       list.start[i] = list.out[i];
     }
-    crew.multiply<Real>({rows, list.a, 1, u, norm ? nullptr : list.start, list.out});
+    crew.multiply<Real>({rows, list.a, 1, u, norm ? nullptr : list.start, list.out, last_first});
     if (!norm)
       return;
     for (Index i = 0; i < rows; ++i)

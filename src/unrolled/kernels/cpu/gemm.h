@@ -56,6 +56,7 @@ struct Product {
   Packed<Real> b;
   const Real* const* start; // null: zero; may be out
   Real* const* out;
+  bool last_first = false; // begins with the last columns; no bit depends on it
 };
 
 /* Rows × Vectors sums held in registers while k runs; every loop over them is unrolled to keep them there. */
@@ -107,7 +108,7 @@ void tile(const Product<Real>& p, Index row, Index column) {
 /* Few rows take more columns at once, so that enough independent chains are under way. */
 constexpr int widest(int rows) {
   const int vectors = sum_registers / rows;
-  return vectors > 16 ? 16 : static_cast<int>(vectors / panel_vectors * panel_vectors);
+  return vectors > 8 ? 8 : static_cast<int>(vectors / panel_vectors * panel_vectors);
 }
 inline constexpr int most_rows = sum_registers / panel_vectors;
 
@@ -139,12 +140,15 @@ void multiply(const Product<Real>& p, Index first, Index end) {
   const Index blocks = divide_up(p.rows, most_rows);
   const Index width = widest(static_cast<int>(divide_up(p.rows, blocks)));
   const Index vectors = minimum(end * panel_vectors, divide_up(p.b.columns, lanes<Real>));
-  for (Index v = first * panel_vectors; v < vectors; v += width)
+  const Index begin = first * panel_vectors, count = divide_up(maximum(vectors - begin, 0), width);
+  for (Index t = 0; t < count; ++t) {
+    const Index v = begin + (p.last_first ? count - 1 - t : t) * width;
     for (Index block = blocks, row = 0; block > 0; --block) {
       const Index rows = divide_up(p.rows - row, block);
       tiles<Real>.run[rows][minimum(width, vectors - v)](p, row, v * lanes<Real>);
       row += rows;
     }
+  }
 }
 
 template <class Real>

@@ -1,0 +1,1 @@
+"""Models for elsewhere, and the proof that they are the same there."""

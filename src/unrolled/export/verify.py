@@ -1,0 +1,261 @@
+"""What a trained model promises, tried on sequences of its own, to the bit.
+
+    wanted    torch, all sequences in one batch, padded with zero
+    found     the same model in every other way to run it: CHECKS
+
+Each check gives pairs (found, wanted) of arrays, or raises ConfigError with the reason why this model has no
+such way; then nothing is broken.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.export import apart
+from unrolled.kernels import _cpu
+from unrolled.runtime import saved
+from unrolled.runtime.model import Model
+from unrolled.runtime.stream import Stream
+from unrolled.tasks import load
+from unrolled.tasks.estimator import Estimator, Source
+
+Array = NDArray[Any]
+Pairs = Iterable[tuple[Array, Array]]
+
+MOST_STEPS = 2000  # of a sequence; longer ones are cut there
+MOST_BESIDE = 9  # rows of one stream
+
+
+@dataclass(frozen=True)
+class Check:
+    """`equal`: whether every answer has the bits that are wanted, None where this model has no such way;
+    `difference`: the largest |Δ|, infinite where shapes or types differ; `note`: why there is none."""
+
+    check: str
+    sequences: int
+    steps: int
+    equal: bool | None
+    difference: float | None = None
+    note: str = ""
+
+    @property
+    def result(self) -> str:
+        if self.equal is None:
+            return f"not possible: {self.note}"
+        if self.equal:
+            return "bit-equal"
+        return self.note or f"|Δ| up to {self.difference:.3g}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`model` and `data`: SHA-256 of the trained model and of the sequences that it was tried on."""
+
+    task: str
+    model: str
+    data: str
+    seed: int
+    checks: tuple[Check, ...]
+
+    @property
+    def broken(self) -> list[str]:
+        """The checks whose promise does not hold."""
+        return [one.check for one in self.checks if one.equal is False]
+
+
+def verify(run: str | Path, data: Source = None, *, sequences: int = 64, seed: int = 0) -> Verification:
+    """Tries at most so many sequences of `data`, or of the test part. DataError where there is none."""
+    run = Path(run)
+    estimator = load(run)
+    rows = estimator._rows(data)
+    if not rows:
+        raise DataError("there is no sequence to verify with; give files that hold some")
+    draw = np.random.default_rng(seed)
+    chosen = np.sort(draw.permutation(len(rows))[:sequences])
+    trial = Trial(run, estimator, [np.ascontiguousarray(rows[k][:MOST_STEPS]) for k in chosen], draw)
+    checks = tuple(_tried(trial, name, check) for name, check in CHECKS.items())
+    per_isa = ((f"without torch, {isa}", partial(_without_torch, isa=isa)) for isa in _cpu.isas())
+    checks += tuple(_tried(trial, name, check) for name, check in per_isa)
+    return Verification(estimator.task, fingerprint(estimator), _checksum(trial.rows), seed, checks)
+
+
+def fingerprint(estimator: Estimator[Any, Any, Any, Any]) -> str:
+    """That of its runtime; of a model that only torch can run, of its weights."""
+    try:
+        return estimator.runtime().fingerprint
+    except ConfigError:
+        weights = estimator.network.state_dict()
+        return _checksum([weights[name].numpy() for name in sorted(weights)])
+
+
+class Trial:
+    """rows (T_i, …) as the model reads them, and what it wants of each."""
+
+    def __init__(
+        self,
+        run: Path,
+        estimator: Estimator[Any, Any, Any, Any],
+        rows: list[Array],
+        draw: np.random.Generator,
+    ) -> None:
+        self.run, self.estimator, self.rows, self.draw = run, estimator, rows, draw
+        self.wanted = estimator._raw(rows, 0.0)
+
+    @cached_property
+    def model(self) -> Model:
+        """ConfigError for a model that only torch can run."""
+        return self.estimator.runtime()
+
+    def raw(self, rows: Sequence[Array]) -> list[Array]:
+        return self.estimator._raw(rows, 0.0)
+
+    def cuts(self, steps: int) -> list[int]:
+        """Random places 0 = a ≤ b ≤ … = steps, chunks of all sizes, empty ones too."""
+        at = [0]
+        while at[-1] < steps:
+            size = int(np.exp(self.draw.uniform(-0.5, np.log(steps + 1))))
+            at.append(min(steps, at[-1] + size))
+        return at
+
+    def answer(self, parts: Sequence[Array]) -> Array:
+        """Answers (T, …) in parts -> what is compared: all of them, or the last."""
+        whole = np.concatenate(parts)
+        return whole if self.model.every_step else whole[-1]
+
+
+def _each_alone(trial: Trial) -> Pairs:
+    return zip((trial.raw([row])[0] for row in trial.rows), trial.wanted, strict=True)
+
+
+def _batches(trial: Trial) -> Pairs:
+    order = trial.draw.permutation(len(trial.rows))
+    for a, b in pairwise(trial.cuts(len(order))):
+        if a < b:
+            found = trial.raw([trial.rows[k] for k in order[a:b]])
+            yield from zip(found, (trial.wanted[k] for k in order[a:b]), strict=True)
+
+
+def _padding(trial: Trial) -> Pairs:
+    return zip(trial.estimator._raw(trial.rows, float("nan")), trial.wanted, strict=True)
+
+
+def _chunks(trial: Trial) -> Pairs:
+    for row, wanted in zip(trial.rows, trial.wanted, strict=True):
+        stream = trial.model.stream()
+        parts = [_advanced(stream, row[a:b, None])[:, 0] for a, b in pairwise(trial.cuts(len(row)))]
+        yield trial.answer(parts), wanted
+
+
+def _beginnings(trial: Trial) -> Pairs:
+    for row in trial.rows:
+        steps = int(trial.draw.integers(1, len(row) + 1))
+        found = _advanced(trial.model.stream(), row[:, None])[steps - 1, 0]
+        wanted = trial.raw([row[:steps]])[0]
+        yield found, wanted[-1] if trial.model.every_step else wanted
+
+
+def _snapshots(trial: Trial) -> Pairs:
+    for row, wanted in zip(trial.rows, trial.wanted, strict=True):
+        stream, half = trial.model.stream(), len(row) // 2
+        first = _advanced(stream, row[:half, None])[:, 0]
+        stream = trial.model.stream(snapshot=stream.snapshot())
+        yield trial.answer([first, _advanced(stream, row[half:, None])[:, 0]]), wanted
+
+
+def _side_by_side(trial: Trial) -> Pairs:
+    """Rows join and leave at any time; those that have ended leave."""
+    stream, here, at = trial.model.stream(rows=0), list[int](), list[int]()
+    waiting, parts = list(range(len(trial.rows))), [list[Array]() for _ in trial.rows]
+    while waiting or here:
+        fresh = min(len(waiting), MOST_BESIDE - len(here), int(trial.draw.integers(0 if here else 1, 4)))
+        stream.join(fresh)
+        here, waiting, at = here + waiting[:fresh], waiting[fresh:], at + [0] * fresh
+        left = [len(trial.rows[k]) - a for k, a in zip(here, at, strict=True)]
+        size = int(trial.draw.integers(1, min(left) + 1))
+        steps = np.stack([trial.rows[k][a : a + size] for k, a in zip(here, at, strict=True)], 1)
+        for place, part in enumerate(np.moveaxis(_advanced(stream, steps), 1, 0)):
+            parts[here[place]].append(part)
+        ended = [place for place, rest in enumerate(left) if rest == size]
+        stream.leave(ended)
+        here = [k for place, k in enumerate(here) if place not in ended]
+        at = [a + size for place, a in enumerate(at) if place not in ended]
+    return zip(map(trial.answer, parts), trial.wanted, strict=True)
+
+
+def _read_back(trial: Trial) -> Pairs:
+    _ = trial.model
+    model = saved.load(trial.run)
+    return zip(map(model.outputs, trial.rows), trial.wanted, strict=True)
+
+
+def _exported(trial: Trial) -> Pairs:
+    with tempfile.TemporaryDirectory() as folder:
+        saved.save(Path(folder, "model"), trial.model)
+        model = saved.load(Path(folder, "model"))
+    return zip(map(model.outputs, trial.rows), trial.wanted, strict=True)
+
+
+def _without_torch(trial: Trial, isa: str) -> Pairs:
+    _ = trial.model
+    return zip(apart.outputs(trial.run, trial.rows, isa), trial.wanted, strict=True)
+
+
+CHECKS: dict[str, Callable[[Trial], Pairs]] = {
+    "each sequence alone": _each_alone,
+    "random batches and orders": _batches,
+    "padding filled with NaN": _padding,
+    "streamed in random chunks": _chunks,
+    "streamed side by side": _side_by_side,
+    "stream at a random step": _beginnings,
+    "snapshot half-way": _snapshots,
+    "runtime from the run folder": _read_back,
+    "runtime from one file": _exported,
+}
+
+
+def _tried(trial: Trial, name: str, check: Callable[[Trial], Pairs]) -> Check:
+    count, steps = len(trial.rows), sum(map(len, trial.rows))
+    try:
+        pairs = list(check(trial))
+    except ConfigError as error:
+        return Check(name, count, steps, None, note=str(error))
+    except RunError as error:
+        return Check(name, count, steps, False, note=str(error))
+    equal = len(pairs) == count and all(_same(found, wanted) for found, wanted in pairs)
+    return Check(name, count, steps, equal, max(_gap(found, wanted) for found, wanted in pairs))
+
+
+def _advanced(stream: Stream, steps: Array) -> Array:
+    """steps (T, B, …), as `encode` gives them -> the compared answer after each (T, B, …)."""
+    answers, stream.state = stream.model.advance(steps, stream.state)
+    return answers[stream.model.compared]
+
+
+def _same(found: Array, wanted: Array) -> bool:
+    """The same bits: a negative zero is not a zero, and a NaN is itself."""
+    return (found.dtype, found.shape, found.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
+
+
+def _gap(found: Array, wanted: Array) -> float:
+    if (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
+        return float("inf")
+    differ = found.astype(np.float64) - wanted.astype(np.float64)
+    largest = float(np.abs(differ).max(initial=0.0))
+    return largest if np.isfinite(largest) else float("inf")
+
+
+def _checksum(arrays: Sequence[Array]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

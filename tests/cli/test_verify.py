@@ -1,0 +1,188 @@
+"""`unrolled verify` on a small training of every task; and that it sees what is broken."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unrolled import LanguageModel
+from unrolled.export import verify as verifying
+from unrolled.kernels import _cpu
+from unrolled.runtime import language, stream
+
+from .command import unrolled
+from .samples import LANGUAGE, SAMPLES, SMALL, Sample
+
+STREAMING = [
+    "streamed in random chunks",
+    "streamed side by side",
+    "stream at a random step",
+    "snapshot half-way",
+]
+
+
+def wave(folder: Path, seed: int) -> Path:
+    draw = np.random.default_rng(seed)
+    values = np.sin(np.arange(240) / 3) * 5 + 20 + draw.normal(0, 0.3, 240)
+    path = folder / f"wave{seed}.csv"
+    path.write_text("step,y\n" + "".join(f"{t},{value:.4f}\n" for t, value in enumerate(values)))
+    return path
+
+
+FORECAST = (*SMALL, "--target", "y", "--window", 20, "--horizon", 3)
+ALL = SAMPLES | {
+    "forecast a series": Sample("forecast", wave, FORECAST),
+    "tag from both sides": SAMPLES["tag words"]._replace(options=(*SMALL, "--bidirectional")),
+    "classify with memory blocks": SAMPLES["classify a long table"]._replace(
+        options=("--hidden", 6, *SMALL[2:], "--cell", "lstm", "--cells-per-block", 2, "--layers", 2)
+    ),
+    "language, every option": SAMPLES["language of characters"]._replace(
+        options=(*LANGUAGE, "--cell", "lstm", "--peephole", "--layer-norm", "--tie")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_task_keeps_every_promise(name: str, tmp_path: Path) -> None:
+    sample, run = ALL[name], tmp_path / "run"
+    trained = unrolled("train", sample.task, sample.write(tmp_path, 0), "--out", run, *sample.options)
+    assert trained.status == 0, trained.err
+    answer = unrolled("verify", run, sample.write(tmp_path, 1), "--sequences", 9, "--json")
+    assert answer.status == 0, answer.err + answer.out
+    found = json.loads(answer.out)
+    causal = name != "tag from both sides"
+    assert {one["check"] for one in found["checks"] if one["equal"] is None} == (
+        set() if causal else set(STREAMING)
+    )
+    assert [one["check"] for one in found["checks"]][-len(_cpu.isas()) :] == [
+        f"without torch, {isa}" for isa in _cpu.isas()
+    ]
+    assert all(one["steps"] >= one["sequences"] >= 1 for one in found["checks"])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("verify")
+    sample = SAMPLES["language of characters"]
+    options = (*LANGUAGE, "--cell", "lstm", "--learn-initial-state")
+    book = sample.write(folder, 0)
+    assert unrolled("train", "language", book, "--out", folder / "run", *options).status == 0
+    return folder / "run"
+
+
+def broken(run: Path) -> list[str]:
+    answer = unrolled("verify", run, "--json", "--sequences", 7)
+    assert answer.status == 1 and answer.err.count("\n") == 1
+    assert "does not keep what is promised" in answer.err
+    found = json.loads(answer.out)
+    assert not found["kept"]
+    return [one["check"] for one in found["checks"] if one["equal"] is False]
+
+
+def test_a_weight_that_the_runtime_reads_otherwise_is_seen(run, monkeypatch):
+    load = verifying.saved.load
+
+    def nudged(path):
+        model, name = load(path), "layer.weight_hh_l0"
+        weight = model.arrays[name].copy()
+        weight[0, 0] += np.float32(0.01)
+        return language.Runtime(model.about, model.arrays | {name: weight})
+
+    monkeypatch.setattr(verifying.saved, "load", nudged)
+    assert broken(run) == ["runtime from the run folder", "runtime from one file"]
+
+
+def test_another_description_in_the_folder_is_seen_without_torch_too(run):
+    path = run / "runtime.json"
+    whole = path.read_text()
+    about = json.loads(whole)
+    about["layers"][0]["zoneout"] = [1e-3, 0.0]
+    try:
+        path.write_text(json.dumps(about))
+        isas = [f"without torch, {isa}" for isa in _cpu.isas()]
+        assert broken(run) == ["runtime from the run folder", *isas]
+        path.write_text("{}")
+        assert broken(run) == ["runtime from the run folder", *isas]
+    finally:
+        path.write_text(whole)
+
+
+def test_a_state_that_is_lost_between_chunks_is_seen(run, monkeypatch):
+    advance = language.Runtime.advance
+
+    def forgets(self, steps, state):
+        return advance(self, steps, self.start(steps.shape[1]) if len(steps) == 3 else state)
+
+    monkeypatch.setattr(language.Runtime, "advance", forgets)
+    assert set(broken(run)) & {"streamed in random chunks", "streamed side by side"}
+
+
+def test_a_snapshot_that_loses_something_is_seen(run, monkeypatch):
+    restored = stream.Stream.restored.__func__
+
+    def halved(cls, model, snapshot):
+        made = restored(cls, model, snapshot)
+        made.state["layer0.forward.c"] *= 1.0001
+        return made
+
+    monkeypatch.setattr(stream.Stream, "restored", classmethod(halved))
+    assert broken(run) == ["snapshot half-way"]
+
+
+def test_padding_that_is_read_is_seen(run, monkeypatch):
+    raw = LanguageModel._raw
+
+    def leaks(self, rows, fill):
+        return [one + np.float32(fill != 0) for one in raw(self, rows, fill)]
+
+    monkeypatch.setattr(LanguageModel, "_raw", leaks)
+    assert broken(run) == ["padding filled with NaN"]
+
+
+def test_rows_that_know_of_one_another_are_seen(run, monkeypatch):
+    raw = LanguageModel._raw
+
+    def mixes(self, rows, fill):
+        return [one * np.float32(1 + (len(rows) == 1)) for one in raw(self, rows, fill)]
+
+    monkeypatch.setattr(LanguageModel, "_raw", mixes)
+    assert {"each sequence alone", "stream at a random step"} <= set(broken(run))
+
+
+def test_the_receipt_is_written_and_checked(run, tmp_path):
+    receipt = tmp_path / "receipt.txt"
+    answer = unrolled("verify", run, "--out", receipt, "--sequences", 3, "--seed", 5)
+    assert answer.status == 0 and "Every answer has the same bits" in answer.out
+    text = receipt.read_text()
+    assert "seed       5\n" in text and f"instruction set {_cpu.isa()}\n" in text
+    assert text.count("bit-equal") == len(verifying.CHECKS) + len(_cpu.isas())
+    assert unrolled("verify", run, "--check", receipt).status == 0
+    for old, new in (("seed       5", "seed       6"), ("bit-equal", "bit-eqaul"), ("sha256 ", "sha257 ")):
+        (tmp_path / "changed.txt").write_text(text.replace(old, new, 1))
+        changed = unrolled("verify", run, "--check", tmp_path / "changed.txt")
+        assert changed.status == 1 and changed.err.count("\n") == 1
+
+
+def test_a_receipt_of_another_model_is_refused(run, tmp_path):
+    receipt = tmp_path / "receipt.txt"
+    assert unrolled("verify", run, "--out", receipt, "--sequences", 3).status == 0
+    sample = SAMPLES["language of characters"]
+    unrolled("train", "language", sample.write(tmp_path, 3), "--out", tmp_path / "other", *LANGUAGE)
+    answer = unrolled("verify", tmp_path / "other", "--check", receipt)
+    assert answer.status == 1 and "is of model" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "fragment"),
+    [
+        (["--check", "absent"], 1, "absent"),
+        (["--check", __file__], 1, "is no receipt"),
+        (["--check", "x", "--out", "y"], 2, "leave out files and --out"),
+        (["--sequences", 0], 2, ""),
+        (["absent.txt"], 1, "absent.txt"),
+    ],
+)
+def test_a_wrong_call(run, arguments, status, fragment):
+    answer = unrolled("verify", run, *arguments)
+    assert answer.status == status and fragment in answer.err
