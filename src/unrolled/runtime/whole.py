@@ -16,6 +16,7 @@ from unrolled.batching.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.kernels import plain
 from unrolled.runtime.fronts import Front, NumberFront
+from unrolled.runtime.layers import Layers
 from unrolled.runtime.model import Answers, Column, Model
 from unrolled.runtime.state import Array, State
 from unrolled.runtime.symbols import SymbolFront
@@ -29,23 +30,22 @@ class Pooling:
     """p_t, the vector that the steps 1 … t become. Of "last" the first `forwards` units of y are those of the
     last step, the others, which read backward, those of the first."""
 
-    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array], width: int) -> None:
-        self.kind, self.forwards, self.width = str(about["pooling"]), int(about["forwards"]), width
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array], layers: Layers) -> None:
+        self.kind, self.forwards = str(about["pooling"]), int(about["forwards"])
+        self.width, self.dtype = layers.output_size, layers.dtype
         self.score: plain.Linear | None = None
         if self.kind == "attention":
             self.score = plain.Linear(arrays[about["score"]], arrays[about["score_bias"]])
-            if (self.score.in_features, self.score.out_features) != (width, 1):
-                raise ValueError(f"the score has sizes {self.score.in_features}, {self.score.out_features}")
-        self.types = set() if self.score is None else {self.score.dtype}
-        if not 0 <= self.forwards <= width:
-            raise ValueError(f"{self.forwards} of {width} units read forward")
+            found = self.score.in_features, self.score.out_features, self.score.dtype
+            if found != (self.width, 1, self.dtype):
+                raise ValueError(f"the score is {found}; wanted {self.width, 1, self.dtype}")
+        if not 0 <= self.forwards <= self.width:
+            raise ValueError(f"{self.forwards} of {self.width} units read forward")
         self.start(0)  # ValueError for an unknown kind
 
     def start(self, rows: int) -> State:
         """What is carried, before the first step."""
-        return self(np.empty((0, rows, self.width), np.float32 if self.score is None else self.score.dtype))[
-            1
-        ]
+        return self(np.empty((0, rows, self.width), self.dtype))[1]
 
     def __call__(self, y: Array, before: Array | None = None) -> tuple[Array, State]:
         """y (T, B, H) -> p (T, B, H), and what is carried on."""
@@ -76,15 +76,12 @@ class Runtime(Model):
         own = {name[len(CODEC) :]: array for name, array in arrays.items() if name.startswith(CODEC)}
         self.inputs = restore_inputs(codec["inputs"], own)
         self.front = _front(self.inputs, network, arrays)
-        self.pooling = Pooling(network, arrays, self.layers.output_size)
+        self.pooling = Pooling(network, arrays, self.layers)
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
         sizes = (self.front.width, self.layers.output_size, self._restore(codec, own))
         wanted = (self.layers.input_size, self.head.in_features, self.head.out_features)
-        types = {self.layers.dtype, self.head.dtype, *self.pooling.types}
-        if sizes != wanted or len(types) > 1:
-            raise ValueError(
-                f"sizes {sizes} do not meet {wanted}, or there are {len(types)} types of numbers"
-            )
+        if sizes != wanted or self.head.dtype != self.layers.dtype:
+            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
 
     @abstractmethod
     def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
