@@ -49,7 +49,7 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str,
         raise RunError(f"cannot read {path}: {error.strerror}; restore it or train anew") from error
     arrays, metadata = safetensors.parse(str(path), data)
     about = _about(path, kind, metadata)
-    return {name: array.copy() for name, array in arrays.items()}, about
+    return {name: np.array(array) for name, array in arrays.items()}, about
 
 
 def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Tensor"]) -> None:
