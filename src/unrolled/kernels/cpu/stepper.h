@@ -53,8 +53,8 @@ public:
            nanobind::handle c) {
     const StandardArithmetic arithmetic;
     const bool has_c = layer_.kernel().has_c;
-    if (B < 1 || has_c == c.is_none() || has_c == c0.is_none())
-      throw std::invalid_argument("wanted one row or more, and c where the cell has one");
+    if (B < 1 || B > most_rows || has_c == c.is_none() || has_c == c0.is_none())
+      throw std::invalid_argument("wanted 1 to 1024 rows, and c where the cell has one");
     if (!planner_ || planned_ != B)
       plan(B);
     const auto packs = layer_.packs(true, false);
@@ -79,6 +79,8 @@ public:
   }
 
 private:
+  static constexpr Index most_rows = 1024; // so that no product of sizes overflows
+
   void plan(Index B) {
     sizes_ = layer_.sizes;
     sizes_.T = 1;
