@@ -347,7 +347,7 @@ def main() -> int:
             said = fuzz(kind, form, each, arguments.seed, arguments.first)
             total += said
             print(
-                f"{kind} {form}: {sum(said.values())} cases, {said['read']} read, {len(said)} ways to say no, "
+                f"{kind} {form}: {sum(said.values())} cases, {said['read']} read, {len(said)} answers, "
                 f"{time.monotonic() - begun:.0f} s",
                 flush=True,
             )

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from unrolled import runtime
+from unrolled.batching.tokenizers import BPE
 from unrolled.errors import RunError
 from unrolled.files import described, safetensors
 
@@ -143,6 +145,26 @@ def test_every_parameter_of_a_layer_has_its_one_shape(sound):
                 arrays[name] = other(arrays[name])
 
             refused(sound, change, "its layers are not described as they should be")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda bpe: bpe["model"]["vocab"].update({"a": 2**31}),
+        lambda bpe: bpe["model"].update(vocab="/etc/passwd"),
+        lambda bpe: bpe["model"]["merges"].append(["no such", "pair"]),
+        lambda bpe: bpe.update(normalizer={"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}),
+        lambda bpe: bpe["pre_tokenizer"].update(add_prefix_space=True),
+    ],
+)
+def test_byte_pairs_are_taken_only_as_unrolled_makes_them(change):
+    about = BPE.fit([FUZZ.TEXT], most_symbols=280).about()
+    assert BPE.restore(about).about() == about
+    change(about["bpe"])
+    begun = time.perf_counter()
+    with pytest.raises(RunError, match=r"^bpe: [^\n]*$"):
+        BPE.restore(about)
+    assert time.perf_counter() - begun < 1
 
 
 def header(entries, numbers=b"", padding=0):

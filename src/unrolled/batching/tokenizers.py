@@ -134,12 +134,15 @@ class BPE:
         reads everything could be told anything, such as an expression that never ends."""
         model = about["bpe"]["model"]
         try:
-            made = _bytewise(dict(model["vocab"]), [(a, b) for a, b in model["merges"]])
+            numbers = dict(model["vocab"])
+            if sorted(numbers.values()) != list(range(len(numbers))):
+                raise ValueError("its symbols are not numbered from 0 without a gap")  # the library counts on
+            made = _bytewise(numbers, [(a, b) for a, b in model["merges"]])
             same = json.loads(made.to_str()) == about["bpe"]
         except Exception as error:  # the library raises no narrower class
             said = " ".join(str(error).split())
             raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
-        if not same or sorted(made.get_vocab().values()) != list(range(made.get_vocab_size())):
+        if not same:
             raise RunError("bpe: the saved tokenizer is not one that unrolled has made; train anew")
         return cls(made)
 

@@ -65,7 +65,7 @@ def workloads() -> Iterator[Workload]:
 def bare(cell: str, size: Size) -> tuple[Bare, nn.Module]:
     """The runtime of one layer, and the layer itself."""
     layer: Any = make(CELLS[cell].ours, size.I, size.H)
-    arrays = {name: tensor.numpy() for name, tensor in layer.state_dict().items()}
+    arrays = {name: tensor.numpy().copy() for name, tensor in layer.state_dict().items()}
     return Bare({"layers": describe(layer, "")}, arrays), layer
 
 

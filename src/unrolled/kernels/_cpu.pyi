@@ -74,7 +74,9 @@ class Layer:
 
 class Stepper:
     """Steps of few rows, one after another, on one thread, with arrays in place of addresses. zoneout_h (P,)
-    and zoneout_c (H,) are ADDRESS, which must stay good as long as this is used; shares for all rows."""
+    and zoneout_c (H,) are ADDRESS, which must stay good as long as this is used; shares for all rows. The
+    layer's parameters must not change any more: they are packed once.
+    """
 
     def __init__(self, layer: Layer, zoneout_h: int, zoneout_c: int, /) -> None: ...
     def run(

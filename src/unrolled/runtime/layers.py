@@ -158,7 +158,8 @@ class Layer:
     ) -> tuple[Array, State]:
         """One step of few rows."""
         one, dtype = self.directions[0], self.dtype
-        x = np.ascontiguousarray(x, dtype)
+        if x.dtype != dtype or not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x, dtype)
         h_name, *c_name = one.states
         h = np.empty((B, one.sizes[2]), dtype)
         if c_name:

@@ -169,7 +169,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
         ConfigError for one that only torch can run.
         """
         codec = {saved.CODEC + name: array for name, array in self.codec.arrays().items()}
-        weights = {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        weights = {name: tensor.numpy().copy() for name, tensor in self.network.state_dict().items()}
         return saved.model(f"this {type(self).__name__}", self._description(), weights | codec)
 
     def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> Stream:

@@ -1,5 +1,6 @@
 /* One step of a layer after another, without what calls over sequences make each time: the plan is kept for
-   the same number of rows, the weights stay packed, and arrays come as Python objects, checked here. */
+   the same number of rows, the weights are packed once for all, and arrays come as Python objects, checked
+   here. */
 #pragma once
 
 #include <array>
@@ -53,11 +54,14 @@ public:
            nanobind::handle c) {
     const StandardArithmetic arithmetic;
     const bool has_c = layer_.kernel().has_c;
-    if (B < 1 || has_c == c.is_none() || has_c == c0.is_none())
-      throw std::invalid_argument("wanted one row or more, and c where the cell has one");
+    if (B < 1 || B > most_rows || has_c == c.is_none() || has_c == c0.is_none())
+      throw std::invalid_argument("wanted 1 to 1024 rows, and c where the cell has one");
     if (!planner_ || planned_ != B)
       plan(B);
-    const auto packs = layer_.packs(true, false);
+    if (isa_ != &isa()) {
+      packs_ = layer_.packs(true, false);
+      isa_ = &isa();
+    }
     const Sizes& n = sizes_;
     const Held x_held(x.ptr(), PyBUF_FORMAT), h0_held(h0.ptr(), PyBUF_FORMAT),
         h_held(h.ptr(), PyBUF_FORMAT | PyBUF_WRITABLE);
@@ -71,14 +75,16 @@ public:
     call.last_first = last_first_ = !last_first_;
     const Plan* plans = &planner_->plan();
     if (!has_c)
-      return layer_.kernel().forward(&call, &packs->forward, &plans, 1);
+      return layer_.kernel().forward(&call, &packs_->forward, &plans, 1);
     const Held c0_held(c0.ptr(), PyBUF_FORMAT), c_held(c.ptr(), PyBUF_FORMAT | PyBUF_WRITABLE);
     call.initial[1] = {c0_held.numbers<const Real>(B * n.H, "c"), n.H};
     call.last[1] = {c_held.numbers<Real>(B * n.H, "c after"), n.H};
-    layer_.kernel().forward(&call, &packs->forward, &plans, 1);
+    layer_.kernel().forward(&call, &packs_->forward, &plans, 1);
   }
 
 private:
+  static constexpr Index most_rows = 1024; // so that no product of sizes overflows
+
   void plan(Index B) {
     sizes_ = layer_.sizes;
     sizes_.T = 1;
@@ -89,6 +95,8 @@ private:
 
   Layer<Real>& layer_;
   std::array<const Real*, 2> zoneout_;
+  std::shared_ptr<const typename Layer<Real>::Packs> packs_; // of a layer whose parameters stay as they are
+  const Isa* isa_ = nullptr;
   Sizes sizes_{};
   std::unique_ptr<Planner> planner_;
   Index planned_ = 0;

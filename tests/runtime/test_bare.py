@@ -1,0 +1,141 @@
+"""What the runtime needs: numpy and the kernels, and nothing that only a training machine has."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from unrolled.export.apart import FORBIDDEN
+from unrolled.kernels import _cpu
+from unrolled.runtime.layers import FEW_ROWS, Layers
+from unrolled.runtime.saved import TASKS
+
+MODULES = ("unrolled.runtime", *sorted(set(TASKS.values())))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_of_the_runtime_needs_more_than_numpy(module):
+    code = (
+        "import importlib, json, sys\n"
+        "from unrolled.export.apart import Refusing\n"
+        "sys.meta_path.insert(0, Refusing())\n"
+        f"importlib.import_module({module!r})\n"
+        "import numpy\n"
+        "own = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "print(json.dumps(sorted(own)))"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert not set(json.loads(made.stdout)) & {*FORBIDDEN, "tokenizers", "onnx", "onnxruntime"}
+
+
+CELLS = {
+    "elman.relu": (1, {}, 1),
+    "gru": (3, {}, 1),
+    "gru.before": (3, {}, 1),
+    "lstm": (4, {}, 2),
+    "lstm.peephole": (4, {"weight_peephole": (3, "H")}, 2),
+    "lstm.coupled": (3, {}, 2),
+    "lstm norm": (4, {"gain_ih": (4, "H"), "gain_hh": (4, "H"), "gain_c": (1, "H"), "shift_c": (1, "H")}, 2),
+    "lstm projected": (4, {"weight_hr": (3, "H")}, 2),
+    "gru norm": (3, {"gain_ih": (3, "H"), "gain_hh": (3, "H")}, 1),
+}
+
+
+def layers(kind, I, H, zoneout, dtype, residual=False):
+    """One layer of `kind` with random weights."""
+    draw = np.random.default_rng([I, H])
+    gates, more, states = CELLS[kind]
+    P = 3 if kind == "lstm projected" else H
+    shapes = {"weight_ih": (gates * H, I), "weight_hh": (gates * H, P)}
+    shapes |= {"bias_ih": (gates * H,), "bias_hh": (gates * H,)}
+    shapes |= {name: (n * H,) for name, (n, _) in more.items() if not name.startswith("weight")}
+    shapes |= {name: (n, H) for name, (n, _) in more.items() if name.startswith("weight")}
+    arrays = {name: draw.normal(0.1, H**-0.5, shape).astype(dtype) for name, shape in shapes.items()}
+    direction = {
+        "reverse": False,
+        "sizes": [I, H, P],
+        "parameters": {name: name for name in arrays},
+        "states": ["h", "c"][:states],
+        "initial": [],
+    }
+    about = {
+        "cell": kind.split()[0],
+        "merge": "concat",
+        "residual": residual,
+        "zoneout": zoneout[:states],
+        "spread": None,
+        "directions": [direction],
+    }
+    return Layers([about], arrays)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("zoneout", [[0.0, 0.0], [0.25, 0.1]])
+@pytest.mark.parametrize(("I", "H"), [(1, 1), (5, 17), (17, 5), (33, 130)])
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_step_has_the_bits_of_the_whole(kind, I, H, zoneout, dtype):
+    """Steps of few rows go another way than sequences and steps of many: the same bits."""
+    H = max(H, 4) if kind == "lstm projected" else H
+    made = layers(kind, I, H, zoneout, dtype)
+    x = np.random.default_rng(9).normal(size=(7, FEW_ROWS + 2, I)).astype(dtype)
+    start = {name: np.ascontiguousarray(s + np.arange(len(s))[:, None]) for name, s in made.start(6).items()}
+    start = {name: s.astype(dtype) for name, s in start.items()}
+    whole, last = made(x, start)
+    for B in (1, FEW_ROWS, FEW_ROWS + 2):
+        state = {name: s[:B].copy() for name, s in start.items()}
+        kept = {name: s.copy() for name, s in state.items()}
+        found = []
+        for t in range(len(x)):
+            y, after = made(x[t : t + 1, :B], state)
+            if t == 0:
+                assert all(np.array_equal(state[name], kept[name]) for name in kept)
+            state = after
+            found.append(y.copy())
+        assert np.array_equal(np.concatenate(found), whole[:, :B])
+        assert all(np.array_equal(state[name], last[name][:B]) for name in last)
+
+
+def test_a_step_on_another_instruction_set_has_the_same_bits():
+    made, before = layers("lstm", 9, 31, [0.0, 0.0], "float32"), _cpu.isa()
+    x = np.random.default_rng(2).normal(size=(1, 2, 9)).astype(np.float32)
+    wanted, _ = made(x, made.start(2))
+    try:
+        for isa in _cpu.isas():
+            _cpu.use_isa(isa)
+            assert np.array_equal(made(x, made.start(2))[0], wanted)
+    finally:
+        _cpu.use_isa(before)
+
+
+def test_a_residual_step_adds_its_input():
+    made = layers("gru", 6, 6, [0.0, 0.0], "float32", residual=True)
+    x = np.random.default_rng(2).normal(size=(3, 1, 6)).astype(np.float32)
+    whole, _ = made(x, made.start(1))
+    state, found = made.start(1), []
+    for t in range(3):
+        y, state = made(x[t : t + 1], state)
+        found.append(y)
+    assert np.array_equal(np.concatenate(found), whole)
+
+
+def test_the_stepper_reads_and_writes_nothing_of_another_size():
+    layer = layers("lstm", 5, 7, [0.0, 0.0], "float32").layers[0]
+    run = layer._stepper.run
+
+    def f(*shape, dtype=np.float32):
+        return np.zeros(shape, dtype)
+
+    good = (1, f(1, 5), f(1, 7), f(1, 7), f(1, 7), f(1, 7))
+    run(*good)
+    wrong = [(k, bad) for k in range(1, 6) for bad in (f(1, 4), f(1, 5, dtype=np.float64), f(2, 7))]
+    wrong += [(0, 0), (0, -1), (0, 2), (0, 2**40), (3, None), (5, None), (1, f(1, 10)[:, ::2])]
+    wrong += [(1, np.zeros((1, 5), np.int32)), (1, b"12345678901234567890")]
+    frozen = f(1, 7)
+    frozen.flags.writeable = False
+    wrong += [(4, frozen)]
+    for k, bad in wrong:
+        with pytest.raises((ValueError, BufferError, TypeError)):
+            run(*good[:k], bad, *good[k + 1 :])
