@@ -20,6 +20,18 @@ OPTIONAL = ("bias_ih", "bias_hh", "shift_c")
 OPTIONS = {name: tuple(field.name for field in fields(cell)) for name, cell in CELLS.items()}
 
 
+def _lstm_name(cell: LSTM) -> str:
+    return "lstm" + ".coupled" * cell.coupled_input_forget + ".peephole" * cell.peephole
+
+
+# What the compiled module calls a cell.
+NAMES: dict[type[Cell], Any] = {
+    Elman: lambda cell: f"elman.{cell.nonlinearity}",
+    GRU: lambda cell: "gru" if cell.reset_after else "gru.before",
+    LSTM: _lstm_name,
+}
+
+
 class Sizes(NamedTuple):
     """Of one direction: input features, hidden units, width of h."""
 

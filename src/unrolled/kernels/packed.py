@@ -10,28 +10,17 @@ import atexit
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from unrolled.cells import GRU, LSTM, Cell, Elman
+from unrolled.cells import Cell
 from unrolled.kernels import _cpu
 from unrolled.kernels import fused as fused
-from unrolled.kernels.form import Sizes, sizes_of
+from unrolled.kernels.form import NAMES, Sizes, sizes_of
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
-
-
-def _lstm_name(cell: LSTM) -> str:
-    return "lstm" + ".coupled" * cell.coupled_input_forget + ".peephole" * cell.peephole
-
-
-NAMES: dict[type[Cell], Any] = {
-    Elman: lambda cell: f"elman.{cell.nonlinearity}",
-    GRU: lambda cell: "gru" if cell.reset_after else "gru.before",
-    LSTM: _lstm_name,
-}
 
 
 class Packed(NamedTuple):

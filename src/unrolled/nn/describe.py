@@ -4,7 +4,7 @@ from typing import Any
 
 from unrolled.cells import LSTM
 from unrolled.errors import ConfigError
-from unrolled.kernels.packed import NAMES
+from unrolled.kernels.form import NAMES
 from unrolled.nn import options
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.recurrent import Place, Recurrent

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.errors import RunError
-from unrolled.kernels import _cpu
+from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.runtime import shapes
 from unrolled.runtime.state import Array, State, rows_of
 
@@ -154,7 +154,7 @@ class Layer:
         return (x + y if self.residual else y), after
 
     def _step(
-        self, stepper: _cpu.Stepper, x: Array, state: Mapping[str, Array], B: int
+        self, stepper: "_cpu.Stepper", x: Array, state: Mapping[str, Array], B: int
     ) -> tuple[Array, State]:
         """One step of few rows."""
         one, dtype = self.directions[0], self.dtype
