@@ -22,7 +22,7 @@ def small(workload: Workload) -> Workload:
     """The same peers at a small shape. A grid's builder knows its shape as its last argument."""
     if workload.group in ("variants", "directions", "heads"):
         return workload
-    size = SMALL._replace(T=1, B=1, I=72) if workload.group == "step" else SMALL
+    size = SMALL._replace(T=1, B=1, I=72) if workload.group in ("step", "stream") else SMALL
     build = workload.build
     assert isinstance(build, partial)
     return dataclasses.replace(workload, build=partial(build.func, *build.args[:-1], size))

@@ -28,7 +28,7 @@ def script():
 
 
 FUZZ = script()
-CASES = {"folder": 120, "file": 80, "snapshot": 80}
+CASES = {"folder": 60, "file": 60, "snapshot": 120}
 
 
 @pytest.mark.parametrize("form", FUZZ.FORMS)

@@ -59,7 +59,7 @@ def workloads() -> Iterator[Workload]:
                 "stream", "inference", cell, size, partial(_one, cell, size), products(cell, 1, size), 1
             )
     for cell in ("gru", "lstm"):
-        yield Workload("together", "inference", cell, MANY, partial(_many, cell), threads=1)
+        yield Workload("together", "inference", cell, MANY, partial(_many, cell, MANY), threads=1)
 
 
 def bare(cell: str, size: Size) -> tuple[Bare, nn.Module]:
@@ -100,21 +100,21 @@ def _onnx(cell: str, size: Size, layer: nn.Module, x: Array) -> Peer | Absent:
     return Peer(lambda: run(x[0]), lambda: _steps(begun(), x))
 
 
-def _many(cell: str) -> Peers:
-    model, _ = bare(cell, MANY)
-    x = random(FEW, MANY.B, MANY.I).numpy()
-    stream, alone = model.stream(rows=MANY.B), [model.stream() for _ in range(MANY.B)]
+def _many(cell: str, size: Size) -> Peers:
+    model, _ = bare(cell, size)
+    x = random(FEW, size.B, size.I).numpy()
+    stream, alone = model.stream(rows=size.B), [model.stream() for _ in range(size.B)]
 
     def one_by_one() -> None:
         for own, one in zip(alone, x[0], strict=True):
             own.step(one)
 
     def values() -> Values:
-        fresh = [model.stream() for _ in range(MANY.B)]
+        fresh = [model.stream() for _ in range(size.B)]
         found = [[own.step(one)["y"] for own, one in zip(fresh, now, strict=True)] for now in x]
         return {"y": torch.from_numpy(np.array(found))}
 
-    together = Peer(lambda: stream.step(x[0]), lambda: _steps(model.stream(rows=MANY.B).step, x))
+    together = Peer(lambda: stream.step(x[0]), lambda: _steps(model.stream(rows=size.B).step, x))
     return {OURS: together, ALONE: Peer(one_by_one, values)}
 
 
