@@ -17,7 +17,8 @@ from unrolled.errors import RunError
 from unrolled.files.text import text_of
 frame = pl.DataFrame({"t": range(60), "y": [math.sin(k / 5) for k in range(60)]})
 small = {"hidden": 3, "epochs": 1}
-forecaster = Forecaster(target="y", horizon=2, window=9, output="gaussian", **small).fit(frame, out=sys.argv[1])
+options = {"target": "y", "horizon": 2, "window": 9, "output": "gaussian"}
+forecaster = Forecaster(**options, **small).fit(frame, out=sys.argv[1])
 print(forecaster.predict().height)
 model = LanguageModel(embedding_size=3, window=8, batch_size=2, **small).fit(text_of("ab cd. " * 60))
 print(len(model.generate(9)))

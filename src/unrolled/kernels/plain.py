@@ -11,7 +11,7 @@
 Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N);
          y (T, B, H) -> p (T, B, H)
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
-         index outside the table, RunError where the compiled kernels are missing: exp and log are numpy's then
+         index outside the table, RunError where the compiled kernels are missing (exp and log: numpy's own)
 """
 
 from typing import Any
