@@ -80,7 +80,7 @@ KINDS = {
     "elman": language(cell="rnn"),
     "classify": table(Classifier, ["value", "tag"]),
     "both": table(Classifier, ["value", "tag"], bidirectional=True, pooling="mean"),
-    "regress": table(Regressor, ["label", "tag"]),
+    "regress": table(Regressor, ["label", "tag"], target="value"),
     "tag": table(Tagger, ["value", "label"]),
     "forecast": Kind(lambda: Forecaster(target="y", window=14, horizon=2, **SMALL).fit(series()), [1.0, 2.0]),
 }
