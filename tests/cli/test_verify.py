@@ -31,9 +31,14 @@ def wave(folder: Path, seed: int) -> Path:
 
 
 FORECAST = (*SMALL, "--target", "y", "--window", 20, "--horizon", 3)
-ALL = SAMPLES | {
+ALL = {
+    name: sample._replace(options=(*sample.options, "--bidirectional", "off"))
+    if sample.task == "tag"
+    else sample
+    for name, sample in SAMPLES.items()
+} | {
     "forecast a series": Sample("forecast", wave, FORECAST),
-    "tag from both sides": SAMPLES["tag words"]._replace(options=(*SMALL, "--bidirectional")),
+    "tag from both sides": SAMPLES["tag words"],
     "classify with memory blocks": SAMPLES["classify a long table"]._replace(
         options=("--hidden", 6, *SMALL[2:], "--cell", "lstm", "--cells-per-block", 2, "--layers", 2)
     ),
