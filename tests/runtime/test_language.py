@@ -66,6 +66,19 @@ def test_any_chunks_and_a_snapshot_between_give_the_same_bits(model):
         assert np.array_equal(stream.step(one)["log_p"], wanted)
 
 
+def test_a_thousand_chunkings_of_a_thousand_steps(model):
+    made, draw = model.runtime(), np.random.default_rng(2)
+    tokens = draw.integers(0, made.tokenizer.size, 1000)
+    wanted = made.stream().feed(tokens)["log_p"][-1]
+    for _ in range(1000):
+        stream, at = made.stream(), 0
+        while at < len(tokens):
+            size = int(np.exp(draw.uniform(0, 7)))
+            found = stream.feed(tokens[at : at + size])["log_p"][-1]
+            at += size
+        assert np.array_equal(found, wanted)
+
+
 def test_rows_come_and_go_and_change_no_neighbour(model):
     made, draw = model.runtime(), np.random.default_rng(1)
     V = made.tokenizer.size
