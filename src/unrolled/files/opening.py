@@ -1,11 +1,18 @@
 """Files as bytes and as UTF-8 text, or one line that says why not."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from unrolled.errors import DataError
 from unrolled.files.wording import nearest
 
+# First bytes of files that are often taken for text: what they are, and what to do.
+FOREIGN = {
+    b"\x1f\x8b": ("is compressed with gzip", "unpack it first"),
+    b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
+}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -27,6 +34,13 @@ def opened(path: Path, wanted: str) -> BinaryIO:
         raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
     except ValueError:
         raise DataError(f"{str(path)!r}: no name of a file; name {wanted}") from None
+
+
+def refuse_foreign(name: str, data: bytes, kinds: Mapping[bytes, tuple[str, str]], wanted: str) -> None:
+    """DataError where `data` begins as a file of these kinds does."""
+    for start, (kind, remedy) in kinds.items():
+        if data.startswith(start):
+            raise DataError(f"{name}: the file {kind}; wanted {wanted}; {remedy}")
 
 
 def _neighbour(path: Path) -> str:

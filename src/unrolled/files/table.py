@@ -11,19 +11,16 @@ from unrolled.errors import DataError
 from unrolled.files import parquet
 from unrolled.files.cells import MISSING
 from unrolled.files.delimited import read_delimited
-from unrolled.files.opening import read_bytes
+from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
 from unrolled.files.wording import counted, listed, nearest, shown
 
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 
-# First bytes of files that are often taken for tables: what they are, and what to do.
-_FOREIGN = {
-    b"\x1f\x8b": ("is compressed with gzip", "unpack it first"),
+# Files that are often taken for tables, see opening.py.
+_FOREIGN = FOREIGN | {
     b"\x28\xb5\x2f\xfd": ("is compressed with zstd", "unpack it first"),
     b"\xfd7zXZ": ("is compressed with xz", "unpack it first"),
     b"PK\x03\x04": ("is a zip archive or an Excel sheet", "unpack it, or save the sheet as CSV"),
-    b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
-    b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
     b"ARROW1": ("is an Arrow file", "save it as Parquet"),
 }
 
@@ -129,7 +126,5 @@ def _read(path: Path) -> Table:
     data = read_bytes(path)
     if path.suffix.lower() in (".parquet", ".pq") or (data.startswith(parquet.MAGIC) and b"\0" in data):
         return Table(str(path), parquet.read_parquet(str(path), data), None)
-    for start, (kind, remedy) in _FOREIGN.items():
-        if data.startswith(start):
-            raise DataError(f"{path}: the file {kind}; wanted CSV in UTF-8, or Parquet; {remedy}")
+    refuse_foreign(str(path), data, _FOREIGN, "CSV in UTF-8, or Parquet")
     return Table(str(path), *read_delimited(str(path), data))

@@ -15,18 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import DataError
-from unrolled.files.opening import opened
+from unrolled.files.opening import FOREIGN, opened, refuse_foreign
 from unrolled.files.wording import shown
 
 PIECE_BYTES = 1 << 20
 
-# First bytes of files that are often taken for plain text: what they are, and what to do.
-_FOREIGN = {
-    b"\x1f\x8b": ("is compressed with gzip", "unpack it first"),
+# Files that are often taken for plain text, see opening.py.
+_FOREIGN = FOREIGN | {
     b"PK\x03\x04": ("is a zip archive or a document of an office program", "save it as plain text"),
     b"%PDF": ("is a PDF", "save it as plain text"),
-    b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
-    b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
 }
 
 
@@ -149,7 +146,7 @@ def _decoded(name: str) -> Iterator[str]:
     line, empty = 1, True
     for number, data in enumerate(_chunks(name)):
         if number == 0:
-            _refuse_foreign(name, data)
+            refuse_foreign(name, data, _FOREIGN, "plain text in UTF-8")
         try:
             piece = decoder.decode(data)
         except UnicodeDecodeError as error:
@@ -175,12 +172,6 @@ def _chunks(name: str) -> Iterator[bytes]:
     with opened(Path(name), "a text file") as file:
         while data := file.read(PIECE_BYTES):
             yield data
-
-
-def _refuse_foreign(name: str, data: bytes) -> None:
-    for start, (kind, remedy) in _FOREIGN.items():
-        if data.startswith(start):
-            raise DataError(f"{name}: the file {kind}; wanted plain text in UTF-8; {remedy}")
 
 
 def _wrong_byte(name: str, line: int, error: UnicodeDecodeError) -> DataError:

@@ -132,7 +132,7 @@ def _each(name: str, x: Array) -> Array:
         return made
     x = np.ascontiguousarray(x).reshape(x.shape)  # which makes a vector of a single number
     y = np.empty_like(x)
-    _kernel("map", x.dtype)(name, x.size, x.ctypes.data, y.ctypes.data)
+    _kernel("map", x.dtype)(name, x.size, _cpu.address(x), _cpu.address(y))
     return y
 
 
@@ -150,19 +150,19 @@ def pooling(
     if before is not None:
         _check("before", before, after.dtype, after.shape)
         before = np.ascontiguousarray(before)
-        begin = before.ctypes.data
+        begin = _cpu.address(before)
     if scores is not None:
         _check("scores", scores, y.dtype, y.shape[:2])
         scores = np.ascontiguousarray(scores)[..., None]
         at = _steps(scores)
-    places = begin, after.ctypes.data, NOWHERE, _steps(p)
+    places = begin, _cpu.address(after), NOWHERE, _steps(p)
     _kernel("pooling", y.dtype)(threads, kind, y.shape, 0, _steps(y), at, *places)
     return p, after
 
 
 def _steps(x: Array) -> tuple[int, int, int]:
     """x (T, B, N) in one piece: address, strides of time and row."""
-    return x.ctypes.data, x.shape[1] * x.shape[2], x.shape[2]
+    return _cpu.address(x), x.shape[1] * x.shape[2], x.shape[2]
 
 
 def _kernel(name: str, dtype: np.dtype[Any]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.kernels.plain import _check, _kernel
 
 Array = NDArray[Any]
@@ -21,7 +22,7 @@ def viterbi(x: Array, scores: Scores, threads: int = 1) -> NDArray[np.int64]:
     """(B, T) the path of the largest score; of paths that tie, the one whose last tag is lowest, …"""
     call = _Call(x, scores)
     path = np.empty(x.shape[:2], np.int64)
-    _kernel("viterbi", x.dtype)(threads, *call.begin, *call.end, path.ctypes.data)
+    _kernel("viterbi", x.dtype)(threads, *call.begin, *call.end, _cpu.address(path))
     return path
 
 
@@ -30,9 +31,8 @@ def marginals(x: Array, scores: Scores, threads: int = 1) -> Array:
     call = _Call(x, scores)
     tape, p = _tape(call, threads), np.empty_like(call.x)
     one = np.ones(len(x), x.dtype)
-    _kernel("crf_backward", x.dtype)(
-        threads, *call.begin, 0, *call.end, tape.ctypes.data, one.ctypes.data, 0, p.ctypes.data, (0, 0, 0)
-    )
+    begin, end = (*call.begin, 0), (_cpu.address(tape), _cpu.address(one), 0, _cpu.address(p), (0, 0, 0))
+    _kernel("crf_backward", x.dtype)(threads, *begin, *call.end, *end)
     return p
 
 
@@ -52,14 +52,14 @@ class _Call:
             _check(name, score, x.dtype, shape)
         self.x, self.lengths = np.ascontiguousarray(x), np.full(B, T, np.int64)
         self.scores = [np.ascontiguousarray(score) for score in scores]
-        places = tuple(score.ctypes.data for score in self.scores)
-        self.begin = (B, T, K), self.lengths.ctypes.data
-        self.end = self.x.ctypes.data, places
+        places = tuple(_cpu.address(score) for score in self.scores)
+        self.begin = (B, T, K), _cpu.address(self.lengths)
+        self.end = _cpu.address(self.x), places
 
 
 def _tape(call: _Call, threads: int) -> Array:
     """(B, T, 2 K) α and r of cpu/crf.h."""
     x = call.x
     log_z, tape = np.empty(len(x), x.dtype), np.empty((*x.shape[:2], 2 * x.shape[2]), x.dtype)
-    _kernel("crf", x.dtype)(threads, *call.begin, 0, *call.end, log_z.ctypes.data, 0, tape.ctypes.data)
+    _kernel("crf", x.dtype)(threads, *call.begin, 0, *call.end, _cpu.address(log_z), 0, _cpu.address(tape))
     return tape

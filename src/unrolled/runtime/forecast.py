@@ -24,8 +24,7 @@ from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.kernels import plain
 from unrolled.runtime.distributions import DISTRIBUTIONS, Distribution
-from unrolled.runtime.model import Answers, Column, Model
-from unrolled.runtime.saved import CODEC
+from unrolled.runtime.model import Answers, Column, Model, codec_arrays
 from unrolled.runtime.series import Reader
 from unrolled.runtime.state import Array, State
 
@@ -39,8 +38,7 @@ class Runtime(Model):
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
         network = about["network"]
-        own = {name.removeprefix(CODEC): array for name, array in arrays.items() if name.startswith(CODEC)}
-        self.codec = codec = SeriesCodec.restore(about["codec"], own)
+        self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
         self.reader = Reader(codec, network["time"])
         self.output = DISTRIBUTIONS[network["output"]](network["levels"])
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])

@@ -18,11 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.kernels import plain
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.state import Array, State
 
 if TYPE_CHECKING:
     from unrolled.runtime.stream import Stream
+
+# What the names of a codec's arrays begin with, among those of its model.
+CODEC = "codec."
 
 # Answers by name, arrays with the dimensions (T, B) in front.
 Answers = dict[str, Array]
@@ -47,6 +51,13 @@ class Model(ABC):
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.about, self.arrays = about, arrays
         self.layers = Layers(about["layers"], arrays)
+
+    def _require_meeting(self, width: int, head: plain.Linear, outputs: int) -> None:
+        """ValueError unless the layers read `width` numbers a step, and `head` makes `outputs` of theirs."""
+        sizes = (width, self.layers.output_size, outputs)
+        wanted = (self.layers.input_size, head.in_features, head.out_features)
+        if sizes != wanted or head.dtype != self.layers.dtype:
+            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {head.dtype} {self.layers.dtype}")
 
     @abstractmethod
     def start(self, rows: int) -> State:
@@ -114,3 +125,8 @@ class Model(ABC):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def codec_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Those of the codec, by the names that it gave them."""
+    return {name[len(CODEC) :]: array for name, array in arrays.items() if name.startswith(CODEC)}

@@ -19,13 +19,13 @@ import numpy as np
 
 from unrolled.errors import RunError
 from unrolled.files import atomic, described, safetensors
-from unrolled.runtime.model import Model
+from unrolled.runtime.model import CODEC, Model
 from unrolled.runtime.state import Array
 
 FORMAT = 1
 KIND = "runtime 1"
 DESCRIPTION = "runtime.json"
-ENTRY, ABOUT, CODEC = "unrolled", "about", "codec."
+ENTRY, ABOUT = "unrolled", "about"
 MOST_DESCRIPTION = 1 << 24  # bytes
 AT_ONCE = 1 << 18  # numbers
 # Task -> the module of its model, whose class is called Runtime.

@@ -14,8 +14,7 @@ from unrolled.batching.words import Words
 from unrolled.kernels import plain
 from unrolled.runtime.decoding import Path, decoder, masks
 from unrolled.runtime.fronts import Front, NumberFront, WordFront
-from unrolled.runtime.model import Answers, Column, Model
-from unrolled.runtime.saved import CODEC
+from unrolled.runtime.model import Answers, Column, Model, codec_arrays
 from unrolled.runtime.state import Array, State
 
 
@@ -46,10 +45,7 @@ class Runtime(Model):
             bound and masks(*(np.array(bound[name], np.bool_) for name in ("start", "transitions"))),
             chain and (arrays[chain["transitions"]], arrays[chain["start"]], arrays[chain["end"]]),
         )
-        sizes = (self.front.width, self.layers.output_size, len(self.tags))
-        wanted = (self.layers.input_size, self.head.in_features, self.head.out_features)
-        if sizes != wanted or self.head.dtype != self.layers.dtype:
-            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
+        self._require_meeting(self.front.width, self.head, len(self.tags))
         if not all(isinstance(tag, str) for tag in self.tags):
             raise TypeError("tags that are no texts")
         if self.layers.start(0).keys() & (self.front.start(0) | self.decoder.start(0)).keys():
@@ -93,7 +89,7 @@ class Runtime(Model):
 
 
 def _front(network: Mapping[str, Any], codec: Mapping[str, Any], arrays: Mapping[str, Array]) -> Front:
-    own = {name[len(CODEC) :]: array for name, array in arrays.items() if name.startswith(CODEC)}
+    own = codec_arrays(arrays)
     if codec["kind"] == "words":
         return WordFront(Words.restore(codec["inputs"], own), network["words"], arrays)
     return NumberFront(NumberInputs.restore(codec["inputs"], own))

@@ -17,11 +17,10 @@ from unrolled.errors import DataError
 from unrolled.kernels import plain
 from unrolled.runtime.fronts import Front, NumberFront
 from unrolled.runtime.layers import Layers
-from unrolled.runtime.model import Answers, Column, Model
+from unrolled.runtime.model import CODEC, Answers, Column, Model, codec_arrays
 from unrolled.runtime.state import Array, State
 from unrolled.runtime.symbols import SymbolFront
 
-CODEC = "codec."
 OWN = ("codec.features.", "codec.target.")  # of the codec's arrays; the others are for baselines
 CARRIED = "pooling"
 
@@ -73,15 +72,12 @@ class Runtime(Model):
         arrays = {name: a for name, a in arrays.items() if name.startswith(OWN) or not name.startswith(CODEC)}
         super().__init__(about, arrays)
         network, codec = about["network"], about["codec"]
-        own = {name[len(CODEC) :]: array for name, array in arrays.items() if name.startswith(CODEC)}
+        own = codec_arrays(arrays)
         self.inputs = restore_inputs(codec["inputs"], own)
         self.front = _front(self.inputs, network, arrays)
         self.pooling = Pooling(network, arrays, self.layers)
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
-        sizes = (self.front.width, self.layers.output_size, self._restore(codec, own))
-        wanted = (self.layers.input_size, self.head.in_features, self.head.out_features)
-        if sizes != wanted or self.head.dtype != self.layers.dtype:
-            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {self.head.dtype} {self.layers.dtype}")
+        self._require_meeting(self.front.width, self.head, self._restore(codec, own))
 
     @abstractmethod
     def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:

@@ -24,7 +24,7 @@ from unrolled.errors import ConfigError, RunError
 from unrolled.nn.describe import describe
 from unrolled.runs import Run
 from unrolled.runtime import saved
-from unrolled.runtime.model import Model
+from unrolled.runtime.model import CODEC, Model
 from unrolled.runtime.stream import Stream
 from unrolled.tasks import pictures
 from unrolled.tasks.config import from_options, from_sections, to_sections
@@ -168,7 +168,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
 
         ConfigError for one that only torch can run.
         """
-        codec = {saved.CODEC + name: array for name, array in self.codec.arrays().items()}
+        codec = {CODEC + name: array for name, array in self.codec.arrays().items()}
         weights = {name: tensor.numpy().copy() for name, tensor in self.network.state_dict().items()}
         return saved.model(f"this {type(self).__name__}", self._description(), weights | codec)
 
@@ -250,12 +250,12 @@ class Estimator(ABC, Generic[C, D, K, N]):
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
         """(T_i, …) each sequence of `data`, or of the test part, as the runtime's `encode` gives it."""
-        raise NotImplementedError
+        raise ConfigError(f"task '{self.task}' has no runtime to compare with; unrolled.runtime must know it")
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
         """What the runtime's `outputs` gives for each row, from torch: all in one batch, padded with `fill`
         (of whole numbers with some valid one)."""
-        raise NotImplementedError
+        raise ConfigError(f"task '{self.task}' has no runtime to compare with; unrolled.runtime must know it")
 
     def _parts(self) -> dict[str, Any]:
         """What the runtime must know of the network beside its layers, in plain values."""
