@@ -2,6 +2,7 @@
 
     characters   one code point, one symbol
     words        a run of letters, digits, marks and _ is one symbol, so is any other that is no space
+    symbols      what stands between spaces is one symbol: phonemes, glosses, words cut before
     bpe          byte pair encoding over the bytes of the text: no text is unknown to it
 
 A tokenizer is fitted on the training part. Number 0 stands for characters and words that it did not know.
@@ -106,6 +107,16 @@ class Words(_Known):
         return (match.group() for match in _words().finditer(text))
 
 
+class Symbols(_Known):
+    """What stands between spaces; decode writes one space between any two."""
+
+    joint = " "
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        return text.split()
+
+
 class BPE:
     """Byte pairs merged in the order of their frequency. `most_symbols` counts the 256 bytes too."""
 
@@ -160,11 +171,16 @@ class BPE:
         return {"bpe": json.loads(self.library.to_str())}
 
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {"characters": Characters, "words": Words, "bpe": BPE}
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    "characters": Characters,
+    "words": Words,
+    "symbols": Symbols,
+    "bpe": BPE,
+}
 
 # Symbols that are left out where a task is not told: those seen less often, and beyond so many.
-LEAST = {"characters": 1, "words": 2, "bpe": 1}
-MOST = {"characters": None, "words": 20_000, "bpe": BPE_SYMBOLS}
+LEAST = {"characters": 1, "words": 2, "symbols": 1, "bpe": 1}
+MOST = {"characters": None, "words": 20_000, "symbols": 20_000, "bpe": BPE_SYMBOLS}
 
 
 def fitted(

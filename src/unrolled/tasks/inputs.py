@@ -32,8 +32,8 @@ class SequencesConfig(PartsConfig):
     labels: PathName | None = Field(
         default=None, description="IDX file of the answers (the one of the usual name beside the images)"
     )
-    tokens: Literal["characters", "words", "bpe"] = Field(
-        default="words", description="symbols of a text; bpe: pieces of words, found by byte pairs"
+    tokens: Literal["characters", "words", "symbols", "bpe"] = Field(
+        default="words", description="symbols of a text; symbols: what stands between spaces; bpe: byte pairs"
     )
     least_count: int | None = Field(
         default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"

@@ -67,8 +67,9 @@ COLUMNS = {
 class DataConfig(PartsConfig):
     """Which text is read, and what its symbols are."""
 
-    tokens: Literal["characters", "words", "bpe"] = Field(
-        default="characters", description="symbols of the text; bpe: pieces of words, found by byte pairs"
+    tokens: Literal["characters", "words", "symbols", "bpe"] = Field(
+        default="characters",
+        description="symbols of the text; symbols: what stands between spaces; bpe: byte pairs",
     )
     least_count: int | None = Field(
         default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"
