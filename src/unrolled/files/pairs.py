@@ -7,9 +7,9 @@ a text file             sources alone, to be answered
 a list                  of pairs (source, target), or of sources
 
 A file that ends in .csv, .parquet or .pq is one, .tsv and .tab are TSV; of any other the first line tells:
-TSV where it holds a tab, else lines. TSV and CSV need no header: their first line is one where it names columns
-as the caller does, or holds usual names of both sides. Blanks at the ends of a side, and empty lines at the end
-of a file, do not count. A source may stand in several pairs: its targets are all right.
+TSV where it holds a tab, else lines. TSV and CSV need no header: their first line is one where it names
+columns as the caller does, or holds usual names of both sides. Blanks at the ends of a side, and empty lines
+at the end of a file, do not count. A source may stand in several pairs: its targets are all right.
 """
 
 import hashlib
