@@ -1,11 +1,11 @@
 """What translate fits on its training part: the symbols of both sides, and how long answers may be.
 
     S, T    symbols of a source and of its target
-    L(S)    = min(⌈r S⌉ + 10, 2 max T), r = max T / S, both over the training part: the most symbols of an answer
+    L(S)    = min(⌈r S⌉ + 10, 2 max T), r = max T / S over the training part: the most symbols of an answer
 
-Symbols of the target are numbered 0 … V - 1 as its tokenizer does; V begins a target and V + 1 ends it, so that
-no text holds them. <unk> of the target stands for what training did not hold, or held too seldom: it is read,
-but no loss is taken where it should be written, and no answer holds it.
+Symbols of the target are numbered 0 … V - 1 as its tokenizer does; V ends a target and V + 1 stands before
+it, so that no text holds them. <unk> of the target stands for what training did not hold, or held too seldom:
+it is read, but no loss is taken where it should be written, and no answer holds it.
 
 Shapes   x (S,), y (T + 1,) with the end
 """
@@ -93,17 +93,17 @@ class TranslateCodec:
         return cls(source, target, max(T / max(1, S) for S, T in lengths), max(T for _, T in lengths))
 
     @property
-    def begin(self) -> int:
+    def end(self) -> int:
         return self.target.size
 
     @property
-    def end(self) -> int:
+    def begin(self) -> int:
         return self.target.size + 1
 
     @property
     def never(self) -> tuple[int, ...]:
         """What no answer holds."""
-        return (self.begin,) if self.target.unknown is None else (self.target.unknown, self.begin)
+        return () if self.target.unknown is None else (self.target.unknown,)
 
     def most(self, S: int) -> int:
         """L(S)."""
@@ -127,8 +127,8 @@ class TranslateCodec:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        sides = (Side.restore(about[side]) for side in ("source", "target"))
-        return cls(*sides, float(about["ratio"]), int(about["longest"]))
+        source, target = (Side.restore(about[side]) for side in ("source", "target"))
+        return cls(source, target, float(about["ratio"]), int(about["longest"]))
 
 
 class Batch(NamedTuple):

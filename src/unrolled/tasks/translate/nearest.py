@@ -5,8 +5,8 @@
     nearest     of the CANDIDATES sources of the training part with the largest likeness the one with the
                 fewest edits; of those that tie the first, and of several targets its first
 
-The first choice goes through an index from three characters to the sources that hold them: 10,000 questions to
-100,000 pairs of words or sentences take well under a minute.
+The first choice goes through an index from three characters to the sources that hold them: 10,000 questions
+to 100,000 pairs of words or sentences take well under a minute.
 """
 
 from collections.abc import Sequence
@@ -40,9 +40,8 @@ class Nearest:
         self.starts = np.searchsorted(flat[order], np.arange(len(self.numbers) + 1))
 
     def answer(self, source: str) -> str:
-        candidates = self._candidates(source)
-        nearest = min(candidates.tolist(), key=lambda i: edits(source, self.sources[i]))
-        return self.targets[nearest]
+        candidates: list[int] = self._candidates(source).tolist()
+        return self.targets[min(candidates, key=lambda i: edits(source, self.sources[i]))]
 
     def _candidates(self, source: str) -> NDArray[np.int64]:
         """The most alike, the first of those that tie, in the order of the training part."""

@@ -27,9 +27,7 @@ def questions(data: Pairs) -> tuple[list[int], list[list[str]]]:
     ]
 
 
-def table(
-    side: Side, truths: Sequence[Sequence[str]], answers: Mapping[str, Sequence[str]]
-) -> list[Row]:
+def table(side: Side, truths: Sequence[Sequence[str]], answers: Mapping[str, Sequence[str]]) -> list[Row]:
     """A row for each of `answers`: name -> (N,) texts."""
     symbols = [[side.symbols(text) for text in several] for several in truths]
     written = [[side.written(text) for text in several] for several in truths]
