@@ -66,8 +66,8 @@ def treebank(data: Path, scratch: Path) -> Files:
 
 
 def pronunciations(data: Path, scratch: Path) -> Files:
-    """Letters and phonemes with their stress, TSV; every tenth word, in their sorted order, is a test word with
-    all its pronunciations. Lines are `word phonemes # remark`, further pronunciations of a word `word(2) …`."""
+    """Letters and phonemes with their stress, TSV; every tenth word, in their sorted order, is a test word
+    with all its pronunciations. Lines are `word phonemes # remark`, further pronunciations `word(2) …`."""
     spoken: dict[str, list[str]] = {}
     for line in (data / "cmudict" / "cmudict.dict").read_text().splitlines():
         entry, _, phonemes = line.partition("#")[0].strip().partition(" ")
