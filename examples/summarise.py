@@ -1,8 +1,8 @@
 """Summaries in one line from Python: news in several sentences, of which one or two hold what matters.
 
 The reports are made here, facts drawn by lot among remarks that tell nothing. A model of this size learns
-where the facts stand and how a headline says them. It cannot copy: a city that training never named is <unk> to
-it, and it writes one that it knows.
+where the facts stand and how a headline says them. It cannot copy: a city that training never named is <unk>
+to it, and it writes one that it knows.
 """
 
 import random

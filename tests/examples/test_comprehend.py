@@ -1,4 +1,4 @@
-"""The example runs in a tiny form: questions of both kinds over longer and longer stories, answered by rooms."""
+"""The example runs in a tiny form: both kinds of questions over longer and longer stories."""
 
 import os
 import re
