@@ -2,8 +2,8 @@
 
 Stories are made here in the manner of the bAbI tasks (Weston et al. 2015, arXiv:1502.05698). People walk
 between rooms and take things along. Where a person is takes one fact, the last that names them and a room.
-Where a thing is takes two: who took it, and where they went since. A model of this size learns both for stories
-as long as those it was trained on, the second less surely, and loses its way in longer ones.
+Where a thing is takes two: who took it, and where they went since. A model of this size learns both for
+stories as long as those it was trained on, the second less surely, and loses its way in longer ones.
 """
 
 import random
