@@ -66,7 +66,7 @@ void align(const std::array<Index, 3>& sizes, Address log_p, Index count, Addres
 
 void bind_ctc(nb::module_& m) {
   const nb::call_guard<nb::gil_scoped_release, StandardArithmetic> guard;
-  nb::class_<Search>(m, "CtcSearch").def("best", best);
+  nb::class_<Search>(m, "CtcSearch").def("best", best, nb::call_guard<StandardArithmetic>());
   m.def("ctc_search", make);
   m.def("ctc_add", add);
   m.def("ctc_align", align, guard);

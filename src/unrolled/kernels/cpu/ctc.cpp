@@ -150,10 +150,10 @@ double Search::stay(const double* x) {
               log_add(ends_label, (tree_[node.parent].label == node.label ? other.blank : other.log_p) + p);
       }
     }
-    const double score = log_add(ends_blank, ends_label) + own.bias;
+    const double log_p = log_add(ends_blank, ends_label), score = log_p + own.bias;
     floor = std::min(floor, score);
-    offer({score, ends_blank, ends_label, own.log_lm, static_cast<std::int32_t>(at), node.parent, node.label,
-           node.length, own.state, 0, false},
+    offer({score, ends_blank, ends_label, log_p, own.log_lm, static_cast<std::int32_t>(at), node.parent,
+           node.label, node.length, own.state, 0, false},
           never);
   }
   return members_.size() >= place(options_.beam) ? floor : never;
@@ -177,8 +177,8 @@ void Search::extend(const double* x, double floor) {
       const double p = x[k] + (k == node.label ? own.blank : own.log_p);
       const double log_lm = own.log_lm + next_lm[k], score = p + bias(log_lm, node.length + 1);
       if (score >= floor || lexicon_.first)
-        offer({score, never, p, log_lm, static_cast<std::int32_t>(at), own.node, static_cast<std::int32_t>(k),
-               node.length + 1, state, contexts[k], true},
+        offer({score, never, p, p, log_lm, static_cast<std::int32_t>(at), own.node,
+               static_cast<std::int32_t>(k), node.length + 1, state, contexts[k], true},
               floor);
     };
     if (!lexicon_.first)
@@ -236,20 +236,17 @@ void Search::replace() {
     if (one.grows)
       continue;
     Member& own = members_[place(one.from)];
-    const double log_p = log_add(one.ends_blank, one.ends_label);
     next_.push_back(
-        {own.node, own.row, own.state, one.ends_blank, one.ends_label, log_p, own.log_lm, own.bias});
+        {own.node, own.row, own.state, one.ends_blank, one.ends_label, one.log_p, own.log_lm, own.bias});
     own.row = 0;
   }
   for (const Member& own : members_) // whose rows no candidate needs any more
     if (own.row)
       free_.push_back(own.row);
   for (const Candidate& one : candidates_)
-    if (one.grows) {
-      const double log_p = log_add(one.ends_blank, one.ends_label);
+    if (one.grows)
       next_.push_back({tree_.child(one.head, one.last), row_of(one.context), one.state, one.ends_blank,
-                       one.ends_label, log_p, one.log_lm, bias(one.log_lm, one.length)});
-    }
+                       one.ends_label, one.log_p, one.log_lm, bias(one.log_lm, one.length)});
   members_.swap(next_);
   for (std::size_t at = 0; at < members_.size(); ++at)
     tree_[members_[at].node].member = static_cast<std::int32_t>(at);

@@ -86,7 +86,7 @@ private:
   };
   /* Member `from`, with another label where `grows`. Its labels are those of `head`, then `last`. */
   struct Candidate {
-    double score, ends_blank, ends_label, log_lm;
+    double score, ends_blank, ends_label, log_p, log_lm;
     std::int32_t from, head, last, length;
     Index state, context;
     bool grows;
