@@ -9,7 +9,7 @@ namespace unrolled::ctc {
 namespace {
 
 constexpr double never = -std::numeric_limits<double>::infinity();
-constexpr std::size_t some_nodes = 4096; // below so many there is nothing to forget
+constexpr std::size_t some_nodes = 64; // below so many it is not worth while to forget any
 
 /* 1 / n! and 1 / (2 n + 1), by which prefixes.py counts too. */
 template <std::size_t N>
