@@ -35,20 +35,21 @@ def paths_column(table: Table) -> str | None:
 
 
 def inside(folder: Path | None, cell: str) -> Path:
-    """The file that a list in `folder` names by `cell`. A frame has no folder: its paths are the caller's own.
+    """The file that a list in `folder` names by `cell`; None of a frame, whose paths are its maker's own.
 
-    DataError for a path that leaves the folder, as it is written: where a link inside leads is the owner's
+    DataError for a path that leaves the folder as it is written: where a link inside leads is the owner's
     business.
     """
     if folder is None:
         return Path(cell)
-    home = os.path.abspath(folder)
-    if os.path.commonpath([home, os.path.abspath(os.path.join(home, cell))]) != home:
+    home = Path(os.path.normpath(folder.absolute()))
+    there = Path(os.path.normpath(home / cell))
+    if not there.is_relative_to(home):
         raise DataError(
-            f"{shown(cell)} leaves the folder of the list, {home}; wanted paths inside it: put the files, or a "
-            "link to them, there and write the paths from there"
+            f"{shown(cell)} leaves the folder of the list, {home}; wanted paths inside it: put the files, or "
+            "a link to them, there and write the paths from there"
         )
-    return folder / os.path.normpath(cell)  # as it was judged: no .. behind a link
+    return folder / there.relative_to(home)  # as it was judged: no .. behind a link
 
 
 def read_manifest(table: Table, folder: Path | None, asked: Asked) -> Sequences:
