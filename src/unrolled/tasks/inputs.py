@@ -12,11 +12,12 @@ from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.wav import Audio
 from unrolled.nn import Embedding
+from unrolled.tasks.augment import Augment, Front
 from unrolled.tasks.config import Names, PathName
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Source, paths
 from unrolled.tasks.parts import PartsConfig
-from unrolled.tasks.pooling import Augment, Embedded, Front, PooledModelConfig
+from unrolled.tasks.pooling import Embedded, PooledModelConfig
 
 
 class NumbersConfig(PartsConfig):
