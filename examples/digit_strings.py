@@ -1,4 +1,4 @@
-"""Strings recordings of single digits together: sequences of 3 to 7 with silence between, and their transcripts.
+"""Strings recordings of single digits together: 3 to 7 of them with silence between, and their transcripts.
 
     python examples/digit_strings.py recordings --out strings --train 2000 --test 300 --seed 1
     unrolled train transcribe strings/train.csv --test-files strings/test.csv --tokens words
@@ -48,7 +48,9 @@ def clips_of(folder: Path) -> tuple[Clips, Clips]:
         _, speaker, index = path.stem.split("_")
         parts[int(index) < TEST_BELOW][speaker].append(path)
     if not all(parts):
-        raise SystemExit(f"{folder}: wanted clips digit_speaker_index.wav of indices below {TEST_BELOW} and above")
+        raise SystemExit(
+            f"{folder}: wanted clips digit_speaker_index.wav of indices below {TEST_BELOW} and above"
+        )
     return parts
 
 

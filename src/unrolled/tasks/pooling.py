@@ -45,6 +45,7 @@ class PooledModelConfig(AugmentedModelConfig):
         default=None,
         description="texts: file of word vectors (word2vec text format) that the embedding begins with",
     )
+
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.pooling == "last" and self.merge != "concat":

@@ -29,9 +29,9 @@ NOTHING = 0
 
 @dataclass(frozen=True)
 class TranscribeCodec:
-    """`tokens` names the tokenizer; `grams` and `words` of a lexicon are None where there is none. `nats`: what
-    a label of the validation part costs under the n-gram, the ends of transcripts spread over all. Of the
-    training part the `transcripts` (N,) and what sums the sequences up, `summary` (N, S)."""
+    """`tokens` names the tokenizer; `grams` and `words` of a lexicon are None where there is none. `nats`:
+    what a label of the validation part costs under the n-gram, the ends of transcripts spread over all. Of
+    the training part the `transcripts` (N,) and what sums the sequences up, `summary` (N, S)."""
 
     inputs: NumberInputs
     tokens: str
@@ -47,14 +47,16 @@ class TranscribeCodec:
         """DataError where these are texts, or no transcript holds a label."""
         if train.is_text:
             raise DataError(
-                f"{train.places[0]}: this is a text; wanted sequences of numbers or recordings, with transcripts"
+                f"{train.places[0]}: this is a text; wanted sequences of numbers or recordings, with "
+                "their transcripts"
             )
         tokens, known = config.data.tokens, config.transcribe
         transcripts = transcripts_of(train)
         tokenizer: Any = TOKENIZERS[tokens].fit(transcripts)
         if tokenizer.size == 1:
             raise DataError(
-                f"{train.places[0]}: all {len(train):,} transcripts of the training part are empty; wanted labels"
+                f"{train.places[0]}: all {len(train):,} transcripts of the training part are empty; wanted "
+                "labels in some"
             )
         inputs = NumberInputs.fit(train)
         grams, nats = None, 0.0
@@ -63,18 +65,12 @@ class TranscribeCodec:
             every = [tokenizer.encode(one) for one in (*transcripts, *more)]
             grams = Grams.fit(every, known.lm_order, tokenizer.size)
             nats = _nats(grams, [tokenizer.encode(one) for one in transcripts_of(validation)])
-        made = cls(
-            inputs,
-            tokens,
-            tokenizer,
-            grams,
-            nats,
-            None if known.lexicon is None else tuple(read_words(known.lexicon)),
-            transcripts,
-            inputs.summaries(train).astype(np.float32),
-        )
-        if known.lexicon is not None:  # what cannot be spelled comes out with its line
-            _lexicon(made.labels, tokens, read_words(known.lexicon), known.lexicon)
+        words = None if known.lexicon is None else read_words(known.lexicon)
+        summary = inputs.summaries(train).astype(np.float32)
+        own = None if words is None else tuple(words)
+        made = cls(inputs, tokens, tokenizer, grams, nats, own, transcripts, summary)
+        if words is not None:  # what cannot be spelled comes out with its line
+            _lexicon(made.labels, tokens, words, str(known.lexicon))
         return made
 
     @cached_property
@@ -100,7 +96,8 @@ class TranscribeCodec:
             "grams": None if self.grams is None else self.grams.about(),
             "words": None if self.words is None else list(self.words),
         }
-        return own | known | self.tokenizer.about() | {"inputs": self.inputs.about()}
+        about: dict[str, Any] = self.tokenizer.about()
+        return own | known | about | {"inputs": self.inputs.about()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         grams = {} if self.grams is None else self.grams.arrays()

@@ -49,7 +49,9 @@ class TranscribeOptions(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.lm_text is not None and not self.lm_order:
-            raise ValueError("lm_text is for the n-gram model, and lm_order 0 makes none; leave one of them out")
+            raise ValueError(
+                "lm_text is for the n-gram model, and lm_order 0 makes none; leave one of them out"
+            )
         return self
 
 
@@ -84,7 +86,9 @@ class TranscribeDecoding(Section):
             if self.best > 1:
                 raise ValueError("decoder greedy finds one transcript; set best 1, or decoder beam")
         if self.best > self.beam:
-            raise ValueError(f"wanted best {self.best} of a beam of {self.beam}; widen the beam to {self.best}")
+            raise ValueError(
+                f"wanted best {self.best} of a beam of {self.beam}; widen the beam to {self.best}"
+            )
         return self
 
 
@@ -112,5 +116,7 @@ class TranscribeConfig(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.decoding.lm_weight and not self.transcribe.lm_order:
-            raise ValueError("lm_weight weighs the n-gram model, and lm_order 0 makes none; leave one of them out")
+            raise ValueError(
+                "lm_weight weighs the n-gram model, and lm_order 0 makes none; leave one of them out"
+            )
         return self

@@ -20,15 +20,17 @@ from unrolled.tasks.transcribe.config import LM_WEIGHT, TranscribeConfig, Transc
 
 
 class Answer(NamedTuple):
-    """`labels` (L,); `spans` (L, 2) the first and last step of the network where each stands."""
+    """`labels` (L,) of ln probability `log_p`, ranked by `score`; `spans` (L, 2) the first and last step of
+    the network where each stands."""
 
     labels: Numbers
+    log_p: float
     score: float
     spans: Numbers
 
 
 # Where a lexicon leaves nothing that has a probability.
-SILENT = Answer(np.empty(0, np.int64), -np.inf, np.empty((0, 2), np.int64))
+SILENT = Answer(np.empty(0, np.int64), -np.inf, -np.inf, np.empty((0, 2), np.int64))
 
 
 class Ctc:
@@ -65,7 +67,9 @@ class Ctc:
             weight * codec.nats if decoding.label_bonus is None else decoding.label_bonus,
             codec.lexicon,
         )
-        return [[Answer(one.labels, one.score, one.spans) for one in row] or [SILENT] for row in found]
+        return [
+            [Answer(one.labels, one.log_p, one.score, one.spans) for one in row] or [SILENT] for row in found
+        ]
 
     def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
         if decoding.decoder == "greedy":
@@ -75,4 +79,5 @@ class Ctc:
 
 def _likeliest(log_p: NDArray[np.float32]) -> Answer:
     labels, spans = ctc.greedy(log_p, NOTHING)
-    return Answer(labels, float(log_p.max(1).sum(dtype=np.float64)), spans)
+    of_path = float(log_p.max(1).sum(dtype=np.float64))
+    return Answer(labels, of_path, of_path, spans)

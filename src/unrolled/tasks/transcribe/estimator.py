@@ -6,7 +6,6 @@ transcript that is nearest by what sums sequences up (batching/inputs.py), and t
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,15 +49,16 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence, or for each of its `best` transcripts with their "rank": "name",
-        "transcript", "score" (a natural logarithm), and lists of its "labels" with where each begins and ends:
-        of recordings in seconds, "begins_s" and "ends_s", else the "first" and the "last" step, from 1."""
+        "transcript", "log_p" (the natural logarithm of its probability), "score" (by which answers are
+        ranked, see ctc.py), and lists of its "labels" with where each begins and ends: of recordings in
+        seconds, "begins_s" and "ends_s", else the "first" and the "last" step, from 1."""
         asked = self._asked_for(data)
         rows: list[Row] = []
         for name, length, answers in zip(
             asked.names, map(len, asked.inputs), self._answers(asked, self.config.decoding), strict=True
         ):
             for rank, answer in enumerate(answers, 1):
-                found = {"transcript": self._text(answer), "score": answer.score}
+                found = {"transcript": self._text(answer), "log_p": answer.log_p, "score": answer.score}
                 labels = [self.codec.labels[k] for k in answer.labels.tolist()]
                 rows.append({"name": name, "rank": rank} | found | {"labels": labels})
                 rows[-1] |= self._where(answer, length)
@@ -131,9 +131,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
             "nearest neighbour": [codec.transcripts[i] for i in nearest],
             "most frequent transcript": [frequent] * len(data),
         }
-        rows: list[Row] = [
-            {"model": name} | scores.row(codec, each, truth) for name, each in found.items()
-        ]
+        rows: list[Row] = [{"model": name} | scores.row(codec, each, truth) for name, each in found.items()]
         compared = scores.counts(codec, found[MODEL], truth)
         others = [row for row in rows[1:] if row["model"] not in decodings]
         told_of = [verdict([rows[0], *others], "label error rate", higher_is_better=False)]

@@ -7,6 +7,7 @@ exact              the share of transcripts that are right
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rapidfuzz.distance import Levenshtein
 
@@ -31,11 +32,9 @@ def row(codec: TranscribeCodec, found: Sequence[str], truth: Sequence[str]) -> R
 def pairs(found: Sequence[str], truth: Sequence[str]) -> list[Pair]:
     """The labels of an answer beside those of the truth, with the fewest edits."""
     beside: list[Pair] = []
-    for kind, begin, end, own_begin, own_end in Levenshtein.opcodes(truth, found):
-        if kind in ("equal", "replace"):
-            beside += zip(truth[begin:end], found[own_begin:own_end], strict=True)
-        beside += [(label, None) for label in truth[begin:end] if kind == "delete"]
-        beside += [(None, label) for label in found[own_begin:own_end] if kind == "insert"]
+    for part in Levenshtein.opcodes(truth, found):
+        theirs, own = truth[part.src_start : part.src_end], found[part.dest_start : part.dest_end]
+        beside += zip_longest(theirs, own)
     return beside
 
 
@@ -49,11 +48,8 @@ def counts(codec: TranscribeCodec, found: Sequence[str], truth: Sequence[str]) -
 
 def mistakes(counted: Counter[Pair]) -> dict[str, int]:
     """How many labels were exchanged, left out and put in."""
-    kinds = {
-        "exchanged": lambda truth, found: None not in (truth, found) and truth != found,
-        "left out": lambda truth, found: found is None,
-        "put in": lambda truth, found: truth is None,
-    }
-    return {
-        kind: sum(number for pair, number in counted.items() if is_it(*pair)) for kind, is_it in kinds.items()
-    }
+    numbers = {"exchanged": 0, "left out": 0, "put in": 0}
+    for (truth, found), number in counted.items():
+        if truth != found:
+            numbers["put in" if truth is None else "left out" if found is None else "exchanged"] += number
+    return numbers

@@ -1,6 +1,6 @@
 """How labels without steps are learned and found again: a row of WAYS each.
 
-    ctc    connectionist temporal classification, ctc.py
+ctc    connectionist temporal classification, ctc.py
 """
 
 from collections.abc import Callable
