@@ -1,4 +1,4 @@
-"""Hidden Markov models against the sum and the maximum over all paths, each path added up by its durations."""
+"""Hidden Markov models against the sum and the maximum over all paths, each added up by its durations."""
 
 import itertools
 import time
@@ -186,7 +186,7 @@ def test_even_paths_are_paths_and_even(topology, T):
         durations = np.unique(path, return_counts=True)[1]
         assert len(path) == T and durations.max() - durations.min() <= 1
         assert len(durations) in (topology.positions(L), L * topology.states)
-        assert (len(durations) == topology.positions(L)) == (T >= topology.positions(L))
+        assert (len(durations) == topology.positions(L)) == (topology.positions(L) <= T)
 
 
 def test_counts_of_paths():

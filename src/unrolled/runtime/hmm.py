@@ -2,8 +2,8 @@
 labels of a recording that are not known; here they are.
 
     a_s             probability that state s stays where it is; 1 - a_s that it leaves for the next
-    q               probability that silence, one state of its own, stands at the begin, at the end, or between
-                    two labels
+    q               probability that silence, a state of its own, stands at the begin, at the end, or between two
+                    labels
     x_t[s]          ln of the (scaled) likelihood of frame t in state s
 
 The chain of a transcript has positions p = 0 … P-1, each a copy of one state: L labels of n states, and with
@@ -18,8 +18,8 @@ the logarithms of the arcs' probabilities,
     ln Z   = ⊕_p α_T[p] + end[p]
     γ_t[p] = exp(α_t[p] + β_t[p] - ln Z)
 
-A path passes through every label, so a transcript needs L n frames or more. A row's numbers have the bits that
-it has alone; what stands behind its length is not read.
+A path passes through every label, so a transcript needs L n frames or more. A row's numbers have the bits
+that it has alone; what stands behind its length is not read.
 
 Shapes   x (B, T, S), lengths (B,) -> α, β, γ (B, T, P), ln Z (B,), path (B, T); S = K n + 1 with silence
 Source   Rabiner 1989, Proceedings of the IEEE 77(2); Viterbi 1967
@@ -92,8 +92,8 @@ class Moves:
 
 
 class Chains(NamedTuple):
-    """The chains of B transcripts, each (B, P): the states, and the logarithms of the arcs into each position.
-    Behind a shorter one stands nothing that can be reached."""
+    """The chains of B transcripts, each (B, P): the states, and the logarithms of the arcs into each
+    position. Behind a shorter one stands nothing that can be reached."""
 
     state: Numbers
     stay: Array
@@ -165,8 +165,9 @@ def posteriors(x: Array, lengths: Numbers, chain: Chains) -> Array:
 
 
 def viterbi(x: Array, lengths: Numbers, chain: Chains) -> tuple[Numbers, Array]:
-    """The positions of the best path, -1 behind a row's length, and its score (B,). Of paths that tie, the one
-    that ends last and was there longest. Where no path fits the score is minus infinity and the path nothing."""
+    """The positions of the best path, -1 behind a row's length, and its score (B,). Of paths that tie, the
+    one that ends furthest and was there longest. Where no path fits the score is minus infinity, and the path
+    says nothing."""
     best = _reached(_on(chain, x), chain, np.maximum)
     ends = _last(best, lengths) + chain.end
     P, rows = ends.shape[1], np.arange(len(x))

@@ -1,9 +1,9 @@
 """The labels of a recording by a hidden Markov model: the best path through a loop over all labels.
 
-Between the end of a label i and the begin of the next j stands g[i, j], which the caller makes of a bigram of
-labels, its weight and a bonus for each label; g[K, j] begins, g[i, K] ends. Silence after label i is a copy of
-the state of its own for each i, and one before the first label, so that g reaches over silence and the search
-is exact. With v_t[i, p] the best score at position p of label i (p = n is its silence), w as in hmm.py,
+Between the end of a label i and the begin of the next j stands g[i, j]: a bigram of labels, weighed, and a
+bonus for each label; g[K, j] begins, g[i, K] ends. The silence after each label i is a copy of that state of
+its own, and so is the one before the first label: g reaches over silence, and the search is exact. With
+v_t[i, p] the best score at position p of label i (p = n is its silence) and w as in hmm.py,
 
     v_t[j, p] = x_t + max(v_{t-1}[j, p] + w_stay, v_{t-1}[j, p-1] + w_step)            p > 0
     v_t[j, 0] = x_t + max(v_{t-1}[j, 0] + w_stay, max_i (e_{t-1}[i] + g[i, j]))
@@ -24,8 +24,7 @@ from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Span, Topology
 
 
 class Decoded(NamedTuple):
-    """The labels of a row and their frames in `spans`; without labels and at minus infinity where the frames do
-    not suffice for one."""
+    """The labels of a row and their frames; none, at minus infinity, where the frames do not suffice."""
 
     spans: tuple[Span, ...]
     score: float
@@ -49,7 +48,7 @@ def likelihood(g: Array, transcripts: Sequence[Sequence[int]]) -> Array:
 
 
 def decode(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: Array) -> list[Decoded]:
-    """The best path of each row. Of those that tie: the last label lowest, each stayed in as long as can be."""
+    """The best path of each row. Of those that tie, the last label lowest, each stayed in the longest."""
     loop = _Loop(topology, moves, g)
     v = loop.run(x, np.maximum, lambda each: each.max(-1))
     ends = loop.over(_last(v, lengths), np.maximum) + g[:, -1]
@@ -67,8 +66,8 @@ def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: A
 
 
 class _Loop:
-    """The arcs of the graph, (K + 1, n + 1) each as the positions; position n is there with silence alone, and
-    of label K, which stands for the begin, it is all there is."""
+    """The arcs of the graph, (K + 1, n + 1) each as the positions. Position n is there with silence alone; of
+    label K, which stands for the begin, it is all there is."""
 
     def __init__(self, topology: Topology, moves: Moves, g: Array) -> None:
         K, n, silent = topology.labels, topology.states, topology.silence
