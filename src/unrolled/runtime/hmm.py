@@ -2,8 +2,8 @@
 labels of a recording that are not known; here they are.
 
     a_s             probability that state s stays where it is; 1 - a_s that it leaves for the next
-    q               probability that silence, a state of its own, stands at the begin, at the end, or between two
-                    labels
+    q               probability that silence, a state of its own, stands at the begin, at the end, or between
+                    two labels
     x_t[s]          ln of the (scaled) likelihood of frame t in state s
 
 The chain of a transcript has positions p = 0 … P-1, each a copy of one state: L labels of n states, and with
