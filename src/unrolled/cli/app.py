@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from unrolled.cli.shared import Json, Out, OutFile
+from unrolled.cli.shared import Json, Out, OutFile, with_decoding
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
 Files = Annotated[
@@ -80,25 +80,36 @@ def train(
         raise typer.Exit(2)
 
 
-@app.command(epilog="Example: unrolled evaluate runs/forecast-sales newer.csv")
-def evaluate(run: RunFolder, files: Files = None, json: Json = False) -> None:
+@app.command(
+    epilog="Examples: unrolled evaluate runs/forecast-sales newer.csv · "
+    "unrolled evaluate runs/translate-pairs --beam 10"
+)
+@with_decoding
+def evaluate(
+    run: RunFolder, files: Files = None, json: Json = False, decoding: dict[str, Any] | None = None
+) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
     from unrolled.cli import using
 
-    using.evaluate(run, files or [], json)
+    using.evaluate(run, files or [], decoding or {}, json)
 
 
-@app.command(epilog="Example: unrolled predict runs/forecast-sales newer.csv -o next.csv")
+@app.command(
+    epilog="Examples: unrolled predict runs/forecast-sales newer.csv -o next.csv · "
+    "unrolled predict runs/translate-pairs new.txt --beam 10 --best 3"
+)
+@with_decoding
 def predict(
     run: RunFolder,
     files: Files = None,
     out: OutFile = None,
     json: Json = False,
+    decoding: dict[str, Any] | None = None,
 ) -> None:
-    """Predict what follows the end of the files, or of what the model was trained on."""
+    """Answer: what follows the end of each series, what each sequence is, or says in other symbols."""
     from unrolled.cli import using
 
-    using.predict(run, files or [], out, json)
+    using.predict(run, files or [], decoding or {}, out, json)
 
 
 @app.command(

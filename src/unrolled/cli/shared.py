@@ -1,7 +1,10 @@
 """Options that several commands have."""
 
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,3 +14,43 @@ OutFile = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write; text as it is."),
 ]
+
+
+def _decoding(kind: Any, help: str) -> Any:
+    return Annotated[kind | None, typer.Option(help=help, show_default=False, rich_help_panel="Decoding")]
+
+
+# How answers of any length are found, in place of what the model was trained with: fields of the sections
+# `decoding` of the tasks. A task says itself which it has and what may be.
+DECODING = {
+    "decoder": _decoding(str, "transcribe: greedy or beam."),
+    "beam": _decoding(int, "Unfinished answers that are kept."),
+    "best": _decoding(int, "Answers for each input, the likeliest first."),
+    "length_penalty": _decoding(float, "translate, caption: compare answers by symbols to this power."),
+    "longest": _decoding(int, "translate, caption: most symbols of an answer."),
+    "lm_weight": _decoding(float, "transcribe: weight of the n-gram of labels."),
+    "label_bonus": _decoding(float, "transcribe: what each label adds to the score."),
+    "sample": _decoding(bool, "translate, caption: draw answers at random."),
+    "temperature": _decoding(float, "sample: above 1 more widely, below 1 more narrowly."),
+    "top_k": _decoding(int, "sample: from so many of the likeliest symbols alone."),
+    "top_p": _decoding(float, "sample: from the likeliest that hold this share of the mass."),
+    "sample_seed": _decoding(int, "sample: number that what is drawn follows from."),
+}
+
+
+def with_decoding(command: Callable[..., None]) -> Callable[..., None]:
+    """`command(…, decoding)` with an option for each of these; `decoding` holds those that were given."""
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in DECODING}
+        command(**given, decoding={name: value for name, value in chosen.items() if value is not None})
+
+    own = [parameter for name, parameter in signature(command).parameters.items() if name != "decoding"]
+    made = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in DECODING.items()
+    ]
+    run.__signature__ = signature(command).replace(parameters=[*own, *made])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *made]}
+    return run

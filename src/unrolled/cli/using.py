@@ -9,22 +9,22 @@ from unrolled.cli import printing
 from unrolled.errors import ConfigError
 
 
-def evaluate(run: Path, files: list[Path], json: bool) -> None:
+def evaluate(run: Path, files: list[Path], decoding: Mapping[str, Any], json: bool) -> None:
     """On new files, or on the test part of the training files."""
     import unrolled
 
-    found = unrolled.load(run).evaluate(files or None)
+    found = unrolled.load(run).using(**decoding).evaluate(files or None)
     if json:
         printing.as_json(found.json())
     else:
         printing.evaluation(found, ", ".join(map(str, files)) or "test part")
 
 
-def predict(run: Path, files: list[Path], out: Path | None, json: bool) -> None:
-    """What follows the end of the files."""
+def predict(run: Path, files: list[Path], decoding: Mapping[str, Any], out: Path | None, json: bool) -> None:
+    """An answer for each example of the files: what follows their end, what they are, what they say."""
     import unrolled
 
-    printing.frame(unrolled.load(run).predict(files or None), out, json)
+    printing.frame(unrolled.load(run).using(**decoding).predict(files or None), out, json)
 
 
 def generate(run: Path, length: int, typed: Mapping[str, Any], out: Path | None, json: bool) -> None:

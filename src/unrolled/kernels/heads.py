@@ -69,6 +69,16 @@ def flat(tensor: Tensor) -> Tensor:
     return tensor if tensor.is_contiguous() else tensor.contiguous()
 
 
+def adjacent(y: Tensor) -> Tensor:
+    """y (B, T, H), copied where the numbers of a step do not stand side by side."""
+    return y if y.stride(2) == 1 else y.contiguous()
+
+
+def steps(tensor: Tensor) -> tuple[int, int, int]:
+    """(B, T) or (B, T, H), as the kernels see a sequence: address, strides of time and row."""
+    return tensor.data_ptr(), tensor.stride(1), tensor.stride(0)
+
+
 def place(tensor: Tensor) -> tuple[int, int]:
     """A tensor in one piece as a matrix of rows: address and stride of a row."""
     return tensor.data_ptr(), tensor.shape[-1]

@@ -5,13 +5,14 @@
     log_softmax  y = x - m - log Σ
     layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift
     embedding    y = table[index]
-    exp, log     of each number
+    exp, log, tanh   of each number
     pooling      p_t, of the steps y_1 … y_t: mean, max, attention        cpu/pooling.h
 
 Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N);
          y (T, B, H) -> p (T, B, H)
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
-         index outside the table, RunError where the compiled kernels are missing (exp and log: numpy's own)
+         index outside the table, RunError where the compiled kernels are missing (but exp, log and tanh:
+         numpy's own)
 """
 
 from typing import Any
@@ -123,6 +124,11 @@ def exp(x: Array) -> Array:
 def log(x: Array) -> Array:
     """ln x; -∞ of zero, NaN of less."""
     return _each("log", x)
+
+
+def tanh(x: Array) -> Array:
+    """Of each number."""
+    return _each("tanh", x)
 
 
 def _each(name: str, x: Array) -> Array:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from unrolled.kernels.heads import LIBRARY, check, flat, kernel, place, taken
+from unrolled.kernels.heads import LIBRARY, adjacent, check, flat, kernel, place, steps, taken
 from unrolled.kernels.transforms import Formulas, Tensors, transformable
 
 KINDS = ("mean", "max", "attention")
@@ -64,21 +64,11 @@ def _check(kind: str, y: Tensor, lengths: Tensor, scores: Tensor | None) -> None
 # Formulas, as transforms.py wants them. The form is the kind; tensors are y, lengths, of attention scores.
 
 
-def _adjacent(y: Tensor) -> Tensor:
-    """y (B, T, H), copied where the numbers of a step do not stand side by side."""
-    return y if y.stride(2) == 1 else y.contiguous()
-
-
-def _steps(tensor: Tensor) -> tuple[int, int, int]:
-    """(B, T) or (B, T, H), as the kernels see a sequence: address, strides of time and row."""
-    return tensor.data_ptr(), tensor.stride(1), tensor.stride(0)
-
-
 def _call(kind: str, y: Tensor, lengths: Tensor, scores: Sequence[Tensor]) -> tuple[Any, ...]:
     """The arguments with which both kernels begin."""
     B, T, H = y.shape
-    at = _steps(scores[0]) if scores else NOWHERE
-    return torch.get_num_threads(), kind, (T, B, H), lengths.data_ptr(), _steps(y), at
+    at = steps(scores[0]) if scores else NOWHERE
+    return torch.get_num_threads(), kind, (T, B, H), lengths.data_ptr(), steps(y), at
 
 
 def _fake(kind: str, tensors: Sequence[Tensor]) -> Tensors:
@@ -90,7 +80,7 @@ def _fake(kind: str, tensors: Sequence[Tensor]) -> Tensors:
 def _run(kind: str, tensors: Sequence[Tensor]) -> Tensors:
     p, carried = _fake(kind, tensors)
     y, lengths, *scores = tensors
-    y, lengths = _adjacent(y), flat(lengths)
+    y, lengths = adjacent(y), flat(lengths)
     kernel("pooling", y)(*_call(kind, y, lengths, scores), 0, carried.data_ptr(), place(p), NOWHERE)
     return [p, carried]
 
@@ -117,8 +107,8 @@ def _fake_backward(kind: str, tensors: Sequence[Tensor]) -> Tensors:
 def _run_backward(kind: str, tensors: Sequence[Tensor]) -> Tensors:
     outputs = _fake_backward(kind, tensors)
     dp, carried, y, lengths, *scores = tensors
-    dp, y, lengths = flat(dp), _adjacent(y), flat(lengths)
-    dy, *d_scores = map(_steps, outputs)
+    dp, y, lengths = flat(dp), adjacent(y), flat(lengths)
+    dy, *d_scores = map(steps, outputs)
     given = carried.data_ptr(), place(dp), dy, d_scores[0] if d_scores else NOWHERE
     kernel("pooling_backward", y)(*_call(kind, y, lengths, scores), *given)
     return outputs

@@ -3,6 +3,7 @@
 from unrolled.kernels import dispatch
 from unrolled.nn import functional
 from unrolled.nn.accelerate import Report, accelerate
+from unrolled.nn.attention import Attention
 from unrolled.nn.crf import CRF
 from unrolled.nn.heads import Embedding, LayerNorm, Linear, LogSoftmax, Softmax
 from unrolled.nn.layer import SequenceModule
@@ -17,6 +18,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Attention",
     "Embedding",
     "GRUCell",
     "LSTMCell",

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as own
 
+from unrolled.kernels import elementwise as _elementwise
 from unrolled.kernels import embedding as _embedding
 from unrolled.kernels import linear as _linear
 from unrolled.kernels import rows as _rows
 from unrolled.kernels.heads import taken
 
-__all__ = ["cross_entropy", "embedding", "layer_norm", "linear", "log_softmax", "softmax"]
+__all__ = ["cross_entropy", "embedding", "layer_norm", "linear", "log_softmax", "softmax", "tanh"]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -35,6 +36,11 @@ def log_softmax(input: Tensor, dim: int = -1, dtype: torch.dtype | None = None) 
     """x - log Σ exp(x) along `dim`, of x in `dtype`."""
     x = input if dtype is None else input.to(dtype)
     return _along(dim, _rows.log_softmax, x) if taken(x) else own.log_softmax(x, dim)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Of each number."""
+    return _elementwise.tanh(input) if taken(input) else torch.tanh(input)
 
 
 def _along(dim: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

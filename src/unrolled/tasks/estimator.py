@@ -9,6 +9,7 @@ training part and how batches are made of it (`_prepare`), what its network is (
 """
 
 import contextlib
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -147,6 +148,23 @@ class Estimator(ABC, Generic[C, D, K, N]):
     @abstractmethod
     def evaluate(self, data: Source = None) -> Any:
         """Judges beside the baselines: on the test part of the training data, or on all of other data."""
+
+    def using(self, **options: Any) -> Self:
+        """The same trained model with other options of its section `decoding`, which change no weight.
+
+        ConfigError for a task without one, an unknown name or a wrong value.
+        """
+        values = to_sections(self.config)
+        if options and "decoding" not in type(self.config).model_fields:
+            names = ", ".join(options)
+            raise ConfigError(
+                f"task '{self.task}' has one way to answer, no options of it: leave out {names}"
+            )
+        if options:
+            values["decoding"] = values.get("decoding", {}) | options
+        other = copy.copy(self)
+        other.config, other._evaluation = from_sections(self.config_class, values), None
+        return other
 
     @property
     def evaluation(self) -> Any:

@@ -128,3 +128,50 @@ def build(config: ModelConfig, input_size: int) -> "SequenceModule":
         return layers[config.cell](input_size, **arguments, batch_first=True)
     except ValueError as error:
         raise ConfigError(f"cell '{config.cell}': {error}") from error
+
+
+class DecoderConfig(Section):
+    """The network that writes an answer. What is not said here is as of the layers that read."""
+
+    decoder_cell: Literal["rnn", "lstm", "gru"] | None = Field(
+        default=None, description="kind of recurrent cell that writes (cell)"
+    )
+    decoder_hidden: int | None = Field(
+        default=None, ge=1, le=2**16, description="hidden units of a layer that writes (hidden)"
+    )
+    decoder_layers: int | None = Field(
+        default=None, ge=1, le=256, description="layers that write, on top of one another (layers)"
+    )
+    target_embedding_size: int = Field(
+        default=64, ge=1, le=2**16, description="numbers that a written symbol becomes for the network"
+    )
+    attention: Literal["none", "dot", "additive"] = Field(
+        default="dot", description="how the writing layers look at each step of what was read"
+    )
+    attention_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**16,
+        description="numbers that attention compares (additive: decoder's units)",
+    )
+    decoder_dropout: float = Field(
+        default=0.2, ge=0, lt=1, description="dropout before and after the layers that write"
+    )
+
+
+def decoder_layers(model: ModelConfig, own: DecoderConfig) -> ModelConfig:
+    """The layers that write: the options of those that read, as far as the cell has them, in one direction.
+
+    ConfigError where they do not go together.
+    """
+    values = model.model_dump(include=set(ModelConfig.model_fields), exclude_none=True)
+    cell = own.decoder_cell or model.cell
+    layers = own.decoder_layers or model.layers
+    values |= {"cell": cell, "hidden": own.decoder_hidden or model.hidden, "layers": layers}
+    gone = {"bidirectional", "backward_hidden", "merge", "reverse", "learn_initial_state"}
+    gone |= {name for name, owners in OWNERS.items() if cell not in owners}
+    gone |= {"dropout"} if layers == 1 else set()
+    try:
+        return ModelConfig(**{name: value for name, value in values.items() if name not in gone})
+    except ValueError as error:
+        raise ConfigError(f"the layers that write: {error}") from error

@@ -1,0 +1,158 @@
+"""Answers of any length from a model that says, symbol by symbol, how likely each next one is.
+
+    ln p(y) = Σ_t ln p(y_t | y_1 … y_{t-1}) + ln p(end | y)        score(y) = ln p(y) / (|y| + 1)^penalty
+
+    beam     of all that one more symbol makes of the kept hypotheses those with the largest ln p are kept;
+             one that ends is done and gives up its place. So a beam of 1 takes the likeliest symbol of each
+             step, and a beam as wide as there are answers finds the best of all. An example is done when no
+             kept hypothesis can come among its best any more
+    sample   each symbol is drawn
+
+An answer has `longest` symbols at most: after these only the end may follow. Of hypotheses that are equally
+likely the one of the better parent comes first, then that of the lower symbol.
+
+A stepper is called as step(tokens (N,), parents (N,), rows (N,)) -> ln p (N, V): hypothesis n adds tokens[n]
+to hypothesis parents[n] of the call before, and answers example rows[n]. In the first call tokens are
+`begin`, parents and rows are 0 … B - 1. Hypotheses of one example stand side by side, the likeliest first.
+
+Source   Sutskever et al. 2014, arXiv:1409.3215 (the beam); Wu et al. 2016, arXiv:1609.08144, section 7
+Differs  the penalty is a power of the length alone, without a constant
+Rule     an example's answers have the bits that it has alone, if the stepper's rows have
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Step = Callable[[Ints, Ints, Ints], NDArray[Any]]
+
+
+class Hypothesis(NamedTuple):
+    """`tokens` without the end; `log_p` with it."""
+
+    tokens: tuple[int, ...]
+    log_p: float
+    score: float
+
+
+def beam_search(
+    step: Step,
+    longest: Sequence[int] | Ints,
+    *,
+    begin: int,
+    end: int,
+    beam: int = 5,
+    best: int = 1,
+    penalty: float = 0.0,
+    never: Sequence[int] = (),
+) -> list[list[Hypothesis]]:
+    """(B,) of the `best` answers of each example, or as many as were found, the largest score first.
+
+    `longest` (B,) symbols; `never` are symbols that no answer holds. ValueError for a beam or best below 1,
+    and where no symbol may follow.
+    """
+    if min(beam, best) < 1 or penalty < 0:
+        raise ValueError(
+            f"beam={beam}, best={best}, penalty={penalty}: wanted 1 or more of both, and a penalty from 0"
+        )
+    limits = np.asarray(longest, np.int64)
+    found: list[list[Hypothesis]] = [[] for _ in limits]
+    free, wanted = np.full(len(limits), beam), np.full(len(limits), -np.inf)
+    kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
+    log_p, trail = np.zeros(len(limits)), list[tuple[Ints, Ints]]()
+    while len(kept.rows):
+        following = _following(step(*kept), never, end, limits[kept.rows] <= len(trail))
+        parents, tokens, total = _best(log_p, following, kept.rows, free, beam)
+        rows = kept.rows[parents]
+        for n in np.flatnonzero(tokens == end):
+            own = found[rows[n]]
+            own.append(_hypothesis(trail, int(parents[n]), float(total[n]), penalty))
+            own.sort(key=lambda one: -one.score)
+            free[rows[n]] -= 1
+            wanted[rows[n]] = own[best - 1].score if len(own) >= best else -np.inf
+        on = tokens != end
+        on[on] = _hopeful(total[on] / (limits[rows[on]] + 1) ** penalty, rows[on], wanted)
+        kept, log_p = _Kept(tokens[on], parents[on], rows[on]), total[on]
+        trail.append((kept.tokens, kept.parents))
+    if not all(found):
+        raise ValueError("no symbol may follow: every probability is 0 or not a number")
+    return [several[:best] for several in found]
+
+
+def sample(
+    step: Step,
+    longest: Sequence[int] | Ints,
+    draws: Sequence[Callable[[Floats], int]],
+    *,
+    begin: int,
+    end: int,
+    penalty: float = 0.0,
+    never: Sequence[int] = (),
+) -> list[Hypothesis]:
+    """(B,) an answer of each example; draws[b](ln p (V,)) gives the number of a symbol."""
+    limits = np.asarray(longest, np.int64)
+    found: dict[int, Hypothesis] = {}
+    kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
+    log_p, trail = np.zeros(len(limits)), list[tuple[Ints, Ints]]()
+    while len(kept.rows):
+        following = _following(step(*kept), never, end, limits[kept.rows] <= len(trail))
+        tokens = np.array([draws[b](one) for b, one in zip(kept.rows, following, strict=True)], np.int64)
+        total = log_p + following[np.arange(len(tokens)), tokens]
+        for n in np.flatnonzero(tokens == end):
+            found[int(kept.rows[n])] = _hypothesis(trail, int(n), float(total[n]), penalty)
+        on = np.flatnonzero(tokens != end)
+        kept, log_p = _Kept(tokens[on], on, kept.rows[on]), total[on]
+        trail.append((kept.tokens, kept.parents))
+    return [found[b] for b in range(len(limits))]
+
+
+class _Kept(NamedTuple):
+    """What a stepper is called with."""
+
+    tokens: Ints
+    parents: Ints
+    rows: Ints
+
+
+def _following(log_p: NDArray[Any], never: Sequence[int], end: int, full: NDArray[np.bool_]) -> Floats:
+    """ln p (N, V) in float64, -∞ where a symbol may not follow; after the rows that are `full` only the end
+    may."""
+    made = np.array(log_p, np.float64)
+    made[:, list(never)] = -np.inf
+    last = made[full, end]
+    made[full] = -np.inf
+    made[full, end] = last
+    return made
+
+
+def _best(log_p: Floats, following: Floats, rows: Ints, free: Ints, beam: int) -> tuple[Ints, Ints, Floats]:
+    """Parents, tokens and ln p (M,) of what is kept: of each row the free[row] likeliest, in order."""
+    k = min(beam, following.shape[1])
+    least = np.partition(following, -k, axis=1)[:, -k, None]  # the k-th largest, and all that tie with it
+    parents, tokens = np.nonzero((following >= least) & (following > -np.inf))
+    total = log_p[parents] + following[parents, tokens]
+    order = np.lexsort((tokens, parents, -total, rows[parents]))
+    ordered = rows[parents[order]]
+    rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    taken = order[rank < free[ordered]]
+    return parents[taken], tokens[taken], total[taken]
+
+
+def _hopeful(bounds: Floats, rows: Ints, wanted: Floats) -> NDArray[np.bool_]:
+    """(N,) whether the example of each hypothesis has one whose score may still come above `wanted` (B,)."""
+    top = np.full(len(wanted), -np.inf)
+    np.maximum.at(top, rows, bounds)
+    return top[rows] > wanted[rows]
+
+
+def _hypothesis(trail: Sequence[tuple[Ints, Ints]], at: int, log_p: float, penalty: float) -> Hypothesis:
+    """The symbols that lead to hypothesis `at` of the last step of the trail."""
+    tokens = list[int]()
+    for symbols, parents in reversed(trail):
+        tokens.append(int(symbols[at]))
+        at = int(parents[at])
+    return Hypothesis(tuple(reversed(tokens)), log_p, log_p / (len(tokens) + 1) ** penalty)

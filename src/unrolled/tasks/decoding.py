@@ -1,0 +1,83 @@
+"""How distributions of the next symbol become answers: the options that tasks with answers of any length
+share. They change no weight; runtime/search.py does what they say.
+
+    beam     the likeliest answers that a beam search finds, by log p(answer) / (symbols + 1)^length_penalty
+    sample   answers drawn symbol by symbol, as tasks/sampling.py says
+"""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from unrolled.tasks.config import Section
+from unrolled.tasks.sampling import Sampling
+
+BEAM = 5
+# Options of one way that the other does not have.
+_OF_SAMPLING = ("temperature", "top_k", "top_p", "sample_seed")
+_OF_BEAMS = ("beam", "length_penalty")
+
+
+class Decoding(Section):
+    """How answers are found. A task derives its own section from this one."""
+
+    beam: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description=f"unfinished answers kept at every step; 1 = the likeliest symbol each time ({BEAM})",
+    )
+    best: int = Field(default=1, ge=1, le=1024, description="answers for each input, the likeliest first")
+    length_penalty: float | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="log probabilities of answers are compared by symbols to this power; more = longer (0)",
+    )
+    longest: int | None = Field(
+        default=None, ge=1, le=2**20, description="most symbols of an answer (twice the longest of training)"
+    )
+    sample: bool = Field(default=False, description="draw answers at random in place of a beam")
+    temperature: float | None = Field(
+        default=None, gt=0, le=1000, description="sample: below 1 the likely is drawn more often (1)"
+    )
+    top_k: int | None = Field(default=None, ge=1, description="sample: from so many likeliest symbols alone")
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="sample: from the fewest symbols that hold this share alone"
+    )
+    sample_seed: int | None = Field(
+        default=None, ge=0, lt=2**63, description="sample: number that what is drawn follows from (0)"
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        others = _OF_BEAMS if self.sample else _OF_SAMPLING
+        wrong = [name for name in others if getattr(self, name) is not None]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]} has no use with sample {'on' if self.sample else 'off'}; leave it out, or turn "
+                f"sample {'off' if self.sample else 'on'}"
+            )
+        if self.beam is not None and self.best > self.beam:
+            raise ValueError(
+                f"wanted best {self.best} answers of a beam of {self.beam}; widen the beam to {self.best}"
+            )
+        return self
+
+    @property
+    def width(self) -> int:
+        """The beam where none is set: BEAM, or what `best` asks for."""
+        return max(BEAM, self.best) if self.beam is None else self.beam
+
+    @property
+    def penalty(self) -> float:
+        return self.length_penalty or 0.0
+
+    @property
+    def sampling(self) -> Sampling:
+        temperature = 1.0 if self.temperature is None else self.temperature
+        return Sampling(True, temperature, self.top_k, self.top_p)
+
+    def longest_of(self, trained: int) -> int:
+        """The most symbols of an answer where the longest of training has `trained`."""
+        return 2 * trained if self.longest is None else self.longest

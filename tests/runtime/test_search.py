@@ -1,0 +1,139 @@
+"""Searches against all answers there are, and example by example."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from unrolled.runtime.search import beam_search, sample
+
+V, END, BEGIN = 4, 3, 4
+
+
+def model(seed, longest=4):
+    """A stepper whose ln p follow from an example's number and all symbols so far."""
+    base = np.random.default_rng(seed)
+    tables = base.normal(size=(9, 7, V)) * 2
+    kept: list[tuple[int, ...]] = []
+
+    def log_p(row, path):
+        x = tables[row] + np.random.default_rng([row, *path]).normal(size=(7, V))
+        x = x[len(path) % 7]
+        return (x - np.log(np.exp(x).sum())).astype(np.float32)
+
+    def step(tokens, parents, rows):
+        nonlocal kept
+        if (tokens == BEGIN).all():
+            kept = [()] * len(tokens)
+        else:
+            kept = [(*kept[p], int(t)) for p, t in zip(parents, tokens, strict=True)]
+        return np.stack([log_p(int(r), path) for r, path in zip(rows, kept, strict=True)])
+
+    return step, log_p
+
+
+def every(log_p, row, longest, penalty):
+    """All complete answers, the best first."""
+    found = []
+    for length in range(longest + 1):
+        for path in itertools.product(range(V - 1), repeat=length):
+            total = sum(float(log_p(row, path[:t])[path[t]]) for t in range(length))
+            total += float(log_p(row, path)[END])
+            found.append((path, total, total / (length + 1) ** penalty))
+    return sorted(found, key=lambda one: -one[2])
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.5])
+def test_a_wide_beam_finds_the_best_of_all_and_a_narrower_one_nothing_better(penalty):
+    step, log_p = model(1)
+    longest = [3, 2, 0, 3]
+    wide = beam_search(step, longest, begin=BEGIN, end=END, beam=200, best=6, penalty=penalty)
+    scores = []
+    for beam in (1, 2, 5, 200):
+        found = beam_search(step, longest, begin=BEGIN, end=END, beam=beam, best=1, penalty=penalty)
+        scores.append([one[0].score for one in found])
+    assert (np.max(scores, 0) == scores[-1]).all()
+    for row, several in enumerate(wide):
+        best = every(log_p, row, longest[row], penalty)[:6]
+        assert [one.tokens for one in several] == [path for path, _, _ in best]
+        assert [one.log_p for one in several] == pytest.approx([total for _, total, _ in best], abs=1e-12)
+        assert [one.score for one in several] == pytest.approx([score for *_, score in best], abs=1e-12)
+
+
+def test_a_beam_of_one_takes_the_likeliest_symbol_of_each_step():
+    step, log_p = model(2)
+    found = beam_search(step, [5] * 9, begin=BEGIN, end=END, beam=1, penalty=1.0)
+    for row, (one,) in enumerate(found):
+        path: tuple[int, ...] = ()
+        while len(path) < 5 and (w := int(log_p(row, path).argmax())) != END:
+            path = (*path, w)
+        assert one.tokens == path
+    lengths = {len(one.tokens) for (one,) in found}
+    assert 5 in lengths and len(lengths) > 1
+
+
+@pytest.mark.parametrize(("beam", "penalty"), [(1, 0.0), (3, 0.8), (5, 0.0)])
+def test_a_batch_gives_each_example_what_it_gets_alone(beam, penalty):
+    step, _ = model(3)
+    longest = [6, 1, 4, 0, 5, 6, 3, 2, 6]
+    whole = beam_search(step, longest, begin=BEGIN, end=END, beam=beam, best=beam, penalty=penalty)
+    for row, limit in enumerate(longest):
+        alone, _ = model(3)
+
+        def moved(tokens, parents, rows, row=row, alone=alone):
+            return alone(tokens, parents, rows + row)
+
+        assert beam_search(moved, [limit], begin=BEGIN, end=END, beam=beam, best=beam, penalty=penalty) == [
+            whole[row]
+        ]
+
+
+def test_stopping_early_changes_no_answer():
+    """Against a search that stops only when nothing is kept."""
+    from unrolled.runtime import search
+
+    step, _ = model(4)
+    short = beam_search(step, [6] * 9, begin=BEGIN, end=END, beam=4, best=2, penalty=0.6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_hopeful", lambda bounds, rows, wanted: np.ones(len(rows), bool))
+        assert beam_search(step, [6] * 9, begin=BEGIN, end=END, beam=4, best=2, penalty=0.6) == short
+
+
+def test_symbols_that_may_not_stand_do_not_and_ties_go_to_the_lower_symbol():
+    step, _ = model(5)
+    for found in beam_search(step, [4] * 9, begin=BEGIN, end=END, beam=6, best=6, never=[1]):
+        assert all(1 not in one.tokens for one in found)
+    flat = beam_search(
+        lambda tokens, parents, rows: np.full((len(tokens), V), -math.log(V), np.float32),
+        [2],
+        begin=BEGIN,
+        end=END,
+        beam=4,
+        best=4,
+        penalty=1.0,
+    )
+    assert [one.tokens for one in flat[0]] == [(), (0, 0), (0, 1), (0, 2)]
+
+
+def test_impossible_calls_are_refused():
+    step, _ = model(6)
+    for wrong in ({"beam": 0}, {"best": 0}, {"penalty": -1}):
+        with pytest.raises(ValueError, match="wanted 1 or more"):
+            beam_search(step, [1], begin=BEGIN, end=END, **wrong)
+    with pytest.raises(ValueError, match="no symbol may follow"):
+        beam_search(lambda *_: np.full((1, V), np.nan), [1], begin=BEGIN, end=END)
+
+
+def test_sampling_draws_each_symbol_and_counts_its_probability():
+    step, log_p = model(7)
+    draws = [np.random.default_rng([11, b]) for b in range(9)]
+
+    def draw(generator):
+        return lambda log_p: int(generator.choice(V, p=np.exp(log_p) / np.exp(log_p).sum()))
+
+    found = sample(step, [3] * 9, [draw(g) for g in draws], begin=BEGIN, end=END, penalty=0.0)
+    assert len({one.tokens for one in found}) > 4 and max(len(one.tokens) for one in found) == 3
+    for row, one in enumerate(found):
+        total = sum(float(log_p(row, one.tokens[:t])[w]) for t, w in enumerate((*one.tokens, END)))
+        assert one.log_p == pytest.approx(total, abs=1e-12)

@@ -1,0 +1,52 @@
+import pytest
+
+from unrolled.errors import ConfigError
+from unrolled.tasks.config import Section, from_options
+from unrolled.tasks.decoding import BEAM, Decoding
+
+
+class Config(Section):
+    decoding: Decoding = Decoding()
+
+
+def decoding(**options: object) -> Decoding:
+    made: Decoding = from_options(Config, options).decoding
+    return made
+
+
+def test_a_beam_is_as_wide_as_asked_or_as_wide_as_the_answers_need():
+    assert [decoding().width, decoding(best=9).width, decoding(beam=2).width] == [BEAM, 9, 2]
+
+
+def test_an_answer_may_be_twice_as_long_as_in_training_or_as_long_as_asked():
+    assert [decoding().longest_of(7), decoding(longest=3).longest_of(7)] == [14, 3]
+
+
+def test_sampling_takes_its_options():
+    made = decoding(sample=True, temperature=0.5, top_k=3, top_p=0.9).sampling
+    assert (made.sample, made.temperature, made.top_k, made.top_p) == (True, 0.5, 3, 0.9)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"beam": 0}, "option 'beam': input should be greater than or equal to 1, got 0"),
+        (
+            {"beam": 2, "best": 3},
+            "wanted best 3 answers of a beam of 2; widen the beam to 3",
+        ),
+        (
+            {"sample": True, "beam": 3},
+            "beam has no use with sample on; leave it out, or turn sample off",
+        ),
+        (
+            {"top_k": 3},
+            "top_k has no use with sample off; leave it out, or turn sample on",
+        ),
+        ({"top_p": 0}, "option 'top_p': input should be greater than 0, got 0"),
+    ],
+)
+def test_refuses_what_does_not_go_together(options, message):
+    with pytest.raises(ConfigError) as error:
+        decoding(**options)
+    assert str(error.value) == message
