@@ -10,6 +10,7 @@ __all__ = [
     "LanguageModel",
     "Regressor",
     "Tagger",
+    "Transcriber",
     "__version__",
     "accelerate",
     "load",
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from unrolled.tasks.language import LanguageModel
     from unrolled.tasks.regress import Regressor
     from unrolled.tasks.tag import Tagger
+    from unrolled.tasks.transcribe.estimator import Transcriber
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
 HOMES = {
@@ -33,6 +35,7 @@ HOMES = {
     "LanguageModel": "unrolled.tasks.language",
     "Regressor": "unrolled.tasks.regress",
     "Tagger": "unrolled.tasks.tag",
+    "Transcriber": "unrolled.tasks.transcribe.estimator",
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",
     "nn": "unrolled.nn",
