@@ -42,15 +42,16 @@ class Ctc:
     def batches(self, network: TranscribeNetwork, buckets: Buckets[Batch]) -> Buckets[Batch]:
         return buckets
 
-    def losses(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
-        log_p, steps = network(batch.x, batch.lengths)
+    def losses(self, log_p: Tensor, steps: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
+        """log p (B, S, O), steps (B,), labels of all rows one after another, counts (B,) of them -> (B,)."""
         by_step = log_p.transpose(0, 1)
-        losses: Tensor = functional.ctc_loss(
-            by_step, batch.labels, steps, batch.counts, NOTHING, reduction="none"
-        )
-        return losses / batch.counts.clamp(min=1)
+        losses: Tensor = functional.ctc_loss(by_step, labels, steps, counts, NOTHING, reduction="none")
+        return losses / counts.clamp(min=1)
 
-    watched = losses
+    def learned(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
+        return self.losses(*network(batch.x, batch.lengths), batch.labels, batch.counts)
+
+    watched = learned
 
     def answers(
         self,

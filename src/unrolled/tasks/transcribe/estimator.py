@@ -123,7 +123,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         own = way(prepared.config, prepared.codec)
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return own.losses(network, batch).mean(), None
+            return own.learned(network, batch).mean(), None
 
         return step
 

@@ -1,5 +1,5 @@
-"""Transcripts by a hidden Markov model whose emissions are the network's: at each step p(s | x) of the states of
-all labels and of silence. See runtime/hmm.py for the model, alignments.py for what each step should say.
+"""Transcripts by a hidden Markov model with emissions by the network: at each step p(s | x) of all states of
+labels, and of silence. See runtime/hmm.py for the model, alignments.py for what each step should say.
 
     loss of a row        = mean over its steps of -ln p(s_t | x)              s_t as the row is aligned now
     early stopping       = -ln P(y | x) / max(1, |y|)
@@ -46,7 +46,7 @@ class Hybrid:
     def batches(self, network: TranscribeNetwork, buckets: Buckets[Batch]) -> Realigned:
         return Realigned(network, buckets, self.first)
 
-    def losses(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
+    def learned(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
         log_p, steps = network(batch.x, batch.lengths)
         assert batch.states is not None
         inside = torch.arange(log_p.shape[1]) < steps[:, None]

@@ -48,11 +48,11 @@ class Way(Protocol):
     def batches(self, network: Any, buckets: Buckets[Batch]) -> Batches[Batch]:
         """What is trained on."""
 
-    def losses(self, network: Any, batch: Batch) -> Tensor:
-        """(B,) of training."""
+    def learned(self, network: Any, batch: Batch) -> Tensor:
+        """(B,) the losses of training."""
 
     def watched(self, network: Any, batch: Batch) -> Tensor:
-        """(B,) of validation, without gradient."""
+        """(B,) those of validation, without gradient."""
 
     def answers(
         self, network: Any, log_p: NDArray[np.float32], steps: Numbers, decoding: TranscribeDecoding
