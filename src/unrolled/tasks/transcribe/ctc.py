@@ -27,6 +27,7 @@ SILENT = Answer(np.empty(0, np.int64), -np.inf, -np.inf, np.empty((0, 2), np.int
 class Ctc:
     rule = "a step for each label, and one more between two that are equal"
     may_be_empty = True
+    loss_name = "negative log-likelihood of a label in nats"
 
     def __init__(self, config: TranscribeConfig, codec: TranscribeCodec) -> None:
         self.codec = codec
@@ -76,6 +77,10 @@ class Ctc:
         return [
             [Answer(one.labels, one.log_p, one.score, one.spans) for one in row] or [SILENT] for row in found
         ]
+
+    def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
+        p: NDArray[np.float32] = np.exp(log_p)
+        return p
 
     def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
         if decoding.decoder == "greedy":

@@ -6,6 +6,7 @@ transcript that is nearest by what sums sequences up (batching/inputs.py), and t
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from unrolled.batching.buckets import Buckets, by_length, padded
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted, listed
+from unrolled.inspecting import plots
+from unrolled.inspecting.alignments import Aligned, alignments
 from unrolled.tasks.classify import nearest_rows
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.inputs import read
 from unrolled.tasks.parts import Parts, PartsEstimator
-from unrolled.tasks.transcribe import scores
+from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.answers import Answer
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
@@ -54,6 +57,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         seconds, "begins_s" and "ends_s", else the "first" and the "last" step, from 1."""
         asked = self._asked_for(data)
         rows: list[Row] = []
+        ends = ("first", "last") if self.codec.inputs.rate_hz is None else ("begins_s", "ends_s")
         for name, length, answers in zip(
             asked.names, map(len, asked.inputs), self._answers(asked, self.config.decoding), strict=True
         ):
@@ -61,7 +65,9 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
                 found = {"transcript": self._text(answer), "log_p": answer.log_p, "score": answer.score}
                 labels = [self.codec.labels[k] for k in answer.labels.tolist()]
                 rows.append({"name": name, "rank": rank} | found | {"labels": labels})
-                rows[-1] |= self._where(answer, length)
+                rows[-1] |= dict(
+                    zip(ends, map(np.ndarray.tolist, self._times(answer.spans, length)), strict=True)
+                )
         frame = pl.DataFrame(rows, schema_overrides={"labels": pl.List(pl.String)})
         return frame if self.config.decoding.best > 1 else frame.drop("rank")
 
@@ -151,10 +157,41 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
             "mistakes": scores.mistakes(compared),
             "unseen_labels": unseen,
         }
-        return Evaluation(rows, told_of, about | tell, compared)
+        return Evaluation(rows, told_of, about | tell, (found[MODEL], compared))
+
+    def _draw(self, folder: Path) -> None:
+        """alignment and confusion, as PNG and SVG."""
+        found, compared = self.evaluation.details
+        data = self._asked_for(None)
+        rate = self.evaluation.rows[0]["label error rate"]
+        plots.save(pictures.confusion(compared, rate), folder, "confusion")
+        chosen = data.select(pictures.chosen(found, transcripts_of(data)))
+        rows = encoded(self.codec.inputs, chosen)
+        answers = self._answers(chosen, self.config.decoding)
+        recorded = self.codec.inputs.rate_hz is not None
+        around = np.zeros(2) if recorded else np.array([-0.5, 0.5])  # a step alone can be seen too
+        own, panels = way(self.config, self.codec), list[Aligned]()
+        for name, truth, row, (answer, *_) in zip(
+            chosen.names, transcripts_of(chosen), rows, answers, strict=True
+        ):
+            ((_, log_p, _),) = _outputs(self.network, [row])
+            first, last = self._times(np.arange(log_p.shape[1])[:, None].repeat(2, 1), len(row))
+            spans = np.stack(self._times(answer.spans, len(row)), 1) + around
+            panels.append(
+                Aligned(
+                    pictures.title(name, self._text(answer), truth),
+                    (first + last) / 2,
+                    own.shares(log_p[0]),
+                    [pictures.visible(label) for label in self.codec.labels],
+                    answer.labels.tolist(),
+                    spans,
+                )
+            )
+        title = "Where labels were found: their probabilities; of no label in grey"
+        plots.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
 
     def _loss_name(self) -> str:
-        return "negative log-likelihood of a label in nats"
+        return way(self.config, self.codec).loss_name
 
     def _judged(
         self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]
@@ -174,14 +211,15 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
     def _text(self, answer: Answer) -> str:
         return str(self.codec.tokenizer.decode(answer.labels))
 
-    def _where(self, answer: Answer, length: int) -> dict[str, list[Any]]:
-        """Of a sequence of `length` steps."""
+    def _times(self, spans: NDArray[np.int64], length: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """spans (L, 2) of the network's steps in a sequence of `length` -> where each begins and ends (L,):
+        of recordings in seconds, else the first and the last step, from 1."""
         k, rate = self.config.model.subsample, self.codec.inputs.rate_hz
-        first, last = answer.spans[:, 0] * k, np.minimum((answer.spans[:, 1] + 1) * k, length) - 1
+        first, last = spans[:, 0] * k, np.minimum((spans[:, 1] + 1) * k, length) - 1
         if rate is None:
-            return {"first": (first + 1).tolist(), "last": (last + 1).tolist()}
+            return first + 1, last + 1
         W, V = self.config.data.audio().samples(rate)
-        return {"begins_s": (first * V / rate).tolist(), "ends_s": ((last * V + W) / rate).tolist()}
+        return first * V / rate, (last * V + W) / rate
 
     def _asked_for(self, data: Source) -> Sequences:
         """What to predict: other data, or the test part of the training data, or all of them."""

@@ -31,6 +31,8 @@ from unrolled.tasks.transcribe.network import TranscribeNetwork
 
 
 class Hybrid:
+    loss_name = "negative log-likelihood in nats: training a step's state, validation a label"
+
     def __init__(self, config: TranscribeConfig, codec: TranscribeCodec) -> None:
         states, silence, self.first = config.hmm.chosen
         self.codec, self.topology = codec, Topology(len(codec.labels) - 1, states, silence)
@@ -76,6 +78,12 @@ class Hybrid:
             [Answer(np.array(one.labels, np.int64) + 1, float(log), one.score, _spans(one.spans))]
             for one, log in zip(found, own, strict=True)
         ]
+
+    def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
+        top, p = self.topology, np.exp(log_p)
+        of_labels = p[:, : top.labels * top.states].reshape(len(p), top.labels, top.states).sum(2)
+        silence = p[:, -1:] if top.silence else np.zeros_like(p[:, :1])
+        return np.concatenate([silence, of_labels], 1)
 
     def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
         return {}

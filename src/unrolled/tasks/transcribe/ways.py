@@ -39,6 +39,10 @@ class Way(Protocol):
     def rule(self) -> str:
         """How many steps labels need, for the error."""
 
+    @property
+    def loss_name(self) -> str:
+        """What `learned` and `watched` give, with its unit."""
+
     def needed(self, labels: Numbers) -> int:
         """The fewest steps that can say `labels` (L,)."""
 
@@ -58,6 +62,9 @@ class Way(Protocol):
         self, network: Any, log_p: NDArray[np.float32], steps: Numbers, decoding: TranscribeDecoding
     ) -> list[list[Answer]]:
         """log p (B, S, O), steps (B,) -> the answers of each row, one at least, the best first."""
+
+    def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
+        """log p (S, O) -> (S, 1 + K) the probability that nothing is labelled at a step, and of each label."""
 
     def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
         """Other decodings of the same model to judge beside this one, by their names."""
