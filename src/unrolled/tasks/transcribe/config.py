@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from unrolled.tasks.augment import AugmentedModelConfig
 from unrolled.tasks.config import PathName, Section
 from unrolled.tasks.inputs import NumbersConfig
-from unrolled.training.config import TrainingConfig
+from unrolled.training.config import NO_LIMIT, TrainingConfig
 
 LM_WEIGHT = 0.5
 
@@ -53,6 +53,55 @@ class TranscribeOptions(Section):
                 "lm_text is for the n-gram model, and lm_order 0 makes none; leave one of them out"
             )
         return self
+
+
+class HmmOptions(Section):
+    """A hidden Markov model in place of CTC, see hybrid.py."""
+
+    hmm: bool = Field(
+        default=False,
+        description="learn the states of a hidden Markov model on alignments of its own, in place of CTC",
+    )
+    states: int | None = Field(
+        default=None, ge=1, le=64, description="hmm: states of a label, passed one after another (3)"
+    )
+    silence: bool | None = Field(
+        default=None,
+        description="hmm: a state of silence that may stand before, between and after labels (on)",
+        json_schema_extra={"unset": True},
+    )
+    realign: int | None = Field(
+        default=None,
+        ge=1,
+        le=NO_LIMIT,
+        description="hmm: epochs until alignments are made anew; again after 2, 4, 8 … times as many (2)",
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        for name in ("states", "silence", "realign"):
+            if getattr(self, name) is not None and not self.hmm:
+                raise ValueError(f"{name} is an option of hmm; set hmm, or leave it out")
+        return self
+
+    @property
+    def chosen(self) -> tuple[int, bool, int]:
+        """`states`, `silence` and `realign`, whatever was left open."""
+        return self.states or 3, self.silence is not False, self.realign or 2
+
+    def settled(self) -> "HmmOptions":
+        """The same with what was left open, where there is a model."""
+        names = ("states", "silence", "realign")
+        return self.model_copy(update=dict(zip(names, self.chosen, strict=True))) if self.hmm else self
+
+
+# What is of CTC alone: the option, what it is where it was left alone, and what to do.
+OF_CTC = (
+    ("lexicon", None, "leave it out"),
+    ("decoder", "beam", "leave it out: the search is exact"),
+    ("beam", 16, "leave it out: the search is exact"),
+    ("best", 1, "leave it out: there is one best path"),
+)
 
 
 class TranscribeDecoding(Section):
@@ -105,13 +154,14 @@ class TranscribeConfig(Section):
     data: TranscribeData = TranscribeData()
     model: TranscribeModelConfig = TranscribeModelConfig()
     transcribe: TranscribeOptions = TranscribeOptions()
+    hmm: HmmOptions = HmmOptions()
     decoding: TranscribeDecoding = TranscribeDecoding()
     training: TranscribeTraining = TranscribeTraining()
 
     @property
     def way(self) -> str:
         """How labels are learned, a row of WAYS (ways.py)."""
-        return "ctc"
+        return "hmm" if self.hmm.hmm else "ctc"
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -119,4 +169,14 @@ class TranscribeConfig(Section):
             raise ValueError(
                 "lm_weight weighs the n-gram model, and lm_order 0 makes none; leave one of them out"
             )
+        if self.hmm.hmm:
+            self._without_ctc()
         return self
+
+    def _without_ctc(self) -> None:
+        if (order := self.transcribe.lm_order) > 2:
+            raise ValueError(f"hmm takes an n-gram model of lm_order 0, 1 or 2, got {order}; set lm_order 2")
+        for name, usual, remedy in OF_CTC:
+            section = self.transcribe if name == "lexicon" else self.decoding
+            if getattr(section, name) != usual:
+                raise ValueError(f"{name} is of CTC, and hmm is set; {remedy}")

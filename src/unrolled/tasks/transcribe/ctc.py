@@ -7,27 +7,18 @@ S steps can say y where S ≥ |y| + the number of labels like the one before the
 between. Answers are those of the beam, or of the likeliest path; the score of a path is its own ln p.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from unrolled.batching.buckets import Buckets
 from unrolled.runtime import ctc
+from unrolled.tasks.transcribe.answers import Answer, weights
 from unrolled.tasks.transcribe.codec import NOTHING, Numbers, TranscribeCodec
-from unrolled.tasks.transcribe.config import LM_WEIGHT, TranscribeConfig, TranscribeDecoding
-
-
-class Answer(NamedTuple):
-    """`labels` (L,) of ln probability `log_p`, ranked by `score`; `spans` (L, 2) the first and last step of
-    the network where each stands."""
-
-    labels: Numbers
-    log_p: float
-    score: float
-    spans: Numbers
-
+from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
+from unrolled.tasks.transcribe.examples import Batch
+from unrolled.tasks.transcribe.network import TranscribeNetwork
 
 # Where a lexicon leaves nothing that has a probability.
 SILENT = Answer(np.empty(0, np.int64), -np.inf, -np.inf, np.empty((0, 2), np.int64))
@@ -35,6 +26,8 @@ SILENT = Answer(np.empty(0, np.int64), -np.inf, -np.inf, np.empty((0, 2), np.int
 
 class Ctc:
     rule = "a step for each label, and one more between two that are equal"
+    may_be_empty = True
+    loss_name = "negative log-likelihood of a label in nats"
 
     def __init__(self, config: TranscribeConfig, codec: TranscribeCodec) -> None:
         self.codec = codec
@@ -44,18 +37,33 @@ class Ctc:
         """The fewest steps that can say `labels`."""
         return ctc.needed(labels)
 
+    def beside_layers(self) -> None:
+        return None
+
+    def batches(self, network: TranscribeNetwork, buckets: Buckets[Batch]) -> Buckets[Batch]:
+        return buckets
+
     def losses(self, log_p: Tensor, steps: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
+        """log p (B, S, O), steps (B,), labels of all rows one after another, counts (B,) of them -> (B,)."""
         by_step = log_p.transpose(0, 1)
         losses: Tensor = functional.ctc_loss(by_step, labels, steps, counts, NOTHING, reduction="none")
         return losses / counts.clamp(min=1)
 
+    def learned(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
+        return self.losses(*network(batch.x, batch.lengths), batch.labels, batch.counts)
+
+    watched = learned
+
     def answers(
-        self, log_p: NDArray[np.float32], steps: Numbers, decoding: TranscribeDecoding
+        self,
+        network: TranscribeNetwork,
+        log_p: NDArray[np.float32],
+        steps: Numbers,
+        decoding: TranscribeDecoding,
     ) -> list[list[Answer]]:
         if decoding.decoder == "greedy":
             return [[_likeliest(row[:count])] for row, count in zip(log_p, steps, strict=True)]
         codec = self.codec
-        weight = LM_WEIGHT if decoding.lm_weight is None else decoding.lm_weight
         found = ctc.beams(
             log_p,
             steps,
@@ -63,13 +71,16 @@ class Ctc:
             decoding.beam,
             decoding.best,
             codec.grams,
-            weight,
-            weight * codec.nats if decoding.label_bonus is None else decoding.label_bonus,
+            *weights(codec, decoding),
             codec.lexicon,
         )
         return [
             [Answer(one.labels, one.log_p, one.score, one.spans) for one in row] or [SILENT] for row in found
         ]
+
+    def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
+        p: NDArray[np.float32] = np.exp(log_p)
+        return p
 
     def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
         if decoding.decoder == "greedy":

@@ -27,14 +27,14 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.inputs import read
 from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.transcribe import pictures, scores
+from unrolled.tasks.transcribe.answers import Answer
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
-from unrolled.tasks.transcribe.ctc import Answer
-from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels, require_steps
+from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
 from unrolled.tasks.transcribe.network import TranscribeNetwork
-from unrolled.tasks.transcribe.ways import Way, way
+from unrolled.tasks.transcribe.ways import Way, require_steps, way
 from unrolled.tasks.whole import encoded, told
-from unrolled.training.loop import Step
+from unrolled.training.loop import Batches, Step
 from unrolled.training.state import State
 
 BATCH = 64  # sequences that go through a network at once where nothing is learnt
@@ -101,7 +101,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
                 "training part does not hold; keep more sequences to train on"
             )
         return Prepared(
-            config.model_copy(update={"training": training}),
+            config.model_copy(update={"training": training, "hmm": config.hmm.settled()}),
             codec,
             Buckets(train.lengths, train.collate, training.batch_size, training.seed),
             lambda network: _mean_loss(network, own, watched),
@@ -114,7 +114,14 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
 
     @classmethod
     def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> TranscribeNetwork:
-        return TranscribeNetwork(config.model, codec.inputs.width, way(config, codec).outputs)
+        own = way(config, codec)
+        return TranscribeNetwork(config.model, codec.inputs.width, own.outputs, own.beside_layers())
+
+    def _batches(
+        self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
+    ) -> Batches[Batch]:
+        buckets: Any = prepared.batches
+        return way(prepared.config, prepared.codec).batches(network, buckets)
 
     def _step(
         self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
@@ -122,7 +129,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         own = way(prepared.config, prepared.codec)
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return _losses(network, own, batch).mean(), None
+            return own.learned(network, batch).mean(), None
 
         return step
 
@@ -163,7 +170,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         answers = self._answers(chosen, self.config.decoding)
         recorded = self.codec.inputs.rate_hz is not None
         around = np.zeros(2) if recorded else np.array([-0.5, 0.5])  # a step alone can be seen too
-        panels: list[Aligned] = []
+        own, panels = way(self.config, self.codec), list[Aligned]()
         for name, truth, row, (answer, *_) in zip(
             chosen.names, transcripts_of(chosen), rows, answers, strict=True
         ):
@@ -174,7 +181,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
                 Aligned(
                     pictures.title(name, self._text(answer), truth),
                     (first + last) / 2,
-                    np.exp(log_p[0]),
+                    own.shares(log_p[0]),
                     [pictures.visible(label) for label in self.codec.labels],
                     answer.labels.tolist(),
                     spans,
@@ -184,7 +191,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         plots.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
 
     def _loss_name(self) -> str:
-        return "negative log-likelihood of a label in nats"
+        return way(self.config, self.codec).loss_name
 
     def _judged(
         self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]
@@ -197,7 +204,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         own, rows = way(self.config, self.codec), encoded(self.codec.inputs, data)
         found: list[list[Answer]] = [[]] * len(rows)
         for indices, log_p, steps in _outputs(self.network, rows):
-            for i, answers in zip(indices, own.answers(log_p, steps, decoding), strict=True):
+            for i, answers in zip(indices, own.answers(self.network, log_p, steps, decoding), strict=True):
                 found[i] = answers
         return found
 
@@ -232,13 +239,8 @@ def _outputs(
             yield indices, log_p.numpy(), steps.numpy()
 
 
-def _losses(network: TranscribeNetwork, own: Way, batch: Batch) -> Tensor:
-    log_p, steps = network(batch.x, batch.lengths)
-    return own.losses(log_p, steps, batch.labels, batch.counts)
-
-
 def _mean_loss(network: TranscribeNetwork, own: Way, examples: Examples) -> float:
     with torch.no_grad():
         batches = map(examples.collate, by_length(examples.lengths, BATCH))
-        losses = torch.cat([_losses(network, own, batch) for batch in batches])
+        losses = torch.cat([own.watched(network, batch) for batch in batches])
     return float(losses.double().mean())

@@ -15,20 +15,20 @@ from torch import Tensor
 from unrolled.batching.buckets import padded
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted, listed
+from unrolled.files.wording import listed
 from unrolled.tasks.transcribe.codec import NOTHING, Numbers, TranscribeCodec
-from unrolled.tasks.transcribe.ways import Way
 from unrolled.tasks.whole import encoded
 
 
 class Batch(NamedTuple):
-    """`indices` (B,) of the sequences among the examples."""
+    """`indices` (B,) of the sequences among the examples; `states` (B, S) where an HMM is trained."""
 
     x: Tensor
     lengths: Tensor
     labels: Tensor
     counts: Tensor
     indices: NDArray[np.int64]
+    states: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,3 @@ def require_labels(codec: TranscribeCodec, data: Sequences, examples: Examples) 
         if (numbers == NOTHING).any():
             odd = [one for one in codec.split(transcript) if one not in labels]
             raise DataError(f"{place}: {listed(odd)} is no label; write it otherwise")
-
-
-def require_steps(way: Way, subsample: int, data: Sequences, examples: Examples) -> None:
-    """DataError for a transcript that is longer than the steps allow."""
-    for labels, steps, place in zip(examples.labels, examples.lengths, data.places, strict=True):
-        have, needed = -(-steps // subsample), way.needed(labels)
-        if needed > have:
-            left = f" after subsample {subsample}" if subsample > 1 else ""
-            remedy = "lower subsample" if subsample > 1 else "give it more steps (recordings: lower hop_ms)"
-            raise DataError(
-                f"{place}: {counted(len(labels), 'label')} need {counted(needed, 'step')} ({way.rule}), and "
-                f"the sequence has {have:,}{left}; {remedy}, or leave the sequence out"
-            )

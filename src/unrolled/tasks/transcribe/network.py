@@ -20,15 +20,18 @@ from unrolled.tasks.transcribe.config import TranscribeModelConfig
 
 
 class TranscribeNetwork(nn.Module):
-    """Of `width` I numbers a step; `outputs` O."""
+    """Of `width` I numbers a step; `outputs` O. `chain`: what a way of decoding learns beside the layers."""
 
-    def __init__(self, config: TranscribeModelConfig, width: int, outputs: int) -> None:
+    def __init__(
+        self, config: TranscribeModelConfig, width: int, outputs: int, chain: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.subsample = config.subsample
         self.front = Augment(width, config.noise, config.time_mask, config.feature_mask)
         self.layer = build(config, width * config.subsample)
         self.before, self.after = nn.Dropout(config.input_dropout), nn.Dropout(config.output_dropout)
         self.head = Linear(self.layer.output_size, outputs)
+        self.chain = chain
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """log p (B, S, O), and how many steps of it (B,) each row has."""
