@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+
+from tests.runtime.stub import answers
+from unrolled import runtime
 
 from .command import unrolled
 from .samples import SMALL, spoken
@@ -105,3 +109,36 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(
     assert answer.status == status, answer.err
     assert said.format(folder) in answer.err and answer.err.count("\n") == 1 and answer.out == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_tells_the_labels_that_greedy_predicts(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    lines = ["id,x,text"]
+    for number in range(40):
+        signs = draw.choice([-1, 1], 1 + number % 3)
+        steps = np.concatenate([np.append(np.full(4, sign), np.zeros(2)) for sign in signs])
+        said = "".join("+-"[sign < 0] for sign in signs)
+        lines += [f"s{number},{value:.3f},{said}" for value in steps + draw.normal(0, 0.1, len(steps))]
+    file, run = tmp_path / "signs.csv", tmp_path / "run"
+    file.write_text("\n".join(lines) + "\n")
+    options = (
+        "--hidden",
+        12,
+        "--layers",
+        1,
+        "--epochs",
+        12,
+        "--learning-rate",
+        0.03,
+        "--bidirectional",
+        "off",
+    )
+    answer = unrolled("train", "transcribe", file, "--out", run, *options, "--decoder", "greedy")
+    assert answer.status == 0, answer.err
+    predicted = json.loads(unrolled("predict", run, file, "--json").out)
+    told: dict[str, list[str]] = {}
+    bare = "\n".join(line.rsplit(",", 1)[0] for line in lines) + "\n"
+    for one in answers(runtime.load(run), bare, id="id"):
+        told.setdefault(one["id"], []).extend([one["label"]] if one["label"] else [])
+    assert told == {row["name"]: row["labels"] for row in predicted}
+    assert sum(map(len, told.values())) > 30
