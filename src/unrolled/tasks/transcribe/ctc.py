@@ -50,7 +50,8 @@ class Ctc:
         return losses / counts.clamp(min=1)
 
     def learned(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
-        return self.losses(*network(batch.x, batch.lengths), batch.labels, batch.counts)
+        log_p, steps = network(batch.x, batch.lengths)
+        return self.losses(log_p, steps, batch.labels, batch.counts)
 
     watched = learned
 
