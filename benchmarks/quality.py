@@ -47,6 +47,14 @@ def _digits(data: Path, scratch: Path) -> Files:
     return files
 
 
+def _digit_strings(data: Path, scratch: Path) -> Files:
+    """Strings of 3 to 7 digits, 2,000 to train on and 300 to test on; no clip is in both."""
+    script = Path(__file__).parents[1] / "examples" / "digit_strings.py"
+    clips = data / "spoken-digits" / "recordings"
+    subprocess.run([sys.executable, script, clips, "--out", scratch / "strings", "--seed", "1"], check=True)
+    return {part: scratch / "strings" / f"{part}.csv" for part in ("train", "test")}
+
+
 def _fashion(data: Path, scratch: Path) -> Files:
     """As Debian's package dataset-fashion-mnist installs them; the labels lie beside the images."""
     folder = Path("/usr/share/datasets/fashion-mnist")
@@ -75,6 +83,15 @@ LINES: dict[str, Line] = {
         "accuracy",
         0.98,
         True,
+    ),
+    "spoken-digit-strings": Line(
+        _digit_strings,
+        "unrolled train transcribe {train} --test-files {test} --tokens words --subsample 3 --noise 0.2 "
+        "--feature-mask 0.2 --output-dropout 0.3 --learning-rate 0.003 --schedule cosine --epochs 20 "
+        "--patience 0 --seed 1",
+        "label error rate",
+        0.03,
+        False,
     ),
     "fashion-mnist": Line(
         _fashion,

@@ -20,8 +20,8 @@ def sequence(transcript: str) -> np.ndarray:
     return x + draw.normal(0, 0.2, x.shape)
 
 
-transcripts = ["".join(draw.choice(list(SHAPES), draw.integers(1, 7))) for _ in range(300)]
-transcriber = Transcriber(hidden=24, layers=1, epochs=25, learning_rate=0.01, patience=0)
+transcripts = ["".join(draw.choice(list(SHAPES), draw.integers(1, 7))) for _ in range(200)]
+transcriber = Transcriber(hidden=24, layers=1, epochs=15, learning_rate=0.01, patience=0)
 transcriber.fit(([sequence(one) for one in transcripts], transcripts))
 print(*transcriber.evaluation.verdict, sep="\n")
 new = [sequence("abba"), sequence("dcab")]
