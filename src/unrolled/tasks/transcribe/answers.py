@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from unrolled.runtime.transcribe import Decoding
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import LM_WEIGHT, TranscribeDecoding
 
@@ -20,3 +21,8 @@ def weights(codec: TranscribeCodec, decoding: TranscribeDecoding) -> tuple[float
     """The weight of ln p under the n-gram, and what each label adds."""
     weight = LM_WEIGHT if decoding.lm_weight is None else decoding.lm_weight
     return weight, weight * codec.nats if decoding.label_bonus is None else decoding.label_bonus
+
+
+def settled(codec: TranscribeCodec, decoding: TranscribeDecoding) -> Decoding:
+    """All of it in values, for the runtime."""
+    return Decoding(decoding.decoder, decoding.beam, decoding.best, *weights(codec, decoding))

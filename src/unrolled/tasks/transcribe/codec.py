@@ -4,6 +4,7 @@ Labels are the symbols of the training transcripts, with numbers 1 … K; number
 there, and stands for symbols that training does not hold.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +21,10 @@ from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_forei
 from unrolled.files.sequences import Sequences
 from unrolled.runtime.grams import Grams
 from unrolled.runtime.lexicon import Lexicon, read_words
+from unrolled.runtime.transcribe import NOTHING, made_grams, made_lexicon
 from unrolled.tasks.transcribe.config import TranscribeConfig
 
 Numbers = NDArray[np.int64]
-
-NOTHING = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,7 @@ class TranscribeCodec:
         summary = inputs.summaries(train).astype(np.float32)
         own = None if words is None else tuple(words)
         made = cls(inputs, tokens, tokenizer, grams, nats, own, transcripts, summary)
-        if words is not None:  # what cannot be spelled comes out with its line
-            _lexicon(made.labels, tokens, words, str(known.lexicon))
+        made_lexicon(made.labels, tokens, words, str(known.lexicon))  # what cannot be spelled, with its line
         return made
 
     @cached_property
@@ -80,7 +79,7 @@ class TranscribeCodec:
 
     @cached_property
     def lexicon(self) -> Lexicon | None:
-        return None if self.words is None else _lexicon(self.labels, self.tokens, self.words, "lexicon")
+        return made_lexicon(self.labels, self.tokens, self.words)
 
     def numbers(self, data: Sequences) -> list[Numbers]:
         """(N,) of (L_i,) labels, NOTHING for those that training does not hold."""
@@ -91,7 +90,7 @@ class TranscribeCodec:
         return list(self.tokenizer.split(transcript))
 
     def about(self) -> dict[str, Any]:
-        own = {"tokens": self.tokens, "nats": self.nats, "transcripts": list(self.transcripts)}
+        own = {"tokens": self.tokens, "nats": self.nats}
         known = {
             "grams": None if self.grams is None else self.grams.about(),
             "words": None if self.words is None else list(self.words),
@@ -102,22 +101,20 @@ class TranscribeCodec:
     def arrays(self) -> dict[str, NDArray[Any]]:
         grams = {} if self.grams is None else self.grams.arrays()
         of_grams = {f"grams.{name}": array for name, array in grams.items()}
-        return self.inputs.arrays() | of_grams | {"summary": self.summary}
+        said = np.frombuffer(json.dumps(self.transcripts).encode(), np.uint8)
+        return self.inputs.arrays() | of_grams | {"summary": self.summary, "transcripts": said}
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        of_grams = {
-            name.removeprefix("grams."): array for name, array in arrays.items() if name.startswith("grams.")
-        }
         words = about["words"]
         return cls(
             NumberInputs.restore(about["inputs"], arrays),
             about["tokens"],
             TOKENIZERS[about["tokens"]].restore(about),
-            None if about["grams"] is None else Grams.restore(about["grams"], of_grams),
+            made_grams(about["grams"], arrays),
             float(about["nats"]),
             None if words is None else tuple(map(str, words)),
-            tuple(map(str, about["transcripts"])),
+            tuple(map(str, json.loads(arrays["transcripts"].tobytes()))),
             arrays["summary"],
         )
 
@@ -129,11 +126,6 @@ def transcripts_of(data: Sequences) -> tuple[str, ...]:
             f"{data.places[0]}: there are no transcripts; name their column (--target) or give them"
         )
     return data.answers
-
-
-def _lexicon(labels: Sequence[str], tokens: str, words: Any, name: str) -> Lexicon:
-    make = Lexicon.spelled if tokens == "characters" else Lexicon.allowed
-    return make(labels, words, name)
 
 
 def _lines(path: str) -> list[str]:

@@ -4,7 +4,7 @@ nothing (0), and a transcript has the probability of all paths that say it, see 
     loss of a row = -ln p(y | x) / max(1, |y|)         p by torch's ctc_loss
 
 S steps can say y where S ≥ |y| + the number of labels like the one before them: these need a step of nothing
-between. Answers are those of the beam, or of the likeliest path; the score of a path is its own ln p.
+between. Answers are those of the beam, or of the likeliest path, see runtime/transcribe.py.
 """
 
 import numpy as np
@@ -14,14 +14,12 @@ from torch.nn import functional
 
 from unrolled.batching.buckets import Buckets
 from unrolled.runtime import ctc
-from unrolled.tasks.transcribe.answers import Answer, weights
-from unrolled.tasks.transcribe.codec import NOTHING, Numbers, TranscribeCodec
+from unrolled.runtime.transcribe import NOTHING, transcripts
+from unrolled.tasks.transcribe.answers import Answer, settled
+from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch
 from unrolled.tasks.transcribe.network import TranscribeNetwork
-
-# Where a lexicon leaves nothing that has a probability.
-SILENT = Answer(np.empty(0, np.int64), -np.inf, -np.inf, np.empty((0, 2), np.int64))
 
 
 class Ctc:
@@ -62,22 +60,9 @@ class Ctc:
         steps: Numbers,
         decoding: TranscribeDecoding,
     ) -> list[list[Answer]]:
-        if decoding.decoder == "greedy":
-            return [[_likeliest(row[:count])] for row, count in zip(log_p, steps, strict=True)]
         codec = self.codec
-        found = ctc.beams(
-            log_p,
-            steps,
-            NOTHING,
-            decoding.beam,
-            decoding.best,
-            codec.grams,
-            *weights(codec, decoding),
-            codec.lexicon,
-        )
-        return [
-            [Answer(one.labels, one.log_p, one.score, one.spans) for one in row] or [SILENT] for row in found
-        ]
+        found = transcripts(log_p, steps, settled(codec, decoding), codec.grams, codec.lexicon)
+        return [[Answer(one.labels, one.log_p, one.score, one.spans) for one in row] for row in found]
 
     def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
         p: NDArray[np.float32] = np.exp(log_p)
@@ -87,9 +72,3 @@ class Ctc:
         if decoding.decoder == "greedy":
             return {}
         return {"model, greedy": TranscribeDecoding(decoder="greedy")}
-
-
-def _likeliest(log_p: NDArray[np.float32]) -> Answer:
-    labels, spans = ctc.greedy(log_p, NOTHING)
-    of_path = float(log_p.max(1).sum(dtype=np.float64))
-    return Answer(labels, of_path, of_path, spans)

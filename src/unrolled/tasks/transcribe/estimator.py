@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted, listed
 from unrolled.inspecting import plots
@@ -27,7 +28,7 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.inputs import read
 from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.transcribe import pictures, scores
-from unrolled.tasks.transcribe.answers import Answer
+from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
@@ -192,6 +193,28 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
 
     def _loss_name(self) -> str:
         return way(self.config, self.codec).loss_name
+
+    def _parts(self) -> dict[str, Any]:
+        if self.config.way != "ctc":
+            raise ConfigError("a model of hmm runs with torch alone; the runtime has no states of one")
+        decoding = settled(self.codec, self.config.decoding)._asdict()
+        own = {"subsample": self.config.model.subsample, "decoding": decoding}
+        return own | {"head": "head.weight", "bias": "head.bias"}
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        inputs, asked = self.codec.inputs, self._asked_for(data)
+        own: Any = inputs.aligned(asked).inputs
+        return [inputs.scaled(x, place) for x, place in zip(own, asked.places, strict=True)]
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        inputs, o = self.codec.inputs, self.config.model
+        own = [inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
+        x, lengths = padding.padded(own, fill), torch.tensor([len(row) for row in rows])
+        with torch.no_grad():
+            log_p, steps = self.network(torch.from_numpy(x), lengths)
+        found = [one[:count] for one, count in zip(log_p.numpy(), steps.tolist(), strict=True)]
+        streams = not (o.bidirectional or o.reverse)
+        return [one[-1] for one in found] if o.subsample > 1 and streams else found
 
     def _judged(
         self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]
