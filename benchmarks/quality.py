@@ -10,6 +10,7 @@ options; what its data set lacks to be read as it is (a manifest, a split) is ma
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -74,6 +75,22 @@ def treebank(data: Path, scratch: Path) -> Files:
     return {part: folder / f"{part}.conllu" for part in ("train", "dev", "test")}
 
 
+def pronunciations(data: Path, scratch: Path) -> Files:
+    """Letters and phonemes with their stress, TSV; every tenth word, in their sorted order, is a test word
+    with all its pronunciations. Lines are `word phonemes # remark`, further pronunciations `word(2) …`."""
+    spoken: dict[str, list[str]] = {}
+    for line in (data / "cmudict" / "cmudict.dict").read_text().splitlines():
+        entry, _, phonemes = line.partition("#")[0].strip().partition(" ")
+        spoken.setdefault(re.sub(r"\(\d+\)$", "", entry), []).append(phonemes)
+    files = {"train": scratch / "words-train.tsv", "test": scratch / "words-test.tsv"}
+    rows: dict[str, list[str]] = {part: [] for part in files}
+    for number, word in enumerate(sorted(spoken)):
+        rows["test" if number % 10 == 9 else "train"] += [f"{word}\t{one}" for one in spoken[word]]
+    for part, file in files.items():
+        file.write_text("\n".join(rows[part]) + "\n")
+    return files
+
+
 LINES: dict[str, Line] = {
     "spoken-digits": Line(
         _digits,
@@ -91,6 +108,14 @@ LINES: dict[str, Line] = {
         "--patience 0 --seed 1",
         "label error rate",
         0.03,
+        False,
+    ),
+    "spoken-digit-strings-hmm": Line(
+        _digit_strings,
+        "unrolled train transcribe {train} --test-files {test} --tokens words --hmm --layers 1 --subsample 3 "
+        "--output-dropout 0.2 --learning-rate 0.003 --schedule cosine --epochs 16 --patience 0 --seed 1",
+        "label error rate",
+        0.05,
         False,
     ),
     "fashion-mnist": Line(

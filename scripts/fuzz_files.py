@@ -27,6 +27,7 @@ import polars as pl
 
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
+from unrolled.files.pairs import read_pairs
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
@@ -223,6 +224,20 @@ def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
     data.checksum()
 
 
+def read_both_sides(path: Path, beside: bytes | None = None) -> None:
+    other = path.with_name("targets.txt")
+    if beside is not None:
+        other.write_bytes(beside)
+    data = read_pairs(path if beside is None else [path, other])
+    assert data.targets is not None and len(data) == len(data.targets) == len(data.places) > 0
+    assert all(text.strip() for text in (*data.sources, *data.targets))
+    data.checksum()
+
+
+def read_line_by_line(path: Path) -> None:
+    read_both_sides(path, b"eins\nzwei\nd\xc3\xbcrfte\n")
+
+
 def read_word_tags(path: Path) -> None:
     read_tags(path, id="sentence", time="step", text="word", target="tag")
 
@@ -249,6 +264,9 @@ FORMATS = {
     "conllu": Format("conllu", SOUND_CONLLU.encode, read_tags),
     "tagged-words": Format("csv", SOUND_TAGS.encode, read_word_tags),
     "tagged-numbers": Format("csv", SOUND_TAGS.encode, read_number_tags),
+    "pairs": Format("tsv", 'the "cat"\tkočka\nNA\t-1,5\nthe "cat"\tkot\n'.encode, read_both_sides),
+    "pairs-csv": Format("csv", 'src,n,tgt\n"a, b",1,ä\n"say ""x""\nand",2,NA\n'.encode, read_both_sides),
+    "pairs-lines": Format("txt", "one\n2\n3 ÿ\n".encode, read_line_by_line),
     "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }
 

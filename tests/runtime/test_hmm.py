@@ -126,7 +126,7 @@ def test_decoding_over_all_transcripts_and_paths(topology, T):
         assert list(found.spans) == hmm.spans(topology, best, path[0])
 
 
-def test_a_row_has_the_bits_that_it_has_alone(topology):
+def test_a_row_has_the_bits_that_it_has_alone(topology, monkeypatch):
     x, moves, g = drawn(topology, 17, rows=3)
     lengths, several = np.array([9, 17, 12]), [(1, 1), (0, 2, 1), (2,)]
     for row, length in zip(x, lengths, strict=True):
@@ -139,6 +139,9 @@ def test_a_row_has_the_bits_that_it_has_alone(topology):
         log_total(x, lengths, topology, moves, g),
     )
     together = decode(x, lengths, topology, moves, g)
+    monkeypatch.setattr(hmm_loop, "MOST", 1)  # a row at a time
+    assert decode(x, lengths, topology, moves, g) == together
+    np.testing.assert_array_equal(log_total(x, lengths, topology, moves, g), whole[-1])
     for b, length in enumerate(lengths):
         row, own = x[b : b + 1, :length].copy(), lengths[b : b + 1]
         alone = hmm.chains(topology, moves, [several[b]])

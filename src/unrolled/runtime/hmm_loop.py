@@ -22,6 +22,8 @@ import numpy as np
 
 from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Span, Topology
 
+MOST = 2**22
+
 
 class Decoded(NamedTuple):
     """The labels of a row and their frames; none, at minus infinity, where the frames do not suffice."""
@@ -49,20 +51,22 @@ def likelihood(g: Array, transcripts: Sequence[Sequence[int]]) -> Array:
 
 def decode(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: Array) -> list[Decoded]:
     """The best path of each row. Of those that tie, the last label lowest, each stayed in the longest."""
-    loop = _Loop(topology, moves, g)
-    v = loop.run(x, np.maximum, lambda each: each.max(-1))
-    ends = loop.over(_last(v, lengths), np.maximum) + g[:, -1]
-    return [
-        loop.back(v[b, : lengths[b]], x[b], int(ends[b].argmax()), float(ends[b].max()))
-        for b in range(len(x))
-    ]
+    loop, found = _Loop(topology, moves, g), list[Decoded]()
+    for rows in loop.blocks(x):
+        v = loop.run(x[rows], np.maximum, lambda each: each.max(-1))
+        ends = loop.over(_last(v, lengths[rows]), np.maximum) + g[:, -1]
+        pairs = zip(v, lengths[rows].tolist(), ends, strict=True)
+        found += [loop.back(own[:T], int(end.argmax()), float(end.max())) for own, T, end in pairs]
+    return found
 
 
 def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: Array) -> Array:
     """(B,) ln of the sum over all paths of all transcripts."""
-    loop = _Loop(topology, moves, g)
-    v = loop.run(x, np.logaddexp, _log_sum)
-    return _log_sum(loop.over(_last(v, lengths), np.logaddexp) + g[:, -1])
+    loop, found = _Loop(topology, moves, g), list[Array]()
+    for rows in loop.blocks(x):
+        v = loop.run(x[rows], np.logaddexp, _log_sum)
+        found.append(_log_sum(loop.over(_last(v, lengths[rows]), np.logaddexp) + g[:, -1]))
+    return np.concatenate(found)
 
 
 class _Loop:
@@ -85,6 +89,12 @@ class _Loop:
         self.begin[:K, 0] = g[K, :K] + (loud if silent else 0.0)
         self.begin[K, n:] = quiet
 
+    def blocks(self, x: Array) -> list[slice]:
+        """The rows of x in parts of which at most about MOST numbers are needed at once."""
+        each = max(x.shape[1] * self.state.size, self.g.size)
+        size = max(1, MOST // each)
+        return [slice(b, b + size) for b in range(0, len(x), size)]
+
     def run(self, x: Array, plus: np.ufunc, over: Callable[[Array], Array]) -> Array:
         """v; `over` is `plus` along the last axis."""
         v = np.empty((*x.shape[:2], *self.state.shape))
@@ -106,7 +116,7 @@ class _Loop:
         own[..., self.K] = NEVER
         return plus(own, v[..., self.n] + self.leave[:, self.n]) if self.silent else own
 
-    def back(self, v: Array, x: Array, label: int, score: float) -> Decoded:
+    def back(self, v: Array, label: int, score: float) -> Decoded:
         """The spans of the best path that ends after `label`; v (T, K + 1, n + 1)."""
         if score == NEVER:
             return Decoded((), score)

@@ -31,7 +31,7 @@ from unrolled.tasks.transcribe.network import TranscribeNetwork
 
 
 class Hybrid:
-    loss_name = "negative log-likelihood in nats: training a step's state, validation a label"
+    loss_name = "nats of a step's state in training, of a label in validation"
 
     def __init__(self, config: TranscribeConfig, codec: TranscribeCodec) -> None:
         states, silence, self.first = config.hmm.chosen

@@ -64,7 +64,7 @@ class Way(Protocol):
         """log p (B, S, O), steps (B,) -> the answers of each row, one at least, the best first."""
 
     def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
-        """log p (S, O) -> (S, 1 + K) how likely it is that nothing is labelled at a step, and each label."""
+        """log p (S, O) -> (S, 1 + K) the probability that a step has no label, and of each label."""
 
     def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
         """Other decodings of the same model to judge beside this one, by their names."""
