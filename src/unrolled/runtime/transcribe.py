@@ -15,7 +15,7 @@ import numpy as np
 
 from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.tokenizers import TOKENIZERS
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.kernels import plain
 from unrolled.runtime import ctc
 from unrolled.runtime.ctc import Found
@@ -101,7 +101,10 @@ class Runtime(Model):
     def start(self, rows: int) -> State:
         """ConfigError of a hidden Markov model: its best path is known when a sequence has ended."""
         if self.states is not None:
-            raise self._no_steps()
+            raise ConfigError(
+                "the best path of a hidden Markov model is known when a sequence has ended; train one without "
+                "hmm to stream"
+            )
         own = {LABEL: np.zeros((rows, 1), np.int64)}
         if self.k > 1:
             own[WAITING] = np.zeros((rows, self.k * self.front.width), self.layers.dtype)
