@@ -32,6 +32,7 @@ from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
 from unrolled.files.tagging import read_tagged
+from unrolled.runtime.lexicon import Lexicon, read_words
 
 
 class Format(NamedTuple):
@@ -246,6 +247,14 @@ def read_number_tags(path: Path) -> None:
     read_tags(path, id="sentence", time="step", features=("x",), target="tag")
 
 
+def read_lexicon(path: Path) -> None:
+    words = read_words(path)
+    assert words and all(len(word.split()) == 1 and line > 0 for word, line in words.items())
+    symbols = ("", *sorted(set("".join(words))))
+    lexicon = Lexicon.spelled(symbols, words, str(path))
+    assert all(lexicon.accepts(map(symbols.index, word)) for word in words)
+
+
 FORMATS = {
     "csv": Format("csv", series_csv, read_shops),
     "parquet": Format("parquet", lambda: as_parquet(sound_frame()), read_shops),
@@ -267,6 +276,7 @@ FORMATS = {
     "pairs": Format("tsv", 'the "cat"\tkočka\nNA\t-1,5\nthe "cat"\tkot\n'.encode, read_both_sides),
     "pairs-csv": Format("csv", 'src,n,tgt\n"a, b",1,ä\n"say ""x""\nand",2,NA\n'.encode, read_both_sides),
     "pairs-lines": Format("txt", "one\n2\n3 ÿ\n".encode, read_line_by_line),
+    "words": Format("txt", "\ufeffab\r\n\r\nné\n ab \n日本\n".encode, read_lexicon),
     "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }
 

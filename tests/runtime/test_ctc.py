@@ -15,6 +15,11 @@ CASES = [(1, 3, 0), (5, 2, 1), (4, 4, 2), (6, 3, 0), (7, 3, 2), (3, 1, 0), (0, 3
 WIDE = 10**4
 
 
+@pytest.fixture(autouse=True, params=["compiled", "plain"])
+def kind(request, monkeypatch):
+    monkeypatch.setattr(ctc, "COMPILED", request.param == "compiled")
+
+
 def drawn(T, K, seed=0, forbid=0.0, peak=1.5):
     """log_p (T, K) that add up to one in each frame, some of them -∞."""
     draw = np.random.default_rng([T, K, seed])
@@ -244,6 +249,7 @@ def test_what_does_not_fit_is_refused():
         "1 answer or more": lambda: ctc.beam(x, 0, 1, 0),
         "a blank in": lambda: ctc.beam(x, 3, 1, 1),
         "blank in .0, 3": lambda: ctc.greedy(x, -1),
+        "weights of": lambda: ctc.Beam(3, 0, 1, lm_weight=math.nan),
         "NaN": lambda: ctc.beam(nan, 0, 1, 1),
         "float32 or float64": lambda: ctc.greedy(x.astype(np.int64), 0),
         "n-grams know 4": lambda: ctc.beam(x, 0, 1, 1, grams_for(4)),

@@ -31,6 +31,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.kernels import dispatch
+from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.runtime.grams import Grams
 from unrolled.runtime.lexicon import Lexicon
 from unrolled.runtime.prefixes import NEVER, Options, Prefix, PrefixSearch, aligned
@@ -40,6 +42,8 @@ Array = NDArray[Any]
 
 LM_WEIGHT = 0.5
 LABEL_BONUS = 0.0
+MOST_WEIGHT = 1e6
+COMPILED = dispatch.MISSING is None
 
 
 class Found(NamedTuple):
@@ -79,6 +83,28 @@ class Greedy:
         return np.array(self.labels, np.int64), np.array(self.spans, np.int64).reshape(-1, 2)
 
 
+class CompiledSearch:
+    """prefixes.PrefixSearch in cpu/ctc.cpp. The arrays of n-grams and lexicon are held, not copied."""
+
+    def __init__(self, K: int, options: Options, grams: Grams | None, lexicon: Lexicon | None) -> None:
+        own: list[Array] = [] if grams is None else list(grams.arrays().values())
+        more = [] if lexicon is None else [lexicon.first, lexicon.labels, lexicon.targets, lexicon.final]
+        self._held = own, more
+        self.own = _cpu.ctc_search(
+            (K, options.blank, options.beam),
+            (options.lm_weight, options.label_bonus, options.least),
+            0 if grams is None else grams.start,
+            tuple(_cpu.address(one) for one in own) or (0,) * 6,
+            tuple(_cpu.address(one) for one in more) or (0,) * 4,
+        )
+
+    def add(self, log_p: NDArray[np.float64]) -> None:
+        _cpu.ctc_add(1, [self.own], [_cpu.address(log_p)], [len(log_p)])
+
+    def best(self, most: int) -> list[Prefix]:
+        return [Prefix(np.array(labels, np.int64), *scores) for labels, *scores in self.own.best(most)]
+
+
 class Beam:
     """Prefix beam search over frames of K labels that come in pieces: see `beam`."""
 
@@ -98,19 +124,23 @@ class Beam:
         for name, own in (("n-grams", grams), ("lexicon", lexicon)):
             if own is not None and own.symbols != K:
                 raise ValueError(f"the {name} know {own.symbols} labels, the frames {K}")
+        if not (abs(lm_weight) <= MOST_WEIGHT and abs(label_bonus) <= MOST_WEIGHT and least <= np.inf):
+            wanted = f"weights of {MOST_WEIGHT:g} or less and a least log-probability"
+            raise ValueError(f"wanted {wanted}, got {lm_weight}, {label_bonus} and {least}")
         self.K, self.blank = K, blank
         options = Options(blank, beam, lm_weight, label_bonus, least)
-        self._search = PrefixSearch(K, options, grams, lexicon)
+        kind = CompiledSearch if COMPILED else PrefixSearch
+        self.search: CompiledSearch | PrefixSearch = kind(K, options, grams, lexicon)
 
     def add(self, log_p: Array) -> None:
         """The next frames (t, K)."""
-        self._search.add(_frames(log_p, self.blank, self.K))
+        self.search.add(_frames(log_p, self.blank, self.K))
 
     def best(self, most: int = 1) -> list[Prefix]:
         """The best answers to all frames so far, at most `most`; none where nothing has a probability."""
         if most < 1:
             raise ValueError(f"wanted 1 answer or more, got {most}")
-        return self._search.best(most)
+        return self.search.best(most)
 
 
 def greedy(log_p: Array, blank: int) -> tuple[Ints, Ints]:
@@ -162,12 +192,25 @@ def beams(
     for row, length in enumerate(lengths):
         if not 0 <= length <= log_p.shape[1]:
             raise ValueError(f"row {row} has length {length}; wanted 0 to {log_p.shape[1]}")
-    found = []
-    for row, length in zip(log_p, lengths, strict=True):
-        search = Beam(log_p.shape[2], blank, beam, grams, lm_weight, label_bonus, lexicon, least)
-        search.add(row[:length])
-        found.append([Found(*one, align(row[:length], one.labels, blank)) for one in search.best(best)])
-    return found
+    each = [_frames(row[:length], blank) for row, length in zip(log_p, lengths, strict=True)]
+    options = grams, lm_weight, label_bonus, lexicon, least
+    searches = [Beam(log_p.shape[2], blank, beam, *options) for _ in each]
+    _add(searches, each, threads)
+    return [
+        [Found(*one, align(own, one.labels, blank)) for one in search.best(best)]
+        for search, own in zip(searches, each, strict=True)
+    ]
+
+
+def _add(searches: Sequence[Beam], each: Sequence[NDArray[np.float64]], threads: int) -> None:
+    """Frames (T_i, K) to search i, rows on `threads` threads where the kernels are compiled."""
+    compiled = [one.search for one in searches if isinstance(one.search, CompiledSearch)]
+    if len(compiled) == len(searches):
+        addresses, frames = [_cpu.address(own) for own in each], [len(own) for own in each]
+        _cpu.ctc_add(threads, [one.own for one in compiled], addresses, frames)
+        return
+    for search, own in zip(searches, each, strict=True):
+        search.add(own)
 
 
 def align(log_p: Array, labels: Sequence[int] | Ints, blank: int) -> Ints:
@@ -178,7 +221,7 @@ def align(log_p: Array, labels: Sequence[int] | Ints, blank: int) -> Ints:
     ValueError where T frames cannot say so many labels, or no alignment has a probability.
     """
     x = _frames(log_p, blank)
-    wanted = np.asarray(labels, np.int64)
+    wanted = np.ascontiguousarray(labels, np.int64)
     if len(wanted) and not (wanted.min() >= 0 and wanted.max() < x.shape[1] and (wanted != blank).all()):
         raise ValueError(f"wanted labels in [0, {x.shape[1]}) without the blank {blank}")
     least = needed(wanted)
@@ -186,7 +229,14 @@ def align(log_p: Array, labels: Sequence[int] | Ints, blank: int) -> Ints:
         raise ValueError(
             f"{len(wanted)} labels need {least} frames or more, a blank between equal ones; got {len(x)}"
         )
-    spans = aligned(x, wanted, blank) if len(wanted) else np.empty((0, 2), np.int64)
+    spans = np.empty((len(wanted), 2), np.int64)
+    if not len(wanted):
+        return spans
+    if COMPILED:
+        sizes, places = (*x.shape, blank), [_cpu.address(one) for one in (x, wanted, spans)]
+        _cpu.ctc_align(sizes, places[0], len(wanted), *places[1:])
+    else:
+        spans = aligned(x, wanted, blank)
     if (spans < 0).any():
         raise ValueError("no alignment of the labels has a probability above 0")
     return spans

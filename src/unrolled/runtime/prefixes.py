@@ -110,6 +110,7 @@ class _Grown(NamedTuple):
     label: int | None
     ends_blank: float
     ends_label: float
+    log_p: float
 
     @property
     def rank(self) -> tuple[float, int, tuple[int, ...]]:
@@ -168,8 +169,8 @@ class PrefixSearch:
                 shorter = at.get(one.labels[:-1])
                 if shorter is not None and p >= self.options.least:
                     ends_label = log_add(ends_label, shorter.before(one.last) + p)
-            score = log_add(ends_blank, ends_label) + one.bias
-            found.append(_Grown(score, one.labels, one, None, ends_blank, ends_label))
+            log_p = log_add(ends_blank, ends_label)
+            found.append(_Grown(log_p + one.bias, one.labels, one, None, ends_blank, ends_label, log_p))
         return found
 
     def _extended(self, one: _Kept, x: Floats, floor: float) -> list[_Grown]:
@@ -183,10 +184,8 @@ class PrefixSearch:
         score = log_p + (self.options.lm_weight * log_lm + self.options.label_bonus * count)
         enough = (score > NEVER) & ((score >= floor) | (self.lexicon is not None))
         return [
-            _Grown(
-                float(score[n]), (*one.labels, int(labels[n])), one, int(labels[n]), NEVER, float(log_p[n])
-            )
-            for n in np.flatnonzero(enough)
+            _Grown(s, (*one.labels, k), one, k, NEVER, p, p)
+            for s, k, p in zip(*(part[enough].tolist() for part in (score, labels, log_p)), strict=True)
         ]
 
     def _state(self, one: _Grown) -> int:
@@ -198,8 +197,7 @@ class PrefixSearch:
     def _made(self, one: _Grown) -> _Kept:
         kept = one.kept
         if one.label is None:
-            kept.blank, kept.label = one.ends_blank, one.ends_label
-            kept.log_p = log_add(one.ends_blank, one.ends_label)
+            kept.blank, kept.label, kept.log_p = one.ends_blank, one.ends_label, one.log_p
             return kept
         log_lm = kept.log_lm + float(kept.next_lm[one.label])
         context = int(kept.contexts[one.label])
@@ -208,7 +206,8 @@ class PrefixSearch:
     def _prefix(
         self, labels: tuple[int, ...], blank: float, label: float, log_lm: float, context: int, state: int
     ) -> _Kept:
-        log_p, bias = log_add(blank, label), self._bias(log_lm, len(labels))
+        """Of alignments that all end in a blank, or all in a label."""
+        log_p, bias = max(blank, label), self._bias(log_lm, len(labels))
         if self.grams is None:
             next_lm, contexts = np.zeros(self.K + 1), np.zeros(self.K + 1, np.int64)
         else:
