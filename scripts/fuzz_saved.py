@@ -83,6 +83,7 @@ KINDS = {
     "regress": table(Regressor, ["label", "tag"], target="value"),
     "tag": table(Tagger, ["value", "label"]),
     "transcribe": table(Transcriber, ["value", "tag"], subsample=2, layers=1, bidirectional=False),
+    "hybrid": table(Transcriber, ["value", "tag"], layers=1, hmm=True, states=1),
     "forecast": Kind(lambda: Forecaster(target="y", window=14, horizon=2, **SMALL).fit(series()), [1.0, 2.0]),
 }
 

@@ -1,5 +1,5 @@
 """Transcripts without torch: labels of whole sequences, and of a stream as they are decided. Equations:
-tasks/transcribe/network.py, runtime/ctc.py.
+tasks/transcribe/network.py, runtime/ctc.py, runtime/hybrid.py.
 
 A stream of t steps is at any time a sequence of t steps: of k steps side by side those that are still missing
 are zeros. A label is told at the step that completes the k in which it begins.
@@ -15,12 +15,14 @@ import numpy as np
 
 from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.tokenizers import TOKENIZERS
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.kernels import plain
 from unrolled.runtime import ctc
 from unrolled.runtime.ctc import Found
 from unrolled.runtime.fronts import NumberFront
 from unrolled.runtime.grams import Grams
+from unrolled.runtime.hmm import Topology
+from unrolled.runtime.hybrid import NAMES, States
 from unrolled.runtime.lexicon import Lexicon
 from unrolled.runtime.model import CODEC, Answers, Column, Model, codec_arrays
 from unrolled.runtime.state import Array, State
@@ -90,11 +92,19 @@ class Runtime(Model):
         self.grams = made_grams(codec["grams"], own)
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
         self.decoding = Decoding(**network["decoding"])
-        self._require_meeting(self.k * self.front.width, self.head, len(self.labels))
+        self.states = _states(network["chain"], len(self.labels) - 1, arrays, self.grams)
+        outputs = len(self.labels) if self.states is None else self.states.topology.size
+        self._require_meeting(self.k * self.front.width, self.head, outputs)
         # Whole sequences have an answer for each k steps, streams after each step: only the last is in both.
         self.every_step = self.k == 1 or not self.layers.causal
 
     def start(self, rows: int) -> State:
+        """ConfigError of a hidden Markov model: its best path is known when a sequence has ended."""
+        if self.states is not None:
+            raise ConfigError(
+                "the best path of a hidden Markov model is known when a sequence has ended; train one without "
+                "hmm to stream"
+            )
         own = {LABEL: np.zeros((rows, 1), np.int64)}
         if self.k > 1:
             own[WAITING] = np.zeros((rows, self.k * self.front.width), self.layers.dtype)
@@ -141,7 +151,11 @@ class Runtime(Model):
 
     def _answers(self, steps: Array) -> list[Answers]:
         log_p = self._whole(steps)
-        row = transcripts(log_p[None], np.array([len(log_p)]), self.decoding, self.grams, self.lexicon)[0]
+        whole, count, own = log_p[None], np.array([len(log_p)]), self.decoding
+        if self.states is None:
+            row = transcripts(whole, count, own, self.grams, self.lexicon)[0]
+        else:
+            row = self.states.found(whole, count, own.lm_weight, own.label_bonus)
         return [
             {
                 "transcript": np.array(self.tokenizer.decode(one.labels), np.object_),
@@ -183,6 +197,16 @@ class Runtime(Model):
             own = {name: _chosen(complete[t], after[name], array) for name, array in own.items()}
             waiting = _chosen(complete[t], np.zeros_like(waiting), waiting)
         return log_p, complete, own | {WAITING: waiting.reshape(B, -1), COUNT: count[:, None]}
+
+
+def _states(
+    chain: Mapping[str, Any] | None, labels: int, arrays: Mapping[str, Array], grams: Grams | None
+) -> States | None:
+    """Of the description's `chain`: None of CTC. LookupError or ValueError for one that does not fit."""
+    if chain is None:
+        return None
+    topology = Topology(labels, int(chain["states"]), bool(chain["silence"]))
+    return States.of(topology, {name: arrays[chain[name]] for name in NAMES}, grams)
 
 
 def _chosen(rows: Array, one: Array, other: Array) -> Array:

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 import torch
 
-from unrolled import Transcriber, load
+from unrolled import Transcriber, load, runtime
 from unrolled.batching.buckets import Buckets
 from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.files.reading import read_sequences
 from unrolled.runtime import hmm, hmm_loop
 from unrolled.runtime.hmm import Topology
-from unrolled.tasks.transcribe import hybrid
 from unrolled.tasks.transcribe.alignments import Chain, Realigned
 from unrolled.tasks.transcribe.config import TranscribeModelConfig
 from unrolled.tasks.transcribe.examples import Batch, Examples
@@ -46,7 +46,7 @@ def test_answers_are_the_best_paths_of_its_model(transcriber):
     frame = table(20, seed=3)
     found = transcriber.using(lm_weight=0.7, label_bonus=0.3).predict(frame)
     own, codec = Hybrid(transcriber.config, transcriber.codec), transcriber.codec
-    g = hmm_loop.grammar(hybrid.bigram(codec), 0.7, 0.3)
+    g = hmm_loop.grammar(transcriber.network.chain.states(codec.grams).bigram, 0.7, 0.3)
     for row in found.to_dicts():
         x = frame.filter(pl.col("id") == row["name"]).select("u", "v").to_numpy()
         z = torch.from_numpy(codec.inputs.encode(x, ""))
@@ -77,9 +77,9 @@ def test_probabilities_of_transcripts_add_up_to_one(transcriber):
     with torch.no_grad():
         nats = own.watched(network, batch) * counts.clamp(min=1)
     assert float(torch.exp(-nats).sum()) == pytest.approx(1, rel=1e-9)
-    grams = codec.grams
+    bigram = network.chain.states(codec.grams).bigram
     for one in every:
-        assert hmm_loop.likelihood(hybrid.bigram(codec), [one])[0] == pytest.approx(grams.score(one + 1))
+        assert hmm_loop.likelihood(bigram, [one])[0] == pytest.approx(codec.grams.score(one + 1))
 
 
 def test_the_loss_is_the_mean_over_a_rows_steps(transcriber):
@@ -202,6 +202,27 @@ def test_a_run_folder_holds_the_whole_model(transcriber, tmp_path):
     assert {"states = 2", "silence = true", "realign = 2"} <= set(
         (tmp_path / "run" / "config.toml").read_text().splitlines()
     )
+
+
+def test_the_runtime_has_the_same_answers_without_torch(transcriber, tmp_path):
+    own, newer = transcriber.using(lm_weight=0.7, label_bonus=0.3), table(20, seed=3)
+    sequences = [np.asarray(x) for x in read_sequences(newer, transcripts=True).inputs]
+    own.save(tmp_path / "run")
+    for made in (own.runtime(), runtime.load(tmp_path / "run")):
+        found = [answer for answers in made.predict(sequences) for answer in answers]
+        for one, other in zip(found, own.predict(newer).to_dicts(), strict=True):
+            for name in ("transcript", "log_p", "score", "labels", "first", "last"):
+                assert np.array_equal(one[name], other[name])
+    with pytest.raises(ConfigError, match="when a sequence has ended; train one without hmm to stream"):
+        made.stream()
+    no_share = {"chain.prior": made.arrays["chain.prior"] * 0, "chain.stay": made.arrays["chain.stay"][:-1]}
+    for name, array in no_share.items():
+        with pytest.raises(RunError, match="here: the description does not fit"):
+            runtime.saved.model("here", made.about, {**made.arrays, name: array})
+    for chain in (None, {**made.about["network"]["chain"], "states": 0}, {}):
+        about = {**made.about, "network": made.about["network"] | {"chain": chain}}
+        with pytest.raises(RunError, match="here: "):
+            runtime.saved.model("here", about, made.arrays)
 
 
 def test_without_silence_and_without_a_bigram():

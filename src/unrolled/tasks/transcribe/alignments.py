@@ -16,12 +16,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.batching.buckets import Buckets, by_length, padded
 from unrolled.runtime import hmm
-from unrolled.runtime.hmm import Array, Counts, Moves, Numbers, Topology
+from unrolled.runtime.grams import Grams
+from unrolled.runtime.hmm import Counts, Moves, Numbers, Topology
+from unrolled.runtime.hybrid import States
 from unrolled.tasks.transcribe.examples import Batch
 from unrolled.tasks.transcribe.network import TranscribeNetwork, grouped_steps
 
@@ -53,10 +54,9 @@ class Chain(nn.Module):
         self.pause.fill_(moves.pause)
         self.prior.copy_(torch.from_numpy(counts.prior()))
 
-    def scaled(self, log_p: NDArray[np.float32]) -> Array:
-        """ln p(s | x) - ln p(s), the likelihood ln p(x | s) but for what is the same in all states."""
-        x: Array = log_p.astype(np.float64) - np.log(self.prior.numpy())
-        return x
+    def states(self, grams: Grams | None = None) -> States:
+        """What answers with them."""
+        return States(self.topology, self.moves, self.prior.numpy(), grams)
 
 
 def chain_of(network: TranscribeNetwork) -> Chain:
@@ -113,7 +113,7 @@ class Realigned:
             with torch.no_grad():
                 log_p, steps = self.network(batch.x, batch.lengths)
             own = hmm.chains(chain.topology, chain.moves, transcripts(batch))
-            paths, _ = hmm.viterbi(chain.scaled(log_p.numpy()), steps.numpy(), own)
+            paths, _ = hmm.viterbi(chain.states().scaled(log_p.numpy()), steps.numpy(), own)
             for i, path, count in zip(batch.indices, paths, steps.tolist(), strict=True):
                 self.paths[i] = path[:count]
         self.network.train()

@@ -38,6 +38,9 @@ class Ctc:
     def beside_layers(self) -> None:
         return None
 
+    def about_chain(self) -> None:
+        return None
+
     def batches(self, network: TranscribeNetwork, buckets: Buckets[Batch]) -> Buckets[Batch]:
         return buckets
 

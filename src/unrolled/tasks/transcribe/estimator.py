@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted, listed
 from unrolled.inspecting import plots
@@ -195,10 +195,9 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         return way(self.config, self.codec).loss_name
 
     def _parts(self) -> dict[str, Any]:
-        if self.config.way != "ctc":
-            raise ConfigError("a model of hmm runs with torch alone; the runtime has no states of one")
         decoding = settled(self.codec, self.config.decoding)._asdict()
-        own = {"subsample": self.config.model.subsample, "decoding": decoding}
+        chain = way(self.config, self.codec).about_chain()
+        own = {"subsample": self.config.model.subsample, "decoding": decoding, "chain": chain}
         return own | {"head": "head.weight", "bias": "head.bias"}
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:

@@ -49,6 +49,9 @@ class Way(Protocol):
     def beside_layers(self) -> nn.Module | None:
         """What the network keeps beside its layers, as its `chain`."""
 
+    def about_chain(self) -> dict[str, Any] | None:
+        """What the runtime must know of it, in plain values."""
+
     def batches(self, network: Any, buckets: Buckets[Batch]) -> Batches[Batch]:
         """What is trained on."""
 
