@@ -79,6 +79,12 @@ def long_frame() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["id", "time", "x", "y", "remark", "label"], orient="row")
 
 
+def transcripts_frame() -> pl.DataFrame:
+    """The same with a transcript in each row, of one sequence an empty one."""
+    said = pl.col("label").replace({"a": "né o", "b": ""})
+    return long_frame().with_columns(said.alias("transcript")).drop("label")
+
+
 def texts_csv() -> bytes:
     rows = [("Guten Tag, 世界", "ä"), ('say "x"\nand go', "b"), (" NA ", "ä"), ("🙂" * 9, "b")]
     return as_csv(pl.DataFrame(rows, schema=["text", "label"], orient="row"))
@@ -142,6 +148,11 @@ SOUND_CONLLU = """# sent_id = first
 1	Sí	sí	INTJ	I	_	0	root	_	_
 
 """
+SOUND_TRANSCRIPTS = """path,speaker,text
+a.wav,x,"say ""one"", ä"
+sub/../a.wav,y,""
+a.wav,x,NA
+"""
 SOUND_TAGS = """sentence,step,word,x,tag
 a,1,The,0.5,DET
 a,2,"cat, ""she"" is",-1e3,NOUN
@@ -196,6 +207,17 @@ def read_list(path: Path) -> None:
     check(read_sequences(path))
 
 
+def read_transcripts(path: Path) -> None:
+    data = read_sequences(path, transcripts=True)
+    check(data)
+    assert all(one == one.strip() for one in data.answers or ())
+
+
+def read_spoken(path: Path) -> None:
+    path.with_name("a.wav").write_bytes(sound_wav())
+    read_transcripts(path)
+
+
 def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
     data = read_tagged(path, Asked(**columns))
     parts = data.inputs, data.tags or (), data.lines
@@ -245,6 +267,8 @@ FORMATS = {
     "ts-timed": Format("ts", SOUND_TIMED_TS.encode, read_any),
     "wav": Format("wav", sound_wav, read_recording),
     "wav-list": Format("tsv", lambda: b"path\tlabel\na.wav\tyes\nb.wav\tno\na.wav\tno\n", read_list),
+    "transcripts": Format("csv", lambda: as_csv(transcripts_frame()), read_transcripts),
+    "wav-transcripts": Format("csv", lambda: SOUND_TRANSCRIPTS.encode(), read_spoken),
     "conll": Format("conll", SOUND_CONLL.encode, read_tags),
     "conllu": Format("conllu", SOUND_CONLLU.encode, read_tags),
     "tagged-words": Format("csv", SOUND_TAGS.encode, read_word_tags),

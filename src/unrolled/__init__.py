@@ -10,6 +10,7 @@ __all__ = [
     "LanguageModel",
     "Regressor",
     "Tagger",
+    "Transcriber",
     "Translator",
     "__version__",
     "accelerate",
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from unrolled.tasks.language import LanguageModel
     from unrolled.tasks.regress import Regressor
     from unrolled.tasks.tag import Tagger
+    from unrolled.tasks.transcribe.estimator import Transcriber
     from unrolled.tasks.translate.estimator import Translator
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
@@ -35,6 +37,7 @@ HOMES = {
     "LanguageModel": "unrolled.tasks.language",
     "Regressor": "unrolled.tasks.regress",
     "Tagger": "unrolled.tasks.tag",
+    "Transcriber": "unrolled.tasks.transcribe.estimator",
     "Translator": "unrolled.tasks.translate.estimator",
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",

@@ -46,6 +46,12 @@ TASKS: dict[str, Task] = {
         "Tag every word of sentences, or every step of series: parts of speech, entities, phases.",
         "unrolled train tag train.conllu --column upos --validation-files dev.conllu --minutes 10",
     ),
+    "transcribe": Task(
+        "unrolled.tasks.transcribe.config:TranscribeConfig",
+        "unrolled.tasks.transcribe.estimator:Transcriber",
+        "Transcribe each sequence: labels in their order, learned without knowing where each stands.",
+        "unrolled train transcribe recordings.csv --tokens words --minutes 20",
+    ),
     "language": Task(
         "unrolled.tasks.language:LanguageConfig",
         "unrolled.tasks.language:LanguageModel",
