@@ -37,9 +37,11 @@ def _digits(data: Path, scratch: Path) -> Files:
     """Recordings 0 to 4 of each speaker and digit are the test files; names are digit_speaker_index.wav."""
     files = {"train": scratch / "digits-train.csv", "test": scratch / "digits-test.csv"}
     rows: dict[str, list[str]] = {part: ["path,digit"] for part in files}
-    for path in sorted((data / "spoken-digits" / "recordings").glob("*.wav")):
+    recordings = scratch / "recordings"
+    recordings.symlink_to((data / "spoken-digits" / "recordings").resolve())
+    for path in sorted(recordings.glob("*.wav")):
         digit, _, index = path.stem.split("_")
-        rows["test" if int(index) < 5 else "train"].append(f"{path.resolve()},{digit}")
+        rows["test" if int(index) < 5 else "train"].append(f"recordings/{path.name},{digit}")
     for part, file in files.items():
         file.write_text("\n".join(rows[part]) + "\n")
     return files
