@@ -107,8 +107,8 @@ def _check_sizes(rows: Sequence[_Row], size: Size | None) -> None:
     for row in rows:
         if row.input.shape != rows[0].input.shape:  # type: ignore[union-attr]
             raise DataError(
-                f"{row.place}: a picture of {_size(row)}, that of {rows[0].place} of {_size(rows[0])}; wanted "
-                f"pictures of one size, or set image_size {_size(rows[0])} to resize them all"
+                f"{row.place}: a picture of {_size(row)}, that of {rows[0].place} of {_size(rows[0])}; "
+                f"wanted pictures of one size, or set image_size {_size(rows[0])} to resize them all"
             )
 
 
