@@ -52,6 +52,12 @@ TASKS: dict[str, Task] = {
         "Model a text: which character, word or piece of a word comes next, and how likely each text is.",
         "unrolled train language book.txt --minutes 10",
     ),
+    "caption": Task(
+        "unrolled.tasks.caption.config:CaptionConfig",
+        "unrolled.tasks.caption.estimator:Captioner",
+        "Tell about a picture, numbers or a class: a caption, or a sequence of numbers.",
+        "unrolled train caption pictures.csv --minutes 10",
+    ),
 }
 
 

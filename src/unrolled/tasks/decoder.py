@@ -66,7 +66,8 @@ class Bridge(nn.Module):
 
 
 class Decoder(nn.Module):
-    """`symbols` V; `memory_size` M, None without attention; `sources`: what the bridge reads."""
+    """`symbols` V; `memory_size` M, None without attention; `sources`: what the bridge reads. With none there
+    is no bridge: answers begin with the layers' own initial state."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Decoder(nn.Module):
         self.rate = config.decoder_dropout
         self.embedding = Embedding(symbols + 2, config.target_embedding_size)
         self.layer = build(decoder_layers(model, config), config.target_embedding_size + extra)
-        self.bridge = Bridge(sources, self.layer.state_sizes())
+        self.bridge = Bridge(sources, self.layer.state_sizes()) if sources else None
         size = self.layer.output_size
         self.attention = self.join = None
         if config.attention != "none":
@@ -95,6 +96,8 @@ class Decoder(nn.Module):
 
     def start(self, state: Named) -> Named:
         """The state before the first symbol, from the arrays of `sources` (B, size)."""
+        if self.bridge is None:
+            raise ValueError("this decoder has no bridge; begin with layer.initial_state")
         made: Named = self.bridge(state)
         return made
 

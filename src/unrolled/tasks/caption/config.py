@@ -1,0 +1,151 @@
+"""The options of `caption`."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from unrolled.files.captioned import Asked
+from unrolled.files.images import Size
+from unrolled.tasks.config import Names, Section
+from unrolled.tasks.decoding import Decoding
+from unrolled.tasks.model import DecoderConfig, ModelConfig
+from unrolled.tasks.parts import PartsConfig
+from unrolled.training.config import TrainingConfig
+
+# What only the layers of encoder `rows` have; the layers that write take all other options of them.
+OF_ROWS = ("bidirectional", "reverse", "learn_initial_state")
+# What answers of numbers do not know.
+_OF_TEXTS = ("beam", "length_penalty", "temperature", "top_k", "top_p")
+
+
+class CaptionData(PartsConfig):
+    """Which files are read, what of them, and how they are split."""
+
+    image: str | None = Field(
+        default=None, description="column of paths of PNG or JPEG pictures, from the table's folder (found)"
+    )
+    features: Names = Field(default=(), description="columns of numbers, in place of a picture (found)")
+    given: str | None = Field(default=None, description="column of classes, alone or beside numbers (found)")
+    target: Names = Field(
+        default=(), description="column of captions (found by a usual name); with id, columns of numbers"
+    )
+    id: str | None = Field(
+        default=None, description="answers are sequences of numbers: column that tells whose step a row is"
+    )
+    time: str | None = Field(
+        default=None, description="with id: column that the steps of an answer are sorted by"
+    )
+    channels: Literal["rgb", "grey"] = Field(default="rgb", description="what is read of a picture")
+    image_size: str | None = Field(
+        default=None,
+        pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$",
+        description="HEIGHTxWIDTH that pictures are resized to (all must have one size)",
+    )
+    tokens: Literal["characters", "words", "symbols", "bpe"] = Field(
+        default="words",
+        description="symbols of a caption; symbols: what stands between spaces; bpe: byte pairs",
+    )
+    least_count: int | None = Field(
+        default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"
+    )
+    most_symbols: int | None = Field(
+        default=None, ge=1, description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)"
+    )
+
+    @property
+    def size(self) -> Size | None:
+        if self.image_size is None:
+            return None
+        height, width = self.image_size.split("x")
+        return int(height), int(width)
+
+    def asked(self, answers: bool = True) -> Asked:
+        return Asked(
+            self.image,
+            self.features,
+            self.given,
+            self.target,
+            self.id,
+            self.time,
+            answers,
+            self.channels,
+            self.size,
+        )
+
+
+class EncoderConfig(ModelConfig):
+    """How an input becomes a code, and the recurrent layers."""
+
+    encoder: Literal["convolution", "rows"] | None = Field(
+        default=None, description="pictures: by convolutions, or row by row by recurrent layers (convolution)"
+    )
+    filters: int = Field(
+        default=16, ge=1, le=4096, description="convolution: features of the first stage, doubled at each"
+    )
+    stages: int = Field(
+        default=3, ge=1, le=12, description="convolution: stages, each halves height and width"
+    )
+    code_size: int = Field(default=128, ge=1, le=2**16, description="numbers that an input becomes")
+    condition: Literal["state", "input", "both"] = Field(
+        default="both", description="the code makes the state before the first step, is read at every step"
+    )
+
+
+class WriterConfig(DecoderConfig):
+    """The network that writes the answer. What is not said here is as of the recurrent layers."""
+
+    attention: Literal["none", "dot", "additive"] = Field(
+        default="none", description="how the layers that write look at the places or rows of a picture"
+    )
+    decoder_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="dropout before and after the layers that write"
+    )
+
+
+class NumbersConfig(Section):
+    """Answers that are sequences of numbers."""
+
+    output: Literal["point", "gaussian"] = Field(
+        default="point",
+        description="what a step is: numbers, or a distribution of them that can be drawn from",
+    )
+    noise: float = Field(
+        default=0.1, ge=0, description="deviation of noise on the steps that are read in training, scaled"
+    )
+
+
+class CaptionTraining(TrainingConfig):
+    """How a model is trained."""
+
+    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+
+
+class CaptionConfig(Section):
+    """All options of `caption`."""
+
+    data: CaptionData = CaptionData()
+    model: EncoderConfig = EncoderConfig()
+    decoder: WriterConfig = WriterConfig()
+    numbers: NumbersConfig = NumbersConfig()
+    training: CaptionTraining = CaptionTraining()
+    decoding: Decoding = Decoding()
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.data.id is None:
+            if self.numbers.output != "point":
+                raise ValueError(
+                    "output is of sequences of numbers; name the id of their steps, or leave it out"
+                )
+            return self
+        if self.decoder.attention != "none":
+            raise ValueError("attention is of captions; leave it out where answers are sequences of numbers")
+        wrong = [name for name in _OF_TEXTS if getattr(self.decoding, name) is not None]
+        if wrong or self.decoding.best > 1:
+            raise ValueError(
+                f"{(wrong or ['best'])[0]} is of captions; leave it out where answers are sequences of "
+                "numbers"
+            )
+        if self.decoding.sample and self.numbers.output == "point":
+            raise ValueError("output 'point' has no distribution to draw from; train with output gaussian")
+        return self
