@@ -28,6 +28,7 @@ ENDING = r"(?i)\.(png|jpg|jpeg)$"
 # A small file can promise a picture that fills the memory: no more than 4096 × 4096 is unpacked.
 MOST_PIXELS = 2**24
 
+_REMEDY = "copy or save it again, or leave it out"
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
@@ -39,7 +40,7 @@ def read_image(path: Path, channels: str, size: Size | None = None) -> Pixels:
     data = read_bytes(path, "a PNG or JPEG picture")
     if not data.startswith(_STARTS):
         raise DataError(f"{path}: wanted a PNG or JPEG picture, got a file that begins with {data[:8]!r}")
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -51,11 +52,11 @@ def read_image(path: Path, channels: str, size: Size | None = None) -> Pixels:
         raise
     except Image.DecompressionBombError:
         raise _too_large(path, "more than 100,000,000") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: a picture whose head is damaged; {_REMEDY}") from None
     except Exception as error:  # the library raises no narrower class
         said = " ".join(str(error).split()).encode("ascii", "replace").decode()
-        raise DataError(
-            f"{path}: a damaged picture ({said:.80}); copy or save it again, or leave it out"
-        ) from error
+        raise DataError(f"{path}: a damaged picture ({said:.80}); {_REMEDY}") from error
 
 
 def spelt(size: Size) -> str:

@@ -76,7 +76,7 @@ class NumberDecoder(nn.Module):
 class NumberNetwork(Conditioned):
     def __init__(self, config: CaptionConfig, codec: Codec) -> None:
         super().__init__(config, codec)
-        self.output = OUTPUTS[config.numbers.output]([0.5])
+        self.output = OUTPUTS[config.numbers.output]((0.1, 0.5, 0.9))
         self.noise = config.numbers.noise
         D = len(codec.numbers.columns)
         self.decoder = NumberDecoder(config, D, self.output.size, self.sources, self.extra)
