@@ -10,6 +10,7 @@ options; what its data set lacks to be read as it is (a manifest, a split) is ma
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -64,6 +65,22 @@ def treebank(data: Path, scratch: Path) -> Files:
     """The parts of a treebank as they were published."""
     folder = data / "ud-english-ewt"
     return {part: folder / f"{part}.conllu" for part in ("train", "dev", "test")}
+
+
+def pronunciations(data: Path, scratch: Path) -> Files:
+    """Letters and phonemes with their stress, TSV; every tenth word, in their sorted order, is a test word
+    with all its pronunciations. Lines are `word phonemes # remark`, further pronunciations `word(2) …`."""
+    spoken: dict[str, list[str]] = {}
+    for line in (data / "cmudict" / "cmudict.dict").read_text().splitlines():
+        entry, _, phonemes = line.partition("#")[0].strip().partition(" ")
+        spoken.setdefault(re.sub(r"\(\d+\)$", "", entry), []).append(phonemes)
+    files = {"train": scratch / "words-train.tsv", "test": scratch / "words-test.tsv"}
+    rows: dict[str, list[str]] = {part: [] for part in files}
+    for number, word in enumerate(sorted(spoken)):
+        rows["test" if number % 10 == 9 else "train"] += [f"{word}\t{one}" for one in spoken[word]]
+    for part, file in files.items():
+        file.write_text("\n".join(rows[part]) + "\n")
+    return files
 
 
 LINES: dict[str, Line] = {

@@ -30,6 +30,7 @@ from unrolled.errors import DataError
 from unrolled.files import captioned
 from unrolled.files.asked import Asked
 from unrolled.files.captions import read_captioned
+from unrolled.files.pairs import read_pairs
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
@@ -204,6 +205,20 @@ def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
     data.checksum()
 
 
+def read_both_sides(path: Path, beside: bytes | None = None) -> None:
+    other = path.with_name("targets.txt")
+    if beside is not None:
+        other.write_bytes(beside)
+    data = read_pairs(path if beside is None else [path, other])
+    assert data.targets is not None and len(data) == len(data.targets) == len(data.places) > 0
+    assert all(text.strip() for text in (*data.sources, *data.targets))
+    data.checksum()
+
+
+def read_line_by_line(path: Path) -> None:
+    read_both_sides(path, b"eins\nzwei\nd\xc3\xbcrfte\n")
+
+
 def read_word_tags(path: Path) -> None:
     read_tags(path, id="sentence", time="step", text="word", target="tag")
 
@@ -276,6 +291,9 @@ FORMATS = {
     "jpeg": Format("jpg", lambda: sound_picture("JPEG"), read_picture),
     "captions": Format("csv", captions_csv, read_pictures),
     "strokes": Format("csv", strokes_csv, read_strokes),
+    "pairs": Format("tsv", 'the "cat"\tkočka\nNA\t-1,5\nthe "cat"\tkot\n'.encode, read_both_sides),
+    "pairs-csv": Format("csv", 'src,n,tgt\n"a, b",1,ä\n"say ""x""\nand",2,NA\n'.encode, read_both_sides),
+    "pairs-lines": Format("txt", "one\n2\n3 ÿ\n".encode, read_line_by_line),
     "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }
 

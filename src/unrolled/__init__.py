@@ -11,6 +11,7 @@ __all__ = [
     "LanguageModel",
     "Regressor",
     "Tagger",
+    "Translator",
     "__version__",
     "accelerate",
     "load",
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from unrolled.tasks.language import LanguageModel
     from unrolled.tasks.regress import Regressor
     from unrolled.tasks.tag import Tagger
+    from unrolled.tasks.translate.estimator import Translator
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
 HOMES = {
@@ -36,6 +38,7 @@ HOMES = {
     "LanguageModel": "unrolled.tasks.language",
     "Regressor": "unrolled.tasks.regress",
     "Tagger": "unrolled.tasks.tag",
+    "Translator": "unrolled.tasks.translate.estimator",
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",
     "nn": "unrolled.nn",

@@ -5,7 +5,7 @@ import torch
 import torch._dynamo.testing
 from torch.nn import functional as own
 
-from unrolled.kernels import chain
+from unrolled.kernels import attention, chain
 from unrolled.kernels.crf import log_likelihood
 from unrolled.kernels.embedding import embedding
 from unrolled.kernels.linear import linear
@@ -30,6 +30,7 @@ X, WEIGHT, BIAS, GAIN, SHIFT = (
 )
 STEPS, TRANSITIONS = torch.tensor([3, 1]), drawn(5, 5, seed=5)
 PATH = torch.tensor([[1, 4, 1], [0, 2, 3]])
+KEYS, VALUES, READ = drawn(2, 4, 5, seed=10), drawn(2, 4, 3, seed=11), torch.tensor([2, 4])
 # name: (function, its differentiable tensors, the twin of torch)
 CALLS = {
     "linear": (linear, (X, WEIGHT, BIAS), own.linear),
@@ -59,6 +60,16 @@ CALLS = {
         lambda y, scores: pooling("attention", y, STEPS, scores),
         (X, X[..., 0]),
         lambda y, scores: reference("attention", y, STEPS, scores),
+    ),
+    "attention, dot": (
+        lambda q, k, v: attention.attention("dot", q, k, v, READ)[0],
+        (X, KEYS, VALUES),
+        lambda q, k, v: attention.reference("dot", q, k, v, READ)[0],
+    ),
+    "attention, additive": (
+        lambda q, k, v, u: attention.attention("additive", q, k, v, READ, u)[0],
+        (X, KEYS, VALUES, GAIN),
+        lambda q, k, v, u: attention.reference("additive", q, k, v, READ, u)[0],
     ),
     "embedding": (lambda t: embedding(INDEX, t), (WEIGHT,), lambda t: own.embedding(INDEX, t)),
     "embedding, padding": (lambda t: embedding(INDEX, t, 1), (WEIGHT,), lambda t: own.embedding(INDEX, t, 1)),
@@ -193,6 +204,8 @@ def test_torch_checks_the_operators(needs_gradient):
         "crf_backward": ([drawn(2, 3, 10), drawn(2), x, TRANSITIONS, gain, shift, STEPS], ""),
         "pooling": ([x, STEPS, x[..., 0]], "attention"),
         "pooling_backward": ([drawn(2, 5), drawn(2, 7), x, STEPS], "max"),
+        "attention": ([x, KEYS, VALUES, READ, gain], "additive"),
+        "attention_backward": ([X[..., :3], X[..., :4], x, KEYS, VALUES, READ], "dot"),
         "embedding": ([weight, INDEX], "-1"),
         "embedding_backward": ([x, INDEX, weight.detach()], "-1"),
     }

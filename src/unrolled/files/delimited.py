@@ -4,6 +4,7 @@ The structure is checked before anything is parsed: `"` opens a field only at it
 end and is doubled inside; every row has as many fields as the header. What passes goes to polars as a whole.
 """
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -20,8 +21,11 @@ Positions = NDArray[np.int64]
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
 
 
-def read_delimited(path: str, data: bytes) -> tuple[pl.DataFrame, Positions]:
-    """The rows as text, missing cells null, and the line (from 1) on which each row begins.
+def read_delimited(
+    path: str, data: bytes, is_header: Callable[[Sequence[str]], bool] = lambda fields: True
+) -> tuple[pl.DataFrame, Positions]:
+    """The rows as text, missing cells null, and the line (from 1) on which each row begins. Where the fields
+    of the first row are no header it is a row like the others, and the columns are called 1, 2, ….
 
     Raises DataError with the line for a NUL byte, bytes that are not UTF-8, a lone carriage return, a quote
     out of place, a row of another width than the header, columns without a name or of one name, and no rows.
@@ -44,10 +48,15 @@ def read_delimited(path: str, data: bytes) -> tuple[pl.DataFrame, Positions]:
     if fields[filled][0] == 1:
         _check_blanks(path, filled, lines)
     names = _names(body[header], marks[marks < header.stop] - header.start)
-    _check_names(f"{path}, line {lines[filled][0]}", names)
+    headed = is_header(names)
+    if headed:
+        _check_names(f"{path}, line {lines[filled][0]}", names)
+        _check_rows(path, int(filled.sum()) - 1)
+    else:
+        names = [str(number) for number in range(1, len(names) + 1)]
     if not filled.all():
         body = np.delete(text, ends[~filled]).tobytes()
-    return _parsed(path, body, separator, names, int(filled.sum()) - 1), lines[filled][1:]
+    return _parsed(path, body, separator, names, int(filled.sum()), headed), lines[filled][headed:]
 
 
 def _separator(header: NDArray[np.uint8], outside: NDArray[np.bool_]) -> str:
@@ -101,7 +110,10 @@ def _check_widths(path: str, fields: Positions, lines: Positions) -> None:
             f"{path}, line {lines[row]}: wanted {counted(int(fields[0]), 'field')} as in the header, "
             f"got {fields[row]}{others}; complete or delete the row, and quote fields that hold separators"
         )
-    if len(fields) == 1:
+
+
+def _check_rows(path: str, rows: int) -> None:
+    if not rows:
         raise DataError(f"{path}: the file has a header and no rows; wanted at least one row below it")
 
 
@@ -133,9 +145,12 @@ def _check_names(place: str, names: list[str]) -> None:
             )
 
 
-def _parsed(path: str, body: bytes, separator: str, names: list[str], rows: int) -> pl.DataFrame:
+def _parsed(
+    path: str, body: bytes, separator: str, names: list[str], lines: int, headed: bool
+) -> pl.DataFrame:
+    rows = lines - headed
     try:
-        frame = pl.read_csv(body, separator=separator, infer_schema=False)
+        frame = pl.read_csv(body, separator=separator, infer_schema=False, has_header=headed)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}") from error
     if frame.shape != (rows, len(names)):

@@ -17,7 +17,7 @@ from unrolled.files.wording import counted, listed, nearest, shown
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 
 # Files that are often taken for tables, see opening.py.
-_FOREIGN = FOREIGN | {
+FOREIGN_TABLES = FOREIGN | {
     b"\x28\xb5\x2f\xfd": ("is compressed with zstd", "unpack it first"),
     b"\xfd7zXZ": ("is compressed with xz", "unpack it first"),
     b"PK\x03\x04": ("is a zip archive or an Excel sheet", "unpack it, or save the sheet as CSV"),
@@ -126,5 +126,5 @@ def _read(path: Path) -> Table:
     data = read_bytes(path)
     if path.suffix.lower() in (".parquet", ".pq") or (data.startswith(parquet.MAGIC) and b"\0" in data):
         return Table(str(path), parquet.read_parquet(str(path), data), None)
-    refuse_foreign(str(path), data, _FOREIGN, "CSV in UTF-8, or Parquet")
+    refuse_foreign(str(path), data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
     return Table(str(path), *read_delimited(str(path), data))

@@ -300,11 +300,43 @@ def pooling_backward_float32(
 ) -> None:
     """dy (T, B, H) and, of attention, d_scores (T, B, 1)."""
 
+def attention_float32(
+    threads: int,
+    kind: str,
+    sizes: tuple[int, int, int, int, int, int],
+    index: int,
+    lengths: int,
+    given: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]],
+    u: int,
+    c: int,
+    w: int,
+    /,
+) -> None:
+    """kind dot or additive; sizes (N, S, B, T, D, H); index int64 (N,), or 0: N is B; lengths int64 (B,);
+    given are q (S, N, D), k (T, B, D) and v (T, B, H) as sequences; u (D,) of additive. Out: c (N, S, H),
+    w (N, S, T). ValueError for a length outside 0 to T, an index outside the B, or an unknown kind."""
+
+def attention_backward_float32(
+    threads: int,
+    kind: str,
+    sizes: tuple[int, int, int, int, int, int],
+    lengths: int,
+    given: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]],
+    u: int,
+    w: int,
+    dc: tuple[int, int, int],
+    gradients: tuple[int, int, int, int],
+    /,
+) -> None:
+    """dc (S, N, H) as a sequence; gradients out: dq (N, S, D), dk (B, T, D), dv (B, T, H), du (D,)."""
+
 crf_float64 = crf_float32
 crf_backward_float64 = crf_backward_float32
 viterbi_float64 = viterbi_float32
 pooling_float64 = pooling_float32
 pooling_backward_float64 = pooling_backward_float32
+attention_float64 = attention_float32
+attention_backward_float64 = attention_backward_float32
 log_softmax_float32 = softmax_float32
 log_softmax_backward_float32 = softmax_backward_float32
 packed_size_float64 = packed_size_float32

@@ -17,18 +17,22 @@ gradient, and rows are for inference alone. Where kernels cannot run the call, `
 the second derivatives.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import vjp
 
-from unrolled.kernels.heads import check
-from unrolled.kernels.transforms import recorded
+from unrolled.kernels.heads import LIBRARY, adjacent, check, flat, kernel, steps, taken
+from unrolled.kernels.transforms import Formulas, Tensors, recorded, transformable
 
 SCORES: dict[str, Callable[..., Tensor]] = {
     "dot": lambda q, k: (q.unsqueeze(2) * k.unsqueeze(1)).sum(-1),
     "additive": lambda q, k, u: ((q.unsqueeze(2) + k.unsqueeze(1)).tanh() * u).sum(-1),
 }  # q (N, S, D), k (N, T, D) -> e (N, S, T)
+ROWS = "rows"
+Gradients = list[Tensor | None]
 
 
 def attention(
@@ -42,7 +46,11 @@ def attention(
 ) -> tuple[Tensor, Tensor]:
     """c (N, S, H) and w (N, S, T); additive wants u, dot takes none. ValueError for what does not fit."""
     _check(kind, q, k, v, lengths, u, rows)
-    return reference(kind, q, k, v, lengths, u, rows)
+    if not taken(q):
+        return reference(kind, q, k, v, lengths, u, rows)
+    given = [t for t in (q, k, v, lengths, u, rows) if t is not None]
+    c, w = _attention(kind if rows is None else f"{kind} {ROWS}", given)
+    return c, w
 
 
 def reference(
@@ -88,5 +96,101 @@ def _check(
             raise ValueError(f"{name} is {tuple(index.shape)} of {index.dtype}; wanted ({count},) of int64")
     if rows is None and N != B:
         raise ValueError(f"q has {N} rows and the memory {B}; wanted as many, or rows (N,) that say which")
-    if rows is not None and recorded([t for t in (q, k, v, u) if t is not None]):
-        raise ValueError("attention with rows has no gradient; call it under torch.no_grad()")
+    _refuse_rows(rows is not None and recorded([t for t in (q, k, v, u) if t is not None]))
+
+
+# Formulas, as transforms.py wants them. The form is the kind, with ROWS behind it where there are rows; the
+# tensors are q, k, v, lengths, of additive u, and the rows.
+
+
+def _readable(tensors: Sequence[Tensor]) -> Tensors:
+    """The tensors as the kernels read them."""
+    return [*map(adjacent, tensors[:3]), *map(flat, tensors[3:])]
+
+
+def _call(form: str, tensors: Sequence[Tensor], backward: bool = False) -> tuple[Any, ...]:
+    """The arguments with which both kernels begin; backward has no rows."""
+    kind, *rows = form.split()
+    q, k, v, lengths, *others = tensors
+    index = () if backward else (others.pop().data_ptr() if rows else 0,)
+    sizes = *q.shape[:2], *k.shape[:2], q.shape[2], v.shape[2]
+    given, u = tuple(map(steps, (q, k, v))), others[0].data_ptr() if others else 0
+    return torch.get_num_threads(), kind, sizes, *index, lengths.data_ptr(), given, u
+
+
+def _fake(form: str, tensors: Sequence[Tensor]) -> Tensors:
+    q, k, v = tensors[:3]
+    return [q.new_empty(*q.shape[:2], v.shape[2]), q.new_empty(*q.shape[:2], k.shape[1])]
+
+
+def _run(form: str, tensors: Sequence[Tensor]) -> Tensors:
+    outputs, given = _fake(form, tensors), _readable(tensors)
+    kernel("attention", given[0])(*_call(form, given), *(o.data_ptr() for o in outputs))
+    return outputs
+
+
+def _save(ctx: Any, form: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    ctx.save_for_backward(outputs[1], *tensors)
+    ctx.mark_non_differentiable(outputs[1])
+    ctx.form = form
+
+
+def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
+    w, *tensors = ctx.saved_tensors
+    _refuse_rows(ROWS in ctx.form)
+    if cotangents[0] is None:
+        return [None] * len(needs)
+    dq, dk, dv, *du = _attention_backward(ctx.form, [cotangents[0], w, *tensors])
+    return [dq, dk, dv, None, *du]
+
+
+def _refuse_rows(asked: bool) -> None:
+    if asked:
+        raise ValueError(
+            "attention with rows has no gradient; call it under torch.no_grad(), or without rows"
+        )
+
+
+def _fake_backward(form: str, tensors: Sequence[Tensor]) -> Tensors:
+    _, _, q, k, v, _, *u = tensors
+    return [t.new_empty(t.shape) for t in (q, k, v, *u)]
+
+
+def _run_backward(form: str, tensors: Sequence[Tensor]) -> Tensors:
+    outputs = _fake_backward(form, tensors)
+    dc, w, given = adjacent(tensors[0]), flat(tensors[1]), _readable(tensors[2:])
+    places = [o.data_ptr() for o in outputs]
+    gradients = *places, *[0] * (4 - len(places))
+    call = _call(form, given, backward=True)
+    kernel("attention_backward", w)(*call, w.data_ptr(), steps(dc), gradients)
+    return outputs
+
+
+def _save_backward(ctx: Any, form: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    ctx.save_for_backward(tensors[0], *tensors[2:])
+    ctx.form = form
+
+
+def _derive_backward(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
+    """By the reference, derived twice."""
+    kind, (dc, q, k, v, lengths, *u) = ctx.form, ctx.saved_tensors
+    at = [n for n, d in enumerate(cotangents) if d is not None]
+
+    def gradient(dc: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
+        found = vjp(lambda q, k, v, *u: reference(kind, q, k, v, lengths, *u)[0], *leaves)[1](dc)
+        return tuple(found[n] for n in at)
+
+    d_dc, dq, dk, dv, *du = vjp(gradient, dc, q, k, v, *u)[1](tuple(d for d in cotangents if d is not None))
+    return [d_dc, None, dq, dk, dv, None, *du]
+
+
+def _no_batches(form: str) -> None:
+    return None
+
+
+_attention = transformable(LIBRARY, "attention", Formulas(_run, _fake, _save, _derive, str, str, _no_batches))
+_attention_backward = transformable(
+    LIBRARY,
+    "attention_backward",
+    Formulas(_run_backward, _fake_backward, _save_backward, _derive_backward, str, str, _no_batches),
+)

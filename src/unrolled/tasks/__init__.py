@@ -52,6 +52,12 @@ TASKS: dict[str, Task] = {
         "Model a text: which character, word or piece of a word comes next, and how likely each text is.",
         "unrolled train language book.txt --minutes 10",
     ),
+    "translate": Task(
+        "unrolled.tasks.translate.config:TranslateConfig",
+        "unrolled.tasks.translate.estimator:Translator",
+        "Turn each text into another: sentences, words into their sounds, documents into a line, questions.",
+        "unrolled train translate words.tsv --source-tokens characters --target-tokens symbols",
+    ),
     "caption": Task(
         "unrolled.tasks.caption.config:CaptionConfig",
         "unrolled.tasks.caption.estimator:Captioner",

@@ -29,8 +29,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from unrolled.errors import ConfigError
 from unrolled.nn import Attention, Embedding, Linear
 from unrolled.nn import state as states
+from unrolled.nn.describe import describe
 from unrolled.nn.functional import log_softmax, softmax, tanh
 from unrolled.nn.state import Named
 from unrolled.runtime.search import Step
@@ -169,6 +171,43 @@ class Decoder(nn.Module):
             return made
 
         return step
+
+    def about(self, prefix: str) -> dict[str, Any]:
+        """What runtime/decoder.py reads; `prefix`: where the state dict of the network has it ("decoder.").
+
+        ConfigError for layers that only torch can run.
+        """
+        attention: dict[str, Any] | None = None
+        if self.attention is not None:
+            own = f"{prefix}attention."
+            key = self.attention.key
+            attention = {
+                "kind": self.attention.kind,
+                "query": f"{own}query.weight",
+                "key": None if key is None else f"{own}key.weight",
+                "key_bias": None if key is None or key.bias is None else f"{own}key.bias",
+                "u": None if self.attention.u is None else f"{own}u",
+                "join": f"{prefix}join.weight",
+                "join_bias": f"{prefix}join.bias",
+            }
+        if self.bridge is None:
+            raise ConfigError("a decoder without a bridge runs with torch alone")
+        bridge = {
+            name: {
+                "read": read,
+                "weight": f"{prefix}bridge.linear.{name.replace('.', '_')}.weight",
+                "bias": f"{prefix}bridge.linear.{name.replace('.', '_')}.bias",
+            }
+            for name, read in self.bridge.read.items()
+        }
+        return {
+            "embedding": f"{prefix}embedding.weight",
+            "layers": describe(self.layer, f"{prefix}layer."),
+            "bridge": bridge,
+            "attention": attention,
+            "head": f"{prefix}head.weight",
+            "bias": f"{prefix}head.bias",
+        }
 
     def _named(self, state: Any) -> Named:
         if isinstance(state, dict):

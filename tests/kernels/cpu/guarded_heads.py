@@ -54,6 +54,8 @@ def run(dtype, R, I, O):
     call("embedding_backward", 1, R, I, 3, 1, index.data_ptr(), place(x), place(table))
     chain(dtype, R, O, I)
     pooling(dtype, R, O, I)
+    for kind in ("dot", "additive"):
+        attention(dtype, kind, R, O, I)
 
 
 def chain(dtype, B, T, K):
@@ -86,6 +88,22 @@ def pooling(dtype, T, B, H):
         first = 1, kind, (T, B, H), lengths.data_ptr(), *steps[:2]
         call("pooling", *first, before.data_ptr(), after.data_ptr(), place(last), steps[2])
         call("pooling_backward", *first, after.data_ptr(), place(last), *steps[3:])
+
+
+def attention(dtype, kind, S, T, D, N=2, H=3):
+    def call(name, *arguments):
+        return getattr(_cpu, f"{name}_{str(dtype).removeprefix('torch.')}")(*arguments)
+
+    lengths, index = guarded(torch.int64, N).fill_(T), guarded(torch.int64, N).fill_(N - 1)
+    q, dq, k, dk = (guarded(dtype, N, many, D) for many in (S, S, T, T))
+    v, dv, c, w = (guarded(dtype, N, *own) for own in ((T, H), (T, H), (S, H), (S, T)))
+    u, du = guarded(dtype, D), guarded(dtype, D)
+    given = tuple((t.data_ptr(), t.shape[2], t.stride(0)) for t in (q, k, v))
+    begin, end = (1, kind, (N, S, N, T, D, H)), (lengths.data_ptr(), given, u.data_ptr())
+    for rows in (index.data_ptr(), 0):
+        call("attention", *begin, rows, *end, c.data_ptr(), w.data_ptr())
+    gradients = tuple(t.data_ptr() for t in (dq, dk, dv, du))
+    call("attention_backward", *begin, *end, w.data_ptr(), (c.data_ptr(), H, S * H), gradients)
 
 
 _cpu.use_isa(sys.argv[1])

@@ -207,6 +207,59 @@ void pooling_backward(Index threads, const std::string& kind, std::array<Index, 
                                  threads);
 }
 
+AttentionKind attention_kind(const std::string& name) {
+  if (name == "dot" || name == "additive")
+    return name == "dot" ? AttentionKind::dot : AttentionKind::additive;
+  throw std::invalid_argument("no attention '" + name + "'; wanted dot or additive");
+}
+
+void check_rows(const Index* rows, Index count, Index memory) {
+  for (Index n = 0; rows && n < count; ++n)
+    if (rows[n] < 0 || rows[n] >= memory)
+      throw std::invalid_argument("rows[" + std::to_string(n) + "] is " + std::to_string(rows[n]) +
+                                  "; the memory has " + std::to_string(memory) + " rows, counted from 0");
+}
+
+using AttentionSizes = std::array<Index, 6>; // N, S, B, T, D, H
+
+template <class Real>
+Attention<Real> attending(const std::string& kind, const AttentionSizes& sizes, Address index,
+                          Address lengths, const std::array<Steps, 3>& given, Address u) {
+  const auto [rows, queries, memory, steps, depth, columns] = sizes;
+  check_lengths(pointer<const Index>(lengths), memory, steps);
+  check_rows(pointer<const Index>(index), rows, memory);
+  return {attention_kind(kind),
+          rows,
+          queries,
+          steps,
+          depth,
+          columns,
+          pointer<const Index>(index),
+          pointer<const Index>(lengths),
+          sequence<const Real>(given[0]),
+          sequence<const Real>(given[1]),
+          sequence<const Real>(given[2]),
+          pointer<const Real>(u)};
+}
+
+template <class Real>
+void attention(Index threads, const std::string& kind, AttentionSizes sizes, Address index, Address lengths,
+               std::array<Steps, 3> given, Address u, Address c, Address w) {
+  heads<Real>().attention(attending<Real>(kind, sizes, index, lengths, given, u), pointer<Real>(c),
+                          pointer<Real>(w), threads);
+}
+
+template <class Real>
+void attention_backward(Index threads, const std::string& kind, AttentionSizes sizes, Address lengths,
+                        std::array<Steps, 3> given, Address u, Address w, Steps dc,
+                        std::array<Address, 4> gradients) {
+  const auto [dq, dk, dv, du] = gradients;
+  heads<Real>().attention_backward({attending<Real>(kind, sizes, 0, lengths, given, u),
+                                    pointer<const Real>(w), sequence<const Real>(dc), pointer<Real>(dq),
+                                    pointer<Real>(dk), pointer<Real>(dv), pointer<Real>(du)},
+                                   threads);
+}
+
 /* A number that nearly always differs where the memory does: of every word up to 4 KiB, else of 64 words
    spread over it. */
 std::uint64_t probe(Address address, Index bytes) {
@@ -247,6 +300,8 @@ void define(nb::module_& m, const std::string& type) {
   def("viterbi_", viterbi<Real>);
   def("pooling_", pooling<Real>);
   def("pooling_backward_", pooling_backward<Real>);
+  def("attention_", attention<Real>);
+  def("attention_backward_", attention_backward<Real>);
 }
 
 } // namespace

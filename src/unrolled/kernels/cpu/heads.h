@@ -132,6 +132,28 @@ struct PoolingBackward {
   Sequence<Real> d_scores;     // (T, B, 1) out, for attention; zero past a row's length
 };
 
+enum class AttentionKind { dot, additive };
+
+/* Queries over the rows of a memory, see attention.h. Nothing of k and v past a row's length is read. */
+template <class Real>
+struct Attention {
+  AttentionKind kind;
+  Index rows, queries, steps, depth, columns; // N, S, T, D, H
+  const Index* index;                         // (N) which memory row a row reads, or null: its own
+  const Index* lengths;                       // (B) 0 … T
+  Sequence<const Real> q, k, v;               // (S, N, D), (T, B, D), (T, B, H)
+  const Real* u;                              // (D), for additive
+};
+
+/* Of a call without index. Outputs are without gaps. */
+template <class Real>
+struct AttentionBackward {
+  Attention<Real> call;
+  const Real* w;           // (B, S, T) as forward left it
+  Sequence<const Real> dc; // (S, B, H)
+  Real *dq, *dk, *dv, *du; // (B, S, D), (B, T, D), (B, T, H) out, zero past a row's length; (D) for additive
+};
+
 /* One instruction set's kernels. `threads`: at most so many; fewer where the work is not worth them. */
 template <class Real>
 struct Heads {
@@ -153,6 +175,8 @@ struct Heads {
   void (*viterbi)(const Crf<Real>&, Index* path, Index threads); // out: (B, T), 0 past a row's length
   void (*pooling)(const Pooling<Real>&, Index threads);
   void (*pooling_backward)(const PoolingBackward<Real>&, Index threads);
+  void (*attention)(const Attention<Real>&, Real* c, Real* w, Index threads); // out: (N, S, H), (N, S, T)
+  void (*attention_backward)(const AttentionBackward<Real>&, Index threads);
 };
 
 } // namespace unrolled

@@ -1,6 +1,7 @@
 /* One instruction set's table of heads.h. */
 #pragma once
 
+#include "attention.h"
 #include "crf.h"
 #include "embedding.h"
 #include "layer_norm.h"
@@ -30,6 +31,8 @@ constexpr Heads<Real> heads = {
     viterbi<Real>,
     pooling<Real>,
     pooling_backward<Real>,
+    attention<Real>,
+    attention_backward<Real>,
 };
 
 } // namespace unrolled::UNROLLED_ISA

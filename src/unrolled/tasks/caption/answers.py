@@ -7,7 +7,7 @@ Shapes   texts (S,) with the end; numbers (T, D)
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,65 +15,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.scaling import Scaler
-from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.wording import listed, shown
 from unrolled.tasks.caption.config import CaptionData
+from unrolled.tasks.translate.codec import Side
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Texts:
-    """`kind` names the tokenizer; `longest` answer of training in symbols; `usual`: its most frequent one."""
+    """`longest` answer of training in symbols; `usual`: its most frequent one."""
 
-    kind: str
-    tokenizer: Tokenizer
+    side: Side
     longest: int
     usual: str
 
     @classmethod
     def fit(cls, config: CaptionData, data: Captioned) -> Self:
         texts = [text for several in answers_of(data) for text in several]
-        tokenizer = fitted(config.tokens, texts, config.least_count, config.most_symbols)
-        counts = Counter(texts)
-        usual = min(counts, key=lambda text: (-counts[text], text))
-        return cls(config.tokens, tokenizer, max(len(tokenizer.encode(text)) for text in texts), usual)
-
-    @property
-    def size(self) -> int:
-        """V."""
-        return self.tokenizer.size
+        side = Side.fit(config.tokens, texts, config.least_count, config.most_symbols)
+        return cls(side, max(len(side.tokenizer.encode(text)) for text in texts), most_frequent(texts))
 
     @property
     def unknown(self) -> int | None:
-        """The number of <unk>; byte pairs have none."""
-        return 0 if hasattr(self.tokenizer, "vocabulary") else None
+        return self.side.unknown
 
     def encode(self, data: Captioned) -> list[list[NDArray[Any]]]:
         """(N,) of the right answers (S,) of each, their ends counted."""
-        return [
-            [np.append(self.tokenizer.encode(text), self.size) for text in several]
-            for several in answers_of(data)
-        ]
-
-    def symbols(self, text: str) -> list[str]:
-        """What errors are counted in: of byte pairs characters."""
-        split: Any = getattr(self.tokenizer, "split", list)
-        return list(split(text))
+        encode, end = self.side.tokenizer.encode, self.side.size
+        return [[np.append(encode(text), end) for text in several] for several in answers_of(data)]
 
     def about(self) -> dict[str, Any]:
-        own = {"kind": "texts", "tokens": self.kind, "tokenizer": self.tokenizer.about()}
-        return own | {"longest": self.longest, "usual": self.usual}
+        return {"kind": "texts", "side": self.side.about(), "longest": self.longest, "usual": self.usual}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        tokenizer = TOKENIZERS[about["tokens"]].restore(about["tokenizer"])
-        return cls(about["tokens"], tokenizer, int(about["longest"]), str(about["usual"]))
+        return cls(Side.restore(about["side"]), int(about["longest"]), str(about["usual"]))
 
 
 @dataclass(frozen=True)
@@ -145,6 +127,12 @@ def answers_of(data: Captioned) -> tuple[tuple[Any, ...], ...]:
             f"{data.places[0]}: there are no captions; name their column (--target), or give them"
         )
     return data.answers
+
+
+def most_frequent(texts: Iterable[str]) -> str:
+    """Of those that tie the first in the order of their code points."""
+    counts = Counter(texts)
+    return min(counts, key=lambda text: (-counts[text], text))
 
 
 def held(answer: Array, length: int) -> Array:

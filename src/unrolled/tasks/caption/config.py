@@ -10,6 +10,7 @@ from unrolled.tasks.config import Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
 from unrolled.tasks.parts import PartsConfig
+from unrolled.tasks.translate.config import SYMBOLS, Tokens
 from unrolled.training.config import TrainingConfig
 
 # What only the layers of encoder `rows` have; the layers that write take all other options of them.
@@ -41,15 +42,12 @@ class CaptionData(PartsConfig):
         pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$",
         description="HEIGHTxWIDTH that pictures are resized to (all must have one size)",
     )
-    tokens: Literal["characters", "words", "symbols", "bpe"] = Field(
-        default="words",
-        description="symbols of a caption; symbols: what stands between spaces; bpe: byte pairs",
-    )
-    least_count: int | None = Field(
-        default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"
+    tokens: Tokens = Field(default="words", description=f"symbols of a caption; {SYMBOLS}")
+    least_count: int = Field(
+        default=1, ge=1, description="symbols of captions that come less often are never written"
     )
     most_symbols: int | None = Field(
-        default=None, ge=1, description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)"
+        default=None, ge=1, description="most symbols of captions (words, symbols: 20000; bpe: 4096)"
     )
 
     @property

@@ -144,7 +144,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             title = f"RMSE {evaluation.rows[0]['RMSE']:.3g} over {inputs}"
             plots.save(pictures.sequences(data, own, title), folder, "answers")
         elif data.is_pictures:
-            symbols = codec.texts.symbols
+            symbols = codec.texts.side.symbols
             truths = [[symbols(text) for text in several] for several in answers_of(data)]
             right = [symbols(text) in several for text, several in zip(own, truths, strict=True)]
             title = f"{np.mean(right):.1%} of the captions of {inputs} are right"

@@ -63,7 +63,7 @@ class TextNetwork(Conditioned):
                 "set attention none"
             )
         self.decoder = Decoder(
-            codec.texts.size,
+            codec.texts.side.size,
             config.decoder,
             config.model,
             memory_size=memory_size,

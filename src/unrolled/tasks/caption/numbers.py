@@ -89,9 +89,8 @@ class NumberNetwork(Conditioned):
         a, e, _ = self.decoder(torch.cat([torch.zeros_like(y[:, :1]), read], 1), lengths, state, extra)
         step = torch.arange(y.shape[1])
         inside, last = step < lengths[:, None], (step == lengths[:, None] - 1).to(e.dtype)
-        each = self.output.loss(a, y).sum(2) + binary_cross_entropy_with_logits(e, last, reduction="none")
-        counted: Tensor = each[inside]
-        return counted
+        ends = binary_cross_entropy_with_logits(e[inside], last[inside], reduction="none")
+        return self.output.loss(a[inside], y[inside]).sum(1) + ends
 
     @torch.no_grad()
     def write(

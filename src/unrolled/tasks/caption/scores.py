@@ -11,7 +11,6 @@ most frequent caption, mean sequence     of the training part, or of those of th
 nearest training input                   its first answer: nearest in the numbers that the network reads
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.captioned import Captioned, Given
-from unrolled.tasks.caption.answers import NumberAnswers, Texts, answers_of, held
+from unrolled.tasks.caption.answers import NumberAnswers, Texts, answers_of, held, most_frequent
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.inputs import GivenInputs
 from unrolled.tasks.distances import error_rate, exact
@@ -47,16 +46,17 @@ def questions(data: Captioned) -> Captioned:
 def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[str]]) -> list[Row]:
     """A row for each of `answers`: name -> (N,) captions."""
     truths = [list(dict.fromkeys(several)) for several in answers_of(data)]
-    symbols = [[texts.symbols(text) for text in several] for several in truths]
+    symbols = [[texts.side.symbols(text) for text in several] for several in truths]
+    written = [[texts.side.written(text) for text in several] for several in truths]
     rows: list[Row] = []
     for name, found in answers.items():
-        own = [texts.symbols(text) for text in found]
+        own = [texts.side.symbols(text) for text in found]
         rows.append(
             {
                 "model": name,
                 "exact match": exact(own, symbols),
-                f"{_ERRORS[texts.kind]} error rate": error_rate(own, symbols),
-                "BLEU": bleu(found, truths),
+                f"{_ERRORS[texts.side.kind]} error rate": error_rate(own, symbols),
+                "BLEU": bleu([texts.side.written(text) for text in found], written),
             }
         )
     return rows
@@ -68,10 +68,10 @@ def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) ->
     if train is None:
         return made
     if data.given is not None and not data.features:
-        counts: dict[str | None, Counter[str]] = {}
+        groups: dict[str | None, list[str]] = {}
         for one, several in zip(train.inputs, answers_of(train), strict=True):
-            counts.setdefault(one.label if isinstance(one, Given) else None, Counter()).update(several)
-        usual = {label: min(own, key=lambda text: (-own[text], text)) for label, own in counts.items()}
+            groups.setdefault(one.label if isinstance(one, Given) else None, []).extend(several)
+        usual = {label: most_frequent(own) for label, own in groups.items()}
         labels = [one.label if isinstance(one, Given) else None for one in data.inputs]
         return made | {"most frequent of the class": [usual[label] for label in labels]}
     first = [several[0] for several in answers_of(train)]

@@ -1,0 +1,9 @@
+"""Sequence to sequence: texts that become other texts, of any length.
+
+config      the options
+codec       the symbols of both sides, how long answers may be, pairs as batches
+network     encoder and decoder, the loss, scheduled sampling
+scores      answers judged, beside baselines
+nearest     the baseline that looks the nearest training pair up
+estimator   Translator
+"""

@@ -1,0 +1,111 @@
+"""The options of `translate`. Imports no torch."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from unrolled.tasks.config import Section
+from unrolled.tasks.decoding import Decoding
+from unrolled.tasks.model import DecoderConfig, ModelConfig
+from unrolled.tasks.parts import PartsConfig
+from unrolled.training.config import TrainingConfig
+
+Tokens = Literal["words", "characters", "symbols", "bpe"]
+SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
+
+
+class TranslateData(PartsConfig):
+    """Which pairs are read, what their symbols are, and how they are split."""
+
+    source_column: str | None = Field(
+        default=None, description="column of sources (found by a usual name); without a header its number"
+    )
+    target_column: str | None = Field(
+        default=None, description="column of targets (found by a usual name); without a header its number"
+    )
+    source_tokens: Tokens = Field(default="words", description=f"symbols of a source; {SYMBOLS}")
+    target_tokens: Tokens = Field(default="words", description=f"symbols of a target; {SYMBOLS}")
+    source_least_count: int | None = Field(
+        default=None, ge=1, description="symbols of sources that come less often become <unk> (1; words: 2)"
+    )
+    source_most_symbols: int | None = Field(
+        default=None, ge=1, description="most symbols of sources (words, symbols: 20000; bpe: 4096)"
+    )
+    target_least_count: int = Field(
+        default=1, ge=1, description="symbols of targets that come less often are never written"
+    )
+    target_most_symbols: int | None = Field(
+        default=None, ge=1, description="most symbols of targets (words, symbols: 20000; bpe: 4096)"
+    )
+    validation: float = Field(
+        default=0.1, gt=0, description="sources that early stopping watches: a share, or a number from 1"
+    )
+    test: float = Field(
+        default=0.1, ge=0, description="sources that the model is judged on: a share, or a number from 1"
+    )
+
+
+class TranslateModelConfig(ModelConfig):
+    """The layers that read a source, and what stands before them."""
+
+    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
+    bidirectional: bool = Field(default=True, description="read every source in both directions")
+    embedding_size: int = Field(
+        default=64, ge=1, le=2**16, description="numbers that a symbol of a source becomes for the network"
+    )
+    input_dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout before the layers that read")
+
+
+class LearningConfig(Section):
+    """What is learned from a pair."""
+
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of each right symbol's mass that goes to all symbols"
+    )
+    scheduled_sampling: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="largest share of the symbols before that the network draws itself in training",
+    )
+    sampling_epochs: int = Field(
+        default=10, ge=1, description="scheduled_sampling: epochs in which that share grows from 0"
+    )
+
+
+class TranslateDecoding(Decoding):
+    """How answers are found."""
+
+    longest: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**20,
+        description="most symbols of an answer (10 more than the greatest ratio of training pairs gives)",
+    )
+
+
+class TranslateTraining(TrainingConfig):
+    """How a model is trained."""
+
+    patience: int = Field(
+        default=5, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
+    )
+    batch_size: int = Field(default=64, ge=1, le=2**20, description="pairs in a batch")
+    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+
+
+class TranslateConfig(Section):
+    """All options of `translate`."""
+
+    data: TranslateData = TranslateData()
+    model: TranslateModelConfig = TranslateModelConfig()
+    decoder: DecoderConfig = DecoderConfig()
+    learning: LearningConfig = LearningConfig()
+    decoding: TranslateDecoding = TranslateDecoding()
+    training: TranslateTraining = TranslateTraining()
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.model.reverse and self.model.bidirectional:
+            raise ValueError("reverse is of one direction; set bidirectional off, or leave reverse out")
+        return self

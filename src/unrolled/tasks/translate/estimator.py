@@ -1,0 +1,233 @@
+"""Texts that become other texts: sentences, words letter by letter, questions. See network.py for the model,
+codec.py for the symbols, scores.py for how it is judged.
+
+An answer is found by beam search or drawn (tasks/decoding.py); it holds L(S) symbols at most, codec.py, and
+has the same bits alone and in any batch. What is drawn follows from sample_seed and the source alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.batching.splits import by_sequence
+from unrolled.errors import ConfigError, UnrolledError
+from unrolled.files.pairs import Pairs, read_pairs
+from unrolled.files.wording import counted
+from unrolled.inspecting import plots
+from unrolled.inspecting.attention import Read, attention
+from unrolled.runtime.search import Hypothesis, beam_search, sample
+from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.translate import scores
+from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec
+from unrolled.tasks.translate.config import TranslateConfig
+from unrolled.tasks.translate.network import Network, Scheduled
+from unrolled.training.loop import Step
+from unrolled.training.state import State
+
+Numbers = NDArray[np.int64]
+
+BATCH = 128  # sources that are answered at once, or pairs whose loss is
+DRAWN = 4  # examples in the plot of attention
+
+COLUMNS = {
+    "source": pl.String,
+    "rank": pl.Int64,
+    "answer": pl.String,
+    "score": pl.Float64,
+    "log_p": pl.Float64,
+    "log_p_per_symbol": pl.Float64,
+}
+
+# The measures, and whether more of each is better.
+MEASURES = {"exact match": True, "symbol error rate": False, "BLEU": True}
+
+
+class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]):
+    """Writes the target of a source. Options are the fields of TranslateConfig, each by its own name:
+
+    model = Translator(source_tokens="characters", target_tokens="symbols").fit("words.tsv", out="run")
+    model.evaluation.table(); model.predict(["colonel", "queue"]); model.using(beam=10, best=3).predict()
+
+    Sources are files as of files/pairs.py, a polars frame, or a list of pairs (source, target); `predict`
+    also takes a list of sources, so there a file in a list is a Path.
+    """
+
+    task = "translate"
+    config_class = TranslateConfig
+
+    def predict(self, data: Source = None) -> pl.DataFrame:
+        """Rows for each source, the best answer first: "source", "rank" from 1, "answer", "score" that they
+        are ranked by, "log_p" of the answer and "log_p_per_symbol", its end counted. Without data, of the
+        test part."""
+        asked = self._asked_for(data)
+        found, decode = self._found(asked), self.codec.target.tokenizer.decode
+        rows = [
+            (source, rank, decode(one.tokens), one.score, one.log_p, one.log_p / (len(one.tokens) + 1))
+            for source in asked.sources
+            for rank, one in enumerate(found[source], 1)
+        ]
+        return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+
+    def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
+        columns = config.data.source_column, config.data.target_column
+        return read_pairs(source, source_column=columns[0], target_column=columns[1], answers=answers)
+
+    def _split(self, data: Pairs, validation: float, test: float, seed: int) -> tuple[Pairs, Pairs, Pairs]:
+        """By lot, all pairs of a source in one part."""
+        groups = [np.array(group) for group in data.grouped().values()]
+        parts = by_sequence(len(groups), validation, test, seed)
+        train, watched, tests = (
+            data.select(np.sort(np.concatenate([groups[g] for g in part])) if len(part) else [])
+            for part in parts
+        )
+        return train, watched, tests
+
+    def _prepare(
+        self, config: TranslateConfig, data: Parts[Pairs]
+    ) -> Prepared[TranslateConfig, TranslateCodec]:
+        training, learning = config.training.settled(), config.learning
+        codec = TranslateCodec.fit(config.data, data.train)
+        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
+        if data.test is not None:
+            Examples.of(codec, data.test)  # what is wrong with it comes out now, not after the training
+        batches = Buckets(train.order, train.collate, training.batch_size, training.seed)
+        return Prepared(
+            config.model_copy(update={"training": training}),
+            codec,
+            Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs),
+            lambda network: _mean_loss(network, validation),
+            (*data.train.notes, _told(data, codec), *_shared(data)),
+        )
+
+    @classmethod
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TranslateCodec:
+        return TranslateCodec.restore(about, arrays)
+
+    @classmethod
+    def _network(cls, config: TranslateConfig, codec: TranslateCodec) -> Network:
+        sizes = codec.source.size, codec.target.size
+        return Network(config.model, config.decoder, *sizes, codec.target.unknown)
+
+    def _step(self, network: Network, prepared: Prepared[TranslateConfig, TranslateCodec]) -> Step[Batch]:
+        smoothing = prepared.config.learning.label_smoothing
+
+        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            total, symbols = network.losses(batch, smoothing)
+            return total / symbols, None
+
+        return step
+
+    def _judge(self, data: Pairs, about: dict[str, Any]) -> Evaluation:
+        first, truths = scores.questions(data)
+        asked = data.select(first)
+        found, decode = self._found(asked), self.codec.target.tokenizer.decode
+        answers = {MODEL: [decode(found[source][0].tokens) for source in asked.sources]}
+        told: list[str] = []
+        try:
+            train: Pairs | None = self._training_parts().train
+        except UnrolledError as error:
+            train, told = None, [f"there is no nearest training pair to compare with: {error}"]
+        rows = scores.table(self.codec.target, truths, answers | scores.baselines(asked.sources, train))
+        judged = [
+            verdict(rows, name, higher_is_better=more)
+            for name, more in MEASURES.items()
+            if any(row[name] for row in rows)  # BLEU of single words is 0 for all
+        ]
+        own = {"questions": len(asked), "pairs": len(data)} | self._unseen(data)
+        return Evaluation(rows, [*judged, *told], about | own)
+
+    def _draw(self, folder: Path) -> None:
+        """attention, as PNG and SVG: what was read at each symbol of some answers."""
+        if self.config.decoder.attention == "none":
+            return
+        asked = self._asked_for(None)
+        asked = asked.select(list({source: i for i, source in enumerate(asked.sources)}.values())[:DRAWN])
+        found, codec = self._found(asked), self.codec
+        reads = []
+        for source, x in zip(asked.sources, codec.encode(asked), strict=True):
+            tokens = found[source][0].tokens
+            weights = self.network.weights(torch.from_numpy(x), torch.tensor([*tokens, codec.end]))
+            assert weights is not None
+            written = [codec.target.tokenizer.decode([number]) for number in tokens]
+            read = [codec.source.tokenizer.decode([number]) for number in x]
+            reads.append(Read(read, [*written, "end"], weights.numpy()))
+        plots.save(attention(reads), folder, "attention")
+
+    def _loss_name(self) -> str:
+        return "nats of a target symbol"
+
+    def _parts(self) -> dict[str, Any]:
+        raise ConfigError("task 'translate' runs with torch alone; use unrolled predict")
+
+    def _asked_for(self, data: Source) -> Pairs:
+        """What to answer: other data, or the test part of the training data, or all of them."""
+        if data is not None:
+            return self._read_source(self.config, data, answers=False)
+        parts = self._training_parts()
+        return parts.train if parts.test is None else parts.test
+
+    def _found(self, data: Pairs) -> dict[str, list[Hypothesis]]:
+        """Every distinct source -> its answers, each with the bits that it has alone."""
+        own = data.select([group[0] for group in data.grouped().values()])
+        rows, found = self.codec.encode(own), dict[str, list[Hypothesis]]()
+        for indices in by_length([len(row) for row in rows], BATCH):
+            several = self._answers([rows[i] for i in indices])
+            found |= {own.sources[i]: one for i, one in zip(indices, several, strict=True)}
+        return found
+
+    def _answers(self, rows: list[Numbers]) -> list[list[Hypothesis]]:
+        codec, how = self.codec, self.config.decoding
+        x, lengths = padded([torch.from_numpy(row) for row in rows])
+        longest = [codec.most(len(row)) if how.longest is None else how.longest for row in rows]
+        ends: dict[str, Any] = {"begin": codec.begin, "end": codec.end, "never": codec.never}
+        ends["penalty"] = how.penalty
+        if not how.sample:
+            step = self.network.stepper(x, lengths)
+            return beam_search(step, longest, beam=how.width, best=how.best, **ends)
+        drawn = []
+        for rank in range(how.best):
+            draws = [self._draws(row, rank) for row in rows]
+            drawn.append(sample(self.network.stepper(x, lengths), longest, draws, **ends))
+        return [sorted(several, key=lambda one: -one.score) for several in zip(*drawn, strict=True)]
+
+    def _draws(self, row: Numbers, rank: int) -> Any:
+        how = self.config.decoding
+        generator = np.random.default_rng([how.sample_seed or 0, rank, *row.tolist()])
+        return lambda log_p: how.sampling.draw(log_p, generator)
+
+    def _unseen(self, data: Pairs) -> dict[str, int]:
+        """How many symbols training did not hold, or held too seldom."""
+        found = {}
+        for side, rows in (("source", self.codec.encode(data)), ("target", self.codec.encode_targets(data))):
+            unknown = getattr(self.codec, side).unknown
+            if unknown is not None:
+                found[f"unknown_{side}_symbols"] = int(sum((row == unknown).sum() for row in rows))
+        return found
+
+
+def _mean_loss(network: Network, examples: Examples) -> float:
+    sums = [network.losses(examples.collate(indices)) for indices in by_length(examples.order, BATCH)]
+    return sum(float(total) for total, _ in sums) / sum(symbols for _, symbols in sums)
+
+
+def _told(data: Parts[Pairs], codec: TranslateCodec) -> str:
+    parts = [f"{counted(len(data.train), 'pair')} to train on", f"{len(data.validation):,} to validate"]
+    parts += [] if data.test is None else [f"{len(data.test):,} to test"]
+    sides = f"{codec.source.size:,} symbols of sources, {codec.target.size:,} of targets"
+    return ", ".join([*parts, sides])
+
+
+def _shared(data: Parts[Pairs]) -> Iterable[str]:
+    """What files of their own may have in common with the training part."""
+    known = set(data.train.sources)
+    if data.test is not None and (again := known & set(data.test.sources)):
+        yield f"{counted(len(again), 'source')} of the test part are in the training part too"

@@ -1,0 +1,168 @@
+"""The translator from pairs to a run: learns, answers with the same bits in any batch, resumes, refuses."""
+
+import json
+
+import polars as pl
+import pytest
+import torch
+
+from tests.tasks.translate.cases import SMALL, backward, fitted
+from unrolled import Translator, load
+from unrolled.errors import ConfigError, DataError
+from unrolled.training.progress import Reporter
+
+SOURCES = ["abc", "edcba", "a", "deadbe", "bb", "xyz", "cabbage"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "backward"
+    options = {"epochs": 14, "attention": "additive", "batch_size": 16, "schedule": "cosine"}
+    return folder, fitted(backward(700), out=folder, **options)
+
+
+@pytest.fixture(scope="module")
+def made(run):
+    return run[1]
+
+
+def test_strings_are_written_backward(made):
+    own, copy, nearest = made.evaluation.rows
+    assert own["exact match"] > 0.9 and own["symbol error rate"] < 0.03
+    assert max(copy["exact match"], nearest["exact match"]) < 0.3
+    assert "the model beats every baseline on exact match" in made.evaluation.verdict[0]
+    assert made.evaluation.about["unknown_target_symbols"] == 0
+    assert made.predict(["abc", "dead"])["answer"].to_list() == ["cba", "daed"]
+
+
+@pytest.mark.parametrize("how", [{"beam": 1}, {"beam": 4, "best": 3}, {"sample": True, "best": 2}])
+def test_an_answer_has_the_same_bits_alone_and_in_any_batch(made, how):
+    own = made.using(**how)
+    together = own.predict(SOURCES)
+    best = how.get("best", 1)
+    assert together["source"].to_list() == [source for source in SOURCES for _ in range(best)]
+    assert together["rank"].to_list() == list(range(1, best + 1)) * len(SOURCES)
+    for i, source in enumerate(SOURCES):
+        assert own.predict([source]).equals(together[best * i : best * (i + 1)])
+    assert own.predict(SOURCES[::-1] * 2).filter(pl.col("source") == "abc").head(best).equals(together[:best])
+
+
+def test_a_beam_of_one_takes_the_likeliest_symbol_of_each_step(made):
+    found = made.using(beam=1, longest=6).predict(SOURCES)
+    drawn = made.using(sample=True, top_k=1, longest=6).predict(SOURCES)
+    assert found.drop("score").equals(drawn.drop("score"))
+    network, codec = made.network, made.codec
+    for source, answer in zip(SOURCES, found["answer"], strict=True):
+        x = torch.from_numpy(codec.source.tokenizer.encode(source))[None]
+        y: list[int] = []
+        with torch.no_grad():
+            read = network.read(x, torch.tensor([x.shape[1]]))
+            while len(y) < 6:
+                w = torch.tensor([[codec.begin, *y]])
+                o, _, _ = network.decoder(w, torch.tensor([w.shape[1]]), *read)
+                o[0, -1, 0] = -torch.inf  # <unk> is no answer
+                y.append(int(o[0, -1].argmax()))
+                if y[-1] == codec.end:
+                    break
+        assert codec.target.tokenizer.decode([n for n in y if n != codec.end]) == answer
+
+
+def test_answers_stand_in_the_order_of_their_scores(made):
+    found = made.using(beam=6, best=6).predict(SOURCES)
+    for _, several in found.group_by("source"):
+        assert several["score"].to_list() == sorted(several["score"], reverse=True)
+        assert several["score"].equals(several["log_p"].rename("score")), "no penalty"
+        assert several["answer"].n_unique() == 6
+    symbols = found["answer"].str.len_chars() + 1
+    assert (found["log_p_per_symbol"] - found["log_p"] / symbols).abs().max() < 1e-12
+    other = made.using(beam=6, best=6, length_penalty=1.5).predict(SOURCES)
+    symbols = other["answer"].str.len_chars() + 1
+    assert (other["score"] - other["log_p"] / symbols.cast(float) ** 1.5).abs().max() < 1e-12
+    assert made.using(longest=2).predict(SOURCES)["answer"].str.len_chars().max() == 2
+
+
+def test_unknown_sources_are_answered(made):
+    assert len(made.predict(["???"])["answer"][0]) <= made.codec.most(3)
+    judged = made.evaluate([("abc", "cba"), ("a?c", "?!a")])
+    assert judged.about["unknown_source_symbols"] == 1 and judged.about["unknown_target_symbols"] == 2
+    assert judged.rows[0]["exact match"] == 0.5
+
+
+def test_all_pairs_of_a_source_are_in_one_part_and_any_of_them_is_right():
+    pairs = [(word, word[::-1]) for word, _ in backward(60)] + [(word, word) for word, _ in backward(60)]
+    made = fitted(pairs, epochs=1, validation=10, test=12)
+    parts = made._training_parts()
+    sets = [set(part.sources) for part in (parts.train, parts.validation, parts.test)]
+    assert [len(one) for one in sets] == [38, 10, 12] and len(set.union(*sets)) == 60
+    assert made.evaluate().about["questions"] == 12 and made.evaluate().about["pairs"] == 24
+    assert made.evaluate().rows[1]["exact match"] == 1, "the copy is one of the right answers"
+
+
+def test_a_run_gives_the_same_answers_and_is_judged_again(run, tmp_path):
+    folder, made = run
+    loaded = load(folder)
+    assert loaded.predict(SOURCES).equals(made.predict(SOURCES))
+    judged = json.loads((folder / "evaluation.json").read_text())
+    assert judged["table"][0]["exact match"] == made.evaluation.rows[0]["exact match"]
+    assert {path.name for path in (folder / "plots").iterdir()} >= {"attention.png", "loss.svg"}
+    assert not (folder / "runtime.json").exists()
+    assert "no longer here" in loaded.evaluate([("abc", "cba")]).verdict[-1]
+    (tmp_path / "new.txt").write_text("abc\n\nb\n")
+    with pytest.raises(DataError, match=r"new.txt, line 2: the source is empty"):
+        loaded.predict(tmp_path / "new.txt")
+
+
+class Stop(Reporter):
+    """Interrupts the training after some steps, as Ctrl-C does."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def step(self, epoch, steps_done, loss):
+        if steps_done == self.after:
+            raise KeyboardInterrupt
+
+
+def test_a_training_with_drawn_inputs_goes_on_to_the_same_bits(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in backward(100)))
+    options = SMALL | {"epochs": 3, "scheduled_sampling": 0.9, "sampling_epochs": 2, "input_dropout": 0.3}
+    options |= {"checkpoint_seconds": 0.0, "decoder_dropout": 0.1, "attention": "additive"}
+    whole = Translator(**options).fit(path, out=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        Translator(**options).fit(path, out=tmp_path / "cut", report=Stop(5))
+    again = Translator().fit(resume=tmp_path / "cut")
+    assert again.rows == whole.rows
+    weights = again.network.state_dict()
+    assert all(torch.equal(weight, weights[name]) for name, weight in whole.network.state_dict().items())
+
+
+def test_what_is_wrong_is_refused_before_anything_is_written(made, tmp_path):
+    folder = tmp_path / "run"
+    for wrong, said in (
+        ({"beam": 0}, "option 'beam'"),
+        ({"beam": 2, "best": 3}, "wanted best 3 answers of a beam of 2"),
+        ({"reverse": True}, "reverse is of one direction"),
+        ({"scheduled_sampling": 1.5}, "option 'scheduled_sampling'"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            fitted(backward(20), out=folder, **wrong)
+    with pytest.raises(ConfigError, match="option 'beam'"):
+        made.using(beam=0)
+    with pytest.raises(DataError, match="pair 20: the target is empty"):
+        fitted([*backward(20), ("a", "")], out=folder)
+    with pytest.raises(DataError, match="leave nothing to train on"):
+        fitted([("a", "b")] * 9, out=folder)
+    with pytest.raises(ConfigError, match="runs with torch alone"):
+        made._parts()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("tokens", ["words", "symbols", "bpe"])
+def test_sides_may_have_symbols_of_their_own(tokens):
+    pairs = [
+        (f"{a} {b}", f"{b},  {a}!") for a in ("red", "blue", "old") for b in ("house", "car", "tree", "dog")
+    ]
+    made = fitted(pairs * 2, source_tokens=tokens, target_tokens=tokens, epochs=40, validation=1, test=1)
+    found = made.predict(["red car"])["answer"][0]
+    assert found == {"words": "car , red !", "symbols": "car, red!", "bpe": "car,  red!"}[tokens]
