@@ -84,7 +84,7 @@ def _parts(count: int) -> list[NDArray[np.int64]]:
 def _keys(rows: Rows) -> list[tuple[int, ...]]:
     """(N,) of numbers that the content of an input and those like it before it make."""
     seen = Counter[bytes]()
-    keys = []
+    keys: list[tuple[int, ...]] = []
     for i in range(len(rows[0])):
         content = hashlib.sha256(b"".join(one[i].tobytes() for one in rows)).digest()
         keys.append((int.from_bytes(content[:8], "little"), seen[content]))

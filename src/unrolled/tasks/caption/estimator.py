@@ -45,9 +45,9 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
     config_class = CaptionConfig
 
     def predict(self, data: Source = None) -> pl.DataFrame:
-        """A row for each answer: "name" of the input, "rank" from 1 where several were asked for, "caption"
-        and its "score"; of sequences of numbers a row for each step: "name", "step" from 1, and the columns.
-        Without data, of the test part."""
+        """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
+        logarithm of its probability over the penalty of its length. Of sequences of numbers a row for each
+        step: "name", "step" from 1, and the columns. Without data, of the test part."""
         asked, how = self._asked_for(data), self.config.decoding
         if not isinstance(self.codec.answers, Texts):
             return _steps(asked, answering.sequences(self.network, self.codec, asked, how), self.codec)
@@ -58,8 +58,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             for rank, one in enumerate(several, 1)
         ]
         schema = {"name": pl.String, "rank": pl.Int64, "caption": pl.String, "score": pl.Float64}
-        frame = pl.DataFrame(rows, schema)
-        return frame if how.best > 1 else frame.drop("rank")
+        return pl.DataFrame(rows, schema)
 
     def _read_source(self, config: CaptionConfig, source: Source) -> Captioned:
         return read_captioned(source, config.data.asked())
@@ -82,6 +81,8 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         return train, validate, tests
 
     def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
+        if bool(data.train.columns) != (config.data.id is not None):
+            raise ConfigError("an id is of sequences of numbers, and of these alone; name it, or leave it out")
         codec = Codec.fit(config.data, data.train)
         training = config.training.settled()
         config = config.model_copy(update={"training": training, "model": _encoder(config, data.train)})

@@ -20,15 +20,17 @@ LINE = 34  # characters of a caption on one line
 
 @styled
 def captioned(data: Captioned, answers: Sequence[str], right: Sequence[bool], title: str) -> Figure:
-    """The first of `data` with their answers (N,); where one is not right, a right one below it."""
-    shown = min(len(data), COLUMNS * ROWS)
-    rows = -(-shown // COLUMNS)
+    """Some of `data` with their answers (N,): the first that are right, then up to COLUMNS that are not, each
+    with a right one below it."""
+    wrong = [i for i, good in enumerate(right) if not good][:COLUMNS]
+    shown = [i for i, good in enumerate(right) if good][: COLUMNS * ROWS - len(wrong)] + wrong
+    rows = -(-len(shown) // COLUMNS)
     figure = Figure(figsize=(2.9 * COLUMNS, 3.3 * rows + 0.4), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
-    for axes, i in zip(grid, range(shown), strict=False):
+    for axes, i in zip(grid, shown, strict=False):
         pixels: Any = data.inputs[i]
         axes.imshow(pixels if pixels.shape[2] > 1 else pixels[..., 0], cmap="gray", vmin=0, vmax=255)
         text = textwrap.fill(answers[i], LINE)
