@@ -59,9 +59,10 @@ class Model(ABC):
         if sizes != wanted or head.dtype != self.layers.dtype:
             raise ValueError(f"sizes {sizes} do not meet {wanted}, or {head.dtype} {self.layers.dtype}")
 
-    @abstractmethod
     def start(self, rows: int) -> State:
-        """The state before the first step."""
+        """The state before the first step. ConfigError for a model whose answers have no steps: one that
+        begins to write when it has read a whole input."""
+        raise self._no_steps()
 
     @abstractmethod
     def encode(self, chunk: Any) -> Array:
@@ -79,9 +80,10 @@ class Model(ABC):
             raise DataError(f"wanted the same number of steps for each row, got {found}")
         return np.stack(encoded, 1)
 
-    @abstractmethod
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
-        """steps (T, B, …) -> the answer after each of them, and the state after the last."""
+        """steps (T, B, …) -> the answer after each of them, and the state after the last. ConfigError as of
+        `start`."""
+        raise self._no_steps()
 
     @abstractmethod
     def predict(self, sequences: Sequence[Any]) -> Any:
@@ -91,6 +93,11 @@ class Model(ABC):
     def outputs(self, steps: Array) -> Array:
         """steps (T, …) of one whole sequence, in all directions that the model reads -> the answer `compared`
         after each of them (T, …), or after the last alone."""
+
+    def _no_steps(self) -> ConfigError:
+        return ConfigError(
+            f"a model of task '{self.task}' answers when it has read a whole input, not step by step; predict"
+        )
 
     # What `unrolled stream` must know.
 
@@ -109,6 +116,7 @@ class Model(ABC):
         model."""
         from unrolled.runtime.stream import Stream
 
+        self.start(0)
         if not self.layers.causal:
             raise ConfigError(
                 "this model reads every sequence in both directions, so its first answer waits for its "
