@@ -16,8 +16,8 @@ from unrolled.files.captioned import Given
 from unrolled.training.progress import Reporter
 
 PICTURES = {
-    "convolution": {"condition": "both"},
-    "attention": {"attention": "additive", "condition": "input", "cell": "lstm", "decoder_hidden": 24},
+    "convolution": {"condition": "both", "attention": "none"},
+    "attention": {"condition": "input", "cell": "lstm", "decoder_hidden": 24},
     "rows": {
         "encoder": "rows",
         "condition": "state",
@@ -183,7 +183,7 @@ def test_files_of_pictures_train_and_are_answered(tmp_path):
 
 WRONG = [
     ({"beam": 0}, "option 'beam'"),
-    ({"image_size": "32"}, "option 'image_size'"),
+    ({"image_size": "32"}, "image_size: wanted HEIGHTxWIDTH, such as 32x48, got '32'"),
     ({"encoder": "rows", "merge": "sum", "bidirectional": True}, "set merge concat"),
     ({"bidirectional": True}, "bidirectional is of layers that read rows; set encoder rows"),
     ({"stages": 4}, "4 stages halve pictures of 8x9 to nothing; set stages 3 or less"),

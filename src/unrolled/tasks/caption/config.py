@@ -1,11 +1,13 @@
 """The options of `caption`."""
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from unrolled.files.captioned import Asked
 from unrolled.files.images import Size
+from unrolled.files.wording import shown
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
@@ -17,6 +19,12 @@ from unrolled.training.config import TrainingConfig
 OF_ROWS = ("bidirectional", "reverse", "learn_initial_state")
 # What answers of numbers do not know.
 _OF_TEXTS = ("beam", "length_penalty", "temperature", "top_k", "top_p")
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,3}x[1-9]\d{0,3}", text, re.ASCII):
+        raise ValueError(f"image_size: wanted HEIGHTxWIDTH, such as 32x48, got {shown(text)}")
+    return text
 
 
 class CaptionData(PartsConfig):
@@ -37,9 +45,8 @@ class CaptionData(PartsConfig):
         default=None, description="with id: column that the steps of an answer are sorted by"
     )
     channels: Literal["rgb", "grey"] = Field(default="rgb", description="what is read of a picture")
-    image_size: str | None = Field(
+    image_size: Annotated[str, AfterValidator(_size)] | None = Field(
         default=None,
-        pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$",
         description="HEIGHTxWIDTH that pictures are resized to (all must have one size)",
     )
     tokens: Tokens = Field(default="words", description=f"symbols of a caption; {SYMBOLS}")
@@ -92,8 +99,9 @@ class EncoderConfig(ModelConfig):
 class WriterConfig(DecoderConfig):
     """The network that writes the answer. What is not said here is as of the recurrent layers."""
 
-    attention: Literal["none", "dot", "additive"] = Field(
-        default="none", description="how the layers that write look at the places or rows of a picture"
+    attention: Literal["none", "dot", "additive"] | None = Field(  # type: ignore[assignment]
+        default=None,
+        description="how the layers that write look at places or rows of a picture (additive for captions)",
     )
     decoder_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="dropout before and after the layers that write"
@@ -136,7 +144,7 @@ class CaptionConfig(Section):
                     "output is of sequences of numbers; name the id of their steps, or leave it out"
                 )
             return self
-        if self.decoder.attention != "none":
+        if self.decoder.attention not in (None, "none"):
             raise ValueError("attention is of captions; leave it out where answers are sequences of numbers")
         wrong = [name for name in _OF_TEXTS if getattr(self.decoding, name) is not None]
         if wrong or self.decoding.best > 1:

@@ -82,10 +82,10 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
 
     def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
         if bool(data.train.columns) != (config.data.id is not None):
-            raise ConfigError("an id is of sequences of numbers, and of these alone; name it, or leave it out")
+            raise ConfigError("sequences of numbers have an id, captions none; name it, or leave it out")
         codec = Codec.fit(config.data, data.train)
         training = config.training.settled()
-        config = config.model_copy(update={"training": training, "model": _encoder(config, data.train)})
+        config = _settled(config, data.train).model_copy(update={"training": training})
         train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
         if data.test is not None:  # what is wrong with it comes out now, not after the training
             Examples.of(codec, data.test)
@@ -174,18 +174,23 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             return None, [f"there are no training inputs to compare with: {error}"]
 
 
-def _encoder(config: CaptionConfig, data: Captioned) -> Any:
-    """The options of the encoder with what was open settled. ConfigError for those that it does not have."""
-    own = config.model
-    encoder = own.encoder or ("convolution" if data.is_pictures else None)
+def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
+    """With the encoder and the attention that were open. ConfigError for options that data lack."""
+    own, decoder = config.model, config.decoder
     if own.encoder is not None and not data.is_pictures:
         raise ConfigError(
             f"encoder '{own.encoder}' reads pictures, these are numbers or classes; leave it out"
         )
+    encoder = own.encoder or ("convolution" if data.is_pictures else None)
     for name in OF_ROWS:
         if getattr(own, name) and encoder != "rows":
             raise ConfigError(f"{name} is of layers that read rows; set encoder rows, or leave it out")
-    return own.model_copy(update={"encoder": encoder})
+    usual = "additive" if data.is_pictures and not data.columns else "none"
+    settled = {
+        "model": own.model_copy(update={"encoder": encoder}),
+        "decoder": decoder.model_copy(update={"attention": decoder.attention or usual}),
+    }
+    return config.model_copy(update=settled)
 
 
 def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:
