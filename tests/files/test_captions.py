@@ -1,5 +1,8 @@
 """Tables of inputs with captions or sequences of numbers: what is read, and how the rest is refused."""
 
+import re
+from pathlib import Path
+
 import polars as pl
 import pytest
 from PIL import Image
@@ -108,6 +111,18 @@ def test_a_path_that_is_no_picture_is_refused_with_its_line(tmp_path, cell, said
     path = table(tmp_path, f"image,caption\none.png,red\n{cell},blue\none.png,red\n")
     message = refused(path, image="image")
     assert f"{path}, line 3" in message and said in message
+
+
+def test_the_examples_of_the_page_are_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    for name, content in re.findall(r"```((?:shapes|strokes).csv)\n(.*?)```", page, re.DOTALL):
+        table(tmp_path, content, name)
+    for name in ("001", "002"):
+        picture(tmp_path / "shapes" / f"{name}.png")
+    data = read_captioned(tmp_path / "shapes.csv", Asked())
+    assert data.answers == (("a red circle", "one circle and it is red"), ("a blue square",))
+    data = read_captioned(tmp_path / "strokes.csv", Asked(id="id", given="class", features=("slant",)))
+    assert data.columns == ("x", "y") and [len(one) for (one,) in data.answers] == [2, 2]
 
 
 def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
