@@ -38,12 +38,22 @@ def _digits(data: Path, scratch: Path) -> Files:
     """Recordings 0 to 4 of each speaker and digit are the test files; names are digit_speaker_index.wav."""
     files = {"train": scratch / "digits-train.csv", "test": scratch / "digits-test.csv"}
     rows: dict[str, list[str]] = {part: ["path,digit"] for part in files}
-    for path in sorted((data / "spoken-digits" / "recordings").glob("*.wav")):
+    recordings = scratch / "recordings"
+    recordings.symlink_to((data / "spoken-digits" / "recordings").resolve())
+    for path in sorted(recordings.glob("*.wav")):
         digit, _, index = path.stem.split("_")
-        rows["test" if int(index) < 5 else "train"].append(f"{path.resolve()},{digit}")
+        rows["test" if int(index) < 5 else "train"].append(f"recordings/{path.name},{digit}")
     for part, file in files.items():
         file.write_text("\n".join(rows[part]) + "\n")
     return files
+
+
+def _digit_strings(data: Path, scratch: Path) -> Files:
+    """Strings of 3 to 7 digits, 2,000 to train on and 300 to test on; no clip is in both."""
+    script = Path(__file__).parents[1] / "examples" / "digit_strings.py"
+    clips = data / "spoken-digits" / "recordings"
+    subprocess.run([sys.executable, script, clips, "--out", scratch / "strings", "--seed", "1"], check=True)
+    return {part: scratch / "strings" / f"{part}.csv" for part in ("train", "test")}
 
 
 def _fashion(data: Path, scratch: Path) -> Files:
@@ -90,6 +100,23 @@ LINES: dict[str, Line] = {
         "accuracy",
         0.98,
         True,
+    ),
+    "spoken-digit-strings": Line(
+        _digit_strings,
+        "unrolled train transcribe {train} --test-files {test} --tokens words --subsample 3 --noise 0.2 "
+        "--feature-mask 0.2 --output-dropout 0.3 --learning-rate 0.003 --schedule cosine --epochs 20 "
+        "--patience 0 --seed 1",
+        "label error rate",
+        0.03,
+        False,
+    ),
+    "spoken-digit-strings-hmm": Line(
+        _digit_strings,
+        "unrolled train transcribe {train} --test-files {test} --tokens words --hmm --layers 1 --subsample 3 "
+        "--output-dropout 0.2 --learning-rate 0.003 --schedule cosine --epochs 16 --patience 0 --seed 1",
+        "label error rate",
+        0.05,
+        False,
     ),
     "fashion-mnist": Line(
         _fashion,

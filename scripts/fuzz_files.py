@@ -24,14 +24,18 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
 from unrolled.errors import DataError
+from unrolled.files import captioned
 from unrolled.files.asked import Asked
+from unrolled.files.captions import read_captioned
 from unrolled.files.pairs import read_pairs
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
 from unrolled.files.tagging import read_tagged
+from unrolled.runtime.lexicon import Lexicon, read_words
 
 
 class Format(NamedTuple):
@@ -76,6 +80,12 @@ def long_frame() -> pl.DataFrame:
         for n in range(20)
     ]
     return pl.DataFrame(rows, schema=["id", "time", "x", "y", "remark", "label"], orient="row")
+
+
+def transcripts_frame() -> pl.DataFrame:
+    """The same with a transcript in each row, of one sequence an empty one."""
+    said = pl.col("label").replace({"a": "né o", "b": ""})
+    return long_frame().with_columns(said.alias("transcript")).drop("label")
 
 
 def texts_csv() -> bytes:
@@ -141,6 +151,11 @@ SOUND_CONLLU = """# sent_id = first
 1	Sí	sí	INTJ	I	_	0	root	_	_
 
 """
+SOUND_TRANSCRIPTS = """path,speaker,text
+a.wav,x,"say ""one"", ä"
+sub/../a.wav,y,""
+a.wav,x,NA
+"""
 SOUND_TAGS = """sentence,step,word,x,tag
 a,1,The,0.5,DET
 a,2,"cat, ""she"" is",-1e3,NOUN
@@ -195,6 +210,17 @@ def read_list(path: Path) -> None:
     check(read_sequences(path))
 
 
+def read_transcripts(path: Path) -> None:
+    data = read_sequences(path, transcripts=True)
+    check(data)
+    assert all(one == one.strip() for one in data.answers or ())
+
+
+def read_spoken(path: Path) -> None:
+    path.with_name("a.wav").write_bytes(sound_wav())
+    read_transcripts(path)
+
+
 def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
     data = read_tagged(path, Asked(**columns))
     parts = data.inputs, data.tags or (), data.lines
@@ -224,6 +250,58 @@ def read_number_tags(path: Path) -> None:
     read_tags(path, id="sentence", time="step", features=("x",), target="tag")
 
 
+def read_lexicon(path: Path) -> None:
+    words = read_words(path)
+    assert words and all(len(word.split()) == 1 and line > 0 for word, line in words.items())
+    symbols = ("", *sorted(set("".join(words))))
+    lexicon = Lexicon.spelled(symbols, words, str(path))
+    assert all(lexicon.accepts(map(symbols.index, word)) for word in words)
+
+
+def sound_picture(format: str) -> bytes:
+    memory = io.BytesIO()
+    levels = np.arange(15 * 11 * 3, dtype=np.uint32) ** 2 % 251
+    Image.fromarray(levels.astype(np.uint8).reshape(15, 11, 3)).save(memory, format)
+    return memory.getvalue()
+
+
+def captions_csv() -> bytes:
+    rows = [("a.png", "ein Würfel"), ("b.jpg", 'say "two",\nor three'), ("a.png", "ein roter Würfel")]
+    return as_csv(pl.DataFrame(rows, schema=["image", "caption"], orient="row"))
+
+
+def strokes_csv() -> bytes:
+    rows = [(f"{n % 3}", 9 - n, "abc"[n % 3], n % 3 / 7, n / 3, -n) for n in range(9)]
+    return as_csv(pl.DataFrame(rows, schema=["id", "step", "class", "slant", "x", "y"], orient="row"))
+
+
+def check_captioned(data: captioned.Captioned) -> None:
+    assert len(data) == len(data.names) == len(data.places) == len(data.answers or data.names) > 0
+    for one in data.inputs:
+        values = one.numbers if isinstance(one, captioned.Given) else one
+        assert np.isfinite(values).all() and (not data.is_pictures or (values.ndim == 3 and values.size))
+    for one in data.answers or ():
+        assert one and all(isinstance(a, str) or (len(a) and np.isfinite(a).all()) for a in one)
+    data.checksum()
+
+
+def read_picture(path: Path) -> None:
+    beside = path.with_name("list.csv")
+    beside.write_text(f"image,caption\n{path.name},this\n{path.name},that\n")
+    check_captioned(read_captioned(beside, captioned.Asked()))
+
+
+def read_pictures(path: Path) -> None:
+    for name, format in (("a.png", "PNG"), ("b.jpg", "JPEG")):
+        path.with_name(name).write_bytes(sound_picture(format))
+    check_captioned(read_captioned(path, captioned.Asked()))
+
+
+def read_strokes(path: Path) -> None:
+    asked = captioned.Asked(id="id", time="step", given="class", features=("slant",), target=("x", "y"))
+    check_captioned(read_captioned(path, asked))
+
+
 FORMATS = {
     "csv": Format("csv", series_csv, read_shops),
     "parquet": Format("parquet", lambda: as_parquet(sound_frame()), read_shops),
@@ -236,13 +314,20 @@ FORMATS = {
     "ts-timed": Format("ts", SOUND_TIMED_TS.encode, read_any),
     "wav": Format("wav", sound_wav, read_recording),
     "wav-list": Format("tsv", lambda: b"path\tlabel\na.wav\tyes\nb.wav\tno\na.wav\tno\n", read_list),
+    "transcripts": Format("csv", lambda: as_csv(transcripts_frame()), read_transcripts),
+    "wav-transcripts": Format("csv", lambda: SOUND_TRANSCRIPTS.encode(), read_spoken),
     "conll": Format("conll", SOUND_CONLL.encode, read_tags),
     "conllu": Format("conllu", SOUND_CONLLU.encode, read_tags),
     "tagged-words": Format("csv", SOUND_TAGS.encode, read_word_tags),
     "tagged-numbers": Format("csv", SOUND_TAGS.encode, read_number_tags),
+    "png": Format("png", lambda: sound_picture("PNG"), read_picture),
+    "jpeg": Format("jpg", lambda: sound_picture("JPEG"), read_picture),
+    "captions": Format("csv", captions_csv, read_pictures),
+    "strokes": Format("csv", strokes_csv, read_strokes),
     "pairs": Format("tsv", 'the "cat"\tkočka\nNA\t-1,5\nthe "cat"\tkot\n'.encode, read_both_sides),
     "pairs-csv": Format("csv", 'src,n,tgt\n"a, b",1,ä\n"say ""x""\nand",2,NA\n'.encode, read_both_sides),
     "pairs-lines": Format("txt", "one\n2\n3 ÿ\n".encode, read_line_by_line),
+    "words": Format("txt", "\ufeffab\r\n\r\nné\n ab \n日本\n".encode, read_lexicon),
     "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from unrolled import Classifier, Forecaster, LanguageModel, Regressor, Tagger, runtime
+from unrolled import Classifier, Forecaster, LanguageModel, Regressor, Tagger, Transcriber, runtime
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.files.text import text_of
 from unrolled.runtime.model import Model
@@ -82,6 +82,8 @@ KINDS = {
     "both": table(Classifier, ["value", "tag"], bidirectional=True, pooling="mean"),
     "regress": table(Regressor, ["label", "tag"], target="value"),
     "tag": table(Tagger, ["value", "label"]),
+    "transcribe": table(Transcriber, ["value", "tag"], subsample=2, layers=1, bidirectional=False),
+    "hybrid": table(Transcriber, ["value", "tag"], layers=1, hmm=True, states=1),
     "forecast": Kind(lambda: Forecaster(target="y", window=14, horizon=2, **SMALL).fit(series()), [1.0, 2.0]),
 }
 

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "Captioner",
     "Classifier",
     "Forecaster",
     "LanguageModel",
     "Regressor",
     "Tagger",
+    "Transcriber",
     "Translator",
     "__version__",
     "accelerate",
@@ -21,20 +23,24 @@ if TYPE_CHECKING:
     from unrolled import nn
     from unrolled.nn.accelerate import accelerate
     from unrolled.tasks import load
+    from unrolled.tasks.caption.estimator import Captioner
     from unrolled.tasks.classify import Classifier
     from unrolled.tasks.forecast.estimator import Forecaster
     from unrolled.tasks.language import LanguageModel
     from unrolled.tasks.regress import Regressor
     from unrolled.tasks.tag import Tagger
+    from unrolled.tasks.transcribe.estimator import Transcriber
     from unrolled.tasks.translate.estimator import Translator
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
 HOMES = {
+    "Captioner": "unrolled.tasks.caption.estimator",
     "Classifier": "unrolled.tasks.classify",
     "Forecaster": "unrolled.tasks.forecast.estimator",
     "LanguageModel": "unrolled.tasks.language",
     "Regressor": "unrolled.tasks.regress",
     "Tagger": "unrolled.tasks.tag",
+    "Transcriber": "unrolled.tasks.transcribe.estimator",
     "Translator": "unrolled.tasks.translate.estimator",
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",

@@ -58,6 +58,12 @@ def texts(folder: Path, seed: int) -> Path:
     return path
 
 
+def write_wav(path: Path, samples: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes((samples * 32000).clip(-32768, 32767).astype("<i2").tobytes())
+
+
 def recordings(folder: Path, seed: int) -> Path:
     """A list of paths and labels, and the recordings: tones of 0.1 to 0.2 s at 8 kHz."""
     draw = np.random.default_rng(seed)
@@ -66,14 +72,28 @@ def recordings(folder: Path, seed: int) -> Path:
         time = np.arange(draw.integers(800, 1600)) / 8000
         tone = 0.5 * np.sin(2 * np.pi * (300 + 900 * (number % 2)) * time) + draw.normal(0, 0.01, len(time))
         name = f"tone{seed}_{number}.wav"
-        with wave.open(str(folder / name), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(8000)
-            file.writeframes((tone * 32000).clip(-32768, 32767).astype("<i2").tobytes())
+        write_wav(folder / name, tone)
         lines.append(f"{name},{LABELS[number % 2]}")
     path = folder / f"tones{seed}.csv"
     path.write_text("\n".join(["path,label", *lines]) + "\n")
+    return path
+
+
+def spoken(folder: Path, seed: int) -> Path:
+    """A list of paths and transcripts, one of them empty: a low tone is an a, a high one a ß, at 8 kHz."""
+    draw = np.random.default_rng(seed)
+    lines = []
+    for number in range(24):
+        transcript = "".join(draw.choice(list("aß"), number % 4))
+        parts = [draw.normal(0, 0.01, 800)]
+        for label in transcript:
+            time = np.arange(draw.integers(500, 900)) / 8000
+            tone = 0.5 * np.sin(2 * np.pi * (300 if label == "a" else 1500) * time)
+            parts += [tone, draw.normal(0, 0.01, draw.integers(200, 600))]
+        write_wav(folder / f"said{seed}_{number}.wav", np.concatenate(parts))
+        lines.append(f'said{seed}_{number}.wav,"{transcript}"')
+    path = folder / f"said{seed}.csv"
+    path.write_text("\n".join(["path,transcript", *lines]) + "\n")
     return path
 
 
@@ -181,6 +201,7 @@ SAMPLES = {
     "tag words": Sample("tag", treebank, SMALL),
     "tag entities": Sample("tag", entities, (*SMALL, "--crf")),
     "tag steps of a table": Sample("tag", phases, SMALL),
+    "transcribe recordings": Sample("transcribe", spoken, (*SMALL, "--subsample", 2)),
     "language of characters": Sample("language", book, LANGUAGE),
     "language of words": Sample("language", book, (*LANGUAGE, "--tokens", "words")),
     "language of byte pairs": Sample("language", book, (*LANGUAGE, "--tokens", "bpe", "--most-symbols", 300)),

@@ -33,7 +33,7 @@ def wave(folder: Path, seed: int) -> Path:
 FORECAST = (*SMALL, "--target", "y", "--window", 20, "--horizon", 3)
 ALL = {
     name: sample._replace(options=(*sample.options, "--bidirectional", "off"))
-    if sample.task == "tag"
+    if sample.task in ("tag", "transcribe")
     else sample
     for name, sample in SAMPLES.items()
 } | {

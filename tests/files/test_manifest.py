@@ -1,5 +1,6 @@
 """Lists of recordings: paths beside the list, one rate, errors with the line of the list."""
 
+import functools
 import struct
 
 import numpy as np
@@ -52,6 +53,33 @@ def test_the_column_is_told_by_its_cells_and_then_by_its_name(folder):
     assert len(read_sequences(listing(folder, "anything,label\nb.WAV,1\n"))) == 1
 
 
+def test_paths_are_judged_as_they_are_written_links_are_followed(folder, monkeypatch):
+    (folder / "lists").mkdir()
+    (folder / "lists" / "sounds").symlink_to(folder / "sub")
+    path = listing(folder / "lists", "path,label\nsounds/../sounds/a.wav,1\n")
+    assert read_sequences(path).names == ("sounds/../sounds/a.wav",)
+    monkeypatch.chdir(folder / "lists")
+    assert len(read_sequences("list.csv")) == 1  # the folder of a bare name is the working one
+    listing(folder / "lists", "path,label\n../b.WAV,1\n")
+    assert f"leaves the folder of the list, {folder}/lists; wanted" in refused("list.csv")
+    assert len(read_sequences(pl.DataFrame({"wav": ["../b.WAV"], "label": [1]}))) == 1  # its caller's own
+
+
+def test_transcripts_have_usual_names_and_may_be_empty_but_not_missing(folder):
+    read = functools.partial(read_sequences, transcripts=True)
+    for name in ("transcript", "text", "sentence", "labels"):
+        path = listing(folder, f'path,speaker,{name}\nb.WAV,x,""\nsub/a.wav,y,null\n')
+        assert read(path).answers == ("", "null")
+    assert read(listing(folder, "path,speaker\nb.WAV,x\n"), answers=False).answers is None
+    path = listing(folder, "path,transcript\nb.WAV,\n")
+    assert (
+        ", line 2, column 'transcript': wanted a transcript, got nothing; fill the cell, write \"\""
+        in refused(path, transcripts=True)
+    )
+    path = listing(folder, "id,x,text\n1,0.5,a b\n1,3,a b\n2,1,c\n")
+    assert read(path).answers == ("a b", "c") and read(path, id="id").answers == ("a b", "c")
+
+
 def test_a_frame_names_paths_from_the_working_folder(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert read_sequences(pl.DataFrame({"wav": ["b.WAV"], "label": [1]})).answers == ("1",)
@@ -84,6 +112,18 @@ WRONG = {
     "other rate": (
         "path,label\nb.WAV,1\nfast.wav,2\n",
         ", line 3: {0}/fast.wav: recorded at 16,000 Hz; wanted the 8,000 Hz of {0}/b.WAV, convert",
+    ),
+    "above the folder": (
+        "path,label\nb.WAV,1\nsub/../../b.WAV,2\n",
+        ", line 3: 'sub/../../b.WAV' leaves the folder of the list, {}; wanted paths inside it",
+    ),
+    "absolute": (
+        "path,label\nb.WAV,1\n/etc/b.wav,2\n",
+        ", line 3: '/etc/b.wav' leaves the folder of the list, {}; wanted paths inside it",
+    ),
+    "beside the folder": (
+        "path,label\nb.WAV,1\n../list/b.wav,2\n",
+        ", line 3: '../list/b.wav' leaves the folder of the list, {}; wanted paths inside it",
     ),
     "too long a name": (
         "path,label\nb.WAV,1\n" + "x" * 5000 + ".wav,1\n",

@@ -11,10 +11,10 @@ import torch
 
 import unrolled
 from unrolled import LanguageModel
+from unrolled.batching.ngrams import KneserNey
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.text import text_of
 from unrolled.tasks.language import LanguageConfig
-from unrolled.tasks.ngrams import KneserNey
 
 SMALL = {"hidden": 6, "embedding_size": 5, "window": 16, "batch_size": 4, "epochs": 2}
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from unrolled.nn import Embedding
-from unrolled.tasks.pooling import POOLINGS, Augment, Embedded, PooledModelConfig, PooledNetwork
+from unrolled.tasks.augment import Augment
+from unrolled.tasks.pooling import POOLINGS, Embedded, PooledModelConfig, PooledNetwork
 
 LENGTHS = [5, 1, 9, 3]
 

@@ -36,6 +36,7 @@ def make(model, **changes):
         "best": {name: tensor + 1 for name, tensor in model.state_dict().items()},
         "moments": {"weight.step": torch.tensor(3.0), "weight.exp_avg": torch.randn(2, 3)},
         "random": {"cpu": torch.get_rng_state()},
+        "kept": {"paths": torch.arange(4, dtype=torch.int32)},
         "state": {"h": (torch.randn(2, 5), None)},
         "progress": Progress(epoch=3, step=2, loss_sum=0.1 + 0.2, best_epoch=1, best_loss=0.5, seconds=1.5),
         "rows": ROWS,
@@ -52,7 +53,7 @@ def test_what_is_saved_is_loaded(checkpoints, model):
     saved = make(model)
     checkpoints.save(saved)
     loaded = checkpoints.load(model.state_dict(), RECIPE)
-    for group in ("weights", "best", "moments", "random"):
+    for group in ("weights", "best", "moments", "random", "kept"):
         assert all_equal(getattr(loaded, group), getattr(saved, group))
     assert torch.equal(loaded.state["h"][0], saved.state["h"][0])
     assert loaded.state["h"][1] is None
@@ -217,7 +218,7 @@ def test_a_bent_optimizer_or_generator_is_refused_and_the_model_left_alone(check
     rewrite(checkpoints, lambda tensors, about: bend(tensors))
     example = Example()
     before = {name: tensor.clone() for name, tensor in example.model.state_dict().items()}
-    with pytest.raises(RunError, match="no state of this optimizer or random generator") as caught:
+    with pytest.raises(RunError, match="no state of this optimizer, random generator or data") as caught:
         example.train(config, checkpoints, resume=True)
     assert "\n" not in str(caught.value)
     assert all_equal(before, example.model.state_dict())

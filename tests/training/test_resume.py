@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from unrolled.errors import RunError
 from unrolled.runs import Run
 from unrolled.training.config import TrainingConfig
 
-from .example import STEPS, Example, Sums, same
+from .example import STEPS, Batch, Example, Sums, same
 
 ADAM = {"schedule": "cosine", "clip": 0.3}
 SGD = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.01}
@@ -47,6 +48,43 @@ def test_interrupts_at_any_step_leave_no_trace(run, tmp_path, options, stops):
     assert same(resumed.model, whole.model)
     for name in ("metrics.jsonl", "checkpoints/best.safetensors"):
         assert (run.folder / name).read_bytes() == (other.folder / name).read_bytes()
+
+
+class Found(Sums):
+    """Batches around what was found out at the begin of an epoch from the weights, and is none of them."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.about = model, torch.zeros(2)
+
+    def batches(self, epoch, skip=0):
+        if not skip and epoch % 2 == 0:
+            self.about = self.about / 2 + self.model.head.bias.detach()
+        for batch in super().batches(epoch, skip):
+            yield Batch(batch.x + self.about, batch.y)
+
+    def kept(self):
+        return {"about": self.about}
+
+    def put_back(self, kept):
+        self.about = kept["about"]
+
+
+@pytest.mark.parametrize("stops", [[1], [STEPS + 1], [2 * STEPS, 1, STEPS, 2]])
+def test_what_batches_keep_comes_back(run, stops):
+    def train(hook=lambda number: None, checkpoints=None):
+        example = Example(hook)
+        found = Found(example.model)
+        history = example.train(config(), checkpoints, batches=found, resume=checkpoints is not None)
+        return history.rows, example.model, found
+
+    for stop in stops:
+        with pytest.raises(KeyboardInterrupt):
+            train(interrupt_before(stop), run.checkpoints)
+    rows, model, found = train(checkpoints=run.checkpoints)
+    other_rows, other, wanted = train()
+    assert rows == other_rows and same(model, other)
+    assert torch.equal(found.about, wanted.about) and found.about.abs().min() > 0
 
 
 def test_an_interrupt_during_validation_keeps_the_epoch(run):

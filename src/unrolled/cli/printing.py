@@ -57,7 +57,10 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
     if json:
         as_json(_times_as_text(data).to_dicts())
     elif out is None:
-        table(data.head(ROWS_SHOWN).to_dicts())
+        lists = _lists(data)
+        table(data.drop(lists).head(ROWS_SHOWN).to_dicts())
+        if lists:
+            note(f"not shown: {', '.join(lists)}; -o FILE and --json have them")
         if len(data) > ROWS_SHOWN:
             note(f"… {len(data) - ROWS_SHOWN} rows more; -o FILE writes all of them")
 
@@ -76,7 +79,7 @@ def text(made: str, out: Path | None, json: bool) -> None:
 
 
 def write_frame(data: "pl.DataFrame", out: Path) -> None:
-    """Whole or not at all. ConfigError for an ending that names no format."""
+    """Whole or not at all; lists are JSON in a CSV. ConfigError for an ending that names no format."""
     import io
 
     from unrolled.files import atomic
@@ -85,7 +88,8 @@ def write_frame(data: "pl.DataFrame", out: Path) -> None:
     if out.suffix not in writers:
         raise ConfigError(f"{out}: wanted a name that ends in {', '.join(writers)}, got {out.name!r}")
     memory = io.BytesIO()
-    getattr(data if out.suffix == ".parquet" else _times_as_text(data), writers[out.suffix])(memory)
+    data = data if out.suffix == ".parquet" else _times_as_text(data)
+    getattr(_lists_as_text(data) if out.suffix == ".csv" else data, writers[out.suffix])(memory)
     atomic.write_bytes(out, memory.getvalue())
 
 
@@ -94,6 +98,19 @@ def _times_as_text(data: "pl.DataFrame") -> "pl.DataFrame":
     import polars.selectors as select
 
     return data.with_columns(select.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.f"))
+
+
+def _lists(data: "pl.DataFrame") -> list[str]:
+    return [name for name, kind in data.schema.items() if kind.is_nested()]
+
+
+def _lists_as_text(data: "pl.DataFrame") -> "pl.DataFrame":
+    import polars as pl
+
+    texts = {
+        name: [json.dumps(one, ensure_ascii=False) for one in data[name].to_list()] for name in _lists(data)
+    }
+    return data.with_columns(pl.Series(name, each, pl.String) for name, each in texts.items())
 
 
 def _shown(value: Any) -> str:

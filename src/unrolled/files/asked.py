@@ -11,6 +11,7 @@ from unrolled.files.wav import Audio
 from unrolled.files.wording import listed, shown
 
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
+TRANSCRIPTS = ("transcript", "transcription", "text", "sentence", "labels", *TARGETS)
 _SAMPLE = 1000
 
 
@@ -18,7 +19,7 @@ _SAMPLE = 1000
 class Asked:
     """Names of columns, None or () where open. `labels`: the path of an IDX file of labels. `answers` False:
     the source may lack them. `known`: the features that a model reads, taken where none are named and a table
-    has all of these."""
+    has all of these. `transcripts`: answers have the usual names of these, and may be empty."""
 
     id: str | None = None
     time: str | None = None
@@ -29,6 +30,12 @@ class Asked:
     answers: bool = True
     audio: Audio = field(default_factory=Audio)
     known: tuple[str, ...] = ()
+    transcripts: bool = False
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The usual names of the column of answers."""
+        return TRANSCRIPTS if self.transcripts else TARGETS
 
     def only(self, kind: str, *taken: str) -> None:
         """Raises ConfigError where a column is named that the source, a `kind`, cannot have."""
@@ -56,7 +63,7 @@ def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str |
             return asked.target, []
         return None, []
     left = [column for column in table.frame.columns if column not in (*taken, *asked.known)]
-    found = usual(left, TARGETS)
+    found = usual(left, asked.targets)
     if asked.answers and found in (None, "y", "Y"):  # y may well be a coordinate
         words = [column for column in left if not looks_numeric(table.frame[column])]
         found = words[0] if len(words) == 1 else found
@@ -68,8 +75,11 @@ def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str |
     raise DataError(f"{table.name}: wanted a column of answers, found none by a usual name; {remedy}")
 
 
-def written(table: Table, column: str, wanted: str, required: bool = True) -> pl.Series:
-    """(rows,) the cells as text without blanks at their ends, null where they are missing.
+def written(
+    table: Table, column: str, wanted: str, required: bool = True, may_be_empty: bool = False
+) -> pl.Series:
+    """(rows,) the cells as text without blanks at their ends, null where they are missing. Of texts that
+    `may_be_empty` only what does not stand there is missing: "" is one of them, and so is NA.
 
     DataError for values that are no names, and for the first missing one where they are `required`.
     """
@@ -80,9 +90,12 @@ def written(table: Table, column: str, wanted: str, required: bool = True) -> pl
             f"{table.name}, column {shown(column)}: wanted {wanted}, got {cells.dtype} values; name another"
         )
     text = cells.cast(pl.String).str.strip_chars()
-    missing = is_missing(text)
+    blank = (text == "") & (cells.cast(pl.String) != "")
+    missing = (text.is_null() | blank) if may_be_empty else is_missing(text)
     if required:
-        table.refuse(column, missing, f"wanted {wanted}, got {{}}", "fill the cell, or delete the row")
+        silence = ', write "" where it is empty' if may_be_empty else ""
+        remedy = f"fill the cell{silence}, or delete the row"
+        table.refuse(column, missing, f"wanted {wanted}, got {{}}", remedy)
     return pl.select(pl.when(~missing).then(text)).to_series()
 
 
@@ -92,10 +105,17 @@ def holds_names(cells: pl.Series) -> bool:
     return not (kind.is_temporal() or kind.is_nested() or kind in (pl.Binary, pl.Object))
 
 
-def answers_of_rows(table: Table, target: str, asked: Asked) -> tuple[str, ...] | None:
+def written_answers(table: Table, target: str, asked: Asked, wanted: str) -> pl.Series | None:
     """(rows,) the answer in each row; None where one is missing and none is required."""
-    cells = written(table, target, "an answer", asked.answers)
-    return None if cells.has_nulls() else tuple(cells)
+    wanted = "a transcript" if asked.transcripts else wanted
+    cells = written(table, target, wanted, asked.answers, asked.transcripts)
+    return None if cells.has_nulls() else cells
+
+
+def answers_of_rows(table: Table, target: str, asked: Asked) -> tuple[str, ...] | None:
+    """`written_answers` one by one."""
+    cells = written_answers(table, target, asked, "an answer")
+    return None if cells is None else tuple(cells)
 
 
 def looks_numeric(cells: pl.Series) -> bool:

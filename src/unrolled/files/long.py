@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked, find_target, looks_numeric, usual, written
+from unrolled.files.asked import Asked, find_target, looks_numeric, usual, written, written_answers
 from unrolled.files.delimited import Positions
 from unrolled.files.roles import check_distinct, check_header, find_time
 from unrolled.files.sequences import Sequences
@@ -38,7 +38,7 @@ def read_long(table: Table, asked: Asked) -> Sequences:
     order, starts = grouped(names)
     answers = None
     if columns.target is not None:
-        answers = _answers(table, columns.target, asked.answers, order, starts)
+        answers = _answers(table, columns.target, asked, order, starts)
     if columns.time is not None:
         order = in_time(table, columns.time, order, starts)
     inputs = tuple(np.split(values[order], starts[1:]))
@@ -148,12 +148,19 @@ def _times(table: Table, column: str) -> NDArray[np.generic]:
 
 
 def _answers(
-    table: Table, target: str, required: bool, order: Positions, starts: Positions
+    table: Table, target: str, asked: Asked, order: Positions, starts: Positions
 ) -> tuple[str, ...] | None:
     """(N,) the answer of each sequence; None where one is missing and none is required."""
-    cells = written(table, target, "the sequence's answer", required)
-    if cells.has_nulls():
+    cells = written_answers(table, target, asked, "the sequence's answer")
+    if cells is None:
         return None
+    return tuple(one_each(table, target, cells, order, starts, "answer"))
+
+
+def one_each(
+    table: Table, column: str, cells: pl.Series, order: Positions, starts: Positions, noun: str
+) -> pl.Series:
+    """(N,) the cell of each sequence. DataError where its rows have different ones."""
     numbers = cells.rank("dense").to_numpy()[order]
     first = starts[_numbers_of(starts, len(order))]
     wrong = np.flatnonzero(numbers != numbers[first])
@@ -162,8 +169,8 @@ def _answers(
         more = f" ({counted(len(wrong) - 1, 'more such row')})" if len(wrong) > 1 else ""
         one, other = int(order[first[at]]), int(order[at])
         raise DataError(
-            f"{table.place(other, target)}: {shown(cells[other])}, but {table.row(one)} of the same sequence "
+            f"{table.place(other, column)}: {shown(cells[other])}, but {table.row(one)} of the same sequence "
             f"has {shown(cells[one])}{more}; "
-            "wanted one answer in all rows of a sequence, correct one"
+            f"wanted one {noun} in all rows of a sequence, correct one"
         )
-    return tuple(cells.gather(order[starts]))
+    return cells.gather(order[starts])

@@ -1,8 +1,9 @@
 """Recordings: a table with the path of a WAV file and its answer in each row, or WAV files themselves.
 
-Paths are relative to the table's folder. All recordings have one rate.
+Paths are relative to the table's folder and stay inside it. All recordings have one rate.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from unrolled.files.riff import read_wav
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table
 from unrolled.files.wav import Audio, log_mel
-from unrolled.files.wording import listed
+from unrolled.files.wording import listed, shown
 
 _USUAL_PATHS = ("path", "file", "wav", "filename", "audio")
 _ENDING = r"(?i)\.(wav|wave)$"
@@ -33,8 +34,26 @@ def paths_column(table: Table) -> str | None:
     return usual(found, _USUAL_PATHS) or next(iter(found), None)
 
 
-def read_manifest(table: Table, folder: Path, asked: Asked) -> Sequences:
-    """The recordings of a table's rows, named as it names them; paths are relative to `folder`.
+def inside(folder: Path | None, cell: str) -> Path:
+    """The file that a list in `folder` names by `cell`; None of a frame, whose paths are its maker's own.
+
+    DataError for a path that leaves the folder as it is written: where a link inside leads is the owner's
+    business.
+    """
+    if folder is None:
+        return Path(cell)
+    home = Path(os.path.normpath(folder.absolute()))
+    there = Path(os.path.normpath(home / cell))
+    if not there.is_relative_to(home):
+        raise DataError(
+            f"{shown(cell)} leaves the folder of the list, {home}; wanted paths inside it: put the files, or "
+            "a link to them, there and write the paths from there"
+        )
+    return folder / there.relative_to(home)  # as it was judged: no .. behind a link
+
+
+def read_manifest(table: Table, folder: Path | None, asked: Asked) -> Sequences:
+    """The recordings of a table's rows, named as it names them; `folder` is the table's, see `inside`.
 
     DataError with the line for what is wrong with a row or its recording.
     """
@@ -55,7 +74,7 @@ def read_manifest(table: Table, folder: Path, asked: Asked) -> Sequences:
     recordings = _Recordings(asked.audio)
     for place, cell in zip(places, cells, strict=True):
         try:
-            recordings.add(folder / cell)
+            recordings.add(inside(folder, cell))
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
     rate_hz, inputs = recordings.rate_hz, tuple(recordings.inputs)

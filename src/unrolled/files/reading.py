@@ -16,7 +16,7 @@ import polars as pl
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import riff
-from unrolled.files.asked import TARGETS, Asked, holds_names, looks_numeric, usual
+from unrolled.files.asked import Asked, holds_names, looks_numeric, usual
 from unrolled.files.idx import is_idx, read_idx
 from unrolled.files.long import IDS, read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
@@ -40,9 +40,10 @@ _FORMATS: dict[str, tuple[Callable[[str, bytes], bool], Reader]] = {
     ),
 }
 
-# What the rows of a table are, and their reader; the folder is the one that paths in it start from.
+# What the rows of a table are, and their reader; the folder is the one that paths in it start from, None of a
+# frame.
 _LONG = "a long table"
-_TABLES: dict[str, Callable[[Table, Path, Asked], Sequences]] = {
+_TABLES: dict[str, Callable[[Table, Path | None, Asked], Sequences]] = {
     "a table of texts": lambda table, _, asked: read_texts(table, asked),
     "a list of recordings": read_manifest,
     _LONG: lambda table, _, asked: read_long(table, asked),
@@ -61,6 +62,7 @@ def read_sequences(
     answers: bool = True,
     audio: Audio | None = None,
     known: Sequence[str] = (),
+    transcripts: bool = False,
 ) -> Sequences:
     """The sequences of a path, of several paths to files of one kind, or of a polars frame; Sequences come
     back as they are.
@@ -74,6 +76,7 @@ def read_sequences(
     answers   False: the source may lack them
     audio     how recordings become features
     known     features that a model reads: a long table that has all of them gives these
+    transcripts   answers are transcripts: of other usual names, and "" is one
 
     Raises ConfigError for what a source of its kind cannot have; DataError of one line, with the place, for
     everything that is wrong in a file.
@@ -91,6 +94,7 @@ def read_sequences(
         answers,
         audio or Audio(),
         tuple(known),
+        transcripts,
     )
     several = list(source) if isinstance(source, list | tuple) else [source]
     if not several:
@@ -114,7 +118,7 @@ class _Part:
 def _read(source: Any, asked: Asked) -> _Part:
     if isinstance(source, pl.DataFrame):
         table = open_table(source)
-        return _part(table.name, *_read_table(table, Path(), asked), asked)
+        return _part(table.name, *_read_table(table, None, asked), asked)
     if not isinstance(source, str | Path):
         raise ConfigError(f"wanted a path, paths, a polars frame or Sequences, got {type(source).__name__}")
     path = Path(source)
@@ -129,7 +133,7 @@ def _part(name: str, kind: str, data: Sequences, asked: Asked) -> _Part:
     return _Part(name, kind, _chosen(data, asked.features) if asked.features else data)
 
 
-def _read_table(table: Table, folder: Path, asked: Asked) -> tuple[str, Sequences]:
+def _read_table(table: Table, folder: Path | None, asked: Asked) -> tuple[str, Sequences]:
     kind = _kind(table, asked)
     return kind, _TABLES[kind](table, folder, asked)
 
@@ -142,7 +146,7 @@ def _kind(table: Table, asked: Asked) -> str:
         return "a list of recordings"
     if asked.time is not None or asked.features:
         return _LONG
-    text = usual(table.frame.columns, TEXTS)
+    text = usual(table.frame.columns, [name for name in TEXTS if name not in asked.targets])
     is_text = asked.id is None and text is not None and table.frame[text].dtype == pl.String
     return "a table of texts" if is_text and not _has_steps(table, asked) else _LONG
 
@@ -150,7 +154,7 @@ def _kind(table: Table, asked: Asked) -> str:
 def _has_steps(table: Table, asked: Asked) -> bool:
     """Whether ids repeat and there are numbers beside the answers."""
     columns = table.frame.columns
-    id, target = usual(columns, IDS), asked.target or usual(columns, TARGETS)
+    id, target = usual(columns, IDS), asked.target or usual(columns, asked.targets)
     if id is None or not holds_names(table.frame[id]) or table.frame[id].n_unique() == table.frame.height:
         return False
     return any(looks_numeric(table.frame[name]) for name in columns if name not in (id, target))

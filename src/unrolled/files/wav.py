@@ -59,11 +59,16 @@ class Audio:
         """(M,) "mel1" …, the lowest first."""
         return tuple(f"mel{number}" for number in range(1, self.mels + 1))
 
+    def samples(self, rate_hz: int) -> tuple[int, int]:
+        """W and V."""
+        W, V = (max(1, round(rate_hz * ms / 1000)) for ms in (self.frame_ms, self.hop_ms))
+        return W, V
+
 
 def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
     """x (T, M)."""
     rate, s = sound.rate_hz, sound.samples
-    W, V = (max(1, round(rate * ms / 1000)) for ms in (audio.frame_ms, audio.hop_ms))
+    W, V = audio.samples(rate)
     K, filters = _filters(rate, W, audio)
     s = np.concatenate([s, np.zeros(max(0, W - len(s)))])
     window = np.sin(np.pi * np.arange(W) / W) ** 2

@@ -92,6 +92,31 @@ class Stepper:
         """x (B, I), h0 and h (B, P), c0 and c (B, H), contiguous and of the layer's type: ValueError or
         BufferError for others. As forward of one step; h and c are written. Holds the lock on Python."""
 
+class CtcSearch:
+    """One row's prefix beam search; made by `ctc_search`."""
+
+    def best(self, most: int, /) -> list[tuple[list[int], float, float, float]]:
+        """labels, score, log p and log p of the n-grams of the best answers."""
+
+def ctc_search(
+    sizes: tuple[int, int, int],
+    weights: tuple[float, float, float],
+    start: int,
+    grams: tuple[int, ...],
+    lexicon: tuple[int, ...],
+    /,
+) -> CtcSearch:
+    """sizes: K labels, which is the blank, the beam; weights: of the n-grams, of each label, and the least
+    log-probability; start: a context of the n-grams; ADDRESS of the arrays of runtime/grams.py and of
+    runtime/lexicon.py in their order, all 0 for none, which must stay good as long as the search is used."""
+
+def ctc_add(threads: int, searches: list[CtcSearch], log_p: list[int], frames: list[int], /) -> None:
+    """The next frames of each search, no search twice: ADDRESS of float64 (frames, K) without NaN or +∞."""
+
+def ctc_align(sizes: tuple[int, int, int], log_p: int, count: int, labels: int, spans: int, /) -> None:
+    """sizes (T, K, blank), log_p (T, K) float64, labels (count,) int64, which T frames can say and which are
+    one or more -> spans (count, 2) int64, all -1 where no alignment has a probability."""
+
 def address(array: NDArray[Any], /) -> int:
     """Where its numbers begin. BufferError for one that is not contiguous."""
 

@@ -46,7 +46,7 @@ class Model(ABC):
     task: ClassVar[str]
     # What `unrolled verify` compares: an answer by its name, at every step or after the last alone.
     compared: ClassVar[str]
-    every_step: ClassVar[bool] = True
+    every_step: bool = True
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.about, self.arrays = about, arrays

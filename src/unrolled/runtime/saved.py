@@ -35,6 +35,7 @@ TASKS = {
     "language": "unrolled.runtime.language",
     "regress": "unrolled.runtime.whole",
     "tag": "unrolled.runtime.tag",
+    "transcribe": "unrolled.runtime.transcribe",
     "translate": "unrolled.runtime.translate",
 }
 

@@ -46,6 +46,12 @@ TASKS: dict[str, Task] = {
         "Tag every word of sentences, or every step of series: parts of speech, entities, phases.",
         "unrolled train tag train.conllu --column upos --validation-files dev.conllu --minutes 10",
     ),
+    "transcribe": Task(
+        "unrolled.tasks.transcribe.config:TranscribeConfig",
+        "unrolled.tasks.transcribe.estimator:Transcriber",
+        "Transcribe each sequence: labels in their order, learned without knowing where each stands.",
+        "unrolled train transcribe recordings.csv --tokens words --minutes 20",
+    ),
     "language": Task(
         "unrolled.tasks.language:LanguageConfig",
         "unrolled.tasks.language:LanguageModel",
@@ -57,6 +63,12 @@ TASKS: dict[str, Task] = {
         "unrolled.tasks.translate.estimator:Translator",
         "Turn each text into another: sentences, words into their sounds, documents into a line, questions.",
         "unrolled train translate words.tsv --source-tokens characters --target-tokens symbols",
+    ),
+    "caption": Task(
+        "unrolled.tasks.caption.config:CaptionConfig",
+        "unrolled.tasks.caption.estimator:Captioner",
+        "Tell about a picture, numbers or a class: a caption, or a sequence of numbers.",
+        "unrolled train caption pictures.csv --minutes 10",
     ),
 }
 

@@ -131,7 +131,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
             self._write_codec(run, prepared.codec)
         self.history = train(
             network,
-            prepared.batches,
+            self._batches(network, prepared),
             self._step(network, prepared),
             config.training,
             checkpoints=run.checkpoints if run else None,
@@ -252,6 +252,10 @@ class Estimator(ABC, Generic[C, D, K, N]):
     @abstractmethod
     def _network(cls, config: C, codec: K) -> N:
         """A new network, its weights drawn from torch's generator."""
+
+    def _batches(self, network: N, prepared: Prepared[C, K]) -> Batches[Any]:
+        """The batches of the training: other than those prepared where they follow from the network too."""
+        return prepared.batches
 
     @abstractmethod
     def _step(self, network: N, prepared: Prepared[C, K]) -> Step[Any]:

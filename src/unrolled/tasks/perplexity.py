@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from unrolled.batching.ngrams import KneserNey
 from unrolled.batching.streams import Tokens
 from unrolled.tasks.evaluation import Row
-from unrolled.tasks.ngrams import KneserNey
 
 ORDER = 5  # and all below
 # The n-grams count the end of a longer training part alone: their memory grows with it.

@@ -25,11 +25,12 @@ from torch import Tensor, nn
 
 from unrolled.kernels.pooling import pooling
 from unrolled.nn import Linear
+from unrolled.tasks.augment import AugmentedModelConfig, Front
 from unrolled.tasks.config import PathName
-from unrolled.tasks.model import ModelConfig, build
+from unrolled.tasks.model import build
 
 
-class PooledModelConfig(ModelConfig):
+class PooledModelConfig(AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
     pooling: Literal["last", "mean", "max", "attention"] = Field(
@@ -43,15 +44,6 @@ class PooledModelConfig(ModelConfig):
     vectors: PathName | None = Field(
         default=None,
         description="texts: file of word vectors (word2vec text format) that the embedding begins with",
-    )
-    noise: float = Field(
-        default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"
-    )
-    time_mask: float = Field(
-        default=0.0, ge=0, le=1, description="numbers: largest share of the steps to hide in training"
-    )
-    feature_mask: float = Field(
-        default=0.0, ge=0, le=1, description="numbers: largest share of the features to hide in training"
     )
 
     @model_validator(mode="after")
@@ -108,42 +100,6 @@ class Attention(nn.Module):
 POOLINGS: dict[str, type[nn.Module]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
 
 
-class Front(nn.Module):
-    """What turns a row into steps of `width` features: x, lengths (B,) -> (B, T, width)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-
-
-class Augment(Front):
-    """Numbers as they are; in training, changed at random (SpecAugment's masks, Park et al. 2019,
-    arXiv:1904.08779, with lengths as shares).
-
-    noise         adds σ ε, ε standard normal
-    time_mask     hides one stretch of steps, its length uniform up to this share of the row's
-    feature_mask  hides one stretch of neighbouring features likewise
-
-    What is hidden becomes 0, the training mean. A new draw for every row of every batch.
-    """
-
-    def __init__(self, width: int, noise: float, time_mask: float, feature_mask: float) -> None:
-        super().__init__(width)
-        self.noise, self.time_mask, self.feature_mask = noise, time_mask, feature_mask
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        if self.noise:
-            x = x + self.noise * torch.randn_like(x)
-        if self.time_mask:
-            x = x.masked_fill(_stretch(lengths, x.shape[1], self.time_mask)[..., None], 0.0)
-        if self.feature_mask:
-            sizes = torch.full_like(lengths, x.shape[2])
-            x = x.masked_fill(_stretch(sizes, x.shape[2], self.feature_mask)[:, None], 0.0)
-        return x
-
-
 class Embedded(Front):
     """Numbers of symbols (B, T) -> rows of `table` (B, T, N)."""
 
@@ -164,7 +120,7 @@ class PooledNetwork(nn.Module):
         self.front, self.layer = front, build(config, front.width)
         layer = self.layer
         self.before, self.after = nn.Dropout(config.input_dropout), nn.Dropout(config.output_dropout)
-        self.forwards = _forwards(config, layer.output_size)
+        self.forwards = forwards(config, layer.output_size)
         self.pooling = POOLINGS[config.pooling](layer.output_size, self.forwards)
         self.head = Linear(layer.output_size, outputs)
 
@@ -175,18 +131,8 @@ class PooledNetwork(nn.Module):
         return out
 
 
-def _forwards(config: PooledModelConfig, size: int) -> int:
+def forwards(config: ModelConfig, size: int) -> int:
     """How many of the layer's `size` outputs, the first ones, read forward."""
     if config.bidirectional and config.merge == "concat":
         return config.projection or config.hidden
     return 0 if config.reverse else size
-
-
-def _stretch(sizes: Tensor, most: int, share: float) -> Tensor:
-    """(B, most) true in one stretch of each row, within its first sizes (B,) places."""
-    u, v = torch.rand(2, len(sizes))
-    length = (u * ((share * sizes).floor() + 1)).floor()
-    first = (v * (sizes - length + 1)).floor()
-    place = torch.arange(most)
-    inside: Tensor = (first[:, None] <= place) & (place < (first + length)[:, None])
-    return inside

@@ -131,7 +131,7 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
             codec,
             Buckets(train.lengths, train.collate, training.batch_size, training.seed),
             lambda network: mean_loss(network, validation, losses),
-            (_told(data), *data.train.notes),
+            (told(data), *data.train.notes),
         )
 
     @classmethod
@@ -201,7 +201,8 @@ def mean_loss(network: PooledNetwork, examples: Examples, losses: Losses) -> flo
     return float(losses(outputs(network, examples.rows), examples.y).double().mean())
 
 
-def _told(parts: Parts[Sequences]) -> str:
+def told(parts: Parts[Sequences]) -> str:
+    """How many sequences each part has."""
     sizes = [f"{counted(len(parts.train), 'sequence')} to train on", f"{len(parts.validation):,} to validate"]
     return ", ".join(sizes + ([] if parts.test is None else [f"{len(parts.test):,} to test"]))
 

@@ -1,7 +1,8 @@
 """Checkpoints of a training in a run folder.
 
     checkpoints/last.safetensors   the whole training: weights, optimizer, random generators, carried state,
-                                   progress, the best weights so far, all rows of the history
+                                   what batches keep, progress, the best weights so far, all rows of the
+                                   history
     checkpoints/best.safetensors   the best weights alone
     metrics.jsonl                  the rows alone
 
@@ -28,7 +29,7 @@ from unrolled.training.history import Progress, Row, write_rows
 from unrolled.training.state import State, put_together, take_apart
 
 KIND = "checkpoint 1"
-GROUPS = ("weights", "best", "moments", "random", "state", "history")
+GROUPS = ("weights", "best", "moments", "random", "kept", "state", "history")
 # Writing takes at most this share of the time.
 SHARE = 1 / 20
 
@@ -41,6 +42,7 @@ class Checkpoint:
     best: Mapping[str, Tensor] | None
     moments: Mapping[str, Tensor]
     random: Mapping[str, Tensor]
+    kept: Mapping[str, Tensor]
     state: State
     progress: Progress
     rows: list[Row]
@@ -124,6 +126,7 @@ def _named(checkpoint: Checkpoint, state: list[Tensor]) -> dict[str, Tensor]:
         "best": checkpoint.best or {},
         "moments": checkpoint.moments,
         "random": checkpoint.random,
+        "kept": checkpoint.kept,
         "state": {str(index): tensor for index, tensor in enumerate(state)},
         "history": {"rows": _text_tensor(json.dumps(checkpoint.rows, allow_nan=False))},
     }
@@ -141,6 +144,7 @@ def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Chec
         best=groups["best"] or None,
         moments=groups["moments"],
         random=groups["random"],
+        kept=groups["kept"],
         state=put_together(about["plan"], [state[str(index)] for index in range(len(state))]),
         progress=TypeAdapter(Progress).validate_json(json.dumps(about["progress"]), strict=True),
         rows=json.loads(bytes(groups["history"]["rows"].numpy())),

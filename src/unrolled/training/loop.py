@@ -7,7 +7,8 @@
 Everything random follows from config.seed: torch's generators are seeded by it, kept in checkpoints, and
 given back to the caller as they were. A training that was interrupted or killed and then resumed ends with
 the bits of weights and history that it would have had without: on the same machine, with the same thread
-count, and with batches and steps that draw on nothing but their arguments and torch's generators.
+count, and with batches and steps that draw on nothing but their arguments, torch's generators, and what the
+batches keep in checkpoints themselves (Remembering).
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,17 @@ class Batches(Protocol[BatchOut]):
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[BatchOut]:
         """The batches of epoch 1, 2, …, without the first `skip`."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """Batches that follow from what was found out on the way too, such as alignments: checkpoints keep it."""
+
+    def kept(self) -> Mapping[str, Tensor]:
+        """All of it."""
+
+    def put_back(self, kept: Mapping[str, Tensor]) -> None:
+        """What `kept` gave. LookupError, TypeError or ValueError for anything else."""
 
 
 def train(
@@ -226,6 +238,7 @@ class _Training(Generic[Batch]):
                 best=self.best,
                 moments=self.update.moments(),
                 random=generator_states(self.device),
+                kept=self.batches.kept() if isinstance(self.batches, Remembering) else {},
                 state=self.state,
                 progress=self.progress,
                 rows=self.rows,
@@ -242,9 +255,11 @@ class _Training(Generic[Batch]):
         try:
             self.update.load_moments(last.moments)
             set_generator_states(self.device, last.random)
+            if isinstance(self.batches, Remembering):
+                self.batches.put_back(last.kept)
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(
-                f"{self.checkpoints.last} holds no state of this optimizer or random generator; "
+                f"{self.checkpoints.last} holds no state of this optimizer, random generator or data; "
                 "train anew in another folder"
             ) from error
         self.model.load_state_dict(last.weights)

@@ -16,7 +16,9 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include "address.h"
 #include "arithmetic.h"
+#include "bind_ctc.h"
 #include "bind_heads.h"
 #include "layer.h"
 #include "planner.h"
@@ -29,13 +31,7 @@ namespace unrolled {
 
 namespace {
 
-using Address = Index; // 0: no such array
 using Numbers = std::vector<Index>;
-
-template <class Real>
-Real* pointer(Index address) {
-  return reinterpret_cast<Real*>(static_cast<std::uintptr_t>(address));
-}
 
 /* Reads the arguments of one direction, in the order of _cpu.pyi. */
 template <class Real>
@@ -366,6 +362,7 @@ NB_MODULE(_cpu, m) {
   define<float>(m, "float32");
   define<double>(m, "float64");
   bind_heads(m);
+  bind_ctc(m);
 }
 
 } // namespace unrolled

@@ -10,6 +10,7 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 
+#include "address.h"
 #include "arithmetic.h"
 #include "isa.h"
 
@@ -19,13 +20,7 @@ namespace unrolled {
 
 namespace {
 
-using Address = Index;              // 0: no such array
 using Place = std::array<Index, 2>; // address, stride of a row
-
-template <class Real>
-Real* pointer(Address address) {
-  return reinterpret_cast<Real*>(static_cast<std::uintptr_t>(address));
-}
 
 template <class Real>
 Matrix<Real> matrix(const Place& m) {

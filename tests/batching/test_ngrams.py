@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from unrolled.tasks import ngrams
-from unrolled.tasks.ngrams import KneserNey
+from unrolled.batching import ngrams
+from unrolled.batching.ngrams import KneserNey
 
 
 def text(length, symbols, seed=0):

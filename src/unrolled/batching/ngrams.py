@@ -18,7 +18,7 @@ Differs  nothing stands before the text: its first symbols end no longer n-grams
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Self
 
 import numpy as np
@@ -156,11 +156,19 @@ def _following(ranks: Ints) -> Ints:
     return np.concatenate([[UNSEEN], ranks[:-1]])
 
 
-def _continuations(grams: Sequence[_Grams], symbols: int) -> Iterator[Ints]:
-    """c_k (R,) of the k-grams of order 1 … n - 1: how many distinct (k + 1)-grams end in each."""
-    ends = np.zeros(len(grams[0].keys), np.int64)  # by rank of a k-gram, that of its last k - 1 symbols
+def suffixes(grams: Sequence[_Grams], symbols: int) -> Iterator[Ints]:
+    """For order 1 … n, by rank of each k-gram (R,) the rank of its last k - 1 symbols."""
+    ends = np.zeros(len(grams[0].keys), np.int64)
+    yield ends
     for shorter, longer in pairwise(grams):
         ends = shorter.find(ends[longer.keys // symbols] * symbols + longer.keys % symbols)
+        yield ends
+
+
+def _continuations(grams: Sequence[_Grams], symbols: int) -> Iterator[Ints]:
+    """c_k (R,) of the k-grams of order 1 … n - 1: how many distinct (k + 1)-grams end in each."""
+    longer = islice(suffixes(grams, symbols), 1, None)
+    for shorter, ends in zip(grams, longer, strict=False):
         yield np.bincount(ends, minlength=len(shorter.keys))
 
 

@@ -1,0 +1,132 @@
+"""Which state each step of the training sequences is in: evenly at first, then on the network's best paths.
+
+    round 0            every state of a transcript's chain equally long
+    round r = 1, 2, …  after r_1 2^(r-1) epochs: the best path (Viterbi) on ln p(s | x_t) - ln p(s)
+
+r_1 is the option `realign`: by default alignments are made anew after epochs 2, 4, 8, 16, …, often while they
+change much. With each the shares p(s) of the states, their probabilities to stay and that of silence are
+estimated anew (runtime/hmm.py, Counts); the network keeps them with its weights, so that the best epoch's
+weights go with its own. The paths are kept in checkpoints: a resumed training ends with the same bits.
+
+Shapes   log p (B, T, S), steps (B,); paths (T_i,) of positions in the chain of a transcript
+Source   Bourlard and Morgan 1994, Connectionist Speech Recognition; Renals et al. 1994, IEEE TSAP 2(1)
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.runtime import hmm
+from unrolled.runtime.grams import Grams
+from unrolled.runtime.hmm import Counts, Moves, Numbers, Topology
+from unrolled.runtime.hybrid import States
+from unrolled.tasks.transcribe.examples import Batch
+from unrolled.tasks.transcribe.network import TranscribeNetwork, grouped_steps
+
+BATCH = 64  # sequences that are aligned at once
+
+
+class Chain(nn.Module):
+    """What alignments say of the states, all in float64."""
+
+    stay: Tensor
+    pause: Tensor
+    prior: Tensor
+
+    def __init__(self, topology: Topology) -> None:
+        super().__init__()
+        self.topology = topology
+        fixed = Moves.fixed(topology)
+        self.register_buffer("stay", torch.from_numpy(fixed.stay))
+        self.register_buffer("pause", torch.tensor(fixed.pause, dtype=torch.float64))
+        self.register_buffer("prior", torch.full((topology.size,), 1 / topology.size, dtype=torch.float64))
+
+    @property
+    def moves(self) -> Moves:
+        return Moves(self.stay.numpy(), float(self.pause))
+
+    def settle(self, counts: Counts) -> None:
+        moves = counts.moves()
+        self.stay.copy_(torch.from_numpy(moves.stay))
+        self.pause.fill_(moves.pause)
+        self.prior.copy_(torch.from_numpy(counts.prior()))
+
+    def states(self, grams: Grams | None = None) -> States:
+        """What answers with them."""
+        return States(self.topology, self.moves, self.prior.numpy(), grams)
+
+
+def chain_of(network: TranscribeNetwork) -> Chain:
+    assert isinstance(network.chain, Chain)
+    return network.chain
+
+
+class Realigned:
+    """The batches of `buckets` with the states of all steps, for `network`; `first` is r_1."""
+
+    def __init__(self, network: TranscribeNetwork, buckets: Buckets[Batch], first: int) -> None:
+        self.network, self.buckets, self.first = network, buckets, first
+        self.paths: list[Numbers] = [np.empty(0, np.int64)] * len(buckets.lengths)
+        self.transcripts: list[list[int]] = [[]] * len(buckets.lengths)
+        self.chain = chain_of(network)
+        topology = self.chain.topology
+        for batch in self._all():
+            steps = grouped_steps(batch.lengths, network.subsample).tolist()
+            for i, count, one in zip(batch.indices, steps, transcripts(batch), strict=True):
+                self.transcripts[i], self.paths[i] = one, topology.even(count, len(one))
+        self._settle()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.buckets.steps_per_epoch
+
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """Makes alignments anew where they are due."""
+        if skip == 0 and self._due(epoch - 1):
+            self._realign()
+        topology = self.chain.topology
+        for batch in self.buckets.batches(epoch, skip):
+            rows = [topology.chain(self.transcripts[i])[self.paths[i]] for i in batch.indices]
+            yield batch._replace(states=padded([torch.from_numpy(row) for row in rows])[0])
+
+    def kept(self) -> dict[str, Tensor]:
+        return {"paths": torch.from_numpy(np.concatenate(self.paths).astype(np.int32))}
+
+    def put_back(self, kept: Mapping[str, Tensor]) -> None:
+        paths, places = kept["paths"].numpy().astype(np.int64), np.cumsum([len(one) for one in self.paths])
+        if paths.shape != (places[-1],):
+            raise ValueError(f"paths of {paths.shape} steps, for {places[-1]}")
+        self.paths = np.split(paths, places[:-1])
+
+    def _due(self, done: int) -> bool:
+        """Whether `done` epochs are r_1 times a power of 2."""
+        rounds, rest = divmod(done, self.first)
+        return rounds > 0 and rest == 0 and rounds & (rounds - 1) == 0
+
+    def _realign(self) -> None:
+        chain = self.chain
+        self.network.train(False)
+        for batch in self._all():
+            with torch.no_grad():
+                log_p, steps = self.network(batch.x, batch.lengths)
+            own = hmm.chains(chain.topology, chain.moves, transcripts(batch))
+            paths, _ = hmm.viterbi(chain.states().scaled(log_p.numpy()), steps.numpy(), own)
+            for i, path, count in zip(batch.indices, paths, steps.tolist(), strict=True):
+                self.paths[i] = path[:count]
+        self.network.train()
+        self._settle()
+
+    def _settle(self) -> None:
+        self.chain.settle(Counts.of(self.chain.topology, self.transcripts, self.paths))
+
+    def _all(self) -> Iterator[Batch]:
+        return map(self.buckets.collate, by_length(self.buckets.lengths.tolist(), BATCH))
+
+
+def transcripts(batch: Batch) -> list[list[int]]:
+    """(B,) of the states' labels, which are numbered from 0."""
+    each = torch.split(batch.labels - 1, batch.counts.tolist())
+    return [one.tolist() for one in each]

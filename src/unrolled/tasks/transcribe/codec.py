@@ -1,0 +1,141 @@
+"""What `transcribe` fits on its training part beside the network: labels, what is known of them, baselines.
+
+Labels are the symbols of the training transcripts, with numbers 1 … K; number 0 says that nothing is labelled
+there, and stands for symbols that training does not hold.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.batching.inputs import NumberInputs
+from unrolled.batching.tokenizers import TOKENIZERS
+from unrolled.errors import DataError
+from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
+from unrolled.files.sequences import Sequences
+from unrolled.runtime.grams import Grams
+from unrolled.runtime.lexicon import Lexicon, read_words
+from unrolled.runtime.transcribe import NOTHING, made_grams, made_lexicon
+from unrolled.tasks.transcribe.config import TranscribeConfig
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TranscribeCodec:
+    """`tokens` names the tokenizer; `grams` and `words` of a lexicon are None where there is none. `nats`:
+    what a label of the validation part costs under the n-gram, the ends of transcripts spread over all. Of
+    the training part the `transcripts` (N,) and what sums the sequences up, `summary` (N, S)."""
+
+    inputs: NumberInputs
+    tokens: str
+    tokenizer: Any
+    grams: Grams | None
+    nats: float
+    words: tuple[str, ...] | None
+    transcripts: tuple[str, ...]
+    summary: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, config: TranscribeConfig, train: Sequences, validation: Sequences) -> Self:
+        """DataError where these are texts, or no transcript holds a label."""
+        if train.is_text:
+            raise DataError(
+                f"{train.places[0]}: this is a text; wanted sequences of numbers or recordings, with "
+                "their transcripts"
+            )
+        tokens, known = config.data.tokens, config.transcribe
+        transcripts = transcripts_of(train)
+        tokenizer: Any = TOKENIZERS[tokens].fit(transcripts)
+        if tokenizer.size == 1:
+            raise DataError(
+                f"{train.places[0]}: all {len(train):,} transcripts of the training part are empty; wanted "
+                "labels in some"
+            )
+        inputs = NumberInputs.fit(train)
+        grams, nats = None, 0.0
+        if known.lm_order:
+            more = [] if known.lm_text is None else _lines(known.lm_text)
+            every = [tokenizer.encode(one) for one in (*transcripts, *more)]
+            grams = Grams.fit(every, known.lm_order, tokenizer.size)
+            nats = _nats(grams, [tokenizer.encode(one) for one in transcripts_of(validation)])
+        words = None if known.lexicon is None else read_words(known.lexicon)
+        summary = inputs.summaries(train).astype(np.float32)
+        own = None if words is None else tuple(words)
+        made = cls(inputs, tokens, tokenizer, grams, nats, own, transcripts, summary)
+        made_lexicon(made.labels, tokens, words, str(known.lexicon))  # what cannot be spelled, with its line
+        return made
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """(1 + K,) the first, for nothing, is empty."""
+        return ("", *self.tokenizer.vocabulary.symbols[1:])
+
+    @cached_property
+    def lexicon(self) -> Lexicon | None:
+        return made_lexicon(self.labels, self.tokens, self.words)
+
+    def numbers(self, data: Sequences) -> list[Numbers]:
+        """(N,) of (L_i,) labels, NOTHING for those that training does not hold."""
+        return [self.tokenizer.encode(one) for one in transcripts_of(data)]
+
+    def split(self, transcript: str) -> list[str]:
+        """Its labels, those too that training does not hold."""
+        return list(self.tokenizer.split(transcript))
+
+    def about(self) -> dict[str, Any]:
+        own = {"tokens": self.tokens, "nats": self.nats}
+        known = {
+            "grams": None if self.grams is None else self.grams.about(),
+            "words": None if self.words is None else list(self.words),
+        }
+        about: dict[str, Any] = self.tokenizer.about()
+        return own | known | about | {"inputs": self.inputs.about()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        grams = {} if self.grams is None else self.grams.arrays()
+        of_grams = {f"grams.{name}": array for name, array in grams.items()}
+        said = np.frombuffer(json.dumps(self.transcripts).encode(), np.uint8)
+        return self.inputs.arrays() | of_grams | {"summary": self.summary, "transcripts": said}
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        words = about["words"]
+        return cls(
+            NumberInputs.restore(about["inputs"], arrays),
+            about["tokens"],
+            TOKENIZERS[about["tokens"]].restore(about),
+            made_grams(about["grams"], arrays),
+            float(about["nats"]),
+            None if words is None else tuple(map(str, words)),
+            tuple(map(str, json.loads(arrays["transcripts"].tobytes()))),
+            arrays["summary"],
+        )
+
+
+def transcripts_of(data: Sequences) -> tuple[str, ...]:
+    """DataError where there are none."""
+    if data.answers is None:
+        raise DataError(
+            f"{data.places[0]}: there are no transcripts; name their column (--target) or give them"
+        )
+    return data.answers
+
+
+def _lines(path: str) -> list[str]:
+    wanted = "a text file with one transcript in each line"
+    data = read_bytes(Path(path), wanted)
+    refuse_foreign(path, data, FOREIGN, wanted)
+    return [line.strip() for line in clean_text(path, data, wanted, "one in each line").decode().splitlines()]
+
+
+def _nats(grams: Grams, sequences: Sequence[Numbers]) -> float:
+    known = [one for one in sequences if (one != NOTHING).all()]
+    labels = sum(len(one) for one in known)
+    return -sum(grams.score(one) for one in known) / labels if labels else 0.0

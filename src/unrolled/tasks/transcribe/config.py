@@ -1,0 +1,182 @@
+"""The options of `transcribe`. None means: chosen from the data, or by what stands beside it."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from unrolled.tasks.augment import AugmentedModelConfig
+from unrolled.tasks.config import PathName, Section
+from unrolled.tasks.inputs import NumbersConfig
+from unrolled.training.config import NO_LIMIT, TrainingConfig
+
+LM_WEIGHT = 0.5
+
+
+class TranscribeData(NumbersConfig):
+    """Which files are read, what of them, and how they are split."""
+
+    tokens: Literal["characters", "words", "symbols"] = Field(
+        default="characters", description="labels of a transcript; symbols: what stands between spaces"
+    )
+
+
+class TranscribeModelConfig(AugmentedModelConfig):
+    """The recurrent layers, and what stands before and after them."""
+
+    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
+    layers: int = Field(default=2, ge=1, le=256, description="layers on top of one another")
+    bidirectional: bool = Field(default=True, description="read every sequence in both directions")
+    subsample: int = Field(
+        default=1, ge=1, le=1024, description="steps of a sequence that become one step of the network"
+    )
+    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
+    output_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout after the recurrent layers")
+
+
+class TranscribeOptions(Section):
+    """What is known of labels beside the sequences; it is learned with the model and kept with it."""
+
+    lm_order: int = Field(
+        default=2, ge=0, le=8, description="order of the n-gram model of labels that the beam heeds; 0 = none"
+    )
+    lm_text: PathName | None = Field(
+        default=None, description="file of more transcripts for it, one in each line"
+    )
+    lexicon: PathName | None = Field(
+        default=None, description="file of the only words that the beam may answer, one in each line"
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.lm_text is not None and not self.lm_order:
+            raise ValueError(
+                "lm_text is for the n-gram model, and lm_order 0 makes none; leave one of them out"
+            )
+        return self
+
+
+class HmmOptions(Section):
+    """A hidden Markov model in place of CTC, see hybrid.py."""
+
+    hmm: bool = Field(
+        default=False,
+        description="learn the states of a hidden Markov model on alignments of its own, in place of CTC",
+    )
+    states: int | None = Field(
+        default=None, ge=1, le=64, description="hmm: states of a label, passed one after another (3)"
+    )
+    silence: bool | None = Field(
+        default=None,
+        description="hmm: a state of silence that may stand before, between and after labels (on)",
+        json_schema_extra={"unset": True},
+    )
+    realign: int | None = Field(
+        default=None,
+        ge=1,
+        le=NO_LIMIT,
+        description="hmm: epochs until alignments are made anew; again after 2, 4, 8 … times as many (2)",
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        for name in ("states", "silence", "realign"):
+            if getattr(self, name) is not None and not self.hmm:
+                raise ValueError(f"{name} is an option of hmm; set hmm, or leave it out")
+        return self
+
+    @property
+    def chosen(self) -> tuple[int, bool, int]:
+        """`states`, `silence` and `realign`, whatever was left open."""
+        return self.states or 3, self.silence is not False, self.realign or 2
+
+    def settled(self) -> "HmmOptions":
+        """The same with what was left open, where there is a model."""
+        names = ("states", "silence", "realign")
+        return self.model_copy(update=dict(zip(names, self.chosen, strict=True))) if self.hmm else self
+
+
+# What is of CTC alone: the option, what it is where it was left alone, and what to do.
+OF_CTC = (
+    ("lexicon", None, "leave it out"),
+    ("decoder", "beam", "leave it out: the search is exact"),
+    ("beam", 16, "leave it out: the search is exact"),
+    ("best", 1, "leave it out: there is one best path"),
+)
+
+
+class TranscribeDecoding(Section):
+    """How a transcript is found; changes no weight.
+
+    beam    the likeliest of all label sequences that a prefix beam search finds, with n-gram and lexicon
+    greedy  the likeliest output of each step, each by itself
+    """
+
+    decoder: Literal["beam", "greedy"] = Field(
+        default="beam", description="search for the likeliest transcript, or take each step's likeliest label"
+    )
+    beam: int = Field(default=16, ge=1, le=4096, description="unfinished transcripts kept at every step")
+    best: int = Field(default=1, ge=1, le=1024, description="transcripts to predict, the likeliest first")
+    lm_weight: float | None = Field(
+        default=None, ge=0, le=100, description=f"weight of the n-gram's log probability ({LM_WEIGHT:g})"
+    )
+    label_bonus: float | None = Field(
+        default=None,
+        ge=-100,
+        le=100,
+        description="added for every label (as much as an average one costs under the n-gram)",
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.decoder == "greedy":
+            for name in ("lm_weight", "label_bonus"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"decoder greedy takes no {name}; leave it out, or set decoder beam")
+            if self.best > 1:
+                raise ValueError("decoder greedy finds one transcript; set best 1, or decoder beam")
+        if self.best > self.beam:
+            raise ValueError(
+                f"wanted best {self.best} of a beam of {self.beam}; widen the beam to {self.best}"
+            )
+        return self
+
+
+class TranscribeTraining(TrainingConfig):
+    """How a model is trained."""
+
+    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+    batch_size: int = Field(default=16, ge=1, le=2**20, description="rows in a batch")
+
+
+class TranscribeConfig(Section):
+    """All options of `transcribe`."""
+
+    data: TranscribeData = TranscribeData()
+    model: TranscribeModelConfig = TranscribeModelConfig()
+    transcribe: TranscribeOptions = TranscribeOptions()
+    hmm: HmmOptions = HmmOptions()
+    decoding: TranscribeDecoding = TranscribeDecoding()
+    training: TranscribeTraining = TranscribeTraining()
+
+    @property
+    def way(self) -> str:
+        """How labels are learned, a row of WAYS (ways.py)."""
+        return "hmm" if self.hmm.hmm else "ctc"
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.decoding.lm_weight and not self.transcribe.lm_order:
+            raise ValueError(
+                "lm_weight weighs the n-gram model, and lm_order 0 makes none; leave one of them out"
+            )
+        if self.hmm.hmm:
+            self._without_ctc()
+        return self
+
+    def _without_ctc(self) -> None:
+        if (order := self.transcribe.lm_order) > 2:
+            raise ValueError(f"hmm takes an n-gram model of lm_order 0, 1 or 2, got {order}; set lm_order 2")
+        for name, usual, remedy in OF_CTC:
+            section = self.transcribe if name == "lexicon" else self.decoding
+            if getattr(section, name) != usual:
+                raise ValueError(f"{name} is of CTC, and hmm is set; {remedy}")

@@ -1,0 +1,268 @@
+"""Transcriber: transcripts of sequences, learned without knowing which step belongs to which label.
+
+network.py says what is learned, ctc.py how, scores.py how it is judged: beside the training sequence's
+transcript that is nearest by what sums sequences up (batching/inputs.py), and the most frequent transcript.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching import padding
+from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.errors import DataError
+from unrolled.files.sequences import Sequences
+from unrolled.files.wording import counted, listed
+from unrolled.inspecting import plots
+from unrolled.inspecting.alignments import Aligned, alignments
+from unrolled.tasks.classify import nearest_rows
+from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.inputs import read
+from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.transcribe import pictures, scores
+from unrolled.tasks.transcribe.answers import Answer, settled
+from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
+from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
+from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
+from unrolled.tasks.transcribe.network import TranscribeNetwork
+from unrolled.tasks.transcribe.ways import Way, require_steps, way
+from unrolled.tasks.whole import encoded, told
+from unrolled.training.loop import Batches, Step
+from unrolled.training.state import State
+
+BATCH = 64  # sequences that go through a network at once where nothing is learnt
+
+
+class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, TranscribeNetwork]):
+    """Finds the labels of each sequence. Options are the fields of TranscribeConfig, each by its own name:
+
+    transcriber = Transcriber(tokens="words", minutes=10).fit("train.csv", test="test.csv", out="run")
+    transcriber.evaluation.table(); transcriber.predict("new.csv"); Transcriber.load("run").predict("a.wav")
+    """
+
+    task = "transcribe"
+    config_class = TranscribeConfig
+
+    def predict(self, data: Source = None) -> pl.DataFrame:
+        """A row for each sequence, or for each of its `best` transcripts with their "rank": "name",
+        "transcript", "log_p" (the natural logarithm of its probability), "score" (by which answers are
+        ranked, see ctc.py), and lists of its "labels" with where each begins and ends: of recordings in
+        seconds, "begins_s" and "ends_s", else the "first" and the "last" step, from 1."""
+        asked = self._asked_for(data)
+        rows: list[Row] = []
+        ends = ("first", "last") if self.codec.inputs.rate_hz is None else ("begins_s", "ends_s")
+        for name, length, answers in zip(
+            asked.names, map(len, asked.inputs), self._answers(asked, self.config.decoding), strict=True
+        ):
+            for rank, answer in enumerate(answers, 1):
+                found = {"transcript": self._text(answer), "log_p": answer.log_p, "score": answer.score}
+                labels = [self.codec.labels[k] for k in answer.labels.tolist()]
+                rows.append({"name": name, "rank": rank} | found | {"labels": labels})
+                rows[-1] |= dict(
+                    zip(ends, map(np.ndarray.tolist, self._times(answer.spans, length)), strict=True)
+                )
+        frame = pl.DataFrame(rows, schema_overrides={"labels": pl.List(pl.String)})
+        return frame if self.config.decoding.best > 1 else frame.drop("rank")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """(K,) names."""
+        return self.codec.labels[1:]
+
+    def _read_source(self, config: TranscribeConfig, source: Source) -> Sequences:
+        return read(config.data, source, transcripts=True)
+
+    def _read_new(self, data: Source, answers: bool = True) -> Sequences:
+        return read(self.config.data, data, answers, self.codec.inputs.features, transcripts=True)
+
+    def _prepare(
+        self, config: TranscribeConfig, data: Parts[Sequences]
+    ) -> Prepared[TranscribeConfig, TranscribeCodec]:
+        training = config.training.settled()
+        codec = TranscribeCodec.fit(config, data.train, data.validation)
+        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
+        require_labels(codec, data.train, train)
+        own = way(config, codec)
+        for part, examples in ((data.train, train), (data.validation, validation)):
+            require_steps(own, config.model.subsample, part, examples)
+        if data.test is not None:  # what is wrong with it comes out now, not after the training
+            Examples.of(codec, data.test)
+        watched = validation.known()
+        if not watched.rows:
+            raise DataError(
+                f"{data.validation.places[0]}: each transcript of the validation part has labels that the "
+                "training part does not hold; keep more sequences to train on"
+            )
+        return Prepared(
+            config.model_copy(update={"training": training, "hmm": config.hmm.settled()}),
+            codec,
+            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
+            lambda network: _mean_loss(network, own, watched),
+            (f"{told(data)}, {counted(len(codec.labels) - 1, 'label')}", *data.train.notes),
+        )
+
+    @classmethod
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TranscribeCodec:
+        return TranscribeCodec.restore(about, arrays)
+
+    @classmethod
+    def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> TranscribeNetwork:
+        own = way(config, codec)
+        return TranscribeNetwork(config.model, codec.inputs.width, own.outputs, own.beside_layers())
+
+    def _batches(
+        self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
+    ) -> Batches[Batch]:
+        buckets: Any = prepared.batches
+        return way(prepared.config, prepared.codec).batches(network, buckets)
+
+    def _step(
+        self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
+    ) -> Step[Batch]:
+        own = way(prepared.config, prepared.codec)
+
+        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            return own.learned(network, batch).mean(), None
+
+        return step
+
+    def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
+        codec, truth, decoding = self.codec, transcripts_of(data), self.config.decoding
+        own = way(self.config, codec)
+        decodings = {MODEL: decoding} | own.beside(decoding)
+        found = {name: [self._text(one[0]) for one in each] for name, each in self._judged(data, decodings)}
+        nearest = nearest_rows(codec.summary, codec.inputs.summaries(data))
+        frequent = Counter(codec.transcripts).most_common(1)[0][0]
+        found |= {
+            "nearest neighbour": [codec.transcripts[i] for i in nearest],
+            "most frequent transcript": [frequent] * len(data),
+        }
+        rows: list[Row] = [{"model": name} | scores.row(codec, each, truth) for name, each in found.items()]
+        compared = scores.counts(codec, found[MODEL], truth)
+        others = [row for row in rows[1:] if row["model"] not in decodings]
+        told_of = [verdict([rows[0], *others], "label error rate", higher_is_better=False)]
+        unseen = sorted({label for label, _ in compared if label is not None} - set(codec.labels))
+        if unseen:
+            told_of.append(f"labels that training did not hold count as wrong: {listed(unseen)}")
+        tell = {
+            "sequences": len(data),
+            "labels": sum(number for (label, _), number in compared.items() if label is not None),
+            "mistakes": scores.mistakes(compared),
+            "unseen_labels": unseen,
+        }
+        return Evaluation(rows, told_of, about | tell, (found[MODEL], compared))
+
+    def _draw(self, folder: Path) -> None:
+        """alignment and confusion, as PNG and SVG."""
+        found, compared = self.evaluation.details
+        data = self._asked_for(None)
+        rate = self.evaluation.rows[0]["label error rate"]
+        plots.save(pictures.confusion(compared, rate), folder, "confusion")
+        chosen = data.select(pictures.chosen(found, transcripts_of(data)))
+        rows = encoded(self.codec.inputs, chosen)
+        answers = self._answers(chosen, self.config.decoding)
+        recorded = self.codec.inputs.rate_hz is not None
+        around = np.zeros(2) if recorded else np.array([-0.5, 0.5])  # a step alone can be seen too
+        own, panels = way(self.config, self.codec), list[Aligned]()
+        for name, truth, row, (answer, *_) in zip(
+            chosen.names, transcripts_of(chosen), rows, answers, strict=True
+        ):
+            ((_, log_p, _),) = _outputs(self.network, [row])
+            first, last = self._times(np.arange(log_p.shape[1])[:, None].repeat(2, 1), len(row))
+            spans = np.stack(self._times(answer.spans, len(row)), 1) + around
+            panels.append(
+                Aligned(
+                    pictures.title(name, self._text(answer), truth),
+                    (first + last) / 2,
+                    own.shares(log_p[0]),
+                    [pictures.visible(label) for label in self.codec.labels],
+                    answer.labels.tolist(),
+                    spans,
+                )
+            )
+        title = "Where labels were found: their probabilities; of no label in grey"
+        plots.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
+
+    def _loss_name(self) -> str:
+        return way(self.config, self.codec).loss_name
+
+    def _parts(self) -> dict[str, Any]:
+        decoding = settled(self.codec, self.config.decoding)._asdict()
+        chain = way(self.config, self.codec).about_chain()
+        own = {"subsample": self.config.model.subsample, "decoding": decoding, "chain": chain}
+        return own | {"head": "head.weight", "bias": "head.bias"}
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        inputs, asked = self.codec.inputs, self._asked_for(data)
+        own: Any = inputs.aligned(asked).inputs
+        return [inputs.scaled(x, place) for x, place in zip(own, asked.places, strict=True)]
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        inputs, o = self.codec.inputs, self.config.model
+        own = [inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
+        x, lengths = padding.padded(own, fill), torch.tensor([len(row) for row in rows])
+        with torch.no_grad():
+            log_p, steps = self.network(torch.from_numpy(x), lengths)
+        found = [one[:count] for one, count in zip(log_p.numpy(), steps.tolist(), strict=True)]
+        streams = not (o.bidirectional or o.reverse)
+        return [one[-1] for one in found] if o.subsample > 1 and streams else found
+
+    def _judged(
+        self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]
+    ) -> Iterator[tuple[str, list[list[Answer]]]]:
+        for name, decoding in decodings.items():
+            yield name, self._answers(data, decoding)
+
+    def _answers(self, data: Sequences, decoding: TranscribeDecoding) -> list[list[Answer]]:
+        """(N,) the answers to each sequence, with the bits that they have alone."""
+        own, rows = way(self.config, self.codec), encoded(self.codec.inputs, data)
+        found: list[list[Answer]] = [[]] * len(rows)
+        for indices, log_p, steps in _outputs(self.network, rows):
+            for i, answers in zip(indices, own.answers(self.network, log_p, steps, decoding), strict=True):
+                found[i] = answers
+        return found
+
+    def _text(self, answer: Answer) -> str:
+        return str(self.codec.tokenizer.decode(answer.labels))
+
+    def _times(self, spans: NDArray[np.int64], length: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """spans (L, 2) of the network's steps in a sequence of `length` -> where each begins and ends (L,):
+        of recordings in seconds, else the first and the last step, from 1."""
+        k, rate = self.config.model.subsample, self.codec.inputs.rate_hz
+        first, last = spans[:, 0] * k, np.minimum((spans[:, 1] + 1) * k, length) - 1
+        if rate is None:
+            return first + 1, last + 1
+        W, V = self.config.data.audio().samples(rate)
+        return first * V / rate, (last * V + W) / rate
+
+    def _asked_for(self, data: Source) -> Sequences:
+        """What to predict: other data, or the test part of the training data, or all of them."""
+        if data is not None:
+            return self._read_new(data, answers=False)
+        parts = self._training_parts()
+        return parts.train if parts.test is None else parts.test
+
+
+def _outputs(
+    network: TranscribeNetwork, rows: Sequence[Tensor]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
+    """Batches of all rows: their indices (B,), log p (B, S, O), steps (B,)."""
+    with torch.no_grad():
+        for indices in by_length([len(row) for row in rows], BATCH):
+            log_p, steps = network(*padded([rows[i] for i in indices]))
+            yield indices, log_p.numpy(), steps.numpy()
+
+
+def _mean_loss(network: TranscribeNetwork, own: Way, examples: Examples) -> float:
+    with torch.no_grad():
+        batches = map(examples.collate, by_length(examples.lengths, BATCH))
+        losses = torch.cat([own.watched(network, batch) for batch in batches])
+    return float(losses.double().mean())

@@ -1,0 +1,85 @@
+"""Transcripts by a hidden Markov model with emissions by the network: at each step p(s | x) of all states of
+labels, and of silence. See runtime/hybrid.py for x and P, alignments.py for what each step should say.
+
+    loss of a row        = mean over its steps of -ln p(s_t | x)              s_t as the row is aligned now
+    early stopping       = -ln P(y | x) / max(1, |y|)
+
+The loss of a step is no measure across rounds, since each round has other targets; the probability of the
+transcript is, and it is what answers are chosen by. The search is exact: there is no beam, and one answer.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching.buckets import Buckets
+from unrolled.runtime.hmm import Numbers, Topology
+from unrolled.runtime.hybrid import NAMES, States
+from unrolled.tasks.transcribe.alignments import Chain, Realigned, chain_of, transcripts
+from unrolled.tasks.transcribe.answers import Answer, weights
+from unrolled.tasks.transcribe.codec import TranscribeCodec
+from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
+from unrolled.tasks.transcribe.examples import Batch
+from unrolled.tasks.transcribe.network import TranscribeNetwork
+
+
+class Hybrid:
+    loss_name = "nats of a step's state in training, of a label in validation"
+
+    def __init__(self, config: TranscribeConfig, codec: TranscribeCodec) -> None:
+        states, silence, self.first = config.hmm.chosen
+        self.codec, self.topology = codec, Topology(len(codec.labels) - 1, states, silence)
+        self.outputs, self.may_be_empty = self.topology.size, self.topology.silence
+        self.rule = f"a step for each of a label's {states} states"
+
+    def needed(self, labels: Numbers) -> int:
+        return max(1, len(labels) * self.topology.states)
+
+    def beside_layers(self) -> Chain:
+        return Chain(self.topology)
+
+    def about_chain(self) -> dict[str, Any]:
+        own = {"states": self.topology.states, "silence": self.topology.silence}
+        return own | {name: f"chain.{name}" for name in NAMES}
+
+    def batches(self, network: TranscribeNetwork, buckets: Buckets[Batch]) -> Realigned:
+        return Realigned(network, buckets, self.first)
+
+    def learned(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
+        log_p, steps = network(batch.x, batch.lengths)
+        assert batch.states is not None
+        inside = torch.arange(log_p.shape[1]) < steps[:, None]
+        each = -log_p.gather(2, batch.states[:, :, None]).squeeze(2)
+        losses: Tensor = torch.where(inside, each, 0).sum(1) / steps
+        return losses
+
+    def watched(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
+        log_p, steps = network(batch.x, batch.lengths)
+        states = self.states(network)
+        own = states.log_p(states.scaled(log_p.numpy()), steps.numpy(), transcripts(batch))
+        return -torch.from_numpy(own) / batch.counts.clamp(min=1)
+
+    def answers(
+        self,
+        network: TranscribeNetwork,
+        log_p: NDArray[np.float32],
+        steps: Numbers,
+        decoding: TranscribeDecoding,
+    ) -> list[list[Answer]]:
+        found = self.states(network).found(log_p, steps, *weights(self.codec, decoding))
+        return [[Answer(one.labels, one.log_p, one.score, one.spans)] for one in found]
+
+    def states(self, network: TranscribeNetwork) -> States:
+        return chain_of(network).states(self.codec.grams)
+
+    def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
+        top, p = self.topology, np.exp(log_p)
+        of_labels = p[:, : top.labels * top.states].reshape(len(p), top.labels, top.states).sum(2)
+        silence = p[:, -1:] if top.silence else np.zeros_like(p[:, :1])
+        return np.concatenate([silence, of_labels], 1)
+
+    def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
+        return {}
