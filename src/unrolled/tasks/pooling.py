@@ -27,7 +27,7 @@ from unrolled.kernels.pooling import pooling
 from unrolled.nn import Linear
 from unrolled.tasks.augment import AugmentedModelConfig, Front
 from unrolled.tasks.config import PathName
-from unrolled.tasks.model import build
+from unrolled.tasks.model import ModelConfig, build
 
 
 class PooledModelConfig(AugmentedModelConfig):
