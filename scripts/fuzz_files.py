@@ -24,9 +24,12 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
 from unrolled.errors import DataError
+from unrolled.files import captioned
 from unrolled.files.asked import Asked
+from unrolled.files.captions import read_captioned
 from unrolled.files.pairs import read_pairs
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
@@ -255,6 +258,50 @@ def read_lexicon(path: Path) -> None:
     assert all(lexicon.accepts(map(symbols.index, word)) for word in words)
 
 
+def sound_picture(format: str) -> bytes:
+    memory = io.BytesIO()
+    levels = np.arange(15 * 11 * 3, dtype=np.uint32) ** 2 % 251
+    Image.fromarray(levels.astype(np.uint8).reshape(15, 11, 3)).save(memory, format)
+    return memory.getvalue()
+
+
+def captions_csv() -> bytes:
+    rows = [("a.png", "ein Würfel"), ("b.jpg", 'say "two",\nor three'), ("a.png", "ein roter Würfel")]
+    return as_csv(pl.DataFrame(rows, schema=["image", "caption"], orient="row"))
+
+
+def strokes_csv() -> bytes:
+    rows = [(f"{n % 3}", 9 - n, "abc"[n % 3], n % 3 / 7, n / 3, -n) for n in range(9)]
+    return as_csv(pl.DataFrame(rows, schema=["id", "step", "class", "slant", "x", "y"], orient="row"))
+
+
+def check_captioned(data: captioned.Captioned) -> None:
+    assert len(data) == len(data.names) == len(data.places) == len(data.answers or data.names) > 0
+    for one in data.inputs:
+        values = one.numbers if isinstance(one, captioned.Given) else one
+        assert np.isfinite(values).all() and (not data.is_pictures or (values.ndim == 3 and values.size))
+    for one in data.answers or ():
+        assert one and all(isinstance(a, str) or (len(a) and np.isfinite(a).all()) for a in one)
+    data.checksum()
+
+
+def read_picture(path: Path) -> None:
+    beside = path.with_name("list.csv")
+    beside.write_text(f"image,caption\n{path.name},this\n{path.name},that\n")
+    check_captioned(read_captioned(beside, captioned.Asked()))
+
+
+def read_pictures(path: Path) -> None:
+    for name, format in (("a.png", "PNG"), ("b.jpg", "JPEG")):
+        path.with_name(name).write_bytes(sound_picture(format))
+    check_captioned(read_captioned(path, captioned.Asked()))
+
+
+def read_strokes(path: Path) -> None:
+    asked = captioned.Asked(id="id", time="step", given="class", features=("slant",), target=("x", "y"))
+    check_captioned(read_captioned(path, asked))
+
+
 FORMATS = {
     "csv": Format("csv", series_csv, read_shops),
     "parquet": Format("parquet", lambda: as_parquet(sound_frame()), read_shops),
@@ -273,6 +320,10 @@ FORMATS = {
     "conllu": Format("conllu", SOUND_CONLLU.encode, read_tags),
     "tagged-words": Format("csv", SOUND_TAGS.encode, read_word_tags),
     "tagged-numbers": Format("csv", SOUND_TAGS.encode, read_number_tags),
+    "png": Format("png", lambda: sound_picture("PNG"), read_picture),
+    "jpeg": Format("jpg", lambda: sound_picture("JPEG"), read_picture),
+    "captions": Format("csv", captions_csv, read_pictures),
+    "strokes": Format("csv", strokes_csv, read_strokes),
     "pairs": Format("tsv", 'the "cat"\tkočka\nNA\t-1,5\nthe "cat"\tkot\n'.encode, read_both_sides),
     "pairs-csv": Format("csv", 'src,n,tgt\n"a, b",1,ä\n"say ""x""\nand",2,NA\n'.encode, read_both_sides),
     "pairs-lines": Format("txt", "one\n2\n3 ÿ\n".encode, read_line_by_line),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "Captioner",
     "Classifier",
     "Forecaster",
     "LanguageModel",
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from unrolled import nn
     from unrolled.nn.accelerate import accelerate
     from unrolled.tasks import load
+    from unrolled.tasks.caption.estimator import Captioner
     from unrolled.tasks.classify import Classifier
     from unrolled.tasks.forecast.estimator import Forecaster
     from unrolled.tasks.language import LanguageModel
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
 HOMES = {
+    "Captioner": "unrolled.tasks.caption.estimator",
     "Classifier": "unrolled.tasks.classify",
     "Forecaster": "unrolled.tasks.forecast.estimator",
     "LanguageModel": "unrolled.tasks.language",

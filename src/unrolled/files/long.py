@@ -154,6 +154,13 @@ def _answers(
     cells = written_answers(table, target, asked, "the sequence's answer")
     if cells is None:
         return None
+    return tuple(one_each(table, target, cells, order, starts, "answer"))
+
+
+def one_each(
+    table: Table, column: str, cells: pl.Series, order: Positions, starts: Positions, noun: str
+) -> pl.Series:
+    """(N,) the cell of each sequence. DataError where its rows have different ones."""
     numbers = cells.rank("dense").to_numpy()[order]
     first = starts[_numbers_of(starts, len(order))]
     wrong = np.flatnonzero(numbers != numbers[first])
@@ -162,8 +169,8 @@ def _answers(
         more = f" ({counted(len(wrong) - 1, 'more such row')})" if len(wrong) > 1 else ""
         one, other = int(order[first[at]]), int(order[at])
         raise DataError(
-            f"{table.place(other, target)}: {shown(cells[other])}, but {table.row(one)} of the same sequence "
+            f"{table.place(other, column)}: {shown(cells[other])}, but {table.row(one)} of the same sequence "
             f"has {shown(cells[one])}{more}; "
-            "wanted one answer in all rows of a sequence, correct one"
+            f"wanted one {noun} in all rows of a sequence, correct one"
         )
-    return tuple(cells.gather(order[starts]))
+    return cells.gather(order[starts])

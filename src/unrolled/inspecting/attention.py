@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from unrolled.inspecting.plots import Array, styled
 
-MOST = 40  # symbols of either side that are drawn
+MOST = 30  # symbols of either side that are drawn
 LONGEST = 14  # characters of a symbol that are written
 
 

@@ -64,6 +64,12 @@ TASKS: dict[str, Task] = {
         "Turn each text into another: sentences, words into their sounds, documents into a line, questions.",
         "unrolled train translate words.tsv --source-tokens characters --target-tokens symbols",
     ),
+    "caption": Task(
+        "unrolled.tasks.caption.config:CaptionConfig",
+        "unrolled.tasks.caption.estimator:Captioner",
+        "Tell about a picture, numbers or a class: a caption, or a sequence of numbers.",
+        "unrolled train caption pictures.csv --minutes 10",
+    ),
 }
 
 

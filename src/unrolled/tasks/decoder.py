@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from unrolled.errors import ConfigError
 from unrolled.nn import Attention, Embedding, Linear
 from unrolled.nn import state as states
 from unrolled.nn.describe import describe
@@ -67,7 +68,8 @@ class Bridge(nn.Module):
 
 
 class Decoder(nn.Module):
-    """`symbols` V; `memory_size` M, None without attention; `sources`: what the bridge reads."""
+    """`symbols` V; `memory_size` M, None without attention; `sources`: what the bridge reads. With none there
+    is no bridge: answers begin with the layers' own initial state."""
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class Decoder(nn.Module):
         self.rate = config.decoder_dropout
         self.embedding = Embedding(symbols + 2, config.target_embedding_size)
         self.layer = build(decoder_layers(model, config), config.target_embedding_size + extra)
-        self.bridge = Bridge(sources, self.layer.state_sizes())
+        self.bridge = Bridge(sources, self.layer.state_sizes()) if sources else None
         size = self.layer.output_size
         self.attention = self.join = None
         if config.attention != "none":
@@ -96,6 +98,8 @@ class Decoder(nn.Module):
 
     def start(self, state: Named) -> Named:
         """The state before the first symbol, from the arrays of `sources` (B, size)."""
+        if self.bridge is None:
+            raise ValueError("this decoder has no bridge; begin with layer.initial_state")
         made: Named = self.bridge(state)
         return made
 
@@ -186,6 +190,8 @@ class Decoder(nn.Module):
                 "join": f"{prefix}join.weight",
                 "join_bias": f"{prefix}join.bias",
             }
+        if self.bridge is None:
+            raise ConfigError("a decoder without a bridge runs with torch alone")
         bridge = {
             name: {
                 "read": read,

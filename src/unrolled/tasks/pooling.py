@@ -27,7 +27,7 @@ from unrolled.kernels.pooling import pooling
 from unrolled.nn import Linear
 from unrolled.tasks.augment import AugmentedModelConfig, Front
 from unrolled.tasks.config import PathName
-from unrolled.tasks.model import build
+from unrolled.tasks.model import ModelConfig, build
 
 
 class PooledModelConfig(AugmentedModelConfig):
@@ -120,7 +120,7 @@ class PooledNetwork(nn.Module):
         self.front, self.layer = front, build(config, front.width)
         layer = self.layer
         self.before, self.after = nn.Dropout(config.input_dropout), nn.Dropout(config.output_dropout)
-        self.forwards = _forwards(config, layer.output_size)
+        self.forwards = forwards(config, layer.output_size)
         self.pooling = POOLINGS[config.pooling](layer.output_size, self.forwards)
         self.head = Linear(layer.output_size, outputs)
 
@@ -131,7 +131,7 @@ class PooledNetwork(nn.Module):
         return out
 
 
-def _forwards(config: PooledModelConfig, size: int) -> int:
+def forwards(config: ModelConfig, size: int) -> int:
     """How many of the layer's `size` outputs, the first ones, read forward."""
     if config.bidirectional and config.merge == "concat":
         return config.projection or config.hidden

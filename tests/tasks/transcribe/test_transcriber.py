@@ -153,6 +153,20 @@ def test_a_run_folder_gives_the_same_answers_and_is_complete(tmp_path):
     assert [row["model"] for row in told["table"]][:2] == ["model", "model, greedy"]
 
 
+def test_a_lexicon_of_whole_labels_leaves_no_others(tmp_path):
+    (tmp_path / "words.txt").write_text("a\n")
+    spaced = pl.col("transcript").str.replace_all("", " ").str.strip_chars()
+    frame = table(60).with_columns(spaced)
+    options = {"tokens": "symbols", "epochs": 6, "lm_order": 0}
+    free, bound = (
+        fitted(frame, **options, **more) for more in ({}, {"lexicon": str(tmp_path / "words.txt")})
+    )
+    assert sorted(free.labels) == sorted(bound.labels) == ["a", "b"]
+    assert "word error rate" not in free.evaluation.rows[0]  # labels are words
+    said = [set("".join(own.predict(frame)["transcript"]).replace(" ", "")) for own in (free, bound)]
+    assert said == [{"a", "b"}, {"a"}]
+
+
 def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     path = tmp_path / "moves.csv"
     table(40).write_csv(path)

@@ -163,6 +163,7 @@ def test_sides_may_have_symbols_of_their_own(tokens):
     pairs = [
         (f"{a} {b}", f"{b},  {a}!") for a in ("red", "blue", "old") for b in ("house", "car", "tree", "dog")
     ]
-    made = fitted(pairs * 2, source_tokens=tokens, target_tokens=tokens, epochs=40, validation=1, test=1)
+    options = {"epochs": 40, "batch_size": 4, "validation": 1, "test": 1}
+    made = fitted(pairs * 2, source_tokens=tokens, target_tokens=tokens, **options)
     found = made.predict(["red car"])["answer"][0]
     assert found == {"words": "car , red !", "symbols": "car, red!", "bpe": "car,  red!"}[tokens]

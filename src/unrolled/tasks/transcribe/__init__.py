@@ -1,4 +1,12 @@
-"""The task `transcribe`: labels of a sequence that nobody has put to its steps. See network.py and ctc.py.
+"""Transcribing: sequences in, labels that nobody has put to their steps out.
 
-Its parts import their neighbours themselves; config.py needs no torch.
+config       the options
+codec        what is fitted on the training part beside the network
+network      the network
+ways         how labels without steps are learned and found: ctc, hybrid (with alignments)
+answers      what is found for a sequence
+examples     encoded sequences and their labels
+scores       how near transcripts are to the true ones
+pictures     the plots of a run
+estimator    Transcriber: all of it behind the estimator that tasks share
 """

@@ -21,7 +21,7 @@ from unrolled.errors import ConfigError, UnrolledError
 from unrolled.files.pairs import Pairs, read_pairs
 from unrolled.files.wording import counted
 from unrolled.inspecting import plots
-from unrolled.inspecting.attention import Read, attention
+from unrolled.inspecting.attention import MOST, Read, attention
 from unrolled.runtime.search import Hypothesis, beam_search, sample
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
@@ -36,7 +36,7 @@ from unrolled.training.state import State
 Numbers = NDArray[np.int64]
 
 BATCH = 128  # sources that are answered at once, or pairs whose loss is
-DRAWN = 4  # examples in the plot of attention
+DRAWN, LOOKED_AT = 4, 100  # the longest that can be drawn, of so many, are in the plot of attention
 
 COLUMNS = {
     "source": pl.String,
@@ -149,11 +149,13 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         """attention, as PNG and SVG: what was read at each symbol of some answers."""
         if self.config.decoder.attention == "none":
             return
-        asked = self._asked_for(None)
-        asked = asked.select(list({source: i for i, source in enumerate(asked.sources)}.values())[:DRAWN])
-        found, codec = self._found(asked), self.codec
+        asked, codec = self._asked_for(None), self.codec
+        asked = asked.select([group[0] for group in asked.grouped().values()][:LOOKED_AT])
+        rows = codec.encode(asked)
+        longest = sorted(range(len(rows)), key=lambda i: (len(rows[i]) > MOST, -len(rows[i])))[:DRAWN]
+        found = self._found(asked.select(longest))
         reads = []
-        for source, x in zip(asked.sources, codec.encode(asked), strict=True):
+        for source, x in ((asked.sources[i], rows[i]) for i in longest):
             tokens = found[source][0].tokens
             weights = self.network.weights(torch.from_numpy(x), torch.tensor([*tokens, codec.end]))
             assert weights is not None

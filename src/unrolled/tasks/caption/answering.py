@@ -1,0 +1,103 @@
+"""From a trained network to answers: every input's have the bits that it has alone. What is drawn follows
+from the seed, the input, and how many of the same stand before it."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.files.captioned import Captioned
+from unrolled.runtime.search import Hypothesis, beam_search, sample
+from unrolled.tasks.caption.codec import Codec
+from unrolled.tasks.caption.examples import BATCH, tensors
+from unrolled.tasks.caption.inputs import Rows
+from unrolled.tasks.caption.network import TextNetwork
+from unrolled.tasks.caption.numbers import NumberNetwork
+from unrolled.tasks.decoding import Decoding
+
+Array = NDArray[np.float64]
+
+
+class Caption(NamedTuple):
+    """`score`: its log probability, over the penalty of its length."""
+
+    text: str
+    score: float
+
+
+def captions(network: TextNetwork, codec: Codec, data: Captioned, how: Decoding) -> list[list[Caption]]:
+    """(N,) of the best answers, the likeliest first."""
+    rows, texts = codec.inputs.encode(data), codec.texts
+    keys = _keys(rows)
+    found: list[list[Caption]] = []
+    for indices in _parts(len(data)):
+        with torch.no_grad():
+            state, memory, extra = network.read(tensors(codec.inputs, rows, indices))
+        options: dict[str, Any] = {
+            "begin": network.decoder.begin,
+            "end": network.decoder.end,
+            "never": () if texts.unknown is None else (texts.unknown,),
+        }
+        limits = [how.longest_of(texts.longest)] * len(indices)
+        made: list[list[Hypothesis]]
+        if how.sample:
+            each = [
+                sample(
+                    network.decoder.stepper(state, memory, extra),
+                    limits,
+                    _draws(how, [keys[i] for i in indices], n),
+                    **options,
+                )
+                for n in range(how.best)
+            ]
+            made = [sorted(several, key=lambda one: -one.score) for several in zip(*each, strict=True)]
+        else:
+            step = network.decoder.stepper(state, memory, extra)
+            options |= {"beam": how.width, "best": how.best, "penalty": how.penalty}
+            made = beam_search(step, limits, **options)
+        decode = texts.side.tokenizer.decode
+        found += [[Caption(decode(one.tokens), one.score) for one in several] for several in made]
+    return found
+
+
+def sequences(network: NumberNetwork, codec: Codec, data: Captioned, how: Decoding) -> list[Array]:
+    """(N,) of answers (T_i, D) in the data's own units."""
+    rows, numbers = codec.inputs.encode(data), codec.numbers
+    keys = _keys(rows)
+    found: list[Array] = []
+    for indices in _parts(len(data)):
+        generators = [_generator(how, *keys[i]) for i in indices] if how.sample else None
+        x = tensors(codec.inputs, rows, indices)
+        made = network.write(x, how.longest_of(numbers.longest), generators)
+        found += [numbers.scaler.inverse(one.astype(np.float64)) for one in made]
+    return found
+
+
+def _parts(count: int) -> list[NDArray[np.int64]]:
+    return [np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
+
+
+def _keys(rows: Rows) -> list[tuple[int, ...]]:
+    """(N,) of numbers that the content of an input and those like it before it make."""
+    seen = Counter[bytes]()
+    keys: list[tuple[int, ...]] = []
+    for i in range(len(rows[0])):
+        content = hashlib.sha256(b"".join(one[i].tobytes() for one in rows)).digest()
+        keys.append((int.from_bytes(content[:8], "little"), seen[content]))
+        seen[content] += 1
+    return keys
+
+
+def _draws(how: Decoding, keys: Sequence[tuple[int, ...]], number: int) -> list[Any]:
+    """What draws a symbol for each input: one generator each."""
+    sampling = how.sampling
+    generators = [_generator(how, *key, number) for key in keys]
+    return [lambda log_p, own=own: sampling.draw(log_p, own) for own in generators]
+
+
+def _generator(how: Decoding, *which: int) -> np.random.Generator:
+    return np.random.default_rng([how.sample_seed or 0, *which])

@@ -1,0 +1,48 @@
+"""What caption fits on its training part: how inputs and answers become numbers and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from unrolled.files.captioned import Captioned
+from unrolled.tasks.caption.answers import ANSWERS, NumberAnswers, Texts
+from unrolled.tasks.caption.config import CaptionData
+from unrolled.tasks.caption.inputs import INPUTS, GivenInputs, Pictures
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How both sides become numbers and back."""
+
+    inputs: Pictures | GivenInputs
+    answers: Texts | NumberAnswers
+
+    @classmethod
+    def fit(cls, config: CaptionData, data: Captioned) -> Self:
+        inputs = Pictures.fit(data) if data.is_pictures else GivenInputs.fit(data)
+        if not data.columns:
+            return cls(inputs, Texts.fit(config, data))
+        return cls(inputs, NumberAnswers.fit(data, getattr(inputs, "classes", ())))
+
+    @property
+    def texts(self) -> Texts:
+        assert isinstance(self.answers, Texts)
+        return self.answers
+
+    @property
+    def numbers(self) -> NumberAnswers:
+        assert isinstance(self.answers, NumberAnswers)
+        return self.answers
+
+    def about(self) -> dict[str, Any]:
+        return {"inputs": self.inputs.about(), "answers": self.answers.about()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.inputs.arrays() | self.answers.arrays()
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        inputs = INPUTS[about["inputs"]["kind"]].restore(about["inputs"], arrays)
+        return cls(inputs, ANSWERS[about["answers"]["kind"]].restore(about["answers"], arrays))

@@ -1,0 +1,157 @@
+"""The options of `caption`."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from unrolled.files.captioned import Asked
+from unrolled.files.images import Size
+from unrolled.files.wording import shown
+from unrolled.tasks.config import Names, Section
+from unrolled.tasks.decoding import Decoding
+from unrolled.tasks.model import DecoderConfig, ModelConfig
+from unrolled.tasks.parts import PartsConfig
+from unrolled.tasks.translate.config import SYMBOLS, Tokens
+from unrolled.training.config import TrainingConfig
+
+# What only the layers of encoder `rows` have; the layers that write take all other options of them.
+OF_ROWS = ("bidirectional", "reverse", "learn_initial_state")
+# What answers of numbers do not know.
+_OF_TEXTS = ("beam", "length_penalty", "temperature", "top_k", "top_p")
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,3}x[1-9]\d{0,3}", text, re.ASCII):
+        raise ValueError(f"image_size: wanted HEIGHTxWIDTH, such as 32x48, got {shown(text)}")
+    return text
+
+
+class CaptionData(PartsConfig):
+    """Which files are read, what of them, and how they are split."""
+
+    image: str | None = Field(
+        default=None, description="column of paths of PNG or JPEG pictures, from the table's folder (found)"
+    )
+    features: Names = Field(default=(), description="columns of numbers, in place of a picture (found)")
+    given: str | None = Field(default=None, description="column of classes, alone or beside numbers (found)")
+    target: Names = Field(
+        default=(), description="column of captions (found by a usual name); with id, columns of numbers"
+    )
+    id: str | None = Field(
+        default=None, description="answers are sequences of numbers: column that tells whose step a row is"
+    )
+    time: str | None = Field(
+        default=None, description="with id: column that the steps of an answer are sorted by"
+    )
+    channels: Literal["rgb", "grey"] = Field(default="rgb", description="what is read of a picture")
+    image_size: Annotated[str, AfterValidator(_size)] | None = Field(
+        default=None,
+        description="HEIGHTxWIDTH that pictures are resized to (all must have one size)",
+    )
+    tokens: Tokens = Field(default="words", description=f"symbols of a caption; {SYMBOLS}")
+    least_count: int = Field(
+        default=1, ge=1, description="symbols of captions that come less often are never written"
+    )
+    most_symbols: int | None = Field(
+        default=None, ge=1, description="most symbols of captions (words, symbols: 20000; bpe: 4096)"
+    )
+
+    @property
+    def size(self) -> Size | None:
+        if self.image_size is None:
+            return None
+        height, width = self.image_size.split("x")
+        return int(height), int(width)
+
+    def asked(self, answers: bool = True) -> Asked:
+        return Asked(
+            self.image,
+            self.features,
+            self.given,
+            self.target,
+            self.id,
+            self.time,
+            answers,
+            self.channels,
+            self.size,
+        )
+
+
+class EncoderConfig(ModelConfig):
+    """How an input becomes a code, and the recurrent layers."""
+
+    encoder: Literal["convolution", "rows"] | None = Field(
+        default=None, description="pictures: by convolutions, or row by row by recurrent layers (convolution)"
+    )
+    filters: int = Field(
+        default=16, ge=1, le=4096, description="convolution: features of the first stage, doubled at each"
+    )
+    stages: int = Field(
+        default=3, ge=1, le=12, description="convolution: stages, each halves height and width"
+    )
+    code_size: int = Field(default=128, ge=1, le=2**16, description="numbers that an input becomes")
+    condition: Literal["state", "input", "both"] = Field(
+        default="both", description="the code makes the state before the first step, is read at every step"
+    )
+
+
+class WriterConfig(DecoderConfig):
+    """The network that writes the answer. What is not said here is as of the recurrent layers."""
+
+    attention: Literal["none", "dot", "additive"] | None = Field(  # type: ignore[assignment]
+        default=None,
+        description="how the layers that write look at places or rows of a picture (additive for captions)",
+    )
+    decoder_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="dropout before and after the layers that write"
+    )
+
+
+class NumbersConfig(Section):
+    """Answers that are sequences of numbers."""
+
+    output: Literal["point", "gaussian"] = Field(
+        default="point",
+        description="what a step is: numbers, or a distribution of them that can be drawn from",
+    )
+    noise: float = Field(
+        default=0.1, ge=0, description="deviation of noise on the steps that are read in training, scaled"
+    )
+
+
+class CaptionTraining(TrainingConfig):
+    """How a model is trained."""
+
+    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+
+
+class CaptionConfig(Section):
+    """All options of `caption`."""
+
+    data: CaptionData = CaptionData()
+    model: EncoderConfig = EncoderConfig()
+    decoder: WriterConfig = WriterConfig()
+    numbers: NumbersConfig = NumbersConfig()
+    training: CaptionTraining = CaptionTraining()
+    decoding: Decoding = Decoding()
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.data.id is None:
+            if self.numbers.output != "point":
+                raise ValueError(
+                    "output is of sequences of numbers; name the id of their steps, or leave it out"
+                )
+            return self
+        if self.decoder.attention not in (None, "none"):
+            raise ValueError("attention is of captions; leave it out where answers are sequences of numbers")
+        wrong = [name for name in _OF_TEXTS if getattr(self.decoding, name) is not None]
+        if wrong or self.decoding.best > 1:
+            raise ValueError(
+                f"{(wrong or ['best'])[0]} is of captions; leave it out where answers are sequences of "
+                "numbers"
+            )
+        if self.decoding.sample and self.numbers.output == "point":
+            raise ValueError("output 'point' has no distribution to draw from; train with output gaussian")
+        return self

@@ -1,0 +1,219 @@
+"""Captioner: the task `caption` behind the estimator that tasks share."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching.buckets import Buckets
+from unrolled.batching.splits import by_class
+from unrolled.errors import ConfigError, UnrolledError
+from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captions import read_captioned
+from unrolled.files.wording import counted
+from unrolled.inspecting import plots
+from unrolled.tasks.caption import answering, pictures, scores
+from unrolled.tasks.caption.answers import Texts, answers_of
+from unrolled.tasks.caption.codec import Codec
+from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
+from unrolled.tasks.caption.examples import Batch, Examples
+from unrolled.tasks.caption.network import TextNetwork
+from unrolled.tasks.caption.numbers import NumberNetwork
+from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.parts import Parts, PartsEstimator, by_lot
+from unrolled.training.loop import Step
+from unrolled.training.state import State
+
+Network = TextNetwork | NumberNetwork
+
+
+class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
+    """Tells about a picture, numbers or a class, in words or in a sequence of numbers. Options are the fields
+    of CaptionConfig, each by its own name:
+
+    captioner = Captioner(minutes=5).fit("pictures.csv", out="run")
+    captioner.evaluation.table(); captioner.predict("newer.csv"); captioner.using(beam=10, best=3).predict()
+    """
+
+    task = "caption"
+    config_class = CaptionConfig
+
+    def predict(self, data: Source = None) -> pl.DataFrame:
+        """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
+        logarithm of its probability over the penalty of its length. Of sequences of numbers a row for each
+        step: "name", "step" from 1, and the columns. Without data, of the test part."""
+        asked, how = self._asked_for(data), self.config.decoding
+        if not isinstance(self.codec.answers, Texts):
+            return _steps(asked, answering.sequences(self.network, self.codec, asked, how), self.codec)
+        found = answering.captions(self.network, self.codec, asked, how)
+        rows = [
+            {"name": name, "rank": rank, "caption": one.text, "score": one.score}
+            for name, several in zip(asked.names, found, strict=True)
+            for rank, one in enumerate(several, 1)
+        ]
+        schema = {"name": pl.String, "rank": pl.Int64, "caption": pl.String, "score": pl.Float64}
+        return pl.DataFrame(rows, schema)
+
+    def _read_source(self, config: CaptionConfig, source: Source) -> Captioned:
+        return read_captioned(source, config.data.asked())
+
+    def _read_new(self, data: Source, answers: bool = True) -> Captioned:
+        known: Any = self.codec.inputs
+        columns = getattr(self.codec.answers, "columns", ())
+        own = {"features": known.features, "given": known.given}
+        own |= {"target": columns} if columns else {}
+        return read_captioned(data, self.config.data.model_copy(update=own).asked(answers))
+
+    def _split(
+        self, data: Captioned, validation: float, test: float, seed: int
+    ) -> tuple[Captioned, Captioned, Captioned]:
+        """Every class has its share of each part."""
+        if data.given is None:
+            return by_lot(data, validation, test, seed)
+        labels = [one.label or "" for one in data.inputs if isinstance(one, Given)]
+        train, validate, tests = (data.select(part) for part in by_class(labels, validation, test, seed))
+        return train, validate, tests
+
+    def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
+        if bool(data.train.columns) != (config.data.id is not None):
+            raise ConfigError("sequences of numbers have an id, captions none; name it, or leave it out")
+        codec = Codec.fit(config.data, data.train)
+        training = config.training.settled()
+        config = _settled(config, data.train).model_copy(update={"training": training})
+        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
+        if data.test is not None:  # what is wrong with it comes out now, not after the training
+            Examples.of(codec, data.test)
+        unknown = codec.answers.unknown
+        return Prepared(
+            config,
+            codec,
+            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
+            lambda network: _mean_loss(network, validation, unknown),
+            (_told(data), *data.train.notes),
+        )
+
+    @classmethod
+    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Codec:
+        return Codec.restore(about, arrays)
+
+    @classmethod
+    def _network(cls, config: CaptionConfig, codec: Codec) -> Network:
+        return (TextNetwork if isinstance(codec.answers, Texts) else NumberNetwork)(config, codec)
+
+    def _step(self, network: Network, prepared: Prepared[CaptionConfig, Codec]) -> Step[Batch]:
+        unknown = prepared.codec.answers.unknown
+
+        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            return network.losses(batch, unknown).mean(), None
+
+        return step
+
+    def _judge(self, data: Captioned, about: dict[str, Any]) -> Evaluation:
+        train, told = self._train_part()
+        judge = self._judge_captions if isinstance(self.codec.answers, Texts) else self._judge_numbers
+        found = judge(data, train, about | {"inputs": len(data)})
+        return Evaluation(found.rows, [*found.verdict, *told], found.about, found.details)
+
+    def _judge_captions(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
+        codec, asked = self.codec, scores.questions(data)
+        own = [best[0].text for best in answering.captions(self.network, codec, asked, self.config.decoding)]
+        baselines = scores.caption_baselines(codec, asked, train)
+        rows = scores.of_captions(codec.texts, asked, {MODEL: own} | baselines)
+        told = [verdict(rows, measure, higher_is_better=True) for measure in ("exact match", "BLEU")]
+        return Evaluation(rows, told, about, (asked, own))
+
+    def _judge_numbers(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
+        codec = self.codec
+        own = answering.sequences(self.network, codec, data, self.config.decoding)
+        rows = scores.of_numbers(
+            codec.numbers, data, {MODEL: own} | scores.number_baselines(codec, data, train)
+        )
+        return Evaluation(rows, [verdict(rows, "RMSE", higher_is_better=False)], about, (data, own))
+
+    def _draw(self, folder: Path) -> None:
+        """answers, as PNG and SVG."""
+        evaluation, codec = self.evaluation, self.codec
+        data, own = evaluation.details
+        inputs = counted(len(data), "input")
+        if not isinstance(codec.answers, Texts):
+            title = f"RMSE {evaluation.rows[0]['RMSE']:.3g} over {inputs}"
+            plots.save(pictures.sequences(data, own, title), folder, "answers")
+        elif data.is_pictures:
+            symbols = codec.texts.side.symbols
+            truths = [[symbols(text) for text in several] for several in answers_of(data)]
+            right = [symbols(text) in several for text, several in zip(own, truths, strict=True)]
+            title = f"{np.mean(right):.1%} of the captions of {inputs} are right"
+            plots.save(pictures.captioned(data, own, right, title), folder, "answers")
+
+    def _loss_name(self) -> str:
+        if isinstance(self.codec.answers, Texts):
+            return "nats of a symbol"
+        return "loss of a step, of scaled values"
+
+    def _description(self) -> dict[str, Any]:
+        raise ConfigError(f"task '{self.task}' has no runtime yet; use it with torch")
+
+    def _asked_for(self, data: Source) -> Captioned:
+        """What to predict: other data, or the test part of the training data, or all of them."""
+        if data is not None:
+            return self._read_new(data, answers=False)
+        parts = self._training_parts()
+        return parts.train if parts.test is None else parts.test
+
+    def _train_part(self) -> tuple[Captioned | None, list[str]]:
+        """None, and a sentence that says so, where it is no longer there."""
+        try:
+            return self._training_parts().train, []
+        except UnrolledError as error:
+            return None, [f"there are no training inputs to compare with: {error}"]
+
+
+def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
+    """With the encoder and the attention that were open. ConfigError for options that data lack."""
+    own, decoder = config.model, config.decoder
+    if own.encoder is not None and not data.is_pictures:
+        raise ConfigError(
+            f"encoder '{own.encoder}' reads pictures, these are numbers or classes; leave it out"
+        )
+    encoder = own.encoder or ("convolution" if data.is_pictures else None)
+    for name in OF_ROWS:
+        if getattr(own, name) and encoder != "rows":
+            raise ConfigError(f"{name} is of layers that read rows; set encoder rows, or leave it out")
+    usual = "additive" if data.is_pictures and not data.columns else "none"
+    settled = {
+        "model": own.model_copy(update={"encoder": encoder}),
+        "decoder": decoder.model_copy(update={"attention": decoder.attention or usual}),
+    }
+    return config.model_copy(update=settled)
+
+
+def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:
+    with torch.no_grad():
+        each = [network.losses(batch, unknown) for batch in examples.batches()]
+    return float(torch.cat(each).double().mean())
+
+
+def _steps(data: Captioned, answers: list[NDArray[np.float64]], codec: Codec) -> pl.DataFrame:
+    lengths = [len(answer) for answer in answers]
+    columns: dict[str, Any] = {
+        "name": np.repeat(np.array(data.names, object), lengths).tolist(),
+        "step": np.concatenate([np.arange(1, length + 1) for length in lengths]),
+    }
+    values = np.concatenate(answers)
+    return pl.DataFrame(columns | {name: values[:, d] for d, name in enumerate(codec.numbers.columns)})
+
+
+def _told(parts: Parts[Captioned]) -> str:
+    answers = sum(len(several) for several in answers_of(parts.train))
+    more = f" with {counted(answers, 'caption')}" if answers != len(parts.train) else ""
+    sizes = [
+        f"{counted(len(parts.train), 'input')}{more} to train on",
+        f"{len(parts.validation):,} to validate",
+    ]
+    return ", ".join(sizes + ([] if parts.test is None else [f"{len(parts.test):,} to test"]))

@@ -1,0 +1,61 @@
+"""The examples of a training: every right answer of an input is one of its own."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.batching.buckets import by_length, padded
+from unrolled.files.captioned import Captioned
+from unrolled.tasks.caption.codec import Codec
+from unrolled.tasks.caption.inputs import GivenInputs, Pictures, Rows
+
+BATCH = 256  # inputs that go through a network at once where nothing is learnt
+
+
+class Batch(NamedTuple):
+    """`x` as the encoder takes it, (B, …) each; y (B, S) or (B, T, D), lengths (B,)."""
+
+    x: tuple[Tensor, ...]
+    y: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded inputs (N, …); M answers, and which input each one is of (M,)."""
+
+    inputs: Pictures | GivenInputs
+    rows: Rows
+    which: NDArray[np.int64]
+    answers: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, codec: Codec, data: Captioned) -> Self:
+        """DataError for what cannot be encoded."""
+        encoded = codec.answers.encode(data)
+        which = np.repeat(np.arange(len(data)), [len(several) for several in encoded])
+        answers = [torch.from_numpy(answer) for several in encoded for answer in several]
+        return cls(codec.inputs, codec.inputs.encode(data), which, answers)
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(answer) for answer in self.answers]
+
+    def collate(self, indices: NDArray[np.int64]) -> Batch:
+        x = tensors(self.inputs, self.rows, self.which[indices])
+        return Batch(x, *padded([self.answers[i] for i in indices]))
+
+    def batches(self) -> Iterator[Batch]:
+        """All of them, those of like length together."""
+        for indices in by_length(self.lengths, BATCH):
+            yield self.collate(indices)
+
+
+def tensors(inputs: Pictures | GivenInputs, rows: Rows, indices: NDArray[np.int64]) -> tuple[Tensor, ...]:
+    """The rows of `indices` as the encoder takes them."""
+    return tuple(torch.from_numpy(one) for one in inputs.scaled(tuple(one[indices] for one in rows)))

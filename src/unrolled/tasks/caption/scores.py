@@ -1,0 +1,118 @@
+"""How answers are judged, beside answers that need no network.
+
+captions   exact match, the error rate of symbols (distances.py), BLEU (overlap.py); an input with several
+           right captions is nearest to one of them. Texts are compared as their tokenizer writes them
+numbers    RMSE       √ of the mean of ((ŷ - y) / s)² over all columns and all steps of the truth, s the
+                      deviation in training; an answer that ended early is held at its last value
+           RMSE of c  the same of one column in its own unit
+           length     mean of | T̂ - T |
+
+most frequent caption, mean sequence     of the training part, or of those of the class
+nearest training input                   its first answer: nearest in the numbers that the network reads
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.files.captioned import Captioned, Given
+from unrolled.tasks.caption.answers import NumberAnswers, Texts, answers_of, held, most_frequent
+from unrolled.tasks.caption.codec import Codec
+from unrolled.tasks.caption.inputs import GivenInputs
+from unrolled.tasks.distances import error_rate, exact
+from unrolled.tasks.evaluation import Row
+from unrolled.tasks.overlap import bleu
+
+Array = NDArray[np.float64]
+
+TOGETHER = 256  # inputs whose distances to all others are computed at once
+_ERRORS = {"words": "word", "characters": "character", "symbols": "symbol", "bpe": "character"}
+
+
+def questions(data: Captioned) -> Captioned:
+    """`data` with one input for each class, where inputs are classes alone, and all its captions."""
+    if data.given is None or data.features or data.columns or data.answers is None:
+        return data
+    groups: dict[str | None, list[int]] = {}
+    for i, one in enumerate(data.inputs):
+        groups.setdefault(one.label if isinstance(one, Given) else None, []).append(i)
+    asked = data.select([group[0] for group in groups.values()])
+    answers = [tuple(text for i in group for text in data.answers[i]) for group in groups.values()]
+    return replace(asked, answers=tuple(answers))
+
+
+def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[str]]) -> list[Row]:
+    """A row for each of `answers`: name -> (N,) captions."""
+    truths = [list(dict.fromkeys(several)) for several in answers_of(data)]
+    symbols = [[texts.side.symbols(text) for text in several] for several in truths]
+    written = [[texts.side.written(text) for text in several] for several in truths]
+    rows: list[Row] = []
+    for name, found in answers.items():
+        own = [texts.side.symbols(text) for text in found]
+        rows.append(
+            {
+                "model": name,
+                "exact match": exact(own, symbols),
+                f"{_ERRORS[texts.side.kind]} error rate": error_rate(own, symbols),
+                "BLEU": bleu([texts.side.written(text) for text in found], written),
+            }
+        )
+    return rows
+
+
+def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> dict[str, list[str]]:
+    """Without the training part, the first alone."""
+    made = {"most frequent caption": [codec.texts.usual] * len(data)}
+    if train is None:
+        return made
+    if data.given is not None and not data.features:
+        groups: dict[str | None, list[str]] = {}
+        for one, several in zip(train.inputs, answers_of(train), strict=True):
+            groups.setdefault(one.label if isinstance(one, Given) else None, []).extend(several)
+        usual = {label: most_frequent(own) for label, own in groups.items()}
+        labels = [one.label if isinstance(one, Given) else None for one in data.inputs]
+        return made | {"most frequent of the class": [usual[label] for label in labels]}
+    first = [several[0] for several in answers_of(train)]
+    return made | {"nearest training input": [first[i] for i in nearest(codec, data, train)]}
+
+
+def nearest(codec: Codec, data: Captioned, train: Captioned) -> list[int]:
+    """(N,) which training input is nearest to each, the first of those that tie."""
+    known, asked = (codec.inputs.flat(codec.inputs.encode(one)) for one in (train, data))
+    sizes = np.square(known).sum(1)
+    found: list[int] = []
+    for first in range(0, len(asked), TOGETHER):
+        found += (sizes - 2 * asked[first : first + TOGETHER] @ known.T).argmin(1).tolist()
+    return found
+
+
+def of_numbers(numbers: NumberAnswers, data: Captioned, answers: Mapping[str, Sequence[Array]]) -> list[Row]:
+    """A row for each of `answers`: name -> (N,) of (T_i, D)."""
+    truths = [several[0] for several in answers_of(data)]
+    rows: list[Row] = []
+    for name, found in answers.items():
+        pairs = zip(found, truths, strict=True)
+        errors = np.concatenate([held(one, len(truth)) - truth for one, truth in pairs])
+        mean = np.square(errors).mean(0)
+        row: Row = {"model": name, "RMSE": float(np.sqrt((mean / numbers.scaler.scale**2).mean()))}
+        row |= {f"RMSE of {c}": float(np.sqrt(m)) for c, m in zip(numbers.columns, mean, strict=True)}
+        row["length"] = float(
+            np.mean([abs(len(one) - len(truth)) for one, truth in zip(found, truths, strict=True)])
+        )
+        rows.append(row)
+    return rows
+
+
+def number_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> dict[str, list[Array]]:
+    """Without the training part, not that of the nearest input."""
+    numbers, inputs = codec.numbers, codec.inputs
+    means = [mean[:length] for mean, length in zip(numbers.means, numbers.lengths, strict=True)]
+    made = {"mean sequence": [means[-1]] * len(data)}
+    if isinstance(inputs, GivenInputs) and inputs.classes:
+        made["mean sequence of the class"] = [means[k] for k in inputs.encode(data)[1].tolist()]
+    if train is not None and (codec.inputs.features or data.is_pictures):
+        first = [several[0] for several in answers_of(train)]
+        made["nearest training input"] = [first[i] for i in nearest(codec, data, train)]
+    return made

@@ -1,0 +1,176 @@
+"""Tables of inputs with captions or sequences of numbers: what is read, and how the rest is refused."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.captioned import Asked
+from unrolled.files.captions import read_captioned
+
+
+def picture(path, shade=100, size=(4, 6)):
+    path.parent.mkdir(exist_ok=True)
+    Image.new("RGB", size[::-1], (shade, 0, 0)).save(path)
+
+
+def table(folder, text, name="list.csv"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def refused(source, error=DataError, **named):
+    with pytest.raises(error) as caught:
+        read_captioned(source, Asked(**named))
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def test_rows_of_one_picture_are_one_input_with_several_captions(tmp_path):
+    for name, shade in (("a", 10), ("b", 20)):
+        picture(tmp_path / "p" / f"{name}.png", shade)
+    path = table(tmp_path, "Image,caption\np/a.png,dark red\np/b.png, red \np/../p/a.png,very dark\n")
+    data = read_captioned(path, Asked())
+    assert data.answers == (("dark red", "very dark"), ("red",))
+    assert data.names == ("p/a.png", "p/b.png") and data.places[1] == f"{path}, line 3"
+    assert [one[3, 5].tolist() for one in data.inputs] == [[10, 0, 0], [20, 0, 0]]
+    assert data.is_pictures and data.notes == ("pictures: column 'Image'", "captions: column 'caption'")
+    other = table(tmp_path, "Image,caption\np/b.png,rosy\n", "b.csv")
+    assert read_captioned([path, other], Asked()).answers[1] == ("red", "rosy")
+    grey = read_captioned(path, Asked(channels="grey", size=(2, 3)))
+    assert grey.inputs[0].shape == (2, 3, 1)
+
+
+def test_numbers_and_classes_are_inputs_and_equal_numbers_one(tmp_path):
+    text = "w\tclass\th\tsentence\n1\tcat\t2\tsmall\n3\tdog\t4\tlarge\n1\tcat\t2\ttiny\n1\tdog\t2\tpup\n"
+    data = read_captioned(table(tmp_path, text, "list.tsv"), Asked())
+    assert data.features == ("w", "h") and data.given == "class" and not data.is_pictures
+    assert [(one.numbers.tolist(), one.label) for one in data.inputs] == [
+        ([1, 2], "cat"),
+        ([3, 4], "dog"),
+        ([1, 2], "dog"),
+    ]
+    assert data.answers == (("small", "tiny"), ("large",), ("pup",)) and data.names == ("1", "2", "4")
+    alone = read_captioned(table(tmp_path, text, "list.tsv"), Asked(given="class"))
+    assert [one.label for one in alone.inputs] == ["cat", "dog", "cat", "dog"], "a class alone is not merged"
+    assert alone.names == ("cat", "dog", "cat", "dog")
+    named = read_captioned(table(tmp_path, text, "list.tsv"), Asked(features=("h",), target=("sentence",)))
+    assert [one.numbers.tolist() for one in named.inputs] == [[2], [4]]
+
+
+def steps(**changed):
+    columns = {
+        "id": ["a", "b", "a", "b", "a"],
+        "step": [2, 1, 1, 2, 3],
+        "digit": [7, 3, 7, 3, 7],
+        "slant": [0.5, 0.1, 0.5, 0.1, 0.5],
+        "x": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "y": [0.0, 1.0, 0.0, 1.0, 2.0],
+    }
+    return pl.DataFrame(columns | changed)
+
+
+def test_rows_of_an_id_are_the_steps_of_an_answer_in_time():
+    data = read_captioned(steps(), Asked(id="id", given="digit", features=("slant",)))
+    assert data.columns == ("x", "y") and data.names == ("a", "b")
+    assert data.answers[0][0].tolist() == [[3, 0], [1, 0], [5, 2]]
+    assert data.answers[1][0].tolist() == [[2, 1], [4, 1]]
+    assert [(one.numbers.tolist(), one.label) for one in data.inputs] == [([0.5], "7"), ([0.1], "3")]
+    assert "time: column 'step'" in data.notes
+    one = read_captioned(steps(), Asked(id="id", time="x", given="digit", target=("y",)))
+    assert one.answers[0][0].tolist() == [[0], [0], [2]]
+
+
+def test_what_is_asked_about_needs_no_answers():
+    asked = {"id": "id", "given": "digit", "features": ("slant",), "target": ("x", "y"), "answers": False}
+    bare = read_captioned(steps().select("digit", "slant").head(2), Asked(time="step", **asked))
+    assert bare.answers is None and len(bare) == 2
+    assert read_captioned(steps(), Asked(time="step", **asked)).names == ("a", "b")
+    frame = pl.DataFrame({"class": ["a", "b"]})
+    assert [one.label for one in read_captioned(frame, Asked(answers=False)).inputs] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "cell, said",
+    [
+        ("../a.png", "'../a.png' leaves the folder of the list"),
+        ("/etc/a.png", "'/etc/a.png' leaves the folder of the list"),
+        ("none.png", "none.png: there is no such file (did you mean"),
+        ("list.png", "wanted a PNG or JPEG picture, got a file that begins with b'image,ca"),
+        ("", "wanted the path of a picture, got nothing"),
+        ('"a\nb.png"', "write it without control characters"),
+    ],
+)
+def test_a_path_that_is_no_picture_is_refused_with_its_line(tmp_path, cell, said):
+    picture(tmp_path / "one.png")
+    (tmp_path / "list.png").write_text("image,caption\n")
+    path = table(tmp_path, f"image,caption\none.png,red\n{cell},blue\none.png,red\n")
+    message = refused(path, image="image")
+    assert f"{path}, line 3" in message and said in message
+
+
+def test_the_examples_of_the_page_are_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    for name, content in re.findall(r"```((?:shapes|strokes).csv)\n(.*?)```", page, re.DOTALL):
+        table(tmp_path, content, name)
+    for name in ("001", "002"):
+        picture(tmp_path / "shapes" / f"{name}.png")
+    data = read_captioned(tmp_path / "shapes.csv", Asked())
+    assert data.answers == (("a red circle", "one circle and it is red"), ("a blue square",))
+    data = read_captioned(tmp_path / "drawings.csv", Asked(id="id", given="class", features=("slant",)))
+    assert data.columns == ("x", "y") and [len(one) for (one,) in data.answers] == [2, 2]
+
+
+def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png", size=(4, 7))
+    path = table(tmp_path, "image,caption\na.png,red\nb.png,blue\n")
+    assert refused(path) == (
+        f"{path}, line 3: a picture of 4x7, that of {path}, line 2 of 4x6; wanted pictures of one size, or "
+        "set image_size 4x6 to resize them all"
+    )
+    assert len(read_captioned(path, Asked(size=(5, 5)))) == 2
+
+
+@pytest.mark.parametrize(
+    "named, error, said",
+    [
+        ({"image": "x", "given": "digit"}, ConfigError, "an input is a picture, or numbers and a class"),
+        ({"target": ("x", "y"), "given": "digit"}, ConfigError, "a caption is one column"),
+        ({"time": "step", "given": "digit", "target": ("x",)}, ConfigError, "name the column id too"),
+        ({"given": "x", "id": "id", "features": ("x",)}, ConfigError, "column 'x' is named as class"),
+        ({"given": "digits", "id": "id"}, DataError, "no column 'digits' (did you mean 'digit'?)"),
+        ({"given": "digit"}, DataError, "wanted a column of captions, found none"),
+        ({"id": "id"}, DataError, "wanted pictures, numbers or a class to tell about, found none"),
+        ({"id": "id", "given": "x"}, DataError, "row 3 of 5, column 'x': '3.0', but row 1 of 5 of the same"),
+        ({"id": "id", "given": "digit", "features": ("x",)}, DataError, "wanted one value in all rows of"),
+    ],
+)
+def test_columns_that_do_not_go_together_are_refused(named, error, said):
+    assert said in refused(steps(), error, **named)
+
+
+def test_missing_numbers_and_captions_are_refused():
+    named = {"id": "id", "given": "digit", "target": ("x",)}
+    assert refused(steps(x=[1.0, None, 3.0, None, 5.0]), **named) == (
+        "the table, row 2 of 5, column 'x': wanted a number, got nothing (1 more such cell); fill the cell"
+    )
+    frame = pl.DataFrame({"class": ["a", "b"], "caption": ["one", None]})
+    assert refused(frame).startswith("the table, row 2 of 2, column 'caption': wanted a caption, got nothing")
+    kinds = [pl.DataFrame({"class": ["a"], "caption": ["b"]}), pl.DataFrame({"u": [1], "caption": ["b"]})]
+    assert refused(kinds) == (
+        "the table holds columns 'u' and captions, the table columns 'class' and captions; wanted the same "
+        "in all files, or name the columns to use"
+    )
+
+
+def test_a_checksum_is_of_inputs_and_answers():
+    def of(**changed):
+        return read_captioned(steps(**changed), Asked(id="id", given="digit", target=("x",))).checksum()
+
+    assert of() == of(y=[0.0] * 5, slant=[0.0] * 5)
+    assert len({of(), of(x=[1.0, 2, 3, 4, 6]), of(digit=[7, 4, 7, 4, 7])}) == 3

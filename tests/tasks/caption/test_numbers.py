@@ -1,0 +1,98 @@
+"""The decoder of numbers: its loss, its steps against one pass, what is written and drawn."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tasks.caption.cases import SMALL, lines
+from unrolled.runtime.distributions import FLOOR
+from unrolled.tasks.caption.codec import Codec
+from unrolled.tasks.caption.config import CaptionConfig
+from unrolled.tasks.caption.examples import Examples
+from unrolled.tasks.caption.numbers import NumberNetwork
+from unrolled.tasks.config import from_options
+
+DATA = lines(23)
+
+
+def network(seed=0, **options):
+    config = from_options(CaptionConfig, SMALL | {"id": "id"} | options)
+    codec = Codec.fit(config.data, DATA)
+    torch.manual_seed(seed)
+    own = NumberNetwork(config, codec).eval()
+    for p in own.parameters():
+        torch.nn.init.normal_(p, std=0.4)
+    return own, Examples.of(codec, DATA)
+
+
+@pytest.mark.parametrize("condition", ["state", "input", "both"])
+def test_steps_one_by_one_have_the_bits_of_one_pass(condition):
+    own, examples = network(condition=condition, cell="lstm", decoder_layers=2)
+    batch = examples.collate(np.arange(5))
+    with torch.no_grad():
+        state, extra = own.begin(own.decoder, own.encoder(*batch.x).code)
+        a, e, _ = own.decoder(batch.y, batch.lengths, state, extra)
+        one = torch.ones(5, dtype=torch.int64)
+        for t in range(batch.y.shape[1]):
+            here, end, state = own.decoder(batch.y[:, t : t + 1], one, state, extra, first=t == 0)
+            going = t < batch.lengths
+            assert torch.equal(here[going, 0], a[going, t]) and torch.equal(end[going, 0], e[going, t])
+
+
+@pytest.mark.parametrize("output", ["point", "gaussian"])
+def test_the_loss_is_that_of_every_step_and_its_end_and_of_no_padding(output):
+    own, examples = network(output=output)
+    batch = examples.collate(np.arange(7))
+    batch.y[torch.arange(8) >= batch.lengths[:, None]] = torch.nan
+    found, wanted = own.losses(batch), []
+    for b, T in enumerate(batch.lengths.tolist()):
+        x, y = tuple(one[b : b + 1] for one in batch.x), batch.y[b, :T]
+        state, extra = own.begin(own.decoder, own.encoder(*x).code)
+        before = torch.cat([torch.zeros(1, 2), y[:-1]])[None]
+        a, e, _ = own.decoder(before, torch.tensor([T]), state, extra)
+        a, e = a[0].double(), e[0].double()
+        error = y - a[..., 0]
+        each = error.square().sum(1)
+        if output == "gaussian":
+            normal = torch.distributions.Normal(a[..., 0], FLOOR + torch.nn.functional.softplus(a[..., 1]))
+            each = -normal.log_prob(y.double()).sum(1)
+        p = torch.sigmoid(e)
+        wanted.append(each - torch.cat([torch.log(1 - p[:-1]), torch.log(p[-1:])]))
+    assert found.shape == (int(batch.lengths.sum()),)
+    torch.testing.assert_close(found.double(), torch.cat(wanted), rtol=2e-4, atol=2e-5)  # float32
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_what_is_written_has_the_bits_that_it_has_alone(drawn):
+    own, examples = network(seed=3, output="gaussian" if drawn else "point")
+    with torch.no_grad():
+        own.decoder.head.bias[-1] = -1.5  # so that some end early and others late
+    x, B = examples.collate(np.arange(9)).x, 9
+
+    def write(rows):
+        draws = [np.random.default_rng(b) for b in rows] if drawn else None
+        return own.write(tuple(one[rows] for one in x), 12, draws)
+
+    whole = write(list(range(B)))
+    lengths = [len(one) for one in whole]
+    assert len(set(lengths)) > 1 and max(lengths) <= 12 and min(lengths) >= 1
+    for b in range(B):
+        assert np.array_equal(write([b])[0], whole[b])
+    again = write(list(range(B))[::-1])[::-1]
+    assert all(np.array_equal(one, other) for one, other in zip(again, whole, strict=True))
+
+
+def test_draws_have_the_distribution_that_the_network_gives():
+    own, examples = network(output="gaussian")
+    x = tuple(one[:1].expand(4000, *one.shape[1:]) for one in examples.collate(np.arange(1)).x)
+    drawn = own.write(x, 2, [np.random.default_rng([7, n]) for n in range(4000)])
+    with torch.no_grad():
+        state, extra = own.begin(own.decoder, own.encoder(*(one[:1] for one in x)).code)
+        a, e, _ = own.decoder(torch.zeros(1, 1, 2), torch.tensor([1]), state, extra)
+    first = np.stack([one[0] for one in drawn])
+    scale = torch.nn.functional.softplus(a[0, 0, :, 1]).numpy()
+    bound = 4 / np.sqrt(4000)  # four deviations of a mean of 4,000
+    assert (np.abs(first.mean(0) - a[0, 0, :, 0].numpy()) < bound * scale).all()
+    assert (np.abs(first.std(0) / scale - 1) < bound).all()
+    share = np.mean([len(one) == 1 for one in drawn])
+    assert abs(share - float(torch.sigmoid(e[0, 0]))) < bound
