@@ -102,8 +102,8 @@ class Runtime(Model):
         """ConfigError of a hidden Markov model: its best path is known when a sequence has ended."""
         if self.states is not None:
             raise ConfigError(
-                "the best path of a hidden Markov model is known when a sequence has ended; train one without "
-                "hmm to stream"
+                "the best path of a hidden Markov model is known when a sequence has ended; train one "
+                "without hmm to stream"
             )
         own = {LABEL: np.zeros((rows, 1), np.int64)}
         if self.k > 1:
