@@ -9,7 +9,7 @@ Shapes   encoded steps (T, B, F) -> log p (T, B, 1 + K), that of the network's s
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from unrolled.runtime.state import Array, State
 
 NOTHING = 0  # number of the output that says that no label stands at a step
 OWN = ("codec.features.", "codec.grams.")  # of the codec's arrays; the others are for baselines
+DECODERS, MOST = ("beam", "greedy"), 1 << 16
 LABEL, WAITING, COUNT = "transcript.label", "transcript.waiting", "transcript.count"
 
 
@@ -40,6 +41,17 @@ class Decoding(NamedTuple):
     best: int
     lm_weight: float
     label_bonus: float
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> Self:
+        """As a description has it. LookupError, TypeError or ValueError for one that is none."""
+        made = cls(**about)
+        whole, numbers = (made.beam, made.best), (made.lm_weight, made.label_bonus)
+        if made.decoder not in DECODERS or not all(type(one) is int and 1 <= one <= MOST for one in whole):
+            raise ValueError(f"decoder {made.decoder!r:.40} with beam {made.beam!r:.40}")
+        if not all(type(one) in (int, float) and abs(one) <= MOST for one in numbers):
+            raise ValueError(f"weights {numbers!r:.80}")
+        return made
 
 
 def transcripts(
@@ -91,7 +103,7 @@ class Runtime(Model):
         self._names = np.array([None, *self.labels[1:]], np.object_)
         self.grams = made_grams(codec["grams"], own)
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
-        self.decoding = Decoding(**network["decoding"])
+        self.decoding = Decoding.of(network["decoding"])
         self.states = _states(network["chain"], len(self.labels) - 1, arrays, self.grams)
         outputs = len(self.labels) if self.states is None else self.states.topology.size
         self._require_meeting(self.k * self.front.width, self.head, outputs)
@@ -102,7 +114,7 @@ class Runtime(Model):
         """ConfigError of a hidden Markov model: its best path is known when a sequence has ended."""
         if self.states is not None:
             raise ConfigError(
-                "the best path of a hidden Markov model is known when a sequence has ended; train one "
+                "the best path of a hidden Markov model is known when a sequence has ended; train a model "
                 "without hmm to stream"
             )
         own = {LABEL: np.zeros((rows, 1), np.int64)}

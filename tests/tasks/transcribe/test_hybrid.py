@@ -213,7 +213,7 @@ def test_the_runtime_has_the_same_answers_without_torch(transcriber, tmp_path):
         for one, other in zip(found, own.predict(newer).to_dicts(), strict=True):
             for name in ("transcript", "log_p", "score", "labels", "first", "last"):
                 assert np.array_equal(one[name], other[name])
-    with pytest.raises(ConfigError, match="when a sequence has ended; train one without hmm to stream"):
+    with pytest.raises(ConfigError, match="when a sequence has ended; train a model without hmm"):
         made.stream()
     no_share = {"chain.prior": made.arrays["chain.prior"] * 0, "chain.stay": made.arrays["chain.stay"][:-1]}
     for name, array in no_share.items():

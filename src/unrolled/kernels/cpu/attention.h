@@ -39,13 +39,41 @@ inline Index memory_row(const Attention<Real>& call, Index n) {
   return call.index ? call.index[n] : n;
 }
 
+/* The steps of row n. */
 template <class Real>
-inline Real score(const Attention<Real>& call, const Real* q, const Real* k) {
+inline Matrix<Real> row_of(const Sequence<Real>& s, Index n) {
+  return {at(s, 0, n), s.time};
+}
+
+/* to[s][t] = Σ_i term(i, q[s], k[t]). All queries pass by a few steps before the next few, which so stay in
+   the first cache. */
+template <class Real, class Term>
+void compare(Index queries, Index steps, Index columns, Matrix<const Real> q, Matrix<const Real> k,
+             Matrix<Real> to, const Term& term) {
+  over_units<Real>(0, steps, [&](Index t, Index some) {
+    for (Index s = 0; s < queries; ++s) {
+      const Real* query = at(q, s);
+      const auto of_step = [&](Index r, Index i, Index count) {
+        return term(i, count, load(query + i, count), load(at(k, t + r) + i, count));
+      };
+      store(at(to, s) + t, row_sums<Real>(some, columns, of_step), some);
+    }
+  });
+}
+
+template <class Real>
+void products(Index queries, Index steps, Index columns, Matrix<const Real> q, Matrix<const Real> k,
+              Matrix<Real> to) {
+  compare(queries, steps, columns, q, k, to, [](Index, Index, Vec<Real> x, Vec<Real> y) { return x * y; });
+}
+
+template <class Real>
+void scores(const Attention<Real>& call, Index queries, Index steps, Matrix<const Real> q,
+            Matrix<const Real> k, Matrix<Real> e) {
   if (call.kind == AttentionKind::dot)
-    return row_sum<Real>(call.depth,
-                         [&](Index d, Index count) { return load(q + d, count) * load(k + d, count); });
-  return row_sum<Real>(call.depth, [&](Index d, Index count) {
-    return load(call.u + d, count) * tanh<Real>(load(q + d, count) + load(k + d, count));
+    return products(queries, steps, call.depth, q, k, e);
+  compare(queries, steps, call.depth, q, k, e, [u = call.u](Index d, Index count, Vec<Real> x, Vec<Real> y) {
+    return load(u + d, count) * tanh<Real>(x + y);
   });
 }
 
@@ -62,67 +90,63 @@ void weigh(Index length, Real* e, double* powers) {
       0, length, [&](Index t, Index count) { store_wide(e + t, load(powers + t, count) / total, count); });
 }
 
-/* Σ_n weights[n step] rows[n], n = 0 … count - 1: what is summed, over a few vectors of columns. */
+/* to[o][j] = Σ_n weights[o output_step + n step] rows[n][j], n = 0 … count - 1, columns j = first … end - 1.
+ */
 template <class Real>
 struct Blend {
-  Index count;
+  Index outputs, count;
   const Real* weights;
-  Index step;
+  Index output_step, step;
   Matrix<const Real> rows;
+  Matrix<Real> to;
+  Index first, end;
 };
 
-template <int Vectors, class Real>
-void blend_vectors(const Blend<Real>& sum, Index column, Index tail, Real* to) {
-  constexpr Index width = lanes<Real>;
-  const auto size = [tail](int v) { return v < Vectors - 1 ? width : tail; };
-  Index n = 0;
-  do {
-    Vec<Real> part[Vectors] = {};
-    for (const Index first = n, end = minimum(first + chain, sum.count); n < end; ++n) {
-      const Vec<Real> weight = broadcast(sum.weights[n * sum.step]);
-      const Real* row = at(sum.rows, n) + column;
-#pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v)
-        part[v] = fma(weight, load(row + v * width, size(v)), part[v]);
-    }
-    const bool more = n > chain;
-    for (int v = 0; v < Vectors; ++v) {
-      Real* here = to + column + v * width;
-      store(here, more ? load(here, size(v)) + part[v] : part[v], size(v));
-    }
-  } while (n < sum.count);
-}
-
-/* to[j] for the columns j = first … end - 1. */
+/* What the products of a task need: room for outputs and counts of `most`, and so many columns. */
 template <class Real>
-void blend(const Blend<Real>& sum, Index first, Index end, Real* to) {
-  constexpr Index width = lanes<Real>;
-  for (Index column = first; column < end;) {
-    const Index vectors = divide_up(end - column, width);
-    const auto take = [&]<int Vectors>() {
-      blend_vectors<Vectors>(sum, column, minimum(width, end - column - (Vectors - 1) * width), to);
-      column += Vectors * width;
-    };
-    if (vectors >= 8)
-      take.template operator()<8>();
-    else if (vectors >= 4)
-      take.template operator()<4>();
-    else if (vectors >= 2)
-      take.template operator()<2>();
-    else
-      take.template operator()<1>();
+class Blender {
+public:
+  Blender(Index most, Index columns)
+      : weights_(most), rows_(most), to_(most), packed_(packed_size<Real>(most, columns)) {}
+
+  void operator()(const Blend<Real>& sum) const {
+    for (Index n = 0; n < sum.count; ++n)
+      rows_.data()[n] = at(sum.rows, n) + sum.first;
+    for (Index o = 0; o < sum.outputs; ++o) {
+      weights_.data()[o] = sum.weights + o * sum.output_step;
+      to_.data()[o] = at(sum.to, o) + sum.first;
+    }
+    const Packed<Real> b = pack(rows_.data(), sum.count, sum.end - sum.first, packed_.data());
+    multiply<Real>({sum.outputs, weights_.data(), sum.step, b, nullptr, to_.data()});
+  }
+
+private:
+  Buffer<const Real*> weights_, rows_;
+  Buffer<Real*> to_;
+  Buffer<Real> packed_;
+};
+
+/* body(n, s, queries, r) for the queries s … s + queries - 1 of row n, which are the r-th of all and those
+   behind it, for each row of the queries first … end - 1 of all. */
+template <class Body>
+void over_queries(Index each, Index first, Index end, const Body& body) {
+  for (Index r = first; r < end;) {
+    const Index s = r % each, queries = minimum(each - s, end - r);
+    body(r / each, s, queries, r);
+    r += queries;
   }
 }
 
-/* Query s of row n. */
 template <class Real>
-void attend_query(const Attention<Real>& call, Index n, Index s, double* powers, Real* c, Real* w) {
+void attend(const Attention<Real>& call, Index n, Index s, Index queries, double* powers,
+            const Blender<Real>& blend, Matrix<Real> c, Matrix<Real> w) {
   const Index b = memory_row(call, n), length = call.lengths[b];
-  for (Index t = 0; t < length; ++t)
-    w[t] = score(call, at(call.q, s, n), at(call.k, t, b));
-  weigh(length, w, powers);
-  fill_zero(w + length, call.steps - length);
-  blend<Real>({length, w, 1, {at(call.v, 0, b), call.v.time}}, 0, call.columns, c);
+  scores(call, queries, length, {at(call.q, s, n), call.q.time}, row_of(call.k, b), w);
+  for (Index i = 0; i < queries; ++i) {
+    weigh(length, at(w, i), powers);
+    fill_zero(at(w, i) + length, call.steps - length);
+  }
+  blend({queries, length, w.data, w.row, 1, row_of(call.v, b), c, 0, call.columns});
 }
 
 /* How many operations a query is worth; an exponential is worth 64, a tanh 16. */
@@ -138,20 +162,17 @@ void attention(const Attention<Real>& call, Real* c, Real* w, Index threads) {
   const Index S = call.queries, count = call.rows * S;
   share_out(count, 1, threads_worth(count * work_of(call), threads), [&](Index first, Index end) {
     const Buffer<double> powers(call.steps);
-    for (Index r = first; r < end; ++r)
-      attend_query(call, r / S, r % S, powers.data(), c + r * call.columns, w + r * call.steps);
+    const Blender<Real> blend(maximum(S, call.steps), call.columns);
+    over_queries(S, first, end, [&](Index n, Index s, Index queries, Index r) {
+      attend<Real>(call, n, s, queries, powers.data(), blend, {c + r * call.columns, call.columns},
+                   {w + r * call.steps, call.steps});
+    });
   });
 }
 
-/* de (T) of query s of row n, whose weights are w. */
+/* de (T) of one query, which begins as dw. */
 template <class Real>
-void score_gradient(const AttentionBackward<Real>& back, Index n, Index s, const Real* w, Real* de) {
-  const Index H = back.call.columns, length = back.call.lengths[n];
-  const Real* dc = at(back.dc, s, n);
-  for (Index t = 0; t < length; ++t) {
-    const Real* v = at(back.call.v, t, n);
-    de[t] = row_sum<Real>(H, [&](Index h, Index count) { return load(dc + h, count) * load(v + h, count); });
-  }
+void pull_softmax(Index length, const Real* w, Real* de) {
   const Vec<double> along = broadcast(row_sum<double>(
       length, [&](Index t, Index count) { return load_wide(w + t, count) * load_wide(de + t, count); }));
   over_units<double>(0, length, [&](Index t, Index count) {
@@ -159,39 +180,39 @@ void score_gradient(const AttentionBackward<Real>& back, Index n, Index s, const
   });
 }
 
-/* The queries and the steps of one memory row, and a number for each pair of them. */
+/* w and de of queries, which lie one behind the other. */
+template <class Real>
+void score_gradients(const AttentionBackward<Real>& back, Index n, Index s, Index queries, const Real* w,
+                     Real* de) {
+  const Index T = back.call.steps, length = back.call.lengths[n];
+  products<Real>(queries, length, back.call.columns, {at(back.dc, s, n), back.dc.time},
+                 row_of(back.call.v, n), {de, T});
+  for (Index i = 0; i < queries; ++i)
+    pull_softmax(length, w + i * T, de + i * T);
+}
+
+/* One memory row: a number for each of its queries and steps, what these numbers weigh, and where the sums
+ * go. */
 template <class Real>
 struct Pairs {
   Index queries, steps, length;
   const Real* numbers; // (S, T)
-
-  const Real* of_query(Index s) const { return numbers + s * steps; }
+  Matrix<const Real> of_queries, of_steps;
+  Matrix<Real> to_queries, to_steps;
 };
 
-/* d_steps[t] = Σ_s numbers[s][t] queries[s], columns first … end - 1; zero past the length. */
+/* to_queries[s] = Σ_t numbers[s][t] of_steps[t]. */
 template <class Real>
-void blend_queries(const Pairs<Real>& pairs, Matrix<const Real> queries, Index first, Index end,
-                   Matrix<Real> d_steps) {
-  for (Index t = 0; t < pairs.steps; ++t)
-    if (t < pairs.length)
-      blend<Real>({pairs.queries, pairs.numbers + t, pairs.steps, queries}, first, end, at(d_steps, t));
-    else
-      fill_zero(at(d_steps, t) + first, end - first);
+void blend_steps(const Pairs<Real>& row, Index first, Index end, const Blender<Real>& blend) {
+  blend({row.queries, row.length, row.numbers, row.steps, 1, row.of_steps, row.to_queries, first, end});
 }
 
-/* What dq and dk of one memory row are made of and go to. */
+/* to_steps[t] = Σ_s numbers[s][t] of_queries[s]; zero past the length. */
 template <class Real>
-struct QueryKey {
-  Pairs<Real> de;
-  Matrix<const Real> q, k;
-  Matrix<Real> dq, dk;
-};
-
-template <class Real>
-void dot_units(const QueryKey<Real>& row, Index first, Index end) {
-  for (Index s = 0; s < row.de.queries; ++s)
-    blend<Real>({row.de.length, row.de.of_query(s), 1, row.k}, first, end, at(row.dq, s));
-  blend_queries(row.de, row.q, first, end, row.dk);
+void blend_queries(const Pairs<Real>& row, Index first, Index end, const Blender<Real>& blend) {
+  blend({row.length, row.queries, row.numbers, 1, row.steps, row.of_queries, row.to_steps, first, end});
+  for (Index t = row.length; t < row.steps; ++t)
+    fill_zero(at(row.to_steps, t) + first, end - first);
 }
 
 template <class Real>
@@ -201,83 +222,85 @@ inline void add_to(Real* sum, Vec<Real> v, Index count) {
 
 /* Units d … d + count - 1, for queries and steps of which each is a chain at most; returns du. */
 template <class Real>
-Vec<Real> additive_tile(const QueryKey<Real>& row, const Real* u, Index d, Index count, Index query,
+Vec<Real> additive_tile(const Pairs<Real>& row, const Real* u, Index d, Index count, Index query,
                         Index step) {
-  const Index last_query = minimum(query + chain, row.de.queries);
-  const Index last_step = minimum(step + chain, row.de.length);
+  const Index last_query = minimum(query + chain, row.queries);
+  const Index last_step = minimum(step + chain, row.length);
   const Vec<Real> scale = load(u + d, count);
   Vec<Real> total{}, pulls[chain];
   for (Index t = step; t < last_step; ++t)
     pulls[t - step] = Vec<Real>{};
   for (Index s = query; s < last_query; ++s) {
-    const Vec<Real> q = load(at(row.q, s) + d, count);
+    const Vec<Real> q = load(at(row.of_queries, s) + d, count);
     Vec<Real> dq{}, du{};
     for (Index t = step; t < last_step; ++t) {
-      const Vec<Real> de = broadcast(row.de.of_query(s)[t]);
-      const Vec<Real> z = tanh<Real>(q + load(at(row.k, t) + d, count)), pull = pull_tanh<Real>(z, de);
+      const Vec<Real> de = broadcast(row.numbers[s * row.steps + t]);
+      const Vec<Real> z = tanh<Real>(q + load(at(row.of_steps, t) + d, count)), pull = pull_tanh<Real>(z, de);
       dq += pull;
       pulls[t - step] += pull;
       du = fma(de, z, du);
     }
-    add_to(at(row.dq, s) + d, scale * dq, count);
+    add_to(at(row.to_queries, s) + d, scale * dq, count);
     total += du;
   }
   for (Index t = step; t < last_step; ++t)
-    add_to(at(row.dk, t) + d, scale * pulls[t - step], count);
+    add_to(at(row.to_steps, t) + d, scale * pulls[t - step], count);
   return total;
 }
 
 template <class Real>
-void additive_units(const QueryKey<Real>& row, const Real* u, Index first, Index end, Real* du) {
+void additive_units(const Pairs<Real>& row, const Real* u, Index first, Index end, Real* du) {
   fill_zero(du + first, end - first);
-  for (Index s = 0; s < row.de.queries; ++s)
-    fill_zero(at(row.dq, s) + first, end - first);
-  for (Index t = 0; t < row.de.steps; ++t)
-    fill_zero(at(row.dk, t) + first, end - first);
+  for (Index s = 0; s < row.queries; ++s)
+    fill_zero(at(row.to_queries, s) + first, end - first);
+  for (Index t = 0; t < row.steps; ++t)
+    fill_zero(at(row.to_steps, t) + first, end - first);
   over_units<Real>(first, end, [&](Index d, Index count) {
-    for (Index s = 0; s < row.de.queries; s += chain)
-      for (Index t = 0; t < row.de.length; t += chain)
+    for (Index s = 0; s < row.queries; s += chain)
+      for (Index t = 0; t < row.length; t += chain)
         add_to(du + d, additive_tile(row, u, d, count, s, t), count);
   });
 }
 
-/* The gradients of one memory row. de (N, S, T); du (N, D), each row's own sum, for additive. */
+/* The gradients of memory row b, a stretch of units at a time. de (N, S, T); du (N, D), each row's own sum.
+ */
 template <class Real>
-class RowGradients {
-public:
-  RowGradients(const AttentionBackward<Real>& back, const Real* de, Real* du, Index b)
-      : back_(back), du_(du + b * back.call.depth), b_(b), de_(pairs(de)) {}
+struct RowGradients {
+  const AttentionBackward<Real>& back;
+  const Real* de;
+  Real* du;
+  Index b;
 
-  void query_key(Index first, Index end) const {
-    const Attention<Real>& call = back_.call;
-    const Index D = call.depth, S = call.queries, T = call.steps;
-    const QueryKey<Real> row = {de_,
-                                {at(call.q, 0, b_), call.q.time},
-                                {at(call.k, 0, b_), call.k.time},
-                                {back_.dq + b_ * S * D, D},
-                                {back_.dk + b_ * T * D, D}};
-    if (call.kind == AttentionKind::dot)
-      dot_units(row, first, end);
-    else
-      additive_units(row, call.u, first, end, du_);
+  void of_query_and_key(Index first, Index end, const Blender<Real>& blend) const {
+    const Attention<Real>& call = back.call;
+    const Index D = call.depth;
+    const Pairs<Real> row = pairs(de, call.q, call.k, back.dq, back.dk, D);
+    if (call.kind == AttentionKind::additive)
+      return additive_units(row, call.u, first, end, du + b * D);
+    blend_steps(row, first, end, blend);
+    blend_queries(row, first, end, blend);
   }
 
-  void value(Index first, Index end) const {
-    const Index H = back_.call.columns;
-    blend_queries<Real>(pairs(back_.w), {at(back_.dc, 0, b_), back_.dc.time}, first, end,
-                        {back_.dv + b_ * back_.call.steps * H, H});
+  void of_value(Index first, Index end, const Blender<Real>& blend) const {
+    blend_queries(
+        pairs(back.w, back.dc, back.call.v, static_cast<Real*>(nullptr), back.dv, back.call.columns), first,
+        end, blend);
   }
 
 private:
-  Pairs<Real> pairs(const Real* numbers) const {
-    const Attention<Real>& call = back_.call;
-    return {call.queries, call.steps, call.lengths[b_], numbers + b_ * call.queries * call.steps};
+  Pairs<Real> pairs(const Real* numbers, const Sequence<const Real>& queries,
+                    const Sequence<const Real>& steps, Real* to_queries, Real* to_steps,
+                    Index columns) const {
+    const Index S = back.call.queries, T = back.call.steps;
+    return {S,
+            T,
+            back.call.lengths[b],
+            numbers + b * S * T,
+            row_of(queries, b),
+            row_of(steps, b),
+            {to_queries ? to_queries + b * S * columns : nullptr, columns},
+            {to_steps + b * T * columns, columns}};
   }
-
-  const AttentionBackward<Real>& back_;
-  Real* du_;
-  Index b_;
-  Pairs<Real> de_;
 };
 
 /* Threads take queries, then stretches of units of a memory row. */
@@ -290,18 +313,20 @@ void attention_backward(const AttentionBackward<Real>& back, Index threads) {
   const bool additive = call.kind == AttentionKind::additive;
   const Buffer<Real> de(B * S * T), du(additive ? B * D : 0);
   share_out(B * S, 1, worth, [&](Index first, Index end) {
-    for (Index r = first; r < end; ++r)
-      score_gradient(back, r / S, r % S, back.w + r * T, de.data() + r * T);
+    over_queries(S, first, end, [&](Index n, Index s, Index queries, Index r) {
+      score_gradients(back, n, s, queries, back.w + r * T, de.data() + r * T);
+    });
   });
   const Index of_depth = divide_up(D, wide), each = of_depth + divide_up(H, wide);
   share_out(B * each, 1, worth, [&](Index first, Index end) {
+    const Blender<Real> blend(maximum(S, T), wide);
     for (Index task = first; task < end; ++task) {
-      const RowGradients<Real> row(back, de.data(), du.data(), task / each);
+      const RowGradients<Real> row = {back, de.data(), du.data(), task / each};
       const Index part = task % each, unit = (part < of_depth ? part : part - of_depth) * wide;
       if (part < of_depth)
-        row.query_key(unit, minimum(unit + wide, D));
+        row.of_query_and_key(unit, minimum(unit + wide, D), blend);
       else
-        row.value(unit, minimum(unit + wide, H));
+        row.of_value(unit, minimum(unit + wide, H), blend);
     }
   });
   if (additive)

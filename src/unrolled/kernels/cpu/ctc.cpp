@@ -9,7 +9,7 @@ namespace unrolled::ctc {
 namespace {
 
 constexpr double never = -std::numeric_limits<double>::infinity();
-constexpr std::size_t some_nodes = 4096; // below so many there is nothing to forget
+constexpr std::size_t some_nodes = 64; // below so many it is not worth while to forget any
 
 /* 1 / n! and 1 / (2 n + 1), by which prefixes.py counts too. */
 template <std::size_t N>
@@ -53,54 +53,6 @@ std::size_t place(Index i) {
 }
 
 } // namespace
-
-std::int32_t Tree::child(std::int32_t parent, std::int32_t label) {
-  const std::uint64_t key = static_cast<std::uint64_t>(parent) << 32 | static_cast<std::uint32_t>(label);
-  const auto [found, fresh] = children_.try_emplace(key, static_cast<std::int32_t>(nodes_.size()));
-  if (fresh)
-    nodes_.push_back({parent, label, (*this)[parent].length + 1, -1});
-  return found->second;
-}
-
-int Tree::order(std::int32_t a, std::int32_t b) const {
-  int found = 0;
-  for (; a != b; a = (*this)[a].parent, b = (*this)[b].parent)
-    if ((*this)[a].label != (*this)[b].label)
-      found = (*this)[a].label < (*this)[b].label ? -1 : 1;
-  return found;
-}
-
-std::vector<Index> Tree::labels(std::int32_t node) const {
-  std::vector<Index> found(static_cast<std::size_t>((*this)[node].length));
-  for (auto to = found.rbegin(); to != found.rend(); ++to, node = (*this)[node].parent)
-    *to = (*this)[node].label;
-  return found;
-}
-
-void Tree::keep(const std::vector<std::int32_t*>& nodes) {
-  std::vector<std::int32_t> moved(nodes_.size(), -1);
-  moved[0] = 0;
-  for (const std::int32_t* one : nodes)
-    for (std::int32_t node = *one; moved[place(node)] < 0; node = (*this)[node].parent)
-      moved[place(node)] = 0;
-  std::vector<Node> kept;
-  children_.clear();
-  for (std::size_t node = 0; node < nodes_.size(); ++node) { // a parent stands before its children
-    if (moved[node] < 0)
-      continue;
-    moved[node] = static_cast<std::int32_t>(kept.size());
-    kept.push_back(nodes_[node]);
-    if (node == 0)
-      continue;
-    Node& own = kept.back();
-    own.parent = moved[place(own.parent)];
-    children_.emplace(static_cast<std::uint64_t>(own.parent) << 32 | static_cast<std::uint32_t>(own.label),
-                      moved[node]);
-  }
-  nodes_ = std::move(kept);
-  for (std::int32_t* one : nodes)
-    *one = moved[place(*one)];
-}
 
 Search::Search(const Options& options, const Grams& grams, const Lexicon& lexicon)
     : options_(options), grams_(grams), lexicon_(lexicon), limit_(some_nodes), complete_{} {

@@ -36,9 +36,10 @@ inline Vec<Real> only_first(Vec<Real> value, Index count, Real other) {
 
 inline constexpr int chain_vectors = 128 / UNROLLED_VECTOR_BYTES;
 
-/* Σ term(i, count), a vector of the terms i … i + count - 1, over all of 0 … columns - 1. */
+/* The chains of Σ term(i, count), a vector of the terms i … i + count - 1, over all of 0 … columns - 1;
+   folded until they are one vector. */
 template <class Real, class Term>
-inline Real row_sum(Index columns, const Term& term) {
+inline Vec<Real> row_chains(Index columns, const Term& term) {
   constexpr Index width = lanes<Real>, chains = chain_vectors * width;
   Vec<Real> sums[chain_vectors] = {};
   Index i = 0;
@@ -50,12 +51,38 @@ inline Real row_sum(Index columns, const Term& term) {
     const Index count = minimum(width, columns - i);
     sums[v] += only_first<Real>(term(i, count), count, 0);
   }
-  Real chain[chains];
-  __builtin_memcpy(chain, sums, sizeof chain);
-  for (Index half = chains / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+  for (int half = chain_vectors / 2; half > 0; half /= 2)
+    for (int v = 0; v < half; ++v)
+      sums[v] += sums[v + half];
+  return sums[0];
+}
+
+/* Their sum. */
+template <class Real, class Term>
+inline Real row_sum(Index columns, const Term& term) {
+  const Vec<Real> chains = row_chains<Real>(columns, term);
+  Real chain[lanes<Real>];
+  __builtin_memcpy(chain, &chains, sizeof chain);
+  for (Index half = lanes<Real> / 2; half > 0; half /= 2)
     for (Index c = 0; c < half; ++c)
       chain[c] += chain[c + half];
   return chain[0];
+}
+
+/* The sums of `count` rows, a vector of them at most, each as row_sum makes it of term(row, i, count). */
+template <class Real, class Term>
+inline Vec<Real> row_sums(Index count, Index columns, const Term& term) {
+  constexpr int width = lanes<Real>;
+  Vec<Real> square[width] = {};
+  for (Index r = 0; r < count; ++r)
+    square[r] = row_chains<Real>(columns, [&](Index i, Index some) { return term(r, i, some); });
+  transpose<Real, width / 2>(square, std::make_integer_sequence<int, width>{});
+#pragma GCC unroll 8
+  for (int half = width / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; ++lane)
+      square[lane] += square[lane + half];
+  return square[0];
 }
 
 /* The largest of a row; NaN is passed over. */
