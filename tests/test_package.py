@@ -33,7 +33,7 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'forecaster'; it has Classifier, Forecaster"):
+    with pytest.raises(AttributeError, match="no attribute 'forecaster'; it has Captioner, Classifier"):
         unrolled.forecaster  # noqa: B018
 
 
