@@ -91,6 +91,17 @@ def pronunciations(data: Path, scratch: Path) -> Files:
     return files
 
 
+def made(script: str) -> Callable[[Path, Path], Files]:
+    """What a script of examples/ makes in a folder, by its seed."""
+
+    def files(data: Path, scratch: Path) -> Files:
+        path = Path(__file__).parents[1] / "examples" / script
+        subprocess.run([sys.executable, path, scratch / path.stem], check=True)
+        return {part: scratch / path.stem / f"{part}.csv" for part in ("train", "test")}
+
+    return files
+
+
 LINES: dict[str, Line] = {
     "spoken-digits": Line(
         _digits,
@@ -167,6 +178,21 @@ LINES: dict[str, Line] = {
         "exact match",
         0.68,
         True,
+    ),
+    "coloured-shapes": Line(
+        made("coloured_shapes.py"),
+        "unrolled train caption {train} --test-files {test} --epochs 15 --schedule cosine",
+        "exact match",
+        0.95,
+        True,
+    ),
+    "digit-strokes": Line(
+        made("digit_strokes.py"),
+        "unrolled train caption {train} --test-files {test} --id id --given digit --features slant "
+        "--features width --hidden 128 --epochs 60 --schedule cosine --patience 0",
+        "RMSE",
+        0.7119,  # the mean sequence of the class
+        False,
     ),
 }
 
