@@ -29,6 +29,43 @@ class Memory(NamedTuple):
     lengths: Array
 
 
+class Bridge:
+    """The state of the layers that write, from arrays of what was read."""
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        self.parts = {
+            str(name): (
+                tuple(map(str, one["read"])),
+                plain.Linear(arrays[one["weight"]], arrays[one["bias"]]),
+            )
+            for name, one in about.items()
+        }
+
+    def __call__(self, state: Mapping[str, Array]) -> State:
+        """The arrays that it reads (B, size) -> the state (B, H)."""
+        made = {}
+        for name, (read, linear) in self.parts.items():
+            array = linear(np.concatenate([state[one] for one in read], 1))
+            made[name] = plain.tanh(array) if name.endswith(".h") else array
+        return made
+
+    def require(self, layers: Layers, dtype: Any) -> None:
+        """ValueError unless it makes the state of these layers, or none at all."""
+        widths = {name: array.shape[1] for name, array in layers.start(0).items()}
+        made = {name: linear.out_features for name, (_, linear) in self.parts.items()}
+        types = {layers.dtype, dtype, *(linear.dtype for _, linear in self.parts.values())}
+        if (made and made != widths) or len(types) > 1:
+            raise ValueError(f"a decoder of states {made}, which wants {widths}, or of several types")
+
+    def fits(self, sizes: Mapping[str, int]) -> bool:
+        """Whether arrays of these sizes are what it reads; none, that it reads nothing."""
+        read = {name for names, _ in self.parts.values() for name in names}
+        return bool(read) == bool(sizes) and all(
+            set(names) <= sizes.keys() and sum(sizes[one] for one in names) == linear.in_features
+            for names, linear in self.parts.values()
+        )
+
+
 class Attention:
     """What nn/attention.py computes, and the layer that joins its answer to the state."""
 
@@ -68,35 +105,22 @@ class Decoder:
         self.attention = None if own is None else Attention(own, arrays)
         self.end, self.begin = self.head.out_features - 1, self.head.out_features
         self.extra = self.layers.input_size - self.table.shape[1]
-        self.bridge = {
-            str(name): (
-                tuple(map(str, one["read"])),
-                plain.Linear(arrays[one["weight"]], arrays[one["bias"]]),
-            )
-            for name, one in about["bridge"].items()
-        }
+        self.bridge = Bridge(about["bridge"], arrays)
         self._require()
 
     def _require(self) -> None:
-        widths = {name: array.shape[1] for name, array in self.layers.start(0).items()}
-        made = {name: linear.out_features for name, (_, linear) in self.bridge.items()}
         size = self.layers.output_size
-        fits = widths == made and self.head.in_features == size and len(self.table) == self.end + 2
-        fits = fits and self.extra >= 0 and self.layers.causal
+        fits = self.head.in_features == size and len(self.table) == self.end + 2
+        fits = fits and self.extra >= 0 and self.layers.causal and self.table.dtype == self.layers.dtype
         if self.attention is not None:
             fits = fits and self.attention.query.in_features == size
-        types = {self.table.dtype, self.layers.dtype, self.head.dtype}
-        types |= {linear.dtype for _, linear in self.bridge.values()}
-        if not fits or len(types) > 1:
-            raise ValueError(f"a decoder of states {made}, which wants {widths}, or of several types")
+        if not fits:
+            raise ValueError(f"a decoder of {size} units, {self.end} symbols and {self.table.shape} embedded")
+        self.bridge.require(self.layers, self.head.dtype)
 
     def start(self, state: Mapping[str, Array]) -> State:
         """The state before the first symbol, from the arrays that the bridge reads (B, size)."""
-        made = {}
-        for name, (read, linear) in self.bridge.items():
-            array = linear(np.concatenate([state[one] for one in read], 1))
-            made[name] = plain.tanh(array) if name.endswith(".h") else array
-        return made
+        return self.bridge(state)
 
     def remember(self, y: Array, lengths: Array) -> Memory:
         """y (B, T, M)."""

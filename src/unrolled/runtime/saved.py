@@ -30,6 +30,7 @@ MOST_DESCRIPTION = 1 << 24  # bytes
 AT_ONCE = 1 << 18  # numbers
 # Task -> the module of its model, whose class is called Runtime.
 TASKS = {
+    "caption": "unrolled.runtime.caption",
     "classify": "unrolled.runtime.whole",
     "forecast": "unrolled.runtime.forecast",
     "language": "unrolled.runtime.language",

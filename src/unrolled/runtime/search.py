@@ -110,6 +110,13 @@ def sample(
     return [found[b] for b in range(len(limits))]
 
 
+def in_one_line(answers: Sequence[Hypothesis]) -> Floats:
+    """All answers to an example: of each how many symbols it has, their numbers, ln p and score."""
+    return np.array(
+        [part for one in answers for part in (len(one.tokens), *one.tokens, one.log_p, one.score)]
+    )
+
+
 class _Kept(NamedTuple):
     """What a stepper is called with."""
 

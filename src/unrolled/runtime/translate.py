@@ -16,7 +16,7 @@ from unrolled.errors import DataError
 from unrolled.kernels import plain
 from unrolled.runtime.decoder import Decoder
 from unrolled.runtime.model import Model
-from unrolled.runtime.search import Hypothesis, beam_search
+from unrolled.runtime.search import Hypothesis, beam_search, in_one_line
 from unrolled.runtime.state import Array
 
 
@@ -75,8 +75,8 @@ class Runtime(Model):
         return beam_search(step, [longest], never=self.sides.never, **how)[0]
 
     def outputs(self, steps: Array) -> Array:
-        """x (S,) -> as `compared` gives its answers."""
-        return compared(self.answers(steps))
+        """x (S,) -> its answers in one line, search.py."""
+        return in_one_line(self.answers(steps))
 
     def _encoded(self, source: Any, k: int) -> Array:
         try:
@@ -86,19 +86,11 @@ class Runtime(Model):
 
     def _require(self) -> None:
         ends = {name: array.shape[1] for name, array in self.layers.start(0).items()}
-        read = [(sum(ends[one] for one in names), linear) for names, linear in self.decoder.bridge.values()]
         attention = self.decoder.attention
         found = (self.table.shape, self.decoder.end, self.decoder.extra)
         wanted = ((self.sides.source.size, self.layers.input_size), self.sides.target.size, 0)
-        fits = found == wanted and all(size == linear.in_features for size, linear in read)
+        fits = found == wanted and self.decoder.bridge.fits(ends)
         fits = fits and (attention is None or attention.memory_size == self.layers.output_size)
         fits = fits and min(self.beam, self.best) >= 1 and (self.longest is None or self.longest >= 1)
         if not fits or {self.table.dtype, self.decoder.table.dtype} != {self.layers.dtype}:
             raise ValueError(f"sizes {found} do not meet {wanted}, or those of the bridge and the memory")
-
-
-def compared(answers: Sequence[Hypothesis]) -> Array:
-    """All answers in one line of float64: of each how many symbols it has, their numbers, ln p and score."""
-    return np.array(
-        [part for one in answers for part in (len(one.tokens), *one.tokens, one.log_p, one.score)]
-    )

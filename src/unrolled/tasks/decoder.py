@@ -66,6 +66,14 @@ class Bridge(nn.Module):
             made[name] = tanh(array) if name.endswith(".h") else array
         return made
 
+    def about(self, prefix: str) -> dict[str, Any]:
+        """What runtime/decoder.py reads; `prefix`: where the state dict of the network has it."""
+        made = {}
+        for name, read in self.read.items():
+            own = f"{prefix}linear.{name.replace('.', '_')}"
+            made[name] = {"read": read, "weight": f"{own}.weight", "bias": f"{own}.bias"}
+        return made
+
 
 class Decoder(nn.Module):
     """`symbols` V; `memory_size` M, None without attention; `sources`: what the bridge reads. With none there
@@ -192,18 +200,10 @@ class Decoder(nn.Module):
             }
         if self.bridge is None:
             raise ConfigError("a decoder without a bridge runs with torch alone")
-        bridge = {
-            name: {
-                "read": read,
-                "weight": f"{prefix}bridge.linear.{name.replace('.', '_')}.weight",
-                "bias": f"{prefix}bridge.linear.{name.replace('.', '_')}.bias",
-            }
-            for name, read in self.bridge.read.items()
-        }
         return {
             "embedding": f"{prefix}embedding.weight",
             "layers": describe(self.layer, f"{prefix}layer."),
-            "bridge": bridge,
+            "bridge": self.bridge.about(f"{prefix}bridge."),
             "attention": attention,
             "head": f"{prefix}head.weight",
             "bias": f"{prefix}head.bias",

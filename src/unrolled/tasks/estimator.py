@@ -283,11 +283,15 @@ class Estimator(ABC, Generic[C, D, K, N]):
         """What the runtime must know of the network beside its layers, in plain values."""
         return {}
 
+    def _layers(self) -> list[dict[str, Any]]:
+        """The layers that read, as runtime/layers.py has them."""
+        network: Any = self.network
+        return describe(network.layer, "layer.")
+
     # The run folder.
 
     def _description(self) -> dict[str, Any]:
-        network: Any = self.network
-        own = {"layers": describe(network.layer, "layer."), "network": self._parts()}
+        own = {"layers": self._layers(), "network": self._parts()}
         return {"format": saved.FORMAT, "task": self.task, **own, "codec": self.codec.about()}
 
     def _write_codec(self, run: Run, codec: K) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled.batching.given import Rows
 from unrolled.files.captioned import Captioned
 from unrolled.runtime.search import Hypothesis, beam_search, sample
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.examples import BATCH, tensors
-from unrolled.tasks.caption.inputs import Rows
 from unrolled.tasks.caption.network import TextNetwork
 from unrolled.tasks.caption.numbers import NumberNetwork
 from unrolled.tasks.decoding import Decoding
@@ -31,10 +31,16 @@ class Caption(NamedTuple):
 
 def captions(network: TextNetwork, codec: Codec, data: Captioned, how: Decoding) -> list[list[Caption]]:
     """(N,) of the best answers, the likeliest first."""
-    rows, texts = codec.inputs.encode(data), codec.texts
-    keys = _keys(rows)
-    found: list[list[Caption]] = []
-    for indices in _parts(len(data)):
+    decode = codec.texts.side.tokenizer.decode
+    made = hypotheses(network, codec, codec.inputs.encode(data), how)
+    return [[Caption(decode(one.tokens), one.score) for one in several] for several in made]
+
+
+def hypotheses(network: TextNetwork, codec: Codec, rows: Rows, how: Decoding) -> list[list[Hypothesis]]:
+    """The same of encoded inputs."""
+    keys, texts = _keys(rows), codec.texts
+    found: list[list[Hypothesis]] = []
+    for indices in _parts(len(rows[0])):
         with torch.no_grad():
             state, memory, extra = network.read(tensors(codec.inputs, rows, indices))
         options: dict[str, Any] = {
@@ -43,7 +49,6 @@ def captions(network: TextNetwork, codec: Codec, data: Captioned, how: Decoding)
             "never": () if texts.unknown is None else (texts.unknown,),
         }
         limits = [how.longest_of(texts.longest)] * len(indices)
-        made: list[list[Hypothesis]]
         if how.sample:
             each = [
                 sample(
@@ -54,26 +59,28 @@ def captions(network: TextNetwork, codec: Codec, data: Captioned, how: Decoding)
                 )
                 for n in range(how.best)
             ]
-            made = [sorted(several, key=lambda one: -one.score) for several in zip(*each, strict=True)]
+            found += [sorted(several, key=lambda one: -one.score) for several in zip(*each, strict=True)]
         else:
             step = network.decoder.stepper(state, memory, extra)
             options |= {"beam": how.width, "best": how.best, "penalty": how.penalty}
-            made = beam_search(step, limits, **options)
-        decode = texts.side.tokenizer.decode
-        found += [[Caption(decode(one.tokens), one.score) for one in several] for several in made]
+            found += beam_search(step, limits, **options)
     return found
 
 
 def sequences(network: NumberNetwork, codec: Codec, data: Captioned, how: Decoding) -> list[Array]:
     """(N,) of answers (T_i, D) in the data's own units."""
-    rows, numbers = codec.inputs.encode(data), codec.numbers
+    inverse = codec.numbers.scaler.inverse
+    return [inverse(one.astype(np.float64)) for one in scores(network, codec, codec.inputs.encode(data), how)]
+
+
+def scores(network: NumberNetwork, codec: Codec, rows: Rows, how: Decoding) -> list[NDArray[np.float32]]:
+    """(N,) of answers (T_i, D) to encoded inputs, in standard scores."""
     keys = _keys(rows)
-    found: list[Array] = []
-    for indices in _parts(len(data)):
+    found: list[NDArray[np.float32]] = []
+    for indices in _parts(len(rows[0])):
         generators = [_generator(how, *keys[i]) for i in indices] if how.sample else None
         x = tensors(codec.inputs, rows, indices)
-        made = network.write(x, how.longest_of(numbers.longest), generators)
-        found += [numbers.scaler.inverse(one.astype(np.float64)) for one in made]
+        found += network.write(x, how.longest_of(codec.numbers.longest), generators)
     return found
 
 

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from unrolled.batching.answers import ANSWERS, NumberAnswers, Texts
+from unrolled.batching.given import INPUTS, GivenInputs, Pictures
 from unrolled.files.captioned import Captioned
-from unrolled.tasks.caption.answers import ANSWERS, NumberAnswers, Texts
 from unrolled.tasks.caption.config import CaptionData
-from unrolled.tasks.caption.inputs import INPUTS, GivenInputs, Pictures
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Codec:
     def fit(cls, config: CaptionData, data: Captioned) -> Self:
         inputs = Pictures.fit(data) if data.is_pictures else GivenInputs.fit(data)
         if not data.columns:
-            return cls(inputs, Texts.fit(config, data))
+            texts = Texts.fit(config.tokens, data, config.least_count, config.most_symbols)
+            return cls(inputs, texts)
         return cls(inputs, NumberAnswers.fit(data, getattr(inputs, "classes", ())))
 
     @property

@@ -12,7 +12,7 @@ Shapes   pictures x (B, H, W, C); numbers z (B, F), classes (B,) -> r (B, R), pl
 Source   LeCun et al. 1998; Vinyals et al. 2014, arXiv:1411.4555 (a picture's code begins the decoder)
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,17 @@ class Convolutions(nn.Module):
         self.position = nn.Parameter(torch.randn(height * width, self.memory_size) * self.memory_size**-0.5)
         self.head = Linear(height * width * self.memory_size, config.code_size)
 
+    def about(self, prefix: str) -> dict[str, Any]:
+        """What runtime/caption.py reads; `prefix`: where the state dict of the network has it."""
+        stages = [f"{prefix}stages.{k}.linear" for k in range(len(self.stages))]
+        return {
+            "kind": "convolution",
+            "stages": [[f"{one}.weight", f"{one}.bias"] for one in stages],
+            "position": f"{prefix}position",
+            "head": f"{prefix}head.weight",
+            "bias": f"{prefix}head.bias",
+        }
+
     def forward(self, x: Tensor) -> Encoded:
         for stage in self.stages:
             y = torch.relu(stage(x)).permute(0, 3, 1, 2)
@@ -89,6 +100,9 @@ class Rows(nn.Module):
         self.memory_size = self.code_size = self.layer.output_size
         self.last = Last(self.code_size, forwards(config, self.code_size))
 
+    def about(self, prefix: str) -> dict[str, Any]:
+        return {"kind": "rows", "forwards": self.last.forwards}
+
     def forward(self, x: Tensor) -> Encoded:
         y, _ = self.layer(x.flatten(2))
         return Encoded(self.last(y, torch.full((len(y),), y.shape[1])), y)
@@ -104,6 +118,12 @@ class GivenEncoder(nn.Module):
         self.code_size = config.code_size
         self.numbers = Linear(features, config.code_size) if features else None
         self.table = Embedding(classes, config.code_size) if classes else None
+
+    def about(self, prefix: str) -> dict[str, Any]:
+        own = f"{prefix}numbers"
+        numbers = None if self.numbers is None else [f"{own}.weight", f"{own}.bias"]
+        table = None if self.table is None else f"{prefix}table.weight"
+        return {"kind": "given", "numbers": numbers, "table": table}
 
     def forward(self, z: Tensor, classes: Tensor) -> Encoded:
         parts = [] if self.numbers is None else [self.numbers(z)]

@@ -1,6 +1,6 @@
 """Captioner: the task `caption` behind the estimator that tasks share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching.answers import Texts, answers_of
 from unrolled.batching.buckets import Buckets
+from unrolled.batching.given import GivenInputs, Rows
 from unrolled.batching.splits import by_class
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.captions import read_captioned
 from unrolled.files.wording import counted
 from unrolled.inspecting import plots
+from unrolled.nn.describe import describe
+from unrolled.runtime.caption import as_step
+from unrolled.runtime.search import in_one_line
 from unrolled.tasks.caption import answering, pictures, scores
-from unrolled.tasks.caption.answers import Texts, answers_of
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
 from unrolled.tasks.caption.examples import Batch, Examples
@@ -156,8 +160,37 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             return "nats of a symbol"
         return "loss of a step, of scaled values"
 
-    def _description(self) -> dict[str, Any]:
-        raise ConfigError(f"task '{self.task}' has no runtime yet; use it with torch")
+    def _layers(self) -> list[dict[str, Any]]:
+        reads = getattr(self.network.encoder, "layer", None)
+        return [] if reads is None else describe(reads, "encoder.layer.")
+
+    def _parts(self) -> dict[str, Any]:
+        how, network, codec = self.config.decoding, self.network, self.codec
+        if how.sample:
+            raise ConfigError("what is drawn at random needs torch; set sample off to run without it")
+        writes = network.decoder.about("decoder.")
+        if not isinstance(codec.answers, Texts):
+            writes["output"] = self.config.numbers.output
+        longest = how.longest_of(codec.answers.longest)
+        return {
+            "encoder": network.encoder.about("encoder."),
+            "condition": self.config.model.condition,
+            "writes": writes,
+            "decoding": {"beam": how.width, "best": how.best, "penalty": how.penalty, "longest": longest},
+        }
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        rows = self.codec.inputs.encode(self._asked_for(data))
+        return list(rows[0]) if len(rows) == 1 else [as_step(*one) for one in zip(*rows, strict=True)]
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        whole: Rows = (np.stack(rows),)
+        if isinstance(self.codec.inputs, GivenInputs):
+            whole = tuple(np.concatenate([row[name] for row in rows]) for name in ("z", "class"))
+        given = self.network, self.codec, whole, self.config.decoding
+        if isinstance(self.codec.answers, Texts):
+            return [in_one_line(several) for several in answering.hypotheses(*given)]
+        return list(answering.scores(*given))
 
     def _asked_for(self, data: Source) -> Captioned:
         """What to predict: other data, or the test part of the training data, or all of them."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import by_length, padded
+from unrolled.batching.given import GivenInputs, Pictures, Rows
 from unrolled.files.captioned import Captioned
 from unrolled.tasks.caption.codec import Codec
-from unrolled.tasks.caption.inputs import GivenInputs, Pictures, Rows
 
 BATCH = 256  # inputs that go through a network at once where nothing is learnt
 

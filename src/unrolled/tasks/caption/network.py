@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unrolled.batching.given import Pictures
 from unrolled.errors import ConfigError
 from unrolled.nn.functional import cross_entropy
 from unrolled.nn.state import Named
@@ -22,7 +23,6 @@ from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig
 from unrolled.tasks.caption.encoders import ENCODERS, GivenEncoder
 from unrolled.tasks.caption.examples import Batch
-from unrolled.tasks.caption.inputs import Pictures
 from unrolled.tasks.decoder import Decoder, Memory
 
 CODE = "layer0.code.h"  # its name among the arrays that a bridge reads

@@ -18,6 +18,7 @@ Source   Graves 2013, arXiv:1308.0850 (handwriting, with a mixture in place of o
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
 from unrolled.nn import Linear
+from unrolled.nn.describe import describe
 from unrolled.nn.state import Named
 from unrolled.runtime.distributions import FLOOR, softplus
 from unrolled.tasks.caption.codec import Codec
@@ -55,6 +57,15 @@ class NumberDecoder(nn.Module):
         assert self.bridge is not None
         made: Named = self.bridge(state)
         return made
+
+    def about(self, prefix: str) -> dict[str, Any]:
+        """What runtime/caption.py reads, but the kind of output."""
+        return {
+            "layers": describe(self.layer, f"{prefix}layer."),
+            "bridge": {} if self.bridge is None else self.bridge.about(f"{prefix}bridge."),
+            "head": f"{prefix}head.weight",
+            "bias": f"{prefix}head.bias",
+        }
 
     def forward(
         self, before: Tensor, lengths: Tensor, state: Named, extra: Tensor | None, first: bool = True

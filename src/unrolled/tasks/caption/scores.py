@@ -17,10 +17,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.batching.answers import NumberAnswers, Texts, answers_of, held, most_frequent
+from unrolled.batching.given import GivenInputs
 from unrolled.files.captioned import Captioned, Given
-from unrolled.tasks.caption.answers import NumberAnswers, Texts, answers_of, held, most_frequent
 from unrolled.tasks.caption.codec import Codec
-from unrolled.tasks.caption.inputs import GivenInputs
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
 from unrolled.tasks.overlap import bleu

@@ -23,8 +23,7 @@ from unrolled.files.pairs import Pairs, read_pairs
 from unrolled.files.wording import counted
 from unrolled.inspecting import plots
 from unrolled.inspecting.attention import MOST, Read, attention
-from unrolled.runtime.search import Hypothesis, beam_search, sample
-from unrolled.runtime.translate import compared
+from unrolled.runtime.search import Hypothesis, beam_search, in_one_line, sample
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsEstimator
@@ -182,7 +181,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _raw(self, rows: Sequence[Numbers], fill: float) -> list[NDArray[Any]]:
         other = 0 if fill == 0 else self.codec.source.size - 1
-        return [compared(several) for several in self._answers(rows, other)]
+        return [in_one_line(several) for several in self._answers(rows, other)]
 
     def _asked_for(self, data: Source) -> Pairs:
         """What to answer: other data, or the test part of the training data, or all of them."""

@@ -1,4 +1,5 @@
-"""What an input is for the network. Fitted on the training part; needs no torch.
+"""What inputs of one step are for a network: pictures, numbers, classes. Fitted on the training part; needs
+no torch.
 
     pictures   (x - m_c) / s_c: mean and deviation of each channel over all training pixels
     given      numbers as batching/inputs.py scales them; classes by their number

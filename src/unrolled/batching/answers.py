@@ -1,4 +1,5 @@
-"""What an answer is for the network. Fitted on the training part; needs no torch.
+"""What answers to inputs of one step are for a network: texts, or sequences of numbers. Fitted on the
+training part; needs no torch.
 
     texts      numbers of symbols; V ends an answer, as in tasks/decoder.py
     numbers    standard scores of each column over all steps of training
@@ -19,7 +20,6 @@ from unrolled.batching.sides import Side
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.wording import listed, shown
-from unrolled.tasks.caption.config import CaptionData
 
 Array = NDArray[np.float64]
 
@@ -33,9 +33,10 @@ class Texts:
     usual: str
 
     @classmethod
-    def fit(cls, config: CaptionData, data: Captioned) -> Self:
+    def fit(cls, kind: str, data: Captioned, least: int | None = None, most: int | None = None) -> Self:
+        """`kind`, `least` and `most` are of the tokenizer."""
         texts = [text for several in answers_of(data) for text in several]
-        side = Side.fit(config.tokens, texts, config.least_count, config.most_symbols)
+        side = Side.fit(kind, texts, least, most)
         return cls(side, max(len(side.tokenizer.encode(text)) for text in texts), most_frequent(texts))
 
     @property
