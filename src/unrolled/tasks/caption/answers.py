@@ -1,4 +1,4 @@
-"""What an answer is for the network. Fitted on the training part; needs no torch.
+"""What an answer is for the network. Fitted on the training part.
 
     texts      numbers of symbols; V ends an answer, as in tasks/decoder.py
     numbers    standard scores of each column over all steps of training
