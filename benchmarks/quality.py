@@ -174,7 +174,8 @@ LINES: dict[str, Line] = {
         pronunciations,
         "unrolled train translate {train} --test-files {test} --source-tokens characters "
         "--target-tokens symbols --hidden 256 --attention additive --label-smoothing 0.1 "
-        "--learning-rate 0.003 --epochs 14 --schedule cosine --patience 0 --validation 0.02 --seed 1",
+        "--learning-rate 0.003 --epochs 16 --schedule cosine --patience 0 --validation 0.02 --seed 1 "
+        "--length-penalty 0.5 --threads 2",
         "exact match",
         0.68,
         True,

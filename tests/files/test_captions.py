@@ -115,7 +115,7 @@ def test_a_path_that_is_no_picture_is_refused_with_its_line(tmp_path, cell, said
 
 def test_the_examples_of_the_page_are_read(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
-    for name, content in re.findall(r"```((?:shapes|strokes).csv)\n(.*?)```", page, re.DOTALL):
+    for name, content in re.findall(r"```((?:shapes|drawings).csv)\n(.*?)```", page, re.DOTALL):
         table(tmp_path, content, name)
     for name in ("001", "002"):
         picture(tmp_path / "shapes" / f"{name}.png")

@@ -133,6 +133,12 @@ def test_a_query_alone_and_by_rows_has_the_bits_of_the_batch(isa, kind, dtype):
         assert_same_bits(run(kind, [q[:, s : s + 1], *memory], lengths), (c[:, s : s + 1], w[:, s : s + 1]))
     rows = torch.tensor([2, 0, 3, 3, 2, 1, 0])
     assert_same_bits(run(kind, [q[rows], *memory], lengths, rows), (c[rows], w[rows]))
+    several, one = torch.tensor([1, 1, 1, 0, 2, 2, 0]), torch.tensor([0, 1, 4, 0, 3, 2, 2])  # as a beam reads
+    hypotheses = q[several, one].unsqueeze(1)
+    assert_same_bits(
+        run(kind, [hypotheses, *memory], lengths, several),
+        (c[several, one].unsqueeze(1), w[several, one].unsqueeze(1)),
+    )
     assert_same_bits(run(kind, [q[:0], *memory], lengths, rows[:0]), (c[:0], w[:0]))
     swapped = run(kind, [q.flip(1), *memory], lengths)
     assert_same_bits([t.flip(1) for t in swapped], (c, w))

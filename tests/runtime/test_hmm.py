@@ -139,7 +139,7 @@ def test_a_row_has_the_bits_that_it_has_alone(topology, monkeypatch):
         log_total(x, lengths, topology, moves, g),
     )
     together = decode(x, lengths, topology, moves, g)
-    monkeypatch.setattr(hmm_loop, "MOST", 1)  # a row at a time
+    monkeypatch.setattr(hmm, "MOST", 1)  # a row at a time
     assert decode(x, lengths, topology, moves, g) == together
     np.testing.assert_array_equal(log_total(x, lengths, topology, moves, g), whole[-1])
     for b, length in enumerate(lengths):
@@ -190,6 +190,13 @@ def test_even_paths_are_paths_and_even(topology, T):
         assert len(path) == T and durations.max() - durations.min() <= 1
         assert len(durations) in (topology.positions(L), L * topology.states)
         assert (len(durations) == topology.positions(L)) == (topology.positions(L) <= T)
+
+
+def test_parts_hold_all_rows_and_no_more_than_memory_allows(monkeypatch):
+    monkeypatch.setattr(hmm, "MOST", 100)
+    assert hmm.parts(7, 30) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert hmm.parts(2, 1000) == [slice(0, 1), slice(1, 2)]
+    assert hmm.parts(0, 5) == []
 
 
 def test_counts_of_paths():

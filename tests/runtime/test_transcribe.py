@@ -41,20 +41,27 @@ def model(request):
     return trained(subsample=request.param)
 
 
-def test_whole_sequences_have_the_answers_of_the_task(model, tmp_path):
-    (tmp_path / "words.txt").write_text("a\nab\nbb\n")
-    for own, best in (
-        (model, 2),
-        (trained(bidirectional=True, subsample=2, lexicon=str(tmp_path / "words.txt")), 1),
-    ):
-        own = own.using(best=best)
-        own.save(tmp_path / f"run{best}")
-        wanted = own.predict(frame(1)).to_dicts()
-        for made in (own.runtime(), runtime.load(tmp_path / f"run{best}")):
-            found = [answer for answers in made.predict(arrays(1)) for answer in answers]
-            assert len(found) == len(wanted)
-            for one, other in zip(found, wanted, strict=True):
-                assert all(np.array_equal(one[name], other[name]) for name in PREDICTED)
+def assert_same_answers(own, made):
+    wanted = own.predict(frame(1)).to_dicts()
+    found = [answer for answers in made.predict(arrays(1)) for answer in answers]
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        assert all(np.array_equal(one[name], other[name]) for name in PREDICTED)
+
+
+def test_whole_sequences_have_the_answers_of_the_task(model):
+    for options in ({}, {"best": 2}, {"decoder": "greedy"}):
+        own = model.using(**options)
+        assert_same_answers(own, own.runtime())
+
+
+def test_a_run_folder_in_both_directions_is_predicted_and_not_streamed(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("a\nab\nbb\n")
+    own = trained(bidirectional=True, subsample=2, lexicon=str(words))
+    own.save(tmp_path / "run")
+    made = runtime.load(tmp_path / "run")
+    assert_same_answers(own, made)
     with pytest.raises(ConfigError, match="without bidirectional to stream"):
         made.stream()
 

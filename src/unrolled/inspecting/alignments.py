@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from unrolled.inspecting.plots import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURP
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 # A label that is nowhere answered is drawn where its probability comes to this.
 LEAST = 0.2
-# Letters of all names side by side that fit above a panel.
+# Letters that fit side by side above a panel.
 MOST_LETTERS = 110
 
 
@@ -55,14 +56,24 @@ def _draw(axes: Axes, one: Aligned) -> None:
     colours = {k: COLOURS[n % len(COLOURS)] for n, k in enumerate(answered)}
     for k in answered:
         axes.plot(one.times, one.p[:, k], color=colours[k], linewidth=1.2, marker=marker)
-    crowded = sum(len(one.names[k]) + 1 for k in one.labels) > MOST_LETTERS
+    size = "x-small" if _crowded(one) else "medium"
     for k, (begin, end) in zip(one.labels, one.spans, strict=True):
         axes.axvspan(begin, end, color=colours[k], alpha=0.15, linewidth=0)
         place = (begin + end) / 2, 1.04
-        size = "x-small" if crowded else "medium"
         axes.text(*place, one.names[k], color=colours[k], fontsize=size, ha="center", va="bottom")
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 1])
     axes.set_ylabel("probability")
     axes.margins(x=0.01)
     axes.set_title(one.title, fontsize="medium", fontweight="normal", pad=20, color=INK)
+
+
+def _crowded(one: Aligned) -> bool:
+    """Whether names of the usual size would touch."""
+    middles = one.spans.mean(1)
+    letter = (one.times[-1] - one.times[0]) / MOST_LETTERS
+    pairs = pairwise(zip(one.labels, middles, strict=True))
+    return any(
+        place - before < letter * (len(one.names[k]) + len(one.names[j])) / 2
+        for (j, before), (k, place) in pairs
+    )

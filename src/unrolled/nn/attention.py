@@ -30,9 +30,9 @@ class Attention(nn.Module):
         if kind not in attention.SCORES:
             raise ValueError(f"no attention '{kind}'; wanted {' or '.join(attention.SCORES)}")
         self.kind, additive = kind, kind == "additive"
-        width = size or (query_size if additive else memory_size)
+        width = size if size is not None else query_size if additive else memory_size
         self.query = Linear(query_size, width, bias=False)
-        self.key = Linear(memory_size, width, bias=additive) if size or additive else None
+        self.key = Linear(memory_size, width, bias=additive) if additive or size is not None else None
         self.u = nn.Parameter(torch.empty(width).uniform_(-(width**-0.5), width**-0.5)) if additive else None
 
     def keys(self, y: Tensor) -> Tensor:

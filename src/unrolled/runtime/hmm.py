@@ -36,6 +36,7 @@ Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 NEVER = -np.inf
+MOST = 2**22  # numbers of a recursion that are kept at once, about
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,12 @@ def _last(alpha: Array, lengths: Numbers) -> Array:
 def _inside(x: Array, lengths: Numbers) -> NDArray[np.bool_]:
     own: NDArray[np.bool_] = np.arange(x.shape[1]) < lengths[:, None]
     return own
+
+
+def parts(rows: int, each: int) -> list[slice]:
+    """Rows that need `each` numbers, so many at a time that memory suffices."""
+    size = max(1, MOST // max(1, each))
+    return [slice(b, min(rows, b + size)) for b in range(0, rows, size)]
 
 
 # What alignments say of the model.

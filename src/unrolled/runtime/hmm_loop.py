@@ -20,9 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Span, Topology
-
-MOST = 2**22
+from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Span, Topology, parts
 
 
 class Decoded(NamedTuple):
@@ -90,10 +88,8 @@ class _Loop:
         self.begin[K, n:] = quiet
 
     def blocks(self, x: Array) -> list[slice]:
-        """The rows of x in parts of which at most about MOST numbers are needed at once."""
-        each = max(x.shape[1] * self.state.size, self.g.size)
-        size = max(1, MOST // each)
-        return [slice(b, b + size) for b in range(0, len(x), size)]
+        """The rows of x, as many at a time as memory allows."""
+        return parts(len(x), max(x.shape[1] * self.state.size, self.g.size))
 
     def run(self, x: Array, plus: np.ufunc, over: Callable[[Array], Array]) -> Array:
         """v; `over` is `plus` along the last axis."""

@@ -59,16 +59,33 @@ class States:
             for one, log, lm in zip(best, own, log_lm, strict=True)
         ]
 
+    def aligned(self, x: Array, steps: Numbers, each: Sequence[Sequence[int]]) -> list[Numbers]:
+        """(B,) of (S_i,) the positions on the best path of each transcript, for which its steps suffice."""
+        found: list[Numbers] = []
+        for rows in self._parts(x, each):
+            own = hmm.chains(self.topology, self.moves, each[rows])
+            paths, _ = hmm.viterbi(x[rows], steps[rows], own)
+            found += [path[:count] for path, count in zip(paths, steps[rows].tolist(), strict=True)]
+        return found
+
     def log_p(self, x: Array, steps: Numbers, each: Sequence[Sequence[int]]) -> Array:
         """(B,) ln P(y | x) of transcripts; minus infinity of one that no path says."""
         own = np.full(len(x), hmm.NEVER)
-        said = [b for b, one in enumerate(each) if self.topology.fits(int(steps[b]), len(one))]
-        if said:
-            rows, g = [each[b] for b in said], self._grammar(1.0, 0.0)
-            _, of_paths = hmm.forward(x[said], steps[said], hmm.chains(self.topology, self.moves, rows))
-            total = hmm_loop.log_total(x[said], steps[said], self.topology, self.moves, g)
-            own[said] = of_paths + hmm_loop.likelihood(g, rows) - total
+        said = np.array([self.topology.fits(int(T), len(one)) for T, one in zip(steps, each, strict=True)])
+        x, steps, some = x[said], steps[said], [one for one, fits in zip(each, said, strict=True) if fits]
+        if not some:
+            return own
+        g = self._grammar(1.0, 0.0)
+        of_paths = [
+            hmm.forward(x[rows], steps[rows], hmm.chains(self.topology, self.moves, some[rows]))[1]
+            for rows in self._parts(x, some)
+        ]
+        total = hmm_loop.log_total(x, steps, self.topology, self.moves, g)
+        own[said] = np.concatenate(of_paths) + hmm_loop.likelihood(g, some) - total
         return own
+
+    def _parts(self, x: Array, each: Sequence[Sequence[int]]) -> list[slice]:
+        return hmm.parts(len(x), x.shape[1] * max(self.topology.positions(len(one)) for one in each))
 
     def _grammar(self, weight: float, bonus: float) -> Array:
         return hmm_loop.grammar(self.bigram, weight, bonus)

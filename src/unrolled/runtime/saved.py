@@ -36,6 +36,7 @@ TASKS = {
     "regress": "unrolled.runtime.whole",
     "tag": "unrolled.runtime.tag",
     "transcribe": "unrolled.runtime.transcribe",
+    "translate": "unrolled.runtime.translate",
 }
 
 

@@ -65,7 +65,7 @@ def test_answers_are_the_best_paths_of_its_model(transcriber):
         assert row["log_p"] < 0
 
 
-def test_probabilities_of_transcripts_add_up_to_one(transcriber):
+def test_probabilities_of_transcripts_add_up_to_one(transcriber, monkeypatch):
     """Over all transcripts that so few steps can say: 2 states a label, 5 steps, 2 labels at most."""
     codec, network = transcriber.codec, transcriber.network
     K = len(codec.labels) - 1
@@ -76,6 +76,8 @@ def test_probabilities_of_transcripts_add_up_to_one(transcriber):
     batch = Batch(x, torch.full((len(every),), T), torch.from_numpy(labels), counts, np.arange(len(every)))
     with torch.no_grad():
         nats = own.watched(network, batch) * counts.clamp(min=1)
+        monkeypatch.setattr(hmm, "MOST", 1)  # a row at a time
+        assert torch.equal(nats, own.watched(network, batch) * counts.clamp(min=1))
     assert float(torch.exp(-nats).sum()) == pytest.approx(1, rel=1e-9)
     bigram = network.chain.states(codec.grams).bigram
     for one in every:
@@ -123,6 +125,14 @@ def test_alignments_are_made_anew_when_due_and_by_the_network(subsample, monkeyp
     np.testing.assert_array_equal(network.chain.stay, counts.moves().stay)
     kept = batches.kept()
     batches.put_back(kept)
+    whole = Chain(topology)
+    whole.load_state_dict(network.chain.state_dict())
+    list(batches.batches(7))
+    together = batches.kept()["paths"]
+    network.chain.load_state_dict(whole.state_dict())
+    monkeypatch.setattr(hmm, "MOST", 1)
+    list(batches.batches(7))
+    assert torch.equal(batches.kept()["paths"], together)
     assert [len(path) for path in batches.paths] == steps
     with pytest.raises(ValueError, match="paths of"):
         batches.put_back({"paths": kept["paths"][1:]})

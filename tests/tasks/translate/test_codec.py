@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from unrolled.batching.sides import SPARE, Side
 from unrolled.batching.vocabulary import UNKNOWN
 from unrolled.errors import DataError
 from unrolled.files.pairs import read_pairs
-from unrolled.tasks.translate.codec import SPARE, Examples, Side, TranslateCodec
+from unrolled.tasks.translate.codec import Examples, TranslateCodec
 from unrolled.tasks.translate.config import TranslateData
 
 PAIRS = [("a  b b", "X <end> Y"), ("a a", "Y"), ("c", f"Y {UNKNOWN} Z")]

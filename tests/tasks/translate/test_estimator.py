@@ -105,7 +105,6 @@ def test_a_run_gives_the_same_answers_and_is_judged_again(run, tmp_path):
     judged = json.loads((folder / "evaluation.json").read_text())
     assert judged["table"][0]["exact match"] == made.evaluation.rows[0]["exact match"]
     assert {path.name for path in (folder / "plots").iterdir()} >= {"attention.png", "loss.svg"}
-    assert not (folder / "runtime.json").exists()
     assert "no longer here" in loaded.evaluate([("abc", "cba")]).verdict[-1]
     (tmp_path / "new.txt").write_text("abc\n\nb\n")
     with pytest.raises(DataError, match=r"new.txt, line 2: the source is empty"):
@@ -153,8 +152,8 @@ def test_what_is_wrong_is_refused_before_anything_is_written(made, tmp_path):
         fitted([*backward(20), ("a", "")], out=folder)
     with pytest.raises(DataError, match="leave nothing to train on"):
         fitted([("a", "b")] * 9, out=folder)
-    with pytest.raises(ConfigError, match="runs with torch alone"):
-        made._parts()
+    with pytest.raises(ConfigError, match="drawn at random needs torch"):
+        made.using(sample=True).runtime()
     assert not folder.exists()
 
 

@@ -2,10 +2,10 @@
 
 import random
 
+from unrolled.batching.sides import Side
 from unrolled.files.pairs import read_pairs
 from unrolled.tasks.distances import edits
 from unrolled.tasks.translate import nearest, scores
-from unrolled.tasks.translate.codec import Side
 
 WORDS = Side.fit("words", ["the cat sat on the mat"], 1, None)
 

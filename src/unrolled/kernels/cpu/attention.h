@@ -28,9 +28,9 @@
 
 #include "heads.h"
 #include "math.h"
+#include "pairs.h"
 #include "part.h"
 #include "pooling.h"
-#include "rows.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -43,28 +43,6 @@ inline Index memory_row(const Attention<Real>& call, Index n) {
 template <class Real>
 inline Matrix<Real> row_of(const Sequence<Real>& s, Index n) {
   return {at(s, 0, n), s.time};
-}
-
-/* to[s][t] = Σ_i term(i, q[s], k[t]). All queries pass by a few steps before the next few, which so stay in
-   the first cache. */
-template <class Real, class Term>
-void compare(Index queries, Index steps, Index columns, Matrix<const Real> q, Matrix<const Real> k,
-             Matrix<Real> to, const Term& term) {
-  over_units<Real>(0, steps, [&](Index t, Index some) {
-    for (Index s = 0; s < queries; ++s) {
-      const Real* query = at(q, s);
-      const auto of_step = [&](Index r, Index i, Index count) {
-        return term(i, count, load(query + i, count), load(at(k, t + r) + i, count));
-      };
-      store(at(to, s) + t, row_sums<Real>(some, columns, of_step), some);
-    }
-  });
-}
-
-template <class Real>
-void products(Index queries, Index steps, Index columns, Matrix<const Real> q, Matrix<const Real> k,
-              Matrix<Real> to) {
-  compare(queries, steps, columns, q, k, to, [](Index, Index, Vec<Real> x, Vec<Real> y) { return x * y; });
 }
 
 template <class Real>
@@ -90,63 +68,33 @@ void weigh(Index length, Real* e, double* powers) {
       0, length, [&](Index t, Index count) { store_wide(e + t, load(powers + t, count) / total, count); });
 }
 
-/* to[o][j] = Σ_n weights[o output_step + n step] rows[n][j], n = 0 … count - 1, columns j = first … end - 1.
- */
+/* Queries r, r + 1, … of all that read the same row of the memory; where a row has one alone, those of the
+   next rows as well. */
 template <class Real>
-struct Blend {
-  Index outputs, count;
-  const Real* weights;
-  Index output_step, step;
-  Matrix<const Real> rows;
-  Matrix<Real> to;
-  Index first, end;
+struct Group {
+  Index memory, count;
+  Matrix<const Real> q;
+
+  Group(const Attention<Real>& call, Index r, Index end) {
+    const Index S = call.queries, n = r / S;
+    memory = memory_row(call, n);
+    count = minimum(S - r % S, end - r);
+    q = {at(call.q, r % S, n), S > 1 ? call.q.time : call.q.row};
+    while (S == 1 && r + count < end && memory_row(call, r + count) == memory)
+      ++count;
+  }
 };
 
-/* What the products of a task need: room for outputs and counts of `most`, and so many columns. */
 template <class Real>
-class Blender {
-public:
-  Blender(Index most, Index columns)
-      : weights_(most), rows_(most), to_(most), packed_(packed_size<Real>(most, columns)) {}
-
-  void operator()(const Blend<Real>& sum) const {
-    for (Index n = 0; n < sum.count; ++n)
-      rows_.data()[n] = at(sum.rows, n) + sum.first;
-    for (Index o = 0; o < sum.outputs; ++o) {
-      weights_.data()[o] = sum.weights + o * sum.output_step;
-      to_.data()[o] = at(sum.to, o) + sum.first;
-    }
-    const Packed<Real> b = pack(rows_.data(), sum.count, sum.end - sum.first, packed_.data());
-    multiply<Real>({sum.outputs, weights_.data(), sum.step, b, nullptr, to_.data()});
-  }
-
-private:
-  Buffer<const Real*> weights_, rows_;
-  Buffer<Real*> to_;
-  Buffer<Real> packed_;
-};
-
-/* body(n, s, queries, r) for the queries s … s + queries - 1 of row n, which are the r-th of all and those
-   behind it, for each row of the queries first … end - 1 of all. */
-template <class Body>
-void over_queries(Index each, Index first, Index end, const Body& body) {
-  for (Index r = first; r < end;) {
-    const Index s = r % each, queries = minimum(each - s, end - r);
-    body(r / each, s, queries, r);
-    r += queries;
-  }
-}
-
-template <class Real>
-void attend(const Attention<Real>& call, Index n, Index s, Index queries, double* powers,
-            const Blender<Real>& blend, Matrix<Real> c, Matrix<Real> w) {
-  const Index b = memory_row(call, n), length = call.lengths[b];
-  scores(call, queries, length, {at(call.q, s, n), call.q.time}, row_of(call.k, b), w);
-  for (Index i = 0; i < queries; ++i) {
+void attend(const Attention<Real>& call, const Group<Real>& group, double* powers, const Blender<Real>& blend,
+            Matrix<Real> c, Matrix<Real> w) {
+  const Index length = call.lengths[group.memory];
+  scores(call, group.count, length, group.q, row_of(call.k, group.memory), w);
+  for (Index i = 0; i < group.count; ++i) {
     weigh(length, at(w, i), powers);
     fill_zero(at(w, i) + length, call.steps - length);
   }
-  blend({queries, length, w.data, w.row, 1, row_of(call.v, b), c, 0, call.columns});
+  blend({group.count, length, w.data, w.row, 1, row_of(call.v, group.memory), c, 0, call.columns});
 }
 
 /* How many operations a query is worth; an exponential is worth 64, a tanh 16. */
@@ -159,14 +107,15 @@ inline Index work_of(const Attention<Real>& call) {
 /* Threads take queries. */
 template <class Real>
 void attention(const Attention<Real>& call, Real* c, Real* w, Index threads) {
-  const Index S = call.queries, count = call.rows * S;
+  const Index count = call.rows * call.queries, H = call.columns, T = call.steps;
   share_out(count, 1, threads_worth(count * work_of(call), threads), [&](Index first, Index end) {
-    const Buffer<double> powers(call.steps);
-    const Blender<Real> blend(maximum(S, call.steps), call.columns);
-    over_queries(S, first, end, [&](Index n, Index s, Index queries, Index r) {
-      attend<Real>(call, n, s, queries, powers.data(), blend, {c + r * call.columns, call.columns},
-                   {w + r * call.steps, call.steps});
-    });
+    const Buffer<double> powers(T);
+    const Blender<Real> blend(end - first, T, H);
+    for (Index r = first; r < end;) {
+      const Group<Real> group(call, r, end);
+      attend<Real>(call, group, powers.data(), blend, {c + r * H, H}, {w + r * T, T});
+      r += group.count;
+    }
   });
 }
 
@@ -180,19 +129,22 @@ void pull_softmax(Index length, const Real* w, Real* de) {
   });
 }
 
-/* w and de of queries, which lie one behind the other. */
+/* de of the queries first … end - 1 of all. */
 template <class Real>
-void score_gradients(const AttentionBackward<Real>& back, Index n, Index s, Index queries, const Real* w,
-                     Real* de) {
-  const Index T = back.call.steps, length = back.call.lengths[n];
-  products<Real>(queries, length, back.call.columns, {at(back.dc, s, n), back.dc.time},
-                 row_of(back.call.v, n), {de, T});
-  for (Index i = 0; i < queries; ++i)
-    pull_softmax(length, w + i * T, de + i * T);
+void score_gradients(const AttentionBackward<Real>& back, Index first, Index end, Real* de) {
+  const Attention<Real>& call = back.call;
+  const Index S = call.queries, T = call.steps;
+  for (Index r = first; r < end;) {
+    const Group<Real> group(call, r, end);
+    const Index b = group.memory, length = call.lengths[b];
+    products<Real>(group.count, length, call.columns, {at(back.dc, r % S, b), back.dc.time},
+                   row_of(call.v, b), {de + r * T, T});
+    for (const Index last = r + group.count; r < last; ++r)
+      pull_softmax(length, back.w + r * T, de + r * T);
+  }
 }
 
-/* One memory row: a number for each of its queries and steps, what these numbers weigh, and where the sums
- * go. */
+/* One memory row: a number for each of its queries and steps, what these numbers weigh, where the sums go. */
 template <class Real>
 struct Pairs {
   Index queries, steps, length;
@@ -312,14 +264,10 @@ void attention_backward(const AttentionBackward<Real>& back, Index threads) {
   const Index worth = threads_worth(2 * B * S * work_of(call), threads);
   const bool additive = call.kind == AttentionKind::additive;
   const Buffer<Real> de(B * S * T), du(additive ? B * D : 0);
-  share_out(B * S, 1, worth, [&](Index first, Index end) {
-    over_queries(S, first, end, [&](Index n, Index s, Index queries, Index r) {
-      score_gradients(back, n, s, queries, back.w + r * T, de.data() + r * T);
-    });
-  });
+  share_out(B * S, 1, worth, [&](Index first, Index end) { score_gradients(back, first, end, de.data()); });
   const Index of_depth = divide_up(D, wide), each = of_depth + divide_up(H, wide);
   share_out(B * each, 1, worth, [&](Index first, Index end) {
-    const Blender<Real> blend(maximum(S, T), wide);
+    const Blender<Real> blend(maximum(S, T), maximum(S, T), wide);
     for (Index task = first; task < end; ++task) {
       const RowGradients<Real> row = {back, de.data(), du.data(), task / each};
       const Index part = task % each, unit = (part < of_depth ? part : part - of_depth) * wide;

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.scaling import Scaler
+from unrolled.batching.sides import Side
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.wording import listed, shown
 from unrolled.tasks.caption.config import CaptionData
-from unrolled.tasks.translate.codec import Side
 
 Array = NDArray[np.float64]
 

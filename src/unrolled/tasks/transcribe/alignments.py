@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.runtime import hmm
 from unrolled.runtime.grams import Grams
 from unrolled.runtime.hmm import Counts, Moves, Numbers, Topology
 from unrolled.runtime.hybrid import States
@@ -112,10 +111,10 @@ class Realigned:
         for batch in self._all():
             with torch.no_grad():
                 log_p, steps = self.network(batch.x, batch.lengths)
-            own = hmm.chains(chain.topology, chain.moves, transcripts(batch))
-            paths, _ = hmm.viterbi(chain.states().scaled(log_p.numpy()), steps.numpy(), own)
-            for i, path, count in zip(batch.indices, paths, steps.tolist(), strict=True):
-                self.paths[i] = path[:count]
+            states = chain.states()
+            paths = states.aligned(states.scaled(log_p.numpy()), steps.numpy(), transcripts(batch))
+            for i, path in zip(batch.indices, paths, strict=True):
+                self.paths[i] = path
         self.network.train()
         self._settle()
 

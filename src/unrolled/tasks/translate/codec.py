@@ -1,17 +1,12 @@
-"""What translate fits on its training part: the symbols of both sides, and how long answers may be.
+"""What translate fits on its training part, batching/sides.py, and the pairs that a network learns from.
 
-    S, T    symbols of a source and of its target
-    L(S)    = min(⌈r S⌉ + 10, 2 max T), r = max T / S over the training part: the most symbols of an answer
-
-Symbols of the target are numbered 0 … V - 1 as its tokenizer does; V ends a target and V + 1 stands before
-it, so that no text holds them. <unk> of the target stands for what training did not hold, or held too seldom:
-it is read, but no loss is taken where it should be written, and no answer holds it.
+<unk> of the target stands for what training did not hold, or held too seldom: it is read, but no loss is
+taken where it should be written.
 
 Shapes   x (S,), y (T + 1,) with the end
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -21,64 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import padded
-from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
+from unrolled.batching.sides import Numbers, Side, Sides
 from unrolled.errors import DataError
 from unrolled.files.pairs import Pairs
-from unrolled.files.wording import shown
 from unrolled.tasks.translate.config import TranslateData
 
-Numbers = NDArray[np.int64]
-
-SPARE = 10  # symbols that an answer may have beyond what the training part suggests
-
 
 @dataclass(frozen=True)
-class Side:
-    """How the texts of one side become numbers; `kind` names the tokenizer."""
-
-    kind: str
-    tokenizer: Tokenizer
-
-    @classmethod
-    def fit(cls, kind: str, texts: Sequence[str], least: int | None, most: int | None) -> Self:
-        return cls(kind, fitted(kind, texts, least, most))
-
-    @property
-    def size(self) -> int:
-        return self.tokenizer.size
-
-    @property
-    def unknown(self) -> int | None:
-        """The number of <unk>; byte pairs have none."""
-        return 0 if hasattr(self.tokenizer, "vocabulary") else None
-
-    def symbols(self, text: str) -> list[str]:
-        """What errors are counted in: the symbols of a text, of byte pairs its characters."""
-        split: Any = getattr(self.tokenizer, "split", list)
-        return list(split(text))
-
-    def written(self, text: str) -> str:
-        """The text as decode writes it: of words and symbols, one space between any two."""
-        joint: str = getattr(self.tokenizer, "joint", "")
-        return joint.join(self.symbols(text))
-
-    def about(self) -> dict[str, Any]:
-        return {"tokens": self.kind, "tokenizer": self.tokenizer.about()}
-
-    @classmethod
-    def restore(cls, about: Mapping[str, Any]) -> Self:
-        kind = about["tokens"]
-        return cls(kind, TOKENIZERS[kind].restore(about["tokenizer"]))
-
-
-@dataclass(frozen=True)
-class TranslateCodec:
-    """`ratio`: r; `longest`: max T."""
-
-    source: Side
-    target: Side
-    ratio: float
-    longest: int
+class TranslateCodec(Sides):
+    """The symbols of both sides of pairs."""
 
     @classmethod
     def fit(cls, data: TranslateData, train: Pairs) -> Self:
@@ -92,43 +38,20 @@ class TranslateCodec:
         ]
         return cls(source, target, max(T / max(1, S) for S, T in lengths), max(T for _, T in lengths))
 
-    @property
-    def end(self) -> int:
-        return self.target.size
-
-    @property
-    def begin(self) -> int:
-        return self.target.size + 1
-
-    @property
-    def never(self) -> tuple[int, ...]:
-        """What no answer holds."""
-        return () if self.target.unknown is None else (self.target.unknown,)
-
-    def most(self, S: int) -> int:
-        """L(S)."""
-        return min(math.ceil(self.ratio * S) + SPARE, 2 * self.longest)
-
     def encode(self, data: Pairs) -> list[Numbers]:
-        """(N,) of x (S_i,). DataError for a source without a symbol."""
-        return _encoded(self.source, data.sources, data.places, "source")
+        """(N,) of x (S_i,). DataError with its place for a source without a symbol."""
+        pairs = zip(data.sources, data.places, strict=True)
+        return [self.source.encode(text, f"{place}: the source") for text, place in pairs]
 
     def encode_targets(self, data: Pairs) -> list[Numbers]:
         """(N,) of y (T_i + 1,). DataError likewise."""
-        rows = _encoded(self.target, targets_of(data), data.places, "target")
-        return [np.append(row, self.end) for row in rows]
-
-    def about(self) -> dict[str, Any]:
-        own = {"source": self.source.about(), "target": self.target.about()}
-        return own | {"ratio": self.ratio, "longest": self.longest}
+        pairs = zip(targets_of(data), data.places, strict=True)
+        return [
+            np.append(self.target.encode(text, f"{place}: the target"), self.end) for text, place in pairs
+        ]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
-
-    @classmethod
-    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        source, target = (Side.restore(about[side]) for side in ("source", "target"))
-        return cls(source, target, float(about["ratio"]), int(about["longest"]))
 
 
 class Batch(NamedTuple):
@@ -172,11 +95,3 @@ def targets_of(data: Pairs) -> tuple[str, ...]:
     if data.targets is None:
         raise DataError(f"{data.places[0]}: there are no targets; give pairs of a source and its target")
     return data.targets
-
-
-def _encoded(side: Side, texts: Sequence[str], places: Sequence[str], name: str) -> list[Numbers]:
-    rows = [side.tokenizer.encode(text) for text in texts]
-    for row, text, place in zip(rows, texts, places, strict=True):
-        if not len(row):
-            raise DataError(f"{place}: the {name} {shown(text)} holds no symbol; write one, or leave it out")
-    return rows

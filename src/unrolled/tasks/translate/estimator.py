@@ -5,7 +5,7 @@ An answer is found by beam search or drawn (tasks/decoding.py); it holds L(S) sy
 has the same bits alone and in any batch. What is drawn follows from sample_seed and the source alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.batching import padding
+from unrolled.batching.buckets import Buckets, by_length
 from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.files.pairs import Pairs, read_pairs
@@ -23,6 +24,7 @@ from unrolled.files.wording import counted
 from unrolled.inspecting import plots
 from unrolled.inspecting.attention import MOST, Read, attention
 from unrolled.runtime.search import Hypothesis, beam_search, sample
+from unrolled.runtime.translate import compared
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsEstimator
@@ -168,7 +170,19 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return "nats of a target symbol"
 
     def _parts(self) -> dict[str, Any]:
-        raise ConfigError("task 'translate' runs with torch alone; use unrolled predict")
+        how = self.config.decoding
+        if how.sample:
+            raise ConfigError("what is drawn at random needs torch; set sample off to run without it")
+        beams = {"beam": how.width, "best": how.best, "penalty": how.penalty, "longest": how.longest}
+        decoder = self.network.decoder.about("decoder.")
+        return {"embedding": "embedding.weight", "decoder": decoder, "decoding": beams}
+
+    def _rows(self, data: Source = None) -> list[Numbers]:
+        return self.codec.encode(self._asked_for(data))
+
+    def _raw(self, rows: Sequence[Numbers], fill: float) -> list[NDArray[Any]]:
+        other = 0 if fill == 0 else self.codec.source.size - 1
+        return [compared(several) for several in self._answers(rows, other)]
 
     def _asked_for(self, data: Source) -> Pairs:
         """What to answer: other data, or the test part of the training data, or all of them."""
@@ -186,9 +200,10 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             found |= {own.sources[i]: one for i, one in zip(indices, several, strict=True)}
         return found
 
-    def _answers(self, rows: list[Numbers]) -> list[list[Hypothesis]]:
+    def _answers(self, rows: Sequence[Numbers], fill: int = 0) -> list[list[Hypothesis]]:
+        """Of sources (S_i,); `fill` stands behind the shorter ones."""
         codec, how = self.codec, self.config.decoding
-        x, lengths = padded([torch.from_numpy(row) for row in rows])
+        x, lengths = torch.from_numpy(padding.padded(rows, fill)), torch.tensor([len(row) for row in rows])
         longest = [codec.most(len(row)) if how.longest is None else how.longest for row in rows]
         ends: dict[str, Any] = {"begin": codec.begin, "end": codec.end, "never": codec.never}
         ends["penalty"] = how.penalty

@@ -10,11 +10,12 @@ Texts are compared as the target's tokenizer writes them: how many spaces stand 
 
 from collections.abc import Mapping, Sequence
 
+from unrolled.batching.sides import Side
 from unrolled.files.pairs import Pairs
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
 from unrolled.tasks.overlap import bleu, chrf
-from unrolled.tasks.translate.codec import Side, targets_of
+from unrolled.tasks.translate.codec import targets_of
 from unrolled.tasks.translate.nearest import Nearest
 
 

@@ -1,0 +1,104 @@
+"""Texts that become other texts, without torch. Equations: tasks/translate/network.py, batching/sides.py.
+
+    {"embedding": name, "decoder": {… as runtime/decoder.py has it},
+     "decoding": {"beam": 5, "best": 1, "penalty": 0.0, "longest": null}}
+
+Shapes   a source x (S,) -> its answers, the best first
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unrolled.batching.sides import Sides
+from unrolled.errors import DataError
+from unrolled.kernels import plain
+from unrolled.runtime.decoder import Decoder
+from unrolled.runtime.model import Model
+from unrolled.runtime.search import Hypothesis, beam_search
+from unrolled.runtime.state import Array
+
+
+class Answer(NamedTuple):
+    """`log_p` of the text and its end; answers are ranked by `score`."""
+
+    text: str
+    log_p: float
+    score: float
+
+
+class Runtime(Model):
+    """Answers of a beam search, as the training was told to find them."""
+
+    task = "translate"
+    compared = "answers"
+    every_step = False
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        super().__init__(about, arrays)
+        network, how = about["network"], about["network"]["decoding"]
+        self.sides = Sides.restore(about["codec"])
+        self.table = arrays[network["embedding"]]
+        self.decoder = Decoder(network["decoder"], arrays)
+        self.beam, self.best, self.penalty = int(how["beam"]), int(how["best"]), float(how["penalty"])
+        self.longest = None if how["longest"] is None else int(how["longest"])
+        self._require()
+
+    def encode(self, chunk: Any) -> Array:
+        """A text, or numbers of its symbols."""
+        if isinstance(chunk, str):
+            return self.sides.source.encode(chunk, "the source")
+        x = np.asarray(chunk)
+        size = self.sides.source.size
+        if x.ndim != 1 or not len(x) or x.dtype.kind not in "iu" or not (0 <= x.min() <= x.max() < size):
+            raise DataError(f"wanted a text, or whole numbers below {size} of its symbols")
+        return x.astype(np.int64)
+
+    def predict(self, sequences: Sequence[Any]) -> list[list[Answer]]:
+        """(N,) of the answers to each text."""
+        if not len(sequences):
+            raise DataError("there are no sources; wanted at least one")
+        decode = self.sides.target.tokenizer.decode
+        found = [self.answers(self._encoded(one, k)) for k, one in enumerate(sequences)]
+        return [[Answer(decode(one.tokens), one.log_p, one.score) for one in each] for each in found]
+
+    def answers(self, x: Array) -> list[Hypothesis]:
+        """x (S,)."""
+        e = plain.embedding(x[:, None], self.table)
+        y, state = self.layers(e, self.layers.start(1))
+        memory = self.decoder.remember(np.ascontiguousarray(y.swapaxes(0, 1)), np.array([len(x)]))
+        step = self.decoder.stepper(self.decoder.start(state), memory)
+        longest = self.sides.most(len(x)) if self.longest is None else self.longest
+        ends = {"begin": self.decoder.begin, "end": self.decoder.end}
+        how: dict[str, Any] = {"beam": self.beam, "best": self.best, "penalty": self.penalty} | ends
+        return beam_search(step, [longest], never=self.sides.never, **how)[0]
+
+    def outputs(self, steps: Array) -> Array:
+        """x (S,) -> as `compared` gives its answers."""
+        return compared(self.answers(steps))
+
+    def _encoded(self, source: Any, k: int) -> Array:
+        try:
+            return self.encode(source)
+        except DataError as error:
+            raise DataError(f"source {k}: {error}") from error
+
+    def _require(self) -> None:
+        ends = {name: array.shape[1] for name, array in self.layers.start(0).items()}
+        read = [(sum(ends[one] for one in names), linear) for names, linear in self.decoder.bridge.values()]
+        attention = self.decoder.attention
+        found = (self.table.shape, self.decoder.end, self.decoder.extra)
+        wanted = ((self.sides.source.size, self.layers.input_size), self.sides.target.size, 0)
+        fits = found == wanted and all(size == linear.in_features for size, linear in read)
+        fits = fits and (attention is None or attention.memory_size == self.layers.output_size)
+        fits = fits and min(self.beam, self.best) >= 1 and (self.longest is None or self.longest >= 1)
+        if not fits or {self.table.dtype, self.decoder.table.dtype} != {self.layers.dtype}:
+            raise ValueError(f"sizes {found} do not meet {wanted}, or those of the bridge and the memory")
+
+
+def compared(answers: Sequence[Hypothesis]) -> Array:
+    """All answers in one line of float64: of each how many symbols it has, their numbers, ln p and score."""
+    return np.array(
+        [part for one in answers for part in (len(one.tokens), *one.tokens, one.log_p, one.score)]
+    )

@@ -1,0 +1,64 @@
+"""Translators without torch answer as those that were trained, to the bit."""
+
+import numpy as np
+import pytest
+
+from tests.tasks.translate.cases import backward, fitted
+from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.export.verify import verify
+from unrolled.runtime import saved
+
+SOURCES = ["abc", "edcba", "??", "bb"]
+
+
+@pytest.fixture(scope="module", params=["dot", "additive", "none"])
+def run(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    options = {"attention": request.param, "beam": 4, "best": 3, "length_penalty": 0.7, "layers": 2}
+    options |= {"cell": "lstm", "decoder_cell": "gru", "decoder_layers": 1, "backward_hidden": 7, "hidden": 9}
+    return folder, fitted(backward(60), out=folder, **options)
+
+
+def test_answers_have_the_same_bits(run, tmp_path):
+    folder, made = run
+    saved.save(tmp_path / "one.unrolled", saved.load(folder))
+    wanted = made.predict(SOURCES)
+    for model in (saved.load(folder), saved.load(tmp_path / "one.unrolled")):
+        found = [one for several in model.predict(SOURCES) for one in several]
+        assert [one.text for one in found] == wanted["answer"].to_list()
+        assert [one.log_p for one in found] == wanted["log_p"].to_list()
+        assert [one.score for one in found] == wanted["score"].to_list()
+
+
+def test_verify_proves_it(run):
+    found = verify(run[0], SOURCES)
+    assert not found.broken
+    results = {one.check: one.equal for one in found.checks}
+    assert results["each sequence alone"] is True and sum(equal is True for equal in results.values()) >= 5
+    assert any(equal is None for equal in results.values()), "there is no stream"
+
+
+def test_what_cannot_be_read_is_refused_in_one_line(run):
+    model = saved.load(run[0])
+    with pytest.raises(DataError, match="source 1: the source '' holds no symbol"):
+        model.predict(["a", ""])
+    for wrong in ([], [99], [0.5], [[1]]):
+        with pytest.raises(DataError, match="wanted a text, or whole numbers below"):
+            model.encode(wrong)
+    with pytest.raises(DataError, match="no sources"):
+        model.predict([])
+    with pytest.raises(ConfigError, match="answers when it has read a whole input"):
+        model.stream()
+
+
+def test_parts_that_do_not_meet_are_refused(run):
+    model = saved.load(run[0])
+    about, arrays = dict(model.about), dict(model.arrays)
+    for name in ("embedding.weight", "decoder.bridge.linear.layer0_forward_h.weight", "decoder.head.weight"):
+        for axis in (0, 1):
+            cut = np.ascontiguousarray(np.delete(arrays[name], 0, axis))
+            with pytest.raises(RunError, match=r"^here: "):
+                saved.model("here", about, arrays | {name: cut})
+    network = about["network"] | {"decoding": about["network"]["decoding"] | {"beam": 0}}
+    with pytest.raises(RunError, match=r"^here: "):
+        saved.model("here", about | {"network": network}, arrays)
