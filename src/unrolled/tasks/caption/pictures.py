@@ -59,7 +59,9 @@ def sequences(data: Captioned, answers: Sequence[Array], title: str) -> Figure:
         for values, colour, name in ((answers_of(data)[i][0], ORANGE, "truth"), (answers[i], BLUE, "answer")):
             x, y = (values[:, 0], values[:, 1]) if flat else (np.arange(1, len(values) + 1), values[:, 0])
             axes.plot(x, y, color=colour, linewidth=1.4, label=name, marker=".", markersize=3)
-        axes.set_title(data.names[i][:24], fontsize=9)
+        one = data.inputs[i]
+        label = f": {one.label}" if isinstance(one, Given) and one.label is not None else ""
+        axes.set_title(f"{data.names[i]}{label}"[:24], fontsize=9)
         axes.set(xlabel=data.columns[0] if flat else "step", ylabel=data.columns[1 if flat else 0])
         if flat:
             axes.set_aspect("equal", adjustable="datalim")
