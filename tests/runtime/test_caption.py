@@ -17,8 +17,8 @@ CASES = {
     "state": (pictures, {"condition": "state", "attention": "none", "cell": "lstm", "layers": 2} | TEXTS),
     "points": (points, {"condition": "input", "decoder_cell": "rnn"} | TEXTS),
     "classes": (classes, {"condition": "state", "tokens": "characters"}),
-    "lines": (lines, {"condition": "both", "cell": "lstm"}),
-    "drawn lines": (lines, {"condition": "input", "output": "gaussian"}),
+    "lines": (lines, {"id": "id", "condition": "both", "cell": "lstm"}),
+    "drawn lines": (lines, {"id": "id", "condition": "input", "output": "gaussian"}),
 }
 
 
@@ -30,6 +30,8 @@ def run(request, tmp_path_factory):
         for name, p in made.network.named_parameters():
             if "decoder" in name:
                 p.normal_(0, 0.5)
+        if data is lines:
+            made.network.decoder.head.bias[-1] = -1.5  # or all end at once
     folder = tmp_path_factory.mktemp("runs") / "run"
     made.save(folder)
     return folder, made, data(9) if data is classes else data(9, seed=5)
@@ -57,7 +59,7 @@ def test_answers_have_the_same_bits(run, tmp_path):
             assert [one.score for one in flat] == wanted["score"].to_list()
         else:
             assert np.array_equal(np.concatenate(found), wanted[:, 2:].to_numpy())
-            assert len({len(one) for one in found}) > 1 or len(found[0]) == 16
+            assert max(len(one) for one in found) > 3
 
 
 def test_verify_proves_it(run):

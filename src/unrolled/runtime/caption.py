@@ -248,18 +248,17 @@ def _patches(x: Array) -> Array:
 def _halved(y: Array) -> Array:
     """(B, H, W, C) -> (B, H // 2, W // 2, C), of four the largest."""
     B, H, W, C = y.shape
-    return y[:, : H // 2 * 2, : W // 2 * 2].reshape(B, H // 2, 2, W // 2, 2, C).max((2, 4))
+    made: Array = y[:, : H // 2 * 2, : W // 2 * 2].reshape(B, H // 2, 2, W // 2, 2, C).max((2, 4))
+    return made
 
 
 def _given(chunk: Any, inputs: GivenInputs) -> Given:
     """{column: value}, or of a model that reads a class alone this."""
-    if not isinstance(chunk, Mapping):
-        if inputs.features or inputs.given is None:
-            raise DataError(
-                f"wanted an object with {[*inputs.features, inputs.given or '']}, got {chunk!r:.40}"
-            )
-        chunk = {inputs.given: chunk}
     wanted = [*inputs.features, *([] if inputs.given is None else [inputs.given])]
+    if not isinstance(chunk, Mapping):
+        if wanted != [inputs.given]:
+            raise DataError(f"wanted {wanted!s:.200} by their names, got {chunk!r:.40}")
+        chunk = {inputs.given: chunk}
     if missing := [name for name in wanted if name not in chunk]:
         raise DataError(f"{missing[0]!r:.40} is missing; give {wanted!s:.200}")
     try:

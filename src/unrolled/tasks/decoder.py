@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from unrolled.errors import ConfigError
 from unrolled.nn import Attention, Embedding, Linear
 from unrolled.nn import state as states
 from unrolled.nn.describe import describe
@@ -198,12 +197,10 @@ class Decoder(nn.Module):
                 "join": f"{prefix}join.weight",
                 "join_bias": f"{prefix}join.bias",
             }
-        if self.bridge is None:
-            raise ConfigError("a decoder without a bridge runs with torch alone")
         return {
             "embedding": f"{prefix}embedding.weight",
             "layers": describe(self.layer, f"{prefix}layer."),
-            "bridge": self.bridge.about(f"{prefix}bridge."),
+            "bridge": {} if self.bridge is None else self.bridge.about(f"{prefix}bridge."),
             "attention": attention,
             "head": f"{prefix}head.weight",
             "bias": f"{prefix}head.bias",

@@ -128,7 +128,7 @@ def test_a_run_is_read_back(made, written, tmp_path_factory):
         assert judged["table"][0] == own.evaluation.rows[0] and judged["inputs"] == len(
             own._training_parts().test
         )
-        assert not (folder / "runtime.json").exists()
+        assert (folder / "runtime.json").exists()
         assert "no longer here" in loaded.evaluate(asked).verdict[-1]
 
 
