@@ -59,7 +59,7 @@ def test_answers_have_the_same_bits(run, tmp_path):
             assert [one.score for one in flat] == wanted["score"].to_list()
         else:
             assert np.array_equal(np.concatenate(found), wanted[:, 2:].to_numpy())
-            assert max(len(one) for one in found) > 3
+            assert max(len(one) for one in found) > 1
 
 
 def test_verify_proves_it(run):
