@@ -16,13 +16,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from unrolled.nn import GRU
 from unrolled.runtime import ctc
 from unrolled.runtime.grams import Grams
 from unrolled.runtime.lexicon import Lexicon
+from unrolled.runtime.search import beam_search
+from unrolled.tasks.decoder import Decoder
+from unrolled.tasks.model import DecoderConfig, ModelConfig
 
-TARGET_MS = 50.0
+TARGET_MS, TARGET_RATIO = 50.0, 5.0
+ROWS, LENGTH, SYMBOLS, UNITS = 64, 12, 40, 128
 LETTERS = [chr(code) for code in range(0x3B1, 0x3B1 + 1000)]
 SIGMA = {"flat": 1.0, "peaky": 8.0}
 
@@ -54,6 +60,30 @@ def cases(T: int, K: int, beam: int) -> dict[str, Callable[[], object]]:
     return found
 
 
+def answers(beam: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """All sources in one batch, and one by one."""
+    torch.manual_seed(1)
+    layer = GRU(UNITS, UNITS, bidirectional=True, batch_first=True)
+    decoder = Decoder(
+        SYMBOLS,
+        DecoderConfig(attention="additive"),
+        ModelConfig(hidden=UNITS),
+        sources=layer.state_sizes(),
+        memory_size=layer.output_size,
+    ).eval()
+    x = torch.randn(ROWS, LENGTH, UNITS)
+
+    @torch.no_grad()
+    def answer(first: int, last: int) -> object:
+        y, h = layer(x[first:last])
+        state = decoder.start(dict(zip(layer.state_sizes(), h.unbind(), strict=True)))
+        step = decoder.stepper(state, decoder.remember(y, torch.full((last - first,), LENGTH)))
+        longest = [LENGTH] * (last - first)
+        return beam_search(step, longest, begin=decoder.begin, end=decoder.end, beam=beam)
+
+    return lambda: answer(0, ROWS), lambda: [answer(k, k + 1) for k in range(ROWS)]
+
+
 def milliseconds(run: Callable[[], object], rounds: int) -> float:
     run()
     spent = []
@@ -70,11 +100,19 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    torch.set_num_threads(1)
     runs = cases(given.frames, given.labels, given.beam)
     measured = {name: milliseconds(run, given.rounds) for name, run in runs.items()}
     print(f"{given.frames:,} frames of {given.labels} labels, beam {given.beam}; {platform.processor()}")
     for name, ms in measured.items():
         print(f"{name:28} {ms:8.2f} ms    target {TARGET_MS:g} ms")
+    for width in (1, 5):
+        together, alone = (milliseconds(run, given.rounds) / ROWS for run in answers(width))
+        measured |= {f"answers, beam {width}": together, f"answers, beam {width}, one by one": alone}
+        print(
+            f"answers, beam {width}: {together:.2f} ms a source of {ROWS}, {alone:.2f} ms one by one: "
+            f"{alone / together:.1f} times    target {TARGET_RATIO:g} times for a beam of 5"
+        )
     if given.json is not None:
         given.json.write_text(
             json.dumps({"arguments": vars(given) | {"json": None}, "ms": measured}, indent=1)

@@ -24,8 +24,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from unrolled import Classifier, Forecaster, LanguageModel, Regressor, Tagger, Transcriber, runtime
+from unrolled import (
+    Captioner,
+    Classifier,
+    Forecaster,
+    LanguageModel,
+    Regressor,
+    Tagger,
+    Transcriber,
+    Translator,
+    runtime,
+)
 from unrolled.errors import ConfigError, UnrolledError
+from unrolled.files.captioned import Captioned
 from unrolled.files.text import text_of
 from unrolled.runtime.model import Model
 
@@ -69,6 +80,38 @@ def series() -> pl.DataFrame:
     return pl.DataFrame({"step": range(120), "y": [float(t % 7) for t in range(120)]})
 
 
+def translator(**options: Any) -> Kind:
+    """From letters to the letters backward."""
+    words = ["".join(random.Random(n).choices("abcdé", k=2 + n % 4)) for n in range(40)]
+    small = SMALL | {"embedding_size": 5, "target_embedding_size": 4, "target_tokens": "characters"} | options
+    pairs = [(word, word[::-1]) for word in words]
+    return Kind(lambda: Translator(source_tokens="characters", **small).fit(pairs), "abc")
+
+
+def captioner(chunk: Any, frame: pl.DataFrame | Captioned, **options: Any) -> Kind:
+    small = SMALL | {"code_size": 5, "filters": 2, "stages": 1, "target_embedding_size": 4} | options
+    return Kind(lambda: Captioner(**small).fit(frame), chunk)
+
+
+def blots() -> Captioned:
+    """Pictures of 4 by 5 pixels."""
+    draw = np.random.default_rng(0)
+    pixels = tuple(draw.integers(0, 256, (4, 5, 3)).astype(np.uint8) for _ in range(30))
+    answers = tuple((("red", "dark blue")[int(one[0, 0, 0] > 99)],) for one in pixels)
+    names = tuple(str(n) for n in range(30))
+    return Captioned(pixels, (), None, answers, (), names, names)
+
+
+def points() -> pl.DataFrame:
+    rows = [(n / 7, n % 5, "ab"[n % 2], f"{'high' if n > 20 else 'low'} {'ab'[n % 2]}") for n in range(40)]
+    return pl.DataFrame(rows, schema=["u", "v", "class", "caption"], orient="row")
+
+
+def strokes() -> pl.DataFrame:
+    rows = [(f"s{n}", t, "ab"[n % 2], t * (1 + n % 2), t / 3) for n in range(30) for t in range(2 + n % 3)]
+    return pl.DataFrame(rows, schema=["id", "step", "class", "x", "y"], orient="row")
+
+
 KINDS = {
     "characters": language(),
     "words": language(tokens="words", least_count=1, tie=True),
@@ -84,6 +127,12 @@ KINDS = {
     "tag": table(Tagger, ["value", "label"]),
     "transcribe": table(Transcriber, ["value", "tag"], subsample=2, layers=1, bidirectional=False),
     "hybrid": table(Transcriber, ["value", "tag"], layers=1, hmm=True, states=1),
+    "translate": translator(attention="additive", cell="lstm", decoder_cell="gru"),
+    "translate-plain": translator(attention="none", target_tokens="symbols", best=2),
+    "caption": captioner(blots().inputs[0], blots()),
+    "caption-rows": captioner(blots().inputs[0], blots(), encoder="rows", attention="dot", condition="state"),
+    "caption-points": captioner({"u": 1, "v": 2.5, "class": "a"}, points(), condition="input"),
+    "caption-strokes": captioner("a", strokes(), id="id", time="step", given="class", target=("x", "y")),
     "forecast": Kind(lambda: Forecaster(target="y", window=14, horizon=2, **SMALL).fit(series()), [1.0, 2.0]),
 }
 
@@ -98,20 +147,23 @@ class Saved(NamedTuple):
     chunk: Any
 
 
-def sound(kind: str, folder: Path) -> Saved:
+def sound(kind: str) -> Saved:
     """A small model of that kind, as it is saved."""
-    KINDS[kind].train().save(folder / "run")
-    model = runtime.load(folder / "run")
-    runtime.save(folder / "model", model)
-    names = ("runtime.json", "model.safetensors", "scalers.safetensors")
-    files = {name: (folder / "run" / name).read_bytes() for name in names}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        KINDS[kind].train().save(folder / "run")
+        model = runtime.load(folder / "run")
+        runtime.save(folder / "model", model)
+        names = ("runtime.json", "model.safetensors", "scalers.safetensors")
+        files = {name: (folder / "run" / name).read_bytes() for name in names}
+        whole = (folder / "model").read_bytes()
     try:
         stream = model.stream()
         stream.feed(KINDS[kind].chunk)
         snapshot = stream.snapshot()
-    except ConfigError:  # it reads backward
+    except ConfigError:  # it reads backward, or whole inputs
         snapshot = None
-    return Saved(files, (folder / "model").read_bytes(), snapshot, model, KINDS[kind].chunk)
+    return Saved(files, whole, snapshot, model, KINDS[kind].chunk)
 
 
 def flip(data: bytes, draw: random.Random) -> bytes:
@@ -313,12 +365,14 @@ def tried(saved: Saved, form: str, place: Path, draw: random.Random) -> str:
     return said
 
 
-def fuzz(kind: str, form: str, cases: int, seed: int, first: int = 0) -> collections.Counter[str]:
+def fuzz(
+    kind: str, saved: Saved, form: str, cases: int, seed: int, first: int = 0
+) -> collections.Counter[str]:
     """How often each was said, by its first words."""
     said: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # numbers beyond those of floats
-        saved, place = sound(kind, Path(folder)), Path(folder, "damaged")
+        place = Path(folder, "damaged")
         if FORMS[form] is snapshot_case and saved.snapshot is None:
             return said
         place.mkdir()
@@ -344,9 +398,10 @@ def main() -> int:
     each = -(-arguments.cases // len(arguments.kinds) // len(arguments.forms))
     total: collections.Counter[str] = collections.Counter()
     for kind in arguments.kinds:
+        saved = sound(kind)
         for form in arguments.forms:
             begun = time.monotonic()
-            said = fuzz(kind, form, each, arguments.seed, arguments.first)
+            said = fuzz(kind, saved, form, each, arguments.seed, arguments.first)
             total += said
             print(
                 f"{kind} {form}: {sum(said.values())} cases, {said['read']} read, {len(said)} answers, "

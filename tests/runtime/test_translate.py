@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.cli.command import unrolled
 from tests.tasks.translate.cases import backward, fitted
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.export.verify import verify
@@ -28,6 +29,11 @@ def test_answers_have_the_same_bits(run, tmp_path):
         assert [one.text for one in found] == wanted["answer"].to_list()
         assert [one.log_p for one in found] == wanted["log_p"].to_list()
         assert [one.score for one in found] == wanted["score"].to_list()
+
+
+def test_the_export_tells_how_a_translator_is_used(run, tmp_path):
+    answer = unrolled("export", run[0], "--to", "runtime", "-o", tmp_path / "one.unrolled")
+    assert "model.predict" in answer.out and "stream" not in answer.out
 
 
 def test_verify_proves_it(run):

@@ -108,7 +108,7 @@ class GivenInputs:
 
     @property
     def width(self) -> int:
-        return len(self.features)
+        return 0 if self.numbers is None else self.numbers.width
 
     def encode(self, data: Captioned) -> Rows:
         """z (N, F), the number of the class (N,). DataError for other columns, and for a class that training

@@ -24,6 +24,7 @@ from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.kernels import plain
 from unrolled.runtime.decoder import Bridge, Decoder
+from unrolled.runtime.fronts import require_scaled
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.model import Model, codec_arrays
 from unrolled.runtime.search import Hypothesis, beam_search, in_one_line
@@ -90,6 +91,10 @@ class Told:
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array], inputs: GivenInputs) -> None:
         own, table = about["numbers"], about["table"]
+        if inputs.numbers is not None:
+            require_scaled(inputs.numbers)
+        if not all(isinstance(name, str) for name in (*inputs.classes, inputs.given or "")):
+            raise TypeError("classes that are no texts")
         self.numbers = None if own is None else plain.Linear(*(arrays[name] for name in own))
         self.table = None if table is None else arrays[table]
         shapes = [] if self.numbers is None else [(self.numbers.in_features, self.numbers.out_features)]
@@ -154,12 +159,17 @@ class Runtime(Model):
         network, codec, own = about["network"], about["codec"], codec_arrays(arrays)
         self.inputs = INPUTS[codec["inputs"]["kind"]].restore(codec["inputs"], own)
         self.answers = ANSWERS[codec["answers"]["kind"]].restore(codec["answers"], own)
+        if isinstance(self.inputs, Pictures):
+            _require_pixels(self.inputs)
         self.encoder = _encoder(self.inputs, about, arrays)
         self.writes: Decoder | Writer
         if isinstance(self.answers, Texts):
             self.writes = Decoder(network["writes"], arrays)
         else:
-            self.writes = Writer(network["writes"], arrays, len(self.answers.columns))
+            D, scaler = len(self.answers.columns), self.answers.scaler
+            if not scaler.mean.shape == scaler.scale.shape == (D,):
+                raise ValueError(f"{D} columns, scaled by {scaler.mean.shape} and {scaler.scale.shape}")
+            self.writes = Writer(network["writes"], arrays, D)
         self.layers, self.condition, how = self.writes.layers, network["condition"], network["decoding"]
         self.beam, self.best, self.penalty = int(how["beam"]), int(how["best"]), float(how["penalty"])
         self.longest = int(how["longest"])
@@ -236,6 +246,12 @@ def _encoder(inputs: Pictures | GivenInputs, about: Mapping[str, Any], arrays: M
     if own["kind"] == "rows":
         return RowByRow(own, Layers(about["layers"], arrays), inputs)
     return Convolutions(own, arrays, inputs)
+
+
+def _require_pixels(inputs: Pictures) -> None:
+    shapes = inputs.mean.shape, inputs.scale.shape
+    if shapes != ((inputs.channels,),) * 2 or not inputs.channels or min(inputs.size) < 1:
+        raise ValueError(f"pictures of {inputs.size} pixels, scaled by {shapes} numbers")
 
 
 def _patches(x: Array) -> Array:

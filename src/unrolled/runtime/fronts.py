@@ -47,11 +47,7 @@ class NumberFront(Front):
     alone. None and NaN are missing. Encoded: z (T, F)."""
 
     def __init__(self, inputs: NumberInputs) -> None:
-        F, scaler = len(inputs.features), inputs.scaler
-        if not (scaler.mean.shape == scaler.scale.shape == inputs.flagged.shape == (F,)) or not F:
-            raise ValueError(f"{F} features, scaled by {scaler.mean.shape} and {scaler.scale.shape} numbers")
-        if not all(isinstance(name, str) for name in inputs.features):
-            raise TypeError("features whose names are no texts")
+        require_scaled(inputs)
         self.inputs, self.width, self.columns = inputs, inputs.width, inputs.features
 
     def start(self, rows: int) -> State:
@@ -86,6 +82,15 @@ class NumberFront(Front):
                 f"step {t + 1} lacks {listed(missing)}; give every feature, None where its value is missing"
             )
         return [step[name] for name in self.inputs.features]
+
+
+def require_scaled(inputs: NumberInputs) -> None:
+    """ValueError or TypeError where the parts do not meet."""
+    F, scaler = len(inputs.features), inputs.scaler
+    if not (scaler.mean.shape == scaler.scale.shape == inputs.flagged.shape == (F,)) or not F:
+        raise ValueError(f"{F} features, scaled by {scaler.mean.shape} and {scaler.scale.shape} numbers")
+    if not all(isinstance(name, str) for name in inputs.features):
+        raise TypeError("features whose names are no texts")
 
 
 class WordFront(Front):
