@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from unrolled.inspecting.plots import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, Array, styled
 
@@ -65,6 +66,8 @@ def _draw(axes: Axes, one: Aligned) -> None:
     axes.set_yticks([0, 1])
     axes.set_ylabel("probability")
     axes.margins(x=0.01)
+    if float(one.times[0]).is_integer():  # steps, not seconds
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(one.title, fontsize="medium", fontweight="normal", pad=20, color=INK)
 
 

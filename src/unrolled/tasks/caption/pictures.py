@@ -52,7 +52,7 @@ def sequences(data: Captioned, answers: Sequence[Array], title: str) -> Figure:
     figure = Figure(figsize=(2.6 * COLUMNS, 2.6 * rows + 0.6), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    flat = len(data.columns) > 1
+    flat, alike = len(data.columns) > 1, _alike(data)
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
     for axes, i in zip(grid, chosen, strict=False):
@@ -63,7 +63,7 @@ def sequences(data: Captioned, answers: Sequence[Array], title: str) -> Figure:
         label = f": {one.label}" if isinstance(one, Given) and one.label is not None else ""
         axes.set_title(f"{data.names[i]}{label}"[:24], fontsize=9)
         axes.set(xlabel=data.columns[0] if flat else "step", ylabel=data.columns[1 if flat else 0])
-        if flat:
+        if flat and alike:
             axes.set_aspect("equal", adjustable="datalim")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return figure
@@ -76,3 +76,9 @@ def _chosen(data: Captioned) -> list[int]:
         firsts.setdefault(one.label if isinstance(one, Given) else None, i)
     others = [i for i in range(len(data)) if i not in firsts.values()]
     return ([firsts[label] for label in sorted(firsts, key=str)] + others)[: COLUMNS * ROWS]
+
+
+def _alike(data: Captioned) -> bool:
+    """Whether the first two columns are of like extent, as places in a plane are."""
+    spans = np.ptp(np.concatenate([answer[:, :2] for (answer,) in answers_of(data)]), 0)
+    return bool(spans.max() <= 5 * spans.min())
