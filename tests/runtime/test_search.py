@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from unrolled.errors import RunError
 from unrolled.runtime.search import beam_search, sample
 
 V, END, BEGIN = 4, 3, 4
@@ -121,7 +122,7 @@ def test_impossible_calls_are_refused():
     for wrong in ({"beam": 0}, {"best": 0}, {"penalty": -1}):
         with pytest.raises(ValueError, match="wanted 1 or more"):
             beam_search(step, [1], begin=BEGIN, end=END, **wrong)
-    with pytest.raises(ValueError, match="no symbol may follow"):
+    with pytest.raises(RunError, match="no symbol may follow"):
         beam_search(lambda *_: np.full((1, V), np.nan), [1], begin=BEGIN, end=END)
 
 

@@ -115,7 +115,10 @@ class NumberAnswers:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         scaler = Scaler.from_arrays({name: arrays[f"answer_{name}"] for name in ("mean", "scale")})
-        return cls(tuple(about["columns"]), scaler, arrays["means"], arrays["mean_lengths"])
+        columns = tuple(about["columns"])
+        if scaler.mean.shape != (len(columns),):
+            raise ValueError(f"{len(columns)} columns of answers, scaled as {len(scaler.mean)}")
+        return cls(columns, scaler, arrays["means"], arrays["mean_lengths"])
 
 
 ANSWERS: dict[str, type[Texts] | type[NumberAnswers]] = {"texts": Texts, "numbers": NumberAnswers}

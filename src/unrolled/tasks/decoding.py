@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from unrolled.runtime.search import MOST_BEAM, MOST_PENALTY, MOST_SYMBOLS
 from unrolled.tasks.config import Section
 from unrolled.tasks.sampling import Sampling
 
@@ -24,18 +25,23 @@ class Decoding(Section):
     beam: int | None = Field(
         default=None,
         ge=1,
-        le=1024,
+        le=MOST_BEAM,
         description=f"unfinished answers kept at every step; 1 = the likeliest symbol each time ({BEAM})",
     )
-    best: int = Field(default=1, ge=1, le=1024, description="answers for each input, the likeliest first")
+    best: int = Field(
+        default=1, ge=1, le=MOST_BEAM, description="answers for each input, the likeliest first"
+    )
     length_penalty: float | None = Field(
         default=None,
         ge=0,
-        le=10,
+        le=MOST_PENALTY,
         description="log probabilities of answers are compared by symbols to this power; more = longer (0)",
     )
     longest: int | None = Field(
-        default=None, ge=1, le=2**20, description="most symbols of an answer (twice the longest of training)"
+        default=None,
+        ge=1,
+        le=MOST_SYMBOLS,
+        description="most symbols of an answer (twice the longest of training)",
     )
     sample: bool = Field(default=False, description="draw answers at random in place of a beam")
     temperature: float | None = Field(
