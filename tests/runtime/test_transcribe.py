@@ -11,6 +11,7 @@ from tests.tasks.transcribe.test_transcriber import SMALL, table
 from unrolled import Transcriber, runtime
 from unrolled.errors import ConfigError, RunError
 from unrolled.files.reading import read_sequences
+from unrolled.runtime.grams import Grams
 
 PREDICTED = ("transcript", "log_p", "score", "labels", "first", "last")
 
@@ -121,6 +122,11 @@ def test_what_does_not_fit_is_refused(model):
         about = {**made.about, "network": made.about["network"] | change}
         with pytest.raises(RunError, match="here: the description does not fit"):
             runtime.saved.model("here", about, made.arrays)
+    other = Grams.fit([[1, 2]], 2, len(made.labels) + 1)
+    about = {**made.about, "codec": made.about["codec"] | {"grams": other.about()}}
+    arrays = {f"codec.grams.{name}": array for name, array in other.arrays().items()}
+    with pytest.raises(RunError, match=r"here: .*n-grams of"):
+        runtime.saved.model("here", about, made.arrays | arrays)
     assert not any("summary" in name or "transcripts" in name for name in made.arrays)
 
 

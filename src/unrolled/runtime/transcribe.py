@@ -102,6 +102,8 @@ class Runtime(Model):
         self.labels = ("", *vocabulary.vocabulary.symbols[1:])
         self._names = np.array([None, *self.labels[1:]], np.object_)
         self.grams = made_grams(codec["grams"], own)
+        if self.grams is not None and self.grams.symbols != len(self.labels):
+            raise ValueError(f"n-grams of {self.grams.symbols} symbols for {len(self.labels)}")
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
         self.decoding = Decoding.of(network["decoding"])
         self.states = _states(network["chain"], len(self.labels) - 1, arrays, self.grams)
