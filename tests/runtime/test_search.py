@@ -133,7 +133,7 @@ def test_sampling_draws_each_symbol_and_counts_its_probability():
     def draw(generator):
         return lambda log_p: int(generator.choice(V, p=np.exp(log_p) / np.exp(log_p).sum()))
 
-    found = sample(step, [3] * 9, [draw(g) for g in draws], begin=BEGIN, end=END, penalty=0.0)
+    found = sample(step, [3] * 9, [draw(g) for g in draws], begin=BEGIN, end=END)
     assert len({one.tokens for one in found}) > 4 and max(len(one.tokens) for one in found) == 3
     for row, one in enumerate(found):
         total = sum(float(log_p(row, one.tokens[:t])[w]) for t, w in enumerate((*one.tokens, END)))

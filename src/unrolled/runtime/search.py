@@ -118,10 +118,9 @@ def sample(
     *,
     begin: int,
     end: int,
-    penalty: float = 0.0,
     never: Sequence[int] = (),
 ) -> list[Hypothesis]:
-    """(B,) an answer of each example; draws[b](ln p (V,)) gives the number of a symbol."""
+    """(B,) an answer of each example, its score ln p; draws[b](ln p (V,)) gives the number of a symbol."""
     limits = np.asarray(longest, np.int64)
     found: dict[int, Hypothesis] = {}
     kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
@@ -131,7 +130,7 @@ def sample(
         tokens = np.array([draws[b](one) for b, one in zip(kept.rows, following, strict=True)], np.int64)
         total = log_p + following[np.arange(len(tokens)), tokens]
         for n in np.flatnonzero(tokens == end):
-            found[int(kept.rows[n])] = _hypothesis(trail, int(n), float(total[n]), penalty)
+            found[int(kept.rows[n])] = _hypothesis(trail, int(n), float(total[n]), 0.0)
         on = np.flatnonzero(tokens != end)
         kept, log_p = _Kept(tokens[on], on, kept.rows[on]), total[on]
         trail.append((kept.tokens, kept.parents))
