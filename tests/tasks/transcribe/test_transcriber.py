@@ -11,6 +11,7 @@ import torch
 from tests.tasks.interrupted import resumed
 from unrolled import Transcriber, load
 from unrolled.errors import ConfigError, DataError
+from unrolled.tasks.transcribe import codec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeModelConfig
 from unrolled.tasks.transcribe.ctc import Ctc
 from unrolled.tasks.transcribe.network import TranscribeNetwork
@@ -152,6 +153,11 @@ def test_a_run_folder_gives_the_same_answers_and_is_complete(tmp_path):
         assert (tmp_path / "run" / "plots" / f"{name}.png").stat().st_size > 1000
     told = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert [row["model"] for row in told["table"]][:2] == ["model", "model, greedy"]
+
+
+def test_more_transcripts_stand_one_in_each_line_and_a_blank_line_is_none(tmp_path):
+    (tmp_path / "more.txt").write_text("a\u2028b\n\n b\x0cc\n   \n")
+    assert codec._lines(str(tmp_path / "more.txt")) == ["a\u2028b", "b\x0cc"]
 
 
 def test_a_lexicon_of_whole_labels_leaves_no_others(tmp_path):
