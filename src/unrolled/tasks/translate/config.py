@@ -8,7 +8,7 @@ from unrolled.runtime.search import MOST_SYMBOLS
 from unrolled.tasks.config import Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
-from unrolled.tasks.parts import PartsConfig
+from unrolled.tasks.sections import PartsConfig
 from unrolled.training.config import TrainingConfig
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
