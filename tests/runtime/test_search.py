@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unrolled.errors import RunError
-from unrolled.runtime.search import beam_search, sample
+from unrolled.runtime.search import Beams, beam_search, sample
 
 V, END, BEGIN = 4, 3, 4
 
@@ -138,3 +138,10 @@ def test_sampling_draws_each_symbol_and_counts_its_probability():
     for row, one in enumerate(found):
         total = sum(float(log_p(row, one.tokens[:t])[w]) for t, w in enumerate((*one.tokens, END)))
         assert one.log_p == pytest.approx(total, abs=1e-12)
+
+
+def test_a_beam_among_too_many_symbols_is_refused():
+    about = {"beam": 1024, "best": 1, "penalty": 0.0, "longest": None}
+    assert Beams.of(about, 1 << 17).beam == 1024
+    with pytest.raises(ValueError, match="beam 1024 among 131,073 symbols"):
+        Beams.of(about, (1 << 17) + 1)

@@ -160,7 +160,7 @@ class Runtime(Model):
         else:
             self.writes = Writer(network["writes"], arrays, len(self.answers.columns))
         self.layers, self.condition = self.writes.layers, network["condition"]
-        self.how = Beams.of(network["decoding"])
+        self.how = Beams.of(network["decoding"], self.writes.end if isinstance(self.writes, Decoder) else 1)
         self.longest = int(network["decoding"]["longest"])
         self._require()
 

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 Step = Callable[[Ints, Ints, Ints], NDArray[Any]]
 
 MOST_BEAM, MOST_SYMBOLS, MOST_PENALTY = 1024, 1 << 20, 10
+MOST_KEPT = 1 << 27  # numbers of a step: for each hypothesis one of each symbol
 
 
 class Beams(NamedTuple):
@@ -44,13 +45,16 @@ class Beams(NamedTuple):
     longest: int | None
 
     @classmethod
-    def of(cls, about: Mapping[str, Any]) -> Self:
-        """As a description has it. TypeError or ValueError for one that is none, or asks for too much."""
+    def of(cls, about: Mapping[str, Any], symbols: int) -> Self:
+        """As the description of a model of so many symbols has it. TypeError or ValueError for one that is
+        none, or asks for too much."""
         made = cls(**about)
         longest = MOST_SYMBOLS if made.longest is None else made.longest
         wanted = ((made.beam, MOST_BEAM), (made.best, MOST_BEAM), (longest, MOST_SYMBOLS))
         if not all(type(one) is int and 1 <= one <= most for one, most in wanted):
             raise ValueError(f"a search of beam {made.beam!r:.20}, {made.longest!r:.20} symbols")
+        if made.beam * symbols > MOST_KEPT:
+            raise ValueError(f"a search of beam {made.beam} among {symbols:,} symbols")
         if type(made.penalty) not in (int, float) or not 0 <= made.penalty <= MOST_PENALTY:
             raise ValueError(f"a search of penalty {made.penalty!r:.20}")
         return made

@@ -30,6 +30,7 @@ from unrolled.runtime.state import Array, State
 NOTHING = 0  # number of the output that says that no label stands at a step
 OWN = ("codec.features.", "codec.grams.")  # of the codec's arrays; the others are for baselines
 DECODERS, MOST = ("beam", "greedy"), 1 << 16
+MOST_KEPT = 1 << 27  # numbers of a beam: for each prefix that it holds one of each label
 LABEL, WAITING, COUNT = "transcript.label", "transcript.waiting", "transcript.count"
 
 
@@ -106,6 +107,8 @@ class Runtime(Model):
             raise ValueError(f"n-grams of {self.grams.symbols} symbols for {len(self.labels)}")
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
         self.decoding = Decoding.of(network["decoding"])
+        if self.decoding.beam * len(self.labels) > MOST_KEPT:
+            raise ValueError(f"a beam of {self.decoding.beam} for {len(self.labels):,} labels")
         self.states = _states(network["chain"], len(self.labels) - 1, arrays, self.grams)
         outputs = len(self.labels) if self.states is None else self.states.topology.size
         self._require_meeting(self.k * self.front.width, self.head, outputs)

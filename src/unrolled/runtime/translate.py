@@ -41,7 +41,7 @@ class Runtime(Model):
         self.sides = Sides.restore(about["codec"])
         self.table = arrays[network["embedding"]]
         self.decoder = Decoder(network["decoder"], arrays)
-        self.how = Beams.of(network["decoding"])
+        self.how = Beams.of(network["decoding"], self.decoder.end)
         self._require()
 
     def encode(self, chunk: Any) -> Array:
