@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from unrolled import LanguageModel, runtime
+from unrolled import LanguageModel, Translator, runtime
 from unrolled.files.text import text_of
 
 from .command import unrolled
@@ -83,3 +83,9 @@ def test_what_is_no_run(tmp_path):
         answer = unrolled("export", path, "--to", "runtime", "-o", tmp_path / "x")
         assert answer.status == 1 and answer.err.count("\n") == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_a_model_that_cannot_stream_is_not_said_to(tmp_path):
+    Translator(epochs=1, hidden=4).fit([(f"a{n}", "b") for n in range(20)]).save(tmp_path / "run")
+    answer = unrolled("export", tmp_path / "run", "--to", "runtime")
+    assert answer.status == 0 and ".predict(inputs)" in answer.out and "unrolled stream" not in answer.out

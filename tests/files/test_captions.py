@@ -41,6 +41,11 @@ def test_rows_of_one_picture_are_one_input_with_several_captions(tmp_path):
     assert data.is_pictures and data.notes == ("pictures: column 'Image'", "captions: column 'caption'")
     other = table(tmp_path, "Image,caption\np/b.png,rosy\n", "b.csv")
     assert read_captioned([path, other], Asked()).answers[1] == ("red", "rosy")
+    picture(tmp_path / "copy.png", 20)
+    copied = read_captioned([path, table(tmp_path, "Image,caption\ncopy.png,rosy\n", "b.csv")], Asked())
+    assert copied.answers[1] == ("red", "rosy"), "or a copy could train and be judged on"
+    new = table(tmp_path, "Image\np/b.png\ncopy.png\n", "new.csv")
+    assert read_captioned(new, Asked(answers=False)).names == ("p/b.png", "copy.png")
     grey = read_captioned(path, Asked(channels="grey", size=(2, 3)))
     assert grey.inputs[0].shape == (2, 3, 1)
 
@@ -117,8 +122,8 @@ def test_the_examples_of_the_page_are_read(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
     for name, content in re.findall(r"```((?:shapes|drawings).csv)\n(.*?)```", page, re.DOTALL):
         table(tmp_path, content, name)
-    for name in ("001", "002"):
-        picture(tmp_path / "shapes" / f"{name}.png")
+    for number in (1, 2):
+        picture(tmp_path / "shapes" / f"00{number}.png", shade=number)
     data = read_captioned(tmp_path / "shapes.csv", Asked())
     assert data.answers == (("a red circle", "one circle and it is red"), ("a blue square",))
     data = read_captioned(tmp_path / "drawings.csv", Asked(id="id", given="class", features=("slant",)))
@@ -127,7 +132,7 @@ def test_the_examples_of_the_page_are_read(tmp_path):
 
 def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
     picture(tmp_path / "a.png")
-    picture(tmp_path / "b.png", size=(4, 7))
+    picture(tmp_path / "b.png", shade=50, size=(4, 7))
     path = table(tmp_path, "image,caption\na.png,red\nb.png,blue\n")
     assert refused(path) == (
         f"{path}, line 3: a picture of 4x7, that of {path}, line 2 of 4x6; wanted pictures of one size, or "

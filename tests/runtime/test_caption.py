@@ -99,9 +99,22 @@ def test_parts_that_do_not_meet_are_refused(run):
             cut = np.ascontiguousarray(np.delete(arrays[name], 0, axis))
             with pytest.raises(RunError, match=r"^here: "):
                 saved.model("here", about, arrays | {name: cut})
+    for name in ("codec.pixel_scale", "codec.answer_mean", "codec.answer_scale"):
+        for wrong in (arrays[name][:-1], np.zeros_like(arrays[name])) if name in arrays else ():
+            with pytest.raises(RunError, match=r"^here: "):
+                own = (
+                    {name: wrong}
+                    if "pixel" in name
+                    else {"codec.answer_mean": wrong, "codec.answer_scale": wrong}
+                )
+                saved.model("here", about, arrays | own)
+    search = {"beam": 1, "best": 1, "penalty": 0, "longest": 1}
     for part, value in (
         ("condition", "all"),
-        ("decoding", {"beam": 0, "best": 1, "penalty": 0, "longest": 1}),
+        ("decoding", search | {"beam": 0}),
+        ("decoding", search | {"beam": 1 << 19}),
+        ("decoding", search | {"penalty": -1}),
+        ("decoding", search | {"longest": None}),
     ):
         with pytest.raises(RunError, match=r"^here: "):
             saved.model("here", about | {"network": about["network"] | {part: value}}, arrays)

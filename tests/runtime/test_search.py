@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from unrolled.runtime.search import beam_search, sample
+from unrolled.errors import RunError
+from unrolled.runtime.search import Beams, beam_search, sample
 
 V, END, BEGIN = 4, 3, 4
 
@@ -121,7 +122,7 @@ def test_impossible_calls_are_refused():
     for wrong in ({"beam": 0}, {"best": 0}, {"penalty": -1}):
         with pytest.raises(ValueError, match="wanted 1 or more"):
             beam_search(step, [1], begin=BEGIN, end=END, **wrong)
-    with pytest.raises(ValueError, match="no symbol may follow"):
+    with pytest.raises(RunError, match="no symbol may follow"):
         beam_search(lambda *_: np.full((1, V), np.nan), [1], begin=BEGIN, end=END)
 
 
@@ -132,8 +133,15 @@ def test_sampling_draws_each_symbol_and_counts_its_probability():
     def draw(generator):
         return lambda log_p: int(generator.choice(V, p=np.exp(log_p) / np.exp(log_p).sum()))
 
-    found = sample(step, [3] * 9, [draw(g) for g in draws], begin=BEGIN, end=END, penalty=0.0)
+    found = sample(step, [3] * 9, [draw(g) for g in draws], begin=BEGIN, end=END)
     assert len({one.tokens for one in found}) > 4 and max(len(one.tokens) for one in found) == 3
     for row, one in enumerate(found):
         total = sum(float(log_p(row, one.tokens[:t])[w]) for t, w in enumerate((*one.tokens, END)))
         assert one.log_p == pytest.approx(total, abs=1e-12)
+
+
+def test_a_beam_among_too_many_symbols_is_refused():
+    about = {"beam": 1024, "best": 1, "penalty": 0.0, "longest": None}
+    assert Beams.of(about, 1 << 17).beam == 1024
+    with pytest.raises(ValueError, match="beam 1024 among 131,073 symbols"):
+        Beams.of(about, (1 << 17) + 1)

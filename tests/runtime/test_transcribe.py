@@ -11,6 +11,7 @@ from tests.tasks.transcribe.test_transcriber import SMALL, table
 from unrolled import Transcriber, runtime
 from unrolled.errors import ConfigError, RunError
 from unrolled.files.reading import read_sequences
+from unrolled.runtime.grams import Grams
 
 PREDICTED = ("transcript", "log_p", "score", "labels", "first", "last")
 
@@ -112,7 +113,7 @@ def test_any_chunks_give_the_same_bits(model):
             assert np.array_equal(np.concatenate([part[name] for part in parts]), wanted)
 
 
-def test_what_does_not_fit_is_refused(model):
+def test_what_does_not_fit_is_refused(model, monkeypatch):
     made = model.runtime()
     for name in ("head.weight", "codec.grams.labels", "codec.features.mean"):
         with pytest.raises(RunError, match="here: "):
@@ -121,6 +122,15 @@ def test_what_does_not_fit_is_refused(model):
         about = {**made.about, "network": made.about["network"] | change}
         with pytest.raises(RunError, match="here: the description does not fit"):
             runtime.saved.model("here", about, made.arrays)
+    with pytest.raises(RunError, match=r"here: .*a beam of"):
+        monkeypatch.setattr(runtime.transcribe, "MOST_KEPT", 3)
+        runtime.saved.model("here", made.about, made.arrays)
+    monkeypatch.undo()
+    other = Grams.fit([[1, 2]], 2, len(made.labels) + 1)
+    about = {**made.about, "codec": made.about["codec"] | {"grams": other.about()}}
+    arrays = {f"codec.grams.{name}": array for name, array in other.arrays().items()}
+    with pytest.raises(RunError, match=r"here: .*n-grams of"):
+        runtime.saved.model("here", about, made.arrays | arrays)
     assert not any("summary" in name or "transcripts" in name for name in made.arrays)
 
 

@@ -65,6 +65,30 @@ def test_parts_that_do_not_meet_are_refused(run):
             cut = np.ascontiguousarray(np.delete(arrays[name], 0, axis))
             with pytest.raises(RunError, match=r"^here: "):
                 saved.model("here", about, arrays | {name: cut})
-    network = about["network"] | {"decoding": about["network"]["decoding"] | {"beam": 0}}
-    with pytest.raises(RunError, match=r"^here: "):
-        saved.model("here", about | {"network": network}, arrays)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"beam": 0},
+        {"beam": 10**15},
+        {"beam": 2.0},
+        {"best": 10**9},
+        {"longest": 0},
+        {"longest": 10**12},
+        {"penalty": -1},
+        {"penalty": 1e308},
+    ],
+)
+def test_a_file_that_asks_for_an_endless_search_is_refused(run, change):
+    model = saved.load(run[0])
+    network = model.about["network"] | {"decoding": model.about["network"]["decoding"] | change}
+    with pytest.raises(RunError, match=r"^here: .*a search of "):
+        saved.model("here", model.about | {"network": network}, model.arrays)
+
+
+@pytest.mark.parametrize("change", [{"ratio": 1e300}, {"ratio": -5}, {"longest": 10**30}, {"longest": -1}])
+def test_a_file_of_impossible_lengths_is_refused(run, change):
+    model = saved.load(run[0])
+    with pytest.raises(RunError, match=r"^here: .*targets of "):
+        saved.model("here", model.about | {"codec": model.about["codec"] | change}, model.arrays)

@@ -1,5 +1,7 @@
 """Configurations: options by name, one-line refusals, and the way to TOML and back."""
 
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -83,3 +85,9 @@ def test_refusals_of_a_file(values, message):
 def test_an_open_configuration_has_no_plan():
     with pytest.raises(ConfigError, match="'window' is open"):
         ForecastConfig().plan()
+
+
+@pytest.mark.parametrize("task", ["forecast", "transcribe", "translate", "caption"])
+def test_a_configuration_loads_no_torch(task):
+    code = f"import sys, unrolled.tasks as t; t.config_class('{task}')(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -79,7 +79,7 @@ class NumberAnswers:
         longest = max(map(len, answers))
         labels = np.array([one.label if isinstance(one, Given) else None for one in data.inputs], object)
         groups = [*(np.flatnonzero(labels == name) for name in classes), np.arange(len(answers))]
-        means = [np.mean([held(answers[i], longest) for i in group], 0) for group in groups]
+        means = [_mean([answers[i] for i in group], longest) for group in groups]
         lengths = [round(float(np.mean([len(answers[i]) for i in group]))) for group in groups]
         return cls(data.columns, scaler, np.stack(means), np.array(lengths))
 
@@ -115,7 +115,10 @@ class NumberAnswers:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         scaler = Scaler.from_arrays({name: arrays[f"answer_{name}"] for name in ("mean", "scale")})
-        return cls(tuple(about["columns"]), scaler, arrays["means"], arrays["mean_lengths"])
+        columns = tuple(about["columns"])
+        if scaler.mean.shape != (len(columns),):
+            raise ValueError(f"{len(columns)} columns of answers, scaled as {len(scaler.mean)}")
+        return cls(columns, scaler, arrays["means"], arrays["mean_lengths"])
 
 
 ANSWERS: dict[str, type[Texts] | type[NumberAnswers]] = {"texts": Texts, "numbers": NumberAnswers}
@@ -134,6 +137,14 @@ def most_frequent(texts: Iterable[str]) -> str:
     """Of those that tie the first in the order of their code points."""
     counts = Counter(texts)
     return min(counts, key=lambda text: (-counts[text], text))
+
+
+def _mean(answers: Sequence[Array], length: int) -> Array:
+    """(length, D), one answer after another: all at once would take the length of the longest for each."""
+    total = np.zeros((length, answers[0].shape[1]))
+    for answer in answers:
+        total += held(answer, length)
+    return total / len(answers)
 
 
 def held(answer: Array, length: int) -> Array:

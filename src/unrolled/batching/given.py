@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.inputs import NumberInputs
+from unrolled.batching.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.images import Size, spelt
@@ -85,7 +86,8 @@ class Pictures:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         height, width = about["size"]
-        return cls((int(height), int(width)), arrays["pixel_mean"], arrays["pixel_scale"])
+        own = Scaler.from_arrays({name: arrays[f"pixel_{name}"] for name in ("mean", "scale")})
+        return cls((int(height), int(width)), own.mean, own.scale)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from unrolled.files.wording import shown
 
 Numbers = NDArray[np.int64]
 
+MOST = 1 << 32  # symbols of a text: more are none of a training
 SPARE = 10  # symbols that an answer may have beyond what the training part suggests
 
 
@@ -103,4 +104,7 @@ class Sides:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> Self:
         source, target = (Side.restore(about[side]) for side in ("source", "target"))
-        return cls(source, target, float(about["ratio"]), int(about["longest"]))
+        ratio, longest = float(about["ratio"]), int(about["longest"])
+        if not (0 <= ratio <= MOST and 0 <= longest <= MOST):
+            raise ValueError(f"targets of {longest!r:.20} symbols, {ratio:g} for one of a source")
+        return cls(source, target, ratio, longest)

@@ -1,7 +1,7 @@
 """Inputs of one step with an answer of any length: a picture, numbers, a class, or numbers and a class.
 
-    text      a row is an input and its caption; rows of the same picture, or of the same numbers, are one
-              input with several right captions
+    text      a row is an input and its caption; rows of the same pixels, whatever their file, or of the same
+              numbers, are one input with several right captions
     numbers   long: rows are the steps of an answer (id, [time], targets …), and the input is the same in all
               rows of an id
 

@@ -3,6 +3,7 @@
 CSV, Parquet, a frame   paths of pictures are relative to the table's folder
 """
 
+import hashlib
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -178,23 +179,28 @@ def _given(groups: _Groups, asked: Asked, folder: Path | None) -> tuple[list[str
 
 
 def _pictures(groups: _Groups, asked: Asked, folder: Path | None) -> tuple[list[str], list[Any], list[Any]]:
-    """Names, inputs and keys of pictures; one that comes several times is read once."""
+    """Names, inputs and keys of pictures. A file that comes several times is read once. Where there are
+    answers the key is of the pixels, so that a copy under another name is in the same part of the data; what
+    is only asked about is told of file by file."""
     column = groups.columns.image or ""
     cells = written(groups.table, column, "the path of a picture")
     odd = ~cells.str.contains(r"^[^\pC]+$")
     groups.table.refuse(column, odd, "wanted a path, got {}", "write it without control characters")
     names = groups.each(column, cells, "picture").to_list()
     known: dict[str, Pixels] = {}
-    keys = []
+    files = []
     for name, place in zip(names, groups.places, strict=True):
         try:
             path = inside(folder, name)
-            keys.append(posixpath.normpath(path.as_posix()))
-            if keys[-1] not in known:
-                known[keys[-1]] = read_image(path, asked.channels, asked.size)
+            files.append(posixpath.normpath(path.as_posix()))
+            if files[-1] not in known:
+                known[files[-1]] = read_image(path, asked.channels, asked.size)
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
-    return names, [known[key] for key in keys], keys
+    if not asked.answers:
+        return names, [known[file] for file in files], files
+    keys = {file: (one.shape, hashlib.sha256(one.tobytes()).digest()) for file, one in known.items()}
+    return names, [known[file] for file in files], [keys[file] for file in files]
 
 
 def _answers(groups: _Groups, required: bool) -> list[Any]:

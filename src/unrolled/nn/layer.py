@@ -102,10 +102,21 @@ class SequenceModule(nn.Module, ABC):
 
     def reset_state(self, state: State, rows: Tensor) -> State:
         """`state` with the initial state in the rows (B,) that are true, in the form in which it came."""
-        named = state if isinstance(state, dict) else self._named(state)
+        named = self.named(state)
         batch = next(iter(named.values())).shape[0]
         reset = states.reset_rows(named, rows, self.initial_state(batch))
         return reset if isinstance(state, dict) or self.kinds is None else states.stack(reset, self.kinds)
+
+    def named(self, state: State) -> Named:
+        """The arrays of a state (B, H) by their names, in whatever form it comes. ValueError for torch's form
+        where this layer has none."""
+        if isinstance(state, Mapping):
+            return dict(state)
+        if self.kinds is None:
+            raise ValueError(
+                f"the parts of this state differ in size; hand in a dict of {self.state_names()}"
+            )
+        return states.unstack(state, self.state_names(), self.kinds)
 
     def _check_input(self, x: Tensor) -> None:
         if x.shape[-1] != self.input_size:
@@ -120,18 +131,11 @@ class SequenceModule(nn.Module, ABC):
         """What x and the state must be; None under autocast, where any float is taken."""
         return None if running.autocasting(x.device.type) else self.like().dtype
 
-    def _named(self, hx: Tensor | tuple[Tensor, ...]) -> Named:
-        if self.kinds is None:
-            raise ValueError(
-                f"the parts of this state differ in size; hand in a dict of {self.state_names()}"
-            )
-        return states.unstack(hx, self.state_names(), self.kinds)
-
     def _enter_state(self, hx: State | None, x: Tensor, layout: Layout) -> Named:
         batch = x.shape[1]
         if hx is None:
             return self.initial_state(batch)
-        state = dict(hx) if isinstance(hx, Mapping) else self._named(hx)
+        state = self.named(hx)
         if not layout.batched:
             state = {name: s.unsqueeze(0) for name, s in state.items()}
         states.check(state, self.state_sizes(), batch, self._dtype(x))

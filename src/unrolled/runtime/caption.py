@@ -27,12 +27,11 @@ from unrolled.runtime.decoder import Bridge, Decoder
 from unrolled.runtime.fronts import require_scaled
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.model import Model, codec_arrays
-from unrolled.runtime.search import Hypothesis, beam_search, in_one_line
+from unrolled.runtime.search import Beams, Hypothesis, beam_search, in_one_line
 from unrolled.runtime.state import Array, State
 
 CODE = "layer0.code.h"  # its name among the arrays that a bridge reads
 KERNEL = 3
-MOST = 1 << 20  # symbols or steps of an answer
 
 
 class Answer(NamedTuple):
@@ -166,13 +165,10 @@ class Runtime(Model):
         if isinstance(self.answers, Texts):
             self.writes = Decoder(network["writes"], arrays)
         else:
-            D, scaler = len(self.answers.columns), self.answers.scaler
-            if not scaler.mean.shape == scaler.scale.shape == (D,):
-                raise ValueError(f"{D} columns, scaled by {scaler.mean.shape} and {scaler.scale.shape}")
-            self.writes = Writer(network["writes"], arrays, D)
-        self.layers, self.condition, how = self.writes.layers, network["condition"], network["decoding"]
-        self.beam, self.best, self.penalty = int(how["beam"]), int(how["best"]), float(how["penalty"])
-        self.longest = int(how["longest"])
+            self.writes = Writer(network["writes"], arrays, len(self.answers.columns))
+        self.layers, self.condition = self.writes.layers, network["condition"]
+        self.how = Beams.of(network["decoding"], self.writes.end if isinstance(self.writes, Decoder) else 1)
+        self.longest = int(network["decoding"]["longest"])
         self._require()
 
     def encode(self, chunk: Any) -> Array:
@@ -213,9 +209,10 @@ class Runtime(Model):
     def _searched(self, decoder: Decoder, step: Any) -> list[Hypothesis]:
         assert isinstance(self.answers, Texts)
         unknown = self.answers.unknown
-        how: dict[str, Any] = {"beam": self.beam, "best": self.best, "penalty": self.penalty}
-        how |= {"begin": decoder.begin, "end": decoder.end, "never": () if unknown is None else (unknown,)}
-        return beam_search(step, [self.longest], **how)[0]
+        never = () if unknown is None else (unknown,)
+        ends: dict[str, Any] = {"begin": decoder.begin, "end": decoder.end, "never": never}
+        beam, best, penalty, _ = self.how
+        return beam_search(step, [self.longest], beam=beam, best=best, penalty=penalty, **ends)[0]
 
     def _require(self) -> None:
         size, writes = self.encoder.code_size, self.writes
@@ -223,7 +220,6 @@ class Runtime(Model):
         fits = self.condition in ("state", "input", "both") and writes.bridge.fits(read)
         fits = fits and writes.extra == (0 if self.condition == "state" else size)
         fits = fits and {self.encoder.dtype} == {self.layers.dtype} and self.layers.causal
-        fits = fits and all(1 <= one <= MOST for one in (self.beam, self.best, self.longest))
         if isinstance(writes, Decoder) and isinstance(self.answers, Texts):
             fits = fits and writes.end == self.answers.side.size
             if writes.attention is not None:

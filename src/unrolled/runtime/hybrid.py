@@ -22,12 +22,16 @@ from unrolled.runtime.grams import Grams
 from unrolled.runtime.hmm import Array, Moves, Numbers, Topology
 
 NAMES = ("stay", "pause", "prior")
+MOST_LABELS = 4096  # the bigram is of all pairs of them, 128 MB then
 
 
 class States:
-    """`prior` (O,) is p(s); `grams`, of order 1 or 2, has a symbol 0 which is no label."""
+    """`prior` (O,) is p(s); `grams`, of order 1 or 2, has a symbol 0 which is no label. ValueError for more
+    than MOST_LABELS."""
 
     def __init__(self, topology: Topology, moves: Moves, prior: Array, grams: Grams | None) -> None:
+        if topology.labels > MOST_LABELS:
+            raise ValueError(f"{topology.labels:,} labels; at most {MOST_LABELS:,} have a bigram")
         self.topology, self.moves, self.log_prior = topology, moves, np.log(prior)
         self.bigram = _bigram(topology.labels, grams)
 

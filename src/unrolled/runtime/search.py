@@ -20,15 +20,44 @@ Differs  the penalty is a power of the length alone, without a constant
 Rule     an example's answers have the bits that it has alone, if the stepper's rows have
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.errors import RunError
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Step = Callable[[Ints, Ints, Ints], NDArray[Any]]
+
+MOST_BEAM, MOST_SYMBOLS, MOST_PENALTY = 1024, 1 << 20, 10
+MOST_KEPT = 1 << 27  # numbers of a step: for each hypothesis one of each symbol
+
+
+class Beams(NamedTuple):
+    """How a run searches for answers; `longest` None: the model says how many symbols they may have."""
+
+    beam: int
+    best: int
+    penalty: float
+    longest: int | None
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any], symbols: int) -> Self:
+        """As the description of a model of so many symbols has it. TypeError or ValueError for one that is
+        none, or asks for too much."""
+        made = cls(**about)
+        longest = MOST_SYMBOLS if made.longest is None else made.longest
+        wanted = ((made.beam, MOST_BEAM), (made.best, MOST_BEAM), (longest, MOST_SYMBOLS))
+        if not all(type(one) is int and 1 <= one <= most for one, most in wanted):
+            raise ValueError(f"a search of beam {made.beam!r:.20}, {made.longest!r:.20} symbols")
+        if made.beam * symbols > MOST_KEPT:
+            raise ValueError(f"a search of beam {made.beam} among {symbols:,} symbols")
+        if type(made.penalty) not in (int, float) or not 0 <= made.penalty <= MOST_PENALTY:
+            raise ValueError(f"a search of penalty {made.penalty!r:.20}")
+        return made
 
 
 class Hypothesis(NamedTuple):
@@ -52,8 +81,8 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """(B,) of the `best` answers of each example, or as many as were found, the largest score first.
 
-    `longest` (B,) symbols; `never` are symbols that no answer holds. ValueError for a beam or best below 1,
-    and where no symbol may follow.
+    `longest` (B,) symbols; `never` are symbols that no answer holds. ValueError for a beam or best below 1;
+    RunError where no symbol may follow.
     """
     if min(beam, best) < 1 or penalty < 0:
         raise ValueError(
@@ -79,7 +108,10 @@ def beam_search(
         kept, log_p = _Kept(tokens[on], parents[on], rows[on]), total[on]
         trail.append((kept.tokens, kept.parents))
     if not all(found):
-        raise ValueError("no symbol may follow: every probability is 0 or not a number")
+        raise RunError(
+            "no symbol may follow: every probability is 0 or not a number; the weights are too large, train "
+            "anew"
+        )
     return [several[:best] for several in found]
 
 
@@ -90,10 +122,9 @@ def sample(
     *,
     begin: int,
     end: int,
-    penalty: float = 0.0,
     never: Sequence[int] = (),
 ) -> list[Hypothesis]:
-    """(B,) an answer of each example; draws[b](ln p (V,)) gives the number of a symbol."""
+    """(B,) an answer of each example, its score ln p; draws[b](ln p (V,)) gives the number of a symbol."""
     limits = np.asarray(longest, np.int64)
     found: dict[int, Hypothesis] = {}
     kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
@@ -103,7 +134,7 @@ def sample(
         tokens = np.array([draws[b](one) for b, one in zip(kept.rows, following, strict=True)], np.int64)
         total = log_p + following[np.arange(len(tokens)), tokens]
         for n in np.flatnonzero(tokens == end):
-            found[int(kept.rows[n])] = _hypothesis(trail, int(n), float(total[n]), penalty)
+            found[int(kept.rows[n])] = _hypothesis(trail, int(n), float(total[n]), 0.0)
         on = np.flatnonzero(tokens != end)
         kept, log_p = _Kept(tokens[on], on, kept.rows[on]), total[on]
         trail.append((kept.tokens, kept.parents))

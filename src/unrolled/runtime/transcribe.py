@@ -30,6 +30,7 @@ from unrolled.runtime.state import Array, State
 NOTHING = 0  # number of the output that says that no label stands at a step
 OWN = ("codec.features.", "codec.grams.")  # of the codec's arrays; the others are for baselines
 DECODERS, MOST = ("beam", "greedy"), 1 << 16
+MOST_KEPT = 1 << 27  # numbers of a beam: for each prefix that it holds one of each label
 LABEL, WAITING, COUNT = "transcript.label", "transcript.waiting", "transcript.count"
 
 
@@ -102,8 +103,12 @@ class Runtime(Model):
         self.labels = ("", *vocabulary.vocabulary.symbols[1:])
         self._names = np.array([None, *self.labels[1:]], np.object_)
         self.grams = made_grams(codec["grams"], own)
+        if self.grams is not None and self.grams.symbols != len(self.labels):
+            raise ValueError(f"n-grams of {self.grams.symbols} symbols for {len(self.labels)}")
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
         self.decoding = Decoding.of(network["decoding"])
+        if self.decoding.beam * len(self.labels) > MOST_KEPT:
+            raise ValueError(f"a beam of {self.decoding.beam} for {len(self.labels):,} labels")
         self.states = _states(network["chain"], len(self.labels) - 1, arrays, self.grams)
         outputs = len(self.labels) if self.states is None else self.states.topology.size
         self._require_meeting(self.k * self.front.width, self.head, outputs)

@@ -16,7 +16,7 @@ from unrolled.errors import DataError
 from unrolled.kernels import plain
 from unrolled.runtime.decoder import Decoder
 from unrolled.runtime.model import Model
-from unrolled.runtime.search import Hypothesis, beam_search, in_one_line
+from unrolled.runtime.search import Beams, Hypothesis, beam_search, in_one_line
 from unrolled.runtime.state import Array
 
 
@@ -37,12 +37,11 @@ class Runtime(Model):
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
-        network, how = about["network"], about["network"]["decoding"]
+        network = about["network"]
         self.sides = Sides.restore(about["codec"])
         self.table = arrays[network["embedding"]]
         self.decoder = Decoder(network["decoder"], arrays)
-        self.beam, self.best, self.penalty = int(how["beam"]), int(how["best"]), float(how["penalty"])
-        self.longest = None if how["longest"] is None else int(how["longest"])
+        self.how = Beams.of(network["decoding"], self.decoder.end)
         self._require()
 
     def encode(self, chunk: Any) -> Array:
@@ -69,10 +68,14 @@ class Runtime(Model):
         y, state = self.layers(e, self.layers.start(1))
         memory = self.decoder.remember(np.ascontiguousarray(y.swapaxes(0, 1)), np.array([len(x)]))
         step = self.decoder.stepper(self.decoder.start(state), memory)
-        longest = self.sides.most(len(x)) if self.longest is None else self.longest
-        ends = {"begin": self.decoder.begin, "end": self.decoder.end}
-        how: dict[str, Any] = {"beam": self.beam, "best": self.best, "penalty": self.penalty} | ends
-        return beam_search(step, [longest], never=self.sides.never, **how)[0]
+        beam, best, penalty, longest = self.how
+        longest = self.sides.most(len(x)) if longest is None else longest
+        ends: dict[str, Any] = {
+            "begin": self.decoder.begin,
+            "end": self.decoder.end,
+            "never": self.sides.never,
+        }
+        return beam_search(step, [longest], beam=beam, best=best, penalty=penalty, **ends)[0]
 
     def outputs(self, steps: Array) -> Array:
         """x (S,) -> its answers in one line, search.py."""
@@ -91,6 +94,5 @@ class Runtime(Model):
         wanted = ((self.sides.source.size, self.layers.input_size), self.sides.target.size, 0)
         fits = found == wanted and self.decoder.bridge.fits(ends)
         fits = fits and (attention is None or attention.memory_size == self.layers.output_size)
-        fits = fits and min(self.beam, self.best) >= 1 and (self.longest is None or self.longest >= 1)
         if not fits or {self.table.dtype, self.decoder.table.dtype} != {self.layers.dtype}:
             raise ValueError(f"sizes {found} do not meet {wanted}, or those of the bridge and the memory")

@@ -35,7 +35,8 @@ from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.model import ModelConfig, build
-from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
+from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.sections import PartsConfig
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State

@@ -5,24 +5,7 @@ Source   the masks are those of SpecAugment, Park et al. 2019, arXiv:1904.08779,
 """
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
-
-from unrolled.tasks.model import ModelConfig
-
-
-class AugmentedModelConfig(ModelConfig):
-    """The recurrent layers, and how numbers are changed before them."""
-
-    noise: float = Field(
-        default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"
-    )
-    time_mask: float = Field(
-        default=0.0, ge=0, le=1, description="numbers: largest share of the steps to hide in training"
-    )
-    feature_mask: float = Field(
-        default=0.0, ge=0, le=1, description="numbers: largest share of the features to hide in training"
-    )
 
 
 class Front(nn.Module):

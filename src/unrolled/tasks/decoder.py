@@ -30,7 +30,6 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from unrolled.nn import Attention, Embedding, Linear
-from unrolled.nn import state as states
 from unrolled.nn.describe import describe
 from unrolled.nn.functional import log_softmax, softmax, tanh
 from unrolled.nn.state import Named
@@ -135,7 +134,7 @@ class Decoder(nn.Module):
         if self.attention is not None and self.join is not None and memory is not None:
             c, weights = self.attention(s, memory.keys, memory.values, memory.lengths, rows)
             s = tanh(self.join(torch.cat([s, c], 2)))
-        return self.head(dropout(s, self.rate, self.training)), self._named(last), weights
+        return self.head(dropout(s, self.rate, self.training)), self.layer.named(last), weights
 
     def inputs(self, y: Tensor) -> Tensor:
         """y (B, S) -> (B, S) the symbols before each: the begin, then all but the last."""
@@ -205,12 +204,6 @@ class Decoder(nn.Module):
             "head": f"{prefix}head.weight",
             "bias": f"{prefix}head.bias",
         }
-
-    def _named(self, state: Any) -> Named:
-        if isinstance(state, dict):
-            return state
-        assert self.layer.kinds is not None
-        return states.unstack(state, self.layer.state_names(), self.layer.kinds)
 
 
 def _counterparts(name: str, sources: list[str]) -> list[str]:

@@ -5,10 +5,22 @@ share. They change no weight; runtime/search.py does what they say.
     sample   answers drawn symbol by symbol, as tasks/sampling.py says
 """
 
-from typing import Self
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from unrolled.runtime.search import (
+    MOST_BEAM,
+    MOST_PENALTY,
+    MOST_SYMBOLS,
+    Hypothesis,
+    Step,
+    beam_search,
+    sample,
+)
 from unrolled.tasks.config import Section
 from unrolled.tasks.sampling import Sampling
 
@@ -24,18 +36,23 @@ class Decoding(Section):
     beam: int | None = Field(
         default=None,
         ge=1,
-        le=1024,
+        le=MOST_BEAM,
         description=f"unfinished answers kept at every step; 1 = the likeliest symbol each time ({BEAM})",
     )
-    best: int = Field(default=1, ge=1, le=1024, description="answers for each input, the likeliest first")
+    best: int = Field(
+        default=1, ge=1, le=MOST_BEAM, description="answers for each input, the likeliest first"
+    )
     length_penalty: float | None = Field(
         default=None,
         ge=0,
-        le=10,
+        le=MOST_PENALTY,
         description="log probabilities of answers are compared by symbols to this power; more = longer (0)",
     )
     longest: int | None = Field(
-        default=None, ge=1, le=2**20, description="most symbols of an answer (twice the longest of training)"
+        default=None,
+        ge=1,
+        le=MOST_SYMBOLS,
+        description="most symbols of an answer (twice the longest of training)",
     )
     sample: bool = Field(default=False, description="draw answers at random in place of a beam")
     temperature: float | None = Field(
@@ -77,6 +94,31 @@ class Decoding(Section):
     def sampling(self) -> Sampling:
         temperature = 1.0 if self.temperature is None else self.temperature
         return Sampling(True, temperature, self.top_k, self.top_p)
+
+    def generator(self, *which: int) -> np.random.Generator:
+        """What draws the answer that these numbers tell from others."""
+        return np.random.default_rng([self.sample_seed or 0, *which])
+
+    def answers(
+        self,
+        stepper: Callable[[], Step],
+        longest: Sequence[int],
+        generators: Callable[[int], Sequence[np.random.Generator]],
+        *,
+        begin: int,
+        end: int,
+        never: Sequence[int],
+    ) -> list[list[Hypothesis]]:
+        """(B,) of the answers of each example, the best first. `generators(n)` (B,) draw the n-th of each;
+        what else there is has runtime/search.py."""
+        if not self.sample:
+            how: dict[str, Any] = {"beam": self.width, "best": self.best, "penalty": self.penalty}
+            return beam_search(stepper(), longest, begin=begin, end=end, never=never, **how)
+        drawn = []
+        for n in range(self.best):
+            draws = [partial(self.sampling.draw, generator=own) for own in generators(n)]
+            drawn.append(sample(stepper(), longest, draws, begin=begin, end=end, never=never))
+        return [sorted(several, key=lambda one: -one.score) for several in zip(*drawn, strict=True)]
 
     def longest_of(self, trained: int) -> int:
         """The most symbols of an answer where the longest of training has `trained`."""

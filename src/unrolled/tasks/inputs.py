@@ -1,54 +1,22 @@
 """What tasks with one answer a sequence read, and what their network begins with. See batching/inputs.py."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from unrolled.batching.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
-from unrolled.files.wav import Audio
 from unrolled.nn import Embedding
 from unrolled.tasks.augment import Augment, Front
-from unrolled.tasks.config import Names, PathName
+from unrolled.tasks.config import PathName
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Source, paths
-from unrolled.tasks.parts import PartsConfig
 from unrolled.tasks.pooling import Embedded, PooledModelConfig
-
-
-class NumbersConfig(PartsConfig):
-    """Which files of numbers and recordings are read, what of them, and how they are split."""
-
-    id: str | None = Field(
-        default=None, description="column that tells which sequence a row belongs to, or names it"
-    )
-    time: str | None = Field(default=None, description="column that the rows of a sequence are sorted by")
-    target: str | None = Field(default=None, description="column of the answers (found by a usual name)")
-    features: Names = Field(default=(), description="columns of numbers to read (all that are left)")
-    mels: int = Field(default=Audio.mels, description="recordings: frequency bands")
-    frame_ms: float = Field(default=Audio.frame_ms, description="recordings: length of a frame")
-    hop_ms: float = Field(default=Audio.hop_ms, description="recordings: from one frame to the next")
-    low_hz: float = Field(default=Audio.low_hz, description="recordings: lowest frequency")
-    high_hz: float | None = Field(
-        default=None, description="recordings: highest frequency (half of their rate)"
-    )
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        self.audio()
-        return self
-
-    def audio(self) -> Audio:
-        return Audio(self.frame_ms, self.hop_ms, self.mels, self.low_hz, self.high_hz)
-
-    def asked(self) -> dict[str, Any]:
-        """What of a source `read_sequences` is asked for."""
-        columns = {name: getattr(self, name) for name in ("id", "time", "target", "features")}
-        return columns | {"audio": self.audio()}
+from unrolled.tasks.sections import NumbersConfig
 
 
 class SequencesConfig(NumbersConfig):

@@ -44,9 +44,10 @@ from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.model import ModelConfig, build, require_forward
 from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
-from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
+from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
+from unrolled.tasks.sections import PartsConfig
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State

@@ -1,5 +1,5 @@
 """Tasks whose data are cut into a training, a validation and a test part before anything is fitted: the
-options that say how, the parts, and what estimators of such tasks share."""
+parts, and what estimators of such tasks share. sections.py has the options that say how."""
 
 import hashlib
 from abc import abstractmethod
@@ -9,38 +9,13 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import nn
 
 from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError, DataError
-from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Codec, Estimator, Source, Sources
 from unrolled.tasks.evaluation import Evaluation
-
-
-class PartsConfig(Section):
-    """Which files are read, and how they are split. A task derives its own section from this one."""
-
-    files: Names = Field(default=(), description="files to train on")
-    validation_files: Names = Field(
-        default=(), description="files that early stopping watches, in place of a share of the others"
-    )
-    test_files: Names = Field(
-        default=(), description="files that the model is judged on, in place of a share of the others"
-    )
-    validation: float = Field(
-        default=0.1, gt=0, description="part that early stopping watches: a share, or a number from 1"
-    )
-    test: float = Field(
-        default=0.1, ge=0, description="part that the model is judged on: a share, or a number from 1"
-    )
-    split_seed: int = Field(
-        default=0, ge=0, lt=2**63, description="number that the choice of these parts follows from"
-    )
-    sha256: str | None = Field(
-        default=None, pattern="^[0-9a-f]{64}$", description="refuse data that have another checksum than this"
-    )
+from unrolled.tasks.sections import PartsConfig
 
 
 class Data(Protocol):

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 
 from unrolled.kernels.pooling import pooling
 from unrolled.nn import Linear
-from unrolled.tasks.augment import AugmentedModelConfig, Front
+from unrolled.tasks.augment import Front
 from unrolled.tasks.config import PathName
 from unrolled.tasks.model import ModelConfig, build
+from unrolled.tasks.sections import AugmentedModelConfig
 
 
 class PooledModelConfig(AugmentedModelConfig):

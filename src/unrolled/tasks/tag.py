@@ -47,7 +47,8 @@ from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.model import require_forward
-from unrolled.tasks.parts import Parts, PartsConfig, PartsEstimator
+from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.sections import PartsConfig
 from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
 from unrolled.tasks.tag_codec import UNSEEN, Batch, Examples, TagCodec, tags_of
 from unrolled.tasks.words import WordFront

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from tests.tasks.caption.cases import SMALL, classes, fitted, gathered, lines, pictures, points
+from tests.tasks.interrupted import resumed
 from unrolled import Captioner, load
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.captioned import Given
-from unrolled.training.progress import Reporter
 
 PICTURES = {
     "convolution": {"condition": "both", "attention": "none"},
@@ -132,19 +132,8 @@ def test_a_run_is_read_back(made, written, tmp_path_factory):
         assert "no longer here" in loaded.evaluate(asked).verdict[-1]
 
 
-class Stop(Reporter):
-    """Interrupts the training after some steps, as Ctrl-C does."""
-
-    def __init__(self, after):
-        self.after = after
-
-    def step(self, epoch, steps_done, loss):
-        if steps_done == self.after:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("answers", ["captions", "numbers"])
-def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, answers):
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch, answers):
     rows = [(f"i{n}", n % 3, n % 7 / 7, s, n % 3 + s * n % 7) for n in range(40) for s in range(n % 3 + 2)]
     frame = pl.DataFrame(rows, schema=["id", "class", "slant", "step", "y"], orient="row")
     options = SMALL | {"epochs": 3, "checkpoint_seconds": 0.0, "given": "class", "features": "slant"}
@@ -156,9 +145,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, answers):
         )
     frame.write_csv(tmp_path / "rows.csv")
     whole = Captioner(**options).fit(tmp_path / "rows.csv", out=tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        Captioner(**options).fit(tmp_path / "rows.csv", out=tmp_path / "cut", report=Stop(4))
-    again = Captioner().fit(resume=tmp_path / "cut")
+    again = resumed(Captioner(**options), tmp_path / "rows.csv", tmp_path / "cut", 4, monkeypatch)
     assert again.rows == whole.rows
     weights = again.network.state_dict()
     assert all(torch.equal(weight, weights[name]) for name, weight in whole.network.state_dict().items())

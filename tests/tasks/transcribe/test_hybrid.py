@@ -14,6 +14,8 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.reading import read_sequences
 from unrolled.runtime import hmm, hmm_loop
 from unrolled.runtime.hmm import Topology
+from unrolled.runtime.hybrid import MOST_LABELS, States
+from unrolled.tasks.transcribe import hybrid
 from unrolled.tasks.transcribe.alignments import Chain, Realigned
 from unrolled.tasks.transcribe.config import TranscribeModelConfig
 from unrolled.tasks.transcribe.examples import Batch, Examples
@@ -274,6 +276,16 @@ def test_what_is_not_of_a_hybrid_is_refused_in_one_line(options, said):
     with pytest.raises(ConfigError, match=said) as caught:
         Transcriber(**options)
     assert "\n" not in str(caught.value)
+
+
+def test_more_labels_than_their_pairs_fit_into_memory_are_refused(transcriber, monkeypatch):
+    monkeypatch.setattr(hybrid, "MOST_LABELS", 1)
+    with pytest.raises(ConfigError, match="hmm takes 1 labels at most, these transcripts have"):
+        Hybrid(transcriber.config, transcriber.codec)
+    size = MOST_LABELS + 1  # a file of some kilobytes could ask for any number of pairs
+    topology, half = Topology(size, 1, False), np.full(size, 0.5)
+    with pytest.raises(ValueError, match="4,097 labels; at most 4,096 have a bigram"):
+        States.of(topology, {"stay": half, "pause": np.array(0.5), "prior": half}, None)
 
 
 def test_decodings_of_ctc_are_refused_of_a_trained_model(transcriber):

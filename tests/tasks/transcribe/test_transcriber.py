@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 import torch
 
+from tests.tasks.interrupted import resumed
 from unrolled import Transcriber, load
 from unrolled.errors import ConfigError, DataError
+from unrolled.tasks.transcribe import codec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeModelConfig
 from unrolled.tasks.transcribe.ctc import Ctc
 from unrolled.tasks.transcribe.network import TranscribeNetwork
@@ -153,6 +155,11 @@ def test_a_run_folder_gives_the_same_answers_and_is_complete(tmp_path):
     assert [row["model"] for row in told["table"]][:2] == ["model", "model, greedy"]
 
 
+def test_more_transcripts_stand_one_in_each_line_and_a_blank_line_is_none(tmp_path):
+    (tmp_path / "more.txt").write_text("a\u2028b\n\n b\x0cc\n   \n")
+    assert codec._lines(str(tmp_path / "more.txt")) == ["a\u2028b", "b\x0cc"]
+
+
 def test_a_lexicon_of_whole_labels_leaves_no_others(tmp_path):
     (tmp_path / "words.txt").write_text("a\n")
     spaced = pl.col("transcript").str.replace_all("", " ").str.strip_chars()
@@ -172,21 +179,11 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch)
     table(40).write_csv(path)
     options = {**SMALL, "epochs": 3, "noise": 0.1, "time_mask": 0.2, "output_dropout": 0.2, "subsample": 2}
     whole = Transcriber(**options).fit(path, out=tmp_path / "whole")
-    losses, real = [], Ctc.losses
-
-    def until(self, *batch):
-        losses.append(batch)
-        if len(losses) == 5:
-            raise KeyboardInterrupt
-        return real(self, *batch)
-
-    monkeypatch.setattr(Ctc, "losses", until)
-    with pytest.raises(KeyboardInterrupt):
-        Transcriber(**options, checkpoint_seconds=0).fit(path, out=tmp_path / "run")
-    monkeypatch.setattr(Ctc, "losses", real)
-    resumed = Transcriber().fit(resume=tmp_path / "run")
-    pairs = zip(whole.network.parameters(), resumed.network.parameters(), strict=True)
+    own = Transcriber(**options, checkpoint_seconds=0)
+    again = resumed(own, path, tmp_path / "run", 4, monkeypatch)
+    pairs = zip(whole.network.parameters(), again.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+    assert again.rows == whole.rows
 
 
 def test_a_longer_transcript_than_the_steps_allow_is_refused_with_the_rule():

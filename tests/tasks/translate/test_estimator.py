@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 import torch
 
+from tests.tasks.interrupted import resumed
 from tests.tasks.translate.cases import SMALL, backward, fitted
 from unrolled import Translator, load
 from unrolled.errors import ConfigError, DataError
-from unrolled.training.progress import Reporter
 
 SOURCES = ["abc", "edcba", "a", "deadbe", "bb", "xyz", "cabbage"]
 
@@ -111,26 +111,13 @@ def test_a_run_gives_the_same_answers_and_is_judged_again(run, tmp_path):
         loaded.predict(tmp_path / "new.txt")
 
 
-class Stop(Reporter):
-    """Interrupts the training after some steps, as Ctrl-C does."""
-
-    def __init__(self, after):
-        self.after = after
-
-    def step(self, epoch, steps_done, loss):
-        if steps_done == self.after:
-            raise KeyboardInterrupt
-
-
-def test_a_training_with_drawn_inputs_goes_on_to_the_same_bits(tmp_path):
+def test_a_training_with_drawn_inputs_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"{source}\t{target}\n" for source, target in backward(100)))
     options = SMALL | {"epochs": 3, "scheduled_sampling": 0.9, "sampling_epochs": 2, "input_dropout": 0.3}
     options |= {"checkpoint_seconds": 0.0, "decoder_dropout": 0.1, "attention": "additive"}
     whole = Translator(**options).fit(path, out=tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        Translator(**options).fit(path, out=tmp_path / "cut", report=Stop(5))
-    again = Translator().fit(resume=tmp_path / "cut")
+    again = resumed(Translator(**options), path, tmp_path / "cut", 5, monkeypatch)
     assert again.rows == whole.rows
     weights = again.network.state_dict()
     assert all(torch.equal(weight, weights[name]) for name, weight in whole.network.state_dict().items())

@@ -4,7 +4,8 @@ from the seed, the input, and how many of the same stand before it."""
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.batching.given import Rows
 from unrolled.files.captioned import Captioned
-from unrolled.runtime.search import Hypothesis, beam_search, sample
+from unrolled.runtime.search import Hypothesis
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.examples import BATCH, tensors
 from unrolled.tasks.caption.network import TextNetwork
@@ -38,32 +39,20 @@ def captions(network: TextNetwork, codec: Codec, data: Captioned, how: Decoding)
 
 def hypotheses(network: TextNetwork, codec: Codec, rows: Rows, how: Decoding) -> list[list[Hypothesis]]:
     """The same of encoded inputs."""
-    keys, texts = _keys(rows), codec.texts
+    keys, texts, decoder = _keys(rows), codec.texts, network.decoder
+    never = () if texts.unknown is None else (texts.unknown,)
     found: list[list[Hypothesis]] = []
     for indices in _parts(len(rows[0])):
         with torch.no_grad():
-            state, memory, extra = network.read(tensors(codec.inputs, rows, indices))
-        options: dict[str, Any] = {
-            "begin": network.decoder.begin,
-            "end": network.decoder.end,
-            "never": () if texts.unknown is None else (texts.unknown,),
-        }
-        limits = [how.longest_of(texts.longest)] * len(indices)
-        if how.sample:
-            each = [
-                sample(
-                    network.decoder.stepper(state, memory, extra),
-                    limits,
-                    _draws(how, [keys[i] for i in indices], n),
-                    **options,
-                )
-                for n in range(how.best)
-            ]
-            found += [sorted(several, key=lambda one: -one.score) for several in zip(*each, strict=True)]
-        else:
-            step = network.decoder.stepper(state, memory, extra)
-            options |= {"beam": how.width, "best": how.best, "penalty": how.penalty}
-            found += beam_search(step, limits, **options)
+            read = network.read(tensors(codec.inputs, rows, indices))
+        found += how.answers(
+            partial(decoder.stepper, *read),
+            [how.longest_of(texts.longest)] * len(indices),
+            partial(_generators, how, [keys[i] for i in indices]),
+            begin=decoder.begin,
+            end=decoder.end,
+            never=never,
+        )
     return found
 
 
@@ -78,7 +67,7 @@ def scores(network: NumberNetwork, codec: Codec, rows: Rows, how: Decoding) -> l
     keys = _keys(rows)
     found: list[NDArray[np.float32]] = []
     for indices in _parts(len(rows[0])):
-        generators = [_generator(how, *keys[i]) for i in indices] if how.sample else None
+        generators = [how.generator(*keys[i]) for i in indices] if how.sample else None
         x = tensors(codec.inputs, rows, indices)
         found += network.write(x, how.longest_of(codec.numbers.longest), generators)
     return found
@@ -99,12 +88,5 @@ def _keys(rows: Rows) -> list[tuple[int, ...]]:
     return keys
 
 
-def _draws(how: Decoding, keys: Sequence[tuple[int, ...]], number: int) -> list[Any]:
-    """What draws a symbol for each input: one generator each."""
-    sampling = how.sampling
-    generators = [_generator(how, *key, number) for key in keys]
-    return [lambda log_p, own=own: sampling.draw(log_p, own) for own in generators]
-
-
-def _generator(how: Decoding, *which: int) -> np.random.Generator:
-    return np.random.default_rng([how.sample_seed or 0, *which])
+def _generators(how: Decoding, keys: Sequence[tuple[int, ...]], number: int) -> list[np.random.Generator]:
+    return [how.generator(*key, number) for key in keys]

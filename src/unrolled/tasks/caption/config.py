@@ -1,4 +1,4 @@
-"""The options of `caption`."""
+"""The options of `caption`. Imports no torch."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -11,7 +11,7 @@ from unrolled.files.wording import shown
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
-from unrolled.tasks.parts import PartsConfig
+from unrolled.tasks.sections import PartsConfig
 from unrolled.tasks.translate.config import SYMBOLS, Tokens
 from unrolled.training.config import TrainingConfig
 

@@ -129,10 +129,12 @@ def transcripts_of(data: Sequences) -> tuple[str, ...]:
 
 
 def _lines(path: str) -> list[str]:
+    """The transcripts of a file; a blank line is none."""
     wanted = "a text file with one transcript in each line"
     data = read_bytes(Path(path), wanted)
     refuse_foreign(path, data, FOREIGN, wanted)
-    return [line.strip() for line in clean_text(path, data, wanted, "one in each line").decode().splitlines()]
+    lines = clean_text(path, data, wanted, "one in each line").decode().split("\n")
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _nats(grams: Grams, sequences: Sequence[Numbers]) -> float:

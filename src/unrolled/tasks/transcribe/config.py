@@ -1,12 +1,12 @@
-"""The options of `transcribe`. None means: chosen from the data, or by what stands beside it."""
+"""The options of `transcribe`. None means: chosen from the data, or by what stands beside it. Imports no
+torch."""
 
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from unrolled.tasks.augment import AugmentedModelConfig
 from unrolled.tasks.config import PathName, Section
-from unrolled.tasks.inputs import NumbersConfig
+from unrolled.tasks.sections import AugmentedModelConfig, NumbersConfig
 from unrolled.training.config import NO_LIMIT, TrainingConfig
 
 LM_WEIGHT = 0.5

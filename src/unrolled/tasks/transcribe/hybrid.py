@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets
+from unrolled.errors import ConfigError
 from unrolled.runtime.hmm import Numbers, Topology
-from unrolled.runtime.hybrid import NAMES, States
+from unrolled.runtime.hybrid import MOST_LABELS, NAMES, States
 from unrolled.tasks.transcribe.alignments import Chain, Realigned, chain_of, transcripts
 from unrolled.tasks.transcribe.answers import Answer, weights
 from unrolled.tasks.transcribe.codec import TranscribeCodec
@@ -30,8 +31,14 @@ class Hybrid:
     loss_name = "nats of a step's state in training, of a label in validation"
 
     def __init__(self, config: TranscribeConfig, codec: TranscribeCodec) -> None:
+        """ConfigError for more labels than all pairs of them fit into memory."""
         states, silence, self.first = config.hmm.chosen
         self.codec, self.topology = codec, Topology(len(codec.labels) - 1, states, silence)
+        if self.topology.labels > MOST_LABELS:
+            raise ConfigError(
+                f"hmm takes {MOST_LABELS:,} labels at most, these transcripts have {self.topology.labels:,}; "
+                "leave hmm out, or set tokens characters"
+            )
         self.outputs, self.may_be_empty = self.topology.size, self.topology.silence
         self.rule = f"a step for each of a label's {states} states"
 

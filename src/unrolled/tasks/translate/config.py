@@ -4,10 +4,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.runtime.search import MOST_SYMBOLS
 from unrolled.tasks.config import Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
-from unrolled.tasks.parts import PartsConfig
+from unrolled.tasks.sections import PartsConfig
 from unrolled.training.config import TrainingConfig
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
@@ -79,7 +80,7 @@ class TranslateDecoding(Decoding):
     longest: int | None = Field(
         default=None,
         ge=1,
-        le=2**20,
+        le=MOST_SYMBOLS,
         description="most symbols of an answer (10 more than the greatest ratio of training pairs gives)",
     )
 

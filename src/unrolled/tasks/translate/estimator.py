@@ -23,7 +23,7 @@ from unrolled.files.pairs import Pairs, read_pairs
 from unrolled.files.wording import counted
 from unrolled.inspecting import plots
 from unrolled.inspecting.attention import MOST, Read, attention
-from unrolled.runtime.search import Hypothesis, beam_search, in_one_line, sample
+from unrolled.runtime.search import Hypothesis, in_one_line
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsEstimator
@@ -204,21 +204,15 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         codec, how = self.codec, self.config.decoding
         x, lengths = torch.from_numpy(padding.padded(rows, fill)), torch.tensor([len(row) for row in rows])
         longest = [codec.most(len(row)) if how.longest is None else how.longest for row in rows]
-        ends: dict[str, Any] = {"begin": codec.begin, "end": codec.end, "never": codec.never}
-        ends["penalty"] = how.penalty
-        if not how.sample:
-            step = self.network.stepper(x, lengths)
-            return beam_search(step, longest, beam=how.width, best=how.best, **ends)
-        drawn = []
-        for rank in range(how.best):
-            draws = [self._draws(row, rank) for row in rows]
-            drawn.append(sample(self.network.stepper(x, lengths), longest, draws, **ends))
-        return [sorted(several, key=lambda one: -one.score) for several in zip(*drawn, strict=True)]
-
-    def _draws(self, row: Numbers, rank: int) -> Any:
-        how = self.config.decoding
-        generator = np.random.default_rng([how.sample_seed or 0, rank, *row.tolist()])
-        return lambda log_p: how.sampling.draw(log_p, generator)
+        found: list[list[Hypothesis]] = how.answers(
+            lambda: self.network.stepper(x, lengths),
+            longest,
+            lambda n: [how.generator(n, *row.tolist()) for row in rows],
+            begin=codec.begin,
+            end=codec.end,
+            never=codec.never,
+        )
+        return found
 
     def _unseen(self, data: Pairs) -> dict[str, int]:
         """How many symbols training did not hold, or held too seldom."""

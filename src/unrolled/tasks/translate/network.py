@@ -21,7 +21,6 @@ from torch.nn.functional import cross_entropy, dropout
 
 from unrolled.batching.buckets import Buckets
 from unrolled.nn import Embedding
-from unrolled.nn import state as states
 from unrolled.nn.state import Named
 from unrolled.runtime.search import Step
 from unrolled.tasks.decoder import Decoder, Memory
@@ -60,9 +59,7 @@ class Network(nn.Module):
     def read(self, x: Tensor, lengths: Tensor) -> Read:
         e = dropout(self.embedding(x), self.rate, self.training)
         h, last = self.layer(e, lengths=lengths)
-        if not isinstance(last, dict):
-            last = states.unstack(last, self.layer.state_names(), self.layer.kinds or ())
-        return Read(self.decoder.start(last), self.decoder.remember(h, lengths))
+        return Read(self.decoder.start(self.layer.named(last)), self.decoder.remember(h, lengths))
 
     def forward(self, batch: Batch) -> Tensor:
         """o (B, T, V + 1)."""

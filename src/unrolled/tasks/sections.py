@@ -1,0 +1,78 @@
+"""Sections of options that those of several tasks are derived from. Imports no torch."""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from unrolled.files.wav import Audio
+from unrolled.tasks.config import Names, Section
+from unrolled.tasks.model import ModelConfig
+
+
+class PartsConfig(Section):
+    """Which files are read, and how they are split. A task derives its own section from this one."""
+
+    files: Names = Field(default=(), description="files to train on")
+    validation_files: Names = Field(
+        default=(), description="files that early stopping watches, in place of a share of the others"
+    )
+    test_files: Names = Field(
+        default=(), description="files that the model is judged on, in place of a share of the others"
+    )
+    validation: float = Field(
+        default=0.1, gt=0, description="part that early stopping watches: a share, or a number from 1"
+    )
+    test: float = Field(
+        default=0.1, ge=0, description="part that the model is judged on: a share, or a number from 1"
+    )
+    split_seed: int = Field(
+        default=0, ge=0, lt=2**63, description="number that the choice of these parts follows from"
+    )
+    sha256: str | None = Field(
+        default=None, pattern="^[0-9a-f]{64}$", description="refuse data that have another checksum than this"
+    )
+
+
+class NumbersConfig(PartsConfig):
+    """Which files of numbers and recordings are read, what of them, and how they are split."""
+
+    id: str | None = Field(
+        default=None, description="column that tells which sequence a row belongs to, or names it"
+    )
+    time: str | None = Field(default=None, description="column that the rows of a sequence are sorted by")
+    target: str | None = Field(default=None, description="column of the answers (found by a usual name)")
+    features: Names = Field(default=(), description="columns of numbers to read (all that are left)")
+    mels: int = Field(default=Audio.mels, description="recordings: frequency bands")
+    frame_ms: float = Field(default=Audio.frame_ms, description="recordings: length of a frame")
+    hop_ms: float = Field(default=Audio.hop_ms, description="recordings: from one frame to the next")
+    low_hz: float = Field(default=Audio.low_hz, description="recordings: lowest frequency")
+    high_hz: float | None = Field(
+        default=None, description="recordings: highest frequency (half of their rate)"
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        self.audio()
+        return self
+
+    def audio(self) -> Audio:
+        return Audio(self.frame_ms, self.hop_ms, self.mels, self.low_hz, self.high_hz)
+
+    def asked(self) -> dict[str, Any]:
+        """What of a source `read_sequences` is asked for."""
+        columns = {name: getattr(self, name) for name in ("id", "time", "target", "features")}
+        return columns | {"audio": self.audio()}
+
+
+class AugmentedModelConfig(ModelConfig):
+    """The recurrent layers, and how numbers are changed before them."""
+
+    noise: float = Field(
+        default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"
+    )
+    time_mask: float = Field(
+        default=0.0, ge=0, le=1, description="numbers: largest share of the steps to hide in training"
+    )
+    feature_mask: float = Field(
+        default=0.0, ge=0, le=1, description="numbers: largest share of the features to hide in training"
+    )
