@@ -2,22 +2,26 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unrolled.cli import printing
 from unrolled.errors import ConfigError
+
+if TYPE_CHECKING:
+    from unrolled.runtime.model import Model
 
 
 def export(run: Path, to: str, out: Path | None, force: bool, json: bool) -> None:
     """Writes one file and tells how to use it."""
     if to not in FORMS:
         raise ConfigError(f"--to: wanted {', '.join(FORMS)}, got {to!r}")
-    write, ending, usage = FORMS[to]
+    write, ending = FORMS[to]
     path = out or run.resolve().with_name(run.resolve().name + ending)
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file with -o")
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; name another file with -o, or give --force")
-    write(run, path)
+    usage = write(run, path)
     size = path.stat().st_size
     if json:
         printing.as_json({"run": str(run), "file": str(path), "bytes": size, "to": to})
@@ -25,8 +29,8 @@ def export(run: Path, to: str, out: Path | None, force: bool, json: bool) -> Non
         print(f"wrote {path}, {size:,} bytes\n{usage.format(path=path)}")
 
 
-def _runtime(run: Path, path: Path) -> None:
-    """From runtime.json; without one torch says why, or makes it."""
+def _runtime(run: Path, path: Path) -> str:
+    """From runtime.json; without one torch says why, or makes it. Returns how the file is used."""
     from unrolled.runtime import saved
 
     if (run / saved.DESCRIPTION).is_file():
@@ -36,14 +40,25 @@ def _runtime(run: Path, path: Path) -> None:
 
         model = unrolled.load(run).runtime()
     saved.save(path, model)
+    return STREAMED if _streams(model) else WHOLE
 
 
-# What --to names: what writes the file, its ending, and how it is used.
-FORMS: dict[str, tuple[Callable[[Path, Path], None], str, str]] = {
-    "runtime": (
-        _runtime,
-        ".unrolled",
-        "on a machine with numpy and unrolled alone: unrolled stream {path}\n"
-        'or from Python: from unrolled import runtime; stream = runtime.load("{path}").stream()',
-    ),
-}
+def _streams(model: "Model") -> bool:
+    try:
+        model.stream()
+    except ConfigError:  # it reads whole inputs
+        return False
+    return True
+
+
+STREAMED = (
+    "on a machine with numpy and unrolled alone: unrolled stream {path}\n"
+    'or from Python: from unrolled import runtime; stream = runtime.load("{path}").stream()'
+)
+WHOLE = (
+    "on a machine with numpy and unrolled alone, from Python: "
+    'from unrolled import runtime; answers = runtime.load("{path}").predict(inputs)'
+)
+
+# What --to names: what writes the file and returns how it is used, and its ending.
+FORMS: dict[str, tuple[Callable[[Path, Path], str], str]] = {"runtime": (_runtime, ".unrolled")}
