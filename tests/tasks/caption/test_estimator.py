@@ -50,6 +50,14 @@ def drawn():
     return fitted(lines(100), id="id", epochs=2, output="gaussian")
 
 
+def test_a_bleu_of_0_for_all_has_no_verdict():
+    model = fitted(
+        gathered([Given(np.empty(0), "ab"[n % 2]) for n in range(40)], ["one two"] * 40, (), "kind"), epochs=1
+    )
+    assert {row["BLEU"] for row in model.evaluation.rows} == {0.0}
+    assert ["BLEU" in line for line in model.evaluation.verdict] == [False]
+
+
 @pytest.mark.parametrize("kind", [*PICTURES, "points"])
 def test_each_kind_of_input_is_put_into_words(made, kind):
     own, usual, nearest = made[kind].evaluation.rows

@@ -129,7 +129,11 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         own = [best[0].text for best in answering.captions(self.network, codec, asked, self.config.decoding)]
         baselines = scores.caption_baselines(codec, asked, train)
         rows = scores.of_captions(codec.texts, asked, {MODEL: own} | baselines)
-        told = [verdict(rows, measure, higher_is_better=True) for measure in ("exact match", "BLEU")]
+        told = [
+            verdict(rows, measure, higher_is_better=True)
+            for measure in ("exact match", "BLEU")
+            if measure == "exact match" or any(row[measure] for row in rows)  # 0 for all below four words
+        ]
         return Evaluation(rows, told, about, (asked, own))
 
     def _judge_numbers(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
