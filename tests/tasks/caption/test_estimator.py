@@ -187,6 +187,9 @@ def test_files_of_pictures_train_and_are_answered(tmp_path):
     (tmp_path / "new.csv").write_text("path\nsquare.png\n")
     with pytest.raises(DataError, match=r"new.csv, line 2: a picture of 9x9; the model reads 8x9; resize it"):
         kept.predict(tmp_path / "new.csv")
+    (tmp_path / "new.csv").write_text("path\nsquare.png\n3.png\n")
+    with pytest.raises(DataError, match=r"new.csv, line 2: a picture of 9x9; the model reads 8x9; resize it"):
+        kept.predict(tmp_path / "new.csv")
 
 
 WRONG = [

@@ -1,6 +1,7 @@
 """Captioner: the task `caption` behind the estimator that tasks share."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         columns = getattr(self.codec.answers, "columns", ())
         own = {"features": known.features, "given": known.given}
         own |= {"target": columns} if columns else {}
-        return read_captioned(data, self.config.data.model_copy(update=own).asked(answers))
+        asked = self.config.data.model_copy(update=own).asked(answers)
+        return read_captioned(data, replace(asked, alike=False))  # the codec knows the model's size
 
     def _split(
         self, data: Captioned, validation: float, test: float, seed: int
