@@ -192,6 +192,13 @@ def test_help_shows_every_option_of_the_configuration_in_full(monkeypatch: pytes
                 assert f"--{name.replace('_', '-')} " in shown, name
 
 
+def test_help_tells_what_is_repeated_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    shown = unrolled("train", "caption", "--help").out.splitlines()
+    told = {line.split()[1] for line in shown if "; repeat for more" in line}
+    assert {"--features", "--target"} <= told and not told & {"--given", "--id", "--hidden"}
+
+
 def test_numbers_of_any_size_stand_short_in_a_table() -> None:
     shown = [printing._shown(value) for value in (0.123456, 12345.6, -2.5e40, math.inf, math.nan)]
     assert shown == ["0.1235", "12346", "-2.5e+40", "inf", "nan"]

@@ -29,6 +29,16 @@ def test_the_file_is_the_model(run, tmp_path):
     assert runtime.load(path).fingerprint == runtime.load(run).fingerprint
 
 
+def test_a_model_of_whole_inputs_is_not_told_to_stream(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{n} a\t{n} b\n" for n in range(20)))
+    trained = ("--epochs", 1, "--hidden", 4, "--out", tmp_path / "run")
+    assert unrolled("train", "translate", tmp_path / "pairs.tsv", *trained).status == 0
+    path = tmp_path / "a.unrolled"
+    answer = unrolled("export", tmp_path / "run", "--to", "runtime", "-o", path)
+    assert f'runtime.load("{path}").predict(inputs)' in answer.out and "stream" not in answer.out
+    assert len(runtime.load(path).predict(["1 a"])) == 1
+
+
 def test_without_a_name_it_stands_beside_the_run(run):
     answer = unrolled("export", run, "--to", "runtime", "--json")
     path = run.with_name("run.unrolled")

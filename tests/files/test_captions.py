@@ -100,6 +100,18 @@ def test_what_is_asked_about_needs_no_answers():
 
 
 @pytest.mark.parametrize(
+    "more, said",
+    [
+        ({}, "by a usual name; add one, or name the id"),
+        ({"said": ["a"]}, "; name one of 'said' as target, or"),
+    ],
+)
+def test_the_column_of_pictures_is_not_offered_as_captions(more, said):
+    with pytest.raises(DataError, match=re.escape(said)):
+        read_captioned(pl.DataFrame({"image": ["a.png"]} | more), Asked())
+
+
+@pytest.mark.parametrize(
     "cell, said",
     [
         ("../a.png", "'../a.png' leaves the folder of the list"),

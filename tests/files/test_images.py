@@ -82,6 +82,8 @@ def test_files_that_hold_no_whole_picture_are_refused(tmp_path):
     assert refused(path) == "there is no such file; name a PNG or JPEG picture"
     path.write_bytes(b"GIF89a\1\0\1\0")
     assert refused(path).startswith("wanted a PNG or JPEG picture, got a file that begins with b'GIF89a")
+    path.write_bytes(b"")
+    assert refused(path) == "wanted a PNG or JPEG picture, got an empty file"
     big = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     for name in ("b.png", "b.jpg"):
         path = saved(tmp_path, Image.fromarray(big), name)

@@ -105,6 +105,11 @@ WRONG = {
         "a\tb\tc\n",
         ": wanted a column of sources and one of targets, found '1', '2', '3'; name",
     ),
+    "one column": (
+        "a.csv",
+        "a\nb\n",
+        ": wanted a column of sources and one of targets, found one alone; add",
+    ),
     "header alone": ("a.tsv", "source\ttarget\n", ": the file has a header and no pairs"),
     "twice": ("a.tsv", "source\ttarget\tsource\na\tb\tc\n", ", line 1: two columns of one name"),
     "empty": ("a.tsv", "\n\n", ": the file is empty; wanted a pair in each line"),

@@ -100,6 +100,16 @@ def test_a_wide_range_gets_a_logarithmic_axis():
     assert plots.losses(E, TRAIN - 1, VALIDATION, 3, "").axes[0].get_yscale() == "linear"  # one is negative
 
 
+def test_the_kept_epoch_is_told_where_no_line_runs():
+    figure = FIGURES["losses"]()
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    (told,) = (text for text in axes.texts if text.get_text().startswith("kept"))
+    box = told.get_window_extent()
+    assert box.y1 < axes.bbox.y0 and not box.overlaps(axes.xaxis.label.get_window_extent())
+    assert not any(box.overlaps(tick.get_window_extent()) for tick in axes.get_xticklabels())
+
+
 def test_one_epoch_is_seen_as_points():
     line = plots.losses(E[:1], TRAIN[:1], VALIDATION[:1], 1, "").axes[0].lines[0]
     assert line.get_marker() == "o"

@@ -33,7 +33,7 @@ def test_answers_have_the_same_bits(run, tmp_path):
 
 def test_the_export_tells_how_a_translator_is_used(run, tmp_path):
     answer = unrolled("export", run[0], "--to", "runtime", "-o", tmp_path / "one.unrolled")
-    assert "model.predict" in answer.out and "stream" not in answer.out
+    assert ".predict(inputs)" in answer.out and "stream" not in answer.out
 
 
 def test_verify_proves_it(run):

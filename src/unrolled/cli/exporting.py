@@ -37,12 +37,12 @@ def _runtime(run: Path, path: Path) -> str:
         model = unrolled.load(run).runtime()
     saved.save(path, model)
     where = "on a machine with numpy and unrolled alone"
-    load = f'from unrolled import runtime; model = runtime.load("{path}")'
+    load = f'from unrolled import runtime; {{}} = runtime.load("{path}")'
     try:
         model.stream(rows=0)
     except ConfigError:  # it answers whole inputs
-        return f"{where}, from Python: {load}; model.predict([…])"
-    return f"{where}: unrolled stream {path}\nor from Python: {load}; stream = model.stream()"
+        return f"{where}, from Python: {load.format('answers')}.predict(inputs)"
+    return f"{where}: unrolled stream {path}\nor from Python: {load.format('stream')}.stream()"
 
 
 # What --to names: what writes the file and tells how it is used, and its ending.

@@ -46,7 +46,7 @@ def _option(name: str, field: FieldInfo, section: str) -> Any:
     kind = bool | None if switch else list[str] | None if many else str | None
     option = typer.Option(
         "--" + name.replace("_", "-"),
-        help=_help(field),
+        help=_help(field) + ("; repeat for more" if many else ""),
         metavar=None if switch else _metavar(kinds),
         show_default=False,
         rich_help_panel=section.capitalize(),

@@ -90,9 +90,11 @@ def _find_caption(table: Table, asked: Asked, left: list[str]) -> tuple[tuple[st
         return (found,), [f"captions: column {shown(found)}"]
     if asked.id is not None or not asked.answers:
         return (), []
+    free = [name for name in left if name != _picture_column(table, left)]
+    remedy = f"name one of {listed(free)} as target" if free else "add one"
     raise DataError(
-        f"{table.name}: wanted a column of captions, found none by a usual name; name one of "
-        f"{listed(left)} as target, or the id of sequences of numbers"
+        f"{table.name}: wanted a column of captions, found none by a usual name; {remedy}, or name the id of "
+        "sequences of numbers"
     )
 
 

@@ -31,7 +31,7 @@ class Given(NamedTuple):
 @dataclass(frozen=True)
 class Asked:
     """Names of columns, None or () where open; `channels` and `size` say how pictures are read. `answers`
-    False: the source may lack them."""
+    False: the source may lack them. `alike` False: pictures may have several sizes, the caller looks."""
 
     image: str | None = None
     features: tuple[str, ...] = ()
@@ -42,6 +42,7 @@ class Asked:
     answers: bool = True
     channels: str = "rgb"
     size: Size | None = None
+    alike: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.asked import written
 from unrolled.files.caption_columns import Columns, find_columns
 from unrolled.files.captioned import Asked, Captioned, Given
-from unrolled.files.images import Pixels, Size, read_image, spelt
+from unrolled.files.images import Pixels, read_image, spelt
 from unrolled.files.long import grouped, in_time, one_each
 from unrolled.files.manifest import inside
 from unrolled.files.table import Table, open_table
@@ -43,7 +43,8 @@ def read_captioned(source: Any, asked: Asked) -> Captioned:
     for other in parts[1:]:
         _check_alike(parts[0], other)
     rows = [row for part in parts for row in part.rows]
-    _check_sizes(rows, asked.size)
+    if asked.alike and asked.size is None:
+        _check_sizes(rows)
     notes = tuple(dict.fromkeys(chain(*(part.notes for part in parts))))
     return _gathered(rows, parts[0].columns, notes)
 
@@ -102,8 +103,8 @@ def _check_alike(first: _Part, other: _Part) -> None:
         )
 
 
-def _check_sizes(rows: Sequence[_Row], size: Size | None) -> None:
-    if size is not None or isinstance(rows[0].input, Given):
+def _check_sizes(rows: Sequence[_Row]) -> None:
+    if isinstance(rows[0].input, Given):
         return
     for row in rows:
         if row.input.shape != rows[0].input.shape:  # type: ignore[union-attr]

@@ -39,7 +39,8 @@ def read_image(path: Path, channels: str, size: Size | None = None) -> Pixels:
     """
     data = read_bytes(path, "a PNG or JPEG picture")
     if not data.startswith(_STARTS):
-        raise DataError(f"{path}: wanted a PNG or JPEG picture, got a file that begins with {data[:8]!r}")
+        got = f"a file that begins with {data[:8]!r}" if data else "an empty file"
+        raise DataError(f"{path}: wanted a PNG or JPEG picture, got {got}")
     from PIL import Image, UnidentifiedImageError
 
     try:

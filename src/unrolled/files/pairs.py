@@ -230,10 +230,9 @@ def _columns(table: Table, asked: _Asked) -> tuple[str, str | None]:
     if target is None and asked.target is None and len(names) == 2:
         target = left[0]
     if source is None or (target is None and asked.answers):
-        raise DataError(
-            f"{table.name}: wanted a column of sources and one of targets, found {listed(names)}; name them "
-            "(--source-column, --target-column; without a header their numbers)"
-        )
+        remedy = "name them (--source-column, --target-column; without a header their numbers)"
+        found = f"{listed(names)}; {remedy}" if len(names) > 1 else "one alone; add the other side"
+        raise DataError(f"{table.name}: wanted a column of sources and one of targets, found {found}")
     return source, target
 
 

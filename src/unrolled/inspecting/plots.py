@@ -142,12 +142,13 @@ def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, meas
     axes.plot([best_epoch], [kept], "o", color=ORANGE, markersize=8, fillstyle="none", markeredgewidth=1.6)
     axes.annotate(
         f"kept: epoch {best_epoch}, {_number(kept)}",
-        (best_epoch, kept),
-        (0, 14),
+        (1, 0),
+        (0, -20),  # beside the name of the axis, where no line runs
+        xycoords="axes fraction",
         textcoords="offset points",
         color=ORANGE,
-        ha="center",
-        va="bottom",
+        ha="right",
+        va="top",
     )
     _log_where_wide(axes, np.concatenate([train, validation]))
     _name_ends(axes, {"training": (train[-1], BLUE), "validation": (validation[-1], ORANGE)})

@@ -158,6 +158,12 @@ class DecoderConfig(Section):
         default=0.2, ge=0, lt=1, description="dropout before and after the layers that write"
     )
 
+    @model_validator(mode="after")
+    def _check_attention(self) -> Self:
+        if self.attention == "none" and self.attention_size is not None:
+            raise ValueError("attention_size has no use with attention none; leave one of them out")
+        return self
+
 
 def decoder_layers(model: ModelConfig, own: DecoderConfig) -> ModelConfig:
     """The layers that write: the options of those that read, as far as the cell has them, in one direction.

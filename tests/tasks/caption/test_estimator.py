@@ -50,6 +50,14 @@ def drawn():
     return fitted(lines(100), id="id", epochs=2, output="gaussian")
 
 
+def test_a_bleu_of_0_for_all_has_no_verdict():
+    model = fitted(
+        gathered([Given(np.empty(0), "ab"[n % 2]) for n in range(40)], ["one two"] * 40, (), "kind"), epochs=1
+    )
+    assert {row["BLEU"] for row in model.evaluation.rows} == {0.0}
+    assert ["BLEU" in line for line in model.evaluation.verdict] == [False]
+
+
 @pytest.mark.parametrize("kind", [*PICTURES, "points"])
 def test_each_kind_of_input_is_put_into_words(made, kind):
     own, usual, nearest = made[kind].evaluation.rows
@@ -164,6 +172,9 @@ def test_files_of_pictures_train_and_are_answered(tmp_path):
     kept = fitted(tmp_path / "list.csv")
     Image.new("RGB", (9, 9)).save(tmp_path / "square.png")
     (tmp_path / "new.csv").write_text("path\nsquare.png\n")
+    with pytest.raises(DataError, match=r"new.csv, line 2: a picture of 9x9; the model reads 8x9; resize it"):
+        kept.predict(tmp_path / "new.csv")
+    (tmp_path / "new.csv").write_text("path\nsquare.png\n3.png\n")
     with pytest.raises(DataError, match=r"new.csv, line 2: a picture of 9x9; the model reads 8x9; resize it"):
         kept.predict(tmp_path / "new.csv")
 

@@ -34,7 +34,10 @@ class CaptionData(PartsConfig):
         default=None, description="column of paths of PNG or JPEG pictures, from the table's folder (found)"
     )
     features: Names = Field(default=(), description="columns of numbers, in place of a picture (found)")
-    given: str | None = Field(default=None, description="column of classes, alone or beside numbers (found)")
+    given: str | None = Field(
+        default=None,
+        description="column of classes, alone or beside numbers (found if it is class, label or category)",
+    )
     target: Names = Field(
         default=(), description="column of captions (found by a usual name); with id, columns of numbers"
     )

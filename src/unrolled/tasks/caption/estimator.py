@@ -1,6 +1,7 @@
 """Captioner: the task `caption` behind the estimator that tasks share."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         columns = getattr(self.codec.answers, "columns", ())
         own = {"features": known.features, "given": known.given}
         own |= {"target": columns} if columns else {}
-        return read_captioned(data, self.config.data.model_copy(update=own).asked(answers))
+        asked = self.config.data.model_copy(update=own).asked(answers)
+        return read_captioned(data, replace(asked, alike=False))  # the codec knows the model's size
 
     def _split(
         self, data: Captioned, validation: float, test: float, seed: int
@@ -129,7 +131,11 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         own = [best[0].text for best in answering.captions(self.network, codec, asked, self.config.decoding)]
         baselines = scores.caption_baselines(codec, asked, train)
         rows = scores.of_captions(codec.texts, asked, {MODEL: own} | baselines)
-        told = [verdict(rows, measure, higher_is_better=True) for measure in ("exact match", "BLEU")]
+        told = [
+            verdict(rows, measure, higher_is_better=True)
+            for measure in ("exact match", "BLEU")
+            if measure == "exact match" or any(row[measure] for row in rows)  # 0 for all below four words
+        ]
         return Evaluation(rows, told, about, (asked, own))
 
     def _judge_numbers(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
