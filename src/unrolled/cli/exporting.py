@@ -36,13 +36,13 @@ def _runtime(run: Path, path: Path) -> str:
 
         model = unrolled.load(run).runtime()
     saved.save(path, model)
-    where = "on a machine with numpy and unrolled alone"
-    load = f'from unrolled import runtime; {{}} = runtime.load("{path}")'
+    where, load = "on a machine with numpy and unrolled alone", f'runtime.load("{path}")'
     try:
         model.stream(rows=0)
     except ConfigError:  # it answers whole inputs
-        return f"{where}, from Python: {load.format('answers')}.predict(inputs)"
-    return f"{where}: unrolled stream {path}\nor from Python: {load.format('stream')}.stream()"
+        return f"{where}, from Python: from unrolled import runtime; answers = {load}.predict(inputs)"
+    python = f"from unrolled import runtime; stream = {load}.stream()"
+    return f"{where}: unrolled stream {path}\nor from Python: {python}"
 
 
 # What --to names: what writes the file and tells how it is used, and its ending.
