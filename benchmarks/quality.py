@@ -75,20 +75,26 @@ def treebank(data: Path, scratch: Path) -> Files:
     return {part: folder / f"{part}.conllu" for part in ("train", "dev", "test")}
 
 
-def pronunciations(data: Path, scratch: Path) -> Files:
-    """Letters and phonemes with their stress, TSV; every tenth word, in their sorted order, is a test word
-    with all its pronunciations. Lines are `word phonemes # remark`, further pronunciations `word(2) …`."""
-    spoken: dict[str, list[str]] = {}
-    for line in (data / "cmudict" / "cmudict.dict").read_text().splitlines():
-        entry, _, phonemes = line.partition("#")[0].strip().partition(" ")
-        spoken.setdefault(re.sub(r"\(\d+\)$", "", entry), []).append(phonemes)
-    files = {"train": scratch / "words-train.tsv", "test": scratch / "words-test.tsv"}
-    rows: dict[str, list[str]] = {part: [] for part in files}
-    for number, word in enumerate(sorted(spoken)):
-        rows["test" if number % 10 == 9 else "train"] += [f"{word}\t{one}" for one in spoken[word]]
-    for part, file in files.items():
-        file.write_text("\n".join(rows[part]) + "\n")
-    return files
+def pronunciations(stress: bool) -> Callable[[Path, Path], Files]:
+    """Letters and phonemes, TSV, the vowels with their stress or without; every tenth word, in their sorted
+    order, is a test word with all its pronunciations. Lines are `word phonemes # remark`, further
+    pronunciations `word(2) …`."""
+
+    def prepared(data: Path, scratch: Path) -> Files:
+        spoken: dict[str, dict[str, None]] = {}
+        for line in (data / "cmudict" / "cmudict.dict").read_text().splitlines():
+            entry, _, phonemes = line.partition("#")[0].strip().partition(" ")
+            phonemes = phonemes if stress else re.sub(r"\d", "", phonemes)
+            spoken.setdefault(re.sub(r"\(\d+\)$", "", entry), {})[phonemes] = None
+        files = {"train": scratch / "words-train.tsv", "test": scratch / "words-test.tsv"}
+        rows: dict[str, list[str]] = {part: [] for part in files}
+        for number, word in enumerate(sorted(spoken)):
+            rows["test" if number % 10 == 9 else "train"] += [f"{word}\t{one}" for one in spoken[word]]
+        for part, file in files.items():
+            file.write_text("\n".join(rows[part]) + "\n")
+        return files
+
+    return prepared
 
 
 def made(script: str) -> Callable[[Path, Path], Files]:
@@ -101,6 +107,12 @@ def made(script: str) -> Callable[[Path, Path], Files]:
 
     return files
 
+
+PHONEMES = (
+    "unrolled train translate {train} --test-files {test} --source-tokens characters --target-tokens symbols "
+    "--attention additive --label-smoothing 0.1 --learning-rate 0.003 --schedule cosine --patience 0 "
+    "--validation 0.02 --seed 1 "
+)
 
 LINES: dict[str, Line] = {
     "spoken-digits": Line(
@@ -171,11 +183,16 @@ LINES: dict[str, Line] = {
         higher_is_better=True,
     ),
     "cmudict": Line(
-        pronunciations,
-        "unrolled train translate {train} --test-files {test} --source-tokens characters "
-        "--target-tokens symbols --hidden 256 --attention additive --label-smoothing 0.1 "
-        "--learning-rate 0.003 --epochs 16 --schedule cosine --patience 0 --validation 0.02 --seed 1 "
-        "--length-penalty 0.5 --threads 2",
+        pronunciations(stress=False),
+        PHONEMES + "--layers 2 --dropout 0.2 --hidden 192 --decoder-layers 1 --decoder-hidden 384 "
+        "--attention-size 128 --batch-size 128 --epochs 12 --threads 2",
+        "exact match",
+        0.68,
+        True,
+    ),
+    "cmudict-stress": Line(
+        pronunciations(stress=True),
+        PHONEMES + "--hidden 256 --epochs 14",
         "exact match",
         0.68,
         True,
