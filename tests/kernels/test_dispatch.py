@@ -21,7 +21,7 @@ def backends(*call):
 
 
 @compiled
-@pytest.mark.parametrize("dtype", dispatch.FLOATS)
+@pytest.mark.parametrize("dtype", sorted(dispatch.FLOATS))
 def test_the_elman_cell_runs_compiled_on_a_cpu(dtype):
     rows = backends("elman", "cpu", dtype, PLAIN | {"lengths", "empty"})
     assert [row.backend for row in rows.values() if row.chosen] == ["cpu"]

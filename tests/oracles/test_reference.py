@@ -60,7 +60,7 @@ def compare(reference, name, dtype, T, B, lengths):
 
 
 @pytest.mark.parametrize("name", COMPILED)
-@pytest.mark.parametrize("dtype", dispatch.FLOATS)
+@pytest.mark.parametrize("dtype", sorted(dispatch.FLOATS))
 def test_every_cell_but_blocks_that_are_no_plain_cells_runs_compiled(name, dtype):
     cell = CELLS[name]
     asked = cell.wants | {"lengths", "zoneout", "recurrent_dropout", "empty"}
