@@ -64,11 +64,11 @@ def test_the_order_of_rows_is_free(name, shape, dtype, seed):
 def test_a_row_of_some_length_is_the_row_cut_there(name, shape, dtype, seed):
     layer, x, lengths, state = example(name, shape, dtype, seed)
     y, last, states = layer(x, state, lengths=lengths, return_states=True)
-    last = last if isinstance(last, dict) else layer._named(last)
+    last = layer.named(last)
     for b, n in enumerate(lengths.tolist()):
         row = slice(b, b + 1)
         y_row, last_row, states_row = layer(x[:n, row], rows(state, row), return_states=True)
-        last_row = last_row if isinstance(last_row, dict) else layer._named(last_row)
+        last_row = layer.named(last_row)
         found = [y[:n, row], *(s[:n, row] for s in states.values()), *(s[row] for s in last.values())]
         assert_lawful(layer, found, [y_row, *states_row.values(), *last_row.values()])
         assert not any(t[n:, row].any() for t in (y, *states.values()))
