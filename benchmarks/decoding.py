@@ -9,7 +9,6 @@ blank or one label nearly certain, as of a trained network); and with a lexicon 
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -103,7 +102,7 @@ def main() -> None:
     torch.set_num_threads(1)
     runs = cases(given.frames, given.labels, given.beam)
     measured = {name: milliseconds(run, given.rounds) for name, run in runs.items()}
-    print(f"{given.frames:,} frames of {given.labels} labels, beam {given.beam}; {platform.processor()}")
+    print(f"{given.frames:,} frames of {given.labels} labels, beam {given.beam}, one thread")
     for name, ms in measured.items():
         print(f"{name:28} {ms:8.2f} ms    target {TARGET_MS:g} ms")
     for width in (1, 5):
