@@ -45,6 +45,11 @@ class Side:
         """The number of <unk>; byte pairs have none."""
         return 0 if hasattr(self.tokenizer, "vocabulary") else None
 
+    @property
+    def never(self) -> tuple[int, ...]:
+        """What no answer holds."""
+        return () if self.unknown is None else (self.unknown,)
+
     def encode(self, text: str, name: str) -> Numbers:
         """(T,) one at least. DataError, which calls the text `name`, for one that holds no symbol."""
         numbers = self.tokenizer.encode(text)
@@ -91,7 +96,7 @@ class Sides:
     @property
     def never(self) -> tuple[int, ...]:
         """What no answer holds."""
-        return () if self.target.unknown is None else (self.target.unknown,)
+        return self.target.never
 
     def most(self, S: int) -> int:
         """L(S)."""

@@ -14,7 +14,7 @@ Encoded: a picture (H, W, C) uint8; of numbers and a class one step with the fie
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,23 +23,15 @@ from unrolled.batching.given import INPUTS, GivenInputs, Pictures, Rows
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.kernels import plain
-from unrolled.runtime.decoder import Bridge, Decoder
+from unrolled.runtime.decoder import Answer, Bridge, Decoder
 from unrolled.runtime.fronts import require_scaled
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.model import Model, codec_arrays
-from unrolled.runtime.search import Beams, Hypothesis, beam_search, in_one_line
+from unrolled.runtime.search import Beams, in_one_line
 from unrolled.runtime.state import Array, State
 
 CODE = "layer0.code.h"  # its name among the arrays that a bridge reads
 KERNEL = 3
-
-
-class Answer(NamedTuple):
-    """`log_p` of the text and its end; answers are ranked by `score`."""
-
-    text: str
-    log_p: float
-    score: float
 
 
 class Convolutions:
@@ -187,8 +179,7 @@ class Runtime(Model):
         found = [self._answered(self.encode(one)) for one in sequences]
         if isinstance(self.answers, NumberAnswers):
             return [self.answers.scaler.inverse(one.astype(np.float64)) for one in found]
-        decode = self.answers.side.tokenizer.decode
-        return [[Answer(decode(one.tokens), one.log_p, one.score) for one in each] for each in found]
+        return [Answer.of(each, self.answers.side) for each in found]
 
     def outputs(self, steps: Array) -> Array:
         """An encoded input -> its answers in one line (search.py), or its standard scores (T, D)."""
@@ -204,15 +195,9 @@ class Runtime(Model):
             return self.writes.write(state, extra, self.longest)
         lengths = None if places is None else np.array([places.shape[1]])
         memory = None if lengths is None else self.writes.remember(places, lengths)
-        return self._searched(self.writes, self.writes.stepper(state, memory, extra))
-
-    def _searched(self, decoder: Decoder, step: Any) -> list[Hypothesis]:
         assert isinstance(self.answers, Texts)
-        unknown = self.answers.unknown
-        never = () if unknown is None else (unknown,)
-        ends: dict[str, Any] = {"begin": decoder.begin, "end": decoder.end, "never": never}
-        beam, best, penalty, _ = self.how
-        return beam_search(step, [self.longest], beam=beam, best=best, penalty=penalty, **ends)[0]
+        step = self.writes.stepper(state, memory, extra)
+        return self.writes.answers(step, self.how, self.longest, self.answers.side.never)
 
     def _require(self) -> None:
         size, writes = self.encoder.code_size, self.writes

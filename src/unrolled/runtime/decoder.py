@@ -10,14 +10,15 @@
 Shapes   w (B, S) -> o (B, S, V + 1); memory y (B, T, M), lengths (B,); v (B, extra)
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from unrolled.batching.sides import Side
 from unrolled.kernels import plain, plain_attention
 from unrolled.runtime.layers import Layers
-from unrolled.runtime.search import Step
+from unrolled.runtime.search import Beams, Hypothesis, Step, beam_search
 from unrolled.runtime.state import Array, State, selected
 
 
@@ -27,6 +28,20 @@ class Memory(NamedTuple):
     keys: Array
     values: Array
     lengths: Array
+
+
+class Answer(NamedTuple):
+    """`log_p` of the text and its end; answers are ranked by `score`."""
+
+    text: str
+    log_p: float
+    score: float
+
+    @classmethod
+    def of(cls, found: Sequence[Hypothesis], side: Side) -> list[Self]:
+        """The hypotheses as texts."""
+        decode = side.tokenizer.decode
+        return [cls(decode(one.tokens), one.log_p, one.score) for one in found]
 
 
 class Bridge:
@@ -158,3 +173,17 @@ class Decoder:
             return plain.log_softmax(o)[:, 0]
 
         return step
+
+    def answers(self, step: Step, how: Beams, longest: int, never: Sequence[int]) -> list[Hypothesis]:
+        """What a search finds of one example, the best first."""
+        found = beam_search(
+            step,
+            [longest],
+            begin=self.begin,
+            end=self.end,
+            beam=how.beam,
+            best=how.best,
+            penalty=how.penalty,
+            never=never,
+        )
+        return found[0]

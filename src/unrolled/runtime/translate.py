@@ -7,25 +7,17 @@ Shapes   a source x (S,) -> its answers, the best first
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from unrolled.batching.sides import Sides
 from unrolled.errors import DataError
 from unrolled.kernels import plain
-from unrolled.runtime.decoder import Decoder
+from unrolled.runtime.decoder import Answer, Decoder
 from unrolled.runtime.model import Model
-from unrolled.runtime.search import Beams, Hypothesis, beam_search, in_one_line
+from unrolled.runtime.search import Beams, Hypothesis, in_one_line
 from unrolled.runtime.state import Array
-
-
-class Answer(NamedTuple):
-    """`log_p` of the text and its end; answers are ranked by `score`."""
-
-    text: str
-    log_p: float
-    score: float
 
 
 class Runtime(Model):
@@ -58,9 +50,8 @@ class Runtime(Model):
         """(N,) of the answers to each text."""
         if not len(sequences):
             raise DataError("there are no sources; wanted at least one")
-        decode = self.sides.target.tokenizer.decode
         found = [self.answers(self._encoded(one, k)) for k, one in enumerate(sequences)]
-        return [[Answer(decode(one.tokens), one.log_p, one.score) for one in each] for each in found]
+        return [Answer.of(each, self.sides.target) for each in found]
 
     def answers(self, x: Array) -> list[Hypothesis]:
         """x (S,)."""
@@ -68,14 +59,8 @@ class Runtime(Model):
         y, state = self.layers(e, self.layers.start(1))
         memory = self.decoder.remember(np.ascontiguousarray(y.swapaxes(0, 1)), np.array([len(x)]))
         step = self.decoder.stepper(self.decoder.start(state), memory)
-        beam, best, penalty, longest = self.how
-        longest = self.sides.most(len(x)) if longest is None else longest
-        ends: dict[str, Any] = {
-            "begin": self.decoder.begin,
-            "end": self.decoder.end,
-            "never": self.sides.never,
-        }
-        return beam_search(step, [longest], beam=beam, best=best, penalty=penalty, **ends)[0]
+        longest = self.sides.most(len(x)) if self.how.longest is None else self.how.longest
+        return self.decoder.answers(step, self.how, longest, self.sides.never)
 
     def outputs(self, steps: Array) -> Array:
         """x (S,) -> its answers in one line, search.py."""

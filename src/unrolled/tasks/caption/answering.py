@@ -40,7 +40,6 @@ def captions(network: TextNetwork, codec: Codec, data: Captioned, how: Decoding)
 def hypotheses(network: TextNetwork, codec: Codec, rows: Rows, how: Decoding) -> list[list[Hypothesis]]:
     """The same of encoded inputs."""
     keys, texts, decoder = _keys(rows), codec.texts, network.decoder
-    never = () if texts.unknown is None else (texts.unknown,)
     found: list[list[Hypothesis]] = []
     for indices in _parts(len(rows[0])):
         with torch.no_grad():
@@ -51,7 +50,7 @@ def hypotheses(network: TextNetwork, codec: Codec, rows: Rows, how: Decoding) ->
             partial(_generators, how, [keys[i] for i in indices]),
             begin=decoder.begin,
             end=decoder.end,
-            never=never,
+            never=texts.side.never,
         )
     return found
 
