@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.runtime.transcribe import Decoding
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
-from unrolled.tasks.transcribe.config import LM_WEIGHT, TranscribeDecoding
+from unrolled.tasks.transcribe.config import TranscribeDecoding
 
 
 class Answer(NamedTuple):

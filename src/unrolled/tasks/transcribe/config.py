@@ -5,11 +5,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.tasks.config import PathName, Section
 from unrolled.tasks.sections import AugmentedModelConfig, NumbersConfig
 from unrolled.training.config import NO_LIMIT, TrainingConfig
-
-LM_WEIGHT = 0.5
 
 
 class TranscribeData(NumbersConfig):
