@@ -5,6 +5,10 @@ import subprocess
 import sys
 import time
 
+import pytest
+
+from .command import unrolled
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "unrolled", *arguments], capture_output=True, text=True)
@@ -32,11 +36,35 @@ def test_help_loads_no_torch() -> None:
     assert answer.stdout.endswith("False False\n")
 
 
-def test_a_wrong_call_exits_with_2() -> None:
-    for arguments in (["trian"], ["train", "forecast"], ["train", "forecast", "x.csv", "--hiden", "3"]):
-        answer = run(*arguments)
-        assert answer.returncode == 2, answer
-        assert "Traceback" not in answer.stderr
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        ("trian", "wanted one of evaluate, predict, generate, stream, export, verify, "),
+        ("transcribe a.csv", "transcribe is a task; wanted unrolled train transcribe"),
+        ("--hiden", "--hiden"),
+        ("train foo", "classify, forecast, language, regress, tag, transcribe, translate, got 'foo'"),
+        ("train forecast x.csv --hiden 3", "--hidden"),
+        ("predict", "RUN"),
+        ("predict runs/x --beeam 3", "--beam"),
+        ("export runs/x --to", "--to"),
+        ("generate runs/x --length 0", "--length"),
+        ("stream", "RUN|FILE"),
+        ("stream x --next 0", "--next: wanted a number from 1, got '0'"),
+        ("stream x --every 0s", "--every: wanted lines such as 100, or seconds such as 60s, got '0s'"),
+        ("stream x --every 5", "--every says when --snapshot FILE is saved"),
+    ],
+)
+def test_a_wrong_call_is_told_in_a_line_and_exits_with_2(call: str, complaint: str) -> None:
+    answer = unrolled(*call.split())
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("unrolled: ") and answer.err.endswith(" --help\n")
+    assert answer.err.count("\n") == 1 and complaint in answer.err
+
+
+@pytest.mark.parametrize("call", ["", "train", "train classify"])
+def test_a_call_without_what_is_needed_shows_the_help(call: str) -> None:
+    answer = unrolled(*call.split())
+    assert answer.status == 2 and "Usage: unrolled" in answer.out + answer.err and "Example" in answer.out
 
 
 def test_the_list_of_tasks_loads_no_torch() -> None:

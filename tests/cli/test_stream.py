@@ -212,8 +212,8 @@ def test_wrong_calls_and_wrong_lines_are_one_line(folder, tmp_path):
         ((tmp_path,), 1, "is not a run"),
         ((folder / "model.unrolled", "--id", "x"), 2, "lines of text have no columns"),
         ((folder / "model.unrolled", "--every", "5"), 2, "--every says when --snapshot FILE is saved"),
-        ((folder / "model.unrolled", "--every", "0s", "--snapshot", "x"), 2, "invalid"),
-        ((folder / "model.unrolled", "--next", "0"), 2, "invalid"),
+        ((folder / "model.unrolled", "--every", "0s", "--snapshot", "x"), 2, "wanted lines such as 100"),
+        ((folder / "model.unrolled", "--next", "0"), 2, "wanted a number from 1, got '0'"),
         ((folder / "model.unrolled", "--from", "xml"), 2, "invalid choice"),
         ((), 2, "RUN|FILE"),
     ]
@@ -229,7 +229,9 @@ def test_wrong_calls_and_wrong_lines_are_one_line(folder, tmp_path):
 def test_a_model_that_reads_backward_is_refused_with_the_reason(folder):
     model = Stub()
     model.layers.causal = False
-    with pytest.raises(ConfigError, match=r"reads every sequence in both directions.*without bidirectional"):
+    with pytest.raises(
+        ConfigError, match=r"reads every sequence from its end.*without bidirectional and reverse"
+    ):
         answers(model, "b,a\n1,2\n")
 
 

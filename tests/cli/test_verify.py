@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled import LanguageModel
+from unrolled import LanguageModel, Transcriber
 from unrolled.export import verify as verifying
 from unrolled.kernels import _cpu
-from unrolled.runtime import language, stream
+from unrolled.runtime import language, stream, transcribe
 
 from .command import unrolled
 from .samples import LANGUAGE, SAMPLES, SMALL, Sample
@@ -191,3 +191,24 @@ def test_a_receipt_of_another_model_is_refused(run, tmp_path):
 def test_a_wrong_call(run, arguments, status, fragment):
     answer = unrolled("verify", run, *arguments)
     assert answer.status == status and fragment in answer.err
+
+
+def test_a_group_of_steps_in_the_middle_of_a_stream_is_compared(tmp_path, monkeypatch):
+    sample = ALL["transcribe recordings"]
+    options = (*sample.options, "--bidirectional", "off")
+    trained = unrolled("train", "transcribe", sample.write(tmp_path, 0), "--out", tmp_path / "run", *options)
+    assert trained.status == 0, trained.err
+    grouped = transcribe.Runtime._grouped
+
+    def wrong_where_groups_end(self, x, state):
+        log_p, complete, after = grouped(self, x, state)
+        return np.where(complete[..., None], log_p + np.float32(1), log_p), complete, after
+
+    assert verifying.verify(tmp_path / "run", sequences=3).broken == []
+    monkeypatch.setattr(transcribe.Runtime, "_grouped", wrong_where_groups_end)
+    odd = [np.zeros((steps, 40), np.float32) for steps in (7, 9)]  # of 2 steps: the last is no whole group
+    monkeypatch.setattr(Transcriber, "_rows", lambda *_: odd)
+    assert set(verifying.verify(tmp_path / "run").broken) >= {
+        "streamed in random chunks",
+        "snapshot half-way",
+    }

@@ -13,6 +13,7 @@ from unrolled.files.asked import Asked
 from unrolled.files.pairs import read_pairs
 from unrolled.files.reading import read_sequences
 from unrolled.files.tagging import read_tagged
+from unrolled.files.wav import Audio
 
 ONE = pl.DataFrame({"id": ["a", "a", "b"], "x": [1, 2, 3], "z": [4, 5, 6], "label": ["u", "u", "v"]})
 
@@ -137,3 +138,16 @@ def test_the_examples_of_the_page_are_read(tmp_path):
         "waves.ts": (2, ("storm", "calm")),
     }
     assert data["long.csv"].features == ("height", "width") and data["texts.csv"].inputs[0] == "Well, well"
+
+
+def test_options_of_recordings_are_refused_where_there_are_none(tmp_path):
+    path = write(tmp_path / "1.csv", ONE)
+    assert refused(path, ConfigError, audio=Audio(hop_ms=5)) == (
+        f"hop_ms is of recordings, and {path} holds none; leave it out"
+    )
+    said = pl.DataFrame({"text": ["a", "b"], "label": ["u", "v"]})
+    assert refused(said, ConfigError, audio=Audio(high_hz=3000)) == (
+        "high_hz is of recordings, and the table holds none; leave it out"
+    )
+    known = Audio(mels=7, rate_hz=8000)  # of a model of recordings, which says itself what it wants
+    assert read_sequences(path, audio=known).rate_hz is None

@@ -75,7 +75,10 @@ def test_files_in_a_row_are_one_text(tmp_path):
         (b"one\ntwo\n\xed\xa0\x80 surrogate", "a.txt, line 3: byte 0xed is not UTF-8"),
         ("x\n漢".encode()[:-1], "a.txt, line 2: byte 0xe6 is not UTF-8"),
         (b"some text\nand\n\0 NUL", "a.txt, line 3: a NUL byte"),
-        (gzip.compress(b"text", mtime=0), "is compressed with gzip; wanted plain text in UTF-8; unpack it first"),
+        (
+            gzip.compress(b"a", mtime=0),
+            "is compressed with gzip; wanted plain text in UTF-8; unpack it first",
+        ),
         ("text".encode("utf-16"), "is text in UTF-16"),
         (b"%PDF-1.7", "is a PDF"),
     ],

@@ -13,13 +13,14 @@ def main() -> None:
 
 def _command() -> None:
     try:
-        from unrolled.cli.app import app
+        from unrolled.cli.app import app, told
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "unrolled":
             raise
         _bare(error.name)
     else:
-        app()
+        with told():
+            sys.exit(app(standalone_mode=False, prog_name="unrolled"))
 
 
 def _bare(missing: str) -> None:

@@ -1,5 +1,8 @@
 """The commands, each a few lines: parse, call one function, print."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,14 +10,45 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from unrolled.cli.shared import Json, Out, OutFile, with_decoding
+from unrolled.errors import ConfigError
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
 Files = Annotated[
     list[Path] | None, typer.Argument(metavar="[FILES]", help="Files of the kind that it was trained on.")
 ]
 
+WrongCall: Any = typer.BadParameter.__base__  # typer names this class in none of its public modules
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """ConfigError for what typer refuses, in place of a box of several lines."""
+    try:
+        yield
+    except WrongCall as error:
+        message = error.format_message()
+        if not message:  # help was asked for by giving nothing, and is printed
+            sys.exit(2)
+        place = error.ctx.command_path if error.ctx else "unrolled"
+        raise ConfigError(f"{message.rstrip('.')}; see {place} --help") from None
+
+
+class Commands(TyperGroup):
+    """A group that says which commands there are when it is asked for another."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        from unrolled.tasks import TASKS
+
+        if self.get_command(ctx, args[0]) is None:
+            if args[0] in TASKS:
+                ctx.fail(f"{args[0]} is a task; wanted unrolled train {args[0]}")
+            ctx.fail(f"wanted one of {', '.join(self.list_commands(ctx))}, got '{args[0]}'")
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
     name="unrolled",
+    cls=Commands,
     help="Recurrent networks, from a file of sequences to a live stream.",
     epilog="Example: unrolled demo",
     no_args_is_help=True,
@@ -24,7 +58,7 @@ app = typer.Typer(
 )
 
 
-class TaskGroup(TyperGroup):
+class TaskGroup(Commands):
     """`train TASK`: each task's command is made from its configuration when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -127,9 +127,10 @@ class Trial:
         return at
 
     def answer(self, parts: Sequence[Array]) -> Array:
-        """Answers (T, …) in parts -> what is compared: all of them, or the last."""
-        whole = np.concatenate(parts)
-        return whole if self.model.every_step else whole[-1]
+        """Answers (T, …) in parts -> what is compared: those after each stride and the last, or the last."""
+        whole, k = np.concatenate(parts), self.model.stride
+        ends = np.minimum(np.arange(k, len(whole) + k, k), len(whole)) - 1
+        return np.asarray(whole[ends] if self.model.every_step else whole[-1])
 
 
 def _each_alone(trial: Trial) -> Pairs:

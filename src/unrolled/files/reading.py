@@ -7,7 +7,7 @@ WAV                     a recording without an answer
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,9 @@ def read_sequences(
         raise ConfigError(
             f"labels={shown(str(labels))}: belongs to one file, got {len(several)}; leave it out"
         )
-    return _joined([_read(one, asked) for one in several])
+    parts = [_read(one, asked) for one in several]
+    _check_heard(parts[0], asked.audio)
+    return _joined(parts)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,15 @@ def _read(source: Any, asked: Asked) -> _Part:
         if is_it(path.name.lower(), start):
             return _part(str(path), kind, reader(path, asked), asked)
     return _part(str(path), *_read_table(open_table(path), path.parent, asked), asked)
+
+
+def _check_heard(part: _Part, audio: Audio) -> None:
+    """ConfigError for options of recordings where there are none; those of a model, which knows its rate, are
+    told by the model."""
+    usual = Audio(rate_hz=audio.rate_hz)
+    if part.data.rate_hz is None and audio.rate_hz is None and audio != usual:
+        name = next(one.name for one in fields(Audio) if getattr(audio, one.name) != getattr(usual, one.name))
+        raise ConfigError(f"{name} is of recordings, and {part.name} holds none; leave it out")
 
 
 def _part(name: str, kind: str, data: Sequences, asked: Asked) -> _Part:

@@ -3,9 +3,12 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from unrolled.ending import ended
+from unrolled.errors import ConfigError
 from unrolled.runtime import lines, saved
 from unrolled.runtime.records import FORMATS, OUTPUTS
 
@@ -24,9 +27,16 @@ EXAMPLES = """examples:
 """
 
 
-def parser(program: str) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Tells a wrong call as all commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
+
+
+def parser(program: str) -> Parser:
     """The options of `unrolled stream`."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         program, description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = made.add_argument
@@ -57,7 +67,7 @@ def parser(program: str) -> argparse.ArgumentParser:
 
 
 def stream(arguments: Sequence[str], program: str = "unrolled stream") -> None:
-    """What the command does. SystemExit 2 for a wrong call; errors as of `lines.run` and `saved.load`."""
+    """What the command does. ConfigError for a wrong call; errors as of `lines.run` and `saved.load`."""
     made = parser(program)
     given = vars(made.parse_args(arguments))
     if given["every"] and given["snapshot"] is None:
@@ -67,20 +77,19 @@ def stream(arguments: Sequence[str], program: str = "unrolled stream") -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"wanted a number from 1, got '{text}'")
+    return int(text)
 
 
 def _every(text: str) -> lines.Every:
     """So many lines, or seconds for a number with an s behind it."""
     if not text.endswith("s"):
         return lines.Every(lines=_count(text))
-    seconds = float(text[:-1])
-    if not 0.001 <= seconds <= 1e9:
-        raise ValueError
-    return lines.Every(seconds=seconds)
+    with suppress(ValueError):
+        if 0.001 <= (seconds := float(text[:-1])) <= 1e9:
+            return lines.Every(seconds=seconds)
+    raise argparse.ArgumentTypeError(f"wanted lines such as 100, or seconds such as 60s, got '{text}'")
 
 
 if __name__ == "__main__":

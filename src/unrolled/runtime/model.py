@@ -44,9 +44,11 @@ class Model(ABC):
     """`about` as the run folder's runtime.json has it, `arrays` by the names that it uses."""
 
     task: ClassVar[str]
-    # What `unrolled verify` compares: an answer by its name, at every step or after the last alone.
+    # What `unrolled verify` compares: an answer by its name, after every step, after every `stride` steps and
+    # the last, or after the last alone.
     compared: ClassVar[str]
-    every_step: bool = True
+    every_step: ClassVar[bool] = True
+    stride: int = 1
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.about, self.arrays = about, arrays
@@ -92,7 +94,7 @@ class Model(ABC):
     @abstractmethod
     def outputs(self, steps: Array) -> Array:
         """steps (T, …) of one whole sequence, in all directions that the model reads -> the answer `compared`
-        after each of them (T, …), or after the last alone."""
+        after every `stride` of them and the last (⌈T / stride⌉, …), or after the last alone (…)."""
 
     def _no_steps(self) -> ConfigError:
         return ConfigError(
@@ -119,8 +121,8 @@ class Model(ABC):
         self.start(0)
         if not self.layers.causal:
             raise ConfigError(
-                "this model reads every sequence in both directions, so its first answer waits for its "
-                "last step; train one without bidirectional to stream"
+                "this model reads every sequence from its end, so its first answer waits for its last step; "
+                "train one without bidirectional and reverse to stream"
             )
         return Stream.restored(self, snapshot) if snapshot is not None else Stream.begun(self, rows)
 

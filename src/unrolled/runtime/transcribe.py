@@ -95,7 +95,7 @@ class Runtime(Model):
         arrays = {name: a for name, a in arrays.items() if name.startswith(OWN) or not name.startswith(CODEC)}
         super().__init__(about, arrays)
         network, codec, own = about["network"], about["codec"], codec_arrays(arrays)
-        self.k = int(network["subsample"])
+        self.stride = int(network["subsample"])
         self.front = NumberFront(NumberInputs.restore(codec["inputs"], own))
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec)
@@ -111,9 +111,7 @@ class Runtime(Model):
             raise ValueError(f"a beam of {self.decoding.beam} for {len(self.labels):,} labels")
         self.states = _states(network["chain"], len(self.labels) - 1, arrays, self.grams)
         outputs = len(self.labels) if self.states is None else self.states.topology.size
-        self._require_meeting(self.k * self.front.width, self.head, outputs)
-        # Whole sequences have an answer for each k steps, streams after each step: only the last is in both.
-        self.every_step = self.k == 1 or not self.layers.causal
+        self._require_meeting(self.stride * self.front.width, self.head, outputs)
 
     def start(self, rows: int) -> State:
         """ConfigError of a hidden Markov model: its best path is known when a sequence has ended."""
@@ -123,8 +121,8 @@ class Runtime(Model):
                 "without hmm to stream"
             )
         own = {LABEL: np.zeros((rows, 1), np.int64)}
-        if self.k > 1:
-            own[WAITING] = np.zeros((rows, self.k * self.front.width), self.layers.dtype)
+        if self.stride > 1:
+            own[WAITING] = np.zeros((rows, self.stride * self.front.width), self.layers.dtype)
             own[COUNT] = np.zeros((rows, 1), np.int64)
         return self.layers.start(rows) | self.front.start(rows) | own
 
@@ -135,7 +133,7 @@ class Runtime(Model):
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """{"label" (T, B), "log_p" (T, B, 1 + K)}."""
         x, carried = self.front(steps, state)
-        log_p, complete, after = (self._each if self.k == 1 else self._grouped)(x, state)
+        log_p, complete, after = (self._each if self.stride == 1 else self._grouped)(x, state)
         label, said = state[LABEL][:, 0], np.zeros(steps.shape[:2], np.int64)
         for t, (found, done) in enumerate(zip(log_p.argmax(-1), complete, strict=True)):
             said[t] = np.where(done & (found != label), found, NOTHING)
@@ -148,8 +146,7 @@ class Runtime(Model):
         return [self._answers(self._encoded(one, n)) for n, one in enumerate(sequences)]
 
     def outputs(self, steps: Array) -> Array:
-        log_p = self._whole(steps)
-        return log_p if self.every_step else log_p[-1]
+        return self._whole(steps)
 
     def columns(self) -> Mapping[str, Column]:
         return {name: Column() for name in self.front.columns}
@@ -179,8 +176,8 @@ class Runtime(Model):
                 "log_p": np.array(one.log_p),
                 "score": np.array(one.score),
                 "labels": self._names[one.labels],
-                "first": one.spans[:, 0] * self.k + 1,
-                "last": np.minimum((one.spans[:, 1] + 1) * self.k, len(steps)),
+                "first": one.spans[:, 0] * self.stride + 1,
+                "last": np.minimum((one.spans[:, 1] + 1) * self.stride, len(steps)),
             }
             for one in row
         ]
@@ -188,7 +185,7 @@ class Runtime(Model):
     def _whole(self, steps: Array) -> Array:
         """steps (T, F) -> log p (⌈T / k⌉, 1 + K)."""
         x = self.front(steps[:, None], self.front.start(1))[0][:, 0]
-        x = np.pad(x, ((0, -len(x) % self.k), (0, 0))).reshape(-1, 1, self.k * x.shape[1])
+        x = np.pad(x, ((0, -len(x) % self.stride), (0, 0))).reshape(-1, 1, self.stride * x.shape[1])
         return self._log_p(x, self.layers.start(1))[0][:, 0]
 
     def _log_p(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
@@ -204,12 +201,15 @@ class Runtime(Model):
         k (T, B), and the state after them."""
         T, B, width = x.shape
         own = {name: state[name] for name in self.layers.start(0)}
-        waiting, count = state[WAITING].reshape(B, self.k, width).copy(), state[COUNT][:, 0] % self.k
+        waiting, count = (
+            state[WAITING].reshape(B, self.stride, width).copy(),
+            state[COUNT][:, 0] % self.stride,
+        )
         log_p, complete = np.zeros((T, B, len(self.labels)), self.layers.dtype), np.zeros((T, B), np.bool_)
         for t in range(T):
             waiting[np.arange(B), count] = x[t]
             found, after = self._log_p(waiting.reshape(1, B, -1), own)
-            count = (count + 1) % self.k
+            count = (count + 1) % self.stride
             log_p[t], complete[t] = found[0], count == 0
             own = {name: _chosen(complete[t], after[name], array) for name, array in own.items()}
             waiting = _chosen(complete[t], np.zeros_like(waiting), waiting)

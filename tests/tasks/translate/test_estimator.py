@@ -130,6 +130,7 @@ def test_what_is_wrong_is_refused_before_anything_is_written(made, tmp_path):
         ({"beam": 2, "best": 3}, "wanted best 3 answers of a beam of 2"),
         ({"reverse": True}, "reverse is of one direction"),
         ({"scheduled_sampling": 1.5}, "option 'scheduled_sampling'"),
+        ({"sampling_epochs": 3}, "sampling_epochs is of scheduled_sampling, which is 0"),
         ({"attention": "none", "attention_size": 4}, "attention_size has no use with attention none"),
     ):
         with pytest.raises(ConfigError, match=said):

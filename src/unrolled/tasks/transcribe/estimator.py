@@ -206,14 +206,12 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         return [inputs.scaled(x, place) for x, place in zip(own, asked.places, strict=True)]
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
-        inputs, o = self.codec.inputs, self.config.model
+        inputs = self.codec.inputs
         own = [inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
         x, lengths = padding.padded(own, fill), torch.tensor([len(row) for row in rows])
         with torch.no_grad():
             log_p, steps = self.network(torch.from_numpy(x), lengths)
-        found = [one[:count] for one, count in zip(log_p.numpy(), steps.tolist(), strict=True)]
-        streams = not (o.bidirectional or o.reverse)
-        return [one[-1] for one in found] if o.subsample > 1 and streams else found
+        return [one[:count] for one, count in zip(log_p.numpy(), steps.tolist(), strict=True)]
 
     def _judged(
         self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]

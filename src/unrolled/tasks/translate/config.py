@@ -9,9 +9,10 @@ from unrolled.tasks.config import Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
 from unrolled.tasks.sections import PartsConfig
-from unrolled.training.config import TrainingConfig
+from unrolled.training.config import NO_LIMIT, TrainingConfig
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
+SAMPLING_EPOCHS = 10  # unless told
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
 
 
@@ -69,9 +70,20 @@ class LearningConfig(Section):
         le=1,
         description="largest share of the symbols before that the network draws itself in training",
     )
-    sampling_epochs: int = Field(
-        default=10, ge=1, description="scheduled_sampling: epochs in which that share grows from 0"
+    sampling_epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=NO_LIMIT,
+        description=f"scheduled_sampling: epochs in which that share grows from 0 ({SAMPLING_EPOCHS})",
     )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.sampling_epochs is not None and not self.scheduled_sampling:
+            raise ValueError(
+                "sampling_epochs is of scheduled_sampling, which is 0; set it, or leave this out"
+            )
+        return self
 
 
 class TranslateDecoding(Decoding):

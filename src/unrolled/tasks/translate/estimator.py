@@ -29,7 +29,7 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.translate import scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec
-from unrolled.tasks.translate.config import TranslateConfig
+from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig
 from unrolled.tasks.translate.network import Network, Scheduled
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -104,7 +104,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return Prepared(
             config.model_copy(update={"training": training}),
             codec,
-            Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs),
+            Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
             lambda network: _mean_loss(network, validation),
             (*data.train.notes, _told(data, codec), *_shared(data)),
         )
