@@ -107,13 +107,18 @@ class Run:
         """Writes a state_dict. Save everything else before: a run with a model is finished."""
         write_tensors(self.folder / "model.safetensors", MODEL_KIND, weights, {"task": self.task})
 
-    def load_model(self) -> dict[str, "Tensor"]:
-        """The state_dict. RunError where the training has not ended, or where a weight is not finite."""
-        path = self.folder / "model.safetensors"
+    def require_finished(self) -> None:
+        """RunError where the training has not ended."""
         if not self.finished:
             raise RunError(
-                f"{path} is missing: the training has not ended; unrolled train --resume {self.folder}"
+                f"{self.folder / 'model.safetensors'} is missing: the training has not ended; "
+                f"unrolled train --resume {self.folder}"
             )
+
+    def load_model(self) -> dict[str, "Tensor"]:
+        """The state_dict. RunError where the training has not ended, or where a weight is not finite."""
+        self.require_finished()
+        path = self.folder / "model.safetensors"
         weights, _ = read_tensors(path, MODEL_KIND)
         for name, tensor in weights.items():
             if not bool(tensor.isfinite().all()):

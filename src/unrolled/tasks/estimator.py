@@ -11,7 +11,7 @@ training part and how batches are made of it (`_prepare`), what its network is (
 import contextlib
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -67,13 +67,14 @@ class Sources:
 @dataclass(frozen=True)
 class Prepared(Generic[C, K]):
     """`config` is complete; `batches` and `validate(network)` are for the training loop; notes tell what was
-    chosen and why."""
+    chosen and why; `tuned(network)` gives the codec after the training, and what to tell of it."""
 
     config: C
     codec: K
     batches: Batches[Any]
     validate: Any
     notes: tuple[str, ...] = ()
+    tuned: Callable[[Any], tuple[K, str]] | None = None
 
 
 class Estimator(ABC, Generic[C, D, K, N]):
@@ -127,8 +128,6 @@ class Estimator(ABC, Generic[C, D, K, N]):
             run = Run.create(out, to_sections(config), self.task)
         for note in prepared.notes:
             report.note(note)
-        if run is not None:
-            self._write_codec(run, prepared.codec)
         self.history = train(
             network,
             self._batches(network, prepared),
@@ -139,8 +138,13 @@ class Estimator(ABC, Generic[C, D, K, N]):
             report=report,
             resume=resume is not None,
         )
+        codec = prepared.codec
+        if prepared.tuned is not None:
+            codec, note = prepared.tuned(network)
+            if note:
+                report.note(note)
         self.config, self.rows = config, self.history.rows
-        self._network_, self._codec_, self._data, self._evaluation = network, prepared.codec, read, None
+        self._network_, self._codec_, self._data, self._evaluation = network, codec, read, None
         if run is not None:
             self._write(run)
         return self
@@ -196,16 +200,15 @@ class Estimator(ABC, Generic[C, D, K, N]):
 
     def save(self, folder: str | Path) -> None:
         """Writes a run folder."""
-        codec = self.codec
-        run = Run.create(folder, to_sections(self.config), self.task)
-        self._write_codec(run, codec)
-        self._write(run)
+        _ = self.codec
+        self._write(Run.create(folder, to_sections(self.config), self.task))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """The estimator of a finished run."""
         run = Run.open(folder)
         estimator = cls(cls._config_of(run))
+        run.require_finished()
         about, arrays = run.load_json("data"), run.load_arrays("scalers")
         try:
             codec = cls._restore(about, arrays)
@@ -294,13 +297,10 @@ class Estimator(ABC, Generic[C, D, K, N]):
         own = {"layers": self._layers(), "network": self._parts()}
         return {"format": saved.FORMAT, "task": self.task, **own, "codec": self.codec.about()}
 
-    def _write_codec(self, run: Run, codec: K) -> None:
-        """Everything but the weights, which make a run finished."""
-        run.save_arrays("scalers", codec.arrays())
-        run.save_json("data", codec.about())
-
     def _write(self, run: Run) -> None:
-        """What is known at the end of a training; the weights last."""
+        """What is known at the end of a training; the weights last, which make a run finished."""
+        run.save_arrays("scalers", self.codec.arrays())
+        run.save_json("data", self.codec.about())
         run.write_metrics(self.rows)
         pictures.draw_history(run.plots, self.rows, self._loss_name(), self.config.training.clip)
         if self.has_test:

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.runtime.transcribe import Decoding
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
@@ -20,8 +19,9 @@ class Answer(NamedTuple):
 
 def weights(codec: TranscribeCodec, decoding: TranscribeDecoding) -> tuple[float, float]:
     """The weight of ln p under the n-gram, and what each label adds."""
-    weight = LM_WEIGHT if decoding.lm_weight is None else decoding.lm_weight
-    return weight, weight * codec.nats if decoding.label_bonus is None else decoding.label_bonus
+    weight = codec.lm_weight if decoding.lm_weight is None else decoding.lm_weight
+    bonus = codec.share * weight * codec.nats if decoding.label_bonus is None else decoding.label_bonus
+    return weight, bonus
 
 
 def settled(codec: TranscribeCodec, decoding: TranscribeDecoding) -> Decoding:

@@ -19,6 +19,7 @@ from unrolled.batching.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.sequences import Sequences
+from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.runtime.grams import Grams
 from unrolled.runtime.lexicon import Lexicon, read_words
 from unrolled.runtime.transcribe import NOTHING, made_grams, made_lexicon
@@ -31,7 +32,8 @@ Numbers = NDArray[np.int64]
 class TranscribeCodec:
     """`tokens` names the tokenizer; `grams` and `words` of a lexicon are None where there is none. `nats`:
     what a label of the validation part costs under the n-gram, the ends of transcripts spread over all. Of
-    the training part the `transcripts` (N,) and what sums the sequences up, `summary` (N, S)."""
+    the training part the `transcripts` (N,) and what sums the sequences up, `summary` (N, S). `lm_weight` and
+    `share` say how much the n-gram counts, tuning.py."""
 
     inputs: NumberInputs
     tokens: str
@@ -41,6 +43,8 @@ class TranscribeCodec:
     words: tuple[str, ...] | None
     transcripts: tuple[str, ...]
     summary: NDArray[np.float32]
+    lm_weight: float = LM_WEIGHT
+    share: float = 1.0
 
     @classmethod
     def fit(cls, config: TranscribeConfig, train: Sequences, validation: Sequences) -> Self:
@@ -90,7 +94,7 @@ class TranscribeCodec:
         return list(self.tokenizer.split(transcript))
 
     def about(self) -> dict[str, Any]:
-        own = {"tokens": self.tokens, "nats": self.nats}
+        own = {"tokens": self.tokens, "nats": self.nats, "lm_weight": self.lm_weight, "share": self.share}
         known = {
             "grams": None if self.grams is None else self.grams.about(),
             "words": None if self.words is None else list(self.words),
@@ -116,6 +120,8 @@ class TranscribeCodec:
             None if words is None else tuple(map(str, words)),
             tuple(map(str, json.loads(arrays["transcripts"].tobytes()))),
             arrays["summary"],
+            float(about["lm_weight"]),
+            float(about["share"]),
         )
 
 

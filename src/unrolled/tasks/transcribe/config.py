@@ -5,7 +5,6 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.tasks.config import PathName, Section
 from unrolled.tasks.sections import AugmentedModelConfig, NumbersConfig
 from unrolled.training.config import NO_LIMIT, TrainingConfig
@@ -116,13 +115,16 @@ class TranscribeDecoding(Section):
     beam: int = Field(default=16, ge=1, le=4096, description="unfinished transcripts kept at every step")
     best: int = Field(default=1, ge=1, le=1024, description="transcripts to predict, the likeliest first")
     lm_weight: float | None = Field(
-        default=None, ge=0, le=100, description=f"weight of the n-gram's log probability ({LM_WEIGHT:g})"
+        default=None,
+        ge=0,
+        le=100,
+        description="weight of the n-gram's log probability (what answers the validation part best)",
     )
     label_bonus: float | None = Field(
         default=None,
         ge=-100,
         le=100,
-        description="added for every label (as much as an average one costs under the n-gram)",
+        description="added for every label (what answers the validation part best)",
     )
 
     @model_validator(mode="after")

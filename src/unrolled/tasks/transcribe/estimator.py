@@ -33,6 +33,7 @@ from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
 from unrolled.tasks.transcribe.network import TranscribeNetwork
+from unrolled.tasks.transcribe.tuning import tuned
 from unrolled.tasks.transcribe.ways import Way, require_steps, way
 from unrolled.tasks.whole import encoded, told
 from unrolled.training.loop import Batches, Step
@@ -107,6 +108,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
             Buckets(train.lengths, train.collate, training.batch_size, training.seed),
             lambda network: _mean_loss(network, own, watched),
             (f"{told(data)}, {counted(len(codec.labels) - 1, 'label')}", *data.train.notes),
+            lambda network: tuned(own, network, codec, config.decoding, watched),
         )
 
     @classmethod

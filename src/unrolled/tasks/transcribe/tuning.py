@@ -1,0 +1,58 @@
+"""How much the n-gram model of labels counts: as much as answers the validation part best.
+
+    score(y) = ln p(y | x) + α ln p_lm(y · end) + β |y|        β = share · α · nats
+
+`nats` is what a label of the validation part costs under the n-gram, so with a share of 1 it makes answers
+neither shorter nor longer on average, and with less shorter. Of PAIRS of α and share the one with the fewest
+edits of labels is taken, the first of those that tie.
+"""
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+
+from unrolled.batching.buckets import by_length
+from unrolled.runtime.ctc import LM_WEIGHT
+from unrolled.tasks import distances
+from unrolled.tasks.transcribe.codec import TranscribeCodec
+from unrolled.tasks.transcribe.config import TranscribeDecoding
+from unrolled.tasks.transcribe.examples import Examples
+from unrolled.tasks.transcribe.ways import Way
+
+PAIRS = (*product((LM_WEIGHT, LM_WEIGHT / 2, LM_WEIGHT * 2), (1.0, 0.5, 0.0)), (0.0, 1.0))
+# What is answered with each pair: so many sequences, fewer of more labels; how many at once, and how widely.
+MOST, LEAST, FEW_LABELS, BATCH, BEAM = 200, 20, 50, 50, 32
+
+
+def tuned(
+    own: Way, network: Any, codec: TranscribeCodec, asked: TranscribeDecoding, watched: Examples
+) -> tuple[TranscribeCodec, str]:
+    """The codec with the best pair, and what to tell of it. As it was where there is no n-gram, or a weight
+    or bonus is asked for."""
+    if codec.grams is None or not codec.nats or (asked.lm_weight, asked.label_bonus) != (None, None):
+        return codec, ""
+    beam, K = min(asked.beam, BEAM), len(codec.labels)
+    each = [TranscribeDecoding(beam=beam, lm_weight=a, label_bonus=s * a * codec.nats) for a, s in PAIRS]
+    rows = watched.rows[: max(LEAST, MOST * FEW_LABELS // max(FEW_LABELS, K))]
+    edits = np.zeros(len(PAIRS), np.int64)
+    for indices in by_length([len(row) for row in rows], BATCH):
+        batch = watched.collate(indices)
+        with torch.no_grad():
+            log_p, steps = (one.numpy() for one in network(batch.x, batch.lengths))
+        truths = [watched.labels[i].tolist() for i in indices]
+        for k, decoding in enumerate(each):
+            found = own.answers(network, log_p, steps, decoding)
+            edits[k] += sum(
+                distances.edits(one.labels.tolist(), truth)
+                for (one, *_), truth in zip(found, truths, strict=True)
+            )
+    best = int(edits.argmin())
+    weight, share = PAIRS[best]
+    return replace(codec, lm_weight=weight, share=share), (
+        f"lm_weight {weight:g}, label_bonus {each[best].label_bonus:.3g}: {edits[best]:,} wrong labels in "
+        f"{len(rows):,} sequences of the validation part, {edits[0]:,} with lm_weight {LM_WEIGHT:g}, "
+        f"label_bonus {each[0].label_bonus:.3g}"
+    )
