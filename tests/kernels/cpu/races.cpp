@@ -1,7 +1,7 @@
-/* Runs the pool and whole layers, forward and backward, from several threads at once, on our own threads and
-   on an OpenMP's, and compares every number with the same call made alone. scripts/sanitize.sh builds it
-   under ThreadSanitizer, which sees our threads but not libgomp's, and under AddressSanitizer; it needs no
-   Python. Arguments name the instruction sets to run, all of this machine's without. */
+/* Runs the pool, whole layers and attention, forward and backward, from several threads at once, on our own
+   threads and on an OpenMP's, and compares every number with the same call made alone. scripts/sanitize.sh
+   builds it under ThreadSanitizer, which sees our threads but not libgomp's, and under AddressSanitizer; it
+   needs no Python. Arguments name the instruction sets to run, all of this machine's without. */
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -244,6 +244,63 @@ void layers() {
     }
 }
 
+/* Attention over a memory of rows of all lengths, forward and backward. */
+template <class Real>
+class Attending {
+public:
+  explicit Attending(AttentionKind kind) : kind_(kind) {
+    const auto random = [this] { return std::uniform_real_distribution<Real>(-1, 1)(generator_); };
+    for (Index b = 0; b < B; ++b)
+      lengths_.push_back(T - b * (T - 1) / (B - 1));
+    q_ = inputs_.take(B * S * D, random);
+    k_ = inputs_.take(B * T * D, random);
+    v_ = inputs_.take(B * T * H, random);
+    u_ = inputs_.take(D, random);
+    dc_ = inputs_.take(B * S * H, random);
+  }
+
+  Arrays<Real> run(Index most) const {
+    const auto unwritten = [] { return std::numeric_limits<Real>::quiet_NaN(); };
+    const Heads<Real>& heads = heads_of();
+    const Attention<Real> call{
+        kind_, B, S, T, D, H, nullptr, lengths_.data(), {q_, D, S * D}, {k_, D, T * D}, {v_, H, T * H}, u_};
+    Arrays<Real> out;
+    Real* w = out.take(B * S * T, unwritten);
+    heads.attention(call, out.take(B * S * H, unwritten), w, most);
+    AttentionBackward<Real> back{call, w, {dc_, H, S * H}, nullptr, nullptr, nullptr, nullptr};
+    back.dq = out.take(B * S * D, unwritten);
+    back.dk = out.take(B * T * D, unwritten);
+    back.dv = out.take(B * T * H, unwritten);
+    back.du = kind_ == AttentionKind::additive ? out.take(D, unwritten) : nullptr;
+    heads.attention_backward(back, most);
+    return out;
+  }
+
+private:
+  static const Heads<Real>& heads_of() {
+    if constexpr (std::is_same_v<Real, float>)
+      return isa().heads_float32;
+    else
+      return isa().heads_float64;
+  }
+
+  static constexpr Index B = 5, S = 19, T = 67, D = 23, H = 41;
+  AttentionKind kind_;
+  std::mt19937 generator_{11};
+  Arrays<Real> inputs_;
+  std::vector<Index> lengths_;
+  const Real *q_, *k_, *v_, *u_, *dc_;
+};
+
+template <class Real>
+void attentions() {
+  for (const AttentionKind kind : {AttentionKind::dot, AttentionKind::additive}) {
+    const Attending<Real> attending(kind);
+    const Arrays<Real> wanted = attending.run(1);
+    at_once([&](Index) { require(attending.run(threads).same_bits(wanted), "attention: other bits"); });
+  }
+}
+
 void every_task_once() {
   constexpr Index tasks = 50;
   at_once([](Index caller) {
@@ -330,8 +387,11 @@ int main(int count, char** arguments) {
       for (const std::string& name : names) {
         use_isa(name);
         layers<float>();
-        if (!brief)
+        attentions<float>();
+        if (!brief) {
           layers<double>();
+          attentions<double>();
+        }
         std::printf("%s, %s threads: the same bits, alone and from %d callers\n", name.c_str(),
                     foreign ? "OpenMP's" : "our own", static_cast<int>(callers));
       }
