@@ -284,7 +284,7 @@ private:
       return isa().heads_float64;
   }
 
-  static constexpr Index B = 5, S = 19, T = 67, D = 23, H = 41;
+  static constexpr Index B = 5, S = 19, T = 131, D = 23, H = 41;
   AttentionKind kind_;
   std::mt19937 generator_{11};
   Arrays<Real> inputs_;
