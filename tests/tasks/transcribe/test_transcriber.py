@@ -73,6 +73,13 @@ def test_predictions_tell_where_each_label_stands(transcriber):
     assert ranked["score"][:3].is_sorted(descending=True) and ranked["transcript"][:3].n_unique() == 3
 
 
+def test_predictions_that_are_all_empty_have_columns_of_the_same_types(transcriber):
+    frame = pl.DataFrame({"id": ["it"] * 5, "u": [0.0] * 5, "v": [0.01, -0.02, 0.0, 0.03, -0.01]})
+    silent, some = transcriber.predict(frame), transcriber.predict(table(3))
+    assert silent["transcript"].to_list() == [""] and silent["first"].to_list() == [[]]
+    assert silent.schema == some.schema and len(pl.concat([silent, some])) == 4
+
+
 @pytest.mark.parametrize("options", [{}, {"subsample": 3, "epochs": 1}, {"decoder": "greedy", "epochs": 1}])
 def test_a_sequence_has_the_same_bits_alone_and_in_any_order(transcriber, options):
     own = fitted(table(150), **options) if options else transcriber

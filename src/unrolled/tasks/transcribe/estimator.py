@@ -70,7 +70,9 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
                 rows[-1] |= dict(
                     zip(ends, map(np.ndarray.tolist, self._times(answer.spans, length)), strict=True)
                 )
-        frame = pl.DataFrame(rows, schema_overrides={"labels": pl.List(pl.String)})
+        number = pl.Int64 if self.codec.inputs.rate_hz is None else pl.Float64
+        lists = {"labels": pl.List(pl.String)} | dict.fromkeys(ends, pl.List(number))
+        frame = pl.DataFrame(rows, schema_overrides=lists)  # where all answers are empty too
         return frame if self.config.decoding.best > 1 else frame.drop("rank")
 
     @property
