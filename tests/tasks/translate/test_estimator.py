@@ -98,6 +98,17 @@ def test_all_pairs_of_a_source_are_in_one_part_and_any_of_them_is_right():
     assert made.evaluate().rows[1]["exact match"] == 1, "the copy is one of the right answers"
 
 
+def test_sources_that_differ_in_blanks_alone_are_in_one_part():
+    words = [word for word, _ in backward(40)]
+    pairs = [(f"{word}{blanks}{k}", word) for blanks in (" ", "   ") for k, word in enumerate(words)]
+    parts = fitted(pairs, epochs=1, validation=9, test=11)._training_parts()
+    sets = [
+        {" ".join(one.split()) for one in part.sources}
+        for part in (parts.train, parts.validation, parts.test)
+    ]
+    assert [len(one) for one in sets] == [20, 9, 11] and len(set.union(*sets)) == 40
+
+
 def test_a_run_gives_the_same_answers_and_is_judged_again(run, tmp_path):
     folder, made = run
     loaded = load(folder)
