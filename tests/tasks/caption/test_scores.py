@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tasks.caption import cases
+from unrolled.files.captioned import Given
 from unrolled.tasks.caption import examples, scores
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionData
@@ -40,7 +41,9 @@ def test_the_nearest_input_of_numbers_beside_a_class_is_that_of_the_smallest_dis
     monkeypatch.setattr(examples, "BATCH", 5)
     train, data = cases.points(33), cases.points(13, seed=1)
     codec = Codec.fit(CaptionData(), train)
-    assert scores.nearest(codec, data, train) == brute(codec, data, train)
+    far = cases.gathered([Given(np.array([1e25, 50.0]), "dot")], ["far"], ("u", "v"), "kind")
+    for asked in (data, far):
+        assert scores.nearest(codec, asked, train) == brute(codec, asked, train)
 
 
 def test_the_nearest_of_many_pictures_takes_little_memory_beside_them(monkeypatch):

@@ -28,7 +28,7 @@ from unrolled.tasks.overlap import bleu
 
 Array = NDArray[np.float64]
 
-ROUNDING = 1e-5  # of a distance by products in float32; what is so near is measured again
+ROUNDING = 1e-9  # of a distance by products; what is so near is measured again
 _ERRORS = {"words": "word", "characters": "character", "symbols": "symbol", "bpe": "character"}
 
 
@@ -92,18 +92,19 @@ def nearest(codec: Codec, data: Captioned, train: Captioned) -> list[int]:
             near = rough - slack <= bound[:, None]
             for i in np.flatnonzero(near.any(1)):
                 among = np.flatnonzero(near[i])
-                distances = np.square(theirs[among].astype(np.float64) - own[i]).sum(1)
+                distances = np.square(theirs[among] - own[i]).sum(1)
                 if distances.min() < least[at + i]:
                     least[at + i], found[at + i] = distances.min(), first + among[distances.argmin()]
     chosen: list[int] = found.tolist()
     return chosen
 
 
-def _flat(codec: Codec, rows: Rows) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _flat(codec: Codec, rows: Rows) -> Iterator[tuple[int, Array]]:
     """What tells how near encoded inputs are, some at a time: all at once would take 16 bytes for a pixel."""
     together = at_once(codec.inputs)
     for first in range(0, len(rows[0]), together):
-        yield first, codec.inputs.flat(tuple(one[first : first + together] for one in rows))
+        part = codec.inputs.flat(tuple(one[first : first + together] for one in rows))
+        yield first, part.astype(np.float64)  # far ones have squares that float32 cannot hold
 
 
 def of_numbers(numbers: NumberAnswers, data: Captioned, answers: Mapping[str, Sequence[Array]]) -> list[Row]:
