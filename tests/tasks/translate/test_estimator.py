@@ -10,6 +10,7 @@ from tests.tasks.interrupted import resumed
 from tests.tasks.translate.cases import SMALL, backward, fitted
 from unrolled import Translator, load
 from unrolled.errors import ConfigError, DataError
+from unrolled.tasks import decoding
 
 SOURCES = ["abc", "edcba", "a", "deadbe", "bb", "xyz", "cabbage"]
 
@@ -45,6 +46,14 @@ def test_an_answer_has_the_same_bits_alone_and_in_any_batch(made, how):
     for i, source in enumerate(SOURCES):
         assert own.predict([source]).equals(together[best * i : best * (i + 1)])
     assert own.predict(SOURCES[::-1] * 2).filter(pl.col("source") == "abc").head(best).equals(together[:best])
+
+
+def test_few_sources_at_once_have_the_answers_of_all(made, monkeypatch):
+    wanted = made.predict(SOURCES)
+    monkeypatch.setattr(decoding, "MOST_TOGETHER", 2 * decoding.BEAM * made.codec.target.size)
+    sizes, answers = [], made._answers
+    monkeypatch.setattr(made, "_answers", lambda rows: sizes.append(len(rows)) or answers(rows))
+    assert made.predict(SOURCES).equals(wanted) and sizes == [2, 2, 2, 1]
 
 
 def test_a_beam_of_one_takes_the_likeliest_symbol_of_each_step(made):

@@ -41,7 +41,7 @@ def hypotheses(network: TextNetwork, codec: Codec, rows: Rows, how: Decoding) ->
     """The same of encoded inputs."""
     keys, texts, decoder = _keys(rows), codec.texts, network.decoder
     found: list[list[Hypothesis]] = []
-    for indices in _parts(codec, len(rows[0])):
+    for indices in _parts(len(rows[0]), how.together(at_once(codec.inputs), texts.side.size)):
         with torch.no_grad():
             read = network.read(tensors(codec.inputs, rows, indices))
         found += how.answers(
@@ -65,15 +65,14 @@ def scores(network: NumberNetwork, codec: Codec, rows: Rows, how: Decoding) -> l
     """(N,) of answers (T_i, D) to encoded inputs, in standard scores."""
     keys = _keys(rows)
     found: list[NDArray[np.float32]] = []
-    for indices in _parts(codec, len(rows[0])):
+    for indices in _parts(len(rows[0]), at_once(codec.inputs)):
         generators = [how.generator(*keys[i]) for i in indices] if how.sample else None
         x = tensors(codec.inputs, rows, indices)
         found += network.write(x, how.longest_of(codec.numbers.longest), generators)
     return found
 
 
-def _parts(codec: Codec, count: int) -> list[NDArray[np.int64]]:
-    together = at_once(codec.inputs)
+def _parts(count: int, together: int) -> list[NDArray[np.int64]]:
     return [np.arange(first, min(first + together, count)) for first in range(0, count, together)]
 
 

@@ -197,7 +197,8 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         """Every distinct source -> its answers, each with the bits that it has alone."""
         own = data.select([group[0] for group in data.grouped().values()])
         rows, found = self.codec.encode(own), dict[str, list[Hypothesis]]()
-        for indices in by_length([len(row) for row in rows], BATCH):
+        together = self.config.decoding.together(BATCH, self.codec.target.size)
+        for indices in by_length([len(row) for row in rows], together):
             several = self._answers([rows[i] for i in indices])
             found |= {own.sources[i]: one for i, one in zip(indices, several, strict=True)}
         return found
