@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled import LanguageModel, Transcriber
+from tests.tasks.caption import cases
+from tests.tasks.translate.cases import backward, fitted
+from unrolled import Captioner, LanguageModel, Transcriber
 from unrolled.export import verify as verifying
 from unrolled.kernels import _cpu
 from unrolled.runtime import language, stream, transcribe
@@ -212,3 +214,14 @@ def test_a_group_of_steps_in_the_middle_of_a_stream_is_compared(tmp_path, monkey
         "streamed in random chunks",
         "snapshot half-way",
     }
+
+
+def test_a_picture_is_tried_whole_and_a_sequence_is_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(verifying, "MOST_STEPS", 5)
+    data = cases.pictures(24)  # of 8 rows of pixels
+    Captioner(**cases.SMALL | {"epochs": 1}).fit(data, out=tmp_path / "run")
+    found = verifying.verify(tmp_path / "run", data, sequences=6)
+    assert not found.broken and {one.steps for one in found.checks} == {6 * 8}
+    fitted(backward(40), out=tmp_path / "words", epochs=1)
+    found = verifying.verify(tmp_path / "words", [("abcdefabc", "c"), ("abc", "c")])
+    assert not found.broken and {one.steps for one in found.checks} == {5 + 3}

@@ -23,7 +23,7 @@ def stream(each, order, K):
     """The text that the model's head describes."""
     text = [K] * (order - 1)
     for one in each:
-        text += [*one, *[K] * max(1, order - 1)]
+        text += [*one, *[K] * (max(1, order - 1) if len(one) else 1)]
     return np.array(text)
 
 
@@ -56,6 +56,15 @@ def test_the_order_of_sequences_changes_nothing_and_none_follows_another():
     # 2 begins a sequence as often as 0 does, whatever stood before it.
     first = grams.next(grams.start)[0]
     assert first[0] == pytest.approx(first[2], abs=1e-15) and first[0] > first[1]
+
+
+@pytest.mark.parametrize("order", [2, 3, 8])
+def test_an_empty_sequence_is_as_likely_as_it_is_frequent(order):
+    each = sequences(4, 200)
+    share = sum(not len(one) for one in each) / len(each)
+    # Interpolation takes at most D of 1 from each of 4 labels and the end, of 200 counts.
+    assert math.exp(Grams.fit(each, order, 4).score([])) == pytest.approx(share, abs=5 / 200)
+    assert 0.05 < share < 0.2
 
 
 def test_a_model_is_restored_from_its_parts():

@@ -18,6 +18,13 @@ def test_a_beam_is_as_wide_as_asked_or_as_wide_as_the_answers_need():
     assert [decoding().width, decoding(best=9).width, decoding(beam=2).width] == [BEAM, 9, 2]
 
 
+def test_of_many_symbols_and_a_wide_beam_fewer_inputs_are_answered_at_once():
+    usual, wide = decoding(), decoding(beam=1024)
+    assert [usual.together(128, V) for V in (30, 20_000, 30_000)] == [128, 128, 2**24 // (BEAM * 30_000)]
+    assert [wide.together(128, V) for V in (30, 4096, 20_000)] == [128, 4, 1]
+    assert decoding(best=300).together(128, 20_000) == 2
+
+
 def test_an_answer_may_be_twice_as_long_as_in_training_or_as_long_as_asked():
     assert [decoding().longest_of(7), decoding(longest=3).longest_of(7)] == [14, 3]
 

@@ -31,7 +31,7 @@ from unrolled.tasks.estimator import Estimator, Source
 Array = NDArray[Any]
 Pairs = Iterable[tuple[Array, Array]]
 
-MOST_STEPS = 2000  # of a sequence; longer ones are cut there
+MOST_STEPS = 2000  # of a sequence; longer ones are cut there, pictures are whole
 MOST_BESIDE = 9  # rows of one stream
 
 
@@ -81,7 +81,7 @@ def verify(run: str | Path, data: Source = None, *, sequences: int = 64, seed: i
         raise DataError("there is no sequence to verify with; give files that hold some")
     draw = np.random.default_rng(seed)
     chosen = np.sort(draw.permutation(len(rows))[:sequences])
-    trial = Trial(run, estimator, [np.ascontiguousarray(rows[k][:MOST_STEPS]) for k in chosen], draw)
+    trial = Trial(run, estimator, [_cut(rows[k]) for k in chosen], draw)
     checks = tuple(_tried(trial, name, check) for name, check in CHECKS.items())
     per_isa = ((f"without torch, {isa}", partial(_without_torch, isa=isa)) for isa in _cpu.isas())
     checks += tuple(_tried(trial, name, check) for name, check in per_isa)
@@ -131,6 +131,11 @@ class Trial:
         whole, k = np.concatenate(parts), self.model.stride
         ends = np.minimum(np.arange(k, len(whole) + k, k), len(whole)) - 1
         return np.asarray(whole[ends] if self.model.every_step else whole[-1])
+
+
+def _cut(row: Array) -> Array:
+    """A row (T, …) as it is tried: of a picture (H, W, C) all of it."""
+    return np.ascontiguousarray(row if row.ndim == 3 else row[:MOST_STEPS])
 
 
 def _each_alone(trial: Trial) -> Pairs:

@@ -3,8 +3,9 @@
     rgb    three channels: grey is repeated, palettes and CMYK are converted
     grey   one channel, 0.299 red + 0.587 green + 0.114 blue
 
-16 bits are cut to the upper 8. What is transparent is laid over white. A photograph is turned upright as its
-EXIF data say. Of an animation the first picture is read.
+16 bits are cut to the upper 8. What is transparent is laid over white, but for one colour of 16 bits that a
+PNG may name as transparent: it stays. A photograph is turned upright as its EXIF data say. Of an animation
+the first picture is read.
 
 Shapes   (H, W, C) uint8
 """

@@ -9,6 +9,8 @@ so the order in which sequences are given changes nothing, and none is a history
 
     text of a fit    end … end y_1 end … end y_2 end … end      n - 1 of them each, of 1-grams one behind each
 
+Behind an empty y stands one: each more would count as another empty one.
+
 Context 0 is the empty one and holds every symbol; `shorter` of a context has a lower number.
 
 Shapes   C contexts, E entries: first (C + 1,), labels, log_p, following (E,), weights, shorter (C,)
@@ -57,7 +59,9 @@ class Grams:
         if any(len(one) and not (one.min() >= 0 and one.max() < symbols) for one in each):
             raise ValueError(f"wanted labels in [0, {symbols})")
         begin, close = (np.full(count, symbols, np.int64) for count in (order - 1, max(1, order - 1)))
-        tokens = np.concatenate([begin, *(part for one in each for part in (one, close))])
+        tokens = np.concatenate(
+            [begin, *(part for one in each for part in (one, close if len(one) else close[:1]))]
+        )
         made = cls(symbols, order, 0, _laid_out(KneserNey.fit(tokens, order, symbols + 1)))
         for _ in range(order - 1):
             made.start = made.next(made.start)[1][symbols]

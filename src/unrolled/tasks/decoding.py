@@ -25,6 +25,7 @@ from unrolled.tasks.config import Section
 from unrolled.tasks.sampling import Sampling
 
 BEAM = 5
+MOST_TOGETHER = 2**24  # numbers of a step of all that are answered at once
 # Options of one way that the other does not have.
 _OF_SAMPLING = ("temperature", "top_k", "top_p", "sample_seed")
 _OF_BEAMS = ("beam", "length_penalty")
@@ -85,6 +86,10 @@ class Decoding(Section):
     def width(self) -> int:
         """The beam where none is set: BEAM, or what `best` asks for."""
         return max(BEAM, self.best) if self.beam is None else self.beam
+
+    def together(self, most: int, symbols: int) -> int:
+        """How many inputs are answered at once by a model of so many symbols: `most`, or as memory allows."""
+        return max(1, min(most, MOST_TOGETHER // (self.width * symbols)))
 
     @property
     def penalty(self) -> float:

@@ -93,8 +93,10 @@ def test_the_code_of_rows_is_each_directions_last_state():
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(
-        ConfigError, match=r"4 stages halve pictures of 11x9 to nothing; set stages 3 or less"
+        ConfigError, match=r"stages 4 halves pictures of 11x9 to nothing; set stages 3 or less, or a larger"
     ):
         Convolutions(EncoderConfig(stages=4), SIZE, CHANNELS)
+    with pytest.raises(ConfigError, match="to nothing; set encoder rows, or a larger image_size"):
+        Convolutions(EncoderConfig(stages=1), (1, 40), CHANNELS)
     with pytest.raises(ConfigError, match="set merge concat"):
         Rows(EncoderConfig(bidirectional=True, merge="sum"), SIZE, CHANNELS)

@@ -184,7 +184,7 @@ WRONG = [
     ({"image_size": "32"}, "image_size: wanted HEIGHTxWIDTH, such as 32x48, got '32'"),
     ({"encoder": "rows", "merge": "sum", "bidirectional": True}, "set merge concat"),
     ({"bidirectional": True}, "bidirectional is of layers that read rows; set encoder rows"),
-    ({"stages": 4}, "4 stages halve pictures of 8x9 to nothing; set stages 3 or less"),
+    ({"stages": 4}, "stages 4 halves pictures of 8x9 to nothing; set stages 3 or less"),
     ({"output": "gaussian"}, "output is of sequences of numbers; name the id"),
     ({"id": "id", "beam": 3}, "beam is of captions; leave it out"),
     ({"id": "id", "best": 2}, "best is of captions; leave it out"),

@@ -12,6 +12,7 @@ from tests.tasks.interrupted import resumed
 from unrolled import Transcriber, load
 from unrolled.errors import ConfigError, DataError
 from unrolled.tasks.transcribe import codec
+from unrolled.tasks.transcribe import network as networks
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeModelConfig
 from unrolled.tasks.transcribe.ctc import Ctc
 from unrolled.tasks.transcribe.network import TranscribeNetwork
@@ -73,6 +74,13 @@ def test_predictions_tell_where_each_label_stands(transcriber):
     assert ranked["score"][:3].is_sorted(descending=True) and ranked["transcript"][:3].n_unique() == 3
 
 
+def test_predictions_that_are_all_empty_have_columns_of_the_same_types(transcriber):
+    frame = pl.DataFrame({"id": ["it"] * 5, "u": [0.0] * 5, "v": [0.01, -0.02, 0.0, 0.03, -0.01]})
+    silent, some = transcriber.predict(frame), transcriber.predict(table(3))
+    assert silent["transcript"].to_list() == [""] and silent["first"].to_list() == [[]]
+    assert silent.schema == some.schema and len(pl.concat([silent, some])) == 4
+
+
 @pytest.mark.parametrize("options", [{}, {"subsample": 3, "epochs": 1}, {"decoder": "greedy", "epochs": 1}])
 def test_a_sequence_has_the_same_bits_alone_and_in_any_order(transcriber, options):
     own = fitted(table(150), **options) if options else transcriber
@@ -82,6 +90,23 @@ def test_a_sequence_has_the_same_bits_alone_and_in_any_order(transcriber, option
     for name in ("s0", "s11", "s29"):
         alone = own.predict(frame.filter(pl.col("id") == name))
         assert alone.equals(together.filter(pl.col("name") == name))
+
+
+def test_of_many_labels_fewer_sequences_are_read_at_once(transcriber, monkeypatch):
+    network, lengths = transcriber.network, [7, 31, 2, 30, 8, 29, 3]
+    whole = [one.tolist() for one in networks.together(network, lengths)]
+    assert whole == [[2, 6, 0, 4, 5, 3, 1]]
+    frame = table(9, seed=4)
+    wanted = transcriber.predict(frame)
+    monkeypatch.setattr(networks, "MOST_SAID", 4 * 31 * 3 + 1)  # 4 outputs
+    parts = list(networks.together(network, lengths))
+    assert [part.tolist() for part in parts] == [[2, 6, 0], [4, 5, 3], [1]]
+    assert transcriber.predict(frame).equals(wanted)
+    monkeypatch.setattr(networks, "MOST_SAID", 1)
+    assert [len(part) for part in networks.together(network, lengths)] == [1] * 7
+    subsampled = TranscribeNetwork(TranscribeModelConfig(hidden=3, subsample=3), 2, 5)
+    monkeypatch.setattr(networks, "MOST_SAID", 2 * 11 * 5)  # ⌈31 / 3⌉ steps
+    assert [len(part) for part in networks.together(subsampled, lengths)] == [2, 2, 2, 1]
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 7])

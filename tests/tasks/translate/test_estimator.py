@@ -10,6 +10,7 @@ from tests.tasks.interrupted import resumed
 from tests.tasks.translate.cases import SMALL, backward, fitted
 from unrolled import Translator, load
 from unrolled.errors import ConfigError, DataError
+from unrolled.tasks import decoding
 
 SOURCES = ["abc", "edcba", "a", "deadbe", "bb", "xyz", "cabbage"]
 
@@ -45,6 +46,14 @@ def test_an_answer_has_the_same_bits_alone_and_in_any_batch(made, how):
     for i, source in enumerate(SOURCES):
         assert own.predict([source]).equals(together[best * i : best * (i + 1)])
     assert own.predict(SOURCES[::-1] * 2).filter(pl.col("source") == "abc").head(best).equals(together[:best])
+
+
+def test_few_sources_at_once_have_the_answers_of_all(made, monkeypatch):
+    wanted = made.predict(SOURCES)
+    monkeypatch.setattr(decoding, "MOST_TOGETHER", 2 * decoding.BEAM * made.codec.target.size)
+    sizes, answers = [], made._answers
+    monkeypatch.setattr(made, "_answers", lambda rows: sizes.append(len(rows)) or answers(rows))
+    assert made.predict(SOURCES).equals(wanted) and sizes == [2, 2, 2, 1]
 
 
 def test_a_beam_of_one_takes_the_likeliest_symbol_of_each_step(made):
@@ -96,6 +105,17 @@ def test_all_pairs_of_a_source_are_in_one_part_and_any_of_them_is_right():
     assert [len(one) for one in sets] == [38, 10, 12] and len(set.union(*sets)) == 60
     assert made.evaluate().about["questions"] == 12 and made.evaluate().about["pairs"] == 24
     assert made.evaluate().rows[1]["exact match"] == 1, "the copy is one of the right answers"
+
+
+def test_sources_that_differ_in_blanks_alone_are_in_one_part():
+    words = [word for word, _ in backward(40)]
+    pairs = [(f"{word}{blanks}{k}", word) for blanks in (" ", "   ") for k, word in enumerate(words)]
+    parts = fitted(pairs, epochs=1, validation=9, test=11)._training_parts()
+    sets = [
+        {" ".join(one.split()) for one in part.sources}
+        for part in (parts.train, parts.validation, parts.test)
+    ]
+    assert [len(one) for one in sets] == [20, 9, 11] and len(set.union(*sets)) == 40
 
 
 def test_a_run_gives_the_same_answers_and_is_judged_again(run, tmp_path):

@@ -15,7 +15,7 @@ from unrolled.batching.given import Rows
 from unrolled.files.captioned import Captioned
 from unrolled.runtime.search import Hypothesis
 from unrolled.tasks.caption.codec import Codec
-from unrolled.tasks.caption.examples import BATCH, tensors
+from unrolled.tasks.caption.examples import at_once, tensors
 from unrolled.tasks.caption.network import TextNetwork
 from unrolled.tasks.caption.numbers import NumberNetwork
 from unrolled.tasks.decoding import Decoding
@@ -41,7 +41,7 @@ def hypotheses(network: TextNetwork, codec: Codec, rows: Rows, how: Decoding) ->
     """The same of encoded inputs."""
     keys, texts, decoder = _keys(rows), codec.texts, network.decoder
     found: list[list[Hypothesis]] = []
-    for indices in _parts(len(rows[0])):
+    for indices in _parts(len(rows[0]), how.together(at_once(codec.inputs), texts.side.size)):
         with torch.no_grad():
             read = network.read(tensors(codec.inputs, rows, indices))
         found += how.answers(
@@ -65,15 +65,15 @@ def scores(network: NumberNetwork, codec: Codec, rows: Rows, how: Decoding) -> l
     """(N,) of answers (T_i, D) to encoded inputs, in standard scores."""
     keys = _keys(rows)
     found: list[NDArray[np.float32]] = []
-    for indices in _parts(len(rows[0])):
+    for indices in _parts(len(rows[0]), at_once(codec.inputs)):
         generators = [how.generator(*keys[i]) for i in indices] if how.sample else None
         x = tensors(codec.inputs, rows, indices)
         found += network.write(x, how.longest_of(codec.numbers.longest), generators)
     return found
 
 
-def _parts(count: int) -> list[NDArray[np.int64]]:
-    return [np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
+def _parts(count: int, together: int) -> list[NDArray[np.int64]]:
+    return [np.arange(first, min(first + together, count)) for first in range(0, count, together)]
 
 
 def _keys(rows: Rows) -> list[tuple[int, ...]]:

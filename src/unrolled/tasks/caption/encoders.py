@@ -57,9 +57,11 @@ class Convolutions(nn.Module):
         super().__init__()
         height, width = (side >> config.stages for side in size)
         if not min(height, width):
+            most = min(size).bit_length() - 1
+            remedy = f"stages {most} or less, or" if most else "encoder rows, or"
             raise ConfigError(
-                f"{config.stages} stages halve pictures of {spelt(size)} to nothing; set stages "
-                f"{min(size).bit_length() - 1} or less, or a larger image_size"
+                f"stages {config.stages} halves pictures of {spelt(size)} to nothing; set {remedy} a larger "
+                "image_size"
             )
         widths = [channels, *(config.filters << k for k in range(config.stages))]
         self.stages = nn.ModuleList(map(Convolution, widths, widths[1:]))

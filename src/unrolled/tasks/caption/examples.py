@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -14,7 +15,8 @@ from unrolled.batching.given import GivenInputs, Pictures, Rows
 from unrolled.files.captioned import Captioned
 from unrolled.tasks.caption.codec import Codec
 
-BATCH = 256  # inputs that go through a network at once where nothing is learnt
+# What goes through a network at once where nothing is learnt: so many inputs, of large pictures fewer.
+BATCH, MOST_PIXELS = 256, 2**20
 
 
 class Batch(NamedTuple):
@@ -52,8 +54,13 @@ class Examples:
 
     def batches(self) -> Iterator[Batch]:
         """All of them, those of like length together."""
-        for indices in by_length(self.lengths, BATCH):
+        for indices in by_length(self.lengths, at_once(self.inputs)):
             yield self.collate(indices)
+
+
+def at_once(inputs: Pictures | GivenInputs) -> int:
+    """How many inputs go through a network together where nothing is learnt."""
+    return max(1, min(BATCH, MOST_PIXELS // prod(inputs.size))) if isinstance(inputs, Pictures) else BATCH
 
 
 def tensors(inputs: Pictures | GivenInputs, rows: Rows, indices: NDArray[np.int64]) -> tuple[Tensor, ...]:

@@ -18,14 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.batching.buckets import Buckets, padded
 from unrolled.runtime.grams import Grams
 from unrolled.runtime.hmm import Counts, Moves, Numbers, Topology
 from unrolled.runtime.hybrid import States
 from unrolled.tasks.transcribe.examples import Batch
-from unrolled.tasks.transcribe.network import TranscribeNetwork, grouped_steps
-
-BATCH = 64  # sequences that are aligned at once
+from unrolled.tasks.transcribe.network import TranscribeNetwork, grouped_steps, together
 
 
 class Chain(nn.Module):
@@ -122,7 +120,7 @@ class Realigned:
         self.chain.settle(Counts.of(self.chain.topology, self.transcripts, self.paths))
 
     def _all(self) -> Iterator[Batch]:
-        return map(self.buckets.collate, by_length(self.buckets.lengths.tolist(), BATCH))
+        return map(self.buckets.collate, together(self.network, self.buckets.lengths.tolist()))
 
 
 def transcripts(batch: Batch) -> list[list[int]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching import padding
-from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.batching.buckets import Buckets, padded
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted, listed
@@ -32,14 +32,12 @@ from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
-from unrolled.tasks.transcribe.network import TranscribeNetwork
+from unrolled.tasks.transcribe.network import TranscribeNetwork, together
 from unrolled.tasks.transcribe.tuning import tuned
 from unrolled.tasks.transcribe.ways import Way, require_steps, way
 from unrolled.tasks.whole import encoded, told
 from unrolled.training.loop import Batches, Step
 from unrolled.training.state import State
-
-BATCH = 64  # sequences that go through a network at once where nothing is learnt
 
 
 class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, TranscribeNetwork]):
@@ -70,7 +68,9 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
                 rows[-1] |= dict(
                     zip(ends, map(np.ndarray.tolist, self._times(answer.spans, length)), strict=True)
                 )
-        frame = pl.DataFrame(rows, schema_overrides={"labels": pl.List(pl.String)})
+        number = pl.Int64 if self.codec.inputs.rate_hz is None else pl.Float64
+        lists = {"labels": pl.List(pl.String)} | dict.fromkeys(ends, pl.List(number))
+        frame = pl.DataFrame(rows, schema_overrides=lists)  # where all answers are empty too
         return frame if self.config.decoding.best > 1 else frame.drop("rank")
 
     @property
@@ -256,13 +256,13 @@ def _outputs(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
     """Batches of all rows: their indices (B,), log p (B, S, O), steps (B,)."""
     with torch.no_grad():
-        for indices in by_length([len(row) for row in rows], BATCH):
+        for indices in together(network, [len(row) for row in rows]):
             log_p, steps = network(*padded([rows[i] for i in indices]))
             yield indices, log_p.numpy(), steps.numpy()
 
 
 def _mean_loss(network: TranscribeNetwork, own: Way, examples: Examples) -> float:
     with torch.no_grad():
-        batches = map(examples.collate, by_length(examples.lengths, BATCH))
+        batches = map(examples.collate, together(network, examples.lengths))
         losses = torch.cat([own.watched(network, batch) for batch in batches])
     return float(losses.double().mean())

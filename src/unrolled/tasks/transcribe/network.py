@@ -8,15 +8,23 @@
 Shapes   x (B, T, I), lengths (B,) -> s (B, S, k I) -> log p (B, S, O); S = ⌈T / k⌉, of a row ⌈length / k⌉
 """
 
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unrolled.batching.buckets import by_length
 from unrolled.nn import Linear
 from unrolled.nn.functional import log_softmax
 from unrolled.tasks.augment import Augment
 from unrolled.tasks.model import build
 from unrolled.tasks.transcribe.config import TranscribeModelConfig
+
+# What goes through a network at once where nothing is learnt: so many sequences, and numbers that it says.
+BATCH, MOST_SAID = 64, 2**24
 
 
 class TranscribeNetwork(nn.Module):
@@ -53,3 +61,12 @@ def side_by_side(x: Tensor, lengths: Tensor, k: int) -> Tensor:
     B, T, _ = x.shape
     x = x.masked_fill((torch.arange(T) >= lengths[:, None])[..., None], 0.0)
     return functional.pad(x, (0, 0, 0, -T % k)).reshape(B, -(-T // k), -1)
+
+
+def together(network: TranscribeNetwork, lengths: Sequence[int]) -> Iterator[NDArray[np.int64]]:
+    """The indices of all sequences, those of like length together, as many at once as memory allows."""
+    for indices in by_length(lengths, BATCH):
+        steps = -(-max(lengths[i] for i in indices) // network.subsample)
+        size = max(1, MOST_SAID // (steps * network.head.out_features))
+        for first in range(0, len(indices), size):
+            yield indices[first : first + size]

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from unrolled.batching.buckets import by_length
 from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Examples
+from unrolled.tasks.transcribe.network import together
 from unrolled.tasks.transcribe.ways import Way
 
 PAIRS = (*product((LM_WEIGHT, LM_WEIGHT / 2, LM_WEIGHT * 2), (1.0, 0.5, 0.0)), (0.0, 1.0))
-# What is answered with each pair: so many sequences, fewer of more labels; how many at once, and how widely.
-MOST, LEAST, FEW_LABELS, BATCH, BEAM = 200, 20, 50, 50, 32
+# What is answered with each pair: so many sequences, fewer of more labels; and how widely.
+MOST, LEAST, FEW_LABELS, BEAM = 200, 20, 50, 32
 
 
 def tuned(
@@ -38,7 +38,7 @@ def tuned(
     each = [TranscribeDecoding(beam=beam, lm_weight=a, label_bonus=s * a * codec.nats) for a, s in PAIRS]
     rows = watched.rows[: max(LEAST, MOST * FEW_LABELS // max(FEW_LABELS, K))]
     edits = np.zeros(len(PAIRS), np.int64)
-    for indices in by_length([len(row) for row in rows], BATCH):
+    for indices in together(network, [len(row) for row in rows]):
         batch = watched.collate(indices)
         with torch.no_grad():
             log_p, steps = (one.numpy() for one in network(batch.x, batch.lengths))

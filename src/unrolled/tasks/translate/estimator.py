@@ -83,8 +83,11 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return read_pairs(source, source_column=columns[0], target_column=columns[1], answers=answers)
 
     def _split(self, data: Pairs, validation: float, test: float, seed: int) -> tuple[Pairs, Pairs, Pairs]:
-        """By lot, all pairs of a source in one part."""
-        groups = [np.array(group) for group in data.grouped().values()]
+        """By lot, all pairs of a source in one part, however many blanks stand between its words."""
+        same: dict[str, list[int]] = {}
+        for source, own in data.grouped().items():
+            same.setdefault(" ".join(source.split()), []).extend(own)
+        groups = [np.array(group) for group in same.values()]
         parts = by_sequence(len(groups), validation, test, seed)
         train, watched, tests = (
             data.select(np.sort(np.concatenate([groups[g] for g in part])) if len(part) else [])
@@ -194,7 +197,8 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         """Every distinct source -> its answers, each with the bits that it has alone."""
         own = data.select([group[0] for group in data.grouped().values()])
         rows, found = self.codec.encode(own), dict[str, list[Hypothesis]]()
-        for indices in by_length([len(row) for row in rows], BATCH):
+        together = self.config.decoding.together(BATCH, self.codec.target.size)
+        for indices in by_length([len(row) for row in rows], together):
             several = self._answers([rows[i] for i in indices])
             found |= {own.sources[i]: one for i, one in zip(indices, several, strict=True)}
         return found
