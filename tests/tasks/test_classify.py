@@ -93,6 +93,9 @@ def test_a_run_is_read_back_to_the_bit(tmp_path, pooling):
         assert torch.equal(a, b)
     with pytest.raises(ConfigError, match="trained on data that are no longer here; give the data"):
         again.predict()
+    again.save(tmp_path / "copy")
+    assert not (tmp_path / "copy/evaluation.json").exists()
+    assert np.array_equal(unrolled.load(tmp_path / "copy").predict_proba(some), made.predict_proba(some))
 
 
 def test_texts_are_classified(tmp_path):

@@ -199,7 +199,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
         return self.runtime().stream(rows, snapshot)
 
     def save(self, folder: str | Path) -> None:
-        """Writes a run folder."""
+        """Writes a run folder; the evaluation on the test part too, where its data are in memory."""
         _ = self.codec
         self._write(Run.create(folder, to_sections(self.config), self.task))
 
@@ -303,7 +303,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
         run.save_json("data", self.codec.about())
         run.write_metrics(self.rows)
         pictures.draw_history(run.plots, self.rows, self._loss_name(), self.config.training.clip)
-        if self.has_test:
+        if self.has_test and self._data is not None:
             run.save_json("evaluation", self.evaluation.json())
             self._draw(run.plots)
         with contextlib.suppress(ConfigError):  # then only torch can run it

@@ -30,9 +30,10 @@ MOST, LEAST, FEW_LABELS, BEAM = 200, 20, 50, 32
 def tuned(
     own: Way, network: Any, codec: TranscribeCodec, asked: TranscribeDecoding, watched: Examples
 ) -> tuple[TranscribeCodec, str]:
-    """The codec with the best pair, and what to tell of it. As it was where there is no n-gram, or a weight
-    or bonus is asked for."""
-    if codec.grams is None or not codec.nats or (asked.lm_weight, asked.label_bonus) != (None, None):
+    """The codec with the best pair, and what to tell of it. As it was where there is no n-gram, none is
+    heeded, or a weight or bonus is asked for."""
+    given = asked.decoder == "greedy" or (asked.lm_weight, asked.label_bonus) != (None, None)
+    if given or codec.grams is None or not codec.nats:
         return codec, ""
     beam, K = min(asked.beam, BEAM), len(codec.labels)
     each = [TranscribeDecoding(beam=beam, lm_weight=a, label_bonus=s * a * codec.nats) for a, s in PAIRS]
