@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from unrolled.batching.buckets import by_length
+from unrolled.files.wording import counted
 from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
@@ -51,8 +52,9 @@ def tuned(
             )
     best = int(edits.argmin())
     weight, share = PAIRS[best]
+    usual = f", {edits[0]:,} with lm_weight {LM_WEIGHT:g}, label_bonus {each[0].label_bonus:.3g}"
     return replace(codec, lm_weight=weight, share=share), (
-        f"lm_weight {weight:g}, label_bonus {each[best].label_bonus:.3g}: {edits[best]:,} wrong labels in "
-        f"{len(rows):,} sequences of the validation part, {edits[0]:,} with lm_weight {LM_WEIGHT:g}, "
-        f"label_bonus {each[0].label_bonus:.3g}"
+        f"the beam heeds lm_weight {weight:g}, label_bonus {each[best].label_bonus:.3g}: "
+        f"{counted(int(edits[best]), 'wrong label')} in {counted(len(rows), 'sequence')} of the validation "
+        f"part{usual if best else ''}"
     )
