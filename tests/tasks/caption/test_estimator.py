@@ -50,11 +50,11 @@ def drawn():
     return fitted(lines(100), id="id", epochs=2, output="gaussian")
 
 
-def test_a_bleu_of_0_for_all_has_no_verdict():
+def test_a_bleu_of_0_for_all_is_not_told():
     model = fitted(
         gathered([Given(np.empty(0), "ab"[n % 2]) for n in range(40)], ["one two"] * 40, (), "kind"), epochs=1
     )
-    assert {row["BLEU"] for row in model.evaluation.rows} == {0.0}
+    assert not any("BLEU" in row for row in model.evaluation.rows)
     assert ["BLEU" in line for line in model.evaluation.verdict] == [False]
 
 

@@ -23,7 +23,7 @@ from unrolled.files.captioned import Captioned, Given
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
-from unrolled.tasks.overlap import bleu
+from unrolled.tasks.overlap import bleu, with_bleu
 
 Array = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[st
                 "BLEU": bleu([texts.side.written(text) for text in found], written),
             }
         )
-    return rows
+    return with_bleu(rows)
 
 
 def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> dict[str, list[str]]:

@@ -142,7 +142,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         judged = [
             verdict(rows, name, higher_is_better=more)
             for name, more in MEASURES.items()
-            if any(row[name] for row in rows)  # BLEU of single words is 0 for all
+            if name in rows[0] and any(row[name] for row in rows)
         ]
         own = {"questions": len(asked), "pairs": len(data)} | self._unseen(data)
         return Evaluation(rows, [*judged, *told], about | own)
