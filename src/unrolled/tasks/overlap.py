@@ -14,7 +14,7 @@ def bleu(found: Sequence[str], truths: Sequence[Sequence[str]]) -> float:
 
 
 def with_bleu(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, without their "BLEU" where it is 0 for all: as it is of texts below four words, right or not."""
+    """The rows, without "BLEU" where it is 0 for all, as it is of texts below four words, right or not."""
     told = any(row["BLEU"] for row in rows)
     return [{name: value for name, value in row.items() if told or name != "BLEU"} for row in rows]
 

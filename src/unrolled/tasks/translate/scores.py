@@ -3,7 +3,8 @@ what is nearest to one of them counts.
 
     exact match         share of the questions whose answer is one of the targets
     symbol error rate   edits of distances.py in symbols of the target side, of byte pairs in characters
-    BLEU, chrF          of overlap.py, on the texts as the target's tokenizer writes them; no BLEU of 0 for all
+    BLEU, chrF          of overlap.py, on the texts as the target's tokenizer writes them; BLEU only where
+                        it is not 0 for all
 
 Texts are compared as the target's tokenizer writes them: how many spaces stand between words does not count.
 """
