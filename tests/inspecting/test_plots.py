@@ -100,6 +100,14 @@ def test_a_wide_range_gets_a_logarithmic_axis():
     assert plots.losses(E, TRAIN - 1, VALIDATION, 3, "").axes[0].get_yscale() == "linear"  # one is negative
 
 
+@pytest.mark.parametrize("powers", [1, 4, 6, 7, 9, 16, 40])
+def test_a_logarithmic_axis_has_numbers_however_wide_it_is(powers):
+    axes = plots.losses(E, TRAIN, TRAIN * np.logspace(0.3, -powers, len(E)), 3, "").axes[0]
+    low, high = axes.get_ylim()
+    assert axes.get_yscale() == "log"
+    assert 3 <= sum(low <= at <= high for at in axes.get_yticks()) <= 21
+
+
 def test_the_kept_epoch_is_told_where_no_line_runs():
     figure = FIGURES["losses"]()
     figure.canvas.draw()

@@ -29,8 +29,15 @@ def told() -> Iterator[None]:
         message = error.format_message()
         if not message:  # help was asked for by giving nothing, and is printed
             sys.exit(2)
-        place = error.ctx.command_path if error.ctx else "unrolled"
+        place = error.ctx.command_path if error.ctx else " ".join(["unrolled", *_command(sys.argv[1:])])
         raise ConfigError(f"{message.rstrip('.')}; see {place} --help") from None
+
+
+def _command(words: list[str]) -> list[str]:
+    """Those that name the command: of an option without its value typer does not tell whose it is."""
+    from unrolled.tasks import TASKS
+
+    return words[: 2 if words[:1] == ["train"] and words[1:2] and words[1] in TASKS else 1]
 
 
 class Commands(TyperGroup):
@@ -101,9 +108,13 @@ def train(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    if ctx.invoked_subcommand is not None:
+    if (task := ctx.invoked_subcommand) is not None:
+        _refuse(ctx, f"before {task}: options of a training stand behind its task", *ctx.params)
         return
     from unrolled.cli import training
+
+    if resume is not None:
+        _refuse(ctx, "beside --resume, which goes on in that folder as its config.toml says", "config", "out")
 
     if resume is not None:
         training.resume(resume, json)
@@ -112,6 +123,13 @@ def train(
     else:
         typer.echo(ctx.get_help())
         raise typer.Exit(2)
+
+
+def _refuse(ctx: typer.Context, why: str, *names: str) -> None:
+    """Wrong call, where one of these options is given."""
+    for name in names:
+        if ctx.params[name]:
+            ctx.fail(f"wanted no --{name} {why}")
 
 
 @app.command(

@@ -46,12 +46,14 @@ class Pairs:
     targets  (N,) likewise; None where there are none
     places   (N,) where each stands, for errors: "words.tsv, line 7"
     notes    what the reader found and chose
+    columns  whether any came from a table, whose columns may be named
     """
 
     sources: tuple[str, ...]
     targets: tuple[str, ...] | None
     places: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    columns: bool = False
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -209,7 +211,7 @@ def _of_table(table: Table, asked: _Asked) -> Pairs:
         if name is not None
     ]
     note = ", ".join(found) + ("" if header else "; the first line is a pair, no header")
-    return Pairs(sources, targets, places, (note,))
+    return Pairs(sources, targets, places, (note,), columns=True)
 
 
 def _columns(table: Table, asked: _Asked) -> tuple[str, str | None]:
@@ -312,4 +314,5 @@ def _joined(parts: list[Pairs]) -> Pairs:
         None if None in targets else tuple(chain(*(each or () for each in targets))),
         tuple(chain(*(part.places for part in parts))),
         tuple(dict.fromkeys(chain(*(part.notes for part in parts)))),
+        any(part.columns for part in parts),
     )

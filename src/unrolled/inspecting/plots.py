@@ -64,6 +64,8 @@ LOOKS: tuple[dict[str, Any], ...] = (
 )
 # A logarithmic axis is easier to read than a linear one where values span more than this ratio.
 LOG_RATIO = 10
+# On such an axis 1, 2 and 5 of each power of ten are told, of more powers than these 1 alone.
+MOST_POWERS = 6
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,8 @@ def _number(value: float) -> str:
 def _log_where_wide(axes: Axes, values: Array) -> None:
     if values.min() > 0 and values.max() > LOG_RATIO * values.min():
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        powers = np.log10(values.max() / values.min())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if powers <= MOST_POWERS else (1,)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(NullLocator())
 

@@ -13,6 +13,7 @@ tasks/caption/encoders.py, network.py and numbers.py.
 Encoded: a picture (H, W, C) uint8; of numbers and a class one step with the fields "z" and "class".
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.kernels import plain
 from unrolled.runtime.decoder import Answer, Bridge, Decoder
+from unrolled.runtime.distributions import softplus
 from unrolled.runtime.fronts import require_scaled
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.model import Model, codec_arrays
@@ -32,6 +34,7 @@ from unrolled.runtime.state import Array, State
 
 CODE = "layer0.code.h"  # its name among the arrays that a bridge reads
 KERNEL = 3
+HALF = math.log(2)  # - ln of the chance to go on with which a sequence of numbers ends
 
 
 class Convolutions:
@@ -125,7 +128,7 @@ class Writer:
 
     def write(self, state: State, extra: Array | None, longest: int) -> Array:
         """From the state of one row before its first step -> (T, D) standard scores."""
-        last, found = np.zeros((1, self.size), self.head.dtype), list[Array]()
+        last, found, passed = np.zeros((1, self.size), self.head.dtype), list[Array](), 0.0
         for t in range(longest):
             begins = np.full((1, 1), t == 0, last.dtype)
             x = np.concatenate([last, begins, *([] if extra is None else [extra])], 1)
@@ -133,7 +136,8 @@ class Writer:
             made = self.head(s)[0, 0]
             last = np.ascontiguousarray(made[:-1].reshape(self.size, self.outputs)[None, :, 0])
             found.append(last[0])
-            if made[-1] > 0:
+            passed += float(softplus(made[-1:].astype(np.float64))[0])
+            if passed >= HALF:
                 break
         return np.stack(found)
 

@@ -85,7 +85,7 @@ class States:
             for rows in self._parts(x, some)
         ]
         total = hmm_loop.log_total(x, steps, self.topology, self.moves, g)
-        own[said] = np.concatenate(of_paths) + hmm_loop.likelihood(g, some) - total
+        own[said] = np.minimum(np.concatenate(of_paths) + hmm_loop.likelihood(g, some) - total, 0)
         return own
 
     def _parts(self, x: Array, each: Sequence[Sequence[int]]) -> list[slice]:

@@ -5,7 +5,7 @@ share. They change no weight; runtime/search.py does what they say.
     sample   answers drawn symbol by symbol, as tasks/sampling.py says
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from unrolled.runtime.search import (
     beam_search,
     sample,
 )
-from unrolled.tasks.config import Section
+from unrolled.tasks.config import Section, to_sections
 from unrolled.tasks.sampling import Sampling
 
 BEAM = 5
@@ -81,6 +81,11 @@ class Decoding(Section):
                 f"wanted best {self.best} answers of a beam of {self.beam}; widen the beam to {self.best}"
             )
         return self
+
+    def beside(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Its values that stand beside other `options`: none of the way that these leave."""
+        left = _OF_BEAMS if options.get("sample", self.sample) else _OF_SAMPLING
+        return {name: value for name, value in to_sections(self).items() if name not in left}
 
     @property
     def width(self) -> int:

@@ -154,7 +154,8 @@ class Estimator(ABC, Generic[C, D, K, N]):
         """Judges beside the baselines: on the test part of the training data, or on all of other data."""
 
     def using(self, **options: Any) -> Self:
-        """The same trained model with other options of its section `decoding`, which change no weight.
+        """The same trained model with other options of its section `decoding`, which change no weight. What
+        it was told of another way to answer, a beam or draws, is left with that way.
 
         ConfigError for a task without one, an unknown name or a wrong value.
         """
@@ -165,7 +166,8 @@ class Estimator(ABC, Generic[C, D, K, N]):
                 f"task '{self.task}' has one way to answer, no options of it: leave out {names}"
             )
         if options:
-            values["decoding"] = values.get("decoding", {}) | options
+            own: Any = self.config
+            values["decoding"] = own.decoding.beside(options) | options
         other = copy.copy(self)
         other.config, other._evaluation = from_sections(self.config_class, values), None
         return other

@@ -1,7 +1,7 @@
 """BLEU and chrF of texts against one or more right ones each, as sacrebleu defines them (Post 2018,
 arXiv:1804.08771), so that figures compare with those of papers: 0 to 100, over all texts together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sacrebleu.metrics.bleu import BLEU
@@ -11,6 +11,12 @@ from sacrebleu.metrics.chrf import CHRF
 def bleu(found: Sequence[str], truths: Sequence[Sequence[str]]) -> float:
     """Of up to four words in a row, cut by sacrebleu's own rule (13a)."""
     return float(BLEU(force=True).corpus_score(list(found), _columns(truths)).score)
+
+
+def with_bleu(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, without "BLEU" where it is 0 for all, as it is of texts below four words, right or not."""
+    told = any(row["BLEU"] for row in rows)
+    return [{name: value for name, value in row.items() if told or name != "BLEU"} for row in rows]
 
 
 def chrf(found: Sequence[str], truths: Sequence[Sequence[str]]) -> float:

@@ -82,6 +82,23 @@ def test_what_is_written_has_the_bits_that_it_has_alone(drawn):
     assert all(np.array_equal(one, other) for one, other in zip(again, whole, strict=True))
 
 
+def test_an_answer_ends_where_the_chance_to_go_on_falls_to_a_half():
+    own, examples = network(seed=5)
+    with torch.no_grad():
+        own.decoder.head.bias[-1] = -1.3
+    x, lengths, early = examples.collate(np.arange(9)).x, [], 0
+    for b, found in enumerate(own.write(x, 12)):
+        with torch.no_grad():
+            state, extra = own.begin(own.decoder, own.encoder(*(one[b : b + 1] for one in x)).code)
+            before = torch.cat([torch.zeros(1, 2), torch.from_numpy(found[:-1])])[None]
+            _, e, _ = own.decoder(before, torch.tensor([len(found)]), state, extra)
+        goes_on = torch.cumprod(1 - torch.sigmoid(e[0].double()), 0)
+        assert (goes_on[:-1] > 0.5).all() and (goes_on[-1] <= 0.5 or len(found) == 12)
+        lengths.append(len(found))
+        early += bool((e < 0).all())
+    assert len(set(lengths)) > 1 and early  # without one step that is rather the last than not
+
+
 def test_draws_have_the_distribution_that_the_network_gives():
     own, examples = network(output="gaussian")
     x = tuple(one[:1].expand(4000, *one.shape[1:]) for one in examples.collate(np.arange(1)).x)

@@ -86,6 +86,17 @@ def test_probabilities_of_transcripts_add_up_to_one(transcriber, monkeypatch):
         assert hmm_loop.likelihood(bigram, [one])[0] == pytest.approx(codec.grams.score(one + 1))
 
 
+def test_no_transcript_is_surer_than_sure(transcriber):
+    """Where one path alone counts, rounding may tell more than 1."""
+    states = transcriber.network.chain.states(transcriber.codec.grams)
+    draw, T = np.random.default_rng(2), 41
+    x = 2000 * draw.standard_normal((300, T, states.topology.size))
+    steps = np.full(len(x), T)
+    each = [one.labels for one in states.found(x, steps, 1.0, 0.0)]
+    found = states.log_p(states.scaled(x), steps, [(one - 1).tolist() for one in each])
+    assert (found <= 0).all() and (found > -1e-9).sum() > 20
+
+
 def test_the_loss_is_the_mean_over_a_rows_steps(transcriber):
     network, own = transcriber.network, Hybrid(transcriber.config, transcriber.codec)
     lengths, draw = torch.tensor([4, 7]), torch.Generator().manual_seed(1)

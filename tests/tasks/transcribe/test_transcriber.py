@@ -243,6 +243,15 @@ def test_labels_that_training_does_not_hold_count_as_wrong_and_are_named(transcr
         Transcriber(epochs=1, **SMALL).fit(frame, validation=table(3, 8).with_columns(transcript=pl.lit("ö")))
 
 
+def test_greedy_leaves_what_was_told_of_the_beam(transcriber):
+    wide = transcriber.using(beam=5, best=3, lm_weight=0.3, label_bonus=0.1)
+    greedy, frame = wide.using(decoder="greedy"), table(9)
+    assert greedy.predict(frame).equals(transcriber.using(decoder="greedy").predict(frame))
+    assert wide.using(best=2).config.decoding.beam == 5
+    with pytest.raises(ConfigError, match="decoder greedy takes no beam"):
+        wide.using(decoder="greedy", beam=5)
+
+
 def test_wrong_calls_are_refused_in_one_line(transcriber, tmp_path):
     frame = table(12)
     for options, said in (
@@ -250,6 +259,7 @@ def test_wrong_calls_are_refused_in_one_line(transcriber, tmp_path):
         ({"best": 20}, "wanted best 20 of a beam of 16; widen the beam to 20"),
         ({"decoder": "greedy", "best": 2}, "decoder greedy finds one transcript"),
         ({"decoder": "greedy", "lm_weight": 1.0}, "decoder greedy takes no lm_weight"),
+        ({"decoder": "greedy", "beam": 4}, "decoder greedy takes no beam"),
         ({"lm_order": 0, "lm_weight": 1.0}, "lm_order 0 makes none"),
         ({"lm_order": 0, "lm_text": "x"}, "lm_order 0 makes none"),
     ):

@@ -143,6 +143,18 @@ def test_a_training_with_drawn_inputs_goes_on_to_the_same_bits(tmp_path, monkeyp
     assert all(torch.equal(weight, weights[name]) for name, weight in whole.network.state_dict().items())
 
 
+def test_a_way_to_answer_leaves_what_was_told_of_the_other(made):
+    wide = made.using(beam=3, length_penalty=1.5, best=2, longest=4)
+    drawn = wide.using(sample=True, top_p=0.9, sample_seed=5)
+    assert drawn.predict(SOURCES).equals(
+        made.using(sample=True, top_p=0.9, sample_seed=5, best=2, longest=4).predict(SOURCES)
+    )
+    again = drawn.using(sample=False).config.decoding
+    assert (again.top_p, again.sample_seed, again.beam, again.best) == (None, None, None, 2)
+    with pytest.raises(ConfigError, match="beam has no use with sample on"):
+        wide.using(sample=True, beam=3)
+
+
 def test_what_is_wrong_is_refused_before_anything_is_written(made, tmp_path):
     folder = tmp_path / "run"
     for wrong, said in (
@@ -161,6 +173,9 @@ def test_what_is_wrong_is_refused_before_anything_is_written(made, tmp_path):
         fitted([*backward(20), ("a", "")], out=folder)
     with pytest.raises(DataError, match="leave nothing to train on"):
         fitted([("a", "b")] * 9, out=folder)
+    for name in ("source_column", "target_column"):
+        with pytest.raises(ConfigError, match=f"{name} 'en' is of tables, and these data are none"):
+            fitted(backward(20), out=folder, **{name: "en"})
     with pytest.raises(ConfigError, match="drawn at random needs torch"):
         made.using(sample=True).runtime()
     assert not folder.exists()

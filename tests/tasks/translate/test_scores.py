@@ -20,6 +20,8 @@ def test_any_of_several_targets_is_right_and_spaces_do_not_count():
     assert (wrong["exact match"], wrong["symbol error rate"]) == (0, 2 / 3)
     whole, _ = scores.table(WORDS, truths[:1], {"model": ["the cat sat on the mat"], "none": ["a"]})
     assert round(whole["BLEU"], 6) == round(whole["chrF"], 6) == 100
+    short, _ = scores.table(WORDS, truths[1:], {"model": ["no"], "none": ["on"]})
+    assert (short["exact match"], round(short["chrF"])) == (1, 100) and "BLEU" not in short
 
 
 def slow(source, known):

@@ -134,7 +134,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         told = [
             verdict(rows, measure, higher_is_better=True)
             for measure in ("exact match", "BLEU")
-            if measure == "exact match" or any(row[measure] for row in rows)  # 0 for all below four words
+            if measure in rows[0]
         ]
         return Evaluation(rows, told, about, (asked, own))
 
@@ -216,10 +216,11 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
 def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
     """With the encoder and the attention that were open. ConfigError for options that data lack."""
     own, decoder = config.model, config.decoder
-    if own.encoder is not None and not data.is_pictures:
-        raise ConfigError(
-            f"encoder '{own.encoder}' reads pictures, these are numbers or classes; leave it out"
-        )
+    grey = None if config.data.channels == "rgb" else config.data.channels
+    asked = {"encoder": own.encoder, "image_size": config.data.image_size, "channels": grey}
+    for name, value in asked.items():
+        if value is not None and not data.is_pictures:
+            raise ConfigError(f"{name} '{value}' reads pictures, these are numbers or classes; leave it out")
     encoder = own.encoder or ("convolution" if data.is_pictures else None)
     for name in OF_ROWS:
         if getattr(own, name) and encoder != "rows":

@@ -9,8 +9,10 @@
     point      a_t is the step itself; the loss is the squared error of standard scores
     gaussian   mean and deviation of each column, tasks/outputs.py
 
-In training ŷ is the truth with noise on it; in use what was written or drawn before. An answer ends with the
-first step of e_t > 0, or is drawn to end with the chance σ(e_t).
+In training ŷ is the truth with noise on it; in use what was written or drawn before. An answer is as long as
+half of those that the network expects, which has the least error where no length is sure: it ends with the
+first step at which the chance to go on, Π_{u≤t} (1 - σ(e_u)), is 1/2 or less. Or it is drawn to end with the
+chance σ(e_t).
 
 Shapes   y (B, T, D), lengths (B,) -> a (B, T, D, R), e (B, T)
 Source   Graves 2013, arXiv:1308.0850 (handwriting, with a mixture in place of one distribution)
@@ -29,6 +31,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 from unrolled.nn import Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.state import Named
+from unrolled.runtime.caption import HALF
 from unrolled.runtime.distributions import FLOOR, softplus
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig
@@ -112,13 +115,15 @@ class NumberNetwork(Conditioned):
         state, extra = self.begin(self.decoder, self.encoder(*x).code)
         B = len(x[0])
         last, one, steps = torch.zeros(B, 1, self.decoder.size), torch.ones(B, dtype=torch.int64), []
-        lengths = np.full(B, longest)
+        lengths, passed = np.full(B, longest), np.zeros(B)
         for t in range(longest):
             a, e, state = self.decoder(last, one, state, extra, first=t == 0)
             last = self.output.point(a) if draws is None else _drawn(a[:, 0], draws)
             steps.append(last[:, 0].numpy())
-            least = np.zeros(B) if draws is None else np.array([_odds(draw) for draw in draws])
-            lengths = np.where(e[:, 0].numpy() > least, np.minimum(lengths, t + 1), lengths)
+            sure = e[:, 0].numpy()
+            passed += softplus(sure.astype(np.float64))
+            ended = passed >= HALF if draws is None else sure > np.array([_odds(draw) for draw in draws])
+            lengths = np.where(ended, np.minimum(lengths, t + 1), lengths)
             if (lengths <= t + 1).all():
                 break
         made = np.stack(steps, 1)

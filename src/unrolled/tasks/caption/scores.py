@@ -24,7 +24,7 @@ from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.examples import at_once
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
-from unrolled.tasks.overlap import bleu
+from unrolled.tasks.overlap import bleu, with_bleu
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[st
                 "BLEU": bleu([texts.side.written(text) for text in found], written),
             }
         )
-    return rows
+    return with_bleu(rows)
 
 
 def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> dict[str, list[str]]:

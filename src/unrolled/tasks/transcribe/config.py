@@ -1,11 +1,12 @@
 """The options of `transcribe`. None means: chosen from the data, or by what stands beside it. Imports no
 torch."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unrolled.tasks.config import PathName, Section
+from unrolled.tasks.config import PathName, Section, to_sections
 from unrolled.tasks.sections import AugmentedModelConfig, NumbersConfig
 from unrolled.training.config import NO_LIMIT, TrainingConfig
 
@@ -102,6 +103,10 @@ OF_CTC = (
 )
 
 
+# Options of the beam alone, and what they are where they were left alone.
+OF_BEAM = {"beam": 16, "best": 1, "lm_weight": None, "label_bonus": None}
+
+
 class TranscribeDecoding(Section):
     """How a transcript is found; changes no weight.
 
@@ -127,11 +132,16 @@ class TranscribeDecoding(Section):
         description="added for every label (what answers the validation part best)",
     )
 
+    def beside(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Its values that stand beside other `options`: none of the beam that these leave."""
+        left = OF_BEAM if options.get("decoder", self.decoder) == "greedy" else ()
+        return {name: value for name, value in to_sections(self).items() if name not in left}
+
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.decoder == "greedy":
-            for name in ("lm_weight", "label_bonus"):
-                if getattr(self, name) is not None:
+            for name, usual in OF_BEAM.items():
+                if name != "best" and getattr(self, name) != usual:
                     raise ValueError(f"decoder greedy takes no {name}; leave it out, or set decoder beam")
             if self.best > 1:
                 raise ValueError("decoder greedy finds one transcript; set best 1, or decoder beam")

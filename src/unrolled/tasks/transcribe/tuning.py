@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from unrolled.files.wording import counted
 from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
@@ -52,8 +53,9 @@ def tuned(
             )
     best = int(edits.argmin())
     weight, share = PAIRS[best]
+    usual = f", {edits[0]:,} with lm_weight {LM_WEIGHT:g}, label_bonus {each[0].label_bonus:.3g}"
     return replace(codec, lm_weight=weight, share=share), (
-        f"lm_weight {weight:g}, label_bonus {each[best].label_bonus:.3g}: {edits[best]:,} wrong labels in "
-        f"{len(rows):,} sequences of the validation part, {edits[0]:,} with lm_weight {LM_WEIGHT:g}, "
-        f"label_bonus {each[0].label_bonus:.3g}"
+        f"the search heeds lm_weight {weight:g}, label_bonus {each[best].label_bonus:.3g}: "
+        f"{counted(int(edits[best]), 'wrong label')} in {counted(len(rows), 'sequence')} of the validation "
+        f"part{usual if best else ''}"
     )

@@ -20,7 +20,7 @@ from unrolled.batching.buckets import Buckets, by_length
 from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.files.pairs import Pairs, read_pairs
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, shown
 from unrolled.inspecting import plots
 from unrolled.inspecting.attention import MOST, Read, attention
 from unrolled.runtime.search import Hypothesis, in_one_line
@@ -99,6 +99,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         self, config: TranslateConfig, data: Parts[Pairs]
     ) -> Prepared[TranslateConfig, TranslateCodec]:
         training, learning = config.training.settled(), config.learning
+        _check_columns(config, data)
         codec = TranslateCodec.fit(config.data, data.train)
         train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
         if data.test is not None:
@@ -144,7 +145,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         judged = [
             verdict(rows, name, higher_is_better=more)
             for name, more in MEASURES.items()
-            if any(row[name] for row in rows)  # BLEU of single words is 0 for all
+            if name in rows[0] and any(row[name] for row in rows)
         ]
         own = {"questions": len(asked), "pairs": len(data)} | self._unseen(data)
         return Evaluation(rows, [*judged, *told], about | own)
@@ -231,6 +232,15 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 def _mean_loss(network: Network, examples: Examples) -> float:
     sums = [network.losses(examples.collate(indices)) for indices in by_length(examples.order, BATCH)]
     return sum(float(total) for total, _ in sums) / sum(symbols for _, symbols in sums)
+
+
+def _check_columns(config: TranslateConfig, data: Parts[Pairs]) -> None:
+    """ConfigError for a column that is named where no data are a table."""
+    parts = data.train, data.validation, data.test
+    for name in ("source_column", "target_column"):
+        asked = getattr(config.data, name)
+        if asked is not None and not any(part is not None and part.columns for part in parts):
+            raise ConfigError(f"{name} {shown(asked)} is of tables, and these data are none; leave it out")
 
 
 def _told(data: Parts[Pairs], codec: TranslateCodec) -> str:

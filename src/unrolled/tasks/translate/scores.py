@@ -3,7 +3,8 @@ what is nearest to one of them counts.
 
     exact match         share of the questions whose answer is one of the targets
     symbol error rate   edits of distances.py in symbols of the target side, of byte pairs in characters
-    BLEU, chrF          of overlap.py, on the texts as the target's tokenizer writes them
+    BLEU, chrF          of overlap.py, on the texts as the target's tokenizer writes them; BLEU only where
+                        it is not 0 for all
 
 Texts are compared as the target's tokenizer writes them: how many spaces stand between words does not count.
 """
@@ -14,7 +15,7 @@ from unrolled.batching.sides import Side
 from unrolled.files.pairs import Pairs
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
-from unrolled.tasks.overlap import bleu, chrf
+from unrolled.tasks.overlap import bleu, chrf, with_bleu
 from unrolled.tasks.translate.codec import targets_of
 from unrolled.tasks.translate.nearest import Nearest
 
@@ -42,7 +43,7 @@ def table(side: Side, truths: Sequence[Sequence[str]], answers: Mapping[str, Seq
             "chrF": chrf(texts, written),
         }
         rows.append({"model": name} | measures)
-    return rows
+    return with_bleu(rows)
 
 
 def baselines(asked: Sequence[str], train: Pairs | None) -> dict[str, list[str]]:
