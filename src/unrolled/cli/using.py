@@ -24,7 +24,11 @@ def predict(run: Path, files: list[Path], decoding: Mapping[str, Any], out: Path
     """An answer for each example of the files: what follows their end, what they are, what they say."""
     import unrolled
 
-    printing.frame(unrolled.load(run).using(**decoding).predict(files or None), out, json)
+    estimator = unrolled.load(run).using(**decoding)
+    found = estimator.predict(files or None)
+    for line in estimator.notices(files or None):
+        printing.note(line)
+    printing.frame(found, out, json)
 
 
 def generate(run: Path, length: int, typed: Mapping[str, Any], out: Path | None, json: bool) -> None:

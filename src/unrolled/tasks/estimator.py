@@ -187,6 +187,10 @@ class Estimator(ABC, Generic[C, D, K, N]):
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for every answer."""
 
+    def notices(self, data: Source = None) -> list[str]:
+        """What is odd about data that an answer is asked for, a line each: for a person, beside `predict`."""
+        return []
+
     def runtime(self) -> Model:
         """The same model without torch, to the bit: what `unrolled.runtime.load` makes of its run.
 

@@ -11,6 +11,7 @@ from tests.tasks.translate.cases import SMALL, backward, fitted
 from unrolled import Translator, load
 from unrolled.errors import ConfigError, DataError
 from unrolled.tasks import decoding
+from unrolled.training.progress import Reporter
 
 SOURCES = ["abc", "edcba", "a", "deadbe", "bb", "xyz", "cabbage"]
 
@@ -190,3 +191,27 @@ def test_sides_may_have_symbols_of_their_own(tokens):
     made = fitted(pairs * 2, source_tokens=tokens, target_tokens=tokens, **options)
     found = made.predict(["red car"])["answer"][0]
     assert found == {"words": "car , red !", "symbols": "car, red!", "bpe": "car,  red!"}[tokens]
+
+
+def test_symbols_that_training_did_not_hold_are_told(made, tmp_path):
+    (tmp_path / "new.txt").write_text("abc\nbZa\nZ\n")
+    (line,) = made.notices(tmp_path / "new.txt")
+    assert line == (
+        f"{tmp_path / 'new.txt'}, line 2: 'Z' is not among the symbols of training, it is read as <unk>, and "
+        "1 other symbol likewise"
+    )
+    assert made.notices([("abc", "cba")]) == []
+
+
+def test_single_words_that_are_read_whole_are_told():
+    notes = []
+
+    class Notes(Reporter):
+        def note(self, line):
+            notes.append(line)
+
+    pairs = [(source.replace(" ", ""), "yes" if "a" in source else "no") for source, _ in backward(60)]
+    options = SMALL | {"epochs": 1, "source_tokens": "words", "target_tokens": "words"}
+    Translator(**options).fit(pairs, report=Notes())
+    told = [line for line in notes if "read whole" in line]
+    assert told == ["each source is one word, read whole; for its letters set source_tokens characters"]

@@ -78,6 +78,22 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         ]
         return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
+    def notices(self, data: Source = None) -> list[str]:
+        """Where symbols stand that training did not hold, or held too seldom."""
+        asked, side = self._asked_for(data), self.codec.source
+        odd = [
+            (place, symbol)
+            for text, place, row in zip(asked.sources, asked.places, self.codec.encode(asked), strict=True)
+            if (row == side.unknown).any()
+            for symbol, number in zip(side.symbols(text), row, strict=True)
+            if number == side.unknown
+        ]
+        if not odd:
+            return []
+        place, symbol = odd[0]
+        others = f", and {counted(len(odd) - 1, 'other symbol')} likewise" if len(odd) > 1 else ""
+        return [f"{place}: {shown(symbol)} is not among the symbols of training, it is read as <unk>{others}"]
+
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
         columns = config.data.source_column, config.data.target_column
         return read_pairs(source, source_column=columns[0], target_column=columns[1], answers=answers)
@@ -110,7 +126,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             codec,
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
             lambda network: _mean_loss(network, validation),
-            (*data.train.notes, _told(data, codec), *_shared(data)),
+            (*data.train.notes, _told(data, codec), *_whole_words(config, data.train), *_shared(data)),
         )
 
     @classmethod
@@ -248,6 +264,16 @@ def _told(data: Parts[Pairs], codec: TranslateCodec) -> str:
     parts += [] if data.test is None else [f"{len(data.test):,} to test"]
     sides = f"{codec.source.size:,} symbols of sources, {codec.target.size:,} of targets"
     return ", ".join([*parts, sides])
+
+
+def _whole_words(config: TranslateConfig, train: Pairs) -> Iterable[str]:
+    """Of a side whose texts are single words that hardly repeat: none of them teaches another."""
+    for name, texts in (("source", train.sources), ("target", train.targets or ())):
+        single = getattr(config.data, f"{name}_tokens") == "words" and all(
+            len(one.split()) < 2 for one in texts
+        )
+        if single and 2 * len(set(texts)) > len(texts):
+            yield f"each {name} is one word, read whole; for its letters set {name}_tokens characters"
 
 
 def _shared(data: Parts[Pairs]) -> Iterable[str]:
