@@ -130,6 +130,15 @@ def test_a_path_that_is_no_picture_is_refused_with_its_line(tmp_path, cell, said
     assert f"{path}, line 3" in message and said in message
 
 
+def test_a_list_of_no_pictures_is_refused_at_its_first_path(tmp_path):
+    (tmp_path / "a.gif").write_bytes(b"GIF89a..")
+    (tmp_path / "list.csv").write_text("image,caption\na.gif,one\nb.gif,two\n")
+    assert "list.csv, line 2" in refused(tmp_path / "list.csv")
+    assert "wanted a PNG or JPEG picture, got a file that begins with b'GIF89a..'" in refused(
+        tmp_path / "list.csv"
+    )
+
+
 def test_the_examples_of_the_page_are_read(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
     for name, content in re.findall(r"```((?:shapes|drawings).csv)\n(.*?)```", page, re.DOTALL):

@@ -122,6 +122,9 @@ def _find_input(
     if asked.id is None:  # in a long table these are the answer's
         features = tuple(name for name in left if name != given and looks_numeric(table.frame[name]))
     if given is None and not features:
+        image = usual(left, IMAGES)
+        if image is not None and table.frame[image].dtype == pl.String:  # whatever is wrong comes out there
+            return image, (), None, [f"pictures: column {shown(image)}"]
         raise DataError(
             f"{table.name}: wanted pictures, numbers or a class to tell about, found none; the columns are "
             f"{listed(table.frame.columns)}; name image, features or given"
