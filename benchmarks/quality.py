@@ -193,7 +193,7 @@ LINES: dict[str, Line] = {
     "cmudict-stress": Line(
         pronunciations(stress=True),
         PHONEMES + "--layers 2 --dropout 0.2 --hidden 192 --decoder-layers 1 --decoder-hidden 384 "
-        "--attention-size 128 --batch-size 128 --epochs 20 --threads 2",
+        "--attention-size 128 --batch-size 128 --epochs 8 --threads 2",
         "exact match",
         0.68,
         True,
