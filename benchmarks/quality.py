@@ -192,8 +192,9 @@ LINES: dict[str, Line] = {
     ),
     "cmudict-stress": Line(
         pronunciations(stress=True),
-        PHONEMES + "--layers 2 --dropout 0.2 --hidden 192 --decoder-layers 1 --decoder-hidden 384 "
-        "--attention-size 128 --batch-size 128 --epochs 8 --threads 2",
+        PHONEMES + "--layers 2 --dropout 0.05 --input-dropout 0.05 --decoder-dropout 0.05 --hidden 192 "
+        "--decoder-layers 1 --decoder-hidden 384 --attention-size 128 --batch-size 128 --epochs 10 "
+        "--threads 1",
         "exact match",
         0.68,
         True,
