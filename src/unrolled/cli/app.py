@@ -44,9 +44,9 @@ class Commands(TyperGroup):
     """A group that says which commands there are when it is asked for another."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        from unrolled.tasks import TASKS
-
         if self.get_command(ctx, args[0]) is None:
+            from unrolled.tasks import TASKS
+
             if args[0] in TASKS:
                 ctx.fail(f"{args[0]} is a task; wanted unrolled train {args[0]}")
             ctx.fail(f"wanted one of {', '.join(self.list_commands(ctx))}, got '{args[0]}'")
@@ -115,8 +115,6 @@ def train(
 
     if resume is not None:
         _refuse(ctx, "beside --resume, which goes on in that folder as its config.toml says", "config", "out")
-
-    if resume is not None:
         training.resume(resume, json)
     elif config is not None:
         training.train(None, {}, config, out, json)
