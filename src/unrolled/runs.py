@@ -16,8 +16,6 @@ import importlib.metadata
 import json
 import platform
 import re
-import secrets
-import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -205,18 +203,11 @@ def _refuse_taken(folder: Path) -> None:
 
 def _make(folder: Path, config: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    growing = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.part")
-    growing.mkdir()
-    try:
+    with atomic.growing_folder(folder) as growing:
         (growing / "checkpoints").mkdir()
         (growing / "plots").mkdir()
         atomic.write_text(growing / "environment.json", json.dumps(environment(), indent=2) + "\n")
         atomic.write_text(growing / "config.toml", config)
-        growing.rename(folder)
-        atomic.sync_folder(folder.parent)
-    except BaseException:
-        shutil.rmtree(growing, ignore_errors=True)
-        raise
 
 
 def _without_none(config: Mapping[str, Any]) -> dict[str, Any]:

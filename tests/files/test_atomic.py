@@ -7,13 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
 from unrolled.errors import RunError
 from unrolled.files import atomic
 
-REMEDY = "choose a folder that exists, is writable and has room"
+REMEDY = "name a file in a folder that exists, is writable and has room"
 
 
 def in_subprocess(body: str, *arguments: str) -> str:
@@ -119,7 +120,8 @@ def test_an_interrupt_during_the_write_leaves_the_old_file_and_no_remains(tmp_pa
 
 
 def test_a_kill_at_any_moment_leaves_one_of_the_two_files_whole(tmp_path):
-    """The process dies without cleaning up; only a hidden .part may remain beside the whole file."""
+    """The process dies without cleaning up; one hidden .part may remain beside the whole file, until the next
+    write."""
     path = tmp_path / "model.bin"
     atomic.write_bytes(path, b"0" * 300_000)
     for moment in range(5):
@@ -140,4 +142,72 @@ def test_a_kill_at_any_moment_leaves_one_of_the_two_files_whole(tmp_path):
         done.wait()
         data = path.read_bytes()
         assert len(data) == 300_000 and len(set(data)) == 1
+        assert len(list(tmp_path.iterdir())) <= 2
         assert all(p == path or p.suffix == ".part" for p in tmp_path.iterdir())
+    atomic.write_bytes(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_remains_go_where_they_are_of_this_file_and_no_writer_lives(tmp_path):
+    """A second process stands within its write: what it has begun stays, and it ends well."""
+    path = tmp_path / "model.bin"
+    half = [tmp_path / f".{name}.{'0' * 16}.part" for name in ("model.bin", "model", "other.model.bin")]
+    for remains in half:
+        remains.write_bytes(b"half")
+    program = (
+        "import os, sys\nfrom unrolled.files import atomic\nsync = os.fsync\n"
+        "os.fsync = lambda one: (print(flush=True), input(), sync(one))\n"
+        "atomic.write_bytes(sys.argv[1], b'living')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as living:
+        living.stdout.readline()
+        begun = set(tmp_path.iterdir()) - set(half)
+        atomic.write_bytes(path, b"mine")
+        assert set(tmp_path.iterdir()) == {path, *begun, *half[1:]} and len(begun) == 1
+        living.communicate(b"\n\n")
+    assert path.read_bytes() == b"living" and set(tmp_path.iterdir()) == {path, *half[1:]}
+
+
+def test_a_link_is_written_through(tmp_path):
+    """The file appears where the link says, which stays; also over two links, and where nothing is yet."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    (here / "link").symlink_to("../there/second")
+    (there / "second").symlink_to("model.bin")
+    for data in (b"first", b"then"):
+        atomic.write_bytes(here / "link", data)
+        assert (here / "link").is_symlink() and (there / "second").is_symlink()
+        assert (there / "model.bin").read_bytes() == data
+        assert {p.name for p in tmp_path.rglob("*")} == {"there", "here", "link", "second", "model.bin"}
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name, reason in (
+        ("pipe", "it is a pipe, and only regular files are taken"),
+        ("null", "it is a device, and only regular files are taken"),
+        ("circle", "Too many levels of symbolic links"),
+    ):
+        with pytest.raises(RunError) as error:
+            atomic.write_bytes(tmp_path / name, b"x")
+        assert str(error.value) == f"cannot write {tmp_path / name}: {reason}; {REMEDY}"
+    assert Path("/dev/null").is_char_device()
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_folder_appears_whole_behind_its_link(tmp_path):
+    (tmp_path / "run").symlink_to("there")
+    dead = tmp_path / f".there.{'0' * 16}.part"
+    (dead / "plots").mkdir(parents=True)
+    with pytest.raises(KeyError), atomic.growing_folder(tmp_path / "run") as growing:
+        (growing / "a").write_text("x")
+        raise KeyError
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    with atomic.growing_folder(tmp_path / "run") as growing:
+        (growing / "a").write_text("x")
+    assert (tmp_path / "there" / "a").read_text() == "x" and (tmp_path / "run").is_symlink()

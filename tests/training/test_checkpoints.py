@@ -85,7 +85,12 @@ def test_loading_renews_the_copies_and_removes_remains(checkpoints, model):
     wanted = checkpoints.best.read_bytes()
     checkpoints.best.write_bytes(b"older")
     checkpoints.metrics.write_text("older")
-    remains = [checkpoints.last.parent / ".last.safetensors.x.part", checkpoints.metrics.parent / ".m.x.part"]
+    part = f"{'0' * 16}.part"
+    remains = [
+        folder / f".older.{part}" for folder in (checkpoints.last.parent, checkpoints.folder / "plots")
+    ]
+    remains.append(checkpoints.folder / f".metrics.jsonl.{part}")
+    remains[1].parent.mkdir(exist_ok=True)
     for path in remains:
         path.write_bytes(b"half")
     Checkpoints(checkpoints.metrics.parent).load(model.state_dict(), RECIPE)
@@ -225,14 +230,16 @@ def test_a_bent_optimizer_or_generator_is_refused_and_the_model_left_alone(check
 
 
 def test_a_folder_that_lets_nothing_be_removed_is_an_error(checkpoints, model, monkeypatch):
-    checkpoints.save(make(model))
-    (checkpoints.last.parent / ".last.safetensors.x.part").write_bytes(b"half")
+    checkpoints.save(make(model, best=None, progress=Progress()))
+    checkpoints.best.write_bytes(b"of a later moment")
 
     def denied(path, missing_ok=False):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(type(checkpoints.last), "unlink", denied)
-    with pytest.raises(RunError, match=r"cannot remove .*\.part: Permission denied; make the run folder"):
+    with pytest.raises(
+        RunError, match=r"cannot remove .*best\.safetensors: Permission denied; make the run folder"
+    ):
         checkpoints.load(model.state_dict(), RECIPE)
 
 

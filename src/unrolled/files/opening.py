@@ -1,5 +1,11 @@
-"""Files as bytes and as UTF-8 text, or one line that says why not."""
+"""Files as bytes and as UTF-8 text, or one line that says why not.
 
+Only regular files are read: a pipe or a device may never answer, or never end.
+"""
+
+import errno
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +19,13 @@ FOREIGN = {
     b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
     b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
 }
+# What is no regular file.
+SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -25,7 +38,7 @@ def read_bytes(path: Path, wanted: str = "a CSV or Parquet file", most: int = -1
 def opened(path: Path, wanted: str) -> BinaryIO:
     """The file, to read bytes from. DataError, which says what was wanted, where there is none to read."""
     try:
-        return path.open("rb")
+        return regular(path)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file{_neighbour(path)}; name {wanted}") from None
     except IsADirectoryError:
@@ -34,6 +47,38 @@ def opened(path: Path, wanted: str) -> BinaryIO:
         raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
     except ValueError:
         raise DataError(f"{str(path)!r}: no name of a file; name {wanted}") from None
+
+
+def regular(path: Path) -> BinaryIO:
+    """The regular file at `path`, to read from. OSError, whose strerror says why, where there is none."""
+    descriptor = os.open(
+        path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    )  # a pipe without a writer would wait
+    try:
+        require_regular(os.fstat(descriptor).st_mode)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Its content. OSError as of `regular`, and where it has more than `most` bytes: none of them is read."""
+    with regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(most + 1) if size <= most else b""
+    if max(size, len(data)) > most:
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes, and at most {most:,} are read")
+    return data
+
+
+def require_regular(mode: int) -> None:
+    """OSError where what has this mode is no regular file."""
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        what = SPECIAL.get(stat.S_IFMT(mode), "something else")
+        raise OSError(errno.EINVAL, f"it is {what}, and only regular files are taken")
 
 
 def refuse_foreign(name: str, data: bytes, kinds: Mapping[bytes, tuple[str, str]], wanted: str) -> None:

@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from unrolled.errors import RunError
+from unrolled.files import atomic
 from unrolled.files.tensors import MODEL_KIND, read_tensors, require, write_tensors
 from unrolled.training.history import Progress, Row, write_rows
 from unrolled.training.state import State, put_together, take_apart
@@ -95,8 +96,9 @@ class Checkpoints:
         `weights` are the model's: names, shapes and types must agree. RunError where they do not, where the
         file is damaged, or where `recipe` is not the one that it was written under.
         """
-        for remains in (*self.last.parent.glob(".*.part"), *self.metrics.parent.glob(".*.part")):
-            _remove(remains)
+        for folder in (self.folder, self.last.parent, self.folder / "plots"):
+            if folder.is_dir():
+                atomic.clear(folder)
         if not self.last.exists():
             return None
         tensors, about = read_tensors(self.last, KIND)
