@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 
+from unrolled.console import escape_unwritable, note
 from unrolled.errors import UnrolledError
 
 INTERRUPTED = 130
@@ -11,6 +12,7 @@ LONGEST = 200  # characters of a path that are shown
 
 def ended(command: Callable[[], object]) -> None:
     """Runs it. SystemExit with the status of what went wrong."""
+    escape_unwritable()
     try:
         command()
     except UnrolledError as error:
@@ -23,6 +25,5 @@ def ended(command: Callable[[], object]) -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    """One line, whatever a file's name holds."""
-    print("unrolled:", " ".join(message.splitlines()), file=sys.stderr)
+    note(f"unrolled: {message}")
     sys.exit(status)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 from unittest import mock
 
@@ -15,16 +16,24 @@ class Answer(NamedTuple):
     err: str
 
 
-def unrolled(*arguments: object) -> Answer:
+def unrolled(*arguments: object, encoding: str = "utf-8") -> Answer:
     """Exit status and what was printed. Any exception but SystemExit passes: it would be a traceback."""
-    out, err, status = io.StringIO(), io.StringIO(), 0
-    with (
-        mock.patch.object(sys, "argv", ["unrolled", *map(str, arguments)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
+    with mock.patch.object(sys, "argv", ["unrolled", *map(str, arguments)]):
+        return printed(main, encoding)
+
+
+def printed(command: Callable[[], object], encoding: str = "utf-8") -> Answer:
+    """As of `unrolled`, with standard output and error in this encoding, newlines as they are."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding, newline="") for _ in range(2))
+    status = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            main()
+            command()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    return Answer(status, out.getvalue(), err.getvalue())
+    return Answer(status, _written(out), _written(err))
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()

@@ -4,8 +4,11 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
+
+from unrolled import __version__
 
 from .command import unrolled
 
@@ -24,6 +27,19 @@ def test_help_answers_in_half_a_second() -> None:
         assert answer.returncode == 0
         assert "forecast" in answer.stdout or "train" in answer.stdout
     assert statistics.median(seconds) < 0.5, seconds
+
+
+@pytest.mark.parametrize("module", ["unrolled", "unrolled.runtime"])
+def test_version_names_versions_and_loads_nothing(module: str) -> None:
+    code = (
+        f"import runpy, sys; sys.argv = ['{module}', '--version']\n"
+        f"try: runpy.run_module('{module}', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end\n"
+        "assert not {'torch', 'polars', 'typer'} & sys.modules.keys()"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert answer.stdout == f"unrolled {__version__}, Python {python}, torch {version('torch')}\n"
 
 
 def test_help_loads_no_torch() -> None:

@@ -1,13 +1,15 @@
 """Figures say what they show, and the same arrays give the same bytes whatever matplotlib's settings are."""
 
+from dataclasses import replace
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pytest
 
 from unrolled.errors import RunError
-from unrolled.inspecting import plots
+from unrolled.inspecting import plots, scores
 from unrolled.inspecting.plots import Drawn, Errors, Stretch
 
 E = np.arange(1, 6)
@@ -133,6 +135,18 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
     heights = sorted((box.y0, box.y1) for box in boxes)
     assert len(heights) == 4
     assert all(low[1] <= high[0] + 1 for low, high in pairwise(heights))  # a pixel
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_from_data_are_written_as_they_are_but_for_control_characters(tmp_path):
+    names = ["[/]", "\x1b[31m", "a\nb", "$x", "a_b$^", "\udc80", "\u202ex", "n" * 500, "--"]
+    figure = scores.confusion(np.eye(len(names), dtype=int), names, "of \x1b]0;x\x07 $ and\nmore")
+    _, svg = plots.save(figure, tmp_path, "drawn")
+    ElementTree.parse(svg)
+    assert {"[/]", "\\x1b[31m", "a\\nb", "$x", "a_b$^", "\\udc80", "\\u202ex"} < texts(figure)
+    assert "of \\x1b]0;x\\x07 $ and\nmore" in texts(figure)
+    long = replace(stretch(), name="load\n" * 100, detail="RMSE \x1b" * 100)
+    plots.save(plots.forecasts([long], "\x1b", ["90% interval"]), tmp_path, "long")
 
 
 def test_a_folder_that_is_not_there_is_a_line(tmp_path):

@@ -227,6 +227,18 @@ def test_what_is_no_id(value):
         streamed(Stub(), json.dumps({"a": 1, "b": 2} | ({} if value is None else {"u": value})), id="u")
 
 
+def test_control_characters_are_escaped_in_json_and_kept_in_csv():
+    hostile = "\x1b[31m\x9b\u202e漢\x7f[/]"
+    given = json.dumps({"u": hostile, "a": 1, "b": 2})
+    out = streamed(Stub(), given, id="u")
+    assert r"\u001b[31m\u009b\u202e漢\u007f[/]" in out and json.loads(out)["u"] == hostile
+    assert hostile in streamed(Stub(), given, id="u", told="csv")
+    half = json.dumps({"u": "\udc80", "a": 1, "b": 2})
+    assert json.loads(streamed(Stub(), half, id="u"))["u"] == "\udc80"
+    with pytest.raises(DataError, match="take --to json"):
+        streamed(Stub(), half, id="u", told="csv")
+
+
 def test_ids_are_the_same_in_any_form():
     given = '{"u": 7, "a": 1, "b": 2}\n{"u": "7", "a": 3, "b": 4}\n'
     assert np.array_equal(

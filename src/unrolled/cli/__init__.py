@@ -2,6 +2,7 @@
 
 import sys
 
+from unrolled.console import say, versions
 from unrolled.ending import ended
 from unrolled.errors import ConfigError
 
@@ -12,6 +13,9 @@ def main() -> None:
 
 
 def _command() -> None:
+    if sys.argv[1:] == ["--version"]:  # before typer is imported, which takes longer and may be missing
+        say(versions())
+        return
     try:
         from unrolled.cli.app import app, told
     except ModuleNotFoundError as error:

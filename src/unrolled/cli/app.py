@@ -65,6 +65,14 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def unrolled(
+    version: Annotated[bool, typer.Option("--version", help="Print versions and exit.")] = False,
+) -> None:
+    if version:
+        raise ConfigError("--version stands alone; leave out the rest, or leave it out")
+
+
 class TaskGroup(Commands):
     """`train TASK`: each task's command is made from its configuration when it is asked for."""
 

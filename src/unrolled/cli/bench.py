@@ -11,6 +11,7 @@ from unrolled.bench.measuring import check_threads, measure
 from unrolled.bench.registry import registry, select
 from unrolled.bench.workload import Workload
 from unrolled.cli import printing
+from unrolled.console import note, say
 from unrolled.errors import ConfigError, DisagreementError
 from unrolled.files import atomic
 
@@ -38,7 +39,7 @@ def run(
         atomic.write_text(docs, page.markdown(document))
         written.append(docs)
     for path in written:
-        printing.note(f"wrote {path}")
+        note(f"wrote {path}")
     if refused := document.refusals():
         names = ", ".join(f"{r.name} at {page.at(r.threads)} ({r.refused})" for r in refused)
         raise DisagreementError(f"peers disagree, so there is no figure for {names}; report it as a defect")
@@ -50,18 +51,18 @@ def show_names(only: str | None, quick: bool, json: bool) -> None:
     if json:
         printing.as_json(names)
     else:
-        print("\n".join(names))
+        say(*names)
 
 
 def show(document: Document) -> None:
     """Tables and sentences for a person."""
     for title, rows in page.tables(document):
-        printing.table(rows, f"\n{title}")
+        say("")
+        printing.table(rows, title)
     if rows := page.summary_rows(document):
-        printing.table(rows, "\nAgainst the targets")
-    print()
-    for line in (*page.about(document), *page.gaps(document)):
-        print(line)
+        say("")
+        printing.table(rows, "Against the targets")
+    say("", *page.about(document), *page.gaps(document))
 
 
 def _measure(workloads: tuple[Workload, ...], threads: str | None, quick: bool) -> Document:

@@ -1,8 +1,10 @@
 """`unrolled demo`: the whole way from a file to a forecast, on a series that comes with the package."""
 
+import shlex
 from pathlib import Path
 
-from unrolled.cli import printing, training
+from unrolled.cli import training
+from unrolled.console import note, say
 from unrolled.data import sunspots
 
 # Chosen with an eye on the years that are judged: it shows the way, and proves nothing about other series.
@@ -19,19 +21,20 @@ def run(out: Path | None, json: bool) -> None:
     """Trains on yearly sunspot numbers, judges the forecasts beside the baselines, says what to try next."""
     folder = out or training.free_folder("forecast", "sunspots")
     if not json:
-        printing.note(
-            "Yearly sunspot numbers, 1700 to 2008: a network learns them and forecasts years it never saw."
-        )
+        note("Yearly sunspot numbers, 1700 to 2008: a network learns them and forecasts years it never saw.")
     training.train("forecast", OPTIONS | {"files": [str(sunspots())]}, None, folder, json)
     if not json:
-        print(_next(folder))
+        say(*_next(folder))
 
 
-def _next(folder: Path) -> str:
-    return f"""
-Try next
-  look at        {folder}/plots/forecast.png
-  the future     unrolled predict {folder}
-  dream on       unrolled generate {folder} --length 100 --sample
-  your own file  unrolled train forecast FILE.csv --target COLUMN
-  every option   unrolled train forecast --help"""
+def _next(folder: Path) -> list[str]:
+    run = shlex.quote(str(folder))
+    return [
+        "",
+        "Try next",
+        f"  look at        {folder}/plots/forecast.png",
+        f"  the future     unrolled predict {run}",
+        f"  dream on       unrolled generate {run} --length 100 --sample",
+        "  your own file  unrolled train forecast FILE.csv --target COLUMN",
+        "  every option   unrolled train forecast --help",
+    ]

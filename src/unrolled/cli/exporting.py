@@ -1,9 +1,11 @@
 """`unrolled export`: a trained model in other forms."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 from unrolled.cli import printing
+from unrolled.console import say
 from unrolled.errors import ConfigError
 
 
@@ -22,10 +24,10 @@ def export(run: Path, to: str, out: Path | None, force: bool, json: bool) -> Non
     if json:
         printing.as_json({"run": str(run), "file": str(path), "bytes": size, "to": to})
     else:
-        print(f"wrote {path}, {size:,} bytes\n{usage}")
+        say(f"wrote {path}, {size:,} bytes", *usage)
 
 
-def _runtime(run: Path, path: Path) -> str:
+def _runtime(run: Path, path: Path) -> list[str]:
     """From runtime.json; without one torch says why, or makes it. How the file is used."""
     from unrolled.runtime import saved
 
@@ -36,14 +38,14 @@ def _runtime(run: Path, path: Path) -> str:
 
         model = unrolled.load(run).runtime()
     saved.save(path, model)
-    where, load = "on a machine with numpy and unrolled alone", f'runtime.load("{path}")'
+    where, load = "on a machine with numpy and unrolled alone", f"runtime.load({str(path)!r})"
     try:
         model.stream(rows=0)
     except ConfigError:  # it answers whole inputs
-        return f"{where}, from Python: from unrolled import runtime; answers = {load}.predict(inputs)"
+        return [f"{where}, from Python: from unrolled import runtime; answers = {load}.predict(inputs)"]
     python = f"from unrolled import runtime; stream = {load}.stream()"
-    return f"{where}: unrolled stream {path}\nor from Python: {python}"
+    return [f"{where}: unrolled stream {shlex.quote(str(path))}", f"or from Python: {python}"]
 
 
 # What --to names: what writes the file and tells how it is used, and its ending.
-FORMS: dict[str, tuple[Callable[[Path, Path], str], str]] = {"runtime": (_runtime, ".unrolled")}
+FORMS: dict[str, tuple[Callable[[Path, Path], list[str]], str]] = {"runtime": (_runtime, ".unrolled")}

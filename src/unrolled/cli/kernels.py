@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from unrolled.cli import printing
+from unrolled.console import say
 from unrolled.errors import ConfigError
 from unrolled.kernels import dispatch
 
@@ -81,10 +82,10 @@ def run(
         printing.as_json({**machine, "table": [_plain(row) for row in dispatch.TABLE], "calls": calls_json})
         return
     for name, text in _in_words(machine):
-        print(f"{name:<16} {text}")
+        say(f"{name:<16} {text}")
     if not asked:
-        print("\nthe table; the first row that can, runs")
-        printing.table([_shown(row) for row in dispatch.TABLE])
+        say("")
+        printing.table([_shown(row) for row in dispatch.TABLE], "the table; the first row that can, runs")
     _print_calls(calls)
 
 
@@ -178,7 +179,7 @@ def _as_json(call: Call) -> dict[str, Any]:
 
 def _print_calls(calls: Sequence[Call]) -> None:
     with_options = f" with {', '.join(calls[0].options)}" if calls[0].options else ""
-    print(f"\na call in {calls[0].dtype}{with_options}")
+    say("")
     rows, errors = [], []
     for call in calls:
         runs, error = call.runs()
@@ -193,6 +194,6 @@ def _print_calls(calls: Sequence[Call]) -> None:
             }
         )
         errors += [error] if error else []
-    printing.table(rows)
-    for error in errors:
-        print(error)
+    printing.table(rows, f"a call in {calls[0].dtype}{with_options}")
+    if errors:
+        say(*errors)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unrolled.console import note, say
 from unrolled.errors import ConfigError
+from unrolled.files.wording import visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,24 +21,21 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False, default=str))
 
 
-def note(line: str) -> None:
-    """A line for the person, not part of the result: standard error."""
-    print(line, file=sys.stderr)
-
-
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
     """Rows with the same keys; numbers stand right, in four digits. The last column may take more lines."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    if title is not None:
+        say(title)
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
     *_, last = rows[0]
     for key in rows[0]:
         number = isinstance(rows[0][key], int | float)
-        drawn.add_column(key, justify="right" if number else "left", no_wrap=key != last)
+        drawn.add_column(Text(visible(key)), justify="right" if number else "left", no_wrap=key != last)
     for row in rows:
-        drawn.add_row(*(Text(_shown(value)) for value in row.values()))
+        drawn.add_row(*(Text(visible(_shown(value))) for value in row.values()))
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(drawn)
 
 
@@ -45,8 +44,7 @@ def evaluation(found: Any, title: str) -> None:
     columns = dict.fromkeys(key for row in found.table() for key in row)
     rows = [{key: row.get(key, "") for key in columns} for row in found.table()]
     table(rows, title)
-    for sentence in found.verdict:
-        print(sentence)
+    say(*found.verdict)
 
 
 def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
@@ -66,7 +64,7 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
 
 
 def text(made: str, out: Path | None, json: bool) -> None:
-    """Text as it is: into a file, as JSON {"text": …}, or on the screen."""
+    """Text into a file as it is, as JSON {"text": …}, or on the screen, its control characters visible."""
     from unrolled.files import atomic
 
     if out is not None:
@@ -75,7 +73,7 @@ def text(made: str, out: Path | None, json: bool) -> None:
     if json:
         as_json({"text": made})
     elif out is None:
-        print(made)
+        print(visible(made, but="\n\t"))
 
 
 def write_frame(data: "pl.DataFrame", out: Path) -> None:

@@ -1,9 +1,11 @@
 """`unrolled train`: a task's command is made from its configuration."""
 
+import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import category, normalize
 
 import typer
 from typer.core import TyperCommand
@@ -11,6 +13,7 @@ from typer.core import TyperCommand
 from unrolled.cli import printing
 from unrolled.cli.options import add_options
 from unrolled.cli.shared import Json, Out
+from unrolled.console import note, say
 from unrolled.errors import ConfigError
 from unrolled.runs import HEAD, Run
 from unrolled.tasks import TASKS, config_class, estimator_class
@@ -18,6 +21,7 @@ from unrolled.tasks.config import from_sections, to_sections
 
 # Where the data come from is told by the arguments; the checksum belongs to a configuration file.
 NO_OPTIONS = ("files", "sha256")
+LONGEST = 40  # characters of a file's name that a run's folder takes over
 
 
 def command(task: str) -> TyperCommand:
@@ -78,15 +82,16 @@ def _fit(estimator: Any, folder: Path, json: bool, **how: Path) -> None:
         estimator.fit(**how, report=reporter(silent=json))
     except (KeyboardInterrupt, SystemExit):
         if folder.exists():  # not yet while the data are read
-            printing.note(f"interrupted; go on with: unrolled train --resume {folder}")
+            note(f"interrupted; go on with: unrolled train --resume {shlex.quote(str(folder))}")
         raise
     found = estimator.evaluation if estimator.has_test else None
     if json:
         printing.as_json({"run": str(folder)} | (found.json() if found else {}))
         return
     if found:
-        printing.evaluation(found, "\nOn the test part")
-    print(f"\nThe trained model is in {folder}, its plots in {folder}/plots")
+        say("")
+        printing.evaluation(found, "On the test part")
+    say("", f"The trained model is in {folder}, its plots in {folder}/plots")
 
 
 def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -95,9 +100,16 @@ def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def free_folder(task: str, stem: str) -> Path:
     """runs/TASK-STEM, or with the first number that is free."""
-    first = Path("runs") / f"{task}-{stem}"
+    first = Path("runs") / f"{task}-{_tame(stem)}"
     numbered = (first.with_name(f"{first.name}-{n}") for n in range(2, 10**6))
     return first if not first.exists() else next(folder for folder in numbered if not folder.exists())
+
+
+def _tame(name: str) -> str:
+    """Letters and digits of any script, dots, hyphens, underscores; hyphens for all others."""
+    letters = (c if c in "._" or category(c)[0] in "LMN" else "-" for c in normalize("NFC", name))
+    words = [word for word in "".join(letters)[:LONGEST].split("-") if word]
+    return "-".join(words) or "data"
 
 
 def _agreed(task: str | None, named: Any, config: Path | None) -> str:

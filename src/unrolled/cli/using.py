@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.cli import printing
+from unrolled.console import note
 from unrolled.errors import ConfigError
 
 
@@ -27,7 +28,7 @@ def predict(run: Path, files: list[Path], decoding: Mapping[str, Any], out: Path
     estimator = unrolled.load(run).using(**decoding)
     found = estimator.predict(files or None)
     for line in estimator.notices(files or None):
-        printing.note(line)
+        note(line)
     printing.frame(found, out, json)
 
 

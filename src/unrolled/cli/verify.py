@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from unrolled.cli import printing
+from unrolled.console import note, say
 from unrolled.errors import ConfigError, DisagreementError
 
 
@@ -14,7 +15,7 @@ def run(run: Path, files: list[Path], sequences: int, seed: int, out: Path | Non
     found = verify(run, files or None, sequences=sequences, seed=seed)
     if out is not None:
         receipt.write(out, found)
-        printing.note(f"wrote the receipt to {out}")
+        note(f"wrote the receipt to {out}")
     if json:
         printing.as_json(receipt.as_json(found))
     else:
@@ -26,7 +27,7 @@ def run(run: Path, files: list[Path], sequences: int, seed: int, out: Path | Non
             f"{run} does not keep what is promised: {', '.join(found.broken)}; report it with this table"
         )
     if not json:
-        print(f"{receipt.KEPT[0].upper()}{receipt.KEPT[1:]}.")
+        say(f"{receipt.KEPT[0].upper()}{receipt.KEPT[1:]}.")
 
 
 def check(receipt_file: Path, run: Path, files: list[Path], out: Path | None, json: bool) -> None:
@@ -39,6 +40,6 @@ def check(receipt_file: Path, run: Path, files: list[Path], out: Path | None, js
     if json:
         printing.as_json({"receipt": str(receipt_file), "verdict": verdict})
     else:
-        print(f"{receipt_file} is whole and of this model: {verdict}")
+        say(f"{receipt_file} is whole and of this model: {verdict}")
     if verdict != receipt.KEPT:
         raise DisagreementError(f"{receipt_file} says so itself: {verdict}")

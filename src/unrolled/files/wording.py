@@ -1,7 +1,17 @@
-"""The small words of error messages: one line whatever the file held."""
+"""The small words of messages: one line whatever the file held."""
 
 import difflib
+import re
 from collections.abc import Sequence
+
+# What a terminal obeys, ends a line, turns the direction of writing, or stands in no text: control
+# characters, separators, marks of direction, halves of surrogate pairs.
+CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str, but: str = "") -> str:
+    """`text` with every control character, `but` those, written as Python would: \\x1b."""
+    return CONTROL.sub(lambda found: found[0] if found[0] in but else repr(found[0])[1:-1], text)
 
 
 def shown(value: object, limit: int = 40) -> str:

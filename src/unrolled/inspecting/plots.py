@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -17,10 +17,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from unrolled.files import atomic
+from unrolled.files.wording import visible
 
 Array = NDArray[Any]
 P = ParamSpec("P")
@@ -66,6 +68,7 @@ LOOKS: tuple[dict[str, Any], ...] = (
 LOG_RATIO = 10
 # On such an axis 1, 2 and 5 of each power of ten are told, of more powers than these 1 alone.
 MOST_POWERS = 6
+LONGEST, LONGEST_LABEL = 160, 40  # characters of a line of a title, and beside an axis
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def _style() -> Any:
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Writes name.png and name.svg into `folder`, each whole or not at all, and tells their paths."""
+    _tame(figure)
     paths = []
     for kind, metadata in NO_METADATA.items():
         memory = io.BytesIO()
@@ -130,6 +134,27 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         paths.append(folder / f"{name}.{kind}")
         atomic.write_bytes(paths[-1], memory.getvalue())
     return paths
+
+
+def _tame(figure: Figure) -> None:
+    """Names from data hold no control characters, and are so short that they fit."""
+    texts: Any = figure.findobj(Text)
+    for text in texts:  # a new line in them is ours
+        text.set_text("\n".join(_cut(line, LONGEST) for line in text.get_text().split("\n")))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        axis.set_label_text(_cut(axis.get_label_text(), LONGEST_LABEL))
+        ticks: Any = axis.get_major_formatter()
+        ticks.format_ticks = partial(_cut_all, ticks.format_ticks)
+
+
+def _cut_all(written: Callable[[Array], Sequence[str]], places: Array) -> list[str]:
+    return [_cut(label, LONGEST_LABEL) for label in written(places)]
+
+
+def _cut(text: str, longest: int) -> str:
+    """`text` without its middle where it is longer, and on one line."""
+    text, half = visible(text), longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
 
 
 @styled

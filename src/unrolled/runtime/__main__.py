@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from unrolled.console import versions
 from unrolled.ending import ended
 from unrolled.errors import ConfigError
 from unrolled.runtime import lines, saved
@@ -63,6 +64,7 @@ def parser(program: str) -> Parser:
     )
     add("--every", metavar="N|Ns", type=_every, help="save it every N lines, or every N seconds too")
     add("--skip-wrong", action="store_true", help="tell wrong lines and go on")
+    add("--version", action="version", version=versions(), help="print versions and exit")
     return made
 
 

@@ -7,12 +7,12 @@ its last snapshot, which says how many lines it holds.
 """
 
 import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from unrolled import console
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files import atomic
 from unrolled.files.wording import counted, listed, shown
@@ -244,7 +244,7 @@ class _Lines:
 
 def note(text: str) -> None:
     """A line for the person: standard error."""
-    print("unrolled:", " ".join(text.splitlines()), file=sys.stderr, flush=True)
+    console.note(f"unrolled: {text}")
 
 
 def _notes(stream: Stream) -> tuple[int, list[str | None], list[Any]]:

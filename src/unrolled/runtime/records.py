@@ -19,7 +19,7 @@ import numpy as np
 
 from unrolled.errors import DataError
 from unrolled.files.cells import MISSING, SEPARATORS
-from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.wording import CONTROL, listed, nearest, shown
 from unrolled.runtime.model import Column
 
 Record = dict[str, Any]
@@ -171,7 +171,11 @@ class CsvOut:
         rows.append(["" if cells.get(name) is None else str(cells[name]) for name in self.header])
         memory = io.StringIO()
         csv.writer(memory, lineterminator="\n").writerows(rows)
-        return memory.getvalue().encode(errors="replace")
+        try:
+            return memory.getvalue().encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start]
+            raise DataError(f"the answer holds {shown(half)}, which no CSV can; take --to json") from None
 
 
 class JsonOut:
@@ -179,7 +183,7 @@ class JsonOut:
 
     def __call__(self, answer: Record) -> bytes:
         text = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode(errors="replace") + b"\n"
+        return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
 
 
 OUTPUTS: dict[str, Callable[[], CsvOut | JsonOut]] = {"csv": CsvOut, "json": JsonOut}

@@ -12,6 +12,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TextIO
 
+from unrolled.files.wording import visible
 from unrolled.training.history import Row
 
 DRAW_HZ = 8
@@ -72,7 +73,7 @@ class Lines(Reporter):
         )
 
     def note(self, line: str) -> None:
-        print(line, file=self.stream, flush=True)
+        print(visible(line), file=self.stream, flush=True)
 
 
 class Bar(Reporter):
@@ -106,7 +107,7 @@ class Bar(Reporter):
         self.validation = f", validation {row['validation_loss']:.4g}{' (best)' if best else ''}"
 
     def note(self, line: str) -> None:
-        self.bars.console.print(line, highlight=False, markup=False)
+        self.bars.console.print(visible(line), markup=False, highlight=False, emoji=False)
 
     def close(self) -> None:
         if self.last is not None:

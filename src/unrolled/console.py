@@ -1,0 +1,37 @@
+"""What commands print for a person: plain text, line by line. Nothing in it is markup or is obeyed by a
+terminal, whatever files, columns and classes are called.
+"""
+
+import importlib.metadata
+import io
+import platform
+import sys
+
+from unrolled import __version__
+from unrolled.files.wording import visible
+
+
+def say(*lines: str) -> None:
+    """Each on a line of its own on standard output."""
+    print("\n".join(map(visible, lines)))
+
+
+def note(line: str) -> None:
+    """A line that is no part of the result: on standard error."""
+    print(visible(line), file=sys.stderr, flush=True)
+
+
+def versions() -> str:
+    """What --version says: ours, Python's, and torch's where it is installed, which is not loaded for it."""
+    found = [f"unrolled {__version__}", f"Python {platform.python_version()}"]
+    try:
+        return ", ".join([*found, f"torch {importlib.metadata.version('torch')}"])
+    except importlib.metadata.PackageNotFoundError:
+        return ", ".join([*found, "without torch"])
+
+
+def escape_unwritable() -> None:
+    """From now on what the encoding of standard output or error lacks is written as \\u2014, not refused."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,16 @@
+import pytest
+
+from unrolled.files.wording import shown, visible
+
+HOSTILE = "\0\t\n\r\x1b[31m\x7f\x9b\u2028\u202e\u2066\udc80"
+
+
+def test_control_characters_are_seen_and_others_stay():
+    assert visible(HOSTILE) == r"\x00\t\n\r\x1b[31m\x7f\x9b\u2028\u202e\u2066\udc80"
+    assert visible("Käse 漢 👍🏽 [/] $x \\n") == "Käse 漢 👍🏽 [/] $x \\n"
+    assert visible("a\tb\nc\r", but="\t\n") == "a\tb\nc\\r"
+
+
+@pytest.mark.parametrize("value", [HOSTILE, [HOSTILE], {"a": HOSTILE}])
+def test_what_is_shown_holds_no_control_characters(value):
+    assert visible(shown(value, 200)) == shown(value, 200)
