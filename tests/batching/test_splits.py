@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.batching.splits import by_class, by_sequence, chronological
+from unrolled.batching.splits import by_class, by_label, by_sequence, by_size, chronological
 from unrolled.errors import ConfigError, DataError
 
 
@@ -105,3 +105,32 @@ def test_parts_by_class_that_leave_too_few():
         "every class; lower them, or give more sequences"
     )
     assert [len(part) for part in by_class(["a", "a", "b", "c"], 1, 0, seed=0)] == [3, 1, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rare_class_is_trained_on_and_tested_on(seed):
+    """100, 45 and 5 of a class: a part of 15 by lot, or every tenth in order of classes, misses the third."""
+    labels = ["a"] * 100 + ["b"] * 45 + ["c"] * 3 + ["d"] * 2 + ["e"]
+    train, validation, test = ([labels[i] for i in part] for part in by_class(labels, 0.1, 0.1, seed))
+    assert set(train) == set("abcde") and set(validation) == set("abc") and set(test) == set("abcd")
+    assert [len(part) for part in (validation, test)] == [15, 15]
+
+
+def test_labels_of_sequences_with_several_are_in_every_part():
+    several = [["o"] * 5 + (["rare", "o"] if n % 30 == 7 else []) for n in range(120)] + [["x"]]
+    for seed in range(5):
+        train, validation, test = by_label(several, 0.1, 0.1, seed)
+        assert [len(validation), len(test)] == [12, 12]
+        for part in (train, validation, test):
+            assert any("rare" in several[i] for i in part)
+    nothing = by_label([[]] * 9, 1, 2, 0)
+    assert [len(part) for part in nothing] == [6, 1, 2]
+
+
+def test_small_and_large_numbers_are_in_every_part():
+    values = np.random.default_rng(4).permutation(200) ** 3.0
+    for seed in range(3):
+        for part in by_size(values, 0.1, 0.1, seed)[1:]:
+            assert sorted(np.cbrt(values[part]).round() // 20) == sorted([*range(10)] * 2)
+    assert [len(part) for part in by_size(np.ones(3), 1, 1, 0)] == [1, 1, 1]
+    assert [len(part) for part in by_size(np.ones(20), 9, 10, 0)] == [1, 9, 10]

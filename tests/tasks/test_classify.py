@@ -40,7 +40,7 @@ def turns(N=120, seed=0):
 
 @pytest.fixture(scope="module")
 def learnt():
-    options = {"hidden": 16, "epochs": 40, "learning_rate": 0.01, "pooling": "last"}
+    options = {"hidden": 24, "epochs": 40, "learning_rate": 0.01, "pooling": "last"}
     return Classifier(**options).fit(turns(), test=turns(60, seed=1))
 
 

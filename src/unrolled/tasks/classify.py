@@ -35,6 +35,7 @@ from unrolled.tasks import confusion
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.parts import selected
 from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]
@@ -145,12 +146,10 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
         return self.codec.classes
 
     def _split(
-        self, data: Sequences, validation: float, test: float, seed: int
+        self, config: ClassifyConfig, data: Sequences, validation: float, test: float, seed: int
     ) -> tuple[Sequences, Sequences, Sequences]:
-        """By lot within each class, so that every class is trained on."""
-        parts = by_class(answers_of(data), validation, test, seed)
-        train, validate, tests = (data.select(part) for part in parts)
-        return train, validate, tests
+        """By lot within each class, so that every class is trained on and, where it can be, tested on."""
+        return selected(data, by_class(answers_of(data), validation, test, seed))
 
     def _fit(self, config: ClassifyConfig, train: Sequences, inputs: Inputs) -> ClassCodec:
         return ClassCodec.fit(train, inputs)

@@ -257,7 +257,9 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
     def _read_source(self, config: LanguageConfig, source: Source) -> Text:
         return open_text(source)
 
-    def _split(self, data: Text, validation: float, test: float, seed: int) -> tuple[Text, Text, Text]:
+    def _split(
+        self, config: LanguageConfig, data: Text, validation: float, test: float, seed: int
+    ) -> tuple[Text, Text, Text]:
         train, end = chronological(len(data), validation, test, "characters")
         return data.part(0, train), data.part(train, end), data.part(end, len(data))
 

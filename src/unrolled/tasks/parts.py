@@ -5,13 +5,14 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from unrolled.batching.splits import by_sequence
+from unrolled.batching import splits
 from unrolled.errors import ConfigError, DataError
 from unrolled.tasks.estimator import Codec, Estimator, Source, Sources
 from unrolled.tasks.evaluation import Evaluation
@@ -53,11 +54,15 @@ class Parts(Generic[D]):
 Split = Callable[[D, float, float, int], tuple[D, D, D]]
 
 
+def selected(data: L, parts: splits.Parts) -> tuple[L, L, L]:
+    """The examples of each part."""
+    train, validation, test = (data.select(part) for part in parts)
+    return train, validation, test
+
+
 def by_lot(data: L, validation: float, test: float, seed: int) -> tuple[L, L, L]:
     """Training, validation and test part of sequences that do not follow one another."""
-    parts = by_sequence(len(data), validation, test, seed)
-    train, validate, tests = (data.select(part) for part in parts)
-    return train, validate, tests
+    return selected(data, splits.by_sequence(len(data), validation, test, seed))
 
 
 def read_parts(
@@ -93,8 +98,8 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
     def _judge(self, data: D, about: dict[str, Any]) -> Evaluation:
         """The trained network beside the baselines; `about` goes into the evaluation."""
 
-    def _split(self, data: D, validation: float, test: float, seed: int) -> tuple[D, D, D]:
-        """By lot; otherwise where the parts must follow one another."""
+    def _split(self, config: C, data: D, validation: float, test: float, seed: int) -> tuple[D, D, D]:
+        """By lot; otherwise where the parts must follow one another, or have their shares of something."""
         drawable: Any = data
         parts: tuple[D, D, D] = by_lot(drawable, validation, test, seed)
         return parts
@@ -116,7 +121,7 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
     def _read(self, config: C, sources: Sources) -> tuple[C, Parts[D]]:
         asked: Any = config
         data, parts = read_parts(
-            asked.data, sources, lambda source: self._read_source(config, source), self._split
+            asked.data, sources, partial(self._read_source, config), partial(self._split, config)
         )
         return asked.model_copy(update={"data": data}), parts
 

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from unrolled.batching.inputs import Inputs, restore_inputs, spread
 from unrolled.batching.scaling import Scaler
+from unrolled.batching.splits import by_size
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import shown
@@ -34,6 +35,7 @@ from unrolled.inspecting import plots, scores
 from unrolled.tasks import metrics
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.parts import selected
 from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]
@@ -94,6 +96,12 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
         """A row for each sequence: "name" and "value"."""
         asked = self._asked_for(data)
         return pl.DataFrame({"name": asked.names, "value": self.codec.decode(self._outputs_of(asked))})
+
+    def _split(
+        self, config: RegressConfig, data: Sequences, validation: float, test: float, seed: int
+    ) -> tuple[Sequences, Sequences, Sequences]:
+        """By lot within parts of the order of the answers, so that small and large ones are in every part."""
+        return selected(data, by_size(numbers(data), validation, test, seed))
 
     def _fit(self, config: RegressConfig, train: Sequences, inputs: Inputs) -> NumberCodec:
         return NumberCodec.fit(train, inputs, config.data.target or "answer")

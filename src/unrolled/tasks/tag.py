@@ -32,6 +32,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length
+from unrolled.batching.splits import by_label
 from unrolled.batching.walks import Walks
 from unrolled.batching.words import Words
 from unrolled.errors import DataError
@@ -47,7 +48,7 @@ from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.model import require_forward
-from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.parts import Parts, PartsEstimator, selected
 from unrolled.tasks.sections import PartsConfig
 from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
 from unrolled.tasks.tag_codec import UNSEEN, Batch, Examples, TagCodec, tags_of
@@ -171,6 +172,12 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
 
     def _read_new(self, data: Source, answers: bool = True) -> Tagged:
         return read(self.config.data, data, answers, getattr(self.codec.inputs, "features", ()))
+
+    def _split(
+        self, config: TagConfig, data: Tagged, validation: float, test: float, seed: int
+    ) -> tuple[Tagged, Tagged, Tagged]:
+        """By lot, so that every tag is in every part as far as possible."""
+        return selected(data, by_label(tags_of(data), validation, test, seed))
 
     def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
         training, o = config.training.settled(), config.data

@@ -35,7 +35,7 @@ def made(tmp_path_factory):
         kind: fitted(pictures(400), out=folder / kind, **({"epochs": 8} | options))
         for kind, options in PICTURES.items()
     }
-    own["points"] = fitted(points(300), epochs=20, code_size=32, hidden=32, condition="state")
+    own["points"] = fitted(points(300), epochs=30, code_size=32, hidden=32, condition="state")
     return own
 
 

@@ -31,7 +31,7 @@ from unrolled.tasks.caption.network import TextNetwork
 from unrolled.tasks.caption.numbers import NumberNetwork
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
-from unrolled.tasks.parts import Parts, PartsEstimator, by_lot
+from unrolled.tasks.parts import Parts, PartsEstimator, by_lot, selected
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
@@ -77,14 +77,13 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         return read_captioned(data, replace(asked, alike=False))  # the codec knows the model's size
 
     def _split(
-        self, data: Captioned, validation: float, test: float, seed: int
+        self, config: CaptionConfig, data: Captioned, validation: float, test: float, seed: int
     ) -> tuple[Captioned, Captioned, Captioned]:
         """Every class has its share of each part."""
         if data.given is None:
             return by_lot(data, validation, test, seed)
         labels = [one.label or "" for one in data.inputs if isinstance(one, Given)]
-        train, validate, tests = (data.select(part) for part in by_class(labels, validation, test, seed))
-        return train, validate, tests
+        return selected(data, by_class(labels, validation, test, seed))
 
     def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
         if bool(data.train.columns) != (config.data.id is not None):

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, padded
+from unrolled.batching.splits import by_label
+from unrolled.batching.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted, listed
@@ -26,7 +28,7 @@ from unrolled.tasks.classify import nearest_rows
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.inputs import read
-from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.parts import Parts, PartsEstimator, selected
 from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
@@ -83,6 +85,13 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         return read(self.config.data, data, answers, self.codec.inputs.features, transcripts=True)
+
+    def _split(
+        self, config: TranscribeConfig, data: Sequences, validation: float, test: float, seed: int
+    ) -> tuple[Sequences, Sequences, Sequences]:
+        """By lot, so that every label is in every part as far as possible."""
+        split: Any = TOKENIZERS[config.data.tokens]
+        return selected(data, by_label(list(map(split.split, transcripts_of(data))), validation, test, seed))
 
     def _prepare(
         self, config: TranscribeConfig, data: Parts[Sequences]

@@ -98,7 +98,9 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         columns = config.data.source_column, config.data.target_column
         return read_pairs(source, source_column=columns[0], target_column=columns[1], answers=answers)
 
-    def _split(self, data: Pairs, validation: float, test: float, seed: int) -> tuple[Pairs, Pairs, Pairs]:
+    def _split(
+        self, config: TranslateConfig, data: Pairs, validation: float, test: float, seed: int
+    ) -> tuple[Pairs, Pairs, Pairs]:
         """By lot, all pairs of a source in one part, however many blanks stand between its words."""
         same: dict[str, list[int]] = {}
         for source, own in data.grouped().items():
