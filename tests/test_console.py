@@ -1,5 +1,10 @@
 """What is printed, whatever names and encodings are."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.cli.command import printed
@@ -22,3 +27,28 @@ def test_an_error_is_a_line_whatever_it_names():
 
     line = "unrolled: a\\nb\\x1b]0;x\\x07\\udc80 [/]: \\u2013\n"
     assert printed(lambda: ended(fail), "ascii") == (1, "", line)
+
+
+@pytest.mark.parametrize("module", ["unrolled", "unrolled.runtime"])
+@pytest.mark.parametrize(
+    ("descriptor", "told"), [(0, "standard input"), (1, "standard output"), (2, "standard error")]
+)
+def test_a_closed_descriptor_is_refused_at_once(module, descriptor, told):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"],
+        preexec_fn=lambda: os.close(descriptor),
+        capture_output=True,
+        text=True,
+    )
+    line = f"unrolled: {told} is closed; give it a file or a pipe, or /dev/null\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line if descriptor < 2 else "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_note_that_nobody_can_hear_changes_nothing():
+    code = (
+        "import sys\nfrom unrolled.console import note\nfrom unrolled.ending import ended\n"
+        "ended(lambda: (note('x'), note('y' * 99_999), sys.exit(143)))"
+    )
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        assert subprocess.run([sys.executable, "-c", code], stderr=full).returncode == 143

@@ -23,6 +23,18 @@ def test_the_first_signal_waits_and_the_second_does_not(number, kind, text):
     assert signal.getsignal(number) is before
 
 
+def test_hang_ups_come_more_than_once_and_hurry_nothing():
+    """From the kernel and the shell, before or after another signal, which then counts."""
+    with Interrupts() as interrupts:
+        for number, asked in ((signal.SIGHUP, signal.SIGHUP),) * 2 + ((signal.SIGTERM, signal.SIGTERM),):
+            os.kill(os.getpid(), number)
+            assert interrupts.asked == asked
+            with pytest.raises(SystemExit, match=str(128 + asked)):
+                interrupts.leave()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert interrupts.asked == signal.SIGTERM
+
+
 def test_an_ignored_signal_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

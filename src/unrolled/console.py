@@ -2,10 +2,13 @@
 terminal, whatever files, columns and classes are called.
 """
 
+import contextlib
 import importlib.metadata
 import io
+import os
 import platform
 import sys
+from pathlib import Path
 
 from unrolled import __version__
 from unrolled.files.wording import visible
@@ -17,8 +20,17 @@ def say(*lines: str) -> None:
 
 
 def note(line: str) -> None:
-    """A line that is no part of the result: on standard error."""
-    print(visible(line), file=sys.stderr, flush=True)
+    """A line that is no part of the result: on standard error, where it takes lines."""
+    with contextlib.suppress(OSError):  # a terminal that hung up, a full disk: no reason to end
+        print(visible(line), file=sys.stderr, flush=True)
+
+
+def drop_unheard() -> None:
+    """What standard error still does not take is dropped, or Python would end with a status of its own."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def versions() -> str:

@@ -1,17 +1,20 @@
 """How commands end: what a user can mend is one line on standard error, never a traceback."""
 
+import os
 import sys
 from collections.abc import Callable
 
-from unrolled.console import escape_unwritable, note
+from unrolled.console import drop_unheard, escape_unwritable, note
 from unrolled.errors import UnrolledError
 
-INTERRUPTED = 130
+WRONG_CALL, INTERRUPTED = 2, 130
+DESCRIPTORS = ("standard input", "standard output", "standard error")
 LONGEST = 200  # characters of a path that are shown
 
 
 def ended(command: Callable[[], object]) -> None:
     """Runs it. SystemExit with the status of what went wrong."""
+    require_descriptors()
     escape_unwritable()
     try:
         command()
@@ -22,6 +25,26 @@ def ended(command: Callable[[], object]) -> None:
         _fail(f"{place}{error.strerror or error}; check the path and its rights", 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        drop_unheard()
+
+
+def require_descriptors() -> None:
+    """SystemExit where one of the three is closed: the next file or pipe that is opened would take its
+    number, and be read as input or written over by answers."""
+    closed = [name for number, name in enumerate(DESCRIPTORS) if not _is_open(number)]
+    if DESCRIPTORS[2] in closed:  # nobody can be told
+        sys.exit(WRONG_CALL)
+    if closed:
+        _fail(f"{closed[0]} is closed; give it a file or a pipe, or /dev/null", WRONG_CALL)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _fail(message: str, status: int) -> None:

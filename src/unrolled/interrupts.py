@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: what is under way ends and is saved, then the signal takes effect."""
+"""SIGINT, SIGTERM and SIGHUP: what is under way ends and is saved, then the signal takes effect."""
 
 import signal
 import threading
@@ -9,11 +9,13 @@ from typing import Any
 LEAVE: dict[int, Callable[[], BaseException]] = {
     signal.SIGINT: KeyboardInterrupt,
     signal.SIGTERM: lambda: SystemExit(128 + signal.SIGTERM),
+    signal.SIGHUP: lambda: SystemExit(128 + signal.SIGHUP),
 }
 
 
 class Interrupts:
-    """While entered, notes the first signal in `asked`; a second one leaves at once.
+    """While entered, notes the first signal in `asked`; a second one leaves at once, but for hang-ups: of one
+    terminal that closes, the kernel and the shell both tell.
 
     Signals that the parent chose to ignore (nohup) stay ignored. Outside the main thread none is noted:
     Python sets handlers only there.
@@ -37,11 +39,12 @@ class Interrupts:
             signal.signal(number, handler)
 
     def leave(self) -> None:
-        """Raises KeyboardInterrupt or SystemExit(143) where a signal came."""
+        """Raises KeyboardInterrupt or SystemExit, such as 143 for SIGTERM, where a signal came."""
         if self.asked is not None:
             raise LEAVE[self.asked]()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked is not None:
+        if self.asked not in (None, signal.SIGHUP) and number != signal.SIGHUP:
             raise LEAVE[number]()
-        self.asked = number
+        if self.asked is None or number != signal.SIGHUP:
+            self.asked = number

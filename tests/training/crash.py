@@ -86,7 +86,7 @@ def kill(base: Path, signals: list[int], wanted: int) -> dict[str, object]:
         while status != 0:
             process = child(base / f"run{number}")
             time.sleep(moments.uniform(0, whole / 3))
-            os.kill(process, moments.choice(signals))
+            os.kill(process, signals[len(statuses) % len(signals)])
             status = ended(process)
             statuses += [status] if status else []
         results.append(digest(base / f"run{number}"))
@@ -148,7 +148,7 @@ def full_disk(base: Path) -> dict[str, object]:
 
 SCENARIOS = {
     "kill": lambda base: kill(base, [signal.SIGKILL], 24),
-    "interrupt": lambda base: kill(base, [signal.SIGINT, signal.SIGTERM], 8),
+    "interrupt": lambda base: kill(base, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 8),
     "kill_at_writes": kill_at_writes,
     "full_disk": full_disk,
 }

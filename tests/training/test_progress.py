@@ -82,6 +82,25 @@ def test_the_bar_is_drawn_at_most_so_often(clock, monkeypatch):
     assert drawn[-1] == (1, 1000, 0.5)
 
 
+class Deaf(Terminal):
+    """A terminal that hung up."""
+
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+    def flush(self):
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("kind", [Lines, Bar])
+def test_a_training_goes_on_where_nobody_listens(kind):
+    with kind(Deaf()) as report:
+        report.start(Plan(steps_per_epoch=10, epochs=5, minutes=None), steps_done=0, seconds=0.0)
+        report.step(1, 1, 0.5)
+        report.epoch(ROW, best=True)
+        report.note("stopped: because")
+
+
 def test_a_bar_that_never_began_closes():
     with Bar(Terminal()):
         pass

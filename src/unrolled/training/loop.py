@@ -81,7 +81,7 @@ def train(
     checkpoint, or from the beginning where none was written.
 
     Raises TrainingError where a loss, gradient or weight is not finite, RunError where a checkpoint cannot be
-    read or written, and KeyboardInterrupt or SystemExit(143) after a checkpoint on SIGINT or SIGTERM.
+    read or written, and after a checkpoint KeyboardInterrupt on SIGINT, SystemExit on SIGTERM or SIGHUP.
     """
     if resume and checkpoints is None:
         raise ValueError("resume=True goes on from a checkpoint; pass checkpoints")

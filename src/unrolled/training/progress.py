@@ -4,6 +4,7 @@ They see plain numbers that the loop has anyway, and draw at most DRAW_HZ times 
 times in it and is no part of what a resumed training repeats.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -16,6 +17,8 @@ from unrolled.files.wording import visible
 from unrolled.training.history import Row
 
 DRAW_HZ = 8
+# A terminal that hung up and a log on a full disk take no line; the training goes on without.
+unheard = contextlib.suppress(OSError)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Lines(Reporter):
         )
 
     def note(self, line: str) -> None:
-        print(visible(line), file=self.stream, flush=True)
+        with unheard:
+            print(visible(line), file=self.stream, flush=True)
 
 
 class Bar(Reporter):
@@ -93,7 +97,8 @@ class Bar(Reporter):
     def start(self, plan: Plan, steps_done: int, seconds: float) -> None:
         self.pace = Pace(plan, steps_done, seconds)
         self.task = self.bars.add_task("epoch", total=1.0, tail="")
-        self.bars.start()
+        with unheard:
+            self.bars.start()
 
     def step(self, epoch: int, steps_done: int, loss: float) -> None:
         self.last = (epoch, steps_done, loss)
@@ -107,12 +112,14 @@ class Bar(Reporter):
         self.validation = f", validation {row['validation_loss']:.4g}{' (best)' if best else ''}"
 
     def note(self, line: str) -> None:
-        self.bars.console.print(visible(line), markup=False, highlight=False, emoji=False)
+        with unheard:
+            self.bars.console.print(visible(line), markup=False, highlight=False, emoji=False)
 
     def close(self) -> None:
         if self.last is not None:
             self._draw(*self.last)
-        self.bars.stop()
+        with unheard:
+            self.bars.stop()
 
     def _draw(self, epoch: int, steps_done: int, loss: float) -> None:
         self.bars.update(
@@ -121,7 +128,8 @@ class Bar(Reporter):
             completed=self.pace.share(steps_done),
             tail=f"loss {loss:.4g}{self.validation}, {self.pace.text(steps_done)}",
         )
-        self.bars.refresh()
+        with unheard:
+            self.bars.refresh()
 
 
 class Pace:
