@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from unrolled.console import drop_unheard, escape_unwritable, note
 from unrolled.errors import UnrolledError
+from unrolled.files.wording import for_the_command_line
 
 WRONG_CALL, INTERRUPTED = 2, 130
 DESCRIPTORS = ("standard input", "standard output", "standard error")
@@ -17,7 +18,8 @@ def ended(command: Callable[[], object]) -> None:
     require_descriptors()
     escape_unwritable()
     try:
-        command()
+        with for_the_command_line():
+            command()
     except UnrolledError as error:
         _fail(str(error), error.exit_status)
     except OSError as error:

@@ -2,11 +2,39 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 # What a terminal obeys, ends a line, turns the direction of writing, or stands in no text: control
 # characters, separators, marks of direction, halves of surrogate pairs.
 CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+# Whether who reads the messages has typed a command.
+_command_line = ContextVar("command_line", default=False)
+
+
+@contextmanager
+def for_the_command_line() -> Iterator[None]:
+    """Inside, `option` spells options as commands take them."""
+    before = _command_line.set(True)
+    try:
+        yield
+    finally:
+        _command_line.reset(before)
+
+
+def option(name: str, value: object = None) -> str:
+    """An option as the caller writes it: option("top_k", 3) is `--top-k 3` on the command line, `top_k=3` in
+    Python; on the command line True and False are on and off."""
+    if not _command_line.get():
+        return name if value is None else f"{name}={value!r}"
+    dashed = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        value = "on" if value else "off"
+    return dashed if value is None else f"{dashed} {shlex.quote(str(value))}"
 
 
 def visible(text: str, but: str = "") -> str:
