@@ -17,10 +17,12 @@ __all__ = [
     "accelerate",
     "load",
     "nn",
+    "set_most_values",
 ]
 
 if TYPE_CHECKING:
     from unrolled import nn
+    from unrolled.files.limits import set_most_values
     from unrolled.nn.accelerate import accelerate
     from unrolled.tasks import load
     from unrolled.tasks.caption.estimator import Captioner
@@ -45,6 +47,7 @@ HOMES = {
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",
     "nn": "unrolled.nn",
+    "set_most_values": "unrolled.files.limits",
 }
 
 

@@ -72,3 +72,9 @@ def test_the_reader_does_not_pick_up_modules_from_the_working_folder(tmp_path, m
     monkeypatch.chdir(tmp_path)
     assert parquet.read_parquet("sales.parquet", written(FRAME)).equals(FRAME)
     assert subprocess.run(["ls"], capture_output=True, text=True).stdout == "polars.py\n"
+
+
+def test_a_reader_that_dies_at_once_is_a_damaged_file(monkeypatch):
+    monkeypatch.setattr(parquet, "_READER", "import os; os._exit(3)")
+    with pytest.raises(DataError, match="its reader broke down"):
+        parquet.read_parquet("sales.parquet", parquet.MAGIC + bytes(10**7) + parquet.MAGIC)

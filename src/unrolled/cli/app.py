@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from unrolled.cli.shared import Json, Out, OutFile, with_decoding
+from unrolled.cli.shared import Json, MostValues, Out, OutFile, with_decoding
 from unrolled.errors import ConfigError
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
@@ -114,6 +114,7 @@ def train(
         Path | None, typer.Option("--config", metavar="FILE", help="Train as this config.toml says.")
     ] = None,
     out: Out = None,
+    most_values: MostValues = None,
     json: Json = False,
 ) -> None:
     if (task := ctx.invoked_subcommand) is not None:
@@ -144,7 +145,11 @@ def _refuse(ctx: typer.Context, why: str, *names: str) -> None:
 )
 @with_decoding
 def evaluate(
-    run: RunFolder, files: Files = None, json: Json = False, decoding: dict[str, Any] | None = None
+    run: RunFolder,
+    files: Files = None,
+    most_values: MostValues = None,
+    json: Json = False,
+    decoding: dict[str, Any] | None = None,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
     from unrolled.cli import using
@@ -161,6 +166,7 @@ def predict(
     run: RunFolder,
     files: Files = None,
     out: OutFile = None,
+    most_values: MostValues = None,
     json: Json = False,
     decoding: dict[str, Any] | None = None,
 ) -> None:
@@ -201,6 +207,7 @@ def generate(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Number that what is drawn follows from (0).")] = None,
     out: OutFile = None,
+    most_values: MostValues = None,
     json: Json = False,
 ) -> None:
     """Let a model go on by itself, each output its next input."""
@@ -254,6 +261,7 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="Only see that this receipt is unchanged and of this model."),
     ] = None,
+    most_values: MostValues = None,
     json: Json = False,
 ) -> None:
     """Prove that a model gives the same bits in batches, alone, in a stream and without torch."""

@@ -8,11 +8,30 @@ from typing import Annotated, Any
 
 import typer
 
+from unrolled.files.limits import set_most_values
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder to make (runs/TASK-FILE).")]
 OutFile = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write; text as it is."),
+]
+
+
+def _set_limit(most: int | None) -> None:
+    if most is not None:
+        set_most_values(most)
+
+
+MostValues = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        callback=_set_limit,
+        help="Refuse files that hold more values, a limit against damaged files [default: 2^28].".replace(
+            "[", r"\["
+        ),
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from unrolled.cli import printing
 from unrolled.cli.options import add_options
-from unrolled.cli.shared import Json, Out
+from unrolled.cli.shared import Json, MostValues, Out
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
 from unrolled.runs import HEAD, Run
@@ -28,7 +28,12 @@ def command(task: str) -> TyperCommand:
     """`unrolled train TASK`, with an option for every field of the task's configuration."""
 
     def run(
-        files: Any = None, config: Any = None, out: Any = None, json: bool = False, **options: Any
+        files: Any = None,
+        config: Any = None,
+        out: Any = None,
+        most_values: Any = None,
+        json: bool = False,
+        **options: Any,
     ) -> None:
         chosen = {name: value for name, value in options.items() if value is not None and value != []}
         if files:
@@ -41,6 +46,7 @@ def command(task: str) -> TyperCommand:
             Path | None, typer.Option("--config", metavar="FILE", help="Options from a config.toml.")
         ],
         "out": Out,
+        "most_values": MostValues,
         "json": Json,
     }
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")

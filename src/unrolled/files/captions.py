@@ -20,10 +20,11 @@ from unrolled.files.asked import written
 from unrolled.files.caption_columns import Columns, find_columns
 from unrolled.files.captioned import Asked, Captioned, Given
 from unrolled.files.images import Pixels, read_image, spelt
+from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.long import grouped, in_time, one_each
 from unrolled.files.manifest import inside
 from unrolled.files.table import Table, open_table
-from unrolled.files.wording import listed
+from unrolled.files.wording import counted, listed
 
 Indices = NDArray[np.int64]
 
@@ -149,9 +150,10 @@ class _Groups:
     def of(cls, table: Table, columns: Columns) -> "_Groups":
         if columns.id is None:
             rows = np.arange(table.frame.height)
+            require_few(table.name, counted(len(rows), "row"), 0, sequences=len(rows))
             return cls(table, columns, pl.Series(rows + 1).cast(pl.String), rows, rows)
         ids = written(table, columns.id, "the name of a sequence")
-        return cls(table, columns, ids, *grouped(ids))
+        return cls(table, columns, ids, *grouped(table, ids))
 
     @property
     def places(self) -> list[str]:
@@ -189,13 +191,15 @@ def _pictures(groups: _Groups, asked: Asked, folder: Path | None) -> tuple[list[
     groups.table.refuse(column, odd, "wanted a path, got {}", "write it without control characters")
     names = groups.each(column, cells, "picture").to_list()
     known: dict[str, Pixels] = {}
-    files = []
+    files, held = [], 0
     for name, place in zip(names, groups.places, strict=True):
         try:
             path = inside(folder, name)
             files.append(posixpath.normpath(path.as_posix()))
             if files[-1] not in known:
                 known[files[-1]] = read_image(path, asked.channels, asked.size)
+                held += known[files[-1]].nbytes
+                require_few(groups.table.name, f"{held:,} bytes of pictures", held // VALUE_BYTES)
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
     if not asked.answers:

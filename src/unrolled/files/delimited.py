@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.cells import SEPARATORS
+from unrolled.files.limits import require_few
 from unrolled.files.opening import clean_text
 from unrolled.files.wording import counted, shown
 
@@ -45,18 +46,22 @@ def read_delimited(
     marks = np.flatnonzero((text == ord(separator)) & outside)
     fields = np.diff(np.searchsorted(marks, np.append(starts, len(text)))) + 1
     _check_widths(path, fields[filled], lines[filled])
-    if fields[filled][0] == 1:
+    rows, columns = int(filled.sum()), int(fields[filled][0])
+    require_few(
+        path, f"{counted(rows, 'row')} of {counted(columns, 'column')}", rows * columns, columns=columns
+    )
+    if columns == 1:
         _check_blanks(path, filled, lines)
     names = _names(body[header], marks[marks < header.stop] - header.start)
     headed = is_header(names)
     if headed:
         _check_names(f"{path}, line {lines[filled][0]}", names)
-        _check_rows(path, int(filled.sum()) - 1)
+        _check_rows(path, rows - 1)
     else:
         names = [str(number) for number in range(1, len(names) + 1)]
     if not filled.all():
         body = np.delete(text, ends[~filled]).tobytes()
-    return _parsed(path, body, separator, names, int(filled.sum()), headed), lines[filled][headed:]
+    return _parsed(path, body, separator, names, rows, headed), lines[filled][headed:]
 
 
 def _separator(header: NDArray[np.uint8], outside: NDArray[np.bool_]) -> str:

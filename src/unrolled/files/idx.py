@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
+from unrolled.files.limits import require_few
 from unrolled.files.opening import read_bytes
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted
@@ -91,21 +92,25 @@ def _array(path: Path, wanted: str, file: gzip.GzipFile | io.BytesIO, most: int)
             "copy or download it again"
         )
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
-    size = math.prod(shape) * kind.itemsize
-    body = file.read(size + 1) if size <= most else b""
+    values = math.prod(shape)
+    size = values * kind.itemsize
+    body = b""
+    if size <= most:
+        require_few(str(path), f"values of sizes {_sizes(shape)}", values, sequences=shape[0])
+        body = file.read(size + 1)
     if len(body) != size:
         got = f"{len(body):,}" if len(body) < size <= most else "more" if len(body) > size else "fewer"
         raise DataError(
             f"{path}: the header says sizes {_sizes(shape)}, {size:,} bytes, and {got} follow; "
             "copy or download it again"
         )
-    values = np.frombuffer(body, kind).reshape(shape).astype(kind.newbyteorder("="))
-    if kind.kind == "f" and np.isinf(values).any():
-        at = int(np.argmax(np.isinf(values)))
+    array = np.frombuffer(body, kind).reshape(shape).astype(kind.newbyteorder("="))
+    if kind.kind == "f" and np.isinf(array).any():
+        at = int(np.argmax(np.isinf(array)))
         raise DataError(
             f"{path}: value {at + 1:,} is infinite; wanted finite values, or NaN where one is missing"
         )
-    return values
+    return array
 
 
 def _labels_beside(path: Path) -> Path:

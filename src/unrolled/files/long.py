@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked, find_target, looks_numeric, usual, written, written_answers
 from unrolled.files.delimited import Positions
+from unrolled.files.limits import require_few
 from unrolled.files.roles import check_distinct, check_header, find_time
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table, is_missing
@@ -35,7 +36,7 @@ def read_long(table: Table, asked: Asked) -> Sequences:
     columns, notes = _find_columns(table, asked)
     names = written(table, columns.id, "the name of a sequence")
     values = np.column_stack([table.numbers(column) for column in columns.features])
-    order, starts = grouped(names)
+    order, starts = grouped(table, names)
     answers = None
     if columns.target is not None:
         answers = _answers(table, columns.target, asked, order, starts)
@@ -100,9 +101,11 @@ def find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[s
     return tuple(features), [f"features: {listed(features)}", *left_out]
 
 
-def grouped(names: pl.Series) -> tuple[Positions, Positions]:
+def grouped(table: Table, names: pl.Series) -> tuple[Positions, Positions]:
     """Rows of the first sequence, then of the second …, each in the order of the table, and where each
     sequence starts among them."""
+    count = names.n_unique()
+    require_few(table.name, counted(count, "sequence"), len(names), sequences=count)
     rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
     groups = rows.group_by("name", maintain_order=True).agg("row")["row"]
     lengths = groups.list.len().cast(pl.Int64).to_numpy()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked, answers_of_rows, find_target, usual, written
+from unrolled.files.limits import require_few
 from unrolled.files.riff import read_wav
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table
@@ -100,6 +101,7 @@ class _Recordings:
     def __init__(self, audio: Audio) -> None:
         self.audio, self.rate_hz, self.first = audio, audio.rate_hz, Path()
         self.inputs: list[NDArray[np.float32]] = []
+        self.values = 0
 
     def add(self, path: Path) -> None:
         """DataError for a file that cannot be read or has another rate."""
@@ -113,3 +115,5 @@ class _Recordings:
                 "convert the recording"
             )
         self.inputs.append(log_mel(sound, self.audio))
+        self.values += self.inputs[-1].size
+        require_few(str(path), f"{self.values:,} features of recordings", self.values, len(self.inputs))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unrolled.errors import DataError
+from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.wording import nearest
 
 # First bytes of files that are often taken for text: what they are, and what to do.
@@ -30,8 +31,11 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_bytes(path: Path, wanted: str = "a CSV or Parquet file", most: int = -1) -> bytes:
-    """The file's content, or its first `most` bytes. DataError as of `opened`."""
+    """The file's content, or its first `most` bytes. DataError as of `opened`, and for a file too large."""
     with opened(path, wanted) as file:
+        if most < 0:
+            size = os.fstat(file.fileno()).st_size
+            require_few(str(path), f"its {size:,} bytes", size // VALUE_BYTES)
         return file.read(most)
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.asked import usual
 from unrolled.files.delimited import read_delimited
+from unrolled.files.limits import require_few
 from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
 from unrolled.files.roles import check_distinct
 from unrolled.files.table import FOREIGN_TABLES, Table, open_table
@@ -201,6 +202,8 @@ def _numbers(width: int) -> list[str]:
 
 def _of_table(table: Table, asked: _Asked) -> Pairs:
     source, target = _columns(table, asked)
+    rows = table.frame.height
+    require_few(table.name, counted(rows, "pair"), 0, sequences=rows)
     sources = _texts(table, source, "source")
     targets = None if target is None else _texts(table, target, "target")
     places = tuple(f"{table.name}, {table.row(row)}" for row in range(len(sources)))

@@ -1,31 +1,59 @@
 """Parquet -> a table, decoded in a process of its own: on some damaged files polars does not raise but ends
 its process (it asks for 2⁶¹ bytes), and no caller should die of a file. Starting that process costs 0.2 s.
+
+That process tells the table's sizes before it reads it, since a file of some kilobytes can hold any number of
+equal values; columns of lists or structures, which no reader takes, come back with their type and no values.
 """
 
 import io
 import subprocess
 import sys
+from contextlib import suppress
+from typing import IO
 
 import polars as pl
 
 from unrolled.errors import DataError
+from unrolled.files.limits import VALUE_BYTES, require_few
+from unrolled.files.wording import counted
 
 MAGIC = b"PAR1"  # the first and the last bytes
 
-# Writes the table in Arrow's form, exit status 0, or the reason why there is none, exit status 1.
+# Reads a file of so many bytes and writes a line "rows columns"; goes on where another byte comes: writes a
+# line with the bytes of all texts, then the table in Arrow's form, exit status 0. Or a line with the reason
+# why there is none, exit status 1.
 _READER = """
-import sys
+import io, sys
 import polars as pl
+data = io.BytesIO(sys.stdin.buffer.read(int(sys.argv[1])))
+out = sys.stdout.buffer
+def tell(*words):
+    out.write((" ".join(map(str, words)) + chr(10)).encode())
+    out.flush()
 try:
-    frame = pl.read_parquet(sys.stdin.buffer)
+    lazy = pl.scan_parquet(data)
+    schema = lazy.collect_schema()
+    tell(lazy.select(pl.len()).collect().item(), len(schema))
+    if not sys.stdin.buffer.read(1):
+        sys.exit(1)
+    flat = [name for name, kind in schema.items() if not kind.is_nested()]
+    frame = pl.read_parquet(data, columns=flat)
+    texts = frame.select(pl.col(pl.String, pl.Binary)).lazy()
+    sizes = texts.select(pl.all().cast(pl.Binary).bin.size().sum().cast(pl.UInt64)).collect()
+    tell(sum(sizes.row(0)) if sizes.width else 0)
+    frame = frame.select(
+        pl.col(name) if name in flat else pl.lit(None, kind).alias(name) for name, kind in schema.items()
+    )
 except BaseException as error:
-    sys.exit(sys.stdout.write(str(error)) and 1)
-frame.write_ipc(sys.stdout.buffer)
+    tell(error)
+    sys.exit(1)
+frame.write_ipc(out)
 """
 
 
 def read_parquet(path: str, data: bytes) -> pl.DataFrame:
-    """The table in `data`, the content of the file `path`. Raises DataError where it holds none."""
+    """The table in `data`, the content of the file `path`. Raises DataError where it holds none, or a larger
+    one than may be read."""
     if not data.startswith(MAGIC):
         raise DataError(
             f"{path}: wanted a Parquet file, which begins with {MAGIC!r}, got {data[:4]!r}; "
@@ -33,8 +61,52 @@ def read_parquet(path: str, data: bytes) -> pl.DataFrame:
         )
     if not data.endswith(MAGIC):
         raise DataError(f"{path}: the Parquet file is cut off; copy or write it again")
-    done = subprocess.run([sys.executable, "-P", "-c", _READER], input=data, capture_output=True, check=False)
-    if done.returncode:
-        reason = done.stdout.decode(errors="replace").partition("\n")[0][:100] or "its reader broke down"
-        raise DataError(f"{path}: damaged Parquet file ({reason}); copy or write it again")
-    return pl.read_ipc(io.BytesIO(done.stdout))
+    reader = subprocess.Popen(
+        [sys.executable, "-P", "-c", _READER, str(len(data))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert reader.stdin is not None and reader.stdout is not None
+    with reader:
+        try:
+            return _received(path, data, reader, reader.stdin, reader.stdout)
+        finally:
+            reader.kill()
+            with suppress(BrokenPipeError):  # of what it did not take
+                reader.stdin.close()
+
+
+def _received(
+    path: str, data: bytes, reader: "subprocess.Popen[bytes]", asked: IO[bytes], told: IO[bytes]
+) -> pl.DataFrame:
+    _send(asked, data)
+    rows, columns = _sizes(path, told, 2)
+    said = f"{counted(rows, 'row')} of {counted(columns, 'column')}"
+    require_few(path, said, rows * columns, columns=columns)
+    _send(asked, b"\n")
+    (text_bytes,) = _sizes(path, told, 1)
+    require_few(path, f"{said} with {text_bytes:,} bytes of text", rows * columns + text_bytes // VALUE_BYTES)
+    frame = told.read()
+    if reader.wait():
+        raise _damaged(path, "its reader broke down")
+    return pl.read_ipc(io.BytesIO(frame))
+
+
+def _send(pipe: IO[bytes], data: bytes) -> None:
+    with suppress(BrokenPipeError):  # it has ended, and its line or status tells why
+        pipe.write(data)
+        pipe.flush()
+
+
+def _sizes(path: str, told: IO[bytes], count: int) -> list[int]:
+    """The numbers of the next line. DataError where the reader tells why there are none, or ended."""
+    line = told.readline().decode(errors="replace").strip()
+    words = line.split()
+    if len(words) != count or not all(word.isdecimal() for word in words):
+        raise _damaged(path, line[:100] or "its reader broke down")
+    return [int(word) for word in words]
+
+
+def _damaged(path: str, reason: str) -> DataError:
+    return DataError(f"{path}: damaged Parquet file ({reason}); copy or write it again")

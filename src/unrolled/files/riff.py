@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.limits import require_few
 from unrolled.files.opening import read_bytes
 from unrolled.files.wording import shown
 
@@ -139,6 +140,7 @@ def _samples(path: str, form: _Format, body: bytes) -> NDArray[np.float64]:
     if not frames or rest:
         said = "holds no sound" if not body else f"ends within a frame ({len(body):,} bytes)"
         raise DataError(f"{path}: the file {said}; record or copy it again, or leave it out")
+    require_few(path, f"{frames:,} frames of {form.channels:,} channels", frames * form.channels)
     kind = _FORMATS[form.code, form.bits]
     values = _of_24_bits(body) if kind is None else np.frombuffer(body, kind).astype(np.float64)
     if form.code == 1:

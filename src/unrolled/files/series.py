@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.gaps import RULES, Grid, describe_gaps, filled, on_grid
+from unrolled.files.limits import require_few
 from unrolled.files.order import Origin, ordered_times
 from unrolled.files.roles import Roles, find_roles
 from unrolled.files.steps import Positions, Step, Times
@@ -107,6 +108,8 @@ def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
     names = cells.cast(pl.String)
     unnamed = names.is_null() | (names == "")
     table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")
+    count = names.n_unique()
+    require_few(table.name, f"{count:,} series", len(names), sequences=count)
     rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
     grouped = rows.group_by("name", maintain_order=True).agg("row")
     return {name: row.to_numpy() for name, row in zip(grouped["name"], grouped["row"], strict=True)}

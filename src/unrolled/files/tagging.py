@@ -91,7 +91,7 @@ def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
     taken = [name for name in (id, time, word, *asked.features) if name is not None]
     target, found = find_target(table, asked, taken)
     notes += [f"sequences: column {shown(id)}", *found]
-    order, starts = grouped(names)
+    order, starts = grouped(table, names)
     if time is not None:
         order = in_time(table, time, order, starts)
     features: tuple[str, ...] = ()

@@ -4,10 +4,11 @@ import polars as pl
 
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked, answers_of_rows, find_target, usual, written
+from unrolled.files.limits import require_few
 from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table
-from unrolled.files.wording import listed, shown
+from unrolled.files.wording import counted, listed, shown
 
 TEXTS = ("text", "sentence", "review", "message", "tweet", "comment", "document", "content")
 
@@ -32,6 +33,7 @@ def read_texts(table: Table, asked: Asked) -> Sequences:
         raise DataError(
             f"{table.name}, column {shown(column)}: wanted texts, got {cells.dtype} values; name another"
         )
+    require_few(table.name, counted(len(cells), "text"), 0, sequences=len(cells))
     empty = cells.is_null() | (cells.str.strip_chars() == "")
     table.refuse(column, empty, "wanted a text, got {}", "write it, or delete the row")
     ids = [str(row + 1) for row in range(len(cells))]

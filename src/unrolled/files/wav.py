@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
+from unrolled.files.limits import require_few
 from unrolled.files.riff import Sound
 
 FLOOR = 1e-10
@@ -73,6 +74,7 @@ def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
     s = np.concatenate([s, np.zeros(max(0, W - len(s)))])
     window = np.sin(np.pi * np.arange(W) / W) ** 2
     frames = np.lib.stride_tricks.sliding_window_view(s, W)[::V]
+    require_few("a recording", f"{len(frames):,} frames of {audio.mels} mels", len(frames) * audio.mels)
     x = np.empty((len(frames), audio.mels), np.float32)
     count = max(1, _AT_ONCE // K)
     for first in range(0, len(frames), count):
