@@ -123,9 +123,9 @@ def test_months_from_their_end_and_quarters_and_years(write):
     ends = "date,y\n2023-12-31,1\n2024-01-31,2\n2024-02-29,3\n2024-03-31,4\n"
     assert read_series(write(ends), targets=["y"]).step == Step(1, "month", month_end=True)
     quarters = "date,y\n2023-01,1\n2023-04,2\n2023-10,3\n2024-01,4\n"
-    file = read_series(write(quarters), targets=["y"], gaps="linear")
+    file = read_series(write(quarters), targets=["y"], gaps=True)
     assert file.step.name == "3 months"
-    assert file.series[0].target[:, 0].tolist() == [1, 2, 2.5, 3, 4]
+    np.testing.assert_array_equal(file.series[0].target[:, 0], [1, 2, np.nan, 3, 4])
     assert str(file.series[0].times[2]).startswith("2023-07-01")
     years = "date,y\n2020-02-28,1\n2021-02-28,2\n"
     assert read_series(write(years), targets=["y"]).step.name == "1 year"
@@ -145,36 +145,22 @@ def test_gaps_are_refused_with_their_number_and_the_place_of_the_longest(write):
         read_series(path, targets=["y"], past=["x"])
     assert str(error.value) == (
         f"{path}: 3 gaps with 5 missing steps of 1 hour, the longest, 3 steps, from 2024-01-01 02:00:00 on, "
-        "after line 3; complete the file, or fill them with gaps=forward, linear or zero"
+        "after line 3; complete the file, or train with gaps='forward', zero or mask"
     )
 
 
-@pytest.mark.parametrize(
-    "rule, y, x",
-    [
-        (
-            "forward",
-            [0, 1, 1, 1, 1, 25, 36, 36, 64, 81, 100, 121],
-            [100, 99, 99, 99, 99, 95, 94, 93, 92, 92, 90, 89],
-        ),
-        (
-            "linear",
-            [0, 1, 7, 13, 19, 25, 36, 50, 64, 81, 100, 121],
-            [100, 99, 98, 97, 96, 95, 94, 93, 92, 91, 90, 89],
-        ),
-        ("zero", [0, 1, 0, 0, 0, 25, 36, 0, 64, 81, 100, 121], [100, 99, 0, 0, 0, 95, 94, 93, 92, 0, 90, 89]),
-    ],
-)
-def test_gaps_are_filled_by_the_named_rule_and_noted(write, rule, y, x):
-    file = read_series(write(GAPPY), targets=["y"], past=["x"], gaps=rule)
-    series = file.series[0]
-    np.testing.assert_allclose(series.target[:, 0], y, rtol=1e-15)  # one rounding in the line's slope
-    np.testing.assert_allclose(series.past[:, 0], x, rtol=1e-15)
+def test_gaps_that_are_allowed_hold_nothing_and_are_noted(write):
+    file = read_series(write(GAPPY), targets=["y"], past=["x"], gaps=True)
+    series, none = file.series[0], np.nan
+    y = [0, 1, none, none, none, 25, 36, none, 64, 81, 100, 121]
+    x = [100, 99, none, none, none, 95, 94, 93, 92, none, 90, 89]
+    np.testing.assert_array_equal(series.target[:, 0], y)
+    np.testing.assert_array_equal(series.past[:, 0], x)
     np.testing.assert_array_equal(series.times, np.array(hours(12), "M8[us]"))
     assert file.notes == (
         "time: column 'date'",
         "gaps: 3 gaps with 5 missing steps of 1 hour, the longest, 3 steps, from 2024-01-01 02:00:00 on, "
-        f"after line 3, filled by {rule}",
+        "after line 3; what is missing is no outcome: no loss and no figure counts it",
     )
 
 
@@ -184,37 +170,16 @@ def test_a_gap_of_cells_names_the_column_and_the_series(write):
         read_series(path, targets=["y"], past=["x"], id="shop")
     assert str(error.value) == (
         f"{path}: 1 gap with 2 missing steps of 1 day, the longest, 2 steps, from 2024-01-02 on, line 3, "
-        "column 'y' in series 'a'; complete the file, or fill them with gaps=forward, linear or zero"
+        "column 'y' in series 'a'; complete the file, or train with gaps='forward', zero or mask"
     )
 
 
-@pytest.mark.parametrize(
-    "rule, text, message",
-    [
-        (
-            "forward",
-            "date,y\n2024-01-01,\n2024-01-02,1\n2024-01-03,2\n",
-            ", line 2, column 'y': the column begins",
-        ),
-        (
-            "linear",
-            "date,y\n2024-01-01,NA\n2024-01-02,1\n2024-01-03,2\n",
-            ", line 2, column 'y': the column begins",
-        ),
-        (
-            "linear",
-            "date,y\n2024-01-01,0\n2024-01-02,1\n2024-01-03,\n",
-            ", line 4, column 'y': the column ends",
-        ),
-    ],
-)
-def test_a_gap_at_an_end_that_the_rule_cannot_fill_is_refused(write, rule, text, message):
-    path = write(text)
-    with pytest.raises(DataError) as error:
-        read_series(path, targets=["y"], gaps=rule)
-    assert str(error.value) == (
-        f"{path}{message} with a gap, which gaps={rule} cannot fill; complete the file, or choose gaps=zero"
-    )
+@pytest.mark.parametrize("text", ["NA,1,2", "0,1,"])
+def test_a_series_may_begin_and_end_with_a_gap(write, text):
+    rows = "".join(f"2024-01-0{day},{cell}\n" for day, cell in enumerate(text.split(","), 1))
+    file = read_series(write("date,y\n" + rows), targets=["y"], gaps=True)
+    wanted = [float(cell) if cell.isdigit() else np.nan for cell in text.split(",")]
+    np.testing.assert_array_equal(file.series[0].target[:, 0], wanted)
 
 
 TAIL = "date,y,promo,x\n2024-01-01,1,0,5\n2024-01-02,2,1,6\n2024-01-03,,1,\n2024-01-04,,0,\n"
@@ -240,10 +205,11 @@ def test_a_future_covariate_may_not_be_missing_in_the_tail(write):
         read_series(path, targets=["y"], future=["promo"])
     assert str(error.value) == (
         f"{path}: 1 gap with 1 missing step of 1 day, the longest, 1 step, from 2024-01-03 on, line 4, "
-        "column 'promo'; complete the file, or fill them with gaps=forward, linear or zero"
+        "column 'promo'; complete the file, or train with gaps='forward', zero or mask"
     )
-    series = read_series(path, targets=["y"], future=["promo"], gaps="forward").series[0]
-    assert series.future[:, 0].tolist() == [0, 1, 1, 0] and len(series.target) == 2
+    series = read_series(path, targets=["y"], future=["promo"], gaps=True).series[0]
+    np.testing.assert_array_equal(series.future[:, 0], [0, 1, np.nan, 0])
+    assert len(series.target) == 2
 
 
 WRONG_TIMES = {
@@ -343,7 +309,7 @@ def test_a_series_too_short_to_show_its_step_takes_the_others(write):
     text = (
         "id,date,y\n" + "".join(f"a,{t},1\n" for t in hours(6)) + "".join(f"b,{t},2\n" for t in hours(5)[::4])
     )
-    file = read_series(write(text), targets=["y"], id="id", gaps="forward")
+    file = read_series(write(text), targets=["y"], id="id", gaps=True)
     assert file.step.name == "1 hour" and len(file.series[1].target) == 5
 
 
@@ -416,10 +382,6 @@ def test_no_column_of_numbers_is_an_error_and_a_lone_column_is_the_target_whatev
             {"targets": ["y"], "time": "t", "id": "t"},
             "column 't' is named as time and again as id; name it once",
         ),
-        (
-            {"targets": ["y"], "gaps": "backward"},
-            "gaps: wanted refuse, forward, linear or zero, got 'backward'",
-        ),
     ],
 )
 def test_impossible_requests_are_configuration_errors(options, message):
@@ -431,7 +393,7 @@ def test_impossible_requests_are_configuration_errors(options, message):
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_random_series_with_holes_come_back_on_the_grid(data):
-    """Rows of up to 3 series, interleaved at random, some left out; by zero, each stands at its step."""
+    """Rows of up to 3 series, interleaved at random, some left out: each stands at its step."""
     step = data.draw(st.integers(1, 5_000_000))
     truth, rows = {}, []
     for name in "abc"[: data.draw(st.integers(1, 3))]:
@@ -446,13 +408,13 @@ def test_random_series_with_holes_come_back_on_the_grid(data):
         series = data.draw(st.sampled_from([r for r in rows if r]))
         mixed.append(series.pop(0))
     frame = pl.DataFrame(mixed, schema=["id", "t", "y"], orient="row")
-    file = read_series(frame, targets=["y"], time="t", id="id", gaps="zero")
+    file = read_series(frame, targets=["y"], time="t", id="id", gaps=True)
     assert file.step == Step(step, "number")
     assert {s.name for s in file.series} == set(truth)
     for series in file.series:
         first = min(truth[series.name])
-        wanted = [truth[series.name].get(k, 0.0) for k in range(first, 23)]
-        assert series.target[:, 0].tolist() == wanted
+        wanted = [truth[series.name].get(k, np.nan) for k in range(first, 23)]
+        np.testing.assert_array_equal(series.target[:, 0], wanted)
         assert series.times.tolist() == [7 + step * k for k in range(first, 23)]
 
 

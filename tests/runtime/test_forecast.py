@@ -67,6 +67,15 @@ KINDS = {
         "future": "f",
         "reset_after": False,
     },
+    "marked gaps": {
+        "target": ("y", "p"),
+        "horizon": 3,
+        "output": "gaussian",
+        "level": ("relative", "absolute"),
+        "future": "f",
+        "gaps": "mask",
+    },
+    "zeros": {"horizon": 3, "strategy": "direct", "past": "p", "future": ("f", "g"), "gaps": "zero"},
     "plain two": {
         "target": ("y", "p"),
         "horizon": 2,
@@ -81,13 +90,18 @@ KINDS = {
 }
 
 
-def frame(times, rows_after=0):
-    """y, p, f and g are random walks with a wave; the last rows have f and g alone."""
+def frame(times, rows_after=0, holes=False):
+    """y, p, f and g are random walks with a wave; the last rows have f and g alone. `holes`: two cells of
+    five are missing, but for those around the begin of the last window and the last known row."""
     walks = np.random.default_rng(5).standard_normal((T + 9, 4)).cumsum(0) * 0.2
     walks += np.sin(np.arange(T + 9) / 4)[:, None]
+    if holes:
+        t = np.arange(T + 9)[:, None]
+        kept = (t == T - 1) | (abs(t - T + SMALL["window"]) < 3)
+        walks[((t * 7 + 3 * np.arange(4)) % 5 < 2) & ~kept] = np.nan
     values = dict(zip("ypfg", walks[: T + rows_after].T * [[3], [1], [0.1], [50]], strict=True))
     known = pl.int_range(T + rows_after) < T
-    made = pl.DataFrame(values).with_columns(pl.when(known).then(pl.col("y", "p")))
+    made = pl.DataFrame(values).fill_nan(None).with_columns(pl.when(known).then(pl.col("y", "p")))
     return made if times is None else made.with_columns(pl.Series("when", times[: T + rows_after]))
 
 
@@ -96,18 +110,21 @@ class Case:
 
     def __init__(self, name):
         options = dict(KINDS[name])
-        self.times = options.pop("times", HOURS)
+        self.times, self.holes = options.pop("times", HOURS), "gaps" in options
         options = SMALL | ({} if self.times is None else {"time": "when"}) | options
-        self.model = Forecaster(**options).fit(frame(self.times))
+        self.model = Forecaster(**options).fit(self.frame())
         torch.manual_seed(1)
         for weights in (self.model.network.head.weight, self.model.network.head.bias):
             torch.nn.init.normal_(weights, std=0.4)
         self.made, self.S = self.model.runtime(), self.model.codec.series.steps
         self.future = self.made.codec.future
 
+    def frame(self, rows_after=0):
+        return frame(self.times, rows_after, self.holes)
+
     def steps(self, rows=None):
         """Steps as users give them."""
-        data, codec = frame(self.times, 9).to_dicts(), self.made.codec
+        data, codec = self.frame(9).to_dicts(), self.made.codec
         own = [*codec.targets, *codec.past] + ([] if self.times is None else ["when"])
         made = [
             {key: data[t][key] for key in own}
@@ -118,12 +135,12 @@ class Case:
 
     def after(self, horizon):
         """What `ahead` wants to know."""
-        data = frame(self.times, 9).to_dicts()
+        data = self.frame(9).to_dicts()
         return [{key: [data[T + 1 + h][key] for h in range(horizon - 1)] for key in self.future}]
 
     def predicted(self, horizon):
         """(H, K) forecasts and (H, K, L) quantiles of the estimator, None where there are none."""
-        found = self.model.predict(frame(self.times, 9 if self.future else 0), horizon)
+        found = self.model.predict(self.frame(9 if self.future else 0), horizon)
         K = len(self.made.codec.targets)
         quantiles = [name for name in found.columns if name.startswith("q0")]
         shaped = found["forecast"].to_numpy().reshape(K, horizon).T
@@ -151,11 +168,9 @@ def same(found, wanted):
 
 def test_every_answer_has_the_bits_of_torch(case, tmp_path):
     model = case.model
-    series = model.codec.series.encode(
-        model._new_file(frame(case.times, 9 if case.future else 0)).series[0], 9
-    )
+    series = model.codec.series.encode(model._new_file(case.frame(9 if case.future else 0)).series[0], 9)
     with torch.no_grad():
-        raw = model.network(series.rows()[None])[0][0]
+        raw = model.network(series.x[None])[0][0]
     model.save(tmp_path / "run")
     made = runtime.load(tmp_path / "run")
     runtime.save(tmp_path / "model.unrolled", made)
@@ -202,7 +217,7 @@ def test_forecasts_run_on_from_a_state_and_leave_it_as_it_is(case):
 
 
 def test_padding_and_other_rows_change_nothing(case):
-    rows = case.model._rows(frame(case.times, 9 if case.future else 0))
+    rows = case.model._rows(case.frame(9 if case.future else 0))
     assert sum(map(len, rows)) == T and len({len(row) for row in rows}) == 2
     wanted = [case.made.outputs(row) for row in rows]
     for fill in (0.0, float("nan")):
@@ -291,13 +306,17 @@ def direct():
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"y": None}, "column 'y': wanted a number, got None"),
-        ({"y": float("nan")}, "column 'y': wanted a number, got nan; a series has no gaps"),
+        (
+            {"y": None},
+            "column 'y': the value is missing, and this model was trained without gaps; fill it, or",
+        ),
+        ({"y": float("nan")}, "column 'y': the value is missing"),
+        ({"y": float("inf")}, "column 'y': wanted a number, got inf"),
         ({"y": "much"}, "column 'y': wanted a number, got 'much'"),
         ({"y": 1e300}, "column 'y': a value is too far from those of the training part"),
         ({"g": [1.0, 2.0, -1e300]}, "column 'g': a value is too far"),
         ({"f": [1.0, 2.0]}, "column 'f': wanted 3 values, those of the steps to forecast, got 2"),
-        ({"g": [1.0, None, 2.0]}, "column 'g': wanted a number, got None"),
+        ({"g": [1.0, None, 2.0]}, "column 'g': the value is missing"),
         ({"when": "yesterday"}, "wanted a time such as 2024-01-31 or 2024-01-31 12:30, got 'yesterday'"),
         ({"when": 3}, "wanted a time such as"),
         ({"when": "99999-01-01"}, "wanted a time such as"),
@@ -334,7 +353,7 @@ def test_steps_of_targets_alone_may_be_numbers():
     wanted = two.stream().feed([{"y": y, "p": p} for y, p in pairs])
     assert same(two.stream().feed(pairs), wanted) and same(two.stream().feed(pairs.tolist()), wanted)
     for wrong in (pairs[:, 0], [[1.0, 2.0, 3.0]], [None], [[1.0, None]]):
-        with pytest.raises(DataError, match=r"wanted 2 numbers a step|wanted a number"):
+        with pytest.raises(DataError, match=r"wanted 2 numbers a step|value is missing"):
             two.stream().feed(wrong)
     with pytest.raises(DataError, match="wanted steps as"):
         two.stream().feed([[1.0, 2.0], {"y": 1.0, "p": 2.0}])

@@ -46,6 +46,25 @@ def test_none_looks_past_the_origin():
         assert np.array_equal(make(spoilt, np.array([2]), 4, 3), make(Y, np.array([2]), 4, 3))
 
 
+def test_gaps_are_stood_for_by_what_was_known_before():
+    y = np.array([np.nan, 1.0, 3.0, np.nan, 7.0, np.nan, np.nan, 99.0])[:, None]
+    at = np.array([6])  # phases of 2: 3 and 7 were known at even steps, 1 at odd ones
+    assert persistence(y, at, 3, 2)[0, :, 0].tolist() == [7, 7, 7]
+    assert seasonal_naive(y, at, 4, 2)[0, :, 0].tolist() == [1, 7, 1, 7]
+    assert drift(y, at, 2, 2)[0, :, 0].tolist() == [7 + 3 * 2, 7 + 4 * 2]  # from 1 at step 1 to 7 at step 4
+    assert seasonal_naive(y[3:], np.array([2]), 2, 2)[0, :, 0].tolist() == [7, 7]  # no other phase is known
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_seasons_are_found_among_gaps_and_not_in_noise(share):
+    draws = np.random.default_rng(3)
+    gone = draws.random((1000, 1)) < share
+    assert find_season([np.where(gone, np.nan, wave(1000, 24, noise=0.3))], [24], "1 hour").steps == 24
+    noise = draws.standard_normal((2000, 1))
+    noise[draws.random((2000, 1)) < share] = np.nan
+    assert find_season([noise], [24, 168], "1 hour").steps == 1
+
+
 def wave(T, *periods, noise=0.0, trend=0.0, seed=0):
     t = np.arange(T)
     y = sum(np.sin(2 * np.pi * t / m) for m in periods) + trend * t

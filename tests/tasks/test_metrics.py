@@ -66,3 +66,29 @@ def test_the_mean_runs_over_the_axis():
     assert metrics.mae(y, f, (0, 2)).tolist() == [1.5, 2.5, 3.5]
     assert metrics.rmse(y, f, (0, 2)) == pytest.approx(np.sqrt([4.5, 8.5, 14.5]))
     assert metrics.pinball(y, f[..., None], (0.5,), (0, 2)).tolist() == [0.75, 1.25, 1.75]
+
+
+def test_what_was_not_observed_counts_nowhere():
+    """As if it were not there; a forecast that is no number still is none."""
+    draws = np.random.default_rng(0)
+    y, f, q = draws.standard_normal((5, 3)), draws.standard_normal((5, 3)), draws.standard_normal((5, 3, 2))
+    gone = draws.random((5, 3)) < 0.4
+    gappy, there = np.where(gone, np.nan, y), ~gone
+    scale = np.array([1.0, 2.0, 3.0])
+    for name, more, own in [
+        ("mae", (f,), (f[there],)),
+        ("rmse", (f,), (f[there],)),
+        ("smape", (f,), (f[there],)),
+        ("mase", (f, scale), (f[there], np.broadcast_to(scale, y.shape)[there])),
+        ("pinball", (q, (0.2, 0.8)), (q[there], (0.2, 0.8))),
+        ("coverage", (q[..., 0], q[..., 1]), (q[there][:, 0], q[there][:, 1])),
+    ]:
+        metric = getattr(metrics, name)
+        assert metric(gappy, *more) == pytest.approx(metric(y[there], *own), rel=1e-12)
+    by_column = metrics.mae(gappy, f, 0)
+    assert by_column == pytest.approx([np.abs(y - f)[there[:, k], k].mean() for k in range(3)])
+    assert np.isnan(metrics.mae(np.full(3, np.nan), f[0])) and np.isnan(
+        metrics.rmse(y, np.where(gone, np.nan, f))
+    )
+    parts = [np.array([[1.0], [np.nan], [5], [7]]), np.array([[3.0], [2], [np.nan]])]
+    assert metrics.naive_scale(parts, 1) == pytest.approx([(2 + 1) / 2])

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.batching.filling import carried
 from unrolled.batching.scaling import Scaler
 from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import ConfigError, DataError
@@ -101,7 +102,7 @@ class NumberInputs:
         [z, w] (T, …, width) and the last known z after it."""
         missing = np.isnan(z)
         if missing.any():
-            z = _carried(z, missing, last)
+            z = carried(z, missing, last)
         rows = np.concatenate([z, missing[..., self.flagged]], axis=-1, dtype=np.float32)
         return rows, z[-1].copy() if len(z) else last
 
@@ -132,14 +133,6 @@ class NumberInputs:
     def _scaled(self, x: Numbers) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
             return self.scaler.transform(np.asarray(x, np.float64))
-
-
-def _carried(z: Array, missing: NDArray[np.bool_], before: Array) -> Array:
-    """z (T, …, F) with the last known value of each feature where it is missing, and before the first
-    `before` (…, F)."""
-    steps = np.arange(len(z)).reshape(-1, *[1] * (z.ndim - 1))
-    last = np.maximum.accumulate(np.where(missing, -1, steps), axis=0)
-    return np.where(last < 0, before, np.take_along_axis(z, np.maximum(last, 0), 0))
 
 
 def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:

@@ -1,6 +1,6 @@
 """Standard scores: y = (x - mean) / scale for each column, in float64.
 
-mean = Σ x / N      scale = sqrt(Σ (x - mean)² / N)      over all N steps of all training parts together
+mean = Σ x / N      scale = sqrt(Σ (x - mean)² / N)      over all N values of all training parts together
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,23 +23,28 @@ class Scaler:
 
     @classmethod
     def fit(cls, parts: Sequence[Array], names: Sequence[str] | None = None) -> "Scaler":
-        """The scaler of `parts` (T_i, K), the training parts and nothing else; `names` (K,) are for errors.
+        """The scaler of `parts` (T_i, K), the training parts and nothing else, without what is missing (NaN);
+        `names` (K,) are for errors.
 
-        Raises DataError where a column is constant over them, or beyond the range of float64.
+        Raises DataError where a column is constant over them or has no value, or is beyond the range of
+        float64.
         """
         pooled = np.concatenate(parts).astype(np.float64)
         names = names if names is not None else [str(k) for k in range(pooled.shape[1])]
-        for column, low, high in zip(names, pooled.min(0), pooled.max(0), strict=True):
-            if low == high:
+        known = (~np.isnan(pooled)).sum(0)
+        lowest, highest = np.fmin.reduce(pooled), np.fmax.reduce(pooled)
+        for column, low, high, count in zip(names, lowest, highest, known, strict=True):
+            if low == high or not count:
+                held = f"is {low:g} in all {count:,} steps" if count else "has no value"
                 raise DataError(
-                    f"column '{column}' is {low:g} in all {len(pooled):,} steps of the training part; "
-                    "wanted one that varies, leave it out or train on a longer part"
+                    f"column '{column}' {held} of the training part; wanted one that varies, leave it out or "
+                    "train on a longer part"
                 )
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = pooled.mean(0)
+            mean = np.nansum(pooled, 0) / known
             distance = pooled - mean
-            largest = np.abs(distance).max(0)  # squares of the distances themselves could over- or underflow
-            scale = largest * np.sqrt(np.square(distance / largest).mean(0))
+            largest = np.fmax.reduce(np.abs(distance))  # squares of the distances themselves could over- or
+            scale = largest * np.sqrt(np.nansum(np.square(distance / largest), 0) / known)  # underflow
         for column, size in zip(names, scale, strict=True):
             if not (np.isfinite(size) and size > 0):
                 raise DataError(

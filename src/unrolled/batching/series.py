@@ -1,22 +1,29 @@
 """Series as the network reads them. Step t of a series becomes the row
 
-    x_t = [z_t, p_t, k_t],   k_t = [g_{t+1}, f_{t+1}, …, f_{t+S}]
+    x_t = [z_t, p_t, m_t, k_t],   k_t = [g_{t+1}, f_{t+1}, …, f_{t+S}, n_{t+1}, …, n_{t+S}]
 
 z_t are the scaled targets (K), p_t the scaled past covariates (P), both known at t; k_t is what is known of
 the time to forecast: its calendar g (C) and the scaled known-future covariates f (Q) of all S steps that row
-t forecasts. The calendar of the later steps follows from g, so it is not repeated.
+t forecasts. The calendar of the later steps follows from g, so it is not repeated. m_t is 1 where a value of
+z_t or p_t is missing, n likewise of f, for the columns that are flagged (filling.py); of others there is
+none.
+
+What is known of a step is its row with NaN for what is missing, [z_t, p_t, g_{t+1}, f_{t+1}, …]: `filled`
+makes x_t of it.
 
 Everything is fitted on the training parts alone. This module needs numpy alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.calendar import calendar_features
+from unrolled.batching.filling import GAPS, REFUSE, ZERO, carried
 from unrolled.batching.scaling import Scaler
 from unrolled.files.steps import Step, Times
 
@@ -31,7 +38,8 @@ Rows = NDArray[np.float32]
 @dataclass(frozen=True)
 class SeriesCodec:
     """How series become rows and forecasts become values. `calendar` are the names of the features in g;
-    `steps` is S."""
+    `steps` is S; `gaps`: what stands for a missing value, `flagged` (K + P + Q,): which columns have
+    flags."""
 
     targets: tuple[str, ...]
     past: tuple[str, ...]
@@ -40,11 +48,28 @@ class SeriesCodec:
     calendar: tuple[str, ...]
     scalers: Mapping[str, Scaler]
     steps: int
+    gaps: str
+    flagged: NDArray[np.bool_]
+
+    @property
+    def own(self) -> int:
+        """K + P, the numbers that are known of a step when it has come."""
+        return len(self.targets) + len(self.past)
+
+    @property
+    def known_width(self) -> int:
+        """K + P + C + S·Q, the numbers of a step without flags."""
+        return self.own + len(self.calendar) + self.steps * len(self.future)
+
+    @property
+    def flags(self) -> int:
+        """The length of m."""
+        return int(self.flagged[: self.own].sum())
 
     @property
     def width(self) -> int:
-        """K + P + C + S·Q, the length of a row."""
-        return len(self.targets) + len(self.past) + len(self.calendar) + self.steps * len(self.future)
+        """The length of a row."""
+        return self.known_width + self.flags + self.steps * int(self.flagged[self.own :].sum())
 
     def scaled(self, kind: str, values: Array) -> Rows:
         """values (..., N) of that kind -> standard scores; infinite where float32 cannot hold them."""
@@ -61,17 +86,47 @@ class SeriesCodec:
         f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
         return np.concatenate([g, f], axis=1)
 
+    def filled(self, x: Rows, last: Rows) -> tuple[Rows, Rows]:
+        """x (T, …, known_width), NaN where a value is missing, and the last known values of all columns
+        before it (…, K + P + Q), 0 where there is none -> the rows (T, …, width), and the last known after
+        them."""
+        if self.gaps == REFUSE or not len(x):
+            return x, last
+        n, C, S, Q = self.own, len(self.calendar), self.steps, len(self.future)
+        own, g, f = x[..., :n], x[..., n : n + C], x[..., n + C :].reshape(*x.shape[:-1], S, Q)
+        m, gone = np.isnan(own), np.isnan(f)
+        f = f.copy()
+        own, f[..., 0, :] = (
+            carried(own, m, last[..., :n]),
+            carried(f[..., 0, :], gone[..., 0, :], last[..., n:]),
+        )
+        for s in range(1, S):
+            f[..., s, :] = np.where(gone[..., s, :], f[..., s - 1, :], f[..., s, :])
+        last = np.concatenate([own[-1], f[-1, ..., 0, :]], axis=-1)
+        if self.gaps == ZERO:
+            own, f = np.where(m, self._zero[:n], own), np.where(gone, self._zero[n:], f)
+        m, gone = m[..., self.flagged[:n]], gone[..., self.flagged[n:]]
+        flat = (part.reshape(*x.shape[:-1], -1) for part in (f, gone))
+        return np.concatenate([own, m, g, *flat], axis=-1, dtype=np.float32), last
+
+    @cached_property
+    def _zero(self) -> Rows:
+        """(K + P + Q,) 0 in the unit of the file."""
+        sizes = zip(KINDS, (self.targets, self.past, self.future), strict=True)
+        return np.concatenate([self.scaled(kind, np.zeros(len(names))) for kind, names in sizes])
+
     def values(self, z: Any) -> Array:
         """z (..., K), an array or a tensor -> values in the units of the file."""
         return self.scalers["target"].inverse(np.asarray(z, np.float64))
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of one step of a stream: "time", a whole number on the step's axis or NEVER, and the row "x"."""
-        return np.dtype([("time", np.int64), ("x", np.float32, (self.width,))])
+        """Of one step of a stream: "time", a whole number on the step's axis or NEVER, and "x", what is known
+        of it."""
+        return np.dtype([("time", np.int64), ("x", np.float32, (self.known_width,))])
 
     def packed(self, times: Times, x: Rows) -> NDArray[Any]:
-        """times (T,), x (T, width) -> (T,) of `dtype`."""
+        """times (T,), x (T, known_width) -> (T,) of `dtype`."""
         made = np.empty(len(x), self.dtype)
         made["time"], made["x"] = times.astype(np.int64), x
         return made
@@ -99,6 +154,8 @@ class SeriesCodec:
             **{key: list(value) for key, value in names.items()},
             "step": asdict(self.step),
             "steps": self.steps,
+            "gaps": self.gaps,
+            "flagged": self.flagged.tolist(),
         }
 
     @classmethod
@@ -110,7 +167,14 @@ class SeriesCodec:
             grouped.setdefault(kind, {})[own] = array
         scalers = {kind: Scaler.from_arrays(own) for kind, own in grouped.items()}
         names = {key: tuple(map(str, about[key])) for key in ("targets", "past", "future", "calendar")}
-        made = cls(**names, step=Step(**about["step"]), scalers=scalers, steps=about["steps"])
+        made = cls(
+            **names,
+            step=Step(**about["step"]),
+            scalers=scalers,
+            steps=about["steps"],
+            gaps=about["gaps"],
+            flagged=np.array(about["flagged"], np.bool_),
+        )
         made._check()
         return made
 
@@ -123,6 +187,8 @@ class SeriesCodec:
         whole = all(type(n) is int and 0 < n < MOST[self.step.unit] for n in (self.step.count, self.steps))
         if not self.targets or not whole:
             raise ValueError(f"{self.steps!r:.20} steps of {self.step.count!r:.20} {self.step.unit!r:.20}")
+        if self.gaps not in GAPS or self.flagged.shape != (sum(sizes.values()),):
+            raise ValueError(f"gaps {self.gaps!r:.20}, flags {self.flagged.shape}")
         possible, _ = calendar_features(self.step.times(np.zeros(1, np.int64), _ORIGIN), self.step)
         if not set(self.calendar) <= set(possible):
             raise ValueError(f"calendar {str(self.calendar)[:40]}")

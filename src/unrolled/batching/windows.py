@@ -55,12 +55,20 @@ class _Plan:
     reset: Tensor | None
     rows: int
 
+    def kept(self, keep: Tensor) -> "_Plan":
+        """Of windows that do not follow one another those of `keep` (N,)."""
+        if not keep.any():
+            raise DataError("no window of the training part has a value to learn, gaps alone; give more data")
+        return _Plan(self.starts[keep], self.lengths[keep], None, min(self.rows, int(keep.sum())))
+
 
 class Windows:
     """Batches of windows, a pure function of (seed, epoch).
 
-    `names` is what errors call the series; `notes` tells which series are too short for even one step.
-    Raises DataError where no series fills a window, ConfigError for an impossible option.
+    `names` is what errors call the series; `notes` tells which series are too short for even one step. `keep`
+    (n_i - W + 1,), of a shorter series (1,), says which windows of each series are drawn under random
+    sampling. Raises DataError where no series fills a window or none is kept, ConfigError for an impossible
+    option.
     """
 
     def __init__(
@@ -75,6 +83,7 @@ class Windows:
         ahead: int,
         horizon: int | None = None,
         names: Sequence[str] | None = None,
+        keep: Sequence[Tensor] | None = None,
     ) -> None:
         _check_options(window, batch_size, seed, sampling, ahead, horizon)
         _check_pairs(inputs, targets)
@@ -95,6 +104,8 @@ class Windows:
         self._y = _views(_joined([targets[i] for i in kept], stored), window, ahead, horizon)
         self._window, self._seed, self._shuffled = window, seed, sampling == "random"
         self._plan = _PLANS[sampling](usable, offsets, window, batch_size)
+        if keep is not None:
+            self._plan = self._plan.kept(torch.cat([keep[i] for i in kept]))
         self._ragged = bool((self._plan.lengths < window).any())
 
     @property

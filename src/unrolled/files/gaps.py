@@ -1,14 +1,9 @@
-"""Gaps are steps of a regular series for which the file has no row, or a row with a missing cell. Each rule
-fills one column (T,) and leaves NaN where it has nothing to go by.
-
-    forward   the last value before the gap
-    linear    a straight line from the value before to the value after; as that is knowledge of the future, a
-              score on filled steps flatters
-    zero      0, for counts of events where no row means that nothing happened
+"""Gaps are steps of a regular series for which the file has no row, or a row with a missing cell. They hold
+NaN: what a network reads in their place is told by batching/filling.py.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +12,6 @@ from unrolled.errors import DataError
 from unrolled.files.order import Origin
 from unrolled.files.steps import Positions, Step, Times, spoken
 from unrolled.files.wording import counted, listed, shown
-
-Column = NDArray[np.float64]
-
-
-def forward(values: Column) -> Column:
-    last = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
-    return np.where(last >= 0, values[last], np.nan)
-
-
-def linear(values: Column) -> Column:
-    known = np.flatnonzero(~np.isnan(values))
-    if not len(known):
-        return values
-    return np.interp(np.arange(len(values)), known, values[known], left=np.nan, right=np.nan)
-
-
-def zero(values: Column) -> Column:
-    return np.where(np.isnan(values), 0.0, values)
-
-
-RULES: dict[str, Callable[[Column], Column]] = {"forward": forward, "linear": linear, "zero": zero}
 
 
 @dataclass(frozen=True)
@@ -90,22 +64,6 @@ def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step) -> str:
         f"{counted(len(lengths), 'gap')} with {counted(sum(lengths), 'missing step')} of {step.name}, "
         f"the longest, {counted(longest, 'step')}, {where}"
     )
-
-
-def filled(origin: Origin, grid: Grid, rule: str) -> Grid:
-    """Every gap filled by `rule`. Raises DataError for one at an end that the rule cannot fill."""
-    values = grid.values.copy()
-    for c, column in enumerate(origin.roles.columns):
-        end = len(values) if column in origin.roles.future else grid.length
-        values[:end, c] = RULES[rule](values[:end, c])
-        left = np.flatnonzero(np.isnan(values[:end, c]))
-        if len(left):
-            verb, row = ("begins", grid.rows[0]) if left[0] == 0 else ("ends", grid.rows[end - 1])
-            raise DataError(
-                f"{origin.table.place(row, column)}: the column {verb} with a gap{origin.of(grid.name)}, "
-                f"which gaps={rule} cannot fill; complete the file, or choose gaps=zero"
-            )
-    return replace(grid, values=values)
 
 
 def _missing(origin: Origin, grid: Grid) -> NDArray[np.bool_]:

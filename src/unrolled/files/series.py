@@ -1,6 +1,6 @@
 """Regular series from a table: every step of a series stands at one distance from the one before.
 
-    table -> roles of the columns -> rows of each series -> step -> gaps found, refused or filled
+    table -> roles of the columns -> rows of each series -> step -> gaps found, refused or kept as NaN
 
 K targets, P past and Q future covariates. A series ends with its last target; where there are future
 covariates, F ≥ 0 further rows without targets are steps to predict.
@@ -14,21 +14,21 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from unrolled.errors import ConfigError, DataError
-from unrolled.files.gaps import RULES, Grid, describe_gaps, filled, on_grid
+from unrolled.errors import DataError
+from unrolled.files.cells import allow_gaps
+from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.limits import require_few
 from unrolled.files.order import Origin, ordered_times
 from unrolled.files.roles import Roles, find_roles
 from unrolled.files.steps import Positions, Step, Times
 from unrolled.files.table import Table, open_table
-from unrolled.files.wording import either, shown
-
-REFUSE = "refuse"
+from unrolled.files.wording import shown
 
 
 @dataclass(frozen=True)
 class Series:
-    """times (T + F,) datetime64[us] or int64; target (T, K), past (T, P), future (T + F, Q), all finite."""
+    """times (T + F,) datetime64[us] or int64; target (T, K), past (T, P), future (T + F, Q), finite, or
+    NaN where the file has no value."""
 
     name: str
     times: Times
@@ -39,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True)
 class SeriesFile:
-    """Series of one file, the names of their columns, their step, and notes on what was found and filled."""
+    """Series of one file, the names of their columns, their step, and notes on what was found."""
 
     series: tuple[Series, ...]
     targets: tuple[str, ...]
@@ -58,7 +58,7 @@ def read_series(
     id: str | None = None,
     past: Sequence[str] = (),
     future: Sequence[str] = (),
-    gaps: str = REFUSE,
+    gaps: bool = False,
 ) -> SeriesFile:
     """The series in a CSV or Parquet file, or in a polars frame.
 
@@ -67,13 +67,11 @@ def read_series(
     id       column that tells several series apart; their rows may be mixed, each series in time order
     past     covariates known up to the last target
     future   covariates known beyond it
-    gaps     "refuse", or the rule to fill missing steps and cells: "forward", "linear", "zero"
+    gaps     whether steps and cells may be missing, which are NaN then
 
-    Raises ConfigError for an impossible request; DataError, with the place in the file, for everything that
-    is not as said above.
+    Raises ConfigError for a column that has two parts; DataError, with the place in the file, for everything
+    that is not as said above.
     """
-    if gaps not in (REFUSE, *RULES):
-        raise ConfigError(f"gaps: wanted {either([REFUSE, *RULES])}, got {shown(gaps)}")
     table = open_table(source)
     roles, notes = find_roles(table, Roles(_names(targets), time, id, _names(past), _names(future)))
     values = np.column_stack([table.numbers(column) for column in roles.columns])
@@ -81,13 +79,10 @@ def read_series(
     times, step = ordered_times(origin)
     grids = [on_grid(origin, name, times[name], step, values[rows]) for name, rows in origin.rows.items()]
     found = describe_gaps(origin, grids, step)
-    if found and gaps == REFUSE:
-        raise DataError(
-            f"{table.name}: {found}; complete the file, or fill them with gaps={either([*RULES])}"
-        )
+    if found and not gaps:
+        raise DataError(f"{table.name}: {found}; complete the file, or {allow_gaps()}")
     if found:
-        notes.append(f"gaps: {found}, filled by {gaps}")
-        grids = [filled(origin, grid, gaps) for grid in grids]
+        notes.append(f"gaps: {found}; what is missing is no outcome: no loss and no figure counts it")
     series = tuple(_series(grid, roles) for grid in grids)
     return SeriesFile(series, roles.targets, roles.past, roles.future, roles.time, step, tuple(notes))
 

@@ -6,6 +6,7 @@ that a series begins with. So a stream begun with those says what `predict` says
     state   the layers', and of each row
             series.anchor (K,)     a, the level that relative targets are told from
             series.next   (S, K)   the scaled forecasts after the last step, which `ahead` goes on from
+            series.last   (K+P+Q,) the last known scaled values of all columns
             series.time   ()       where the last step stands, NEVER where no time was given
             series.steps  ()       how many there were
 
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.batching.filling import REFUSE
 from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.kernels import plain
@@ -52,6 +54,7 @@ class Runtime(Model):
         return self.layers.start(rows) | {
             "series.anchor": np.zeros((rows, K), self.layers.dtype),
             "series.next": np.zeros((rows, S, K), self.layers.dtype),
+            "series.last": np.zeros((rows, len(self.codec.flagged)), np.float32),
             "series.time": np.full(rows, NEVER),
             "series.steps": np.zeros(rows, np.int64),
         }
@@ -82,16 +85,11 @@ class Runtime(Model):
 
         DataError for a series shorter than the window.
         """
-        windows = [self.encode(one[-self.window :]) for one in sequences]
-        for one in windows:
-            if len(one) < self.window:
-                raise DataError(
-                    f"a series has {len(one)} steps; this model reads the last {self.window} (window); give "
-                    "more history, or stream it"
-                )
-        if not windows:
+        if not len(sequences):
             return {}
-        raw, after = self._read(np.stack(windows, 1), self.start(len(windows)))
+        windows, last = zip(*map(self._window, sequences), strict=True)
+        start = self.start(len(windows)) | {"series.last": np.stack(last)}
+        raw, after = self._read(np.stack(windows, 1), start)
         if horizon is not None and (horizon < 1 or horizon > self.codec.steps):
             return {"forecast": self.ahead(after, horizon, known)}
         return answers(self.codec, self.output, raw[-1, :, :horizon])
@@ -136,6 +134,20 @@ class Runtime(Model):
     def outputs(self, steps: Array) -> Array:
         return self._read(steps[:, None], self.start(1))[0][:, 0]
 
+    def _window(self, series: Any) -> tuple[Array, Array]:
+        """The last `window` steps, and the last known values before them, which gaps may ask for."""
+        if len(series) < self.window:
+            raise DataError(
+                f"a series has {len(series)} steps; this model reads the last {self.window} (window); give "
+                "more history, or stream it"
+            )
+        none = np.zeros(len(self.codec.flagged), np.float32)
+        if self.codec.gaps == REFUSE:
+            return self.encode(series[-self.window :]), none
+        steps = self.encode(series)
+        before, window = steps[: -self.window], steps[-self.window :]
+        return window, self.codec.filled(before["x"], none)[1]
+
     @property
     def _feeds_back(self) -> bool:
         return self.codec.steps == 1 and not self.codec.past
@@ -143,8 +155,10 @@ class Runtime(Model):
     def _read(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """raw (T, B, S, K, R) and the state after the last step."""
         time = self.reader.require_order(steps["time"], state["series.time"])
-        raw, after = self._forward(np.ascontiguousarray(steps["x"]), state)
-        return raw, after | {"series.time": time, "series.steps": state["series.steps"] + len(steps)}
+        x, known = self.codec.filled(np.ascontiguousarray(steps["x"]), state["series.last"])
+        raw, after = self._forward(x, state)
+        count = state["series.steps"] + len(steps)
+        return raw, after | {"series.last": known, "series.time": time, "series.steps": count}
 
     def _forward(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """x (T, B, I) -> raw, and the state, which stands where it stood."""
@@ -166,10 +180,12 @@ class Runtime(Model):
         """(rows, horizon, K) in scaled numbers."""
         future = self._known(len(state["series.time"]), horizon - 1, known)
         time, values = self.codec.later(state["series.time"]), [state["series.next"][:, 0]]
+        last = state["series.last"]
         for h in range(horizon - 1):
             time = self.codec.later(time)  # of the step to forecast from this value
             k = self.codec.known(self.codec.moments(time), future[:, h : h + 1])
-            _, state = self._forward(np.concatenate([values[-1], k], -1)[None], state)
+            x, last = self.codec.filled(np.concatenate([values[-1], k], -1)[None], last)
+            _, state = self._forward(x, state)
             values.append(state["series.next"][:, 0])
         return np.stack(values, 1)
 

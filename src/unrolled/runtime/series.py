@@ -7,14 +7,17 @@ values (or the one, where S is 1). Of a model of targets alone a step may be a n
 may be left out where the model reads no calendar; it then is one step after the last.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.batching.filling import REFUSE
 from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
+from unrolled.files.cells import MISSING, allow_gaps
 from unrolled.files.instants import position
 from unrolled.files.steps import spoken
 from unrolled.files.wording import listed, nearest, shown
@@ -61,7 +64,7 @@ class Reader:
                     f"column {shown(name)}: wanted {steps} values, those of the steps to forecast, got "
                     f"{len(values)}"
                 )
-            columns.append([_finite(value, name) for value in values.tolist()])
+            columns.append([self._number(value, name) for value in values.tolist()])
         return np.array(columns, np.float64).T
 
     def require_order(self, times: Array, last: Array) -> Array:
@@ -87,9 +90,9 @@ class Reader:
         known = codec.known(codec.moments(codec.later(times)), ahead)
         parts = codec.scaled("target", target), codec.scaled("past", past), known
         x = np.concatenate(parts, axis=1)
-        if not np.isfinite(x).all():
+        if np.isinf(x).any():
             names = (*codec.targets, *codec.past, *codec.calendar, *codec.future * codec.steps)
-            name = names[int(np.argmin(np.isfinite(x).all(0)))]
+            name = names[int(np.argmax(np.isinf(x).any(0)))]
             raise DataError(
                 f"column {shown(name)}: a value is too far from those of the training part; correct it"
             )
@@ -106,7 +109,7 @@ class Reader:
             if len(row) != K:
                 raise DataError(f"wanted {K} numbers a step ({listed(self.codec.targets)}), got {len(row)}")
         found = [
-            [_finite(value, name) for value, name in zip(row, self.columns, strict=True)] for row in rows
+            [self._number(value, name) for value, name in zip(row, self.columns, strict=True)] for row in rows
         ]
         return np.array(found, np.float64).reshape(len(rows), K)
 
@@ -132,7 +135,7 @@ class Reader:
         return time
 
     def _value(self, step: Mapping[str, Any], name: str) -> float:
-        return _finite(self._found(step, name), name)
+        return self._number(self._found(step, name), name)
 
     def _found(self, step: Mapping[str, Any], name: str) -> Any:
         if name not in step:
@@ -145,16 +148,27 @@ class Reader:
     def _spoken(self, time: Any) -> str:
         return spoken(np.int64(time) if self.codec.step.unit == "number" else np.datetime64(int(time), "us"))
 
+    def _number(self, value: Any, name: str) -> float:
+        """NaN for a missing one where the model reads gaps. DataError for one that it does not read, and for
+        what is no number."""
+        if is_missing(value):
+            if self.codec.gaps != REFUSE:
+                return math.nan
+            raise DataError(
+                f"column {shown(name)}: the value is missing, and this model was trained without gaps; fill "
+                f"it, or {allow_gaps()}"
+            )
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(f"column {shown(name)}: wanted a number, got {shown(value)}; correct it")
+        return number
 
-def _finite(value: Any, name: str) -> float:
-    """DataError for what is no number, or a missing one."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = np.nan
-    if not np.isfinite(number):
-        raise DataError(
-            f"column {shown(name)}: wanted a number, got {shown(value)}; a series has no gaps: fill it (the "
-            "last value, say), or begin anew behind it"
-        )
-    return number
+
+def is_missing(value: Any) -> bool:
+    """None, NaN, or a cell without a value."""
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))

@@ -4,7 +4,11 @@
     seasonal naive   f_{o+h} = y_{o+h-m⌈h/m⌉}                  the last known value of the same phase
     drift            f_{o+h} = y_o + h (y_o - y_0) / o         the line from the first to the last known value
 
-Shapes   y (T, K), origins (N,) -> f (N, H, K). Every origin must have a season of history: o ≥ m - 1, o ≥ 1
+Where a value is missing (NaN) the last one known before it stands in its place, for the seasonal naive the
+last known one of its phase, if there is one.
+
+Shapes   y (T, K), origins (N,) -> f (N, H, K). Every origin must have a season of history: o ≥ m - 1, and two
+         known values of every target
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unrolled.batching.filling import carried
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -32,17 +38,34 @@ class Season:
 
 
 def persistence(y: Array, origins: Steps, horizon: int, season: int) -> Array:
-    return np.repeat(y[origins][:, None], horizon, axis=1)
+    return np.repeat(_known(y, 1)[origins][:, None], horizon, axis=1)
 
 
 def seasonal_naive(y: Array, origins: Steps, horizon: int, season: int) -> Array:
     ahead = np.arange(1, horizon + 1)
+    phases = _known(y, season)
+    y = np.where(np.isnan(phases), _known(y, 1), phases)
     return np.asarray(y[origins[:, None] + ahead - season * -(-ahead // season)])
 
 
 def drift(y: Array, origins: Steps, horizon: int, season: int) -> Array:
-    slope = (y[origins] - y[0]) / origins[:, None]
-    return np.asarray(y[origins][:, None] + np.arange(1, horizon + 1)[:, None] * slope[:, None])
+    steps = np.where(np.isnan(y), np.nan, np.arange(len(y))[:, None])
+    first, last = np.fmin.reduce(steps), _known(steps, 1)[origins]
+    begin, end = y[first.astype(np.int64), np.arange(y.shape[1])], _known(y, 1)[origins]
+    slope = (end - begin) / (last - first)
+    ahead = (origins[:, None] - last)[:, None] + np.arange(1, horizon + 1)[:, None]
+    return np.asarray(end[:, None] + ahead * slope[:, None])
+
+
+def _known(y: Array, season: int) -> Array:
+    """y (T, K) with the last known value of the same phase where one is missing, NaN where there is none."""
+    if not np.isnan(y).any():
+        return y
+    filled = y.copy()
+    for phase in range(min(season, len(y))):
+        own = y[phase::season]
+        filled[phase::season] = carried(own, np.isnan(own), np.full(own.shape[1:], np.nan))
+    return filled
 
 
 BASELINES: dict[str, Baseline] = {
@@ -83,17 +106,32 @@ def autocorrelation(parts: Sequence[Array]) -> Array:
         return np.zeros(1)
     parts = [part for part in parts if len(part) > 2]
     # A power of two for each target brings it near 1: no square is infinite, or lost to 0.
-    _, exponent = np.frexp(np.max([np.abs(part).max(0) for part in parts], axis=0))
+    _, exponent = np.frexp(np.fmax.reduce([np.fmax.reduce(np.abs(part)) for part in parts], 0))
     products = np.sum([_products(np.ldexp(part, -exponent), lags) for part in parts], axis=0)
     changing = products[:, products[0] > 0]
     return np.asarray(np.mean(changing / changing[0], axis=1)) if changing.size else np.zeros(lags + 1)
 
 
 def _products(y: Array, lags: int) -> Array:
-    """y (T, K) -> (lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d, by the Fourier transform."""
+    """y (T, K) -> (lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d. Where changes are missing the sums
+    are scaled up to the pairs that there would be."""
     changes = np.diff(y, axis=0)
-    changes = changes - changes.mean(0)
-    spectrum = np.fft.rfft(changes, 2 * max(len(changes), lags + 1), axis=0)
+    known = ~np.isnan(changes)
+    count = np.maximum(known.sum(0), 1)
+    changes = np.where(known, changes - np.nansum(changes, 0) / count, 0)
+    products = _lagged(changes, lags)
+    if known.all():
+        return products
+    pairs, possible = (
+        np.rint(_lagged(known.astype(np.float64), lags)),
+        len(known) - np.arange(lags + 1)[:, None],
+    )
+    return products * np.where(pairs > 0, possible, 0) / np.maximum(pairs, 1)
+
+
+def _lagged(x: Array, lags: int) -> Array:
+    """x (T, K) -> (lags + 1, K) Σ_t x_t x_{t-l}, by the Fourier transform."""
+    spectrum = np.fft.rfft(x, 2 * max(len(x), lags + 1), axis=0)
     return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[: lags + 1])
 
 

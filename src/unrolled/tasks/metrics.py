@@ -1,4 +1,5 @@
-"""Errors of forecasts. y are outcomes, f forecasts, q quantiles; the mean runs over `axis`, or over all of y.
+"""Errors of forecasts. y are outcomes, f forecasts, q quantiles; the mean runs over `axis`, or over all of y,
+without the outcomes that were not observed (NaN); where none was, it is NaN.
 
     MAE       mean |y - f|
     RMSE      √ mean (y - f)²
@@ -16,6 +17,7 @@ Shapes   y, f, low, high (...); q (..., L); draws (..., S)
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,36 +26,44 @@ Array = NDArray[np.float64]
 Axis = int | tuple[int, ...] | None
 
 
+def mean(scores: NDArray[Any], y: Array, axis: Axis = None) -> Array:
+    """Of the scores whose outcomes y, of their shape, were observed."""
+    known = ~np.isnan(y)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, scores, 0).sum(axis) / known.sum(axis))
+
+
 def mae(y: Array, f: Array, axis: Axis = None) -> Array:
-    return np.asarray(np.mean(np.abs(y - f), axis))
+    return mean(np.abs(y - f), y, axis)
 
 
 def rmse(y: Array, f: Array, axis: Axis = None) -> Array:
     """Errors are divided by a power of two before they are squared: no square is infinite, or lost to 0."""
-    error = y - f
+    error = np.where(np.isnan(y), 0, y - f)
     _, exponent = np.frexp(np.max(np.abs(error)))
-    return np.asarray(np.ldexp(np.sqrt(np.mean(np.ldexp(error, -exponent) ** 2, axis)), exponent))
+    return np.asarray(np.ldexp(np.sqrt(mean(np.ldexp(error, -exponent) ** 2, y, axis)), exponent))
 
 
 def smape(y: Array, f: Array, axis: Axis = None) -> Array:
     size = np.abs(y) + np.abs(f)
-    return np.asarray(np.mean(200 * np.abs(y - f) / np.where(size == 0, 1, size), axis))
+    return mean(200 * np.abs(y - f) / np.where(size == 0, 1, size), y, axis)
 
 
 def mase(y: Array, f: Array, scale: Array, axis: Axis = None) -> Array:
     """`scale` broadcasts against y. NaN where it is 0: nothing can be measured by a perfect seasonal
     naive."""
-    return np.asarray(np.mean(np.abs(y - f) / np.where(scale == 0, np.nan, scale), axis))
+    return mean(np.abs(y - f) / np.where(scale == 0, np.nan, scale), y, axis)
 
 
 def naive_scale(parts: Sequence[Array], season: int) -> Array:
-    """parts (T_i, K), the training parts of all series -> (K,) mean |y_t - y_{t-season}| over all of them."""
-    changes = [np.abs(part[season:] - part[:-season]) for part in parts if len(part) > season]
-    return np.asarray(np.mean(np.concatenate(changes), axis=0))
+    """parts (T_i, K), the training parts of all series -> (K,) mean |y_t - y_{t-season}| over all of them,
+    NaN where no two such values are known."""
+    changes = np.concatenate([np.abs(part[season:] - part[:-season]) for part in parts if len(part) > season])
+    return mean(changes, changes, 0)
 
 
 def crps(draws: Array, y: Array) -> Array:
-    """The score of each outcome, not their mean."""
+    """The score of each outcome, not their mean; NaN of one that was not observed."""
     S = draws.shape[-1]
     rank = 2 * np.arange(1, S + 1) - S - 1
     spread = np.sort(draws, axis=-1) @ rank / (S * (S - 1))
@@ -62,11 +72,11 @@ def crps(draws: Array, y: Array) -> Array:
 
 def pinball(y: Array, q: Array, levels: Sequence[float], axis: Axis = None) -> Array:
     error, level = y[..., None] - q, np.asarray(levels)
-    return np.asarray(np.mean(np.maximum(level * error, (level - 1) * error).mean(-1), axis))
+    return mean(np.maximum(level * error, (level - 1) * error).mean(-1), y, axis)
 
 
 def coverage(y: Array, low: Array, high: Array, axis: Axis = None) -> Array:
-    return np.asarray(np.mean((low <= y) & (y <= high), axis))
+    return mean((low <= y) & (y <= high), y, axis)
 
 
 def width(low: Array, high: Array, axis: Axis = None) -> Array:

@@ -63,9 +63,9 @@ def predictor(codec, network, window=7, paths=50, seed=0):
     return Predictor(network, codec, window, paths, seed)
 
 
-def coded(frame, *, train=None, steps=1, ahead=None, calendar=(), **columns):
+def coded(frame, *, train=None, steps=1, ahead=None, calendar=(), gaps="refuse", **columns):
     """(codec fitted on the first `train` rows, the coded series, the series)."""
-    file = read_series(frame, **({"targets": ("y",)} | columns))
+    file = read_series(frame, **({"targets": ("y",), "gaps": gaps != "refuse"} | columns))
     ends = [train or len(s.target) for s in file.series]
-    codec = Codec.fit(file, ends, calendar, steps)
+    codec = Codec.fit(file, ends, calendar, steps, gaps)
     return codec, [codec.encode(s, ahead or steps) for s in file.series], file

@@ -3,9 +3,10 @@
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 
-from tests.tasks.forecast.cases import coded, noisy, plan, predictor, reader
+from tests.tasks.forecast.cases import coded, hourly, noisy, plan, predictor, reader
 from unrolled.errors import DataError
 from unrolled.tasks.baselines import BASELINES
 from unrolled.tasks.forecast.backtest import MODEL, backtest, find_origins
@@ -68,3 +69,26 @@ def test_without_a_season_there_is_no_seasonal_naive():
         predictor(codec, reader(codec, [[0]])), series, find_origins(series, [40], sizes, 9), sizes
     )
     assert set(found.forecasts) == {MODEL, "persistence", "drift"}
+
+
+def test_origins_among_gaps_have_something_to_go_by_and_to_be_judged_by():
+    y = np.full(40, np.nan)
+    y[[3, 8, 9, 20, 30, 31, 39]] = range(7)
+    frame = pl.DataFrame({"time": hourly(40), "y": y})
+    codec, [series], _ = coded(frame, gaps="forward")
+    sizes = plan(window=2, horizon=4, season=1)
+    origins = find_origins([series], [0], sizes, 1000)
+    # The second value stands at 8; outcomes stand in the four steps after each origin.
+    wanted = [o for o in range(8, 36) if np.isfinite(y[o + 1 : o + 5]).any()]
+    assert origins.of[0].tolist() == wanted
+    found = backtest(predictor(codec, reader(codec, [[0]]), window=2), [series], origins, sizes)
+    assert np.array_equal(found.y[..., 0], [y[o + 1 : o + 5] for o in wanted], equal_nan=True)
+    assert all(np.isfinite(forecast.point).all() for forecast in found.forecasts.values())
+    assert np.array_equal(found.forecasts["persistence"].point[0, :, 0], [1, 1, 1, 1])
+
+
+def test_gaps_alone_have_no_origin():
+    y = np.where(np.arange(40) < 30, np.arange(40.0), np.nan)
+    _, series, _ = coded(pl.DataFrame({"time": hourly(40), "y": y}), gaps="forward")
+    with pytest.raises(DataError, match="none of the 10 steps to be judged has a value"):
+        find_origins(series, [30], plan(horizon=4, season=1), 10)

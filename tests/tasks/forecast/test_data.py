@@ -30,7 +30,7 @@ def test_a_row_holds_the_present_and_what_is_known_of_the_next_steps(steps):
     names = ("hour_of_day_sin", "hour_of_day_cos")
     frame, train = numbered(), 40
     codec, [series], _ = coded(frame, train=train, steps=steps, calendar=names, past=["p"], future=["f"])
-    rows = series.rows().numpy()
+    rows = series.x.numpy()
     assert rows.shape == (T, codec.width) == (T, 1 + 1 + 2 + steps)
     y, p, f = (scaled(frame[name].to_numpy(), train) for name in ("y", "p", "f"))
     clock = hourly(T + 1)
@@ -44,7 +44,7 @@ def test_a_row_holds_the_present_and_what_is_known_of_the_next_steps(steps):
 
 def test_without_future_covariates_the_calendar_goes_on():
     _codec, [series], file = coded(daily_wave(30), ahead=10, calendar=("hour_of_day_sin",))
-    assert series.k.shape == (30 + 10 - 1, 1) and len(series.rows()) == 30
+    assert series.k.shape == (30 + 10 - 1, 1) and len(series.x) == 30
     _, features = calendar_features(hourly(40), file.step)
     np.testing.assert_allclose(series.k[:, 0], features[1:40, 0], rtol=1e-6, atol=1e-7)
 
@@ -70,7 +70,7 @@ def test_a_codec_survives_its_arrays_and_plain_values():
     )
     again = Codec.restore(codec.about(), codec.arrays())
     assert again.about() == codec.about()
-    for found, wanted in zip(again.encode(file.series[0], 2).rows(), series.rows(), strict=True):
+    for found, wanted in zip(again.encode(file.series[0], 2).x, series.x, strict=True):
         assert torch.equal(found.nan_to_num(9), wanted.nan_to_num(9))
 
 
@@ -78,15 +78,77 @@ def test_blank_is_the_mean_of_training_at_the_given_time():
     codec, [_series], file = coded(numbered(), past=["p"], future=["f"], calendar=("hour_of_day_sin",))
     last = int(file.series[0].times[-1].astype(np.int64))
     blank = codec.blank(last, 5)
-    assert torch.equal(blank.z, torch.zeros(1, 1)) and torch.equal(blank.p, torch.zeros(1, 1))
-    assert blank.times[0] == file.series[0].times[-1] and blank.k.shape == (5, 2)
-    assert torch.equal(blank.k[:, 1], torch.zeros(5))
+    assert torch.equal(blank.x[:, :2], torch.zeros(1, 2))
+    assert blank.times[0] == file.series[0].times[-1] and blank.k.shape == (5, 3)
+    assert torch.equal(blank.k[:, 2], torch.zeros(5))
 
 
 def test_blank_of_whole_numbers():
     frame = pl.DataFrame({"year": np.arange(1900, 1930), "y": np.arange(30.0) ** 1.5})
     codec, _, _ = coded(frame)
     assert codec.blank(1929, 3).times.tolist() == [1929, 1930, 1931, 1932]
+
+
+def holes(share=0.6, seed=0, T=T):
+    """y, p and f are white noise, each with a share of its cells missing."""
+    draws = np.random.default_rng(seed)
+    noise, gone = draws.standard_normal((3, T)), draws.random((3, T)) < share
+    gone[:, -1] = False
+    values = np.where(gone, np.nan, noise)
+    return pl.DataFrame({"time": hourly(T)} | dict(zip("ypf", values, strict=True))), values
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("gaps", ["forward", "zero", "mask"])
+def test_the_inputs_of_a_step_are_of_the_past_whatever_comes(gaps, steps):
+    """The rows up to each step are those of a file that ends there, and outcomes are those of the file."""
+    frame, (y, _, _) = holes()
+    options = {"steps": steps, "gaps": gaps, "past": ["p"], "future": ["f"]}
+    codec, [series], _ = coded(frame, train=40, **options)
+    np.testing.assert_array_equal(series.y[:, 0], y)
+    np.testing.assert_array_equal(series.z[:, 0], codec.scaled("target", y[:, None])[:, 0])
+    assert series.x.isfinite()[: T - steps].all()
+    for t in (0, 5, 17, 40):
+        other, draws = frame.to_dict(as_series=False), np.random.default_rng(t)
+        for name in "ypf":
+            first = t + 1 if name != "f" else t + 1 + steps
+            other[name][first:] = draws.standard_normal(T - first).tolist()
+        changed = codec.encode(read_series(pl.DataFrame(other), **file_options(options)).series[0], steps)
+        assert torch.equal(changed.x[: t + 1], series.x[: t + 1])
+
+
+def file_options(options):
+    return {"targets": ("y",), "past": options["past"], "future": options["future"], "gaps": True}
+
+
+def test_gaps_by_rule():
+    """Before the first value the mean of training, later the last one or 0, and marks of flagged columns."""
+    y = [np.nan, 5.0, np.nan, np.nan, 7.0, np.nan, 6.0]
+    f = [1.0, np.nan, 3.0, np.nan, 2.0, 2.0, 2.0]
+    frame = pl.DataFrame({"y": y, "p": np.arange(7.0), "f": f})
+    rows = {}
+    for gaps in ("forward", "zero", "mask"):
+        codec, [series], _ = coded(frame, gaps=gaps, past=["p"], future=["f"], time="rows")
+        assert codec.width == (5 if gaps == "mask" else 3) == series.x.shape[1]
+        rows[gaps] = series.x[:6].double().numpy()
+        rows[gaps][:, 0] = codec.values(rows[gaps][:, :1])[:, 0]
+        k = 3 if gaps == "mask" else 2
+        rows[gaps][:, k] = codec.scalers["future"].inverse(rows[gaps][:, k : k + 1])[:, 0]
+    np.testing.assert_allclose(rows["forward"][:, 0], [6, 5, 5, 5, 7, 7], atol=1e-6)
+    np.testing.assert_allclose(rows["forward"][:, 2], [2, 3, 3, 2, 2, 2], atol=1e-6)
+    np.testing.assert_allclose(rows["zero"][:, 0], [0, 5, 0, 0, 7, 0], atol=1e-6)
+    np.testing.assert_allclose(rows["zero"][:, 2], [0, 3, 0, 2, 2, 2], atol=1e-6)
+    np.testing.assert_array_equal(rows["mask"][:, [0, 1, 3]], rows["forward"])
+    np.testing.assert_array_equal(rows["mask"][:, 2], [1, 0, 1, 1, 0, 1])
+    np.testing.assert_array_equal(rows["mask"][:, 4], [1, 0, 1, 0, 0, 0])
+
+
+def test_scalers_are_of_what_was_observed():
+    y = np.array([np.nan, 1.0, np.nan, 3.0, 5.0])
+    codec, _, _ = coded(pl.DataFrame({"y": y}), gaps="zero", time="rows")
+    assert codec.scalers["target"].mean == 3 and codec.scalers["target"].scale == pytest.approx(
+        (8 / 3) ** 0.5
+    )
 
 
 @pytest.mark.parametrize("days, names", [(1.9, 0), (3, 2), (15, 4), (800, 6)])

@@ -73,6 +73,23 @@ def test_a_daily_wave_is_learnt():
     assert "beats every baseline" not in forecaster.evaluation.verdict[0]  # seasonal naive is exact here
 
 
+@pytest.mark.parametrize("gaps", ["forward", "zero", "mask"])
+def test_noise_is_not_forecast_better_than_is_possible(gaps):
+    """White noise with 60 % of its cells empty: what is judged is what was observed, not what was filled
+    in."""
+    draws = np.random.default_rng(1)
+    noise = draws.standard_normal(600)
+    frame = daily_wave(600).with_columns(y=np.where(draws.random(600) < 0.6, np.nan, noise))
+    options = {"gaps": gaps, "calendar": "none", "season": 1, "horizon": 1, "epochs": 3, "test": 0.5}
+    forecaster = small(**options).fit(frame)
+    rows = {row["forecast"]: row for row in forecaster.evaluation.table()}
+    possible = np.sqrt(np.nanmean(frame["y"].to_numpy()[300:] ** 2))
+    assert rows["model"]["rmse"] > 0.95 * possible and rows["persistence"]["rmse"] > 1.2 * possible
+    about = forecaster.evaluation.json()
+    assert about["missing"] == 0 < about["outcomes"] < 150  # origins without an outcome are left out
+    assert np.isfinite(forecaster.predict(frame)["forecast"].to_numpy()).all()
+
+
 @pytest.mark.parametrize("strategy", ["recursive", "direct"])
 @pytest.mark.parametrize("output", ["point", "gaussian", "studentt", "quantiles"])
 def test_every_output_and_strategy(strategy, output):

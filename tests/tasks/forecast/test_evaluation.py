@@ -87,3 +87,17 @@ def test_an_exact_baseline():
 def test_forecasts_that_are_not_finite_never_win():
     [sentence] = verdict(rows(model=float("nan"), persistence=5.0))
     assert sentence == "y: the model's forecasts grow without bound when fed back; use persistence"
+
+
+def test_outcomes_that_are_missing_are_left_out_and_counted():
+    test = random_backtest()
+    test.y[2, 1, 0] = test.y[:4, 2, 1] = np.nan
+    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
+    error = (test.y - test.forecasts["model"].point)[..., 1]
+    assert found.rmse("b", "model") == pytest.approx(np.sqrt(np.nanmean(error**2)))
+    assert all(np.isfinite(value) for row in found.rows for value in row.values() if isinstance(value, float))
+    assert found.json()["outcomes"] == 36 - 5 and found.json()["missing"] == 5
+    assert found.verdict[-1] == "5 of 36 values to forecast are missing in the data; no figure counts them"
+    assert "missing in the data" not in " ".join(
+        evaluate(random_backtest(), ("a", "b"), LEVELS, SCALE, DEVIATION, {}).verdict
+    )

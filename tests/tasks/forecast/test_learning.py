@@ -8,7 +8,7 @@ import torch
 from tests.tasks.forecast.cases import coded, daily_wave, hourly, noisy, plan, reader
 from unrolled.batching.windows import Batch
 from unrolled.errors import DataError
-from unrolled.tasks.forecast.learning import Validation, mean_loss, row_losses, training_windows
+from unrolled.tasks.forecast.learning import Validation, mean_loss, target_losses, training_windows
 
 
 def counting(T, **columns):
@@ -59,8 +59,8 @@ def test_a_loss_at_the_last_row():
     codec, series, _ = coded(noisy(60))
     network, sizes = reader(codec, [[0]]), plan(window=5)
     [batch] = list(training_windows(series, [(60, 60)], sizes, 100, 0).batches(1))
-    losses = row_losses(network, batch.x, batch.y)
-    assert losses.shape == (55, 5)
+    losses, observed = target_losses(network, batch.x, batch.y)
+    assert losses.shape == (55, 5, 1, 1) and observed.all()
     assert torch.equal(mean_loss(network, batch, False), losses.mean())
     assert torch.equal(mean_loss(network, batch, True), losses[:, -1].mean())
 
@@ -71,9 +71,71 @@ def test_padding_of_short_series_does_not_count(last_only):
     network = reader(codec, [[0]])
     x, y = torch.randn(2, 5, 1), torch.randn(2, 5, 1, 1)
     batch = Batch(x, y, torch.tensor([3, 5]), None)
-    losses = row_losses(network, x, y)
+    losses, _ = target_losses(network, x, y)
+    losses = losses[..., 0, 0]
     wanted = [losses[0, 2], losses[1, 4]] if last_only else [*losses[0, :3], *losses[1]]
     torch.testing.assert_close(mean_loss(network, batch, last_only), torch.stack(wanted).mean())
+
+
+GONE = (3, 9, 10, 11, 20, 33, 36)  # of the steps 0 … 39; 30 and later validate
+
+
+def gappy(gaps, steps=1):
+    frame = counting(40).with_columns(y=pl.when(pl.int_range(40).is_in(GONE)).then(None).otherwise("y"))
+    return coded(frame, train=30, steps=steps, gaps=gaps)
+
+
+@pytest.mark.parametrize("gaps", ["forward", "zero", "mask"])
+@pytest.mark.parametrize("last_only", [True, False])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_what_is_missing_is_no_target_and_its_input_is_of_the_past(gaps, last_only, steps):
+    codec, [series], _ = gappy(gaps, steps)
+    windows = training_windows([series], [(30, 40)], plan(window=6, steps=steps), 4, 0, last_only)
+    learnt = set()
+    for batch in windows.batches(1):
+        now, ahead = codec.values(batch.x[..., :1])[..., 0], codec.values(batch.y)[..., 0]
+        assert (~np.isnan(ahead[:, -1:] if last_only else ahead)).any((1, 2)).all()
+        assert torch.isfinite(batch.x).all()
+        learnt |= set(ahead[~np.isnan(ahead)].round().astype(int).tolist())
+        stands = 0 if gaps == "zero" else {3: 2, 9: 8, 10: 8, 11: 8, 20: 19}
+        for row, targets in zip(now.reshape(-1), ahead.reshape(-1, steps), strict=True):
+            if not np.isnan(targets[0]):  # then this row stands for the step before
+                t = round(targets[0]) - 1
+                wanted = t if t not in GONE else stands if gaps == "zero" else stands[t]
+                assert row == pytest.approx(wanted, abs=1e-4)
+    assert learnt == set(range(1, 30)) - set(GONE)
+
+
+@pytest.mark.parametrize("last_only", [True, False])
+def test_losses_are_means_over_what_was_observed_and_so_are_their_gradients(last_only):
+    codec, [series], _ = gappy("forward", 3)
+    network = reader(codec, [[0], [0], [0]])
+    torch.nn.init.constant_(network.head.bias, 0.3)
+    [batch] = training_windows([series], [(30, 40)], plan(window=6, steps=3), 99, 0, last_only).batches(1)
+    found = mean_loss(network, batch, last_only)
+    x, y = (part[:, -1:] if last_only else part for part in (batch.x, batch.y))
+    wanted = ((x[..., None] + 0.3 - y) ** 2).nanmean()
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    found.backward()
+    assert network.head.bias.grad.isfinite().all() and network.head.bias.grad.abs().sum() > 0
+    validation = Validation([series], [(30, 40)], plan(window=1, steps=3), last_only)(network)
+    z, x = series.z[:, 0].double(), series.x[:, 0].double()
+    errors = torch.stack([x[t] + 0.3 - z[t + 1 : t + 4] for t in range(29, 37)])
+    assert validation == pytest.approx((errors**2).nanmean().item(), rel=1e-5)
+
+
+def test_nothing_to_learn_or_to_watch_is_an_error():
+    y = np.arange(40.0)
+    gone = coded(
+        pl.DataFrame({"time": hourly(40), "y": np.where(y < 30, y, np.nan)}), train=30, gaps="forward"
+    )
+    with pytest.raises(DataError, match="the validation part holds no value, gaps alone"):
+        Validation(gone[1], [(30, 40)], plan(window=3), True)
+    y[1:30] = np.nan
+    y[0] = 7
+    gone = coded(pl.DataFrame({"time": hourly(40), "y": y}), train=40, gaps="forward")
+    with pytest.raises(DataError, match="no window of the training part has a value to learn, gaps alone"):
+        training_windows(gone[1], [(30, 40)], plan(window=3), 4, 0)
 
 
 def test_short_series_are_left_out_of_validation_and_none_left_is_an_error():

@@ -60,7 +60,7 @@ def generate(
 
     end, window = len(start), min(predictor.window, len(start))
     with torch.no_grad():
-        raw, state = predictor.network(start.rows()[None, end - window : end])
+        raw, state = predictor.network(start.x[None, end - window : end])
         z = run_on(predictor.network, raw[:, -1, 0], state, start.k[None, end:], steps, choose)
     values, targets = predictor.codec.values(z[0]), np.array(predictor.codec.targets)
     check_finite(values, "continuation")

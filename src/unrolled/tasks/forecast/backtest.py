@@ -36,8 +36,8 @@ class Origins:
 
 @dataclass(frozen=True)
 class Backtest:
-    """Outcomes y (N, H, K) and forecasts by name, the model's and each baseline's, from N origins; `series`
-    (N,) and `origins` (N,) tell where each stands."""
+    """Outcomes y (N, H, K), NaN where none was observed, and forecasts by name, the model's and each
+    baseline's, from N origins; `series` (N,) and `origins` (N,) tell where each stands."""
 
     series: Steps
     origins: Steps
@@ -47,16 +47,22 @@ class Backtest:
 
 
 def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most: int) -> Origins:
-    """`first`: the first step of each series that is judged. DataError where no series has a whole horizon of
-    them."""
+    """`first`: the first step of each series that is judged. Two values of every target are known up to an
+    origin, and one or more is observed in the horizon after it. DataError where no series has a whole horizon
+    of steps."""
     least = max(plan.window, plan.season, 2) - 1
     possible = [
-        np.arange(max(begin - 1, least), len(s) - plan.horizon)
+        _with_values(s, np.arange(max(begin - 1, least), len(s) - plan.horizon), plan.horizon)
         for s, begin in zip(series, first, strict=True)
     ]
     count = sum(map(len, possible))
     if not count:
         s, begin = max(zip(series, first, strict=True), key=lambda pair: len(pair[0]) - pair[1])
+        if np.isnan(s.y[begin:]).all():
+            raise DataError(
+                f"series '{s.name}': none of the {len(s) - begin} steps to be judged has a value; use a "
+                "longer series or test part"
+            )
         raise DataError(
             f"series '{s.name}' has {len(s)} steps, of which {len(s) - begin} are to be judged; wanted "
             f"{plan.horizon} or more (horizon) after {least + 1} or more (window {plan.window}, season "
@@ -66,6 +72,14 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
     while math.gcd(stride, plan.season) > 1:
         stride += 1
     return Origins(tuple(part[::stride] for part in possible), stride)
+
+
+def _with_values(series: Coded, origins: Steps, horizon: int) -> Steps:
+    """Those of `origins` (N,) that have something to go by and something to be judged by."""
+    known = ~np.isnan(series.y)
+    enough = np.asarray((np.cumsum(known, 0) >= 2).all(1))
+    observed = np.concatenate([[0], np.cumsum(known.any(1))])
+    return origins[enough[origins] & (observed[origins + 1 + horizon] > observed[origins + 1])]
 
 
 def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, plan: Plan) -> Backtest:

@@ -23,8 +23,10 @@ class DataConfig(Section):
     id: str | None = Field(default=None, description="column that tells several series in one file apart")
     past: Names = Field(default=(), description="columns known up to the present only")
     future: Names = Field(default=(), description="columns known for the time to forecast too")
-    gaps: Literal["refuse", "forward", "linear", "zero"] = Field(
-        default="refuse", description="what to do where times are missing: refuse, or fill by a rule"
+    gaps: Literal["refuse", "forward", "zero", "mask"] = Field(
+        default="refuse",
+        description="what the network reads where a step or a cell is missing: nothing, which is refused, "
+        "the last value, 0, or the last value and a mark; what is missing is never an outcome",
     )
     calendar: Literal["auto", "none"] = Field(
         default="auto",

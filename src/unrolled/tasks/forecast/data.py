@@ -10,11 +10,11 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
 
 from unrolled.batching.calendar import calendar_features
+from unrolled.batching.filling import MASK, REFUSE
 from unrolled.batching.scaling import Scaler
-from unrolled.batching.series import KINDS, SeriesCodec
+from unrolled.batching.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times
@@ -33,31 +33,28 @@ Source = str | Path | pl.DataFrame | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Coded:
-    """A series with T targets and F further rows: times (T + F,); y (T, K) as in the file; z (T, K), p (T, P)
-    and k (T + F - S, U) scaled, in float32."""
+    """A series with T targets and F further rows: times (T + F,); y (T, K) as in the file; in float32 the
+    same scaled, z (T, K), both NaN where the file has no value; x (T, width) the rows that a network reads;
+    and k (T + F - S, U) the end of the rows of steps whose other values are forecasts, behind K of these."""
 
     name: str
     times: Times
     y: Array
     z: Tensor
-    p: Tensor
+    x: Tensor
     k: Tensor
 
     def __len__(self) -> int:
         return len(self.y)
-
-    def rows(self) -> Tensor:
-        """(T, K + P + U) the rows x_t; k_t is NaN where it is not known."""
-        T = len(self.z)
-        k = pad(self.k[:T], (0, 0, 0, max(0, T - len(self.k))), value=torch.nan)
-        return torch.cat([self.z, self.p, k], dim=1)
 
 
 class Codec(SeriesCodec):
     """The same with series of files and with tensors."""
 
     @classmethod
-    def fit(cls, file: SeriesFile, ends: Sequence[int], calendar: Sequence[str], steps: int) -> "Codec":
+    def fit(
+        cls, file: SeriesFile, ends: Sequence[int], calendar: Sequence[str], steps: int, gaps: str = REFUSE
+    ) -> "Codec":
         """`ends`: where the training part of each series ends; `steps`: S. DataError where a column is
         constant in all of them."""
         parts = {
@@ -65,11 +62,25 @@ class Codec(SeriesCodec):
         }
         names = {"target": file.targets, "past": file.past, "future": file.future}
         scalers = {kind: Scaler.fit(parts[kind], names[kind]) for kind in KINDS if names[kind]}
-        return cls(file.targets, file.past, file.future, file.step, tuple(calendar), scalers, steps)
+        missing = [np.isnan(np.concatenate(parts[kind])).any(0) for kind in KINDS]
+        flagged = np.concatenate(missing) & (gaps == MASK)
+        return cls(
+            file.targets, file.past, file.future, file.step, tuple(calendar), scalers, steps, gaps, flagged
+        )
 
     def encode(self, series: Series, ahead: int) -> Coded:
         """`ahead`: steps past the last target for which rows are needed; the calendar is extended by so many
         where no covariates bound it."""
+        times, known, rows = self.known_rows(series, ahead)
+        T, K = series.target.shape
+        x, _ = self.filled(known, np.zeros(len(self.flagged), np.float32))
+        k = x[:rows, K:].copy()
+        k[:, len(self.past) : len(self.past) + self.flags] = 0
+        return Coded(series.name, times, series.target, *map(torch.from_numpy, (known[:T, :K], x[:T], k)))
+
+    def known_rows(self, series: Series, ahead: int) -> tuple[Times, Rows, int]:
+        """The times of `encode`, what is known of every step (max(T, R), known_width), and R, how many steps
+        have all that is known of the steps ahead of them; of others it is NaN."""
         times, future = series.times, series.future
         if not self.future:
             known = times[: len(series.target)]
@@ -77,12 +88,12 @@ class Codec(SeriesCodec):
             future = np.zeros((len(times), 0))
         rows = max(0, len(times) - self.steps)
         f = np.stack([future[1 + s : 1 + s + rows] for s in range(self.steps)], axis=1)
-        numbers = (
-            self.scaled("target", series.target),
-            self.scaled("past", series.past),
-            self.known(times[1 : 1 + rows], f),
-        )
-        return Coded(series.name, times, series.target, *map(torch.from_numpy, numbers))
+        T, K = series.target.shape
+        known = np.full((max(T, rows), self.known_width), np.nan, np.float32)
+        known[:T, :K] = self.scaled("target", series.target)
+        known[:T, K : self.own] = self.scaled("past", series.past)
+        known[:rows, self.own :] = self.known(times[1 : 1 + rows], f)
+        return times, known, rows
 
     def blank(self, last: int, ahead: int) -> Coded:
         """A series of one step, at the time `last`, whose values are the means of training, and are so for
@@ -113,7 +124,7 @@ def read(source: Source, config: DataConfig) -> SeriesFile:
             id=config.id,
             past=config.past,
             future=config.future,
-            gaps=config.gaps,
+            gaps=config.gaps != REFUSE,
         )
         for one in sources
     ]
@@ -127,8 +138,9 @@ def checksum(file: SeriesFile) -> str:
     digest = hashlib.sha256(repr((file.targets, file.past, file.future, file.step)).encode())
     for series in file.series:
         digest.update(repr((series.times.dtype.str, series.target.shape)).encode())
-        for array in (series.times.astype(np.int64), series.target, series.past, series.future):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(series.times.astype(np.int64).tobytes())
+        for array in (series.target, series.past, series.future):
+            digest.update(np.where(np.isnan(array), np.nan, array).tobytes())
     return digest.hexdigest()
 
 

@@ -162,17 +162,19 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         first = [end for _, end in ends_of(self.config.data, file)] if tested else [0] * len(file.series)
         pieces = []
         for series, begin in zip(file.series, first, strict=True):
-            coded = codec.encode(series, codec.steps)
-            known = min(len(coded), len(coded.k))
-            steps = codec.packed(coded.times[:known], coded.rows().numpy()[:known])
-            pieces += [steps[at : at + window] for at in range(begin, known, window)]
+            times, known, rows = codec.known_rows(series, codec.steps)
+            T = min(len(series.target), rows)
+            steps = codec.packed(times[:T], known[:T])
+            pieces += [steps[at : at + window] for at in range(begin, T, window)]
         return pieces
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
         lengths = torch.tensor([len(row) for row in rows])
-        x = torch.full((len(rows), int(lengths.max()), self.codec.series.width), fill)
+        codec = self.codec.series
+        x = torch.full((len(rows), int(lengths.max()), codec.width), fill)
+        before = np.zeros(len(codec.flagged), np.float32)
         for padded, row in zip(x, rows, strict=True):
-            padded[: len(row)] = torch.from_numpy(row["x"].copy())
+            padded[: len(row)] = torch.from_numpy(codec.filled(row["x"], before)[0].copy())
         with torch.no_grad():
             raw = self.network(x, lengths=lengths)[0].numpy()
         return [one[: len(row)] for one, row in zip(raw, rows, strict=True)]

@@ -85,14 +85,24 @@ def evaluate(
                 by_step.append(
                     head | {key: value.tolist() for key, value in scores(*part, axis=(0, 2)).items()}
                 )
+    missing = int(np.isnan(backtest.y).sum())
     about = {
         "origins": len(backtest.origins),
+        "outcomes": backtest.y.size - missing,
+        "missing": missing,
         "stride": backtest.stride,
         "horizon": backtest.y.shape[1],
         "quantile_levels": list(levels),
         **about,
     }
-    return Evaluation(rows, by_step, verdict(rows), about, backtest)
+    return Evaluation(rows, by_step, [*verdict(rows), *_left_out(missing, backtest.y.size)], about, backtest)
+
+
+def _left_out(missing: int, outcomes: int) -> list[str]:
+    """A sentence on outcomes that the file does not have."""
+    if not missing:
+        return []
+    return [f"{missing:,} of {outcomes:,} values to forecast are missing in the data; no figure counts them"]
 
 
 def scores(
@@ -110,7 +120,7 @@ def scores(
         return found
     low, high = q[..., 0] / unit, q[..., -1] / unit
     return found | {
-        "crps": np.asarray(np.mean(forecast.crps / unit, axis)),
+        "crps": metrics.mean(forecast.crps / unit, y, axis),
         "pinball": metrics.pinball(y / unit, q / unit[:, None], levels, axis),
         "coverage": metrics.coverage(y / unit, low, high, axis),
         "width": metrics.width(low, high, axis),

@@ -69,7 +69,7 @@ class Predictor:
 
     def context(self, series: Coded, origins: Steps) -> tuple[Tensor, NetworkState]:
         """raw (N, S, K, R) of the last row, and the state after it."""
-        raw, state = self.network(series.rows()[_from(origins, 1 - self.window, 1)])
+        raw, state = self.network(series.x[_from(origins, 1 - self.window, 1)])
         return raw[:, -1], state
 
     def _closed(self, series: Coded, origins: Steps, horizon: int, y: Array | None) -> Iterator[Forecast]:

@@ -1,7 +1,8 @@
 """What a forecaster is trained on: windows of the training parts, and its loss on the validation parts.
 
 Row t has the S targets y_t = z_{t+1} … z_{t+S}. The loss is the mean over every row of a window, or over its
-last row.
+last row. Targets that the file does not have are NaN: they count nowhere, and a window without others is left
+out.
 
 Validation windows reach back into the training part for context. Where every row counts they overlap by half
 and their later half counts, so that each validation target counts once, with half a window or more behind it.
@@ -23,35 +24,64 @@ VALIDATION_BATCH = 256
 Ends = Sequence[tuple[int, int]]
 
 
-def training_windows(series: Sequence[Coded], ends: Ends, plan: Plan, batch_size: int, seed: int) -> Windows:
+def training_windows(
+    series: Sequence[Coded], ends: Ends, plan: Plan, batch_size: int, seed: int, last_only: bool = False
+) -> Windows:
     """Windows over the rows before the end of each training part, with targets before it too."""
-    parts = [(s.rows()[:end], s.z[:end]) for s, (end, _) in zip(series, ends, strict=True)]
+    parts = [(s.x[:end], s.z[:end]) for s, (end, _) in zip(series, ends, strict=True)]
     inputs, targets = zip(*parts, strict=True)
-    names = [s.name for s in series]
-    return Windows(inputs, targets, plan.window, batch_size, seed, ahead=1, horizon=plan.steps, names=names)
+    return Windows(
+        inputs,
+        targets,
+        plan.window,
+        batch_size,
+        seed,
+        ahead=1,
+        horizon=plan.steps,
+        names=[s.name for s in series],
+        keep=[_observed(z, plan, last_only) for z in targets],
+    )
+
+
+def _observed(z: Tensor, plan: Plan, last_only: bool) -> Tensor:
+    """z (T, K) -> which windows of a series have a target that counts and that the file has."""
+    rows = ~z[1:].isnan().all(1)
+    if len(rows) < plan.steps:
+        return rows[:0]
+    rows = rows.unfold(0, plan.steps, 1).any(1)
+    windows = rows.unfold(0, min(plan.window, len(rows)), 1)
+    return windows[:, -1] if last_only else windows.any(1)
 
 
 def mean_loss(network: Network, batch: Batch, last_only: bool) -> Tensor:
     """() the loss of x (B, W, I), y (B, W, S, K), without the padding of short series."""
-    losses = row_losses(network, batch.x, batch.y, batch.lengths)
-    if batch.lengths is None:
-        return losses[:, -1].mean() if last_only else losses.mean()
-    row, last = torch.arange(losses.shape[1]), batch.lengths[:, None] - 1
-    return losses[row == last if last_only else row <= last].mean()
+    losses, observed = target_losses(network, batch.x, batch.y, batch.lengths)
+    if batch.lengths is None and observed.all():
+        rows = losses.mean((-2, -1))
+        return rows[:, -1].mean() if last_only else rows.mean()
+    W = losses.shape[1]
+    row, last = torch.arange(W), W - 1 if batch.lengths is None else batch.lengths[:, None] - 1
+    counted = row == last if last_only else row <= last
+    return losses[counted[..., None, None] & observed].mean()
 
 
-def row_losses(network: Network, x: Tensor, y: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """(B, W) the loss of every row, averaged over its targets."""
+def target_losses(
+    network: Network, x: Tensor, y: Tensor, lengths: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """(B, W, S, K) the loss of every target, and which of them the file has: the losses of others are to be
+    left out."""
+    observed = ~y.isnan()
     raw, _ = network(x, lengths=lengths)
-    return network.output.loss(raw, y).mean((-2, -1))
+    return network.output.loss(raw, torch.where(observed, y, 0.0)), observed
 
 
 class Validation:
-    """The loss on the validation parts. DataError where none of them holds the targets of one row."""
+    """The loss on the validation parts. DataError where none of them holds the targets of one row, or a value
+    of theirs."""
 
     def __init__(self, series: Sequence[Coded], ends: Ends, plan: Plan, last_only: bool) -> None:
         self.plan, self.counted = plan, 1 if last_only else max(1, plan.window // 2)
-        self.series = [(s.rows(), s.z) for s in series]
+        self.series = [(s.x, s.z) for s in series]
         self.windows = [(i, *place) for i, pair in enumerate(ends) for place in self._places(*pair)]
         if not self.windows:
             train, end = max(ends, key=lambda pair: pair[1] - pair[0])
@@ -60,12 +90,13 @@ class Validation:
                 f"or more after {plan.window} or more (window {plan.window}); raise validation, or lower "
                 "window or horizon"
             )
+        if all(series[i].z[slice(*ends[i])].isnan().all() for i in {i for i, _, _ in self.windows}):
+            raise DataError("the validation part holds no value, gaps alone; raise validation")
 
     def __call__(self, network: Network) -> float:
         parts = range(0, len(self.windows), VALIDATION_BATCH)
-        return (
-            torch.cat([self._losses(network, slice(at, at + VALIDATION_BATCH)) for at in parts]).mean().item()
-        )
+        losses = [self._losses(network, slice(at, at + VALIDATION_BATCH)) for at in parts]
+        return sum(part.sum().item() for part in losses) / sum(map(len, losses))
 
     def window(self, series: int, last: int) -> tuple[Tensor, Tensor]:
         """x (W, I), y (W, S, K) of the window whose last row is `last`."""
@@ -81,9 +112,10 @@ class Validation:
             yield last, min(self.counted, last + 2 - train)
 
     def _losses(self, network: Network, part: slice) -> Tensor:
-        """The losses of the rows that count, in float64."""
+        """(N,) the losses of the targets that count, in float64."""
         pairs = [self.window(i, last) for i, last, _ in self.windows[part]]
         x, y = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
         counted = torch.tensor([number for _, _, number in self.windows[part]])
         from_end = torch.arange(self.plan.window - 1, -1, -1)
-        return row_losses(network, x, y)[from_end < counted[:, None]].double()
+        losses, observed = target_losses(network, x, y)
+        return losses[(from_end < counted[:, None])[..., None, None] & observed].double()

@@ -81,7 +81,7 @@ def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile) -> Errors:
     return Errors(
         file.targets[k],
         file.series[test.series[rows[0]]].times[test.origins[rows]],
-        errors[MODEL].mean(1),
+        metrics.mean(errors[MODEL], errors[MODEL], 1),
         errors[MODEL].reshape(-1),
         {forecast: metrics.rmse(error, np.zeros(1), 0) for forecast, error in errors.items()},
     )

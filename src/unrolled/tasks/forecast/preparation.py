@@ -21,10 +21,11 @@ def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared[ForecastConfig
     plan, training = config.plan(), config.training
     training_ends = [end for end, _ in ends]
     calendar = calendar_names(file, training_ends) if config.data.calendar == "auto" else ()
-    codec = Codec.fit(file, training_ends, calendar, plan.steps)
+    codec = Codec.fit(file, training_ends, calendar, plan.steps, config.data.gaps)
     series = [codec.encode(s, plan.steps) for s in file.series]
-    windows = training_windows(series, ends, plan, training.batch_size, training.seed)
-    validation = Validation(series, ends, plan, config.forecast.loss_at == "last")
+    last_only = config.forecast.loss_at == "last"
+    windows = training_windows(series, ends, plan, training.batch_size, training.seed, last_only)
+    validation = Validation(series, ends, plan, last_only)
     if config.data.test:
         find_origins(series, [end for _, end in ends], plan, config.forecast.most_origins)
     parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]

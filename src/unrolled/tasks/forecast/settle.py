@@ -110,8 +110,19 @@ def _found_level(parts: Parts, window: int) -> tuple[str, ...]:
     """Relative where more of a target's variance lies between windows than within them: within a window it
     shows little of its range, and its level in the test part may be one that training never saw."""
     pieces = np.concatenate([p[: len(p) // window * window].reshape(-1, window, p.shape[1]) for p in parts])
-    within = pieces.var(1).mean(0) if len(pieces) else np.full(parts[0].shape[1], np.inf)
-    total = np.concatenate(parts).var(0)
+    within = _variance(pieces) if len(pieces) else np.full(parts[0].shape[1], np.inf)
+    total = _variance(np.concatenate(parts)[None])
     return tuple(
         "relative" if own < 0.5 * whole else "absolute" for own, whole in zip(within, total, strict=True)
     )
+
+
+def _variance(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """y (N, T, K) -> (K,) the mean of N variances over T steps. One of fewer known values is scaled to what T
+    of them have in the mean, and does not count where there are fewer than two."""
+    T, count = y.shape[1], (~np.isnan(y)).sum(1)
+    mean = np.nansum(y, 1) / np.maximum(count, 1)
+    squares = np.nansum((y - mean[:, None]) ** 2, 1)
+    counted = (count > 1) | (count == T)
+    own = np.where(counted, squares, 0) / np.maximum(count - 1, 1) * (T - 1) / T
+    return np.asarray(own.sum(0) / np.maximum(counted.sum(0), 1))
