@@ -27,6 +27,8 @@ Baseline = Callable[[Array, Steps, int, int], Array]
 LEAST_CORRELATION = 0.1
 # … and, for a length that no calendar suggests, with at least this one at a peak.
 LEAST_PEAK = 0.3
+# So many deviations of a correlation that is none, those of few pairs less those of all, are none.
+FEW_PAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -114,19 +116,17 @@ def autocorrelation(parts: Sequence[Array]) -> Array:
 
 def _products(y: Array, lags: int) -> Array:
     """y (T, K) -> (lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d. Where changes are missing the sums
-    are scaled up to the pairs that there would be."""
+    are scaled up to the pairs that there would be, less what the fewer pairs alone may add."""
     changes = np.diff(y, axis=0)
     known = ~np.isnan(changes)
-    count = np.maximum(known.sum(0), 1)
-    changes = np.where(known, changes - np.nansum(changes, 0) / count, 0)
+    changes = np.where(known, changes - np.nansum(changes, 0) / np.maximum(known.sum(0), 1), 0)
     products = _lagged(changes, lags)
     if known.all():
         return products
-    pairs, possible = (
-        np.rint(_lagged(known.astype(np.float64), lags)),
-        len(known) - np.arange(lags + 1)[:, None],
-    )
-    return products * np.where(pairs > 0, possible, 0) / np.maximum(pairs, 1)
+    pairs, possible = _lagged(known.astype(np.float64), lags), len(known) - np.arange(lags + 1)[:, None]
+    pairs = np.maximum(np.rint(pairs), 1)
+    scaled = products * possible / pairs
+    return np.asarray(scaled - FEW_PAIRS * (1 / np.sqrt(pairs) - 1 / np.sqrt(possible)) * scaled[0])
 
 
 def _lagged(x: Array, lags: int) -> Array:
