@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.stub import Stub, answers
+from tests.runtime.stub import Stub, answers, notes_of
 from unrolled import LanguageModel, runtime
 from unrolled.errors import ConfigError
 from unrolled.files.text import text_of
@@ -24,6 +24,8 @@ from .command import unrolled
 ROOT = Path(__file__).parents[2]
 SMALL = {"hidden": 6, "embedding_size": 5, "window": 16, "batch_size": 4, "epochs": 1}
 ROWS = [json.dumps({"id": "uvw"[t % 3], "a": t % 7 - 3.3, "b": 1 / (t + 1)}) + "\n" for t in range(120)]
+FORMAT_OPTIONS = ("from", "to", "json")
+SAVING_OPTIONS = ("snapshot", "every", "keep-answers", "after", "replay", "forget-after", "most-ids")
 # What a base installation does not have.
 FORBIDDEN = (
     "torch",
@@ -105,8 +107,7 @@ def test_a_signal_while_it_waits_is_heard_at_once(folder, tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 143 and time.monotonic() - begin < 2
         assert process.stdout.read() == process.stderr.read() == ""
-    stream = Stub().stream(snapshot=(tmp_path / "state").read_bytes())
-    assert json.loads(stream.notes)["lines"] == 1
+    assert notes_of(tmp_path / "state")["line"] == 1
 
 
 def test_a_line_that_comes_in_pieces_is_waited_for(folder):
@@ -141,6 +142,8 @@ def test_a_slow_reader_holds_the_writer_back(folder, tmp_path):
     """What is not yet answered stays with the writer: two pipes and a chunk are all that is between."""
     written = 0
     with started(folder / "stub.json", "--snapshot", tmp_path / "state") as process:
+        process.stdin.write(ROWS[0])
+        first = process.stdout.readline()
         os.set_blocking(process.stdin.fileno(), False)
         still = time.monotonic()
         while time.monotonic() - still < 0.7:
@@ -152,9 +155,8 @@ def test_a_slow_reader_holds_the_writer_back(folder, tmp_path):
         assert written < 1 << 20, written
         process.send_signal(signal.SIGTERM)  # while it waits for the reader
         assert process.wait(timeout=10) == 143
-        taken = process.stdout.readlines()
-    stream = Stub().stream(snapshot=(tmp_path / "state").read_bytes())
-    assert json.loads(stream.notes)["lines"] == len(taken) > 100
+        taken = [first, *process.stdout.readlines()]
+    assert notes_of(tmp_path / "state")["line"] == len(taken) > 100
     assert taken[-1].endswith("}\n")
 
 
@@ -164,14 +166,14 @@ def test_the_state_is_saved_while_no_line_comes(folder, tmp_path):
         process.stdin.write(ROWS[0])
         process.stdout.readline()
         until = time.monotonic() + 10
-        while json.loads(Stub().stream(snapshot=path.read_bytes()).notes)["lines"] == 0:
+        while notes_of(path)["line"] == 0:
             assert time.monotonic() < until
             time.sleep(0.02)
         process.kill()
     with started(folder / "stub.json", "--snapshot", path) as process:
         out, told = process.communicate(ROWS[1])
     assert of(out.splitlines()) == answers(Stub(), "".join(ROWS[:2]))[1:]
-    assert "goes on from" in told and "after 1 line\n" in told
+    assert f"goes on from {path}, which holds the lines up to 1: send from line 2; --after" in told
 
 
 def test_memory_does_not_grow_with_the_lines(folder):
@@ -186,8 +188,8 @@ for t in range({count}):
         writer = subprocess.Popen([sys.executable, "-c", feed], stdout=subprocess.PIPE)
         code = (
             "import resource, sys, tests.runtime.stub as s\n"
-            "from unrolled.runtime import lines\n"
-            "lines.run(s.Stub(), lines.Options(id='id', end='end'))\n"
+            "from unrolled.runtime import lines, sessions\n"
+            "lines.run(s.Stub(), sessions.Options(id='id', end='end'))\n"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
         )
         done = subprocess.run(
@@ -211,7 +213,13 @@ def test_wrong_calls_and_wrong_lines_are_one_line(folder, tmp_path):
         ((folder / "stub.json",), 1, "no safetensors file"),
         ((tmp_path,), 1, "is not a run"),
         ((folder / "model.unrolled", "--id", "x"), 2, "lines of text have no columns"),
-        ((folder / "model.unrolled", "--every", "5"), 2, "--every says when --snapshot FILE is saved"),
+        ((folder / "model.unrolled", "--every", "5"), 2, "is for a stream that is saved; give --"),
+        ((folder / "model.unrolled", "--replay"), 2, "give --snapshot FILE too"),
+        ((folder / "model.unrolled", "--after", "0"), 2, "give --snapshot FILE too"),
+        ((folder / "model.unrolled", "--after", "-1", "--snapshot", "x"), 2, "argument --after"),
+        ((folder / "model.unrolled", "--keep-answers", "3"), 2, "give --snapshot FILE too"),
+        ((folder / "model.unrolled", "--forget-after", "3"), 2, "give --id COLUMN too"),
+        ((folder / "model.unrolled", "--most-ids", "3"), 2, "give --id COLUMN too"),
         ((folder / "model.unrolled", "--every", "0s", "--snapshot", "x"), 2, "wanted lines such as 100"),
         ((folder / "model.unrolled", "--next", "0"), 2, "wanted a number from 1, got '0'"),
         ((folder / "model.unrolled", "--from", "xml"), 2, "invalid choice"),
@@ -237,7 +245,7 @@ def test_a_model_that_reads_backward_is_refused_with_the_reason(folder):
 
 def test_the_help_names_every_option(folder):
     for shown in (unrolled("stream", "--help").out, unrolled("stream", "-h").out):
-        for option in ("from", "to", "json", "id", "end", "next", "ahead", "snapshot", "every", "skip-wrong"):
+        for option in (*FORMAT_OPTIONS, *SAVING_OPTIONS, "id", "end", "next", "ahead", "skip-wrong"):
             assert f"--{option} " in shown.replace("\n", " ")
         assert "examples:" in shown
     assert "stream" in unrolled("--help").out

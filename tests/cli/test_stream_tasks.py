@@ -150,7 +150,7 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
     assert own[-1][name]["forecast"] == (predicted[0] if strategy == "recursive" else predicted)
     assert own[-1][name]["q0.05"] == found[-1][name]["q0.05"]
     for part in (rows[:5], rows[5:]):
-        out = streamed(model, "\n".join([header, *part]), told="csv", snapshot=path, ahead=4).splitlines()
+        out = streamed(model, "\n".join([header, *part, ""]), told="csv", snapshot=path, ahead=4).splitlines()
     last = dict(zip(out[0].split(","), out[-1].split(","), strict=True))
     assert [float(last[f"{name}.forecast.{k}"]) for k in range(1, 5)] == predicted
     named = in_code(PAGE.read_text())

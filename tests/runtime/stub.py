@@ -16,6 +16,7 @@ from unrolled.kernels import plain
 from unrolled.runtime import __main__ as command
 from unrolled.runtime import lines, saved
 from unrolled.runtime.model import Column, Model
+from unrolled.runtime.sessions import Options
 
 H = 5
 GATES = 4
@@ -79,7 +80,7 @@ def streamed(model, text, /, **options):
         source.write(text.encode() if isinstance(text, str) else text)
         source.seek(0)
         try:
-            lines.run(model, lines.Options(**options), source.fileno(), sink.fileno())
+            lines.run(model, Options(**options), source.fileno(), sink.fileno())
         finally:
             sink.seek(0)
             streamed.last = sink.read().decode()
@@ -90,6 +91,11 @@ def answers(model, text, /, **options):
     """What comes out, as records without their numbers of lines."""
     found = [json.loads(line) for line in streamed(model, text, **options).splitlines()]
     return [{name: value for name, value in one.items() if name != "line"} for one in found]
+
+
+def notes_of(snapshot):
+    """What `unrolled stream` keeps in its snapshot beside the state, without the answers."""
+    return json.loads(Stub().stream(snapshot=snapshot.read_bytes()).notes.partition(b"\n")[0])
 
 
 if __name__ == "__main__":

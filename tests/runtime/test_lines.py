@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from tests.runtime.stub import ORDER, Stub, answers, streamed
+from tests.runtime.stub import ORDER, Stub, answers, notes_of, streamed
 from unrolled import LanguageModel
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.text import text_of
 from unrolled.runtime import pipes
-from unrolled.runtime.lines import Every
+from unrolled.runtime.sessions import Every
 
 VALUES = np.random.default_rng(0).normal(size=(23, 2)).astype(np.float32)
 TEXT = "".join(f"{a} sees {b}.\n" for _ in range(40) for a, b in (("Anna", "Bob"), ("Öl", "漢")))
@@ -107,12 +107,11 @@ def test_the_end_of_a_sequence_begins_it_anew(tmp_path, column):
     ]
     header = f"{'id,' if column else ''}b,a,last"
     path = tmp_path / "state"
-    found = answers(Stub(), "\n".join([header, *lines]), id=column, end="last", snapshot=path)
+    found = answers(Stub(), "\n".join([header, *lines, ""]), id=column, end="last", snapshot=path)
     assert np.array_equal(bits(found), np.concatenate([wanted(VALUES[:7]), wanted(VALUES[7:])]))
     gone = '{"id": "u", "last": true}' if column else '{"last": true}'
-    found = answers(
-        Stub(), f"{gone}\n[1, 2, null]" if not column else gone, id=column, end="last", snapshot=path
-    )
+    more = f"{gone}\n" if column else f"{gone}\n[1, 2, null]\n"
+    found = answers(Stub(), more, given="json", id=column, end="last", snapshot=path)
     assert found[0]["end"] is True
     if column is None:
         assert np.array_equal(bits(found[1:]), wanted(np.array([[2, 1]], np.float32)))
@@ -134,7 +133,7 @@ def test_a_snapshot_of_the_command_serves_python(tmp_path):
     streamed(Stub(), csv(VALUES[:9]), snapshot=path)
     stream = Stub().stream(snapshot=path.read_bytes())
     assert np.array_equal(stream.feed(VALUES[9:].tolist())["y"], wanted(VALUES)[9:])
-    assert json.loads(stream.notes)["lines"] == 9
+    assert notes_of(path)["line"] == 10 and stream.notes.startswith(b'{"line": 10,')
 
 
 def test_every_so_many_lines_the_state_is_saved(tmp_path, monkeypatch):
@@ -274,20 +273,36 @@ class TestSnapshotsOfOthers:
     @pytest.mark.parametrize(
         "notes",
         [
-            {"lines": -1},
-            {"lines": True},
+            {"line": -1},
+            {"line": True},
+            {"checksum": 0.5},
             {"ids": ["x"]},
             {"carried": [1]},
             {"carried": [0, 0]},
             {"carried": 3},
             {"carried": [None]},
+            {"seen": []},
+            {"seen": [4]},
+            {"from": {"format": "xml"}},
+            {"from": {"format": "csv", "header": None, "separator": ","}},
+            {"from": {"format": "csv", "header": ["a", "a"], "separator": ","}},
+            {"from": {"format": "csv", "header": ["b", "a"], "separator": "\n"}},
+            {"to": None},
+            {"to": {"format": "json", "header": [1]}},
+            {"answers": 2},
+            {"answers": -1},
+            {"answers": 10**30},
+            {"dropped": 3},
+            {"dropped": 4, "answers": 0},
         ],
     )
     def test_with_wrong_notes(self, tmp_path, notes):
         path = tmp_path / "state"
-        sound = {"lines": 3, "ids": None, "carried": [0]}
-        path.write_bytes(Stub().stream().snapshot(json.dumps(sound | notes).encode()))
-        self.fails(path, "snapshot")
+        streamed(Stub(), csv(VALUES[:2]), snapshot=path, keep_answers=1)
+        stream = Stub().stream(snapshot=path.read_bytes())
+        text, _, rest = stream.notes.partition(b"\n")
+        path.write_bytes(stream.snapshot(json.dumps(json.loads(text) | notes).encode() + b"\n" + rest))
+        self.fails(path, "none of `unrolled stream`")
 
     def test_damaged(self, tmp_path):
         path = tmp_path / "state"
@@ -297,7 +312,7 @@ class TestSnapshotsOfOthers:
 
 
 def test_a_snapshot_that_cannot_be_written_is_told_before_the_first_line(tmp_path):
-    with pytest.raises(RunError, match="cannot write"):
+    with pytest.raises(RunError, match="cannot lock"):
         streamed(Stub(), csv(VALUES), snapshot=tmp_path / "none" / "state")
     assert streamed.last == ""
 
@@ -355,7 +370,9 @@ def test_lines_of_a_language_model_have_the_nats_of_the_whole_text(language):
 def test_snapshots_of_a_language_model_between_lines(language, tmp_path):
     model, lines = language.runtime(), TEXT.splitlines()[:9]
     whole = answers(model, "\n".join(lines), likeliest=2)
-    found = [one for line in lines for one in answers(model, line, likeliest=2, snapshot=tmp_path / "s")]
+    found = [
+        one for line in lines for one in answers(model, line + "\n", likeliest=2, snapshot=tmp_path / "s")
+    ]
     assert found == whole
 
 

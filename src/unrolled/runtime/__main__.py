@@ -11,7 +11,9 @@ from unrolled.console import versions
 from unrolled.ending import ended
 from unrolled.errors import ConfigError
 from unrolled.runtime import lines, saved
-from unrolled.runtime.records import FORMATS, OUTPUTS
+from unrolled.runtime.records import FORMATS
+from unrolled.runtime.sessions import MOST_IDS, Every, Options
+from unrolled.runtime.writers import OUTPUTS
 
 ABOUT = """Go on with a model line by line: lines in on standard input, an answer out on standard output for
 each, the state carried from one to the next. Needs numpy alone.
@@ -63,6 +65,30 @@ def parser(program: str) -> Parser:
         help="go on from this file, and save the state there on leaving",
     )
     add("--every", metavar="N|Ns", type=_every, help="save it every N lines, or every N seconds too")
+    add(
+        "--keep-answers",
+        metavar="N",
+        type=_count_from_0,
+        help="keep the last N answers in it, for --after and --replay (those of the last 256 KiB)",
+    )
+    add(
+        "--after",
+        metavar="LINE",
+        type=_count_from_0,
+        help="the reader has the answers up to this line: give those after it, again where need be",
+    )
+    add(
+        "--replay",
+        action="store_true",
+        help="the input begins with line 1 again: pass over what is done",
+    )
+    add(
+        "--forget-after",
+        metavar="N",
+        type=_count,
+        help="with --id: forget a sequence that has no line among N",
+    )
+    add("--most-ids", metavar="N", type=_count, help=f"with --id: keep at most N sequences ({MOST_IDS})")
     add("--skip-wrong", action="store_true", help="tell wrong lines and go on")
     add("--version", action="version", version=versions(), help="print versions and exit")
     return made
@@ -72,25 +98,28 @@ def stream(arguments: Sequence[str], program: str = "unrolled stream") -> None:
     """What the command does. ConfigError for a wrong call; errors as of `lines.run` and `saved.load`."""
     made = parser(program)
     given = vars(made.parse_args(arguments))
-    if given["every"] and given["snapshot"] is None:
-        made.error("--every says when --snapshot FILE is saved; name the file too")
-    model = saved.load(given.pop("model"))
-    lines.run(model, lines.Options(**given))
+    path = given.pop("model")
+    options = Options(**given)
+    lines.run(saved.load(path), options)
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"wanted a number from 1, got '{text}'")
+def _count(text: str, least: int = 1) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"wanted a number from {least}, got '{text:.40}'")
     return int(text)
 
 
-def _every(text: str) -> lines.Every:
+def _count_from_0(text: str) -> int:
+    return _count(text, 0)
+
+
+def _every(text: str) -> Every:
     """So many lines, or seconds for a number with an s behind it."""
     if not text.endswith("s"):
-        return lines.Every(lines=_count(text))
+        return Every(lines=_count(text))
     with suppress(ValueError):
         if 0.001 <= (seconds := float(text[:-1])) <= 1e9:
-            return lines.Every(seconds=seconds)
+            return Every(seconds=seconds)
     raise argparse.ArgumentTypeError(f"wanted lines such as 100, or seconds such as 60s, got '{text}'")
 
 

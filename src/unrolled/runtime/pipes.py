@@ -1,19 +1,21 @@
 """Lines in from one descriptor and lines out to another. Nothing is read before what was written is taken, so
 memory does not grow, and no wait keeps a signal from being heard.
 
-    a line       ends with a newline; what stands without one at the end of input is the last line
-    a signal     SIGINT or SIGTERM: no line comes after the one under way. A second one leaves at once
+    a line       ends with a newline; what stands without one at the end of input is the last line, or left as
+                 `rest` where lines may be torn: their writer was killed, and will send it again
+    a signal     as of interrupts.py: no line comes after the one under way. A second one leaves at once
     the reader   once it has closed its end nothing can be written, and no line comes
 """
 
 import os
 import select
 import signal
+import stat
 import threading
 from collections import deque
 from types import TracebackType
-from typing import NamedTuple
 
+from unrolled.errors import RunError
 from unrolled.interrupts import Interrupts
 
 MOST_LINE = 1 << 24  # bytes; what goes beyond is dropped up to the next newline
@@ -22,23 +24,15 @@ GRACE_MS = 2000  # for a reader, after a signal, to take what is being written
 CLOSED = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
-class Line(NamedTuple):
-    """`number` from 1; `text` without the newline."""
-
-    number: int
-    text: bytes
-
-
 class Pipe:
-    """Both descriptors, while entered."""
+    """Both descriptors, while entered. `torn`: whether the last line may lack its newline."""
 
-    def __init__(self, source: int, sink: int) -> None:
-        self.source, self.sink = source, sink
+    def __init__(self, source: int, sink: int, torn: bool = True) -> None:
+        self.source, self.sink, self.torn = source, sink, torn
         self.interrupts = Interrupts()
         self._ready: deque[bytes] = deque()
         self._rest = bytearray()
-        self._dropping = self._exhausted = self._closed = False
-        self._number = 0
+        self.exhausted = self._dropping = self._closed = False
 
     def __enter__(self) -> "Pipe":
         self.interrupts.__enter__()
@@ -66,19 +60,27 @@ class Pipe:
     @property
     def over(self) -> bool:
         """Whether no line comes any more."""
-        return self._closed or self.interrupts.asked is not None or (self._exhausted and not self._ready)
+        return self._closed or self.interrupts.asked is not None or (self.exhausted and not self._ready)
 
-    def line(self, seconds: float | None = None) -> Line | None:
-        """The next line; None where it has not come whole yet, after `seconds` at most, or is `over`."""
+    @property
+    def rest(self) -> bytes:
+        """What stands behind the last newline of the input, where it was not taken for a line."""
+        return bytes(self._rest) if self.exhausted else b""
+
+    def line(self, seconds: float | None = None) -> bytes | None:
+        """The next line, without its newline; None where it has not come whole yet, after `seconds` at most,
+        or is `over`."""
         if not self._ready and not self.over:
             self._read(seconds)
         if not self._ready or self.over:
             return None
-        self._number += 1
-        return Line(self._number, self._ready.popleft())
+        return self._ready.popleft()
 
     def write(self, data: bytes) -> bool:
-        """Whether the reader took all of it: False where it is gone or, after a signal, does not take it."""
+        """Whether the reader took all of it: False where it is gone or, after a signal, does not take it.
+
+        RunError where it cannot be written. What was written of it to a file is cut off again.
+        """
         left = memoryview(data)
         while left:
             if not self._writable():
@@ -91,6 +93,11 @@ class Pipe:
             except (BrokenPipeError, ConnectionResetError):
                 self._closed = True
                 return False
+            except OSError as error:
+                self._cut_off(len(data) - len(left))
+                if self.interrupts.asked is not None:  # a terminal that hung up
+                    return False
+                raise RunError(f"standard output cannot be written to: {error.strerror}") from error
         return True
 
     def _read(self, seconds: float | None) -> None:
@@ -99,7 +106,13 @@ class Pipe:
         if found.get(self.sink, 0) & CLOSED:
             self._closed = True
         if self.source in found and not self.over:
-            self._take(os.read(self.source, CHUNK))
+            try:
+                self._take(os.read(self.source, CHUNK))
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                if self.interrupts.asked is None:
+                    raise RunError(f"standard input cannot be read: {error.strerror}") from error
 
     def _writable(self) -> bool:
         while True:
@@ -125,9 +138,14 @@ class Pipe:
             self._end()
             self._dropping = True
         if not chunk:
-            self._exhausted = True
-            if self._rest:
+            self.exhausted = True
+            if self._rest and self.torn:
                 self._end()
+
+    def _cut_off(self, size: int) -> None:
+        about = os.fstat(self.sink)
+        if size and stat.S_ISREG(about.st_mode):
+            os.ftruncate(self.sink, about.st_size - size)
 
     def _grow(self, part: bytes) -> None:
         if not self._dropping:

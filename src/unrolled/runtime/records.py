@@ -1,25 +1,22 @@
-"""Lines as records and answers as lines, one line each.
+"""Lines as records, one each.
 
-    csv     the first line names the columns, separated by comma, semicolon or tab; cells may stand in quotes
-    json    {"column": value, …} in each line, or [values] in the order of the model's columns
-    text    the line as it is
-
-Numbers go out with as few digits as tell them from their neighbours in their own type, so reading them back
-gives the same bits; NaN and infinity, which JSON lacks, go out as null.
+csv     the first line names the columns, separated by comma, semicolon or tab; cells may stand in quotes
+json    {"column": value, …} in each line, or [values] in the order of the model's columns
+text    the line as it is
 """
 
 import csv
-import io
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from unrolled.errors import DataError
 from unrolled.files.cells import MISSING, SEPARATORS
-from unrolled.files.wording import CONTROL, listed, nearest, shown
+from unrolled.files.wording import listed, nearest, shown
 from unrolled.runtime.model import Column
 
 Record = dict[str, Any]
@@ -30,11 +27,43 @@ class HeaderError(DataError):
     """The first line is wrong, so that no other can be read."""
 
 
-class Csv:
-    """Lines of a table whose first line is its header."""
+class Format(ABC):
+    """What lines are, in or out; `header`: the names of their columns, where they have one that is known."""
+
+    name: ClassVar[str]
+    header: list[str] | None = None
+
+    def about(self) -> dict[str, Any]:
+        """What a snapshot keeps of it, so that the next line can do without those before."""
+        return {"format": self.name, "header": self.header}
+
+    def restore(self, about: Mapping[str, Any]) -> None:
+        """What `about` gave. LookupError, TypeError or ValueError for anything else."""
+        self.header = about["header"]
+        if self.header is not None and not (
+            isinstance(self.header, list)
+            and all(isinstance(name, str) for name in self.header)
+            and len(set(self.header)) == len(self.header) > 0
+        ):
+            raise ValueError("no header")
+
+
+class Reader(Format):
+    """Lines in; made for the model's columns."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        self.header: list[str] | None = None
+        self.columns = columns
+
+    @abstractmethod
+    def __call__(self, line: str) -> Record | None:
+        """The values by column; None for a line that holds none. DataError for a wrong one."""
+
+
+class Csv(Reader):
+    """Lines of a table whose first line is its header."""
+
+    name = "csv"
+    separator = ","
 
     def __call__(self, line: str) -> Record | None:
         """The cells by column; None for the header and for blank lines."""
@@ -53,6 +82,15 @@ class Csv:
             )
         return dict(zip(self.header, cells, strict=True))
 
+    def about(self) -> dict[str, Any]:
+        return super().about() | {"separator": self.separator}
+
+    def restore(self, about: Mapping[str, Any]) -> None:
+        super().restore(about)
+        self.separator = about["separator"]
+        if self.separator not in SEPARATORS or self.header is None:
+            raise ValueError("no header")
+
     def _cells(self, line: str) -> list[str]:
         try:
             return next(csv.reader([line], delimiter=self.separator, strict=True))
@@ -60,11 +98,10 @@ class Csv:
             raise DataError(f"the line is no CSV ({error}); close its quotes in the same line") from None
 
 
-class Json:
+class Json(Reader):
     """A JSON value in each line."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.columns = columns
+    name = "json"
 
     def __call__(self, line: str) -> Record | None:
         """The values by column; None for blank lines."""
@@ -87,16 +124,16 @@ class Json:
         return value
 
 
-class Text:
+class Text(Reader):
     """The line itself."""
 
-    def __init__(self, columns: Sequence[str]) -> None: ...
+    name = "text"
 
     def __call__(self, line: str) -> Record | None:
         return {TEXT: line}
 
 
-FORMATS: dict[str, type[Csv] | type[Json] | type[Text]] = {"csv": Csv, "json": Json, "text": Text}
+FORMATS: dict[str, type[Reader]] = {kind.name: kind for kind in (Csv, Json, Text)}
 
 
 def found_format(line: str, columns: Sequence[str]) -> str:
@@ -149,55 +186,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(str(value)) if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
-
-
-class CsvOut:
-    """Answers as lines of a table, after a header that the first one gives; lists are cut into columns
-    name.1, name.2, …"""
-
-    def __init__(self) -> None:
-        self.header: list[str] | None = None
-
-    def __call__(self, answer: Record) -> bytes:
-        cells = dict(_flat("", answer))
-        rows = []
-        if self.header is None:
-            self.header = list(cells)
-            rows.append(self.header)
-        if other := cells.keys() - set(self.header):
-            raise DataError(
-                f"the answer has {listed(sorted(other))}, which the first had not; take --to json"
-            )
-        rows.append(["" if cells.get(name) is None else str(cells[name]) for name in self.header])
-        memory = io.StringIO()
-        csv.writer(memory, lineterminator="\n").writerows(rows)
-        try:
-            return memory.getvalue().encode()
-        except UnicodeEncodeError as error:
-            half = error.object[error.start]
-            raise DataError(f"the answer holds {shown(half)}, which no CSV can; take --to json") from None
-
-
-class JsonOut:
-    """Answers as JSON, one in a line."""
-
-    def __call__(self, answer: Record) -> bytes:
-        text = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
-
-
-OUTPUTS: dict[str, Callable[[], CsvOut | JsonOut]] = {"csv": CsvOut, "json": JsonOut}
-
-
-def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, one in value.items():
-            yield from _flat(f"{name}.{key}" if name else key, one)
-    elif isinstance(value, list):
-        for k, one in enumerate(value, 1):
-            yield from _flat(f"{name}.{k}", one)
-    else:
-        yield name, value
 
 
 def _number(name: str, value: Any) -> float | list[float]:
