@@ -15,4 +15,9 @@ def test_scores_of_a_case_worked_by_hand():
     )
     assert confusion.recall(m)[:3].tolist() == [2 / 3, 1 / 2, 0] and math.isnan(confusion.recall(m)[3])
     assert confusion.f1(m)[:3].tolist() == [4 / 7, 2 / 4, 0] and math.isnan(confusion.f1(m)[3])
-    assert confusion.macro_f1(m) == pytest.approx((4 / 7 + 2 / 4 + 0) / 3), "a class that never occurs is out"
+    assert confusion.macro_f1(m) == pytest.approx((4 / 7 + 2 / 4 + 0) / 3), "a class without truth is out"
+    seldom = confusion.confusion(np.array([0, 0, 1]), np.array([0, 2, 1]), 4)
+    assert confusion.macro_f1(seldom) == pytest.approx((2 / 3 + 1) / 2), "an answer makes no class of it"
+    said = "no step that was judged has the tags 'C', 'D': no average counts them"
+    assert confusion.untested("step", "tags", "ABCD", seldom) == [said]
+    assert confusion.untested("step", "tags", "AB", seldom[:2, :2]) == []

@@ -10,6 +10,7 @@ import unrolled
 from unrolled.errors import DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.tasks import pictures, regress
+from unrolled.tasks.neighbours import NEAREST
 from unrolled.tasks.regress import Linear, Regressor, r2
 
 SMALL = {"hidden": 8, "epochs": 2, "batch_size": 16}
@@ -53,7 +54,8 @@ def test_a_run_is_read_back_to_the_bit(tmp_path):
     again = unrolled.load(tmp_path / "run")
     some = lasts(7, seed=3)
     assert again.predict(some).equals(made.predict(some))
-    assert again.evaluate(some).json() == made.evaluate(some).json()
+    with_data = [row for row in made.evaluate(some).rows if row["model"] != NEAREST]
+    assert again.evaluate(some).rows == with_data, "all but what needs the training data"
 
 
 @pytest.mark.parametrize("answer, shown", [("abc", "'abc'"), ("nan", "'nan'"), ("1e999", "'1e999'")])

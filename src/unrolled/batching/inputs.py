@@ -48,6 +48,7 @@ class NumberInputs:
     scaler: Scaler
     flagged: NDArray[np.bool_]
     rate_hz: int | None
+    summed: ClassVar[str] = "mean and deviation"
 
     @classmethod
     def fit(cls, data: Sequences) -> Self:
@@ -187,6 +188,7 @@ class TextInputs:
     tokenizer: Tokenizer
     vectors: Vectors | None = None
     features: ClassVar[tuple[str, ...]] = ()
+    summed: ClassVar[str] = "shares of symbols"
 
     @classmethod
     def fit(

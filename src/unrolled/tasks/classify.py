@@ -6,8 +6,9 @@
     answer   = argmax_k p(k | x)                     the first of equals
 
 Classes are those of the training part, in the order of their names. Judged by accuracy and macro-F1
-(confusion.py), beside two that need no recurrence: always the most frequent class, and the class of the
-nearest training sequence, by the distance of what sums both up (batching/inputs.py).
+(confusion.py), beside some that need no recurrence: the class of the nearest training sequence, of numbers by
+the series themselves, and by what sums both up (batching/inputs.py, neighbours.py); always the most frequent.
+A class that training did not hold cannot be answered and counts as wrong (unseen.py).
 
 Shapes   x (B, T, I) -> o (B, C) -> p (B, C); the summary of N sequences (N, S)
 """
@@ -24,25 +25,23 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.batching.inputs import Inputs, restore_inputs, spread
+from unrolled.batching.inputs import Inputs, restore_inputs
 from unrolled.batching.splits import by_class
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.wording import counted, listed, shown
 from unrolled.inspecting import plots, scores
 from unrolled.nn.functional import cross_entropy, softmax
-from unrolled.tasks import confusion
+from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.parts import selected
+from unrolled.tasks.unseen import UNSEEN
 from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]
 Classes = NDArray[np.int64]
-
-# Distances that the nearest neighbours of some sequences are found among at once.
-DISTANCES = 2**24
 
 
 class ClassifyOptions(Section):
@@ -87,17 +86,8 @@ class ClassCodec:
         return cls(inputs, classes, truth, inputs.summaries(data).astype(np.float32))
 
     def encode(self, data: Sequences) -> Tensor:
-        """(N,) the number of each class. DataError for a class that is not in the training part."""
-        numbers = {name: k for k, name in enumerate(self.classes)}
-        answers = answers_of(data)
-        for answer, place in zip(answers, data.places, strict=True):
-            if answer not in numbers:
-                raise DataError(
-                    f"{place}: class {shown(answer)} is not in the training part"
-                    f"{nearest(answer, self.classes)}, which has {listed(self.classes)}; leave these "
-                    "sequences out, or train with some of them"
-                )
-        return torch.tensor([numbers[answer] for answer in answers])
+        """(N,) the number of each class, UNSEEN for one that training does not hold."""
+        return torch.tensor(unseen.numbered(answers_of(data), self.classes))
 
     def weights(self, kind: str) -> Tensor:
         """(C,) w."""
@@ -158,6 +148,21 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
     def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ClassCodec:
         return ClassCodec.restore(about, arrays)
 
+    def _watched(self, codec: ClassCodec, validation: Sequences) -> tuple[Sequences, list[str]]:
+        """Without classes that training does not hold."""
+        known = codec.encode(validation).numpy() != UNSEEN
+        strange = unseen.joined(codec.classes, answers_of(validation))[len(codec.classes) :]
+        if not strange:
+            return validation, []
+        if not known.any():
+            raise DataError(
+                f"{validation.places[0]}: no class of the validation part is in the training part, which has "
+                f"{listed(codec.classes)}; validate on data of these classes"
+            )
+        count = counted(int((~known).sum()), "sequence")
+        note = f"{count} to validate with classes that training does not hold have no loss: {listed(strange)}"
+        return validation.select(np.flatnonzero(known)), [note]
+
     @classmethod
     def _outputs(cls, codec: ClassCodec) -> int:
         return len(codec.classes)
@@ -171,27 +176,35 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
         return losses
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
-        codec, truth = self.codec, self.codec.encode(data).numpy()
-        answers = {
-            MODEL: self._probabilities(data).argmax(1),
-            "nearest neighbour": codec.truth[nearest_rows(codec.summary, codec.inputs.summaries(data))],
-            "majority class": np.full(len(data), majority(codec.truth)),
-        }
-        counts = {name: confusion.confusion(truth, k, len(codec.classes)) for name, k in answers.items()}
+        codec, every = self.codec, answers_of(data)
+        names = unseen.joined(codec.classes, every)
+        truth = np.array(unseen.numbered(every, names), np.int64)
+        near = neighbours.nearest_summaries(codec.summary, codec.inputs.summaries(data))
+        answers = {MODEL: self._probabilities(data).argmax(1)}
+        series, notes = self._nearest(data)
+        if series is not None:
+            answers[neighbours.NEAREST] = codec.encode(series).numpy()
+        answers[f"nearest by {codec.inputs.summed}"] = codec.truth[near]
+        answers["majority class"] = np.full(len(data), majority(codec.truth))
+        counts = {name: confusion.confusion(truth, k, len(names)) for name, k in answers.items()}
         rows: list[Row] = [
             {"model": name, "accuracy": confusion.accuracy(m), "macro-F1": confusion.macro_f1(m)}
             for name, m in counts.items()
         ]
         m = counts[MODEL]
-        tell = {"sequences": len(data), "classes": _by_class(codec.classes, m), "confusion": m.tolist()}
+        tell = {"sequences": len(data), "classes": _by_class(names, m), "confusion": m.tolist()}
         told = [verdict(rows, measure, higher_is_better=True) for measure in ("accuracy", "macro-F1")]
-        return Evaluation(rows, told, about | tell, m)
+        strange = names[len(codec.classes) :]
+        told += unseen.sentences("classes", strange, int((truth >= len(codec.classes)).sum()), "sequence")
+        told += confusion.untested("sequence", "classes", names, m)
+        return Evaluation(rows, told + notes, about | tell, (names, m))
 
     def _draw(self, folder: Path) -> None:
         """confusion, as PNG and SVG."""
         table = self.evaluation
         title = f"{table.rows[0]['accuracy']:.1%} of {table.about['sequences']:,} sequences are right"
-        plots.save(scores.confusion(table.details, self.codec.classes, title), folder, "confusion")
+        names, m = table.details
+        plots.save(scores.confusion(m, names, title), folder, "confusion")
 
     def _loss_name(self) -> str:
         return "cross-entropy in nats"
@@ -216,14 +229,3 @@ def _by_class(classes: tuple[str, ...], m: Classes) -> list[Row]:
 def majority(truth: Classes) -> int:
     """The most frequent class; the first of equals."""
     return int(np.bincount(truth).argmax())
-
-
-def nearest_rows(known: NDArray[np.float32], asked: Array) -> Classes:
-    """known (N, S), asked (M, S) -> (M,) the row of `known` with the least Euclidean distance, each of the S
-    numbers in units of its deviation over `known`; the first of equals."""
-    scale = spread(known)
-    a, b = known / scale, asked / scale
-    half = 0.5 * np.square(a).sum(1)
-    some = max(1, DISTANCES // len(a))
-    parts = [(half - b[at : at + some] @ a.T).argmin(1) for at in range(0, len(b), some)]
-    return np.concatenate(parts)

@@ -4,13 +4,18 @@
     precision  M_kk / Σ_j M_jk         of those taken for k, the share that are
     recall     M_kk / Σ_j M_kj         of those that are k, the share that was taken for it
     F1         2 M_kk / (Σ_j M_jk + Σ_j M_kj)
-    macro-F1   the mean of F1 over the classes that occur, as truth or as answer
+    macro-F1   the mean of F1 over the classes that occur as truth, the same ones whatever the answers are
 
-A ratio of nothing to nothing is NaN.
+A ratio of nothing to nothing is NaN. A class that does not occur as truth has no recall, and no F1 that says
+how well it is found: `untested` names it.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unrolled.files.wording import listed
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -38,7 +43,15 @@ def f1(m: Counts) -> Array:
 
 
 def macro_f1(m: Counts) -> float:
-    return float(np.nanmean(f1(m)))
+    return float(f1(m)[m.sum(1) > 0].mean())
+
+
+def untested(example: str, kinds: str, names: Sequence[str], m: Counts) -> list[str]:
+    """What an evaluation says of the names without an example that was judged, nothing where all have one."""
+    without = [name for name, count in zip(names, m.sum(1), strict=True) if not count]
+    if not without:
+        return []
+    return [f"no {example} that was judged has the {kinds} {listed(without)}: no average counts them"]
 
 
 def _ratio(a: Counts, b: Counts) -> Array:

@@ -36,6 +36,7 @@ from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
+from unrolled.files.wording import counted
 from unrolled.inspecting import plots
 from unrolled.nn.functional import log_softmax
 from unrolled.tasks.config import Section
@@ -305,14 +306,17 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         own = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
         rows = [row_of(MODEL, own, scored, characters, parameters)]
         about = about | {"tokens": scored, "characters": len(data)}
+        told = []
         if codec.unknown is not None:
             about["unknown"] = int(np.count_nonzero(tokens == codec.unknown))
+            number = f"{counted(about['unknown'], 'token')} that training did not hold, or too seldom"
+            told += [f"{number}, judged as <unk>"] if about["unknown"] else []
         try:
             known = codec.encode(self._training_parts().train, "the training part")
             rows += baselines(known, tokens, symbols, characters)
         except UnrolledError as error:
-            return Evaluation(rows, [f"there are no n-grams to compare with: {error}"], about)
-        return Evaluation(rows, [verdict(rows, "perplexity", higher_is_better=False)], about)
+            return Evaluation(rows, [f"there are no n-grams to compare with: {error}", *told], about)
+        return Evaluation(rows, [verdict(rows, "perplexity", higher_is_better=False), *told], about)
 
     def _loss_name(self) -> str:
         return "nats of a token"

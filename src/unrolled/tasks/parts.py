@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.batching import splits
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.tasks.estimator import Codec, Estimator, Source, Sources
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.sections import PartsConfig
@@ -124,6 +124,13 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
             asked.data, sources, partial(self._read_source, config), partial(self._split, config)
         )
         return asked.model_copy(update={"data": data}), parts
+
+    def _train_part(self) -> tuple[D | None, list[str]]:
+        """What baselines find their answers in; None, and a sentence that says so, where it is not here."""
+        try:
+            return self._training_parts().train, []
+        except UnrolledError as error:
+            return None, [f"there is no training part to compare with: {error}"]
 
     def _training_parts(self) -> Parts[D]:
         """As they were trained on; read again after `load`."""

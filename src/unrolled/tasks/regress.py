@@ -4,9 +4,9 @@
                                        over the training part
     answer = m + s o
 
-Judged by MAE, RMSE and R² = 1 - Σ (y - f)² / Σ (y - ȳ)², beside two that need no recurrence: always the mean
-m, and a linear model of the numbers z that sum a sequence up (batching/inputs.py), least squares with a
-small ridge:
+Judged by MAE, RMSE and R² = 1 - Σ (y - f)² / Σ (y - ȳ)², beside some that need no recurrence: of numbers the
+answer of the nearest training sequence (neighbours.py); always the mean m; and a linear model of the numbers
+z that sum a sequence up (batching/inputs.py), least squares with a small ridge:
 
     f = m + βᵀ u      u = (z - z̄) / deviation      β = (UᵀU + λN)⁻¹ Uᵀ (y - m)      λ = RIDGE
 
@@ -32,7 +32,7 @@ from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import shown
 from unrolled.inspecting import plots, scores
-from unrolled.tasks import metrics
+from unrolled.tasks import metrics, neighbours
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.parts import selected
@@ -122,11 +122,12 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         codec, y = self.codec, numbers(data)
-        answers = {
-            MODEL: codec.decode(self._outputs_of(data)),
-            "linear model": codec.linear(codec.inputs.summaries(data)),
-            "mean": np.full(len(y), codec.target.mean[0]),
-        }
+        answers = {MODEL: codec.decode(self._outputs_of(data))}
+        series, notes = self._nearest(data)
+        if series is not None:
+            answers[neighbours.NEAREST] = numbers(series)
+        answers["linear model"] = codec.linear(codec.inputs.summaries(data))
+        answers["mean"] = np.full(len(y), codec.target.mean[0])
         rows: list[Row] = [
             {
                 "model": name,
@@ -137,7 +138,7 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
             for name, f in answers.items()
         ]
         told = [verdict(rows, measure, higher_is_better=False) for measure in ("MAE", "RMSE")]
-        return Evaluation(rows, told, about | {"sequences": len(y)}, (y, answers[MODEL]))
+        return Evaluation(rows, told + notes, about | {"sequences": len(y)}, (y, answers[MODEL]))
 
     def _draw(self, folder: Path) -> None:
         """scatter, as PNG and SVG."""

@@ -21,6 +21,7 @@ Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -39,11 +40,11 @@ from unrolled.errors import DataError
 from unrolled.files.asked import Asked
 from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
-from unrolled.files.wording import counted, listed
+from unrolled.files.wording import counted
 from unrolled.inspecting import plots
 from unrolled.inspecting import scores as drawn
 from unrolled.nn.functional import cross_entropy
-from unrolled.tasks import confusion, tag_scores
+from unrolled.tasks import confusion, tag_scores, unseen
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
@@ -51,7 +52,8 @@ from unrolled.tasks.model import require_forward
 from unrolled.tasks.parts import Parts, PartsEstimator, selected
 from unrolled.tasks.sections import PartsConfig
 from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
-from unrolled.tasks.tag_codec import UNSEEN, Batch, Examples, TagCodec, tags_of
+from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
+from unrolled.tasks.unseen import UNSEEN
 from unrolled.tasks.words import WordFront
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Batches, Step
@@ -258,30 +260,28 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
             {"model": name} | tag_scores.scores(names, codec.usual, data, truth, found)
             for name, found in answers.items()
         ]
-        numbers, found = (
-            np.concatenate([t.numpy() for t in codec.encode(data)]),
-            np.concatenate(answers[MODEL]),
-        )
-        m = confusion.confusion(numbers[numbers != UNSEEN], found[numbers != UNSEEN], len(names))
-        unseen = sorted({tag for one in truth for tag in one} - set(names))
-        tell: dict[str, Any] = {"sequences": len(data), "steps": len(numbers), "unseen_tags": unseen}
-        tell["tags"] = tag_scores.by_tag(names, m)
+        every = list(chain.from_iterable(truth))
+        judged = unseen.joined(names, every)
+        numbers = np.array(unseen.numbered(every, judged), np.int64)
+        m = confusion.confusion(numbers, np.concatenate(answers[MODEL]), len(judged))
+        strange = judged[len(names) :]
+        tell: dict[str, Any] = {"sequences": len(data), "steps": len(every), "unseen_tags": list(strange)}
+        tell["tags"] = tag_scores.by_tag(judged, m)
         told = [
             verdict(rows, measure, higher_is_better=True)
             for measure in ("accuracy", "entity F1")
             if measure in rows[0]
         ]
-        if unseen:
-            steps = int((numbers == UNSEEN).sum())
-            what = f"{counted(steps, 'step')} with tags that training did not hold count as wrong"
-            told.append(f"{what}: {listed(unseen)}")
-        return Evaluation(rows, told, about | tell, m)
+        told += unseen.sentences("tags", strange, int((numbers >= len(names)).sum()), "step")
+        told += confusion.untested("step", "tags", judged, m)
+        return Evaluation(rows, told, about | tell, (judged, m))
 
     def _draw(self, folder: Path) -> None:
         """confusion, as PNG and SVG."""
         table = self.evaluation
         title = f"{table.rows[0]['accuracy']:.1%} of {table.about['steps']:,} steps are right"
-        plots.save(drawn.confusion(table.details, self.codec.tags, title), folder, "confusion")
+        names, m = table.details
+        plots.save(drawn.confusion(m, names, title), folder, "confusion")
 
     def _loss_name(self) -> str:
         return "negative log-likelihood of a step in nats"

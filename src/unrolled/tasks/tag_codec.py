@@ -20,12 +20,10 @@ from unrolled.batching.walks import Stretch
 from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
-from unrolled.tasks import entities, tag_scores
+from unrolled.tasks import entities, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
 
 Classes = NDArray[np.int64]
-
-UNSEEN = -1  # number of a tag that training does not hold
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,7 @@ class TagCodec:
 
     def encode(self, data: Tagged) -> list[Tensor]:
         """(N,) of (T_i,) the numbers of the tags, UNSEEN for those that training does not hold."""
-        numbers = {name: k for k, name in enumerate(self.tags)}
-        return [torch.tensor([numbers.get(tag, UNSEEN) for tag in one]) for one in tags_of(data)]
+        return [torch.tensor(unseen.numbered(one, self.tags)) for one in tags_of(data)]
 
     def steps(self, data: Tagged) -> Any:
         """The encoded inputs: `batch(indices)` of them is what the front of the network takes."""

@@ -24,6 +24,7 @@ from unrolled.batching.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted
+from unrolled.tasks import neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.inputs import SequencesConfig, fit_inputs, front, read
@@ -109,6 +110,10 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
     def _outputs(cls, codec: K) -> int:
         """O."""
 
+    def _watched(self, codec: K, validation: Sequences) -> tuple[Sequences, list[str]]:
+        """What of the validation part has a loss, and notes on the rest. DataError where nothing has."""
+        return validation, []
+
     def _read_source(self, config: C, source: Source) -> Sequences:
         return read(config.data, source)
 
@@ -118,9 +123,9 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
     def _prepare(self, config: C, data: Parts[Sequences]) -> Prepared[C, K]:
         training = config.training.settled()
         codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
+        watched, notes = self._watched(codec, data.validation)
         train, validation = (
-            Examples(encoded(codec.inputs, part), codec.encode(part))
-            for part in (data.train, data.validation)
+            Examples(encoded(codec.inputs, part), codec.encode(part)) for part in (data.train, watched)
         )
         if data.test is not None:  # what is wrong with it comes out now, not after the training
             encoded(codec.inputs, data.test)
@@ -131,7 +136,7 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
             codec,
             Buckets(train.lengths, train.collate, training.batch_size, training.seed),
             lambda network: mean_loss(network, validation, losses),
-            (told(data), *data.train.notes),
+            (told(data), *data.train.notes, *notes),
         )
 
     @classmethod
@@ -149,6 +154,17 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
     def _outputs_of(self, data: Sequences) -> Tensor:
         """(N, O) the network's outputs for sequences that may lack answers."""
         return outputs(self.network, encoded(self.codec.inputs, data))
+
+    def _nearest(self, data: Sequences) -> tuple[Sequences | None, list[str]]:
+        """The training sequences that are nearest to those of `data`, and sentences on how they were found;
+        None of texts, and where the training part is not here."""
+        if not isinstance(self.codec.inputs, NumberInputs):
+            return None, []
+        train, told = self._train_part()
+        if train is None:
+            return None, told
+        at, said = neighbours.nearest_series(self.codec.inputs, train, data)
+        return train.select(at), [said]
 
     def _parts(self) -> dict[str, Any]:
         attends = self.config.model.pooling == "attention"

@@ -7,6 +7,7 @@ import pytest
 
 from tests.tasks.caption import cases
 from unrolled.files.captioned import Given
+from unrolled.tasks import neighbours
 from unrolled.tasks.caption import examples, scores
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionData
@@ -28,7 +29,7 @@ def brute(codec, data, train):
 def test_the_nearest_input_is_that_of_the_smallest_distance_however_many_are_read_at_once(
     pixels, monkeypatch
 ):
-    monkeypatch.setattr(examples, "MOST_PIXELS", pixels)
+    monkeypatch.setattr(neighbours, "TOGETHER", 3 * pixels)
     train, data = noise(17, (5, 7), 0), noise(11, (5, 7), 1)
     codec = Codec.fit(CaptionData(), train)
     assert scores.nearest(codec, data, train) == brute(codec, data, train)
@@ -38,7 +39,7 @@ def test_the_nearest_input_is_that_of_the_smallest_distance_however_many_are_rea
 
 
 def test_the_nearest_input_of_numbers_beside_a_class_is_that_of_the_smallest_distance(monkeypatch):
-    monkeypatch.setattr(examples, "BATCH", 5)
+    monkeypatch.setattr(neighbours, "TOGETHER", 20)
     train, data = cases.points(33), cases.points(13, seed=1)
     codec = Codec.fit(CaptionData(), train)
     far = cases.gathered([Given(np.array([1e25, 50.0]), "dot")], ["far"], ("u", "v"), "kind")
@@ -47,7 +48,7 @@ def test_the_nearest_input_of_numbers_beside_a_class_is_that_of_the_smallest_dis
 
 
 def test_the_nearest_of_many_pictures_takes_little_memory_beside_them(monkeypatch):
-    monkeypatch.setattr(examples, "MOST_PIXELS", 2**12)
+    monkeypatch.setattr(neighbours, "TOGETHER", 2**12)
     train, data = noise(300, (32, 25), 2), noise(20, (32, 25), 3)
     codec = Codec.fit(CaptionData(), train)
     tracemalloc.start()

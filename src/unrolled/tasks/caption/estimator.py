@@ -15,7 +15,7 @@ from unrolled.batching.answers import Texts, answers_of
 from unrolled.batching.buckets import Buckets
 from unrolled.batching.given import GivenInputs, Rows
 from unrolled.batching.splits import by_class
-from unrolled.errors import ConfigError, UnrolledError
+from unrolled.errors import ConfigError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.captions import read_captioned
 from unrolled.files.wording import counted
@@ -23,6 +23,7 @@ from unrolled.inspecting import plots
 from unrolled.nn.describe import describe
 from unrolled.runtime.caption import as_step
 from unrolled.runtime.search import in_one_line
+from unrolled.tasks import unseen
 from unrolled.tasks.caption import answering, pictures, scores
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
@@ -130,12 +131,16 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         own = [best[0].text for best in answering.captions(self.network, codec, asked, self.config.decoding)]
         baselines = scores.caption_baselines(codec, asked, train)
         rows = scores.of_captions(codec.texts, asked, {MODEL: own} | baselines)
+        symbols = unseen.of_texts(
+            codec.texts.side, (text for several in answers_of(data) for text in several)
+        )
         told = [
             verdict(rows, measure, higher_is_better=True)
             for measure in ("exact match", "BLEU")
             if measure in rows[0]
         ]
-        return Evaluation(rows, told, about, (asked, own))
+        told += unseen.sentences("symbols of captions", symbols)
+        return Evaluation(rows, told, about | {"unseen_symbols": symbols}, (asked, own))
 
     def _judge_numbers(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
         codec = self.codec
@@ -203,13 +208,6 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             return self._read_new(data, answers=False)
         parts = self._training_parts()
         return parts.train if parts.test is None else parts.test
-
-    def _train_part(self) -> tuple[Captioned | None, list[str]]:
-        """None, and a sentence that says so, where it is no longer there."""
-        try:
-            return self._training_parts().train, []
-        except UnrolledError as error:
-            return None, [f"there are no training inputs to compare with: {error}"]
 
 
 def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:

@@ -11,24 +11,23 @@ most frequent caption, mean sequence     of the training part, or of those of th
 nearest training input                   its first answer: nearest in the numbers that the network reads
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.answers import NumberAnswers, Texts, answers_of, held, most_frequent
-from unrolled.batching.given import GivenInputs, Rows
+from unrolled.batching.given import GivenInputs
 from unrolled.files.captioned import Captioned, Given
+from unrolled.tasks import neighbours
 from unrolled.tasks.caption.codec import Codec
-from unrolled.tasks.caption.examples import at_once
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
 from unrolled.tasks.overlap import bleu, with_bleu
 
 Array = NDArray[np.float64]
 
-ROUNDING = 1e-9  # of a distance by products; what is so near is measured again
 _ERRORS = {"words": "word", "characters": "character", "symbols": "symbol", "bpe": "character"}
 
 
@@ -81,30 +80,18 @@ def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) ->
 
 def nearest(codec: Codec, data: Captioned, train: Captioned) -> list[int]:
     """(N,) which training input is nearest to each, the first of those that tie."""
-    known, asked = codec.inputs.encode(train), codec.inputs.encode(data)
-    found, least = np.zeros(len(data), np.int64), np.full(len(data), np.inf)
-    for first, theirs in _flat(codec, known):
-        sizes = np.square(theirs).sum(1)
-        for at, own in _flat(codec, asked):
-            both = np.square(own).sum(1)[:, None] + sizes
-            rough, slack = both - 2 * own @ theirs.T, ROUNDING * both
-            bound = np.minimum((rough + slack).min(1), least[at : at + len(own)])
-            near = rough - slack <= bound[:, None]
-            for i in np.flatnonzero(near.any(1)):
-                among = np.flatnonzero(near[i])
-                distances = np.square(theirs[among] - own[i]).sum(1)
-                if distances.min() < least[at + i]:
-                    least[at + i], found[at + i] = distances.min(), first + among[distances.argmin()]
-    chosen: list[int] = found.tolist()
+    chosen: list[int] = neighbours.nearest(*(_flat(codec, one) for one in (train, data))).tolist()
     return chosen
 
 
-def _flat(codec: Codec, rows: Rows) -> Iterator[tuple[int, Array]]:
-    """What tells how near encoded inputs are, some at a time: all at once would take 16 bytes for a pixel."""
-    together = at_once(codec.inputs)
-    for first in range(0, len(rows[0]), together):
-        part = codec.inputs.flat(tuple(one[first : first + together] for one in rows))
-        yield first, part.astype(np.float64)  # far ones have squares that float32 cannot hold
+def _flat(codec: Codec, data: Captioned) -> neighbours.Rows:
+    """What tells how near inputs are, some at a time: all at once would take 16 bytes for a pixel."""
+    rows = codec.inputs.encode(data)
+
+    def part(at: slice) -> Array:  # far ones have squares that float32 cannot hold
+        return codec.inputs.flat(tuple(one[at] for one in rows)).astype(np.float64)
+
+    return neighbours.Rows(len(data), part(slice(0, 1)).shape[1], part)
 
 
 def of_numbers(numbers: NumberAnswers, data: Captioned, answers: Mapping[str, Sequence[Array]]) -> list[Row]:

@@ -21,10 +21,10 @@ from unrolled.batching.splits import by_label
 from unrolled.batching.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted, listed
+from unrolled.files.wording import counted
 from unrolled.inspecting import plots
 from unrolled.inspecting.alignments import Aligned, alignments
-from unrolled.tasks.classify import nearest_rows
+from unrolled.tasks import neighbours, unseen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.inputs import read
@@ -150,24 +150,23 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         own = way(self.config, codec)
         decodings = {MODEL: decoding} | own.beside(decoding)
         found = {name: [self._text(one[0]) for one in each] for name, each in self._judged(data, decodings)}
-        nearest = nearest_rows(codec.summary, codec.inputs.summaries(data))
+        nearest = neighbours.nearest_summaries(codec.summary, codec.inputs.summaries(data))
         frequent = Counter(codec.transcripts).most_common(1)[0][0]
         found |= {
-            "nearest neighbour": [codec.transcripts[i] for i in nearest],
+            f"nearest by {codec.inputs.summed}": [codec.transcripts[i] for i in nearest],
             "most frequent transcript": [frequent] * len(data),
         }
         rows: list[Row] = [{"model": name} | scores.row(codec, each, truth) for name, each in found.items()]
         compared = scores.counts(codec, found[MODEL], truth)
         others = [row for row in rows[1:] if row["model"] not in decodings]
         told_of = [verdict([rows[0], *others], "label error rate", higher_is_better=False)]
-        unseen = sorted({label for label, _ in compared if label is not None} - set(codec.labels))
-        if unseen:
-            told_of.append(f"labels that training did not hold count as wrong: {listed(unseen)}")
+        strange = [label for label, _ in compared if label is not None and label not in codec.labels]
+        told_of += unseen.sentences("labels", sorted(set(strange)))
         tell = {
             "sequences": len(data),
             "labels": sum(number for (label, _), number in compared.items() if label is not None),
             "mistakes": scores.mistakes(compared),
-            "unseen_labels": unseen,
+            "unseen_labels": sorted(set(strange)),
         }
         return Evaluation(rows, told_of, about | tell, (found[MODEL], compared))
 

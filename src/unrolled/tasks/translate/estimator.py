@@ -18,17 +18,18 @@ from torch import Tensor
 from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, by_length
 from unrolled.batching.splits import by_sequence
-from unrolled.errors import ConfigError, UnrolledError
+from unrolled.errors import ConfigError
 from unrolled.files.pairs import Pairs, read_pairs
 from unrolled.files.wording import counted, shown
 from unrolled.inspecting import plots
 from unrolled.inspecting.attention import MOST, Read, attention
 from unrolled.runtime.search import Hypothesis, in_one_line
+from unrolled.tasks import unseen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.translate import scores
-from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec
+from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec, targets_of
 from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig
 from unrolled.tasks.translate.network import Network, Scheduled
 from unrolled.training.loop import Step
@@ -154,18 +155,16 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         asked = data.select(first)
         found, decode = self._found(asked), self.codec.target.tokenizer.decode
         answers = {MODEL: [decode(found[source][0].tokens) for source in asked.sources]}
-        told: list[str] = []
-        try:
-            train: Pairs | None = self._training_parts().train
-        except UnrolledError as error:
-            train, told = None, [f"there is no nearest training pair to compare with: {error}"]
+        train, told = self._train_part()
+        symbols = unseen.of_texts(self.codec.target, targets_of(data))
+        told += unseen.sentences("symbols of targets", symbols)
         rows = scores.table(self.codec.target, truths, answers | scores.baselines(asked.sources, train))
         judged = [
             verdict(rows, name, higher_is_better=more)
             for name, more in MEASURES.items()
             if name in rows[0] and any(row[name] for row in rows)
         ]
-        own = {"questions": len(asked), "pairs": len(data)} | self._unseen(data)
+        own = {"questions": len(asked), "pairs": len(data), "unseen_symbols": symbols} | self._unknown(data)
         return Evaluation(rows, [*judged, *told], about | own)
 
     def _draw(self, folder: Path) -> None:
@@ -237,7 +236,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         )
         return found
 
-    def _unseen(self, data: Pairs) -> dict[str, int]:
+    def _unknown(self, data: Pairs) -> dict[str, int]:
         """How many symbols training did not hold, or held too seldom."""
         found = {}
         for side, rows in (("source", self.codec.encode(data)), ("target", self.codec.encode_targets(data))):
