@@ -2,6 +2,10 @@
 
     python scripts/fuzz_saved.py --cases 100000 --seed 1
     python scripts/fuzz_saved.py --kinds bpe --forms snapshot
+    python scripts/fuzz_saved.py --forms flipped-folder flipped-file flipped-snapshot
+
+One flipped bit is always refused: the checksums tell it. All other damage is given the checksums that it
+needs to pass, as somebody would who means harm.
 
 Nothing takes more than a second, nor more memory than twice the files and SPARE. A case is told by kind,
 form, seed and number, so that a failure can be repeated. A short form is in tests/runtime/test_fuzz.py. A
@@ -17,7 +21,7 @@ import tempfile
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,11 +40,14 @@ from unrolled import (
     runtime,
 )
 from unrolled.errors import ConfigError, UnrolledError
+from unrolled.files import checksums, safetensors
 from unrolled.files.captioned import Captioned
 from unrolled.files.text import text_of
+from unrolled.runtime import saved as saves
 from unrolled.runtime.model import Model
 
 SECONDS = 1.0
+AT = safetensors.LENGTH_BYTES + len(safetensors.HEAD)  # where a checksum begins
 SPARE = 4 << 20  # bytes; what a header of a few KB and its errors take
 SMALL = {"hidden": 6, "epochs": 1, "batch_size": 4}
 TEXT = "".join(
@@ -137,6 +144,9 @@ KINDS = {
 }
 
 
+PARTS = (saves.DESCRIPTION, saves.MODEL, saves.SCALERS)
+
+
 class Saved(NamedTuple):
     """The files of a run folder by name, the exported file, a snapshot, and who reads it."""
 
@@ -154,8 +164,7 @@ def sound(kind: str) -> Saved:
         KINDS[kind].train().save(folder / "run")
         model = runtime.load(folder / "run")
         runtime.save(folder / "model", model)
-        names = ("runtime.json", "model.safetensors", "scalers.safetensors")
-        files = {name: (folder / "run" / name).read_bytes() for name in names}
+        files = {name: (folder / "run" / name).read_bytes() for name in PARTS}
         whole = (folder / "model").read_bytes()
     try:
         stream = model.stream()
@@ -268,15 +277,18 @@ def described(data: bytes, draw: random.Random) -> bytes:
     is_json = data[:1] == b"{"
     size = 0 if is_json else int.from_bytes(data[:8], "little")
     header = json.loads(data if is_json else data[8 : 8 + size])
-    own = next((entry for entry in header.values() if isinstance(entry, dict) and "unrolled" in entry), None)
-    if own is not None and draw.random() < 0.3:
+    own = None if is_json else header.get(safetensors.METADATA)
+    if isinstance(own, dict) and draw.random() < 0.3:
         about = json.loads(own["unrolled"])
         alter(about, draw)
         own["unrolled"] = json.dumps(about)
     else:
         for _ in range(draw.choice([1, 1, 2, 3])):
             alter(header, draw)
-    made = json.dumps(header).encode()
+    if isinstance(own, dict):  # where a checksum is looked for
+        header.pop(safetensors.METADATA, None)
+        header = {safetensors.METADATA: {safetensors.CHECKSUM: "0" * safetensors.DIGITS} | own} | header
+    made = json.dumps(header, separators=(",", ":")).encode()
     if draw.random() < 0.05:  # a name twice
         made = made[:-1] + b"," + made[1:]
     return made if is_json else len(made).to_bytes(8, "little") + made + data[8 + size :]
@@ -303,28 +315,49 @@ def damaged(data: bytes, draw: random.Random) -> bytes:
     return data
 
 
+def sealed(data: bytes) -> bytes:
+    """A safetensors file with the checksum of its content; anything else as it is."""
+    end = AT + safetensors.DIGITS
+    if data[safetensors.LENGTH_BYTES : AT] != safetensors.HEAD or len(data) < end:
+        return data
+    return data[:AT] + checksums.of(data[:AT], data[end:]).encode() + data[end:]
+
+
 def folder_case(saved: Saved, place: Path, draw: random.Random) -> tuple[int, Callable[[], Model]]:
     files = dict(saved.folder)
     for name in draw.sample(list(files), draw.choice([1, 1, 2])):
-        files[name] = damaged(files[name], draw)
+        files[name] = sealed(damaged(files[name], draw))
     if draw.random() < 0.05:
         a, b = draw.sample(list(files), 2)
         files[a], files[b] = files[b], files[a]
+    for name in files:
+        now, before = (checksums.of(some[name]).encode() for some in (files, saved.folder))
+        files[saves.MODEL] = files[saves.MODEL].replace(before, now)
+    files[saves.MODEL] = sealed(files[saves.MODEL])
+    return _folder(files, place)
+
+
+def _folder(files: Mapping[str, bytes], place: Path) -> tuple[int, Callable[[], Model]]:
     for name, data in files.items():
         (place / name).write_bytes(data)
     return sum(map(len, files.values())), lambda: runtime.load(place)
 
 
 def file_case(saved: Saved, place: Path, draw: random.Random) -> tuple[int, Callable[[], Model]]:
-    data = damaged(saved.file, draw)
+    return _file(sealed(damaged(saved.file, draw)), place)
+
+
+def _file(data: bytes, place: Path) -> tuple[int, Callable[[], Model]]:
     (place / "model").write_bytes(data)
     return len(data), lambda: runtime.load(place / "model")
 
 
 def snapshot_case(saved: Saved, place: Path, draw: random.Random) -> tuple[int, Callable[[], Model]]:
     assert saved.snapshot is not None
-    data = damaged(saved.snapshot, draw)
+    return _snapshot(saved, sealed(damaged(saved.snapshot, draw)))
 
+
+def _snapshot(saved: Saved, data: bytes) -> tuple[int, Callable[[], Model]]:
     def read() -> Model:
         stream = saved.model.stream(snapshot=data)
         if stream.single:
@@ -334,7 +367,34 @@ def snapshot_case(saved: Saved, place: Path, draw: random.Random) -> tuple[int, 
     return len(data), read
 
 
-FORMS = {"folder": folder_case, "file": file_case, "snapshot": snapshot_case}
+def one_bit(data: bytes, draw: random.Random) -> bytes:
+    made = bytearray(data)
+    made[draw.randrange(len(made))] ^= 1 << draw.randrange(8)
+    return bytes(made)
+
+
+def flipped_folder(saved: Saved, place: Path, draw: random.Random) -> tuple[int, Callable[[], Model]]:
+    name = draw.choice(list(saved.folder))
+    return _folder({**saved.folder, name: one_bit(saved.folder[name], draw)}, place)
+
+
+def flipped_file(saved: Saved, place: Path, draw: random.Random) -> tuple[int, Callable[[], Model]]:
+    return _file(one_bit(saved.file, draw), place)
+
+
+def flipped_snapshot(saved: Saved, place: Path, draw: random.Random) -> tuple[int, Callable[[], Model]]:
+    assert saved.snapshot is not None
+    return _snapshot(saved, one_bit(saved.snapshot, draw))
+
+
+FORMS = {
+    "folder": folder_case,
+    "file": file_case,
+    "snapshot": snapshot_case,
+    "flipped-folder": flipped_folder,
+    "flipped-file": flipped_file,
+    "flipped-snapshot": flipped_snapshot,
+}
 
 
 def use(model: Model, chunk: Any) -> None:
@@ -360,6 +420,7 @@ def tried(saved: Saved, form: str, place: Path, draw: random.Random) -> str:
         seconds, (_, peak) = time.perf_counter() - begun, tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert said and "\n" not in said, f"not one line: {said!r}"
+    assert not (form.startswith("flipped") and said == "read"), "a flipped bit was not told"
     assert seconds < SECONDS, f"{seconds:.1f} s: {said}"
     assert peak <= 2 * size + SPARE, f"{peak:,} bytes for files of {size:,}: {said}"
     return said
@@ -373,7 +434,7 @@ def fuzz(
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # numbers beyond those of floats
         place = Path(folder, "damaged")
-        if FORMS[form] is snapshot_case and saved.snapshot is None:
+        if form.endswith("snapshot") and saved.snapshot is None:
             return said
         place.mkdir()
         for n in range(first, first + cases):
@@ -381,7 +442,7 @@ def fuzz(
                 found = tried(saved, form, place, random.Random(f"{kind} {form} {seed} {n}"))
             except Exception as error:
                 raise AssertionError(f"--kinds {kind} --forms {form} --seed {seed} --first {n}") from error
-            said[" ".join(found.replace(folder, "").split()[:6])] += 1
+            said[" ".join(found.replace(folder, "").split()[:12])] += 1
     return said
 
 

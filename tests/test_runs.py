@@ -12,6 +12,7 @@ from torch import nn
 
 from unrolled import __version__
 from unrolled.errors import RunError
+from unrolled.files.tensors import MODEL_KIND, write_tensors
 from unrolled.runs import Run
 from unrolled.training.config import TrainingConfig
 
@@ -224,28 +225,84 @@ class TestModel:
             run.load_model()
 
 
+ARRAYS = {"mean": np.array([0.1, 1e-300]), "scale": np.ones((2, 3), np.float32)}
+
+
 class TestExtras:
-    def test_arrays_json_and_metrics_come_back(self, run):
-        arrays = {"mean": np.array([0.1, 1e-300]), "scale": np.ones((2, 3), np.float32)}
-        run.save_arrays("scaler", arrays)
+    @pytest.fixture
+    def finished(self, run):
+        run.save_arrays("scaler", ARRAYS)
         run.save_json("series", {"names": ["Köln"], "start": 3})
         run.write_metrics([{"kind": "epoch", "loss": 0.1 + 0.2}])
-        back = Run.open(run.folder)
-        assert all(np.array_equal(back.load_arrays("scaler")[name], arrays[name]) for name in arrays)
+        run.save_model({})
+        return run.folder
+
+    def test_arrays_json_and_metrics_come_back(self, finished):
+        back = Run.open(finished)
+        arrays = back.load_arrays("scaler")
+        assert all(np.array_equal(arrays[name], ARRAYS[name]) for name in ARRAYS)
         assert back.load_json("series") == {"names": ["Köln"], "start": 3}
         assert back.read_metrics() == [{"kind": "epoch", "loss": 0.1 + 0.2}]
 
-    def test_what_is_missing_or_damaged_is_an_error(self, run):
-        for load in (run.load_arrays, run.load_json):
-            with pytest.raises(RunError, match=r"cannot read .*scaler") as caught:
-                load("scaler")
+    def test_before_the_training_ends_nothing_is_read(self, run):
+        run.save_json("series", {})
+        with pytest.raises(RunError, match="training has not ended"):
+            run.load_json("series")
+
+    def refused(self, folder, match):
+        run = Run.open(folder)
+        loads = {
+            "scaler.safetensors": lambda: run.load_arrays("scaler"),
+            "series.json": lambda: run.load_json("series"),
+            "metrics.jsonl": run.read_metrics,
+        }
+        for name, load in loads.items():
+            with pytest.raises(RunError, match=match.format(name)) as caught:
+                load()
             one_line(caught)
-        (run.folder / "scaler.json").write_text("{")
-        with pytest.raises(RunError, match=r"cannot read .*scaler\.json"):
-            run.load_json("scaler")
-        (run.folder / "scaler.json").write_text("[" * 100_000)
-        with pytest.raises(RunError, match=r"cannot read .*scaler\.json"):
-            run.load_json("scaler")
+
+    def test_what_is_missing_is_an_error(self, finished):
+        for name in ("scaler.safetensors", "series.json", "metrics.jsonl"):
+            (finished / name).unlink()
+        self.refused(finished, "cannot read .*{}: No such file or directory; restore it")
+
+    @pytest.mark.parametrize("change", [lambda data: data + b" ", lambda data: data[:-2] + b"\0" + data[-1:]])
+    def test_what_was_changed_is_an_error(self, finished, change):
+        for name in ("scaler.safetensors", "series.json", "metrics.jsonl"):
+            (finished / name).write_bytes(change((finished / name).read_bytes()))
+        self.refused(finished, "{} is not the file that was saved with the model beside it")
+
+    def test_files_of_another_run_are_an_error(self, finished, tmp_path):
+        other = Run.create(tmp_path / "other", {}, "forecast")
+        other.save_arrays("scaler", {"mean": np.zeros(2)})
+        other.save_json("series", {})
+        other.write_metrics([])
+        other.save_model({})
+        for name in ("scaler.safetensors", "series.json", "metrics.jsonl"):
+            (finished / name).write_bytes((other.folder / name).read_bytes())
+        self.refused(finished, "{} is not the file that was saved with the model beside it")
+
+    def test_a_model_of_another_task_is_an_error(self, finished, tmp_path):
+        other = Run.create(tmp_path / "other", {}, "classify")
+        other.save_model({})
+        (finished / "model.safetensors").write_bytes((other.folder / "model.safetensors").read_bytes())
+        self.refused(finished, "model.safetensors is of task 'classify', config.toml beside it of 'forecast'")
+
+    def test_weights_of_a_checkpoint_are_no_model(self, finished):
+        write_tensors(finished / "model.safetensors", MODEL_KIND, {}, {"task": "forecast"})
+        self.refused(finished, "model.safetensors names no files that belong to it")
+
+    @pytest.mark.parametrize(
+        "text", [b"{", b"[" * 100_000, b"[1e999]", b'{"a": 1, "a": 2}', b"[1" + b"0" * 30 + b"]"]
+    )
+    def test_json_is_read_by_the_safe_reader(self, run, monkeypatch, text):
+        monkeypatch.setattr(json, "dumps", lambda value, **_: text.decode())
+        run.save_json("series", {})
+        monkeypatch.undo()
+        run.save_model({})
+        with pytest.raises(RunError, match=r"cannot read .*series\.json: .*; restore it") as caught:
+            run.load_json("series")
+        one_line(caught)
 
     @pytest.mark.parametrize("name", ["../out", "/etc/passwd", "a/b", "", ".", "A", "a.b", "1a", "a\n"])
     def test_a_name_cannot_leave_the_folder(self, run, name):

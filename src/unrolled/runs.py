@@ -2,9 +2,11 @@
 
     config.toml         format, task, version of unrolled, then the task's sections: complete, so that
                         training again from it gives the same bits
-    environment.json    versions and machine
-    model.safetensors   the trained weights; written last, so a run that has them is finished
+    environment.json    versions and machine, and what tells this run apart, by which checkpoints are its own
+    model.safetensors   the trained weights, and the checksums of the files below; written last, so a run that
+                        has them is finished
     NAME.safetensors    further arrays of the task, such as its scaler
+    NAME.json           what the task needs again, and what it found
     metrics.jsonl       the history, see training/history.py
     checkpoints/        see training/checkpoints.py
     plots/
@@ -16,15 +18,17 @@ import importlib.metadata
 import json
 import platform
 import re
+import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled import __version__
 from unrolled.errors import RunError
-from unrolled.files import atomic
-from unrolled.files.tensors import MODEL_KIND, read_arrays, read_tensors, require, write_arrays, write_tensors
+from unrolled.files import atomic, checksums, described, opening
+from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read, read_tensors, require, write_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +38,11 @@ if TYPE_CHECKING:
     from unrolled.training.history import Row
 
 FORMAT = 1
+MOST_CONFIG = 1 << 24  # bytes
 ARRAYS_KIND = "arrays 1"
 HEAD = ("format", "task", "unrolled")
-OWN_FILES = ("model.safetensors", "environment.json")
+ENVIRONMENT = "environment.json"
+OWN_FILES = ("model.safetensors", ENVIRONMENT)
 
 
 class Run:
@@ -44,6 +50,7 @@ class Run:
 
     def __init__(self, folder: Path, task: str, config: dict[str, Any]) -> None:
         self.folder, self.task, self.config = folder, task, config
+        self._saved: dict[str, str] = {}  # checksums of what was written here, by the names of the files
 
     @classmethod
     def create(cls, folder: str | Path, config: Mapping[str, Any], task: str) -> "Run":
@@ -85,14 +92,19 @@ class Run:
     @property
     def finished(self) -> bool:
         """True where the training ended and its model was saved."""
-        return (self.folder / "model.safetensors").is_file()
+        return self._model_file.exists()
 
     @property
     def checkpoints(self) -> "Checkpoints":
-        """The checkpoints of this run's training."""
+        """The checkpoints of this run's training. RunError where environment.json does not name it."""
         from unrolled.training.checkpoints import Checkpoints
 
-        return Checkpoints(self.folder)
+        path = self.folder / ENVIRONMENT
+        try:
+            run = described.parse(read(path))["run"]
+        except (LookupError, TypeError, ValueError) as error:
+            raise RunError(f"{path} names no run ({error!s:.60}); restore it, or train anew") from None
+        return Checkpoints(self.folder, str(run))
 
     @property
     def plots(self) -> Path:
@@ -103,63 +115,94 @@ class Run:
 
     def save_model(self, weights: Mapping[str, "Tensor"]) -> None:
         """Writes a state_dict. Save everything else before: a run with a model is finished."""
-        write_tensors(self.folder / "model.safetensors", MODEL_KIND, weights, {"task": self.task})
+        about = {"task": self.task, checksums.MEMBERS: dict(sorted(self._saved.items()))}
+        write_tensors(self._model_file, MODEL_KIND, weights, about)
 
     def require_finished(self) -> None:
         """RunError where the training has not ended."""
         if not self.finished:
             raise RunError(
-                f"{self.folder / 'model.safetensors'} is missing: the training has not ended; "
+                f"{self._model_file} is missing: the training has not ended; "
                 f"unrolled train --resume {self.folder}"
             )
 
     def load_model(self) -> dict[str, "Tensor"]:
         """The state_dict. RunError where the training has not ended, or where a weight is not finite."""
-        self.require_finished()
-        path = self.folder / "model.safetensors"
-        weights, _ = read_tensors(path, MODEL_KIND)
+        weights, _ = self._model
         for name, tensor in weights.items():
             if not bool(tensor.isfinite().all()):
-                raise RunError(f"{path}: '{name}' holds NaN or infinity; restore the file or train anew")
+                raise RunError(
+                    f"{self._model_file}: '{name}' holds NaN or infinity; restore the file or train anew"
+                )
         return weights
 
     def load_into(self, model: "nn.Module") -> None:
         """Puts the saved weights into `model`. RunError, before any change, where names or shapes differ."""
         weights = self.load_model()
-        require(self.folder / "model.safetensors", weights, model.state_dict())
+        require(self._model_file, weights, model.state_dict())
         model.load_state_dict(weights)
 
     def save_arrays(self, name: str, arrays: Mapping[str, "np.ndarray"]) -> None:
         """Writes arrays that the task needs again, as `name`.safetensors."""
-        write_arrays(self._path(name, "safetensors"), ARRAYS_KIND, arrays, {})
+        self._save(self._path(name, "safetensors"), dumped(ARRAYS_KIND, arrays, {}))
 
     def load_arrays(self, name: str) -> dict[str, "np.ndarray"]:
-        """What `save_arrays` wrote."""
-        return read_arrays(self._path(name, "safetensors"), ARRAYS_KIND)[0]
+        """What `save_arrays` wrote. RunError of a file that is not the one that was saved with the model."""
+        path = self._path(name, "safetensors")
+        arrays, _ = parsed(path, ARRAYS_KIND, self._load(path))
+        return {name: array.copy() for name, array in arrays.items()}
 
     def save_json(self, name: str, value: Any) -> None:
         """Writes what the task needs again, as `name`.json."""
-        atomic.write_text(self._path(name, "json"), json.dumps(value, indent=2, allow_nan=False) + "\n")
+        text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+        self._save(self._path(name, "json"), text.encode())
 
     def load_json(self, name: str) -> Any:
-        """What `save_json` wrote."""
+        """What `save_json` wrote. RunError as of `load_arrays`."""
         path = self._path(name, "json")
         try:
-            return json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            return described.parse(self._load(path))
+        except ValueError as error:
             raise RunError(f"cannot read {path}: {error}; restore it or train anew") from error
 
     def write_metrics(self, rows: "Sequence[Row]") -> None:
         """Writes metrics.jsonl; see training/history.py for the rows."""
-        from unrolled.training.history import write_rows
+        from unrolled.training.history import lines_of
 
-        write_rows(self.folder / "metrics.jsonl", rows)
+        self._save(self.folder / "metrics.jsonl", lines_of(rows))
 
     def read_metrics(self) -> "list[Row]":
-        """The rows of metrics.jsonl."""
-        from unrolled.training.history import read_rows
+        """The rows of metrics.jsonl. RunError as of `load_arrays`."""
+        from unrolled.training.history import rows_of
 
-        return read_rows(self.folder / "metrics.jsonl")
+        path = self.folder / "metrics.jsonl"
+        return rows_of(path, self._load(path))
+
+    @property
+    def _model_file(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @cached_property
+    def _model(self) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+        """The weights, and the checksums of the files that were saved with them."""
+        self.require_finished()
+        weights, about = read_tensors(self._model_file, MODEL_KIND)
+        if about.get("task") != self.task:
+            raise RunError(
+                f"{self._model_file} is of task {about.get('task')!r:.40}, config.toml beside it of "
+                f"'{self.task}'; restore both, or train anew"
+            )
+        return weights, checksums.members(self._model_file, about)
+
+    def _save(self, path: Path, data: bytes) -> None:
+        atomic.write_bytes(path, data)
+        self._saved[path.name] = checksums.of(data)
+
+    def _load(self, path: Path) -> bytes:
+        _, wanted = self._model
+        data = read(path)
+        checksums.require(path, data, wanted)
+        return data
 
     def _path(self, name: str, ending: str) -> Path:
         if not re.fullmatch("[a-z][a-z0-9_]*", name) or f"{name}.{ending}" in OWN_FILES:
@@ -206,7 +249,8 @@ def _make(folder: Path, config: str) -> None:
     with atomic.growing_folder(folder) as growing:
         (growing / "checkpoints").mkdir()
         (growing / "plots").mkdir()
-        atomic.write_text(growing / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        about = {"run": secrets.token_hex(16)} | environment()
+        atomic.write_text(growing / ENVIRONMENT, json.dumps(about, indent=2) + "\n")
         atomic.write_text(growing / "config.toml", config)
 
 
@@ -232,6 +276,7 @@ def _toml(config: dict[str, Any]) -> str:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(opening.read_regular(path, MOST_CONFIG).decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise RunError(f"cannot read {path}: {error}; restore the file that train wrote") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"cannot read {path}: {why}; restore the file that train wrote") from error

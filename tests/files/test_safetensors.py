@@ -1,5 +1,6 @@
 """Our files are sound for the format's own library, and its files for us."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ import safetensors
 import safetensors.numpy
 
 from unrolled.errors import RunError
-from unrolled.files.safetensors import CODES, DTYPES, dump, parse
+from unrolled.files.safetensors import CODES, DTYPES, contents, dump, parse
 
 METADATA = {"unrolled": '{"kind": "é"}', "more": ""}
 
@@ -31,7 +32,8 @@ def test_the_library_reads_ours(tmp_path):
     wanted = arrays_of_every_kind()
     (tmp_path / "a").write_bytes(dump(wanted, METADATA))
     with safetensors.safe_open(tmp_path / "a", "numpy") as file:
-        assert file.metadata() == METADATA
+        found = file.metadata()
+        assert len(found.pop("checksum")) == 64 and found == METADATA
         for name, array in wanted.items():
             found = file.get_tensor(name)
             assert found.dtype == array.dtype and np.array_equal(found, array), name
@@ -39,7 +41,7 @@ def test_the_library_reads_ours(tmp_path):
 
 def test_we_read_the_library_s():
     wanted = {name: np.ascontiguousarray(array) for name, array in arrays_of_every_kind().items()}
-    found, metadata = parse("it", safetensors.numpy.save(wanted, METADATA))
+    found, metadata = contents(safetensors.numpy.save(wanted, METADATA))
     assert metadata == METADATA and found.keys() == wanted.keys()
     for name, array in wanted.items():
         assert found[name].dtype == array.dtype and np.array_equal(found[name], array), name
@@ -85,12 +87,38 @@ def entry(begin, end, shape=(1,), dtype="F32"):
 )
 def test_what_does_not_add_up_is_one_line(header, numbers, complaint):
     text = json.dumps(header).encode()
-    with pytest.raises(RunError, match=complaint) as caught:
-        parse("x.safetensors", len(text).to_bytes(8, "little") + text + bytes(numbers))
-    assert str(caught.value).startswith("x.safetensors is damaged") and "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=complaint) as caught:
+        contents(len(text).to_bytes(8, "little") + text + bytes(numbers))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_name_that_stands_twice_is_refused():
     text = b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":1}'
-    with pytest.raises(RunError, match="a name stands twice"):
-        parse("it", len(text).to_bytes(8, "little") + text)
+    with pytest.raises(ValueError, match="a name stands twice"):
+        contents(len(text).to_bytes(8, "little") + text)
+
+
+def test_the_checksum_is_what_the_docs_say():
+    data = dump(arrays_of_every_kind(), METADATA)
+    assert data[8:37] == b'{"__metadata__":{"checksum":"'
+    assert data[37:101].decode() == hashlib.sha256(data[:37] + data[101:]).hexdigest()
+    assert parse("it", data)[1] == METADATA
+    assert dump(arrays_of_every_kind(), METADATA) == data
+
+
+def test_every_flipped_bit_is_refused():
+    data = dump({"a": np.arange(3.0), "b": np.zeros(2, bool)}, METADATA)
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(RunError, match="it is damaged or no safetensors file of unrolled: it") as caught:
+            parse("it", bytes(flipped), "do this")
+        assert str(caught.value).endswith("; do this") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-1], lambda data: data + b"\0", lambda data: data[:40]]
+)
+def test_what_is_cut_or_longer_is_refused(change):
+    with pytest.raises(RunError, match="it is damaged"):
+        parse("it", change(dump({"a": np.arange(3.0)}, {})))

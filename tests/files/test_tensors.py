@@ -7,6 +7,7 @@ import safetensors.numpy
 import torch
 
 from unrolled.errors import RunError
+from unrolled.files.safetensors import dump
 from unrolled.files.tensors import read_arrays, read_tensors, require, write_arrays, write_tensors
 
 KIND = "example 1"
@@ -83,9 +84,13 @@ class TestWrongFiles:
         [None, "", "[]", "3", "{}", '{"kind": "example 1"}', '{"kind": 1, "about": 3}', "[" * 100_000],
     )
     def test_of_others(self, tmp_path, read, entry):
-        metadata = {"unrolled": entry} if entry is not None else None
-        (tmp_path / "t").write_bytes(safetensors.numpy.save({"a": np.zeros(1)}, metadata))
+        metadata = {"unrolled": entry} if entry is not None else {}
+        (tmp_path / "t").write_bytes(dump({"a": np.zeros(1)}, metadata))
         self.fails(read, tmp_path / "t", "t was not written by unrolled")
+
+    def test_without_a_checksum(self, tmp_path, read):
+        (tmp_path / "t").write_bytes(safetensors.numpy.save({"a": np.zeros(1)}, {"unrolled": "{}"}))
+        self.fails(read, tmp_path / "t", "it carries no checksum; restore it or train anew")
 
     def test_of_another_version(self, tmp_path, read):
         write_tensors(tmp_path / "t", "example 2", {}, {})

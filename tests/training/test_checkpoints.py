@@ -8,12 +8,14 @@ from torch import nn
 
 from unrolled.errors import RunError
 from unrolled.files.tensors import MODEL_KIND, read_tensors, write_tensors
+from unrolled.runs import Run
 from unrolled.training.checkpoints import KIND, Checkpoint, Checkpoints
 from unrolled.training.config import TrainingConfig
-from unrolled.training.history import Progress, read_rows
+from unrolled.training.history import Progress, rows_of
 
 from .example import Example
 
+RUN = "a run"
 RECIPE = {"seed": 3, "optimizer": "adam"}
 ROWS = [{"kind": "step", "epoch": 1, "step": 1, "loss": 0.1 + 0.2, "gradient_norm": 1e-300}]
 
@@ -21,7 +23,7 @@ ROWS = [{"kind": "step", "epoch": 1, "step": 1, "loss": 0.1 + 0.2, "gradient_nor
 @pytest.fixture
 def checkpoints(tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    return Checkpoints(tmp_path)
+    return Checkpoints(tmp_path, RUN)
 
 
 @pytest.fixture
@@ -93,9 +95,9 @@ def test_loading_renews_the_copies_and_removes_remains(checkpoints, model):
     remains[1].parent.mkdir(exist_ok=True)
     for path in remains:
         path.write_bytes(b"half")
-    Checkpoints(checkpoints.metrics.parent).load(model.state_dict(), RECIPE)
+    Checkpoints(checkpoints.metrics.parent, RUN).load(model.state_dict(), RECIPE)
     assert checkpoints.best.read_bytes() == wanted
-    assert read_rows(checkpoints.metrics) == ROWS
+    assert rows_of(checkpoints.metrics, checkpoints.metrics.read_bytes()) == ROWS
     assert not any(path.exists() for path in remains)
 
 
@@ -168,6 +170,27 @@ def rewrite(checkpoints, change):
     write_tensors(checkpoints.last, KIND, tensors, about)
 
 
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, model):
+    one, other = (Run.create(tmp_path / name, {}, "test").checkpoints for name in ("one", "other"))
+    one.save(make(model))
+    other.last.write_bytes(one.last.read_bytes())
+    with pytest.raises(
+        RunError, match=r"last\.safetensors is of another run than environment\.json"
+    ) as caught:
+        other.load(model.state_dict(), RECIPE)
+    assert "\n" not in str(caught.value)
+    assert one.load(model.state_dict(), RECIPE) is not None
+
+
+@pytest.mark.parametrize("text", ["{}", "3", "{", "[" * 1000])
+def test_a_run_that_does_not_say_which_it_is_is_refused(tmp_path, text):
+    run = Run.create(tmp_path / "one", {}, "test")
+    (run.folder / "environment.json").write_text(text)
+    with pytest.raises(RunError, match=r"environment\.json names no run .*; restore it") as caught:
+        _ = run.checkpoints
+    assert "\n" not in str(caught.value)
+
+
 BENDS = {
     "no progress": lambda tensors, about: about.pop("progress"),
     "an unknown part of progress": lambda tensors, about: about["progress"].update(best_epoc=3),
@@ -180,6 +203,10 @@ BENDS = {
     ),
     "an unknown group": lambda tensors, about: tensors.update(other=torch.zeros(1)),
     "no recipe": lambda tensors, about: about.pop("recipe"),
+    "a recipe that is no table": lambda tensors, about: about.update(recipe=3),
+    "rows that are no tables": lambda tensors, about: tensors.update(
+        {"history.rows": torch.tensor(list(b"[3]"), dtype=torch.uint8)}
+    ),
     "a missing weight": lambda tensors, about: tensors.pop("weights.bias"),
     "an unknown weight": lambda tensors, about: tensors.update({"weights.x": torch.zeros(1)}),
     "a weight of another shape": lambda tensors, about: tensors.update({"weights.bias": torch.zeros(3)}),

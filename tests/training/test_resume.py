@@ -13,6 +13,7 @@ import torch
 from unrolled.errors import RunError
 from unrolled.runs import Run
 from unrolled.training.config import TrainingConfig
+from unrolled.training.history import rows_of
 
 from .example import STEPS, Batch, Example, Sums, same
 
@@ -97,7 +98,9 @@ def test_an_interrupt_during_validation_keeps_the_epoch(run):
     with pytest.raises(SystemExit) as leave:
         example.train(config(), run.checkpoints, validate=validate)
     assert leave.value.code == 143
-    assert [row["kind"] for row in run.read_metrics()].count("epoch") == 1
+    assert [
+        row["kind"] for row in rows_of(run.checkpoints.metrics, run.checkpoints.metrics.read_bytes())
+    ].count("epoch") == 1
     resumed, whole = Example(), Example()
     assert resumed.train(config(), run.checkpoints, resume=True).rows == whole.train(config()).rows
     assert same(resumed.model, whole.model)

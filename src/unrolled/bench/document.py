@@ -1,17 +1,20 @@
 """What a measurement leaves: one JSON document, written whole and read back only as itself."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from unrolled.errors import DataError
+from unrolled.files import described, opening
 
 Measured = Annotated[float, AfterValidator(lambda value: float(f"{value:.5g}"))]  # no clock knows more digits
 Unit = Literal["ms", "bytes"]
 # A peer does the same work and agrees; other work stands beside it; information rounds as it likes.
 Role = Literal["peer", "other work", "information"]
+
+
+MOST = 1 << 26  # bytes of a file
 
 
 class Part(BaseModel):
@@ -116,7 +119,7 @@ class Document(Part):
 def read(path: Path) -> Document:
     """The document in `path`. DataError, in one line, where there is none."""
     try:
-        content = json.loads(path.read_bytes())
+        content = described.parse(opening.read_regular(path, MOST))
         if isinstance(content, dict):
             content.pop("summary", None)  # it follows from the rest
         return Document.model_validate(content)

@@ -15,7 +15,8 @@ from unrolled.cli.options import add_options
 from unrolled.cli.shared import Json, MostValues, Out
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
-from unrolled.runs import HEAD, Run
+from unrolled.files import opening
+from unrolled.runs import HEAD, MOST_CONFIG, Run
 from unrolled.tasks import TASKS, config_class, estimator_class
 from unrolled.tasks.config import from_sections, to_sections
 
@@ -130,8 +131,8 @@ def _agreed(task: str | None, named: Any, config: Path | None) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(opening.read_regular(path, MOST_CONFIG).decode())
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; give a config.toml") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}; correct that line") from None

@@ -14,7 +14,7 @@ from typing import Any
 
 from unrolled.errors import RunError
 from unrolled.export.verify import Verification, fingerprint
-from unrolled.files import atomic
+from unrolled.files import atomic, opening
 from unrolled.kernels import _cpu
 from unrolled.runs import environment
 from unrolled.tasks import load
@@ -81,10 +81,10 @@ def write(path: Path, found: Verification) -> None:
 def check(path: Path, run: Path) -> str:
     """The verdict of a receipt. RunError unless it is whole, as it was written, and of the model in `run`."""
     try:
-        with path.open("rb") as file:
-            given = file.read(MOST_BYTES + 1).decode()
+        given = opening.read_regular(path, MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot read {path}: {error}; give what unrolled verify --out wrote") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"cannot read {path}: {why}; give what unrolled verify --out wrote") from None
     whole, mark, last = given.rpartition(LAST)
     lines = whole.splitlines()
     if not mark or not lines or lines[0] != HEAD:

@@ -70,7 +70,7 @@ def read_regular(path: Path, most: int) -> bytes:
     """Its content. OSError as of `regular`, and where it has more than `most` bytes: none of them is read."""
     with regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        data = file.read(most + 1) if size <= most else b""
+        data = file.read() if size <= most else b""  # not most + 1: room for so many would be made
     if max(size, len(data)) > most:
         raise OSError(errno.EFBIG, f"it has {size:,} bytes, and at most {most:,} are read")
     return data

@@ -5,6 +5,9 @@
                        "__metadata__": {"key": "text"}}
     the rest    the arrays' numbers, little-endian, row by row, one array behind the other without a gap
 
+A file of unrolled begins, behind the 8 bytes, with HEAD and 64 digits: the SHA-256 of all its other bytes.
+`parse` refuses a file without one, or with another, before it reads anything else of it.
+
 `parse` copies nothing but what lies across its alignment and what is to be true or false: its arrays are
 views of the bytes, which they keep alive and cannot write to. So it takes at most the memory of the file once
 more, and some for the header, whatever the file says.
@@ -22,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import RunError
-from unrolled.files import described
+from unrolled.files import checksums, described
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -46,10 +49,16 @@ DTYPES = {
 CODES = {np.dtype(code).str: name for name, code in DTYPES.items()}
 LENGTH_BYTES = 8
 
+CHECKSUM = "checksum"
+HEAD = b'{"__metadata__":{"checksum":"'
+DIGITS = 64
+_AT = LENGTH_BYTES + len(HEAD)  # where they begin
+REMEDY = "restore it or train anew"
+
 
 def dump(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
     """Equal contents give equal bytes. ValueError for a dtype that the format does not have here."""
-    header: dict[str, Any] = {METADATA: dict(sorted(metadata.items()))}
+    header: dict[str, Any] = {METADATA: {CHECKSUM: "0" * DIGITS, **dict(sorted(metadata.items()))}}
     parts: list[bytes] = []
     end = 0
     # Wide numbers first: with the header's padding every array lies at a multiple of its item size.
@@ -64,31 +73,54 @@ def dump(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> byt
         parts.append(np.ascontiguousarray(array, code).tobytes())
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-len(text) % LENGTH_BYTES)
-    return b"".join([len(text).to_bytes(LENGTH_BYTES, "little"), text, *parts])
+    before = len(text).to_bytes(LENGTH_BYTES, "little") + HEAD
+    others = [text[len(HEAD) + DIGITS :], *parts]
+    return b"".join([before, checksums.of(before, *others).encode(), *others])
 
 
-def parse(place: str, data: bytes) -> tuple[Arrays, dict[str, str]]:
-    """(arrays, metadata). RunError, which begins with `place`, for whatever is not as above."""
+def parse(place: str, data: bytes, remedy: str = REMEDY) -> tuple[Arrays, dict[str, str]]:
+    """(arrays, metadata without the checksum) of a file that `dump` wrote. RunError, which begins with
+    `place` and ends with `remedy`, for whatever is not as above."""
+    try:
+        _require_checksum(data)
+        arrays, metadata = contents(data)
+    except ValueError as error:
+        raise RunError(f"{place} is damaged or no safetensors file of unrolled: {error}; {remedy}") from None
+    del metadata[CHECKSUM]
+    return arrays, metadata
+
+
+def _require_checksum(data: bytes) -> None:
+    if data[LENGTH_BYTES:_AT] != HEAD:
+        raise ValueError("it carries no checksum")
+    whole = memoryview(data)
+    if checksums.of(whole[:_AT], whole[_AT + DIGITS :]).encode() != data[_AT : _AT + DIGITS]:
+        raise ValueError("its checksum is not that of its content")
+
+
+def contents(data: bytes) -> tuple[Arrays, dict[str, str]]:
+    """(arrays, metadata) of any file of the format, whoever wrote it. ValueError, whose message is short, for
+    what is none."""
     size = int.from_bytes(data[:LENGTH_BYTES], "little") if len(data) >= LENGTH_BYTES else -1
     if not 0 < size <= min(len(data) - LENGTH_BYTES, MOST_HEADER):
-        raise _damaged(place, f"a header of {max(size, 0):,} bytes in a file of {len(data):,}")
+        raise ValueError(f"a header of {max(size, 0):,} bytes in a file of {len(data):,}")
     try:
         header = described.parse(
             data[LENGTH_BYTES : LENGTH_BYTES + size], LISTS_PER_TENSOR * (MOST_TENSORS + 1)
         )
     except ValueError as error:
-        raise _damaged(place, f"its header is no JSON ({error!s:.60})") from None
+        raise ValueError(f"its header is no JSON ({error!s:.60})") from None
     if not isinstance(header, dict):
-        raise _damaged(place, "its header is no table of arrays")
+        raise ValueError("its header is no table of arrays")
     metadata = header.pop(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise _damaged(place, "its metadata are no texts")
+        raise ValueError("its metadata are no texts")
     if len(header) > MOST_TENSORS:
-        raise _damaged(place, f"{len(header):,} arrays; at most {MOST_TENSORS:,} are read")
-    return _views(place, header, memoryview(data)[LENGTH_BYTES + size :]), metadata
+        raise ValueError(f"{len(header):,} arrays; at most {MOST_TENSORS:,} are read")
+    return _views(header, memoryview(data)[LENGTH_BYTES + size :]), metadata
 
 
-def _views(place: str, header: dict[str, Any], numbers: memoryview) -> Arrays:
+def _views(header: dict[str, Any], numbers: memoryview) -> Arrays:
     arrays: Arrays = {}
     spans: list[tuple[int, int]] = []
     for name, entry in header.items():
@@ -97,10 +129,10 @@ def _views(place: str, header: dict[str, Any], numbers: memoryview) -> Arrays:
             begin, end = entry["data_offsets"]
             name.encode()  # whoever names or counts it may have to write it
         except (KeyError, TypeError, ValueError):
-            raise _damaged(place, f"array {name!a:.40} is described by {entry!a:.60}") from None
+            raise ValueError(f"array {name!a:.40} is described by {entry!a:.60}") from None
         whole = all(type(n) is int and 0 <= n <= len(numbers) for n in (*shape, begin, end))
         if not whole or len(shape) > 8 or end - begin != prod(shape) * dtype.itemsize or end > len(numbers):
-            raise _damaged(place, f"array '{name:.40}' of shape {str(shape)[:40]} is not {begin} to {end}")
+            raise ValueError(f"array {name!a:.40} of shape {str(shape)[:40]} is not {begin} to {end}")
         spans.append((begin, end))
         array = np.frombuffer(numbers[begin:end], np.uint8 if dtype.kind == "b" else dtype).reshape(shape)
         if dtype.kind == "b":  # bytes beyond 1 would be counted as they are
@@ -109,12 +141,8 @@ def _views(place: str, header: dict[str, Any], numbers: memoryview) -> Arrays:
     reached = 0
     for begin, end in sorted(spans):
         if begin != reached:
-            raise _damaged(place, f"its arrays leave a gap or overlap at byte {begin}")
+            raise ValueError(f"its arrays leave a gap or overlap at byte {begin}")
         reached = end
     if reached != len(numbers):
-        raise _damaged(place, f"{len(numbers) - reached:,} bytes stand behind its arrays")
+        raise ValueError(f"{len(numbers) - reached:,} bytes stand behind its arrays")
     return arrays
-
-
-def _damaged(place: str, what: str) -> RunError:
-    return RunError(f"{place} is damaged or no safetensors file: {what}; restore it or train anew")

@@ -13,12 +13,14 @@ import numpy as np
 
 from unrolled import __version__
 from unrolled.errors import RunError
-from unrolled.files import atomic, safetensors
+from unrolled.files import atomic, described, opening, safetensors
+from unrolled.files.safetensors import REMEDY
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ENTRY = "unrolled"
+MOST = 1 << 34  # bytes of a file, which is read as a whole
 MODEL_KIND = "model 1"  # of the weights alone, in a run and its best checkpoint
 
 
@@ -29,8 +31,13 @@ def write_tensors(path: Path, kind: str, tensors: Mapping[str, "Tensor"], about:
 
 def write_arrays(path: Path, kind: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
     """`write_tensors` for numpy arrays; needs no torch."""
+    atomic.write_bytes(path, dumped(kind, arrays, about))
+
+
+def dumped(kind: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> bytes:
+    """What `write_arrays` writes."""
     entry = json.dumps({"kind": kind, "about": about}, allow_nan=False)
-    atomic.write_bytes(path, safetensors.dump(arrays, {ENTRY: entry}))
+    return safetensors.dump(arrays, {ENTRY: entry})
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
@@ -43,13 +50,23 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, 
 
 def read_arrays(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """`read_tensors` as numpy arrays; needs no torch."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}; restore it or train anew") from error
-    arrays, metadata = safetensors.parse(str(path), data)
-    about = _about(path, kind, metadata)
+    arrays, about = parsed(path, kind, read(path))
     return {name: np.array(array) for name, array in arrays.items()}, about
+
+
+def parsed(path: Path, kind: str, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """`read_arrays` of a content that is read already; the arrays are views of it."""
+    arrays, metadata = safetensors.parse(str(path), data)
+    return arrays, _about(path, kind, metadata)
+
+
+def read(path: Path, remedy: str = REMEDY) -> bytes:
+    """The content of a file that unrolled has written. RunError where there is no regular file of at most
+    MOST bytes."""
+    try:
+        return opening.read_regular(path, MOST)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}; {remedy}") from error
 
 
 def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Tensor"]) -> None:
@@ -70,10 +87,10 @@ def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Ten
 
 def _about(path: Path, kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
-        entry = json.loads(metadata[ENTRY])
+        entry = described.parse(metadata[ENTRY])
         found, about = entry["kind"], dict(entry["about"])
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (LookupError, TypeError, ValueError):
         raise RunError(f"{path} was not written by unrolled: it does not say what it holds") from None
     if found != kind:
-        raise RunError(f"{path} holds '{found}'; unrolled {__version__} reads '{kind}' here")
+        raise RunError(f"{path} holds {found!r:.40}; unrolled {__version__} reads '{kind}' here")
     return about

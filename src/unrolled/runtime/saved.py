@@ -1,7 +1,7 @@
 """Trained models in files: a run folder, or the single file that `unrolled export RUN --to runtime` writes.
 
-    run folder    runtime.json, the description; model.safetensors, its arrays by their own names;
-                  scalers.safetensors, theirs as codec.NAME
+    run folder    runtime.json, the description; model.safetensors, its arrays by their own names, and the
+                  checksums of the two others; scalers.safetensors, theirs as codec.NAME
     single file   safetensors: the same arrays, and the description as JSON in the array "about" (bytes)
 
     the description   {"format": 1, "task": "language", "layers": […], "network": {…}, "codec": {…}}
@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 
 from unrolled.errors import RunError
-from unrolled.files import atomic, described, safetensors
+from unrolled.files import atomic, checksums, described, safetensors
+from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read
 from unrolled.runtime.model import CODEC, Model
 from unrolled.runtime.state import Array
 
 FORMAT = 1
 KIND = "runtime 1"
-DESCRIPTION = "runtime.json"
-ENTRY, ABOUT = "unrolled", "about"
+DESCRIPTION, MODEL, SCALERS = "runtime.json", "model.safetensors", "scalers.safetensors"
+ABOUT = "about"
 MOST_DESCRIPTION = 1 << 24  # bytes
 AT_ONCE = 1 << 18  # numbers
 # Task -> the module of its model, whose class is called Runtime.
@@ -46,11 +47,12 @@ def load(path: str | Path) -> Model:
     path = Path(path)
     if path.is_dir():
         _require(path)
-        about = _description(path / DESCRIPTION, _bytes(path / DESCRIPTION))
-        arrays = _arrays(path / "model.safetensors")
-        arrays |= {CODEC + name: array for name, array in _arrays(path / "scalers.safetensors").items()}
-        return model(str(path), about, arrays)
-    arrays = _arrays(path, KIND)
+        arrays, own = parsed(path / MODEL, MODEL_KIND, read(path / MODEL))
+        files = checksums.members(path / MODEL, own)
+        about = _description(path / DESCRIPTION, _member(path / DESCRIPTION, files))
+        scalers = safetensors.parse(str(path / SCALERS), _member(path / SCALERS, files))[0]
+        return model(str(path), about, arrays | {CODEC + name: array for name, array in scalers.items()})
+    arrays, _ = parsed(path, KIND, read(path, "give a run folder or an exported file"))
     if ABOUT not in arrays or arrays[ABOUT].dtype != np.uint8:
         raise RunError(f"{path} holds no description of a model; export it again")
     about = _description(path, arrays.pop(ABOUT).tobytes())
@@ -77,17 +79,16 @@ def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
 def save(path: str | Path, made: Model) -> None:
     """Writes the single file, whole or not at all."""
     about = np.frombuffer(json.dumps(made.about, allow_nan=False).encode(), np.uint8)
-    entry = json.dumps({"kind": KIND, "about": {"task": made.task}})
-    atomic.write_bytes(path, safetensors.dump({**made.arrays, ABOUT: about}, {ENTRY: entry}))
+    atomic.write_bytes(path, dumped(KIND, {**made.arrays, ABOUT: about}, {"task": made.task}))
 
 
 def _require(run: Path) -> None:
     """RunError for a folder that holds no model for the runtime, with the reason."""
     if not (run / "config.toml").is_file() and not (run / DESCRIPTION).is_file():
         raise RunError(f"{run} is not a run; give the folder of a trained model, or an exported file")
-    if not (run / "model.safetensors").is_file():
+    if not (run / MODEL).exists():
         raise RunError(f"{run}: the training has not ended; unrolled train --resume {run}")
-    if not (run / DESCRIPTION).is_file():
+    if not (run / DESCRIPTION).exists():
         raise RunError(
             f"{run} has no {DESCRIPTION}: its model needs torch, or an older version wrote it; "
             f"unrolled export {run} --to runtime says which, or makes a file of it"
@@ -100,25 +101,10 @@ def _finite(array: Array) -> bool:
     return all(np.isfinite(flat[k : k + AT_ONCE]).all() for k in range(0, flat.size, AT_ONCE))
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(
-            f"cannot read {path}: {error.strerror}; give a run folder or an exported file"
-        ) from error
-
-
-def _arrays(path: Path, kind: str | None = None) -> dict[str, Array]:
-    arrays, metadata = safetensors.parse(str(path), _bytes(path))
-    if kind is not None:
-        try:
-            found = described.parse(metadata[ENTRY].encode())["kind"]
-        except (LookupError, TypeError, ValueError):
-            found = None
-        if found != kind:
-            raise RunError(f"{path} is no exported model (its kind is {found!r:.40}); wanted '{KIND}'")
-    return arrays
+def _member(path: Path, files: Mapping[str, str]) -> bytes:
+    data = read(path)
+    checksums.require(path, data, files)
+    return data
 
 
 def _description(path: Path, data: bytes) -> dict[str, Any]:

@@ -89,9 +89,9 @@ class Stream:
     @classmethod
     def restored(cls, model: "Model", snapshot: bytes) -> Self:
         """RunError for what is no snapshot of this model."""
-        arrays, metadata = safetensors.parse("the snapshot", snapshot)
+        arrays, metadata = safetensors.parse("the snapshot", snapshot, "give an older one, or begin without")
         try:
-            about = described.parse(metadata[ENTRY].encode())
+            about = described.parse(metadata[ENTRY])
             kind, fingerprint, single = about["kind"], about["model"], bool(about["single"])
         except (LookupError, TypeError, ValueError):
             raise RunError(

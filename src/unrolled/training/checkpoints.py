@@ -24,9 +24,9 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from unrolled.errors import RunError
-from unrolled.files import atomic
+from unrolled.files import atomic, described
 from unrolled.files.tensors import MODEL_KIND, read_tensors, require, write_tensors
-from unrolled.training.history import Progress, Row, write_rows
+from unrolled.training.history import ROW, Progress, Row, lines_of
 from unrolled.training.state import State, put_together, take_apart
 
 KIND = "checkpoint 1"
@@ -51,10 +51,10 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of the run in `folder`, which must exist."""
+    """The checkpoints of the run in `folder`, which must exist; `run` tells it apart from all others."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, run: str) -> None:
+        self.folder, self.run = folder, run
         self.last = folder / "checkpoints" / "last.safetensors"
         self.best = folder / "checkpoints" / "best.safetensors"
         self.metrics = folder / "metrics.jsonl"
@@ -70,6 +70,7 @@ class Checkpoints:
         begun = time.monotonic()
         parts: list[Tensor] = []
         about = {
+            "run": self.run,
             "progress": asdict(checkpoint.progress),
             "recipe": checkpoint.recipe,
             "plan": take_apart(checkpoint.state, parts),
@@ -88,7 +89,7 @@ class Checkpoints:
             about = {"epoch": progress.best_epoch, "validation_loss": progress.best_loss}
             write_tensors(self.best, MODEL_KIND, best, about)
             self._best_epoch = progress.best_epoch
-        write_rows(self.metrics, rows)
+        atomic.write_bytes(self.metrics, lines_of(rows))
 
     def load(self, weights: Mapping[str, Tensor], recipe: Mapping[str, Any]) -> Checkpoint | None:
         """The last checkpoint, or None where none was written yet; renews its copies.
@@ -102,6 +103,11 @@ class Checkpoints:
         if not self.last.exists():
             return None
         tensors, about = read_tensors(self.last, KIND)
+        if about.get("run") != self.run:
+            raise RunError(
+                f"{self.last} is of another run than environment.json beside it; "
+                "restore both, or train anew in another folder"
+            )
         try:
             checkpoint = _checkpoint(tensors, about)
         except (LookupError, TypeError, ValueError) as error:
@@ -140,7 +146,9 @@ def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Chec
     for name, tensor in tensors.items():
         group, _, own = name.partition(".")
         groups[group][own] = tensor
-    state = groups["state"]
+    state, rows = groups["state"], described.parse(bytes(groups["history"]["rows"].numpy()))
+    described.require(rows, [ROW])
+    described.require(about["recipe"], dict)
     return Checkpoint(
         weights=groups["weights"],
         best=groups["best"] or None,
@@ -149,7 +157,7 @@ def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Chec
         kept=groups["kept"],
         state=put_together(about["plan"], [state[str(index)] for index in range(len(state))]),
         progress=TypeAdapter(Progress).validate_json(json.dumps(about["progress"]), strict=True),
-        rows=json.loads(bytes(groups["history"]["rows"].numpy())),
+        rows=rows,
         recipe=about["recipe"],
     )
 

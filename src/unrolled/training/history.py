@@ -18,9 +18,10 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from unrolled.errors import RunError
-from unrolled.files import atomic
+from unrolled.files import described
 
 Row = dict[str, str | int | float]
+ROW = {str: (str, float)}  # as files/described.py has it
 
 STEP_ROWS = 50
 
@@ -96,22 +97,20 @@ def step_stride(steps_per_epoch: int) -> int:
     return math.ceil(steps_per_epoch / STEP_ROWS)
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
+def lines_of(rows: Sequence[Row]) -> bytes:
     """One JSON object a line."""
-    atomic.write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
 
 
-def read_rows(path: Path) -> list[Row]:
-    """RunError where the file is missing or a line is no JSON object."""
+def rows_of(path: Path, lines: bytes) -> list[Row]:
+    """The rows of the content of `path`. RunError where a line is none."""
+    return [_row(path, number, line) for number, line in enumerate(lines.splitlines(), start=1)]
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot read {path}: {error}") from error
-    return [_row(path, number, line) for number, line in enumerate(lines, start=1)]
-
-
-def _row(path: Path, number: int, line: str) -> Row:
-    try:
-        return dict(json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        row: Row = described.parse(line)
+        described.require(row, ROW)
+    except ValueError:
         raise RunError(f"{path}, line {number}: wanted a JSON object, got {line[:40]!r}") from None
+    return row

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
+from unrolled.files import described
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.sequences import Sequences
 from unrolled.runtime.ctc import LM_WEIGHT
@@ -118,7 +119,7 @@ class TranscribeCodec:
             made_grams(about["grams"], arrays),
             float(about["nats"]),
             None if words is None else tuple(map(str, words)),
-            tuple(map(str, json.loads(arrays["transcripts"].tobytes()))),
+            tuple(map(str, described.parse(arrays["transcripts"].tobytes()))),
             arrays["summary"],
             float(about["lm_weight"]),
             float(about["share"]),
