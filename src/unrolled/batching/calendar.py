@@ -6,7 +6,7 @@ For a phase p in [0, 1) each cycle gives two features, sin 2πp and cos 2πp:
     day of week   p = whole days since Monday / 7
     day of year   p = time since 1 January / length of that year
 
-The waves are sums of +, -, × and ÷ alone, so that they are the same bits on every machine and in any company.
+The waves are those of kernels/plain_functions.py: the same bits on every machine and in any company.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.steps import Step, Times
+from unrolled.kernels.plain_functions import waves
 
 Phase = Callable[[Times], NDArray[np.float64]]
 
 _DAY = np.timedelta64(86_400_000_000, "us")
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
-_LAST_POWER = 18  # of the waves' Taylor series: (π/4)¹⁸ / 18! < 2⁻⁵⁸
 
 
 def _hour_of_day(times: Times) -> NDArray[np.float64]:
@@ -58,25 +58,5 @@ def calendar_features(times: Times, step: Step) -> tuple[tuple[str, ...], NDArra
     names = tuple(f"{cycle}_{wave}" for cycle, _ in cycles for wave in ("sin", "cos"))
     if not cycles:
         return names, np.empty((len(times), 0))
-    waves = _waves(np.stack([phase(times) for _, phase in cycles], 1))
-    return names, np.stack(waves, 2).reshape(len(times), len(names))
-
-
-def _waves(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """sin 2πp and cos 2πp for p in [0, 1): from the nearest quarter of a turn on, by their Taylor series."""
-    quarter = np.rint(4 * p)
-    x = 2 * np.pi * (p - quarter / 4)
-    sine, cosine = x * _nested(x * x, _LAST_POWER - 1), _nested(x * x, _LAST_POWER)
-    turn = quarter.astype(np.int64) % 4
-    return (
-        np.choose(turn, [sine, cosine, -sine, -cosine]),
-        np.choose(turn, [cosine, -sine, -cosine, sine]),
-    )
-
-
-def _nested(square: NDArray[np.float64], last: int) -> NDArray[np.float64]:
-    """1 - x²/((n-1) n) (1 - x²/((n+1) (n+2)) (1 - …)) up to n = `last`."""
-    series = np.ones_like(square)
-    for n in range(last, 1, -2):
-        series = 1 - square / ((n - 1) * n) * series
-    return series
+    phases = np.stack([phase(times) for _, phase in cycles], 1)
+    return names, np.stack(waves(phases), 2).reshape(len(times), len(names))

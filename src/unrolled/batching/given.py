@@ -46,7 +46,7 @@ class Pictures:
             for channel, own in enumerate(np.moveaxis(one, 2, 0)):
                 counts[channel] += np.bincount(own.ravel(), minlength=256)
         shares = counts / counts.sum(1, keepdims=True)
-        mean = shares @ levels
+        mean = (shares * levels).sum(1)
         scale = np.sqrt((shares * (levels - mean[:, None]) ** 2).sum(1))
         return cls(pixels[0].shape[:2], mean, np.where(scale > 0, scale, 1.0))
 

@@ -7,14 +7,14 @@
     H_j(k) = max(0, min((f - a)/(c - a), (b - f)/(b - c)))               f = k R / K
 
 a, c, b are points j - 1, j and j + 1 of M + 2 that stand at equal distances on the mel scale
-m(f) = 2595 log₁₀(1 + f / 700) from low_hz to high_hz.
+m(f) = 2595 log₁₀(1 + f / 700) from low_hz to high_hz. P is that of spectrum.py.
 
 Shapes   s (S,) -> x (T, M) float32, T = 1 + (S - W) // V; a recording shorter than one frame is
          followed by zeros, what does not fill a last frame is left out
 Source   Davis and Mermelstein 1980, doi:10.1109/TASSP.1980.1163420; the mel scale of O'Shaughnessy 1987
 Differs  no pre-emphasis, no cosine transform
 Rule     a frame's features follow from its own samples in one fixed order: they are the same bits wherever
-         it stands in the recording
+         it stands in the recording, and on every processor
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,13 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError
 from unrolled.files.limits import require_few
 from unrolled.files.riff import Sound
+from unrolled.files.spectrum import power_spectrum
+from unrolled.kernels import dispatch, plain
+from unrolled.kernels.plain_functions import waves
 
 FLOOR = 1e-10
 _MOST_K = 1 << 16
-_AT_ONCE = 1 << 21  # values transformed at once, so that memory does not grow with the recording
+_AT_ONCE = 1 << 15  # values transformed at once, which stay in the cache
 
 
 @dataclass(frozen=True)
@@ -72,25 +75,33 @@ def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
     W, V = audio.samples(rate)
     K, filters = _filters(rate, W, audio)
     s = np.concatenate([s, np.zeros(max(0, W - len(s)))])
-    window = np.sin(np.pi * np.arange(W) / W) ** 2
     frames = np.lib.stride_tricks.sliding_window_view(s, W)[::V]
     require_few("a recording", f"{len(frames):,} frames of {audio.mels} mels", len(frames) * audio.mels)
     x = np.empty((len(frames), audio.mels), np.float32)
     count = max(1, _AT_ONCE // K)
     for first in range(0, len(frames), count):
-        spectrum = np.fft.rfft(frames[first : first + count] * window, K)
-        power = (spectrum.real**2 + spectrum.imag**2).T
-        for j, weights in enumerate(filters):
-            energy = np.zeros(power.shape[1])
-            for k, weight in weights:
-                energy += weight * power[k]
-            x[first : first + count, j] = np.log(np.maximum(energy, FLOOR))
+        power = power_spectrum(frames[first : first + count] * _window(W), K)
+        energy = _energies(power.T, filters)
+        x[first : first + count] = plain.log(np.maximum(energy, FLOOR))
     return x
 
 
+def _energies(power: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """power (T, K / 2 + 1), H (M, K / 2 + 1) -> (T, M); infinite where a power is."""
+    if dispatch.MISSING is not None:
+        return power @ filters.T
+    energy = plain.linear(power, filters)
+    return np.where(np.isnan(energy), np.inf, energy)
+
+
 @cache
-def _filters(rate: int, W: int, audio: Audio) -> tuple[int, tuple[tuple[tuple[int, float], ...], ...]]:
-    """K, and the (k, H_j(k) > 0) of each filter j. ConfigError for a band that the rate does not hold."""
+def _window(W: int) -> NDArray[np.float64]:
+    return np.square(waves(np.arange(W) / (2 * W))[0])
+
+
+@cache
+def _filters(rate: int, W: int, audio: Audio) -> tuple[int, NDArray[np.float64]]:
+    """K, and H (M, K / 2 + 1). ConfigError for a band that the rate does not hold."""
     K = 1 << (W - 1).bit_length()
     high = rate / 2 if audio.high_hz is None else audio.high_hz
     if not audio.low_hz < high <= rate / 2:
@@ -98,14 +109,14 @@ def _filters(rate: int, W: int, audio: Audio) -> tuple[int, tuple[tuple[tuple[in
             f"options 'low_hz' and 'high_hz': wanted a band below {rate / 2:g} Hz, half of the rate, got "
             f"{audio.low_hz:g} to {high:g} Hz"
         )
-    ends = 2595 * np.log10(1 + np.array([audio.low_hz, high]) / 700)
-    points = 700 * (10 ** (np.linspace(ends[0], ends[1], audio.mels + 2) / 2595) - 1)
+    ends = plain.log(1 + np.array([audio.low_hz, high]) / 700)
+    points = 700 * (plain.exp(np.linspace(ends[0], ends[1], audio.mels + 2)) - 1)
     a, c, b = (points[n : n + audio.mels, None] for n in range(3))
     while True:
         f = np.arange(K // 2 + 1) * (rate / K)
         H = np.maximum(0, np.minimum((f - a) / (c - a), (b - f) / (b - c)))
         if (H > 0).any(1).all():
-            return K, tuple(tuple((int(k), float(row[k])) for k in np.flatnonzero(row > 0)) for row in H)
+            return K, H
         if K >= _MOST_K:
             raise ConfigError(
                 f"option 'mels': {audio.mels} bands from {audio.low_hz:g} to {high:g} Hz are too narrow; "

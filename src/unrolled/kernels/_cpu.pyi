@@ -174,6 +174,12 @@ def map_float32(function: str, count: int, source: int, target: int) -> None:
 def map_float64(function: str, count: int, source: int, target: int) -> None:
     """As map_float32."""
 
+def logaddexp_float32(count: int, a: int, b: int, target: int) -> None:
+    """target[i] = ln(e^a[i] + e^b[i])."""
+
+def logaddexp_float64(count: int, a: int, b: int, target: int) -> None:
+    """As logaddexp_float32."""
+
 # What heads use (cpu/heads.h): R rows, N columns, a matrix as (address, stride of a row in elements), 0 or
 # (0, 0) for one that is absent or not wanted. Each has a twin that ends in float64.
 

@@ -6,13 +6,14 @@
     layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift
     embedding    y = table[index]
     exp, log, tanh   of each number
+    logaddexp    y = ln(e^a + e^b), of each pair of numbers
     pooling      p_t, of the steps y_1 … y_t: mean, max, attention        cpu/pooling.h
 
 Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N);
          y (T, B, H) -> p (T, B, H)
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
-         index outside the table, RunError where the compiled kernels are missing (but exp, log and tanh:
-         numpy's own)
+         index outside the table, RunError where the compiled kernels are missing (but exp, log, tanh and
+         logaddexp: numpy's own)
 """
 
 from typing import Any
@@ -139,6 +140,19 @@ def _each(name: str, x: Array) -> Array:
     x = np.ascontiguousarray(x).reshape(x.shape)  # which makes a vector of a single number
     y = np.empty_like(x)
     _kernel("map", x.dtype)(name, x.size, _cpu.address(x), _cpu.address(y))
+    return y
+
+
+def logaddexp(a: Array, b: Array) -> Array:
+    """ln(e^a + e^b); shapes that broadcast."""
+    _check("a", a, a.dtype, (...,))
+    _check("b", b, a.dtype, (...,))
+    if dispatch.MISSING is not None:
+        return np.asarray(np.logaddexp(a, b))
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    a, b = (np.ascontiguousarray(np.broadcast_to(one, shape)).reshape(shape) for one in (a, b))
+    y = np.empty(shape, a.dtype)
+    _kernel("logaddexp", a.dtype)(y.size, _cpu.address(a), _cpu.address(b), _cpu.address(y))
     return y
 
 

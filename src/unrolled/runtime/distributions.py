@@ -1,7 +1,7 @@
 """What a forecast says, from the raw numbers of a head: one number, and quantiles; see tasks/outputs.py.
 
-All in float64 and from +, -, ×, ÷, √ and the kernels' exp and log, in one order for each number: the same
-bits on every machine and in any company. Student's t with ν > 1 has, with t = √ν sinh u,
+All in float64 by kernels/plain_functions.py, in one order for each number: the same bits on every processor
+and in any company. Student's t with ν > 1 has, with t = √ν sinh u,
 
     F(t) = 1/2 + I(U) / 2 I(∞),   I(U) = ∫_0^U cosh(u)^-ν du,   U = asinh(t / √ν)
 
@@ -9,7 +9,13 @@ whose integrand is smooth for every ν, taken by Gauss–Legendre with NODES poi
 it falls below e^-NEGLIGIBLE. The quantile is the root U by Newton's method from the normal quantile: F is
 concave for U > 0 and the normal quantile lies below the root, so the steps rise to it monotonically.
 
-Shapes   raw (..., R) -> point (...), quantiles (..., L)
+Draws are made of uniform numbers u, v in [0, 1):
+
+    gaussian    μ + σ Φ⁻¹(u)
+    studentt    μ + σ √(ν (u^(-2/ν) - 1)) cos 2πv        exact for every ν (Bailey 1994)
+    quantiles   the quantile of level u
+
+Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...)
 """
 
 import math
@@ -17,13 +23,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.kernels import plain
+from unrolled.kernels.plain_functions import asinh, log1p, normal_quantile, sinh, waves
 
 Array = NDArray[Any]
 
@@ -36,8 +42,8 @@ TOGETHER = 4096  # numbers whose nodes are in memory at once
 CONVERGED = 1e-14
 # Beyond, Student's t is the normal distribution but for its last bits.
 MOST_DEGREES = 1e12
-# Below, e^u - e^-u would cancel, and the series up to u⁹ is exact to the last bit.
-SMALL = 0.1
+# Uniform numbers are kept so far from 0 and 1, where quantiles are infinite.
+NEAREST = 1e-12
 
 
 class Distribution(ABC):
@@ -69,6 +75,10 @@ class Distribution(ABC):
     def quantiles(self, raw: Array, levels: Array) -> Array:
         """The quantiles of `levels` (L,), or of others for each, (..., L)."""
 
+    def drawn(self, raw: Array, u: Array) -> Array:
+        """One draw of each, of uniform numbers (..., 2)."""
+        return self.quantiles(raw, np.clip(u[..., :1], NEAREST, 1 - NEAREST))[..., 0]
+
 
 class Point(Distribution):
     """No distribution."""
@@ -77,7 +87,9 @@ class Point(Distribution):
     size = 1
 
     def quantiles(self, raw: Array, levels: Array) -> Array:
-        raise ValueError("a point forecast has no quantiles; train with output gaussian")
+        raise ValueError(
+            "a point forecast has no distribution, so no quantiles and no draws; train with output gaussian"
+        )
 
 
 class Gaussian(Distribution):
@@ -95,8 +107,17 @@ class StudentT(Distribution):
     size = 3
 
     def quantiles(self, raw: Array, levels: Array) -> Array:
-        degrees = 2 + FLOOR + softplus(_wide(raw[..., 2]))
-        return _moved_and_scaled(raw, student_quantile(levels, degrees[..., None]))
+        return _moved_and_scaled(raw, student_quantile(levels, self._degrees(raw)))
+
+    def drawn(self, raw: Array, u: Array) -> Array:
+        df, level = self._degrees(raw), np.clip(u[..., :1], NEAREST, 1 - NEAREST)
+        half = -plain.log(level) / df
+        grown = 2 * sinh(half) * plain.exp(half)  # e^2x - 1 = 2 sinh x e^x
+        return _moved_and_scaled(raw, np.sqrt(df * grown) * waves(u[..., 1:])[1])[..., 0]
+
+    def _degrees(self, raw: Array) -> Array:
+        """(..., 1)."""
+        return 2 + FLOOR + softplus(_wide(raw[..., 2:3]))
 
 
 class Quantiles(Distribution):
@@ -139,13 +160,7 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 
 def softplus(a: Array) -> Array:
     """ln(1 + e^a)."""
-    return np.maximum(a, 0.0) + _log1p(plain.exp(-np.abs(a)))
-
-
-def normal_quantile(p: Array) -> Array:
-    """Φ⁻¹(p), 0 < p < 1."""
-    one = NormalDist().inv_cdf
-    return np.array([one(level) for level in np.ravel(p).tolist()]).reshape(np.shape(p))
+    return plain.logaddexp(a, np.zeros((), a.dtype))
 
 
 def student_quantile(p: Array, df: Array) -> Array:
@@ -164,7 +179,7 @@ def _above(p: Array, begin: Array, df: Array) -> Array:
     """F⁻¹(p) for p ≥ 1/2 (N,); begin (N,) is the normal quantile."""
     root_df = np.sqrt(df)
     wanted = (2 * p - 1) * _integral(_end(df), df)
-    U = _asinh(begin / root_df)
+    U = asinh(begin / root_df)
     going = np.flatnonzero(np.isfinite(U))
     for _ in range(NEWTON_STEPS):
         u, nu = U[going], df[going]
@@ -174,7 +189,7 @@ def _above(p: Array, begin: Array, df: Array) -> Array:
         going = going[rises]
         if not len(going):
             break
-    return root_df * _sinh(U)
+    return root_df * sinh(U)
 
 
 def _integral(U: Array, df: Array) -> Array:
@@ -187,8 +202,8 @@ def _integral(U: Array, df: Array) -> Array:
 
 def _density(u: Array, df: Array) -> Array:
     """cosh(u)^-ν = (1 + sinh²u)^(-ν/2)."""
-    w = _sinh(u)
-    return plain.exp(-df / 2 * _log1p(w * w))
+    w = sinh(u)
+    return plain.exp(-df / 2 * log1p(w * w))
 
 
 def _end(df: Array) -> Array:
@@ -213,24 +228,6 @@ def _gauss_legendre(n: int) -> tuple[Array, Array]:
         points.append((1 + x) / 2)
         weights.append(1 / ((1 - x * x) * slope * slope))
     return np.array(points)[:, None], np.array(weights)[:, None]
-
-
-def _log1p(x: Array) -> Array:
-    """ln(1 + x) for x ≥ 0: what 1 + x rounds away is given back in proportion."""
-    y = 1 + x
-    rest = y - 1
-    return np.where(rest > 0, plain.log(y) * (x / np.where(rest > 0, rest, 1.0)), x)
-
-
-def _sinh(u: Array) -> Array:
-    grown, square = plain.exp(u), u * u
-    series = u * (1 + square / 6 * (1 + square / 20 * (1 + square / 42 * (1 + square / 72))))
-    return np.where(np.abs(u) < SMALL, series, (grown - 1 / grown) / 2)
-
-
-def _asinh(w: Array) -> Array:
-    """For w ≥ 0."""
-    return _log1p(w + w * w / (1 + np.sqrt(1 + w * w)))
 
 
 def _wide(raw: Array) -> Array:

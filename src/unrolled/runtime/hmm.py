@@ -25,15 +25,20 @@ Shapes   x (B, T, S), lengths (B,) -> α, β, γ (B, T, P), ln Z (B,), path (B, 
 Source   Rabiner 1989, Proceedings of the IEEE 77(2); Viterbi 1967
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.kernels import plain
+from unrolled.kernels.plain_functions import log1p, log_sum
+
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+Plus = Callable[[Array, Array], Array]  # ⊕
 
 NEVER = -np.inf
 MOST = 2**22  # numbers of a recursion that are kept at once, about
@@ -91,6 +96,12 @@ class Moves:
         """One half for all."""
         return cls(np.full(topology.size, 0.5), 0.5)
 
+    @cached_property
+    def logarithms(self) -> tuple[Array, Array, Array, Array]:
+        """ln a, ln(1 - a), ln q and ln(1 - q)."""
+        pause = np.array(self.pause)
+        return plain.log(self.stay), log1p(-self.stay), plain.log(pause), log1p(-pause)
+
 
 class Chains(NamedTuple):
     """The chains of B transcripts, each (B, P): the states, and the logarithms of the arcs into each
@@ -120,13 +131,13 @@ def _chain(topology: Topology, moves: Moves, transcript: Sequence[int]) -> Chain
     """Of one transcript, (P,)."""
     state = topology.chain(transcript)
     P, n, stride = len(state), topology.states, topology.stride
-    stay, leave = np.log(moves.stay[state]), np.log1p(-moves.stay[state])
+    each_stay, each_leave, quiet, loud = moves.logarithms
+    stay, leave = each_stay[state], each_leave[state]
     step, skip, begin, end = np.zeros(P), np.full(P, NEVER), np.full(P, NEVER), np.full(P, NEVER)
     step[0], step[1:] = NEVER, leave[:-1]
     if not topology.silence:
         begin[0], end[-1] = 0.0, leave[-1]
         return Chains(state, stay, step, skip, begin, end)
-    quiet, loud = np.log(moves.pause), np.log1p(-moves.pause)
     step[stride::stride] += quiet
     begin[0], end[-1] = quiet, leave[-1]
     begin[1:2] = loud
@@ -138,8 +149,8 @@ def _chain(topology: Topology, moves: Moves, transcript: Sequence[int]) -> Chain
 
 def forward(x: Array, lengths: Numbers, chain: Chains) -> tuple[Array, Array]:
     """α, and ln Z: minus infinity where no path fits."""
-    alpha = _reached(_on(chain, x), chain, np.logaddexp)
-    return alpha, np.logaddexp.reduce(_last(alpha, lengths) + chain.end, axis=1)
+    alpha = _reached(_on(chain, x), chain, plain.logaddexp)
+    return alpha, log_sum(_last(alpha, lengths) + chain.end)
 
 
 def backward(x: Array, lengths: Numbers, chain: Chains) -> Array:
@@ -152,7 +163,7 @@ def backward(x: Array, lengths: Numbers, chain: Chains) -> Array:
             ahead = y[:, t + 1] + beta[:, t + 1]
             stay, step, skip = chain.stay + ahead, chain.step + ahead, chain.skip + ahead
             step, skip = _moved(step, -1), _moved(skip, -2)
-            own = np.logaddexp(np.logaddexp(stay, step), skip)
+            own = plain.logaddexp(plain.logaddexp(stay, step), skip)
             beta[:, t] = np.where((t + 1 < lengths)[:, None], own, chain.end)
     return beta
 
@@ -161,7 +172,7 @@ def posteriors(x: Array, lengths: Numbers, chain: Chains) -> Array:
     """γ: 0 behind a row's length, NaN where no path fits."""
     alpha, total = forward(x, lengths, chain)
     with np.errstate(invalid="ignore"):
-        gamma = np.exp(alpha + backward(x, lengths, chain) - total[:, None, None])
+        gamma = plain.exp(alpha + backward(x, lengths, chain) - total[:, None, None])
     return np.where(_inside(x, lengths)[:, :, None], gamma, 0.0)
 
 
@@ -194,7 +205,7 @@ def _on(chain: Chains, x: Array) -> Array:
     )
 
 
-def _reached(y: Array, chain: Chains, plus: np.ufunc) -> Array:
+def _reached(y: Array, chain: Chains, plus: Plus) -> Array:
     """α (B, T, P), or with `plus` the maximum the score of the best path to each position."""
     alpha = np.empty_like(y)
     alpha[:, 0] = chain.begin + y[:, 0]

@@ -20,7 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Span, Topology, parts
+from unrolled.kernels import plain
+from unrolled.kernels.plain_functions import log_sum
+from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Plus, Span, Topology, parts
 
 
 class Decoded(NamedTuple):
@@ -62,8 +64,8 @@ def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: A
     """(B,) ln of the sum over all paths of all transcripts."""
     loop, found = _Loop(topology, moves, g), list[Array]()
     for rows in loop.blocks(x):
-        v = loop.run(x[rows], np.logaddexp, _log_sum)
-        found.append(_log_sum(loop.over(_last(v, lengths[rows]), np.logaddexp) + g[:, -1]))
+        v = loop.run(x[rows], plain.logaddexp, log_sum)
+        found.append(log_sum(loop.over(_last(v, lengths[rows]), plain.logaddexp) + g[:, -1]))
     return np.concatenate(found)
 
 
@@ -77,8 +79,8 @@ class _Loop:
         self.state = np.zeros((K + 1, topology.stride), np.int64)
         self.state[:K, :n] = np.arange(K * n).reshape(K, n)
         self.state[:, n:] = K * n
-        stay, leave = np.log(moves.stay)[self.state], np.log1p(-moves.stay)[self.state]
-        quiet, loud = np.log(moves.pause), np.log1p(-moves.pause)
+        each_stay, each_leave, quiet, loud = moves.logarithms
+        stay, leave = each_stay[self.state], each_leave[self.state]
         self.stay, self.leave, self.end = stay, leave, leave[:, n - 1] + (loud if silent else 0.0)
         self.step = np.full_like(stay, NEVER)
         self.step[:K, 1:] = leave[:K, :-1]
@@ -91,7 +93,7 @@ class _Loop:
         """The rows of x, as many at a time as memory allows."""
         return parts(len(x), max(x.shape[1] * self.state.size, self.g.size))
 
-    def run(self, x: Array, plus: np.ufunc, over: Callable[[Array], Array]) -> Array:
+    def run(self, x: Array, plus: Plus, over: Callable[[Array], Array]) -> Array:
         """v; `over` is `plus` along the last axis."""
         v = np.empty((*x.shape[:2], *self.state.shape))
         v[:, 0] = self.begin + x[:, 0][:, self.state]
@@ -106,7 +108,7 @@ class _Loop:
                 v[:, t] = own + x[:, t][:, self.state]
         return v
 
-    def over(self, v: Array, plus: np.ufunc) -> Array:
+    def over(self, v: Array, plus: Plus) -> Array:
         """e (…, K + 1)."""
         own: Array = v[..., self.n - 1] + self.end
         own[..., self.K] = NEVER
@@ -149,15 +151,6 @@ class _Loop:
             else (self.over(before, np.maximum) + self.g[:, label]).max()
         )
         return bool(before[label, p] + self.stay[label, p] >= came)
-
-
-def _log_sum(each: Array) -> Array:
-    """ln Σ exp along the last axis."""
-    most = each.max(-1)
-    safe = np.where(most > NEVER, most, 0.0)
-    with np.errstate(divide="ignore"):
-        total: Array = safe + np.log(np.exp(each - safe[..., None]).sum(-1))
-    return total
 
 
 def _last(v: Array, lengths: Numbers) -> Array:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.kernels import plain
 from unrolled.runtime import hmm, hmm_loop
 from unrolled.runtime.ctc import Found
 from unrolled.runtime.grams import Grams
@@ -32,7 +33,7 @@ class States:
     def __init__(self, topology: Topology, moves: Moves, prior: Array, grams: Grams | None) -> None:
         if topology.labels > MOST_LABELS:
             raise ValueError(f"{topology.labels:,} labels; at most {MOST_LABELS:,} have a bigram")
-        self.topology, self.moves, self.log_prior = topology, moves, np.log(prior)
+        self.topology, self.moves, self.log_prior = topology, moves, plain.log(prior)
         self.bigram = _bigram(topology.labels, grams)
 
     @classmethod

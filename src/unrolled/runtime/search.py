@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import RunError
+from unrolled.kernels.plain_functions import power
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -104,7 +105,7 @@ def beam_search(
             free[rows[n]] -= 1
             wanted[rows[n]] = own[best - 1].score if len(own) >= best else -np.inf
         on = tokens != end
-        on[on] = _hopeful(total[on] / (limits[rows[on]] + 1) ** penalty, rows[on], wanted)
+        on[on] = _hopeful(total[on] / power(limits[rows[on]] + 1, penalty), rows[on], wanted)
         kept, log_p = _Kept(tokens[on], parents[on], rows[on]), total[on]
         trail.append((kept.tokens, kept.parents))
     if not all(found):
@@ -193,4 +194,4 @@ def _hypothesis(trail: Sequence[tuple[Ints, Ints]], at: int, log_p: float, penal
     for symbols, parents in reversed(trail):
         tokens.append(int(symbols[at]))
         at = int(parents[at])
-    return Hypothesis(tuple(reversed(tokens)), log_p, log_p / (len(tokens) + 1) ** penalty)
+    return Hypothesis(tuple(reversed(tokens)), log_p, log_p / float(power(len(tokens) + 1, penalty)))

@@ -12,8 +12,8 @@ Quantiles cannot cross: they are sums of positive steps from the median. Between
 is linear; beyond the outermost it goes on as an exponential tail of the same slope. The floors keep the loss
 of a series without noise from minus infinity, and the variance finite.
 
-Forecasts and quantiles are answers, which need no gradient and no torch: runtime/distributions.py gives them,
-here and there. Losses, samples and CRPS are here.
+Forecasts, quantiles and draws are answers, which need no gradient and no torch: runtime/distributions.py
+gives them, here and there. Losses and CRPS are here.
 
 Shapes   raw (..., R), y (...) -> loss (...), point (...), sample (...), quantiles (..., L), crps (...)
 """
@@ -52,10 +52,6 @@ class Output(ABC):
         """The loss of every outcome."""
 
     @abstractmethod
-    def sample(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        """One draw."""
-
-    @abstractmethod
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         """The continuous ranked probability score of every outcome, in units of y."""
 
@@ -64,6 +60,11 @@ class Output(ABC):
         return torch.from_numpy(self.answers.quantiles(raw.detach().numpy(), np.asarray(levels))).to(
             raw.dtype
         )
+
+    def sample(self, raw: Tensor, generator: torch.Generator) -> Tensor:
+        """One draw of each; without a gradient."""
+        u = torch.rand((*raw.shape[:-1], 2), generator=generator, dtype=torch.float64)
+        return torch.from_numpy(self.answers.drawn(raw.detach().numpy(), u.numpy())).to(raw.dtype)
 
     def point(self, raw: Tensor) -> Tensor:
         """The forecast in one number: the location (mean, and of quantiles the median)."""
@@ -83,9 +84,6 @@ class Point(Output):
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         return (y - raw[..., 0]) ** 2
 
-    def sample(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        raise ValueError("a point forecast has no distribution to sample from; train with output gaussian")
-
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         return (y - raw[..., 0]).abs()
 
@@ -99,10 +97,6 @@ class Gaussian(Output):
         scale = _scale(raw)
         return torch.log(scale) + ((y - raw[..., 0]) / scale) ** 2 / 2 + math.log(2 * math.pi) / 2
 
-    def sample(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        noise = torch.randn(raw.shape[:-1], generator=generator, dtype=raw.dtype)
-        return raw[..., 0] + _scale(raw) * noise
-
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         scale = _scale(raw)
         z = (y - raw[..., 0]) / scale
@@ -112,19 +106,13 @@ class Gaussian(Output):
 
 
 class StudentT(Output):
-    """Draws √(ν (u^(-2/ν) - 1)) cos 2πv, exact for every ν (Bailey 1994). CRPS in closed form: student.py."""
+    """CRPS in closed form: student.py."""
 
     kind = distributions.StudentT
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         scale = _scale(raw)
         return torch.log(scale) - student.log_density((y - raw[..., 0]) / scale, _degrees(raw))
-
-    def sample(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        df = _degrees(raw).double()
-        u, v = torch.rand(2, *raw.shape[:-1], generator=generator, dtype=torch.float64)
-        draw = torch.sqrt(df * torch.expm1(-2 / df * torch.log1p(-u))) * torch.cos(2 * math.pi * v)
-        return raw[..., 0] + _scale(raw) * draw.to(raw.dtype)
 
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         scale = _scale(raw)
@@ -138,10 +126,6 @@ class Quantiles(Output):
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         return pinball(self._trained(raw), y, self.levels).sum(-1)
-
-    def sample(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        u = torch.rand((*raw.shape[:-1], 1), generator=generator, dtype=torch.float64)
-        return self.quantiles(raw, u.clamp(1e-12, 1 - 1e-12)).squeeze(-1)
 
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         return 2 * pinball(self.quantiles(raw, CRPS_LEVELS), y, CRPS_LEVELS).mean(-1)

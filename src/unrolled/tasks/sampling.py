@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
+from unrolled.kernels import plain
 
 Array = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class Sampling:
         """(V,) what is left of p, its sum 1. Symbols of log_p -inf stay out."""
         order = np.argsort(-log_p, kind="stable")
         kept = order[: self.top_k if self.sample else 1]
-        q = np.exp((log_p[kept] - log_p[kept[0]]) / self.temperature)
+        q = plain.exp((log_p[kept] - log_p[kept[0]]) / self.temperature)
         q /= q.sum()
         if self.top_p is not None:
             fewest = int(np.searchsorted(np.cumsum(q), self.top_p)) + 1

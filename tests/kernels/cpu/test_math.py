@@ -1,4 +1,4 @@
-"""exp, log, tanh and σ of the kernels: units in the last place against wider arithmetic."""
+"""exp, log, tanh, σ and logaddexp of the kernels: units in the last place against wider arithmetic."""
 
 import numpy as np
 import pytest
@@ -100,6 +100,41 @@ def test_infinities_nan_and_zero(name, dtype):
     got = ours(name, np.array([-np.inf, np.inf, 0.0, -0.0, np.nan, -np.nan], dtype))
     assert np.array_equal(got, [*limits, at_zero, at_zero, np.nan, np.nan], equal_nan=True)
     assert np.signbit(got[3]) == (name in ("tanh", "log"))
+
+
+def added(a, b):
+    out = np.full_like(a, np.nan)
+    getattr(_cpu, f"logaddexp_{a.dtype}")(a.size, a.ctypes.data, b.ctypes.data, out.ctypes.data)
+    return out
+
+
+@pytest.mark.parametrize("dtype", EDGES)
+def test_the_logarithm_of_a_sum_of_exponentials(dtype):
+    draw = np.random.default_rng(3)
+    a = draw.normal(0, 30, 200_001).astype(dtype)
+    b = (a + draw.choice([-1, 1], len(a)) * 10 ** draw.uniform(-9, 3, len(a))).astype(dtype)
+    a[:3], b[:3] = 0, -np.log(1 + np.sqrt(2))  # where the series changes
+    wide = WIDER[dtype]
+    wanted = np.logaddexp(a.astype(wide), b.astype(wide))
+    ulp = np.spacing(np.maximum(np.abs(np.maximum(a, b)), dtype(1)))
+    assert float((np.abs(added(a, b) - wanted) / ulp).max()) <= 2
+    infinite = np.array([np.inf, -np.inf, np.inf, -np.inf, np.nan, 1, -np.inf, 0], dtype)
+    others = np.array([np.inf, -np.inf, -np.inf, 2, 1, np.nan, -np.inf, 0], dtype)
+    with np.errstate(invalid="ignore"):
+        wanted = np.logaddexp(infinite, others)
+    assert np.array_equal(added(infinite, others), wanted, equal_nan=True)
+    assert np.array_equal(added(others, infinite), wanted, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", EDGES)
+def test_a_sum_has_the_same_bits_in_any_lane_of_any_vector(dtype, restore_isa):
+    a, b = np.random.default_rng(4).normal(0, 9, (2, 533)).astype(dtype)
+    together = added(a, b)
+    for isa in _cpu.isas():
+        _cpu.use_isa(isa)
+        assert np.array_equal(added(a, b), together)
+        alone = [added(a[i : i + 1], b[i : i + 1])[0] for i in range(len(a))]
+        assert np.array_equal(alone, together)
 
 
 @pytest.mark.parametrize("name", MOST_ULP)

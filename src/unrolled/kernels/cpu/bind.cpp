@@ -314,7 +314,13 @@ void map(const std::string& function, Index count, Address from, Address to) {
 }
 
 template <class Real>
+void logaddexp(Index count, Address a, Address b, Address to) {
+  kernels<Real>(isa()).logaddexp(count, pointer<const Real>(a), pointer<const Real>(b), pointer<Real>(to));
+}
+
+template <class Real>
 void define(nb::module_& m, const std::string& type) {
+  const nb::call_guard<nb::gil_scoped_release, StandardArithmetic> guard;
   nb::class_<Layer<Real>>(m, ("Layer_" + type).c_str())
       .def_prop_ro(
           "tape", [](const Layer<Real>& layer) { return layer.kernel().tape(layer.sizes, layer.parameters); })
@@ -327,7 +333,8 @@ void define(nb::module_& m, const std::string& type) {
   m.def("Stepper", make_stepper<Real>, nb::keep_alive<0, 1>());
   m.def("forward", forward<Real>);
   m.def("backward", backward<Real>);
-  m.def(("map_" + type).c_str(), map<Real>, nb::call_guard<nb::gil_scoped_release, StandardArithmetic>());
+  m.def(("map_" + type).c_str(), map<Real>, guard);
+  m.def(("logaddexp_" + type).c_str(), logaddexp<Real>, guard);
 }
 
 nb::object make_layer(const std::string& cell, const std::string& type, const std::array<Index, 3>& sizes,

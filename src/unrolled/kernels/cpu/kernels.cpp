@@ -105,6 +105,13 @@ void map(Index count, const Real* from, Real* to) {
 }
 
 template <class Real>
+void add_exponentials(Index count, const Real* a, const Real* b, Real* to) {
+  over_units<Real>(0, count, [&](Index i, Index some) {
+    store(to + i, logaddexp<Real>(load(a + i, some), load(b + i, some)), some);
+  });
+}
+
+template <class Real>
 constexpr Kernels<Real> kernels = {
     {kernel<Elman<Real, Tanh>>("elman.tanh"), kernel<Elman<Real, Relu>>("elman.relu"),
      kernel<Elman<Real, Sigmoid>>("elman.sigmoid"), kernel<Lstm<Real, false, false>>("lstm"),
@@ -112,6 +119,7 @@ constexpr Kernels<Real> kernels = {
      kernel<Lstm<Real, true, true>>("lstm.coupled.peephole"), kernel<Gru<Real, false>>("gru"),
      kernel<Gru<Real, true>>("gru.before")},
     {map<Real, exp<Real>>, map<Real, log<Real>>, map<Real, tanh<Real>>, map<Real, sigmoid<Real>>},
+    add_exponentials<Real>,
 };
 
 } // namespace

@@ -33,6 +33,7 @@ struct Kernels {
   Kernel<Real> cells[9];
   /* to[i] = f(from[i]) for i = 0 … count - 1; to may be from. */
   void (*map[4])(Index count, const Real* from, Real* to);
+  void (*logaddexp)(Index count, const Real* a, const Real* b, Real* to); // likewise
 };
 
 struct Isa {

@@ -1,4 +1,4 @@
-/* exp, log, tanh and the logistic function, lane by lane.
+/* exp, log, tanh, the logistic function and the logarithm of a sum of two exponentials, lane by lane.
 
    One sequence of IEEE operations each, so every vector width gives the same bits. With |r| ≤ ln 2 / 2:
 
@@ -16,9 +16,12 @@
        tanh x = t / (t + 2),  t = e^{2x} - 1 = 2^n (e^r - 1) + (2^n - 1)        no cancellation near zero
        σ(x) = 1 / (1 + e^{-x}) for x ≥ 0,  e^x / (1 + e^x) for x < 0             no overflow
 
+       ln (e^a + e^b) = max (a, b) + ln (1 + y),   y = e^{-|a - b|}
+       ln (1 + y) = ln 2 + ln (1 + (y - 1) / 2)                                 for y > √2 - 1
+
    Errors (tests/kernels/cpu/test_math.py): exp and log ≤ 2 ulp, tanh and σ ≤ 4 ulp over the whole range,
    subnormals included; infinities give limits, NaN gives NaN, tanh(-0) is -0, log of either zero -∞ and of
-   less than zero NaN. */
+   less than zero NaN. The logarithm of a sum ≤ 2 ulp of |max (a, b)|, or of 1 where that is less. */
 #pragma once
 
 #include "vec.h"
@@ -150,6 +153,17 @@ inline Vec<Real> log(Vec<Real> x) {
   result = x < infinity ? result : x; // +∞ and NaN
   result = x < 0 ? broadcast(Real(__builtin_nan(""))) : result;
   return x == 0 ? broadcast(-infinity) : result;
+}
+
+template <class Real>
+inline Vec<Real> logaddexp(Vec<Real> a, Vec<Real> b) {
+  using B = Binary<Real>;
+  const Vec<Real> apart = a == b ? Vec<Real>{} : magnitude<Real>(a - b); // equal infinities too
+  const Vec<Real> y = exp<Real>(-apart);
+  const auto near = y > Real(0x1.a827999fcef34p-2);
+  const Vec<Real> n = near ? broadcast(Real(1)) : Vec<Real>{};
+  const Vec<Real> rest = fma(n, broadcast(B::ln2_low), log_near_one<Real>(near ? (y - 1) * Real(0.5) : y));
+  return (a > b ? a : b) + fma(n, broadcast(B::ln2_high), rest);
 }
 
 template <class Real>

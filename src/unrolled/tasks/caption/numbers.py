@@ -18,7 +18,6 @@ Shapes   y (B, T, D), lengths (B,) -> a (B, T, D, R), e (B, T)
 Source   Graves 2013, arXiv:1308.0850 (handwriting, with a mixture in place of one distribution)
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,18 +27,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
+from unrolled.kernels import plain
 from unrolled.nn import Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.state import Named
 from unrolled.runtime.caption import HALF
-from unrolled.runtime.distributions import FLOOR, softplus
+from unrolled.runtime.distributions import softplus
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig
 from unrolled.tasks.caption.examples import Batch
 from unrolled.tasks.caption.network import Conditioned
 from unrolled.tasks.decoder import Bridge
 from unrolled.tasks.model import build, decoder_layers
-from unrolled.tasks.outputs import OUTPUTS
+from unrolled.tasks.outputs import OUTPUTS, Output
 
 Array = NDArray[np.float64]
 
@@ -118,11 +118,11 @@ class NumberNetwork(Conditioned):
         lengths, passed = np.full(B, longest), np.zeros(B)
         for t in range(longest):
             a, e, state = self.decoder(last, one, state, extra, first=t == 0)
-            last = self.output.point(a) if draws is None else _drawn(a[:, 0], draws)
+            last = self.output.point(a) if draws is None else _drawn(self.output, a[:, 0], draws)
             steps.append(last[:, 0].numpy())
             sure = e[:, 0].numpy()
             passed += softplus(sure.astype(np.float64))
-            ended = passed >= HALF if draws is None else sure > np.array([_odds(draw) for draw in draws])
+            ended = passed >= HALF if draws is None else sure > _odds(draws)
             lengths = np.where(ended, np.minimum(lengths, t + 1), lengths)
             if (lengths <= t + 1).all():
                 break
@@ -130,16 +130,14 @@ class NumberNetwork(Conditioned):
         return [row[:length] for row, length in zip(made, lengths, strict=True)]
 
 
-def _drawn(a: Tensor, draws: Sequence[np.random.Generator]) -> Tensor:
-    """a (B, D, R) of normal distributions -> (B, 1, D)."""
-    raw = a.numpy().astype(np.float64)
-    noise = np.stack([draw.standard_normal(raw.shape[1]) for draw in draws])
-    return torch.from_numpy((raw[..., 0] + (FLOOR + softplus(raw[..., 1])) * noise).astype(np.float32))[
-        :, None
-    ]
+def _drawn(output: Output, a: Tensor, draws: Sequence[np.random.Generator]) -> Tensor:
+    """a (B, D, R) -> (B, 1, D)."""
+    raw = a.numpy()
+    u = np.stack([draw.random((raw.shape[1], 2)) for draw in draws])
+    return torch.from_numpy(output.answers.drawn(raw, u).astype(raw.dtype))[:, None]
 
 
-def _odds(draw: np.random.Generator) -> float:
-    """ln (u / (1 - u)): e is above it with the chance σ(e)."""
-    u = draw.random()
-    return math.log(u / (1 - u)) if u > 0 else -math.inf
+def _odds(draws: Sequence[np.random.Generator]) -> Array:
+    """(B,) ln (u / (1 - u)): e is above it with the chance σ(e)."""
+    u = np.array([draw.random() for draw in draws])
+    return plain.log(u / (1 - u))
