@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from unrolled import __version__
 from unrolled.errors import RunError
 from unrolled.files import atomic, checksums, described, opening
-from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read, read_tensors, require, write_tensors
+from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read, require, write_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,8 @@ MOST_CONFIG = 1 << 24  # bytes
 ARRAYS_KIND = "arrays 1"
 HEAD = ("format", "task", "unrolled")
 ENVIRONMENT = "environment.json"
-OWN_FILES = ("model.safetensors", ENVIRONMENT)
+MODEL = "model.safetensors"
+OWN_FILES = (MODEL, ENVIRONMENT)
 
 
 class Run:
@@ -96,15 +97,19 @@ class Run:
 
     @property
     def checkpoints(self) -> "Checkpoints":
-        """The checkpoints of this run's training. RunError where environment.json does not name it."""
+        """The checkpoints of this run's training. RunError as of `identity`."""
         from unrolled.training.checkpoints import Checkpoints
 
+        return Checkpoints(self.folder, self.identity)
+
+    @property
+    def identity(self) -> str:
+        """What tells this run apart from all others. RunError where environment.json does not say it."""
         path = self.folder / ENVIRONMENT
         try:
-            run = described.parse(read(path))["run"]
+            return str(described.parse(read(path))["run"])
         except (LookupError, TypeError, ValueError) as error:
             raise RunError(f"{path} names no run ({error!s:.60}); restore it, or train anew") from None
-        return Checkpoints(self.folder, str(run))
 
     @property
     def plots(self) -> Path:
@@ -128,7 +133,10 @@ class Run:
 
     def load_model(self) -> dict[str, "Tensor"]:
         """The state_dict. RunError where the training has not ended, or where a weight is not finite."""
-        weights, _ = self._model
+        import torch
+
+        arrays, _ = self._model
+        weights = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
         for name, tensor in weights.items():
             if not bool(tensor.isfinite().all()):
                 raise RunError(
@@ -149,7 +157,7 @@ class Run:
     def load_arrays(self, name: str) -> dict[str, "np.ndarray"]:
         """What `save_arrays` wrote. RunError of a file that is not the one that was saved with the model."""
         path = self._path(name, "safetensors")
-        arrays, _ = parsed(path, ARRAYS_KIND, self._load(path))
+        arrays, _ = parsed(path, ARRAYS_KIND, self.content(path.name))
         return {name: array.copy() for name, array in arrays.items()}
 
     def save_json(self, name: str, value: Any) -> None:
@@ -161,7 +169,7 @@ class Run:
         """What `save_json` wrote. RunError as of `load_arrays`."""
         path = self._path(name, "json")
         try:
-            return described.parse(self._load(path))
+            return described.parse(self.content(path.name))
         except ValueError as error:
             raise RunError(f"cannot read {path}: {error}; restore it or train anew") from error
 
@@ -176,33 +184,38 @@ class Run:
         from unrolled.training.history import rows_of
 
         path = self.folder / "metrics.jsonl"
-        return rows_of(path, self._load(path))
+        return rows_of(path, self.content(path.name))
 
     @property
     def _model_file(self) -> Path:
-        return self.folder / "model.safetensors"
+        return self.folder / MODEL
+
+    @property
+    def members(self) -> dict[str, str]:
+        """The files that were saved with the model, and their checksums. RunError where it cannot be read."""
+        return self._model[1]
+
+    def content(self, name: str) -> bytes:
+        """Of one of the members. RunError where it is not as it was saved."""
+        path, wanted = self.folder / name, self.members
+        data = read(path)
+        checksums.require(path, data, wanted)
+        return data
 
     @cached_property
-    def _model(self) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-        """The weights, and the checksums of the files that were saved with them."""
+    def _model(self) -> tuple[dict[str, "np.ndarray"], dict[str, str]]:
         self.require_finished()
-        weights, about = read_tensors(self._model_file, MODEL_KIND)
+        arrays, about = parsed(self._model_file, MODEL_KIND, read(self._model_file))
         if about.get("task") != self.task:
             raise RunError(
                 f"{self._model_file} is of task {about.get('task')!r:.40}, config.toml beside it of "
                 f"'{self.task}'; restore both, or train anew"
             )
-        return weights, checksums.members(self._model_file, about)
+        return arrays, checksums.members(self._model_file, about)
 
     def _save(self, path: Path, data: bytes) -> None:
         atomic.write_bytes(path, data)
         self._saved[path.name] = checksums.of(data)
-
-    def _load(self, path: Path) -> bytes:
-        _, wanted = self._model
-        data = read(path)
-        checksums.require(path, data, wanted)
-        return data
 
     def _path(self, name: str, ending: str) -> Path:
         if not re.fullmatch("[a-z][a-z0-9_]*", name) or f"{name}.{ending}" in OWN_FILES:

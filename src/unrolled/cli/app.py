@@ -247,7 +247,7 @@ def export(
 
 @app.command(
     epilog="Examples: unrolled verify runs/sales --out runs/sales/receipt.txt · "
-    "unrolled verify runs/sales --check runs/sales/receipt.txt"
+    "unrolled verify runs/sales --check runs/sales/receipt.txt · unrolled verify runs/sales --files"
 )
 def verify(
     run: RunFolder,
@@ -261,13 +261,23 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="Only see that this receipt is unchanged and of this model."),
     ] = None,
+    checksums: Annotated[
+        bool,
+        typer.Option(
+            "--files",
+            help="Only see that each file of a run, an exported model or a snapshot is as it was written.",
+            show_default=False,
+        ),
+    ] = False,
     most_values: MostValues = None,
     json: Json = False,
 ) -> None:
     """Prove that a model gives the same bits in batches, alone, in a stream and without torch."""
     from unrolled.cli import verify as receipts
 
-    if check is not None:
+    if checksums:
+        receipts.files(run, check, files or [], out, json)
+    elif check is not None:
         receipts.check(check, run, files or [], out, json)
     else:
         receipts.run(run, files or [], sequences, seed, out, json)

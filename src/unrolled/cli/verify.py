@@ -4,7 +4,8 @@ from pathlib import Path
 
 from unrolled.cli import printing
 from unrolled.console import note, say
-from unrolled.errors import ConfigError, DisagreementError
+from unrolled.errors import ConfigError, DisagreementError, RunError
+from unrolled.files.wording import counted, listed
 
 
 def run(run: Path, files: list[Path], sequences: int, seed: int, out: Path | None, json: bool) -> None:
@@ -43,3 +44,21 @@ def check(receipt_file: Path, run: Path, files: list[Path], out: Path | None, js
         say(f"{receipt_file} is whole and of this model: {verdict}")
     if verdict != receipt.KEPT:
         raise DisagreementError(f"{receipt_file} says so itself: {verdict}")
+
+
+def files(run: Path, receipt_file: Path | None, others: list[Path], out: Path | None, json: bool) -> None:
+    """Whether each file is as it was written. Status 1, after all is shown, where one is not."""
+    from unrolled.export.files import check
+
+    if others or out is not None or receipt_file is not None:
+        raise ConfigError("--files tries nothing and writes nothing; leave out data, --out and --check")
+    found = check(run)
+    if json:
+        printing.as_json([one._asdict() for one in found])
+    else:
+        printing.table([{"file": one.file, "result": one.result} for one in found], str(run))
+    if broken := [one.file for one in found if not one.sound]:
+        raise RunError(
+            f"{run}: {len(broken)} of {counted(len(found), 'file')} cannot be used: {listed(broken)}; "
+            "restore them, or train anew"
+        )

@@ -54,8 +54,8 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str,
     return {name: np.array(array) for name, array in arrays.items()}, about
 
 
-def parsed(path: Path, kind: str, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """`read_arrays` of a content that is read already; the arrays are views of it."""
+def parsed(path: Path, kind: str | None, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """`read_arrays` of a content that is read already, of any kind for None; the arrays are views of it."""
     arrays, metadata = safetensors.parse(str(path), data)
     return arrays, _about(path, kind, metadata)
 
@@ -85,12 +85,14 @@ def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Ten
             )
 
 
-def _about(path: Path, kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+def _about(path: Path, kind: str | None, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
         entry = described.parse(metadata[ENTRY])
-        found, about = entry["kind"], dict(entry["about"])
+        found: str = entry["kind"]
+        about: dict[str, Any] = {} if kind is None and "about" not in entry else entry["about"]
+        described.require({"kind": found, "about": about}, {"kind": str, "about": dict})
     except (LookupError, TypeError, ValueError):
         raise RunError(f"{path} was not written by unrolled: it does not say what it holds") from None
-    if found != kind:
+    if found != kind and kind is not None:
         raise RunError(f"{path} holds {found!r:.40}; unrolled {__version__} reads '{kind}' here")
     return about
