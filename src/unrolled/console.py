@@ -3,10 +3,8 @@ terminal, whatever files, columns and classes are called.
 """
 
 import contextlib
-import importlib.metadata
 import io
 import os
-import platform
 import sys
 from pathlib import Path
 
@@ -35,6 +33,9 @@ def drop_unheard() -> None:
 
 def versions() -> str:
     """What --version says: ours, Python's, and torch's where it is installed, which is not loaded for it."""
+    import importlib.metadata
+    import platform
+
     found = [f"unrolled {__version__}", f"Python {platform.python_version()}"]
     try:
         return ", ".join([*found, f"torch {importlib.metadata.version('torch')}"])

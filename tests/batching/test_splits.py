@@ -45,7 +45,7 @@ def test_parts_follow_each_other_and_cover_the_series(length, validation, test):
 def test_a_size_that_is_neither_share_nor_steps_is_a_configuration_error(size):
     with pytest.raises(ConfigError) as error:
         chronological(100, size, 0.1)
-    assert str(error.value) == f"validation: wanted a share below 1 or a whole number of steps, got {size}"
+    assert str(error.value) == f"validation: wanted a share below 1 or a whole number, got {size}"
     with pytest.raises(ConfigError, match="test: wanted a share"):
         chronological(100, 0.1, size)
 

@@ -98,7 +98,9 @@ def test_bpe_is_the_same_in_every_process():
 
 
 def test_bpe_refuses_fewer_symbols_than_bytes():
-    with pytest.raises(ConfigError, match="most_symbols of 256 or more, one for each byte, got 255"):
+    with pytest.raises(
+        ConfigError, match="most_symbols: byte pairs need 256 or more, one for each byte, got 255"
+    ):
         fitted("bpe", most_symbols=255)
 
 
@@ -111,7 +113,7 @@ def test_bpe_without_its_library_names_the_extra(monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(ConfigError, match=r"pip install 'unrolled\[text\]', or take characters or words"):
+    with pytest.raises(ConfigError, match=r"pip install 'unrolled\[text\]', or take tokens='characters'"):
         fitted("bpe")
     assert fitted("words").size > 1
 
@@ -145,7 +147,7 @@ def test_random_rows_have_about_unit_length():
 
 
 def test_vectors_of_another_size_are_refused():
-    with pytest.raises(ConfigError, match="embedding_size is 4, the vectors have 3 numbers"):
+    with pytest.raises(ConfigError, match="embedding_size is 4, and the vectors have 3 numbers"):
         embedding(WORDS, 4, Vectors(3, {}))
 
 

@@ -176,20 +176,20 @@ def test_a_window_longer_than_every_series_is_an_error_with_the_numbers():
     with pytest.raises(DataError) as error:
         Windows(x, x, 168, 4, 0, ahead=1, names=["a"])
     assert str(error.value) == (
-        "window 168 needs at least 169 steps of training data; series 'a' has 40; a window of 39 would fit"
+        "a window of 168 needs at least 169 steps of training data; series 'a' has 40; set window=39 or less"
     )
     x = numbered([1, 30, 40])
     with pytest.raises(DataError) as error:
         Windows(x, x, 50, 4, 0, ahead=1, horizon=24, names=["a", "b", "c"])
     assert str(error.value) == (
-        "window 50 needs at least 74 steps of training data; "
-        "series 'c', the longest of 3, has 40; a window of 16 would fit"
+        "a window of 50 needs at least 74 steps of training data; "
+        "series 'c', the longest of 3, has 40; set window=16 or less"
     )
     x = numbered([5])
     with pytest.raises(DataError) as error:
         Windows(x, x, 2, 4, 0, ahead=1, horizon=24)
     assert str(error.value) == (
-        "window 2 needs at least 26 steps of training data; series '0' has 5; more data are needed"
+        "a window of 2 needs at least 26 steps of training data; series '0' has 5; give more data"
     )
 
 

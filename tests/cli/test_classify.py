@@ -85,14 +85,14 @@ def test_a_class_that_training_did_not_hold_is_named(folder: Path) -> None:
         (("evaluate", "classify", "bare.csv"), 1, "bare.csv: no column 'kind'"),
         (("predict", "classify", "none.csv"), 1, "there is no such file"),
         (("train", "classify", "takes.csv", "--target", "kid"), 1, "no column 'kid' (did you mean 'kind'?)"),
-        (("train", "classify", "takes.csv", "--target", "kind", "--pooling", "first"), 2, "option 'pooling'"),
+        (("train", "classify", "takes.csv", "--target", "kind", "--pooling", "first"), 2, "--pooling: "),
         (("train", "regress", "takes.csv", "--target", "kind"), 1, "wanted a finite number as the answer"),
         (
             ("train", "regress", "takes.csv", "--target", "steps", "--vectors", "x"),
             2,
-            "vectors are for texts",
+            "--vectors is for texts",
         ),
-        (("train", "classify", "takes.csv", "--target", "kind", "--mels", 0), 2, "option 'mels'"),
+        (("train", "classify", "takes.csv", "--target", "kind", "--mels", 0), 2, "--mels: "),
     ],
 )
 def test_what_is_wrong_is_one_line_and_leaves_nothing(

@@ -66,8 +66,8 @@ def test_generate_goes_on_after_a_prime(folder: Path) -> None:
             ("--top-k", 3),
             "generate has no option --top-k for task 'forecast'; it has --length, --prime",
         ),
-        ("run", ("--temperature", 0), "temperature: wanted a number above 0, got 0"),
-        ("run", ("--greedy", "--top-p", 0.5), "without sample the likeliest symbol comes; leave out top_p"),
+        ("run", ("--temperature", 0), "--temperature: wanted a number above 0, got 0"),
+        ("run", ("--greedy", "--top-p", 0.5), "leave --top-p out, or set --sample"),
         ("run", ("--seed", -1), "seed: wanted 0 or more, got -1"),
     ],
 )

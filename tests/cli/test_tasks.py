@@ -190,14 +190,14 @@ def test_wrong_calls(tmp_path: Path) -> None:
     table, book = long_table(tmp_path, 0), SAMPLES["language of characters"].write(tmp_path, 0)
     (tmp_path / "few.vec").write_text("1 3\nthe 1 2 3\n")
     for task, file, options, words in (
-        ("classify", table, ("--vectors", "x.vec"), ("vectors are for texts",)),
+        ("classify", table, ("--vectors", "x.vec"), ("--vectors is for texts",)),
         ("classify", table, ("--labels", "x"), ("labels", "leave")),
         ("classify", table, ("--dropout", 0.5), ("dropout", "one layer")),
-        ("language", book, ("--bidirectional",), ("bidirectional", "leave it out")),
-        ("language", book, ("--split-seed", 5), ("leave split_seed out",)),
-        ("language", book, ("--vectors", "x.vec"), ("vectors are of words", "tokens words")),
-        ("language", book, ("--vectors", tmp_path / "few.vec", "--tokens", "words"), ("embedding_size 3",)),
-        ("language", book, ("--tokens", "bpe", "--most-symbols", 10), ("most_symbols", "256")),
+        ("language", book, ("--bidirectional",), ("leave --bidirectional out",)),
+        ("language", book, ("--split-seed", 5), ("leave --split-seed out",)),
+        ("language", book, ("--vectors", "x.vec"), ("--vectors is for words", "--tokens words")),
+        ("language", book, ("--vectors", tmp_path / "few.vec", "--tokens", "words"), ("--embedding-size 3",)),
+        ("language", book, ("--tokens", "bpe", "--most-symbols", 10), ("--most-symbols", "256")),
     ):
         answer = unrolled("train", task, file, *SMALL, *options, "--out", tmp_path / "run")
         refused(answer, 2, *words)

@@ -89,9 +89,13 @@ WRONG = [
     (("train", "bare.csv"), 1, "bare.csv: wanted a column of answers, found none"),
     (("evaluate", "run", "bare.csv"), 1, "bare.csv: wanted a column of answers, found none"),
     (("train", "long.csv", "--split-seed", 1), 1, "long.csv, line 26: 80 labels need 80 steps"),
-    (("train", "said0.csv", "--beam", 0), 2, "option 'beam'"),
-    (("evaluate", "run", "--beam", 0), 2, "option 'beam'"),
-    (("predict", "run", "said0.csv", "--best", 17), 2, "wanted best 17 of a beam of 16; widen the beam"),
+    (("train", "said0.csv", "--beam", 0), 2, "--beam: "),
+    (("evaluate", "run", "--beam", 0), 2, "--beam: "),
+    (
+        ("predict", "run", "said0.csv", "--best", 17),
+        2,
+        "wanted 17 transcripts of a beam of 16; set --beam 17",
+    ),
     (("train", "said0.csv", "--lexicon", "said0.csv"), 1, "said0.csv, line 1: 25 words that the"),
     (("train", "said0.csv", "--lm-text", "none.txt"), 1, "none.txt: there is no such file"),
 ]

@@ -102,8 +102,8 @@ def test_what_is_asked_about_needs_no_answers():
 @pytest.mark.parametrize(
     "more, said",
     [
-        ({}, "by a usual name; add one, or name the id"),
-        ({"said": ["a"]}, "; name one of 'said' as target, or"),
+        ({}, "by a usual name; add one, or for sequences of numbers"),
+        ({"said": ["a"]}, "; name one of 'said' with target, or"),
     ],
 )
 def test_the_column_of_pictures_is_not_offered_as_captions(more, said):
@@ -157,7 +157,7 @@ def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
     path = table(tmp_path, "image,caption\na.png,red\nb.png,blue\n")
     assert refused(path) == (
         f"{path}, line 3: a picture of 4x7, that of {path}, line 2 of 4x6; wanted pictures of one size, or "
-        "set image_size 4x6 to resize them all"
+        "image_size='4x6' to resize them all"
     )
     assert len(read_captioned(path, Asked(size=(5, 5)))) == 2
 
@@ -167,7 +167,7 @@ def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
     [
         ({"image": "x", "given": "digit"}, ConfigError, "an input is a picture, or numbers and a class"),
         ({"target": ("x", "y"), "given": "digit"}, ConfigError, "a caption is one column"),
-        ({"time": "step", "given": "digit", "target": ("x",)}, ConfigError, "name the column id too"),
+        ({"time": "step", "given": "digit", "target": ("x",)}, ConfigError, "tells these apart with id"),
         ({"given": "x", "id": "id", "features": ("x",)}, ConfigError, "column 'x' is named as class"),
         ({"given": "digits", "id": "id"}, DataError, "no column 'digits' (did you mean 'digit'?)"),
         ({"given": "digit"}, DataError, "wanted a column of captions, found none"),

@@ -127,4 +127,4 @@ def test_no_more_is_unpacked_than_the_header_asks_for(tmp_path, monkeypatch):
 
 
 def test_columns_cannot_be_named(images):
-    assert refused(images, ConfigError, id="x") == "id='x': an IDX file takes 'labels'; leave 'id' out"
+    assert refused(images, ConfigError, id="x") == "id='x': an IDX file takes 'labels'; leave it out"

@@ -179,7 +179,7 @@ WRONG = {
     "infinite": ("id,x,label\n1,1,a\n1,inf,a\n", ", line 3, column 'x': wanted a finite number"),
     "decimal commas": ("id;x;label\n1;1;a\n1;2;a\n1;1,5;a\n", "write decimal points, not commas"),
     "no features": ("id,x,label\n1,one,a\n", "no column of numbers is left to be a feature"),
-    "no answers": ("id,x,u\n1,1,2\n", "found none by a usual name; name one of 'x', 'u' as the target"),
+    "no answers": ("id,x,u\n1,1,2\n", "found none by a usual name; name one of 'x', 'u' with target"),
     "two answers": (
         "id,x,label\n1,1,a\n2,1,b\n1,1,b\n1,1,c\n",
         ", line 4, column 'label': 'b', but line 2 of the same sequence has 'a' (1 more such row); ",
@@ -201,7 +201,7 @@ WRONG = {
         "id,time,x,label\n1,1,1,a\n1,2,5,a\n1,y,5,a\n",
         "line 4, column 'time': wanted a finite number",
     ),
-    "header lacks": ("1,2,3\n4,5,6\n", ", line 1: wanted names, got values (1 …); add a header line"),
+    "header lacks": ("1,2,3\n4,5,6\n", ", line 1: wanted names, got values ('1' …); add a header line"),
     "ragged": ("id,x,label\n1,1\n", ", line 2: wanted 3 fields as in the header, got 2"),
     "empty": ("", "the file is empty"),
 }
@@ -222,7 +222,7 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(path, case):
         ({"features": ["x", "x"]}, "column 'x' is named as feature and again as feature"),
         (
             {"id": "id", "labels": "y"},
-            "labels='y': a long table takes 'id', 'time', 'target'; leave 'labels' out",
+            "labels='y': a long table takes 'id', 'time', 'target'; leave it out",
         ),
     ],
 )

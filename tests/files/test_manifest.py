@@ -127,7 +127,7 @@ WRONG = {
     ),
     "too long a name": (
         "path,label\nb.WAV,1\n" + "x" * 5000 + ".wav,1\n",
-        "cannot be read: File name too long",
+        "too long for the name of a file",
     ),
 }
 

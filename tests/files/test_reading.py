@@ -69,7 +69,7 @@ def test_files_of_other_features_are_refused(tmp_path):
     second = write(tmp_path / "2.csv", ONE.rename({"z": "w"}).with_columns(id=pl.lit("c"), label=pl.lit("u")))
     assert refused([first, second]) == (
         f"{second}: the features are 'x', 'w', those of {first} 'x', 'z'; wanted the same in all files, "
-        "or name those to use"
+        "or name those to use with features"
     )
     third = write(tmp_path / "3.csv", ONE.with_columns(id=pl.lit("c"), w=pl.lit(1), label=pl.lit("u")))
     assert "the features are 'x', 'z', 'w', those of" in refused([first, third])
@@ -110,7 +110,9 @@ def test_values_that_are_no_names_are_refused():
 
 def test_labels_belong_to_one_file(tmp_path):
     paths = [tmp_path / "a", tmp_path / "b"]
-    assert "belongs to one file, got 2; leave it out" in refused(paths, ConfigError, labels=tmp_path / "c")
+    assert "belongs to one file, got 2 files; leave it out" in refused(
+        paths, ConfigError, labels=tmp_path / "c"
+    )
 
 
 def test_a_missing_file_is_told_from_its_neighbours(tmp_path):
@@ -143,11 +145,11 @@ def test_the_examples_of_the_page_are_read(tmp_path):
 def test_options_of_recordings_are_refused_where_there_are_none(tmp_path):
     path = write(tmp_path / "1.csv", ONE)
     assert refused(path, ConfigError, audio=Audio(hop_ms=5)) == (
-        f"hop_ms is of recordings, and {path} holds none; leave it out"
+        f"hop_ms is for recordings, and {path} holds none; leave it out"
     )
     said = pl.DataFrame({"text": ["a", "b"], "label": ["u", "v"]})
     assert refused(said, ConfigError, audio=Audio(high_hz=3000)) == (
-        "high_hz is of recordings, and the table holds none; leave it out"
+        "high_hz is for recordings, and the table holds none; leave it out"
     )
     known = Audio(mels=7, rate_hz=8000)  # of a model of recordings, which says itself what it wants
     assert read_sequences(path, audio=known).rate_hz is None

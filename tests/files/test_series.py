@@ -342,7 +342,7 @@ def test_columns_of_the_wrong_type_are_refused():
             {"targets": ["sales"], "past": ["cost"]},
             ": no column 'cost' (did you mean 'costs'?); the columns are 'date', 'sales', 'costs'",
         ),
-        ({"targets": ()}, ": wanted a target; name one of 'sales', 'costs'"),
+        ({"targets": ()}, ": wanted a target; name one or more of 'sales', 'costs' with target"),
     ],
 )
 def test_missing_columns_are_named(write, options, message):
@@ -358,7 +358,7 @@ def test_no_column_of_numbers_is_an_error_and_a_lone_column_is_the_target_whatev
         read_series(path, targets=())
     assert str(error.value) == (
         f"{path}: no column of numbers is left to be the target; the columns are 'date', 'a', 'b'; "
-        "name the target to see what is wrong with it"
+        "name it with target to see what is wrong with its cells"
     )
     with pytest.raises(DataError, match="line 2, column 'a': wanted a finite number"):
         read_series(write("date,a\n2024-01-01,x\n2024-01-02,3\n"), targets=())

@@ -190,7 +190,7 @@ def test_models_that_read_backward_predict_and_do_not_stream(name, task):
     for fill in (0.0, float("nan")):
         assert np.array_equal(np.stack(made._raw(rows, fill)), wanted)
     assert np.array_equal(model.predict(inputs)["output"], wanted)
-    with pytest.raises(ConfigError, match="train one without bidirectional and reverse to stream"):
+    with pytest.raises(ConfigError, match="train one without bidirectional and reverse"):
         made.stream()
 
 

@@ -131,7 +131,7 @@ def test_a_split_trains_on_every_class():
     "answers, error, message",
     [
         (["up", " "], DataError, "sequence 1: the answer is missing; fill it in, or leave the sequence out"),
-        (None, DataError, "sequence 0: there are no answers; name their column (--target) or give them"),
+        (None, DataError, "sequence 0: there are no answers; name their column with target"),
     ],
 )
 def test_wrong_answers_are_named_with_their_place(learnt, answers, error, message):

@@ -37,20 +37,20 @@ def test_sampling_takes_its_options():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"beam": 0}, "option 'beam': input should be greater than or equal to 1, got 0"),
+        ({"beam": 0}, "beam: wanted 1 or more, got 0"),
         (
             {"beam": 2, "best": 3},
-            "wanted best 3 answers of a beam of 2; widen the beam to 3",
+            "wanted 3 answers of a beam of 2; set beam=3, or lower best",
         ),
         (
             {"sample": True, "beam": 3},
-            "beam has no use with sample on; leave it out, or turn sample off",
+            "beam has no use with sample; leave one of them out",
         ),
         (
             {"top_k": 3},
-            "top_k has no use with sample off; leave it out, or turn sample on",
+            "top_k needs sample; set it, or leave top_k out",
         ),
-        ({"top_p": 0}, "option 'top_p': input should be greater than 0, got 0"),
+        ({"top_p": 0}, "top_p: wanted more than 0, got 0"),
     ],
 )
 def test_refuses_what_does_not_go_together(options, message):

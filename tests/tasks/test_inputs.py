@@ -131,8 +131,11 @@ def test_vectors_begin_the_embedding(tmp_path):
     table = front(codec, PooledModelConfig(embedding_size=3)).table
     assert table.weight[row].tolist() == [1, 2, 3.5]
     for options, message in (
-        ({"data": data, "tokens": "bpe"}, "vectors are of words, tokens are 'bpe'; set tokens words"),
-        ({"data": numbers([1.0, 2.0])}, "vectors are for texts, these data are numbers; leave them out"),
+        (
+            {"data": data, "tokens": "bpe"},
+            "vectors is for words, and the symbols are bpe; set tokens='words'",
+        ),
+        ({"data": numbers([1.0, 2.0])}, "vectors is for texts, and these data are numbers; leave it out"),
     ):
         with pytest.raises(ConfigError, match=message):
             fitted(vectors=str(path), **options)
@@ -171,5 +174,5 @@ def test_labels_are_those_of_the_training_files_alone(tmp_path, monkeypatch):
 
 
 def test_options_of_recordings_are_checked():
-    with pytest.raises(ConfigError, match=r"option 'mels': wanted 1 to 512, got 0"):
+    with pytest.raises(ConfigError, match=r"mels: wanted 1 to 512, got 0"):
         SequencesConfig(mels=0)

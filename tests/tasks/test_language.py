@@ -278,8 +278,8 @@ def test_one_symbol_again_and_again_is_a_text():
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"bidirectional": True}, "they would see the symbols to predict"),
-        ({"vectors": "v.txt"}, "vectors are of words, tokens are 'characters'"),
+        ({"bidirectional": True}, "which would see the symbols to predict"),
+        ({"vectors": "v.txt"}, "vectors is for words; set tokens='words'"),
         ({"dropout": 0.5}, "dropout acts between layers"),
         ({"split_seed": 3}, "the text is cut in order"),
         ({"sampling": "shuffled"}, "sampling"),

@@ -110,7 +110,7 @@ def test_last_is_where_each_direction_ends():
 
 @pytest.mark.parametrize("merge", ["sum", "mean", "product"])
 def test_last_of_merged_directions_is_refused(merge):
-    with pytest.raises(ValueError, match=f"merge '{merge}' puts both together"):
+    with pytest.raises(ValueError, match=f"merge='{merge}' puts both together"):
         PooledModelConfig(pooling="last", bidirectional=True, merge=merge)
 
 

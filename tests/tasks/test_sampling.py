@@ -67,7 +67,7 @@ def test_draws_are_as_frequent_as_the_distribution_says():
         ({"top_k": 0}, "top_k"),
         ({"top_p": 0.0}, "top_p"),
         ({"top_p": 1.5}, "top_p"),
-        ({"sample": False, "top_k": 2, "temperature": 2.0}, "leave out top_k and temperature"),
+        ({"sample": False, "top_k": 2, "temperature": 2.0}, "leave top_k and temperature out, or set sample"),
     ],
 )
 def test_what_cannot_be_drawn_from_is_refused(how, complaint):

@@ -193,9 +193,9 @@ def test_wrong_calls_are_refused_in_one_line(tagger, tmp_path):
         tagger.predict(waves(3).rename({"phase": "tag"}))
     with pytest.raises(DataError, match="have the tag 'O'; wanted two"):
         fitted(frame.with_columns(tag=pl.lit("O")))
-    with pytest.raises(ConfigError, match="class_weights weigh single steps"):
+    with pytest.raises(ConfigError, match="class_weights weighs single steps"):
         Tagger(crf=True, class_weights="balanced")
-    with pytest.raises(ConfigError, match="vectors are of words"):
+    with pytest.raises(ConfigError, match="vectors is for words"):
         fitted(waves(20), target="phase", vectors=str(tmp_path / "none.txt"))
     with pytest.raises(DataError, match="wanted a column of answers"):
         tagger.evaluate(frame.drop("tag"))

@@ -36,7 +36,7 @@ def test_a_wrong_or_unknown_option_is_refused_by_name(wrong):
 
 
 def test_options_that_cannot_be_together_are_refused():
-    with pytest.raises(ValidationError, match="momentum belongs to optimizer 'sgd', not 'adam'"):
+    with pytest.raises(ValidationError, match="momentum belongs to optimizer='sgd', not 'adam'"):
         TrainingConfig(momentum=0.9)
     with pytest.raises(ValidationError, match="give epochs beside minutes"):
         TrainingConfig(schedule="cosine", minutes=3)

@@ -19,7 +19,7 @@ from unrolled.batching.scaling import Scaler
 from unrolled.batching.sides import Side
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
-from unrolled.files.wording import listed, shown
+from unrolled.files.wording import listed, option, shown
 
 Array = NDArray[np.float64]
 
@@ -127,9 +127,7 @@ ANSWERS: dict[str, type[Texts] | type[NumberAnswers]] = {"texts": Texts, "number
 def answers_of(data: Captioned) -> tuple[tuple[Any, ...], ...]:
     """DataError where there are none."""
     if data.answers is None:
-        raise DataError(
-            f"{data.places[0]}: there are no captions; name their column (--target), or give them"
-        )
+        raise DataError(f"{data.places[0]}: there are no captions; name their column with {option('target')}")
     return data.answers
 
 

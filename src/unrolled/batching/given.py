@@ -20,7 +20,7 @@ from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.images import Size, spelt
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.wording import listed, nearest, option, shown
 
 Array = NDArray[np.float64]
 Rows = tuple[NDArray[Any], ...]  # arrays (N, …) that belong together
@@ -60,12 +60,13 @@ class Pictures:
         for one, place in zip(pixels, data.places, strict=True):
             if isinstance(one, Given):
                 raise DataError(
-                    f"{place}: the model reads pictures, got columns of numbers or classes; name image"
+                    f"{place}: the model reads pictures, got columns of numbers or classes; give "
+                    "files with a column of pictures"
                 )
             if one.shape != (*self.size, self.channels):
                 raise DataError(
                     f"{place}: a picture of {spelt(one.shape[:2])}; the model reads {spelt(self.size)}; "
-                    "resize it, or train with image_size"
+                    f"resize it, or train with {option('image_size')}"
                 )
         return (np.stack(pixels),)
 

@@ -26,7 +26,7 @@ from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.sequences import Numbers, Sequences
 from unrolled.files.vectors import Vectors, read_vectors
-from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.wording import listed, nearest, option, shown
 
 Array = NDArray[np.float64]
 
@@ -162,7 +162,8 @@ def _require_values(features: Sequence[str], count: NDArray[np.int64]) -> None:
     for name, known in zip(features, count, strict=True):
         if not known:
             raise DataError(
-                f"column {shown(name)} holds no value in the training part; leave it out (--features)"
+                f"column {shown(name)} holds no value in the training part; leave it out of "
+                f"{option('features')}"
             )
 
 
@@ -202,7 +203,8 @@ class TextInputs:
         """ConfigError where there are vectors, which are of words, and the symbols are none."""
         if vectors is not None and kind != "words":
             raise ConfigError(
-                f"vectors are of words, tokens are '{kind}'; set tokens words, or leave them out"
+                f"{option('vectors')} is for words, and the symbols are {kind}; set "
+                f"{option('tokens', 'words')}, or leave it out"
             )
         texts = cast(Iterable[str], data.inputs)
         tokenizer: Any = fitted(kind, texts, least_count, most_symbols)
@@ -214,7 +216,7 @@ class TextInputs:
         if not data.is_text:
             raise DataError(
                 f"{data.places[0]}: the model reads texts, got columns {listed(data.features)}; "
-                "name the column of the texts as in the training"
+                "give files with a column of texts, as those of the training"
             )
         return data
 

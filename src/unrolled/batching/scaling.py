@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError, RunError
+from unrolled.files.wording import shown
 
 Array = NDArray[np.float64]
 
@@ -37,8 +38,8 @@ class Scaler:
             if low == high or not count:
                 held = f"is {low:g} in all {count:,} steps" if count else "has no value"
                 raise DataError(
-                    f"column '{column}' {held} of the training part; wanted one that varies, leave it out or "
-                    "train on a longer part"
+                    f"column {shown(column)} {held} of the training part; wanted one that varies, leave it "
+                    "out or train on a longer part"
                 )
         with np.errstate(over="ignore", invalid="ignore"):
             mean = np.nansum(pooled, 0) / known
@@ -48,7 +49,8 @@ class Scaler:
         for column, size in zip(names, scale, strict=True):
             if not (np.isfinite(size) and size > 0):
                 raise DataError(
-                    f"column '{column}': its values are beyond the range of float64; give it another unit"
+                    f"column {shown(column)}: its values are beyond the range of float64; give it another "
+                    "unit"
                 )
         return cls(mean, scale)
 

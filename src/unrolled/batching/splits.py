@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.wording import option
 
 Parts = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
@@ -40,7 +41,7 @@ def chronological(length: int, validation: float, test: float, unit: str = "step
 
 def _steps(part: str, size: float, length: int) -> int:
     if not (math.isfinite(size) and size >= 0 and (size < 1 or size == int(size))):
-        raise ConfigError(f"{part}: wanted a share below 1 or a whole number of steps, got {size}")
+        raise ConfigError(f"{option(part)}: wanted a share below 1 or a whole number, got {size:g}")
     if size >= 1 or size == 0:
         return int(size)
     return max(1, round(size * length))

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, RunError
+from unrolled.files.wording import option
 
 BYTES = 256
 BPE_SYMBOLS = 4096
@@ -127,7 +128,9 @@ class BPE:
     def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
         most = BPE_SYMBOLS if most_symbols is None else most_symbols
         if most < BYTES:
-            raise ConfigError(f"bpe: wanted most_symbols of {BYTES} or more, one for each byte, got {most}")
+            raise ConfigError(
+                f"{option('most_symbols')}: byte pairs need {BYTES} or more, one for each byte, got {most}"
+            )
         tokenizers = _tokenizers()
         bytes_, made = tokenizers.pre_tokenizers.ByteLevel, _bytewise()
         trainer = tokenizers.trainers.BpeTrainer(
@@ -225,7 +228,7 @@ def _tokenizers() -> Any:
         import tokenizers.trainers
     except ImportError:
         raise ConfigError(
-            "bpe wants the library tokenizers, which is not installed; pip install 'unrolled[text]', or take "
-            "characters or words"
+            f"{option('tokens', 'bpe')} needs the library tokenizers, which is not installed; pip install "
+            f"'unrolled[text]', or take {option('tokens', 'characters')}"
         ) from None
     return tokenizers

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.wording import option, shown
 
 Steps = NDArray[np.int64]
 Sampling = Literal["random", "consecutive"]
@@ -199,9 +200,9 @@ def _check_options(
     }
     for name, (value, low) in least.items():
         if value is not None and value < low:
-            raise ConfigError(f"{name}: wanted {low} or more, got {value}")
+            raise ConfigError(f"{option(name)}: wanted {low} or more, got {value}")
     if sampling not in _PLANS:
-        raise ConfigError(f"sampling: wanted {' or '.join(_PLANS)}, got '{sampling}'")
+        raise ConfigError(f"{option('sampling')}: wanted {' or '.join(_PLANS)}, got {shown(sampling)}")
 
 
 def _check_pairs(inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
@@ -219,8 +220,9 @@ def _check_lengths(
         return
     longest = int(np.argmax(usable))
     others = "" if len(labels) == 1 else f", the longest of {len(labels)},"
-    remedy = f"a window of {usable[longest]} would fit" if usable[longest] >= 1 else "more data are needed"
+    fits = usable[longest] >= 1
+    remedy = f"set {option('window', int(usable[longest]))} or less" if fits else "give more data"
     raise DataError(
-        f"window {window} needs at least {window + margin} steps of training data; "
-        f"series '{labels[longest]}'{others} has {lengths[longest]}; {remedy}"
+        f"a window of {window} needs at least {window + margin} steps of training data; "
+        f"series {shown(labels[longest])}{others} has {lengths[longest]}; {remedy}"
     )

@@ -8,7 +8,7 @@ import polars as pl
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.table import Table, is_missing
 from unrolled.files.wav import Audio
-from unrolled.files.wording import listed, shown
+from unrolled.files.wording import listed, option, shown
 
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
 TRANSCRIPTS = ("transcript", "transcription", "text", "sentence", "labels", *TARGETS)
@@ -42,7 +42,7 @@ class Asked:
         for name in ("id", "time", "target", "text", "labels"):
             if getattr(self, name) is not None and name not in taken:
                 known = f"takes {listed(taken)}" if taken else "has no columns to name"
-                raise ConfigError(f"{name}={shown(getattr(self, name))}: {kind} {known}; leave {name!r} out")
+                raise ConfigError(f"{option(name, getattr(self, name))}: {kind} {known}; leave it out")
 
 
 def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
@@ -71,7 +71,7 @@ def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str |
         return found, [f"answers: column {shown(found)}"]
     if not asked.answers:
         return None, []
-    remedy = f"name one of {listed(left)} as the target" if left else "add a column of answers"
+    remedy = f"name one of {listed(left)} with {option('target')}" if left else "add a column of answers"
     raise DataError(f"{table.name}: wanted a column of answers, found none by a usual name; {remedy}")
 
 

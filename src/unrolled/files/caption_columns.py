@@ -12,7 +12,7 @@ from unrolled.files.images import ENDING
 from unrolled.files.long import find_time_column
 from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.table import Table
-from unrolled.files.wording import listed, shown
+from unrolled.files.wording import listed, option, shown
 
 IMAGES = ("image", "path", "file", "filename", "picture")
 CAPTIONS = ("caption", "text", "sentence", "target", "description")
@@ -59,14 +59,20 @@ def _check(table: Table, asked: Asked) -> None:
     answers = [(asked.id, "id"), (asked.time, "time")] + [(name, "target") for name in asked.target]
     check_distinct([(name, part) for name, part in inputs + answers if name is not None])
     if asked.image is not None and (asked.features or asked.given is not None):
-        raise ConfigError("an input is a picture, or numbers and a class; name image, or features and given")
+        raise ConfigError(
+            f"an input is a picture, or numbers and a class; name {option('image')}, or {option('features')} "
+            f"and {option('given')}"
+        )
     if asked.id is None and len(asked.target) > 1:
         raise ConfigError(
-            f"target {listed(asked.target)}: a caption is one column; for sequences of numbers name the "
-            "column id of their steps"
+            f"{option('target')} {listed(asked.target)}: a caption is one column; for sequences of numbers "
+            f"name the column that tells them apart with {option('id')}"
         )
     if asked.id is None and asked.time is not None:
-        raise ConfigError("time puts the steps of an id in order; name the column id too, or leave time out")
+        raise ConfigError(
+            f"{option('time')} puts the steps of each sequence in order; name the column that tells these "
+            f"apart with {option('id')}, or leave {option('time')} out"
+        )
     for name, _ in inputs + (answers if asked.answers else []):
         if name is not None:
             table.require(name)
@@ -91,10 +97,10 @@ def _find_caption(table: Table, asked: Asked, left: list[str]) -> tuple[tuple[st
     if asked.id is not None or not asked.answers:
         return (), []
     free = [name for name in left if name != _picture_column(table, left)]
-    remedy = f"name one of {listed(free)} as target" if free else "add one"
+    remedy = f"name one of {listed(free)} with {option('target')}" if free else "add one"
     raise DataError(
-        f"{table.name}: wanted a column of captions, found none by a usual name; {remedy}, or name the id of "
-        "sequences of numbers"
+        f"{table.name}: wanted a column of captions, found none by a usual name; {remedy}, or for "
+        f"sequences of numbers name the column that tells them apart with {option('id')}"
     )
 
 
@@ -127,7 +133,8 @@ def _find_input(
             return image, (), None, [f"pictures: column {shown(image)}"]
         raise DataError(
             f"{table.name}: wanted pictures, numbers or a class to tell about, found none; the columns are "
-            f"{listed(table.frame.columns)}; name image, features or given"
+            f"{listed(table.frame.columns)}; name those to read with {option('image')}, {option('features')} "
+            f"or {option('given')}"
         )
     notes = [] if given is None else [f"classes: column {shown(given)}"]
     return None, features, given, notes + ([f"features: {listed(features)}"] if features else [])

@@ -24,7 +24,7 @@ from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.long import grouped, in_time, one_each
 from unrolled.files.manifest import inside
 from unrolled.files.table import Table, open_table
-from unrolled.files.wording import counted, listed
+from unrolled.files.wording import counted, listed, option
 
 Indices = NDArray[np.int64]
 
@@ -111,7 +111,8 @@ def _check_sizes(rows: Sequence[_Row]) -> None:
         if row.input.shape != rows[0].input.shape:  # type: ignore[union-attr]
             raise DataError(
                 f"{row.place}: a picture of {_size(row)}, that of {rows[0].place} of {_size(rows[0])}; "
-                f"wanted pictures of one size, or set image_size {_size(rows[0])} to resize them all"
+                f"wanted pictures of one size, or {option('image_size', _size(rows[0]))} to resize "
+                "them all"
             )
 
 

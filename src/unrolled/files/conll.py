@@ -19,7 +19,7 @@ import numpy as np
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.opening import clean_text
 from unrolled.files.tagged import Tagged
-from unrolled.files.wording import counted, listed, nearest, shown
+from unrolled.files.wording import counted, listed, nearest, option, shown
 
 FIELDS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 # Fields that every word has: _ there says that the file is not annotated. Elsewhere it is a value.
@@ -71,7 +71,8 @@ def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Ta
     column = column or "upos"
     if column not in FIELDS[2:]:
         raise ConfigError(
-            f"column {shown(column)}: wanted one of {listed(FIELDS[2:])}{nearest(column, FIELDS[2:])}"
+            f"{option('column')}: wanted one of {listed(FIELDS[2:])}{nearest(column, FIELDS[2:])}, got "
+            f"{shown(column)}"
         )
     at, sentences = FIELDS.index(column), list[_Sentence]()
     now: _Sentence | None = None
@@ -131,10 +132,14 @@ def _column_at(path: str, column: str | None, width: int, answers: bool) -> int 
         return None
     asked = "-1" if column is None else column
     if not re.fullmatch(r"-?\d{1,4}", asked):
-        raise ConfigError(f"column {shown(asked)}: {path} has {width} columns without names; give a number")
+        raise ConfigError(
+            f"{option('column', asked)}: {path} has {width} columns without names; give a number"
+        )
     at = int(asked) - 1 if int(asked) > 0 else width + int(asked)
     if not 1 <= at < width:
-        raise ConfigError(f"column {asked}: wanted 2 to {width}, or -1 for the last; column 1 is the word")
+        raise ConfigError(
+            f"{option('column')}: wanted 2 to {width}, or -1 for the last, got {asked}; column 1 is the word"
+        )
     return at
 
 

@@ -23,7 +23,7 @@ from unrolled.files.asked import Asked
 from unrolled.files.limits import require_few
 from unrolled.files.opening import read_bytes
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, option
 
 GZIP = b"\x1f\x8b"
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -48,7 +48,7 @@ def read_idx(path: Path, asked: Asked) -> Sequences:
     if images.ndim < 2 or not images.size:
         raise DataError(
             f"{path}: holds values of sizes {_sizes(images.shape)}; wanted images x rows x columns, none of "
-            "them 0; name the file of the images"
+            "them 0; give the file of the images"
         )
     N, R = images.shape[:2]
     images = images.reshape(N, R, -1)
@@ -118,13 +118,13 @@ def _labels_beside(path: Path) -> Path:
     if name == path.name.removesuffix(".gz"):
         raise DataError(
             f"{path}: wanted a file of labels, none is named and the name holds no 'images' to find it by; "
-            "name it with labels"
+            f"name it with {option('labels')}"
         )
     found = [
         path.with_name(name + ending) for ending in ("", ".gz") if path.with_name(name + ending).exists()
     ]
     if not found:
-        raise DataError(f"{path}: there is no {name} beside it; name the file of the labels with labels")
+        raise DataError(f"{path}: there is no {name} beside it; name it with {option('labels')}")
     return found[0]
 
 

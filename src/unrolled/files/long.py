@@ -19,7 +19,7 @@ from unrolled.files.roles import check_distinct, check_header, find_time
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table, is_missing
 from unrolled.files.times import parse_times
-from unrolled.files.wording import counted, listed, shown
+from unrolled.files.wording import counted, listed, option, shown
 
 IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
 _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in any unit
@@ -62,7 +62,8 @@ def _find_columns(table: Table, asked: Asked) -> tuple[_Columns, tuple[str, ...]
     if id is None:
         raise DataError(
             f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
-            f"name one of {listed(table.frame.columns)} as id, or as text if each row is one"
+            f"name one of {listed(table.frame.columns)} with {option('id')}, or with {option('text')} if "
+            "each row is one"
         )
     notes = [] if asked.id else [f"id: column {shown(id)}"]
     time, of_time = find_time_column(table, asked, id)
@@ -94,7 +95,8 @@ def find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[s
     if not features:
         raise DataError(
             f"{table.name}: no column of numbers is left to be a feature; the columns are "
-            f"{listed(table.frame.columns)}; name the features, or the text if a row is a whole sequence"
+            f"{listed(table.frame.columns)}; name those with {option('features')}, or with {option('text')} "
+            "the column of texts"
         )
     others = [column for column in left if column not in features]
     left_out = [f"left out, not of numbers: {listed(others)}"] if others else []

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from unrolled.errors import DataError
 from unrolled.files.limits import VALUE_BYTES, require_few
-from unrolled.files.wording import nearest
+from unrolled.files.wording import nearest, shown
 
 # First bytes of files that are often taken for text: what they are, and what to do.
 FOREIGN = {
@@ -48,9 +48,11 @@ def opened(path: Path, wanted: str) -> BinaryIO:
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder; wanted {wanted}, name one in it") from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DataError(f"{shown(str(path))}: too long for the name of a file; name {wanted}") from None
         raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
     except ValueError:
-        raise DataError(f"{str(path)!r}: no name of a file; name {wanted}") from None
+        raise DataError(f"{shown(str(path))}: no name of a file; name {wanted}") from None
 
 
 def regular(path: Path) -> BinaryIO:

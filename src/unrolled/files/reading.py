@@ -26,7 +26,7 @@ from unrolled.files.table import Table, open_table
 from unrolled.files.texts import TEXTS, read_texts
 from unrolled.files.ts import read_ts
 from unrolled.files.wav import Audio
-from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.wording import counted, listed, nearest, option, shown
 
 Reader = Callable[[Path, Asked], Sequences]
 
@@ -101,7 +101,7 @@ def read_sequences(
         raise DataError("no files were named; name one at least")
     if len(several) > 1 and labels is not None:
         raise ConfigError(
-            f"labels={shown(str(labels))}: belongs to one file, got {len(several)}; leave it out"
+            f"{option('labels')} belongs to one file, got {counted(len(several), 'file')}; leave it out"
         )
     parts = [_read(one, asked) for one in several]
     _check_heard(parts[0], asked.audio)
@@ -137,7 +137,7 @@ def _check_heard(part: _Part, audio: Audio) -> None:
     usual = Audio(rate_hz=audio.rate_hz)
     if part.data.rate_hz is None and audio.rate_hz is None and audio != usual:
         name = next(one.name for one in fields(Audio) if getattr(audio, one.name) != getattr(usual, one.name))
-        raise ConfigError(f"{name} is of recordings, and {part.name} holds none; leave it out")
+        raise ConfigError(f"{option(name)} is for recordings, and {part.name} holds none; leave it out")
 
 
 def _part(name: str, kind: str, data: Sequences, asked: Asked) -> _Part:
@@ -198,7 +198,8 @@ def _check_alike(first: _Part, other: _Part) -> None:
     if set(other.data.features) != set(first.data.features):
         raise DataError(
             f"{other.name}: the features are {listed(other.data.features)}, those of {first.name} "
-            f"{listed(first.data.features)}; wanted the same in all files, or name those to use"
+            f"{listed(first.data.features)}; wanted the same in all files, or name those to use with "
+            f"{option('features')}"
         )
     if other.data.rate_hz != first.data.rate_hz:
         raise DataError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.table import Table, is_numeric
 from unrolled.files.times import form
-from unrolled.files.wording import listed, shown
+from unrolled.files.wording import listed, option, shown
 
 _VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
 
@@ -82,7 +82,9 @@ def check_header(table: Table) -> None:
     """A CSV that begins with values would lose its first row to the names."""
     names = table.frame.columns
     if table.lines is not None and all(_VALUE.fullmatch(name) for name in names):
-        raise DataError(f"{table.name}, line 1: wanted names, got values ({names[0]} …); add a header line")
+        raise DataError(
+            f"{table.name}, line 1: wanted names, got values ({shown(names[0])} …); add a header line"
+        )
 
 
 def check_distinct(named: Sequence[tuple[str, str]]) -> None:
@@ -130,8 +132,10 @@ def _find_target(table: Table, roles: Roles) -> str:
     if len(numeric) == 1:
         return numeric[0]
     if numeric:
-        raise DataError(f"{table.name}: wanted a target; name one of {listed(numeric)}")
+        raise DataError(
+            f"{table.name}: wanted a target; name one or more of {listed(numeric)} with {option('target')}"
+        )
     raise DataError(
         f"{table.name}: no column of numbers is left to be the target; the columns are "
-        f"{listed(table.frame.columns)}; name the target to see what is wrong with it"
+        f"{listed(table.frame.columns)}; name it with {option('target')} to see what is wrong with its cells"
     )

@@ -22,7 +22,7 @@ from unrolled.files.opening import read_bytes
 from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.table import Table, open_table
 from unrolled.files.tagged import Tagged
-from unrolled.files.wording import listed, shown
+from unrolled.files.wording import listed, option, shown
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 _WORDS = ("word", "token", "form", "text")
@@ -60,8 +60,8 @@ def _read(source: Any, asked: Asked, column: str | None) -> Tagged:
     named = [name for name in ("id", "time", "target", "text") if getattr(asked, name) is not None]
     if named or asked.features:
         raise ConfigError(
-            f"{(named or ['features'])[0]} names a column of a table, and {path} is none; name the column of "
-            "tags by --column"
+            f"{option((named or ['features'])[0])} names a column of a table, and {path} is none; name the "
+            f"column of tags with {option('column')}"
         )
     kind = read_conllu if path.suffix.lower() == ".conllu" or is_conllu(data) else read_conll
     return kind(str(path), data, column, asked.answers)
@@ -70,8 +70,8 @@ def _read(source: Any, asked: Asked, column: str | None) -> Tagged:
 def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
     if column is not None:
         raise ConfigError(
-            f"column {shown(column)}: belongs to CoNLL files, {table.name} is a table; name the tags' column "
-            "by --target"
+            f"{option('column', column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
+            f"column with {option('target')}"
         )
     check_header(table)
     columns = table.frame.columns
@@ -79,7 +79,7 @@ def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
     if id is None:
         raise DataError(
             f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
-            f"name one of {listed(columns)} as id"
+            f"name one of {listed(columns)} with {option('id')}"
         )
     word = asked.text or (None if asked.features else usual(columns, _WORDS))
     target = asked.target or usual([name for name in columns if name not in (id, word)], _TAGS)
@@ -117,7 +117,10 @@ def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
 
 def _check_parts(asked: Asked, word: str | None) -> None:
     if asked.text is not None and asked.features:
-        raise ConfigError("text and features: a step is a word or numbers; leave one of the two out")
+        raise ConfigError(
+            f"{option('text')} and {option('features')}: a step is a word or numbers; leave one of the two "
+            "out"
+        )
     parts = ((asked.id, "id"), (asked.time, "time"), (asked.target, "target"), (word, "text"))
     named = [(name, part) for name, part in parts if name is not None]
     check_distinct(named + [(name, "feature") for name in asked.features])

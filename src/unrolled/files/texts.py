@@ -8,7 +8,7 @@ from unrolled.files.limits import require_few
 from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table
-from unrolled.files.wording import counted, listed, shown
+from unrolled.files.wording import counted, listed, option, shown
 
 TEXTS = ("text", "sentence", "review", "message", "tweet", "comment", "document", "content")
 
@@ -21,7 +21,8 @@ def read_texts(table: Table, asked: Asked) -> Sequences:
     column = asked.text or usual(table.frame.columns, TEXTS)
     if column is None:
         raise DataError(
-            f"{table.name}: wanted a column of texts; name one of {listed(table.frame.columns)} as text"
+            f"{table.name}: wanted a column of texts; name one of {listed(table.frame.columns)} with "
+            f"{option('text')}"
         )
     table.require(column)
     parts = ((asked.id, "id"), (asked.target, "target"), (column, "text"))

@@ -27,6 +27,7 @@ from unrolled.errors import ConfigError
 from unrolled.files.limits import require_few
 from unrolled.files.riff import Sound
 from unrolled.files.spectrum import power_spectrum
+from unrolled.files.wording import option
 from unrolled.kernels import dispatch, plain
 from unrolled.kernels.plain_functions import waves
 
@@ -52,10 +53,10 @@ class Audio:
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ConfigError(f"option '{name}': wanted {low} to {high}, got {value}")
+                raise ConfigError(f"{option(name)}: wanted {low} to {high}, got {value}")
         if self.high_hz is not None and not self.high_hz > self.low_hz:
             raise ConfigError(
-                f"option 'high_hz': wanted more than low_hz ({self.low_hz:g}), got {self.high_hz}"
+                f"{option('high_hz')}: wanted more than {option('low_hz', self.low_hz)}, got {self.high_hz:g}"
             )
 
     @property
@@ -106,8 +107,8 @@ def _filters(rate: int, W: int, audio: Audio) -> tuple[int, NDArray[np.float64]]
     high = rate / 2 if audio.high_hz is None else audio.high_hz
     if not audio.low_hz < high <= rate / 2:
         raise ConfigError(
-            f"options 'low_hz' and 'high_hz': wanted a band below {rate / 2:g} Hz, half of the rate, got "
-            f"{audio.low_hz:g} to {high:g} Hz"
+            f"{option('low_hz')} and {option('high_hz')}: wanted a band below {rate / 2:g} Hz, half of the "
+            f"rate, got {audio.low_hz:g} to {high:g} Hz"
         )
     ends = plain.log(1 + np.array([audio.low_hz, high]) / 700)
     points = 700 * (plain.exp(np.linspace(ends[0], ends[1], audio.mels + 2)) - 1)
@@ -119,7 +120,7 @@ def _filters(rate: int, W: int, audio: Audio) -> tuple[int, NDArray[np.float64]]
             return K, H
         if K >= _MOST_K:
             raise ConfigError(
-                f"option 'mels': {audio.mels} bands from {audio.low_hz:g} to {high:g} Hz are too narrow; "
-                "wanted fewer mels, or a wider band"
+                f"{option('mels')}: {audio.mels} bands from {audio.low_hz:g} to {high:g} Hz are too narrow; "
+                "wanted fewer, or a wider band"
             )
         K *= 2

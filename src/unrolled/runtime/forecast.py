@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from unrolled.batching.filling import REFUSE
 from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import ConfigError, DataError, TrainingError
+from unrolled.files.wording import listed, option
 from unrolled.kernels import plain
 from unrolled.runtime.distributions import DISTRIBUTIONS, Distribution
 from unrolled.runtime.model import Answers, Column, Model, codec_arrays
@@ -195,7 +196,7 @@ class Runtime(Model):
             return np.zeros((rows, steps, 0))
         if known is None or len(known) != rows:
             raise DataError(
-                f"wanted {', '.join(self.codec.future)} of {steps} more steps for each of {rows} rows, got "
+                f"wanted {listed(self.codec.future)} of {steps} more steps for each of {rows} rows, got "
                 f"{0 if known is None else len(known)}; give them as `known`"
             )
         return np.stack([self.reader.future(one, steps) for one in known])
@@ -224,15 +225,14 @@ def answers(codec: SeriesCodec, output: Distribution, raw: Array) -> Answers:
 def check_reach(name: str, wanted: int, most: int | None, past: Sequence[str]) -> None:
     """ConfigError where more steps are wanted than the model can know enough for."""
     if wanted < 1:
-        raise ConfigError(f"{name}: wanted 1 or more, got {wanted}")
+        raise ConfigError(f"{option(name)}: wanted 1 or more, got {wanted}")
     if most is None or wanted <= most:
         return
-    reason = "a model of strategy 'direct' gives the steps that it was trained for"
+    reason = f"a model of {option('strategy', 'direct')} gives the steps that it was trained for"
     if past:
-        reason = f"the past columns ({', '.join(past)}) of the steps on the way are not known"
-    raise ConfigError(
-        f"{name} {wanted}: {reason}; ask for {most} or fewer, or train a model that reaches farther"
-    )
+        reason = f"the past columns ({listed(past)}) of the steps on the way are not known"
+    more = f", or train with a larger {option('horizon')}" if name == "horizon" else ""
+    raise ConfigError(f"{option(name, wanted)}: {reason}; ask for {most} or fewer{more}")
 
 
 def check_finite(values: NDArray[np.float64], what: str) -> None:
@@ -241,5 +241,5 @@ def check_finite(values: NDArray[np.float64], what: str) -> None:
         step = 1 + int(np.argmin(np.isfinite(values).all(1)))
         raise TrainingError(
             f"the {what} is not finite from step {step} on: fed back, it grows without bound; ask for fewer "
-            "steps, or train anew, longer or with a lower learning_rate"
+            f"steps, or train anew, longer or with a lower {option('learning_rate')}"
         )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.wording import option
 from unrolled.kernels import plain
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.state import Array, State
@@ -122,7 +123,8 @@ class Model(ABC):
         if not self.layers.causal:
             raise ConfigError(
                 "this model reads every sequence from its end, so its first answer waits for its last step; "
-                "train one without bidirectional and reverse to stream"
+                f"to stream, train one without {option('bidirectional')} and {option('reverse')} (a tagger: "
+                f"with {option('bidirectional', False)})"
             )
         return Stream.restored(self, snapshot) if snapshot is not None else Stream.begun(self, rows)
 

@@ -16,6 +16,7 @@ import numpy as np
 from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.tokenizers import TOKENIZERS
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.wording import option
 from unrolled.kernels import plain
 from unrolled.runtime import ctc
 from unrolled.runtime.ctc import Found
@@ -118,7 +119,7 @@ class Runtime(Model):
         if self.states is not None:
             raise ConfigError(
                 "the best path of a hidden Markov model is known when a sequence has ended; train a model "
-                "without hmm to stream"
+                f"without {option('hmm')} to stream"
             )
         own = {LABEL: np.zeros((rows, 1), np.int64)}
         if self.stride > 1:

@@ -4,6 +4,7 @@ A configuration is a model whose fields are sections (data, model, training …)
 section only, so that `Forecaster(window=48)`, `--window 48` and `window = 48` in config.toml mean the same.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from unrolled.errors import ConfigError
-from unrolled.files.wording import listed, nearest
+from unrolled.files.wording import listed, nearest, option, shown
 
 
 class Section(BaseModel):
@@ -77,8 +78,28 @@ def _line(kind: type[BaseModel], item: Any) -> str:
     message: str = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
         return message
-    where = next((part for part in reversed(item["loc"]) if isinstance(part, str)), "")
-    return f"option '{where}': {message[:1].lower()}{message[1:]}, got {item['input']!r}"
+    message = "wanted on or off" if item["type"].startswith("bool") else _wanted(message)
+    where = [part for part in item["loc"] if isinstance(part, str)]
+    place = option(where[1]) if len(where) > 1 else f"section '{where[0]}'" if where else "the configuration"
+    return f"{place}: {message}, got {shown(item['input'])}"
+
+
+# How pydantic says what was wanted, and how we do.
+_WORDS = {
+    "Input should be ": "wanted ",
+    "greater than or equal to (.*)": r"\1 or more",
+    "less than or equal to (.*)": r"\1 or less",
+    "greater than ": "more than ",
+    "a valid (integer|number), .*": r"a \1",
+    "a integer": "a whole number",
+    "a valid dictionary or .*": "a table",
+}
+
+
+def _wanted(message: str) -> str:
+    for theirs, ours in _WORDS.items():
+        message = re.sub(theirs, ours, message)
+    return message[:1].lower() + message[1:]
 
 
 def _names(kind: type[BaseModel], place: list[Any]) -> list[str]:

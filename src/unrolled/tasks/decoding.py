@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from unrolled.files.wording import option
 from unrolled.runtime.search import (
     MOST_BEAM,
     MOST_PENALTY,
@@ -73,12 +74,14 @@ class Decoding(Section):
         wrong = [name for name in others if getattr(self, name) is not None]
         if wrong:
             raise ValueError(
-                f"{wrong[0]} has no use with sample {'on' if self.sample else 'off'}; leave it out, or turn "
-                f"sample {'off' if self.sample else 'on'}"
+                f"{option(wrong[0])} has no use with {option('sample')}; leave one of them out"
+                if self.sample
+                else f"{option(wrong[0])} needs {option('sample')}; set it, or leave {option(wrong[0])} out"
             )
         if self.beam is not None and self.best > self.beam:
             raise ValueError(
-                f"wanted best {self.best} answers of a beam of {self.beam}; widen the beam to {self.best}"
+                f"wanted {self.best} answers of a beam of {self.beam}; set {option('beam', self.best)}, or "
+                f"lower {option('best')}"
             )
         return self
 

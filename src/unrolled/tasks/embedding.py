@@ -5,6 +5,7 @@ import torch
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError
 from unrolled.files.vectors import Vectors
+from unrolled.files.wording import option
 from unrolled.nn import Embedding
 
 
@@ -13,8 +14,8 @@ def embedding(vocabulary: Vocabulary, size: int, vectors: Vectors | None = None)
     N(0, 1 / size). ConfigError where the vectors have another size."""
     if vectors is not None and vectors.size != size:
         raise ConfigError(
-            f"embedding_size is {size}, the vectors have {vectors.size} numbers; set embedding_size "
-            f"{vectors.size}, or give other vectors"
+            f"{option('embedding_size')} is {size}, and the vectors have {vectors.size} numbers; set "
+            f"{option('embedding_size', vectors.size)}, or give other vectors"
         )
     table = Embedding(len(vocabulary), size)
     with torch.no_grad():

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.errors import ConfigError, RunError
+from unrolled.files.wording import option
 from unrolled.nn.describe import describe
 from unrolled.runs import Run
 from unrolled.runtime import saved
@@ -161,10 +162,8 @@ class Estimator(ABC, Generic[C, D, K, N]):
         """
         values = to_sections(self.config)
         if options and "decoding" not in type(self.config).model_fields:
-            names = ", ".join(options)
-            raise ConfigError(
-                f"task '{self.task}' has one way to answer, no options of it: leave out {names}"
-            )
+            names = ", ".join(map(option, options))
+            raise ConfigError(f"task '{self.task}' has one way to answer; leave {names} out")
         if options:
             own: Any = self.config
             values["decoding"] = own.decoding.beside(options) | options
@@ -324,7 +323,10 @@ class Estimator(ABC, Generic[C, D, K, N]):
         for field, source in given.items():
             own = getattr(asked.data, field, ())
             if source is not None and field not in type(asked.data).model_fields:
-                raise ConfigError(f"task '{self.task}' takes no {field}: it splits its data in time")
+                raise ConfigError(
+                    f"task '{self.task}' splits its data in time; leave {field.removesuffix('_files')} data "
+                    "out"
+                )
             used[field] = own or None if source is None else source
             names[field] = paths(used[field])
         if used["files"] is None or (isinstance(used["files"], list) and not used["files"]):

@@ -10,6 +10,7 @@ from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
+from unrolled.files.wording import option
 from unrolled.nn import Embedding
 from unrolled.tasks.augment import Augment, Front
 from unrolled.tasks.config import PathName
@@ -52,7 +53,7 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
             None if vectors is None else str(vectors),
         )
     if vectors is not None:
-        raise ConfigError("vectors are for texts, these data are numbers; leave them out")
+        raise ConfigError(f"{option('vectors')} is for texts, and these data are numbers; leave it out")
     return NumberInputs.fit(data)
 
 

@@ -36,7 +36,7 @@ from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, option
 from unrolled.inspecting import plots
 from unrolled.nn.functional import log_softmax
 from unrolled.tasks.config import Section
@@ -138,12 +138,12 @@ class LanguageConfig(Section):
         require_forward(self.model, "language", "see the symbols to predict")
         if self.data.split_seed:
             raise ValueError(
-                "language draws no parts: the text is cut in order; leave split_seed out, or name files"
+                f"language draws no parts, the text is cut in order; leave {option('split_seed')} out"
             )
         if self.model.vectors is not None and self.data.tokens != "words":
             raise ValueError(
-                f"vectors are of words, tokens are '{self.data.tokens}'; set tokens words, or leave vectors "
-                "out"
+                f"{option('vectors')} is for words; set {option('tokens', 'words')}, or leave "
+                f"{option('vectors')} out"
             )
         return self
 
@@ -241,7 +241,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         """
         for name, value, least in (("length", length, 1), ("seed", seed, 0)):
             if value < least:
-                raise ConfigError(f"{name}: wanted {least} or more, got {value}")
+                raise ConfigError(f"{option(name)}: wanted {least} or more, got {value}")
         if prime:
             text_of(prime)
         network, codec = self.network, self.codec

@@ -1,10 +1,13 @@
 """The recurrent layers of a model, shared by all tasks: which options each cell has, the layer they make."""
 
+import re
+from ast import literal_eval
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from unrolled.errors import ConfigError
+from unrolled.files.wording import option
 from unrolled.tasks.config import Section
 
 if TYPE_CHECKING:
@@ -91,13 +94,19 @@ class ModelConfig(Section):
         for name, owners in OWNERS.items():
             if getattr(self, name) is not None and self.cell not in owners:
                 raise ValueError(
-                    f"cell '{self.cell}' has no option '{name}'; it belongs to {' and '.join(owners)}"
+                    f"{option(name)} belongs to {' and '.join(owners)}, and {option('cell', self.cell)} is "
+                    "set; leave one of them out"
                 )
         if self.dropout and self.layers == 1:
-            raise ValueError("dropout acts between layers and there is one layer; set layers 2 or dropout 0")
+            raise ValueError(
+                f"{option('dropout')} acts between layers and there is one layer; set {option('layers', 2)}, "
+                f"or {option('dropout', 0)}"
+            )
         for name in ("backward_hidden", "merge"):
             if getattr(self, name) not in (None, "concat") and not self.bidirectional:
-                raise ValueError(f"{name} is of two directions; set bidirectional, or leave it out")
+                raise ValueError(
+                    f"{option(name)} needs two directions; set {option('bidirectional')}, or leave it out"
+                )
         return self
 
 
@@ -105,7 +114,7 @@ def require_forward(config: ModelConfig, task: str, why: str) -> None:
     """ValueError where the layers see what comes later."""
     for name in ("bidirectional", "reverse"):
         if getattr(config, name):
-            raise ValueError(f"{task} takes no {name} layers: they would {why}; leave it out")
+            raise ValueError(f"{task} takes no {name} layers, which would {why}; leave {option(name)} out")
 
 
 def build(config: ModelConfig, input_size: int) -> "SequenceModule":
@@ -127,7 +136,16 @@ def build(config: ModelConfig, input_size: int) -> "SequenceModule":
     try:
         return layers[config.cell](input_size, **arguments, batch_first=True)
     except ValueError as error:
-        raise ConfigError(f"cell '{config.cell}': {error}") from error
+        raise ConfigError(f"cell '{config.cell}': {_respelt(str(error))}") from error
+
+
+def _respelt(message: str) -> str:
+    """What a layer says of its arguments, by our names of them: num_layers=2 -> option("layers", 2)."""
+    names = {ARGUMENTS.get(name, name): name for name in ModelConfig.model_fields}
+    given = rf"\b({'|'.join(names)})=('[^']*'|\([^)]*\)|[\w.]+)"
+    alone = rf"\b({'|'.join(name for name in names if '_' in name)})\b(?!=)"
+    message = re.sub(alone, lambda found: option(names[found[1]]), message)
+    return re.sub(given, lambda found: option(names[found[1]], literal_eval(found[2])), message)
 
 
 class DecoderConfig(Section):
@@ -161,7 +179,10 @@ class DecoderConfig(Section):
     @model_validator(mode="after")
     def _check_attention(self) -> Self:
         if self.attention == "none" and self.attention_size is not None:
-            raise ValueError("attention_size has no use with attention none; leave one of them out")
+            raise ValueError(
+                f"{option('attention_size')} has no use with {option('attention', 'none')}; leave one of "
+                "them out"
+            )
         return self
 
 

@@ -82,7 +82,7 @@ def read_parts(
     if config.sha256 not in (None, sha256):
         raise DataError(
             f"the data have changed: wanted sha256 {config.sha256}, got {sha256}; give the data that the "
-            "configuration was made with, or leave 'sha256' out of it to train on these"
+            "configuration was made with, or delete its line 'sha256' to train on these"
         )
     return config.model_copy(update={"sha256": sha256}), parts
 

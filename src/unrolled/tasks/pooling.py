@@ -23,6 +23,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from unrolled.files.wording import option
 from unrolled.kernels.pooling import pooling
 from unrolled.nn import Linear
 from unrolled.tasks.augment import Front
@@ -51,8 +52,9 @@ class PooledModelConfig(AugmentedModelConfig):
     def _ends(self) -> Self:
         if self.pooling == "last" and self.merge != "concat":
             raise ValueError(
-                f"pooling 'last' takes each direction after its own last step, and merge '{self.merge}' puts "
-                "both together at each step; set merge concat, or another pooling"
+                f"{option('pooling', 'last')} takes each direction after its own last step, and "
+                f"{option('merge', self.merge)} puts both together at each step; set "
+                f"{option('merge', 'concat')}, or another pooling"
             )
         return self
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
+from unrolled.files.wording import option
 from unrolled.kernels import plain
 
 Array = NDArray[np.float64]
@@ -31,15 +32,18 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < np.inf:
-            raise ConfigError(f"temperature: wanted a number above 0, got {self.temperature}")
+            raise ConfigError(f"{option('temperature')}: wanted a number above 0, got {self.temperature}")
         if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"top_k: wanted 1 or more, got {self.top_k}")
+            raise ConfigError(f"{option('top_k')}: wanted 1 or more, got {self.top_k}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ConfigError(f"top_p: wanted a share above 0, at most 1, got {self.top_p}")
+            raise ConfigError(f"{option('top_p')}: wanted a share above 0, at most 1, got {self.top_p}")
         chosen = [name for name in ("top_k", "top_p") if getattr(self, name) is not None]
         chosen += ["temperature"] * (self.temperature != 1)
         if chosen and not self.sample:
-            raise ConfigError(f"without sample the likeliest symbol comes; leave out {' and '.join(chosen)}")
+            raise ConfigError(
+                f"nothing is drawn at random; leave {' and '.join(map(option, chosen))} out, or set "
+                f"{option('sample')}"
+            )
 
     def distribution(self, log_p: Array) -> Array:
         """(V,) what is left of p, its sum 1. Symbols of log_p -inf stay out."""

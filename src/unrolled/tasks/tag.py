@@ -40,7 +40,7 @@ from unrolled.errors import DataError
 from unrolled.files.asked import Asked
 from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, option
 from unrolled.inspecting import plots
 from unrolled.inspecting import scores as drawn
 from unrolled.nn.functional import cross_entropy
@@ -125,11 +125,17 @@ class TagConfig(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.tag.crf and self.tag.class_weights != "none":
-            raise ValueError("class_weights weigh single steps, crf whole paths; leave one of the two out")
+            raise ValueError(
+                f"{option('class_weights')} weighs single steps, {option('crf')} whole paths; leave one of "
+                "the two out"
+            )
         if self.tag.window is not None:
             require_forward(self.model, "tag with a window", "need what no state has carried yet")
             if self.tag.crf:
-                raise ValueError("crf learns from whole paths, window cuts them; leave one of the two out")
+                raise ValueError(
+                    f"{option('crf')} learns from whole paths, and {option('window')} cuts them; leave one "
+                    "of the two out"
+                )
         return self
 
 

@@ -20,6 +20,7 @@ from unrolled.batching.walks import Stretch
 from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
+from unrolled.files.wording import option, shown
 from unrolled.tasks import entities, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
 
@@ -47,15 +48,15 @@ class TagCodec:
         names = tuple(sorted(counted_tags))
         if len(names) == 1:
             raise DataError(
-                f"all {sum(data.lengths):,} steps of the training part have the tag {names[0]!r}; wanted two "
-                "tags or more"
+                f"all {sum(data.lengths):,} steps of the training part have the tag {shown(names[0])}; "
+                "wanted two tags or more"
             )
         inputs: Words | NumberInputs
         if data.is_text:
             sentences: Any = data.inputs
             inputs = Words.fit(sentences, least_count, most_symbols, vectors)
         elif vectors is not None:
-            raise ConfigError("vectors are of words, and these data are numbers; leave vectors out")
+            raise ConfigError(f"{option('vectors')} is for words, and these data are numbers; leave it out")
         else:
             inputs = NumberInputs.fit(data.sequences())
         bound = constraints and entities.is_scheme(names)
@@ -182,5 +183,8 @@ class Examples:
 def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
     """DataError where there are none."""
     if data.tags is None:
-        raise DataError(f"{data.place(0, 0)}: there are no tags; name their column (--column, --target)")
+        raise DataError(
+            f"{data.place(0, 0)}: there are no tags; name their column ({option('column')} or "
+            f"{option('target')})"
+        )
     return data.tags

@@ -23,7 +23,7 @@ from unrolled.batching.buckets import Buckets, by_length, padded
 from unrolled.batching.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, option
 from unrolled.tasks import neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
@@ -232,7 +232,7 @@ def encoded(inputs: Inputs, data: Sequences) -> list[Tensor]:
 def answers_of(data: Sequences) -> tuple[str, ...]:
     """DataError where there are none, or one is missing."""
     if data.answers is None:
-        raise DataError(f"{data.places[0]}: there are no answers; name their column (--target) or give them")
+        raise DataError(f"{data.places[0]}: there are no answers; name their column with {option('target')}")
     for answer, place in zip(data.answers, data.places, strict=True):
         if not answer.strip():
             raise DataError(f"{place}: the answer is missing; fill it in, or leave the sequence out")

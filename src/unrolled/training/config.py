@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from unrolled.files.wording import option
+
 DEFAULT_EPOCHS = 100
 NO_LIMIT = 2**31 - 1
 
@@ -47,9 +49,15 @@ class TrainingConfig(BaseModel):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.momentum and self.optimizer != "sgd":
-            raise ValueError(f"momentum belongs to optimizer 'sgd', not '{self.optimizer}'; leave it out")
+            raise ValueError(
+                f"{option('momentum')} belongs to {option('optimizer', 'sgd')}, not '{self.optimizer}'; "
+                "leave it out"
+            )
         if self.schedule == "cosine" and self.minutes is not None and self.epochs is None:
-            raise ValueError("schedule 'cosine' falls over a number of epochs; give epochs beside minutes")
+            raise ValueError(
+                f"{option('schedule', 'cosine')} falls over a number of epochs; give {option('epochs')} "
+                f"beside {option('minutes')}"
+            )
         return self
 
     @property

@@ -93,10 +93,10 @@ def test_the_code_of_rows_is_each_directions_last_state():
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(
-        ConfigError, match=r"stages 4 halves pictures of 11x9 to nothing; set stages 3 or less, or a larger"
+        ConfigError, match=r"stages=4 halves pictures of 11x9 to nothing; set stages=3, or a larger"
     ):
         Convolutions(EncoderConfig(stages=4), SIZE, CHANNELS)
-    with pytest.raises(ConfigError, match="to nothing; set encoder rows, or a larger image_size"):
+    with pytest.raises(ConfigError, match="to nothing; set encoder='rows', or a larger image_size"):
         Convolutions(EncoderConfig(stages=1), (1, 40), CHANNELS)
-    with pytest.raises(ConfigError, match="set merge concat"):
+    with pytest.raises(ConfigError, match="set merge='concat'"):
         Rows(EncoderConfig(bidirectional=True, merge="sum"), SIZE, CHANNELS)

@@ -180,18 +180,18 @@ def test_files_of_pictures_train_and_are_answered(tmp_path):
 
 
 WRONG = [
-    ({"beam": 0}, "option 'beam'"),
+    ({"beam": 0}, "beam: "),
     ({"image_size": "32"}, "image_size: wanted HEIGHTxWIDTH, such as 32x48, got '32'"),
-    ({"encoder": "rows", "merge": "sum", "bidirectional": True}, "set merge concat"),
-    ({"bidirectional": True}, "bidirectional is of layers that read rows; set encoder rows"),
-    ({"stages": 4}, "stages 4 halves pictures of 8x9 to nothing; set stages 3 or less"),
-    ({"output": "gaussian"}, "output is of sequences of numbers; name the id"),
-    ({"id": "id", "beam": 3}, "beam is of captions; leave it out"),
-    ({"id": "id", "best": 2}, "best is of captions; leave it out"),
-    ({"id": "id", "attention": "dot"}, "attention is of captions; leave it out"),
+    ({"encoder": "rows", "merge": "sum", "bidirectional": True}, "set merge='concat'"),
+    ({"bidirectional": True}, "bidirectional is for layers that read rows; set encoder='rows'"),
+    ({"stages": 4}, "stages=4 halves pictures of 8x9 to nothing; set stages=3"),
+    ({"output": "gaussian"}, "output is for answers that are sequences of numbers; name the column"),
+    ({"id": "id", "beam": 3}, "beam is for captions, and id asks for sequences of numbers"),
+    ({"id": "id", "best": 2}, "best is for captions, and id asks for sequences of numbers"),
+    ({"id": "id", "attention": "dot"}, "attention is for captions, and id asks for sequences of numbers"),
     (
         {"id": "id", "sample": True},
-        "output 'point' has no distribution to draw from; train with output gaussian",
+        "output='point' has no distribution to draw from; leave sample out, or train with output='gaussian'",
     ),
 ]
 
@@ -204,10 +204,10 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_written(tmp_path
 
 
 def test_data_that_do_not_fit_are_refused(made, written, tmp_path):
-    with pytest.raises(ConfigError, match="attention 'dot' looks at places of a picture"):
+    with pytest.raises(ConfigError, match="attention='dot' looks at places of a picture"):
         fitted(points(30), out=tmp_path / "run", attention="dot")
     for name, value in (("encoder", "rows"), ("image_size", "8x9"), ("channels", "grey")):
-        with pytest.raises(ConfigError, match=f"{name} '{value}' reads pictures, these are numbers or"):
+        with pytest.raises(ConfigError, match=f"{name}='{value}' is for pictures, and these are numbers or"):
             fitted(points(30), out=tmp_path / "run", **{name: value})
     wrong = gathered(
         [Given(np.array([1.0, 2.0]), "star"), Given(np.array([1.0, 3.0]), "sun")], "ab", ("u", "v"), "kind"

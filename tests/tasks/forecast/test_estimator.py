@@ -426,8 +426,8 @@ def test_refusals_of_a_fitted_forecaster(run, csv, tmp_path):
         (lambda: forecaster.predict(halves), DataError, "a step of 2 hours; the model was trained on 1 hour"),
         (lambda: forecaster.predict(daily_wave(T).rename({"y": "x"})), DataError, "no column 'y'"),
         (lambda: forecaster.evaluate(daily_wave(20)), DataError, "20 are to be judged; wanted 4 or more"),
-        (lambda: forecaster.generate(0), ConfigError, "steps: wanted 1 or more, got 0"),
-        (lambda: forecaster.generate(3, temperature=2), ConfigError, "temperature belongs to sampling"),
+        (lambda: forecaster.generate(0), ConfigError, "length: wanted 1 or more, got 0"),
+        (lambda: forecaster.generate(3, temperature=2), ConfigError, "temperature needs sample"),
         (
             lambda: forecaster.generate(3, sample=True, temperature=-1),
             ConfigError,
@@ -443,14 +443,14 @@ def test_refusals_of_a_fitted_forecaster(run, csv, tmp_path):
 
 def test_refusals_of_other_forecasters(csv):
     direct = small(strategy="direct", epochs=1).fit(csv)
-    with pytest.raises(ConfigError, match=r"horizon 5: a model of strategy 'direct' .* ask for 4 or fewer"):
+    with pytest.raises(ConfigError, match=r"horizon=5: a model of strategy='direct' .* ask for 4 or fewer"):
         direct.predict(horizon=5)
-    with pytest.raises(ConfigError, match="output 'point' has nothing to sample from"):
+    with pytest.raises(ConfigError, match="this model forecasts points, which cannot be drawn from"):
         direct.generate(3, sample=True)
     past = small(past="p", horizon=1, epochs=1).fit(covariates())
-    with pytest.raises(ConfigError, match=r"horizon 2: the past columns \(p\) of the steps on the way"):
+    with pytest.raises(ConfigError, match=r"horizon=2: the past columns \('p'\) of the steps on the way"):
         past.predict(horizon=2)
-    with pytest.raises(ConfigError, match=r"steps 2: the past columns \(p\)"):
+    with pytest.raises(ConfigError, match=r"length=2: the past columns \('p'\)"):
         past.generate(2)
     kept = small(test=0, epochs=1).fit(csv)
     with pytest.raises(ConfigError, match="test is 0"):

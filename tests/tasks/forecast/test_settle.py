@@ -87,7 +87,7 @@ def test_each_series_is_cut_at_its_own_shares():
 
 def test_other_data_than_the_checksum_says_are_refused():
     config = settled(noisy(200)).config
-    with pytest.raises(DataError, match=r"the data have changed: wanted sha256 .*leave 'sha256' out"):
+    with pytest.raises(DataError, match=r"the data have changed: wanted sha256 .*delete its line 'sha256'"):
         settle(config, read_series(noisy(200, seed=1), targets=("y",)))
 
 

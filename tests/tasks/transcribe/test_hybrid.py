@@ -265,22 +265,22 @@ def test_a_longer_transcript_than_the_steps_allow_is_refused_with_the_rule():
         Transcriber(hmm=True, epochs=1, split_seed=3).fit(([x] * 20, ["ab"] * 19 + ["aba"]))
     assert str(caught.value) == (
         "sequence 19: 3 labels need 9 steps (a step for each of a label's 3 states), and the sequence has 8; "
-        "give it more steps (recordings: lower hop_ms), or leave the sequence out"
+        "give it more steps (of recordings: lower hop_ms), or leave the sequence out"
     )
 
 
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"states": 2}, "states is an option of hmm; set hmm, or leave it out"),
-        ({"silence": True}, "silence is an option of hmm"),
-        ({"hmm": True, "states": 0}, "option 'states'"),
-        ({"hmm": True, "realign": 0}, "option 'realign'"),
-        ({"hmm": True, "lm_order": 3}, "lm_order 0, 1 or 2, got 3"),
-        ({"hmm": True, "lexicon": "words.txt"}, "lexicon is of CTC, and hmm is set"),
-        ({"hmm": True, "decoder": "greedy"}, "decoder is of CTC"),
-        ({"hmm": True, "beam": 32}, "beam is of CTC"),
-        ({"hmm": True, "best": 2}, "best is of CTC"),
+        ({"states": 2}, "states is for hidden Markov models; set hmm, or leave it out"),
+        ({"silence": True}, "silence is for hidden Markov models"),
+        ({"hmm": True, "states": 0}, "states: "),
+        ({"hmm": True, "realign": 0}, "realign: "),
+        ({"hmm": True, "lm_order": 3}, "of order 0, 1 or 2, got 3; set lm_order=2"),
+        ({"hmm": True, "lexicon": "words.txt"}, "lexicon is for CTC, and hmm is set"),
+        ({"hmm": True, "decoder": "greedy"}, "decoder is for CTC"),
+        ({"hmm": True, "beam": 32}, "beam is for CTC"),
+        ({"hmm": True, "best": 2}, "best is for CTC"),
     ],
 )
 def test_what_is_not_of_a_hybrid_is_refused_in_one_line(options, said):
@@ -300,5 +300,5 @@ def test_more_labels_than_their_pairs_fit_into_memory_are_refused(transcriber, m
 
 
 def test_decodings_of_ctc_are_refused_of_a_trained_model(transcriber):
-    with pytest.raises(ConfigError, match="beam is of CTC"):
+    with pytest.raises(ConfigError, match="beam is for CTC"):
         transcriber.using(beam=4)

@@ -219,9 +219,9 @@ def test_a_longer_transcript_than_the_steps_allow_is_refused_with_the_rule():
     assert str(caught.value) == (
         "sequence 19: 5 labels need 7 steps (a step for each "
         "label, and one more between two that are equal), "
-        "and the sequence has 6; give it more steps (recordings: lower hop_ms), or leave the sequence out"
+        "and the sequence has 6; give it more steps (of recordings: lower hop_ms), or leave the sequence out"
     )
-    with pytest.raises(DataError, match=r"has 3 after subsample 2; lower subsample, or leave"):
+    with pytest.raises(DataError, match=r"has 3 after subsample=2; lower subsample, or leave"):
         Transcriber(epochs=1, split_seed=3, subsample=2).fit(([x] * 20, ["a"] * 19 + ["aabba"]))
     enough = [x] * 19 + [np.concatenate([x, x[:1]])]
     own = Transcriber(epochs=1, **SMALL).fit((enough, data[1]))
@@ -248,20 +248,20 @@ def test_greedy_leaves_what_was_told_of_the_beam(transcriber):
     greedy, frame = wide.using(decoder="greedy"), table(9)
     assert greedy.predict(frame).equals(transcriber.using(decoder="greedy").predict(frame))
     assert wide.using(best=2).config.decoding.beam == 5
-    with pytest.raises(ConfigError, match="decoder greedy takes no beam"):
+    with pytest.raises(ConfigError, match="decoder='greedy' takes no beam"):
         wide.using(decoder="greedy", beam=5)
 
 
 def test_wrong_calls_are_refused_in_one_line(transcriber, tmp_path):
     frame = table(12)
     for options, said in (
-        ({"beam": 0}, "option 'beam'"),
-        ({"best": 20}, "wanted best 20 of a beam of 16; widen the beam to 20"),
-        ({"decoder": "greedy", "best": 2}, "decoder greedy finds one transcript"),
-        ({"decoder": "greedy", "lm_weight": 1.0}, "decoder greedy takes no lm_weight"),
-        ({"decoder": "greedy", "beam": 4}, "decoder greedy takes no beam"),
-        ({"lm_order": 0, "lm_weight": 1.0}, "lm_order 0 makes none"),
-        ({"lm_order": 0, "lm_text": "x"}, "lm_order 0 makes none"),
+        ({"beam": 0}, "beam: "),
+        ({"best": 20}, "wanted 20 transcripts of a beam of 16; set beam=20"),
+        ({"decoder": "greedy", "best": 2}, "decoder='greedy' finds one transcript"),
+        ({"decoder": "greedy", "lm_weight": 1.0}, "decoder='greedy' takes no lm_weight"),
+        ({"decoder": "greedy", "beam": 4}, "decoder='greedy' takes no beam"),
+        ({"lm_order": 0, "lm_weight": 1.0}, "lm_order=0 makes none"),
+        ({"lm_order": 0, "lm_text": "x"}, "lm_order=0 makes none"),
     ):
         with pytest.raises(ConfigError, match=said) as caught:
             Transcriber(**options)

@@ -152,30 +152,30 @@ def test_a_way_to_answer_leaves_what_was_told_of_the_other(made):
     )
     again = drawn.using(sample=False).config.decoding
     assert (again.top_p, again.sample_seed, again.beam, again.best) == (None, None, None, 2)
-    with pytest.raises(ConfigError, match="beam has no use with sample on"):
+    with pytest.raises(ConfigError, match="beam has no use with sample"):
         wide.using(sample=True, beam=3)
 
 
 def test_what_is_wrong_is_refused_before_anything_is_written(made, tmp_path):
     folder = tmp_path / "run"
     for wrong, said in (
-        ({"beam": 0}, "option 'beam'"),
-        ({"beam": 2, "best": 3}, "wanted best 3 answers of a beam of 2"),
-        ({"reverse": True}, "reverse is of one direction"),
-        ({"scheduled_sampling": 1.5}, "option 'scheduled_sampling'"),
-        ({"sampling_epochs": 3}, "sampling_epochs is of scheduled_sampling, which is 0"),
-        ({"attention": "none", "attention_size": 4}, "attention_size has no use with attention none"),
+        ({"beam": 0}, "beam: "),
+        ({"beam": 2, "best": 3}, "wanted 3 answers of a beam of 2"),
+        ({"reverse": True}, "reverse is for one direction"),
+        ({"scheduled_sampling": 1.5}, "scheduled_sampling: "),
+        ({"sampling_epochs": 3}, "sampling_epochs needs scheduled_sampling, which is 0"),
+        ({"attention": "none", "attention_size": 4}, "attention_size has no use with attention='none'"),
     ):
         with pytest.raises(ConfigError, match=said):
             fitted(backward(20), out=folder, **wrong)
-    with pytest.raises(ConfigError, match="option 'beam'"):
+    with pytest.raises(ConfigError, match="beam: "):
         made.using(beam=0)
     with pytest.raises(DataError, match="pair 20: the target is empty"):
         fitted([*backward(20), ("a", "")], out=folder)
     with pytest.raises(DataError, match="leave nothing to train on"):
         fitted([("a", "b")] * 9, out=folder)
     for name in ("source_column", "target_column"):
-        with pytest.raises(ConfigError, match=f"{name} 'en' is of tables, and these data are none"):
+        with pytest.raises(ConfigError, match=f"{name}='en' is for tables, and these data are none"):
             fitted(backward(20), out=folder, **{name: "en"})
     with pytest.raises(ConfigError, match="drawn at random needs torch"):
         made.using(sample=True).runtime()

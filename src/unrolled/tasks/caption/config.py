@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from unrolled.files.captioned import Asked
 from unrolled.files.images import Size
-from unrolled.files.wording import shown
+from unrolled.files.wording import option, shown
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
@@ -144,17 +144,24 @@ class CaptionConfig(Section):
         if self.data.id is None:
             if self.numbers.output != "point":
                 raise ValueError(
-                    "output is of sequences of numbers; name the id of their steps, or leave it out"
+                    f"{option('output')} is for answers that are sequences of numbers; name the column that "
+                    f"tells them apart ({option('id')}), or leave it out"
                 )
             return self
         if self.decoder.attention not in (None, "none"):
-            raise ValueError("attention is of captions; leave it out where answers are sequences of numbers")
+            raise ValueError(
+                f"{option('attention')} is for captions, and {option('id')} asks for sequences of numbers; "
+                "leave one of them out"
+            )
         wrong = [name for name in _OF_TEXTS if getattr(self.decoding, name) is not None]
         if wrong or self.decoding.best > 1:
             raise ValueError(
-                f"{(wrong or ['best'])[0]} is of captions; leave it out where answers are sequences of "
-                "numbers"
+                f"{option((wrong or ['best'])[0])} is for captions, and {option('id')} asks for sequences of "
+                "numbers; leave one of them out"
             )
         if self.decoding.sample and self.numbers.output == "point":
-            raise ValueError("output 'point' has no distribution to draw from; train with output gaussian")
+            raise ValueError(
+                f"{option('output', 'point')} has no distribution to draw from; leave {option('sample')} "
+                f"out, or train with {option('output', 'gaussian')}"
+            )
         return self

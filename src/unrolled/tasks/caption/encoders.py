@@ -20,6 +20,7 @@ from torch.nn.functional import max_pool2d, pad
 
 from unrolled.errors import ConfigError
 from unrolled.files.images import Size, spelt
+from unrolled.files.wording import option
 from unrolled.nn import Embedding, Linear
 from unrolled.tasks.caption.config import EncoderConfig
 from unrolled.tasks.model import build
@@ -58,10 +59,10 @@ class Convolutions(nn.Module):
         height, width = (side >> config.stages for side in size)
         if not min(height, width):
             most = min(size).bit_length() - 1
-            remedy = f"stages {most} or less, or" if most else "encoder rows, or"
+            remedy = option("stages", most) if most else option("encoder", "rows")
             raise ConfigError(
-                f"stages {config.stages} halves pictures of {spelt(size)} to nothing; set {remedy} a larger "
-                "image_size"
+                f"{option('stages', config.stages)} halves pictures of {spelt(size)} to nothing; set "
+                f"{remedy}, or a larger {option('image_size')}"
             )
         widths = [channels, *(config.filters << k for k in range(config.stages))]
         self.stages = nn.ModuleList(map(Convolution, widths, widths[1:]))
@@ -95,8 +96,8 @@ class Rows(nn.Module):
         super().__init__()
         if config.merge != "concat":
             raise ConfigError(
-                f"merge '{config.merge}' mixes both directions at each step, and the code is of each one's "
-                "last; set merge concat"
+                f"{option('merge', config.merge)} mixes both directions at each step, and the code is of "
+                f"each one's last; set {option('merge', 'concat')}"
             )
         self.layer = build(config, size[1] * channels)
         self.memory_size = self.code_size = self.layer.output_size

@@ -18,7 +18,7 @@ from unrolled.batching.splits import by_class
 from unrolled.errors import ConfigError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.captions import read_captioned
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, option
 from unrolled.inspecting import plots
 from unrolled.nn.describe import describe
 from unrolled.runtime.caption import as_step
@@ -88,7 +88,10 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
 
     def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
         if bool(data.train.columns) != (config.data.id is not None):
-            raise ConfigError("sequences of numbers have an id, captions none; name it, or leave it out")
+            raise ConfigError(
+                f"sequences of numbers have a column that tells them apart, and captions have none; give "
+                f"{option('id')}, or leave it out"
+            )
         codec = Codec.fit(config.data, data.train)
         training = config.training.settled()
         config = _settled(config, data.train).model_copy(update={"training": training})
@@ -177,7 +180,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
     def _parts(self) -> dict[str, Any]:
         how, network, codec = self.config.decoding, self.network, self.codec
         if how.sample:
-            raise ConfigError("what is drawn at random needs torch; set sample off to run without it")
+            raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
         writes = network.decoder.about("decoder.")
         if not isinstance(codec.answers, Texts):
             writes["output"] = self.config.numbers.output
@@ -217,11 +220,16 @@ def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
     asked = {"encoder": own.encoder, "image_size": config.data.image_size, "channels": grey}
     for name, value in asked.items():
         if value is not None and not data.is_pictures:
-            raise ConfigError(f"{name} '{value}' reads pictures, these are numbers or classes; leave it out")
+            raise ConfigError(
+                f"{option(name, value)} is for pictures, and these are numbers or classes; leave it out"
+            )
     encoder = own.encoder or ("convolution" if data.is_pictures else None)
     for name in OF_ROWS:
         if getattr(own, name) and encoder != "rows":
-            raise ConfigError(f"{name} is of layers that read rows; set encoder rows, or leave it out")
+            raise ConfigError(
+                f"{option(name)} is for layers that read rows; set {option('encoder', 'rows')}, or leave it "
+                "out"
+            )
     usual = "additive" if data.is_pictures and not data.columns else "none"
     settled = {
         "model": own.model_copy(update={"encoder": encoder}),

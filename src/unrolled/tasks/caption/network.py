@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unrolled.batching.given import Pictures
 from unrolled.errors import ConfigError
+from unrolled.files.wording import option
 from unrolled.nn.functional import cross_entropy
 from unrolled.nn.state import Named
 from unrolled.tasks.caption.codec import Codec
@@ -59,8 +60,8 @@ class TextNetwork(Conditioned):
         attention, memory_size = config.decoder.attention, self.encoder.memory_size
         if attention != "none" and memory_size is None:
             raise ConfigError(
-                f"attention '{attention}' looks at places of a picture, and numbers and classes have none; "
-                "set attention none"
+                f"{option('attention', attention)} looks at places of a picture, and numbers and classes "
+                f"have none; set {option('attention', 'none')}"
             )
         self.decoder = Decoder(
             codec.texts.side.size,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import Series, SeriesFile
+from unrolled.files.wording import option
 from unrolled.runtime.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.forecasting import Predictor
@@ -96,8 +97,11 @@ def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
 def check_sampling(possible: bool, sample: bool, temperature: float) -> None:
     """ConfigError where there is nothing to sample from, or a temperature without sampling."""
     if sample and not possible:
-        raise ConfigError("output 'point' has nothing to sample from; train with output gaussian")
+        raise ConfigError(
+            f"this model forecasts points, which cannot be drawn from; leave {option('sample')} out, or "
+            f"train with {option('output', 'gaussian')}"
+        )
     if not sample and temperature != 1:
-        raise ConfigError("temperature belongs to sampling; sample, or leave the temperature out")
+        raise ConfigError(f"{option('temperature')} needs {option('sample')}; set it, or leave both out")
     if not 0 < temperature < np.inf:
-        raise ConfigError(f"temperature: wanted more than 0, got {temperature}")
+        raise ConfigError(f"{option('temperature')}: wanted more than 0, got {temperature}")

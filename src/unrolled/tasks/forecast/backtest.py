@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.wording import option, shown
 from unrolled.tasks.baselines import BASELINES
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
@@ -64,9 +65,10 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
                 "longer series or test part"
             )
         raise DataError(
-            f"series '{s.name}' has {len(s)} steps, of which {len(s) - begin} are to be judged; wanted "
-            f"{plan.horizon} or more (horizon) after {least + 1} or more (window {plan.window}, season "
-            f"{plan.season}); use a longer series or test part, or lower horizon or window"
+            f"series {shown(s.name)} has {len(s)} steps, of which {len(s) - begin} are to be judged; wanted "
+            f"{plan.horizon} or more ({option('horizon')}) after {least + 1} or more "
+            f"({option('window', plan.window)}, {option('season', plan.season)}); use a longer series or "
+            f"test part, or lower {option('horizon')} or {option('window')}"
         )
     stride = math.ceil(count / most)
     while math.gcd(stride, plan.season) > 1:

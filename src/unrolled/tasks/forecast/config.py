@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from unrolled.errors import ConfigError
+from unrolled.files.wording import listed, option
 from unrolled.tasks.config import Names, Section, several
 from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import TrainingConfig
@@ -96,7 +97,8 @@ class ForecastOptions(Section):
         if not (rising and len(levels) >= 3 and 0 < levels[0] < 0.5 < levels[-1] < 1 and 0.5 in levels):
             given = ", ".join(map(str, levels))
             raise ValueError(
-                f"quantile_levels: wanted rising numbers between 0 and 1, 0.5 inside, got {given}"
+                f"{option('quantile_levels')}: wanted rising numbers between 0 and 1, 0.5 among them, got "
+                f"{given}"
             )
         return levels
 
@@ -115,8 +117,9 @@ class ForecastConfig(Section):
         require_forward(self.model, "forecast", "look into the future")
         if data.past and options.strategy == "recursive" and options.horizon != 1:
             raise ValueError(
-                f"strategy 'recursive' would have to know the past columns ({', '.join(data.past)}) of the "
-                "steps that it forecasts; use strategy 'direct', horizon 1, or leave them out"
+                f"{option('strategy', 'recursive')} feeds forecasts back, and would have to know the past "
+                f"columns ({listed(data.past)}) of those steps; set {option('strategy', 'direct')}, or "
+                f"{option('horizon', 1)}, or leave {option('past')} out"
             )
         return self
 
@@ -125,7 +128,7 @@ class ForecastConfig(Section):
         options = self.forecast
         sizes = {name: getattr(options, name) for name in ("window", "horizon", "season", "level")}
         if missing := [name for name, value in sizes.items() if value is None]:
-            raise ConfigError(f"option '{missing[0]}' is open; wanted a configuration as fit() completes it")
+            raise ConfigError(f"{option(missing[0])} is open; wanted a configuration as fit() completes it")
         return Plan(**sizes, steps=sizes["horizon"] if options.strategy == "direct" else 1)
 
 

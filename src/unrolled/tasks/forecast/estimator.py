@@ -102,7 +102,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         temperature.
         """
         predictor, past = self._predictor(self.network), self.config.data.past
-        check_reach("steps", steps, 1 if past else None, past)
+        check_reach("length", steps, 1 if past else None, past)
         answers.check_sampling(self.network.output.is_distribution, sample, temperature)
         if prime is None:
             start = predictor.codec.blank(self.codec.last_time, steps + predictor.codec.steps)

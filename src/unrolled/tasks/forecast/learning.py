@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unrolled.batching.windows import Batch, Windows
 from unrolled.errors import DataError
+from unrolled.files.wording import option
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
 from unrolled.tasks.forecast.network import Network
@@ -87,8 +88,8 @@ class Validation:
             train, end = max(ends, key=lambda pair: pair[1] - pair[0])
             raise DataError(
                 f"the validation part has {end - train} steps after {train} of training; wanted {plan.steps} "
-                f"or more after {plan.window} or more (window {plan.window}); raise validation, or lower "
-                "window or horizon"
+                f"or more after {plan.window} or more ({option('window', plan.window)}); raise "
+                f"{option('validation')}, or lower {option('window')} or {option('horizon')}"
             )
         if all(series[i].z[slice(*ends[i])].isnan().all() for i in {i for i, _, _ in self.windows}):
             raise DataError("the validation part holds no value, gaps alone; raise validation")

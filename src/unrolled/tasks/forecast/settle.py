@@ -10,6 +10,7 @@ from unrolled.batching.splits import chronological
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
+from unrolled.files.wording import option
 from unrolled.tasks.baselines import Season, find_season
 from unrolled.tasks.forecast.config import DataConfig, ForecastConfig, ForecastOptions
 from unrolled.tasks.forecast.data import checksum
@@ -66,7 +67,7 @@ def _data(data: DataConfig, file: SeriesFile) -> DataConfig:
     if data.sha256 not in (None, sha256):
         raise DataError(
             f"the data have changed: wanted sha256 {data.sha256}, got {sha256}; give the data that the "
-            "configuration was made with, or leave 'sha256' out of it to train on these"
+            "configuration was made with, or delete its line 'sha256' to train on these"
         )
     return data.model_copy(update={"target": file.targets, "time": file.time or ROWS, "sha256": sha256})
 
@@ -95,14 +96,17 @@ def _season(named: int | None, parts: Parts, file: SeriesFile) -> Season:
     longest = max(map(len, parts))
     if named >= longest:
         raise DataError(
-            f"season {named} needs more than {named} steps of training data, there are {longest}; lower it"
+            f"{option('season', named)} needs more than {named} steps of training data, there are {longest}; "
+            "lower it"
         )
     return Season(named, f"{named} steps, as named")
 
 
 def _named_level(level: tuple[str, ...], targets: int) -> tuple[str, ...]:
     if len(level) not in (1, targets):
-        raise ConfigError(f"level: wanted one for all targets or {targets}, one each; got {len(level)}")
+        raise ConfigError(
+            f"{option('level')}: wanted one for all targets or {targets}, one each; got {len(level)}"
+        )
     return level * targets if len(level) == 1 else level
 
 

@@ -20,6 +20,7 @@ from unrolled.errors import DataError
 from unrolled.files import described
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.sequences import Sequences
+from unrolled.files.wording import option
 from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.runtime.grams import Grams
 from unrolled.runtime.lexicon import Lexicon, read_words
@@ -130,7 +131,7 @@ def transcripts_of(data: Sequences) -> tuple[str, ...]:
     """DataError where there are none."""
     if data.answers is None:
         raise DataError(
-            f"{data.places[0]}: there are no transcripts; name their column (--target) or give them"
+            f"{data.places[0]}: there are no transcripts; name their column with {option('target')}"
         )
     return data.answers
 

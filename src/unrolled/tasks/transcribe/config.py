@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.files.wording import option
 from unrolled.tasks.config import PathName, Section, to_sections
 from unrolled.tasks.sections import AugmentedModelConfig, NumbersConfig
 from unrolled.training.config import NO_LIMIT, TrainingConfig
@@ -49,7 +50,8 @@ class TranscribeOptions(Section):
     def _together(self) -> Self:
         if self.lm_text is not None and not self.lm_order:
             raise ValueError(
-                "lm_text is for the n-gram model, and lm_order 0 makes none; leave one of them out"
+                f"{option('lm_text')} is for the n-gram model, and {option('lm_order', 0)} makes none; leave "
+                "one of them out"
             )
         return self
 
@@ -80,7 +82,9 @@ class HmmOptions(Section):
     def _together(self) -> Self:
         for name in ("states", "silence", "realign"):
             if getattr(self, name) is not None and not self.hmm:
-                raise ValueError(f"{name} is an option of hmm; set hmm, or leave it out")
+                raise ValueError(
+                    f"{option(name)} is for hidden Markov models; set {option('hmm')}, or leave it out"
+                )
         return self
 
     @property
@@ -142,12 +146,18 @@ class TranscribeDecoding(Section):
         if self.decoder == "greedy":
             for name, usual in OF_BEAM.items():
                 if name != "best" and getattr(self, name) != usual:
-                    raise ValueError(f"decoder greedy takes no {name}; leave it out, or set decoder beam")
+                    raise ValueError(
+                        f"{option('decoder', 'greedy')} takes no {option(name)}; leave one of them out"
+                    )
             if self.best > 1:
-                raise ValueError("decoder greedy finds one transcript; set best 1, or decoder beam")
+                raise ValueError(
+                    f"{option('decoder', 'greedy')} finds one transcript; set {option('best', 1)}, or "
+                    f"{option('decoder', 'beam')}"
+                )
         if self.best > self.beam:
             raise ValueError(
-                f"wanted best {self.best} of a beam of {self.beam}; widen the beam to {self.best}"
+                f"wanted {self.best} transcripts of a beam of {self.beam}; set {option('beam', self.best)}, "
+                f"or lower {option('best')}"
             )
         return self
 
@@ -178,7 +188,8 @@ class TranscribeConfig(Section):
     def _together(self) -> Self:
         if self.decoding.lm_weight and not self.transcribe.lm_order:
             raise ValueError(
-                "lm_weight weighs the n-gram model, and lm_order 0 makes none; leave one of them out"
+                f"{option('lm_weight')} weighs the n-gram model, and {option('lm_order', 0)} makes none; "
+                "leave one of them out"
             )
         if self.hmm.hmm:
             self._without_ctc()
@@ -186,8 +197,11 @@ class TranscribeConfig(Section):
 
     def _without_ctc(self) -> None:
         if (order := self.transcribe.lm_order) > 2:
-            raise ValueError(f"hmm takes an n-gram model of lm_order 0, 1 or 2, got {order}; set lm_order 2")
+            raise ValueError(
+                f"{option('hmm')} takes an n-gram model of order 0, 1 or 2, got {order}; set "
+                f"{option('lm_order', 2)}"
+            )
         for name, usual, remedy in OF_CTC:
             section = self.transcribe if name == "lexicon" else self.decoding
             if getattr(section, name) != usual:
-                raise ValueError(f"{name} is of CTC, and hmm is set; {remedy}")
+                raise ValueError(f"{option(name)} is for CTC, and {option('hmm')} is set; {remedy}")

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unrolled.batching.buckets import Buckets
 from unrolled.errors import ConfigError
+from unrolled.files.wording import option
 from unrolled.runtime.hmm import Numbers, Topology
 from unrolled.runtime.hybrid import MOST_LABELS, NAMES, States
 from unrolled.tasks.transcribe.alignments import Chain, Realigned, chain_of, transcripts
@@ -36,8 +37,8 @@ class Hybrid:
         self.codec, self.topology = codec, Topology(len(codec.labels) - 1, states, silence)
         if self.topology.labels > MOST_LABELS:
             raise ConfigError(
-                f"hmm takes {MOST_LABELS:,} labels at most, these transcripts have {self.topology.labels:,}; "
-                "leave hmm out, or set tokens characters"
+                f"{option('hmm')} takes {MOST_LABELS:,} labels at most, these transcripts have "
+                f"{self.topology.labels:,}; leave it out, or set {option('tokens', 'characters')}"
             )
         self.outputs, self.may_be_empty = self.topology.size, self.topology.silence
         self.rule = f"a step for each of a label's {states} states"

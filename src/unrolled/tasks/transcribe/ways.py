@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unrolled.batching.buckets import Buckets
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, option
 from unrolled.tasks.transcribe.answers import Answer
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
@@ -86,8 +86,9 @@ def require_steps(own: Way, subsample: int, data: Sequences, examples: Examples)
     for labels, steps, place in zip(examples.labels, examples.lengths, data.places, strict=True):
         have, needed = -(-steps // subsample), own.needed(labels)
         if needed > have:
-            left = f" after subsample {subsample}" if subsample > 1 else ""
-            remedy = "lower subsample" if subsample > 1 else "give it more steps (recordings: lower hop_ms)"
+            left = f" after {option('subsample', subsample)}" if subsample > 1 else ""
+            more = f"give it more steps (of recordings: lower {option('hop_ms')})"
+            remedy = f"lower {option('subsample')}" if subsample > 1 else more
             raise DataError(
                 f"{place}: {counted(len(labels), 'label')} need {counted(needed, 'step')} ({own.rule}), and "
                 f"the sequence has {have:,}{left}; {remedy}, or leave the sequence out"
@@ -95,5 +96,5 @@ def require_steps(own: Way, subsample: int, data: Sequences, examples: Examples)
         if not len(labels) and not own.may_be_empty:
             raise DataError(
                 f"{place}: the transcript is empty, and without silence there is no state for its steps; "
-                "turn silence on, or leave the sequence out"
+                f"leave {option('silence', False)} out, or leave the sequence out"
             )

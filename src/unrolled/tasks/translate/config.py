@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.files.wording import option
 from unrolled.runtime.search import MOST_SYMBOLS
 from unrolled.tasks.config import Section
 from unrolled.tasks.decoding import Decoding
@@ -81,7 +82,8 @@ class LearningConfig(Section):
     def _together(self) -> Self:
         if self.sampling_epochs is not None and not self.scheduled_sampling:
             raise ValueError(
-                "sampling_epochs is of scheduled_sampling, which is 0; set it, or leave this out"
+                f"{option('sampling_epochs')} needs {option('scheduled_sampling')}, which is 0; set it above "
+                f"0, or leave {option('sampling_epochs')} out"
             )
         return self
 
@@ -120,5 +122,8 @@ class TranslateConfig(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.model.reverse and self.model.bidirectional:
-            raise ValueError("reverse is of one direction; set bidirectional off, or leave reverse out")
+            raise ValueError(
+                f"{option('reverse')} is for one direction, and {option('bidirectional')} reads both; leave "
+                "one of them out"
+            )
         return self

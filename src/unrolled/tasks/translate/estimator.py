@@ -20,7 +20,7 @@ from unrolled.batching.buckets import Buckets, by_length
 from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError
 from unrolled.files.pairs import Pairs, read_pairs
-from unrolled.files.wording import counted, shown
+from unrolled.files.wording import counted, option, shown
 from unrolled.inspecting import plots
 from unrolled.inspecting.attention import MOST, Read, attention
 from unrolled.runtime.search import Hypothesis, in_one_line
@@ -192,7 +192,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _parts(self) -> dict[str, Any]:
         how = self.config.decoding
         if how.sample:
-            raise ConfigError("what is drawn at random needs torch; set sample off to run without it")
+            raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
         beams = {"beam": how.width, "best": how.best, "penalty": how.penalty, "longest": how.longest}
         decoder = self.network.decoder.about("decoder.")
         return {"embedding": "embedding.weight", "decoder": decoder, "decoding": beams}
@@ -257,7 +257,7 @@ def _check_columns(config: TranslateConfig, data: Parts[Pairs]) -> None:
     for name in ("source_column", "target_column"):
         asked = getattr(config.data, name)
         if asked is not None and not any(part is not None and part.columns for part in parts):
-            raise ConfigError(f"{name} {shown(asked)} is of tables, and these data are none; leave it out")
+            raise ConfigError(f"{option(name, asked)} is for tables, and these data are none; leave it out")
 
 
 def _told(data: Parts[Pairs], codec: TranslateCodec) -> str:
