@@ -5,7 +5,8 @@
     environment.json    versions and machine, and what tells this run apart, by which checkpoints are its own
     model.safetensors   the trained weights, and the checksums of the files below; written last, so a run that
                         has them is finished
-    NAME.safetensors    further arrays of the task, such as its scaler
+    NAME.safetensors    further arrays of the task, such as its scaler; seen: what it was trained on, by
+                        which it is known again when the model is judged (tasks/seen.py)
     NAME.json           what the task needs again, and what it found
     metrics.jsonl       the history, see training/history.py
     checkpoints/        see training/checkpoints.py

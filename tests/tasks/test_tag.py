@@ -146,8 +146,11 @@ def test_inner_tags_stand_only_where_they_may():
 def test_a_tag_that_training_did_not_hold_counts_as_wrong_and_is_named(crf):
     frame = sentences(40)
     other = frame.with_columns(tag=pl.when(pl.col("id") == "s3").then(pl.lit("B-NEW")).otherwise("tag"))
-    tagger = Tagger(epochs=1, crf=crf, **SMALL).fit(frame, validation=other, test=other)
-    found, steps = tagger.evaluation, other.filter(pl.col("tag") == "B-NEW").height
+    tagger = Tagger(epochs=1, crf=crf, **SMALL).fit(frame, validation=other)
+    found, steps = (
+        tagger.evaluate(other, include_training=True),
+        other.filter(pl.col("tag") == "B-NEW").height,
+    )
     assert found.about["unseen_tags"] == ["B-NEW"] and found.about["steps"] == frame.height
     assert f"{steps} steps with tags that training did not hold count as wrong: 'B-NEW'" in found.verdict
     right = tagger.predict(other)["tag"] == other["tag"]

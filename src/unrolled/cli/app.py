@@ -148,13 +148,21 @@ def evaluate(
     run: RunFolder,
     files: Files = None,
     most_values: MostValues = None,
+    include_training: Annotated[
+        bool,
+        typer.Option(
+            "--include-training",
+            help="Judge what training held too, in place of leaving it out.",
+            show_default=False,
+        ),
+    ] = False,
     json: Json = False,
     decoding: dict[str, Any] | None = None,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
     from unrolled.cli import using
 
-    using.evaluate(run, files or [], decoding or {}, json)
+    using.evaluate(run, files or [], include_training, decoding or {}, json)
 
 
 @app.command(

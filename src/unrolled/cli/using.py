@@ -10,11 +10,14 @@ from unrolled.console import note
 from unrolled.errors import ConfigError
 
 
-def evaluate(run: Path, files: list[Path], decoding: Mapping[str, Any], json: bool) -> None:
+def evaluate(
+    run: Path, files: list[Path], include_training: bool, decoding: Mapping[str, Any], json: bool
+) -> None:
     """On new files, or on the test part of the training files."""
     import unrolled
 
-    found = unrolled.load(run).using(**decoding).evaluate(files or None)
+    estimator = unrolled.load(run).using(**decoding)
+    found = estimator.evaluate(files or None, include_training=include_training)
     if json:
         printing.as_json(found.json())
     else:

@@ -11,11 +11,12 @@ A class alone is not one input however often it comes: it would be in one part o
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.files.fingerprints import NONE, Prints, fingerprint
 from unrolled.files.images import Pixels, Size
 
 Numbers = NDArray[np.float64]
@@ -58,6 +59,8 @@ class Captioned:
     notes     what the reader found and chose
     """
 
+    noun: ClassVar[str] = "input"
+
     inputs: tuple[Pixels | Given, ...]
     features: tuple[str, ...]
     given: str | None
@@ -82,6 +85,17 @@ class Captioned:
         }
         answers = None if self.answers is None else tuple(self.answers[i] for i in at)
         return replace(self, answers=answers, **own)
+
+    def fingerprints(self) -> Prints:
+        """(N,) of the inputs. Classes alone are in all parts: these are of their answers where they
+        are sequences of numbers, and NONE where they are texts, which repeat."""
+        if self.is_pictures or self.features:
+            found = (fingerprint(*one) if isinstance(one, Given) else fingerprint(one) for one in self.inputs)
+        elif self.columns and self.answers is not None:
+            found = (fingerprint(answer) for (answer,) in self.answers)
+        else:
+            found = (NONE for _ in self.inputs)
+        return np.fromiter(found, np.uint64)
 
     def checksum(self) -> str:
         """SHA-256 of the inputs, the answers and the names of their columns."""

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.asked import usual
 from unrolled.files.delimited import read_delimited
+from unrolled.files.fingerprints import Prints, fingerprints
 from unrolled.files.limits import require_few
 from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
 from unrolled.files.roles import check_distinct
@@ -50,6 +51,8 @@ class Pairs:
     columns  whether any came from a table, whose columns may be named
     """
 
+    noun: ClassVar[str] = "pair"
+
     sources: tuple[str, ...]
     targets: tuple[str, ...] | None
     places: tuple[str, ...]
@@ -72,6 +75,10 @@ class Pairs:
         for i, source in enumerate(self.sources):
             found.setdefault(source, []).append(i)
         return found
+
+    def fingerprints(self) -> Prints:
+        """(N,) of the sources."""
+        return fingerprints((source,) for source in self.sources)
 
     def checksum(self) -> str:
         """SHA-256 of the sources and the targets."""

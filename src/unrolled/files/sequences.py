@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unrolled.files.fingerprints import Prints, fingerprints
 
 Numbers = NDArray[Any]
 
@@ -23,6 +25,8 @@ class Sequences:
     notes     what the reader found and chose
     rate_hz   of recordings, the rate that they all have; None for others
     """
+
+    noun: ClassVar[str] = "sequence"
 
     inputs: tuple[Numbers, ...] | tuple[str, ...]
     features: tuple[str, ...]
@@ -46,6 +50,10 @@ class Sequences:
         answers = None if self.answers is None else tuple(self.answers[i] for i in at)
         names, places = tuple(self.names[i] for i in at), tuple(self.places[i] for i in at)
         return replace(self, inputs=inputs, answers=answers, names=names, places=places)
+
+    def fingerprints(self) -> Prints:
+        """(N,) of the inputs."""
+        return fingerprints((one,) for one in self.inputs)
 
     def checksum(self) -> str:
         """SHA-256 of the features' names, the inputs and the answers."""

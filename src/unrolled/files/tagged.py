@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.files.fingerprints import Prints, fingerprints
 from unrolled.files.sequences import Numbers, Sequences
 
 Words = tuple[str, ...]
@@ -25,6 +26,8 @@ class Tagged:
     lines     (N,) of (T_i,) where each step stands in it
     notes     what the reader found and chose
     """
+
+    noun: ClassVar[str] = "sequence"
 
     inputs: tuple[Words, ...] | tuple[Numbers, ...]
     features: tuple[str, ...]
@@ -58,6 +61,10 @@ class Tagged:
 
         fields = ("inputs", "tags", "names", "where", "lines")
         return replace(self, **{name: some(getattr(self, name)) for name in fields})
+
+    def fingerprints(self) -> Prints:
+        """(N,) of the inputs."""
+        return fingerprints((" ".join(one),) if isinstance(one, tuple) else (one,) for one in self.inputs)
 
     def checksum(self) -> str:
         """SHA-256 of the features' names, the inputs and the tags."""

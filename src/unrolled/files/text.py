@@ -8,11 +8,13 @@ behind another space where a line is longer than a piece, so that no word is cut
 import codecs
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from unrolled.errors import DataError
 from unrolled.files.opening import FOREIGN, opened, refuse_foreign
@@ -29,15 +31,17 @@ _FOREIGN = FOREIGN | {
 
 @dataclass(frozen=True)
 class Text:
-    """Characters `start` … `end`-1 of the files' text, or of `held` where it came from no file."""
+    """Characters `start` … `end`-1 of each of the `ranges` of the files' text, one after the other; of `held`
+    where it came from no file. Ranges rise, and none is empty."""
+
+    noun: ClassVar[str] = "character"
 
     files: tuple[str, ...]
     held: str = ""
-    start: int = 0
-    end: int = 0
+    ranges: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
-        return self.end - self.start
+        return sum(end - start for start, end in self.ranges)
 
     @property
     def name(self) -> str:
@@ -46,7 +50,19 @@ class Text:
 
     def part(self, start: int, end: int) -> "Text":
         """Its characters `start` … `end`-1."""
-        return replace(self, start=self.start + start, end=self.start + end)
+        return self.parts([(start, end)])
+
+    def parts(self, ranges: Iterable[tuple[int, int]]) -> "Text":
+        """Its characters `start` … `end`-1 of each of these, which rise, one after the other."""
+        begins = list(accumulate((end - start for start, end in self.ranges), initial=0))
+        found = []
+        for start, end in ranges:
+            k = max(0, bisect_right(begins, start) - 1)
+            while start < end and k < len(self.ranges):
+                moved = self.ranges[k][0] - begins[k]
+                found.append((start + moved, min(end, begins[k + 1]) + moved))
+                start, k = begins[k + 1], k + 1
+        return replace(self, ranges=tuple(found))
 
     def pieces(self) -> Iterator[str]:
         """The text in order. DataError where a file cannot be read, or is not what it was when it was
@@ -75,13 +91,16 @@ class Text:
 
     def _cut(self) -> Iterator[str]:
         """The pieces as they are read, those outside of the part left out."""
-        at = 0
+        at, k = 0, 0
         for piece in _read(self.files) if self.files else (self.held,):
-            first, last = max(self.start - at, 0), min(self.end - at, len(piece))
-            if first < last:
-                yield piece[first:last]
+            while k < len(self.ranges) and self.ranges[k][0] < at + len(piece):
+                first, last = (place - at for place in self.ranges[k])
+                yield piece[max(first, 0) : last]
+                if last > len(piece):
+                    break
+                k += 1
             at += len(piece)
-            if at >= self.end:
+            if k == len(self.ranges):
                 return
         raise DataError(f"{self.name}: shorter than a moment ago; leave the file alone while it is read")
 
@@ -98,7 +117,7 @@ def open_text(source: str | Path | Sequence[str | Path] | Text) -> Text:
     if not names or not all(isinstance(name, str | Path) for name in names):
         raise DataError(f"wanted text files by name, or text_of(…), got {shown(source)}")
     files = tuple(map(str, names))
-    return Text(files, end=sum(len(piece) for piece in _read(files)))
+    return Text(files, ranges=((0, sum(len(piece) for piece in _read(files))),))
 
 
 def text_of(text: str) -> Text:
@@ -111,7 +130,7 @@ def text_of(text: str) -> Text:
             "a NUL" if found[0] == "\0" else "a lone surrogate",
         )
         raise DataError(f"the text, line {line}: {kind}, which text does not hold; leave it out")
-    return Text((), text, 0, len(text))
+    return Text((), text, ((0, len(text)),))
 
 
 def _whole(pieces: Iterable[str]) -> Iterator[str]:

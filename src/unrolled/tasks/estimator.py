@@ -96,6 +96,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
         self.rows: Sequence[Row] = ()
         self._network_: N | None = None
         self._codec_: K | None = None
+        self._seen_: Any = None
         self._data: D | None = None
         self._evaluation: Any = None
 
@@ -123,11 +124,13 @@ class Estimator(ABC, Generic[C, D, K, N]):
         asked, read = self._read(asked, sources)
         prepared = self._prepare(asked, read)
         config: Any = prepared.config
+        seen = self._seen_by(config, read)
+        notes = (*prepared.notes, *self._overlap(read, seen))
         with own_generators(torch.device("cpu"), config.training.seed):
             network = self._network(config, prepared.codec)
         if out is not None:
             run = Run.create(out, to_sections(config), self.task)
-        for note in prepared.notes:
+        for note in notes:
             report.note(note)
         self.history = train(
             network,
@@ -145,14 +148,19 @@ class Estimator(ABC, Generic[C, D, K, N]):
             if note:
                 report.note(note)
         self.config, self.rows = config, self.history.rows
-        self._network_, self._codec_, self._data, self._evaluation = network, codec, read, None
+        self._network_, self._codec_, self._seen_ = network, codec, seen
+        self._data, self._evaluation = read, None
         if run is not None:
             self._write(run)
         return self
 
     @abstractmethod
-    def evaluate(self, data: Source = None) -> Any:
-        """Judges beside the baselines: on the test part of the training data, or on all of other data."""
+    def evaluate(self, data: Source = None, *, include_training: bool = False) -> Any:
+        """Judges beside the baselines: on the test part of the training data, or on other data. What training
+        or validation held is left out and counted, or judged too with `include_training`.
+
+        DataError where nothing else is left.
+        """
 
     def using(self, **options: Any) -> Self:
         """The same trained model with other options of its section `decoding`, which change no weight. What
@@ -214,14 +222,14 @@ class Estimator(ABC, Generic[C, D, K, N]):
         run = Run.open(folder)
         estimator = cls(cls._config_of(run))
         run.require_finished()
-        about, arrays = run.load_json("data"), run.load_arrays("scalers")
+        about, arrays, seen = run.load_json("data"), run.load_arrays("scalers"), run.load_arrays("seen")
         try:
-            codec = cls._restore(about, arrays)
+            codec, estimator._seen_ = cls._restore(about, arrays), cls._restore_seen(seen)
             network = cls._network(estimator.config, codec)
         except (LookupError, TypeError, ValueError) as error:
             raise RunError(
-                f"{run.folder}: data.json and scalers.safetensors do not fit ({error!r:.80}); restore them, "
-                "or train anew"
+                f"{run.folder}: data.json, scalers.safetensors and seen.safetensors do not fit "
+                f"({error!r:.80}); restore them, or train anew"
             ) from error
         run.load_into(network)
         estimator._network_, estimator._codec_, estimator.rows = network.eval(), codec, run.read_metrics()
@@ -241,6 +249,12 @@ class Estimator(ABC, Generic[C, D, K, N]):
             raise ConfigError(f"this {type(self).__name__} is not trained; call fit, or load a run")
         return self._codec_
 
+    @property
+    def seen(self) -> Any:
+        """What the network was trained and chosen on, see seen.py. ConfigError where there is none yet."""
+        _ = self.network
+        return self._seen_
+
     # What a task says of itself.
 
     @abstractmethod
@@ -255,6 +269,19 @@ class Estimator(ABC, Generic[C, D, K, N]):
     @abstractmethod
     def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> K:
         """The codec that about() and arrays() described. LookupError, TypeError or ValueError for others."""
+
+    @abstractmethod
+    def _seen_by(self, config: C, data: D) -> Any:
+        """What a training on `data` sees."""
+
+    @classmethod
+    @abstractmethod
+    def _restore_seen(cls, arrays: Mapping[str, NDArray[Any]]) -> Any:
+        """What its arrays() described. LookupError or ValueError for others."""
+
+    def _overlap(self, data: D, seen: Any) -> tuple[str, ...]:
+        """What of the test part was seen, in a sentence. DataError where it is all of it."""
+        return ()
 
     @classmethod
     @abstractmethod
@@ -305,6 +332,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
     def _write(self, run: Run) -> None:
         """What is known at the end of a training; the weights last, which make a run finished."""
         run.save_arrays("scalers", self.codec.arrays())
+        run.save_arrays("seen", self.seen.arrays())
         run.save_json("data", self.codec.about())
         run.write_metrics(self.rows)
         pictures.draw_history(run.plots, self.rows, self._loss_name(), self.config.training.clip)

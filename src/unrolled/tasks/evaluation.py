@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 Row = dict[str, Any]
 
@@ -19,6 +19,10 @@ class Evaluation:
     verdict: list[str]
     about: Mapping[str, Any]
     details: Any = None
+
+    def telling(self, sentences: Sequence[str]) -> Self:
+        """The same with more to say."""
+        return replace(self, verdict=[*self.verdict, *sentences])
 
     def table(self) -> list[Row]:
         """The rows, for a person."""

@@ -49,6 +49,7 @@ from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.sections import PartsConfig
+from unrolled.tasks.seen import SeenText
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -211,6 +212,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
 
     task = "language"
     config_class = LanguageConfig
+    seen_class = SeenText
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """How likely each line is, alone: what follows a line end and the state that a text begins with.

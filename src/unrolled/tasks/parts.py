@@ -3,10 +3,10 @@ parts, and what estimators of such tasks share. sections.py has the options that
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,17 @@ from torch import nn
 
 from unrolled.batching import splits
 from unrolled.errors import ConfigError, DataError, UnrolledError
+from unrolled.files.wording import counted, option
 from unrolled.tasks.estimator import Codec, Estimator, Source, Sources
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.sections import PartsConfig
+from unrolled.tasks.seen import Seen, SeenExamples, nothing_new, told
 
 
 class Data(Protocol):
-    """What a task reads from one source, or from several of one kind."""
+    """What a task reads from one source, or from several of one kind; `noun` is what it is counted in."""
+
+    noun: ClassVar[str]
 
     def __len__(self) -> int: ...
 
@@ -44,11 +48,13 @@ N = TypeVar("N", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Parts(Generic[D]):
-    """`test` is None where none was kept."""
+    """`test` is None where none was kept. `apart`: it came in a source of its own, which may hold again what
+    the others do; a part of the same source repeats only what repeats by its nature."""
 
     train: D
     validation: D
     test: D | None
+    apart: bool = False
 
 
 Split = Callable[[D, float, float, int], tuple[D, D, D]]
@@ -71,12 +77,12 @@ def read_parts(
     """Reads and splits; a part whose share is 0 is empty. DataError where the checksum is another than
     `config` says; the configuration that comes back has it."""
     validation = None if sources.validation is None else read(sources.validation)
-    test = None if sources.test is None else read(sources.test)
+    test, apart = None if sources.test is None else read(sources.test), sources.test is not None
     shares = (0 if validation is not None else config.validation, 0 if test is not None else config.test)
     train, own_validation, own_test = split(read(sources.train), *shares, config.split_seed)
     if test is None and len(own_test):
         test = own_test
-    parts = Parts(train, own_validation if validation is None else validation, test)
+    parts = Parts(train, own_validation if validation is None else validation, test, apart)
     whole = [part.checksum() for part in (parts.train, parts.validation, parts.test) if part is not None]
     sha256 = hashlib.sha256(" ".join(whole).encode()).hexdigest()
     if config.sha256 not in (None, sha256):
@@ -89,6 +95,8 @@ def read_parts(
 
 class PartsEstimator(Estimator[C, Parts[D], K, N]):
     """An estimator of such a task: it says how one source is read and how a part is judged."""
+
+    seen_class: ClassVar[type[Seen[Any]]] = SeenExamples
 
     @abstractmethod
     def _read_source(self, config: C, source: Source) -> D:
@@ -104,15 +112,20 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         parts: tuple[D, D, D] = by_lot(drawable, validation, test, seed)
         return parts
 
-    def evaluate(self, data: Source = None) -> Evaluation:
-        """Judges beside the baselines: on the test part of the training data, or on all of other data."""
-        _ = self.network
-        if data is not None:
-            return self._judge(self._read_new(data), {"judged": "all of the data given"})
-        test = self._training_parts().test
-        if test is None:
+    def evaluate(self, data: Source = None, *, include_training: bool = False) -> Evaluation:
+        seen, parts = self.seen, self._training_parts() if data is None else None
+        own = self._read_new(data) if parts is None else parts.test
+        if own is None:
             raise ConfigError("no part of the training data was kept to judge on; give other data")
-        return self._judge(test, {"judged": "the test part"})
+        whole = include_training or (parts is not None and not parts.apart)
+        new = seen.new(own)
+        known = len(own) - len(new)
+        if not whole and not len(new):
+            raise nothing_new(own.noun, 0, len(own), f"{own.noun}s")
+        what = "the data given" if parts is None else "the test part"
+        about = {"judged": what, "seen": known, "left_out": 0 if whole else known}
+        found = self._judge(own if whole else new, about)
+        return found.telling(told(own.noun, known, len(own), whole))
 
     def _read_new(self, data: Source) -> D:
         """What a source holds that the trained network is judged on."""
@@ -131,6 +144,26 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
             return self._training_parts().train, []
         except UnrolledError as error:
             return None, [f"there is no training part to compare with: {error}"]
+
+    def _seen_by(self, config: C, data: Parts[D]) -> Seen[Any]:
+        return self.seen_class.of(data.train, data.validation)
+
+    @classmethod
+    def _restore_seen(cls, arrays: Mapping[str, NDArray[Any]]) -> Seen[Any]:
+        return cls.seen_class.restore(arrays)
+
+    def _overlap(self, data: Parts[D], seen: Seen[Any]) -> tuple[str, ...]:
+        if data.test is None:
+            return ()
+        total, new = len(data.test), len(seen.new(data.test))
+        if data.apart and not new:
+            raise DataError(
+                f"all {counted(total, data.test.noun)} of the test files stand in the training or validation "
+                f"part; name others, or keep a part of the training files for it ({option('test', 0.1)})"
+            )
+        return tuple(
+            f"test part: {line}" for line in told(data.test.noun, total - new, total, not data.apart)
+        )
 
     def _training_parts(self) -> Parts[D]:
         """As they were trained on; read again after `load`."""

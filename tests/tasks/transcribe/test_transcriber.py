@@ -225,7 +225,7 @@ def test_a_longer_transcript_than_the_steps_allow_is_refused_with_the_rule():
         Transcriber(epochs=1, split_seed=3, subsample=2).fit(([x] * 20, ["a"] * 19 + ["aabba"]))
     enough = [x] * 19 + [np.concatenate([x, x[:1]])]
     own = Transcriber(epochs=1, **SMALL).fit((enough, data[1]))
-    judged = own.evaluate(([x], ["aabba"]))  # of other data it only counts as it comes
+    judged = own.evaluate(([x], ["aabba"]), include_training=True)  # of other data it only counts as it comes
     assert judged.about["labels"] == 5
 
 

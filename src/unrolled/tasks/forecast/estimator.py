@@ -26,9 +26,11 @@ from unrolled.tasks.forecast.forecasting import Predictor
 from unrolled.tasks.forecast.learning import mean_loss
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.forecast.preparation import prepare
+from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.forecast.settle import ends_of
 from unrolled.tasks.model import build
 from unrolled.tasks.outputs import OUTPUTS
+from unrolled.tasks.seen import nothing_new, told
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
@@ -50,25 +52,34 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     task = "forecast"
     config_class = ForecastConfig
 
-    def evaluate(self, data: Source | None = None) -> Evaluation:
-        """A backtest on the test part of the training data, or on all of other data."""
+    def evaluate(self, data: Source | None = None, *, include_training: bool = False) -> Evaluation:
+        """A backtest on the test part of the training data, or on other data: on what comes after the
+        training and the validation part of each series, or on all with `include_training`."""
         network, codec, options = self.network, self.codec.series, self.config.forecast
-        plan = self.config.plan()
-        file = self._training_file() if data is None else self._new_file(data)
-        seen = checksum(file) == self.config.data.sha256
-        if seen and not self.config.data.test:
+        plan, own = self.config.plan(), data is None
+        if own and not self.config.data.test:
             raise ConfigError("test is 0: no part of the training data was kept to judge on; give other data")
-        first = [end for _, end in ends_of(self.config.data, file)] if seen else [0] * len(file.series)
+        file = self._training_file() if data is None else self._new_file(data)
+        seen = [self.seen.first_new(s) for s in file.series]
+        first = [end for _, end in ends_of(self.config.data, file)] if own else seen
+        known = 0 if own else sum(seen)
+        if known and include_training:
+            first = [0] * len(seen)
+        elif known:
+            _require_new(file, seen, plan.horizon)
         series = [codec.encode(s, plan.steps) for s in file.series]
         origins = find_origins(series, first, plan, options.most_origins)
-        return evaluate(
+        about = {"judged": "the test part" if own else "the data given", "season": plan.season}
+        about |= {"seen": known, "left_out": 0 if include_training else known}
+        found = evaluate(
             backtest(self._predictor(network), series, origins, plan),
             codec.targets,
             options.quantile_levels,
             self.codec.naive_scale,
             codec.scalers["target"].scale,
-            {"judged": "the test part" if seen else "all of the data given", "season": plan.season},
+            about,
         )
+        return found.telling(told("step", known, sum(map(len, series)), include_training))
 
     def predict(self, data: Source | None = None, horizon: int | None = None) -> pl.DataFrame:
         """The steps after the end of every series of the training data, or of other data with the same
@@ -126,6 +137,14 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         output = OUTPUTS[options.output](options.quantile_levels)
         relative = [level == "relative" for level in config.plan().level]
         return Network(build(config.model, series.width), output, series.steps, options.residual, relative)
+
+    def _seen_by(self, config: ForecastConfig, data: SeriesFile) -> SeenSeries:
+        ends = [end for _, end in ends_of(config.data, data)]
+        return SeenSeries.of_parts(data.series, ends, data.time is not None, config.data.id is not None)
+
+    @classmethod
+    def _restore_seen(cls, arrays: Mapping[str, NDArray[Any]]) -> SeenSeries:
+        return SeenSeries.restore(arrays)
 
     def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch]:
         last_only = prepared.config.forecast.loss_at == "last"
@@ -204,3 +223,12 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         options = self.config.forecast
         window, seed = self.config.plan().window, self.config.training.seed
         return Predictor(network, self.codec.series, window, options.sample_paths, seed)
+
+
+def _require_new(file: SeriesFile, seen: Sequence[int], horizon: int) -> None:
+    """DataError where no series goes on for a horizon after what was seen of it."""
+    lengths = [len(s.target) for s in file.series]
+    if max(length - end for length, end in zip(lengths, seen, strict=True)) < horizon:
+        raise nothing_new(
+            "step", sum(lengths) - sum(seen), sum(lengths), f"{horizon} steps or more (horizon)"
+        )

@@ -6,8 +6,8 @@ and width are in units of each target's standard deviation in the training part.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,10 @@ class Evaluation:
             row["forecast"] for row in self.rows if row["target"] == target and row["forecast"] != MODEL
         ]
         return min(names, key=lambda name: self.rmse(target, name))
+
+    def telling(self, sentences: Sequence[str]) -> Self:
+        """The same with more to say."""
+        return replace(self, verdict=[*self.verdict, *sentences])
 
     def table(self) -> list[Row]:
         """The rows, for a person: one for every target and forecast."""

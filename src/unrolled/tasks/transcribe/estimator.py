@@ -168,12 +168,11 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
             "mistakes": scores.mistakes(compared),
             "unseen_labels": sorted(set(strange)),
         }
-        return Evaluation(rows, told_of, about | tell, (found[MODEL], compared))
+        return Evaluation(rows, told_of, about | tell, (data, found[MODEL], compared))
 
     def _draw(self, folder: Path) -> None:
         """alignment and confusion, as PNG and SVG."""
-        found, compared = self.evaluation.details
-        data = self._asked_for(None)
+        data, found, compared = self.evaluation.details
         rate = self.evaluation.rows[0]["label error rate"]
         plots.save(pictures.confusion(compared, rate), folder, "confusion")
         chosen = data.select(pictures.chosen(found, transcripts_of(data)))

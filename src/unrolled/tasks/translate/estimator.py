@@ -129,7 +129,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             codec,
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
             lambda network: _mean_loss(network, validation),
-            (*data.train.notes, _told(data, codec), *_whole_words(config, data.train), *_shared(data)),
+            (*data.train.notes, _told(data, codec), *_whole_words(config, data.train)),
         )
 
     @classmethod
@@ -275,10 +275,3 @@ def _whole_words(config: TranslateConfig, train: Pairs) -> Iterable[str]:
         )
         if single and 2 * len(set(texts)) > len(texts):
             yield f"each {name} is one word, read whole; for its letters set {name}_tokens characters"
-
-
-def _shared(data: Parts[Pairs]) -> Iterable[str]:
-    """What files of their own may have in common with the training part."""
-    known = set(data.train.sources)
-    if data.test is not None and (again := known & set(data.test.sources)):
-        yield f"{counted(len(again), 'source')} of the test part are in the training part too"

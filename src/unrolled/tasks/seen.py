@@ -1,0 +1,163 @@
+"""What a model has seen: its training part, and its validation part, which chose among its weights. A run
+keeps it in seen.safetensors, so that the model is judged on what is new to it, whatever file that stands in.
+A test part that was cut from the training files is judged whole: it repeats what repeats by its nature.
+
+    examples   an input that was seen is left out, whatever its answer: its fingerprint, 8 bytes, is kept
+    texts      a stretch that was seen is left out: every `stride`-th gram of GRAM characters is kept,
+               MOST_GRAMS in all. Of a stretch of `stride` + GRAM characters or more nothing is judged, nor of
+               `stride` characters before and behind it
+    series     see tasks/forecast/seen.py
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.fingerprints import NONE, Prints, grams, known
+from unrolled.files.text import Text
+from unrolled.files.wording import counted, option
+
+GRAM = 64
+LEAST_STRIDE = 16
+MOST_GRAMS = 2**20
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Examples(Protocol):
+    """Data whose examples do not follow one another; `noun` is what one is called."""
+
+    noun: ClassVar[str]
+
+    def __len__(self) -> int: ...
+
+    def fingerprints(self) -> Prints:
+        """(N,) of the inputs; NONE of one that is never known again."""
+
+    def select(self, indices: NDArray[np.int64]) -> Self:
+        """Those of `indices`, in their order."""
+
+
+D = TypeVar("D")
+E = TypeVar("E", bound=Examples)
+
+
+class Seen(ABC, Generic[D]):
+    """Of data of type D."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, *parts: D) -> Self:
+        """What these parts hold."""
+
+    @abstractmethod
+    def new(self, data: D) -> D:
+        """Of `data` what is none of it, in its order."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, arrays: Arrays) -> Self:
+        """What `arrays` gave. LookupError or ValueError for others."""
+
+
+@dataclass(frozen=True)
+class SeenExamples(Seen[E]):
+    """`prints` (M,) rising."""
+
+    prints: Prints
+
+    @classmethod
+    def of(cls, *parts: E) -> Self:
+        prints = np.unique(np.concatenate([part.fingerprints() for part in parts]))
+        return cls(prints[prints != NONE])
+
+    def new(self, data: E) -> E:
+        return data.select(np.flatnonzero(known(data.fingerprints(), self.prints) < 0))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"prints": self.prints}
+
+    @classmethod
+    def restore(cls, arrays: Arrays) -> Self:
+        return cls(rising(arrays["prints"]))
+
+
+@dataclass(frozen=True)
+class SeenText(Seen[Text]):
+    """`prints` (M,) rising, of every `stride`-th gram."""
+
+    prints: Prints
+    stride: int
+
+    @classmethod
+    def of(cls, *parts: Text) -> Self:
+        stride = max(LEAST_STRIDE, -(-sum(map(len, parts)) // MOST_GRAMS))
+        found = [np.empty(0, np.uint64)]
+        for part in parts:
+            for begin, prints in _grams(part):
+                found += [prints[-begin % stride :: stride], prints[-1:]]  # the last one: to the end
+        return cls(np.unique(np.concatenate(found)), stride)
+
+    def new(self, data: Text) -> Text:
+        hits = [begin + np.flatnonzero(known(prints, self.prints) >= 0) for begin, prints in _grams(data)]
+        at = np.concatenate([np.empty(0, np.int64), *hits])
+        # From the end of each stretch that was seen to the next one's begin; many pairs are empty.
+        begins = np.append(at - self.stride + 1, len(data)).tolist()
+        ends = np.append(0, at + GRAM + self.stride - 1).tolist()
+        return data.parts([(a, b) for a, b in zip(ends, begins, strict=True) if a < b])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"prints": self.prints, "stride": np.array([self.stride], np.int64)}
+
+    @classmethod
+    def restore(cls, arrays: Arrays) -> Self:
+        (stride,) = arrays["stride"].tolist()
+        if type(stride) is not int or not 0 < stride < 2**40:
+            raise ValueError(f"stride {stride!r:.20}")
+        return cls(rising(arrays["prints"]), stride)
+
+
+def _grams(text: Text) -> Any:
+    """(where the first begins, the fingerprints of all grams) in pieces of the text."""
+    rest, begin = np.empty(0, np.uint32), 0
+    for piece in text.pieces():
+        codes = np.concatenate([rest, np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)])
+        prints = grams(codes, GRAM)
+        if len(prints):
+            yield begin, prints
+        begin += len(prints)
+        rest = codes[len(prints) :]
+
+
+def rising(prints: NDArray[Any]) -> Prints:
+    """ValueError for what are no fingerprints."""
+    if prints.dtype != np.uint64 or prints.ndim != 1 or bool((prints[1:] <= prints[:-1]).any()):
+        raise ValueError(f"fingerprints {prints.dtype} {prints.shape}")
+    return prints
+
+
+def told(noun: str, known: int, total: int, judged: bool) -> list[str]:
+    """What a verdict says of `known` of `total` that were seen, and were `judged` or left out."""
+    if not known:
+        return []
+    which = f"{known:,} of {counted(total, noun)}"
+    if judged:
+        return [f"{which} stand in the training or validation part: these figures flatter the model"]
+    remedy = f"{option('include_training')} judges them too"
+    return [f"left out: {which}, seen in training or validation; {remedy}"]
+
+
+def nothing_new(noun: str, new: int, total: int, wanted: str) -> DataError:
+    """The error where less is left to judge on than is `wanted`."""
+    return DataError(
+        f"wanted {wanted} that training and validation did not hold, got {new:,} of {counted(total, noun)}; "
+        f"give others, or judge these with {option('include_training')}"
+    )
