@@ -83,10 +83,14 @@ def test_evaluate_gives_the_same_numbers_as_train(folder: Path) -> None:
     assert json.loads(answer.out) == trained
 
 
-def test_evaluate_on_a_new_file_judges_all_of_it(folder: Path) -> None:
-    answer = unrolled("evaluate", folder / "run", folder / "newer.csv", "--json")
+def test_evaluate_on_a_new_file_judges_what_is_new_or_all_of_it(folder: Path) -> None:
+    answer = unrolled("evaluate", folder / "run", folder / "newer.csv", "--include-training", "--json")
     found = json.loads(answer.out)
     assert found["origins"] * found["stride"] >= 200 - 24 - 4 - found["stride"]
+    new = json.loads(unrolled("evaluate", folder / "run", folder / "newer.csv", "--json").out)
+    assert new["left_out"] == found["seen"] > 0 and new["origins"] < found["origins"]
+    shown = unrolled("evaluate", folder / "run", folder / "newer.csv")
+    assert f"left out: {new['left_out']} of 200 steps" in shown.out and "--include-training" in shown.out
 
 
 def test_predict_goes_on_after_the_end(folder: Path) -> None:
