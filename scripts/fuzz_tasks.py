@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Random classes and labels through the splits: what a part must hold, it holds.
+"""Random classes and labels through the splits: what a part must hold, it holds. Random models through the
+searches: a beam as wide as there are answers finds the best of them all, a narrower one nothing better.
 
     python scripts/fuzz_tasks.py --cases 10000
     python scripts/fuzz_tasks.py --seed 17 --cases 1 --kinds classes
@@ -16,10 +17,14 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from unrolled.batching import splits
 from unrolled.errors import DataError
+from unrolled.runtime.search import beam_search
 
 Parts = tuple[list[int], list[int], list[int]]
+Path = tuple[int, ...]
 
 
 def asked_sizes(draw: random.Random, count: int) -> tuple[float, float]:
@@ -95,7 +100,76 @@ def labels(draw: random.Random, seed: int) -> None:
         assert often <= trained and (not parts[2] or often <= tested), "a label of three is in one part alone"
 
 
-KINDS: dict[str, Callable[[random.Random, int], None]] = {"classes": classes, "labels": labels}
+class Model:
+    """ln p of the next symbol, which follow from the symbols before it; of V symbols the last is the end."""
+
+    def __init__(self, draw: random.Random) -> None:
+        self.V, self.sharp = draw.randint(2, 4), draw.uniform(0.1, 4)
+        self.never = [k for k in range(self.V - 1) if draw.random() < 0.15]
+        self.seed, self.kept, self.known = draw.randrange(2**32), list[Path](), dict[Path, Any]()
+
+    def log_p(self, path: Path) -> Any:
+        if path not in self.known:
+            x = np.random.default_rng([self.seed, *path]).normal(size=self.V) * self.sharp
+            self.known[path] = x - np.log(np.exp(x).sum())
+        return self.known[path]
+
+    def step(self, tokens: Any, parents: Any, rows: Any) -> Any:
+        begins = bool((tokens == self.V).all())
+        pairs = zip(parents, tokens, strict=True)
+        self.kept = [()] * len(rows) if begins else [(*self.kept[p], int(t)) for p, t in pairs]
+        return np.stack([self.log_p(path) for path in self.kept])
+
+    def following(self, path: Path, longest: int, min_length: int, no_repeat: int | None) -> list[int]:
+        """What may follow a path, by the words of the rules."""
+        runs = [path[t : t + (no_repeat or 0)] for t in range(len(path))]
+        found = [
+            w
+            for w in range(self.V - 1)
+            if len(path) < longest
+            and w not in self.never
+            and (no_repeat is None or (*path, w)[-no_repeat:] not in runs or len(path) + 1 < no_repeat)
+        ]
+        return found if found and len(path) < min_length else [*found, self.V - 1]
+
+    def every(self, longest: int, penalty: float, rules: dict[str, Any]) -> list[tuple[float, Path]]:
+        """The score of each answer that may be, the best first."""
+        found, open_ = list[tuple[float, Path]](), [((), 0.0)]
+        while open_:
+            path, total = open_.pop()
+            for w in self.following(path, longest, **rules):
+                more = total + float(self.log_p(path)[w])
+                if w == self.V - 1:
+                    found.append((more / (len(path) + 1) ** penalty, path))
+                else:
+                    open_.append(((*path, w), more))
+        return sorted(found, key=lambda one: -one[0])
+
+
+def searches(draw: random.Random, seed: int) -> None:
+    model, longest, penalty = Model(draw), draw.randint(0, 4), draw.choice([0.0, 0.6, 1.0, 1.7])
+    rules = {"min_length": draw.randint(0, 4), "no_repeat": draw.choice([None, 1, 2, 3])}
+    best, own = model.every(longest, penalty, rules), rules | {"never": model.never, "penalty": penalty}
+    said = f"V {model.V}, longest {longest}, {own}"
+
+    def found(beam: int, count: int) -> list[Any]:
+        ends: dict[str, Any] = {"begin": model.V, "end": model.V - 1}
+        return beam_search(model.step, [longest], beam=beam, best=count, **ends, **own)[0]
+
+    wide = found(4**5, 5)
+    assert [one.tokens for one in wide] == [path for _, path in best[:5]], said
+    assert all(abs(one.score - score) < 1e-9 for one, (score, _) in zip(wide, best, strict=False)), said
+    answers = {path for _, path in best}
+    for beam in (1, 2, 5):
+        (one,) = found(beam, 1)
+        assert one.tokens in answers and one.score <= best[0][0] + 1e-9, f"{said}, beam {beam}"
+
+
+KINDS: dict[str, Callable[[random.Random, int], None]] = {
+    "classes": classes,
+    "labels": labels,
+    "searches": searches,
+}
 
 
 def failures(kind: str, seed: int) -> list[str]:

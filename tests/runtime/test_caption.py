@@ -10,7 +10,7 @@ from unrolled.export.verify import verify
 from unrolled.files.captioned import Given
 from unrolled.runtime import saved
 
-TEXTS = {"beam": 3, "best": 2, "length_penalty": 0.6}
+TEXTS = {"beam": 3, "best": 2, "length_penalty": 0.6, "min_length": 2, "no_repeat": 3}
 CASES = {
     "convolution": (pictures, {"condition": "both"} | TEXTS),
     "rows": (pictures, {"encoder": "rows", "bidirectional": True, "backward_hidden": 7, "attention": "dot"}),
@@ -108,13 +108,15 @@ def test_parts_that_do_not_meet_are_refused(run):
                     else {"codec.answer_mean": wrong, "codec.answer_scale": wrong}
                 )
                 saved.model("here", about, arrays | own)
-    search = {"beam": 1, "best": 1, "penalty": 0, "longest": 1}
+    search = {"beam": 1, "best": 1, "penalty": 0, "longest": 1, "min_length": 0, "no_repeat": None}
     for part, value in (
         ("condition", "all"),
         ("decoding", search | {"beam": 0}),
         ("decoding", search | {"beam": 1 << 19}),
         ("decoding", search | {"penalty": -1}),
         ("decoding", search | {"longest": None}),
+        ("decoding", search | {"min_length": 2}),
+        ("decoding", search | {"no_repeat": 0}),
     ):
         with pytest.raises(RunError, match=r"^here: "):
             saved.model("here", about | {"network": about["network"] | {part: value}}, arrays)

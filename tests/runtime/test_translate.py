@@ -16,6 +16,7 @@ SOURCES = ["abc", "edcba", "??", "bb"]
 def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     options = {"attention": request.param, "beam": 4, "best": 3, "length_penalty": 0.7, "layers": 2}
+    options |= {"min_length": 2, "no_repeat": 2}
     options |= {"cell": "lstm", "decoder_cell": "gru", "decoder_layers": 1, "backward_hidden": 7, "hidden": 9}
     return folder, fitted(backward(60), out=folder, **options)
 
@@ -78,6 +79,12 @@ def test_parts_that_do_not_meet_are_refused(run):
         {"longest": 10**12},
         {"penalty": -1},
         {"penalty": 1e308},
+        {"min_length": -1},
+        {"min_length": True},
+        {"min_length": 9, "longest": 8},
+        {"no_repeat": 0},
+        {"no_repeat": 2.0},
+        {"no_repeat": 10**30},
     ],
 )
 def test_a_file_that_asks_for_an_endless_search_is_refused(run, change):

@@ -1,8 +1,9 @@
 import pytest
 
 from unrolled.errors import ConfigError
+from unrolled.runtime.search import BEAM, Beams
 from unrolled.tasks.config import Section, from_options
-from unrolled.tasks.decoding import BEAM, Decoding
+from unrolled.tasks.decoding import Decoding, chosen
 
 
 class Config(Section):
@@ -29,6 +30,44 @@ def test_an_answer_may_be_twice_as_long_as_in_training_or_as_long_as_asked():
     assert [decoding().longest_of(7), decoding(longest=3).longest_of(7)] == [14, 3]
 
 
+def test_scores_are_means_of_a_symbol_unless_told():
+    assert decoding().penalty == 1 and decoding(length_penalty=0).penalty == 0
+    assert decoding(beam=2, min_length=3, no_repeat=4).beams(9) == Beams(2, 1, 1.0, 9, 3, 4)
+
+
+def test_a_beam_that_training_chose_is_of_no_other_way():
+    assert [decoding().settled(1).width, decoding(best=3).settled(1).width] == [1, 3]
+    assert decoding(beam=2).settled(1).width == 2 and decoding(sample=True).settled(1).beam is None
+
+
+@pytest.mark.parametrize(
+    ("by_beam", "greedily", "beam"),
+    [
+        (["ab", "c"], ["ab", "d"], BEAM),
+        (["ab", "d"], ["ab", "e"], BEAM),  # as many, as near
+        (["", "c"], ["ab", "c"], 1),
+        (["", "d"], ["b", "d"], 1),  # as many, nearer
+        (["ab", "dddd"], ["b", "d"], 1),  # more, but farther
+    ],
+)
+def test_greedy_is_taken_where_the_beam_is_worse_in_either_figure(by_beam, greedily, beam):
+    asked = []
+
+    def answers(how):
+        asked.append((how.beam, how.best))
+        return by_beam if how.beam == BEAM else greedily
+
+    found, said = chosen(decoding(best=2), answers, [["ab"], ["c", "cc"]])
+    assert found == beam and asked == [(BEAM, 1), (1, 1)]
+    assert said.startswith("answers are greedy" if beam == 1 else f"answers are found by a beam of {BEAM}")
+    assert said.count("\n") == 0 and "on 2 inputs of the validation part" in said
+
+
+def test_what_is_asked_for_is_not_compared():
+    for how in (decoding(beam=3), decoding(sample=True)):
+        assert chosen(how, lambda _: pytest.fail("answered"), []) == (BEAM, "")
+
+
 def test_sampling_takes_its_options():
     made = decoding(sample=True, temperature=0.5, top_k=3, top_p=0.9).sampling
     assert (made.sample, made.temperature, made.top_k, made.top_p) == (True, 0.5, 3, 0.9)
@@ -51,6 +90,11 @@ def test_sampling_takes_its_options():
             "top_k needs sample; set it, or leave top_k out",
         ),
         ({"top_p": 0}, "top_p: wanted more than 0, got 0"),
+        (
+            {"min_length": 5, "longest": 4},
+            "wanted answers of 5 to 4 symbols; lower min_length, or raise longest",
+        ),
+        ({"no_repeat": 0}, "no_repeat: wanted 1 or more, got 0"),
     ],
 )
 def test_refuses_what_does_not_go_together(options, message):

@@ -47,6 +47,8 @@ DECODING = {
     "best": _decoding(int, "Answers for each input, the likeliest first."),
     "length_penalty": _decoding(float, "translate, caption: compare answers by symbols to this power."),
     "longest": _decoding(int, "translate, caption: most symbols of an answer."),
+    "min_length": _decoding(int, "translate, caption: least symbols of an answer."),
+    "no_repeat": _decoding(int, "translate, caption: no run of so many symbols comes twice in an answer."),
     "lm_weight": _decoding(float, "transcribe: weight of the n-gram of labels."),
     "label_bonus": _decoding(float, "transcribe: what each label adds to the score."),
     "sample": _decoding(bool, "translate, caption: draw answers at random."),

@@ -8,7 +8,8 @@ tasks/caption/encoders.py, network.py and numbers.py.
      "condition": "state", "input" or "both",
      "writes": {… as runtime/decoder.py has it}, of numbers {"layers": …, "bridge": …, "head": name,
                 "bias": name, "output": "point"},
-     "decoding": {"beam": 5, "best": 1, "penalty": 0.0, "longest": 40}}
+     "decoding": {"beam": 5, "best": 1, "penalty": 1.0, "longest": 40,
+                  "min_length": 0, "no_repeat": null}}
 
 Encoded: a picture (H, W, C) uint8; of numbers and a class one step with the fields "z" and "class".
 """

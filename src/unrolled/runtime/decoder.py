@@ -176,14 +176,5 @@ class Decoder:
 
     def answers(self, step: Step, how: Beams, longest: int, never: Sequence[int]) -> list[Hypothesis]:
         """What a search finds of one example, the best first."""
-        found = beam_search(
-            step,
-            [longest],
-            begin=self.begin,
-            end=self.end,
-            beam=how.beam,
-            best=how.best,
-            penalty=how.penalty,
-            never=never,
-        )
-        return found[0]
+        own = how._replace(longest=longest)._asdict()
+        return beam_search(step, [own.pop("longest")], begin=self.begin, end=self.end, never=never, **own)[0]

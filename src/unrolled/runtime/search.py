@@ -2,28 +2,36 @@
 
     ln p(y) = Σ_t ln p(y_t | y_1 … y_{t-1}) + ln p(end | y)        score(y) = ln p(y) / (|y| + 1)^penalty
 
+With the usual penalty of 1 the score is the mean ln p of a symbol, the end counted. By ln p alone, penalty 0,
+a short answer beats a longer one for having fewer symbols to be unsure of: the answer of an unsure model is
+empty.
+
     beam     of all that one more symbol makes of the kept hypotheses those with the largest ln p are kept;
              one that ends is done and gives up its place. So a beam of 1 takes the likeliest symbol of each
              step, and a beam as wide as there are answers finds the best of all. An example is done when no
              kept hypothesis can come among its best any more
     sample   each symbol is drawn
 
-An answer has `longest` symbols at most: after these only the end may follow. Of hypotheses that are equally
-likely the one of the better parent comes first, then that of the lower symbol.
+An answer has `longest` symbols at most: after these only the end may follow. It has `min_length` symbols at
+least, and no run of `no_repeat` symbols comes twice in it: such a symbol is passed over, as if its p were 0.
+Where nothing else may follow, the end may. Of hypotheses that are equally likely the one of the better parent
+comes first, then that of the lower symbol.
 
 A stepper is called as step(tokens (N,), parents (N,), rows (N,)) -> ln p (N, V): hypothesis n adds tokens[n]
 to hypothesis parents[n] of the call before, and answers example rows[n]. In the first call tokens are
 `begin`, parents and rows are 0 … B - 1. Hypotheses of one example stand side by side, the likeliest first.
 
-Source   Sutskever et al. 2014, arXiv:1409.3215 (the beam); Wu et al. 2016, arXiv:1609.08144, section 7
-Differs  the penalty is a power of the length alone, without a constant
+Source   Sutskever et al. 2014, arXiv:1409.3215 (the beam); Wu et al. 2016, arXiv:1609.08144, section 7 (the
+         power of the length); Paulus et al. 2017, arXiv:1705.04304, section 2.5 (no repeated runs)
+Differs  the penalty is a power of the length alone, without GNMT's constant of 5 symbols, as in fairseq
 Rule     an example's answers have the bits that it has alone, if the stepper's rows have
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypedDict, Unpack
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from unrolled.errors import RunError
@@ -33,17 +41,21 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Step = Callable[[Ints, Ints, Ints], NDArray[Any]]
 
+BEAM, PENALTY = 5, 1.0  # unless told
 MOST_BEAM, MOST_SYMBOLS, MOST_PENALTY = 1024, 1 << 20, 10
 MOST_KEPT = 1 << 27  # numbers of a step: for each hypothesis one of each symbol
 
 
 class Beams(NamedTuple):
-    """How a run searches for answers; `longest` None: the model says how many symbols they may have."""
+    """How a run searches for answers; `longest` None: the model says how many symbols they may have;
+    `no_repeat` None: runs may repeat."""
 
     beam: int
     best: int
     penalty: float
     longest: int | None
+    min_length: int
+    no_repeat: int | None
 
     @classmethod
     def of(cls, about: Mapping[str, Any], symbols: int) -> Self:
@@ -54,11 +66,23 @@ class Beams(NamedTuple):
         wanted = ((made.beam, MOST_BEAM), (made.best, MOST_BEAM), (longest, MOST_SYMBOLS))
         if not all(type(one) is int and 1 <= one <= most for one, most in wanted):
             raise ValueError(f"a search of beam {made.beam!r:.20}, {made.longest!r:.20} symbols")
+        least, run = made.min_length, 1 if made.no_repeat is None else made.no_repeat
+        if not all(type(one) is int for one in (least, run)) or not 0 <= least <= longest >= run >= 1:
+            raise ValueError(f"a search of {least!r:.20} symbols or more, runs of {run!r:.20} once")
         if made.beam * symbols > MOST_KEPT:
             raise ValueError(f"a search of beam {made.beam} among {symbols:,} symbols")
         if type(made.penalty) not in (int, float) or not 0 <= made.penalty <= MOST_PENALTY:
             raise ValueError(f"a search of penalty {made.penalty!r:.20}")
         return made
+
+
+class Rules(TypedDict, total=False):
+    """What no answer holds: symbols that are `never` written; fewer symbols than `min_length`; a run of
+    `no_repeat` symbols twice."""
+
+    never: Sequence[int]
+    min_length: int
+    no_repeat: int | None
 
 
 class Hypothesis(NamedTuple):
@@ -77,13 +101,12 @@ def beam_search(
     end: int,
     beam: int = 5,
     best: int = 1,
-    penalty: float = 0.0,
-    never: Sequence[int] = (),
+    penalty: float = PENALTY,
+    **rules: Unpack[Rules],
 ) -> list[list[Hypothesis]]:
     """(B,) of the `best` answers of each example, or as many as were found, the largest score first.
 
-    `longest` (B,) symbols; `never` are symbols that no answer holds. ValueError for a beam or best below 1;
-    RunError where no symbol may follow.
+    `longest` (B,) symbols. ValueError for a beam or best below 1; RunError where no symbol may follow.
     """
     if min(beam, best) < 1 or penalty < 0:
         raise ValueError(
@@ -93,10 +116,10 @@ def beam_search(
     found: list[list[Hypothesis]] = [[] for _ in limits]
     free, wanted = np.full(len(limits), beam), np.full(len(limits), -np.inf)
     kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
-    log_p, trail = np.zeros(len(limits)), list[tuple[Ints, Ints]]()
+    log_p, trail, following = np.zeros(len(limits)), list[tuple[Ints, Ints]](), _Following(end, **rules)
     while len(kept.rows):
-        following = _following(step(*kept), never, end, limits[kept.rows] <= len(trail))
-        parents, tokens, total = _best(log_p, following, kept.rows, free, beam)
+        log_q = following(step(*kept), limits[kept.rows] <= len(trail))
+        parents, tokens, total = _best(log_p, log_q, kept.rows, free, beam)
         rows = kept.rows[parents]
         for n in np.flatnonzero(tokens == end):
             own = found[rows[n]]
@@ -107,6 +130,7 @@ def beam_search(
         on = tokens != end
         on[on] = _hopeful(total[on] / power(limits[rows[on]] + 1, penalty), rows[on], wanted)
         kept, log_p = _Kept(tokens[on], parents[on], rows[on]), total[on]
+        following.take(kept)
         trail.append((kept.tokens, kept.parents))
     if not all(found):
         raise RunError(
@@ -123,21 +147,22 @@ def sample(
     *,
     begin: int,
     end: int,
-    never: Sequence[int] = (),
+    **rules: Unpack[Rules],
 ) -> list[Hypothesis]:
     """(B,) an answer of each example, its score ln p; draws[b](ln p (V,)) gives the number of a symbol."""
     limits = np.asarray(longest, np.int64)
     found: dict[int, Hypothesis] = {}
     kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
-    log_p, trail = np.zeros(len(limits)), list[tuple[Ints, Ints]]()
+    log_p, trail, following = np.zeros(len(limits)), list[tuple[Ints, Ints]](), _Following(end, **rules)
     while len(kept.rows):
-        following = _following(step(*kept), never, end, limits[kept.rows] <= len(trail))
-        tokens = np.array([draws[b](one) for b, one in zip(kept.rows, following, strict=True)], np.int64)
-        total = log_p + following[np.arange(len(tokens)), tokens]
+        log_q = following(step(*kept), limits[kept.rows] <= len(trail))
+        tokens = np.array([draws[b](one) for b, one in zip(kept.rows, log_q, strict=True)], np.int64)
+        total = log_p + log_q[np.arange(len(tokens)), tokens]
         for n in np.flatnonzero(tokens == end):
             found[int(kept.rows[n])] = _hypothesis(trail, int(n), float(total[n]), 0.0)
         on = np.flatnonzero(tokens != end)
         kept, log_p = _Kept(tokens[on], on, kept.rows[on]), total[on]
+        following.take(kept)
         trail.append((kept.tokens, kept.parents))
     return [found[b] for b in range(len(limits))]
 
@@ -157,15 +182,44 @@ class _Kept(NamedTuple):
     rows: Ints
 
 
-def _following(log_p: NDArray[Any], never: Sequence[int], end: int, full: NDArray[np.bool_]) -> Floats:
-    """ln p (N, V) in float64, -∞ where a symbol may not follow; after the rows that are `full` only the end
-    may."""
-    made = np.array(log_p, np.float64)
-    made[:, list(never)] = -np.inf
-    last = made[full, end]
-    made[full] = -np.inf
-    made[full, end] = last
-    return made
+class _Following:
+    """What may follow the kept hypotheses; `paths` (N, t) are their symbols, where it heeds these."""
+
+    def __init__(
+        self, end: int, never: Sequence[int] = (), min_length: int = 0, no_repeat: int | None = None
+    ) -> None:
+        self.end, self.never, self.min_length, self.no_repeat = end, list(never), min_length, no_repeat
+        self.length, self.paths = 0, np.empty((0, 0), np.int64)
+
+    def __call__(self, log_p: NDArray[Any], full: NDArray[np.bool_]) -> Floats:
+        """ln p (N, V) in float64, -∞ where a symbol may not follow; after the rows that are `full` only the
+        end may."""
+        made = np.array(log_p, np.float64)
+        made[:, self.never] = -np.inf
+        if self.no_repeat is not None:
+            made[_repeating(self.paths, self.no_repeat)] = -np.inf
+        ends = made[:, self.end].copy()
+        made[full] = made[:, self.end] = -np.inf
+        early = self.length < self.min_length and (made > -np.inf).any(1)
+        made[:, self.end] = np.where(early, -np.inf, ends)
+        return made
+
+    def take(self, kept: _Kept) -> None:
+        """One symbol more."""
+        if self.no_repeat is not None:
+            before = self.paths[kept.parents] if self.length else np.empty((len(kept.tokens), 0), np.int64)
+            self.paths = np.concatenate([before, kept.tokens[:, None]], 1)
+        self.length += 1
+
+
+def _repeating(paths: Ints, run: int) -> tuple[Ints, Ints]:
+    """paths (N, t): rows and symbols that would end a run of so many that stands in the row already."""
+    t = paths.shape[1]
+    if t < run:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    runs = sliding_window_view(paths, run, axis=1)
+    rows, at = np.nonzero((runs[..., :-1] == paths[:, None, t - run + 1 :]).all(-1))
+    return rows, runs[rows, at, -1]
 
 
 def _best(log_p: Floats, following: Floats, rows: Ints, free: Ints, beam: int) -> tuple[Ints, Ints, Floats]:

@@ -1,7 +1,8 @@
 """Texts that become other texts, without torch. Equations: tasks/translate/network.py, batching/sides.py.
 
     {"embedding": name, "decoder": {… as runtime/decoder.py has it},
-     "decoding": {"beam": 5, "best": 1, "penalty": 0.0, "longest": null}}
+     "decoding": {"beam": 5, "best": 1, "penalty": 1.0, "longest": null,
+                  "min_length": 0, "no_repeat": null}}
 
 Shapes   a source x (S,) -> its answers, the best first
 """

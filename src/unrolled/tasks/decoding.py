@@ -1,7 +1,7 @@
 """How distributions of the next symbol become answers: the options that tasks with answers of any length
 share. They change no weight; runtime/search.py does what they say.
 
-    beam     the likeliest answers that a beam search finds, by log p(answer) / (symbols + 1)^length_penalty
+    beam     the best answers that a beam search finds, by log p(answer) / (symbols + 1)^length_penalty
     sample   answers drawn symbol by symbol, as tasks/sampling.py says
 """
 
@@ -12,20 +12,26 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from unrolled.files.wording import option
+from unrolled.files.wording import counted, option
 from unrolled.runtime.search import (
+    BEAM,
     MOST_BEAM,
     MOST_PENALTY,
     MOST_SYMBOLS,
+    PENALTY,
+    Beams,
     Hypothesis,
+    Rules,
     Step,
     beam_search,
     sample,
 )
+from unrolled.tasks import distances
 from unrolled.tasks.config import Section, to_sections
+from unrolled.tasks.distances import Symbols
 from unrolled.tasks.sampling import Sampling
 
-BEAM = 5
+JUDGED = 200  # inputs of the validation part that both ways are compared on
 MOST_TOGETHER = 2**24  # numbers of a step of all that are answered at once
 # Options of one way that the other does not have.
 _OF_SAMPLING = ("temperature", "top_k", "top_p", "sample_seed")
@@ -39,7 +45,8 @@ class Decoding(Section):
         default=None,
         ge=1,
         le=MOST_BEAM,
-        description=f"unfinished answers kept at every step; 1 = the likeliest symbol each time ({BEAM})",
+        description="unfinished answers kept at every step; 1 = the likeliest symbol each time "
+        f"({BEAM}, or 1 where it answers the validation part better)",
     )
     best: int = Field(
         default=1, ge=1, le=MOST_BEAM, description="answers for each input, the likeliest first"
@@ -48,13 +55,23 @@ class Decoding(Section):
         default=None,
         ge=0,
         le=MOST_PENALTY,
-        description="log probabilities of answers are compared by symbols to this power; more = longer (0)",
+        description="log probabilities of answers are compared by symbols to this power; more = longer "
+        f"({PENALTY:g})",
     )
     longest: int | None = Field(
         default=None,
         ge=1,
         le=MOST_SYMBOLS,
         description="most symbols of an answer (twice the longest of training)",
+    )
+    min_length: int | None = Field(
+        default=None, ge=0, le=MOST_SYMBOLS, description="least symbols of an answer (0)"
+    )
+    no_repeat: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_SYMBOLS,
+        description="no run of so many symbols comes twice in an answer (off)",
     )
     sample: bool = Field(default=False, description="draw answers at random in place of a beam")
     temperature: float | None = Field(
@@ -83,6 +100,11 @@ class Decoding(Section):
                 f"wanted {self.best} answers of a beam of {self.beam}; set {option('beam', self.best)}, or "
                 f"lower {option('best')}"
             )
+        if self.longest is not None and (self.min_length or 0) > self.longest:
+            raise ValueError(
+                f"wanted answers of {self.min_length} to {self.longest} symbols; lower "
+                f"{option('min_length')}, or raise {option('longest')}"
+            )
         return self
 
     def beside(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,16 +114,26 @@ class Decoding(Section):
 
     @property
     def width(self) -> int:
-        """The beam where none is set: BEAM, or what `best` asks for."""
+        """The beam; where none is set BEAM, or what `best` asks for."""
         return max(BEAM, self.best) if self.beam is None else self.beam
 
     def together(self, most: int, symbols: int) -> int:
         """How many inputs are answered at once by a model of so many symbols: `most`, or as memory allows."""
         return max(1, min(most, MOST_TOGETHER // (self.width * symbols)))
 
+    def settled(self, beam: int) -> Self:
+        """With the beam that a training chose, where none is set and answers are not drawn."""
+        if self.sample or self.beam is not None:
+            return self
+        return self.model_copy(update={"beam": max(beam, self.best)})
+
     @property
     def penalty(self) -> float:
-        return self.length_penalty or 0.0
+        return PENALTY if self.length_penalty is None else self.length_penalty
+
+    def beams(self, longest: int | None) -> Beams:
+        """The same for a model without torch."""
+        return Beams(self.width, self.best, self.penalty, longest, self.min_length or 0, self.no_repeat)
 
     @property
     def sampling(self) -> Sampling:
@@ -124,15 +156,36 @@ class Decoding(Section):
     ) -> list[list[Hypothesis]]:
         """(B,) of the answers of each example, the best first. `generators(n)` (B,) draw the n-th of each;
         what else there is has runtime/search.py."""
+        rules: Rules = {"never": never, "min_length": self.min_length or 0, "no_repeat": self.no_repeat}
         if not self.sample:
             how: dict[str, Any] = {"beam": self.width, "best": self.best, "penalty": self.penalty}
-            return beam_search(stepper(), longest, begin=begin, end=end, never=never, **how)
+            return beam_search(stepper(), longest, begin=begin, end=end, **how, **rules)
         drawn = []
         for n in range(self.best):
             draws = [partial(self.sampling.draw, generator=own) for own in generators(n)]
-            drawn.append(sample(stepper(), longest, draws, begin=begin, end=end, never=never))
+            drawn.append(sample(stepper(), longest, draws, begin=begin, end=end, **rules))
         return [sorted(several, key=lambda one: -one.score) for several in zip(*drawn, strict=True)]
 
     def longest_of(self, trained: int) -> int:
         """The most symbols of an answer where the longest of training has `trained`."""
         return 2 * trained if self.longest is None else self.longest
+
+
+def chosen(
+    how: Decoding, answers: Callable[[Decoding], Sequence[Symbols]], truths: Sequence[Sequence[Symbols]]
+) -> tuple[int, str]:
+    """The beam of a search where none is asked for, and what to tell of it: BEAM, or 1, greedy, where this
+    meets more of the `truths` (N,) of the validation part or has a lower error rate. `answers(how)` (N,)."""
+    if how.sample or how.beam is not None:
+        return BEAM, ""
+    figures = {}
+    for beam in (BEAM, 1):
+        found = answers(how.model_copy(update={"beam": beam, "best": 1}))
+        figures[beam] = distances.exact(found, truths), distances.error_rate(found, truths)
+    (met, errors), (greedily_met, greedy_errors) = figures[BEAM], figures[1]
+    worse = greedily_met > met or greedy_errors < errors
+    return 1 if worse else BEAM, (
+        f"answers are {'greedy' if worse else f'found by a beam of {BEAM}'}: "
+        f"on {counted(len(truths), 'input')} of the validation part a beam of {BEAM} has exact match "
+        f"{met:.4g} and error rate {errors:.4g}, greedy {greedily_met:.4g} and {greedy_errors:.4g}"
+    )

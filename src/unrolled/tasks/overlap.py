@@ -13,9 +13,10 @@ def bleu(found: Sequence[str], truths: Sequence[Sequence[str]]) -> float:
     return float(BLEU(force=True).corpus_score(list(found), _columns(truths)).score)
 
 
-def with_bleu(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, without "BLEU" where it is 0 for all, as it is of texts below four words, right or not."""
-    told = any(row["BLEU"] for row in rows)
+def with_bleu(rows: Sequence[Mapping[str, Any]], truths: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """The rows, without "BLEU" where it is 0 for all, or for the right answers: of texts below four words it
+    is 0 though they are right, and more than 0 of wrong ones that are longer."""
+    told = any(row["BLEU"] for row in rows) and bleu([several[0] for several in truths], truths) > 0
     return [{name: value for name, value in row.items() if told or name != "BLEU"} for row in rows]
 
 

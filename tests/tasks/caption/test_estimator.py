@@ -1,7 +1,9 @@
 """The captioner from inputs to answers of each kind: learns, keeps the bits of an answer in any batch,
 resumes, loads, refuses."""
 
+import io
 import json
+import random
 
 import numpy as np
 import polars as pl
@@ -11,9 +13,10 @@ from PIL import Image
 
 from tests.tasks.caption.cases import SMALL, classes, fitted, gathered, lines, pictures, points
 from tests.tasks.interrupted import resumed
-from unrolled import Captioner, load
+from unrolled import Captioner, load, runtime
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.captioned import Given
+from unrolled.training.progress import Lines
 
 PICTURES = {
     "convolution": {"condition": "both", "attention": "none"},
@@ -56,6 +59,38 @@ def test_a_bleu_of_0_for_all_is_not_told():
     )
     assert not any("BLEU" in row for row in model.evaluation.rows)
     assert ["BLEU" in line for line in model.evaluation.verdict] == [False]
+
+
+def test_an_unsure_model_answers_no_worse_than_greedy(tmp_path):
+    """By ln p alone a beam of 5 gives empty captions; by the mean of a symbol one of the two classes'."""
+    draw, rows = random.Random(1), []
+    words = ["the", "a", "cat", "dog", "sleeps", "barks", "now"]
+    for _ in range(120):
+        kind = draw.choice(["cat", "dog"])
+        usual = {"cat": "the cat sleeps", "dog": "a dog barks loudly"}[kind]
+        other = [draw.choice(words) for _ in range(draw.randint(1, 5))] if draw.random() >= 0.7 else None
+        rows.append((kind, " ".join(other) if other else usual))
+    data, said = pl.DataFrame(rows, schema=["class", "caption"], orient="row"), io.StringIO()
+    data.write_csv(tmp_path / "captions.csv")
+    made = Captioner(epochs=8, hidden=16, code_size=16, given="class")
+    made.fit(tmp_path / "captions.csv", report=Lines(said), out=tmp_path / "run")
+    exact = {
+        name: made.using(**how).evaluate().rows[0]["exact match"]
+        for name, how in {
+            "plain": {"beam": 5, "length_penalty": 0.0},
+            "mean": {"beam": 5},
+            "greedy": {"beam": 1},
+        }.items()
+    }
+    assert "" in made.using(beam=5, length_penalty=0.0).predict()["caption"].to_list()
+    assert made.evaluation.rows[0]["exact match"] == exact["greedy"] == 1 > exact["mean"] > exact["plain"]
+    assert (
+        "\nanswers are greedy: on 2 inputs of the validation part a beam of 5 has exact " in said.getvalue()
+    )
+    again, bare = load(tmp_path / "run"), runtime.load(tmp_path / "run")
+    assert again.codec.beam == bare.how.beam == 1 and again.predict().equals(made.predict())
+    answers = [several[0].text for several in bare.predict(["cat", "dog"])]
+    assert answers == ["the cat sleeps", "a dog barks loudly"]
 
 
 @pytest.mark.parametrize("kind", [*PICTURES, "points"])

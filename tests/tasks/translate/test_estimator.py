@@ -81,7 +81,8 @@ def test_answers_stand_in_the_order_of_their_scores(made):
     found = made.using(beam=6, best=6).predict(SOURCES)
     for _, several in found.group_by("source"):
         assert several["score"].to_list() == sorted(several["score"], reverse=True)
-        assert several["score"].equals(several["log_p"].rename("score")), "no penalty"
+        usual = several["log_p_per_symbol"] - several["score"]
+        assert usual.abs().max() < 1e-12, "the mean of a symbol"
         assert several["answer"].n_unique() == 6
     symbols = found["answer"].str.len_chars() + 1
     assert (found["log_p_per_symbol"] - found["log_p"] / symbols).abs().max() < 1e-12
@@ -89,6 +90,11 @@ def test_answers_stand_in_the_order_of_their_scores(made):
     symbols = other["answer"].str.len_chars() + 1
     assert (other["score"] - other["log_p"] / symbols.cast(float) ** 1.5).abs().max() < 1e-12
     assert made.using(longest=2).predict(SOURCES)["answer"].str.len_chars().max() == 2
+    plain = made.using(length_penalty=0.0).predict(SOURCES)
+    assert plain["score"].equals(plain["log_p"].rename("score")), "no penalty"
+    assert made.using(min_length=6).predict(["a"])["answer"].str.len_chars().min() >= 6
+    once = made.using(no_repeat=1, min_length=5, best=5).predict(["aaaa"])["answer"].to_list()
+    assert all(len(set(answer)) == len(answer) for answer in once)
 
 
 def test_unknown_sources_are_answered(made):

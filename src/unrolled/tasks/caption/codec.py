@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from unrolled.batching.answers import ANSWERS, NumberAnswers, Texts
 from unrolled.batching.given import INPUTS, GivenInputs, Pictures
 from unrolled.files.captioned import Captioned
+from unrolled.runtime.search import BEAM
 from unrolled.tasks.caption.config import CaptionData
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How both sides become numbers and back."""
+    """How both sides become numbers and back; `beam` of a search where none is asked for."""
 
     inputs: Pictures | GivenInputs
     answers: Texts | NumberAnswers
+    beam: int = BEAM
 
     @classmethod
     def fit(cls, config: CaptionData, data: Captioned) -> Self:
@@ -38,7 +40,7 @@ class Codec:
         return self.answers
 
     def about(self) -> dict[str, Any]:
-        return {"inputs": self.inputs.about(), "answers": self.answers.about()}
+        return {"inputs": self.inputs.about(), "answers": self.answers.about(), "beam": self.beam}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return self.inputs.arrays() | self.answers.arrays()
@@ -46,4 +48,5 @@ class Codec:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         inputs = INPUTS[about["inputs"]["kind"]].restore(about["inputs"], arrays)
-        return cls(inputs, ANSWERS[about["answers"]["kind"]].restore(about["answers"], arrays))
+        answers = ANSWERS[about["answers"]["kind"]].restore(about["answers"], arrays)
+        return cls(inputs, answers, int(about["beam"]))

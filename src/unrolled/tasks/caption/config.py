@@ -18,7 +18,7 @@ from unrolled.training.config import TrainingConfig
 # What only the layers of encoder `rows` have; the layers that write take all other options of them.
 OF_ROWS = ("bidirectional", "reverse", "learn_initial_state")
 # What answers of numbers do not know.
-_OF_TEXTS = ("beam", "length_penalty", "temperature", "top_k", "top_p")
+_OF_TEXTS = ("beam", "length_penalty", "min_length", "no_repeat", "temperature", "top_k", "top_p")
 
 
 def _size(text: str) -> str:

@@ -30,6 +30,7 @@ from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
 from unrolled.tasks.caption.examples import Batch, Examples
 from unrolled.tasks.caption.network import TextNetwork
 from unrolled.tasks.caption.numbers import NumberNetwork
+from unrolled.tasks.decoding import JUDGED, Decoding, chosen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsEstimator, by_lot, selected
@@ -54,7 +55,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
         logarithm of its probability over the penalty of its length. Of sequences of numbers a row for each
         step: "name", "step" from 1, and the columns. Without data, of the test part."""
-        asked, how = self._asked_for(data), self.config.decoding
+        asked, how = self._asked_for(data), self._how
         if not isinstance(self.codec.answers, Texts):
             return _steps(asked, answering.sequences(self.network, self.codec, asked, how), self.codec)
         found = answering.captions(self.network, self.codec, asked, how)
@@ -105,6 +106,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             Buckets(train.lengths, train.collate, training.batch_size, training.seed),
             lambda network: _mean_loss(network, validation, unknown),
             (_told(data), *data.train.notes),
+            lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
 
     @classmethod
@@ -131,7 +133,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
 
     def _judge_captions(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
         codec, asked = self.codec, scores.questions(data)
-        own = [best[0].text for best in answering.captions(self.network, codec, asked, self.config.decoding)]
+        own = [best[0].text for best in answering.captions(self.network, codec, asked, self._how)]
         baselines = scores.caption_baselines(codec, asked, train)
         rows = scores.of_captions(codec.texts, asked, {MODEL: own} | baselines)
         symbols = unseen.of_texts(
@@ -147,7 +149,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
 
     def _judge_numbers(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
         codec = self.codec
-        own = answering.sequences(self.network, codec, data, self.config.decoding)
+        own = answering.sequences(self.network, codec, data, self._how)
         rows = scores.of_numbers(
             codec.numbers, data, {MODEL: own} | scores.number_baselines(codec, data, train)
         )
@@ -168,6 +170,11 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             title = f"{np.mean(right):.1%} of the captions of {inputs} are right"
             plots.save(pictures.captioned(data, own, right, title), folder, "answers")
 
+    @property
+    def _how(self) -> Decoding:
+        decoding: Decoding = self.config.decoding
+        return decoding.settled(self.codec.beam)
+
     def _loss_name(self) -> str:
         if isinstance(self.codec.answers, Texts):
             return "nats of a symbol"
@@ -178,7 +185,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         return [] if reads is None else describe(reads, "encoder.layer.")
 
     def _parts(self) -> dict[str, Any]:
-        how, network, codec = self.config.decoding, self.network, self.codec
+        how, network, codec = self._how, self.network, self.codec
         if how.sample:
             raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
         writes = network.decoder.about("decoder.")
@@ -189,7 +196,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             "encoder": network.encoder.about("encoder."),
             "condition": self.config.model.condition,
             "writes": writes,
-            "decoding": {"beam": how.width, "best": how.best, "penalty": how.penalty, "longest": longest},
+            "decoding": how.beams(longest)._asdict(),
         }
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
@@ -200,7 +207,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         whole: Rows = (np.stack(rows),)
         if isinstance(self.codec.inputs, GivenInputs):
             whole = tuple(np.concatenate([row[name] for row in rows]) for name in ("z", "class"))
-        given = self.network, self.codec, whole, self.config.decoding
+        given = self.network, self.codec, whole, self._how
         if isinstance(self.codec.answers, Texts):
             return [in_one_line(several) for several in answering.hypotheses(*given)]
         return list(answering.scores(*given))
@@ -242,6 +249,21 @@ def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> flo
     with torch.no_grad():
         each = [network.losses(batch, unknown) for batch in examples.batches()]
     return float(torch.cat(each).double().mean())
+
+
+def _tuned(network: Any, codec: Codec, validation: Captioned, how: Decoding) -> tuple[Codec, str]:
+    """The codec with the beam that answers the validation part best, and what to tell of it."""
+    if not isinstance(codec.answers, Texts):
+        return codec, ""
+    asked, symbols = scores.questions(validation), codec.texts.side.symbols
+    asked = asked.select(range(min(JUDGED, len(asked))))
+
+    def answers(how: Decoding) -> list[list[str]]:
+        return [symbols(best[0].text) for best in answering.captions(network, codec, asked, how)]
+
+    truths = [[symbols(text) for text in several] for several in answers_of(asked)]
+    beam, note = chosen(how, answers, truths)
+    return replace(codec, beam=beam), note
 
 
 def _steps(data: Captioned, answers: list[NDArray[np.float64]], codec: Codec) -> pl.DataFrame:

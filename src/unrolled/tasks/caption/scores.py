@@ -59,7 +59,7 @@ def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[st
                 "BLEU": bleu([texts.side.written(text) for text in found], written),
             }
         )
-    return with_bleu(rows)
+    return with_bleu(rows, written)
 
 
 def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> dict[str, list[str]]:

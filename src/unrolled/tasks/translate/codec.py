@@ -6,8 +6,8 @@ taken where it should be written.
 Shapes   x (S,), y (T + 1,) with the end
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -19,12 +19,15 @@ from unrolled.batching.buckets import padded
 from unrolled.batching.sides import Numbers, Side, Sides
 from unrolled.errors import DataError
 from unrolled.files.pairs import Pairs
+from unrolled.runtime.search import BEAM
 from unrolled.tasks.translate.config import TranslateData
 
 
 @dataclass(frozen=True)
 class TranslateCodec(Sides):
-    """The symbols of both sides of pairs."""
+    """The symbols of both sides of pairs; `beam` of a search where none is asked for."""
+
+    beam: int = BEAM
 
     @classmethod
     def fit(cls, data: TranslateData, train: Pairs) -> Self:
@@ -50,8 +53,15 @@ class TranslateCodec(Sides):
             np.append(self.target.encode(text, f"{place}: the target"), self.end) for text, place in pairs
         ]
 
+    def about(self) -> dict[str, Any]:
+        return super().about() | {"beam": self.beam}
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> Self:
+        return replace(super().restore(about, arrays), beam=int(about["beam"]))
 
 
 class Batch(NamedTuple):

@@ -6,6 +6,8 @@ has the same bits alone and in any batch. What is drawn follows from sample_seed
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from unrolled.inspecting import plots
 from unrolled.inspecting.attention import MOST, Read, attention
 from unrolled.runtime.search import Hypothesis, in_one_line
 from unrolled.tasks import unseen
+from unrolled.tasks.decoding import JUDGED, Decoding, chosen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.parts import Parts, PartsEstimator
@@ -130,6 +133,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
             lambda network: _mean_loss(network, validation),
             (*data.train.notes, _told(data, codec), *_whole_words(config, data.train)),
+            lambda network: self._tuned(config, network, codec, data.validation),
         )
 
     @classmethod
@@ -167,6 +171,29 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         own = {"questions": len(asked), "pairs": len(data), "unseen_symbols": symbols} | self._unknown(data)
         return Evaluation(rows, [*judged, *told], about | own)
 
+    def _tuned(
+        self, config: TranslateConfig, network: Network, codec: TranslateCodec, validation: Pairs
+    ) -> tuple[TranslateCodec, str]:
+        """The codec with the beam that answers the validation part best, and what to tell of it."""
+        trial, side = copy(self), codec.target
+        trial.config, trial._network_, trial._codec_ = config, network, codec
+        first, truths = scores.questions(validation)
+        asked = validation.select(first[:JUDGED])
+
+        def answers(how: Decoding) -> list[list[str]]:
+            trial.config = config.model_copy(update={"decoding": how})
+            found = trial._found(asked)
+            return [side.symbols(side.tokenizer.decode(found[x][0].tokens)) for x in asked.sources]
+
+        wanted = [[side.symbols(text) for text in several] for several in truths[:JUDGED]]
+        beam, note = chosen(config.decoding, answers, wanted)
+        return replace(codec, beam=beam), note
+
+    @property
+    def _how(self) -> Decoding:
+        decoding: Decoding = self.config.decoding
+        return decoding.settled(self.codec.beam)
+
     def _draw(self, folder: Path) -> None:
         """attention, as PNG and SVG: what was read at each symbol of some answers."""
         if self.config.decoder.attention == "none":
@@ -190,12 +217,11 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return "nats of a target symbol"
 
     def _parts(self) -> dict[str, Any]:
-        how = self.config.decoding
+        how = self._how
         if how.sample:
             raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
-        beams = {"beam": how.width, "best": how.best, "penalty": how.penalty, "longest": how.longest}
-        decoder = self.network.decoder.about("decoder.")
-        return {"embedding": "embedding.weight", "decoder": decoder, "decoding": beams}
+        decoder, beams = self.network.decoder.about("decoder."), how.beams(how.longest)
+        return {"embedding": "embedding.weight", "decoder": decoder, "decoding": beams._asdict()}
 
     def _rows(self, data: Source = None) -> list[Numbers]:
         return self.codec.encode(self._asked_for(data))
@@ -215,7 +241,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         """Every distinct source -> its answers, each with the bits that it has alone."""
         own = data.select([group[0] for group in data.grouped().values()])
         rows, found = self.codec.encode(own), dict[str, list[Hypothesis]]()
-        together = self.config.decoding.together(BATCH, self.codec.target.size)
+        together = self._how.together(BATCH, self.codec.target.size)
         for indices in by_length([len(row) for row in rows], together):
             several = self._answers([rows[i] for i in indices])
             found |= {own.sources[i]: one for i, one in zip(indices, several, strict=True)}
@@ -223,7 +249,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _answers(self, rows: Sequence[Numbers], fill: int = 0) -> list[list[Hypothesis]]:
         """Of sources (S_i,); `fill` stands behind the shorter ones."""
-        codec, how = self.codec, self.config.decoding
+        codec, how = self.codec, self._how
         x, lengths = torch.from_numpy(padding.padded(rows, fill)), torch.tensor([len(row) for row in rows])
         longest = [codec.most(len(row)) if how.longest is None else how.longest for row in rows]
         found: list[list[Hypothesis]] = how.answers(

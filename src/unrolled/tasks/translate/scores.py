@@ -4,7 +4,7 @@ what is nearest to one of them counts.
     exact match         share of the questions whose answer is one of the targets
     symbol error rate   edits of distances.py in symbols of the target side, of byte pairs in characters
     BLEU, chrF          of overlap.py, on the texts as the target's tokenizer writes them; BLEU only where
-                        it is not 0 for all
+                        it says something
 
 Texts are compared as the target's tokenizer writes them: how many spaces stand between words does not count.
 """
@@ -43,7 +43,7 @@ def table(side: Side, truths: Sequence[Sequence[str]], answers: Mapping[str, Seq
             "chrF": chrf(texts, written),
         }
         rows.append({"model": name} | measures)
-    return with_bleu(rows)
+    return with_bleu(rows, written)
 
 
 def baselines(asked: Sequence[str], train: Pairs | None) -> dict[str, list[str]]:
