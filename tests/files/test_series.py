@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files import zones
 from unrolled.files.series import read_series
 from unrolled.files.steps import Step
 
@@ -129,6 +130,101 @@ def test_months_from_their_end_and_quarters_and_years(write):
     assert str(file.series[0].times[2]).startswith("2023-07-01")
     years = "date,y\n2020-02-28,1\n2021-02-28,2\n"
     assert read_series(write(years), targets=["y"]).step.name == "1 year"
+
+
+BERLIN = "Europe/Berlin"
+
+
+def berlin(begin, n, minutes=60):
+    """Local times of so many steps, their offsets in seconds, and the same times in UTC."""
+    utc = np.datetime64(begin, "us") + np.arange(n) * np.timedelta64(minutes, "m")
+    offsets = zones.offsets(BERLIN, utc)
+    return zones.shifted(utc, offsets), offsets, utc
+
+
+def rows(local, offsets=None):
+    texts = [str(t)[:16] for t in local]
+    if offsets is not None:
+        texts = [text + zones.suffix(offset) for text, offset in zip(texts, offsets.tolist(), strict=True)]
+    return "date,y\n" + "".join(f"{text},{n}\n" for n, text in enumerate(texts))
+
+
+@pytest.mark.parametrize("begin", ["2026-10-24T12:00", "2026-03-28T12:00"])
+@pytest.mark.parametrize("form", ["naive", "offsets", "offsets in a zone", "parquet", "other zone", "UTC"])
+def test_hours_through_a_change_of_clocks(write, tmp_path, begin, form):
+    """Their steps are hours whatever clocks did, and what clocks show is known of each."""
+    local, offsets, utc = berlin(begin, 30)
+    path, zone = write(rows(local, offsets if "offsets" in form else None)), BERLIN
+    if form in ("parquet", "other zone"):
+        times = pl.Series(utc).dt.replace_time_zone("UTC")
+        place = BERLIN if form == "parquet" else "Asia/Tokyo"
+        path = tmp_path / "sales.parquet"
+        pl.DataFrame({"date": times.dt.convert_time_zone(place), "y": range(30)}).write_parquet(path)
+    elif form == "UTC":
+        path = write(rows(utc, np.zeros(30, np.int64)))
+    named = None if form in ("offsets", "parquet") else BERLIN
+    file = read_series(path, targets=["y"], zone=named)
+    assert file.step == Step(HOUR, "microsecond") and file.zone == (
+        zones.OFFSETS if form == "offsets" else zone
+    )
+    series = file.series[0]
+    np.testing.assert_array_equal(series.times, utc)
+    np.testing.assert_array_equal(series.offsets, offsets)
+    np.testing.assert_array_equal(file.local(series), local)
+
+
+@pytest.mark.parametrize("zone", [None, BERLIN])
+def test_days_of_the_local_calendar_are_regular_though_one_has_25_hours(write, zone):
+    days = np.datetime64("2026-10-20", "us") + np.arange(12) * np.timedelta64(1, "D")
+    offsets, _ = zones.local_offsets(BERLIN, days)
+    file = read_series(write(rows(days, offsets)), targets=["y"], zone=zone)
+    assert file.step == Step(DAY, "microsecond", local=True)
+    np.testing.assert_array_equal(file.series[0].times, days)
+    np.testing.assert_array_equal(file.series[0].offsets, offsets)
+    months = np.arange("2025-01", "2026-06", 1, "datetime64[M]").astype("datetime64[us]")
+    file = read_series(write(rows(months, zones.local_offsets(BERLIN, months)[0])), targets=["y"], zone=zone)
+    assert file.step == Step(1, "month", local=True)
+
+
+def test_days_of_utc_told_in_local_time_are_regular_too(write):
+    utc = np.datetime64("2026-10-20", "us") + np.arange(12) * np.timedelta64(1, "D")
+    offsets = zones.offsets(BERLIN, utc)
+    file = read_series(write(rows(zones.shifted(utc, offsets), offsets)), targets=["y"])
+    assert file.step == Step(DAY, "microsecond") and file.series[0].times.tolist() == utc.tolist()
+
+
+def test_a_gap_in_local_time_is_named_in_local_time(write):
+    local, offsets, _ = berlin("2026-10-24T12:00", 30)
+    kept = np.delete(np.arange(30), [13, 14])
+    with pytest.raises(DataError, match=r"2 missing steps of 1 hour, .* from 2026-10-25 03:00:00\+02:00 on"):
+        read_series(write(rows(local[kept], offsets[kept])), targets=["y"])
+    file = read_series(write(rows(local[kept], offsets[kept])), targets=["y"], gaps=True)
+    assert file.series[0].offsets[12:16].tolist() == [7200, 7200, 7200, 3600]  # those before the gap go on
+    file = read_series(write(rows(local[kept], offsets[kept])), targets=["y"], gaps=True, zone=BERLIN)
+    assert file.series[0].offsets[12:16].tolist() == [7200, 3600, 3600, 3600]
+
+
+def test_an_hour_that_comes_twice_names_the_zone_as_the_remedy(write):
+    local, _, _ = berlin("2026-10-24T12:00", 30)
+    with pytest.raises(
+        DataError, match=r"02:00:00 stands there again.*\(zone='Europe/Berlin'\) if clocks were"
+    ):
+        read_series(write(rows(local)), targets=["y"])
+    local, _, _ = berlin("2026-10-24T12:00", 60, 30)
+    with pytest.raises(
+        DataError, match=r"02:00:00 comes after 2026-10-25 02:30:00 of line 27; .*if clocks were"
+    ):
+        read_series(write(rows(local)), targets=["y"])
+
+
+def test_an_hour_that_does_not_come_in_a_zone_is_refused(write):
+    text = "date,y\n2026-03-29 00:30,1\n2026-03-29 01:30,2\n2026-03-29 02:30,3\n"
+    with pytest.raises(
+        DataError, match="line 4, column 'date': no clock of Europe/Berlin shows 2026-03-29 02:30"
+    ):
+        read_series(write(text), targets=["y"], zone=BERLIN)
+    with pytest.raises(ConfigError, match="no time zone 'Berlin'"):
+        read_series(write(text), targets=["y"], zone="Berlin")
 
 
 # Gaps: hours 2, 3, 4 have no row, hour 7 has no target, hour 9 no covariate.

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,9 @@ T = 200
 SMALL = {"target": "y", "window": 11, "season": 4, "hidden": 5, "epochs": 1, "threads": 1, "most_origins": 3}
 HOURS = np.datetime64("2024-01-01T05:00", "us") + np.arange(T + 9) * np.timedelta64(1, "h")
 MONTHS = (np.arange(T + 9).astype("datetime64[M]") + 1).astype("datetime64[D]") - 1  # their last days
+# Hours of Berlin with their offsets; clocks are set back in the last window.
+BEGIN = datetime(2026, 10, 16, 21, tzinfo=UTC)
+LOCAL = [(BEGIN + timedelta(hours=h)).astimezone(ZoneInfo("Europe/Berlin")).isoformat() for h in range(T + 9)]
 KINDS = {
     "point": {"horizon": 3},
     "months": {
@@ -76,6 +81,8 @@ KINDS = {
         "gaps": "mask",
     },
     "zeros": {"horizon": 3, "strategy": "direct", "past": "p", "future": ("f", "g"), "gaps": "zero"},
+    "offsets": {"horizon": 3, "times": LOCAL, "output": "gaussian"},
+    "zone": {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin", "strategy": "direct"},
     "plain two": {
         "target": ("y", "p"),
         "horizon": 2,

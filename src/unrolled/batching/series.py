@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from unrolled.batching.calendar import calendar_features
 from unrolled.batching.filling import GAPS, REFUSE, ZERO, carried
 from unrolled.batching.scaling import Scaler
+from unrolled.files import zones
 from unrolled.files.steps import Step, Times
 
 KINDS = ("target", "past", "future")
@@ -38,13 +39,14 @@ Rows = NDArray[np.float32]
 @dataclass(frozen=True)
 class SeriesCodec:
     """How series become rows and forecasts become values. `calendar` are the names of the features in g;
-    `steps` is S; `gaps`: what stands for a missing value, `flagged` (K + P + Q,): which columns have
-    flags."""
+    `steps` is S; `zone` is that of the times (zones.py); `gaps`: what stands for a missing value, `flagged`
+    (K + P + Q,): which columns have flags."""
 
     targets: tuple[str, ...]
     past: tuple[str, ...]
     future: tuple[str, ...]
     step: Step
+    zone: str | None
     calendar: tuple[str, ...]
     scalers: Mapping[str, Scaler]
     steps: int
@@ -77,11 +79,12 @@ class SeriesCodec:
             scores = self.scalers[kind].transform(values) if kind in self.scalers else values
             return np.asarray(scores, np.float32)
 
-    def known(self, times: Times, future: Array) -> Rows:
-        """times (T,) of the steps t+1, future (T, S, Q) as in the file -> k (T, U)."""
+    def known(self, times: Times, offsets: zones.Seconds, future: Array) -> Rows:
+        """times (T,) of the steps t+1 with their offsets, future (T, S, Q) as in the file -> k (T, U)."""
         if not self.calendar:
             return self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
-        names, features = calendar_features(times, self.step)
+        local = zones.local_times(self.zone, times, self.step, offsets)
+        names, features = calendar_features(local, self.step)
         g = features[:, [names.index(name) for name in self.calendar]].astype(np.float32)
         f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
         return np.concatenate([g, f], axis=1)
@@ -121,15 +124,19 @@ class SeriesCodec:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of one step of a stream: "time", a whole number on the step's axis or NEVER, and "x", what is known
-        of it."""
-        return np.dtype([("time", np.int64), ("x", np.float32, (self.known_width,))])
+        """Of one step of a stream: "time", a whole number on the step's axis or NEVER, its "offset" from UTC,
+        and "x", what is known of it."""
+        return np.dtype([("time", np.int64), ("offset", np.int64), ("x", np.float32, (self.known_width,))])
 
-    def packed(self, times: Times, x: Rows) -> NDArray[Any]:
-        """times (T,), x (T, known_width) -> (T,) of `dtype`."""
+    def packed(self, times: Times, offsets: zones.Seconds, x: Rows) -> NDArray[Any]:
+        """times (T,), offsets (T,), x (T, known_width) -> (T,) of `dtype`."""
         made = np.empty(len(x), self.dtype)
-        made["time"], made["x"] = times.astype(np.int64), x
+        made["time"], made["offset"], made["x"] = times.astype(np.int64), offsets, x
         return made
+
+    def offsets_after(self, times: Times, last: zones.Seconds) -> zones.Seconds:
+        """times (T,) that follow others, whose last offsets are `last` (T,) or () -> their offsets."""
+        return zones.offsets_after(self.zone, times, self.step, last)
 
     def moments(self, times: NDArray[np.int64]) -> Times:
         """Whole numbers, none of them NEVER where there is a calendar, as times."""
@@ -139,6 +146,12 @@ class SeriesCodec:
         """Of each whole number the time that follows, or NEVER of NEVER."""
         following = self.step.following(self.moments(times)).astype(np.int64)
         return np.where(times == NEVER, NEVER, following)
+
+    def following(self, times: NDArray[np.int64], offsets: zones.Seconds) -> tuple[Times, zones.Seconds]:
+        """Of whole numbers (T,), none of them NEVER where there is a calendar, the times that follow and
+        their offsets."""
+        later = self.moments(self.later(times))
+        return later, self.offsets_after(later, offsets) if self.calendar else offsets
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the fit found, for a run folder."""
@@ -154,6 +167,7 @@ class SeriesCodec:
             **{key: list(value) for key, value in names.items()},
             "step": asdict(self.step),
             "steps": self.steps,
+            "zone": self.zone,
             "gaps": self.gaps,
             "flagged": self.flagged.tolist(),
         }
@@ -170,6 +184,7 @@ class SeriesCodec:
         made = cls(
             **names,
             step=Step(**about["step"]),
+            zone=about["zone"],
             scalers=scalers,
             steps=about["steps"],
             gaps=about["gaps"],
@@ -187,6 +202,8 @@ class SeriesCodec:
         whole = all(type(n) is int and 0 < n < MOST[self.step.unit] for n in (self.step.count, self.steps))
         if not self.targets or not whole:
             raise ValueError(f"{self.steps!r:.20} steps of {self.step.count!r:.20} {self.step.unit!r:.20}")
+        if self.zone not in (None, zones.OFFSETS):
+            zones.find(self.zone)
         if self.gaps not in GAPS or self.flagged.shape != (sum(sizes.values()),):
             raise ValueError(f"gaps {self.gaps!r:.20}, flags {self.flagged.shape}")
         possible, _ = calendar_features(self.step.times(np.zeros(1, np.int64), _ORIGIN), self.step)

@@ -92,10 +92,13 @@ def write_frame(data: "pl.DataFrame", out: Path) -> None:
 
 
 def _times_as_text(data: "pl.DataFrame") -> "pl.DataFrame":
-    """ISO 8601, with fractions of a second only where there are any."""
+    """ISO 8601, with fractions of a second only where there are any, and with the offset of times in a
+    zone."""
     import polars.selectors as select
 
-    return data.with_columns(select.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.f"))
+    form = "%Y-%m-%dT%H:%M:%S%.f"
+    zoned = select.datetime(time_zone="*")
+    return data.with_columns(zoned.dt.strftime(form + "%:z"), (select.datetime() - zoned).dt.strftime(form))
 
 
 def _lists(data: "pl.DataFrame") -> list[str]:

@@ -9,29 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.order import Origin
-from unrolled.files.steps import Positions, Step, Times, spoken
+from unrolled.files import zones
+from unrolled.files.order import Origin, Placed
+from unrolled.files.steps import Positions, Step, Times
 from unrolled.files.wording import counted, listed, shown
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One series on regular steps: times (L,), values (L, K + P + Q) with NaN where the file has none, rows
-    (L,) of the table with -1 where there is none, length T up to the last target.
+    """One series on regular steps: times (L,) with their offsets (L,), values (L, K + P + Q) with NaN where
+    the file has none, rows (L,) of the table with -1 where there is none, length T up to the last target.
     """
 
     name: str
     times: Times
+    offsets: zones.Seconds
     values: NDArray[np.float64]
     rows: Positions
     length: int
 
 
-def on_grid(origin: Origin, name: str, times: Times, step: Step, values: NDArray[np.float64]) -> Grid:
+def on_grid(origin: Origin, name: str, placed: Placed, step: Step, values: NDArray[np.float64]) -> Grid:
     """The rows of a series, `values` (rows, K + P + Q), each at its step.
 
     Raises DataError where fewer than 2 rows have a target.
     """
+    times, instants = placed.times, placed.instants
     positions = step.positions(times)
     index = (positions - positions[0]) // step.count
     every = positions[0] + step.count * np.arange(index[-1] + 1)
@@ -45,10 +48,13 @@ def on_grid(origin: Origin, name: str, times: Times, step: Step, values: NDArray
             f"{origin.of(name)}; wanted 2 or more, add rows or leave it out"
         )
     length = int(present[-1]) + 1 if origin.roles.future else len(every)
-    return Grid(name, step.times(every, times[:1]), cells, rows, length)
+    offsets = instants.offsets[np.searchsorted(index, np.arange(len(every)), "right") - 1]
+    every = step.times(every, times[:1])
+    offsets = zones.offsets_after(instants.zone, every, step, offsets)
+    return Grid(name, every, offsets, cells, rows, length)
 
 
-def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step) -> str:
+def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step, zone: str | None) -> str:
     """How many gaps there are and where the longest begins; "" where there is none."""
     lengths, longest, where = [], 0, ""
     for grid in grids:
@@ -57,7 +63,9 @@ def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step) -> str:
         lengths += lasts.tolist()
         if max(lasts, default=0) > longest:
             longest, at = int(lasts.max()), int(begins[np.argmax(lasts)])
-            where = f"from {spoken(grid.times[at])} on, {_spot(origin, grid, at, missing[at])}"
+            local = zones.local_times(zone, grid.times, step, grid.offsets)[at]
+            time = zones.spelt(local, int(grid.offsets[at]), zone)
+            where = f"from {time} on, {_spot(origin, grid, at, missing[at])}"
     if not lengths:
         return ""
     return (

@@ -4,12 +4,13 @@ This module needs numpy alone.
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unrolled.errors import DataError
+from unrolled.files import zones
 from unrolled.files.steps import Step
 from unrolled.files.wording import shown
 
@@ -29,20 +30,59 @@ _EPOCH = datetime(1970, 1, 1)
 _FAR = 10**18  # beyond any year of four digits, and any counter that a file may hold
 
 
-def position(value: Any, step: Step) -> int:
-    """The whole number of a series' time: of microseconds since 1970, or the number that it is.
+class Position(NamedTuple):
+    """A whole number of a series' step, and the offset from UTC in seconds, 0 where there is none."""
+
+    at: int
+    offset: int
+
+
+def position(value: Any, step: Step, zone: str | None = None) -> Position:
+    """Of one time of a series whose times are of this zone (zones.py): microseconds since 1970, in local time
+    where the step is, else in UTC; or the number that it is.
 
     `value`: a text as files have it, a datetime, date or numpy datetime64, or a whole number where the
-    series' times are. DataError for any other.
+    series' times are. DataError for any other, and for a time with an offset where the series has none, or
+    without.
     """
     try:
-        found = _number(value) if step.unit == "number" else _microseconds(value)
+        found = _counted(value) if step.unit == "number" else _placed(_instant(value), step, zone)
     except (ValueError, OverflowError, TypeError):
         found = None
-    if found is None or abs(found) >= _FAR:
+    if found is None or abs(found.at) >= _FAR:
         wanted = "a whole number" if step.unit == "number" else WANTED
         raise DataError(f"wanted {wanted}, got {shown(value)}; give each step's time as the training had it")
     return found
+
+
+def _counted(value: Any) -> Position | None:
+    number = _number(value)
+    return None if number is None else Position(number, 0)
+
+
+def _placed(instant: datetime | None, step: Step, zone: str | None) -> Position | None:
+    """The microseconds and the offset of an instant."""
+    if instant is None:
+        return None
+    offset, local = instant.utcoffset(), instant.replace(tzinfo=None)
+    if zone == zones.OFFSETS if offset is None else zone is None:
+        form = "without" if zone is None else "with"
+        raise DataError(
+            f"wanted a time {form} an offset from UTC, as the training had them, got {shown(str(instant))}"
+        )
+    if zone is not None and zone != zones.OFFSETS:
+        place = zones.find(zone)
+        if offset is None:
+            first, second = zones.readings(place, local)
+            if first < second:
+                raise DataError(f"no clock of {zone} shows {instant}; correct the time")
+            offset = timedelta(seconds=second if instant.fold else first)
+        else:
+            instant = instant.astimezone(place)
+            offset, local = instant.utcoffset(), instant.replace(tzinfo=None)
+    offset = offset or timedelta()
+    since = (local if step.local else local - offset) - _EPOCH
+    return Position(since // timedelta(microseconds=1), offset // timedelta(seconds=1))
 
 
 def _number(value: Any) -> int | None:
@@ -52,22 +92,17 @@ def _number(value: Any) -> int | None:
     return int(value) if whole else None
 
 
-def _microseconds(value: Any) -> int | None:
+def _instant(value: Any) -> datetime | None:
+    """With its offset where it has one."""
     if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else int(np.int64(value.astype("datetime64[us]")))
+        value = value.astype("datetime64[us]").item()
     instant = _read(value.strip()) if isinstance(value, str) else value
     if isinstance(instant, date) and not isinstance(instant, datetime):
         instant = datetime(instant.year, instant.month, instant.day)
-    if not isinstance(instant, datetime):
-        return None
-    if instant.tzinfo is not None:
-        instant = instant.astimezone(UTC).replace(tzinfo=None)
-    since: timedelta = instant - _EPOCH
-    return since // timedelta(microseconds=1)
+    return instant if isinstance(instant, datetime) else None
 
 
 def _read(text: str) -> datetime | None:
-    """The instant in UTC, or as written where there is no offset."""
     found = _INSTANT.match(text) or _COMPACT.match(text)
     if found is None:
         return None
@@ -75,9 +110,11 @@ def _read(text: str) -> datetime | None:
     month, day, hour, minute, second = (int(parts.get(name) or low) for name, (low, _) in BOUNDS.items())
     fraction = int((parts.get("fraction") or "").ljust(6, "0")[:6])
     instant = datetime(int(parts["year"]), month, day, hour, minute, second, fraction)
-    offset = parts.get("offset") or "Z"
-    if offset == "Z":
+    offset = parts.get("offset")
+    if offset is None:
         return instant
+    if offset == "Z":
+        return instant.replace(tzinfo=UTC)
     digits = offset[1:].replace(":", "").ljust(4, "0")
-    minutes = int(digits[:2]) * 60 + int(digits[2:])
-    return instant - timedelta(minutes=minutes if offset[0] == "+" else -minutes)
+    minutes = (int(digits[:2]) * 60 + int(digits[2:])) * (1 if offset[0] == "+" else -1)
+    return instant.replace(tzinfo=timezone(timedelta(minutes=minutes)))

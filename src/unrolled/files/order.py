@@ -1,5 +1,8 @@
 """The times of each series of a table: in order, each once, on one step that all series share. What is not so
 is an error that names the first rows and how many there are.
+
+Times with an offset are ordered in UTC. Their steps are those of the local calendar where that makes them
+regular steps of whole days, else those of UTC.
 """
 
 from dataclasses import dataclass, replace
@@ -7,14 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unrolled.errors import DataError
+from unrolled.files import zones
 from unrolled.files.roles import Roles
-from unrolled.files.steps import Positions, Step, Times, find_step, spoken
+from unrolled.files.steps import Positions, Step, Times, find_step
 from unrolled.files.table import Table
-from unrolled.files.times import parse_times
-from unrolled.files.wording import counted, shown
+from unrolled.files.times import Instants, parse_instants
+from unrolled.files.wording import counted, option, shown
 
 # A series may lack this many steps for each that it has. More is a wrong time, and would fill the memory.
 MOST_MISSING = 100
+# By so many microseconds clocks are set back.
+MOST_SET_BACK = 3600 * 10**6
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,24 @@ class Origin:
         return "" if self.roles.id is None else f" in series {shown(name)}"
 
 
-def ordered_times(origin: Origin) -> tuple[dict[str, Times], Step]:
-    """The times of each series, and the step that they share; without a time column 0, 1, 2 …
+@dataclass(frozen=True)
+class Placed:
+    """times (rows,) of a series on the axis of the step; `instants` are the same with their offsets."""
+
+    times: Times
+    instants: Instants
+
+    def spoken(self, i: int) -> str:
+        one = self.instants
+        return zones.spelt(one.local[i], int(one.offsets[i]), one.zone)
+
+
+def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Placed], Step, str | None]:
+    """The times of each series, the step that they share, and their zone, which is `zone` where one is named;
+    without a time column 0, 1, 2 …
 
     Raises DataError where a series has fewer than 2 rows, or times that go back, repeat, miss the step or
-    leap far ahead, and where two series have different steps.
+    leap far ahead, and where two series have different steps; ConfigError for a zone of times that have none.
     """
     for name, rows in origin.rows.items():
         if len(rows) < 2:
@@ -43,30 +62,74 @@ def ordered_times(origin: Origin) -> tuple[dict[str, Times], Step]:
                 "wanted 2 or more, add rows or leave it out"
             )
     if origin.roles.time is None:
-        return {name: np.arange(len(rows)) for name, rows in origin.rows.items()}, Step(1, "number")
-    parsed = parse_times(origin.table, origin.roles.time)
-    times = {name: parsed[rows] for name, rows in origin.rows.items()}
-    for name in times:
-        _check_order(origin, name, times[name])
-    step = find_step(list(times.values()))
+        counted_rows = {name: _naive(np.arange(len(rows))) for name, rows in origin.rows.items()}
+        return {name: Placed(one.times, one) for name, one in counted_rows.items()}, Step(1, "number"), None
+    parsed = parse_instants(origin.table, origin.roles.time)
+    instants = {name: _in_zone(origin, name, parsed, zone) for name in origin.rows}
+    for name in instants:
+        _check_order(origin, name, instants[name])
+    step, local = _step(list(instants.values()))
+    placed = {name: Placed(one.local if local else one.times, one) for name, one in instants.items()}
+    times = {name: one.times for name, one in placed.items()}
     for name in times:
         _check_shared(origin, name, times, step)
-        _check_regular(origin, name, times[name], step)
-    return times, step
+        _check_regular(origin, name, placed[name], step)
+    return placed, step, next(iter(instants.values())).zone
 
 
-def _check_order(origin: Origin, name: str, times: Times) -> None:
-    rises = np.diff(times.astype(np.int64))
+def _naive(times: Times) -> Instants:
+    return Instants(times, np.zeros(len(times), np.int64), None)
+
+
+def _in_zone(origin: Origin, name: str, parsed: Instants, zone: str | None) -> Instants:
+    """The rows of a series; where a zone is named, with its offsets."""
+    rows = origin.rows[name]
+    times, offsets = parsed.times[rows], parsed.offsets[rows]
+    if zone is None or times.dtype.kind == "i":
+        return Instants(times, offsets, parsed.zone)
+    if parsed.zone is not None:
+        return Instants(times, zones.offsets(zone, times), zone)
+    offsets, missing = zones.local_offsets(zone, times)
+    if missing.any():
+        row = int(rows[np.argmax(missing)])
+        raise DataError(
+            f"{origin.table.place(row, origin.roles.time or '')}: no clock of {zone} shows "
+            f"{zones.spelt(times[np.argmax(missing)], 0, None)}; correct the time, or the zone"
+        )
+    return Instants(zones.shifted(times, -offsets), offsets, zone)
+
+
+def _step(instants: list[Instants]) -> tuple[Step, bool]:
+    """The step, and whether it is one of local times."""
+    utc = find_step([one.times for one in instants])
+    if instants[0].zone is None:
+        return utc, False
+    local = find_step([one.local for one in instants])
+    if local.is_days and all(local.regular(one.local) for one in instants):
+        return replace(local, local=True), True
+    return utc, False
+
+
+def _check_order(origin: Origin, name: str, instants: Instants) -> None:
+    rises = np.diff(instants.times.astype(np.int64))
     wrong = np.flatnonzero(rises <= 0)
     if not len(wrong):
         return
     i = int(wrong[0])
-    said, remedy, like = f"comes after {spoken(times[i])} of {{before}}", "sort the rows by time", rises < 0
+    placed = Placed(instants.times, instants)
+    said, remedy, like = f"comes after {placed.spoken(i)} of {{before}}", "sort the rows by time", rises < 0
     if rises[i] == 0:
         said, remedy, like = "stands there again, as in {before}", "keep one row for each time", rises == 0
+    if instants.zone is None and _of_clocks(instants.times) and -rises[i] <= MOST_SET_BACK:
+        remedy += f", or name the zone ({option('zone', 'Europe/Berlin')}) if clocks were set back there"
     if origin.roles.id is None:
         remedy += ", or name the id column if these are several series"
-    _refuse(origin, name, times, i, said, np.flatnonzero(like), remedy)
+    _refuse(origin, name, placed, i, said, np.flatnonzero(like), remedy)
+
+
+def _of_clocks(times: Times) -> bool:
+    """Whether they are more than days."""
+    return times.dtype.kind == "M" and bool((times != times.astype("datetime64[D]")).any())
 
 
 def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step) -> None:
@@ -84,25 +147,28 @@ def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step
     )
 
 
-def _check_regular(origin: Origin, name: str, times: Times, step: Step) -> None:
+def _check_regular(origin: Origin, name: str, placed: Placed, step: Step) -> None:
+    times = placed.times
     steps = np.diff(step.positions(times))
     odd = np.flatnonzero(steps % step.count)
     if len(odd):
         gap = replace(step, count=int(steps[odd[0]])).name
         remedy = "correct the times, resample the file, or count rows with time=rows"
         said = f"comes {gap} after {{before}}, where the step is {step.name}"
-        _refuse(origin, name, times, int(odd[0]), said, odd, remedy)
+        _refuse(origin, name, placed, int(odd[0]), said, odd, remedy)
     if steps.sum() // step.count > (MOST_MISSING + 1) * len(times):
         i = int(np.argmax(steps))
         said = f"comes {counted(int(steps[i]) // step.count, 'step')} of {step.name} after {{before}}"
-        _refuse(origin, name, times, i, said, np.array([i]), "correct the time, or cut the series there")
+        _refuse(origin, name, placed, i, said, np.array([i]), "correct the time, or cut the series there")
 
 
-def _refuse(origin: Origin, name: str, times: Times, i: int, said: str, like: Positions, remedy: str) -> None:
-    """Raises for the time after times[i], whose row is {before} in `said`; `like` lists all like it."""
+def _refuse(
+    origin: Origin, name: str, placed: Placed, i: int, said: str, like: Positions, remedy: str
+) -> None:
+    """Raises for the time after number i, whose row is {before} in `said`; `like` lists all like it."""
     rows = origin.rows[name]
     more = f" ({counted(len(like) - 1, 'more such row')})" if len(like) > 1 else ""
     raise DataError(
-        f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {spoken(times[i + 1])} "
+        f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {placed.spoken(i + 1)} "
         f"{said.format(before=origin.table.row(rows[i]))}{origin.of(name)}{more}; {remedy}"
     )

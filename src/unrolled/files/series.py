@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files import zones
 from unrolled.files.cells import allow_gaps
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.limits import require_few
@@ -27,11 +28,12 @@ from unrolled.files.wording import shown
 
 @dataclass(frozen=True)
 class Series:
-    """times (T + F,) datetime64[us] or int64; target (T, K), past (T, P), future (T + F, Q), finite, or
-    NaN where the file has no value."""
+    """times (T + F,) datetime64[us] or int64 on the axis of the step, offsets (T + F,) from UTC in seconds;
+    target (T, K), past (T, P), future (T + F, Q), finite, or NaN where the file has no value."""
 
     name: str
     times: Times
+    offsets: zones.Seconds
     target: NDArray[np.float64]
     past: NDArray[np.float64]
     future: NDArray[np.float64]
@@ -39,7 +41,8 @@ class Series:
 
 @dataclass(frozen=True)
 class SeriesFile:
-    """Series of one file, the names of their columns, their step, and notes on what was found."""
+    """Series of one file, the names of their columns, their step, the zone of their times (zones.py), and
+    notes on what was found."""
 
     series: tuple[Series, ...]
     targets: tuple[str, ...]
@@ -47,7 +50,12 @@ class SeriesFile:
     future: tuple[str, ...]
     time: str | None
     step: Step
+    zone: str | None
     notes: tuple[str, ...]
+
+    def local(self, series: Series) -> Times:
+        """(T + F,) what clocks show at the times of a series."""
+        return zones.local_times(self.zone, series.times, self.step, series.offsets)
 
 
 def read_series(
@@ -59,6 +67,7 @@ def read_series(
     past: Sequence[str] = (),
     future: Sequence[str] = (),
     gaps: bool = False,
+    zone: str | None = None,
 ) -> SeriesFile:
     """The series in a CSV or Parquet file, or in a polars frame.
 
@@ -68,23 +77,26 @@ def read_series(
     past     covariates known up to the last target
     future   covariates known beyond it
     gaps     whether steps and cells may be missing, which are NaN then
+    zone     the time zone, such as Europe/Berlin, of times without an offset, and in which others are told
 
-    Raises ConfigError for a column that has two parts; DataError, with the place in the file, for everything
-    that is not as said above.
+    Raises ConfigError for a column that has two parts and for a zone that there is not; DataError, with the
+    place in the file, for everything that is not as said above.
     """
     table = open_table(source)
     roles, notes = find_roles(table, Roles(_names(targets), time, id, _names(past), _names(future)))
     values = np.column_stack([table.numbers(column) for column in roles.columns])
     origin = Origin(table, roles, _rows_by_series(table, roles.id))
-    times, step = ordered_times(origin)
+    if zone is not None:
+        zones.find(zone)
+    times, step, zone = ordered_times(origin, zone)
     grids = [on_grid(origin, name, times[name], step, values[rows]) for name, rows in origin.rows.items()]
-    found = describe_gaps(origin, grids, step)
+    found = describe_gaps(origin, grids, step, zone)
     if found and not gaps:
         raise DataError(f"{table.name}: {found}; complete the file, or {allow_gaps()}")
     if found:
         notes.append(f"gaps: {found}; what is missing is no outcome: no loss and no figure counts it")
     series = tuple(_series(grid, roles) for grid in grids)
-    return SeriesFile(series, roles.targets, roles.past, roles.future, roles.time, step, tuple(notes))
+    return SeriesFile(series, roles.targets, roles.past, roles.future, roles.time, step, zone, tuple(notes))
 
 
 def _names(columns: Sequence[str]) -> tuple[str, ...]:
@@ -113,4 +125,4 @@ def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
 def _series(grid: Grid, roles: Roles) -> Series:
     cuts = np.cumsum([len(roles.targets), len(roles.past)])
     target, past, future = np.split(grid.values, cuts, axis=1)
-    return Series(grid.name, grid.times, target[: grid.length], past[: grid.length], future)
+    return Series(grid.name, grid.times, grid.offsets, target[: grid.length], past[: grid.length], future)

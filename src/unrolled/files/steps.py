@@ -45,12 +45,14 @@ _CYCLES = ((_MINUTE, (_HOUR, _DAY)), (_DAY, (_DAY, _WEEK)), (_YEAR, (_WEEK, _YEA
 @dataclass(frozen=True)
 class Step:
     """`count` units from one time to the next. month_end: the point of the month is told from its end, as in
-    31 January, 28 February, 31 March.
+    31 January, 28 February, 31 March. local: of times with an offset from UTC the steps are days or months of
+    the local calendar, which need not be of one length; else they are those of UTC.
     """
 
     count: int
     unit: Literal["number", "microsecond", "month"]
     month_end: bool = False
+    local: bool = False
 
     @property
     def name(self) -> str:
@@ -101,6 +103,16 @@ class Step:
         months = shifted.astype("datetime64[M]")
         begin = (months + self.count).astype("datetime64[us]")
         return np.asarray(begin + (shifted - months) - self._shift)
+
+    @property
+    def is_days(self) -> bool:
+        """Whether it is made of whole days, or of months."""
+        return self.unit == "month" or (self.unit == "microsecond" and self.count % _DAY == 0)
+
+    def regular(self, times: Times) -> bool:
+        """Whether times (T,) rise by whole steps."""
+        gaps = np.diff(self.positions(times))
+        return self.fits(times) and bool(((gaps > 0) & (gaps % self.count == 0)).all())
 
     def fits(self, times: Times) -> bool:
         """Whether all of `times` stand at one point of their months; always so for the other units."""

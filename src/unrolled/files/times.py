@@ -2,24 +2,47 @@
 
     2024-01-31   2024-01   20240131   2024-01-31 12:30   2024-01-31T12:30:15.250   2024-01-31T12:30:15+02:00
 
-Times with an offset or Z are converted to UTC; those without are taken as written, whatever daylight saving
-did. Fractions of a second are kept to the microsecond. Whole numbers are years or counters.
+Times with an offset or Z are converted to UTC, and their offsets kept; those without are taken as written,
+whatever daylight saving did, unless their zone is named. Fractions of a second are kept to the microsecond.
+Whole numbers are years or counters.
 """
+
+import re
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files import zones
 from unrolled.files.instants import BOUNDS as _BOUNDS
 from unrolled.files.instants import ISO as _ISO
 from unrolled.files.instants import WANTED as _WANTED
 from unrolled.files.instants import WHOLE as _WHOLE
-from unrolled.files.steps import Times
+from unrolled.files.steps import Step, Times
 from unrolled.files.table import Table, is_missing
 from unrolled.files.wording import shown
 
 _FIRST, _LAST = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
+
+
+_FIXED = re.compile(r"[+-]\d\d:\d\d")  # a zone of a column that is an offset
+
+
+@dataclass(frozen=True)
+class Instants:
+    """times (rows,) in UTC, or as they are written where zone (zones.py) is None; int64 where they are whole
+    numbers. offsets (rows,) from UTC, in seconds."""
+
+    times: Times
+    offsets: zones.Seconds
+    zone: str | None
+
+    @property
+    def local(self) -> Times:
+        """(rows,) what clocks show."""
+        return self.times if self.zone is None else zones.shifted(self.times, self.offsets)
 
 
 def parse_times(table: Table, column: str) -> Times:
@@ -28,6 +51,11 @@ def parse_times(table: Table, column: str) -> Times:
     Raises DataError with place and content of the first cell that is missing, no time, or of another form
     than the first row's: an instant among numbers, an offset from UTC among times without.
     """
+    return parse_instants(table, column).times
+
+
+def parse_instants(table: Table, column: str) -> Instants:
+    """The same with offsets: those of the cells, or of the zone of a column that has one."""
     table.require(column)
     cells = table.frame[column]
     if cells.dtype.is_float() and ((cells.round() == cells) | cells.is_null()).all():
@@ -39,15 +67,42 @@ def parse_times(table: Table, column: str) -> Times:
     table.refuse(column, is_missing(cells), f"wanted {_WANTED}, got {{}}", "write the time of every row")
     if cells.dtype == pl.String:
         whole = bool(cells.head(1).str.contains(_WHOLE)[0])
-        return _whole_numbers(table, column, cells) if whole else _instants(table, column, cells)
+        return _naive(_whole_numbers(table, column, cells)) if whole else _instants(table, column, cells)
     if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
         instants = _utc(cells)
         far = ~instants.to_physical().is_between(_FIRST, _LAST)
         table.refuse(column, far, "wanted a time in the years 1 to 9999, got one beyond", "correct it")
-        return instants.to_numpy()
+        return _zoned(instants.to_numpy(), getattr(cells.dtype, "time_zone", None))
     raise DataError(
         f"{table.name}, column {shown(column)}: wanted times, got {cells.dtype} values; name another"
     )
+
+
+def _naive(times: Times) -> Instants:
+    return Instants(times, np.zeros(len(times), np.int64), None)
+
+
+def _zoned(utc: Times, zone: str | None) -> Instants:
+    """Times of a column whose type names their zone."""
+    if zone is None:
+        return _naive(utc)
+    if _FIXED.fullmatch(zone):
+        minutes = int(zone[:3]) * 60 + int(zone[0] + zone[4:])
+        return Instants(utc, np.full(len(utc), 60 * minutes), zones.OFFSETS)
+    return Instants(utc, zones.offsets(zone, utc), zone)
+
+
+def column_of(times: Times, offsets: zones.Seconds, zone: str | None, step: Step) -> pl.Series:
+    """Times (T,) on the axis of the step, with their offsets, as a column: of a named zone in that zone, else
+    with offsets as text."""
+    if zone is None:
+        return pl.Series(times)
+    local = zones.local_times(zone, times, step, offsets)
+    if zone == zones.OFFSETS:
+        texts = pl.Series(local).dt.strftime("%Y-%m-%dT%H:%M:%S%.f")
+        return texts + pl.Series([zones.suffix(offset) for offset in offsets.tolist()], dtype=pl.String)
+    utc = pl.Series(zones.shifted(local, -offsets))
+    return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
 
 
 def form(cells: pl.Series) -> str:
@@ -88,7 +143,7 @@ def _whole_numbers(table: Table, column: str, cells: pl.Series) -> Times:
     return numbers
 
 
-def _instants(table: Table, column: str, cells: pl.Series) -> Times:
+def _instants(table: Table, column: str, cells: pl.Series) -> Instants:
     parts = cells.str.extract_groups(_ISO).struct.unnest()
     number = {
         name: parts[name].cast(pl.Int64).fill_null(_BOUNDS.get(name, (0, 0))[0]).to_numpy()
@@ -105,10 +160,12 @@ def _instants(table: Table, column: str, cells: pl.Series) -> Times:
     form = "without" if offsets[0] is None else "with"
     wanted = f"wanted a time {form} an offset from UTC as in {table.row(0)}, got {{}}"
     table.refuse(column, mixed, wanted, "write all times in one form")
-    seconds = (number["hour"] * 60 + number["minute"] - _offset_minutes(offsets)) * 60 + number["second"]
+    east = 60 * _offset_minutes(offsets)
+    seconds = (number["hour"] * 60 + number["minute"]) * 60 + number["second"] - east
     fractions = parts["fraction"].str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0).to_numpy()
     within = (seconds * 1_000_000 + fractions).astype("timedelta64[us]")
-    return np.asarray(days.astype("datetime64[us]") + within)
+    times = np.asarray(days.astype("datetime64[us]") + within)
+    return Instants(times, east, None if offsets[0] is None else zones.OFFSETS)
 
 
 def _days(

@@ -8,6 +8,7 @@ that a series begins with. So a stream begun with those says what `predict` says
             series.next   (S, K)   the scaled forecasts after the last step, which `ahead` goes on from
             series.last   (K+P+Q,) the last known scaled values of all columns
             series.time   ()       where the last step stands, NEVER where no time was given
+            series.offset ()       its offset from UTC in seconds
             series.steps  ()       how many there were
 
 Shapes   steps (T, B) of codec.dtype -> {"forecast": (T, B, S, K), "quantiles": (T, B, S, K, L)} in the units
@@ -57,6 +58,7 @@ class Runtime(Model):
             "series.next": np.zeros((rows, S, K), self.layers.dtype),
             "series.last": np.zeros((rows, len(self.codec.flagged)), np.float32),
             "series.time": np.full(rows, NEVER),
+            "series.offset": np.zeros(rows, np.int64),
             "series.steps": np.zeros(rows, np.int64),
         }
 
@@ -155,11 +157,12 @@ class Runtime(Model):
 
     def _read(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """raw (T, B, S, K, R) and the state after the last step."""
-        time = self.reader.require_order(steps["time"], state["series.time"])
+        time, offset = self.reader.require_order(steps, state["series.time"], state["series.offset"])
         x, known = self.codec.filled(np.ascontiguousarray(steps["x"]), state["series.last"])
         raw, after = self._forward(x, state)
         count = state["series.steps"] + len(steps)
-        return raw, after | {"series.last": known, "series.time": time, "series.steps": count}
+        own = {"last": known, "time": time, "offset": offset, "steps": count}
+        return raw, after | {f"series.{name}": array for name, array in own.items()}
 
     def _forward(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """x (T, B, I) -> raw, and the state, which stands where it stood."""
@@ -181,10 +184,11 @@ class Runtime(Model):
         """(rows, horizon, K) in scaled numbers."""
         future = self._known(len(state["series.time"]), horizon - 1, known)
         time, values = self.codec.later(state["series.time"]), [state["series.next"][:, 0]]
-        last = state["series.last"]
+        last, offset = state["series.last"], state["series.offset"]
         for h in range(horizon - 1):
-            time = self.codec.later(time)  # of the step to forecast from this value
-            k = self.codec.known(self.codec.moments(time), future[:, h : h + 1])
+            following, offset = self.codec.following(time, offset)  # of the step to forecast from this value
+            time = following.astype(np.int64)
+            k = self.codec.known(following, offset, future[:, h : h + 1])
             x, last = self.codec.filled(np.concatenate([values[-1], k], -1)[None], last)
             _, state = self._forward(x, state)
             values.append(state["series.next"][:, 0])

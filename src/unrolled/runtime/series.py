@@ -19,8 +19,8 @@ from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.cells import MISSING, allow_gaps
 from unrolled.files.instants import position
-from unrolled.files.steps import spoken
 from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.zones import local_times, spelt
 
 Array = NDArray[Any]
 
@@ -42,8 +42,9 @@ class Reader:
         steps = list(chunk)
         codec, T = self.codec, len(steps)
         if not all(isinstance(one, Mapping) for one in steps):
-            return self._packed(np.full(T, NEVER), self._numbers(steps), np.zeros((T, 0)), None)
-        times = np.array([self._time(one) for one in steps], np.int64)
+            never = np.full(T, NEVER), np.zeros(T, np.int64)
+            return self._packed(*never, self._numbers(steps), np.zeros((T, 0)), None)
+        times, offsets = np.array([self._time(one) for one in steps], np.int64).reshape(T, 2).T
         target = [[self._value(one, name) for name in codec.targets] for one in steps]
         past = [[self._value(one, name) for name in codec.past] for one in steps]
         future = [self.future(one, codec.steps) for one in steps] if codec.future else None
@@ -52,7 +53,7 @@ class Reader:
             np.array(found, np.float64).reshape(T, size)
             for found, size in zip((target, past), sizes, strict=True)
         )
-        return self._packed(times, values, covariates, future)
+        return self._packed(times, offsets, values, covariates, future)
 
     def future(self, given: Mapping[str, Any], steps: int) -> Array:
         """(steps, Q) of each covariate its values of so many steps."""
@@ -67,27 +68,31 @@ class Reader:
             columns.append([self._number(value, name) for value in values.tolist()])
         return np.array(columns, np.float64).T
 
-    def require_order(self, times: Array, last: Array) -> Array:
-        """times (T, B) after last (B,) -> (B,) the last of all. DataError where a step is left out."""
-        for now in times:
+    def require_order(self, steps: Array, last: Array, offset: Array) -> tuple[Array, Array]:
+        """steps (T, B) of codec.dtype after the times last (B,) with their offset (B,) -> those of the last
+        of all. DataError where a step is left out."""
+        for now, own in zip(steps["time"], steps["offset"], strict=True):
             wanted = self.codec.later(last)
             wrong = (now != wanted) & (now != NEVER) & (wanted != NEVER)
             if wrong.any():
                 row = int(np.argmax(wrong))
                 of = f"row {row}: " if len(last) > 1 else ""
                 raise DataError(
-                    f"{of}wanted the step of {self._spoken(wanted[row])}, which follows "
-                    f"{self._spoken(last[row])} by {self.codec.step.name}, got {self._spoken(now[row])}; "
-                    "give every step once and in order, or begin anew"
+                    f"{of}wanted the step of {self.spoken(wanted[row], offset[row])}, which follows "
+                    f"{self.spoken(last[row], offset[row])} by {self.codec.step.name}, got "
+                    f"{self.spoken(now[row], own[row])}; give every step once and in order, or begin anew"
                 )
+            offset = np.where(now == NEVER, offset, own)
             last = np.where(now == NEVER, wanted, now)
-        return last
+        return last, offset
 
-    def _packed(self, times: Array, target: Array, past: Array, future: Sequence[Array] | None) -> Array:
+    def _packed(
+        self, times: Array, offsets: Array, target: Array, past: Array, future: Sequence[Array] | None
+    ) -> Array:
         codec, T = self.codec, len(times)
         shape = (T, codec.steps, len(codec.future))
         ahead = np.zeros(shape) if future is None else np.array(future).reshape(shape)
-        known = codec.known(codec.moments(codec.later(times)), ahead)
+        known = codec.known(*codec.following(times, offsets), ahead)
         parts = codec.scaled("target", target), codec.scaled("past", past), known
         x = np.concatenate(parts, axis=1)
         if np.isinf(x).any():
@@ -96,7 +101,7 @@ class Reader:
             raise DataError(
                 f"column {shown(name)}: a value is too far from those of the training part; correct it"
             )
-        return codec.packed(times, x)
+        return codec.packed(times, offsets, x)
 
     def _numbers(self, steps: Sequence[Any]) -> Array:
         """(T, K) of steps that are numbers."""
@@ -113,8 +118,8 @@ class Reader:
         ]
         return np.array(found, np.float64).reshape(len(rows), K)
 
-    def _time(self, step: Mapping[str, Any]) -> int:
-        """The whole number of a step's time, NEVER where there is none."""
+    def _time(self, step: Mapping[str, Any]) -> tuple[int, int]:
+        """The whole number of a step's time, NEVER where there is none, and its offset."""
         given = next((step[name] for name in self.times if step.get(name) is not None), None)
         if given is None:
             if self.codec.calendar:
@@ -122,17 +127,18 @@ class Reader:
                     f"a step has no {shown(self.times[0] if self.times else 'time')}; this model reads the "
                     "calendar, so give each step's time"
                 )
-            return NEVER
-        time, axis = position(given, self.codec.step), self.codec.step
+            return NEVER, 0
+        axis = self.codec.step
+        time, offset = position(given, axis, self.codec.zone)
         if axis.unit == "month":
             moments = np.array([time, *self.codec.later(np.array([time]))]).astype("datetime64[us]")
             months = axis.positions(moments)
             if months[1] - months[0] != axis.count:
                 raise DataError(
-                    f"wanted a time at one point of each month, got {self._spoken(time)}, which the next "
-                    "may not have; give times as the training had them"
+                    f"wanted a time at one point of each month, got {self.spoken(time, offset)}, which the "
+                    "next may not have; give times as the training had them"
                 )
-        return time
+        return time, offset
 
     def _value(self, step: Mapping[str, Any], name: str) -> float:
         return self._number(self._found(step, name), name)
@@ -145,8 +151,11 @@ class Reader:
             )
         return step[name]
 
-    def _spoken(self, time: Any) -> str:
-        return spoken(np.int64(time) if self.codec.step.unit == "number" else np.datetime64(int(time), "us"))
+    def spoken(self, time: Any, offset: Any) -> str:
+        """A time for a person."""
+        codec, one = self.codec, self.codec.moments(np.array([time], np.int64))
+        offset = codec.offsets_after(one, np.array([offset]))
+        return spelt(local_times(codec.zone, one, codec.step, offset)[0], int(offset[0]), codec.zone)
 
     def _number(self, value: Any, name: str) -> float:
         """NaN for a missing one where the model reads gaps. DataError for one that it does not read, and for

@@ -8,6 +8,7 @@ import torch
 from tests.tasks.forecast.cases import coded, daily_wave, hourly
 from unrolled.batching.calendar import calendar_features
 from unrolled.errors import DataError
+from unrolled.files import zones
 from unrolled.files.series import read_series
 from unrolled.tasks.forecast.config import DataConfig
 from unrolled.tasks.forecast.data import Codec, calendar_names, checksum, read
@@ -40,6 +41,29 @@ def test_a_row_holds_the_present_and_what_is_known_of_the_next_steps(steps):
         wanted = [y[t], p[t], np.sin(angle), np.cos(angle), *f[t + 1 : t + 1 + steps]]
         np.testing.assert_allclose(rows[t], wanted, rtol=1e-5, atol=1e-6)  # float32
     assert np.isnan(rows[T - steps :, 2:]).all() and np.isfinite(rows[:, :2]).all()
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_the_calendar_is_that_of_clocks(zone):
+    """Before and after clocks were set back, and in the steps ahead: the offset of the present goes on, or
+    follows the zone."""
+    utc = hourly(60, "2026-10-23T12:00")
+    local = zones.shifted(utc, zones.offsets("Europe/Berlin", utc))
+    offsets = zones.offsets("Europe/Berlin", utc)
+    texts = [f"{t}{zones.suffix(o)}" for t, o in zip(local, offsets.tolist(), strict=True)]
+    names = ("hour_of_day_sin", "hour_of_day_cos")
+    for T in (30, 60):  # clocks are set back between them
+        frame = pl.DataFrame({"time": texts[:T], "y": np.arange(float(T)) ** 2})
+        _, [series], _ = coded(frame, calendar=names, ahead=20, zone=zone)
+        assert len(series.k) == T + 19
+        ahead = utc[0] + np.arange(1, T + 20) * np.timedelta64(1, "h")
+        east = zones.offsets("Europe/Berlin", ahead)
+        if zone is None:  # each is that of the step before
+            east = offsets[np.minimum(np.arange(T + 19), T - 1)]
+        clock = zones.shifted(ahead, east)
+        hours = (clock - clock.astype("datetime64[D]")) / np.timedelta64(1, "h")
+        angle = 2 * np.pi * hours / 24
+        np.testing.assert_allclose(series.k, np.stack([np.sin(angle), np.cos(angle)], 1), atol=1e-6)
 
 
 def test_without_future_covariates_the_calendar_goes_on():
@@ -77,7 +101,7 @@ def test_a_codec_survives_its_arrays_and_plain_values():
 def test_blank_is_the_mean_of_training_at_the_given_time():
     codec, [_series], file = coded(numbered(), past=["p"], future=["f"], calendar=("hour_of_day_sin",))
     last = int(file.series[0].times[-1].astype(np.int64))
-    blank = codec.blank(last, 5)
+    blank = codec.blank(last, 0, 5)
     assert torch.equal(blank.x[:, :2], torch.zeros(1, 2))
     assert blank.times[0] == file.series[0].times[-1] and blank.k.shape == (5, 3)
     assert torch.equal(blank.k[:, 2], torch.zeros(5))
@@ -86,7 +110,7 @@ def test_blank_is_the_mean_of_training_at_the_given_time():
 def test_blank_of_whole_numbers():
     frame = pl.DataFrame({"year": np.arange(1900, 1930), "y": np.arange(30.0) ** 1.5})
     codec, _, _ = coded(frame)
-    assert codec.blank(1929, 3).times.tolist() == [1929, 1930, 1931, 1932]
+    assert codec.blank(1929, 0, 3).times.tolist() == [1929, 1930, 1931, 1932]
 
 
 def holes(share=0.6, seed=0, T=T):

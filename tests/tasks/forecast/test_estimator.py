@@ -3,6 +3,8 @@ anything is written."""
 
 import json
 import tomllib
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -10,7 +12,7 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from tests.tasks.forecast.cases import daily_wave, noisy
+from tests.tasks.forecast.cases import daily_wave, hourly, noisy
 from tests.tasks.interrupted import Began, Stop
 from unrolled import tasks
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
@@ -71,6 +73,33 @@ def test_a_daily_wave_is_learnt():
     assert found["time"].to_list() == wanted["time"].to_list()
     assert np.abs(found["forecast"].to_numpy() - wanted["y"].to_numpy()).max() < 0.1
     assert "beats every baseline" not in forecaster.evaluation.verdict[0]  # seasonal naive is exact here
+
+
+@pytest.mark.parametrize("form", ["offsets", "zone", "parquet", "naive in a zone"])
+def test_times_come_back_with_their_offset_or_zone(form, tmp_path):
+    """The hour after the last one, through the change of clocks, as the file writes its times."""
+    T, place = 240, ZoneInfo("Europe/Berlin")
+    begin = datetime(2026, 10, 15, 2, tzinfo=UTC)
+    utc = [begin + timedelta(hours=h) for h in range(T + 4)]
+    local = [t.astimezone(place) for t in utc]
+    assert [t.hour for t in local[T - 2 :]] == [2, 2, 3, 4, 5, 6]
+    texts = [(t.replace(tzinfo=None) if "naive" in form else t).isoformat() for t in local]
+    if form == "parquet":
+        texts = pl.Series(utc).dt.convert_time_zone("Europe/Berlin")
+    frame = pl.DataFrame({"time": texts[:T], "y": daily_wave(T)["y"]})
+    options = {"zone": "Europe/Berlin"} if "zone" in form else {}
+    small(**options, epochs=1).fit(frame, out=tmp_path / "run")
+    found = Forecaster.load(tmp_path / "run").predict(frame)["time"]
+    if form == "offsets":
+        assert found.to_list() == texts[T:]
+    else:
+        assert found.dtype == pl.Datetime("us", "Europe/Berlin") and found.to_list() == utc[T:]
+    other = frame.with_columns(time=hourly(T))
+    if form == "offsets":
+        with pytest.raises(
+            DataError, match="times without an offset from UTC; the model was trained on times with"
+        ):
+            Forecaster.load(tmp_path / "run").predict(other)
 
 
 @pytest.mark.parametrize("gaps", ["forward", "zero", "mask"])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import Series, SeriesFile
+from unrolled.files.times import column_of
 from unrolled.files.wording import option
 from unrolled.runtime.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
@@ -33,10 +34,12 @@ def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: i
     coded = continued(codec, series, predictor.window, horizon)
     found = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
     check_finite(found.point[0], f"forecast of series '{series.name}'")
-    K, times = len(codec.targets), file.step.extend(series.times[: len(coded)], horizon)
+    K, T = len(codec.targets), len(coded)
+    times, offsets = codec.continued(series.times[:T], series.offsets, horizon)
+    ahead = column_of(times[T:], offsets[T:], codec.zone, codec.step)
     columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if len(file.series) > 1 else {}
     columns |= {
-        "time": np.tile(times, K),
+        "time": pl.concat([ahead] * K),
         "target": np.repeat(np.array(codec.targets), horizon),
         "forecast": found.point[0].T.reshape(-1),
     }

@@ -21,6 +21,11 @@ class DataConfig(Section):
     files: Names = Field(default=(), description="CSV or Parquet files")
     target: Names = Field(default=(), description="columns to forecast (the only numeric one)")
     time: str | None = Field(default=None, description="column of times (found by itself)")
+    zone: str | None = Field(
+        default=None,
+        description="time zone, such as Europe/Berlin, of times without an offset from UTC; others are "
+        "written in it, and the calendar read (that of a Parquet column, or the offsets of the times)",
+    )
     id: str | None = Field(default=None, description="column that tells several series in one file apart")
     past: Names = Field(default=(), description="columns known up to the present only")
     future: Names = Field(default=(), description="columns known for the time to forecast too")

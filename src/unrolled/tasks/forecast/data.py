@@ -18,6 +18,8 @@ from unrolled.batching.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times
+from unrolled.files.wording import option
+from unrolled.files.zones import Seconds, described
 from unrolled.tasks.forecast.config import DataConfig
 
 # Cycles of the calendar. One that was seen once is learnt by heart, so the training part must span it twice.
@@ -33,12 +35,14 @@ Source = str | Path | pl.DataFrame | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Coded:
-    """A series with T targets and F further rows: times (T + F,); y (T, K) as in the file; in float32 the
-    same scaled, z (T, K), both NaN where the file has no value; x (T, width) the rows that a network reads;
-    and k (T + F - S, U) the end of the rows of steps whose other values are forecasts, behind K of these."""
+    """A series with T targets and F further rows: times (T + F,) with their offsets; y (T, K) as in the file;
+    in float32 the same scaled, z (T, K), both NaN where the file has no value; x (T, width) the rows that a
+    network reads; and k (T + F - S, U) the end of the rows of steps whose other values are forecasts, behind
+    K of these."""
 
     name: str
     times: Times
+    offsets: Seconds
     y: Array
     z: Tensor
     x: Tensor
@@ -65,26 +69,36 @@ class Codec(SeriesCodec):
         missing = [np.isnan(np.concatenate(parts[kind])).any(0) for kind in KINDS]
         flagged = np.concatenate(missing) & (gaps == MASK)
         return cls(
-            file.targets, file.past, file.future, file.step, tuple(calendar), scalers, steps, gaps, flagged
+            file.targets,
+            file.past,
+            file.future,
+            file.step,
+            file.zone,
+            tuple(calendar),
+            scalers,
+            steps,
+            gaps,
+            flagged,
         )
 
     def encode(self, series: Series, ahead: int) -> Coded:
         """`ahead`: steps past the last target for which rows are needed; the calendar is extended by so many
         where no covariates bound it."""
-        times, known, rows = self.known_rows(series, ahead)
+        times, offsets, known, rows = self.known_rows(series, ahead)
         T, K = series.target.shape
         x, _ = self.filled(known, np.zeros(len(self.flagged), np.float32))
         k = x[:rows, K:].copy()
         k[:, len(self.past) : len(self.past) + self.flags] = 0
-        return Coded(series.name, times, series.target, *map(torch.from_numpy, (known[:T, :K], x[:T], k)))
+        return Coded(
+            series.name, times, offsets, series.target, *map(torch.from_numpy, (known[:T, :K], x[:T], k))
+        )
 
-    def known_rows(self, series: Series, ahead: int) -> tuple[Times, Rows, int]:
-        """The times of `encode`, what is known of every step (max(T, R), known_width), and R, how many steps
-        have all that is known of the steps ahead of them; of others it is NaN."""
-        times, future = series.times, series.future
+    def known_rows(self, series: Series, ahead: int) -> tuple[Times, Seconds, Rows, int]:
+        """The times of `encode` and their offsets, what is known of every step (max(T, R), known_width), and
+        R, how many steps have all that is known of the steps ahead of them; of others it is NaN."""
+        times, offsets, future = series.times, series.offsets, series.future
         if not self.future:
-            known = times[: len(series.target)]
-            times = np.concatenate([known, self.step.extend(known, ahead)])
+            times, offsets = self.continued(times[: len(series.target)], offsets, ahead)
             future = np.zeros((len(times), 0))
         rows = max(0, len(times) - self.steps)
         f = np.stack([future[1 + s : 1 + s + rows] for s in range(self.steps)], axis=1)
@@ -92,17 +106,25 @@ class Codec(SeriesCodec):
         known = np.full((max(T, rows), self.known_width), np.nan, np.float32)
         known[:T, :K] = self.scaled("target", series.target)
         known[:T, K : self.own] = self.scaled("past", series.past)
-        known[:rows, self.own :] = self.known(times[1 : 1 + rows], f)
-        return times, known, rows
+        next_ = times[1 : 1 + rows]  # their offsets follow from the present ones, as in a stream
+        known[:rows, self.own :] = self.known(next_, self.offsets_after(next_, offsets[:rows]), f)
+        return times, offsets, known, rows
 
-    def blank(self, last: int, ahead: int) -> Coded:
-        """A series of one step, at the time `last`, whose values are the means of training, and are so for
-        all steps ahead where they are covariates known for the future."""
+    def continued(self, times: Times, offsets: Seconds, ahead: int) -> tuple[Times, Seconds]:
+        """times (T,) and their offsets with `ahead` that follow."""
+        T, after = len(times), self.step.extend(times, ahead)
+        return np.concatenate([times, after]), np.concatenate(
+            [offsets[:T], self.offsets_after(after, offsets[T - 1])]
+        )
+
+    def blank(self, last: int, offset: int, ahead: int) -> Coded:
+        """A series of one step, at the time `last` with this offset, whose values are the means of training,
+        and are so for all steps ahead where they are covariates known for the future."""
         moment = np.array([last]) if self.step.unit == "number" else np.array([last], "datetime64[us]")
-        times = np.concatenate([moment, self.step.extend(moment, ahead)])
+        times, offsets = self.continued(moment, np.array([offset]), ahead)
         means = {kind: self.scalers[kind].mean if kind in self.scalers else np.empty(0) for kind in KINDS}
         future = np.tile(means["future"], (len(times), 1))
-        series = Series("blank", times, means["target"][None], means["past"][None], future)
+        series = Series("blank", times, offsets, means["target"][None], means["past"][None], future)
         return self.encode(series, ahead)
 
 
@@ -125,6 +147,7 @@ def read(source: Source, config: DataConfig) -> SeriesFile:
             past=config.past,
             future=config.future,
             gaps=config.gaps != REFUSE,
+            zone=config.zone,
         )
         for one in sources
     ]
@@ -135,7 +158,7 @@ def read(source: Source, config: DataConfig) -> SeriesFile:
 
 def checksum(file: SeriesFile) -> str:
     """SHA-256 of the columns' names, the times and the numbers, whatever the file's name and format."""
-    digest = hashlib.sha256(repr((file.targets, file.past, file.future, file.step)).encode())
+    digest = hashlib.sha256(repr((file.targets, file.past, file.future, file.step, file.zone)).encode())
     for series in file.series:
         digest.update(repr((series.times.dtype.str, series.target.shape)).encode())
         digest.update(series.times.astype(np.int64).tobytes())
@@ -148,6 +171,11 @@ def _joined(paths: Sequence[Path], files: Sequence[SeriesFile]) -> SeriesFile:
     """All series in one, each named by its file too."""
     first = files[0]
     for path, file in zip(paths, files, strict=True):
+        if file.zone != first.zone:
+            raise DataError(
+                f"{path}: times {described(file.zone)}, but {paths[0]}: {described(first.zone)}; write them "
+                f"alike, or name the zone ({option('zone', 'Europe/Berlin')})"
+            )
         if (file.targets, file.step) != (first.targets, first.step):
             raise DataError(
                 f"{path}: target {', '.join(file.targets)} every {file.step.name}, but {paths[0]}: "

@@ -14,6 +14,7 @@ from unrolled.batching.windows import Batch
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
+from unrolled.files.zones import described
 from unrolled.runtime.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared, Sources
 from unrolled.tasks.forecast import answers, pictures
@@ -116,7 +117,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         check_reach("length", steps, 1 if past else None, past)
         answers.check_sampling(self.network.output.is_distribution, sample, temperature)
         if prime is None:
-            start = predictor.codec.blank(self.codec.last_time, steps + predictor.codec.steps)
+            start = predictor.codec.blank(
+                self.codec.last_time, self.codec.last_offset, steps + predictor.codec.steps
+            )
         else:
             start = answers.primed(predictor, self._new_file(prime), steps)
         return answers.generate(predictor, start, steps, temperature if sample else None, seed)
@@ -181,9 +184,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         first = [end for _, end in ends_of(self.config.data, file)] if tested else [0] * len(file.series)
         pieces = []
         for series, begin in zip(file.series, first, strict=True):
-            times, known, rows = codec.known_rows(series, codec.steps)
+            times, offsets, known, rows = codec.known_rows(series, codec.steps)
             T = min(len(series.target), rows)
-            steps = codec.packed(times[:T], known[:T])
+            steps = codec.packed(times[:T], offsets[:T], known[:T])
             pieces += [steps[at : at + window] for at in range(begin, T, window)]
         return pieces
 
@@ -212,7 +215,13 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return self._data
 
     def _new_file(self, data: Source) -> SeriesFile:
-        file, step = read(data, self.config.data), self.codec.series.step
+        file, codec = read(data, self.config.data), self.codec.series
+        step = codec.step
+        if file.zone != codec.zone:
+            raise DataError(
+                f"these data have times {described(file.zone)}; the model was trained on times "
+                f"{described(codec.zone)}; write them as the training had them"
+            )
         if file.step != step:
             raise DataError(
                 f"these data have a step of {file.step.name}; the model was trained on {step.name}"

@@ -14,15 +14,16 @@ from unrolled.tasks.forecast.data import Codec
 @dataclass(frozen=True)
 class Fitted:
     """`naive_scale` (K,) is the seasonal naive's MAE in the training parts, the unit of MASE; `last_time`:
-    where the last series of the training data ends, as a whole number."""
+    where the last series of the training data ends, as a whole number, `last_offset` its offset from UTC."""
 
     series: Codec
     naive_scale: NDArray[np.float64]
     last_time: int
+    last_offset: int
 
     def about(self) -> dict[str, Any]:
-        own = {"naive_scale": self.naive_scale.tolist(), "last_time": self.last_time}
-        return self.series.about() | own
+        last = {"last_time": self.last_time, "last_offset": self.last_offset}
+        return self.series.about() | {"naive_scale": self.naive_scale.tolist()} | last
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return self.series.arrays()
@@ -30,4 +31,5 @@ class Fitted:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         naive_scale = np.array(about["naive_scale"], np.float64)
-        return cls(Codec.restore(about, arrays), naive_scale, int(about["last_time"]))
+        last = int(about["last_time"]), int(about["last_offset"])
+        return cls(Codec.restore(about, arrays), naive_scale, *last)

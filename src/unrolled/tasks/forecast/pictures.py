@@ -1,6 +1,7 @@
 """The plots of a run: what its backtest looks like."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ MOST_FORECASTS, MOST_TARGETS = 6, 4
 def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> None:
     """forecast and residuals, as PNG and SVG: of the series with most origins, of the first targets."""
     test = evaluation.backtest
+    file = replace(file, series=tuple(replace(one, times=file.local(one)) for one in file.series))
     series = int(np.argmax(np.bincount(test.series)))
     rows = np.flatnonzero(test.series == series)
     steps = "steps" if file.step.unit == "number" else f"steps of {file.step.name}"

@@ -29,6 +29,7 @@ def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared[ForecastConfig
     if config.data.test:
         find_origins(series, [end for _, end in ends], plan, config.forecast.most_origins)
     parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]
-    last = max(int(s.times[len(s.target) - 1].astype(np.int64)) for s in file.series)
-    fitted = Fitted(codec, naive_scale(parts, plan.season), last)
+    ended = [(s, len(s.target) - 1) for s in file.series]
+    last = max((int(s.times[end].astype(np.int64)), int(s.offsets[end])) for s, end in ended)
+    fitted = Fitted(codec, naive_scale(parts, plan.season), *last)
     return Prepared(config, fitted, windows, validation, (*settled.notes, *windows.notes))

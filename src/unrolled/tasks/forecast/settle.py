@@ -11,6 +11,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.files.wording import option
+from unrolled.files.zones import OFFSETS
 from unrolled.tasks.baselines import Season, find_season
 from unrolled.tasks.forecast.config import DataConfig, ForecastConfig, ForecastOptions
 from unrolled.tasks.forecast.data import checksum
@@ -69,7 +70,9 @@ def _data(data: DataConfig, file: SeriesFile) -> DataConfig:
             f"the data have changed: wanted sha256 {data.sha256}, got {sha256}; give the data that the "
             "configuration was made with, or delete its line 'sha256' to train on these"
         )
-    return data.model_copy(update={"target": file.targets, "time": file.time or ROWS, "sha256": sha256})
+    zone = None if file.zone == OFFSETS else file.zone
+    update = {"target": file.targets, "time": file.time or ROWS, "zone": zone, "sha256": sha256}
+    return data.model_copy(update=update)
 
 
 def _options(
