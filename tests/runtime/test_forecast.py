@@ -392,7 +392,7 @@ def test_times_in_all_their_forms_are_the_same_step():
     case = Case("months")
     steps, instants = case.steps()[:3], [np.datetime64(one["when"]) for one in case.steps()[:3]]
     wanted = case.made.stream().feed(steps)
-    for form in (str, np.datetime64, lambda one: one.astype(object), lambda one: f"{one} 00:00Z"):
+    for form in (str, np.datetime64, lambda one: one.astype(object), lambda one: f"{one} 00:00"):
         given = [one | {"when": form(at)} for one, at in zip(steps, instants, strict=True)]
         assert same(case.made.stream().feed(given), wanted)
     named = [{"time": one["when"], "y": one["y"]} for one in steps]
