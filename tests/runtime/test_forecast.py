@@ -212,7 +212,7 @@ def test_forecasts_run_on_from_a_state_and_leave_it_as_it_is(case):
     stream.feed([case.steps(SMALL["window"]), case.steps()[:11]])
     before = stream.snapshot()
     if case.S > 1 or case.made.codec.past:
-        with pytest.raises(ConfigError, match="horizon 9: "):
+        with pytest.raises(ConfigError, match="horizon=9: "):
             case.made.ahead(stream.state, 9)
         assert np.array_equal(case.made.ahead(stream.state, case.S)[0], case.predicted(case.S)[0])
     else:

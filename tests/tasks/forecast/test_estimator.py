@@ -410,7 +410,7 @@ def test_forecasts_that_grow_without_bound_are_refused():
 @pytest.mark.parametrize(
     "options, error, message",
     [
-        ({"window": 500}, DataError, "window 500 needs at least 501 steps of training data"),
+        ({"window": 500}, DataError, "a window of 500 needs at least 501 steps of training data"),
         ({"horizon": 100}, DataError, "48 are to be judged; wanted 100 or more"),
         (
             {"strategy": "direct", "horizon": 30},
@@ -422,7 +422,7 @@ def test_forecasts_that_grow_without_bound_are_refused():
         ({"future": "g"}, DataError, "no column 'g'"),
         ({"past": "y", "horizon": 1}, ConfigError, "column 'y' is named"),
         ({"cell": "lstm", "cells_per_block": 4}, ConfigError, "cell 'lstm'"),
-        ({"season": 200}, DataError, "season 200 needs more than 200 steps"),
+        ({"season": 200}, DataError, "season=200 needs more than 200 steps"),
         ({"sha256": "0" * 64}, DataError, "the data have changed"),
         ({"validation": 0.5, "test": 0.6}, DataError, "leave nothing to train on"),
     ],
