@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -329,6 +330,24 @@ class TestExtras:
     def test_checkpoints_belong_to_the_run(self, run):
         assert run.checkpoints.last == run.folder / "checkpoints" / "last.safetensors"
         assert run.checkpoints.metrics == run.folder / "metrics.jsonl"
+
+
+def test_one_process_writes_to_a_run(run):
+    code = f"from unrolled.runs import Run\nwith Run.open({json.dumps(str(run.folder))}).kept(): print(1)"
+    with run.kept() as own:
+        assert own is run
+        other = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        held = f"{run.folder} is in use by process {os.getpid()} on .* [(]'?unrolled train'?[)]; let it end"
+        assert other.returncode == 1 and re.search(held, other.stderr.splitlines()[-1]), other.stderr
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
+    )
+    assert {path.name for path in run.folder.iterdir()} == {
+        "checkpoints",
+        "config.toml",
+        "environment.json",
+        "plots",
+    }
 
 
 def test_opening_needs_no_torch(run):

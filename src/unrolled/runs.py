@@ -15,20 +15,21 @@
 TOML has no null: a key whose value is None is left out, so None must be that key's default.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import platform
 import re
 import secrets
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from unrolled import __version__
 from unrolled.errors import RunError
-from unrolled.files import atomic, checksums, described, opening
+from unrolled.files import atomic, checksums, described, locks, opening
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read, require, write_tensors
 
 if TYPE_CHECKING:
@@ -90,6 +91,12 @@ class Run:
         if not isinstance(task, str):
             raise RunError(f'{path}: wanted task = "…", got {task!r}; restore the line that train wrote')
         return cls(folder, task, config)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[Self]:
+        """The run, for one process to write to. RunError, which says who has it, where another does."""
+        with locks.held(self.folder, "unrolled train"):
+            yield self
 
     @property
     def finished(self) -> bool:

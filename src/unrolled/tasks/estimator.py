@@ -11,7 +11,7 @@ training part and how batches are made of it (`_prepare`), what its network is (
 import contextlib
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -118,20 +118,33 @@ class Estimator(ABC, Generic[C, D, K, N]):
         lack.
         """
         report = report or Reporter()
-        run = None if resume is None else self._reopened(resume, out)
-        asked = self._asked if run is None else self._config_of(run)
-        asked, sources = self._named(asked, data, validation, test)
-        asked, read = self._read(asked, sources)
-        prepared = self._prepare(asked, read)
+        with contextlib.ExitStack() as kept:
+            run = None if resume is None else kept.enter_context(self._reopened(resume, out))
+            asked = self._asked if run is None else self._config_of(run)
+            asked, sources = self._named(asked, data, validation, test)
+            asked, read = self._read(asked, sources)
+            prepared = self._prepare(asked, read)
+            config: Any = prepared.config
+            seen = self._seen_by(config, read)
+            notes = (*prepared.notes, *self._overlap(read, seen))
+            with own_generators(torch.device("cpu"), config.training.seed):
+                network = self._network(config, prepared.codec)
+            if out is not None:
+                run = kept.enter_context(Run.create(out, to_sections(config), self.task).kept())
+            for note in notes:
+                report.note(note)
+            codec = self._trained(network, prepared, run, report, resume is not None)
+            self._network_, self._codec_, self._seen_ = network, codec, seen
+            self._data, self._evaluation = read, None
+            if run is not None:
+                self._write(run)
+        return self
+
+    def _trained(
+        self, network: N, prepared: Prepared[C, K], run: Run | None, report: Reporter, resume: bool
+    ) -> K:
+        """Trains the network; the codec that is its own."""
         config: Any = prepared.config
-        seen = self._seen_by(config, read)
-        notes = (*prepared.notes, *self._overlap(read, seen))
-        with own_generators(torch.device("cpu"), config.training.seed):
-            network = self._network(config, prepared.codec)
-        if out is not None:
-            run = Run.create(out, to_sections(config), self.task)
-        for note in notes:
-            report.note(note)
         self.history = train(
             network,
             self._batches(network, prepared),
@@ -140,19 +153,15 @@ class Estimator(ABC, Generic[C, D, K, N]):
             checkpoints=run.checkpoints if run else None,
             validate=lambda: prepared.validate(network),
             report=report,
-            resume=resume is not None,
+            resume=resume,
         )
-        codec = prepared.codec
-        if prepared.tuned is not None:
-            codec, note = prepared.tuned(network)
-            if note:
-                report.note(note)
         self.config, self.rows = config, self.history.rows
-        self._network_, self._codec_, self._seen_ = network, codec, seen
-        self._data, self._evaluation = read, None
-        if run is not None:
-            self._write(run)
-        return self
+        if prepared.tuned is None:
+            return prepared.codec
+        codec, note = prepared.tuned(network)
+        if note:
+            report.note(note)
+        return codec
 
     @abstractmethod
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Any:
@@ -214,7 +223,8 @@ class Estimator(ABC, Generic[C, D, K, N]):
     def save(self, folder: str | Path) -> None:
         """Writes a run folder; the evaluation on the test part too, where its data are in memory."""
         _ = self.codec
-        self._write(Run.create(folder, to_sections(self.config), self.task))
+        with Run.create(folder, to_sections(self.config), self.task).kept() as run:
+            self._write(run)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -363,17 +373,18 @@ class Estimator(ABC, Generic[C, D, K, N]):
         named = asked.model_copy(update={"data": asked.data.model_copy(update=known)})
         return named, Sources(*(used[field] for field in given))
 
-    def _reopened(self, folder: str | Path, out: str | Path | None) -> Run:
+    @contextlib.contextmanager
+    def _reopened(self, folder: str | Path, out: str | Path | None) -> Iterator[Run]:
         if out is not None or self._asked != self.config_class():
             raise ConfigError(
                 "resume takes its folder and options from the run; leave out all others, or train anew"
             )
-        run = Run.open(folder)
-        if run.finished:
-            raise RunError(
-                f"{run.folder} is finished, there is nothing to resume; train anew in another folder"
-            )
-        return run
+        with Run.open(folder).kept() as run:
+            if run.finished:
+                raise RunError(
+                    f"{run.folder} is finished, there is nothing to resume; train anew in another folder"
+                )
+            yield run
 
     @classmethod
     def _config_of(cls, run: Run) -> Any:
