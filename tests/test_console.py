@@ -52,3 +52,20 @@ def test_a_note_that_nobody_can_hear_changes_nothing():
     )
     with Path("/dev/full").open("wb", buffering=0) as full:
         assert subprocess.run([sys.executable, "-c", code], stderr=full).returncode == 143
+
+
+def test_a_long_error_is_cut_between_what_was_wrong_and_what_to_do():
+    def fail():
+        raise DataError(f"wanted a word, got {'x' * 5667}; write one")
+
+    answer = printed(lambda: ended(fail))
+    assert answer.err.startswith("unrolled: wanted a word, got xx") and answer.err.endswith("xx; write one\n")
+    assert len(answer.err) < 1600
+
+
+@pytest.mark.parametrize(("number", "remedy"), [(28, "make room"), (13, "check the path and its rights")])
+def test_an_error_of_the_system_has_a_remedy_of_its_kind(number, remedy):
+    def fail():
+        raise OSError(number, os.strerror(number), "a\nb")
+
+    assert printed(lambda: ended(fail)).err == f"unrolled: a\\nb: {os.strerror(number)}; {remedy}\n"

@@ -1,16 +1,18 @@
 """How commands end: what a user can mend is one line on standard error, never a traceback."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 
 from unrolled.console import drop_unheard, escape_unwritable, note
 from unrolled.errors import UnrolledError
-from unrolled.files.wording import for_the_command_line
+from unrolled.files.wording import cut, for_the_command_line
 
 WRONG_CALL, INTERRUPTED = 2, 130
 DESCRIPTORS = ("standard input", "standard output", "standard error")
-LONGEST = 200  # characters of a path that are shown
+LONGEST = 1500  # characters of a message that are shown
+REMEDIES = {errno.ENOSPC: "make room", errno.EDQUOT: "make room", errno.ENAMETOOLONG: "name it otherwise"}
 
 
 def ended(command: Callable[[], object]) -> None:
@@ -23,8 +25,9 @@ def ended(command: Callable[[], object]) -> None:
     except UnrolledError as error:
         _fail(str(error), error.exit_status)
     except OSError as error:
-        place = "" if error.filename is None else f"{str(error.filename)[:LONGEST]}: "
-        _fail(f"{place}{error.strerror or error}; check the path and its rights", 1)
+        place = "" if error.filename is None else f"{cut(str(error.filename), LONGEST // 2)}: "
+        remedy = REMEDIES.get(error.errno or 0, "check the path and its rights")
+        _fail(f"{place}{error.strerror or error}; {remedy}", 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:
@@ -50,5 +53,5 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _fail(message: str, status: int) -> None:
-    note(f"unrolled: {message}")
+    note(f"unrolled: {cut(message, LONGEST)}")
     sys.exit(status)

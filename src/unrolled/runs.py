@@ -31,6 +31,7 @@ from unrolled import __version__
 from unrolled.errors import RunError
 from unrolled.files import atomic, checksums, described, locks, opening
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read, require, write_tensors
+from unrolled.files.wording import resuming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,8 +136,7 @@ class Run:
         """RunError where the training has not ended."""
         if not self.finished:
             raise RunError(
-                f"{self._model_file} is missing: the training has not ended; "
-                f"unrolled train --resume {self.folder}"
+                f"{self._model_file} is missing: the training has not ended; {resuming(self.folder)}"
             )
 
     def load_model(self) -> dict[str, "Tensor"]:
@@ -258,9 +258,7 @@ def _cpu() -> str:
 
 def _refuse_taken(folder: Path) -> None:
     if (folder / "config.toml").exists():
-        raise RunError(
-            f"{folder} holds a run already; choose another folder, or go on: unrolled train --resume {folder}"
-        )
+        raise RunError(f"{folder} holds a run already; choose another folder, or go on: {resuming(folder)}")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise RunError(f"{folder} exists and is not an empty folder; choose another folder")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from unrolled.files.wording import for_the_command_line, option, shown, visible
+from unrolled.files.wording import cut, for_the_command_line, natural, option, resuming, shown, visible
 
 HOSTILE = "\0\t\n\r\x1b[31m\x7f\x9b\u2028\u202e\u2066\udc80"
 
@@ -23,3 +23,17 @@ def test_options_are_spelt_as_the_caller_writes_them():
     assert typed == ["--top-k 3", "--gaps forward", "--reset-after off", "--id", "--target 'a b'"]
     python = ["top_k=3", "gaps='forward'", "reset_after=False", "id", "target='a b'"]
     assert [option(*call) for call in calls] == python
+
+
+def test_a_long_text_is_cut_in_its_middle():
+    assert cut("abcdefgh", 8) == "abcdefgh"
+    assert cut("abc\ndefgh", 6) == "abc…fgh"
+
+
+def test_numbers_in_names_are_sorted_by_value():
+    in_order = ["", "02", "2", "10", "10 a", "10 b", "1" * 5000, "a", "p2", "p2b", "p10"]
+    assert sorted({*in_order}, key=natural) == in_order
+
+
+def test_a_command_with_a_path_can_be_pasted_into_a_shell():
+    assert resuming("runs/my sales") == "unrolled train --resume 'runs/my sales'"

@@ -382,7 +382,7 @@ def test_one_step_ahead_may_be_one_value():
     with pytest.raises(DataError, match="the same number of steps for each row"):
         rows.feed([steps, steps[:2]])
     for known in (None, case.after(4)):
-        with pytest.raises(DataError, match="wanted f of 3 more steps for each of 2 rows"):
+        with pytest.raises(DataError, match="wanted 'f' of 3 more steps for each of 2 rows"):
             case.made.ahead(rows.state, 4, known)
     with pytest.raises(DataError, match="column 'f': wanted 3 values"):
         case.made.ahead(rows.state, 4, case.after(3) * 2)

@@ -42,6 +42,12 @@ def turns(N=120, seed=0):
     return from_arrays(X, y)
 
 
+def test_classes_are_in_the_order_of_their_numbers():
+    y = [f"{k % 12 + 1}" for k in range(48)]
+    codec = Classifier(hidden=2, epochs=1).fit(([[float(k)] for k in range(48)], y)).codec
+    assert codec.classes == tuple(str(k) for k in range(1, 13))
+
+
 @pytest.fixture(scope="module")
 def learnt():
     options = {"hidden": 24, "epochs": 40, "learning_rate": 0.01, "pooling": "last"}

@@ -20,7 +20,7 @@ from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.images import Size, spelt
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import listed, nearest, option, shown
+from unrolled.files.wording import listed, natural, nearest, option, shown
 
 Array = NDArray[np.float64]
 Rows = tuple[NDArray[Any], ...]  # arrays (N, …) that belong together
@@ -103,7 +103,7 @@ class GivenInputs:
     def fit(cls, data: Captioned) -> Self:
         labels = {one.label for one in data.inputs if isinstance(one, Given) and one.label is not None}
         numbers = NumberInputs.fit(_numbers(data)) if data.features else None
-        return cls(numbers, data.given, tuple(sorted(labels)))
+        return cls(numbers, data.given, tuple(sorted(labels, key=natural)))
 
     @property
     def features(self) -> tuple[str, ...]:

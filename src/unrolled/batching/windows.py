@@ -93,7 +93,8 @@ class Windows:
         usable = np.array([len(x) - margin for x in inputs])
         _check_lengths(usable, [len(x) for x in inputs], labels, window, margin)
         self.notes = tuple(
-            f"series '{label}' is left out: its training part has length {len(x)}, needed are {margin + 1}"
+            f"series {shown(label)} is left out: its training part has length {len(x)}, needed are "
+            f"{margin + 1}"
             for label, x, steps in zip(labels, inputs, usable, strict=True)
             if steps < 1
         )

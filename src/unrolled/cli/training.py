@@ -1,6 +1,5 @@
 """`unrolled train`: a task's command is made from its configuration."""
 
-import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from unrolled.cli.shared import Json, MostValues, Out
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
 from unrolled.files import opening
+from unrolled.files.wording import resuming
 from unrolled.runs import HEAD, MOST_CONFIG, Run
 from unrolled.tasks import TASKS, config_class, estimator_class
 from unrolled.tasks.config import from_sections, to_sections
@@ -67,7 +67,10 @@ def train(
     values = {} if config is None else _read(config)
     task = _agreed(task, values.get("task"), config)
     sections = {name: value for name, value in values.items() if name not in HEAD}
-    given = to_sections(from_sections(config_class(task), sections))
+    try:
+        given = to_sections(from_sections(config_class(task), sections))
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {error}") from None
     estimator = estimator_class(task)(**_flat(given) | dict(options))
     files = estimator.config.data.files
     if not files:
@@ -89,7 +92,7 @@ def _fit(estimator: Any, folder: Path, json: bool, **how: Path) -> None:
         estimator.fit(**how, report=reporter(silent=json))
     except (KeyboardInterrupt, SystemExit):
         if folder.exists():  # not yet while the data are read
-            note(f"interrupted; go on with: unrolled train --resume {shlex.quote(str(folder))}")
+            note(f"interrupted; go on with: {resuming(folder)}")
         raise
     found = estimator.evaluation if estimator.has_test else None
     if json:

@@ -9,6 +9,8 @@ from unrolled.cli import printing
 from unrolled.console import note
 from unrolled.errors import ConfigError
 
+MOST_NAMES = 5  # of files, in a heading
+
 
 def evaluate(
     run: Path, files: list[Path], include_training: bool, decoding: Mapping[str, Any], json: bool
@@ -21,7 +23,13 @@ def evaluate(
     if json:
         printing.as_json(found.json())
     else:
-        printing.evaluation(found, ", ".join(map(str, files)) or "test part")
+        printing.evaluation(found, _title(files))
+
+
+def _title(files: list[Path]) -> str:
+    """What is judged, for a person."""
+    names = ", ".join(map(str, files[:MOST_NAMES])) or "test part"
+    return names if len(files) <= MOST_NAMES else f"{names} and {len(files) - MOST_NAMES:,} more"
 
 
 def predict(run: Path, files: list[Path], decoding: Mapping[str, Any], out: Path | None, json: bool) -> None:

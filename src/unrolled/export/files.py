@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from unrolled.errors import RunError
 from unrolled.files.tensors import parsed, read
+from unrolled.files.wording import resuming
 from unrolled.runs import MODEL, Run
 
 SOUND = "as it was written"
@@ -35,9 +36,7 @@ def _of_run(run: Run) -> Iterator[FileCheck]:
         for name in sorted(run.members) if model.sound else ():
             yield _tried(name, partial(_member, run, name))
     else:
-        yield FileCheck(
-            MODEL, True, f"not there: the training has not ended; unrolled train --resume {run.folder}"
-        )
+        yield FileCheck(MODEL, True, f"not there: the training has not ended; {resuming(run.folder)}")
     for path in sorted(run.folder.glob("checkpoints/*.safetensors")):
         yield _tried(f"checkpoints/{path.name}", partial(_checkpoint, run, path))
 

@@ -37,6 +37,11 @@ def option(name: str, value: object = None) -> str:
     return dashed if value is None else f"{dashed} {shlex.quote(str(value))}"
 
 
+def resuming(folder: object) -> str:
+    """The command that goes on with the training in a run folder, as a shell takes it."""
+    return f"unrolled train --resume {shlex.quote(str(folder))}"
+
+
 def visible(text: str, but: str = "") -> str:
     """`text` with every control character, `but` those, written as Python would: \\x1b."""
     return CONTROL.sub(lambda found: found[0] if found[0] in but else repr(found[0])[1:-1], text)
@@ -46,6 +51,18 @@ def shown(value: object, limit: int = 40) -> str:
     """`value` as Python would write it, on one line, cut to `limit` characters."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 2]}…{text[-1]}"
+
+
+def cut(text: str, longest: int) -> str:
+    """`text` on one line, every control character visible, without its middle where it is longer."""
+    text, half = visible(text), longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key to sort names by, their numbers by value: p1, p2, p10."""
+    parts = (part.lstrip("0") if k % 2 else part for k, part in enumerate(re.split("([0-9]+)", name)))
+    return [*((len(part) if k % 2 else 0, part) for k, part in enumerate(parts)), (0, name)]
 
 
 def counted(number: int, noun: str) -> str:

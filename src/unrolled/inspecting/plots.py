@@ -22,7 +22,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from unrolled.files import atomic
-from unrolled.files.wording import visible
+from unrolled.files.wording import cut
 
 Array = NDArray[Any]
 P = ParamSpec("P")
@@ -140,21 +140,15 @@ def _tame(figure: Figure) -> None:
     """Names from data hold no control characters, and are so short that they fit."""
     texts: Any = figure.findobj(Text)
     for text in texts:  # a new line in them is ours
-        text.set_text("\n".join(_cut(line, LONGEST) for line in text.get_text().split("\n")))
+        text.set_text("\n".join(cut(line, LONGEST) for line in text.get_text().split("\n")))
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        axis.set_label_text(_cut(axis.get_label_text(), LONGEST_LABEL))
+        axis.set_label_text(cut(axis.get_label_text(), LONGEST_LABEL))
         ticks: Any = axis.get_major_formatter()
         ticks.format_ticks = partial(_cut_all, ticks.format_ticks)
 
 
 def _cut_all(written: Callable[[Array], Sequence[str]], places: Array) -> list[str]:
-    return [_cut(label, LONGEST_LABEL) for label in written(places)]
-
-
-def _cut(text: str, longest: int) -> str:
-    """`text` without its middle where it is longer, and on one line."""
-    text, half = visible(text), longest // 2
-    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+    return [cut(label, LONGEST_LABEL) for label in written(places)]
 
 
 @styled

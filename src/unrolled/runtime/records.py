@@ -207,7 +207,7 @@ def _one_number(name: str, value: Any) -> float:
     if not math.isfinite(found):
         raise DataError(
             f"column {shown(name)}: wanted a finite number with a decimal point, got {shown(value)}; correct "
-            "it, or leave it empty if it is missing"
+            "it"
         )
     return found
 

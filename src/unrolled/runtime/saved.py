@@ -20,6 +20,7 @@ import numpy as np
 from unrolled.errors import RunError
 from unrolled.files import atomic, checksums, described, safetensors
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read
+from unrolled.files.wording import resuming
 from unrolled.runtime.model import CODEC, Model
 from unrolled.runtime.state import Array
 
@@ -87,7 +88,7 @@ def _require(run: Path) -> None:
     if not (run / "config.toml").is_file() and not (run / DESCRIPTION).is_file():
         raise RunError(f"{run} is not a run; give the folder of a trained model, or an exported file")
     if not (run / MODEL).exists():
-        raise RunError(f"{run}: the training has not ended; unrolled train --resume {run}")
+        raise RunError(f"{run}: the training has not ended; {resuming(run)}")
     if not (run / DESCRIPTION).exists():
         raise RunError(
             f"{run} has no {DESCRIPTION}: its model needs torch, or an older version wrote it; "

@@ -29,7 +29,7 @@ from unrolled.batching.inputs import Inputs, restore_inputs
 from unrolled.batching.splits import by_class
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted, listed, shown
+from unrolled.files.wording import counted, listed, natural, shown
 from unrolled.inspecting import plots, scores
 from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.tasks import confusion, neighbours, unseen
@@ -75,7 +75,7 @@ class ClassCodec:
     def fit(cls, data: Sequences, inputs: Inputs) -> Self:
         """DataError where all are of one class."""
         answers = answers_of(data)
-        classes = tuple(sorted(set(answers)))
+        classes = tuple(sorted(set(answers), key=natural))
         if len(classes) == 1:
             raise DataError(
                 f"all {len(data):,} sequences of the training part are of class {shown(classes[0])}; "

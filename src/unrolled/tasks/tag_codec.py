@@ -20,7 +20,7 @@ from unrolled.batching.walks import Stretch
 from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
-from unrolled.files.wording import option, shown
+from unrolled.files.wording import natural, option, shown
 from unrolled.tasks import entities, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
 
@@ -45,7 +45,7 @@ class TagCodec:
         """On the training part. DataError where all its steps have one tag."""
         truth = tags_of(data)
         counted_tags = Counter(tag for one in truth for tag in one)
-        names = tuple(sorted(counted_tags))
+        names = tuple(sorted(counted_tags, key=natural))
         if len(names) == 1:
             raise DataError(
                 f"all {sum(data.lengths):,} steps of the training part have the tag {shown(names[0])}; "

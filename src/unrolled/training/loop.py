@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import RunError, TrainingError
+from unrolled.files.wording import resuming
 from unrolled.interrupts import Interrupts
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
 from unrolled.training.config import NO_LIMIT, TrainingConfig
@@ -278,7 +279,7 @@ class _Training(Generic[Batch]):
         if self.checkpoints is None:
             return remedy
         folder = self.checkpoints.folder
-        return f"{remedy} in {folder}/config.toml, and go on before it: unrolled train --resume {folder}"
+        return f"{remedy} in {folder}/config.toml, and go on before it: {resuming(folder)}"
 
 
 def _blame(batch: object) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.times import column_of
-from unrolled.files.wording import option
+from unrolled.files.wording import listed, option, shown
 from unrolled.runtime.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.forecasting import Predictor
@@ -33,7 +33,7 @@ def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: i
     codec = predictor.codec
     coded = continued(codec, series, predictor.window, horizon)
     found = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
-    check_finite(found.point[0], f"forecast of series '{series.name}'")
+    check_finite(found.point[0], f"forecast of series {shown(series.name)}")
     K, T = len(codec.targets), len(coded)
     times, offsets = codec.continued(series.times[:T], series.offsets, horizon)
     ahead = column_of(times[T:], offsets[T:], codec.zone, codec.step)
@@ -86,12 +86,12 @@ def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
     have, target = len(series.times) - len(series.target), codec.targets[0]
     if codec.future and have < ahead:
         raise DataError(
-            f"series '{series.name}' has {have} rows of {', '.join(codec.future)} after its last {target}; "
+            f"series {shown(series.name)} has {have} rows of {listed(codec.future)} after its last {target}; "
             f"wanted {ahead}, the steps to forecast; append rows with these columns and an empty {target}"
         )
     if len(series.target) < window:
         raise DataError(
-            f"series '{series.name}' has {len(series.target)} steps; this model reads the last {window} "
+            f"series {shown(series.name)} has {len(series.target)} steps; this model reads the last {window} "
             "(window); give more history, or train with a smaller window"
         )
     return codec.encode(series, ahead)

@@ -61,7 +61,7 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
         s, begin = max(zip(series, first, strict=True), key=lambda pair: len(pair[0]) - pair[1])
         if np.isnan(s.y[begin:]).all():
             raise DataError(
-                f"series '{s.name}': none of the {len(s) - begin} steps to be judged has a value; use a "
+                f"series {shown(s.name)}: none of the {len(s) - begin} steps to be judged has a value; use a "
                 "longer series or test part"
             )
         raise DataError(

@@ -18,7 +18,7 @@ from unrolled.batching.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times
-from unrolled.files.wording import option
+from unrolled.files.wording import listed, option
 from unrolled.files.zones import Seconds, described
 from unrolled.tasks.forecast.config import DataConfig
 
@@ -178,8 +178,8 @@ def _joined(paths: Sequence[Path], files: Sequence[SeriesFile]) -> SeriesFile:
             )
         if (file.targets, file.step) != (first.targets, first.step):
             raise DataError(
-                f"{path}: target {', '.join(file.targets)} every {file.step.name}, but {paths[0]}: "
-                f"{', '.join(first.targets)} every {first.step.name}; give files of one kind"
+                f"{path}: targets {listed(file.targets)} every {file.step.name}, but {paths[0]}: "
+                f"{listed(first.targets)} every {first.step.name}; give files of one kind"
             )
     series = [
         replace(one, name=f"{path.stem} {one.name}" if len(file.series) > 1 else path.stem)
