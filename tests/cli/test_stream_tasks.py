@@ -168,4 +168,4 @@ def test_a_model_that_reads_backward_says_so(tmp_path):
     path = tmp_path / "model"
     assert unrolled("export", run, "--to", "runtime", "-o", path).status == 0
     done = unrolled("stream", path)
-    assert done.status == 2 and "without bidirectional" in done.err and done.err.count("\n") == 1
+    assert done.status == 2 and "without --bidirectional" in done.err and done.err.count("\n") == 1

@@ -205,7 +205,7 @@ def test_several_files_are_several_series(tmp_path):
 def test_files_of_different_steps_are_refused(tmp_path):
     numbered().write_csv(tmp_path / "a.csv")
     numbered().gather_every(2).write_csv(tmp_path / "b.csv")
-    with pytest.raises(DataError, match=r"b\.csv: target y every 2 hours, but .*a\.csv: y every 1 hour"):
+    with pytest.raises(DataError, match=r"b\.csv: targets 'y' every 2 hours, but .*a\.csv: 'y' every 1 hour"):
         read([tmp_path / "a.csv", tmp_path / "b.csv"], DataConfig(target="y"))
 
 

@@ -92,7 +92,7 @@ def test_other_data_than_the_checksum_says_are_refused():
 
 
 def test_a_season_longer_than_the_training_part():
-    with pytest.raises(DataError, match="season 90 needs more than 90 steps of training data, there are 70"):
+    with pytest.raises(DataError, match="season=90 needs more than 90 steps of training data, there are 70"):
         settled(noisy(100), season=90)
 
 
