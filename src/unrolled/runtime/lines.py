@@ -15,7 +15,7 @@ from unrolled.files.wording import listed, shown
 from unrolled.runtime.model import Column, Model
 from unrolled.runtime.pipes import MOST_LINE, Pipe
 from unrolled.runtime.records import FORMATS, Csv, HeaderError, Record, cells_of, found_format, require
-from unrolled.runtime.sessions import Options, Position, Session
+from unrolled.runtime.sessions import Options, Session
 from unrolled.runtime.snapshots import note, opened
 
 NUMBER = "line"  # of an answer: the number of the line that it belongs to
@@ -49,12 +49,13 @@ def run(model: Model, options: Options, source: int = 0, sink: int = 1) -> None:
 
 
 class _Lines:
-    """Reads lines, and writes their answers. `at`: where the line is that was read last."""
+    """Reads lines, and writes their answers. `line`, `checksum`: as of a session, of the line read last."""
 
     def __init__(self, session: Session, pipe: Pipe) -> None:
         self.session, self.options, self.pipe = session, session.options, pipe
         self.columns: Mapping[str, Column] = session.model.columns()
-        self.at = Position() if self.options.replay else session.at
+        replay = self.options.replay
+        self.line, self.checksum = (0, 0) if replay else (session.line, session.checksum)
         self.after = self.options.after or 0
         self._first, self._headed = True, False
         if session.reader is not None and self.options.given not in (None, session.reader.name):
@@ -71,46 +72,47 @@ class _Lines:
             self._first = False
             if self._is_header_again(text):
                 return
+        self.line += 1
         # Of a line beyond the limit, where reading was cut short depends on how it came.
-        self.at = at = Position(self.at.line + 1, crc32(b"\n", crc32(text[:MOST_LINE], self.at.checksum)))
-        if at.line <= self.session.at.line:
+        self.checksum = crc32(b"\n", crc32(text[:MOST_LINE], self.checksum))
+        if self.line <= self.session.line:
             self._pass_over()
             return
         try:
-            self._step(text, at)
+            self._step(text)
         except MemoryError:
-            raise RunError(f"line {at.line}: there is not enough memory to answer it") from None
+            raise RunError(f"line {self.line}: there is not enough memory to answer it") from None
         except DataError as error:
-            message = f"line {at.line}: {error}"
+            message = f"line {self.line}: {error}"
             if not self.options.skip_wrong or isinstance(error, HeaderError):
                 raise DataError(message) from error
-            self.session.pass_over(at)
+            self.session.pass_over(self.line, self.checksum)
             note(message)
 
     def end(self) -> None:
         """The input is over, or whoever reads answers is gone."""
         if self.pipe.rest:
             note(
-                f"line {self.at.line + 1} does not end with a newline, and is not read, as it may be a part "
+                f"line {self.line + 1} does not end with a newline, and is not read, as it may be a part "
                 "of one; send it again, whole"
             )
-        if self.pipe.exhausted and self.at.line < self.session.at.line:
+        if self.pipe.exhausted and self.line < self.session.line:
             raise DataError(
-                f"the input ended with line {self.at.line}, and lines up to {self.session.at.line} were done "
+                f"the input ended with line {self.line}, and lines up to {self.session.line} were done "
                 "before; send all of them with --replay, or those after them without"
             )
         if self.session.forgotten:
             note(f"forgot idle sequences: {self.session.forgotten}")
 
-    def _step(self, text: bytes, at: Position) -> None:
-        record = self._record(text, at)
+    def _step(self, text: bytes) -> None:
+        record = self._record(text)
         if record is None:
-            self.session.pass_over(at)
+            self.session.pass_over(self.line, self.checksum)
             return
-        answer, key, row = self.session.answer(record, at.line)
-        data = self.session.writer({NUMBER: at.line} | answer)
-        if at.line <= self.after or self._write(data):
-            self.session.commit(at, key, row, data)
+        answer, key, row = self.session.answer(record, self.line)
+        data = self.session.writer({NUMBER: self.line} | answer)
+        if self.line <= self.after or self._write(data):
+            self.session.commit(self.line, self.checksum, key, row, data)
 
     def _write(self, data: bytes) -> bool:
         if not self._headed:
@@ -119,12 +121,12 @@ class _Lines:
 
     def _pass_over(self) -> None:
         """A line that was stepped before."""
-        if self.at.line < self.session.at.line:
+        if self.line < self.session.line:
             return
-        if self.at != self.session.at:
+        if self.checksum != self.session.checksum:
             raise DataError(
-                f"lines 1 to {self.at.line} are not those that were done before; send the same with "
-                f"--replay, or those after line {self.at.line} without"
+                f"lines 1 to {self.line} are not those that were done before; send the same with "
+                f"--replay, or those after line {self.line} without"
             )
         self._give_again()
 
@@ -139,7 +141,7 @@ class _Lines:
         if data := recent.after(self.after):
             self._write(data)
 
-    def _record(self, line: bytes, at: Position) -> Record | None:
+    def _record(self, line: bytes) -> Record | None:
         if len(line) > MOST_LINE:
             raise DataError(f"longer than {MOST_LINE:,} bytes; end lines with a newline")
         try:
@@ -153,7 +155,7 @@ class _Lines:
             if isinstance(reader, Csv):
                 reader(text)
                 self._check_header(reader.header or [])
-                self.session.pass_over(at, reader)
+                self.session.pass_over(self.line, self.checksum, reader)
                 return None
             self.session.reader = reader
         return self.session.reader(text)
@@ -179,7 +181,7 @@ class _Lines:
         except DataError:
             return False
         self._check_header(fresh.header or [])
-        self.session.pass_over(self.session.at, fresh)
+        self.session.pass_over(self.session.line, self.session.checksum, fresh)
         return True
 
     def _check_header(self, header: list[str]) -> None:

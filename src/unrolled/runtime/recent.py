@@ -1,6 +1,6 @@
 """The last answers, kept to be given again: nobody can tell how many of those in a pipe its reader took.
 
-As bytes: of each answer its line and its size as two integers of 64 bits, little-endian; then the answers.
+As bytes: the lines, then the sizes of the answers, in integers of 64 bits, little-endian; then the answers.
 """
 
 from collections import deque
@@ -17,7 +17,8 @@ class RecentAnswers:
 
     def __init__(self, most: int | None) -> None:
         self.most, self.dropped = most, 0
-        self._answers: deque[tuple[int, bytes]] = deque()
+        self._lines: deque[int] = deque()
+        self._answers: deque[bytes] = deque()
         self._size = 0
 
     def __len__(self) -> int:
@@ -25,26 +26,28 @@ class RecentAnswers:
 
     def add(self, line: int, answer: bytes) -> None:
         """The answer to a line after all those before."""
-        self._answers.append((line, answer))
+        self._lines.append(line)
+        self._answers.append(answer)
         self._size += len(answer)
         while self._too_many():
-            self.dropped, oldest = self._answers.popleft()
-            self._size -= len(oldest)
+            self.dropped = self._lines.popleft()
+            self._size -= len(self._answers.popleft())
 
     def after(self, line: int) -> bytes:
         """Those to later lines, one behind the other."""
-        return b"".join(answer for number, answer in self._answers if number > line)
+        answers = zip(self._lines, self._answers, strict=True)
+        return b"".join(answer for number, answer in answers if number > line)
 
     def dump(self) -> bytes:
         """As above."""
-        entries = np.array([(line, len(answer)) for line, answer in self._answers], "<i8")
-        return entries.tobytes() + self.after(0)
+        lines = np.fromiter(self._lines, "<i8", len(self))
+        sizes = np.fromiter(map(len, self._answers), "<i8", len(self))
+        return b"".join([lines.tobytes(), sizes.tobytes(), *self._answers])
 
     def load(self, data: bytes, count: int, dropped: int, last: int) -> None:
         """What `dump` gave of `count` answers to lines up to `last`. ValueError for anything else."""
-        entries = np.frombuffer(data, "<i8", 2 * count).reshape(count, 2)
-        lines, sizes = entries[:, 0], entries[:, 1]
-        ends = entries.nbytes + np.cumsum(sizes)
+        lines, sizes = np.frombuffer(data, "<i8", 2 * count).reshape(2, count)
+        ends = lines.nbytes + sizes.nbytes + np.cumsum(sizes)
         if (np.diff(np.concatenate([[dropped], lines, [last + 1]])) <= 0).any() or (sizes < 0).any():
             raise ValueError("the answers are of other lines")
         if len(data) != (ends[-1] if count else 0):

@@ -21,6 +21,8 @@ from unrolled.runtime.model import Column
 
 Record = dict[str, Any]
 TEXT = "text"  # the column of a line that is text
+# Made once: `list | tuple` makes a type each time that it is asked.
+LISTS, FLOATS = (list, tuple), (float, np.floating)
 
 
 class HeaderError(DataError):
@@ -178,14 +180,20 @@ def truth(name: str, value: Any) -> bool:
 def plain(value: Any) -> Any:
     """Arrays as lists, numbers as Python's, NaN and infinity as None."""
     if isinstance(value, np.ndarray):
+        if value.ndim == 1 and value.dtype.kind == "f":
+            return [_shortest(one) for one in value]
         return [plain(one) for one in value] if value.ndim else plain(value[()])
     if isinstance(value, dict):
         return {str(name): plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, LISTS):
         return [plain(one) for one in value]
-    if isinstance(value, float | np.floating):
-        return float(str(value)) if math.isfinite(value) else None
+    if isinstance(value, FLOATS):
+        return _shortest(value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _shortest(number: float | np.floating[Any]) -> float | None:
+    return float(str(number)) if math.isfinite(number) else None
 
 
 def _number(name: str, value: Any) -> float | list[float]:

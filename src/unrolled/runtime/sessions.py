@@ -78,32 +78,18 @@ class Options:
             raise ConfigError("--forget-after and --most-ids are for many sequences; give --id COLUMN too")
 
 
-class Position(NamedTuple):
-    """In the input: the last line that is done, from 1, and the CRC-32 of all lines up to it."""
-
-    line: int = 0
-    checksum: int = 0
-
-
-class Seen(NamedTuple):
-    """A sequence after its last line, and that line's number."""
-
-    row: Row
-    line: int
-
-
 class Session:
-    """`at`: up to where lines are done; `sequences` by their ids (None: there is one), the idlest first;
-    `reader`, `writer`: what lines and answers are, None before the first one; `forgotten`: how many
-    sequences were, since this process began."""
+    """`line`, `checksum`: the last line that is done, and the CRC-32 of all up to it; `sequences` by their
+    ids (None: there is one) after their last line, and its number, the idlest first; `reader`, `writer`: what
+    lines and answers are, None before the first one; `forgotten`: how many were, since this process began."""
 
     def __init__(self, model: Model, options: Options) -> None:
         self.model, self.options = model, options
         self.kind = kind_of(model, options.likeliest, options.ahead)
-        self.at = Position()
-        self.sequences: OrderedDict[str | None, Seen] = OrderedDict()
+        self.line = self.checksum = 0
+        self.sequences: OrderedDict[str | None, tuple[Row, int]] = OrderedDict()
         if options.id is None:
-            self.sequences[None] = Seen(self.kind.begin(), 0)
+            self.sequences[None] = self.kind.begin(), 0
         self.reader: Reader | None = None
         self.writer: Writer = OUTPUTS[options.told]()
         self.recent = RecentAnswers(0 if options.snapshot is None else options.keep_answers)
@@ -129,10 +115,10 @@ class Session:
                 f"id {shown(key)} is new, and {len(self.sequences)} sequences are kept already; end some "
                 "with --end, forget idle ones with --forget-after, or raise --most-ids"
             )
-        answer, row = self.kind.answer(self.kind.begin() if seen is None else seen.row, own)
+        answer, row = self.kind.answer(self.kind.begin() if seen is None else seen[0], own)
         return told | answer, key, None if over else row
 
-    def commit(self, at: Position, key: str | None, row: Row | None, answer: bytes) -> None:
+    def commit(self, line: int, checksum: int, key: str | None, row: Row | None, answer: bytes) -> None:
         """A line is stepped, and its answer written."""
         self._whole = False
         if row is None and key is None:
@@ -140,29 +126,30 @@ class Session:
         if row is None:
             self.sequences.pop(key, None)
         else:
-            self.sequences[key] = Seen(row, at.line)
+            self.sequences[key] = row, line
             self.sequences.move_to_end(key)
-        self.recent.add(at.line, answer)
-        self.at = at
+        self.recent.add(line, answer)
+        self.line, self.checksum = line, checksum
         self._whole = True
 
-    def pass_over(self, at: Position, reader: Reader | None = None) -> None:
+    def pass_over(self, line: int, checksum: int, reader: Reader | None = None) -> None:
         """A line is done that has no answer; it may say how those after it are read."""
         self._whole = False
-        self.at, self.reader = at, reader or self.reader
+        self.line, self.checksum, self.reader = line, checksum, reader or self.reader
         self._whole = True
 
     def snapshot(self) -> bytes:
         """As of `Stream.snapshot`. RunError where a second signal came in the midst of `commit`."""
         if not self._whole:
             raise RunError("the stream was stopped within a line; its last snapshot serves")
-        rows = [seen.row for seen in self.sequences.values()]
+        rows = [row for row, _ in self.sequences.values()]
         state = states.joined([row.state for row in rows]) if rows else self.model.start(0)
         notes = {
-            **self.at._asdict(),
+            "line": self.line,
+            "checksum": self.checksum,
             "ids": None if self.options.id is None else list(self.sequences),
             "carried": [row.carried for row in rows],
-            "seen": [seen.line for seen in self.sequences.values()],
+            "seen": [line for _, line in self.sequences.values()],
             "from": self.reader and self.reader.about(),
             "to": self.writer.about(),
             "answers": len(self.recent),
@@ -186,9 +173,9 @@ class Session:
 
     def _restore(self, stream: Stream, notes: Any, answers: bytes) -> None:
         """LookupError, TypeError, ValueError or DataError for notes that are none of `snapshot`."""
-        at, ids = Position(_number(notes["line"]), _number(notes["checksum"])), notes["ids"]
+        line, checksum, ids = _number(notes["line"]), _number(notes["checksum"]), notes["ids"]
         carried, seen = notes["carried"], [_number(line) for line in notes["seen"]]
-        if not len(carried) == len(seen) == stream.rows or sorted([*seen, at.line]) != [*seen, at.line]:
+        if not len(carried) == len(seen) == stream.rows or sorted([*seen, line]) != [*seen, line]:
             raise ValueError("not of these sequences")
         if stream.single and ids is None:
             ids = [None]
@@ -197,32 +184,32 @@ class Session:
         if not all(self.kind.sound(one) for one in carried):
             raise ValueError("what its sequences carry does not fit")
         rows = (Row(states.selected(stream.state, [row]), one) for row, one in enumerate(carried))
-        self.sequences = OrderedDict(zip(ids, map(Seen, rows, seen), strict=True))
+        self.sequences = OrderedDict(zip(ids, zip(rows, seen, strict=True), strict=True))
         reader, writer = notes["from"], notes["to"]
-        if reader is not None and at.line:
+        if reader is not None and line:
             self.reader = FORMATS[reader["format"]](list(self.model.columns()))
             self.reader.restore(reader)
         count = _number(notes["answers"])
         if writer["format"] == self.options.told:
             self.writer.restore(writer)
-            self.recent.load(answers, count, _number(notes["dropped"]), at.line)
+            self.recent.load(answers, count, _number(notes["dropped"]), line)
         elif count and self.options.keep_answers != 0:
             raise ConfigError(
                 f"the answers in the snapshot are not {self.options.told}; give the same --to as before, or "
                 "drop them with --keep-answers 0"
             )
         else:
-            self.recent.dropped = at.line
-        self.at = at
+            self.recent.dropped = line
+        self.line, self.checksum = line, checksum
 
     def _forget(self, line: int) -> None:
         """The sequences that had no line for so long."""
-        if self.options.forget_after is not None:
-            while (
-                self.sequences and line - next(iter(self.sequences.values())).line > self.options.forget_after
-            ):
-                self.sequences.popitem(last=False)
-                self.forgotten += 1
+        if self.options.forget_after is None:
+            return
+        first = line - self.options.forget_after
+        while self.sequences and next(iter(self.sequences.values()))[1] < first:
+            self.sequences.popitem(last=False)
+            self.forgotten += 1
 
 
 def _number(value: Any) -> int:

@@ -28,13 +28,13 @@ class Snapshots:
     @property
     def wait(self) -> float | None:
         """Seconds until one is due without another line; None for never."""
-        if self.every.seconds is None or self.session.at.line == self._saved:
+        if self.every.seconds is None or self.session.line == self._saved:
             return None
         return max(0.0, self._at + self.every.seconds - time.monotonic())
 
     def keep(self) -> None:
         """Saves where it is due."""
-        enough = self.every.lines is not None and self.session.at.line - self._tried >= self.every.lines
+        enough = self.every.lines is not None and self.session.line - self._tried >= self.every.lines
         if not enough and self.wait != 0:
             return
         failed = self._tried > self._saved
@@ -51,7 +51,7 @@ class Snapshots:
         """RunError where it cannot be written."""
         if self.path is None:
             return
-        self._tried, self._at = self.session.at.line, time.monotonic()
+        self._tried, self._at = self.session.line, time.monotonic()
         try:
             data = self.session.snapshot()
         except MemoryError:
@@ -84,12 +84,12 @@ class Snapshots:
             raise RunError(f"cannot read {self.path}: {error.strerror}") from error
         except (RunError, ConfigError) as error:
             raise type(error)(f"{self.path}: {error}") from error
-        self._saved = self._tried = self.session.at.line
+        self._saved = self._tried = self.session.line
         note(f"goes on from {self.path}, which holds {self._held()}")
 
     def _held(self) -> str:
         """What whoever feeds lines and whoever reads answers need to know."""
-        line, options = self.session.at.line, self.session.options
+        line, options = self.session.line, self.session.options
         recent = self.session.recent
         begin = "line 1, as --replay says" if options.replay else f"line {line + 1}"
         again = f"; --after LINE gives answers after line {recent.dropped} again"

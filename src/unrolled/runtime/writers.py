@@ -15,6 +15,8 @@ from unrolled.errors import DataError
 from unrolled.files.wording import CONTROL, listed, shown
 from unrolled.runtime.records import Format, Record
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 class Writer(Format):
     """Answers as lines."""
@@ -63,7 +65,7 @@ class JsonOut(Writer):
     name = "json"
 
     def __call__(self, answer: Record) -> bytes:
-        text = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = ENCODER.encode(answer)
         return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
 
 
