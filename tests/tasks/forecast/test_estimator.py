@@ -338,7 +338,9 @@ def test_forecasting_with_known_future_covariates(strategy):
     differs = forecaster.predict(changed)["forecast"].to_numpy() != found["forecast"].to_numpy()
     # The value at step T + 1 first matters for the second step; a direct network sees all at once.
     assert differs.tolist() == ([False, True, True, True] if strategy == "recursive" else [True] * 4)
-    with pytest.raises(DataError, match="has 3 rows of 'f' after its last y; wanted 4, the steps to forecast"):
+    with pytest.raises(
+        DataError, match="has 3 rows of 'f' after its last y; wanted 4, the steps to forecast"
+    ):
         forecaster.predict(covariates(rows_after=3))
 
 
