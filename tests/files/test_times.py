@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unrolled.errors import DataError
 from unrolled.files.table import open_table
-from unrolled.files.times import form, parse_times
+from unrolled.files.times import as_precise, form, parse_times, precision
 
 WANTED = "a time such as 2024-01-31 or 2024-01-31 12:30"
 
@@ -184,3 +184,20 @@ def test_columns_that_cannot_be_times_are_refused():
 )
 def test_what_a_column_looks_like(cells, wanted):
     assert form(pl.Series(cells)) == wanted
+
+
+@pytest.mark.parametrize(
+    "cells, named, following",
+    [
+        (["1961-01", " 1961-02"], "month", "1961-01"),
+        (["1961-01-01", "1961/2/1"], "day", datetime.date(1961, 1, 1)),
+        (["19610101", "19610201"], "day", datetime.date(1961, 1, 1)),
+        ([datetime.date(1961, 1, 1)], "day", datetime.date(1961, 1, 1)),
+        (["1961-01-01 00:00", "1961-02-01 00:00"], "instant", datetime.datetime(1961, 1, 1)),
+        (["1961-01", "1961-02-01"], "instant", datetime.datetime(1961, 1, 1)),
+        ([datetime.datetime(1961, 1, 1)], "instant", datetime.datetime(1961, 1, 1)),
+    ],
+)
+def test_times_go_on_as_they_are_written(cells, named, following):
+    assert precision(pl.Series(cells)) == named
+    assert as_precise(pl.Series([datetime.datetime(1961, 1, 1)]), named).to_list() == [following]

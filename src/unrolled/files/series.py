@@ -23,6 +23,7 @@ from unrolled.files.order import Origin, ordered_times
 from unrolled.files.roles import Roles, find_roles
 from unrolled.files.steps import Positions, Step, Times
 from unrolled.files.table import Table, open_table
+from unrolled.files.times import precision
 from unrolled.files.wording import shown
 
 
@@ -41,8 +42,8 @@ class Series:
 
 @dataclass(frozen=True)
 class SeriesFile:
-    """Series of one file, the names of their columns, their step, the zone of their times (zones.py), and
-    notes on what was found."""
+    """Series of one file, the names of their columns, their step, the zone of their times (zones.py), how
+    exactly these are written (times.py), and notes on what was found."""
 
     series: tuple[Series, ...]
     targets: tuple[str, ...]
@@ -51,6 +52,7 @@ class SeriesFile:
     time: str | None
     step: Step
     zone: str | None
+    precision: str
     notes: tuple[str, ...]
 
     def local(self, series: Series) -> Times:
@@ -96,7 +98,9 @@ def read_series(
     if found:
         notes.append(f"gaps: {found}; what is missing is no outcome: no loss and no figure counts it")
     series = tuple(_series(grid, roles) for grid in grids)
-    return SeriesFile(series, roles.targets, roles.past, roles.future, roles.time, step, zone, tuple(notes))
+    written = "instant" if roles.time is None else precision(table.frame[roles.time])
+    columns = roles.targets, roles.past, roles.future, roles.time
+    return SeriesFile(series, *columns, step, zone, written, tuple(notes))
 
 
 def _names(columns: Sequence[str]) -> tuple[str, ...]:

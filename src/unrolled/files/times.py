@@ -27,6 +27,7 @@ from unrolled.files.wording import shown
 _FIRST, _LAST = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
 
 
+_FORMS = {"month": r"^\s*\d{4}[-/]\d{1,2}\s*$", "day": r"^\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}\s*$"}
 _FIXED = re.compile(r"[+-]\d\d:\d\d")  # a zone of a column that is an offset
 
 
@@ -103,6 +104,29 @@ def column_of(times: Times, offsets: zones.Seconds, zone: str | None, step: Step
         return texts + pl.Series([zones.suffix(offset) for offset in offsets.tolist()], dtype=pl.String)
     utc = pl.Series(zones.shifted(local, -offsets))
     return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+
+
+def precision(cells: pl.Series) -> str:
+    """How exactly a column of times is written: "month", "day" or "instant"."""
+    if cells.dtype == pl.Date:
+        return "day"
+    if cells.dtype.is_integer() or (cells.dtype == pl.String and cells.str.contains(r"^\s*\d+\s*$").all()):
+        return "day"  # 20240131
+    if cells.dtype != pl.String:
+        return "instant"
+    for name, pattern in _FORMS.items():
+        if cells.str.contains(pattern).all():
+            return name
+    return "instant"
+
+
+def as_precise(times: pl.Series, precision: str) -> pl.Series:
+    """Times that continue a column of this precision, written like it: 1961-01, and dates as dates."""
+    if times.dtype != pl.Datetime or times.dtype.time_zone is not None:  # type: ignore[attr-defined]
+        return times
+    if precision == "month":
+        return times.dt.strftime("%Y-%m")
+    return times.cast(pl.Date) if precision == "day" else times
 
 
 def form(cells: pl.Series) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import Series, SeriesFile
-from unrolled.files.times import column_of
+from unrolled.files.times import as_precise, column_of
 from unrolled.files.wording import listed, option, shown
 from unrolled.runtime.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
@@ -19,8 +19,8 @@ from unrolled.tasks.forecast.network import run_on
 
 
 def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFrame:
-    """A row for every series, target and step: columns "series" (where there are several), "time", "target",
-    "forecast", and for distributions one for each level, "q0.05".
+    """A row for every series, target and step: columns "series" (where there are several), "time" (as exact
+    as in the file), "target", "forecast", and for distributions one for each level, "q0.05".
 
     DataError where a series is too short, or its covariates are; TrainingError where a forecast is not
     finite.
@@ -36,7 +36,7 @@ def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: i
     check_finite(found.point[0], f"forecast of series {shown(series.name)}")
     K, T = len(codec.targets), len(coded)
     times, offsets = codec.continued(series.times[:T], series.offsets, horizon)
-    ahead = column_of(times[T:], offsets[T:], codec.zone, codec.step)
+    ahead = as_precise(column_of(times[T:], offsets[T:], codec.zone, codec.step), file.precision)
     columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if len(file.series) > 1 else {}
     columns |= {
         "time": pl.concat([ahead] * K),
