@@ -74,18 +74,21 @@ class Names:
         self.draw = random.Random(seed)
         self.number = 0
 
-    def __call__(self, without: str = "", longest: int = 1000) -> str:
+    def __call__(self, without: str = "\r", longest: int = 1000) -> str:
+        """Some letters that tell it from others, and pieces; readers of text refuse a lone \\r."""
         self.number += 1
         pieces = self.draw.choices(PIECES, k=self.draw.randint(1, 3))
         text = "".join(c for c in "".join(pieces) if c not in without)[: longest - 4]
         return f"{text}a{self.number}" if self.draw.random() < 0.5 else f"a{self.number}{text}z"
 
-    def path(self, folder: Path, ending: str) -> Path:
-        """A file's name, at times of bytes that are no UTF-8."""
-        name = self("/\0", 60)
-        if self.draw.random() < 0.3:
-            name += "\n"
-        return folder / f"{name}{ending}"
+    def path(self, folder: Path, ending: str, raw: bool = False) -> Path:
+        """A file's name, at times with a newline, or with bytes that are no UTF-8 where it may be `raw`."""
+        name = self("/\0", 60) + "\n" * (self.draw.random() < 0.2)
+        return folder / (name + "\udcff" * (raw and self.draw.random() < 0.3) + ending)
+
+    def paths(self, folder: Path, ending: str) -> tuple[Path, Path]:
+        """Of a file to train on, whose name config.toml must hold, and of a new one."""
+        return self.path(folder, ending), self.path(folder, ending, raw=True)
 
 
 def write_csv(path: Path, header: list[str], rows: list[list[object]]) -> Path:
@@ -106,9 +109,9 @@ def moves(names: Names, folder: Path, answer: Callable[[int], object], tagged: b
     header = [id_, "time", x, y, target]
     options = (f"--id={id_}", f"--target={target}", f"--features={x}", f"--features={y}", *SMALL)
     lines = "".join(json.dumps({x: float(row[2]), y: float(row[3]), id_: row[0]}) + "\n" for row in rows)
+    paths = [write_csv(path, header, rows) for path in names.paths(folder, ".csv")]
     return Case(
-        write_csv(names.path(folder, ".csv"), header, rows),
-        write_csv(names.path(folder, ".csv"), header, rows),
+        *paths,
         options,
         names=tuple(ids),
         lines=lines,
@@ -142,7 +145,7 @@ def classify(names: Names, folder: Path) -> Case:
 def classify_texts(names: Names, folder: Path) -> Case:
     labels, words = [names().strip(), names().strip()], [names() for _ in range(8)]
     rows: list[list[object]] = [[" ".join(names.draw.choices(words, k=3)), labels[n % 2]] for n in range(20)]
-    paths = [write_csv(names.path(folder, ".csv"), ["text", "label"], rows) for _ in range(2)]
+    paths = [write_csv(path, ["text", "label"], rows) for path in names.paths(folder, ".csv")]
     return Case(*paths, SMALL)
 
 
@@ -152,7 +155,8 @@ def regress(names: Names, folder: Path) -> Case:
 
 def tag_steps(names: Names, folder: Path) -> Case:
     labels = [names().strip(), names().strip()]
-    return moves(names, folder, lambda n: labels[n % 2], tagged=True)
+    case = moves(names, folder, lambda n: labels[n % 2], tagged=True)
+    return case._replace(options=(*case.options, "--bidirectional", "off"))
 
 
 def tag_words(names: Names, folder: Path) -> Case:
@@ -160,18 +164,19 @@ def tag_words(names: Names, folder: Path) -> Case:
     words = [(names(blank), names(blank)) for _ in range(6)]
     sentences = [names.draw.choices(words, k=names.draw.randint(1, 4)) for _ in range(20)]
     text = "\n\n".join("\n".join("\t".join(pair) for pair in one) for one in sentences) + "\n"
-    paths = [names.path(folder, ".txt") for _ in range(2)]
+    paths = names.paths(folder, ".txt")
     for path in paths:
         path.write_text(text, encoding="utf-8")
     lines = "".join(f"{word}\n" for word, _ in words)
     held = tuple({word for one in sentences for word, _ in one})
-    return Case(*paths, (*SMALL, "--embedding-size", 3), "word", held, lines)
+    options = (*SMALL, "--embedding-size", 3, "--bidirectional", "off")
+    return Case(*paths, options, "word", held, lines)
 
 
 def language(names: Names, folder: Path) -> Case:
-    words = [names("\r") for _ in range(12)]
+    words = [names() for _ in range(12)]
     text = "\n".join(" ".join(names.draw.choices(words, k=8)) for _ in range(30)) + "\n"
-    paths = [names.path(folder, ".txt") for _ in range(2)]
+    paths = names.paths(folder, ".txt")
     for path in paths:
         path.write_text(text, encoding="utf-8", newline="")
     options = (*SMALL, "--embedding-size", 3, "--window", 10)
@@ -182,7 +187,7 @@ def translate(names: Names, folder: Path) -> Case:
     words = [names("\t" + LINE_ENDS).strip() for _ in range(6)]
     pairs = [names.draw.choices(words, k=names.draw.randint(1, 3)) for _ in range(24)]
     text = "".join(f"{' '.join(one)}\t{' '.join(reversed(one))}\n" for one in pairs)
-    paths = [names.path(folder, ".tsv") for _ in range(2)]
+    paths = names.paths(folder, ".tsv")
     for path in paths:
         path.write_text(text, encoding="utf-8")
     return Case(*paths, (*SMALL, "--embedding-size", 3))
@@ -192,13 +197,13 @@ def transcribe(names: Names, folder: Path) -> Case:
     labels, rows = [names().strip()[:3] or "a", "b"], []
     for n in range(16):
         transcript = "".join(names.draw.choices(labels, k=n % 3))
-        path = folder / (names("/\0" + LINE_ENDS, 60) + ".wav")
+        path = folder / (CONTROL.sub("", names("/\0", 60)) + ".wav")  # a list may not hold such paths
         tone = np.sin(np.arange(1600) * (0.2 + 0.5 * (n % 2)))
         with wave.open(os.fspath(path), "wb") as file:
             file.setparams((1, 2, 8000, 0, "NONE", ""))
             file.writeframes((tone * 20000).astype("<i2").tobytes())
         rows.append([path.name, transcript])
-    paths = [write_csv(names.path(folder, ".csv"), ["path", "transcript"], rows) for _ in range(2)]
+    paths = [write_csv(path, ["path", "transcript"], rows) for path in names.paths(folder, ".csv")]
     return Case(*paths, (*SMALL, "--subsample", 2), names=tuple(str(row[0]) for row in rows))
 
 
@@ -207,7 +212,7 @@ def caption(names: Names, folder: Path) -> Case:
     rows: list[list[object]] = [
         [classes[n % 2], " ".join(names.draw.choices(words, k=2)).strip()] for n in range(24)
     ]
-    paths = [write_csv(names.path(folder, ".csv"), ["class", "caption"], rows) for _ in range(2)]
+    paths = [write_csv(path, ["class", "caption"], rows) for path in names.paths(folder, ".csv")]
     return Case(*paths, (*SMALL, "--target-embedding-size", 3))
 
 
