@@ -140,7 +140,7 @@ def bent(name: str, data: bytes, draw: random.Random) -> bytes:
     if name == CONFIG and draw.random() < 0.7:
         about = tomllib.loads(data.decode())
         alter(about, draw)
-        with contextlib.suppress(TypeError, ValueError, UnicodeEncodeError):
+        with contextlib.suppress(TypeError, ValueError, RecursionError):
             return tomli_w.dumps(about).encode()
     if name.endswith(".jsonl") and draw.random() < 0.7:
         rows = [json.loads(line) for line in data.decode().splitlines()]

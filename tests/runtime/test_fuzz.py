@@ -14,6 +14,7 @@ from unrolled import runtime
 from unrolled.batching.tokenizers import BPE
 from unrolled.errors import RunError
 from unrolled.files import described, safetensors
+from unrolled.runtime import search
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_saved.py"
 
@@ -29,7 +30,7 @@ def script():
 
 FUZZ = script()
 CASES = {"folder": 60, "file": 60, "snapshot": 120}
-FLIPS = {"flipped-folder": 20, "flipped-file": 10, "flipped-snapshot": 20}
+FLIPS = {"flipped-folder": 8, "flipped-file": 4, "flipped-snapshot": 8}
 
 
 @pytest.mark.parametrize("kind", FUZZ.KINDS)
@@ -46,6 +47,11 @@ def test_damaged_models_are_refused_by_one_line_or_run(kind):
 @pytest.fixture(scope="module")
 def sound():
     return FUZZ.sound("peepholes")
+
+
+@pytest.fixture(scope="module")
+def translating():
+    return FUZZ.sound("translate")
 
 
 def refused(sound, change, match):
@@ -124,6 +130,42 @@ LAYER, DIRECTION = ("layers", 0), ("layers", 0, "directions", 0)
 )
 def test_what_does_not_fit_is_refused(sound, way, value):
     refused(sound, assign(way, value), "^here: ")
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("decoder", "attention", "kind"), "dot"),  # which has no u
+        (("decoder", "attention", "kind"), "else"),
+        (("decoder", "attention", "u"), None),
+        (("decoding", "longest"), 1 << 20),
+        (("decoding", "longest"), 1 << 14),  # beside the beam below
+        (("decoding", "min_length"), 1 << 14),
+        (("decoding", "beam"), 1025),
+    ],
+    ids=str,
+)
+def test_what_could_not_be_used_or_has_no_bound_is_refused_at_once(translating, way, value):
+    def change(about, arrays):
+        about["network"]["decoding"] |= {"beam": 256}
+        assign(("network", *way), value)(about, arrays)
+
+    refused(translating, change, "^here: ")
+
+
+def test_an_answer_has_a_bound_whatever_the_training_part_was():
+    class Never:
+        """A model that never ends, of two symbols and the end, 2."""
+
+        calls = 0
+
+        def __call__(self, tokens, parents, rows):
+            self.calls += 1
+            return np.log(np.array([[0.9, 0.1, 1e-300]] * len(tokens)))
+
+    step = Never()
+    (answers,) = search.beam_search(step, [1 << 40], begin=0, end=2, beam=1)
+    assert len(answers[0].tokens) == search.MOST_SYMBOLS == step.calls - 1
 
 
 def test_a_weight_that_stands_in_twenty_layers_is_refused(sound):

@@ -95,8 +95,10 @@ class Attention:
         width = self.query.in_features
         wanted = (width + self.memory_size, width, self.query.out_features)
         found = (self.join.in_features, self.join.out_features, (self.key or self.query).out_features)
-        if wanted != found or (self.u is not None and self.u.shape != (self.query.out_features,)):
+        if wanted != found:
             raise ValueError(f"attention of sizes {found}; wanted {wanted}")
+        s, k, y = (np.zeros((1, 1, n), self.query.dtype) for n in (width, wanted[2], self.memory_size))
+        self(s, Memory(k, y, np.ones(1, np.int64)), None)  # ValueError for what cannot be computed
 
     def keys(self, y: Array) -> Array:
         """y (B, T, M) -> (B, T, D)."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.errors import RunError
-from unrolled.files import atomic, checksums, described, safetensors
+from unrolled.files import atomic, checksums, described, safetensors, typed
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read
 from unrolled.files.wording import resuming
 from unrolled.runtime.model import CODEC, Model
@@ -68,6 +68,8 @@ def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
     try:
         module = importlib.import_module(TASKS[about["task"]])
         made: Model = module.Runtime(about, arrays)
+        for name, part in vars(made).items():
+            typed.require(part, name)
     except RunError as error:
         raise RunError(f"{place}: {error}") from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

@@ -12,10 +12,10 @@ empty.
              kept hypothesis can come among its best any more
     sample   each symbol is drawn
 
-An answer has `longest` symbols at most: after these only the end may follow. It has `min_length` symbols at
-least, and no run of `no_repeat` symbols comes twice in it: such a symbol is passed over, as if its p were 0.
-Where nothing else may follow, the end may. Of hypotheses that are equally likely the one of the better parent
-comes first, then that of the lower symbol.
+An answer has `longest` symbols at most, MOST_SYMBOLS in any case, and MOST_SEARCH / beam: after these only
+the end may follow. It has `min_length` symbols at least, and no run of `no_repeat` symbols comes twice in it:
+such a symbol is passed over, as if its p were 0. Where nothing else may follow, the end may. Of hypotheses
+that are equally likely the one of the better parent comes first, then that of the lower symbol.
 
 A stepper is called as step(tokens (N,), parents (N,), rows (N,)) -> ln p (N, V): hypothesis n adds tokens[n]
 to hypothesis parents[n] of the call before, and answers example rows[n]. In the first call tokens are
@@ -42,7 +42,8 @@ Floats = NDArray[np.float64]
 Step = Callable[[Ints, Ints, Ints], NDArray[Any]]
 
 BEAM, PENALTY = 5, 1.0  # unless told
-MOST_BEAM, MOST_SYMBOLS, MOST_PENALTY = 1024, 1 << 20, 10
+MOST_BEAM, MOST_SYMBOLS, MOST_PENALTY = 1024, 1 << 14, 10
+MOST_SEARCH = 1 << 20  # beam times symbols of an answer
 MOST_KEPT = 1 << 27  # numbers of a step: for each hypothesis one of each symbol
 
 
@@ -69,6 +70,8 @@ class Beams(NamedTuple):
         least, run = made.min_length, 1 if made.no_repeat is None else made.no_repeat
         if not all(type(one) is int for one in (least, run)) or not 0 <= least <= longest >= run >= 1:
             raise ValueError(f"a search of {least!r:.20} symbols or more, runs of {run!r:.20} once")
+        if made.beam * max(made.longest or 1, least) > MOST_SEARCH:
+            raise ValueError(f"a search of beam {made.beam} for {longest:,} symbols")
         if made.beam * symbols > MOST_KEPT:
             raise ValueError(f"a search of beam {made.beam} among {symbols:,} symbols")
         if type(made.penalty) not in (int, float) or not 0 <= made.penalty <= MOST_PENALTY:
@@ -112,7 +115,7 @@ def beam_search(
         raise ValueError(
             f"beam={beam}, best={best}, penalty={penalty}: wanted 1 or more of both, and a penalty from 0"
         )
-    limits = np.asarray(longest, np.int64)
+    limits = np.minimum(np.asarray(longest, np.int64), min(MOST_SYMBOLS, MOST_SEARCH // beam))
     found: list[list[Hypothesis]] = [[] for _ in limits]
     free, wanted = np.full(len(limits), beam), np.full(len(limits), -np.inf)
     kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
@@ -150,7 +153,7 @@ def sample(
     **rules: Unpack[Rules],
 ) -> list[Hypothesis]:
     """(B,) an answer of each example, its score ln p; draws[b](ln p (V,)) gives the number of a symbol."""
-    limits = np.asarray(longest, np.int64)
+    limits = np.minimum(np.asarray(longest, np.int64), MOST_SYMBOLS)
     found: dict[int, Hypothesis] = {}
     kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
     log_p, trail, following = np.zeros(len(limits)), list[tuple[Ints, Ints]](), _Following(end, **rules)

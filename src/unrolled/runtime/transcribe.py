@@ -30,7 +30,8 @@ from unrolled.runtime.state import Array, State
 
 NOTHING = 0  # number of the output that says that no label stands at a step
 OWN = ("codec.features.", "codec.grams.")  # of the codec's arrays; the others are for baselines
-DECODERS, MOST = ("beam", "greedy"), 1 << 16
+DECODERS, MOST_BEAM = ("beam", "greedy"), 4096
+MOST_WEIGHT = 1 << 16
 MOST_KEPT = 1 << 27  # numbers of a beam: for each prefix that it holds one of each label
 LABEL, WAITING, COUNT = "transcript.label", "transcript.waiting", "transcript.count"
 
@@ -49,9 +50,11 @@ class Decoding(NamedTuple):
         """As a description has it. LookupError, TypeError or ValueError for one that is none."""
         made = cls(**about)
         whole, numbers = (made.beam, made.best), (made.lm_weight, made.label_bonus)
-        if made.decoder not in DECODERS or not all(type(one) is int and 1 <= one <= MOST for one in whole):
+        if made.decoder not in DECODERS or not all(
+            type(one) is int and 1 <= one <= MOST_BEAM for one in whole
+        ):
             raise ValueError(f"decoder {made.decoder!r:.40} with beam {made.beam!r:.40}")
-        if not all(type(one) in (int, float) and abs(one) <= MOST for one in numbers):
+        if not all(type(one) in (int, float) and abs(one) <= MOST_WEIGHT for one in numbers):
             raise ValueError(f"weights {numbers!r:.80}")
         return made
 

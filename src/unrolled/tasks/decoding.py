@@ -17,6 +17,7 @@ from unrolled.runtime.search import (
     BEAM,
     MOST_BEAM,
     MOST_PENALTY,
+    MOST_SEARCH,
     MOST_SYMBOLS,
     PENALTY,
     Beams,
@@ -100,6 +101,12 @@ class Decoding(Section):
                 f"wanted {self.best} answers of a beam of {self.beam}; set {option('beam', self.best)}, or "
                 f"lower {option('best')}"
             )
+        symbols = max(self.longest or 1, self.min_length or 1)
+        if self.width * symbols > MOST_SEARCH:
+            raise ValueError(
+                f"wanted a beam times symbols of at most {MOST_SEARCH:,}, got {self.width} times "
+                f"{symbols:,}; lower {option('beam')}"
+            )
         if self.longest is not None and (self.min_length or 0) > self.longest:
             raise ValueError(
                 f"wanted answers of {self.min_length} to {self.longest} symbols; lower "
@@ -168,7 +175,7 @@ class Decoding(Section):
 
     def longest_of(self, trained: int) -> int:
         """The most symbols of an answer where the longest of training has `trained`."""
-        return 2 * trained if self.longest is None else self.longest
+        return min(2 * trained, MOST_SYMBOLS) if self.longest is None else self.longest
 
 
 def chosen(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.errors import ConfigError, RunError
+from unrolled.files import typed
 from unrolled.files.wording import option
 from unrolled.nn.describe import describe
 from unrolled.runs import Run
@@ -235,8 +236,10 @@ class Estimator(ABC, Generic[C, D, K, N]):
         about, arrays, seen = run.load_json("data"), run.load_arrays("scalers"), run.load_arrays("seen")
         try:
             codec, estimator._seen_ = cls._restore(about, arrays), cls._restore_seen(seen)
+            typed.require(codec, "the codec")
+            typed.require(estimator._seen_, "what was seen")
             network = cls._network(estimator.config, codec)
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise RunError(
                 f"{run.folder}: data.json, scalers.safetensors and seen.safetensors do not fit "
                 f"({error!r:.80}); restore them, or train anew"
