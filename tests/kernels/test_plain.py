@@ -45,6 +45,21 @@ def test_rows_have_the_bits_of_the_operators(isa, shape, dtype):
     assert np.array_equal(plain.layer_norm(x), rows.layer_norm(t).numpy())
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logsumexp_is_numpys_and_does_not_see_what_cannot_be(isa, dtype):
+    x = 9 * drawn(5, 3, 37, dtype=dtype)
+    found = plain.logsumexp(x)
+    assert found.shape == (5, 3) and found.dtype == dtype
+    wanted = np.logaddexp.reduce(x.astype(np.float64), axis=-1)
+    np.testing.assert_allclose(found, wanted, rtol=8 * np.finfo(dtype).eps)
+    behind = np.concatenate([x, np.full((5, 3, 90), -np.inf, dtype)], -1)
+    assert np.array_equal(plain.logsumexp(behind, 2), found)
+    assert np.array_equal(plain.logsumexp(x[2:3, 1]), found[2:3, 1])
+    never = np.full((1, 3), -np.inf, dtype)
+    assert plain.logsumexp(never) == -np.inf and np.isnan(plain.logsumexp(-never))
+    assert plain.logsumexp(np.empty((2, 0), dtype)).tolist() == [-np.inf, -np.inf]
+
+
 def test_embedding_has_the_bits_of_the_operator():
     index, table = np.array([[1, 4, 0], [2, 2, 4]], np.uint8), drawn(5, 7)
     found = plain.embedding(index, table)

@@ -11,10 +11,13 @@ class Missing:
             raise ImportError("not built here")
 sys.meta_path.insert(0, Missing())
 warnings.simplefilter("ignore")
+import numpy as np
 import polars as pl
 from unrolled import Forecaster, LanguageModel
 from unrolled.errors import RunError
+from unrolled.files.riff import Sound
 from unrolled.files.text import text_of
+from unrolled.files.wav import Audio, log_mel
 frame = pl.DataFrame({"t": range(60), "y": [math.sin(k / 5) for k in range(60)]})
 small = {"hidden": 3, "epochs": 1}
 options = {"target": "y", "horizon": 2, "window": 9, "output": "gaussian"}
@@ -22,6 +25,7 @@ forecaster = Forecaster(**options, **small).fit(frame, out=sys.argv[1])
 print(forecaster.predict().height)
 model = LanguageModel(embedding_size=3, window=8, batch_size=2, **small).fit(text_of("ab cd. " * 60))
 print(len(model.generate(9)))
+print(log_mel(Sound(8000, np.ones(400)), Audio()).shape)
 try:
     model.stream()
 except RunError as error:
@@ -33,5 +37,5 @@ def test_tasks_train_and_answer(tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", CODE, str(tmp_path / "run")], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert told[:2] == ["2", "9"] and "compiled kernels are missing (not built here)" in told[2]
+    assert told[:3] == ["2", "9", "(3, 40)"] and "compiled kernels are missing (not built here)" in told[3]
     assert (tmp_path / "run" / "runtime.json").is_file()

@@ -144,7 +144,7 @@ def _samples(path: str, form: _Format, body: bytes) -> NDArray[np.float64]:
     kind = _FORMATS[form.code, form.bits]
     values = _of_24_bits(body) if kind is None else np.frombuffer(body, kind).astype(np.float64)
     if form.code == 1:
-        values = (values - 128) / 128 if form.bits == 8 else values / 2.0 ** (form.bits - 1)
+        values = (values - 128) / 128 if form.bits == 8 else values / (1 << form.bits - 1)
     if not np.isfinite(values).all():
         at = int(np.argmin(np.isfinite(values)))
         raise DataError(

@@ -28,7 +28,7 @@ from unrolled.files.limits import require_few
 from unrolled.files.riff import Sound
 from unrolled.files.spectrum import power_spectrum
 from unrolled.files.wording import option
-from unrolled.kernels import dispatch, plain
+from unrolled.kernels import plain
 from unrolled.kernels.plain_functions import waves
 
 FLOOR = 1e-10
@@ -82,17 +82,10 @@ def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
     count = max(1, _AT_ONCE // K)
     for first in range(0, len(frames), count):
         power = power_spectrum(frames[first : first + count] * _window(W), K)
-        energy = _energies(power.T, filters)
+        energy = plain.linear(power.T, filters)
+        energy = np.where(np.isnan(energy), np.inf, energy)  # where a power is infinite, 0 times it is NaN
         x[first : first + count] = plain.log(np.maximum(energy, FLOOR))
     return x
-
-
-def _energies(power: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
-    """power (T, K / 2 + 1), H (M, K / 2 + 1) -> (T, M); infinite where a power is."""
-    if dispatch.MISSING is not None:
-        return power @ filters.T
-    energy = plain.linear(power, filters)
-    return np.where(np.isnan(energy), np.inf, energy)
 
 
 @cache

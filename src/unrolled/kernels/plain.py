@@ -3,6 +3,7 @@
     linear       y = x Wᵀ + b          b, then chains of fused multiply-adds over 128 columns each
     softmax      y = exp(x - m) / Σ    m the largest of a row, sums along rows in one fixed order
     log_softmax  y = x - m - log Σ
+    logsumexp    y = m + log Σ             -∞ of nothing but -∞
     layer_norm   y = (x - μ) / √(σ² + ε) ⊙ gain + shift
     embedding    y = table[index]
     exp, log, tanh   of each number
@@ -12,8 +13,8 @@
 Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N);
          y (T, B, H) -> p (T, B, H)
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
-         index outside the table, RunError where the compiled kernels are missing (but exp, log, tanh and
-         logaddexp: numpy's own)
+         index outside the table, RunError where the compiled kernels are missing (but `linear`,
+         logsumexp, exp, log, tanh and logaddexp: numpy's own)
 """
 
 from typing import Any
@@ -65,6 +66,8 @@ class Linear:
 
 def linear(x: Array, weight: Array, bias: Array | None = None, threads: int = 1) -> Array:
     """x (..., I), W (O, I), b (O,) -> y (..., O). `Linear` packs a weight that is used again only once."""
+    if dispatch.MISSING is not None:
+        return np.asarray(x @ weight.T + (0 if bias is None else bias))
     return Linear(weight, bias)(x, threads)
 
 
@@ -76,6 +79,17 @@ def softmax(x: Array, threads: int = 1) -> Array:
 def log_softmax(x: Array, threads: int = 1) -> Array:
     """Along the last dimension."""
     return _map("log_softmax", x, threads)
+
+
+def logsumexp(x: Array, threads: int = 1) -> Array:
+    """x (..., N) -> (...); -∞ behind the other numbers of a row changes no bit."""
+    _check("x", x, x.dtype, (..., None))
+    if dispatch.MISSING is not None:
+        return np.asarray(np.logaddexp.reduce(x, axis=-1))
+    x, sizes = _rows(x)
+    y = np.empty(x.shape[:-1], x.dtype)
+    _kernel("logsumexp", x.dtype)(threads, *sizes, _place(x), (_cpu.address(y), 1))
+    return y
 
 
 def _map(name: str, x: Array, threads: int) -> Array:
@@ -133,25 +147,26 @@ def tanh(x: Array) -> Array:
 
 
 def _each(name: str, x: Array) -> Array:
-    _check("x", x, x.dtype, (...,))
+    _check_type("x", x, x.dtype)
     if dispatch.MISSING is not None:
         made: Array = getattr(np, name)(x)
         return made
-    x = np.ascontiguousarray(x).reshape(x.shape)  # which makes a vector of a single number
-    y = np.empty_like(x)
+    y = np.empty(x.shape, x.dtype)
+    x = np.ascontiguousarray(x)
     _kernel("map", x.dtype)(name, x.size, _cpu.address(x), _cpu.address(y))
     return y
 
 
 def logaddexp(a: Array, b: Array) -> Array:
     """ln(e^a + e^b); shapes that broadcast."""
-    _check("a", a, a.dtype, (...,))
-    _check("b", b, a.dtype, (...,))
+    _check_type("a", a, a.dtype)
+    _check_type("b", b, a.dtype)
     if dispatch.MISSING is not None:
         return np.asarray(np.logaddexp(a, b))
-    shape = np.broadcast_shapes(a.shape, b.shape)
-    a, b = (np.ascontiguousarray(np.broadcast_to(one, shape)).reshape(shape) for one in (a, b))
-    y = np.empty(shape, a.dtype)
+    if a.shape != b.shape:
+        a, b = np.broadcast_arrays(a, b)
+    y = np.empty(a.shape, a.dtype)
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     _kernel("logaddexp", a.dtype)(y.size, _cpu.address(a), _cpu.address(b), _cpu.address(y))
     return y
 
@@ -209,12 +224,16 @@ def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
 
 def _check(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[Any, ...]) -> None:
     """ValueError where the dtype is another, or the shape; None in it is any size, ... any sizes before."""
-    if array.dtype not in DTYPES or array.dtype != dtype:
-        wanted = DTYPES.get(dtype) or " or ".join(DTYPES.values())
-        raise ValueError(f"{name} is {array.dtype}; wanted {wanted}")
+    _check_type(name, array, dtype)
     own, sizes = array.shape, tuple(size for size in shape if size is not ...)
     fits = len(own) >= len(sizes) if ... in shape else len(own) == len(sizes)
     last = own[len(own) - len(sizes) :]
     if not fits or any(want not in (None, got) for want, got in zip(sizes, last, strict=True)):
         letters = ", ".join("..." if s is ... else "N" if s is None else str(s) for s in shape)
         raise ValueError(f"{name} is {own}; wanted ({letters}{',' * (len(shape) == 1)})")
+
+
+def _check_type(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+    if array.dtype not in DTYPES or array.dtype != dtype:
+        wanted = DTYPES.get(dtype) or " or ".join(DTYPES.values())
+        raise ValueError(f"{name} is {array.dtype}; wanted {wanted}")

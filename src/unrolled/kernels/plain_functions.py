@@ -3,8 +3,6 @@ goes through one order of operations: it has the same bits on every processor an
 functions of numpy, torch and the C library do not promise.
 
     log1p             ln(1 + x)                  x > -1; what 1 + x rounds away is given back in proportion
-    log_sum           ln Σ e^x                   along the last axis, terms added one after another, so that
-                                                 -∞ behind the others changes no bit
     sinh, asinh                                  asinh of w ≥ 0
     power             x^k = x^⌊k⌋ e^((k-⌊k⌋) ln x)    x > 0, a number k ≥ 0
     waves             sin 2πp, cos 2πp           p in [0, 1); Taylor series from the nearest quarter of a turn
@@ -65,13 +63,6 @@ def log1p(x: Array) -> Array:
     y = 1 + x
     rest = y - 1
     return np.where(rest != 0, plain.log(y) * (x / np.where(rest != 0, rest, 1.0)), x)
-
-
-def log_sum(x: Array) -> Array:
-    """x (…, N) -> (…)."""
-    most = x.max(-1, keepdims=True)
-    largest = np.where(np.isfinite(most), most, 0.0)
-    return np.asarray(largest[..., 0] + plain.log(np.cumsum(plain.exp(x - largest), -1)[..., -1]))
 
 
 def sinh(u: Array) -> Array:

@@ -18,7 +18,6 @@ Draws are made of uniform numbers u, v in [0, 1):
 Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...)
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
@@ -217,8 +216,7 @@ def _gauss_legendre(n: int) -> tuple[Array, Array]:
     """(n, 1) points in (0, 1) and their weights: (1 + x) / 2 of the roots x of the Legendre polynomial P_n,
     by Newton's method, and 1 / ((1 - x²) P_n'(x)²)."""
     points, weights = [], []
-    for k in range(n):
-        x = round(math.cos(math.pi * (k + 0.75) / (n + 0.5)), 6)  # so that no library's last bit matters
+    for x in waves((np.arange(n) + 0.75) / (2 * n + 1))[1].tolist():
         for _ in range(9):
             below, p = 1.0, x
             for degree in range(2, n + 1):

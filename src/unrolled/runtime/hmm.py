@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.kernels import plain
-from unrolled.kernels.plain_functions import log1p, log_sum
+from unrolled.kernels.plain_functions import log1p
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -150,7 +150,7 @@ def _chain(topology: Topology, moves: Moves, transcript: Sequence[int]) -> Chain
 def forward(x: Array, lengths: Numbers, chain: Chains) -> tuple[Array, Array]:
     """α, and ln Z: minus infinity where no path fits."""
     alpha = _reached(_on(chain, x), chain, plain.logaddexp)
-    return alpha, log_sum(_last(alpha, lengths) + chain.end)
+    return alpha, plain.logsumexp(_last(alpha, lengths) + chain.end)
 
 
 def backward(x: Array, lengths: Numbers, chain: Chains) -> Array:

@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 
 from unrolled.kernels import plain
-from unrolled.kernels.plain_functions import log_sum
 from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Plus, Span, Topology, parts
 
 
@@ -64,8 +63,8 @@ def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: A
     """(B,) ln of the sum over all paths of all transcripts."""
     loop, found = _Loop(topology, moves, g), list[Array]()
     for rows in loop.blocks(x):
-        v = loop.run(x[rows], plain.logaddexp, log_sum)
-        found.append(log_sum(loop.over(_last(v, lengths[rows]), plain.logaddexp) + g[:, -1]))
+        v = loop.run(x[rows], plain.logaddexp, plain.logsumexp)
+        found.append(plain.logsumexp(loop.over(_last(v, lengths[rows]), plain.logaddexp) + g[:, -1]))
     return np.concatenate(found)
 
 

@@ -286,6 +286,7 @@ void define(nb::module_& m, const std::string& type) {
   def("softmax_backward_", map2<Real, &H::softmax_backward>);
   def("log_softmax_", map1<Real, &H::log_softmax>);
   def("log_softmax_backward_", map2<Real, &H::log_softmax_backward>);
+  def("logsumexp_", map1<Real, &H::logsumexp>);
   def("layer_norm_", layer_norm<Real>);
   def("layer_norm_backward_", layer_norm_backward<Real>);
   def("embedding_", embedding<Real>);

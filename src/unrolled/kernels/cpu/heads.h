@@ -165,6 +165,7 @@ struct Heads {
   void (*softmax_backward)(const RowMap<Real, 2>&, Index threads);     // dy, y
   void (*log_softmax)(const RowMap<Real, 1>&, Index threads);          // x
   void (*log_softmax_backward)(const RowMap<Real, 2>&, Index threads); // dy, y
+  void (*logsumexp)(const RowMap<Real, 1>&, Index threads);            // x; out: (R, 1)
   void (*layer_norm)(const LayerNorm<Real>&, Index threads);
   void (*layer_norm_backward)(const LayerNormBackward<Real>&, Index threads);
   void (*embedding)(const Embedding<Real>&, Index threads);

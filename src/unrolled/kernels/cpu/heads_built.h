@@ -22,6 +22,7 @@ constexpr Heads<Real> heads = {
     softmax_backward<Real>,
     log_softmax<Real>,
     log_softmax_backward<Real>,
+    logsumexp<Real>,
     layer_norm<Real>,
     layer_norm_backward<Real>,
     embedding<Real>,

@@ -2,6 +2,7 @@
 
        y = e / Σ e                    dx = y ⊙ (dy - Σ dy ⊙ y)
        y = (x - m) - log Σ e          dx = dy - exp(y) Σ dy
+       y = m + log Σ e                one number of each row; -∞ of nothing but -∞
 
    The largest number cannot overflow; a row that holds NaN or +∞, or nothing but -∞, is NaN throughout. */
 #pragma once
@@ -60,6 +61,18 @@ void log_softmax(const RowMap<Real, 1>& map, Index threads) {
     const Vec<Real> log_total = log<Real>(broadcast(total));
     over_units<Real>(
         0, N, [&](Index i, Index count) { store(y + i, (load(x + i, count) - most) - log_total, count); });
+  });
+}
+
+template <class Real>
+void logsumexp(const RowMap<Real, 1>& map, Index threads) {
+  const Index N = map.columns;
+  over_rows(map, 16, threads, [N](const Real* x, Real* y) {
+    constexpr Real lowest = -__builtin_huge_val();
+    const Real most = row_largest(N, x), level = most > lowest ? most : 0;
+    const Real total =
+        row_sum<Real>(N, [&](Index i, Index count) { return exp<Real>(load(x + i, count) - level); });
+    *y = level + log<Real>(broadcast(total))[0];
   });
 }
 
