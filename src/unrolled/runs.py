@@ -35,6 +35,7 @@ from unrolled.files.wording import resuming
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from torch import Tensor, nn
 
     from unrolled.training.checkpoints import Checkpoints
@@ -180,6 +181,10 @@ class Run:
             return described.parse(self.content(path.name))
         except ValueError as error:
             raise RunError(f"cannot read {path}: {error}; restore it or train anew") from error
+
+    def save_table(self, name: str, table: "pl.DataFrame") -> None:
+        """Writes what a person may want to look into, as `name`.csv; nothing reads it back."""
+        atomic.write_text(self._path(name, "csv"), table.write_csv())
 
     def write_metrics(self, rows: "Sequence[Row]") -> None:
         """Writes metrics.jsonl; see training/history.py for the rows."""

@@ -8,6 +8,7 @@ from unrolled.tasks.baselines import (
     autocorrelation,
     drift,
     find_season,
+    mean,
     persistence,
     seasonal_naive,
 )
@@ -20,6 +21,14 @@ def test_persistence():
     found = persistence(Y, ORIGINS, 3, 2)
     assert found[:, :, 0].tolist() == [[4, 4, 4], [11, 11, 11]]
     assert found[:, :, 1].tolist() == [[40, 40, 40], [110, 110, 110]]
+
+
+def test_mean():
+    found = mean(Y, ORIGINS, 2, 2)
+    assert found[:, :, 0] == pytest.approx(np.array([[7 / 3] * 2, [5] * 2]))
+    gaps = np.where(np.arange(6)[:, None] == 1, np.nan, Y)
+    assert mean(gaps, ORIGINS, 1, 2)[:, 0, 0] == pytest.approx([2.5, 23 / 4])
+    assert mean(Y * 1e306, ORIGINS, 1, 2)[1, 0] == pytest.approx([5e306, 5e307]), "the sum is not finite"
 
 
 def test_seasonal_naive():

@@ -76,7 +76,8 @@ def test_a_grown_text_is_judged_behind_what_was_seen():
 def series(name, begin, values):
     times = np.datetime64("2024-01-01", "us") + (begin + np.arange(len(values))) * np.timedelta64(1, "D")
     y = np.asarray(values, float)[:, None]
-    return Series(name, times, y, np.empty((len(y), 0)), np.empty((len(y), 0)))
+    none = np.empty((len(y), 0))
+    return Series(name, times, np.zeros(len(y), np.int64), y, none, none)
 
 
 def test_counts_that_coincide_are_no_copy():

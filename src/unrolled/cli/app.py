@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from unrolled.cli.shared import Json, MostValues, Out, OutFile, with_decoding
+from unrolled.cli.shared import Json, MostValues, Out, OutFile, TableFile, with_decoding
 from unrolled.errors import ConfigError
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
@@ -156,13 +156,14 @@ def evaluate(
             show_default=False,
         ),
     ] = False,
+    out: TableFile = None,
     json: Json = False,
     decoding: dict[str, Any] | None = None,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
     from unrolled.cli import using
 
-    using.evaluate(run, files or [], include_training, decoding or {}, json)
+    using.evaluate(run, files or [], include_training, decoding or {}, out, json)
 
 
 @app.command(

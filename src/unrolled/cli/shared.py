@@ -34,6 +34,16 @@ MostValues = Annotated[
     ),
 ]
 
+TableFile = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="CSV, Parquet or JSON file for the table; of forecasts each series.",
+    ),
+]
+
 
 def _decoding(kind: Any, help: str) -> Any:
     return Annotated[kind | None, typer.Option(help=help, show_default=False, rich_help_panel="Decoding")]

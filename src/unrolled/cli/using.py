@@ -13,13 +13,20 @@ MOST_NAMES = 5  # of files, in a heading
 
 
 def evaluate(
-    run: Path, files: list[Path], include_training: bool, decoding: Mapping[str, Any], json: bool
+    run: Path,
+    files: list[Path],
+    include_training: bool,
+    decoding: Mapping[str, Any],
+    out: Path | None,
+    json: bool,
 ) -> None:
     """On new files, or on the test part of the training files."""
     import unrolled
 
     estimator = unrolled.load(run).using(**decoding)
     found = estimator.evaluate(files or None, include_training=include_training)
+    if out is not None:
+        printing.write_frame(found.frame(), out)
     if json:
         printing.as_json(found.json())
     else:

@@ -1,6 +1,7 @@
 """Forecasts that need no training. From the origin o, the last known step, for h = 1 … H and a season of m:
 
     persistence      f_{o+h} = y_o
+    mean             f_{o+h} = mean of y_0 … y_o
     seasonal naive   f_{o+h} = y_{o+h-m⌈h/m⌉}                  the last known value of the same phase
     drift            f_{o+h} = y_o + h (y_o - y_0) / o         the line from the first to the last known value
 
@@ -43,6 +44,13 @@ def persistence(y: Array, origins: Steps, horizon: int, season: int) -> Array:
     return np.repeat(_known(y, 1)[origins][:, None], horizon, axis=1)
 
 
+def mean(y: Array, origins: Steps, horizon: int, season: int) -> Array:
+    """A power of two brings the values near 1: no sum is infinite."""
+    _, exponent = np.frexp(np.fmax.reduce(np.abs(y)))
+    sums, counts = np.cumsum(np.where(np.isnan(y), 0, np.ldexp(y, -exponent)), 0), np.cumsum(~np.isnan(y), 0)
+    return np.repeat(np.ldexp(sums[origins] / counts[origins], exponent)[:, None], horizon, axis=1)
+
+
 def seasonal_naive(y: Array, origins: Steps, horizon: int, season: int) -> Array:
     ahead = np.arange(1, horizon + 1)
     phases = _known(y, season)
@@ -70,9 +78,11 @@ def _known(y: Array, season: int) -> Array:
     return filled
 
 
+SEASONAL = "seasonal naive"
 BASELINES: dict[str, Baseline] = {
     "persistence": persistence,
-    "seasonal naive": seasonal_naive,
+    "mean": mean,
+    SEASONAL: seasonal_naive,
     "drift": drift,
 }
 

@@ -351,6 +351,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
         pictures.draw_history(run.plots, self.rows, self._loss_name(), self.config.training.clip)
         if self.has_test and self._data is not None:
             run.save_json("evaluation", self.evaluation.json())
+            run.save_table("evaluation", self.evaluation.frame())
             self._draw(run.plots)
         with contextlib.suppress(ConfigError):  # then only torch can run it
             run.save_json("runtime", self._description())

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import polars as pl
+
 Row = dict[str, Any]
 
 MODEL = "model"
@@ -27,6 +29,10 @@ class Evaluation:
     def table(self) -> list[Row]:
         """The rows, for a person."""
         return self.rows
+
+    def frame(self) -> pl.DataFrame:
+        """The rows, for a file."""
+        return pl.DataFrame(self.rows)
 
     def json(self) -> dict[str, Any]:
         """Everything but `details` in plain values; numbers that do not exist are None."""

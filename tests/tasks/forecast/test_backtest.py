@@ -51,7 +51,10 @@ def test_the_same_origins_for_all():
     origins = find_origins(series, [60, 45], sizes, 1000)
     found = backtest(predictor(codec, reader(codec, [[0]])), series, origins, sizes)
     N = len(origins)
-    assert found.y.shape == (N, 4, 1) and set(found.forecasts) == {MODEL, *BASELINES}
+    assert found.y.shape == (N, 4, 1) and set(found.forecasts) == {
+        MODEL,
+        *BASELINES,
+    }  # no series has a week behind its first origin
     for n in range(N):
         y, o = series[found.series[n]].y, found.origins[n]
         assert np.array_equal(found.y[n], y[o + 1 : o + 5])
@@ -68,7 +71,38 @@ def test_without_a_season_there_is_no_seasonal_naive():
     found = backtest(
         predictor(codec, reader(codec, [[0]])), series, find_origins(series, [40], sizes, 9), sizes
     )
-    assert set(found.forecasts) == {MODEL, "persistence", "drift"}
+    assert set(found.forecasts) == {MODEL, "persistence", "mean", "drift", "seasonal naive, 24 steps"}
+    assert found.naive == "persistence"
+
+
+def test_natural_seasons_stand_beside_the_one_that_was_found_where_they_are_behind_every_origin():
+    codec, series, _ = coded(noisy(400))
+    for first, season, wanted in ((100, 24, []), (168, 24, [168]), (167, 1, [24]), (300, 168, [24])):
+        sizes = plan(season=season)
+        at = find_origins(series, [first], sizes, 9)
+        found = backtest(predictor(codec, reader(codec, [[0]])), series, at, sizes)
+        more = [name for name in found.forecasts if "steps" in name]
+        assert more == [f"seasonal naive, {m} steps" for m in wanted]
+        for m, name in zip(wanted, more, strict=True):
+            own = found.forecasts[name].point
+            assert np.array_equal(own, BASELINES["seasonal naive"](series[0].y, at.of[0], 4, m))
+
+
+def test_origins_of_many_series_are_spread_over_time_and_series():
+    series = [coded(noisy(100, seed=k))[1][0] for k in range(50)]
+    sizes = plan(window=7, horizon=4, season=1)
+    origins = find_origins(series, [60] * 50, sizes, 20)
+    assert [len(at) for at in origins.of] == [1] * 50, "one of each at least"
+    places = np.sort(np.concatenate(origins.of))
+    assert places[0] < 62 and places[-1] > 92 and np.diff(places).max() <= 2, (
+        "all over the 37 that are possible"
+    )
+    more = find_origins(series, [60] * 50, sizes, 400)
+    assert 350 <= len(more) <= 450 and {len(at) for at in more.of} <= {7, 8}
+    assert len({int(at[0]) for at in more.of}) == more.stride
+    assert [at.tolist() for at in find_origins(series, [60] * 50, sizes, 400).of] == [
+        at.tolist() for at in more.of
+    ]
 
 
 def test_origins_among_gaps_have_something_to_go_by_and_to_be_judged_by():

@@ -102,6 +102,16 @@ def test_times_come_back_with_their_offset_or_zone(form, tmp_path):
             Forecaster.load(tmp_path / "run").predict(other)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_white_noise_is_not_said_to_be_forecast(seed):
+    """There is nothing to learn, and the mean is as good as can be."""
+    frame = daily_wave(500).with_columns(y=np.random.default_rng(seed).standard_normal(500))
+    forecaster = small(calendar="none", season=1, epochs=3, residual=False, test=0.4).fit(frame)
+    errors = {row["forecast"]: row["rmse"] for row in forecaster.evaluation.rows}
+    assert min(errors, key=lambda name: errors[name]) in ("model", "mean") and errors["persistence"] > 1.2
+    assert not any("beats every baseline" in line for line in forecaster.evaluation.verdict)
+
+
 @pytest.mark.parametrize("gaps", ["forward", "zero", "mask"])
 def test_noise_is_not_forecast_better_than_is_possible(gaps):
     """White noise with 60 % of its cells empty: what is judged is what was observed, not what was filled
@@ -123,7 +133,7 @@ def test_noise_is_not_forecast_better_than_is_possible(gaps):
 @pytest.mark.parametrize("output", ["point", "gaussian", "studentt", "quantiles"])
 def test_every_output_and_strategy(strategy, output):
     forecaster = small(strategy=strategy, output=output, epochs=1, sample_paths=10).fit(noisy(T))
-    row, found = forecaster.evaluation.table()[0], forecaster.predict()
+    row, found = forecaster.evaluation.rows[0], forecaster.predict()
     assert np.isfinite([row["rmse"], row["mase"]]).all() and len(found) == 4
     levels = [name for name in found.columns if name.startswith("q")]
     if output == "point":
@@ -359,7 +369,7 @@ def test_several_targets():
     forecaster = small(target=("y", "z"), output="quantiles", epochs=1, sample_paths=10).fit(frame)
     assert forecaster.predict()["target"].to_list() == ["y"] * 4 + ["z"] * 4
     assert {row["target"] for row in forecaster.evaluation.table()} == {"y", "z", "all targets, scaled"}
-    assert len(forecaster.evaluation.verdict) == 3
+    assert len(forecaster.evaluation.verdict) == 3 + 3 + 1, "errors, intervals, origins"
 
 
 def test_a_longer_horizon_is_fed_back(run):

@@ -19,7 +19,9 @@ def random_backtest(N=6, H=3, K=2):
     y, point, other = generator.standard_normal((3, N, H, K))
     quantiles = np.sort(generator.standard_normal((N, H, K, 3)), axis=-1)
     forecasts = {"model": Forecast(point, quantiles, np.abs(other)), "persistence": Forecast(other)}
-    return Backtest(np.zeros(N, int), np.arange(N), 1, y, forecasts)
+    return Backtest(
+        ("s",), np.zeros(N, int), np.arange(N), 1, y, forecasts, np.full((1, K), 0.5), "persistence"
+    )
 
 
 def test_a_row_for_every_target_and_forecast():
@@ -27,6 +29,7 @@ def test_a_row_for_every_target_and_forecast():
     found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     heads = [(row["target"], row["forecast"]) for row in found.table()]
     assert heads == [(t, f) for t in ("a", "b", ALL) for f in ("model", "persistence")]
+    assert found.table()[0]["coverage of 80 %"] == found.rows[0]["coverage"]
     row = found.rows[2]  # b, model
     y, model = test.y[..., 1], test.forecasts["model"]
     f, q = model.point[..., 1], model.quantiles[:, :, 1]
@@ -61,32 +64,90 @@ def test_json_has_no_nan():
     assert (found.json()["origins"], found.json()["horizon"], found.json()["season"]) == (6, 3, 24)
 
 
-def rows(**rmse):
-    return [
-        {"target": "y", "forecast": name.replace("_", " "), "rmse": value} for name, value in rmse.items()
+def said(noise=0.1, **rmse):
+    """The first sentence of the verdict on such errors."""
+    rows = [
+        {"target": "y", "forecast": name.replace("_", " "), "rmse": value, "rmse_noise": noise}
+        for name, value in rmse.items()
     ]
+    about = {"origins": 9, "series": 1, "stride": 2, "horizon": 4, "naive": "persistence"}
+    sentence, last = verdict(rows, about)
+    assert last == "judged 4 steps ahead from 9 origins, one of every 2 that are possible"
+    return sentence
 
 
 def test_a_win_names_the_best_baseline():
-    [sentence] = verdict(rows(model=3.0, persistence=5.0, seasonal_naive=4.0))
+    sentence = said(model=3.0, persistence=5.0, seasonal_naive=4.0)
     assert sentence == "y: the model beats every baseline on RMSE, the best (seasonal naive) by 25.0 %"
 
 
 def test_a_loss_is_said_in_words():
-    [sentence] = verdict(rows(model=4.16, persistence=5.0, seasonal_naive=4.0))
+    sentence = said(model=4.16, persistence=5.0, seasonal_naive=4.0)
     assert sentence.startswith("y: the model loses to seasonal naive by 4.0 % on RMSE")
-    [sentence] = verdict(rows(model=6.0, persistence=5.0, drift=4.0))
+    sentence = said(model=6.0, persistence=5.0, drift=4.0)
     assert "to persistence by 20.0 % and to drift by 50.0 %" in sentence and "use drift" in sentence
 
 
 def test_an_exact_baseline():
-    [sentence] = verdict(rows(model=0.1, persistence=0.0))
-    assert "loses to persistence by 0.1 against 0" in sentence
+    assert "loses to persistence by 0.1 against 0" in said(model=0.1, persistence=0.0, noise=0.05)
+
+
+@pytest.mark.parametrize("model", [0.95, 1.05])
+def test_what_is_within_the_noise_is_neither_won_nor_lost(model):
+    sentence = said(model=model, mean=1.0, drift=2.0)
+    assert sentence == (
+        "y: no clear difference between the model and the best baseline, mean: "
+        f"RMSE {model} against 1; up to 0.1 is noise"
+    )
+    assert said(model=model, mean=1.0, noise=np.inf).startswith("y: too few origins to compare the model")
 
 
 def test_forecasts_that_are_not_finite_never_win():
-    [sentence] = verdict(rows(model=float("nan"), persistence=5.0))
+    sentence = said(model=float("nan"), persistence=5.0)
     assert sentence == "y: the model's forecasts grow without bound when fed back; use persistence"
+
+
+def test_intervals_are_judged_beside_what_they_should_hold():
+    row = {"target": "y", "forecast": "model", "rmse": 1.0, "coverage_noise": 0.04}
+    other = {"target": "y", "forecast": "mean", "rmse": 2.0, "rmse_noise": 0.1}
+    about = {"origins": 9, "series": 1, "stride": 1, "horizon": 4, "naive": "mean", "nominal_coverage": 0.9}
+    for coverage, wanted in (
+        (0.715, "71.5 % of the outcomes are in the 90 % interval: it is too narrow (± 4.0 % is noise)"),
+        (0.99, "99.0 % of the outcomes are in the 90 % interval: it is too wide (± 4.0 % is noise)"),
+        (0.87, "87.0 % of the outcomes are in the 90 % interval, as many as should be (± 4.0 % is noise)"),
+    ):
+        assert verdict([row | {"coverage": coverage}, other], about)[1] == f"y: {wanted}"
+
+
+def test_many_series_are_judged_together_and_each_by_itself():
+    """Three of four series are worse than by persistence, which the pooled figure hides."""
+    generator = np.random.default_rng(0)
+    N, H = 400, 2
+    series = np.repeat([0, 1, 3, 4], 100)
+    size = np.array([1.0, 10.0, 1.0, 1.0, 1000.0])[series, None, None]
+    y, noise = size * generator.standard_normal((2, N, H, 1))
+    model = Forecast(y + np.where(series == 4, 0.1, 3)[:, None, None] * noise)
+    scale = np.array([[1.0], [10], [np.nan], [np.nan], [1000]])
+    names = ("a", "b", "short", "c", "d")
+    forecasts = {"model": model, "persistence": Forecast(y + noise)}
+    at = np.tile(np.arange(0, 500, 5), 4)
+    test = Backtest(names, series, at, 5, y, forecasts, scale, "persistence")
+    found = evaluate(test, ("y",), LEVELS, SCALE[:1], DEVIATION[:1], {})
+    assert found.series["series"].to_list() == ["a", "b", "c", "d"]
+    assert found.series["origins"].to_list() == [100] * 4 and found.series["outcomes"].to_list() == [200] * 4
+    errors = np.abs(y - model.point)[..., 0].reshape(4, -1).mean(1)
+    assert found.series["mae model"].to_list() == pytest.approx(errors)
+    assert found.series["mase model"].to_list()[:2] == pytest.approx([errors[0], errors[1] / 10])
+    assert found.series["mase model"][2] is None
+    own, other = found.table()
+    assert own["beats naive"] == 0.25 and np.isnan(other["beats naive"])
+    assert own["median mase"] == pytest.approx(np.median([errors[0], errors[1] / 10, errors[3] / 1000]))
+    assert "beats every baseline" in found.verdict[0]
+    assert found.verdict[1].startswith(
+        "y: only 25% of 4 series are forecast better than by their persistence"
+    )
+    assert "from 400 origins of 4 series" in found.verdict[2]
+    assert json.loads(json.dumps(found.json(), allow_nan=False))["series"][3]["series"] == "d"
 
 
 def test_outcomes_that_are_missing_are_left_out_and_counted():
@@ -95,8 +156,9 @@ def test_outcomes_that_are_missing_are_left_out_and_counted():
     found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     error = (test.y - test.forecasts["model"].point)[..., 1]
     assert found.rmse("b", "model") == pytest.approx(np.sqrt(np.nanmean(error**2)))
-    assert all(np.isfinite(value) for row in found.rows for value in row.values() if isinstance(value, float))
+    assert all(np.isfinite(value) for row in found.table() for value in list(row.values())[2:])
     assert found.json()["outcomes"] == 36 - 5 and found.json()["missing"] == 5
+    assert found.series["outcomes"].to_list() == [17, 14]
     assert found.verdict[-1] == "5 of 36 values to forecast are missing in the data; no figure counts them"
     assert "missing in the data" not in " ".join(
         evaluate(random_backtest(), ("a", "b"), LEVELS, SCALE, DEVIATION, {}).verdict

@@ -1,7 +1,9 @@
-"""Forecasts from many origins of a known stretch, beside the baselines' from the same origins.
+"""Forecasts from many origins of known stretches, beside the baselines' from the same origins.
 
-A stretch gives origins at one stride, so that there are at most so many; the stride has no common divisor
-with the season, so that every phase of the season is an origin.
+A stretch gives origins at one stride, so that there are about as many as are asked for, but one of each
+series at the least. The stride has no common divisor with the season, so that every phase of the season is an
+origin; where there are several series, each begins at another place within the stride, by the golden ratio,
+so that the origins of all are spread over the whole time that is judged.
 """
 
 import math
@@ -13,7 +15,8 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.wording import option, shown
-from unrolled.tasks.baselines import BASELINES
+from unrolled.tasks import metrics
+from unrolled.tasks.baselines import BASELINES, SEASONAL, Baseline
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
 from unrolled.tasks.forecast.forecasting import Forecast, Predictor
@@ -22,6 +25,7 @@ Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 MODEL = "model"
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,18 @@ class Origins:
 @dataclass(frozen=True)
 class Backtest:
     """Outcomes y (N, H, K), NaN where none was observed, and forecasts by name, the model's and each
-    baseline's, from N origins; `series` (N,) and `origins` (N,) tell where each stands."""
+    baseline's, from N origins; `series` (N,) and `origins` (N,) tell where each stands. Of the S series
+    `names` (S,) and `scale` (S, K), the MAE of the seasonal naive in the steps up to the first origin, NaN
+    where there is none; `naive`: the forecast that it is of."""
 
+    names: tuple[str, ...]
     series: Steps
     origins: Steps
     stride: int
     y: Array
     forecasts: Mapping[str, Forecast]
+    scale: Array
+    naive: str
 
 
 def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most: int) -> Origins:
@@ -70,10 +79,12 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
             f"({option('window', plan.window)}, {option('season', plan.season)}); use a longer series or "
             f"test part, or lower {option('horizon')} or {option('window')}"
         )
-    stride = math.ceil(count / most)
+    stride = math.ceil(count / max(most, sum(len(part) > 0 for part in possible)))
     while math.gcd(stride, plan.season) > 1:
         stride += 1
-    return Origins(tuple(part[::stride] for part in possible), stride)
+    begins = [int(stride * (i * GOLDEN % 1)) for i in range(len(possible))]
+    of = (part[begin % max(1, len(part)) :: stride] for part, begin in zip(possible, begins, strict=True))
+    return Origins(tuple(of), stride)
 
 
 def _with_values(series: Coded, origins: Steps, horizon: int) -> Steps:
@@ -85,23 +96,41 @@ def _with_values(series: Coded, origins: Steps, horizon: int) -> Steps:
 
 
 def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, plan: Plan) -> Backtest:
-    """The model and every baseline from every origin. Without a season, seasonal naive is persistence and
-    left out."""
-    horizon, season = plan.horizon, plan.season
-    baselines = {name: make for name, make in BASELINES.items() if season > 1 or name != "seasonal naive"}
+    """The model and every baseline from every origin."""
+    horizon, judged = plan.horizon, [(s, at) for s, at in zip(series, origins.of, strict=True) if len(at)]
+    baselines = _baselines(plan.season, predictor.codec.step.periods(), min(int(at[0]) for _, at in judged))
     outcomes, forecasts = [], {name: list[Forecast]() for name in (MODEL, *baselines)}
-    for s, at in zip(series, origins.of, strict=True):
-        if not len(at):
-            continue
+    for s, at in judged:
         y = s.y[at[:, None] + np.arange(1, horizon + 1)]
         outcomes.append(y)
         forecasts[MODEL].append(predictor.forecast(s, at, horizon, y))
-        for name, make in baselines.items():
+        for name, (make, season) in baselines.items():
             forecasts[name].append(Forecast(make(s.y, at, horizon, season)))
+    history = [s.y[: at[0] + 1] if len(at) else s.y[:0] for s, at in zip(series, origins.of, strict=True)]
     return Backtest(
+        names=tuple(s.name for s in series),
         series=np.repeat(np.arange(len(series)), [len(at) for at in origins.of]),
         origins=np.concatenate(origins.of),
         stride=origins.stride,
         y=np.concatenate(outcomes),
         forecasts={name: Forecast.joined(parts) for name, parts in forecasts.items()},
+        scale=np.stack([own_scale(y, plan.season) for y in history]),
+        naive=SEASONAL if plan.season > 1 else "persistence",
     )
+
+
+def _baselines(season: int, periods: Sequence[int], first: int) -> dict[str, tuple[Baseline, int]]:
+    """Each with its season: the one that was found, and the natural ones of the step, a year of days too,
+    that the first origin has behind it. Without a season, seasonal naive is persistence and left out."""
+    found = {name: (make, season) for name, make in BASELINES.items() if season > 1 or name != SEASONAL}
+    more = [m for m in periods if m not in (1, season) and m <= first + 1]
+    return found | {f"{SEASONAL}, {m} steps": (BASELINES[SEASONAL], m) for m in more}
+
+
+def own_scale(history: Array, season: int) -> Array:
+    """history (T, K) of a series -> (K,) the MAE of its seasonal naive; NaN where there is none, or it is
+    0."""
+    if len(history) <= season:
+        return np.full(history.shape[1], np.nan)
+    scale = metrics.naive_scale([history], season)
+    return np.where(scale == 0, np.nan, scale)

@@ -1,4 +1,5 @@
-"""A backtest in numbers and words: a row for every target and forecast, and which one to trust.
+"""A backtest in numbers: a row for every target and forecast, over all origins of all series; a row for every
+series (by_series.py); and in words (verdict.py).
 
 Where there are several targets, those of the name ALL stand for all of them: their MAE, RMSE, CRPS, pinball
 and width are in units of each target's standard deviation in the training part.
@@ -10,12 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import plain
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
+from unrolled.tasks.forecast.by_series import by_series, summary
 from unrolled.tasks.forecast.forecasting import Forecast
+from unrolled.tasks.forecast.noise import margin
+from unrolled.tasks.forecast.verdict import percent, verdict
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -25,12 +30,15 @@ ALL = "all targets, scaled"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`rows`: {"target", "forecast", "mae", "rmse", "smape", "mase", and for distributions "crps", "pinball",
-    "coverage", "width"}; `by_step`: the same with a list over the steps ahead for each number; `verdict`:
-    sentences."""
+    """`rows`: {"target", "forecast", "mae", "rmse", "smape", "mase", for distributions "crps", "pinball",
+    "coverage", "width", and where there are several series "median mase" and "beats naive", see
+    by_series.py}. Of a baseline "rmse_noise", of the model "coverage_noise": differences up to these are
+    noise. `by_step`: the same with a list over the steps ahead for each number; `series`: see by_series.py;
+    `verdict`: sentences."""
 
     rows: list[Row]
     by_step: list[Row]
+    series: pl.DataFrame
     verdict: list[str]
     about: Mapping[str, Any]
     backtest: Backtest
@@ -58,13 +66,20 @@ class Evaluation:
 
     def table(self) -> list[Row]:
         """The rows, for a person: one for every target and forecast."""
-        return self.rows
+        names = {"coverage": f"coverage of {percent(self.about['nominal_coverage'])}"}
+        return [
+            {names.get(key, key): value for key, value in row.items() if not key.endswith("_noise")}
+            for row in self.rows
+        ]
+
+    def frame(self) -> pl.DataFrame:
+        """A row for every series and target."""
+        return self.series
 
     def json(self) -> dict[str, Any]:
         """Everything in plain values; numbers that do not exist (MASE beside a perfect baseline) are None."""
-        return dict(
-            plain({**self.about, "verdict": self.verdict, "table": self.rows, "by_step": self.by_step})
-        )
+        tables = {"table": self.rows, "by_step": self.by_step, "series": self.series.to_dicts()}
+        return dict(plain({**self.about, "verdict": self.verdict, **tables}))
 
 
 def evaluate(
@@ -79,27 +94,44 @@ def evaluate(
     views = {name: (slice(k, k + 1), np.ones(1)) for k, name in enumerate(targets)}
     if len(targets) > 1:
         views[ALL] = (slice(None), deviation)
+    series = by_series(backtest, targets)
     rows, by_step = [], []
-    for target, (columns, unit) in views.items():
-        for name, forecast in backtest.forecasts.items():
-            part = (backtest.y[..., columns], _column(forecast, columns), unit, naive_scale[columns], levels)
-            head = {"target": target, "forecast": name}
-            with np.errstate(over="ignore", invalid="ignore"):  # the verdict tells of forecasts not finite
-                rows.append(head | {key: float(value) for key, value in scores(*part, axis=None).items()})
+    with np.errstate(over="ignore", invalid="ignore"):  # the verdict tells of forecasts not finite
+        for target, (columns, unit) in views.items():
+            of_series = (
+                summary(series, target, backtest.naive) if backtest.series[-1] > backtest.series[0] else {}
+            )
+            for name, forecast in backtest.forecasts.items():
+                part = (
+                    backtest.y[..., columns],
+                    _column(forecast, columns),
+                    unit,
+                    naive_scale[columns],
+                    levels,
+                )
+                head = {"target": target, "forecast": name}
+                whole = {key: float(value) for key, value in scores(*part, axis=None).items()}
+                rows.append(
+                    head | whole | of_series.get(name, {}) | _noise(backtest, name, columns, unit, whole)
+                )
                 by_step.append(
                     head | {key: value.tolist() for key, value in scores(*part, axis=(0, 2)).items()}
                 )
     missing = int(np.isnan(backtest.y).sum())
     about = {
         "origins": len(backtest.origins),
+        "series": len(np.unique(backtest.series)),
         "outcomes": backtest.y.size - missing,
         "missing": missing,
         "stride": backtest.stride,
         "horizon": backtest.y.shape[1],
+        "naive": backtest.naive,
         "quantile_levels": list(levels),
+        "nominal_coverage": levels[-1] - levels[0],
         **about,
     }
-    return Evaluation(rows, by_step, [*verdict(rows), *_left_out(missing, backtest.y.size)], about, backtest)
+    told = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]
+    return Evaluation(rows, by_step, series, told, about, backtest)
 
 
 def _left_out(missing: int, outcomes: int) -> list[str]:
@@ -107,6 +139,31 @@ def _left_out(missing: int, outcomes: int) -> list[str]:
     if not missing:
         return []
     return [f"{missing:,} of {outcomes:,} values to forecast are missing in the data; no figure counts them"]
+
+
+def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, row: Mapping[str, float]) -> Row:
+    """The margins of a row. The difference of two RMSEs is that of their squares over their sum."""
+    y = backtest.y[..., columns] / unit
+    known = ~np.isnan(y)
+
+    def spread(scores: Array) -> float:
+        sums, counts = np.where(known, scores, 0).sum((1, 2)), known.sum((1, 2)).astype(np.float64)
+        at = backtest.series, backtest.origins, backtest.y.shape[1]
+        return margin(sums, counts, *at) if np.isfinite(sums).all() else math.inf
+
+    if name == MODEL:
+        if "coverage" not in row:
+            return {}
+        q = backtest.forecasts[name].quantiles
+        assert q is not None
+        low, high = q[:, :, columns, 0] / unit, q[:, :, columns, -1] / unit
+        return {"coverage_noise": spread(((low <= y) & (y <= high)).astype(np.float64))}
+    errors = [y - backtest.forecasts[each].point[..., columns] / unit for each in (MODEL, name)]
+    # A power of two brings them near 1: no square is infinite, or lost to 0.
+    _, exponent = np.frexp(max(np.abs(np.where(known, error, 0)).max() for error in errors))
+    own, other = (np.ldexp(error, -exponent) for error in errors)
+    sum_ = sum(math.sqrt(float((np.where(known, one, 0) ** 2).sum()) / known.sum()) for one in (own, other))
+    return {"rmse_noise": float(np.ldexp(spread(own**2 - other**2) / sum_, exponent)) if sum_ else 0.0}
 
 
 def scores(
@@ -129,33 +186,6 @@ def scores(
         "coverage": metrics.coverage(y / unit, low, high, axis),
         "width": metrics.width(low, high, axis),
     }
-
-
-def verdict(rows: Sequence[Row]) -> list[str]:
-    """A sentence for every target: which baselines the model loses to on RMSE, or by how much it beats the
-    best."""
-    sentences = []
-    for target in dict.fromkeys(row["target"] for row in rows):
-        rmse = {row["forecast"]: row["rmse"] for row in rows if row["target"] == target}
-        own = rmse.pop(MODEL)
-        best = min(rmse, key=lambda name: rmse[name])
-        if not math.isfinite(own):
-            sentences.append(f"{target}: the model's forecasts grow without bound when fed back; use {best}")
-        elif lost := [f"to {name} by {_share(own, error)}" for name, error in rmse.items() if own > error]:
-            sentences.append(
-                f"{target}: the model loses {' and '.join(lost)} on RMSE; until one wins, use {best}"
-            )
-        else:
-            share = _share(own, rmse[best])
-            sentences.append(
-                f"{target}: the model beats every baseline on RMSE, the best ({best}) by {share}"
-            )
-    return sentences
-
-
-def _share(own: float, baseline: float) -> str:
-    """By how much two errors differ, in per cent of the baseline's."""
-    return f"{100 * abs(own - baseline) / baseline:.1f} %" if baseline else f"{own:.3g} against 0"
 
 
 def _column(forecast: Forecast, columns: slice) -> Forecast:

@@ -1,0 +1,62 @@
+"""How well each series is forecast, by itself: one figure over many series of many sizes says how well the
+largest are.
+
+    mae           of each forecast, over all origins of the series
+    naive_scale   the MAE of seasonal naive in the steps up to the first origin
+    mase          mae / naive_scale, null where the naive is perfect there, or the history is no season long
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.tasks.forecast.backtest import Backtest
+
+Array = NDArray[np.float64]
+
+
+def by_series(backtest: Backtest, targets: Sequence[str]) -> pl.DataFrame:
+    """A row for every series and target: "series", "target", "origins", "outcomes", "naive_scale", and "mae
+    NAME" and "mase NAME" of the model and every baseline."""
+    own, at = np.unique(backtest.series, return_inverse=True)
+    K, counts = len(targets), _summed(np.isfinite(backtest.y).sum(1), at)
+    scale = backtest.scale[own]
+    columns = {
+        "series": np.repeat(np.array(backtest.names, object)[own], K).tolist(),
+        "target": list(targets) * len(own),
+        "origins": np.repeat(np.bincount(at), K),
+        "outcomes": counts.reshape(-1).astype(np.int64),
+        "naive_scale": scale.reshape(-1),
+    }
+    for name, forecast in backtest.forecasts.items():
+        with np.errstate(invalid="ignore", over="ignore"):
+            errors = np.where(np.isnan(backtest.y), 0, np.abs(backtest.y - forecast.point)).sum(1)
+            mae = _summed(errors, at) / counts
+            columns |= {f"mae {name}": mae.reshape(-1), f"mase {name}": (mae / scale).reshape(-1)}
+    return pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def summary(series: pl.DataFrame, target: str, naive: str) -> dict[str, dict[str, float]]:
+    """Of each forecast "median mase", the median over series, and "beats naive", the share of the series in
+    which its MAE is below that of `naive`. {} where `target` is none by itself."""
+    rows = series.filter(target=target)
+    names = [name.removeprefix("mae ") for name in rows.columns if name.startswith("mae ")]
+    return {name: _summary(rows, name, naive) for name in names} if len(rows) else {}
+
+
+def _summary(rows: pl.DataFrame, name: str, naive: str) -> dict[str, float]:
+    mase = rows[f"mase {name}"].drop_nulls().to_numpy()
+    better = (rows[f"mae {name}"] < rows[f"mae {naive}"]).fill_null(False)
+    return {
+        "median mase": float(np.median(mase)) if len(mase) else np.nan,
+        "beats naive": np.nan if name == naive else float(better.to_numpy().mean()),
+    }
+
+
+def _summed(values: NDArray[np.generic], at: NDArray[np.int64]) -> Array:
+    """values (N, K) -> (S, K), over those of each series."""
+    sums = np.zeros((int(at.max()) + 1, values.shape[1]))
+    np.add.at(sums, at, values)
+    return sums

@@ -1,0 +1,78 @@
+"""What a backtest says in words: which forecasts to trust, and what is noise (noise.py)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
+    """Sentences on every target: which baselines the model loses to on RMSE, or by how much it beats the
+    best; how many of several series it serves; whether its intervals hold what they should; and from how many
+    origins this is told."""
+    sentences = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        own, *others = (row for row in rows if row["target"] == target)
+        said = [_of_errors(own, others)]
+        if "beats naive" in own:
+            said.append(_of_series(own, others, about))
+        if "coverage" in own:
+            said.append(_of_intervals(own, about["nominal_coverage"]))
+        sentences += [f"{target}: {sentence}" for sentence in said]
+    return [*sentences, _of_origins(about)]
+
+
+def _of_errors(own: Row, others: Sequence[Row]) -> str:
+    rmse, best = own["rmse"], min(others, key=lambda row: float(row["rmse"]))
+    name, noise = best["forecast"], best["rmse_noise"]
+    if not math.isfinite(rmse):
+        return f"the model's forecasts grow without bound when fed back; use {name}"
+    lost = [row for row in others if rmse - row["rmse"] > row["rmse_noise"]]
+    if lost:
+        each = " and ".join(f"to {row['forecast']} by {_share(rmse, row['rmse'])}" for row in lost)
+        return f"the model loses {each} on RMSE; until one wins, use {name}"
+    if best["rmse"] - rmse > noise:
+        return f"the model beats every baseline on RMSE, the best ({name}) by {_share(rmse, best['rmse'])}"
+    both = f"RMSE {rmse:.4g} against {best['rmse']:.4g}"
+    if not math.isfinite(noise):
+        return f"too few origins to compare the model with the best baseline, {name}: {both}"
+    return f"no clear difference between the model and the best baseline, {name}: {both}; up to {noise:.2g} is noise"
+
+
+def _of_series(own: Row, others: Sequence[Row], about: Mapping[str, Any]) -> str:
+    """`own` is pooled over all series, of whose errors the largest make most."""
+    naive, share = about["naive"], own["beats naive"]
+    other = next(row for row in others if row["forecast"] == naive)
+    medians = f"{own['median mase']:.3g}, of {naive} {other['median mase']:.3g}"
+    only = "only " if share < 0.5 else ""
+    return (
+        f"{only}{share:.0%} of {about['series']:,} series are forecast better than by their {naive}; "
+        f"the median MASE of a series is {medians}"
+    )
+
+
+def _of_intervals(own: Row, nominal: float) -> str:
+    found, noise = own["coverage"], own["coverage_noise"]
+    inside = f"{100 * found:.1f} % of the outcomes are in the {percent(nominal)} interval"
+    if not math.isfinite(noise):
+        return f"{inside}; too few origins to say whether it is right"
+    if abs(found - nominal) <= noise:
+        return f"{inside}, as many as should be (± {100 * noise:.1f} % is noise)"
+    return f"{inside}: it is too {'narrow' if found < nominal else 'wide'} (± {100 * noise:.1f} % is noise)"
+
+
+def _of_origins(about: Mapping[str, Any]) -> str:
+    origins, series, stride = about["origins"], about["series"], about["stride"]
+    where = f" of {series:,} series" if series > 1 else ""
+    every = "every possible one" if stride == 1 else f"one of every {stride:,} that are possible"
+    return f"judged {about['horizon']:,} steps ahead from {origins:,} origins{where}, {every}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.6g} %"
+
+
+def _share(own: float, baseline: float) -> str:
+    """By how much two errors differ, in per cent of the baseline's."""
+    return f"{100 * abs(own - baseline) / baseline:.1f} %" if baseline else f"{own:.3g} against 0"
