@@ -80,7 +80,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_an_option_out_of_range(tmp_path: Path) -> None:
     refused(train(tmp_path, HEADER + rows(), "--hidden", "many"), 2, "hidden", "'many'")
-    refused(train(tmp_path, HEADER + rows(), "--peephole"), 2, "--cell rnn", "--peephole", "lstm")
+    refused(
+        train(tmp_path, HEADER + rows(), "--peephole"),
+        2,
+        "--peephole belongs to lstm, not to rnn; set --cell lstm",
+    )
 
 
 def test_an_unwritable_folder(tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def test_plain_layer(cell, kind):
 def test_options_of_cells(cell, option):
     values = {"cell": cell, "hidden": 6, option: VALUES[option]}
     if cell not in OWNERS[option]:
-        with pytest.raises(ConfigError, match=rf"{option} belongs to .*, and cell='{cell}' is set"):
+        with pytest.raises(
+            ConfigError, match=f"{option} belongs to .*, not to {cell}; set cell='{OWNERS[option][0]}'"
+        ):
             from_sections(ModelConfig, values)
         return
     torch.manual_seed(0)

@@ -32,7 +32,7 @@ from unrolled.files.limits import require_few
 from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
 from unrolled.files.roles import check_distinct
 from unrolled.files.table import FOREIGN_TABLES, Table, open_table
-from unrolled.files.wording import counted, listed, shown
+from unrolled.files.wording import counted, listed, option, shown
 
 SOURCES = ("source", "src", "input", "question")
 TARGETS = ("target", "tgt", "trg", "output", "answer")
@@ -242,7 +242,10 @@ def _columns(table: Table, asked: _Asked) -> tuple[str, str | None]:
     if target is None and asked.target is None and len(names) == 2:
         target = left[0]
     if source is None or (target is None and asked.answers):
-        remedy = "name them (--source-column, --target-column; without a header their numbers)"
+        remedy = (
+            f"name them with {option('source_column')} and {option('target_column')}, without a header by "
+            "their numbers"
+        )
         found = f"{listed(names)}; {remedy}" if len(names) > 1 else "one alone; add the other side"
         raise DataError(f"{table.name}: wanted a column of sources and one of targets, found {found}")
     return source, target

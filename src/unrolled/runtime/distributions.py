@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.files.wording import option
 from unrolled.kernels import plain
 from unrolled.kernels.plain_functions import asinh, log1p, normal_quantile, sinh, waves
 
@@ -87,7 +88,8 @@ class Point(Distribution):
 
     def quantiles(self, raw: Array, levels: Array) -> Array:
         raise ValueError(
-            "a point forecast has no distribution, so no quantiles and no draws; train with output gaussian"
+            "a point forecast has no distribution, so no quantiles and no draws; train with "
+            f"{option('output', 'gaussian')}"
         )
 
 

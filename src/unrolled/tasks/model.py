@@ -94,8 +94,8 @@ class ModelConfig(Section):
         for name, owners in OWNERS.items():
             if getattr(self, name) is not None and self.cell not in owners:
                 raise ValueError(
-                    f"{option(name)} belongs to {' and '.join(owners)}, and {option('cell', self.cell)} is "
-                    "set; leave one of them out"
+                    f"{option(name)} belongs to {' and '.join(owners)}, not to {self.cell}; set "
+                    f"{option('cell', owners[0])}, or leave it out"
                 )
         if self.dropout and self.layers == 1:
             raise ValueError(

@@ -497,7 +497,7 @@ def test_refusals_of_other_forecasters(csv):
     with pytest.raises(ConfigError, match=r"length=2: the past columns \('p'\)"):
         past.generate(2)
     kept = small(test=0, epochs=1).fit(csv)
-    with pytest.raises(ConfigError, match="test is 0"):
+    with pytest.raises(ConfigError, match="no part of the training data was kept"):
         kept.evaluate()
     assert len(kept.predict()) == 4
     several = small(id="id", epochs=1).fit(panel().filter(pl.col("id") != "tiny"))

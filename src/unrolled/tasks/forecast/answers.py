@@ -92,7 +92,7 @@ def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
     if len(series.target) < window:
         raise DataError(
             f"series {shown(series.name)} has {len(series.target)} steps; this model reads the last {window} "
-            "(window); give more history, or train with a smaller window"
+            f"of them; give more history, or train with a smaller {option('window')}"
         )
     return codec.encode(series, ahead)
 

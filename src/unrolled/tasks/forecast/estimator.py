@@ -59,7 +59,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, own = self.config.plan(), data is None
         if own and not self.config.data.test:
-            raise ConfigError("test is 0: no part of the training data was kept to judge on; give other data")
+            raise ConfigError("no part of the training data was kept to judge on; give other data")
         file = self._training_file() if data is None else self._new_file(data)
         seen = [self.seen.first_new(s) for s in file.series]
         first = [end for _, end in ends_of(self.config.data, file)] if own else seen

@@ -92,7 +92,7 @@ class Validation:
                 f"{option('validation')}, or lower {option('window')} or {option('horizon')}"
             )
         if all(series[i].z[slice(*ends[i])].isnan().all() for i in {i for i, _, _ in self.windows}):
-            raise DataError("the validation part holds no value, gaps alone; raise validation")
+            raise DataError(f"the validation part holds no value, gaps alone; raise {option('validation')}")
 
     def __call__(self, network: Network) -> float:
         parts = range(0, len(self.windows), VALIDATION_BATCH)
