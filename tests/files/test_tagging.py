@@ -6,6 +6,7 @@ import pytest
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.asked import Asked
+from unrolled.files.tagged import Layout
 from unrolled.files.tagging import read_tagged
 
 CONLLU = """# sent_id = first
@@ -158,3 +159,69 @@ def test_words_and_numbers_do_not_mix(tmp_path):
         read([words, numbers])
     with pytest.raises(DataError, match="no files were named"):
         read([])
+
+
+TABS, BLANKS = Layout(2, True), Layout(2, False)
+
+
+def to_tag(path, layout):
+    return read_tagged(path, Asked(answers=False), None, layout)
+
+
+def test_the_layout_is_that_of_the_lines(tmp_path):
+    assert read(written(tmp_path, "a.txt", CONLL)).layout == Layout(3, False)
+    assert read(written(tmp_path, "b.txt", "a\tB\n")).layout == TABS
+    assert read(written(tmp_path, "c.conllu", CONLLU)).layout == Layout(10, True)
+
+
+@pytest.mark.parametrize("layout", [TABS, BLANKS, Layout(10, True), None])
+def test_lines_of_sentences_are_sentences_and_no_word_is_lost(tmp_path, layout):
+    text = "Anna Lee reads .\n\n  Rain\n# 1 of them\nIt rains today\n"
+    path = written(tmp_path, "a.txt", text)
+    data = to_tag(path, layout)
+    assert data.inputs == (
+        ("Anna", "Lee", "reads", "."),
+        ("Rain",),
+        ("#", "1", "of", "them"),
+        ("It", "rains", "today"),
+    )
+    assert data.tags is None and data.place(3, 2) == f"{path}, line 5"
+    assert data.notes[0].startswith(f"{path}: each line is read as a sentence, its words between blanks")
+    assert ("columns of the training files" in data.notes[0]) == (layout is not None)
+
+
+def test_two_words_a_line_are_columns_only_where_training_had_blanks(tmp_path):
+    path = written(tmp_path, "a.txt", "Anna Lee\nJoe Doe\n")
+    assert to_tag(path, TABS).inputs == (("Anna", "Lee"), ("Joe", "Doe"))
+    data = to_tag(path, BLANKS)
+    assert data.inputs == (("Anna", "Joe"),)
+    said = "its lines are read as the 2 columns of the training files, the first is the word"
+    assert data.notes == (f"{path}: {said}",)
+
+
+@pytest.mark.parametrize("layout", [TABS, BLANKS, None])
+def test_words_alone_are_words(tmp_path, layout):
+    data = to_tag(written(tmp_path, "a.txt", "# a comment here\nAnna\nreads\n\nRain\n"), layout)
+    assert data.inputs == (("Anna", "reads"), ("Rain",)) and data.notes == ()
+
+
+def test_the_columns_of_training_are_read_and_others_refused(tmp_path):
+    two = written(tmp_path, "two.txt", "Anna\tB-PER\nreads\tO\n\nRain\tO\n")
+    assert to_tag(two, TABS).inputs == to_tag(two, BLANKS).inputs == (("Anna", "reads"), ("Rain",))
+    assert to_tag(two, TABS).notes == () and to_tag(two, TABS).tags is None
+    for layout in (Layout(3, True), Layout(10, True), None):
+        with pytest.raises(DataError) as error:
+            to_tag(two, layout)
+        assert str(error.value).startswith(f"{two}, line 1: wanted ") and "got 2 columns; give" in str(
+            error.value
+        )
+        assert ("columns of the training files" in said) == (layout is not None)
+    ragged = written(tmp_path, "ragged.txt", "Anna\tB-PER\nreads\nRain\tO\n")
+    with pytest.raises(
+        DataError, match=r"ragged.txt, line 2: wanted 2 columns as in the lines before, got 1"
+    ):
+        to_tag(ragged, TABS)
+    three = written(tmp_path, "three.txt", "Anna\tN\tB-PER\n")
+    with pytest.raises(DataError, match=r"line 1: 3 columns here, 2 columns in .*wanted files of one kind"):
+        read([two, three])
+    assert to_tag([two, written(tmp_path, "s.txt", "It rains\n")], TABS).inputs[2:] == (("It", "rains"),)

@@ -272,3 +272,35 @@ def test_notes_tell_what_was_read():
     Tagger(epochs=1, **SMALL).fit(sentences(20), report=notes)
     assert any("16 sequences to train on, 2 to validate, 2 to test, 5 tags" in one for one in notes.told)
     assert "words: column 'word'" in notes.told
+
+
+def test_the_columns_of_training_are_known(tmp_path):
+    """The first word of each sentence was tagged, and the others dropped without a word."""
+    rows = sentences(30)
+    groups = rows.group_by("id", maintain_order=True)
+    text = "\n".join("".join(f"{w}\tx\t{t}\n" for _, w, t in one.iter_rows()) for _, one in groups)
+    (tmp_path / "train.txt").write_text(text)
+    made = Tagger(epochs=1, **SMALL).fit(tmp_path / "train.txt", out=tmp_path / "run")
+    (tmp_path / "new.txt").write_text("Anna Lee reads\nRain\n")
+    own = load(tmp_path / "run")
+    found = own.predict(tmp_path / "new.txt")
+    assert found["word"].to_list() == ["Anna", "Lee", "reads", "Rain"]
+    assert found["name"].to_list() == ["1", "1", "1", "2"] and found["position"].to_list() == [1, 2, 3, 1]
+    (said,) = own.notices(tmp_path / "new.txt")
+    assert said.endswith("a sentence, its words between blanks, not as the 3 columns of the training files")
+    assert own.notices(tmp_path / "train.txt") == [] == own.notices()
+    assert own.predict(tmp_path / "train.txt")["word"].to_list() == rows["word"].to_list()
+    (tmp_path / "two.txt").write_text("Anna\tO\n\nreads\tO\n")
+    for wrong in (
+        lambda: own.evaluate(tmp_path / "two.txt"),
+        lambda: Tagger(epochs=1, **SMALL).fit(tmp_path / "train.txt", test=tmp_path / "two.txt"),
+    ):
+        with pytest.raises(
+            DataError, match=r"two.txt, line 1: wanted 3 columns as in the training files, got 2"
+        ):
+            wrong()
+    with pytest.raises(
+        DataError, match=r"two.txt, line 1: wanted the 3 columns of the training files, one word"
+    ):
+        own.predict(tmp_path / "two.txt")
+    assert made.codec.layout == own.codec.layout == (3, True)

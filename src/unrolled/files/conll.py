@@ -1,6 +1,6 @@
 """Words and their tags in lines, an empty line behind each sentence: CoNLL columns and CoNLL-U.
 
-    columns   word [more …] tag, separated by tabs, or by blanks where a line holds no tab; as many in every
+    columns   word more … tag, separated by tabs, or by blanks where a line holds no tab; as many in every
               line. Lines that begin with -DOCSTART- part documents. A line that begins with # where a
               sentence begins is a comment, unless it has the columns of a word
     CoNLL-U   ten fields separated by tabs: ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC. ID counts the
@@ -18,7 +18,7 @@ import numpy as np
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.opening import clean_text
-from unrolled.files.tagged import Tagged
+from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.wording import counted, listed, nearest, option, shown
 
 FIELDS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -40,14 +40,54 @@ class _Sentence:
     span: int = 0  # last word of a multi-word token
 
 
-def read_conll(path: str, data: bytes, column: str | None, answers: bool) -> Tagged:
-    """The sentences of CoNLL columns. `column`: number of the tags' column from 1, or from the end as -1;
-    None: the last. DataError of one line for what is wrong in the file, ConfigError for such a column."""
+def read_conll(path: str, data: bytes, column: str | None) -> Tagged:
+    """The sentences of CoNLL columns and their tags. `column`: number of the tags' column from 1, or from the
+    end as -1; None: the last. DataError of one line for what is wrong in the file, ConfigError for such a
+    column."""
     lines = _lines(path, data, "CoNLL columns")
-    first = next((_split(line) for _, line in lines if line and not line.startswith(("#", DOCUMENT))), None)
-    width = len(first or ())
-    at = _column_at(path, column, width, answers)
-    sentences, now = [], None
+    first = next((line for _, line in lines if line and not line.startswith(("#", DOCUMENT))), "")
+    width = len(_split(first))
+    sentences = _sentences(path, lines, width, _column_at(path, column, width))
+    return _tagged(path, sentences, True, layout=Layout(width, _has_tabs(first)))
+
+
+def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
+    """The sentences of a file that is to be tagged, of a model trained on files of this layout: its columns,
+    the first is the word; words alone, one a line; or lines without tabs of several words, each a sentence.
+    DataError for others: which column holds the words is not known."""
+    lines = _lines(path, data, "words or sentences")
+    own = [(number, line) for number, line in lines if line and not line.startswith(("#", DOCUMENT))]
+    widths, tabs = [len(_split(line)) for _, line in own], any(_has_tabs(line) for _, line in own)
+    if not own:
+        raise DataError(f"{path}: no line holds a word; wanted lines of words")
+    columns = 1 if max(widths) == 1 else layout.columns if layout and (tabs or not layout.tabs) else 0
+    of_training = f"{layout.columns} columns of the training files" if layout else ""
+    if 2 * widths.count(columns) >= len(widths):
+        note = f"{path}: its lines are read as the {of_training}, the first is the word"
+        notes = (note,) if columns > 1 and not tabs else ()
+        return _tagged(path, _sentences(path, lines, columns, None), False, notes)
+    if tabs:
+        wrong = next(k for k, width in enumerate(widths) if width > 1)
+        raise DataError(
+            f"{path}, line {own[wrong][0]}: wanted {f'the {of_training}, ' if layout else ''}one word a line, "
+            f"or one sentence a line without tabs, got {widths[wrong]} columns; give one of these"
+        )
+    sentences = [_Sentence(number, None, line.split(), [], [number]) for number, line in lines if line]
+    for one in sentences:
+        one.lines *= len(one.words)
+        one.tags = [""] * len(one.words)
+    note = f"{path}: each line is read as a sentence, its words between blanks"
+    return _tagged(path, sentences, False, (f"{note}, not as the {of_training}" if layout else note,))
+
+
+def columns_of(layout: Layout | None) -> str:
+    """For messages: "4 columns"."""
+    return "no columns" if layout is None else counted(layout.columns, "column")
+
+
+def _sentences(path: str, lines: list[tuple[int, str]], width: int, at: int | None) -> list[_Sentence]:
+    """Of lines of `width` columns, the tags in column `at`."""
+    sentences, now = list[_Sentence](), None
     for number, line in lines:
         fields = _split(line)
         if not fields or line.startswith(DOCUMENT):
@@ -63,7 +103,7 @@ def read_conll(path: str, data: bytes, column: str | None, answers: bool) -> Tag
             now.words.append(fields[0])
             now.tags.append(fields[at] if at is not None else "")
             now.lines.append(number)
-    return _tagged(path, sentences, at is not None)
+    return sentences
 
 
 def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Tagged:
@@ -97,7 +137,7 @@ def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Ta
     unmarked = column in _ALWAYS and any("_" in sentence.tags for sentence in sentences)
     if unmarked and answers:
         _refuse_unmarked(path, sentences, column)
-    return _tagged(path, sentences, not unmarked)
+    return _tagged(path, sentences, not unmarked, layout=Layout(len(FIELDS), True))
 
 
 def is_conllu(data: bytes) -> bool:
@@ -117,19 +157,21 @@ def _lines(path: str, data: bytes, kind: str) -> list[tuple[int, str]]:
     ]
 
 
+def _has_tabs(line: str) -> bool:
+    return "\t" in line.strip("\t ")
+
+
 def _split(line: str) -> list[str]:
-    fields = line.rstrip("\t ").split("\t") if "\t" in line.strip("\t ") else line.split(" ")
+    fields = line.rstrip("\t ").split("\t") if _has_tabs(line) else line.split(" ")
     return [one.strip(" ") for one in fields if one.strip(" \t")]
 
 
-def _column_at(path: str, column: str | None, width: int, answers: bool) -> int | None:
-    """Where in a line the tags stand; None where lines hold words alone and tags are not asked for."""
+def _column_at(path: str, column: str | None, width: int) -> int:
+    """Where in a line the tags stand."""
     if not width:
         raise DataError(f"{path}: no line holds a word; wanted lines of words and tags")
     if width == 1:
-        if answers:
-            raise DataError(f"{path}: the lines hold one column; wanted words and, in another column, tags")
-        return None
+        raise DataError(f"{path}: the lines hold one column; wanted words and, in another column, tags")
     asked = "-1" if column is None else column
     if not re.fullmatch(r"-?\d{1,4}", asked):
         raise ConfigError(
@@ -187,7 +229,13 @@ def _refuse_unmarked(path: str, sentences: list[_Sentence], column: str) -> None
     raise DataError(f"{path}, line {line}: wanted a value of {column}, got '_'; annotate the word")
 
 
-def _tagged(path: str, sentences: list[_Sentence], has_tags: bool) -> Tagged:
+def _tagged(
+    path: str,
+    sentences: list[_Sentence],
+    has_tags: bool,
+    notes: tuple[str, ...] = (),
+    layout: Layout | None = None,
+) -> Tagged:
     names = tuple(one.name or str(number) for number, one in enumerate(sentences, 1))
     return Tagged(
         tuple(tuple(one.words) for one in sentences),
@@ -196,4 +244,6 @@ def _tagged(path: str, sentences: list[_Sentence], has_tags: bool) -> Tagged:
         names,
         tuple(f"{path}, line" for _ in sentences),
         tuple(np.array(one.lines, np.int64) for one in sentences),
+        notes,
+        layout,
     )

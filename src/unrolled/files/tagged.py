@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,13 @@ from unrolled.files.fingerprints import Prints, fingerprints
 from unrolled.files.sequences import Numbers, Sequences
 
 Words = tuple[str, ...]
+
+
+class Layout(NamedTuple):
+    """How the lines of a file of words are made: so many columns, with tabs or blanks between them."""
+
+    columns: int
+    tabs: bool
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Tagged:
     where     (N,) the source and what it counts: "train.conllu, line"
     lines     (N,) of (T_i,) where each step stands in it
     notes     what the reader found and chose
+    layout    of CoNLL files with tags; None for other sources
     """
 
     noun: ClassVar[str] = "sequence"
@@ -36,6 +44,7 @@ class Tagged:
     where: tuple[str, ...]
     lines: tuple[NDArray[np.int64], ...]
     notes: tuple[str, ...] = ()
+    layout: Layout | None = None
 
     @property
     def is_text(self) -> bool:

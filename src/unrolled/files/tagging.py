@@ -2,7 +2,7 @@
 
 CSV, Parquet, a frame   long: rows are steps, with an id, and a word or numbers, and a tag in each
 .conllu                 CoNLL-U, also under another name where its lines are of that form
-all others              CoNLL columns
+all others              CoNLL columns; to be tagged, also words alone, or a sentence a line
 """
 
 from dataclasses import replace
@@ -16,12 +16,12 @@ import polars as pl
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import parquet
 from unrolled.files.asked import Asked, find_target, usual, written
-from unrolled.files.conll import is_conllu, read_conll, read_conllu
+from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
 from unrolled.files.long import IDS, find_features, find_time_column, grouped, in_time
 from unrolled.files.opening import read_bytes
 from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.table import Table, open_table
-from unrolled.files.tagged import Tagged
+from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.wording import listed, option, shown
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
@@ -30,9 +30,10 @@ _TAGS = ("tag", "tags", "label", "upos", "pos", "ner")
 _SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id")
 
 
-def read_tagged(source: Any, asked: Asked, column: str | None = None) -> Tagged:
+def read_tagged(source: Any, asked: Asked, column: str | None = None, layout: Layout | None = None) -> Tagged:
     """The sequences of a path, of several paths, or of a polars frame; Tagged come back as they are. `asked`
-    names columns of a table, `column` that of a CoNLL file.
+    names columns of a table, `column` that of a CoNLL file; `layout` is that of the files that a model was
+    trained on.
 
     Raises ConfigError for what a source of its kind cannot have; DataError of one line, with the place, for
     everything that is wrong in a file.
@@ -42,11 +43,11 @@ def read_tagged(source: Any, asked: Asked, column: str | None = None) -> Tagged:
     several = list(source) if isinstance(source, list | tuple) else [source]
     if not several:
         raise DataError("no files were named; name one at least")
-    parts = [_read(one, asked, column) for one in several]
-    return parts[0] if len(parts) == 1 else _joined(parts)
+    parts = [_read(one, asked, column, layout) for one in several]
+    return parts[0] if len(parts) == 1 else _joined(parts, asked.answers)
 
 
-def _read(source: Any, asked: Asked, column: str | None) -> Tagged:
+def _read(source: Any, asked: Asked, column: str | None, layout: Layout | None) -> Tagged:
     if isinstance(source, pl.DataFrame):
         return _read_table(open_table(source), asked, column)
     if not isinstance(source, str | Path):
@@ -63,8 +64,9 @@ def _read(source: Any, asked: Asked, column: str | None) -> Tagged:
             f"{option((named or ['features'])[0])} names a column of a table, and {path} is none; name the "
             f"column of tags with {option('column')}"
         )
-    kind = read_conllu if path.suffix.lower() == ".conllu" or is_conllu(data) else read_conll
-    return kind(str(path), data, column, asked.answers)
+    if path.suffix.lower() == ".conllu" or is_conllu(data):
+        return read_conllu(str(path), data, column, asked.answers)
+    return read_conll(str(path), data, column) if asked.answers else read_words(str(path), data, layout)
 
 
 def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
@@ -153,10 +155,15 @@ def _tags(table: Table, target: str | None, required: bool, order: Any, starts: 
     return tuple(tuple(part) for part in np.split(cells.to_numpy()[order], starts[1:]))
 
 
-def _joined(parts: list[Tagged]) -> Tagged:
+def _joined(parts: list[Tagged], answers: bool) -> Tagged:
     """All in their order. Where a name stands in two files, all names get their file's in front."""
     first = parts[0]
     for part in parts[1:]:
+        if answers and part.layout != first.layout:
+            raise DataError(
+                f"{part.place(0, 0)}: {columns_of(part.layout)} here, {columns_of(first.layout)} in "
+                f"{first.place(0, 0)}; wanted files of one kind"
+            )
         if part.features != first.features:
             raise DataError(
                 f"{part.place(0, 0)}: {listed(part.features) or 'words'} here, "
@@ -179,4 +186,5 @@ def _joined(parts: list[Tagged]) -> Tagged:
         tuple(chain(*(part.where for part in parts))),
         tuple(chain(*(part.lines for part in parts))),
         tuple(dict.fromkeys(chain(*(part.notes for part in parts)))),
+        first.layout,
     )

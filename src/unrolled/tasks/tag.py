@@ -38,7 +38,7 @@ from unrolled.batching.walks import Walks
 from unrolled.batching.words import Words
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
-from unrolled.files.tagged import Tagged
+from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.files.wording import counted, option
 from unrolled.inspecting import plots
@@ -166,6 +166,11 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         }
         return pl.DataFrame(columns)
 
+    def notices(self, data: Source = None) -> list[str]:
+        """How the lines of files were read, where that is no matter of course."""
+        asked = self._asked_for(data)
+        return [] if data is None or asked.tags is not None or not asked.is_text else list(asked.notes)
+
     def predict_proba(self, data: Source = None) -> list[Array]:
         """(N,) of (T_i, K) the probability of each tag at each step, in the order of `tags`."""
         return [p for _, p in self._answers(self._asked_for(data))]
@@ -179,7 +184,11 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         return read(config.data, source)
 
     def _read_new(self, data: Source, answers: bool = True) -> Tagged:
-        return read(self.config.data, data, answers, getattr(self.codec.inputs, "features", ()))
+        features = getattr(self.codec.inputs, "features", ())
+        found = read(self.config.data, data, answers, features, self.codec.layout)
+        if answers:
+            self.codec.require_layout(found)
+        return found
 
     def _split(
         self, config: TagConfig, data: Tagged, validation: float, test: float, seed: int
@@ -193,8 +202,9 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
             data.train, o.least_count, o.most_symbols, config.model.vectors, config.tag.constraints
         )
         train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
-        if data.test is not None:
-            tags_of(data.test)
+        for part in (data.validation, *(() if data.test is None else (data.test,))):
+            tags_of(part)
+            codec.require_layout(part)
         if all((tags == UNSEEN).all() for tags in validation.tags):
             raise DataError(
                 f"{data.validation.place(0, 0)}: no tag of the validation part is in the training part"
@@ -323,12 +333,18 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         return found
 
 
-def read(config: TagData, source: Source, answers: bool = True, known: tuple[str, ...] = ()) -> Tagged:
-    """What a source holds; `known` are the features that a model reads. DataError with its place for whatever
-    is wrong with it."""
+def read(
+    config: TagData,
+    source: Source,
+    answers: bool = True,
+    known: tuple[str, ...] = (),
+    layout: Layout | None = None,
+) -> Tagged:
+    """What a source holds; `known` are the features that a model reads, `layout` that of the files it was
+    trained on. DataError with its place for whatever is wrong with it."""
     c = config
     asked = Asked(c.id, c.time, c.target, c.features, c.text, None, answers, known=known)
-    return read_tagged(source, asked, config.column if answers else None)
+    return read_tagged(source, asked, config.column if answers else None, layout)
 
 
 def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:

@@ -19,7 +19,8 @@ from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.walks import Stretch
 from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.tagged import Tagged
+from unrolled.files.conll import columns_of
+from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.wording import natural, option, shown
 from unrolled.tasks import entities, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
@@ -30,13 +31,15 @@ Classes = NDArray[np.int64]
 @dataclass(frozen=True)
 class TagCodec:
     """`tags` (K,) names, `counts` (K,) of them in training; `usual`: the number of each training word's most
-    frequent tag, {} of numbers; `allowed` where tags are of entities and these are constrained."""
+    frequent tag, {} of numbers; `allowed` where tags are of entities and these are constrained; `layout` of
+    the training files."""
 
     inputs: Words | NumberInputs
     tags: tuple[str, ...]
     counts: Classes
     usual: Mapping[str, int]
     allowed: Allowed | None
+    layout: Layout | None = None
 
     @classmethod
     def fit(
@@ -66,6 +69,7 @@ class TagCodec:
             np.array([counted_tags[name] for name in names], np.int64),
             tag_scores.usual_tags(data, names, truth) if data.is_text else {},
             entities.allowed(names, truth) if bound else None,
+            data.layout,
         )
 
     def encode(self, data: Tagged) -> list[Tensor]:
@@ -105,7 +109,8 @@ class TagCodec:
         kind = "words" if isinstance(self.inputs, Words) else "numbers"
         bound = self.allowed and {name: part.tolist() for name, part in self.allowed._asdict().items()}
         own = {"tags": list(self.tags), "counts": self.counts.tolist(), "usual": dict(self.usual)}
-        return own | {"kind": kind, "inputs": self.inputs.about(), "allowed": bound}
+        own |= {"kind": kind, "inputs": self.inputs.about(), "allowed": bound}
+        return own | {"layout": self.layout and self.layout._asdict()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return self.inputs.arrays()
@@ -121,7 +126,17 @@ class TagCodec:
             np.array(about["counts"], np.int64),
             about["usual"],
             bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields)),
+            about["layout"] and Layout(int(about["layout"]["columns"]), bool(about["layout"]["tabs"])),
         )
+
+    def require_layout(self, data: Tagged) -> None:
+        """DataError where lines have other columns than those of training: what they hold is not known."""
+        mine, own = self.layout, data.layout
+        if mine is not None and own is not None and mine.columns != own.columns:
+            raise DataError(
+                f"{data.place(0, 0)}: wanted {columns_of(mine)} as in the training files, got "
+                f"{columns_of(own)}; give files of one kind"
+            )
 
     def _require_kind(self, data: Tagged) -> None:
         if data.is_text != isinstance(self.inputs, Words):
