@@ -212,9 +212,8 @@ def test_the_columns_of_training_are_read_and_others_refused(tmp_path):
     for layout in (Layout(3, True), Layout(10, True), None):
         with pytest.raises(DataError) as error:
             to_tag(two, layout)
-        assert str(error.value).startswith(f"{two}, line 1: wanted ") and "got 2 columns; give" in str(
-            error.value
-        )
+        said = str(error.value)
+        assert said.startswith(f"{two}, line 1: wanted ") and "got 2 columns; give" in said
         assert ("columns of the training files" in said) == (layout is not None)
     ragged = written(tmp_path, "ragged.txt", "Anna\tB-PER\nreads\nRain\tO\n")
     with pytest.raises(

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -176,3 +177,13 @@ def test_labels_are_those_of_the_training_files_alone(tmp_path, monkeypatch):
 def test_options_of_recordings_are_checked():
     with pytest.raises(ConfigError, match=r"mels: wanted 1 to 512, got 0"):
         SequencesConfig(mels=0)
+
+
+def test_columns_without_names_are_as_many_as_in_training():
+    """Of wider arrays the first columns were read, and the others dropped without a word."""
+    inputs = NumberInputs.fit(from_arrays(np.arange(24.0).reshape(4, 3, 2)))
+    wider = from_arrays(np.ones((2, 3, 3)))
+    with pytest.raises(DataError, match="sequence 0: wanted 2 features a step as in training, got 3 without"):
+        inputs.aligned(wider)
+    named = replace(wider, features=("x1", "y", "x0"), named=True)
+    assert inputs.aligned(named).inputs[0].shape == (3, 2)

@@ -26,7 +26,7 @@ from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.sequences import Numbers, Sequences
 from unrolled.files.vectors import Vectors, read_vectors
-from unrolled.files.wording import listed, nearest, option, shown
+from unrolled.files.wording import counted, listed, nearest, option, shown
 
 Array = NDArray[np.float64]
 
@@ -69,6 +69,11 @@ class NumberInputs:
             )
         if data.features == self.features:
             return data
+        if not data.named and len(data.features) > len(self.features):
+            raise DataError(
+                f"{data.places[0]}: wanted {counted(len(self.features), 'feature')} a step as in training, "
+                f"got {len(data.features)} without names; give data of the same kind"
+            )
         for name in self.features:
             if name not in data.features:
                 found = f"columns {listed(data.features)}" if data.features else "texts"

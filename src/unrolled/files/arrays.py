@@ -25,7 +25,8 @@ def from_arrays(X: Any, y: Any = None) -> Sequences:
     if len(widths) > 1:
         (F, _), (other, at), *_ = sorted(widths.items(), key=lambda item: item[1])
         raise DataError(f"sequence {at} has {other} features; the first has {F}; wanted the same of all")
-    return Sequences(inputs, tuple(f"x{f}" for f in range(*widths)), answers, names, places)
+    features = tuple(f"x{f}" for f in range(*widths))
+    return Sequences(inputs, features, answers, names, places, named=False)
 
 
 def _steps(x: Any, place: str) -> Numbers:

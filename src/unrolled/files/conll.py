@@ -68,9 +68,10 @@ def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
         return _tagged(path, _sentences(path, lines, columns, None), False, notes)
     if tabs:
         wrong = next(k for k, width in enumerate(widths) if width > 1)
+        known = f"the {of_training}, " if layout else ""
         raise DataError(
-            f"{path}, line {own[wrong][0]}: wanted {f'the {of_training}, ' if layout else ''}one word a line, "
-            f"or one sentence a line without tabs, got {widths[wrong]} columns; give one of these"
+            f"{path}, line {own[wrong][0]}: wanted {known}one word a line, or one sentence a line without "
+            f"tabs, got {widths[wrong]} columns; give one of these"
         )
     sentences = [_Sentence(number, None, line.split(), [], [number]) for number, line in lines if line]
     for one in sentences:

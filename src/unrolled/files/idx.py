@@ -60,7 +60,7 @@ def read_idx(path: Path, asked: Asked) -> Sequences:
     features = tuple(f"column{number}" for number in range(1, images.shape[2] + 1))
     names = tuple(str(number) for number in range(1, N + 1))
     places = tuple(f"{path}, image {name} of {N:,}" for name in names)
-    return Sequences(tuple(images), features, answers, names, places, tuple(notes))
+    return Sequences(tuple(images), features, answers, names, places, tuple(notes), named=False)
 
 
 def read_array(path: Path, wanted: str) -> NDArray[Any]:

@@ -24,6 +24,7 @@ class Sequences:
     places    (N,) where each stands, for errors: "digits.csv, line 7"
     notes     what the reader found and chose
     rate_hz   of recordings, the rate that they all have; None for others
+    named     whether the source names the columns, so that others beside those asked for do no harm
     """
 
     noun: ClassVar[str] = "sequence"
@@ -35,6 +36,7 @@ class Sequences:
     places: tuple[str, ...]
     notes: tuple[str, ...] = ()
     rate_hz: int | None = None
+    named: bool = True
 
     @property
     def is_text(self) -> bool:

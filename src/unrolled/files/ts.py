@@ -78,7 +78,7 @@ def read_ts(path: Path, asked: Asked) -> Sequences:
     features = tuple(f"dimension{number}" for number in range(1, inputs[0].shape[1] + 1))
     names = tuple(str(number) for number in range(1, len(inputs) + 1))
     complete = given if len(given) == len(inputs) else None
-    return Sequences(tuple(inputs), features, complete, names, places, notes)
+    return Sequences(tuple(inputs), features, complete, names, places, notes, named=False)
 
 
 def _read_header(path: str, lines: list[str]) -> tuple[_Header, int, tuple[str, ...]]:
