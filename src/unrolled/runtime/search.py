@@ -68,7 +68,8 @@ class Beams(NamedTuple):
         if not all(type(one) is int and 1 <= one <= most for one, most in wanted):
             raise ValueError(f"a search of beam {made.beam!r:.20}, {made.longest!r:.20} symbols")
         least, run = made.min_length, 1 if made.no_repeat is None else made.no_repeat
-        if not all(type(one) is int for one in (least, run)) or not 0 <= least <= longest >= run >= 1:
+        known = type(least) is int and type(run) is int
+        if not (known and 0 <= least <= longest and 1 <= run <= MOST_SYMBOLS):
             raise ValueError(f"a search of {least!r:.20} symbols or more, runs of {run!r:.20} once")
         if made.beam * max(made.longest or 1, least) > MOST_SEARCH:
             raise ValueError(f"a search of beam {made.beam} for {longest:,} symbols")
@@ -77,6 +78,13 @@ class Beams(NamedTuple):
         if type(made.penalty) not in (int, float) or not 0 <= made.penalty <= MOST_PENALTY:
             raise ValueError(f"a search of penalty {made.penalty!r:.20}")
         return made
+
+
+def checked_beam(beam: Any) -> int:
+    """As a saved model has it. ValueError for one that no search has."""
+    if type(beam) is not int or not 1 <= beam <= MOST_BEAM:
+        raise ValueError(f"a search of beam {beam!r:.20}")
+    return beam
 
 
 class Rules(TypedDict, total=False):

@@ -140,7 +140,8 @@ class Decoding(Section):
 
     def beams(self, longest: int | None) -> Beams:
         """The same for a model without torch."""
-        return Beams(self.width, self.best, self.penalty, longest, self.min_length or 0, self.no_repeat)
+        least = min(self.min_length or 0, MOST_SYMBOLS if longest is None else longest)
+        return Beams(self.width, self.best, self.penalty, longest, least, self.no_repeat)
 
     @property
     def sampling(self) -> Sampling:

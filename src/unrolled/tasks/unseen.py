@@ -5,7 +5,7 @@ validation part no loss is made of them."""
 from collections.abc import Iterable, Sequence
 
 from unrolled.batching.sides import Side
-from unrolled.files.wording import counted, listed
+from unrolled.files.wording import counted, listed, natural
 
 UNSEEN = -1  # the number of one, where all others have theirs
 
@@ -18,7 +18,7 @@ def numbered(labels: Iterable[str], known: Sequence[str]) -> list[int]:
 
 def joined(known: Sequence[str], truth: Iterable[str]) -> tuple[str, ...]:
     """`known`, and behind them in order the labels of `truth` that are not among them."""
-    return *known, *sorted(set(truth) - set(known))
+    return *known, *sorted(set(truth) - set(known), key=natural)
 
 
 def sentences(labels: str, unseen: Sequence[str], count: int = 0, one: str = "") -> list[str]:
@@ -37,4 +37,5 @@ def of_texts(side: Side, texts: Iterable[str]) -> list[str]:
     vocabulary = getattr(side.tokenizer, "vocabulary", None)
     if vocabulary is None:
         return []
-    return sorted({symbol for text in texts for symbol in side.symbols(text)} - set(vocabulary.symbols))
+    symbols = {symbol for text in texts for symbol in side.symbols(text)}
+    return sorted(symbols - set(vocabulary.symbols), key=natural)

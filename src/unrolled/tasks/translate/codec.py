@@ -19,7 +19,7 @@ from unrolled.batching.buckets import padded
 from unrolled.batching.sides import Numbers, Side, Sides
 from unrolled.errors import DataError
 from unrolled.files.pairs import Pairs
-from unrolled.runtime.search import BEAM
+from unrolled.runtime.search import BEAM, checked_beam
 from unrolled.tasks.translate.config import TranslateData
 
 
@@ -61,7 +61,7 @@ class TranslateCodec(Sides):
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> Self:
-        return replace(super().restore(about, arrays), beam=int(about["beam"]))
+        return replace(super().restore(about, arrays), beam=checked_beam(about["beam"]))
 
 
 class Batch(NamedTuple):
