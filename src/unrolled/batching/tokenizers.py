@@ -10,7 +10,6 @@ A tokenizer is fitted on the training part. Number 0 stands for characters and w
 Source   Sennrich et al. 2016, arXiv:1508.07909, on bytes as in GPT-2; the library is tokenizers
 """
 
-import json
 import re
 import sys
 import unicodedata
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from unrolled.batching.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, RunError
+from unrolled.files import described
 from unrolled.files.wording import option
 
 BYTES = 256
@@ -152,7 +152,7 @@ class BPE:
             if sorted(numbers.values()) != list(range(len(numbers))):
                 raise ValueError("its symbols are not numbered from 0 without a gap")  # the library counts on
             made = _bytewise(numbers, [(a, b) for a, b in model["merges"]])
-            same = json.loads(made.to_str()) == about["bpe"]
+            same = described.parse(made.to_str()) == about["bpe"]
         except Exception as error:  # the library raises no narrower class
             said = " ".join(str(error).split())
             raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
@@ -171,7 +171,7 @@ class BPE:
         return str(self.library.decode([int(number) for number in numbers]))
 
     def about(self) -> dict[str, Any]:
-        return {"bpe": json.loads(self.library.to_str())}
+        return {"bpe": described.parse(self.library.to_str())}
 
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {

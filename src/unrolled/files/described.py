@@ -100,7 +100,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant:.40} is no number that is read")
+    raise ValueError(f"no number that is read: {constant:.20}")
 
 
 def _finite(text: str) -> float:
@@ -112,7 +112,7 @@ def _finite(text: str) -> float:
 
 def _whole(text: str) -> int:
     number = int(text) if len(text) <= MOST_DIGITS else _refused(text)
-    if not -(2**63) <= number < 2**63:
+    if not -(2**63) <= number < 2**64:
         _refused(text)
     return number
 

@@ -6,7 +6,6 @@ text    the line as it is
 """
 
 import csv
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from unrolled.errors import DataError
+from unrolled.files import described
 from unrolled.files.cells import MISSING, SEPARATORS
 from unrolled.files.wording import listed, nearest, shown
 from unrolled.runtime.model import Column
@@ -110,10 +110,8 @@ class Json(Reader):
         if not line.strip():
             return None
         try:
-            value = json.loads(
-                line.removeprefix("\ufeff"), parse_constant=_refused, object_pairs_hook=_distinct
-            )
-        except (ValueError, RecursionError) as error:
+            value = described.parse(line.removeprefix("\ufeff"))
+        except ValueError as error:
             raise DataError(f"the line is no JSON ({error!s:.60}); correct it") from None
         if isinstance(value, list):
             if len(value) != len(self.columns):
@@ -224,14 +222,3 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise DataError(f"column {shown(name)}: wanted text, got {shown(value)}")
     return str(value)
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> Record:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name stands twice")
-    return made
