@@ -155,7 +155,7 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
     assert [float(last[f"{name}.forecast.{k}"]) for k in range(1, 5)] == predicted
     named = in_code(PAGE.read_text())
     assert keys(dict(model.about)) <= named
-    with pytest.raises(DataError, match=r"line 3: .*which follows"):
+    with pytest.raises(DataError, match=r"line 3: .*missing step of 1 hour"):
         streamed(model, "\n".join([header, rows[0], rows[2]]))
 
 

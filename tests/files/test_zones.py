@@ -70,3 +70,9 @@ def test_suffixes_are_those_that_python_writes(offset, text):
     assert zones.suffix(offset) == text
     tz = datetime(2000, 1, 1, tzinfo=UTC).astimezone(timezone(timedelta(seconds=offset)))
     assert tz.isoformat().endswith(text)
+
+
+def test_times_at_the_ends_of_the_calendar_have_offsets():
+    ends = np.array(["0001-01-01T00:00", "9999-12-31T23:59"], "datetime64[us]")
+    assert zones.offsets("Asia/Kolkata", ends)[1] == 19800
+    assert zones.local_offsets("Asia/Kolkata", ends)[0][1] == 19800

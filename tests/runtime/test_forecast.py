@@ -13,7 +13,7 @@ import torch
 
 from unrolled import Forecaster, runtime, tasks
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
-from unrolled.runtime.sequences import Rows
+from unrolled.runtime.sequences import kind_of
 from unrolled.tasks.forecast import pictures
 
 T = 200
@@ -478,13 +478,13 @@ def test_lines_are_steps_and_answers_are_told_by_column(case):
     assert list(columns) == [*time, *codec.targets, *codec.past, *codec.future]
     assert all(column.numbers == (name != "when") for name, column in columns.items())
     assert not time or columns["when"].optional == (not codec.calendar)
-    stream, session = case.made.stream(), Rows(case.made)
-    row = session.begin()
+    stream, kind = case.made.stream(), kind_of(case.made)
+    row = kind.begin()
     for step in case.steps()[:4]:
         found = stream.step(step)
         line = {name: str(cell) if name == "when" else cell for name, cell in step.items()}
-        told, row = session.answer(row, line)
-        assert list(told) == list(codec.targets)
+        told, row = kind.answer(row, line)
+        assert list(told) == ["filled", "restarted", *codec.targets] and not told["restarted"]
         for k, name in enumerate(codec.targets):
             wanted = {"forecast": found["forecast"][:, k]}
             for at, level in enumerate(case.made.output.levels if "quantiles" in found else ()):

@@ -7,6 +7,11 @@ would let a model read the future that it is judged on.
     mask      as forward, and beside every column that has gaps in the training part an input w, 1 where the
               value is missing, else 0
 
+and of streams alone, see runtime/gaps.py:
+
+    model     the model's own forecast for a target, of other columns the last known value
+    restart   nothing: the sequence begins anew
+
 What is filled is an input and never an outcome: no loss and no figure counts it.
 """
 
@@ -16,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 REFUSE, FORWARD, ZERO, MASK = GAPS = ("refuse", "forward", "zero", "mask")
+RESTART, MODEL = OF_STREAMS = ("restart", "model")
 
 Array = NDArray[Any]
 

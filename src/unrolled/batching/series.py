@@ -89,15 +89,21 @@ class SeriesCodec:
         f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
         return np.concatenate([g, f], axis=1)
 
-    def filled(self, x: Rows, last: Rows) -> tuple[Rows, Rows]:
+    def filled(
+        self, x: Rows, last: Rows, gaps: str | None = None, instead: Rows | None = None
+    ) -> tuple[Rows, Rows]:
         """x (T, …, known_width), NaN where a value is missing, and the last known values of all columns
         before it (…, K + P + Q), 0 where there is none -> the rows (T, …, width), and the last known after
-        them."""
-        if self.gaps == REFUSE or not len(x):
-            return x, last
+        them. By the rule `gaps`, None for that of the codec; `instead` (T, …, K) stands for targets that are
+        missing."""
         n, C, S, Q = self.own, len(self.calendar), self.steps, len(self.future)
+        gone = np.isnan(x)
+        gaps = self.gaps if gaps is None else gaps
+        if not len(x) or (self.width == self.known_width and (gaps == REFUSE or not gone.any())):
+            after = [x[-1][..., :n], x[-1][..., n + C : n + C + Q]] if len(x) else [last]
+            return x, np.concatenate(after, axis=-1)
         own, g, f = x[..., :n], x[..., n : n + C], x[..., n + C :].reshape(*x.shape[:-1], S, Q)
-        m, gone = np.isnan(own), np.isnan(f)
+        m, gone = gone[..., :n], gone[..., n + C :].reshape(f.shape)
         f = f.copy()
         own, f[..., 0, :] = (
             carried(own, m, last[..., :n]),
@@ -106,8 +112,11 @@ class SeriesCodec:
         for s in range(1, S):
             f[..., s, :] = np.where(gone[..., s, :], f[..., s - 1, :], f[..., s, :])
         last = np.concatenate([own[-1], f[-1, ..., 0, :]], axis=-1)
-        if self.gaps == ZERO:
+        if gaps == ZERO:
             own, f = np.where(m, self._zero[:n], own), np.where(gone, self._zero[n:], f)
+        if instead is not None:
+            K = len(self.targets)
+            own[..., :K] = np.where(m[..., :K], instead, own[..., :K])
         m, gone = m[..., self.flagged[:n]], gone[..., self.flagged[n:]]
         flat = (part.reshape(*x.shape[:-1], -1) for part in (f, gone))
         return np.concatenate([own, m, g, *flat], axis=-1, dtype=np.float32), last

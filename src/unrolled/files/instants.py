@@ -37,16 +37,16 @@ class Position(NamedTuple):
     offset: int
 
 
-def position(value: Any, step: Step, zone: str | None = None) -> Position:
+def position(value: Any, step: Step, zone: str | None = None, later: bool = False) -> Position:
     """Of one time of a series whose times are of this zone (zones.py): microseconds since 1970, in local time
     where the step is, else in UTC; or the number that it is.
 
     `value`: a text as files have it, a datetime, date or numpy datetime64, or a whole number where the
-    series' times are. DataError for any other, and for a time with an offset where the series has none, or
-    without.
+    series' times are; `later`: of a local time that comes twice it is the second. DataError for any other,
+    and for a time with an offset where the series has none, or without.
     """
     try:
-        found = _counted(value) if step.unit == "number" else _placed(_instant(value), step, zone)
+        found = _counted(value) if step.unit == "number" else _placed(_instant(value), step, zone, later)
     except (ValueError, OverflowError, TypeError):
         found = None
     if found is None or abs(found.at) >= _FAR:
@@ -60,7 +60,7 @@ def _counted(value: Any) -> Position | None:
     return None if number is None else Position(number, 0)
 
 
-def _placed(instant: datetime | None, step: Step, zone: str | None) -> Position | None:
+def _placed(instant: datetime | None, step: Step, zone: str | None, later: bool) -> Position | None:
     """The microseconds and the offset of an instant."""
     if instant is None:
         return None
@@ -76,7 +76,7 @@ def _placed(instant: datetime | None, step: Step, zone: str | None) -> Position 
             first, second = zones.readings(place, local)
             if first < second:
                 raise DataError(f"no clock of {zone} shows {instant}; correct the time")
-            offset = timedelta(seconds=second if instant.fold else first)
+            offset = timedelta(seconds=second if instant.fold or later else first)
         else:
             instant = instant.astimezone(place)
             offset, local = instant.utcoffset(), instant.replace(tzinfo=None)

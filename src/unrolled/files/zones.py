@@ -24,7 +24,8 @@ OFFSETS = "offsets"
 
 Seconds = NDArray[np.int64]
 
-_FIRST, _LAST = np.datetime64("0001-01-02", "us"), np.datetime64("9999-12-30", "us")
+# Beyond, some time within two days is none that Python has.
+_FIRST, _LAST = np.datetime64("0001-01-03", "us"), np.datetime64("9999-12-28", "us")
 _SECOND = timedelta(seconds=1)
 
 

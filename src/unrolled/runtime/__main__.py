@@ -11,6 +11,7 @@ from unrolled.console import versions
 from unrolled.ending import ended
 from unrolled.errors import ConfigError
 from unrolled.runtime import lines, saved
+from unrolled.runtime.gaps import POLICIES
 from unrolled.runtime.records import FORMATS
 from unrolled.runtime.sessions import MOST_IDS, Every, Options
 from unrolled.runtime.writers import OUTPUTS
@@ -58,6 +59,13 @@ def parser(program: str) -> Parser:
         help="tell the K likeliest next symbols",
     )
     add("--ahead", metavar="N", type=_count, default=0, help="tell the forecasts of the next N steps")
+    add(
+        "--gaps",
+        choices=POLICIES,
+        help="what stands for steps and values of a series that are missing: refuse them, the last value, 0, "
+        "the last value and a mark, restart the sequence, or the model's own forecast (as in the training)",
+    )
+    add("--longest-gap", metavar="N", type=_count, help="fill at most N steps (the model's window)")
     add(
         "--snapshot",
         metavar="FILE",

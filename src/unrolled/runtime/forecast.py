@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.batching.filling import REFUSE
+from unrolled.batching.filling import FORWARD, MODEL, REFUSE
 from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.wording import listed, option
@@ -43,7 +43,7 @@ class Runtime(Model):
         super().__init__(about, arrays)
         network = about["network"]
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
-        self.reader = Reader(codec, network["time"])
+        self.reader = Reader(codec, network["time"], gappy=codec.gaps != REFUSE)
         self.output = DISTRIBUTIONS[network["output"]](network["levels"])
         self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
         self.shape = (codec.steps, len(codec.targets), self.output.size)
@@ -75,7 +75,19 @@ class Runtime(Model):
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         raw, after = self._read(steps, state)
-        return answers(self.codec, self.output, raw) | {"raw": raw}, after
+        return self._answers(raw), after
+
+    def follow(self, steps: Array, state: Mapping[str, Array], gaps: str) -> tuple[Answers, State]:
+        """`advance` with steps (T, B) whose order is known; `gaps` says what stands for missing values, as
+        for streams (gaps.py)."""
+        time, now = self.codec.later(state["series.time"]), steps[-1]
+        told = now["time"] != NEVER
+        time, offset = (
+            np.where(told, now["time"], time),
+            np.where(told, now["offset"], state["series.offset"]),
+        )
+        raw, after = self._filled(steps, state, gaps)
+        return self._answers(raw), after | {"series.time": time, "series.offset": offset}
 
     def predict(
         self,
@@ -155,14 +167,33 @@ class Runtime(Model):
     def _feeds_back(self) -> bool:
         return self.codec.steps == 1 and not self.codec.past
 
+    def _answers(self, raw: Array) -> Answers:
+        return answers(self.codec, self.output, raw) | {"raw": raw}
+
     def _read(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """raw (T, B, S, K, R) and the state after the last step."""
         time, offset = self.reader.require_order(steps, state["series.time"], state["series.offset"])
-        x, known = self.codec.filled(np.ascontiguousarray(steps["x"]), state["series.last"])
-        raw, after = self._forward(x, state)
-        count = state["series.steps"] + len(steps)
-        own = {"last": known, "time": time, "offset": offset, "steps": count}
-        return raw, after | {f"series.{name}": array for name, array in own.items()}
+        raw, after = self._filled(steps, state, self.codec.gaps)
+        return raw, after | {"series.time": time, "series.offset": offset}
+
+    def _filled(self, steps: Array, state: Mapping[str, Array], gaps: str) -> tuple[Array, State]:
+        """The same, but for times."""
+        x = np.ascontiguousarray(steps["x"])
+        if gaps == MODEL and np.isnan(x[..., : self.shape[1]]).any():
+            parts = []
+            for one in x:
+                check_finite(state["series.next"][:, 0], "forecast that stands for a missing value")
+                raw, state = self._step(one[None], state, FORWARD, state["series.next"][None, :, 0])
+                parts.append(raw)
+            return np.concatenate(parts), dict(state)
+        return self._step(x, state, FORWARD if gaps == MODEL else gaps)
+
+    def _step(
+        self, x: Array, state: Mapping[str, Array], gaps: str, instead: Array | None = None
+    ) -> tuple[Array, State]:
+        rows, last = self.codec.filled(x, state["series.last"], gaps, instead)
+        raw, after = self._forward(rows, state)
+        return raw, after | {"series.last": last, "series.steps": state["series.steps"] + len(x)}
 
     def _forward(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """x (T, B, I) -> raw, and the state, which stands where it stood."""

@@ -16,9 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from unrolled.batching.filling import REFUSE, RESTART
+from unrolled.batching.series import NEVER
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import shown
+from unrolled.files.zones import OFFSETS
 from unrolled.runtime.forecast import Runtime as Forecaster
+from unrolled.runtime.gaps import Gaps, Moment, Place
 from unrolled.runtime.language import Runtime as LanguageModel
 from unrolled.runtime.model import Model
 from unrolled.runtime.records import TEXT, Record, cells_of, plain
@@ -62,21 +66,83 @@ class Rows(Kind):
         return told, Row(state, 0)
 
 
-class Series(Rows):
-    """Steps of a series, each answered by its forecasts of the next `ahead` steps; quantiles are told as far
-    as the model gives them at once."""
+class Series(Kind):
+    """Steps of a series, each answered by its forecasts: of the next `ahead` steps where that is not 0,
+    quantiles then as far as the model gives them at once. gaps.py says what becomes of steps that are
+    missing, late or wild. Carried: the time of a line that was refused, NEVER where there is none.
 
-    def __init__(self, model: Forecaster, ahead: int) -> None:
+    Beside the forecasts an answer tells how many steps were "filled" that the lines since the last answer
+    lack, and whether the sequence was "restarted" with this line."""
+
+    def __init__(self, model: Forecaster, ahead: int, gaps: str | None, longest_gap: int | None) -> None:
         super().__init__(model)
         self.forecaster, self.ahead = model, ahead
+        self.reader = model.reader.reading_gaps()
+        self.gaps = Gaps(self.reader, model.window, gaps, longest_gap)
+        self.zoned = model.codec.zone not in (None, OFFSETS)
+        self.nothing = self._nothing()
+
+    def begin(self) -> Row:
+        return Row(self.model.start(1), NEVER)
+
+    def sound(self, carried: Any) -> bool:
+        return type(carried) is int and -(2**63) <= carried < 2**63
 
     def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
-        told, after = super().answer(row, record)
-        assert after is not None
-        values = self.forecaster.ahead(after.state, self.ahead)[0]
+        steps, place = self._placed(row, cells_of(record, self.model.columns()))
+        gone = bool(np.isnan(steps["x"]).any())
+        if gone and self.gaps.policy == RESTART:  # it begins with the next line that has all values
+            return self._told(self.nothing, 0, True), self.begin()
+        if gone and self.gaps.policy == REFUSE:
+            self.gaps.refuse_missing(steps)
+        state = self.model.start(1) if place.anew else row.state
+        filled = place.missing + gone
+        if place.missing:
+            steps = np.concatenate([self._missing(state, place.missing), steps])
+        answers, after = self.forecaster.follow(steps[:, None], state, self.gaps.policy)
+        told = plain(self.model.told({name: array[-1, 0] for name, array in answers.items()}))
+        if self.ahead:
+            self._put(told, self.forecaster.ahead(after, self.ahead)[0])
+        return self._told(told, filled, place.anew), Row(after, NEVER)
+
+    def _put(self, told: Record, values: Array) -> None:
+        """The forecasts (ahead, K) in an answer."""
         for k, name in enumerate(self.forecaster.codec.targets):
             told[name] = told[name] | {"forecast": plain(values[:, k])}
-        return told, after
+
+    def _nothing(self) -> Record:
+        """An answer without a forecast, in the same form as others."""
+        S, K, _ = self.forecaster.shape
+        empty = {"forecast": np.full((S, K), np.nan)}
+        empty["quantiles"] = np.full((S, K, len(self.forecaster.output.levels)), np.nan)
+        told: Record = plain(self.model.told(empty))
+        if self.ahead:
+            self._put(told, np.full((self.ahead, K), np.nan))
+        return told
+
+    def _placed(self, row: Row, cells: Record) -> tuple[Array, Place]:
+        """The line as a step, and where it stands; of a time that comes twice as the reading that is not
+        late."""
+        last = Moment(int(row.state["series.time"][0]), int(row.state["series.offset"][0]))
+        for later in (False, True):
+            steps = self.reader.encode([cells], later)
+            now = Moment(int(steps["time"][0]), int(steps["offset"][0]))
+            if later or not self.zoned or now.time > last.time:
+                break
+        return steps, self.gaps.place(now, last, row.carried)
+
+    def _missing(self, state: State, count: int) -> Array:
+        """So many steps after a state of which nothing is known."""
+        codec, times, offsets = self.forecaster.codec, [state["series.time"]], [state["series.offset"]]
+        for _ in range(count):
+            following, offset = codec.following(times[-1], offsets[-1])
+            times.append(following.astype(np.int64))
+            offsets.append(offset)
+        return self.reader.missing(np.concatenate(times[1:]), np.concatenate(offsets[1:]))
+
+    @staticmethod
+    def _told(told: Record, filled: int, restarted: bool) -> Record:
+        return {"filled": filled, "restarted": restarted} | told
 
 
 class Words(Kind):
@@ -141,17 +207,24 @@ class Endless(Kind):
         return [{"symbol": self.text_model.tokenizer.decode([n]), "log_p": plain(log_p[n])} for n in order]
 
 
-def kind_of(model: Model, likeliest: int = 0, ahead: int = 0) -> Kind:
-    """How this model is given lines. ConfigError for `likeliest` or `ahead` of one of another task."""
-    for option, value, task in (("--next", likeliest, "language"), ("--ahead", ahead, "forecast")):
+def kind_of(
+    model: Model, likeliest: int = 0, ahead: int = 0, gaps: str | None = None, longest_gap: int | None = None
+) -> Kind:
+    """How this model is given lines. ConfigError for options of one of another task."""
+    for option, value, task in (
+        ("--next", likeliest, "language"),
+        ("--ahead", ahead, "forecast"),
+        ("--gaps", gaps, "forecast"),
+        ("--longest-gap", longest_gap, "forecast"),
+    ):
         if value and model.task != task:
             raise ConfigError(
                 f"{option} is for models of task '{task}'; this is one of '{model.task}'; leave it out"
             )
     if isinstance(model, LanguageModel):
         return Endless(model, likeliest)
-    if isinstance(model, Forecaster) and ahead:
-        return Series(model, ahead)
+    if isinstance(model, Forecaster):
+        return Series(model, ahead, gaps, longest_gap)
     if model.columns():
         return Rows(model)
     return Words(model) if model.task == "tag" else Texts(model)

@@ -9,12 +9,12 @@ may be left out where the model reads no calendar; it then is one step after the
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.batching.filling import REFUSE
 from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.cells import MISSING, allow_gaps
@@ -26,17 +26,25 @@ Array = NDArray[Any]
 
 
 class Reader:
-    """`time`: the name of the column of times in the training data, None where there was none."""
+    """`time`: the name of the column of times in the training data, None where there was none; `gappy`:
+    whether values may be missing, which are NaN then."""
 
-    def __init__(self, codec: SeriesCodec, time: str | None) -> None:
-        self.codec = codec
+    def __init__(self, codec: SeriesCodec, time: str | None, gappy: bool) -> None:
+        self.codec, self.gappy = codec, gappy
         self.columns = (*codec.targets, *codec.past, *codec.future)
         self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
         self.times = tuple(name for name in self.times if name not in self.columns)
         self.alone = not (codec.past or codec.future or codec.calendar)
 
-    def encode(self, chunk: Any) -> Array:
-        """Steps -> (T,) of codec.dtype, which may also be given. DataError for what cannot be read."""
+    def reading_gaps(self) -> "Reader":
+        """The same that reads NaN where a value is missing."""
+        other = copy(self)
+        other.gappy = True
+        return other
+
+    def encode(self, chunk: Any, later: bool = False) -> Array:
+        """Steps -> (T,) of codec.dtype, which may also be given; `later`: of a time that clocks show twice
+        the second. DataError for what cannot be read."""
         if isinstance(chunk, np.ndarray) and chunk.dtype == self.codec.dtype:
             return chunk
         steps = list(chunk)
@@ -44,7 +52,7 @@ class Reader:
         if not all(isinstance(one, Mapping) for one in steps):
             never = np.full(T, NEVER), np.zeros(T, np.int64)
             return self._packed(*never, self._numbers(steps), np.zeros((T, 0)), None)
-        times, offsets = np.array([self._time(one) for one in steps], np.int64).reshape(T, 2).T
+        times, offsets = np.array([self._time(one, later) for one in steps], np.int64).reshape(T, 2).T
         target = [[self._value(one, name) for name in codec.targets] for one in steps]
         past = [[self._value(one, name) for name in codec.past] for one in steps]
         future = [self.future(one, codec.steps) for one in steps] if codec.future else None
@@ -80,7 +88,8 @@ class Reader:
                 raise DataError(
                     f"{of}wanted the step of {self.spoken(wanted[row], offset[row])}, which follows "
                     f"{self.spoken(last[row], offset[row])} by {self.codec.step.name}, got "
-                    f"{self.spoken(now[row], own[row])}; give every step once and in order, or begin anew"
+                    f"{self.spoken(now[row], own[row])}; give every step once and in order, None for what is "
+                    "missing, or begin anew"
                 )
             offset = np.where(now == NEVER, offset, own)
             last = np.where(now == NEVER, wanted, now)
@@ -118,7 +127,7 @@ class Reader:
         ]
         return np.array(found, np.float64).reshape(len(rows), K)
 
-    def _time(self, step: Mapping[str, Any]) -> tuple[int, int]:
+    def _time(self, step: Mapping[str, Any], later: bool) -> tuple[int, int]:
         """The whole number of a step's time, NEVER where there is none, and its offset."""
         given = next((step[name] for name in self.times if step.get(name) is not None), None)
         if given is None:
@@ -129,7 +138,7 @@ class Reader:
                 )
             return NEVER, 0
         axis = self.codec.step
-        time, offset = position(given, axis, self.codec.zone)
+        time, offset = position(given, axis, self.codec.zone, later)
         if axis.unit == "month":
             moments = np.array([time, *self.codec.later(np.array([time]))]).astype("datetime64[us]")
             months = axis.positions(moments)
@@ -151,6 +160,13 @@ class Reader:
             )
         return step[name]
 
+    def missing(self, times: Array, offsets: Array) -> Array:
+        """Times (T,) -> steps (T,) of codec.dtype of which nothing is known but these."""
+        codec, T = self.codec, len(times)
+        target, past = (np.full((T, len(names)), np.nan) for names in (codec.targets, codec.past))
+        future = np.full((T, codec.steps, len(codec.future)), np.nan)
+        return self._packed(times, offsets, target, past, list(future))
+
     def spoken(self, time: Any, offset: Any) -> str:
         """A time for a person."""
         codec, one = self.codec, self.codec.moments(np.array([time], np.int64))
@@ -161,7 +177,7 @@ class Reader:
         """NaN for a missing one where the model reads gaps. DataError for one that it does not read, and for
         what is no number."""
         if is_missing(value):
-            if self.codec.gaps != REFUSE:
+            if self.gappy:
                 return math.nan
             raise DataError(
                 f"column {shown(name)}: the value is missing, and this model was trained without gaps; fill "

@@ -22,6 +22,7 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files import described
 from unrolled.files.wording import shown
 from unrolled.runtime import state as states
+from unrolled.runtime.gaps import LineRefusedError
 from unrolled.runtime.model import Model
 from unrolled.runtime.recent import RecentAnswers
 from unrolled.runtime.records import FORMATS, Reader, Record, truth
@@ -42,7 +43,8 @@ class Every(NamedTuple):
 @dataclass(frozen=True)
 class Options:
     """`given`, `told`: the formats in (None: found) and out. `id`: the column that tells sequences apart;
-    `end`: the column that marks a sequence's last line; `likeliest`, `ahead`: as of `kind_of`.
+    `end`: the column that marks a sequence's last line; `likeliest`, `ahead`, `gaps`, `longest_gap`: as of
+    `kind_of`.
 
     `snapshot`: the file of the state, saved at the end and every `every`; `keep_answers`: how many stand in
     it; `after`: the last line whose answer the reader has; `replay`: the input begins at line 1 again.
@@ -56,6 +58,8 @@ class Options:
     end: str | None = None
     likeliest: int = 0
     ahead: int = 0
+    gaps: str | None = None
+    longest_gap: int | None = None
     snapshot: Path | None = None
     every: Every | None = None
     keep_answers: int | None = None
@@ -85,7 +89,7 @@ class Session:
 
     def __init__(self, model: Model, options: Options) -> None:
         self.model, self.options = model, options
-        self.kind = kind_of(model, options.likeliest, options.ahead)
+        self.kind = kind_of(model, options.likeliest, options.ahead, options.gaps, options.longest_gap)
         self.line = self.checksum = 0
         self.sequences: OrderedDict[str | None, tuple[Row, int]] = OrderedDict()
         if options.id is None:
@@ -115,8 +119,14 @@ class Session:
                 f"id {shown(key)} is new, and {len(self.sequences)} sequences are kept already; end some "
                 "with --end, forget idle ones with --forget-after, or raise --most-ids"
             )
-        answer, row = self.kind.answer(self.kind.begin() if seen is None else seen[0], own)
-        return told | answer, key, None if over else row
+        row, last = (self.kind.begin(), 0) if seen is None else seen
+        try:
+            answer, after = self.kind.answer(row, own)
+        except LineRefusedError as error:
+            if seen is not None:
+                self.sequences[key] = row._replace(carried=error.suspect), last
+            raise
+        return told | answer, key, None if over else after
 
     def commit(self, line: int, checksum: int, key: str | None, row: Row | None, answer: bytes) -> None:
         """A line is stepped, and its answer written."""
