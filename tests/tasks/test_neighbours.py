@@ -109,6 +109,7 @@ def test_texts_have_no_series_and_a_run_without_its_data_says_so(tmp_path):
     ]
     numbers = from_arrays(walks(30, 8), ["a", "b"] * 15)
     Classifier(**SMALL).fit(numbers, out=tmp_path / "run")
-    found = Classifier.load(tmp_path / "run").evaluate(numbers)
+    newer = from_arrays(walks(30, 9), ["a", "b"] * 15)
+    found = Classifier.load(tmp_path / "run").evaluate(newer)
     assert "1-NN, Euclid" not in {row["model"] for row in found.rows}
     assert found.verdict[-1].startswith("there is no training part to compare with: ")

@@ -30,7 +30,7 @@ Ints = NDArray[np.int64]
 NEAREST = "1-NN, Euclid"  # what a table calls the answer of the nearest series
 ROUNDING = 1e-9  # of a distance by products; what is so near is measured again
 TOGETHER = 2**22  # numbers of the rows that are compared at once
-LEAST_STEPS, MOST_NUMBERS, MOST_PRODUCTS = 8, 1024, 2**35
+LEAST_STEPS, MOST_NUMBERS, MOST_PRODUCTS = 8, 1024, 2**34
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,13 @@ def nearest(known: Rows, asked: Rows) -> Ints:
         sizes = np.square(theirs).sum(1)
         for at in asked.parts():
             own = asked.part(at)
-            both = np.square(own).sum(1)[:, None] + sizes
-            rough, slack = both - 2 * own @ theirs.T, ROUNDING * both
-            bound = np.minimum((rough + slack).min(1), least[at])
-            near = rough - slack <= bound[:, None]
-            for i in np.flatnonzero(near.any(1)):
-                among = np.flatnonzero(near[i])
+            own_sizes = np.square(own).sum(1)
+            rough = (-2 * own) @ theirs.T  # and from here on without the own size, which is that of a row
+            rough += sizes
+            slack = ROUNDING * (own_sizes + sizes.max())
+            bound = np.minimum(rough.min(1) + slack, least[at] - own_sizes) + slack
+            for i in np.flatnonzero(rough.min(1) <= bound):
+                among = np.flatnonzero(rough[i] <= bound[i])
                 distances = np.square(theirs[among] - own[i]).sum(1)
                 if distances.min() < least[at.start + i]:
                     least[at.start + i] = distances.min()
