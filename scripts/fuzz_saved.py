@@ -126,7 +126,7 @@ KINDS = {
     "peepholes": language(cell="lstm", peephole=True, layers=2, zoneout=0.1, learn_initial_state=True),
     "norm": language(cell="lstm", layer_norm=True, coupled_input_forget=True),
     "projected": language(cell="lstm", projection=3),
-    "blocks": language(cell="lstm", cells_per_block=2),
+    "blocks": language(cell="lstm", cells_per_block=2, peephole=True, layer_norm=True),
     "elman": language(cell="rnn"),
     "classify": table(Classifier, ["value", "tag"]),
     "both": table(Classifier, ["value", "tag"], bidirectional=True, pooling="mean"),

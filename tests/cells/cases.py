@@ -1,8 +1,10 @@
 """Cells and options that the tests in this folder go through."""
 
 import dataclasses
+import itertools
 
 from unrolled.cells import GRU, LSTM, Elman
+from unrolled.cells.elman import NONLINEARITIES
 
 CELLS = {
     "tanh": Elman("tanh"),
@@ -23,6 +25,24 @@ CELLS = {
     "lstm everything": LSTM(3, peephole=True, cells_per_block=2, coupled_input_forget=True, layer_norm=True),
     "lstm everything but coupling": LSTM(2, peephole=True, cells_per_block=3, layer_norm=True),
 }
+
+VALUES = {  # of the options that are no switches
+    "nonlinearity": tuple(NONLINEARITIES),
+    "proj_size": (0, 3),
+    "cells_per_block": (1, 2),
+    "forget_bias": (None, 1.5),
+}
+
+
+def combinations():
+    """Every cell with every combination of its options that it takes."""
+    for kind in (Elman, GRU, LSTM):
+        own = dataclasses.fields(kind)
+        for chosen in itertools.product(*(VALUES.get(field.name, (False, True)) for field in own)):
+            try:
+                yield kind(*chosen)
+            except ValueError:
+                assert kind is LSTM  # forget_bias of a coupled cell
 
 
 def options(cell):

@@ -69,16 +69,6 @@ def test_a_run_without_a_description_is_exported_where_it_can_be(run, tmp_path):
     assert runtime.load(tmp_path / "run.unrolled").fingerprint == runtime.load(run).fingerprint
 
 
-def test_a_model_that_needs_torch_says_why(tmp_path):
-    text = text_of("Anna sees Bob.\nBob hears Anna.\n" * 40)
-    options = {"cell": "lstm", "layer_norm": True, "cells_per_block": 2}
-    LanguageModel(**SMALL, **options).fit(text, out=tmp_path / "run")
-    assert not (tmp_path / "run" / "runtime.json").exists()
-    answer = unrolled("export", tmp_path / "run", "--to", "runtime")
-    assert answer.status == 2 and "memory blocks with peepholes or layer norm need torch" in answer.err
-    assert not (tmp_path / "run.unrolled").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [(("--to", "pickle"), 2, "wanted runtime, got 'pickle'"), ((), 2, "--to")],

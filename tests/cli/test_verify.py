@@ -42,7 +42,19 @@ ALL = {
     "forecast a series": Sample("forecast", wave, FORECAST),
     "tag from both sides": SAMPLES["tag words"],
     "classify with memory blocks": SAMPLES["classify a long table"]._replace(
-        options=("--hidden", 6, *SMALL[2:], "--cell", "lstm", "--cells-per-block", 2, "--layers", 2)
+        options=(
+            "--hidden",
+            6,
+            *SMALL[2:],
+            "--cell",
+            "lstm",
+            "--cells-per-block",
+            2,
+            "--layers",
+            2,
+            "--peephole",
+            "--layer-norm",
+        )
     ),
     "language, every option": SAMPLES["language of characters"]._replace(
         options=(*LANGUAGE, "--cell", "lstm", "--peephole", "--layer-norm", "--tie")

@@ -4,13 +4,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from tests.cells.cases import CELLS as ALL
+from tests.cells.cases import CELLS as CELLS
 from unrolled.cells import Call, Masks
-from unrolled.kernels import dispatch
 from unrolled.kernels.recurrence import recurrence
 from unrolled.kernels.running import by_reference
 
-CELLS = {name: cell for name, cell in ALL.items() if dispatch.takes("cpu", cell.name, cell.wants)}
 SHAPES = [  # T, B, I, H: odd on purpose, around the widths of vectors and panels; the last is a long one
     (1, 1, 1, 6),
     (3, 7, 5, 4),

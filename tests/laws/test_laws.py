@@ -1,11 +1,11 @@
-"""What is true of every recurrence, on random odd shapes. Strictness: `assert_lawful` in cases.py."""
+"""What is true of every recurrence, on random odd shapes."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .cases import BACKWARD, FORWARD, LAYERS, assert_equal, assert_lawful, build, tensors
+from .cases import BACKWARD, FORWARD, LAYERS, assert_equal, build, tensors
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 7), st.integers(1, 9), st.integers(2, 19))
 DTYPES = st.sampled_from([torch.float32, torch.float64])
@@ -49,7 +49,7 @@ def test_a_row_is_the_same_alone_and_in_a_batch(name, shape, dtype, seed):
     for b in range(x.shape[1]):
         row = slice(b, b + 1)
         alone = run(layer, x[:, row], rows(state, row), lengths[row])
-        assert_lawful(layer, [t[:, row] for t in together], alone)
+        assert_equal([t[:, row] for t in together], alone)
 
 
 @law(LAYERS)
@@ -57,7 +57,7 @@ def test_the_order_of_rows_is_free(name, shape, dtype, seed):
     layer, x, lengths, state = example(name, shape, dtype, seed)
     order = torch.randperm(x.shape[1])
     shuffled = run(layer, x[:, order], rows(state, order), lengths[order])
-    assert_lawful(layer, [t[:, order] for t in run(layer, x, state, lengths)], shuffled)
+    assert_equal([t[:, order] for t in run(layer, x, state, lengths)], shuffled)
 
 
 @law(LAYERS)
@@ -70,7 +70,7 @@ def test_a_row_of_some_length_is_the_row_cut_there(name, shape, dtype, seed):
         y_row, last_row, states_row = layer(x[:n, row], rows(state, row), return_states=True)
         last_row = layer.named(last_row)
         found = [y[:n, row], *(s[:n, row] for s in states.values()), *(s[row] for s in last.values())]
-        assert_lawful(layer, found, [y_row, *states_row.values(), *last_row.values()])
+        assert_equal(found, [y_row, *states_row.values(), *last_row.values()])
         assert not any(t[n:, row].any() for t in (y, *states.values()))
 
 
@@ -169,5 +169,5 @@ def test_the_number_of_threads_is_free(name):
         torch.set_num_threads(threads)
         results.append(run(layer, x, state, lengths))
     torch.set_num_threads(before)
-    assert_lawful(layer, results[1], results[0])
-    assert_lawful(layer, results[2], results[0])
+    assert_equal(results[1], results[0])
+    assert_equal(results[2], results[0])

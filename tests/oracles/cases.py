@@ -16,13 +16,6 @@ CELLS: dict[str, Cell] = cases.CELLS | {
     "lstm blocks, projected": LSTM(3, cells_per_block=2),
     "lstm blocks, layer norm": LSTM(cells_per_block=2, layer_norm=True),
 }
-# A peephole from every cell of a block into one gate, or a norm over gates of unlike width, is no plain cell.
-THROUGH_THE_REFERENCE = {
-    name
-    for name, cell in CELLS.items()
-    if isinstance(cell, LSTM) and cell.cells_per_block > 1 and (cell.peephole or cell.layer_norm)
-}
-COMPILED = [name for name in CELLS if name not in THROUGH_THE_REFERENCE]
 TORCH = {  # what torch.nn has too: its layer, its options and our cell
     "tanh": ("RNN", {}, Elman()),
     "relu": ("RNN", {"nonlinearity": "relu"}, Elman("relu")),

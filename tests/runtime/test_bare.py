@@ -66,7 +66,7 @@ def layers(kind, I, H, zoneout, dtype, residual=False):
         "merge": "concat",
         "residual": residual,
         "zoneout": zoneout[:states],
-        "spread": None,
+        "cells_per_block": 1,
         "directions": [direction],
     }
     return Layers([about], arrays)

@@ -21,7 +21,14 @@ CELLS = {
     "rnn": {"cell": "rnn", "nonlinearity": "relu"},
     "gru": {"cell": "gru", "layers": 2, "learn_initial_state": True, "zoneout": 0.2, "reset_after": False},
     "lstm": {"cell": "lstm", "peephole": True, "layer_norm": True, "projection": 4},
-    "blocks": {"cell": "lstm", "cells_per_block": 2, "layers": 2, "coupled_input_forget": True},
+    "blocks": {
+        "cell": "lstm",
+        "cells_per_block": 2,
+        "layers": 2,
+        "coupled_input_forget": True,
+        "peephole": True,
+        "layer_norm": True,
+    },
 }
 # Each cell with each pooling, numbers and texts, classes and values by turns.
 CASES = [

@@ -24,6 +24,11 @@ class Cell(ABC):
         """Number of products of x_t that one hidden unit needs."""
 
     @property
+    def block(self) -> int:
+        """Hidden units of a memory block: they share all gates but one."""
+        return 1
+
+    @property
     @abstractmethod
     def wants(self) -> frozenset[str]:
         """What a backend must compute beyond the plain equations, in words: {"peephole"}."""
@@ -31,6 +36,10 @@ class Cell(ABC):
     @abstractmethod
     def shapes(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, tuple[int, ...]]:
         """Name and shape of every parameter, in the order of torch.nn. ValueError for impossible sizes."""
+
+    def units(self, rows: int) -> int:
+        """H of weights of so many rows: all gates of every unit."""
+        return rows * self.block // (self.gates - 1 + self.block)
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         """Width of each of `states`."""

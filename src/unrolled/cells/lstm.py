@@ -71,6 +71,10 @@ class LSTM(Cell):
     def gates(self) -> int:
         return 3 if self.coupled_input_forget else 4
 
+    @property
+    def block(self) -> int:
+        return self.cells_per_block
+
     @cached_property
     def wants(self) -> frozenset[str]:
         wanted = {
@@ -79,8 +83,6 @@ class LSTM(Cell):
             "cells_per_block": self.cells_per_block > 1,
             "coupled_input_forget": self.coupled_input_forget,
             "layer_norm": self.layer_norm,
-            "cells_per_block with peephole": self.cells_per_block > 1 and self.peephole,
-            "cells_per_block with layer_norm": self.cells_per_block > 1 and self.layer_norm,
         }
         return frozenset(name for name, on in wanted.items() if on)
 

@@ -13,17 +13,19 @@ class Layer:
     cell         elman.tanh, elman.relu, elman.sigmoid, lstm, lstm.peephole, lstm.coupled,
                  lstm.coupled.peephole, gru, gru.before (resets before the product)
     type         float32 or float64
-    sizes        (I, H, P): P is the size of h, which is H unless projected
+    sizes        (I, H, P, K): P is the size of h, which is H unless projected; of an lstm K > 1 units are a
+                 memory block
     parameters   by their names in cells/, absent ones left out: (address, strides of all dimensions but the
                  last). Layer norm where gain_ih is among them, a projection where weight_hr is
 
     The addresses must stay good as long as the layer is used. The caller makes a new one where a parameter
     has another shape or place, and calls `renew` where one has other numbers; as a second net each call
-    compares a sample of them with those that were packed. ValueError for an unknown cell or type.
+    compares a sample of them with those that were packed. ValueError for an unknown cell or type, or a K
+    that H is no multiple of.
     """
 
     def __init__(
-        self, cell: str, type: str, sizes: tuple[int, int, int], parameters: dict[str, tuple[int, ...]]
+        self, cell: str, type: str, sizes: tuple[int, int, int, int], parameters: dict[str, tuple[int, ...]]
     ) -> None: ...
     @property
     def tape(self) -> int:

@@ -178,7 +178,7 @@ def sizes_of(cell: Cell, parameters: Mapping[str, Tensor]) -> Sizes:
     if weight_ih.dim() != 2 or weight_hh.dim() != 2:
         shapes = f"{tuple(weight_ih.shape)} and {tuple(weight_hh.shape)}"
         raise ValueError(f"wanted weight_ih (G·H, I) and weight_hh (G·H, P), got {shapes}")
-    sizes = Sizes(weight_ih.shape[1], weight_hh.shape[0] // cell.gates, weight_hh.shape[1])
+    sizes = Sizes(weight_ih.shape[1], cell.units(weight_hh.shape[0]), weight_hh.shape[1])
     wanted = cell.shapes(sizes.I, sizes.H, True)
     missing = {name for name in wanted if name not in OPTIONAL} - parameters.keys()
     if missing:

@@ -98,8 +98,12 @@ def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:
     laid_out = {name: rows(p) for name, p in parameters.items()}
     copies = tuple(p for name, p in laid_out.items() if p is not parameters[name])
     places = {name: (p.data_ptr(), *p.stride()[:-1]) for name, p in laid_out.items()}
-    layer = _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, places)
+    layer = _layer(cell, dtype, sizes, places)
     return Packed(layer, sizes, cell.state_sizes(sizes.H), dtype, layer.tape, copies)
+
+
+def _layer(cell: Cell, dtype: torch.dtype, sizes: Sizes, places: dict[str, tuple[int, ...]]) -> _cpu.Layer:
+    return _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], (*sizes, cell.block), places)
 
 
 def rows(tensor: Tensor) -> Tensor:
@@ -115,4 +119,4 @@ def tape_size(cell: Cell, names: tuple[str, ...], sizes: Sizes, dtype: torch.dty
         for name, shape in cell.shapes(sizes.I, sizes.H, True).items()
         if name in names
     }
-    return _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], sizes, nowhere).tape
+    return _layer(cell, dtype, sizes, nowhere).tape

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from unrolled.cells import LSTM, Call, Cell, Masks, Result, unroll
+from unrolled.cells import Call, Masks, Result, unroll
 from unrolled.kernels import form as forms
 from unrolled.kernels import native, openmp
 from unrolled.kernels.form import Form, Inputs, Outputs, Request, Side
@@ -43,7 +43,7 @@ def recurrence(calls: Sequence[Call]) -> Result:
     tensors = inputs.flat()
     refuse_tangents(tensors)
     form = Form(
-        _plain(first.cell),
+        first.cell,
         tuple([call.reverse for call in calls]),
         tuple(first.parameters),
         _mask_names(first.masks),
@@ -58,8 +58,7 @@ def recurrence(calls: Sequence[Call]) -> Result:
 
 
 def _side(call: Call) -> Side:
-    parameters = call.parameters if call.cell.__class__ is not LSTM else _spread(call.cell, call.parameters)
-    return Side(call.state, tuple(parameters.values()), _masks(call))
+    return Side(call.state, tuple(call.parameters.values()), _masks(call))
 
 
 def _masks(call: Call) -> tuple[Tensor, ...]:
@@ -81,29 +80,6 @@ def _masks(call: Call) -> tuple[Tensor, ...]:
 def _mask_names(masks: Masks) -> tuple[str, ...]:
     names = () if masks.recurrent is None else ("recurrent",)
     return names if masks.zoneout is None else names + ("zoneout_h", "zoneout_c")[: len(masks.zoneout)]
-
-
-def _plain(cell: Cell) -> Cell:
-    """The cell that runs: memory blocks are a plain cell whose weights of i, f and o `_spread` repeats."""
-    if isinstance(cell, LSTM) and cell.cells_per_block > 1:
-        return LSTM(cell.proj_size, coupled_input_forget=cell.coupled_input_forget)
-    return cell
-
-
-def _spread(cell: LSTM, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    """For each cell of a block the rows of i, f and o that its block has."""
-    K = cell.cells_per_block
-    if K == 1:
-        return parameters
-    gates = 2 if cell.coupled_input_forget else 3
-    H = parameters["weight_ih"].shape[0] * K // (gates + K)
-    rows = cell.rows(H)
-
-    def spread(stack: Tensor) -> Tensor:
-        parts = zip(rows, torch.split(stack, list(rows.values())), strict=True)
-        return torch.cat([part if gate == "g" else part.repeat_interleave(K, 0) for gate, part in parts])
-
-    return {name: p if name == "weight_hr" else spread(p) for name, p in parameters.items()}
 
 
 def _leaves_trace(tensors: Sequence[Tensor]) -> bool:

@@ -227,7 +227,7 @@ def _the_long_way(
 
     x, y = turned(x), turned(y)
     T, B, _ = x.shape
-    sizes = way.cell.state_sizes(rest[way.states + 1].shape[0] // way.cell.gates)
+    sizes = way.cell.state_sizes(way.cell.units(rest[way.states + 1].shape[0]))
     state = [s[0] for s in rest[: way.states]] or [x.new_zeros(B, size) for size in sizes]
     form = Form(way.cell, (way.reverse,), way.names, (), False, False, True, 0)
     request = Request(form, tuple([one is not None for one in d]), wants_x, wants_weights)

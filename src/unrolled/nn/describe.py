@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from unrolled.cells import LSTM
 from unrolled.errors import ConfigError
 from unrolled.kernels.form import NAMES
 from unrolled.nn import options
@@ -12,11 +11,7 @@ from unrolled.nn.stack import Stack
 
 
 def describe(module: SequenceModule, prefix: str) -> list[dict[str, Any]]:
-    """A description of each layer; `prefix`: where the state dict of the model has them ("layer.").
-
-    ConfigError for what no kernel takes: memory blocks with peepholes or layer norm, which run through their
-    reference, and so only with torch.
-    """
+    """A description of each layer; `prefix`: where the state dict of the model has them ("layer.")."""
     if isinstance(module, Stack):
         return _stack(module, prefix)
     assert isinstance(module, Recurrent)
@@ -42,20 +37,13 @@ def _stack(stack: Stack, prefix: str) -> list[dict[str, Any]]:
 
 def _layer(module: Recurrent, places: list[Place], prefix: str) -> dict[str, Any]:
     cell = module.cell
-    spread = None
-    if isinstance(cell, LSTM) and cell.cells_per_block > 1:
-        if cell.peephole or cell.layer_norm:
-            raise ConfigError(
-                "memory blocks with peepholes or layer norm need torch; train with cells_per_block 1"
-            )
-        spread = [[gate, rows] for gate, rows in cell.rows(places[0].hidden_size).items()]
     rates = list(options.rates_of(module.zoneout, cell))
     return {
         "cell": NAMES[type(cell)](cell),
         "merge": module.merge,
         "residual": False,
         "zoneout": rates,
-        "spread": spread,
+        "cells_per_block": cell.block,
         "directions": [_direction(module, place, prefix) for place in places],
     }
 

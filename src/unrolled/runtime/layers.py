@@ -3,7 +3,7 @@
 A layer is described by plain values, and its parameters are found by name among the model's arrays:
 
     {"cell": "lstm.peephole", "merge": "concat", "residual": false, "zoneout": [0.1, 0.0],
-     "spread": [["i", n], ["f", n], ["g", m], ["o", n]] or null,    memory blocks: rows of each gate
+     "cells_per_block": 1,
      "directions": [{"reverse": false, "sizes": [I, H, P],
                      "parameters": {"weight_ih": "layer.weight_ih_l0", …},
                      "states": ["layer0.forward.h", …], "initial": ["layer.initial_h_l0", …] or []}]}
@@ -28,15 +28,13 @@ FEW_ROWS = 4  # so few that a step of theirs is sooner done than handed over to 
 class Direction:
     """One direction of one layer: its weights, packed when they are first needed."""
 
-    def __init__(self, about: Mapping[str, Any], cell: str, spread: Any, arrays: Mapping[str, Array]) -> None:
+    def __init__(self, about: Mapping[str, Any], cell: str, block: int, arrays: Mapping[str, Array]) -> None:
         self.reverse, self.states = bool(about["reverse"]), tuple(map(str, about["states"]))
         self.sizes = I, H, P = tuple(about["sizes"])
         self.widths = (P, H)[: len(self.states)]
         self.stored = [*about["parameters"].values(), *about["initial"]]  # under these names
         own = {name: arrays[stored] for name, stored in about["parameters"].items()}
-        if spread is not None:
-            own = {name: p if name == "weight_hr" else _spread(p, spread) for name, p in own.items()}
-        shapes.require(cell, self.sizes, own)
+        shapes.require(cell, (I, H, P, block), own)
         self.parameters = {name: np.require(p, requirements=["C", "A"]) for name, p in own.items()}
         self.dtype = self.parameters["weight_hh"].dtype
         self.initial = [arrays[name] for name in about["initial"]]
@@ -47,7 +45,7 @@ class Direction:
             name: (_cpu.address(p), *(stride // p.itemsize for stride in p.strides[:-1]))
             for name, p in self.parameters.items()
         }
-        self.layer = _cpu.Layer(cell, str(self.dtype), (I, H, P), places)
+        self.layer = _cpu.Layer(cell, str(self.dtype), (I, H, P, block), places)
 
     def _require_initial(self) -> None:
         found = [(array.shape, array.dtype) for array in self.initial]
@@ -68,8 +66,8 @@ class Layer:
     """One layer, of one direction or two."""
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        cell, spread = str(about["cell"]), about["spread"]
-        self.directions = [Direction(one, cell, spread, arrays) for one in about["directions"]]
+        cell, block = str(about["cell"]), about["cells_per_block"]
+        self.directions = [Direction(one, cell, block, arrays) for one in about["directions"]]
         self.merge, self.residual = str(about["merge"]), bool(about["residual"])
         self.zoneout = [float(rate) for rate in about["zoneout"]]
         self.dtype = self.directions[0].dtype
@@ -221,14 +219,3 @@ def _merged(y: Array, merge: str) -> Array:
     if merge == "sum":
         return a + b
     return a * b if merge == "product" else (a + b) / y.dtype.type(2)
-
-
-def _spread(p: Array, gates: Sequence[tuple[str, int]]) -> Array:
-    """For each cell of a block the rows of i, f and o that its block has."""
-    times = shapes.require_rows(gates, len(p))
-    parts, first = [], 0
-    for gate, count in gates:
-        part = p[first : first + count]
-        parts.append(part if gate == shapes.GATE_OF_CELLS else np.repeat(part, times, 0))
-        first += count
-    return np.concatenate(parts)

@@ -2,10 +2,11 @@
 may read.
 
     cell            family, then options: lstm.coupled.peephole; families and their gates: GATES
-    weights         weight_ih (G H, I), weight_hh (G H, P), always; each bias (G H,) or none
+    rows S          of all gates: G H; of an lstm whose K cells are a memory block (G - 1) H / K + H
+    weights         weight_ih (S, I), weight_hh (S, P), always; each bias (S,) or none
     .peephole       weight_peephole (G - 1, H), always
     projection      weight_hr (P, H), of an lstm; without, P = H
-    layer norm      gain_ih, gain_hh (G H,), of an lstm gain_c and perhaps shift_c (H,) too; not of an elman
+    layer norm      gain_ih, gain_hh (S,), of an lstm gain_c and perhaps shift_c (H,) too; not of an elman
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +20,6 @@ STATES = {"elman": 1, "gru": 1, "lstm": 2}
 MERGES = ("concat", "sum", "mean", "product")
 DTYPES = ("float32", "float64")
 MOST = 1 << 16  # of each size: a panel of a packed matrix is many times its only column
-GATE_OF_CELLS = "g"  # of a memory block's gates the only one that each of its cells has for itself
 
 
 def family(cell: str) -> str:
@@ -32,10 +32,12 @@ def family(cell: str) -> str:
 
 def require(cell: str, sizes: Sequence[int], parameters: Mapping[str, Array]) -> None:
     """ValueError for names, shapes or types that the kernel would read beyond."""
-    I, H, P = sizes
+    I, H, P, K = sizes
     if not all(type(n) is int and 0 < n <= MOST for n in sizes):
-        raise ValueError(f"sizes {I!r:.20}, {H!r:.20}, {P!r:.20}")
-    always, maybe = _wanted(cell, I, H, P, parameters)
+        raise ValueError(f"sizes {I!r:.20}, {H!r:.20}, {P!r:.20}, {K!r:.20}")
+    if H % K or (K > 1 and family(cell) != "lstm"):
+        raise ValueError(f"{H} cells of {cell} in memory blocks of {K}")
+    always, maybe = _wanted(cell, sizes, parameters)
     if P != H and "weight_hr" not in always:
         raise ValueError(f"h of {P}, cells of {H} and no projection")
     if odd := (always.keys() - parameters.keys()) | (parameters.keys() - always.keys() - maybe.keys()):
@@ -50,34 +52,23 @@ def require(cell: str, sizes: Sequence[int], parameters: Mapping[str, Array]) ->
 Shapes = dict[str, tuple[int, ...]]
 
 
-def _wanted(cell: str, I: int, H: int, P: int, names: Collection[str]) -> tuple[Shapes, Shapes]:
+def _wanted(cell: str, sizes: Sequence[int], names: Collection[str]) -> tuple[Shapes, Shapes]:
     """What there must be, and what there may be."""
-    kind = family(cell)
+    kind, (I, H, P, K) = family(cell), sizes
     gates = GATES[kind] - (".coupled" in cell)
-    always: Shapes = {"weight_ih": (gates * H, I), "weight_hh": (gates * H, P)}
-    maybe: Shapes = {"bias_ih": (gates * H,), "bias_hh": (gates * H,)}
+    rows = (gates - 1) * H // K + H
+    always: Shapes = {"weight_ih": (rows, I), "weight_hh": (rows, P)}
+    maybe: Shapes = {"bias_ih": (rows,), "bias_hh": (rows,)}
     if ".peephole" in cell:
         always["weight_peephole"] = (gates - 1, H)
     if kind == "lstm" and "weight_hr" in names:
         always["weight_hr"] = (P, H)
     if kind != "elman" and "gain_ih" in names:
-        always |= {"gain_ih": (gates * H,), "gain_hh": (gates * H,)}
+        always |= {"gain_ih": (rows,), "gain_hh": (rows,)}
     if kind == "lstm" and "gain_ih" in names:
         always["gain_c"] = (H,)
         maybe["shift_c"] = (H,)
     return always, maybe
-
-
-def require_rows(spread: Sequence[tuple[str, int]], rows: int) -> int:
-    """Cells of a memory block, whose gates have so many of `rows` each. ValueError where there is none."""
-    counts = dict(spread)
-    blocks = min(counts.values())
-    fits = all(type(n) is int and n > 0 for n in counts.values()) and len(counts) == len(spread)
-    if not fits or sum(counts.values()) != rows or counts[GATE_OF_CELLS] % blocks:
-        raise ValueError(f"{rows} rows of gates are not {str(spread)[:40]}")
-    if any(n != blocks for gate, n in counts.items() if gate != GATE_OF_CELLS):
-        raise ValueError(f"gates of memory blocks with unequal rows {str(spread)[:40]}")
-    return counts[GATE_OF_CELLS] // blocks
 
 
 def require_together(layers: Sequence[Any]) -> None:

@@ -25,6 +25,15 @@ CELLS = (
     ("lstm", LSTM(layer_norm=True)),
     ("lstm.coupled.peephole", LSTM(peephole=True, coupled_input_forget=True, layer_norm=True)),
     ("lstm", LSTM(layer_norm=True, proj_size=4)),
+    ("lstm", LSTM(cells_per_block=2)),
+    ("lstm.peephole", LSTM(cells_per_block=3, peephole=True)),
+    ("lstm", LSTM(cells_per_block=5, layer_norm=True)),
+    ("lstm.coupled", LSTM(cells_per_block=2, coupled_input_forget=True, proj_size=3)),
+    (
+        "lstm.coupled.peephole",
+        LSTM(4, peephole=True, cells_per_block=3, coupled_input_forget=True, layer_norm=True),
+    ),
+    ("lstm.peephole", LSTM(peephole=True, cells_per_block=17, layer_norm=True)),
 )
 PARAMETERS = (
     "weight_ih",
@@ -71,14 +80,14 @@ class Case:
     @property
     def sizes(self):
         T, B, I = self.x.shape
-        H = next(iter(self.parameters.values())).shape[0] // self.cell.gates
+        H = self.cell.units(self.parameters["weight_hh"].shape[0])
         return T, B, I, H, self.state[0].shape[1]
 
     def layer(self):
         *_, I, H, P = self.sizes
         dtype = str(self.x.dtype).removeprefix("torch.")
         places = {n: (p.data_ptr(), *p.stride()[:-1]) for n, p in self.parameters.items()}
-        return _cpu.Layer(self.name, dtype, (I, H, P), places)
+        return _cpu.Layer(self.name, dtype, (I, H, P, self.cell.block), places)
 
     def run(self, train=True):
         """y, every step's c or None, last states; and what backward wants."""
@@ -147,7 +156,8 @@ class Case:
 
 
 def draw(name, cell, seed, sizes=None, dtype=torch.float64, plain=False, **changes):
-    """A random case. Sizes lie around the widths of vectors and panels unless given as (T, B, I, H)."""
+    """A random case. Sizes lie around the widths of vectors and panels unless given as (T, B, I, H), H
+    goes up to whole memory blocks."""
     choice, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     T, B, I, H = sizes or (
         choice.randint(1, 9),
@@ -159,6 +169,7 @@ def draw(name, cell, seed, sizes=None, dtype=torch.float64, plain=False, **chang
     def normal(*shape):
         return torch.randn(*shape, generator=generator, dtype=dtype)
 
+    H = -(-H // cell.block) * cell.block
     widths = cell.state_sizes(H)
     case = Case(
         name,

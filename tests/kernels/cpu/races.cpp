@@ -77,11 +77,11 @@ class Case {
 public:
   Case(const Kernel<Real>& kernel, const Shape& shape)
       : kernel_(kernel), shape_(shape), norm_(shape.rich && std::string(kernel.name).find("elman")),
-        sizes_{steps(kernel.gates * shape.H * (shape.I + shape.H) * shape.B), shape.B, shape.I, shape.H,
-               shape.rich && kernel.has_c ? shape.H - 5 : shape.H} {
+        sizes_(sizes_of(kernel, shape)) {
+    const std::string full = kernel.name, cell = full.substr(0, full.find(".blocks"));
     for (Index d = 0; d < shape.directions; ++d)
       layers_.push_back(
-          std::make_unique<Layer<Real>>(kernel.name, sizes_, parameters<const Real>(inputs_, random())));
+          std::make_unique<Layer<Real>>(cell, sizes_, parameters<const Real>(inputs_, random())));
     x_ = input(sizes_.T * sizes_.B * sizes_.I);
     initial_ = input(sizes_.B * sizes_.H);
     dy_ = input(sizes_.T * sizes_.B * sizes_.P);
@@ -119,6 +119,19 @@ public:
   std::string name() const { return std::string(kernel_.name) + ", " + shape_.what; }
 
 private:
+  static Sizes sizes_of(const Kernel<Real>& kernel, const Shape& shape) {
+    const bool blocks = std::string(kernel.name).find(".blocks") != std::string::npos;
+    Sizes n{0, shape.B, shape.I, shape.H, shape.H, 1};
+    if (blocks) {
+      n.K = 3;
+      n.H = n.P = shape.H - shape.H % n.K;
+    }
+    if (shape.rich && kernel.has_c)
+      n.P = n.H - 5;
+    n.T = steps(kernel.rows(n) * (n.I + n.H) * n.B);
+    return n;
+  }
+
   auto random() {
     return [this] { return std::uniform_real_distribution<Real>(-1, 1)(generator_); };
   }
@@ -127,7 +140,7 @@ private:
   /* The parameters of the layer, or room for their gradients. */
   template <class R, class Fill>
   Parameters<R> parameters(Arrays<Real>& memory, const Fill& fill) const {
-    const Index sums = kernel_.gates * sizes_.H, H = sizes_.H, P = sizes_.P;
+    const Index sums = kernel_.rows(sizes_), H = sizes_.H, P = sizes_.P;
     const auto rows = [&](Index count, Index width) {
       return Matrix<R>{memory.take(count * width, fill), width};
     };
@@ -139,7 +152,7 @@ private:
     if (P < H)
       p.hr = rows(P, H);
     if (std::string(kernel_.name).find("peephole") != std::string::npos)
-      p.peephole = rows(kernel_.gates - 1, H);
+      p.peephole = rows(std::string(kernel_.name).find("coupled") == std::string::npos ? 3 : 2, H);
     if (norm_) {
       p.gain_ih = memory.take(sums, fill);
       p.gain_hh = memory.take(sums, fill);
@@ -152,8 +165,8 @@ private:
   }
 
   std::unique_ptr<Planner> plan(bool reverse) const {
-    const Index recurrent = kernel_.gates * sizes_.H * sizes_.P;
-    const Index token = kernel_.gates * sizes_.H * sizes_.I + recurrent;
+    const Index recurrent = kernel_.rows(sizes_) * sizes_.P;
+    const Index token = kernel_.rows(sizes_) * sizes_.I + recurrent;
     return std::make_unique<Planner>(sizes_, lengths_.data(), reverse, threads, shape_.directions,
                                      Planner::Work{token, recurrent}, kernel_.shares(layers_[0]->parameters));
   }
@@ -161,7 +174,7 @@ private:
   static Real unwritten() { return std::numeric_limits<Real>::quiet_NaN(); }
 
   Forward<Real> forward_call(const Layer<Real>& layer, Arrays<Real>& out, Arrays<Real>& tapes) const {
-    const auto [T, B, I, H, P] = sizes_;
+    const auto [T, B, I, H, P, K] = sizes_;
     Forward<Real> call{};
     call.sizes = sizes_;
     call.every = shape_.every;
@@ -182,7 +195,7 @@ private:
   }
 
   Backward<Real> backward_call(const Forward<Real>& forward, Arrays<Real>& out) const {
-    const auto [T, B, I, H, P] = sizes_;
+    const auto [T, B, I, H, P, K] = sizes_;
     Backward<Real> call{};
     call.sizes = sizes_;
     call.every = forward.every;

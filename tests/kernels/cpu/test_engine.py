@@ -187,9 +187,13 @@ def test_wrong_calls_are_refused():
     with pytest.raises(ValueError, match=r"lengths\[1\] is 4; wanted 0 to 3"):
         replace(case, lengths=torch.tensor([3, 4])).run()
     with pytest.raises(ValueError, match=r"no kernel for 'gru\.after'"):
-        _cpu.Layer("gru.after", "float32", (1, 1, 1), {})
+        _cpu.Layer("gru.after", "float32", (1, 1, 1, 1), {})
     with pytest.raises(ValueError, match="no kernel in float16"):
-        _cpu.Layer("gru", "float16", (1, 1, 1), {})
+        _cpu.Layer("gru", "float16", (1, 1, 1, 1), {})
+    with pytest.raises(ValueError, match=r"no kernel for 'gru\.blocks'"):
+        _cpu.Layer("gru", "float32", (1, 4, 4, 2), {})
+    with pytest.raises(ValueError, match="5 units in memory blocks of 2"):
+        _cpu.Layer("lstm", "float32", (1, 5, 5, 2), {})
     with pytest.raises(ValueError, match="wanted 21 numbers for a direction, got 22"):
         case.call(_cpu.forward, [case.layer()], [[0] * 22])
 

@@ -25,8 +25,8 @@ struct Slots {
     dh = layout.sums;
     if (layout.normalises) {
       x = layout.sums;
-      h = x + layout.gates * layout.H;
-      dh = h + layout.gates * layout.H;
+      h = x + layout.rows;
+      dh = h + layout.rows;
     }
     left = thin = dh + (layout.projects ? P : 0);
     width = thin + (masks.recurrent.data ? P : 0);
@@ -119,11 +119,11 @@ public:
           inner.data()[n] = form.keeps_sums ? forward_.tape(part, i, s) + layout_.inner : nullptr;
         }
     }
-    const Index G = form.gates, R = form.recurrent_gates(), H = call_.sizes.H, P = call_.sizes.P;
-    const Buffer<Real*> d(2 * G * H + P);
-    Real **d_ih = d.data(), **d_hh = d_ih + G * H, **d_hr = d_hh + G * H;
-    for (Index j = 0; j < G * H; ++j) {
-      d_ih[j] = at(call_.d.ih, form.gate(j / H) * H + j % H);
+    const Index S = layout_.rows, R = form.recurrent_rows(call_.sizes), H = call_.sizes.H, P = call_.sizes.P;
+    const Buffer<Real*> d(2 * S + P);
+    Real **d_ih = d.data(), **d_hh = d_ih + S, **d_hr = d_hh + S;
+    for (Index j = 0; j < S; ++j) {
+      d_ih[j] = at(call_.d.ih, form.row_of_x(j, H));
       d_hh[j] = at(call_.d.hh, j);
     }
     for (Index j = 0; j < P && layout_.projects; ++j)
@@ -134,10 +134,10 @@ public:
     const auto want = [&](Index from, Index sums, const Real* const* right, Index columns, Real* const* to) {
       gradients[count++] = {from, from + sums, right, columns, to};
     };
-    want(slots_.x, G * H, x.data(), call_.sizes.I, d_ih);
-    want(slots_.h, R * H, h.data(), P, d_hh);
+    want(slots_.x, S, x.data(), call_.sizes.I, d_ih);
+    want(slots_.h, R, h.data(), P, d_hh);
     if (form.two_phase)
-      want(candidate(), H, inner.data(), H, d_hh + R * H);
+      want(candidate(), H, inner.data(), H, d_hh + R);
     if (layout_.projects)
       want(slots_.dh, P, inner.data(), H, d_hr);
     accumulate<Real>(tokens, left.data(), slots_.left, gradients, count, totals_.data(), end_step < steps(),
@@ -150,13 +150,12 @@ public:
       return;
     if (plan_.tokens == 0)
       zero_weights();
-    const Index G = form.gates, H = call_.sizes.H;
-    for (Index j = 0; j < G * H; ++j) {
-      const Index gate = j / H, u = j % H;
+    const Index S = layout_.rows, H = call_.sizes.H;
+    for (Index j = 0; j < S; ++j) {
       if (call_.d.bias_ih)
-        call_.d.bias_ih[form.gate(gate) * H + u] = totals_.data()[j];
+        call_.d.bias_ih[form.row_of_x(j, H)] = totals_.data()[j];
       if (call_.d.bias_hh)
-        call_.d.bias_hh[j] = totals_.data()[form.block_of_h(gate) * H + u];
+        call_.d.bias_hh[j] = totals_.data()[form.block_of_h(j / H) * H + j % H];
     }
     const Parameters<Real> sum = own_.in(owned_.data());
     for (Index p = 1; p < plan_.parts; ++p)
@@ -170,11 +169,11 @@ public:
       else
         fill_zero(to, n);
     };
-    give(call_.d.peephole.data, sum.peephole.data, (G - 1) * H);
+    give(call_.d.peephole.data, sum.peephole.data, (form.gates - 1) * H);
     give(call_.d.gain_c, sum.gain_c, H);
     give(call_.d.shift_c, sum.shift_c, H);
-    give(call_.d.gain_ih, sum.gain_ih, G * H);
-    give(call_.d.gain_hh, sum.gain_hh, G * H);
+    give(call_.d.gain_ih, sum.gain_ih, S);
+    give(call_.d.gain_hh, sum.gain_hh, S);
   }
 
 private:
@@ -219,7 +218,7 @@ private:
     return tokens_.data() + (part.token(i, s) - plan_.token[begin_]) * slots_.width;
   }
   Index candidate() const {
-    return layout_.normalises ? slots_.h + (form.gates - 1) * call_.sizes.H : slots_.dz;
+    return layout_.normalises ? slots_.h + form.recurrent_rows(call_.sizes) : slots_.dz;
   }
 
   /* Per row: what zoneout keeps of both gradients, h's gradient through the products, and of m or `inner`. */
@@ -322,6 +321,7 @@ private:
     Real* scratch = scratch_.data() + (part.number * plan_.crew + crew.member) * 3 * H;
     Real* dh = at(call_.d_initial[0], b);
     return {.H = H,
+            .K = call_.sizes.K,
             .first = first,
             .end = end,
             .p = w_.parameters,
@@ -370,11 +370,11 @@ private:
     const Groups groups = groups_of_h(form);
     const Real* z = forward_.tape(part, i, s);
     Real* row = token(part, i, s);
-    if (groups.first(g) < groups.end(g))
+    if (!groups.none(g))
       pull_group(
-          groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
-          [](Index q) { return Source{form.block_of_h(q), q}; }, z + layout_.hat_hh, z[layout_.scale + 2 + g],
-          w_.parameters.gain_hh, own_.in(owned_.data() + part.number * own_.width).gain_hh, row + slots_.h);
+          groups, g, layout_, row + slots_.dz, [](Index q) { return Source{form.block_of_h(q), q}; },
+          z + layout_.hat_hh, z[layout_.scale + 2 + g], w_.parameters.gain_hh,
+          own_.in(owned_.data() + part.number * own_.width).gain_hh, row + slots_.h);
   }
 
   /* From dz to the gradients of W x and U h as they were before they were normalised. */
@@ -385,11 +385,11 @@ private:
     const Real* z = forward_.tape(part, i, s);
     Real* row = token(part, i, s);
     for (int g = 0; g < 2; ++g)
-      if (groups.first(g) < groups.end(g))
+      if (!groups.none(g))
         pull_group(
-            groups.first(g), groups.end(g), call_.sizes.H, row + slots_.dz,
-            [](Index b) { return Source{b, form.gate(b)}; }, z + layout_.hat_ih, z[layout_.scale + g],
-            w_.parameters.gain_ih, own_.in(owned_.data() + part.number * own_.width).gain_ih, row + slots_.x);
+            groups, g, layout_, row + slots_.dz, [](Index b) { return Source{b, form.gate(b)}; },
+            z + layout_.hat_ih, z[layout_.scale + g], w_.parameters.gain_ih,
+            own_.in(owned_.data() + part.number * own_.width).gain_ih, row + slots_.x);
     for (int g = 0; g < (form.two_phase ? 1 : 2); ++g)
       pull_norm_h(part, i, s, g);
   }
@@ -438,7 +438,7 @@ private:
 
   void zero_weights() const {
     const Sizes& n = call_.sizes;
-    for (Index j = 0; j < form.gates * n.H; ++j) {
+    for (Index j = 0; j < layout_.rows; ++j) {
       fill_zero(at(call_.d.ih, j), n.I);
       fill_zero(at(call_.d.hh, j), n.P);
     }

@@ -157,8 +157,8 @@ Backward<Real> read_backward(const Sizes& n, Index every, const Sequence<const R
 template <class Real>
 Planner::Work work(const Layer<Real>& layer) {
   const Sizes& n = layer.sizes;
-  const Index gates = layer.kernel().gates * n.H;
-  return {gates * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0), gates * n.P};
+  const Index rows = layer.kernel().rows(n);
+  return {rows * (n.I + n.P) + (layer.parameters.hr.data ? n.H * n.P : 0), rows * n.P};
 }
 
 template <class Real>
@@ -337,9 +337,9 @@ void define(nb::module_& m, const std::string& type) {
   m.def(("logaddexp_" + type).c_str(), logaddexp<Real>, guard);
 }
 
-nb::object make_layer(const std::string& cell, const std::string& type, const std::array<Index, 3>& sizes,
+nb::object make_layer(const std::string& cell, const std::string& type, const std::array<Index, 4>& sizes,
                       const Places& places) {
-  const Sizes n = {0, 0, sizes[0], sizes[1], sizes[2]};
+  const Sizes n = {0, 0, sizes[0], sizes[1], sizes[2], sizes[3]};
   if (type == "float32")
     return nb::cast(std::make_unique<Layer<float>>(cell, n, parameters<float>(places)));
   if (type == "float64")

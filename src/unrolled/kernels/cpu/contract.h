@@ -1,6 +1,7 @@
 /* What a caller hands to a kernel, and what the kernel may do with it.
 
-   T time steps, B batch rows, I input features, H hidden units, P size of h (H unless projected), G gates.
+   T time steps, B batch rows, I input features, H hidden units, P size of h (H unless projected), G gates, S
+   rows of all gates: G H, or, where K units share all gates but one, (G - 1) H / K + H.
    Elements within a row of the last dimension are adjacent; the other strides are free and counted in
    elements (zero and negative included). All memory is the caller's and is touched only during the call;
    nothing is read or written outside the shapes below, not even by a vector's tail. Inputs are never written
@@ -31,23 +32,25 @@ struct Matrix {
 
 struct Sizes {
   Index T, B, I, H, P;
+  Index K = 1;
 };
 
 /* What a cell carries from step to step at most: h, which is also the layer's output, and c. */
 inline constexpr int most_states = 2;
 
-/* Weights and their like as torch.nn lays them out: the rows of gate g are g H … g H + H - 1. The same shapes
-   hold the gradients. Layer norm where gain_ih is given, a projection where hr is. */
+/* Weights and their like as torch.nn lays them out: the rows of gate g are g H … g H + H - 1, those of a gate
+   that units share H / K. The same shapes hold the gradients. Layer norm where gain_ih is given, a projection
+   where hr is. */
 template <class Real>
 struct Parameters {
-  Matrix<Real> ih;       // (G H, I)
-  Matrix<Real> hh;       // (G H, P)
-  Real* bias_ih;         // (G H)
-  Real* bias_hh;         // (G H)
+  Matrix<Real> ih;       // (S, I)
+  Matrix<Real> hh;       // (S, P)
+  Real* bias_ih;         // (S)
+  Real* bias_hh;         // (S)
   Matrix<Real> hr;       // (P, H)
   Matrix<Real> peephole; // (G - 1, H)
-  Real* gain_ih;         // (G H)
-  Real* gain_hh;         // (G H)
+  Real* gain_ih;         // (S)
+  Real* gain_hh;         // (S)
   Real* gain_c;          // (H)
   Real* shift_c;         // (H)
 };

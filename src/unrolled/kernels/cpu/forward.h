@@ -122,7 +122,7 @@ private:
 
   /* z = b + W x for the tokens of a stretch. */
   void feed(const Crew& crew, Index tokens, const Lists& list) const {
-    const Index joined = form.gates * call_.sizes.H, fresh = layout_.sums - joined;
+    const Index joined = layout_.rows, fresh = layout_.sums - joined;
     for (Index n = 0; n < tokens; ++n) {
       list.out[n] = list.z[n] + (layout_.normalises ? layout_.hat_ih : 0);
       list.start[n] = w_.start;
@@ -182,6 +182,7 @@ private:
                          Index end) const {
     Real* h = layout_.projects ? z + layout_.inner : h_target(part, i, s);
     return {.H = call_.sizes.H,
+            .K = call_.sizes.K,
             .first = first,
             .end = end,
             .p = w_.parameters,

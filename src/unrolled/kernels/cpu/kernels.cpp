@@ -2,10 +2,10 @@
 #include "kernels.h"
 
 #include "backward.h"
+#include "blocks.h"
 #include "elman.h"
 #include "gru.h"
 #include "heads_built.h"
-#include "lstm.h"
 #include "pack.h"
 
 #define UNROLLED_TEXT(name) #name
@@ -78,13 +78,18 @@ void backward(const Backward<typename Cell::Real>* calls, const Weights<typename
 }
 
 template <class Cell>
+Index rows(const Sizes& sizes) {
+  return Cell::form.rows(sizes);
+}
+
+template <class Cell>
 Index tape(const Sizes& sizes, const Parameters<const typename Cell::Real>& p) {
   return Cell::form.keeps_sums ? Layout(Cell::form, sizes, p).width : 0;
 }
 
 template <class Cell>
 bool shares(const Parameters<const typename Cell::Real>& p) {
-  return !Cell::form.two_phase && !p.gain_ih && !p.hr.data;
+  return Cell::form.by_unit && !Cell::form.two_phase && !p.gain_ih && !p.hr.data;
 }
 
 template <class Cell>
@@ -95,8 +100,8 @@ Index pack(const Sizes& sizes, const Parameters<const typename Cell::Real>& p, b
 
 template <class Cell>
 constexpr Kernel<typename Cell::Real> kernel(const char* name) {
-  return {name,         Cell::form.gates, Cell::form.has_c, tape<Cell>,
-          shares<Cell>, pack<Cell>,       forward<Cell>,    backward<Cell>};
+  return {name,         Cell::form.has_c, rows<Cell>,    tape<Cell>,
+          shares<Cell>, pack<Cell>,       forward<Cell>, backward<Cell>};
 }
 
 template <class Real, Vec<Real> (*f)(Vec<Real>)>
@@ -116,7 +121,9 @@ constexpr Kernels<Real> kernels = {
     {kernel<Elman<Real, Tanh>>("elman.tanh"), kernel<Elman<Real, Relu>>("elman.relu"),
      kernel<Elman<Real, Sigmoid>>("elman.sigmoid"), kernel<Lstm<Real, false, false>>("lstm"),
      kernel<Lstm<Real, false, true>>("lstm.peephole"), kernel<Lstm<Real, true, false>>("lstm.coupled"),
-     kernel<Lstm<Real, true, true>>("lstm.coupled.peephole"), kernel<Gru<Real, false>>("gru"),
+     kernel<Lstm<Real, true, true>>("lstm.coupled.peephole"), kernel<Blocks<Real, false>>("lstm.blocks"),
+     kernel<Blocks<Real, false>>("lstm.peephole.blocks"), kernel<Blocks<Real, true>>("lstm.coupled.blocks"),
+     kernel<Blocks<Real, true>>("lstm.coupled.peephole.blocks"), kernel<Gru<Real, false>>("gru"),
      kernel<Gru<Real, true>>("gru.before")},
     {map<Real, exp<Real>>, map<Real, log<Real>>, map<Real, tanh<Real>>, map<Real, sigmoid<Real>>},
     add_exponentials<Real>,

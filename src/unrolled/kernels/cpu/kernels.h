@@ -14,8 +14,8 @@ inline constexpr const char* functions[] = {"exp", "log", "tanh", "sigmoid"};
 template <class Real>
 struct Kernel {
   const char* name;
-  Index gates; // products of x_t that one hidden unit needs
   bool has_c;
+  Index (*rows)(const Sizes&); // of all gates
   /* Numbers per token that a training forward call leaves on its tape. */
   Index (*tape)(const Sizes&, const Parameters<const Real>&);
   /* Whether threads may share a row's units. */
@@ -30,7 +30,7 @@ struct Kernel {
 
 template <class Real>
 struct Kernels {
-  Kernel<Real> cells[9];
+  Kernel<Real> cells[13];
   /* to[i] = f(from[i]) for i = 0 … count - 1; to may be from. */
   void (*map[4])(Index count, const Real* from, Real* to);
   void (*logaddexp)(Index count, const Real* a, const Real* b, Real* to); // likewise

@@ -42,7 +42,10 @@ void visit_sample(const Matrix<const Real>& m, Index rows, Index columns, Visit&
 
 template <class Real>
 Layer<Real>::Layer(const std::string& cell, const Sizes& s, const Parameters<const Real>& p)
-    : sizes(s), parameters(p), cell_(place<Real>(cell)) {}
+    : sizes(s), parameters(p), cell_(place<Real>(s.K > 1 ? cell + ".blocks" : cell)) {
+  if (s.K < 1 || s.H % s.K)
+    throw std::invalid_argument(std::to_string(s.H) + " units in memory blocks of " + std::to_string(s.K));
+}
 
 template <class Real>
 const Kernel<Real>& Layer<Real>::kernel() const {
@@ -102,12 +105,12 @@ void Layer<Real>::pack(Packs& packs, bool backward) const {
 template <class Real>
 template <class Visit>
 void Layer<Real>::visit_sample(Visit visit) const {
-  const Index gates = kernel().gates * sizes.H;
-  unrolled::visit_sample(parameters.ih, gates, sizes.I, visit);
-  unrolled::visit_sample(parameters.hh, gates, sizes.P, visit);
+  const Index rows = kernel().rows(sizes);
+  unrolled::visit_sample(parameters.ih, rows, sizes.I, visit);
+  unrolled::visit_sample(parameters.hh, rows, sizes.P, visit);
   unrolled::visit_sample(parameters.hr, sizes.P, sizes.H, visit);
-  unrolled::visit_sample<Real>({parameters.bias_ih, gates}, 1, gates, visit);
-  unrolled::visit_sample<Real>({parameters.bias_hh, gates}, 1, gates, visit);
+  unrolled::visit_sample<Real>({parameters.bias_ih, rows}, 1, rows, visit);
+  unrolled::visit_sample<Real>({parameters.bias_hh, rows}, 1, rows, visit);
 }
 
 template class Layer<float>;

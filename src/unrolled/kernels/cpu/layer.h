@@ -14,7 +14,8 @@ namespace unrolled {
 template <class Real>
 class Layer {
 public:
-  /* Throws std::invalid_argument where no cell has that name. Reads the parameters at each call. */
+  /* Throws std::invalid_argument where no cell has that name, or, where K > 1, no memory blocks. Reads the
+   * parameters at each call. */
   Layer(const std::string& cell, const Sizes& sizes, const Parameters<const Real>& parameters);
 
   struct Packs {

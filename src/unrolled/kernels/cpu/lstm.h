@@ -21,6 +21,57 @@
 
 namespace unrolled::UNROLLED_ISA {
 
+template <class Real>
+struct Gates {
+  Vec<Real> i, f, g, o;
+  Vec<Real> cell(Vec<Real> before) const { return fma(f, before, i * g); }
+};
+
+template <class Real>
+inline Vec<Real> affine(const Parameters<const Real>& p, Vec<Real> hat, Index u, Index n) {
+  return fma(load(p.gain_c + u, n), hat, p.shift_c ? load(p.shift_c + u, n) : Vec<Real>{});
+}
+
+/* Layer norm of c: h, for the output gate o(u, n). */
+template <class Real, class Gate>
+inline void normalised_output(const ForwardStep<Real>& s, const Gate& o) {
+  Real* hat = s.after[0];
+  __builtin_memcpy(hat, s.after[1], static_cast<std::size_t>(s.H) * sizeof(Real));
+  normalise(hat, s.H);
+  over_units<Real>(0, s.H, [&](Index u, Index n) {
+    store(s.after[0] + u, o(u, n) * tanh<Real>(affine(s.p, load(hat + u, n), u, n)), n);
+  });
+}
+
+/* Its way back: adds to dc what comes through N; put_do(u, n, the gradient of o), for the gates(u, n). */
+template <class Real, class GatesOf, class Put>
+inline void pull_normalised_output(const BackwardStep<Real>& s, const GatesOf& gates, const Put& put_do) {
+  Real *hat = s.scratch, *d_hat = s.scratch + s.H;
+  over_units<Real>(0, s.H,
+                   [&](Index u, Index n) { store(hat + u, gates(u, n).cell(load(s.before[1] + u, n)), n); });
+  const Real scale = normalise(hat, s.H);
+  over_units<Real>(0, s.H, [&](Index u, Index n) {
+    const Vec<Real> N = load(hat + u, n), o = gates(u, n).o, dh = load(s.dh + u, n);
+    const Vec<Real> t = tanh<Real>(affine(s.p, N, u, n)), dm = pull_tanh<Real>(t, dh * o);
+    put_do(u, n, dh * t);
+    store(s.dp.gain_c + u, fma(dm, N, load(s.dp.gain_c + u, n)), n);
+    store(s.dp.shift_c + u, load(s.dp.shift_c + u, n) + dm, n);
+    store(d_hat + u, dm * load(s.p.gain_c + u, n), n);
+  });
+  pull_normalised(hat, scale, d_hat, s.H, d_hat);
+  over_units<Real>(0, s.H,
+                   [&](Index u, Index n) { store(s.d[1] + u, load(s.d[1] + u, n) + load(d_hat + u, n), n); });
+}
+
+/* Adds to the gradient of a peephole; d, and what reaches the state that it looked at. */
+template <class Real>
+inline Vec<Real> pull_peephole(const BackwardStep<Real>& s, Index row, Vec<Real> da, Vec<Real> state,
+                               Vec<Real> d, Index u, Index n) {
+  Real* dp = at(s.dp.peephole, row) + u;
+  store(dp, fma(da, state, load(dp, n)), n);
+  return fma(da, load(at(s.p.peephole, row) + u, n), d);
+}
+
 template <class R, bool Coupled, bool Peephole>
 struct Lstm {
   using Real = R;
@@ -35,11 +86,7 @@ struct Lstm {
   static constexpr Index I = 0, F = 1, G = Coupled ? 1 : 2, O = G + 1; // blocks of the row z
   static constexpr Index PI = 0, PF = 1, PO = O - 1;                   // rows of the peepholes
 
-  struct Gates {
-    Vec<Real> i, f, g, o;
-  };
-
-  static Gates gates(const Real* z, Index H, Index u, Index n) {
+  static Gates<Real> gates(const Real* z, Index H, Index u, Index n) {
     const auto gate = [&](Index b) { return load(z + b * H + u, n); };
     const Vec<Real> i = gate(I);
     if constexpr (Coupled)
@@ -47,8 +94,6 @@ struct Lstm {
     else
       return {i, gate(F), gate(G), gate(O)};
   }
-
-  static Vec<Real> cell(const Gates& a, Vec<Real> c) { return fma(a.f, c, a.i * a.g); }
 
   static void forward(const ForwardStep<Real>& s) {
     over_units<Real>(s.first, s.end, [&](Index u, Index n) {
@@ -58,14 +103,14 @@ struct Lstm {
       };
       const auto keep = [&](Index b, Vec<Real> gate) { store(s.z + b * s.H + u, gate, n); };
       const Vec<Real> before = load(s.before[1] + u, n);
-      Gates a;
+      Gates<Real> a;
       a.i = sigmoid<Real>(sum(I, PI, before));
       if constexpr (Coupled)
         a.f = one<Real>() - a.i;
       else
         keep(F, a.f = sigmoid<Real>(sum(F, PF, before)));
       a.g = tanh<Real>(load(s.z + G * s.H + u, n));
-      const Vec<Real> c = cell(a, before);
+      const Vec<Real> c = a.cell(before);
       a.o = sigmoid<Real>(sum(O, PO, c));
       keep(I, a.i);
       keep(G, a.g);
@@ -74,30 +119,20 @@ struct Lstm {
       store(s.after[0] + u, a.o * tanh<Real>(c), n);
     });
     if (s.p.gain_c)
-      normalised_output(s);
-  }
-
-  static Vec<Real> affine(const Parameters<const Real>& p, Vec<Real> hat, Index u, Index n) {
-    return fma(load(p.gain_c + u, n), hat, p.shift_c ? load(p.shift_c + u, n) : Vec<Real>{});
-  }
-
-  static void normalised_output(const ForwardStep<Real>& s) {
-    Real* hat = s.after[0];
-    __builtin_memcpy(hat, s.after[1], static_cast<std::size_t>(s.H) * sizeof(Real));
-    normalise(hat, s.H);
-    over_units<Real>(0, s.H, [&](Index u, Index n) {
-      const Vec<Real> m = affine(s.p, load(hat + u, n), u, n);
-      store(s.after[0] + u, load(s.z + O * s.H + u, n) * tanh<Real>(m), n);
-    });
+      normalised_output(s, [&](Index u, Index n) { return load(s.z + O * s.H + u, n); });
   }
 
   static void backward(const BackwardStep<Real>& s) {
     if (s.p.gain_c)
-      pull_normalised_output(s);
+      pull_normalised_output(
+          s, [&](Index u, Index n) { return gates(s.z, s.H, u, n); },
+          [&](Index u, Index n, Vec<Real> d) {
+            store(s.dz + O * s.H + u, pull_sigmoid<Real>(load(s.z + O * s.H + u, n), d), n);
+          });
     over_units<Real>(s.first, s.end, [&](Index u, Index n) {
       const auto put = [&](Index b, Vec<Real> d) { store(s.dz + b * s.H + u, d, n); };
-      const Gates a = gates(s.z, s.H, u, n);
-      const Vec<Real> before = load(s.before[1] + u, n), c = cell(a, before);
+      const Gates<Real> a = gates(s.z, s.H, u, n);
+      const Vec<Real> before = load(s.before[1] + u, n), c = a.cell(before);
       Vec<Real> dc = load(s.d[1] + u, n), da_o;
       if (s.p.gain_c) {
         da_o = load(s.dz + O * s.H + u, n);
@@ -106,48 +141,23 @@ struct Lstm {
         da_o = pull_sigmoid<Real>(a.o, dh * t);
         dc += pull_tanh<Real>(t, dh * a.o);
       }
-      const auto pull_peephole = [&](Index row, Vec<Real> da, Vec<Real> state, Vec<Real> d) {
-        Real* dp = at(s.dp.peephole, row) + u;
-        store(dp, fma(da, state, load(dp, n)), n);
-        return fma(da, load(at(s.p.peephole, row) + u, n), d);
-      };
       if constexpr (Peephole)
-        dc = pull_peephole(PO, da_o, c, dc);
+        dc = pull_peephole(s, PO, da_o, c, dc, u, n);
       const Vec<Real> da_i = pull_sigmoid<Real>(a.i, dc * (Coupled ? a.g - before : a.g));
       Vec<Real> d_before = dc * a.f;
       if constexpr (!Coupled) {
         const Vec<Real> da_f = pull_sigmoid<Real>(a.f, dc * before);
         put(F, da_f);
         if constexpr (Peephole)
-          d_before = pull_peephole(PF, da_f, before, d_before);
+          d_before = pull_peephole(s, PF, da_f, before, d_before, u, n);
       }
       if constexpr (Peephole)
-        d_before = pull_peephole(PI, da_i, before, d_before);
+        d_before = pull_peephole(s, PI, da_i, before, d_before, u, n);
       put(I, da_i);
       put(G, pull_tanh<Real>(a.g, dc * a.i));
       put(O, da_o);
       store(s.d[1] + u, d_before, n);
     });
-  }
-
-  /* Layer norm of c: da_o, and dc with what comes through N. */
-  static void pull_normalised_output(const BackwardStep<Real>& s) {
-    Real *hat = s.scratch, *d_hat = s.scratch + s.H;
-    over_units<Real>(0, s.H, [&](Index u, Index n) {
-      store(hat + u, cell(gates(s.z, s.H, u, n), load(s.before[1] + u, n)), n);
-    });
-    const Real scale = normalise(hat, s.H);
-    over_units<Real>(0, s.H, [&](Index u, Index n) {
-      const Vec<Real> N = load(hat + u, n), o = load(s.z + O * s.H + u, n), dh = load(s.dh + u, n);
-      const Vec<Real> t = tanh<Real>(affine(s.p, N, u, n)), dm = pull_tanh<Real>(t, dh * o);
-      store(s.dz + O * s.H + u, pull_sigmoid<Real>(o, dh * t), n);
-      store(s.dp.gain_c + u, fma(dm, N, load(s.dp.gain_c + u, n)), n);
-      store(s.dp.shift_c + u, load(s.dp.shift_c + u, n) + dm, n);
-      store(d_hat + u, dm * load(s.p.gain_c + u, n), n);
-    });
-    pull_normalised(hat, scale, d_hat, s.H, d_hat);
-    over_units<Real>(
-        0, s.H, [&](Index u, Index n) { store(s.d[1] + u, load(s.d[1] + u, n) + load(d_hat + u, n), n); });
   }
 };
 

@@ -45,6 +45,9 @@ struct Groups {
   Index gates, cut;
   Index first(int g) const { return g == 0 ? 0 : cut; }
   Index end(int g) const { return g == 0 ? cut : gates; }
+  bool none(int g) const { return first(g) == end(g); }
+  Index first_row(int g, const Layout& at) const { return first(g) * at.H; }
+  Index rows(int g, const Layout& at) const { return minimum(end(g) * at.H, at.rows) - first_row(g, at); }
 };
 inline Groups groups_of_x(const Form& form) {
   return {form.gates, form.norm_apart ? 1 : form.gates}; // the last gate stands first
@@ -57,13 +60,11 @@ inline Groups groups_of_h(const Form& form) {
 template <class Real>
 void absorb_x(const Form& form, const Layout& at, const Parameters<const Real>& p, Real* z) {
   const Groups groups = groups_of_x(form);
-  for (int g = 0; g < 2 && groups.first(g) < groups.end(g); ++g) {
-    const Index first = groups.first(g) * at.H, end = groups.end(g) * at.H;
-    z[at.scale + g] = normalise(z + at.hat_ih + first, end - first);
-  }
+  for (int g = 0; g < 2 && !groups.none(g); ++g)
+    z[at.scale + g] = normalise(z + at.hat_ih + groups.first_row(g, at), groups.rows(g, at));
   for (Index b = 0; b < form.gates; ++b) {
     const Index row = form.gate(b) * at.H;
-    over_units<Real>(0, at.H, [&](Index u, Index n) {
+    over_units<Real>(0, at.rows_of(b), [&](Index u, Index n) {
       const Vec<Real> bias = p.bias_ih ? load(p.bias_ih + row + u, n) : Vec<Real>{};
       const Vec<Real> hat = load(z + at.hat_ih + b * at.H + u, n);
       store(z + b * at.H + u, fma(load(p.gain_ih + row + u, n), hat, bias), n);
@@ -75,14 +76,13 @@ void absorb_x(const Form& form, const Layout& at, const Parameters<const Real>& 
 template <class Real>
 void absorb_h(const Form& form, const Layout& at, const Parameters<const Real>& p, int g, Real* z) {
   const Groups groups = groups_of_h(form);
-  const Index first = groups.first(g) * at.H, end = groups.end(g) * at.H;
-  if (first == end)
+  if (groups.none(g))
     return;
-  z[at.scale + 2 + g] = normalise(z + at.hat_hh + first, end - first);
+  z[at.scale + 2 + g] = normalise(z + at.hat_hh + groups.first_row(g, at), groups.rows(g, at));
   for (Index q = groups.first(g); q < groups.end(g); ++q) {
     const Index block = form.block_of_h(q), row = q * at.H;
     const bool joined = block < form.gates;
-    over_units<Real>(0, at.H, [&](Index u, Index n) {
+    over_units<Real>(0, at.rows_of(q), [&](Index u, Index n) {
       const Vec<Real> bias = p.bias_hh ? load(p.bias_hh + row + u, n) : Vec<Real>{};
       const Vec<Real> hat = load(z + at.hat_hh + row + u, n);
       Real* sum = z + block * at.H + u;
@@ -100,19 +100,20 @@ struct Source {
 /* One group's way back: from the gradients dz of the blocks to those of the product as it was before it was
    normalised; adds the gain's to d_gain. block(q) is the Source of the q-th gate. */
 template <class Real, class Block>
-void pull_group(Index first, Index end, Index H, const Real* dz, const Block& block, const Real* hat,
-                Real scale, const Real* gain, Real* d_gain, Real* d_product) {
-  for (Index q = first; q < end; ++q) {
+void pull_group(const Groups& groups, int g, const Layout& at, const Real* dz, const Block& block,
+                const Real* hat, Real scale, const Real* gain, Real* d_gain, Real* d_product) {
+  const Index H = at.H;
+  for (Index q = groups.first(g); q < groups.end(g); ++q) {
     const Index from = block(q).dz * H, row = block(q).gain * H;
-    over_units<Real>(0, H, [&](Index u, Index n) {
+    over_units<Real>(0, at.rows_of(q), [&](Index u, Index n) {
       const Vec<Real> d = load(dz + from + u, n);
       Real* sum = d_gain + row + u;
       store(sum, fma(d, load(hat + q * H + u, n), load(sum, n)), n);
       store(d_product + q * H + u, d * load(gain + row + u, n), n);
     });
   }
-  const Index width = (end - first) * H;
-  pull_normalised(hat + first * H, scale, d_product + first * H, width, d_product + first * H);
+  const Index first = groups.first_row(g, at);
+  pull_normalised(hat + first, scale, d_product + first, groups.rows(g, at), d_product + first);
 }
 
 } // namespace unrolled::UNROLLED_ISA

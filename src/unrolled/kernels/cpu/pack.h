@@ -23,16 +23,11 @@ private:
   Index used_ = 0;
 };
 
-/* count rows of a matrix from `first` on, or in the order of the blocks of W x. */
+/* count rows of a matrix from `first` on. */
 template <class Real>
 void list_rows(const Matrix<const Real>& m, Index first, Index count, const Real** rows) {
   for (Index j = 0; j < count; ++j)
     rows[j] = at(m, first + j);
-}
-template <class Real>
-void list_blocks(const Form& form, const Matrix<const Real>& m, Index H, const Real** rows) {
-  for (Index b = 0; b < form.gates; ++b)
-    list_rows(m, form.gate(b) * H, H, rows + b * H);
 }
 
 /* The biases that the sums begin with. */
@@ -52,9 +47,9 @@ void add_biases(const Form& form, const Parameters<const Real>& p, Index H, Inde
 template <class Real>
 Index pack_weights(const Form& form, const Sizes& sizes, const Parameters<const Real>& p, bool backward,
                    Real* memory, Weights<Real>& w) {
-  const Index H = sizes.H, gates = form.gates * H, recurrent = form.recurrent_gates() * H;
+  const Index H = sizes.H, all = form.rows(sizes), recurrent = form.recurrent_rows(sizes);
   Pieces<Real> pieces(memory);
-  const Buffer<const Real*> list(maximum(gates, sizes.P));
+  const Buffer<const Real*> list(maximum(all, sizes.P));
   const Real** rows = list.data();
 
   const auto matrix = [&](Index count, Index columns) -> Packed<Real> {
@@ -66,8 +61,9 @@ Index pack_weights(const Form& form, const Sizes& sizes, const Parameters<const 
   };
   w = {};
   w.parameters = p;
-  list_blocks(form, p.ih, H, rows);
-  w.ih = matrix(gates, sizes.I);
+  for (Index j = 0; j < all; ++j) // in the order of the blocks of W x
+    rows[j] = at(p.ih, form.row_of_x(j, H));
+  w.ih = matrix(all, sizes.I);
   list_rows(p.hh, 0, recurrent, rows);
   w.hh = matrix(recurrent, sizes.P);
   if (form.two_phase) {

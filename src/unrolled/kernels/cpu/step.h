@@ -10,7 +10,9 @@
    fall on one block and belong to one gate they are one sum:
 
        LSTM   i  f  g  o        W x and U h alike             gates 4, shift 0, turned 0
-       GRU    n  r  z  n'       W x: n r z, U h: r z n'       gates 3, shift 1, turned 2 */
+       GRU    n  r  z  n'       W x: n r z, U h: r z n'       gates 3, shift 1, turned 2
+
+   Memory blocks, whose K units share all gates but one, have the S rows of contract.h for the blocks. */
 #pragma once
 
 #include "gemm.h"
@@ -24,9 +26,13 @@ struct Form {
   bool passes_h;   // part of h_t's gradient reaches h_{t-1} beside the sums
   bool keeps_sums; // backward wants z; if not, it wants h_t
   bool norm_apart; // layer norm takes the last gate by itself, not with the others
+  bool by_unit = true; // no unit needs another's sums, so that threads can share a row
 
-  constexpr Index recurrent_gates() const { return two_phase ? gates - 1 : gates; }
+  constexpr Index rows(const Sizes& n) const { return (gates - 1) * (n.H / n.K) + n.H; }
+  constexpr Index recurrent_rows(const Sizes& n) const { return two_phase ? rows(n) - n.H : rows(n); }
   constexpr Index gate(Index block) const { return (block + turned) % gates; }
+  /* The row of W whose sum stands at place j of W x. */
+  constexpr Index row_of_x(Index j, Index H) const { return gate(j / H) * H + j % H; }
   constexpr Index block_of_h(Index gate) const { return two_phase && gate == gates - 1 ? 0 : gate + shift; }
   /* Whether W x and U h of a gate are one sum, where W x stands in this block. */
   constexpr bool joined(Index block) const { return block_of_h(gate(block)) == block; }
@@ -34,11 +40,11 @@ struct Form {
 
 /* What stands in z in the row of one token, and after it in the same row of the tape. */
 struct Layout {
-  Index H, gates;
+  Index H, rows;        // of all gates
   Index recurrent;      // U h: z + recurrent
-  Index sums;           // (gates + shift) H
+  Index sums;           // rows + shift H
   Index inner;          // (H) what is multiplied a second time: r ⊙ h of the two-phase GRU, m of a projection
-  Index hat_ih, hat_hh; // (gates H) each: W x and U h normalised, before their gains
+  Index hat_ih, hat_hh; // (rows) each: W x and U h normalised, before their gains
   Index scale;          // (4) the factors that normalised them, W x and U h by turns
   Index c;              // (H) the state c after the step
   Index width;
@@ -46,20 +52,23 @@ struct Layout {
 
   template <class Real>
   Layout(const Form& form, const Sizes& sizes, const Parameters<const Real>& p)
-      : H(sizes.H), gates(form.gates), recurrent(form.shift * H), normalises(p.gain_ih), projects(p.hr.data) {
-    sums = (form.gates + (form.two_phase ? 0 : form.shift)) * H;
+      : H(sizes.H), rows(form.rows(sizes)), recurrent(form.shift * H), normalises(p.gain_ih),
+        projects(p.hr.data) {
+    sums = rows + (form.two_phase ? 0 : form.shift * H);
     inner = sums;
     hat_ih = inner + (form.two_phase || projects ? H : 0);
-    hat_hh = hat_ih + (normalises ? gates * H : 0);
-    scale = hat_hh + (normalises ? gates * H : 0);
+    hat_hh = hat_ih + (normalises ? rows : 0);
+    scale = hat_hh + (normalises ? rows : 0);
     c = scale + (normalises ? 4 : 0);
     width = c + (form.has_c ? H : 0);
   }
+  /* Rows of a block; those of memory blocks end before the last block does. */
+  Index rows_of(Index block) const { return minimum(H, rows - block * H); }
 };
 
 template <class Real>
 struct ForwardStep {
-  Index H, first, end;
+  Index H, K, first, end;
   const Parameters<const Real>& p;
   Real* z;
   const Real* recurrent;           // h_{t-1} as it went into the products
@@ -70,7 +79,7 @@ struct ForwardStep {
 
 template <class Real>
 struct BackwardStep {
-  Index H, first, end;
+  Index H, K, first, end;
   const Parameters<const Real>& p;
   const Real* z; // as forward left it
   const Real* recurrent;
@@ -81,7 +90,7 @@ struct BackwardStep {
   Real* dz;             // out
   Real* d_inner;        // in: of `inner`; out: what reaches h_{t-1} through it
   Parameters<Real> dp;  // of peepholes, gain_c, shift_c: to be added to
-  Real* scratch;        // (2 H)
+  Real* scratch;        // (3 H)
 };
 
 /* body(u, count) for every vector of units u … u + count - 1 from first to end - 1. */
