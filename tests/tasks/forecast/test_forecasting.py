@@ -136,8 +136,10 @@ def test_sample_paths_of_a_random_walk_spread_with_the_square_root_of_time(outpu
     network = Network(build(ModelConfig(hidden=2), 1), OUTPUTS[output](LEVELS), 1, True, [False])
     found = predictor(codec, network, paths=4000).forecast(series, ORIGINS[:2], 16)
     spread = (found.quantiles[:, :, 0, 2] - found.quantiles[:, :, 0, 0]).mean(0)
-    # The ratio of two spreads of 4,000 paths; heavy tails approach the normal law slowly.
-    assert spread[15] / spread[3] == pytest.approx(2, rel=0.1)
+    # The ratio of two spreads of 4,000 paths. Sums of numbers with heavy tails, ν = 2.69 here, approach the
+    # normal law slowly: of 200,000 sums of numpy's standard_t it is 2.21.
+    wanted = 2.2 if output == "studentt" else 2
+    assert spread[15] / spread[3] == pytest.approx(wanted, rel=0.1)
     np.testing.assert_allclose(found.point[:, 15], series.y[ORIGINS[:2]], rtol=1e-5)
 
 
