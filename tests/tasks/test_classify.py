@@ -162,10 +162,11 @@ def test_training_data_of_one_class_are_refused_before_anything_is_written(tmp_p
 
 
 def test_a_class_that_training_did_not_hold_counts_as_wrong_and_is_named():
-    some = turns(40)
-    other = replace(some, answers=("don", "dwn", *some.answers[2:]))
+    watched, other = (
+        replace(some, answers=("don", "dwn", *some.answers[2:])) for some in (turns(20, 8), turns(40, 9))
+    )
     said = io.StringIO()
-    own = Classifier(**SMALL).fit(turns(30), validation=other, test=other, report=Lines(said))
+    own = Classifier(**SMALL).fit(turns(30), validation=watched, test=other, report=Lines(said))
     found = own.evaluation
     right = own.predict(other)["label"].to_numpy() == np.array(other.answers)
     assert found.rows[0]["accuracy"] == right.mean()
