@@ -9,6 +9,7 @@ import pytest
 from tests.tasks.caption import cases
 from tests.tasks.translate.cases import backward, fitted
 from unrolled import Captioner, LanguageModel, Transcriber
+from unrolled.errors import ConfigError
 from unrolled.export import verify as verifying
 from unrolled.kernels import _cpu
 from unrolled.runtime import language, stream, transcribe
@@ -78,6 +79,7 @@ def test_every_task_keeps_every_promise(name: str, tmp_path: Path) -> None:
         f"without torch, {isa}" for isa in _cpu.isas()
     ]
     assert all(one["steps"] >= one["sequences"] >= 1 for one in found["checks"])
+    assert causal or any("streamed in random chunks" in one for one in found["left_out"])
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +174,7 @@ def test_rows_that_know_of_one_another_are_seen(run, monkeypatch):
 def test_the_receipt_is_written_and_checked(run, tmp_path):
     receipt = tmp_path / "receipt.txt"
     answer = unrolled("verify", run, "--out", receipt, "--sequences", 3, "--seed", 5)
-    assert answer.status == 0 and "Every answer has the same bits" in answer.out
+    assert answer.status == 0 and "Every answer that was compared has the same bits" in answer.out
     text = receipt.read_text()
     assert "seed       5\n" in text and f"instruction set {_cpu.isa()}\n" in text
     assert text.count("bit-equal") == len(verifying.CHECKS) + len(_cpu.isas())
@@ -181,6 +183,27 @@ def test_the_receipt_is_written_and_checked(run, tmp_path):
         (tmp_path / "changed.txt").write_text(text.replace(old, new, 1))
         changed = unrolled("verify", run, "--check", tmp_path / "changed.txt")
         assert changed.status == 1 and changed.err.count("\n") == 1
+
+
+def test_a_verdict_covers_what_was_compared_and_says_what_was_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(verifying, "MOST_STEPS", 5)
+    fitted(backward(40), out=tmp_path / "run", epochs=1)
+    monkeypatch.setattr(verifying.Trial, "model", property(lambda trial: refuse()))
+    found = verifying.verify(tmp_path / "run", [("abcdefabc", "c"), ("abc", "c"), ("cab", "b")], sequences=2)
+    assert not found.broken and [one.check for one in found.checks if one.equal] == [
+        "each sequence alone",
+        "random batches and orders",
+        "padding filled with NaN",
+    ]
+    verdict, streams, beyond, *cut = found.verdict.split("; not compared: ")
+    assert verdict == "every answer that was compared has the same bits"
+    assert "streamed in random chunks" in streams and streams.endswith("(such a model needs torch)")
+    assert beyond == "1 sequence (more are tried with --sequences)"
+    assert cut == ["what follows step 5 of 1 sequence"] * found.cut
+
+
+def refuse():
+    raise ConfigError("such a model needs torch")
 
 
 def test_a_receipt_of_another_model_is_refused(run, tmp_path):

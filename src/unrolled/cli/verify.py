@@ -28,12 +28,13 @@ def run(run: Path, files: list[Path], sequences: int, seed: int, out: Path | Non
             f"{run} does not keep what is promised: {', '.join(found.broken)}; report it with this table"
         )
     if not json:
-        say(f"{receipt.KEPT[0].upper()}{receipt.KEPT[1:]}.")
+        say(f"{found.verdict[0].upper()}{found.verdict[1:]}.")
 
 
 def check(receipt_file: Path, run: Path, files: list[Path], out: Path | None, json: bool) -> None:
     """Whether the file is as it was written, and of this model; tries nothing."""
     from unrolled.export import receipt
+    from unrolled.export.verify import KEPT
 
     if files or out is not None:
         raise ConfigError("--check reads a receipt and tries nothing; leave out files and --out")
@@ -42,7 +43,7 @@ def check(receipt_file: Path, run: Path, files: list[Path], out: Path | None, js
         printing.as_json({"receipt": str(receipt_file), "verdict": verdict})
     else:
         say(f"{receipt_file} is whole and of this model: {verdict}")
-    if verdict != receipt.KEPT:
+    if not verdict.startswith(KEPT):
         raise DisagreementError(f"{receipt_file} says so itself: {verdict}")
 
 

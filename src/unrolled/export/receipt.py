@@ -23,7 +23,6 @@ HEAD = "unrolled receipt 1"
 LAST = "sha256 "
 MODEL = "model      "
 MOST_BYTES = 1 << 16
-KEPT = "every answer has the same bits, whichever way it is made"
 
 
 def as_json(found: Verification) -> dict[str, Any]:
@@ -34,6 +33,7 @@ def as_json(found: Verification) -> dict[str, Any]:
         "data": found.data,
         "seed": found.seed,
         "kept": not found.broken,
+        "left_out": found.left_out,
         "checks": [
             {
                 "check": one.check,
@@ -67,7 +67,7 @@ def text(found: Verification) -> str:
             for one in found.checks
         ),
         "",
-        f"verdict    {'BROKEN: ' + ', '.join(found.broken) if found.broken else KEPT}",
+        f"verdict    {' '.join(found.verdict.split())}",
     ]
     whole = "\n".join(lines) + "\n"
     return f"{whole}{LAST}{_hash(whole)}\n"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.export import apart
+from unrolled.files.wording import counted
 from unrolled.kernels import _cpu
 from unrolled.runtime import saved
 from unrolled.runtime.model import Model
@@ -33,6 +34,7 @@ Pairs = Iterable[tuple[Array, Array]]
 
 MOST_STEPS = 2000  # of a sequence; longer ones are cut there, pictures are whole
 MOST_BESIDE = 9  # rows of one stream
+KEPT = "every answer that was compared has the same bits"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Check:
     @property
     def result(self) -> str:
         if self.equal is None:
-            return f"not possible: {self.note}"
+            return f"not compared: {self.note}"
         if self.equal:
             return "bit-equal"
         return self.note or f"|Δ| up to {self.difference:.3g}"
@@ -58,18 +60,41 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """`model` and `data`: SHA-256 of the trained model and of the sequences that it was tried on."""
+    """`model` and `data`: SHA-256 of the trained model and of the sequences that it was tried on; `beyond`:
+    how many more there are; `cut`: how many of them go on after the last step that was tried."""
 
     task: str
     model: str
     data: str
     seed: int
+    beyond: int
+    cut: int
     checks: tuple[Check, ...]
 
     @property
     def broken(self) -> list[str]:
         """The checks whose promise does not hold."""
         return [one.check for one in self.checks if one.equal is False]
+
+    @property
+    def left_out(self) -> list[str]:
+        """What was not compared, and why."""
+        reasons: dict[str, list[str]] = {}
+        for one in self.checks:
+            if one.equal is None:
+                reasons.setdefault(one.note, []).append(one.check)
+        found = [f"{', '.join(checks)} ({why})" for why, checks in reasons.items()]
+        if self.beyond:
+            found.append(f"{counted(self.beyond, 'sequence')} (more are tried with --sequences)")
+        if self.cut:
+            found.append(f"what follows step {MOST_STEPS} of {counted(self.cut, 'sequence')}")
+        return found
+
+    @property
+    def verdict(self) -> str:
+        """Of what was compared, and of no more."""
+        said = f"BROKEN: {', '.join(self.broken)}" if self.broken else KEPT
+        return "; ".join([said, *(f"not compared: {one}" for one in self.left_out)])
 
 
 def verify(run: str | Path, data: Source = None, *, sequences: int = 64, seed: int = 0) -> Verification:
@@ -85,7 +110,9 @@ def verify(run: str | Path, data: Source = None, *, sequences: int = 64, seed: i
     checks = tuple(_tried(trial, name, check) for name, check in CHECKS.items())
     per_isa = ((f"without torch, {isa}", partial(_without_torch, isa=isa)) for isa in _cpu.isas())
     checks += tuple(_tried(trial, name, check) for name, check in per_isa)
-    return Verification(estimator.task, fingerprint(estimator), _checksum(trial.rows), seed, checks)
+    cut = sum(len(tried) < len(rows[k]) for tried, k in zip(trial.rows, chosen, strict=True))
+    about = estimator.task, fingerprint(estimator), _checksum(trial.rows), seed
+    return Verification(*about, len(rows) - len(chosen), cut, checks)
 
 
 def fingerprint(estimator: Estimator[Any, Any, Any, Any]) -> str:
