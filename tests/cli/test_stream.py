@@ -2,12 +2,15 @@
 with numpy alone."""
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import random
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -136,6 +139,67 @@ def test_a_closed_reader_ends_it_quietly_with_the_lines_it_took(folder, tmp_path
     with started(folder / "stub.json", "--snapshot", tmp_path / "state") as process:
         out, _ = process.communicate("".join(ROWS[4:9]))
     assert of(first + out.splitlines()) == answers(Stub(), "".join(ROWS[:9]))
+
+
+def test_a_reader_that_took_one_answer_gets_the_others(folder, tmp_path):
+    """Others were in the pipe, which nobody can tell."""
+    lines = "".join(ROWS) * 20
+    arguments = (folder / "stub.json", "--snapshot", tmp_path / "state")
+    with started(*arguments) as process:
+        feed = threading.Thread(target=_fed, args=(process, [lines]))
+        feed.start()
+        first = os.read(process.stdout.fileno(), 1 << 16).partition(b"\n")[0].decode()
+        time.sleep(0.3)
+        process.stdout.close()
+        assert process.wait(timeout=10) == 0
+        feed.join()
+    done = notes_of(tmp_path / "state")["line"]
+    assert 100 < done < 2400
+    with started(*arguments, "--after", "1") as process:
+        rest, told = process.communicate("".join(lines.splitlines(keepends=True)[done:]))
+    assert f"send from line {done + 1}\n" in told
+    assert of([first, *rest.splitlines()]) == answers(Stub(), lines)
+
+
+def test_a_terminal_that_closes_loses_nothing(folder, tmp_path):
+    """It is the input, and where notes go: both fail when it hangs up."""
+    terminal, side = pty.openpty()
+    arguments = ("--snapshot", tmp_path / "state", "--skip-wrong")
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.runtime.stub", folder / "stub.json", *arguments],
+            cwd=ROOT,
+            stdin=side,
+            stdout=out,
+            stderr=side,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+    os.close(side)
+    os.write(terminal, "".join([*ROWS[:3], "wrong\n", ROWS[3]]).encode())
+    until = time.monotonic() + 20
+    while (tmp_path / "out").read_bytes().count(b"\n") < 4:
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.02)
+    os.close(terminal)
+    assert process.wait(timeout=10) == 128 + signal.SIGHUP
+    assert notes_of(tmp_path / "state")["line"] == 5
+
+
+def test_a_second_stream_on_one_snapshot_is_told_who_has_it(folder, tmp_path):
+    arguments = (folder / "stub.json", "--snapshot", tmp_path / "state")
+    with started(*arguments) as process:
+        process.stdin.write(ROWS[0])
+        process.stdout.readline()
+        with started(*arguments) as second:
+            out, told = second.communicate(ROWS[1])
+        assert (second.returncode, out) == (1, "")
+        assert f"state is in use by process {process.pid} on " in told and told.count("\n") == 1
+        process.kill()
+        process.wait()
+    with started(*arguments) as third:  # the kernel gave it free
+        third.communicate("".join(ROWS[:2]))
+    assert third.returncode == 0 and [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
 def test_a_slow_reader_holds_the_writer_back(folder, tmp_path):
