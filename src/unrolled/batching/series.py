@@ -53,31 +53,32 @@ class SeriesCodec:
     gaps: str
     flagged: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def own(self) -> int:
         """K + P, the numbers that are known of a step when it has come."""
         return len(self.targets) + len(self.past)
 
-    @property
+    @cached_property
     def known_width(self) -> int:
         """K + P + C + S·Q, the numbers of a step without flags."""
         return self.own + len(self.calendar) + self.steps * len(self.future)
 
-    @property
+    @cached_property
     def flags(self) -> int:
         """The length of m."""
         return int(self.flagged[: self.own].sum())
 
-    @property
+    @cached_property
     def width(self) -> int:
         """The length of a row."""
         return self.known_width + self.flags + self.steps * int(self.flagged[self.own :].sum())
 
     def scaled(self, kind: str, values: Array) -> Rows:
         """values (..., N) of that kind -> standard scores; infinite where float32 cannot hold them."""
+        if kind not in self.scalers:  # there are none of that kind
+            return np.asarray(values, np.float32)
         with np.errstate(over="ignore"):
-            scores = self.scalers[kind].transform(values) if kind in self.scalers else values
-            return np.asarray(scores, np.float32)
+            return np.asarray(self.scalers[kind].transform(values), np.float32)
 
     def known(self, times: Times, offsets: zones.Seconds, future: Array) -> Rows:
         """times (T,) of the steps t+1 with their offsets, future (T, S, Q) as in the file -> k (T, U)."""
@@ -97,11 +98,13 @@ class SeriesCodec:
         them. By the rule `gaps`, None for that of the codec; `instead` (T, …, K) stands for targets that are
         missing."""
         n, C, S, Q = self.own, len(self.calendar), self.steps, len(self.future)
-        gone = np.isnan(x)
         gaps = self.gaps if gaps is None else gaps
-        if not len(x) or (self.width == self.known_width and (gaps == REFUSE or not gone.any())):
-            after = [x[-1][..., :n], x[-1][..., n + C : n + C + Q]] if len(x) else [last]
-            return x, np.concatenate(after, axis=-1)
+        if self.width == self.known_width and (gaps == REFUSE or not np.isnan(x).any()):
+            known = x[-1:, ..., :n], x[-1:, ..., n + C : n + C + Q]
+            return x, np.concatenate(known, axis=-1)[0] if len(x) else last
+        if not len(x):
+            return np.empty((*x.shape[:-1], self.width), np.float32), last
+        gone = np.isnan(x)
         own, g, f = x[..., :n], x[..., n : n + C], x[..., n + C :].reshape(*x.shape[:-1], S, Q)
         m, gone = gone[..., :n], gone[..., n + C :].reshape(f.shape)
         f = f.copy()
@@ -131,7 +134,7 @@ class SeriesCodec:
         """z (..., K), an array or a tensor -> values in the units of the file."""
         return self.scalers["target"].inverse(np.asarray(z, np.float64))
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Of one step of a stream: "time", a whole number on the step's axis or NEVER, its "offset" from UTC,
         and "x", what is known of it."""

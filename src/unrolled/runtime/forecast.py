@@ -80,12 +80,11 @@ class Runtime(Model):
     def follow(self, steps: Array, state: Mapping[str, Array], gaps: str) -> tuple[Answers, State]:
         """`advance` with steps (T, B) whose order is known; `gaps` says what stands for missing values, as
         for streams (gaps.py)."""
-        time, now = self.codec.later(state["series.time"]), steps[-1]
-        told = now["time"] != NEVER
-        time, offset = (
-            np.where(told, now["time"], time),
-            np.where(told, now["offset"], state["series.offset"]),
-        )
+        time, offset = steps["time"][-1], steps["offset"][-1]
+        told = time != NEVER
+        if not told.all():
+            time = np.where(told, time, self.codec.later(state["series.time"]))
+            offset = np.where(told, offset, state["series.offset"])
         raw, after = self._filled(steps, state, gaps)
         return self._answers(raw), after | {"series.time": time, "series.offset": offset}
 

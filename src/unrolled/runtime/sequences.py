@@ -80,7 +80,7 @@ class Series(Kind):
         self.reader = model.reader.reading_gaps()
         self.gaps = Gaps(self.reader, model.window, gaps, longest_gap)
         self.zoned = model.codec.zone not in (None, OFFSETS)
-        self.nothing = self._nothing()
+        self.columns, self.nothing = model.columns(), self._nothing()
 
     def begin(self) -> Row:
         return Row(self.model.start(1), NEVER)
@@ -89,7 +89,7 @@ class Series(Kind):
         return type(carried) is int and -(2**63) <= carried < 2**63
 
     def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
-        steps, place = self._placed(row, cells_of(record, self.model.columns()))
+        steps, place = self._placed(row, cells_of(record, self.columns))
         gone = bool(np.isnan(steps["x"]).any())
         if gone and self.gaps.policy == RESTART:  # it begins with the next line that has all values
             return self._told(self.nothing, 0, True), self.begin()
@@ -99,7 +99,8 @@ class Series(Kind):
         filled = place.missing + gone
         if place.missing:
             steps = np.concatenate([self._missing(state, place.missing), steps])
-        answers, after = self.forecaster.follow(steps[:, None], state, self.gaps.policy)
+        rule = self.gaps.policy if filled else REFUSE
+        answers, after = self.forecaster.follow(steps[:, None], state, rule)
         told = plain(self.model.told({name: array[-1, 0] for name, array in answers.items()}))
         if self.ahead:
             self._put(told, self.forecaster.ahead(after, self.ahead)[0])

@@ -101,7 +101,8 @@ class Reader:
         codec, T = self.codec, len(times)
         shape = (T, codec.steps, len(codec.future))
         ahead = np.zeros(shape) if future is None else np.array(future).reshape(shape)
-        known = codec.known(*codec.following(times, offsets), ahead)
+        next_, east = codec.following(times, offsets) if codec.calendar else (times, offsets)
+        known = codec.known(next_, east, ahead)
         parts = codec.scaled("target", target), codec.scaled("past", past), known
         x = np.concatenate(parts, axis=1)
         if np.isinf(x).any():
