@@ -52,7 +52,7 @@ VALUES: dict[str, tuple[Any, ...]] = {  # of the options that are no switches
     "variational_dropout": (0.0, 0.0, 0.3),
     "zoneout": (0.0, 0.0, 0.25, (0.4, 0.0)),
     "keep_every": (None, None, 1, 3, 50),
-    "dtype": (torch.float32, torch.float64),
+    "dtype": (*[torch.float32, torch.float64] * 4, torch.bfloat16, torch.float16),
 }
 KINDS_OF_SHAPE = {  # share of the cases, and the ranges of T, B, I, H
     "small": (0.72, (0, 12), (1, 7), (1, 20), (1, 40)),
@@ -61,6 +61,7 @@ KINDS_OF_SHAPE = {  # share of the cases, and the ranges of T, B, I, H
     "long": (0.06, (13, 90), (1, 3), (1, 9), (1, 20)),
     "for two threads": (0.04, (3, 12), (1, 48), (8, 40), (48, 130)),
 }
+HALVES = (torch.float16, torch.bfloat16)  # which numpy's runtime does not know
 DICE = ("dropout", "recurrent_dropout", "variational_dropout", "zoneout")
 
 
@@ -405,6 +406,8 @@ def single_steps(case: Case, whole: Tensors) -> None:
 def without_torch(case: Case, whole: Tensors) -> None:
     """The runtime on numpy arrays: whole, and where it can stream step by step."""
     layer = case.layer
+    if case.x.dtype in HALVES:
+        return
     arrays = {name: w.numpy() for name, w in layer.state_dict().items()}
     own, x = Layers(describe(layer, ""), arrays), case.x.numpy()
     first = {name: s.numpy() for name, s in case.state.items()}

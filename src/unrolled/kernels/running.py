@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from unrolled.cells import Call, Result
 from unrolled.cells import unroll as by_equations
 from unrolled.kernels import aten, dispatch
-from unrolled.kernels.chunks import unroll_in_chunks
+from unrolled.kernels.chunks import keeping_few, rounding_states
 
 
 def _compiled(module: str, name: str) -> Callable[..., Any]:
@@ -24,6 +24,7 @@ def _compiled(module: str, name: str) -> Callable[..., Any]:
 
 
 recurrence: Callable[[Sequence[Call]], Result] = _compiled("recurrence", "recurrence")
+HALVES = (torch.float16, torch.bfloat16)
 straight: Callable[..., tuple[Tensor, list[Tensor]] | None] = _compiled("straight", "straight")
 step: Callable[..., list[Tensor] | None] = _compiled("straight", "step")
 
@@ -96,7 +97,19 @@ def by_operator(calls: Sequence[Call]) -> Result:
 
 
 def by_reference(calls: Sequence[Call]) -> Result:
-    return side_by_side([unroll_in_chunks(c) if c.keep_every else by_equations(c) for c in calls])
+    run = _rounded if _rounds(calls[0]) else by_equations
+    return side_by_side([keeping_few(call, run) if call.keep_every else run(call) for call in calls])
+
+
+def _rounds(call: Call) -> bool:
+    """Whether the kernels can do each step of a call in half precision, so that the law holds for it too."""
+    weight = call.parameters["weight_ih"]
+    kernels = dispatch.MISSING is None and weight.is_cpu and not _forward_mode()
+    return kernels and weight.dtype in HALVES
+
+
+def _rounded(call: Call) -> Result:
+    return rounding_states(call, lambda step: recurrence([step]))
 
 
 def side_by_side(results: list[Result]) -> Result:

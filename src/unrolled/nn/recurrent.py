@@ -47,7 +47,8 @@ class Recurrent(SequenceModule):
     learn_initial_state   parameters initial_h_l0 (H,) …, zero at first, stand for hx where it is None
     keep_every            k: keep only every k-th step's state for backward and compute the others anew, for
                           about the time of one more forward; where a long sequence needs too much memory
-    backend               cpu, torch or reference (kernels/dispatch.py); None: the best that can
+    backend               cpu, torch or reference (kernels/dispatch.py); None: the best that can. The two that
+                          are not ours give a row other bits in another batch
 
     Names, shapes and first values of the parameters are torch.nn's: uniform within ±1/√H. Gains start at one,
     shifts at zero. Raises ValueError for impossible sizes and combinations.
