@@ -1,5 +1,6 @@
 """Figures say what they show, and the same arrays give the same bytes whatever matplotlib's settings are."""
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -7,10 +8,12 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from unrolled.errors import RunError
-from unrolled.inspecting import plots, scores
-from unrolled.inspecting.plots import Drawn, Errors, Stretch
+from unrolled.inspecting import plots, residuals, scores
+from unrolled.inspecting.plots import Drawn, Stretch
+from unrolled.inspecting.residuals import Errors
 
 E = np.arange(1, 6)
 TRAIN, VALIDATION = np.array([5.0, 3, 2, 1, 0.2]), np.array([4.0, 3, 1.5, 1.7, 1.9])
@@ -43,7 +46,7 @@ FIGURES = {
     "losses": lambda: plots.losses(E, TRAIN, VALIDATION, 3, "squared error"),
     "gradient_norms": lambda: plots.gradient_norms(np.arange(40), np.linspace(0.1, 3, 40), 1.0),
     "forecasts": lambda: plots.forecasts([stretch()], "Forecasts of load", ["90% interval"]),
-    "residuals": lambda: plots.residuals([errors()], "steps of 6 hours ahead"),
+    "residuals": lambda: residuals.over_time([errors()], "steps of 6 hours ahead"),
 }
 
 
@@ -129,7 +132,7 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
     close = errors().__class__(
         "load", dates(3), np.zeros(3), np.ones(9), {n: np.ones(4) for n in ("a", "b", "c", "d")}
     )
-    figure = plots.residuals([close], "steps ahead")
+    figure = residuals.over_time([close], "steps ahead")
     figure.canvas.draw()
     boxes = [t.get_window_extent() for t in figure.axes[2].texts]
     heights = sorted((box.y0, box.y1) for box in boxes)
@@ -152,3 +155,23 @@ def test_names_from_data_are_written_as_they_are_but_for_control_characters(tmp_
 def test_a_folder_that_is_not_there_is_a_line(tmp_path):
     with pytest.raises(RunError, match="cannot write"):
         plots.save(FIGURES["losses"](), tmp_path / "nowhere", "loss")
+
+
+SPANS = [(unit, steps) for unit in ("s", "m", "h", "D", "W") for steps in (7, 47, 71, 134)]
+
+
+@pytest.mark.parametrize("most", [4, 9])
+def test_labels_of_times_stand_apart_whatever_the_span(most):
+    """In the narrowest of the axes that have them, without a warning of matplotlib's."""
+    for unit, steps in SPANS:
+        times = np.datetime64("2024-02-27T22:50", "us") + np.arange(steps) * np.timedelta64(1, unit)
+        figure = Figure(figsize=(3.9 if most == 4 else 8, 2), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(times, np.zeros(steps))
+        plots.date_axis(axes, times, most)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            figure.draw_without_rendering()
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        assert 1 <= len(boxes) <= most + 1, (unit, steps)
+        assert all(a.x1 < b.x0 for a, b in pairwise(boxes)), (unit, steps)

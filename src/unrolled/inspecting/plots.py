@@ -15,7 +15,15 @@ from typing import Any, ParamSpec
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import (
+    DAILY,
+    HOURLY,
+    MINUTELY,
+    MONTHLY,
+    SECONDLY,
+    AutoDateLocator,
+    ConciseDateFormatter,
+)
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
@@ -29,6 +37,7 @@ P = ParamSpec("P")
 
 INK, GREY, PALE = "#222222", "#8a8a8a", "#d9d9d9"
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+SKY, YELLOW = "#56B4E9", "#E69F00"
 
 STYLE: Any = {
     "font.size": 10,
@@ -63,7 +72,12 @@ LOOKS: tuple[dict[str, Any], ...] = (
     {"color": ORANGE, "linewidth": 1.1, "linestyle": "--"},
     {"color": GREEN, "linewidth": 1.1},
     {"color": PURPLE, "linewidth": 1.1, "linestyle": ":"},
+    {"color": YELLOW, "linewidth": 1.1, "linestyle": "-."},
+    {"color": SKY, "linewidth": 1.1, "linestyle": "--"},
+    {"color": INK, "linewidth": 1.1, "linestyle": ":"},
 )
+# The longest intervals of labels on a time axis, beside matplotlib's own.
+LONGER = {MONTHLY: 12, DAILY: 31, HOURLY: 24, MINUTELY: 60, SECONDLY: 60}
 # A logarithmic axis is easier to read than a linear one where values span more than this ratio.
 LOG_RATIO = 10
 # On such an axis 1, 2 and 5 of each power of ten are told, of more powers than these 1 alone.
@@ -92,18 +106,6 @@ class Drawn:
     point: Array
     baseline: Array
     bands: Sequence[tuple[Array, Array]]
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Forecast less outcome of a target: mean (N,) of each origin at times (N,), every one (M,), and RMSE
-    (H,) of each step ahead by the name of the forecast, the model's first."""
-
-    name: str
-    times: Array
-    mean: Array
-    every: Array
-    by_step: Mapping[str, Array]
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -162,7 +164,7 @@ def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, meas
     kept = validation[list(epochs).index(best_epoch)]
     axes.plot([best_epoch], [kept], "o", color=ORANGE, markersize=8, fillstyle="none", markeredgewidth=1.6)
     axes.annotate(
-        f"kept: epoch {best_epoch}, {_number(kept)}",
+        f"kept: epoch {best_epoch}, {number(kept)}",
         (1, 0),
         (0, -20),  # beside the name of the axis, where no line runs
         xycoords="axes fraction",
@@ -172,7 +174,7 @@ def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, meas
         va="top",
     )
     _log_where_wide(axes, np.concatenate([train, validation]))
-    _name_ends(axes, {"training": (train[-1], BLUE), "validation": (validation[-1], ORANGE)})
+    name_ends(axes, {"training": (train[-1], BLUE), "validation": (validation[-1], ORANGE)})
     axes.set(title=f"Loss by epoch: {measure}", xlabel="epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
@@ -188,7 +190,7 @@ def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     above = f"{np.mean(norms > clip):.0%} clipped" if clip else "never clipped"
     if clip and norms.max() > clip / 4:
         axes.axhline(clip, color=ORANGE, linewidth=1.2, linestyle="--")
-        _name_ends(axes, {f"clip {clip:g}": (clip, ORANGE)})
+        name_ends(axes, {f"clip {clip:g}": (clip, ORANGE)})
     axes.set(title=f"Gradient norm by step, {above}", xlabel="training step")
     return figure
 
@@ -208,51 +210,28 @@ def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) ->
                 axes.fill_between(drawn.times, low, high, color=BLUE, alpha=alpha, linewidth=0, label=band)
             axes.plot(drawn.times, drawn.point, color=BLUE, label="forecast")
             axes.plot(drawn.times[:1], drawn.point[:1], "o", color=BLUE, markersize=4)
+        _keep_lines_large(axes, stretch)
         axes.set_ylabel(stretch.name)
         axes.set_title(stretch.detail, fontsize="medium", fontweight="normal")
         axes.margins(x=0.01)
-        _date_axis(axes, stretch.times)
+        date_axis(axes, stretch.times)
     named = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named))
     figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
     return figure
 
 
-@styled
-def residuals(targets: Sequence[Errors], ahead: str) -> Figure:
-    """A row for each target: errors over time, their histogram, and how they grow with the steps `ahead`."""
-    figure = Figure(figsize=(11, 0.6 + 3 * len(targets)), layout="constrained")
-    grid = figure.subplots(len(targets), 3, squeeze=False, width_ratios=(1.5, 1, 1.2))
-    for (over_time, histogram, by_step), errors in zip(grid, targets, strict=True):
-        over_time.axhline(0, color=GREY, linewidth=0.8)
-        over_time.plot(errors.times, errors.mean, color=BLUE, linewidth=0.9)
-        over_time.set_ylabel(f"{errors.name}: forecast − truth")
-        _date_axis(over_time, errors.times, most=4)
-        _draw_histogram(histogram, errors.every[np.isfinite(errors.every)])
-        for (name, values), look in zip(errors.by_step.items(), LOOKS, strict=False):
-            by_step.plot(np.arange(1, len(values) + 1), values, label=name, **look)
-        by_step.set_xlabel(ahead)
-        by_step.set_ylim(bottom=0)
-        by_step.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _name_ends(
-            by_step,
-            {str(line.get_label()): (line.get_ydata()[-1], line.get_color()) for line in by_step.lines},
-        )
-    grid[0, 0].set_title("Mean error of each forecast")
-    grid[0, 1].set_title("Error of every step")
-    grid[0, 2].set_title("RMSE of each step ahead")
-    return figure
+def _keep_lines_large(axes: Axes, stretch: Stretch) -> None:
+    """Shades that are far wider than what was and what is forecast leave the axes, not these."""
+    lines = [stretch.truth, *(line for drawn in stretch.forecasts for line in (drawn.point, drawn.baseline))]
+    values = np.concatenate(lines)
+    values = values[np.isfinite(values)]
+    low, high = axes.get_ylim()
+    if len(values) and (span := float(np.ptp(values))) > 0:
+        axes.set_ylim(max(low, values.min() - span), min(high, values.max() + span))
 
 
-def _draw_histogram(axes: Axes, errors: Array) -> None:
-    axes.hist(errors, bins=41, color=BLUE)
-    axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks([])
-    if len(errors):
-        axes.set_xlabel(f"mean {_number(errors.mean())}, deviation {_number(errors.std())}")
-
-
-def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
+def name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
     """Writes each name right of its line's end, in its colour, moved apart where they would overlap."""
     dpi = axes.figure.dpi
     line = 1.25 * matplotlib.rcParams["font.size"] * dpi / 72
@@ -287,7 +266,7 @@ def _spread(places: Array, least: float) -> Array:
     return np.concatenate([np.empty(0), *middles])
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
     return text.replace("-", "−")
 
@@ -301,10 +280,12 @@ def _log_where_wide(axes: Axes, values: Array) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _date_axis(axes: Axes, times: Array, most: int = 9) -> None:
+def date_axis(axes: Axes, times: Array, most: int = 9) -> None:
     """At most so many labels: as fit side by side."""
     if times.dtype.kind == "M":
-        locator = AutoDateLocator(maxticks=most)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
+        for unit, more in LONGER.items():  # for spans of few of the next unit, without which it warns
+            locator.intervald[unit] = [*locator.intervald[unit], more]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:
@@ -318,7 +299,7 @@ def compared(values: Mapping[str, float], title: str) -> Figure:
     axes = figure.subplots()
     colours = [BLUE, *[GREY] * (len(values) - 1)]
     bars = axes.barh(list(values), list(values.values()), color=colours, height=0.6)
-    axes.bar_label(bars, [_number(value) for value in values.values()], padding=4, color=INK)
+    axes.bar_label(bars, [number(value) for value in values.values()], padding=4, color=INK)
     axes.invert_yaxis()
     axes.grid(False)
     axes.set(title=title, xticks=[])

@@ -1,6 +1,7 @@
 """The plots of a run are written from whatever a training and a backtest can give."""
 
 import json
+import warnings
 
 import polars as pl
 import pytest
@@ -17,6 +18,15 @@ def fitted(frame, **options):
     return Forecaster(**(SMALL | {"epochs": 1} | options)).fit(frame)
 
 
+def many(S=60):
+    """Series of 40 days on scales of 1 to 100,000; the first two are constant."""
+    frames = [
+        noisy(40, seed=k).with_columns(id=pl.lit(f"s{k}"), y=(pl.col("y") if k > 1 else 1.0) * 10 ** (k % 6))
+        for k in range(S)
+    ]
+    return pl.concat(frames)
+
+
 CASES = {
     "point": lambda: fitted(noisy(T)),
     "intervals": lambda: fitted(noisy(T), output="quantiles", sample_paths=10, clip=0),
@@ -24,6 +34,9 @@ CASES = {
     "whole numbers": lambda: fitted(noisy(T).with_columns(time=pl.int_range(T))),
     "several targets": lambda: fitted(noisy(T).with_columns(z=pl.col("y") ** 2), target=("y", "z")),
     "several series": lambda: fitted(panel().filter(pl.col("id") != "tiny"), id="id"),
+    "many series": lambda: fitted(
+        many(), id="id", window=4, horizon=2, season=1, output="gaussian", strategy="direct"
+    ),
     "one origin": lambda: fitted(noisy(T), most_origins=1),
     "no test part": lambda: fitted(noisy(T), test=0),
 }
@@ -31,7 +44,9 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_pictures_are_written(case, tmp_path):
-    CASES[case]().save(tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CASES[case]().save(tmp_path / "run")
     names = NAMES[1:3] if case == "no test part" else NAMES
     wanted = [f"{name}.{kind}" for name in names for kind in ("png", "svg")]
     assert sorted(path.name for path in (tmp_path / "run/plots").iterdir()) == wanted

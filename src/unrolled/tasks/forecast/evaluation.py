@@ -44,6 +44,10 @@ class Evaluation:
     backtest: Backtest
 
     @property
+    def targets(self) -> list[str]:
+        return list(self.series["target"].unique(maintain_order=True))
+
+    @property
     def levels(self) -> Sequence[float]:
         """The quantile levels of the forecasts."""
         return list(self.about["quantile_levels"])
@@ -94,7 +98,7 @@ def evaluate(
     views = {name: (slice(k, k + 1), np.ones(1)) for k, name in enumerate(targets)}
     if len(targets) > 1:
         views[ALL] = (slice(None), deviation)
-    series = by_series(backtest, targets)
+    series, nominal = by_series(backtest, targets), levels[-1] - levels[0]
     rows, by_step = [], []
     with np.errstate(over="ignore", invalid="ignore"):  # the verdict tells of forecasts not finite
         for target, (columns, unit) in views.items():
@@ -112,7 +116,7 @@ def evaluate(
                 head = {"target": target, "forecast": name}
                 whole = {key: float(value) for key, value in scores(*part, axis=None).items()}
                 rows.append(
-                    head | whole | of_series.get(name, {}) | _noise(backtest, name, columns, unit, whole)
+                    head | whole | of_series.get(name, {}) | _noise(backtest, name, columns, unit, nominal)
                 )
                 by_step.append(
                     head | {key: value.tolist() for key, value in scores(*part, axis=(0, 2)).items()}
@@ -127,7 +131,7 @@ def evaluate(
         "horizon": backtest.y.shape[1],
         "naive": backtest.naive,
         "quantile_levels": list(levels),
-        "nominal_coverage": levels[-1] - levels[0],
+        "nominal_coverage": nominal,
         **about,
     }
     told = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]
@@ -141,7 +145,7 @@ def _left_out(missing: int, outcomes: int) -> list[str]:
     return [f"{missing:,} of {outcomes:,} values to forecast are missing in the data; no figure counts them"]
 
 
-def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, row: Mapping[str, float]) -> Row:
+def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, nominal: float) -> Row:
     """The margins of a row. The difference of two RMSEs is that of their squares over their sum."""
     y = backtest.y[..., columns] / unit
     known = ~np.isnan(y)
@@ -152,12 +156,13 @@ def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, row: Mapp
         return margin(sums, counts, *at) if np.isfinite(sums).all() else math.inf
 
     if name == MODEL:
-        if "coverage" not in row:
-            return {}
         q = backtest.forecasts[name].quantiles
-        assert q is not None
+        if q is None:
+            return {}
         low, high = q[:, :, columns, 0] / unit, q[:, :, columns, -1] / unit
-        return {"coverage_noise": spread(((low <= y) & (y <= high)).astype(np.float64))}
+        # Not less than that of outcomes one by one: where all are inside, nothing varies.
+        least = 1.96 * math.sqrt(nominal * (1 - nominal) / known.sum())
+        return {"coverage_noise": max(least, spread(((low <= y) & (y <= high)).astype(np.float64)))}
     errors = [y - backtest.forecasts[each].point[..., columns] / unit for each in (MODEL, name)]
     # A power of two brings them near 1: no square is infinite, or lost to 0.
     _, exponent = np.frexp(max(np.abs(np.where(known, error, 0)).max() for error in errors))

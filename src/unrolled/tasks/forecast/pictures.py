@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.series import Series, SeriesFile
-from unrolled.inspecting import plots
-from unrolled.inspecting.plots import Drawn, Errors, Stretch
+from unrolled.inspecting import plots, residuals
+from unrolled.inspecting.plots import Drawn, Stretch
+from unrolled.inspecting.residuals import Errors, Spread
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
 from unrolled.tasks.forecast.evaluation import Evaluation
@@ -24,26 +25,61 @@ MOST_FORECASTS, MOST_TARGETS = 6, 4
 
 
 def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> None:
-    """forecast and residuals, as PNG and SVG: of the series with most origins, of the first targets."""
-    test = evaluation.backtest
+    """forecast and residuals, as PNG and SVG: of the first targets; of several series the best, the median
+    and the worst, and how they are spread."""
     file = replace(file, series=tuple(replace(one, times=file.local(one)) for one in file.series))
-    series = int(np.argmax(np.bincount(test.series)))
-    rows = np.flatnonzero(test.series == series)
-    steps = "steps" if file.step.unit == "number" else f"steps of {file.step.name}"
-    of = f" for series {file.series[series].name}" if len(file.series) > 1 else ""
-    title = f"Forecasts{of}: from each dot the next {test.y.shape[1]} {steps}"
+    test = evaluation.backtest
+    own = np.unique(test.series)
+    H, steps = test.y.shape[1], "steps" if file.step.unit == "number" else f"steps of {file.step.name}"
     levels = evaluation.levels if test.forecasts[MODEL].quantiles is not None else ()
     bands = [f"{high - low:.0%} interval" for low, high in _pairs(levels)]
-    targets = file.targets[:MOST_TARGETS]
-    stretches = [_stretch(evaluation, rows, k, file) for k in range(len(targets))]
+    targets = range(min(len(file.targets), MOST_TARGETS))
+    if len(own) == 1:
+        rows, of = np.arange(len(test.series)), ""
+        stretches = [_stretch(evaluation, rows, k, file, _pooled(evaluation, k, file)) for k in targets]
+        errors = [_errors(test, rows, k, file) for k in targets]
+        drawn = residuals.over_time(errors, f"{steps} ahead")
+    else:
+        chosen = [(one, k, why) for k in targets for one, why in _chosen(evaluation, k, len(targets))]
+        stretches = [
+            _stretch(evaluation, np.flatnonzero(test.series == series), k, file, why)
+            for series, k, why in chosen
+        ]
+        of = f" of {len(stretches)} of {len(own):,} series" if len(own) > len(stretches) else ""
+        drawn = residuals.over_series([_spread(test, k, file) for k in targets], f"{steps} ahead")
+    title = f"Forecasts{of}: from each dot the next {H} {steps}"
     plots.save(plots.forecasts(stretches, title, bands), folder, "forecast")
-    errors = [_errors(test, rows, k, file) for k in range(len(targets))]
-    plots.save(plots.residuals(errors, f"{steps} ahead"), folder, "residuals")
+    plots.save(drawn, folder, "residuals")
 
 
-def _stretch(evaluation: Evaluation, rows: Steps, k: int, file: SeriesFile) -> Stretch:
-    """The last forecasts of target k that do not overlap, and as many steps before them as one of them
-    has."""
+def _pooled(evaluation: Evaluation, k: int, file: SeriesFile) -> str:
+    name, best = file.targets[k], evaluation.best_baseline(file.targets[k])
+    return (
+        f"RMSE from {len(evaluation.backtest.origins)} origins: model {evaluation.rmse(name, MODEL):.4g}, "
+        f"best baseline ({best}) {evaluation.rmse(name, best):.4g}"
+    )
+
+
+def _chosen(evaluation: Evaluation, k: int, targets: int) -> Iterator[tuple[int, str]]:
+    """Series that stand for all, and what is told of them: by the MASE of the model, or where there is none
+    in the order of the file."""
+    test, name = evaluation.backtest, evaluation.targets[k]
+    rows = evaluation.series.filter(target=name)
+    own, mase = np.unique(test.series), rows[f"mase {MODEL}"].fill_null(np.nan).to_numpy()
+    known = np.flatnonzero(np.isfinite(mase))
+    ranked = known[np.argsort(mase[known], kind="stable")] if len(known) else np.arange(len(own))
+    places = {"the best": 0, "the median": len(ranked) // 2, "the worst": len(ranked) - 1}
+    for which, place in list(places.items())[1 if targets > 1 else 0 : 2 if targets > 1 else 3]:
+        at = ranked[place]
+        naive, figures = rows[f"mase {test.naive}"][int(at)], ""
+        if len(known) and naive is not None:
+            figures = f": MASE {plots.number(mase[at])}, {test.naive} {plots.number(naive)}"
+        yield int(own[at]), f"{test.names[own[at]]}, {which} of {len(own):,} series{figures}"
+
+
+def _stretch(evaluation: Evaluation, rows: Steps, k: int, file: SeriesFile, detail: str) -> Stretch:
+    """The last forecasts of target k that do not overlap, and as many steps before them as one of them has,
+    or three times so many before a single one."""
     test, name = evaluation.backtest, file.targets[k]
     series, H = file.series[test.series[rows[0]]], test.y.shape[1]
     chosen: list[int] = []
@@ -51,11 +87,8 @@ def _stretch(evaluation: Evaluation, rows: Steps, k: int, file: SeriesFile) -> S
         if len(chosen) < MOST_FORECASTS and (not chosen or test.origins[row] + H <= test.origins[chosen[0]]):
             chosen.insert(0, int(row))
     best, y = evaluation.best_baseline(name), series.target[:, k]
-    shown = slice(max(0, test.origins[chosen[0]] - H), test.origins[chosen[-1]] + H + 1)
-    detail = (
-        f"RMSE from {len(test.origins)} origins in the test part: model {evaluation.rmse(name, MODEL):.4g}, "
-        f"best baseline ({best}) {evaluation.rmse(name, best):.4g}"
-    )
+    before = H if len(chosen) > 1 else 3 * H
+    shown = slice(max(0, test.origins[chosen[0]] - before), test.origins[chosen[-1]] + H + 1)
     drawn = [_drawn(test, row, k, series, best) for row in chosen]
     return Stretch(name, detail, series.times[: len(y)][shown], y[shown], drawn)
 
@@ -86,6 +119,29 @@ def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile) -> Errors:
         metrics.mean(errors[MODEL], errors[MODEL], 1),
         errors[MODEL].reshape(-1),
         {forecast: metrics.rmse(error, np.zeros(1), 0) for forecast, error in errors.items()},
+    )
+
+
+def _spread(test: Backtest, k: int, file: SeriesFile) -> Spread:
+    """Where no series has a scale of its own, in the units of the file."""
+    scale = test.scale[test.series, k]
+    known = np.isfinite(scale)
+    scale, known = (scale, known) if known.any() else (np.ones_like(scale), ~known)
+    errors = {
+        name: ((made.point[..., k] - test.y[..., k]) / scale[:, None])[known]
+        for name, made in test.forecasts.items()
+    }
+    own, at = np.unique(test.series[known], return_inverse=True)
+    by_series = {
+        name: np.array([np.nanmean(np.abs(errors[name][at == i])) for i in range(len(own))])
+        for name in (MODEL, test.naive)
+    }
+    own_errors = errors[MODEL].reshape(-1)
+    return Spread(
+        file.targets[k],
+        {name: each[np.isfinite(each) & (each > 0)] for name, each in by_series.items()},
+        own_errors[np.isfinite(own_errors)],
+        {name: np.nanmedian(np.abs(error), axis=0) for name, error in errors.items()},
     )
 
 

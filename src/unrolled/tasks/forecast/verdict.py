@@ -30,14 +30,16 @@ def _of_errors(own: Row, others: Sequence[Row]) -> str:
         return f"the model's forecasts grow without bound when fed back; use {name}"
     lost = [row for row in others if rmse - row["rmse"] > row["rmse_noise"]]
     if lost:
-        each = " and ".join(f"to {row['forecast']} by {_share(rmse, row['rmse'])}" for row in lost)
+        *first, last = (f"to {row['forecast']} by {_share(rmse, row['rmse'])}" for row in lost)
+        each = f"{', '.join(first)} and {last}" if first else last
         return f"the model loses {each} on RMSE; until one wins, use {name}"
     if best["rmse"] - rmse > noise:
         return f"the model beats every baseline on RMSE, the best ({name}) by {_share(rmse, best['rmse'])}"
     both = f"RMSE {rmse:.4g} against {best['rmse']:.4g}"
     if not math.isfinite(noise):
         return f"too few origins to compare the model with the best baseline, {name}: {both}"
-    return f"no clear difference between the model and the best baseline, {name}: {both}; up to {noise:.2g} is noise"
+    compared = f"no clear difference between the model and the best baseline, {name}: {both}"
+    return f"{compared}; up to {noise:.2g} is noise"
 
 
 def _of_series(own: Row, others: Sequence[Row], about: Mapping[str, Any]) -> str:
