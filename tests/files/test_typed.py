@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unrolled.files.typed import require
+from unrolled.files.typed import require, shaped
 
 
 class Pair(NamedTuple):
@@ -76,3 +76,11 @@ def test_every_other_type_is_named(name, value):
     with pytest.raises(ValueError, match=f"^(here|a name in here).{name}") as caught:
         require(Whole(**{name: value}), "here")
     assert len(str(caught.value)) < 160
+
+
+def test_arrays_have_the_shape_that_is_wanted():
+    array = np.zeros((2, 3))
+    assert shaped(array, 2, 3) is array and shaped(array, None, 3) is array
+    for shape in ((2,), (2, 3, 1), (3, 2), (None, 2), ()):
+        with pytest.raises(ValueError, match="an array of shape"):
+            shaped(array, *shape)

@@ -25,6 +25,7 @@ from unrolled.batching.scaling import Scaler
 from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.sequences import Numbers, Sequences
+from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.files.wording import counted, listed, nearest, option, shown
 
@@ -116,6 +117,11 @@ class NumberInputs:
         """(N, S). DataError as of `aligned`."""
         return np.stack([self.summary(x) for x in cast(Iterable[Numbers], self.aligned(data).inputs)])
 
+    @property
+    def sums(self) -> int:
+        """S."""
+        return 2 * len(self.features)
+
     def summary(self, x: Numbers) -> Array:
         """x (T, F) -> (2 F,) means, then deviations; 0 where no value is known."""
         z = self._scaled(x)
@@ -134,7 +140,9 @@ class NumberInputs:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         scaler = Scaler.from_arrays({name: arrays[f"features.{name}"] for name in ("mean", "scale")})
-        return cls(tuple(about["features"]), scaler, np.array(about["flagged"], np.bool_), about["rate_hz"])
+        features, flagged = tuple(about["features"]), np.array(about["flagged"], np.bool_)
+        shaped(scaler.mean, len(features))
+        return cls(features, scaler, shaped(flagged, len(features)), about["rate_hz"])
 
     def _scaled(self, x: Numbers) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -236,10 +244,14 @@ class TextInputs:
         """(N, S). DataError as of `aligned`."""
         return np.stack([self.summary(text) for text in cast(Iterable[str], self.aligned(data).inputs)])
 
+    @property
+    def sums(self) -> int:
+        """S."""
+        return min(SUMMED, self.tokenizer.size)
+
     def summary(self, x: str) -> Array:
         """(S,) how often each of the first symbols stands in the text, as a share."""
-        numbers = self.tokenizer.encode(x)
-        first = min(SUMMED, self.tokenizer.size)
+        numbers, first = self.tokenizer.encode(x), self.sums
         return np.bincount(numbers[numbers < first], minlength=first) / max(1, len(numbers))
 
     def about(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unrolled.batching.padding import padded
 from unrolled.batching.vocabulary import Vocabulary
+from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
 
 Numbers = NDArray[np.int64]
@@ -78,7 +79,7 @@ class Words:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         words, characters = (Vocabulary.restore(about[name]) for name in ("words", "characters"))
-        return cls(words, characters, arrays["counts"])
+        return cls(words, characters, shaped(arrays["counts"], len(words)))
 
 
 @dataclass(frozen=True)

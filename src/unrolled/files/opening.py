@@ -50,7 +50,10 @@ def opened(path: Path, wanted: str) -> BinaryIO:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise DataError(f"{shown(str(path))}: too long for the name of a file; name {wanted}") from None
-        raise DataError(f"{path}: cannot be read: {error.strerror}; check the file and its rights") from error
+        remedy = (
+            "write it to a file first" if error.errno == errno.EINVAL else "check the file and its rights"
+        )
+        raise DataError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
     except ValueError:
         raise DataError(f"{shown(str(path))}: no name of a file; name {wanted}") from None
 

@@ -32,6 +32,14 @@ def require(value: Any, place: str = "it") -> None:
         _require(getattr(value, name), hints[name], f"{place}.{name}")
 
 
+def shaped(array: Any, *shape: int | None) -> Any:
+    """The array. ValueError where it is none of that shape; None stands for any size."""
+    found = np.shape(array)
+    if len(found) != len(shape) or any(n not in (None, m) for m, n in zip(found, shape, strict=True)):
+        raise ValueError(f"an array of shape {found!s:.40}; wanted {shape!s:.40}")
+    return array
+
+
 def _require(value: Any, wanted: Any, place: str) -> None:
     origin, inside = get_origin(wanted), get_args(wanted)
     if origin in (Union, UnionType):

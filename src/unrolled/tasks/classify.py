@@ -29,6 +29,7 @@ from unrolled.batching.inputs import Inputs, restore_inputs
 from unrolled.batching.splits import by_class
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
+from unrolled.files.typed import shaped
 from unrolled.files.wording import counted, listed, natural, shown
 from unrolled.inspecting import plots, scores
 from unrolled.nn.functional import cross_entropy, softmax
@@ -104,7 +105,10 @@ class ClassCodec:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         inputs = restore_inputs(about["inputs"], arrays)
-        return cls(inputs, tuple(about["classes"]), arrays["truth"], arrays["summary"])
+        classes, truth = tuple(about["classes"]), shaped(arrays["truth"], None)
+        if not len(truth) or not 0 <= truth.min() <= truth.max() < len(classes):
+            raise ValueError(f"classes {truth!s:.40} of {len(classes)}")
+        return cls(inputs, classes, truth, shaped(arrays["summary"], len(truth), inputs.sums))
 
 
 class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):

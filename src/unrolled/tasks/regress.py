@@ -30,6 +30,7 @@ from unrolled.batching.scaling import Scaler
 from unrolled.batching.splits import by_size
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
+from unrolled.files.typed import shaped
 from unrolled.files.wording import shown
 from unrolled.inspecting import plots, scores
 from unrolled.tasks import metrics, neighbours
@@ -79,7 +80,10 @@ class NumberCodec:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         target = Scaler.from_arrays({name: arrays[f"target.{name}"] for name in ("mean", "scale")})
-        return cls(restore_inputs(about["inputs"], arrays), target, Linear.restore(arrays))
+        inputs, linear = restore_inputs(about["inputs"], arrays), Linear.restore(arrays)
+        shaped(target.mean, 1)
+        shaped(linear.weights, inputs.sums)
+        return cls(inputs, target, linear)
 
 
 class Regressor(WholeEstimator[RegressConfig, NumberCodec]):

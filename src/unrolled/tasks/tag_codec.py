@@ -21,6 +21,7 @@ from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, b
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.conll import columns_of
 from unrolled.files.tagged import Layout, Tagged
+from unrolled.files.typed import shaped
 from unrolled.files.wording import natural, option, shown
 from unrolled.tasks import entities, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
@@ -119,13 +120,18 @@ class TagCodec:
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         kinds: dict[str, Any] = {"words": Words, "numbers": NumberInputs}
         inputs = kinds[about["kind"]].restore(about["inputs"], arrays)
-        bound = about["allowed"]
+        bound, tags, usual = about["allowed"], tuple(about["tags"]), about["usual"]
+        if not all(type(number) is int and 0 <= number < len(tags) for number in dict(usual).values()):
+            raise ValueError("a word whose usual tag is none")
+        allowed = bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields))
+        for part, dimensions in zip(allowed or (), (1, 2), strict=False):
+            shaped(part, *[len(tags)] * dimensions)
         return cls(
             inputs,
-            tuple(about["tags"]),
-            np.array(about["counts"], np.int64),
-            about["usual"],
-            bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields)),
+            tags,
+            shaped(np.array(about["counts"], np.int64), len(tags)),
+            usual,
+            allowed,
             about["layout"] and Layout(int(about["layout"]["columns"]), bool(about["layout"]["tabs"])),
         )
 

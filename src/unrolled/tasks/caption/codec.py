@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from unrolled.batching.answers import ANSWERS, NumberAnswers, Texts
 from unrolled.batching.given import INPUTS, GivenInputs, Pictures
 from unrolled.files.captioned import Captioned
+from unrolled.files.typed import shaped
 from unrolled.runtime.search import BEAM, checked_beam
 from unrolled.tasks.caption.config import CaptionData
 
@@ -49,4 +50,8 @@ class Codec:
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         inputs = INPUTS[about["inputs"]["kind"]].restore(about["inputs"], arrays)
         answers = ANSWERS[about["answers"]["kind"]].restore(about["answers"], arrays)
+        if isinstance(answers, NumberAnswers):
+            groups = 1 + len(getattr(inputs, "classes", ()))
+            shaped(answers.means, groups, None, len(answers.columns))
+            shaped(answers.lengths, groups)
         return cls(inputs, answers, checked_beam(about["beam"]))

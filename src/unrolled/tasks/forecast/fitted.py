@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.files.typed import shaped
 from unrolled.tasks.forecast.data import Codec
 
 
@@ -30,6 +31,7 @@ class Fitted:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        naive_scale = np.array(about["naive_scale"], np.float64)
+        series = Codec.restore(about, arrays)
+        naive_scale = shaped(np.array(about["naive_scale"], np.float64), len(series.targets))
         last = int(about["last_time"]), int(about["last_offset"])
-        return cls(Codec.restore(about, arrays), naive_scale, *last)
+        return cls(series, naive_scale, *last)

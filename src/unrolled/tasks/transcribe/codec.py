@@ -20,6 +20,7 @@ from unrolled.errors import DataError
 from unrolled.files import described
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.sequences import Sequences
+from unrolled.files.typed import shaped
 from unrolled.files.wording import option
 from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.runtime.grams import Grams
@@ -112,16 +113,17 @@ class TranscribeCodec:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        words = about["words"]
+        words, inputs = about["words"], NumberInputs.restore(about["inputs"], arrays)
+        transcripts = tuple(map(str, described.parse(arrays["transcripts"].tobytes())))
         return cls(
-            NumberInputs.restore(about["inputs"], arrays),
+            inputs,
             about["tokens"],
             TOKENIZERS[about["tokens"]].restore(about),
             made_grams(about["grams"], arrays),
             float(about["nats"]),
             None if words is None else tuple(map(str, words)),
-            tuple(map(str, described.parse(arrays["transcripts"].tobytes()))),
-            arrays["summary"],
+            transcripts,
+            shaped(arrays["summary"], len(transcripts), inputs.sums),
             float(about["lm_weight"]),
             float(about["share"]),
         )
