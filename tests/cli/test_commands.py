@@ -89,7 +89,9 @@ def test_evaluate_on_a_new_file_judges_what_is_new_or_all_of_it(folder: Path) ->
     assert found["origins"] * found["stride"] >= 200 - 24 - 4 - found["stride"]
     new = json.loads(unrolled("evaluate", folder / "run", folder / "newer.csv", "--json").out)
     assert new["left_out"] == found["seen"] > 0 and new["origins"] < found["origins"]
-    shown = unrolled("evaluate", folder / "run", folder / "newer.csv")
+    shown = unrolled("evaluate", folder / "run", folder / "newer.csv", "-o", folder / "series.csv")
+    [row] = pl.read_csv(folder / "series.csv").to_dicts()
+    assert row["mae model"] == pytest.approx(new["table"][0]["mae"]) and row["origins"] == new["origins"]
     assert f"left out: {new['left_out']} of 200 steps" in shown.out and "--include-training" in shown.out
 
 
