@@ -155,8 +155,14 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
     assert [float(last[f"{name}.forecast.{k}"]) for k in range(1, 5)] == predicted
     named = in_code(PAGE.read_text())
     assert keys(dict(model.about)) <= named
-    with pytest.raises(DataError, match=r"line 3: .*missing step of 1 hour"):
-        streamed(model, "\n".join([header, rows[0], rows[2]]))
+    lost = "\n".join([header, *rows[:3], *rows[4:7]])
+    with pytest.raises(DataError, match=r"line 5: .*1 missing step of 1 hour"):
+        streamed(model, lost)
+    found = [json.loads(line) for line in streamed(model, lost, skip_wrong=True).splitlines()]
+    assert [(one["line"], one["restarted"]) for one in found[2:]] == [(4, False), (6, True), (7, False)]
+    found = streamed(model, lost + "\n", told="csv", gaps="forward").splitlines()
+    heads = [",".join(row.split(",")[:3]) for row in found]
+    assert heads[:1] + heads[3:6] == ["line,filled,restarted", "4,0,false", "5,1,false", "6,0,false"]
 
 
 def test_a_model_that_reads_backward_says_so(tmp_path):

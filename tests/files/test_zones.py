@@ -76,3 +76,10 @@ def test_times_at_the_ends_of_the_calendar_have_offsets():
     ends = np.array(["0001-01-01T00:00", "9999-12-31T23:59"], "datetime64[us]")
     assert zones.offsets("Asia/Kolkata", ends)[1] == 19800
     assert zones.local_offsets("Asia/Kolkata", ends)[0][1] == 19800
+
+
+def test_times_for_a_person_keep_their_midnight_where_there_is_an_offset():
+    day = np.datetime64("2026-02-01", "us")
+    assert zones.spelt(day, 0, None) == "2026-02-01"
+    assert zones.spelt(day, 3600, zones.OFFSETS) == "2026-02-01 00:00:00+01:00"
+    assert zones.spelt(day + np.timedelta64(90, "m"), -3600, "Etc/GMT+1") == "2026-02-01 01:30:00-01:00"

@@ -111,8 +111,11 @@ def described(zone: str | None) -> str:
 
 
 def spelt(local: np.datetime64 | np.int64, offset: int, zone: str | None) -> str:
-    """ "2024-01-31 12:30:00+01:00": a time for a person, its offset where there are any."""
-    return spoken(local) + ("" if zone is None else suffix(offset))
+    """ "2024-01-31 00:00:00+01:00": a time for a person; without a zone as short as it is."""
+    text = spoken(local)
+    if zone is None:
+        return text
+    return text + ("" if ":" in text else " 00:00:00") + suffix(offset)
 
 
 def suffix(offset: int) -> str:

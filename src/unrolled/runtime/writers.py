@@ -44,7 +44,7 @@ class CsvOut(Writer):
             raise DataError(
                 f"the answer has {listed(sorted(other))}, which the first had not; take --to json"
             )
-        return self._line(["" if cells.get(name) is None else str(cells[name]) for name in self.header])
+        return self._line([_cell(cells.get(name)) for name in self.header])
 
     def head(self) -> bytes:
         return b"" if self.header is None else self._line(self.header)
@@ -70,6 +70,13 @@ class JsonOut(Writer):
 
 
 OUTPUTS: dict[str, type[Writer]] = {kind.name: kind for kind in (CsvOut, JsonOut)}
+
+
+def _cell(value: Any) -> str:
+    """Nothing where there is no value; true and false as JSON has them."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
