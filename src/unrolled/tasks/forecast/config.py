@@ -94,8 +94,9 @@ class ForecastOptions(Section):
         default=200, ge=2, le=10**5, description="drawn futures from which recursive distributions are made"
     )
     most_origins: int = Field(
-        default=500, ge=1, description="most points of the test part to forecast from, of all series together;
-        one of each at least",
+        default=500,
+        ge=1,
+        description="most points to judge forecasts from, of all series together; one of each at least",
     )
 
     @field_validator("quantile_levels")
