@@ -1,4 +1,4 @@
-"""Saved runs whose checksums are right and whose content is not: each is refused in one line when it is read."""
+"""Saved runs whose checksums are right and whose content is not: refused in one line when they are read."""
 
 import json
 import sys
