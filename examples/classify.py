@@ -1,7 +1,8 @@
-"""Which of two curves a short, noisy sequence is: arrays in, classes and probabilities out.
+"""Whether a saw tooth rises slowly and drops, or the other way round: arrays in, classes and probabilities out.
 
-Both classes have the same mean and deviation; only the order in time tells them apart. The sequences are of
-unequal length, and a tenth of their values is missing.
+Both classes have the same mean and deviation, and a tooth begins anywhere, so that neither these nor the
+nearest series tell them apart; the order in time does. The sequences are of unequal length, and a tenth of
+their values is missing.
 """
 
 import numpy as np
@@ -12,9 +13,9 @@ draw = np.random.default_rng(0)
 
 
 def sequence(kind: str) -> np.ndarray:
-    t = np.linspace(0, 1, draw.integers(12, 30))
-    x = t if kind == "rising" else 1 - t
-    x = np.stack([x, draw.normal(size=len(t))], axis=1) + draw.normal(0, 0.2, (len(t), 2))
+    t = np.linspace(0, draw.uniform(2, 4), draw.integers(20, 40)) + draw.random()
+    x = t % 1 if kind == "rising" else -t % 1
+    x = np.stack([x, draw.normal(size=len(t))], axis=1) + draw.normal(0, 0.05, (len(t), 2))
     return np.where(draw.random(x.shape) < 0.1, np.nan, x)
 
 
