@@ -1,4 +1,4 @@
-"""Whether a saw tooth rises slowly and drops, or the other way round: arrays in, classes and probabilities out.
+"""Whether a saw tooth rises slowly and drops, or the other way: arrays in, classes and probabilities out.
 
 Both classes have the same mean and deviation, and a tooth begins anywhere, so that neither these nor the
 nearest series tell them apart; the order in time does. The sequences are of unequal length, and a tenth of
