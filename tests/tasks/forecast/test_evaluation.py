@@ -144,7 +144,7 @@ def test_many_series_are_judged_together_and_each_by_itself():
     assert own["median mase"] == pytest.approx(np.median([errors[0], errors[1] / 10, errors[3] / 1000]))
     assert "beats every baseline" in found.verdict[0]
     assert found.verdict[1].startswith(
-        "y: only 25% of 4 series are forecast better than by their persistence"
+        "y: only 25 % of 4 series are forecast better than by their persistence"
     )
     assert "from 400 origins of 4 series" in found.verdict[2]
     assert json.loads(json.dumps(found.json(), allow_nan=False))["series"][3]["series"] == "d"

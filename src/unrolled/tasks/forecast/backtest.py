@@ -124,7 +124,7 @@ def _baselines(season: int, periods: Sequence[int], first: int) -> dict[str, tup
     that the first origin has behind it. Without a season, seasonal naive is persistence and left out."""
     found = {name: (make, season) for name, make in BASELINES.items() if season > 1 or name != SEASONAL}
     more = [m for m in periods if m not in (1, season) and m <= first + 1]
-    return found | {f"{SEASONAL}, {m} steps": (BASELINES[SEASONAL], m) for m in more}
+    return found | {f"{SEASONAL} ({m})": (BASELINES[SEASONAL], m) for m in more}
 
 
 def own_scale(history: Array, season: int) -> Array:

@@ -49,7 +49,7 @@ def _of_series(own: Row, others: Sequence[Row], about: Mapping[str, Any]) -> str
     medians = f"{own['median mase']:.3g}, of {naive} {other['median mase']:.3g}"
     only = "only " if share < 0.5 else ""
     return (
-        f"{only}{share:.0%} of {about['series']:,} series are forecast better than by their {naive}; "
+        f"{only}{100 * share:.0f} % of {about['series']:,} series are forecast better than by their {naive}; "
         f"the median MASE of a series is {medians}"
     )
 
