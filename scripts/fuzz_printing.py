@@ -278,7 +278,7 @@ def try_case(task: str, seed: int, folder: Path) -> Iterator[str]:
         return
     yield "trained"
     recognised(run, trained.out, encoding)
-    judged = call(encoding, "evaluate", run, case.new)
+    judged = call(encoding, "evaluate", run, case.new, "--include-training")
     recognised(case.new, judged.out if not judged.status else judged.err, encoding)
     yield f"evaluated {judged.status}"
     json.loads(call(encoding, "evaluate", run, "--json").out)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from .command import unrolled
-from .samples import book, long_table, spoken, texts
+from .samples import book, long_table, spoken, texts, treebank
 from .test_wrong_input import HEADER, rows
 
 
@@ -44,6 +44,7 @@ REMEDIES: tuple[tuple[str, Callable[[Path, int], Path], str, str], ...] = (
     ("classify", texts, "--pooling last --merge sum --bidirectional", "--merge concat"),
     ("language", vectors, "--vectors few.vec --embedding-size 3", "--tokens words"),
     ("language", vectors, "--vectors few.vec --tokens words --embedding-size 5", "--embedding-size 3"),
+    ("tag", treebank, "--window 3", "--bidirectional off"),
     ("transcribe", spoken, "--best 17", "--beam 17"),
     ("transcribe", spoken, "--states 2", "--hmm"),
     ("transcribe", spoken, "--decoder greedy --best 2", "--best 1"),

@@ -312,12 +312,12 @@ WRONG_TIMES = {
     "twice": (
         "date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,3\n2024-01-03,4\n2024-01-03,5\n",
         ", line 4, column 'date': 2024-01-02 stands there again, as in line 3 (1 more such row); "
-        "keep one row for each time, or name the id column if these are several series",
+        "keep one row for each time, or name the column that tells several series apart with id",
     ),
     "going back": (
         "date,y\n2024-01-01,1\n2024-01-03,2\n2024-01-02,3\n",
         ", line 4, column 'date': 2024-01-02 comes after 2024-01-03 of line 3; "
-        "sort the rows by time, or name the id column if these are several series",
+        "sort the rows by time, or name the column that tells several series apart with id",
     ),
     "irregular": (
         "date,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-01 02:00,3\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
-from unrolled.files.wording import visible
+from unrolled.files.wording import either, visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +84,7 @@ def write_frame(data: "pl.DataFrame", out: Path) -> None:
 
     writers = {".csv": "write_csv", ".parquet": "write_parquet", ".json": "write_json"}
     if out.suffix not in writers:
-        raise ConfigError(f"{out}: wanted a name that ends in {', '.join(writers)}, got {out.name!r}")
+        raise ConfigError(f"{out}: wanted a name that ends in {either([*writers])}")
     memory = io.BytesIO()
     data = data if out.suffix == ".parquet" else _times_as_text(data)
     getattr(_lists_as_text(data) if out.suffix == ".csv" else data, writers[out.suffix])(memory)

@@ -123,7 +123,7 @@ def _check_order(origin: Origin, name: str, instants: Instants) -> None:
     if instants.zone is None and _of_clocks(instants.times) and -rises[i] <= MOST_SET_BACK:
         remedy += f", or name the zone ({option('zone', 'Europe/Berlin')}) if clocks were set back there"
     if origin.roles.id is None:
-        remedy += ", or name the id column if these are several series"
+        remedy += f", or name the column that tells several series apart with {option('id')}"
     _refuse(origin, name, placed, i, said, np.flatnonzero(like), remedy)
 
 

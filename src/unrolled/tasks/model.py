@@ -114,7 +114,9 @@ def require_forward(config: ModelConfig, task: str, why: str) -> None:
     """ValueError where the layers see what comes later."""
     for name in ("bidirectional", "reverse"):
         if getattr(config, name):
-            raise ValueError(f"{task} takes no {name} layers, which would {why}; leave {option(name)} out")
+            usual = type(config).model_fields[name].default  # what is on by itself is turned off
+            remedy = f"set {option(name, False)}" if usual else f"leave {option(name)} out"
+            raise ValueError(f"{task} takes no {name} layers, which would {why}; {remedy}")
 
 
 def build(config: ModelConfig, input_size: int) -> "SequenceModule":
