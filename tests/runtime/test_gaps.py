@@ -141,7 +141,8 @@ def test_late_repeated_and_wild_times_are_told_apart_and_none_shuts_the_stream(y
         20: "the step of 20 was given before; give each once",
         15: "the step of 15 is late, behind that of 20; give steps in order",
         3000: found.errors[3000],
-        -500: "-500 is 522 steps of 1 step before 22; correct it, or the one that follows it begins anew",
+        -500: "-500 is 522 steps of 1 step before 22; correct it (where the next line follows it, the "
+        "sequence begins anew)",
     }
     assert "2,979 missing steps of 1 step between 20 and 3000" in found.errors[3000]
     whole = Player(model, gaps=gaps).play(*range(1, 24))

@@ -201,7 +201,10 @@ def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) ->
     figure = Figure(figsize=(9, 1.2 + 3 * len(stretches)), layout="constrained")
     grid = figure.subplots(len(stretches), squeeze=False)[:, 0]
     for axes, stretch in zip(grid, stretches, strict=True):
-        axes.plot(stretch.times, stretch.truth, color=INK, linewidth=1.2, label="truth")
+        marker = "." if np.isnan(stretch.truth).any() else ""  # of a value among gaps there is no line
+        axes.plot(
+            stretch.times, stretch.truth, color=INK, linewidth=1.2, marker=marker, markersize=4, label="truth"
+        )
         for drawn in stretch.forecasts:
             axes.plot(
                 drawn.times, drawn.baseline, color=GREY, linewidth=0.9, linestyle="--", label="best baseline"

@@ -100,15 +100,15 @@ class Gaps:
 
     def _far(self, now: Moment, last: Moment, steps: int | None) -> str:
         here, before, name = self.reader.spoken(*now), self.reader.spoken(*last), self.codec.step.name
-        after = "the one that follows it begins anew"
+        after = "correct it (where the next line follows it, the sequence begins anew)"
         if steps is None:
-            return f"{here} is no step of {name} after {before}; correct it, or {after}"
+            return f"{here} is no step of {name} after {before}; {after}"
         if steps < 0:
-            return f"{here} is {counted(-steps, 'step')} of {name} before {before}; correct it, or {after}"
+            return f"{here} is {counted(-steps, 'step')} of {name} before {before}; {after}"
         missing = f"{counted(steps - 1, 'missing step')} of {name} between {before} and {here}"
         if self.policy == REFUSE:
             return f"{missing}; send them, or choose --gaps {FORWARD}, {ZERO}, {RESTART} or {MODEL}"
-        return f"{missing}, more than --longest-gap {self.reach}; correct the time, or {after}"
+        return f"{missing}, more than --longest-gap {self.reach}; {after}"
 
     def refuse_missing(self, steps: Array) -> NoReturn:
         """steps (1,) of codec.dtype, of which a value is missing: LineRefusedError."""

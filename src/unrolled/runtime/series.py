@@ -85,11 +85,12 @@ class Reader:
             if wrong.any():
                 row = int(np.argmax(wrong))
                 of = f"row {row}: " if len(last) > 1 else ""
+                none = "None for what is missing, " if self.gappy else ""
                 raise DataError(
                     f"{of}wanted the step of {self.spoken(wanted[row], offset[row])}, which follows "
                     f"{self.spoken(last[row], offset[row])} by {self.codec.step.name}, got "
-                    f"{self.spoken(now[row], own[row])}; give every step once and in order, None for what is "
-                    "missing, or begin anew"
+                    f"{self.spoken(now[row], own[row])}; give every step once and in order, {none}or begin "
+                    "anew"
                 )
             offset = np.where(now == NEVER, offset, own)
             last = np.where(now == NEVER, wanted, now)
