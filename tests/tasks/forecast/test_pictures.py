@@ -19,12 +19,14 @@ def fitted(frame, **options):
 
 
 def many(S=60):
-    """Series of 40 days on scales of 1 to 100,000; the first two are constant."""
+    """Series of 40 steps on scales of 1 to 100,000; the first two are constant, and of the third the second
+    target is known for a while only."""
     frames = [
         noisy(40, seed=k).with_columns(id=pl.lit(f"s{k}"), y=(pl.col("y") if k > 1 else 1.0) * 10 ** (k % 6))
         for k in range(S)
     ]
-    return pl.concat(frames)
+    known = (pl.col("id") != "s2") | (pl.int_range(pl.len()).over("id") < 20)
+    return pl.concat(frames).with_columns(z=pl.when(known).then(pl.col("y") + 1))
 
 
 CASES = {
@@ -36,6 +38,9 @@ CASES = {
     "several series": lambda: fitted(panel().filter(pl.col("id") != "tiny"), id="id"),
     "many series": lambda: fitted(
         many(), id="id", window=4, horizon=2, season=1, output="gaussian", strategy="direct"
+    ),
+    "many series with gaps": lambda: fitted(
+        many(9), id="id", target=("y", "z"), gaps="mask", window=4, horizon=2, season=1
     ),
     "one origin": lambda: fitted(noisy(T), most_origins=1),
     "no test part": lambda: fitted(noisy(T), test=0),

@@ -46,7 +46,7 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
             for series, k, why in chosen
         ]
         of = f" of {len(stretches)} of {len(own):,} series" if len(own) > len(stretches) else ""
-        drawn = residuals.over_series([_spread(test, k, file) for k in targets], f"{steps} ahead")
+        drawn = residuals.over_series([_spread(evaluation, k) for k in targets], f"{steps} ahead")
     title = f"Forecasts{of}: from each dot the next {H} {steps}"
     plots.save(plots.forecasts(stretches, title, bands), folder, "forecast")
     plots.save(drawn, folder, "residuals")
@@ -122,8 +122,9 @@ def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile) -> Errors:
     )
 
 
-def _spread(test: Backtest, k: int, file: SeriesFile) -> Spread:
+def _spread(evaluation: Evaluation, k: int) -> Spread:
     """Where no series has a scale of its own, in the units of the file."""
+    test, name = evaluation.backtest, evaluation.targets[k]
     scale = test.scale[test.series, k]
     known = np.isfinite(scale)
     scale, known = (scale, known) if known.any() else (np.ones_like(scale), ~known)
@@ -131,18 +132,19 @@ def _spread(test: Backtest, k: int, file: SeriesFile) -> Spread:
         name: ((made.point[..., k] - test.y[..., k]) / scale[:, None])[known]
         for name, made in test.forecasts.items()
     }
-    own, at = np.unique(test.series[known], return_inverse=True)
-    by_series = {
-        name: np.array([np.nanmean(np.abs(errors[name][at == i])) for i in range(len(own))])
-        for name in (MODEL, test.naive)
-    }
-    own_errors = errors[MODEL].reshape(-1)
+    rows = evaluation.series.filter(target=name)
+    mase = {name: rows[f"mase {name}"].drop_nulls().to_numpy() for name in (MODEL, test.naive)}
     return Spread(
-        file.targets[k],
-        {name: each[np.isfinite(each) & (each > 0)] for name, each in by_series.items()},
-        own_errors[np.isfinite(own_errors)],
-        {name: np.nanmedian(np.abs(error), axis=0) for name, error in errors.items()},
+        name,
+        {name: each[each > 0] for name, each in mase.items()},
+        errors[MODEL][np.isfinite(errors[MODEL])],
+        {name: np.array([_median(np.abs(step)) for step in error.T]) for name, error in errors.items()},
     )
+
+
+def _median(values: Array) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def _pairs(items: Sequence[T]) -> Iterator[tuple[T, T]]:
