@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
-from unrolled.files.wording import either, visible
+from unrolled.files.wording import cut, either, visible
 
 if TYPE_CHECKING:
     import polars as pl
 
 ROWS_SHOWN = 12
+LONGEST = 400  # characters of a cell that are shown
 
 
 def as_json(value: Any) -> None:
@@ -35,7 +36,7 @@ def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
         number = isinstance(rows[0][key], int | float)
         drawn.add_column(Text(visible(key)), justify="right" if number else "left", no_wrap=key != last)
     for row in rows:
-        drawn.add_row(*(Text(visible(_shown(value))) for value in row.values()))
+        drawn.add_row(*(Text(cut(_shown(value), LONGEST)) for value in row.values()))
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(drawn)
 
 
