@@ -14,7 +14,7 @@ from unrolled.files import zones
 from unrolled.files.roles import Roles
 from unrolled.files.steps import Positions, Step, Times, find_step
 from unrolled.files.table import Table
-from unrolled.files.times import Instants, parse_instants
+from unrolled.files.times import Instants, naive, parse_instants
 from unrolled.files.wording import counted, option, shown
 
 # A series may lack this many steps for each that it has. More is a wrong time, and would fill the memory.
@@ -62,8 +62,9 @@ def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Placed], 
                 "wanted 2 or more, add rows or leave it out"
             )
     if origin.roles.time is None:
-        counted_rows = {name: _naive(np.arange(len(rows))) for name, rows in origin.rows.items()}
-        return {name: Placed(one.times, one) for name, one in counted_rows.items()}, Step(1, "number"), None
+        numbered = {name: np.arange(len(rows)) for name, rows in origin.rows.items()}
+        placed = {name: Placed(times, naive(times)) for name, times in numbered.items()}
+        return placed, Step(1, "number"), None
     parsed = parse_instants(origin.table, origin.roles.time)
     instants = {name: _in_zone(origin, name, parsed, zone) for name in origin.rows}
     for name in instants:
@@ -75,10 +76,6 @@ def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Placed], 
         _check_shared(origin, name, times, step)
         _check_regular(origin, name, placed[name], step)
     return placed, step, next(iter(instants.values())).zone
-
-
-def _naive(times: Times) -> Instants:
-    return Instants(times, np.zeros(len(times), np.int64), None)
 
 
 def _in_zone(origin: Origin, name: str, parsed: Instants, zone: str | None) -> Instants:

@@ -68,7 +68,7 @@ def parse_instants(table: Table, column: str) -> Instants:
     table.refuse(column, is_missing(cells), f"wanted {_WANTED}, got {{}}", "write the time of every row")
     if cells.dtype == pl.String:
         whole = bool(cells.head(1).str.contains(_WHOLE)[0])
-        return _naive(_whole_numbers(table, column, cells)) if whole else _instants(table, column, cells)
+        return naive(_whole_numbers(table, column, cells)) if whole else _instants(table, column, cells)
     if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
         instants = _utc(cells)
         far = ~instants.to_physical().is_between(_FIRST, _LAST)
@@ -79,14 +79,15 @@ def parse_instants(table: Table, column: str) -> Instants:
     )
 
 
-def _naive(times: Times) -> Instants:
+def naive(times: Times) -> Instants:
+    """Times without an offset, or whole numbers."""
     return Instants(times, np.zeros(len(times), np.int64), None)
 
 
 def _zoned(utc: Times, zone: str | None) -> Instants:
     """Times of a column whose type names their zone."""
     if zone is None:
-        return _naive(utc)
+        return naive(utc)
     if _FIXED.fullmatch(zone):
         minutes = int(zone[:3]) * 60 + int(zone[0] + zone[4:])
         return Instants(utc, np.full(len(utc), 60 * minutes), zones.OFFSETS)
