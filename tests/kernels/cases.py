@@ -86,6 +86,7 @@ def random_case(
     `masked`: dropout of h and zoneout, of all states at random but of the last at a rate.
     """
     generator = torch.Generator().manual_seed(seed)
+    H = -(-H // cell.block) * cell.block  # whole memory blocks
 
     def normal(*shape, scale=1.0):
         return torch.randn(shape, generator=generator, dtype=torch.float64).mul(scale).to(dtype)
