@@ -73,7 +73,6 @@ def test_help_loads_no_torch() -> None:
         ("stream", "RUN|FILE"),
         ("stream x --next 0", "--next: wanted a number from 1, got '0'"),
         ("stream x --every 0s", "--every: wanted lines such as 100, or seconds such as 60s, got '0s'"),
-        ("stream x --every 5", "--every says when --snapshot FILE is saved"),
     ],
 )
 def test_a_wrong_call_is_told_in_a_line_and_exits_with_2(call: str, complaint: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from unrolled.files import atomic
+from unrolled.files.tensors import MODEL_KIND, read_tensors, write_tensors
 
 from .command import Answer, unrolled
 
@@ -162,17 +163,13 @@ def test_a_file_without_the_models_column(run: Path, tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_finite(run: Path, tmp_path: Path) -> None:
-    import safetensors.torch
-
     other = copy_with_config(run, tmp_path / "other", "format = 1", "format = 1")
     path = other / "model.safetensors"
     content = path.read_bytes()
-    tensors = safetensors.torch.load(content)
-    name = sorted(tensors)[0]
-    tensors[name].view(-1)[0] = float("nan")
-    with safetensors.safe_open(path, "pt") as file:
-        metadata = file.metadata()
-    path.write_bytes(safetensors.torch.save(tensors, metadata))
+    weights, about = read_tensors(path, MODEL_KIND)
+    name = sorted(weights)[0]
+    weights[name].view(-1)[0] = float("nan")
+    write_tensors(path, MODEL_KIND, weights, about)
     refused(unrolled("predict", other), 1, "model.safetensors", name, "NaN")
     path.write_bytes(content[:-3])
     refused(unrolled("predict", other), 1, "model.safetensors")
