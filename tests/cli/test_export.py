@@ -25,7 +25,7 @@ def test_the_file_is_the_model(run, tmp_path):
     path = tmp_path / "a.unrolled"
     assert answer.status == 0 and answer.err == ""
     assert f"wrote {path}, {path.stat().st_size:,} bytes" in answer.out
-    assert f"unrolled stream {path}" in answer.out and f'runtime.load("{path}")' in answer.out
+    assert f"unrolled stream {path}" in answer.out and f"runtime.load({str(path)!r})" in answer.out
     assert runtime.load(path).fingerprint == runtime.load(run).fingerprint
 
 
@@ -35,7 +35,7 @@ def test_a_model_of_whole_inputs_is_not_told_to_stream(tmp_path):
     assert unrolled("train", "translate", tmp_path / "pairs.tsv", *trained).status == 0
     path = tmp_path / "a.unrolled"
     answer = unrolled("export", tmp_path / "run", "--to", "runtime", "-o", path)
-    assert f'runtime.load("{path}").predict(inputs)' in answer.out and "stream" not in answer.out
+    assert f"runtime.load({str(path)!r}).predict(inputs)" in answer.out and "stream" not in answer.out
     assert len(runtime.load(path).predict(["1 a"])) == 1
 
 
