@@ -22,7 +22,7 @@ from unrolled.runtime.model import Column
 Record = dict[str, Any]
 TEXT = "text"  # the column of a line that is text
 # Made once: `list | tuple` makes a type each time that it is asked.
-LISTS, FLOATS = (list, tuple), (float, np.floating)
+LISTS, FLOATS, NO_NUMBERS = (list, tuple), (float, np.floating), (bool, list, dict)
 
 
 class HeaderError(DataError):
@@ -145,8 +145,9 @@ def found_format(line: str, columns: Sequence[str]) -> str:
 
 def cells_of(record: Record, columns: Mapping[str, Column]) -> Record:
     """The cells of the model's columns, numbers as floats. DataError for one that is missing or is none."""
-    text = [name for name, column in columns.items() if not column.numbers]
-    there = {name: cell for name, cell in record.items() if not (name in text and cell in (None, ""))}
+    there = record
+    if text := [name for name, column in columns.items() if not column.numbers]:
+        there = {name: cell for name, cell in record.items() if not (name in text and cell in (None, ""))}
     require(there, columns)
     return {
         name: _number(name, there[name]) if column.numbers else _text(name, there[name])
@@ -205,7 +206,7 @@ def _one_number(name: str, value: Any) -> float:
     if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
         return math.nan
     try:
-        if isinstance(value, bool | list | dict) or (isinstance(value, str) and "_" in value):
+        if isinstance(value, NO_NUMBERS) or (isinstance(value, str) and "_" in value):
             raise ValueError
         found = float(value)
     except (ValueError, OverflowError):

@@ -31,6 +31,7 @@ from unrolled.runtime.stream import Stream
 from unrolled.runtime.writers import OUTPUTS, Writer
 
 MOST_IDS = 100_000
+ID_TYPES = (str, int)
 
 
 class Every(NamedTuple):
@@ -106,7 +107,7 @@ class Session:
         key = None
         if self.options.id is not None:
             value = own.pop(self.options.id, None)
-            if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+            if type(value) not in ID_TYPES or value == "":
                 raise DataError(f"column {shown(self.options.id)}: wanted an id, got {shown(value)}")
             key, told = str(value), {self.options.id: value}
             self._forget(line)

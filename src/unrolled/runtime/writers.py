@@ -66,6 +66,8 @@ class JsonOut(Writer):
 
     def __call__(self, answer: Record) -> bytes:
         text = ENCODER.encode(answer)
+        if text.isascii() and "\x7f" not in text:  # the encoder has escaped the others below it
+            return text.encode() + b"\n"
         return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
 
 
