@@ -19,6 +19,7 @@ import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -197,7 +198,8 @@ def transcribe(names: Names, folder: Path) -> Case:
     labels, rows = [names().strip()[:3] or "a", "b"], []
     for n in range(16):
         transcript = "".join(names.draw.choices(labels, k=n % 3))
-        path = folder / (CONTROL.sub("", names("/\0", 60)) + ".wav")  # a list may not hold such paths
+        name = re.sub("[\ufeff\u200d]", "", CONTROL.sub("", names("/\0", 60)))  # a list may not hold these
+        path = folder / f"{name.strip()}.wav"
         tone = np.sin(np.arange(1600) * (0.2 + 0.5 * (n % 2)))
         with wave.open(os.fspath(path), "wb") as file:
             file.setparams((1, 2, 8000, 0, "NONE", ""))
