@@ -5,7 +5,8 @@ for or with one line, and without a traceback.
     python scripts/fuzz_runs.py --tasks tag --commands predict --seed 1 --first 17 --cases 1
 
 The checksums are made to fit the damage, as by somebody who means harm, so that the readers behind them are
-tried. A training that was not ended is a run whose weights are gone. A short form is tests/tasks/test_damaged.py.
+tried. A training that was not ended is a run whose weights are gone. A short form is
+tests/tasks/test_damaged.py.
 """
 
 import argparse
