@@ -66,6 +66,19 @@ def test_a_row_of_numbers_is_never_taken_for_a_header(state):
     assert streamed(model, "1\n1\n2\n", snapshot=state) + streamed(model, "1\n", snapshot=state) == whole
 
 
+def test_a_header_that_names_columns_by_numbers_is_known_when_it_comes_again(state):
+    """Tables of arrays have such; as a row it would begin a sequence called "id"."""
+    model = Stub()
+    model.columns = lambda: {name: Stub().columns()["a"] for name in ("0", "1")}
+    model.encode = lambda chunk: Stub().encode([[float(one["0"]), float(one["1"])] for one in chunk])
+    table = ["id,0,1", "u,1,2", "v,3,4", "u,5,6"]
+    whole = streamed(model, text(table), id="id")
+    parts = [
+        streamed(model, text(lines), id="id", snapshot=state) for lines in (table[:3], table[:1] + table[3:])
+    ]
+    assert "".join(parts) == whole and notes_of(state)["line"] == 4 and notes_of(state)["ids"] == ["v", "u"]
+
+
 def test_the_reader_names_its_last_answer_and_gets_those_after_it(state):
     whole = streamed(Stub(), text(TABLE), **WRONG).splitlines(keepends=True)
     streamed(Stub(), text(TABLE[:30]), snapshot=state, **WRONG)

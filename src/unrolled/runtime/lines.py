@@ -169,7 +169,7 @@ class _Lines:
         text = line.decode(errors="replace").removesuffix("\r")
         try:
             record = reader(text)
-            if record is not None:
+            if record is not None and not _names_itself(record):
                 cells_of(record, self.columns)
                 return False
         except DataError:
@@ -195,6 +195,15 @@ class _Lines:
                 raise HeaderError(f"column {shown(name)} is missing; there are {listed(header)}")
         if unread := [name for name in header if name not in self.columns and name not in own]:
             note(f"this model does not read {listed(unread)}")
+
+
+def _names_itself(record: Record) -> bool:
+    """Whether the cells are the names of their columns. Where all are numbers, they may be a row as well."""
+    try:
+        cells_of(record, dict.fromkeys(record, Column()))
+    except DataError:
+        return all(cell.strip() == name for name, cell in record.items())
+    return False
 
 
 def _require_fit(model: Model, options: Options) -> None:
