@@ -113,8 +113,11 @@ def test_answers_that_are_no_longer_kept_are_refused(state):
         assert streamed.last == ""
     assert lines_of(streamed(Stub(), "", snapshot=state, keep_answers=3, after=4)) == [6, 7, 8]
     assert lines_of(streamed(Stub(), "", snapshot=state, keep_answers=1, after=7)) == [8]
+    # They are dropped for later ones, not before whoever asks has them.
+    assert lines_of(streamed(Stub(), "", snapshot=state, keep_answers=0, after=4)) == [6, 7, 8]
+    assert lines_of(streamed(Stub(), text(TABLE[8:9]), snapshot=state, after=4, **WRONG)) == [6, 7, 8]
     streamed(Stub(), text(TABLE[9:11]), snapshot=state, keep_answers=0)
-    assert notes_of(state)["answers"] == 0 and notes_of(state)["dropped"] == notes_of(state)["line"] == 10
+    assert notes_of(state)["answers"] == 0 and notes_of(state)["dropped"] == notes_of(state)["line"] == 11
 
 
 def test_what_a_pipe_holds_is_kept_without_being_asked(state, monkeypatch):

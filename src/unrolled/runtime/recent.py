@@ -12,8 +12,8 @@ MOST_BYTES = 1 << 18
 
 
 class RecentAnswers:
-    """`most`: how many (None: as many as MOST_BYTES hold); `dropped`: the line of the last answer that is no
-    longer kept, so that all to later lines are."""
+    """`most`: how many (None: as many as MOST_BYTES hold), once one is added; `dropped`: the line of the last
+    answer that is no longer kept, so that all to later lines are."""
 
     def __init__(self, most: int | None) -> None:
         self.most, self.dropped = most, 0
@@ -26,9 +26,7 @@ class RecentAnswers:
 
     def add(self, line: int, answer: bytes) -> None:
         """The answer to a line after all those before."""
-        self._lines.append(line)
-        self._answers.append(answer)
-        self._size += len(answer)
+        self._append(line, answer)
         while self._too_many():
             self.dropped = self._lines.popleft()
             self._size -= len(self._answers.popleft())
@@ -54,7 +52,12 @@ class RecentAnswers:
             raise ValueError("the answers have other sizes")
         self.dropped = dropped
         for line, size, end in zip(lines.tolist(), sizes.tolist(), ends.tolist(), strict=True):
-            self.add(line, data[end - size : end])
+            self._append(line, data[end - size : end])
+
+    def _append(self, line: int, answer: bytes) -> None:
+        self._lines.append(line)
+        self._answers.append(answer)
+        self._size += len(answer)
 
     def _too_many(self) -> bool:
         if self.most is not None:
