@@ -174,6 +174,14 @@ def test_the_policy_of_the_training_is_that_of_the_stream(years, marked):
         Session(years, Options(gaps="mask"))
 
 
+def test_no_wild_value_makes_all_later_answers_nan(years):
+    for wild in (1e30, 3e38):
+        player = Player(years, gaps="forward")
+        player.play({"t": 1, "y": wild}, {"t": 2, "y": -wild}, 3, 4)
+        assert all("y" in player.errors[t] and "too far" in player.errors[t] for t in (1, 2))
+        assert np.isfinite(player.answers[4]["y"]["forecast"]).all()
+
+
 def test_what_was_refused_is_remembered_by_a_snapshot(years):
     player = Player(years, gaps="forward").play(1, 2, 3, 900)
     found = player.restored().play(901, 902)

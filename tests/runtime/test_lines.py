@@ -8,7 +8,7 @@ import pytest
 
 from tests.runtime.stub import ORDER, Stub, answers, notes_of, streamed
 from unrolled import LanguageModel
-from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.errors import ConfigError, DataError, RunError, TrainingError
 from unrolled.files.text import text_of
 from unrolled.runtime import pipes
 from unrolled.runtime.sessions import Every
@@ -193,6 +193,19 @@ def test_a_wrong_line_is_told_and_leaves_the_state_before_it(tmp_path, capfd, wr
 
 def after_three():
     return wanted(np.concatenate([VALUES[:3], [[1, 2]]]).astype(np.float32))[-1]
+
+
+def test_a_line_behind_which_forecasts_grow_without_bound_is_a_wrong_one(capfd):
+    """They depend on the line; a stream that ended there would end there again."""
+
+    class Growing(Stub):
+        def advance(self, steps, state):
+            if (steps > 2).any():
+                raise TrainingError("the forecast is not finite")
+            return super().advance(steps, state)
+
+    assert len(streamed(Growing(), "b,a\n1,2\n1,3\n1,2\n", skip_wrong=True).splitlines()) == 2
+    assert "line 3: the forecast is not finite" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ still lose it, so the last answers are kept, and given again after the line that
 from collections.abc import Mapping
 from zlib import crc32
 
-from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.errors import ConfigError, DataError, RunError, TrainingError
 from unrolled.files.wording import listed, shown
 from unrolled.runtime.model import Column, Model
 from unrolled.runtime.pipes import MOST_LINE, Pipe
@@ -82,7 +82,7 @@ class _Lines:
             self._step(text)
         except MemoryError:
             raise RunError(f"line {self.line}: there is not enough memory to answer it") from None
-        except DataError as error:
+        except (DataError, TrainingError) as error:
             message = f"line {self.line}: {error}"
             if not self.options.skip_wrong or isinstance(error, HeaderError):
                 raise DataError(message) from error

@@ -24,6 +24,9 @@ from unrolled.files.zones import local_times, spelt
 
 Array = NDArray[Any]
 
+# Standard deviations. Sums and squares of such are numbers; beyond, a state could become NaN, and stay so.
+FAR = 2.0**60
+
 
 class Reader:
     """`time`: the name of the column of times in the training data, None where there was none; `gappy`:
@@ -106,9 +109,10 @@ class Reader:
         known = codec.known(next_, east, ahead)
         parts = codec.scaled("target", target), codec.scaled("past", past), known
         x = np.concatenate(parts, axis=1)
-        if np.isinf(x).any():
+        far = np.abs(x) > FAR
+        if far.any():
             names = (*codec.targets, *codec.past, *codec.calendar, *codec.future * codec.steps)
-            name = names[int(np.argmax(np.isinf(x).any(0)))]
+            name = names[int(np.argmax(far.any(0)))]
             raise DataError(
                 f"column {shown(name)}: a value is too far from those of the training part; correct it"
             )
