@@ -150,6 +150,20 @@ def test_many_series_are_judged_together_and_each_by_itself():
     assert json.loads(json.dumps(found.json(), allow_nan=False))["series"][3]["series"] == "d"
 
 
+def test_series_without_outcomes_are_no_defeat():
+    generator = np.random.default_rng(0)
+    y, noise = generator.standard_normal((2, 30, 2, 2))
+    series, at = np.repeat([0, 1, 2], 10), np.tile(np.arange(0, 50, 5), 3)
+    y[series == 1, :, 0] = y[..., 1] = np.nan
+    forecasts = {"model": Forecast(y + 0.1 * noise), "persistence": Forecast(y + noise)}
+    test = Backtest(("a", "b", "c"), series, at, 5, y, forecasts, np.ones((3, 2)), "persistence")
+    found = evaluate(test, ("u", "v"), LEVELS, SCALE, DEVIATION, {})
+    assert found.table()[0]["beats naive"] == 1
+    assert found.verdict[1].startswith("u: 100 % of 2 series are forecast better")
+    assert found.verdict[2] == "v: no value of it was observed where it is judged, and no figure tells of it"
+    assert "grow without bound" not in " ".join(found.verdict)
+
+
 def test_outcomes_that_are_missing_are_left_out_and_counted():
     test = random_backtest()
     test.y[2, 1, 0] = test.y[:4, 2, 1] = np.nan

@@ -39,3 +39,17 @@ def test_series_count_by_themselves():
 def test_few_origins_tell_nothing():
     assert margin(np.ones(3), np.ones(3), np.zeros(3, int), np.arange(3), 4) == np.inf
     assert margin(np.ones(1), np.ones(1), np.zeros(1, int), np.arange(1), 1) == np.inf
+
+
+def test_two_origins_far_apart_are_two_observations():
+    """t of one degree of freedom, and not that of all the steps between them."""
+    found = margin(np.array([1.0, -1.0]), np.ones(2), np.zeros(2, int), np.array([0, 1000]), 1)
+    assert found == pytest.approx(12.706, rel=1e-3)
+
+
+def test_origins_without_a_score_are_none():
+    sums, at = np.random.default_rng(2).standard_normal(20), np.arange(20) * 30
+    series = np.repeat([0, 1], 10)
+    found = margin(np.where(series, 0, sums), 1.0 - series, series, at, 1)
+    assert found == margin(sums[:10], np.ones(10), series[:10], at[:10], 1)
+    assert margin(np.zeros(20), np.zeros(20), series, at, 1) == np.inf

@@ -40,8 +40,9 @@ def by_series(backtest: Backtest, targets: Sequence[str]) -> pl.DataFrame:
 
 def summary(series: pl.DataFrame, target: str, naive: str) -> dict[str, dict[str, float]]:
     """Of each forecast "median mase", the median over series, and "beats naive", the share of the series in
-    which its MAE is below that of `naive`. {} where `target` is none by itself."""
-    rows = series.filter(target=target)
+    which its MAE is below that of `naive`; both of the "series", so many, that have outcomes. {} where
+    `target` is none by itself."""
+    rows = series.filter(pl.col("target") == target, pl.col("outcomes") > 0)
     names = [name.removeprefix("mae ") for name in rows.columns if name.startswith("mae ")]
     return {name: _summary(rows, name, naive) for name in names} if len(rows) else {}
 
@@ -52,6 +53,7 @@ def _summary(rows: pl.DataFrame, name: str, naive: str) -> dict[str, float]:
     return {
         "median mase": float(np.median(mase)) if len(mase) else np.nan,
         "beats naive": np.nan if name == naive else float(better.to_numpy().mean()),
+        "series": len(rows),
     }
 
 

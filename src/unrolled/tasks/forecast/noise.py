@@ -5,7 +5,7 @@ is a sum of k_n scores, and their mean is m = Σ s / Σ k:
     Var m    = C / (C - 1) Σ_{n, l of one series} w(o_n - o_l) e_n e_l / (Σ k)²
     w(δ)     = max(0, 1 - |δ| / b)      b = 2 H + 8, H the horizon
     margin   = t √Var m                 t the 97.5 % quantile of Student's distribution, C - 1 degrees
-    C        = Σ 1 + 1.5 d / b          over the series, whose first and last origin are d steps apart
+    C        = Σ min(N, 1 + 1.5 d / b)  over the series, of N origins, the last d steps behind the first
 
 Forecasts of origins less than H apart have outcomes in common, and errors that come later are like those
 before: w counts both. C stands for the number of observations that do not depend on each other; below 2
@@ -26,11 +26,16 @@ Steps = NDArray[np.int64]
 
 
 def margin(sums: Array, counts: Array, series: Steps, origins: Steps, horizon: int) -> float:
-    """sums (N,), counts (N,); series (N,), origins (N,) rising within each series."""
-    reach = 2 * horizon + 8
+    """sums (N,), counts (N,); series (N,), origins (N,) rising within each series. Origins without a score do
+    not count."""
+    known, reach = counts > 0, 2 * horizon + 8
+    if not known.any():
+        return math.inf
+    sums, counts, series, origins = sums[known], counts[known], series[known], origins[known]
     begins = np.flatnonzero(np.diff(series, prepend=-1))
-    ends = np.append(begins[1:], len(series)) - 1
-    independent = float(np.sum(1 + 1.5 * (origins[ends] - origins[begins]) / reach))
+    ends = np.append(begins[1:], len(series))
+    apart = origins[ends - 1] - origins[begins]
+    independent = float(np.minimum(ends - begins, 1 + 1.5 * apart / reach).sum())
     if independent < 2:
         return math.inf
     e = sums - counts * (sums.sum() / counts.sum())

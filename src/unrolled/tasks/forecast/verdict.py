@@ -14,9 +14,14 @@ def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
     sentences = []
     for target in dict.fromkeys(row["target"] for row in rows):
         own, *others = (row for row in rows if row["target"] == target)
+        if all(math.isnan(row["rmse"]) for row in others):
+            sentences.append(
+                f"{target}: no value of it was observed where it is judged, and no figure tells of it"
+            )
+            continue
         said = [_of_errors(own, others)]
         if "beats naive" in own:
-            said.append(_of_series(own, others, about))
+            said.append(_of_series(own, others, about["naive"]))
         if "coverage" in own:
             said.append(_of_intervals(own, about["nominal_coverage"]))
         sentences += [f"{target}: {sentence}" for sentence in said]
@@ -42,14 +47,14 @@ def _of_errors(own: Row, others: Sequence[Row]) -> str:
     return f"{compared}; up to {noise:.2g} is noise"
 
 
-def _of_series(own: Row, others: Sequence[Row], about: Mapping[str, Any]) -> str:
+def _of_series(own: Row, others: Sequence[Row], naive: str) -> str:
     """`own` is pooled over all series, of whose errors the largest make most."""
-    naive, share = about["naive"], own["beats naive"]
+    share = own["beats naive"]
     other = next(row for row in others if row["forecast"] == naive)
     medians = f"{own['median mase']:.3g}, of {naive} {other['median mase']:.3g}"
     only = "only " if share < 0.5 else ""
     return (
-        f"{only}{100 * share:.0f} % of {about['series']:,} series are forecast better than by their {naive}; "
+        f"{only}{100 * share:.0f} % of {own['series']:,} series are forecast better than by their {naive}; "
         f"the median MASE of a series is {medians}"
     )
 
