@@ -103,6 +103,34 @@ def test_a_series_that_is_named_is_known_by_its_times_though_its_values_were_rev
     assert seen.first_new(series("b", 38, np.arange(60.0))) == 2, "too few to know better"
 
 
+def rows(values):
+    y, none = np.asarray(values, float)[:, None], np.empty((len(values), 0))
+    return Series("x", np.arange(len(y)), np.zeros(len(y), np.int64), y, none, none)
+
+
+FEW_VALUES = {
+    "of two": lambda draw, n: draw.integers(0, 2, n),
+    "sparse": lambda draw, n: draw.random(n) < 0.1,
+    "counts": lambda draw, n: draw.poisson(1, n),
+    "steps": lambda draw, n: np.repeat(draw.integers(0, 5, n), 7)[:n],
+    "periodic": lambda draw, n: np.resize([5, 3, 2, 4, 6, 0, 0], n),
+}
+
+
+@pytest.mark.parametrize("kind", FEW_VALUES)
+def test_rows_of_few_values_are_known_by_all_that_stood_there(kind):
+    """What comes again and again is not what was seen, and what was seen is all left out."""
+    draw = np.random.default_rng(0)
+    for _ in range(5):
+        y = FEW_VALUES[kind](draw, 1200)
+        seen = SeenSeries.of_parts([rows(y[:1000]), rows(draw.random(50))], [1000, 40], False, False)
+        seen = SeenSeries.restore(seen.arrays())
+        assert [seen.first_new(rows(y[:n])) for n in (1200, 1001, 1000)] == [1000] * 3
+        if kind != "periodic":
+            assert seen.first_new(rows(FEW_VALUES[kind](draw, 400))) == 0
+        assert seen.first_new(rows(draw.random(400))) == 0
+
+
 def grown(steps):
     draw = np.random.default_rng(0)
     times = np.datetime64("2024-01-01", "us") + np.arange(500) * np.timedelta64(1, "D")

@@ -50,15 +50,16 @@ def grams(steps: NDArray[np.uint32], k: int) -> Prints:
     """steps (T,) -> (T - k + 1,) of every k in a row, none where T < k; k is a power of two."""
     if len(steps) < k:
         return np.empty(0, np.uint64)
-    prints = _mixed(steps.astype(np.uint64) + np.uint64(1))
+    prints = mixed(steps.astype(np.uint64) + np.uint64(1))
     size = 1
     while size < k:
-        prints = _mixed(prints[:-size] * np.uint64(2 * size + 1) + prints[size:])
+        prints = mixed(prints[:-size] * np.uint64(2 * size + 1) + prints[size:])
         size *= 2
     return prints
 
 
-def _mixed(prints: Prints) -> Prints:
+def mixed(prints: Prints) -> Prints:
+    """(N,) of which each bit depends on many."""
     prints = (prints ^ (prints >> _SHIFT)) * _MIX
     return prints ^ (prints >> _SHIFT)
 

@@ -31,8 +31,8 @@ ALL = "all targets, scaled"
 @dataclass(frozen=True)
 class Evaluation:
     """`rows`: {"target", "forecast", "mae", "rmse", "smape", "mase", for distributions "crps", "pinball",
-    "coverage", "width", and where there are several series "median mase", "beats naive" and
-    "series", see by_series.py}. Of a baseline "rmse_noise", of the model "coverage_noise": differences up to these are
+    "coverage", "width", and where there are several series "median mase", "beats naive" and "series", see
+    by_series.py}. Of a baseline "rmse_noise", of the model "coverage_noise": differences up to these are
     noise. `by_step`: the same with a list over the steps ahead for each number; `series`: see by_series.py;
     `verdict`: sentences."""
 
@@ -150,7 +150,8 @@ def _left_out(missing: int, outcomes: int) -> list[str]:
 
 
 def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, nominal: float) -> Row:
-    """The margins of a row, none where nothing was observed. The difference of two RMSEs is that of their squares over their sum."""
+    """The margins of a row, none where nothing was observed. The difference of two RMSEs is that of their
+    squares over their sum."""
     y = backtest.y[..., columns] / unit
     known = ~np.isnan(y)
     if not known.any():

@@ -4,13 +4,15 @@ judged on what comes later; what stands before may be read.
 A series of another file is one of those that were seen
 
     by name       where a column names series: as far as the times of that series go
+    by its rows   where the file has no times: it begins with all that was seen of one
     by content    whatever its name: half or more of the fingerprints that should be in it are there, and in
                   them its values change CHANGES times or more. A fingerprint is of GRAM steps of the targets,
                   and of their times where the file has times. Rows without times are compared wherever they
-                  stand; and of a series of VALUES different values or more a part is enough
+                  stand, LEAST_STEPS of them or more; but of VALUES different values or more a part is enough
 
 Of all series together MOST_GRAMS fingerprints are kept, every so many steps one, and the last of each; none
-that does not vary. A series that hardly changes is known by its name alone.
+that does not vary, and none that comes twice in its series: what repeats by its nature is no sign of what was
+seen. So a series that hardly changes is known by its name or its rows alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,25 +23,30 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.files.fingerprints import Prints, comparable, fingerprint, grams, known
+from unrolled.files.fingerprints import Prints, comparable, fingerprint, grams, known, mixed
 from unrolled.files.series import Series
 from unrolled.tasks.seen import Arrays, rising
 
 GRAM = 8
 VALUES, CHANGES = 8, 6
+LEAST_STEPS = 32
 MOST_GRAMS = 2**18
+
+ARRAYS = ("names", "wholes", "last", "prints", "of", "at")
 
 Steps = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class SeenSeries:
-    """Of S series the fingerprints of their `names` (S,) and their `last` (S,) times or rows. Of M grams,
+    """Of S series the fingerprints of their `names` (S,), and of all their steps, `wholes` (S,), and their
+    `last` (S,) times or rows. Of M grams,
     whose `prints` rise, which series each is `of` (M,) and the time or row that it begins `at` (M,); every
     `stride`-th of a series was taken.
     `timed`: whether there are times; `named`: whether a column names series."""
 
     names: Prints
+    wholes: Prints
     last: Steps
     prints: Prints
     of: Steps
@@ -59,7 +66,8 @@ class SeenSeries:
         prints, first = np.unique(prints, return_index=True)
         last = np.array([_clock(s)[end - 1] for s, end in zip(series, ends, strict=True)], np.int64)
         names = np.array([fingerprint(s.name) for s in series], np.uint64)
-        return cls(names, last, prints, of[first], at[first], stride, timed, named)
+        wholes = np.array([_so_far(s)[end - 1] for s, end in zip(series, ends, strict=True)], np.uint64)
+        return cls(names, wholes, last, prints, of[first], at[first], stride, timed, named)
 
     def first_new(self, series: Series) -> int:
         """The step of a series from which on nothing was seen, its length where there is none."""
@@ -67,6 +75,9 @@ class SeenSeries:
         ends = [clock[0] - 1, *self._alike(series)]
         if self.named and self.timed:
             ends += self.last[self.names == fingerprint(series.name)].tolist()
+        if not self.timed:
+            inside = self.last < len(clock)
+            ends += self.last[inside][self.wholes[inside] == _so_far(series)[self.last[inside]]].tolist()
         first = int(np.searchsorted(clock, max(ends), "right"))
         # Steps at times that were seen, too few for a gram.
         few = int(np.searchsorted(clock, self.last.max(), "right")) if self.timed else 0
@@ -86,12 +97,14 @@ class SeenSeries:
         )
         alike = np.split(here[np.argsort(group.reshape(-1), kind="stable")], np.cumsum(counts)[:-1])
         for (s, by), own in zip(pairs.tolist(), alike, strict=True):
-            values, changes = _content(series.target[own[0] : own[-1] + GRAM], own - own[0])
+            steps, values, changes = _content(series.target[own[0] : own[-1] + GRAM], own - own[0])
+            if not self.timed and values < VALUES and steps < LEAST_STEPS:
+                continue
             a, b = (own[0], own[-1]) if values >= VALUES else (0, -1)
             at = self.at[self._grams_of[s]] + by
             if changes >= CHANGES and 2 * len(own) >= np.sum((begins[a] <= at) & (at <= begins[b])):
-                end = int(self.last[s]) + by
-                yield end if self.timed else min(end, int(begins[own[-1]]) + GRAM + self.stride - 2)
+                end, missed = int(self.last[s]) + by, at[at > begins[own[-1]]] + GRAM - 2
+                yield end if self.timed else int(missed.min(initial=end))
 
     @cached_property
     def _grams_of(self) -> list[Steps]:
@@ -100,20 +113,21 @@ class SeenSeries:
         return np.split(order, np.searchsorted(self.of[order], np.arange(1, len(self.names))))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        own = {"names": self.names, "last": self.last, "prints": self.prints, "of": self.of, "at": self.at}
-        return own | {"how": np.array([self.stride, self.timed, self.named], np.int64)}
+        how = np.array([self.stride, self.timed, self.named], np.int64)
+        return {name: getattr(self, name) for name in ARRAYS} | {"how": how}
 
     @classmethod
     def restore(cls, arrays: Arrays) -> Self:
-        names, last, prints, of, at = (arrays[name] for name in ("names", "last", "prints", "of", "at"))
+        names, wholes, last, prints, of, at = (arrays[name] for name in ARRAYS)
         stride, timed, named = arrays["how"].tolist()
-        fits = len(names) == len(last) > 0 and len(of) == len(at) == len(rising(prints))
+        fits = len(names) == len(wholes) == len(last) > 0 and len(of) == len(at) == len(rising(prints))
         fits &= type(stride) is int and 0 < stride < 2**40
         if not fits or not all(one.dtype == np.int64 and one.ndim == 1 for one in (last, of, at)):
             raise ValueError(f"{len(names)} series, {len(last)} ends, {len(prints)} fingerprints")
         if len(of) and not 0 <= of.min() <= of.max() < len(names):
             raise ValueError("fingerprints of series that are not there")
-        return cls(names.astype(np.uint64), last, prints, of, at, stride, bool(timed), bool(named))
+        names, wholes = names.astype(np.uint64), wholes.astype(np.uint64)
+        return cls(names, wholes, last, prints, of, at, stride, bool(timed), bool(named))
 
 
 def _clock(series: Series) -> Steps:
@@ -121,31 +135,47 @@ def _clock(series: Series) -> Steps:
     return series.times.astype(np.int64)
 
 
-def _grams(series: Series, end: int, timed: bool) -> tuple[Prints, Steps]:
-    """The fingerprints of all grams before `end`, 0 of one that does not vary, and where each begins."""
-    y, clock = comparable(series.target[:end]), _clock(series)[:end]
+def _joint(y: NDArray[np.float32], clock: Steps, timed: bool, k: int) -> Prints:
+    """The fingerprints of every `k` steps in a row, with their times where there are some."""
     parts = [y.view(np.uint32), *([np.ascontiguousarray(clock)[:, None].view(np.uint32)] if timed else [])]
     words = np.concatenate(parts, axis=1)
-    columns = [grams(np.ascontiguousarray(words[:, k]), GRAM) for k in range(words.shape[1])]
+    columns = [grams(np.ascontiguousarray(words[:, i]), k) for i in range(words.shape[1])]
     prints = columns[0].copy()
     for column in columns[1:]:
         prints = (prints ^ (prints >> np.uint64(31))) * np.uint64(0xD6E8FEB86659FD93) + column
+    return prints
+
+
+def _so_far(series: Series) -> Prints:
+    """(T,) the fingerprints of all steps up to each."""
+    y = comparable(series.target)
+    prints, at = _joint(y, _clock(series)[: len(y)], False, 1), np.arange(1, len(y) + 1, dtype=np.uint64)
+    return np.cumsum(mixed(mixed(prints + at * np.uint64(0xD6E8FEB86659FD93))))
+
+
+def _grams(series: Series, end: int, timed: bool) -> tuple[Prints, Steps]:
+    """The fingerprints of all grams before `end`, 0 of one that does not vary, and where each begins."""
+    y, clock = comparable(series.target[:end]), _clock(series)[:end]
+    prints = _joint(y, clock, timed, GRAM)
     if len(prints):
         windows = np.lib.stride_tricks.sliding_window_view(y, GRAM, axis=0)
         prints[(windows == windows[..., :1]).all((1, 2))] = 0
     return prints, clock[: len(prints)]
 
 
-def _content(y: NDArray[np.float64], begins: Steps) -> tuple[int, int]:
-    """How many values the grams that begin there hold, and how often these change from step to step."""
+def _content(y: NDArray[np.float64], begins: Steps) -> tuple[int, int, int]:
+    """How many steps and values the grams that begin there hold, and how often these change from step to
+    step."""
     inside = np.zeros(len(y), np.bool_)
     inside[(begins[:, None] + np.arange(GRAM)).reshape(-1)] = True
     changes = inside[1:] & inside[:-1] & (y[1:] != y[:-1]).any(1)
-    return len(np.unique(y[inside], axis=0)), int(np.sum(changes))
+    return int(inside.sum()), len(np.unique(y[inside], axis=0)), int(np.sum(changes))
 
 
 def _informative(prints: Prints, at: Steps, stride: int) -> tuple[Prints, Steps]:
-    """Every `stride`-th and the last, without those that do not vary."""
-    chosen = np.flatnonzero((np.arange(len(prints)) % stride == 0) & (prints != 0))
-    chosen = np.union1d(chosen, np.flatnonzero(prints)[-1:])
+    """Every `stride`-th and the last, without those that do not vary or come twice."""
+    _, place, counts = np.unique(prints, return_inverse=True, return_counts=True)
+    telling = (prints != 0) & (counts[place] == 1)
+    chosen = np.flatnonzero((np.arange(len(prints)) % stride == 0) & telling)
+    chosen = np.union1d(chosen, np.flatnonzero(telling)[-1:])
     return prints[chosen], at[chosen]
