@@ -2,7 +2,9 @@
 fail (a file size limit, a folder without rights), else from a patched call."""
 
 import errno
+import fcntl
 import os
+import stat
 import subprocess
 import sys
 import textwrap
@@ -168,6 +170,25 @@ def test_remains_go_where_they_are_of_this_file_and_no_writer_lives(tmp_path):
         assert set(tmp_path.iterdir()) == {path, *begun, *half[1:]} and len(begun) == 1
         living.communicate(b"\n\n")
     assert path.read_bytes() == b"living" and set(tmp_path.iterdir()) == {path, *half[1:]}
+
+
+def test_remains_go_where_only_writers_may_lock(tmp_path, monkeypatch):
+    """As on NFS, where flock(2) is a lock of fcntl(2)."""
+    flock = fcntl.flock
+
+    def lock(descriptor, how):
+        reads = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        if reads and not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    (tmp_path / f".model.bin.{'0' * 16}.part").write_bytes(b"half")
+    (tmp_path / f".run.{'0' * 16}.part").mkdir()
+    atomic.write_bytes(tmp_path / "model.bin", b"mine")
+    with atomic.growing_folder(tmp_path / "run"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"model.bin", "run"}
 
 
 def test_a_link_is_written_through(tmp_path):

@@ -123,7 +123,8 @@ def _begun(path: Path, make: Callable[[Path], None], flags: int) -> tuple[int, P
 
 
 def _remove_dead(part: Path) -> None:
-    descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    access = os.O_RDONLY if part.is_dir() else os.O_RDWR  # NFS locks files for those who may write, flock(2)
+    descriptor = os.open(part, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if locks.lock(descriptor):
             if part.is_dir():
