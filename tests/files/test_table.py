@@ -60,7 +60,7 @@ def test_an_unreadable_file_is_refused(path, monkeypatch):
     def denied(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.open", denied)
+    monkeypatch.setattr("os.open", denied)
     assert (
         refused(open_table, path)
         == f"{path}: cannot be read: Permission denied; check the file and its rights"

@@ -157,7 +157,7 @@ def test_generation_is_what_the_whole_text_says(model):
         ({"length": 5, "seed": -1}, "seed: wanted 0 or more, got -1"),
         ({"length": 5, "top_k": 0}, "top_k: wanted 1 or more"),
         ({"length": 5, "temperature": 0.0}, "temperature: wanted a number above 0"),
-        ({"length": 5, "sample": False, "top_p": 0.5}, "leave out top_p"),
+        ({"length": 5, "sample": False, "top_p": 0.5}, "leave top_p out"),
     ],
 )
 def test_what_cannot_be_generated_is_refused(model, how, complaint):
