@@ -195,6 +195,22 @@ def after_three():
     return wanted(np.concatenate([VALUES[:3], [[1, 2]]]).astype(np.float32))[-1]
 
 
+def test_a_sequence_ends_in_a_table_of_answers_too(tmp_path):
+    """Its line is told by its number alone; one before all answers is not, since no columns are known."""
+    words, path = ["", "ab", "c", "", "ab", ""], tmp_path / "t.state"
+    alone = [json.loads(line) for line in streamed(Stub("tag", "words"), "ab\nc\n").splitlines()]
+    first, second = ([*(str(y) for y in one["y"]), one["largest"]] for one in alone)
+    table = [["line", "y.1", "y.2", "y.3", "largest"], ["2", *first], ["3", *second]]
+    table += [["4", "", "", "", ""], ["5", *first], ["6", "", "", "", ""]]
+    whole = streamed(Stub("tag", "words"), "".join(f"{word}\n" for word in words), told="csv")
+    assert [line.split(",") for line in whole.splitlines()] == table
+    parts = [
+        streamed(Stub("tag", "words"), f"{word}\n", told="csv", snapshot=path).splitlines(keepends=True)
+        for word in words
+    ]
+    assert [line for part in parts for line in part[1:]] == whole.splitlines(keepends=True)[1:]
+
+
 def test_a_line_behind_which_forecasts_grow_without_bound_is_a_wrong_one(capfd):
     """They depend on the line; a stream that ended there would end there again."""
 

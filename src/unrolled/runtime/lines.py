@@ -116,7 +116,8 @@ class _Lines:
 
     def _write(self, data: bytes) -> bool:
         if not self._headed:
-            data, self._headed = self.session.writer.head() + data, True
+            head = self.session.writer.head()
+            data, self._headed = head + data, bool(head)
         return self.pipe.write(data)
 
     def _pass_over(self) -> None:

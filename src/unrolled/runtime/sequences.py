@@ -27,9 +27,9 @@ from unrolled.runtime.language import Runtime as LanguageModel
 from unrolled.runtime.model import Model
 from unrolled.runtime.records import TEXT, Record, cells_of, plain
 from unrolled.runtime.state import Array, State
+from unrolled.runtime.writers import ENDED
 
 LINE_END = "\n"
-ENDED = {"end": True}  # the answer to an empty line that ends a sequence
 
 
 class Row(NamedTuple):

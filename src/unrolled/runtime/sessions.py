@@ -26,9 +26,9 @@ from unrolled.runtime.gaps import LineRefusedError
 from unrolled.runtime.model import Model
 from unrolled.runtime.recent import RecentAnswers
 from unrolled.runtime.records import FORMATS, Reader, Record, truth
-from unrolled.runtime.sequences import ENDED, Row, kind_of
+from unrolled.runtime.sequences import Row, kind_of
 from unrolled.runtime.stream import Stream
-from unrolled.runtime.writers import OUTPUTS, Writer
+from unrolled.runtime.writers import ENDED, OUTPUTS, Writer
 
 MOST_IDS = 100_000
 ID_TYPES = (str, int)
@@ -139,7 +139,8 @@ class Session:
         else:
             self.sequences[key] = row, line
             self.sequences.move_to_end(key)
-        self.recent.add(line, answer)
+        if answer:
+            self.recent.add(line, answer)
         self.line, self.checksum = line, checksum
         self._whole = True
 

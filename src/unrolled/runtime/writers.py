@@ -15,6 +15,7 @@ from unrolled.errors import DataError
 from unrolled.files.wording import CONTROL, listed, shown
 from unrolled.runtime.records import Format, Record
 
+ENDED = {"end": True}  # the answer to a line that ends a sequence and is no step of it
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -32,12 +33,16 @@ class Writer(Format):
 
 class CsvOut(Writer):
     """Answers as lines of a table, after a header that the first one gives; lists are cut into columns
-    name.1, name.2, …"""
+    name.1, name.2, …. Of a line that only ends a sequence nothing is told but what it is the answer to, and
+    before the first answer nothing."""
 
     name = "csv"
 
     def __call__(self, answer: Record) -> bytes:
-        cells = dict(_flat("", answer))
+        ends = answer.items() >= ENDED.items()
+        if ends and self.header is None:
+            return b""
+        cells = {name: cell for name, cell in _flat("", answer) if not (ends and name in ENDED)}
         if self.header is None:
             self.header = list(cells)
         if other := cells.keys() - set(self.header):
