@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from unrolled.files.wording import counted
+
 Row = dict[str, Any]
 
 
@@ -73,7 +75,8 @@ def _of_origins(about: Mapping[str, Any]) -> str:
     origins, series, stride = about["origins"], about["series"], about["stride"]
     where = f" of {series:,} series" if series > 1 else ""
     every = "every possible one" if stride == 1 else f"one of every {stride:,} that are possible"
-    return f"judged {about['horizon']:,} steps ahead from {origins:,} origins{where}, {every}"
+    ahead, judged = counted(about["horizon"], "step"), counted(origins, "origin")
+    return f"judged {ahead} ahead from {judged}{where}, {every}"
 
 
 def percent(share: float) -> str:
