@@ -164,6 +164,20 @@ def test_series_without_outcomes_are_no_defeat():
     assert "grow without bound" not in " ".join(found.verdict)
 
 
+def test_an_interval_of_which_any_share_would_pass_is_not_called_right():
+    generator = np.random.default_rng(0)
+    y = generator.standard_normal((2, 1, 1))
+    q = np.stack([y - 1, y, y + 1], -1)
+    q[1] += 9
+    forecasts = {"model": Forecast(y, q, np.abs(y)), "persistence": Forecast(y + 1)}
+    nothing = np.zeros(2, int), np.array([0, 100])
+    test = Backtest(("a",), *nothing, 100, y, forecasts, np.ones((1, 1)), "persistence")
+    found = evaluate(test, ("u",), (0.05, 0.5, 0.95), SCALE[:1], DEVIATION[:1], {})
+    assert found.verdict[1].endswith(
+        "50.0 % of the outcomes are in the 90 % interval; too few origins to say whether it is right"
+    )
+
+
 def test_outcomes_that_are_missing_are_left_out_and_counted():
     test = random_backtest()
     test.y[2, 1, 0] = test.y[:4, 2, 1] = np.nan

@@ -9,7 +9,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import read_series
 from unrolled.tasks.config import from_options, to_sections
 from unrolled.tasks.forecast.config import ForecastConfig
-from unrolled.tasks.forecast.settle import settle
+from unrolled.tasks.forecast.settle import _found_level, settle
 
 
 def settled(frame, **options):
@@ -101,3 +101,9 @@ def test_shares_that_cannot_be():
         settled(noisy(100), validation=1.5)
     with pytest.raises(DataError, match=r"validation \(60\) and test \(40\)"):
         settled(noisy(100), validation=60, test=40)
+
+
+def test_values_whose_squares_are_infinite_have_a_level_too():
+    walk = np.random.default_rng(0).standard_normal((400, 1)).cumsum(0)
+    parts = [walk, walk[:300] * 2]
+    assert _found_level(parts, 20) == _found_level([part * 1e306 for part in parts], 20) == ("relative",)

@@ -115,7 +115,10 @@ def _named_level(level: tuple[str, ...], targets: int) -> tuple[str, ...]:
 
 def _found_level(parts: Parts, window: int) -> tuple[str, ...]:
     """Relative where more of a target's variance lies between windows than within them: within a window it
-    shows little of its range, and its level in the test part may be one that training never saw."""
+    shows little of its range, and its level in the test part may be one that training never saw. A power of
+    two brings the values near 1: no square is infinite."""
+    _, exponent = np.frexp(np.fmax.reduce(np.abs(np.concatenate(parts)), 0))
+    parts = [np.ldexp(part, -exponent) for part in parts]
     pieces = np.concatenate([p[: len(p) // window * window].reshape(-1, window, p.shape[1]) for p in parts])
     within = _variance(pieces) if len(pieces) else np.full(parts[0].shape[1], np.inf)
     total = _variance(np.concatenate(parts)[None])
