@@ -36,7 +36,9 @@ def test_text_and_bytes_arrive_whole_and_replace_what_was_there(tmp_path):
     atomic.write_bytes(path, b"old")
     atomic.write_bytes(path, bytes(range(256)) * 999)
     assert path.read_bytes() == bytes(range(256)) * 999
+    path.chmod(0o600)
     atomic.write_text(str(path), "Grüße\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes() == b"Gr\xc3\xbc\xc3\x9fe\n"
     assert [p.name for p in tmp_path.iterdir()] == ["model.bin"]
 

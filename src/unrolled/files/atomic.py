@@ -1,6 +1,7 @@
 """Files appear whole or not at all: written beside their place, synced, then renamed over it.
 
 a link      stays: the file behind it is replaced, in that file's own folder
+rights      of the file that is replaced stay
 remains     of a write that was killed lie beside its file as .NAME.<16 hex digits>.part; the next write
             of NAME removes them. A writer locks what it writes, so what nobody has locked is dead
 """
@@ -11,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -96,6 +98,8 @@ def _replace(path: Path, data: bytes) -> None:
     descriptor, part = _begun(path, partial(Path.touch, exist_ok=False), os.O_WRONLY)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if path.exists() and (mode := path.stat().st_mode) != os.fstat(descriptor).st_mode:
+                os.fchmod(descriptor, stat.S_IMODE(mode))
             file.write(data)
             file.flush()
             os.fsync(descriptor)
