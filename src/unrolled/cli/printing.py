@@ -1,6 +1,8 @@
 """How results appear: tables and sentences for people on standard output, JSON for machines."""
 
+import itertools
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +14,11 @@ from unrolled.files.wording import cut, either, visible
 
 if TYPE_CHECKING:
     import polars as pl
+    from rich.table import Table
 
 ROWS_SHOWN = 12
+COLUMNS_SHOWN = 24
+NARROW = 24  # characters of a text that are shown beside other columns, however narrow the screen is
 LONGEST = 400  # characters of a cell that are shown
 
 
@@ -23,21 +28,51 @@ def as_json(value: Any) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
-    """Rows with the same keys; numbers stand right, in four digits. The last column may take more lines."""
+    """Rows with the same keys; numbers stand right, in four digits. What is too wide for the screen stands
+    below, behind the first columns of text again; texts may take more lines."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     if title is not None:
         say(title)
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    for at, keys in enumerate(_side_by_side(rows, console.width)):
+        if at:
+            console.print()
+        console.print(_drawn(rows, keys))
+
+
+def _side_by_side(rows: Sequence[Mapping[str, Any]], width: int) -> list[list[str]]:
+    """The columns, in parts that are no wider than `width` unless they are of text."""
+    from rich.cells import cell_len
+
+    def room(key: str) -> int:
+        most = max(cell_len(visible(key)), *(cell_len(_shown(row[key])) for row in rows))
+        return 2 + (most if _is_number(rows[0][key]) else min(most, NARROW))
+
+    first = list(itertools.takewhile(lambda key: not _is_number(rows[0][key]), rows[0]))
+    parts = [list(first)]
+    for key in list(rows[0])[len(first) :]:
+        if len(parts[-1]) > len(first) and sum(map(room, [*parts[-1], key])) - 2 > width:
+            parts.append(list(first))
+        parts[-1].append(key)
+    return parts
+
+
+def _drawn(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
     drawn = Table(box=None, header_style="bold", pad_edge=False)
-    *_, last = rows[0]
-    for key in rows[0]:
-        number = isinstance(rows[0][key], int | float)
-        drawn.add_column(Text(visible(key)), justify="right" if number else "left", no_wrap=key != last)
+    for key in keys:
+        number = _is_number(rows[0][key])
+        drawn.add_column(Text(visible(key)), justify="right" if number else "left", no_wrap=number)
     for row in rows:
-        drawn.add_row(*(Text(cut(_shown(value), LONGEST)) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(drawn)
+        drawn.add_row(*(Text(cut(_shown(row[key]), LONGEST)) for key in keys))
+    return drawn
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def evaluation(found: Any, title: str) -> None:
@@ -57,9 +92,12 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
         as_json(_times_as_text(data).to_dicts())
     elif out is None:
         lists = _lists(data)
-        table(data.drop(lists).head(ROWS_SHOWN).to_dicts())
+        flat = data.drop(lists)
+        table(flat[:, :COLUMNS_SHOWN].head(ROWS_SHOWN).to_dicts())
         if lists:
             note(f"not shown: {', '.join(lists)}; -o FILE and --json have them")
+        if flat.width > COLUMNS_SHOWN:
+            note(f"… {flat.width - COLUMNS_SHOWN} columns more; -o FILE and --json have them")
         if len(data) > ROWS_SHOWN:
             note(f"… {len(data) - ROWS_SHOWN} rows more; -o FILE writes all of them")
 
@@ -119,5 +157,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
+        if math.isnan(value):
+            return "-"
         return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
     return "" if value is None else str(value)
