@@ -88,6 +88,11 @@ def test_an_option_out_of_range(tmp_path: Path) -> None:
     )
 
 
+def test_a_second_name_where_one_is_taken(tmp_path: Path) -> None:
+    said = "--id takes one name, got 'shop', 'day'; keep one"
+    refused(train(tmp_path, HEADER + rows(), "--id", "shop", "--id", "day"), 2, said)
+
+
 def test_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(HEADER + rows())
     (tmp_path / "file").write_text("not a folder")

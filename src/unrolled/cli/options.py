@@ -7,13 +7,15 @@ user typed goes to pydantic as it is: it alone converts and refuses, here as for
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from unrolled.errors import ConfigError
+from unrolled.files.wording import listed, option
 from unrolled.tasks.config import sections
 
 METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: "on|off"}
@@ -39,19 +41,37 @@ def add_options(
     return command
 
 
+def once(config: type[BaseModel], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as they were typed, with one value of each that names one thing: of numbers the last one
+    counts, but a second column is not to be dropped silently. ConfigError for it."""
+    typed = dict(options)
+    for model in sections(config).values():
+        for name in model.model_fields.keys() & typed.keys():
+            if _is_name(model.model_fields[name]):
+                if len(typed[name]) > 1:
+                    raise ConfigError(f"{option(name)} takes one name, got {listed(typed[name])}; keep one")
+                (typed[name],) = typed[name]
+    return typed
+
+
+def _is_name(field: FieldInfo) -> bool:
+    return list(_members(field.annotation)) == [str]
+
+
 def _option(name: str, field: FieldInfo, section: str) -> Any:
     kinds = list(_members(field.annotation))
     many = any(typing.get_origin(kind) in (list, tuple) for kind in kinds)
+    several = many or _is_name(field)
     switch = kinds == [bool] and not _usually_on(field)
-    kind = bool | None if switch else list[str] | None if many else str | None
-    option = typer.Option(
+    kind = bool | None if switch else list[str] | None if several else str | None
+    declared = typer.Option(
         "--" + name.replace("_", "-"),
         help=_help(field) + ("; repeat for more" if many else ""),
         metavar=None if switch else _metavar(kinds),
         show_default=False,
         rich_help_panel=section.capitalize(),
     )
-    return Annotated[kind, option]
+    return Annotated[kind, declared]
 
 
 def _usually_on(field: FieldInfo) -> bool:

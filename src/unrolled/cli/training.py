@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from unrolled.cli import printing
-from unrolled.cli.options import add_options
+from unrolled.cli.options import add_options, once
 from unrolled.cli.shared import Json, MostValues, Out
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
@@ -36,7 +36,8 @@ def command(task: str) -> TyperCommand:
         json: bool = False,
         **options: Any,
     ) -> None:
-        chosen = {name: value for name, value in options.items() if value is not None and value != []}
+        typed = {name: value for name, value in options.items() if value is not None and value != []}
+        chosen = once(config_class(task), typed)
         if files:
             chosen["files"] = [str(file) for file in files]
         train(task, chosen, config, out, json)
