@@ -125,7 +125,9 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         what = "the data given" if parts is None else "the test part"
         about = {"judged": what, "seen": known, "left_out": 0 if whole else known}
         found = self._judge(own if whole else new, about)
-        return found.telling(told(own.noun, known, len(own), whole))
+        blind = parts is None and not len(seen.prints)  # classes that are captioned, a text of a few words
+        known_by_nothing = [f"which {own.noun}s training held is not known: all are judged"] if blind else []
+        return found.telling([*told(own.noun, known, len(own), whole), *known_by_nothing])
 
     def _read_new(self, data: Source) -> D:
         """What a source holds that the trained network is judged on."""

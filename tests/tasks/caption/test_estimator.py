@@ -53,6 +53,13 @@ def drawn():
     return fitted(lines(100), id="id", epochs=2, output="gaussian")
 
 
+def test_of_classes_alone_it_is_told_that_what_was_seen_is_not_known():
+    made = fitted(classes(40), epochs=1)
+    said = "which inputs training held is not known: all are judged"
+    assert said in made.evaluate(classes(40)).verdict and said not in made.evaluate().verdict
+    assert said not in fitted(points(40), epochs=1).evaluate(points(40, seed=1)).verdict
+
+
 def test_a_bleu_of_0_for_all_is_not_told():
     model = fitted(
         gathered([Given(np.empty(0), "ab"[n % 2]) for n in range(40)], ["one two"] * 40, (), "kind"), epochs=1
