@@ -14,6 +14,7 @@ from unrolled.errors import RunError
 from unrolled.runs import Run
 from unrolled.training.config import TrainingConfig
 from unrolled.training.history import rows_of
+from unrolled.training.progress import Reporter
 
 from .example import STEPS, Batch, Example, Sums, same
 
@@ -116,6 +117,15 @@ def test_early_stopping_counts_on_through_an_interrupt(run):
     history = Example().train(config(epochs=9, patience=3), run.checkpoints, **options)
     assert (history.best_epoch, history.stopped) == (2, "no lower validation loss for 3 epochs")
     assert next(losses, None) is None
+
+
+def test_a_resume_tells_where_it_goes_on(run):
+    with pytest.raises(KeyboardInterrupt):
+        Example(interrupt_before(STEPS + 1)).train(config(), run.checkpoints)
+    told = Reporter()  # the running step was ended
+    told.note = (notes := []).append
+    Example().train(config(), run.checkpoints, resume=True, report=told)
+    assert notes[0] == f"goes on from the last checkpoint, after {STEPS + 1} steps"
 
 
 def test_without_a_checkpoint_a_resume_begins(run):

@@ -78,7 +78,16 @@ def listed(names: Sequence[str], limit: int = 12) -> str:
 
 def either(names: Sequence[str]) -> str:
     """either(["a", "b", "c"]) -> "a, b or c"."""
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return _joined(names, "or")
+
+
+def every(names: Sequence[str]) -> str:
+    """every(["a", "b", "c"]) -> "a, b and c"."""
+    return _joined(names, "and")
+
+
+def _joined(names: Sequence[str], word: str) -> str:
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -99,7 +99,8 @@ class Model(ABC):
 
     def _no_steps(self) -> ConfigError:
         return ConfigError(
-            f"a model of task '{self.task}' answers when it has read a whole input, not step by step; predict"
+            f"a model of task '{self.task}' answers when it has read a whole input, not step by step; "
+            "use predict"
         )
 
     # What `unrolled stream` must know.

@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import polars as pl
 
+from unrolled.files.wording import every
+
 Row = dict[str, Any]
 
 MODEL = "model"
@@ -52,9 +54,7 @@ def verdict(rows: Sequence[Row], measure: str, *, higher_is_better: bool) -> str
         return f"{measure}: {own:.4g}; there is no baseline to compare it with"
     best = max(others, key=lambda name: sign * others[name])
     if better := [f"{name} ({value:.4g})" for name, value in others.items() if sign * value > sign * own]:
-        return (
-            f"the model ({own:.4g}) loses to {' and '.join(better)} on {measure}; until it wins, use {best}"
-        )
+        return f"the model ({own:.4g}) loses to {every(better)} on {measure}; until it wins, use {best}"
     if own == others[best]:
         return f"the model is no better than the best baseline, {best}, on {measure}: {own:.4g}"
     return f"the model beats every baseline on {measure}: {own:.4g}, the best ({best}) {others[best]:.4g}"

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import RunError, TrainingError
-from unrolled.files.wording import resuming
+from unrolled.files.wording import counted, resuming
 from unrolled.interrupts import Interrupts
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
 from unrolled.training.config import NO_LIMIT, TrainingConfig
@@ -114,7 +114,10 @@ class _Training(Generic[Batch]):
         self.since = time.monotonic()
 
     def run(self, interrupts: Interrupts, resume: bool) -> History:
-        if not (resume and self._restore()):
+        if resume and self._restore():
+            done = counted(self.progress.steps_done(self.steps), "step")
+            self.report.note(f"goes on from the last checkpoint, after {done}")
+        else:
             self._save()
         epochs = None if self.config.epoch_limit == NO_LIMIT else self.config.epoch_limit
         plan = Plan(self.steps, epochs, self.config.minutes)

@@ -102,7 +102,7 @@ def _season(named: int | None, parts: Parts, file: SeriesFile) -> Season:
             f"{option('season', named)} needs more than {named} steps of training data, there are {longest}; "
             "lower it"
         )
-    return Season(named, f"{named} steps, as named")
+    return Season(named, f"{named} steps, as configured")
 
 
 def _named_level(level: tuple[str, ...], targets: int) -> tuple[str, ...]:

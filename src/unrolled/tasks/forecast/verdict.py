@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unrolled.files.wording import counted
+from unrolled.files.wording import counted, every
 
 Row = dict[str, Any]
 
@@ -37,9 +37,8 @@ def _of_errors(own: Row, others: Sequence[Row]) -> str:
         return f"the model's forecasts grow without bound when fed back; use {name}"
     lost = [row for row in others if rmse - row["rmse"] > row["rmse_noise"]]
     if lost:
-        *first, last = (f"to {row['forecast']} by {_share(rmse, row['rmse'])}" for row in lost)
-        each = f"{', '.join(first)} and {last}" if first else last
-        return f"the model loses {each} on RMSE; until one wins, use {name}"
+        each = every([f"to {row['forecast']} by {_share(rmse, row['rmse'])}" for row in lost])
+        return f"the model loses {each} on RMSE; until it wins, use {name}"
     if best["rmse"] - rmse > noise:
         return f"the model beats every baseline on RMSE, the best ({name}) by {_share(rmse, best['rmse'])}"
     both = f"RMSE {rmse:.4g} against {best['rmse']:.4g}"
@@ -74,9 +73,9 @@ def _of_intervals(own: Row, nominal: float) -> str:
 def _of_origins(about: Mapping[str, Any]) -> str:
     origins, series, stride = about["origins"], about["series"], about["stride"]
     where = f" of {series:,} series" if series > 1 else ""
-    every = "every possible one" if stride == 1 else f"one of every {stride:,} that are possible"
+    share = "every possible one" if stride == 1 else f"one of every {stride:,} that are possible"
     ahead, judged = counted(about["horizon"], "step"), counted(origins, "origin")
-    return f"judged {ahead} ahead from {judged}{where}, {every}"
+    return f"judged {ahead} ahead from {judged}{where}, {share}"
 
 
 def percent(share: float) -> str:
