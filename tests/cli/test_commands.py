@@ -118,7 +118,7 @@ def test_predictions_go_into_the_format_of_the_ending(folder: Path, ending: str)
 def test_an_ending_that_names_no_format_is_refused(folder: Path) -> None:
     answer = unrolled("predict", folder / "run", "-o", folder / "next.xlsx")
     assert answer.status == 2
-    assert "wanted a name that ends in .csv, .parquet, .json, got 'next.xlsx'" in answer.err
+    assert "next.xlsx: wanted a name that ends in .csv, .parquet or .json" in answer.err
 
 
 def test_generate_from_zeros_and_after_a_file(folder: Path) -> None:

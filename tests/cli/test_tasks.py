@@ -160,7 +160,7 @@ def test_a_file_that_is_not_there(trained: Trained, tmp_path: Path) -> None:
     absent = tmp_path / "a\nb.csv"
     refused(train(trained.sample, absent, tmp_path / "run"), 1, "no such file")
     refused(train(trained.sample, tmp_path, tmp_path / "run"), 1, "folder")
-    refused(train(trained.sample, tmp_path / ("x" * 400), tmp_path / "run"), 1, "File name too long")
+    refused(train(trained.sample, tmp_path / ("x" * 400), tmp_path / "run"), 1, "too long for the name")
     assert not list(tmp_path.iterdir())
 
 
