@@ -207,4 +207,4 @@ def test_help_tells_what_is_repeated_for_more(monkeypatch: pytest.MonkeyPatch) -
 
 def test_numbers_of_any_size_stand_short_in_a_table() -> None:
     shown = [printing._shown(value) for value in (0.123456, 12345.6, -2.5e40, math.inf, math.nan)]
-    assert shown == ["0.1235", "12346", "-2.5e+40", "inf", "nan"]
+    assert shown == ["0.1235", "12346", "-2.5e+40", "inf", "-"]
