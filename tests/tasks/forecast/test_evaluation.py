@@ -111,12 +111,31 @@ def test_intervals_are_judged_beside_what_they_should_hold():
     row = {"target": "y", "forecast": "model", "rmse": 1.0, "coverage_noise": 0.04}
     other = {"target": "y", "forecast": "mean", "rmse": 2.0, "rmse_noise": 0.1}
     about = {"origins": 9, "series": 1, "stride": 1, "horizon": 4, "naive": "mean", "nominal_coverage": 0.9}
+    about["middle_coverage"] = {}
     for coverage, wanted in (
         (0.715, "71.5 % of the outcomes are in the 90 % interval: it is too narrow (± 4.0 % is noise)"),
         (0.99, "99.0 % of the outcomes are in the 90 % interval: it is too wide (± 4.0 % is noise)"),
         (0.87, "87.0 % of the outcomes are in the 90 % interval, as many as should be (± 4.0 % is noise)"),
     ):
         assert verdict([row | {"coverage": coverage}, other], about)[1] == f"y: {wanted}"
+
+
+def test_intervals_of_many_series_are_judged_one_by_one_too():
+    """One width for small and large: the pooled share is that of neither."""
+    N, H = 400, 2
+    series = np.repeat([0, 1, 2, 3], 100)
+    y = np.array([0.1, 0.1, 1, 10])[series, None, None] * np.random.default_rng(0).standard_normal((N, H, 1))
+    zero = np.zeros((N, H, 1))
+    model = Forecast(zero, np.stack([zero - 1.645, zero, zero + 1.645], -1), np.abs(y))
+    at = np.tile(np.arange(0, 500, 5), 4)
+    forecasts = {"model": model, "persistence": Forecast(zero)}
+    test = Backtest(tuple("abcd"), series, at, 5, y, forecasts, np.ones((4, 1)), "persistence")
+    found = evaluate(test, ("y",), (0.05, 0.5, 0.95), SCALE[:1], DEVIATION[:1], {})
+    shares = (np.abs(y) <= 1.645).reshape(4, -1).mean(1)
+    assert found.series["coverage model"].to_list() == pytest.approx(shares)
+    low, high = 100 * np.quantile(shares, [0.25, 0.75])
+    middle = f"in the middle half of the series {low:.1f} % to {high:.1f} % of the outcomes are in it"
+    assert found.verdict[3] == f"y: {middle}"
 
 
 def test_many_series_are_judged_together_and_each_by_itself():

@@ -4,6 +4,7 @@ largest are.
     mae           of each forecast, over all origins of the series
     naive_scale   the MAE of seasonal naive in the steps up to the first origin
     mase          mae / naive_scale, null where the naive is perfect there, or the history is no season long
+    coverage      of a distribution: the share of the outcomes in its outer interval
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from unrolled.tasks.evaluation import MODEL
 from unrolled.tasks.forecast.backtest import Backtest
 
 Array = NDArray[np.float64]
@@ -19,7 +21,7 @@ Array = NDArray[np.float64]
 
 def by_series(backtest: Backtest, targets: Sequence[str]) -> pl.DataFrame:
     """A row for every series and target: "series", "target", "origins", "outcomes", "naive_scale", and "mae
-    NAME" and "mase NAME" of the model and every baseline."""
+    NAME", "mase NAME" and "coverage NAME" of the model and every baseline."""
     own, at = np.unique(backtest.series, return_inverse=True)
     K, counts = len(targets), _summed(np.isfinite(backtest.y).sum(1), at)
     scale = backtest.scale[own]
@@ -35,6 +37,9 @@ def by_series(backtest: Backtest, targets: Sequence[str]) -> pl.DataFrame:
             errors = np.where(np.isnan(backtest.y), 0, np.abs(backtest.y - forecast.point)).sum(1)
             mae = _summed(errors, at) / counts
             columns |= {f"mae {name}": mae.reshape(-1), f"mase {name}": (mae / scale).reshape(-1)}
+            if (q := forecast.quantiles) is not None:
+                inside = (q[..., 0] <= backtest.y) & (backtest.y <= q[..., -1])
+                columns[f"coverage {name}"] = (_summed(inside.sum(1), at) / counts).reshape(-1)
     return pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None))
 
 
@@ -45,6 +50,19 @@ def summary(series: pl.DataFrame, target: str, naive: str) -> dict[str, dict[str
     rows = series.filter(pl.col("target") == target, pl.col("outcomes") > 0)
     names = [name.removeprefix("mae ") for name in rows.columns if name.startswith("mae ")]
     return {name: _summary(rows, name, naive) for name in names} if len(rows) else {}
+
+
+def middle_coverage(series: pl.DataFrame) -> dict[str, list[float]]:
+    """Of each target the quartiles, over several series, of the share of outcomes in the model's interval. {}
+    of one series, and of points."""
+    name = f"coverage {MODEL}"
+    if name not in series.columns or series["series"].n_unique() < 2:
+        return {}
+    return {
+        str(target): np.quantile(rows[name].drop_nulls().to_numpy(), [0.25, 0.75]).tolist()
+        for (target,), rows in series.group_by("target", maintain_order=True)
+        if rows[name].count()
+    }
 
 
 def _summary(rows: pl.DataFrame, name: str, naive: str) -> dict[str, float]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import plain
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
-from unrolled.tasks.forecast.by_series import by_series, summary
+from unrolled.tasks.forecast.by_series import by_series, middle_coverage, summary
 from unrolled.tasks.forecast.forecasting import Forecast
 from unrolled.tasks.forecast.noise import margin
 from unrolled.tasks.forecast.verdict import percent, verdict
@@ -136,6 +136,7 @@ def evaluate(
         "naive": backtest.naive,
         "quantile_levels": list(levels),
         "nominal_coverage": nominal,
+        "middle_coverage": middle_coverage(series),
         **about,
     }
     told = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]

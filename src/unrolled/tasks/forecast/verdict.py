@@ -26,6 +26,9 @@ def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
             said.append(_of_series(own, others, about["naive"]))
         if "coverage" in own:
             said.append(_of_intervals(own, about["nominal_coverage"]))
+            if middle := about["middle_coverage"].get(target):
+                low, high = (f"{100 * share:.1f} %" for share in middle)
+                said.append(f"in the middle half of the series {low} to {high} of the outcomes are in it")
         sentences += [f"{target}: {sentence}" for sentence in said]
     return [*sentences, _of_origins(about)]
 
