@@ -170,10 +170,10 @@ def treebank(folder: Path, seed: int) -> Path:
 
 
 def entities(folder: Path, seed: int) -> Path:
-    """CoNLL columns: names of persons in BIO."""
+    """CoNLL columns: names of persons in BIO, and a day, so that no sentence is seen again."""
     draw = np.random.default_rng(seed)
     sentences = (("Anna B-PER", "Lee I-PER", "liest O"), ("nur O", "Ötzi B-PER"), ("Regen O",))
-    lines = ["\n".join(sentences[k]) for k in draw.integers(0, 3, 40)]
+    lines = ["\n".join((*sentences[k], f"am{day} O")) for k, day in draw.integers(0, (3, 999), (40, 2))]
     path = folder / f"names{seed}.txt"
     path.write_text("\n\n".join(lines) + "\n")
     return path

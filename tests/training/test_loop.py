@@ -8,6 +8,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from unrolled.errors import TrainingError
 from unrolled.runs import Run
 from unrolled.training.config import TrainingConfig
+from unrolled.training.history import rows_of
 from unrolled.training.progress import Reporter
 
 from .example import STEPS, Batch, Example, Sums, same
@@ -232,7 +233,8 @@ def test_minutes_end_the_training_within_an_epoch(monkeypatch, run):
     history = example.train(config(epochs=None, minutes=(STEPS + 4) / 60), run.checkpoints)
     assert history.stopped.startswith("minutes = ")
     assert [row["step"] for row in history.rows if row["kind"] == "epoch"] == [STEPS, STEPS + 4]
-    assert run.read_metrics() == list(history.rows)
+    path = run.folder / "metrics.jsonl"
+    assert rows_of(path, path.read_bytes()) == list(history.rows)
 
 
 def test_a_budget_shorter_than_a_step_still_takes_one(monkeypatch):
