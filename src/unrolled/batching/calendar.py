@@ -10,6 +10,7 @@ The waves are those of kernels/plain_functions.py: the same bits on every machin
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,13 +51,21 @@ def calendar_features(times: Times, step: Step) -> tuple[tuple[str, ...], NDArra
 
     Times that are whole numbers have none, nor has a cycle that each step completes (a daily series' hour).
     """
-    cycles = [
-        (cycle, phase)
+    names, phases = _cycles(step)
+    if not phases:
+        return names, np.empty((len(times), 0))
+    found = np.empty((len(times), len(phases), 2))
+    sine, cosine = waves(np.array([phase(times) for phase in phases]).T)
+    found[..., 0], found[..., 1] = sine, cosine
+    return names, found.reshape(len(times), len(names))
+
+
+@cache
+def _cycles(step: Step) -> tuple[tuple[str, ...], tuple[Phase, ...]]:
+    """The names of the features of a step, and the phases of its cycles."""
+    cycles = {
+        cycle: phase
         for cycle, (phase, turns) in _PHASES.items()
         if step.unit in turns and step.count % turns[step.unit]
-    ]
-    names = tuple(f"{cycle}_{wave}" for cycle, _ in cycles for wave in ("sin", "cos"))
-    if not cycles:
-        return names, np.empty((len(times), 0))
-    phases = np.stack([phase(times) for _, phase in cycles], 1)
-    return names, np.stack(waves(phases), 2).reshape(len(times), len(names))
+    }
+    return tuple(f"{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos")), tuple(cycles.values())

@@ -86,7 +86,9 @@ class SeriesCodec:
             return self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
         local = zones.local_times(self.zone, times, self.step, offsets)
         names, features = calendar_features(local, self.step)
-        g = features[:, [names.index(name) for name in self.calendar]].astype(np.float32)
+        if names != self.calendar:
+            features = features[:, [names.index(name) for name in self.calendar]]
+        g = features.astype(np.float32)
         f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
         return np.concatenate([g, f], axis=1)
 

@@ -24,7 +24,9 @@ Array = NDArray[np.float64]
 
 # Below, e^u - e^-u would cancel, and the series up to u⁹ is exact to the last bit.
 SMALL = 0.1
-LAST_POWER = 18  # of the waves' series: (π/4)¹⁸ / 18! < 2⁻⁵⁸
+# Of the waves' series, of sine and cosine side by side: x² is divided by n (n+1) and (n-1) n from the last
+# power on, x¹⁸ of the cosine, (π/4)¹⁸ / 18! < 2⁻⁵⁸, and x¹⁷ of the sine.
+_DIVISORS = [np.array([n * (n + 1) if n < 18 else np.inf, (n - 1) * n]) for n in range(18, 1, -2)]
 
 # Coefficients of f above and below the line, the highest power first: in the middle, in the tails, far out.
 _MIDDLE = (
@@ -87,20 +89,14 @@ def power(x: Any, k: float) -> Array:
 def waves(p: Array) -> tuple[Array, Array]:
     quarter = np.rint(4 * p)
     x = 2 * np.pi * (p - quarter / 4)
-    sine, cosine = x * _nested(x * x, LAST_POWER - 1), _nested(x * x, LAST_POWER)
+    square, series = (x * x)[..., None], np.ones(2)
+    for divisor in _DIVISORS:  # 1 - x²/((n-1) n) (1 - x²/((n+1) (n+2)) (1 - …))
+        series = 1 - square / divisor * series
+    sine, cosine = x * series[..., 0], series[..., 1]
     turn = quarter.astype(np.int64) % 4
-    return (
-        np.choose(turn, [sine, cosine, -sine, -cosine]),
-        np.choose(turn, [cosine, -sine, -cosine, sine]),
-    )
-
-
-def _nested(square: Array, last: int) -> Array:
-    """1 - x²/((n-1) n) (1 - x²/((n+1) (n+2)) (1 - …)) up to n = `last`."""
-    series = np.ones_like(square)
-    for n in range(last, 1, -2):
-        series = 1 - square / ((n - 1) * n) * series
-    return series
+    odd, back = turn % 2 == 1, turn >= 2
+    sine, cosine = np.where(odd, cosine, sine), np.where(odd, -sine, cosine)
+    return np.where(back, -sine, sine), np.where(back, -cosine, cosine)
 
 
 def normal_quantile(p: Array) -> Array:
