@@ -526,3 +526,15 @@ def test_a_file_without_a_header_is_refused(tmp_path, header):
     path.write_text(f"{header}\n" * 3)
     with pytest.raises(DataError, match=r"in\.csv, line 1: wanted names, got values .*add a header line"):
         read_series(path, targets=())
+
+
+def test_an_id_that_is_not_read_is_told():
+    frame = pl.DataFrame({"id": ["a", "b"] * 5, "step": range(10), "y": np.arange(10.0) ** 2})
+    file = read_series(frame, targets="y")
+    assert len(file.series) == 1
+    assert file.notes[-1] == (
+        "column 'id' is not read, all rows are one series; if it tells several apart, name it: id='id'"
+    )
+    for other in (frame.with_columns(id=pl.lit("a")), frame.with_columns(id=pl.int_range(10))):
+        assert not any("'id'" in note for note in read_series(other, targets="y").notes)
+    assert len(read_series(frame, targets="y", id="id").series) == 2

@@ -15,13 +15,12 @@ from unrolled.errors import DataError
 from unrolled.files.asked import Asked, find_target, looks_numeric, usual, written, written_answers
 from unrolled.files.delimited import Positions
 from unrolled.files.limits import require_few
-from unrolled.files.roles import check_distinct, check_header, find_time
+from unrolled.files.roles import IDS, check_distinct, check_header, find_time
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table, is_missing
 from unrolled.files.times import parse_times
 from unrolled.files.wording import counted, listed, option, shown
 
-IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
 _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in any unit
 
 

@@ -18,9 +18,10 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files import riff
 from unrolled.files.asked import Asked, holds_names, looks_numeric, usual
 from unrolled.files.idx import is_idx, read_idx
-from unrolled.files.long import IDS, read_long
+from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.opening import read_bytes
+from unrolled.files.roles import IDS
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table, open_table
 from unrolled.files.texts import TEXTS, read_texts

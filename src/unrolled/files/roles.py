@@ -13,6 +13,9 @@ from unrolled.files.wording import listed, option, shown
 
 _VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
 
+# Usual names of the column that tells sequences apart.
+IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
+
 ROWS = "rows"  # given as the time column: the rows are the steps, whatever columns there are
 
 # Names of time columns in order of preference, and the forms in which such a column is taken for one.
@@ -75,6 +78,8 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
     if not roles.targets:
         roles = replace(roles, targets=(_find_target(table, roles),))
         notes.append(f"target: column {shown(roles.targets[0])}")
+    if roles.id is None:
+        notes += [_one_series(column) for column in _open_columns(table, roles) if _repeats(table, column)]
     return roles, notes
 
 
@@ -110,6 +115,18 @@ def find_time(table: Table, columns: Sequence[str]) -> str | None:
             if column.casefold() == usual and found in accepted:
                 return column
     return next((column for column, found in forms.items() if found == "instants"), None)
+
+
+def _repeats(table: Table, column: str) -> bool:
+    """Whether a column that is called an id has several values, and one of them in several rows."""
+    return column.casefold() in IDS and 1 < table.frame[column].n_unique() < table.frame.height
+
+
+def _one_series(column: str) -> str:
+    return (
+        f"column {shown(column)} is not read, all rows are one series; if it tells several apart, name it: "
+        f"{option('id', column)}"
+    )
 
 
 def _usual(column: str) -> bool:

@@ -17,9 +17,9 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files import parquet
 from unrolled.files.asked import Asked, find_target, usual, written
 from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
-from unrolled.files.long import IDS, find_features, find_time_column, grouped, in_time
+from unrolled.files.long import find_features, find_time_column, grouped, in_time
 from unrolled.files.opening import read_bytes
-from unrolled.files.roles import check_distinct, check_header
+from unrolled.files.roles import IDS, check_distinct, check_header
 from unrolled.files.table import Table, open_table
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.wording import listed, option, shown
