@@ -28,9 +28,7 @@ MostValues = Annotated[
     typer.Option(
         metavar="N",
         callback=_set_limit,
-        help="Refuse files that hold more values, a limit against damaged files [default: 2^28].".replace(
-            "[", r"\["
-        ),
+        help=r"Refuse files that hold more values, a limit against damaged files \[default: 2^28].",
     ),
 ]
 

@@ -1,9 +1,16 @@
 """What stands in the cells of tables of text, for readers with and without a table library."""
 
+from typing import Any
+
 from unrolled.files.wording import option
 
 SEPARATORS = ",;\t"
 MISSING = ("", "na", "nan", "null")  # in any case
+
+
+def is_missing(value: Any) -> bool:
+    """None, or a text for a cell without a value."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in MISSING)
 
 
 def allow_gaps() -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from unrolled.console import versions
+from unrolled.console import say, versions
 from unrolled.ending import ended
 from unrolled.errors import ConfigError
 from unrolled.runtime import lines, saved
@@ -36,6 +36,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see {self.prog} --help")
+
+
+class Version(argparse.Action):
+    """Looks versions up where they are asked for: a stream that starts need not wait for it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        say(versions())
+        parser.exit()
 
 
 def parser(program: str) -> Parser:
@@ -98,7 +109,7 @@ def parser(program: str) -> Parser:
     )
     add("--most-ids", metavar="N", type=_count, help=f"with --id: keep at most N sequences ({MOST_IDS})")
     add("--skip-wrong", action="store_true", help="tell wrong lines and go on")
-    add("--version", action="version", version=versions(), help="print versions and exit")
+    add("--version", action=Version, help="print versions and exit")
     return made
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from unrolled.errors import DataError
 from unrolled.files import described
-from unrolled.files.cells import MISSING, SEPARATORS
+from unrolled.files.cells import MISSING, SEPARATORS, is_missing
 from unrolled.files.wording import listed, nearest, shown
 from unrolled.runtime.model import Column
 
@@ -203,7 +203,7 @@ def _number(name: str, value: Any) -> float | list[float]:
 
 
 def _one_number(name: str, value: Any) -> float:
-    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+    if is_missing(value):
         return math.nan
     try:
         if isinstance(value, NO_NUMBERS) or (isinstance(value, str) and "_" in value):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
-from unrolled.files.cells import MISSING, allow_gaps
+from unrolled.files.cells import allow_gaps, is_missing
 from unrolled.files.instants import position
 from unrolled.files.wording import listed, nearest, shown
 from unrolled.files.zones import local_times, spelt
@@ -182,7 +182,8 @@ class Reader:
     def _number(self, value: Any, name: str) -> float:
         """NaN for a missing one where the model reads gaps. DataError for one that it does not read, and for
         what is no number."""
-        if is_missing(value):
+        unknown = isinstance(value, float | np.floating) and bool(np.isnan(value))
+        if unknown or is_missing(value):
             if self.gappy:
                 return math.nan
             raise DataError(
@@ -196,10 +197,3 @@ class Reader:
         if not math.isfinite(number):
             raise DataError(f"column {shown(name)}: wanted a number, got {shown(value)}; correct it")
         return number
-
-
-def is_missing(value: Any) -> bool:
-    """None, NaN, or a cell without a value."""
-    if isinstance(value, str):
-        return value.strip().lower() in MISSING
-    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))

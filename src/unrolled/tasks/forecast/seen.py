@@ -34,16 +34,17 @@ MOST_GRAMS = 2**18
 
 ARRAYS = ("names", "wholes", "last", "prints", "of", "at")
 
+_MIX = np.uint64(0xD6E8FEB86659FD93)
+
 Steps = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class SeenSeries:
     """Of S series the fingerprints of their `names` (S,), and of all their steps, `wholes` (S,), and their
-    `last` (S,) times or rows. Of M grams,
-    whose `prints` rise, which series each is `of` (M,) and the time or row that it begins `at` (M,); every
-    `stride`-th of a series was taken.
-    `timed`: whether there are times; `named`: whether a column names series."""
+    `last` (S,) times or rows. Of M grams, whose `prints` rise, which series each is `of` (M,) and the time or
+    row that it begins `at` (M,); every `stride`-th of a series was taken. `timed`: whether there are times;
+    `named`: whether a column names series."""
 
     names: Prints
     wholes: Prints
@@ -142,7 +143,7 @@ def _joint(y: NDArray[np.float32], clock: Steps, timed: bool, k: int) -> Prints:
     columns = [grams(np.ascontiguousarray(words[:, i]), k) for i in range(words.shape[1])]
     prints = columns[0].copy()
     for column in columns[1:]:
-        prints = (prints ^ (prints >> np.uint64(31))) * np.uint64(0xD6E8FEB86659FD93) + column
+        prints = (prints ^ (prints >> np.uint64(31))) * _MIX + column
     return prints
 
 
@@ -150,7 +151,7 @@ def _so_far(series: Series) -> Prints:
     """(T,) the fingerprints of all steps up to each."""
     y = comparable(series.target)
     prints, at = _joint(y, _clock(series)[: len(y)], False, 1), np.arange(1, len(y) + 1, dtype=np.uint64)
-    return np.cumsum(mixed(mixed(prints + at * np.uint64(0xD6E8FEB86659FD93))))
+    return np.cumsum(mixed(mixed(prints + at * _MIX)))
 
 
 def _grams(series: Series, end: int, timed: bool) -> tuple[Prints, Steps]:
