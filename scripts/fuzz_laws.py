@@ -25,10 +25,10 @@ from torch import Tensor
 
 from unrolled.cells.elman import NONLINEARITIES
 from unrolled.nn import GRU, LSTM, RNN, Recurrent, options
+from unrolled.nn.cells import Step
 from unrolled.nn.describe import describe
 from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.state import stack, unstack
-from unrolled.nn.steps import Step
 from unrolled.runtime.layers import Layers
 
 Tensors = dict[str, Tensor]

@@ -23,7 +23,7 @@ from unrolled.batching.calendar import calendar_features
 from unrolled.files.riff import Sound
 from unrolled.files.steps import Step
 from unrolled.files.wav import Audio, log_mel
-from unrolled.kernels.plain_functions import power
+from unrolled.kernels.numpy.functions import power
 from unrolled.runtime.distributions import DISTRIBUTIONS
 from unrolled.tasks.estimator import pictures
 from unrolled.tasks.perplexity import perplexity

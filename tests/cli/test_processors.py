@@ -56,7 +56,7 @@ def calls(tree: ast.AST) -> Iterator[str]:
 
 
 def test_what_answers_are_made_by_calls_no_function_that_processors_round_otherwise() -> None:
-    """Those of the kernels stand in their place (kernels/plain.py, plain_functions.py). Of processors that
+    """Those of the kernels stand in their place (kernels/numpy/). Of processors that
     are not at hand the test above says nothing."""
     rooms = ("runtime", "files", "batching")
     paths = [path for room in rooms for path in (SOURCE / room).rglob("*.py")]

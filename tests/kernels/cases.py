@@ -6,8 +6,8 @@ import torch
 
 from tests.cells.cases import CELLS as CELLS
 from unrolled.cells import Call, Masks
-from unrolled.kernels.recurrence import recurrence
-from unrolled.kernels.running import by_reference
+from unrolled.kernels.torch.backends import by_reference
+from unrolled.kernels.torch.recurrence import recurrence
 
 SHAPES = [  # T, B, I, H: odd on purpose, around the widths of vectors and panels; the last is a long one
     (1, 1, 1, 6),

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tests.cells.cases import combinations
-from unrolled.kernels import dispatch, running
+from unrolled.kernels import dispatch
+from unrolled.kernels.torch import backends as running
 from unrolled.nn import GRU, LSTM, RNN, Recurrent
 
 PLAIN = frozenset({"tanh"})
@@ -67,7 +68,7 @@ def test_every_reason_is_given_in_words():
 @compiled
 def test_every_combination_of_a_cell_s_options_runs_in_the_kernels():
     """As its reference does."""
-    from unrolled.kernels.packed import DTYPES
+    from unrolled.kernels.torch.packed import DTYPES
 
     assert set(DTYPES.values()) == dispatch.FLOATS
     every = list(combinations())

@@ -5,12 +5,13 @@ import torch
 import torch._dynamo.testing
 from torch.nn import functional as own
 
-from unrolled.kernels import attention, chain
-from unrolled.kernels.crf import log_likelihood
-from unrolled.kernels.embedding import embedding
-from unrolled.kernels.linear import linear
-from unrolled.kernels.pooling import pooling, reference
-from unrolled.kernels.rows import layer_norm, log_softmax, softmax
+from unrolled.kernels.torch import attention
+from unrolled.kernels.torch import crf_reference as chain
+from unrolled.kernels.torch.crf import log_likelihood
+from unrolled.kernels.torch.embedding import embedding
+from unrolled.kernels.torch.linear import linear
+from unrolled.kernels.torch.normalization import layer_norm, log_softmax, softmax
+from unrolled.kernels.torch.pooling import pooling, reference
 
 from .cases import assert_same_bits
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled.ending import ended
 from unrolled.errors import DataError
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime import __main__ as command
 from unrolled.runtime import lines, saved
 from unrolled.runtime.model import Column, Model

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from unrolled.kernels import _cpu, plain
+from unrolled.kernels import _cpu
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime import distributions
 from unrolled.runtime.distributions import DISTRIBUTIONS, FLOOR, Gaussian, StudentT
 from unrolled.tasks import student

@@ -6,7 +6,7 @@ For a phase p in [0, 1) each cycle gives two features, sin 2πp and cos 2πp:
     day of week   p = whole days since Monday / 7
     day of year   p = time since 1 January / length of that year
 
-The waves are those of kernels/plain_functions.py: the same bits on every machine and in any company.
+The waves are those of kernels/numpy/functions.py: the same bits on every machine and in any company.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.steps import Step, Times
-from unrolled.kernels.plain_functions import waves
+from unrolled.kernels.numpy.functions import waves
 
 Phase = Callable[[Times], NDArray[np.float64]]
 

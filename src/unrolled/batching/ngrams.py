@@ -24,7 +24,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -23,7 +23,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.kernels.plain_functions import waves
+from unrolled.kernels.numpy.functions import waves
 
 Array = NDArray[np.float64]
 

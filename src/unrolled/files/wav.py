@@ -28,8 +28,8 @@ from unrolled.files.limits import require_few
 from unrolled.files.riff import Sound
 from unrolled.files.spectrum import power_spectrum
 from unrolled.files.wording import option
-from unrolled.kernels import plain
-from unrolled.kernels.plain_functions import waves
+from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy.functions import waves
 
 FLOOR = 1e-10
 _MOST_K = 1 << 16

@@ -54,7 +54,7 @@ class Row(NamedTuple):
         return None
 
 
-# Wants are a cell's own (Cell.wants) and those of `wants` in running.py.
+# Wants are a cell's own (Cell.wants) and those of `wants` in torch/backends.py.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
 KERNEL = frozenset({"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every"})
 KERNEL_LSTM = frozenset({"proj_size", "peephole", "cells_per_block", "coupled_input_forget", "layer_norm"})

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from unrolled.kernels import dispatch
+from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell, Step
 from unrolled.nn.layers import GRU, LSTM, RNN
 from unrolled.nn.recurrent import Recurrent
-from unrolled.nn.steps import GRUCell, LSTMCell, RNNCell, Step
 
 Ours = Recurrent | Step
 

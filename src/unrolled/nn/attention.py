@@ -18,7 +18,7 @@ Differs  additive has a bias, and u begins as a Linear of one output does
 import torch
 from torch import Tensor, nn
 
-from unrolled.kernels import attention
+from unrolled.kernels.torch import attention
 from unrolled.nn.heads import Linear
 
 

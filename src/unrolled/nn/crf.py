@@ -10,7 +10,7 @@ Source   Lafferty, McCallum and Pereira 2001; over a BiLSTM: Huang, Xu and Yu, a
 import torch
 from torch import Tensor, nn
 
-from unrolled.kernels import crf
+from unrolled.kernels.torch import crf
 
 
 class CRF(nn.Module):

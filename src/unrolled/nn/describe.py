@@ -3,7 +3,7 @@
 from typing import Any
 
 from unrolled.errors import ConfigError
-from unrolled.kernels.form import NAMES
+from unrolled.kernels.torch.form import NAMES
 from unrolled.nn import options
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.recurrent import Place, Recurrent

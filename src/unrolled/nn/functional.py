@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as own
 
-from unrolled.kernels import elementwise as _elementwise
-from unrolled.kernels import embedding as _embedding
-from unrolled.kernels import linear as _linear
-from unrolled.kernels import rows as _rows
-from unrolled.kernels.heads import taken
+from unrolled.kernels.torch import elementwise as _elementwise
+from unrolled.kernels.torch import embedding as _embedding
+from unrolled.kernels.torch import linear as _linear
+from unrolled.kernels.torch import normalization as _rows
+from unrolled.kernels.torch.heads import taken
 
 __all__ = ["cross_entropy", "embedding", "layer_norm", "linear", "log_softmax", "softmax", "tanh"]
 

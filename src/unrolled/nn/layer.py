@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.kernels import running
+from unrolled.kernels.torch import backends as running
 from unrolled.nn import sequences
 from unrolled.nn import state as states
 from unrolled.nn.sequences import Layout, Lengths

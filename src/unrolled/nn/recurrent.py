@@ -11,7 +11,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.cells import Call, Cell, Masks
 from unrolled.cells.cell import refuse
-from unrolled.kernels import aten, dispatch, running
+from unrolled.kernels import dispatch
+from unrolled.kernels.torch import aten
+from unrolled.kernels.torch import backends as running
 from unrolled.nn import masks, options, parameters
 from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
@@ -206,7 +208,7 @@ class Recurrent(SequenceModule):
         return x, last, every
 
     def straight(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor, State] | None:
-        """One layer in one direction, in torch.nn's form, where kernels/straight.py takes it."""
+        """One layer in one direction, in torch.nn's form, where kernels/torch/straight.py takes it."""
         place = self._alone
         random = self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout))
         learned = hx is None and self.learn_initial_state

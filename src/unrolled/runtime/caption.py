@@ -23,7 +23,7 @@ from unrolled.batching.answers import ANSWERS, NumberAnswers, Texts
 from unrolled.batching.given import INPUTS, GivenInputs, Pictures, Rows
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.decoder import Answer, Bridge, Decoder
 from unrolled.runtime.distributions import softplus
 from unrolled.runtime.fronts import require_scaled

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from unrolled.batching.sides import Side
-from unrolled.kernels import plain, plain_attention
+from unrolled.kernels.numpy import attention as plain_attention
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.search import Beams, Hypothesis, Step, beam_search
 from unrolled.runtime.state import Array, State, selected

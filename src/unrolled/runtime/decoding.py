@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.kernels import plain, plain_crf
-from unrolled.kernels.plain_crf import Scores
+from unrolled.kernels.numpy import crf as plain_crf
+from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy.crf import Scores
 from unrolled.runtime.state import Array, State
 
 Path = NDArray[np.int64]

@@ -1,6 +1,6 @@
 """What a forecast says, from the raw numbers of a head: one number, and quantiles; see tasks/outputs.py.
 
-All in float64 by kernels/plain_functions.py, in one order for each number: the same bits on every processor
+All in float64 by kernels/numpy/functions.py, in one order for each number: the same bits on every processor
 and in any company. Student's t with ν > 1 has, with t = √ν sinh u,
 
     F(t) = 1/2 + I(U) / 2 I(∞),   I(U) = ∫_0^U cosh(u)^-ν du,   U = asinh(t / √ν)
@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.wording import option
-from unrolled.kernels import plain
-from unrolled.kernels.plain_functions import asinh, log1p, normal_quantile, sinh, waves
+from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy.functions import asinh, log1p, normal_quantile, sinh, waves
 
 Array = NDArray[Any]
 

@@ -26,7 +26,7 @@ from unrolled.batching.filling import FORWARD, MODEL, REFUSE
 from unrolled.batching.series import NEVER, SeriesCodec
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.wording import listed, option
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.distributions import DISTRIBUTIONS, Distribution
 from unrolled.runtime.model import Answers, Column, Model, codec_arrays
 from unrolled.runtime.series import Reader

@@ -16,7 +16,7 @@ from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.words import MOST_CHARACTERS, Words, spelling
 from unrolled.errors import DataError
 from unrolled.files.wording import counted, listed, shown
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.state import Array, State
 

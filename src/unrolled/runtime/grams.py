@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unrolled.batching.ngrams import KneserNey, suffixes
 from unrolled.errors import RunError
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

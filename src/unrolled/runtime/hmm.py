@@ -33,8 +33,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.kernels import plain
-from unrolled.kernels.plain_functions import log1p
+from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy.functions import log1p
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]

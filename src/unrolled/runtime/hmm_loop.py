@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.hmm import NEVER, Array, Moves, Numbers, Plus, Span, Topology, parts
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime import hmm, hmm_loop
 from unrolled.runtime.ctc import Found
 from unrolled.runtime.grams import Grams

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.batching.tokenizers import TOKENIZERS
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.model import Answers, Model
 from unrolled.runtime.state import Array, State
 from unrolled.runtime.symbols import SymbolFront

@@ -19,7 +19,7 @@ import numpy as np
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.state import Array, State
 

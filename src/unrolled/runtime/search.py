@@ -35,7 +35,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from unrolled.errors import RunError
-from unrolled.kernels.plain_functions import power
+from unrolled.kernels.numpy.functions import power
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

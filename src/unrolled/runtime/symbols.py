@@ -10,7 +10,7 @@ import numpy as np
 
 from unrolled.batching.tokenizers import Tokenizer
 from unrolled.errors import DataError
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.fronts import Front
 from unrolled.runtime.state import Array, State
 

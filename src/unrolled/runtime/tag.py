@@ -11,7 +11,7 @@ import numpy as np
 
 from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.words import Words
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.decoding import Path, decoder, masks
 from unrolled.runtime.fronts import Front, NumberFront, WordFront
 from unrolled.runtime.model import Answers, Column, Model, codec_arrays

@@ -17,7 +17,7 @@ from unrolled.batching.inputs import NumberInputs
 from unrolled.batching.tokenizers import TOKENIZERS
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime import ctc
 from unrolled.runtime.ctc import Found
 from unrolled.runtime.fronts import NumberFront

@@ -14,7 +14,7 @@ import numpy as np
 
 from unrolled.batching.sides import Sides
 from unrolled.errors import DataError
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.decoder import Answer, Decoder
 from unrolled.runtime.model import Model
 from unrolled.runtime.search import Beams, Hypothesis, in_one_line

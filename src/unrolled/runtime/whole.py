@@ -14,7 +14,7 @@ import numpy as np
 from unrolled.batching.inputs import Inputs, NumberInputs, restore_inputs
 from unrolled.batching.scaling import Scaler
 from unrolled.errors import DataError
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.runtime.fronts import Front, NumberFront
 from unrolled.runtime.layers import Layers
 from unrolled.runtime.model import CODEC, Answers, Column, Model, codec_arrays

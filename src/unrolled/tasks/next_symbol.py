@@ -19,7 +19,7 @@ from unrolled.batching.buckets import by_length
 from unrolled.batching.streams import Batch, Streams, Tokens
 from unrolled.nn import Linear, SequenceModule
 from unrolled.nn.functional import linear, log_softmax
-from unrolled.nn.vast import linear_cross_entropy
+from unrolled.nn.linear_cross_entropy import linear_cross_entropy
 from unrolled.tasks.sampling import Sampling
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled.batching.ngrams import KneserNey
 from unrolled.batching.streams import Tokens
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.tasks.evaluation import Row
 
 ORDER = 5  # and all below

@@ -11,8 +11,8 @@
     attention  Σ_t a_t y_t, a = softmax_t(v·y_t + c)        Raffel and Ellis 2015, arXiv:1512.08756, without
                                                             a hidden layer in the score
 
-Steps are added from the first to the last (kernels/pooling.py): neither the padding nor the batch changes a
-bit, and what the sum of the first t steps comes to is known after t steps.
+Steps are added from the first to the last (kernels/torch/pooling.py): neither the padding nor the batch
+changes a bit, and what the sum of the first t steps comes to is known after t steps.
 
 Shapes   x (B, T, I) or, of text, (B, T) int64; lengths (B,); y (B, T, H) -> p (B, H) -> o (B, O)
 """
@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from unrolled.files.wording import option
-from unrolled.kernels.pooling import pooling
+from unrolled.kernels.torch.pooling import pooling
 from unrolled.nn import Linear
 from unrolled.tasks.augment import Front
 from unrolled.tasks.config import PathName

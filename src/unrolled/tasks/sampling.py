@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
 from unrolled.files.wording import option
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 
 Array = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from unrolled.kernels import crf as chain
+from unrolled.kernels.torch import crf as chain
 from unrolled.nn import CRF, Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.functional import log_softmax, softmax

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
-from unrolled.kernels import plain
+from unrolled.kernels.numpy import heads as plain
 from unrolled.nn import Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.state import Named

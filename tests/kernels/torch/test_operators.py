@@ -1,0 +1,254 @@
+"""The operators under autograd twice, torch.func, vmap, compile, export and torch's own check."""
+
+import pytest
+import torch
+import torch._dynamo.testing
+
+from unrolled.kernels.torch import form as forms
+from unrolled.kernels.torch.form import Form, Request
+from unrolled.kernels.torch.recurrence import recurrence
+
+from ..cases import CELLS, DIRECTIONS, assert_close, assert_same_bits, random_case, reference
+
+SIZES = 4, 3, 2, 6  # T, B, I, H
+SMOOTH = [name for name in CELLS if name != "relu"]  # finite differences want no kinks
+SOME = ["sigmoid", "gru reset before", "lstm projected", "lstm coupled, peephole"]
+
+
+def small(cell, **options):
+    return random_case(CELLS[cell], *SIZES, torch.float64, **options)
+
+
+def loss(case):
+    def of(*tensors):
+        return sum((o**3).sum() + o.sin().sum() for o in case.with_tensors(tensors).run())
+
+    return of
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("cell", SMOOTH)
+def test_first_derivatives_match_differences(cell, direction):
+    case = small(cell, ragged=True, masked=True, reverse=DIRECTIONS[direction])
+    leaves = case.leaves()
+    assert torch.autograd.gradcheck(lambda *t: tuple(case.with_tensors(t).run()), leaves, fast_mode=True)
+
+
+@pytest.mark.parametrize("cell", SMOOTH)
+def test_second_derivatives_match_differences(cell):
+    case = random_case(
+        CELLS[cell], 2, 2, 2, 6, torch.float64, ragged=True, masked=True, reverse=(False, True)
+    )
+    leaves = case.leaves()
+    assert torch.autograd.gradgradcheck(lambda *t: tuple(case.with_tensors(t).run()), leaves, fast_mode=True)
+
+
+@pytest.mark.parametrize("cell", ["relu", *SOME])
+def test_second_and_third_derivatives_match_the_reference(cell):
+    case = small(cell, ragged=True)
+
+    def deeper(function, times):
+        leaves = case.leaves()
+        value = sum((o**3).sum() + o.sin().sum() for o in case.with_tensors(leaves).run(function))
+        for _ in range(times):
+            gradients = torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)
+            value = sum((g**2).sum() for g in gradients if g is not None)
+        return torch.autograd.grad(value, leaves)
+
+    for times in (1, 2):
+        for got, want in zip(deeper(recurrence, times), deeper(reference, times), strict=True):
+            assert_close(got, want, 4000)  # some thousand operations on either side
+
+
+def test_second_derivative_of_one_tensor_without_biases():
+    case = small("gru", bias=False)
+    x, *rest = case.tensors
+    run = lambda x: case.with_tensors([x, *rest]).run()[0]  # noqa: E731
+    assert torch.autograd.gradgradcheck(run, [x.requires_grad_()])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_torch_func_gives_the_gradients_of_autograd(cell):
+    case = small(cell, ragged=True, reverse=(False, True))
+    n = len(case.tensors)
+    got = torch.func.grad(loss(case), argnums=tuple(range(n)))(*case.tensors)
+    leaves = case.leaves()
+    assert_same_bits(got, torch.autograd.grad(loss(case)(*leaves), leaves))
+
+
+def test_hessian_through_torch_func_is_symmetric():
+    case = small("lstm")
+    x, *rest = case.tensors
+    hessian = torch.func.jacrev(torch.func.jacrev(lambda x: loss(case)(x, *rest)))(x)
+    hessian = hessian.reshape(x.numel(), x.numel())
+    assert hessian.abs().max() > 0.01
+    assert_close(hessian, hessian.T, 100)
+
+
+@pytest.mark.parametrize("cell", SOME)
+def test_gradients_for_each_example(cell):
+    cases = [small(cell, seed=n, reverse=(False, True)) for n in range(3)]
+    first = cases[0]
+    weights = [name.startswith(("weight", "bias", "gain", "shift")) for name in first.names]
+    arguments = [
+        t if shared else torch.stack([c.tensors[k] for c in cases])
+        for k, (t, shared) in enumerate(zip(first.tensors, weights, strict=True))
+    ]
+    gradient = torch.func.grad(loss(first), argnums=tuple(range(len(weights))))
+    got = torch.func.vmap(gradient, in_dims=tuple(None if shared else 0 for shared in weights))(*arguments)
+    for n in range(3):
+        own = [t if shared else t[n] for t, shared in zip(arguments, weights, strict=True)]
+        assert_same_bits([g[n] for g in got], gradient(*own))
+
+
+@pytest.mark.parametrize("mapped", [{"x"}, {"h"}, {"x", "h", "lengths"}, {"lengths"}, {"weight_hh", "x"}])
+@pytest.mark.parametrize("dim", [0, -1])
+@pytest.mark.parametrize("cell", SOME)
+def test_vmap_equals_calls_one_by_one(cell, mapped, dim):
+    cases = [small(cell, ragged=True, masked=True, seed=n) for n in range(3)]
+    first = cases[0]
+    names = [*first.names, "lengths"]
+    arguments = [(*c.tensors, c.calls[0].lengths) for c in cases]
+    stacked = [
+        torch.stack([a[k] for a in arguments], dim) if name in mapped else arguments[0][k]
+        for k, name in enumerate(names)
+    ]
+
+    def run(*tensors):
+        return tuple(first.with_tensors(tensors[:-1]).change(lengths=tensors[-1]).run())
+
+    dims = tuple(dim if name in mapped else None for name in names)
+    got = torch.func.vmap(run, in_dims=dims)(*stacked)
+    own = [[arguments[n if name in mapped else 0][k] for k, name in enumerate(names)] for n in range(3)]
+    calls = [run(*tensors) for tensors in own]
+    assert_same_bits(got, [torch.stack(parts) for parts in zip(*calls, strict=True)])
+
+
+def test_forward_mode_is_refused():
+    case = small("lstm")
+    x, *rest = case.tensors
+    with torch.autograd.forward_ad.dual_level():
+        case.run()  # no tensor carries a tangent
+        dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+        with pytest.raises(NotImplementedError, match="no forward-mode derivative"):
+            case.with_tensors([dual, *rest]).run()
+    with pytest.raises(NotImplementedError):
+        torch.func.jvp(lambda x: case.with_tensors([x, *rest]).run()[0], (x,), (torch.ones_like(x),))
+
+
+@torch._dynamo.config.patch(
+    specialize_int=True
+)  # options that are no module's are numbers like T and B otherwise
+@pytest.mark.parametrize("cell", CELLS)
+def test_compiled_without_a_break_at_any_size(cell):
+    torch._dynamo.reset()
+    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    first = small(cell, ragged=True, reverse=(False, True))
+
+    def run(*tensors):
+        return first.with_tensors(tensors[:-1]).change(lengths=tensors[-1]).run()[0] * 2
+
+    compiled = torch.compile(run, fullgraph=True, dynamic=True, backend=counter)
+    for T, B in ((7, 5), (9, 11), (13, 8)):  # no size of a weight: equal sizes are taken for one
+        case = random_case(CELLS[cell], T, B, *SIZES[2:], torch.float64, ragged=True, reverse=(False, True))
+        leaves, lengths = case.leaves(), case.calls[0].lengths
+        got, want = compiled(*leaves, lengths), run(*leaves, lengths)
+        assert torch.equal(got, want)
+        gradients = (torch.autograd.grad(o.square().sum(), leaves) for o in (got, want))
+        assert_same_bits(*gradients)
+    assert counter.frame_count == 1
+
+
+class Layer(torch.nn.Module):
+    """The operator with weights of its own."""
+
+    def __init__(self, case):
+        super().__init__()
+        self.case, (call,) = case, case.calls
+        self.weights = torch.nn.ParameterDict(call.parameters)
+
+    def forward(self, x, state, lengths):
+        return self.case.change(x=x, state=state, lengths=lengths, parameters=dict(self.weights)).run()
+
+
+@pytest.mark.parametrize("cell", SOME)
+def test_exported_with_time_and_batch_left_open(cell):
+    (call,) = small(cell, reverse=(True,)).calls
+    layer = Layer(small(cell, reverse=(True,)))
+    T, B = torch.export.Dim("T", max=4096), torch.export.Dim("B", max=4096)
+    shapes = {"x": {0: T, 1: B}, "state": tuple({0: B} for _ in call.state), "lengths": {0: B}}
+    arguments = (call.x, call.state, torch.tensor([4, 1, 2]))
+    program = torch.export.export(layer, arguments, dynamic_shapes=shapes)
+    (text,) = [n.args[1] for n in program.graph.nodes if str(n.target) == "unrolled.recurrence.default"]
+    assert forms.decode(text).cell == CELLS[cell] and not forms.decode(text).trace
+    for T, B in ((7, 6), (2, 9)):
+        (call,) = random_case(CELLS[cell], T, B, *SIZES[2:], torch.float64).calls
+        lengths = torch.randint(0, T + 1, (B,))
+        got = program.module()(call.x, call.state, lengths)
+        assert_same_bits(got, layer(call.x, call.state, lengths))
+
+
+def test_an_exported_program_can_be_trained():
+    case = small("lstm")
+    layer = Layer(case)
+    (call,) = case.calls
+    arguments = (call.x, call.state, torch.tensor([4, 1, 2]))
+    program = torch.export.export(layer, arguments).module()
+    gradients = [
+        torch.autograd.grad(sum(o.sum() for o in run(*arguments)), list(run.parameters()))
+        for run in (program, layer)
+    ]
+    assert_same_bits(*gradients)
+
+
+def form_of(case, trace):
+    first = case.calls[0]
+    reverse = tuple(call.reverse for call in case.calls)
+    masks = (
+        ("recurrent", "zoneout_h", "zoneout_c")[: 1 + len(first.state)]
+        if first.masks.recurrent is not None
+        else ()
+    )
+    return Form(
+        first.cell, reverse, tuple(first.parameters), masks, first.lengths is not None, True, trace, 0
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_form_is_its_text(cell):
+    form = form_of(small(cell, ragged=True, reverse=(False, True)), True)
+    assert forms.decode(forms.encode(form)) == form
+    request = Request(form, (True, False), False, True)
+    assert forms.decode_request(forms.encode(request)) == request
+
+
+def test_meta_tensors_get_shapes():
+    case = small("lstm projected")
+    tensors = [t.to("meta") for t in case.tensors]
+    y, h, c, every = torch.ops.unrolled.recurrence(tensors, forms.encode(form_of(case, False)))
+    assert [o.shape for o in (y, h, c, every)] == [(4, 3, 3), (3, 3), (3, 6), (4, 3, 6)]
+
+
+@pytest.mark.parametrize("needs_gradient", [False, True])
+@pytest.mark.parametrize("cell", SOME)
+def test_torch_checks_the_operators(cell, needs_gradient):
+    case = small(cell, reverse=(False, True))
+    tensors = [t.requires_grad_(needs_gradient) for t in case.tensors]
+    form = form_of(case, False)
+    torch.library.opcheck(torch.ops.unrolled.recurrence.default, (tensors, forms.encode(form)))
+    outputs = [o.detach() for o in case.run()]
+    outputs = outputs[: 1 + 2 * form.carried] + outputs[2 + 2 * form.carried :: 2] * form.gives_c
+    given = [torch.randn_like(o).requires_grad_(needs_gradient) for o in outputs]
+    for wants in ((True, True), (False, False)):
+        request = Request(form, (True,) * len(given), *wants)
+        arguments = ([*tensors, outputs[0], *given], forms.encode(request))
+        torch.library.opcheck(torch.ops.unrolled.recurrence_backward.default, arguments)
+
+
+def test_wrong_gradients_are_refused_by_the_operator_itself():
+    case = small("tanh")
+    y, h, _ = case.run()
+    request = Request(form_of(case, False)._replace(states=False), (True, True), True, True)
+    for wrong in ((y[..., 1:], y, h), (y, y[:, :2], h), (y, y, h[0])):
+        with pytest.raises(ValueError, match="y or the gradient of an output is"):
+            torch.ops.unrolled.recurrence_backward([*case.tensors, *wrong], forms.encode(request))
