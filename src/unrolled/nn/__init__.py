@@ -6,6 +6,7 @@ from unrolled.nn.accelerate import Report, accelerate
 from unrolled.nn.attention import Attention
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.crf import CRF
+from unrolled.nn.frozen import frozen
 from unrolled.nn.heads import Embedding, LayerNorm, Linear, LogSoftmax, Softmax
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import GRU, LSTM, RNN
@@ -33,6 +34,7 @@ __all__ = [
     "Stack",
     "State",
     "accelerate",
+    "frozen",
     "functional",
 ]
 

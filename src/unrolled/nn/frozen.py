@@ -1,0 +1,26 @@
+"""Weights that are promised not to change, so that a call need not look at them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from unrolled.kernels.packs import Packs
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """While it lasts nothing may write to a weight of `model`: calls may be computed from the weights as they
+    were before.
+
+    Without it each call reads every weight once, to see whether it was written to. Steps of few rows are
+    faster without that. A model may be frozen several times over, by several threads too.
+    """
+    packs = [packs for module in model.modules() if isinstance(packs := vars(module).get("_packs"), Packs)]
+    for one in packs:
+        one.freeze()
+    try:
+        yield
+    finally:
+        for one in packs:
+            one.thaw()
