@@ -33,7 +33,7 @@ struct Slots {
   }
 };
 
-/* Gradients that the loop sums up itself, one copy for each part. */
+/* Gradients that the loop sums up itself, one copy for each bunch of rows: so they depend on no thread. */
 template <class Real>
 struct Own {
   Index H, gates, width;
@@ -63,13 +63,13 @@ public:
         slots_(layout_, call.masks, call.sizes.P),
         own_(form, call.sizes.H, w.parameters.peephole.data || layout_.normalises),
         chunk_(chunk_steps(call, plan, slots_.width)), most_(stretch_rows<Real>(plan, layout_.sums)),
-        tokens_(chunk_ * plan.rows * slots_.width), owned_(plan.parts * own_.width),
+        tokens_(chunk_ * plan.rows * slots_.width), owned_(plan.bunches * own_.width),
         rows_(plan.rows * row_width()), scratch_(plan.parts * plan.crew * 3 * call.sizes.H),
         totals_(slots_.left), nowhere_(call.sizes.B * (call.sizes.P + call.sizes.H)),
         tape_(replays() ? chunk_ * call.sizes.B * layout_.width : 0),
         pointers_(plan.parts * plan.crew * lists * most_), forward_(forward_call(), again, plan) {
     forward_.replay(call.y, 0);
-    fill_zero(owned_.data(), plan.parts * own_.width);
+    fill_zero(owned_.data(), plan.bunches * own_.width);
   }
 
   Index chunks() const { return plan_.rows > 0 ? maximum(1, divide_up(steps(), chunk_)) : 0; }
@@ -158,9 +158,11 @@ public:
         call_.d.bias_hh[j] = totals_.data()[form.block_of_h(j / H) * H + j % H];
     }
     const Parameters<Real> sum = own_.in(owned_.data());
-    for (Index p = 1; p < plan_.parts; ++p)
-      for (Index j = 0; j < own_.width; ++j)
-        owned_.data()[j] += owned_.data()[p * own_.width + j];
+    for (Index bunch = 1; bunch < plan_.bunches; ++bunch)
+      over_units<Real>(0, own_.width, [&](Index j, Index n) {
+        const Vec<Real> more = load(owned_.data() + bunch * own_.width + j, n);
+        store(owned_.data() + j, load(owned_.data() + j, n) + more, n);
+      });
     const auto give = [&](Real* to, const Real* from, Index n) {
       if (!to)
         return;
@@ -230,6 +232,10 @@ private:
     const Index P = call_.sizes.P, H = call_.sizes.H;
     Real* r = rows_.data() + (part.first + i) * row_width();
     return {{r, r + P}, r + P + H, r + 2 * P + H};
+  }
+
+  Parameters<Real> own(const Part& part, Index i) const {
+    return own_.in(owned_.data() + (part.first + i) / plan_.bunch * own_.width);
   }
 
   const Real* recurrent(const Part& part, Index i, Index s, const Real* row) const {
@@ -333,7 +339,7 @@ private:
             .d = {dh, form.has_c ? at(call_.d_initial[1], b) : nullptr},
             .dz = kept + slots_.dz,
             .d_inner = row.inside,
-            .dp = own_.in(owned_.data() + part.number * own_.width),
+            .dp = own(part, i),
             .scratch = scratch};
   }
 
@@ -373,8 +379,8 @@ private:
     if (!groups.none(g))
       pull_group(
           groups, g, layout_, row + slots_.dz, [](Index q) { return Source{form.block_of_h(q), q}; },
-          z + layout_.hat_hh, z[layout_.scale + 2 + g], w_.parameters.gain_hh,
-          own_.in(owned_.data() + part.number * own_.width).gain_hh, row + slots_.h);
+          z + layout_.hat_hh, z[layout_.scale + 2 + g], w_.parameters.gain_hh, own(part, i).gain_hh,
+          row + slots_.h);
   }
 
   /* From dz to the gradients of W x and U h as they were before they were normalised. */
@@ -388,8 +394,8 @@ private:
       if (!groups.none(g))
         pull_group(
             groups, g, layout_, row + slots_.dz, [](Index b) { return Source{b, form.gate(b)}; },
-            z + layout_.hat_ih, z[layout_.scale + g], w_.parameters.gain_ih,
-            own_.in(owned_.data() + part.number * own_.width).gain_ih, row + slots_.x);
+            z + layout_.hat_ih, z[layout_.scale + g], w_.parameters.gain_ih, own(part, i).gain_ih,
+            row + slots_.x);
     for (int g = 0; g < (form.two_phase ? 1 : 2); ++g)
       pull_norm_h(part, i, s, g);
   }

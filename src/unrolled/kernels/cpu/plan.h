@@ -9,6 +9,9 @@
 
 namespace unrolled {
 
+/* Bunches of rows at most. Each may have sums of its own, which depend on no cut then. */
+inline constexpr Index most_bunches = 128;
+
 struct Plan {
   bool reverse;
   Index rows, tokens;
@@ -20,6 +23,8 @@ struct Plan {
   Index parts;         // rows are dealt out in parts of about equal tokens:
   const Index* cut;    // (parts + 1) part p holds the rows cut[p] … cut[p + 1] - 1
   Index crew;          // threads that share each part, unit by unit; more than one where rows are few
+  Index bunches;       // rows 0 … bunch - 1 and so on, that no cut parts
+  Index bunch;
 };
 
 } // namespace unrolled

@@ -45,6 +45,8 @@ Planner::Planner(const Sizes& sizes, const Index* lengths, bool reverse, Index t
   const bool few = plan_.rows < rows_per_thread * own;
   const bool share = shares && directions == 1 && few && plan_.rows * work.recurrent >= work_per_meeting;
   plan_.crew = share ? own : 1;
+  plan_.bunch = std::max((plan_.rows + most_bunches - 1) / most_bunches, Index{1});
+  plan_.bunches = (plan_.rows + plan_.bunch - 1) / plan_.bunch;
   cut_rows(share ? 1 : std::min(own, plan_.rows));
   plan_.row = row_.data();
   plan_.length = length_.data();
@@ -70,7 +72,7 @@ void Planner::cut_rows(Index parts) {
   Index tokens = 0;
   for (Index i = 0; i < plan_.rows; ++i) {
     const Index open = static_cast<Index>(cut_.size()); // parts begun so far
-    if (open < parts && i > cut_.back() && tokens * parts >= plan_.tokens * open)
+    if (open < parts && i > cut_.back() && i % plan_.bunch == 0 && tokens * parts >= plan_.tokens * open)
       cut_.push_back(i);
     tokens += length_[i];
   }
