@@ -71,11 +71,13 @@ def test_a_disagreement_ends_with_one_line_and_status_1(
 
 def test_list_names_workloads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "registry", registry)
-    answer = unrolled("bench", "--list", "--only", "training/lstm/100x1x64*")
+    answer = unrolled("bench", "--list", "--only", "grid/training/lstm/100x1x64*")
     assert (answer.status, answer.out) == (0, "grid/training/lstm/100x1x64x64\n")
     assert json.loads(unrolled("bench", "--list", "--only", "step/*/lstm/*64", "--json").out) == [
         "step/inference/lstm/1x1x64x64"
     ]
+    small = unrolled("bench", "--list", "--small", "--only", "step/training/lstm/2x1x64")
+    assert small.out == "small-step/training/lstm/2x1x64\n"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_list_names_workloads(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--threads", "two"], "--threads 'two': wanted numbers such as 2, or 1,2"),
         (["--threads", "1,3"], "--threads 3: wanted 1 to 2, the cores"),
         (["--only", "ltsm"], "--only 'ltsm' names no workload"),
-        (["--from", "absent.json", "--quick"], "leave out --only, --threads and --quick"),
+        (["--from", "absent.json", "--quick"], "leave out --only, --threads, --quick and --small"),
         (["--quick", "--out", "absent/here"], "no folder absent"),
         (["--quick", "--docs", "absent/here.md"], "no folder absent"),
     ],

@@ -12,7 +12,7 @@ from unrolled.bench.workload import Values
 TOLERANCE = 2e-5
 
 
-def disagreement(values: Mapping[str, Values]) -> tuple[float, str | None]:
+def disagreement(values: Mapping[str, Values], tolerance: float = TOLERANCE) -> tuple[float, str | None]:
     """The largest relative difference of any peer from the first; why they disagree, in words, or None."""
     (first, wanted), *others = values.items()
     worst = 0.0
@@ -25,7 +25,7 @@ def disagreement(values: Mapping[str, Values]) -> tuple[float, str | None]:
                 return float("inf"), f"{name}: {peer} gives {tuple(a.shape)}, {first} {tuple(b.shape)}"
             difference = _relative(a, b)
             worst = max(worst, difference)
-            if not difference <= TOLERANCE:
+            if not difference <= tolerance:
                 return difference, f"{name}: {peer} and {first} differ by {difference:.1e} of its largest"
     return worst, None
 

@@ -69,7 +69,7 @@ def both(cell: str, size: Size) -> tuple[nn.Module, nn.Module, Tensor]:
     return ours, twin(ours, CELLS[cell].torch, size.I, size.H), random(size.T, size.B, size.I)
 
 
-def bfloat16(layer: nn.Module) -> Callable[[Tensor], Any]:
+def bfloat16(layer: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
     """The call of `layer` under autocast."""
 
     def call(x: Tensor) -> Any:
@@ -119,14 +119,20 @@ def _lengths(cell: str, size: Size) -> Peers:
     ours, torchs, x = both(cell, size)
     each = lengths(size)
 
-    def packed(x: Tensor) -> tuple[Tensor, Any]:
-        y, state = torchs(pack_padded_sequence(x, each, enforce_sorted=False))
-        return pad_packed_sequence(y, total_length=size.T)[0], state
-
     return {
         OURS: training(ours, lambda x: ours(x, lengths=each), x),
-        PACKED: training(torchs, packed, x),
+        PACKED: training(torchs, padded(torchs, each, size.T), x),
     }
+
+
+def padded(layer: nn.Module, each: Tensor, T: int) -> Callable[[Tensor], Any]:
+    """The call of a layer of torch.nn on rows of these lengths: packs x, and pads y."""
+
+    def call(x: Tensor) -> tuple[Tensor, Any]:
+        y, state = layer(pack_padded_sequence(x, each, enforce_sorted=False))
+        return pad_packed_sequence(y, total_length=T)[0], state
+
+    return call
 
 
 def _step(cell: str, size: Size) -> Peers:

@@ -92,10 +92,12 @@ def training(
     x: Tensor,
     answer: str | None = SAME,
     drawn: bool = False,
+    changes: bool = True,
 ) -> Peer:
     """`call(x)` gives (y, state); its gradients are those of a random weighted sum of y.
 
-    drawn   the call draws random numbers: the same before every call
+    drawn     the call draws random numbers: the same before every call
+    changes   the weights change before every call
     """
     x = x.clone().requires_grad_()
     parameters = dict(module.named_parameters())
@@ -127,4 +129,4 @@ def training(
         gradients = {f"gradient of {name}": leaf.grad for name, leaf in ({"x": x} | parameters).items()}
         return {name: v.detach() for name, v in (output | gradients).items() if v is not None}
 
-    return Peer(run, values, before, True, answer)
+    return Peer(run, values, before if changes else prepare, True, answer)

@@ -81,7 +81,7 @@ def record(workload: Workload, threads: int, effort: timing.Effort) -> Record:
     built = workload.build()
     peers = {name: peer for name, peer in built.items() if isinstance(peer, Peer)}
     absent = [Figure(peer=n, absent=p.reason) for n, p in built.items() if isinstance(p, Absent)]
-    worst, refused = compare(peers)
+    worst, refused = compare(peers, workload.tolerance or TOLERANCE)
     figures = () if refused else (*_figures(workload, peers, effort), *absent)
     return Record(
         name=workload.name,
@@ -97,12 +97,12 @@ def record(workload: Workload, threads: int, effort: timing.Effort) -> Record:
     )
 
 
-def compare(peers: dict[str, Peer]) -> tuple[float, str | None]:
+def compare(peers: dict[str, Peer], tolerance: float = TOLERANCE) -> tuple[float, str | None]:
     """The largest difference among the peers that should agree, and why they do not, or None."""
     worst = 0.0
     for answer in {peer.answer: None for peer in peers.values() if peer.answer is not None}:
         values = {name: peer.values() for name, peer in peers.items() if peer.answer == answer}
-        difference, refused = disagreement(values)
+        difference, refused = disagreement(values, tolerance)
         if refused:
             return difference, refused
         worst = max(worst, difference)

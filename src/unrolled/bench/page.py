@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from unrolled.bench import crosswise
 from unrolled.bench.document import Document, Record
+from unrolled.bench.small import GROUPS, HALF_TOLERANCE
 from unrolled.bench.targets import HIGHEST, Line, summary
 from unrolled.bench.workload import OURS
 from unrolled.files import atomic
@@ -26,6 +28,12 @@ by more than {tolerance:g} of the largest number in a tensor, the workload is re
 bfloat16 rounds as autocast does; it is compared with nothing and stands for information. `X / ours` above 1
 says that X takes more."""
 
+SMALL_METHOD = """\
+Of small calls, one step of 256 units or more in inference runs in `frozen()`; the default, which reads every
+weight to know whether it has changed, stands beside it. Modules in bfloat16 and under autocast are
+torch.nn's, accelerated, and agree within {tolerance:g}. A ratio is torch.nn's or onnxruntime's time divided
+by ours."""
+
 TITLES = {
     "grid/inference": "Inference",
     "grid/training": "Training step",
@@ -39,6 +47,12 @@ TITLES = {
     "keeping/saved": "Keeping every k-th state, saved for backward",
     "heads/inference": "Heads, inference",
     "heads/training": "Heads, training step",
+    "looking/inference": "The look at every weight beside frozen ones, inference",
+    "looking/training": "The look at every weight beside frozen ones, training step",
+    "overhead/inference": "One step of 8 units, for what it costs beside the kernel, inference",
+    "overhead/training": "One step of 8 units, for what it costs beside the kernel, training step",
+    "overhead-cells/inference": "One step of a cell, for what it costs beside the kernel, inference",
+    "overhead-cells/training": "One step of a cell, for what it costs beside the kernel, training step",
     "stream/inference": "One step of a stream, without torch",
     "together/inference": "A thousand streams, one step of each",
     "memory/saved": "Saved for backward",
@@ -80,8 +94,10 @@ def to_json(document: Document) -> str:
 def markdown(document: Document) -> str:
     """The whole page."""
     parts = ["# Benchmarks", " ".join(about(document)), METHOD.format(tolerance=document.tolerance)]
+    if any(record.group in GROUPS for record in document.records):
+        parts.append(SMALL_METHOD.format(tolerance=HALF_TOLERANCE))
     parts += ["## Against the targets", _table(summary_rows(document))]
-    for title, rows in tables(document):
+    for title, rows in (*tables(document), *crosswise.tables(document)):
         parts += [f"## {title}", _table(rows)]
     for title, lines in (("Where a peer is faster", losses(document)), ("Without a figure", gaps(document))):
         parts += [f"## {title}", "\n".join(f"- {line}" for line in lines) or "Nowhere."]
@@ -126,7 +142,7 @@ def _summary_row(line: Line) -> Row:
 
 
 def tables(document: Document) -> Iterable[tuple[str, list[Row]]]:
-    """Title and rows of every kind of workload that was measured."""
+    """Title and rows of every kind of workload that was measured, but for small calls."""
     for kind, title in TITLES.items():
         records = [record for record in document.records if record.kind == kind]
         if records:

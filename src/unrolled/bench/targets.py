@@ -8,6 +8,9 @@ from unrolled.bench.document import Document
 from unrolled.bench.grid import BIG, GRID, PACKED, RAGGED, STEPS
 from unrolled.bench.keeping import KEEPING
 from unrolled.bench.layers import CELLS
+from unrolled.bench.overhead import FROZEN, OVERHEADS, beside_kernel
+from unrolled.bench.small import GROUPS as SMALL
+from unrolled.bench.small import MODES
 from unrolled.bench.streaming import ALONE, STREAMED
 from unrolled.bench.variants import ONE_DIRECTION, PLAIN
 from unrolled.bench.workload import ONNX, OURS, TORCH
@@ -21,6 +24,7 @@ class Target(NamedTuple):
 
     wanted   at least, or for HIGHEST at most; None: told, not judged
     threads  the number of threads at which it is judged; None: any
+    alone    whether it is told there alone
     """
 
     kind: str  # "grid/inference"
@@ -30,6 +34,7 @@ class Target(NamedTuple):
     workloads: int
     wanted: Mapping[str, float | None]
     threads: int | None = 2
+    alone: bool = False
 
 
 class Line(NamedTuple):
@@ -50,6 +55,18 @@ def _all(wanted: float | None) -> dict[str, float | None]:
     return dict.fromkeys(CELLS, wanted)
 
 
+def _small() -> Iterator[Target]:
+    """Nothing is slower than torch.nn, at any number of threads; 0.05 is left to noise."""
+    for group, (shapes, modes, _, _) in SMALL.items():
+        above, wanted = SMALL_PEERS.get(group, (TORCH, 0.95))
+        for mode in modes:
+            kind = f"{group}/{mode}"
+            yield Target(kind, above, OURS, LOWEST, len(shapes), _all(wanted), None)
+            yield Target(kind, above, OURS, MEAN, len(shapes), _all(None))
+
+
+# Small calls that are not measured against torch.nn, and what they should reach at least.
+SMALL_PEERS = {"small-lengths": (PACKED, 0.95), "small-onnx": (ONNX, 1.0), "small-onnx-narrow": (ONNX, 0.8)}
 PLAIN_SHARES = {
     "lstm peephole": 1.3,
     "lstm layer norm": 1.6,
@@ -81,7 +98,14 @@ TARGETS = (
     Target("stream/inference", ONNX, OURS, LOWEST, len(STREAMED), {"gru": 2.0, "lstm": 2.0}, 1),
     Target("together/inference", ALONE, OURS, LOWEST, 1, {"gru": 10.0, "lstm": 10.0}, 1),
     Target("memory/saved", OURS, TORCH, HIGHEST, len(GRID), _all(1.0), None),
+    *(
+        Target(f"looking/{mode}", OURS, FROZEN, HIGHEST, len(GRID), _all(wanted), threads, alone=True)
+        for mode in MODES
+        for threads, wanted in ((1, 1.03), (2, 1.05))
+    ),
+    *_small(),
 )
+OVERHEAD_US = 12.0  # microseconds of Python and binding in a call
 PEAK = 0.85
 
 
@@ -92,10 +116,11 @@ def summary(document: Document) -> list[Line]:
         line
         for target in TARGETS
         for threads in counts
+        if threads == target.threads or not target.alone
         for cell in target.wanted
         if (line := _line(document, target, cell, threads)) is not None
     ]
-    return [*lines, *_peaks(document)]
+    return [*lines, *_overheads(document), *_peaks(document)]
 
 
 def _line(document: Document, target: Target, cell: str, threads: int) -> Line | None:
@@ -121,6 +146,16 @@ def _line(document: Document, target: Target, cell: str, threads: int) -> Line |
         wanted,
         good if wanted is not None and len(ratios) == target.workloads else None,
     )
+
+
+def _overheads(document: Document) -> Iterator[Line]:
+    """Microseconds that a call costs beside its kernel."""
+    for r in document.records:
+        value = beside_kernel(r.mode, r.median) if r.group in OVERHEADS else None
+        if value is not None:
+            ratio = "µs beside the kernel" if r.mode == "inference" else "µs beside kernel and autograd"
+            met = value <= OVERHEAD_US
+            yield Line(r.kind, r.cell, r.threads, ratio, HIGHEST, value, "1 of 1", OVERHEAD_US, met)
 
 
 def _peaks(document: Document) -> Iterator[Line]:

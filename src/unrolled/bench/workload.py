@@ -55,10 +55,12 @@ Peers = Mapping[str, Peer | Absent]
 class Workload:
     """One line of the registry. `build` makes its peers for torch's present number of threads, ours first.
 
-    flops    of the matrix products of one call, two for each multiplication and addition
-    threads  None: any number; else the only one at which it is measured
-    once     measured at the largest of several numbers of threads alone
-    quick    whether `--quick` measures it
+    flops      of the matrix products of one call, two for each multiplication and addition
+    threads    None: any number; else the only one at which it is measured
+    once       measured at the largest of several numbers of threads alone
+    quick      whether `--quick` measures it
+    small      whether `--small` measures it; the rest is measured without
+    tolerance  of peers' results, where they round more coarsely than float32
     """
 
     group: str
@@ -70,6 +72,8 @@ class Workload:
     threads: int | None = None
     once: bool = False
     quick: bool = False
+    small: bool = False
+    tolerance: float | None = None
 
     @property
     def name(self) -> str:

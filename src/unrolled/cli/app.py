@@ -312,7 +312,10 @@ def kernels(
     table.run(cell, option or [], device, dtype, lengths, json)
 
 
-@app.command(epilog="Examples: unrolled bench --quick · unrolled bench --only training/lstm --threads 1,2")
+@app.command(
+    epilog="Examples: unrolled bench --quick · unrolled bench --small · "
+    "unrolled bench --only training/lstm --threads 1,2"
+)
 def bench(
     only: Annotated[
         str | None,
@@ -324,6 +327,12 @@ def bench(
         str | None, typer.Option(metavar="1,2", help="Numbers of threads; without, as many as torch takes.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few small shapes, in seconds.")] = False,
+    small: Annotated[
+        bool,
+        typer.Option(
+            "--small", help="In place of the rest: cells, single steps, packed rows, half precision."
+        ),
+    ] = False,
     names: Annotated[bool, typer.Option("--list", help="Name the workloads; measure nothing.")] = False,
     source: Annotated[
         Path | None,
@@ -339,9 +348,9 @@ def bench(
     from unrolled.cli import bench as benchmarks
 
     if names:
-        benchmarks.show_names(only, quick, json)
+        benchmarks.show_names(only, quick, small, json)
     else:
-        benchmarks.run(only, threads, quick, source, out, docs, json)
+        benchmarks.run(only, threads, quick, small, source, out, docs, json)
 
 
 @app.command(epilog="Example: unrolled demo --out runs/sunspots")

@@ -20,6 +20,7 @@ def run(
     only: str | None,
     threads: str | None,
     quick: bool,
+    small: bool,
     source: Path | None,
     out: Path | None,
     docs: Path | None,
@@ -27,9 +28,9 @@ def run(
 ) -> None:
     """Shows the figures and writes what was asked for. DisagreementError at the end where any was refused."""
     _check_folders(out, docs)
-    if source and (only or threads or quick):
-        raise ConfigError("--from shows all that a file holds; leave out --only, --threads and --quick")
-    document = read(source) if source else _measure(select(registry(), only, quick), threads, quick)
+    if source and (only or threads or quick or small):
+        raise ConfigError("--from shows all of a file; leave out --only, --threads, --quick and --small")
+    document = read(source) if source else _measure(select(registry(), only, quick, small), threads, quick)
     if json:
         printing.as_json(page.content(document))
     else:
@@ -45,9 +46,9 @@ def run(
         raise DisagreementError(f"peers disagree, so there is no figure for {names}; report it as a defect")
 
 
-def show_names(only: str | None, quick: bool, json: bool) -> None:
+def show_names(only: str | None, quick: bool, small: bool, json: bool) -> None:
     """The names of the workloads."""
-    names = [workload.name for workload in select(registry(), only, quick)]
+    names = [workload.name for workload in select(registry(), only, quick, small)]
     if json:
         printing.as_json(names)
     else:
@@ -62,6 +63,8 @@ def show(document: Document) -> None:
     if rows := page.summary_rows(document):
         say("")
         printing.table(rows, "Against the targets")
+    if lines := page.losses(document):
+        say("", "Where a peer is faster", *(f"  {line}" for line in lines))
     say("", *page.about(document), *page.gaps(document))
 
 
