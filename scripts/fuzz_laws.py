@@ -23,30 +23,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.cells.elman import NONLINEARITIES
-from unrolled.nn import GRU, LSTM, RNN, Recurrent, options
+from unrolled.cells import CELLS
+from unrolled.nn import Recurrent, options
 from unrolled.nn.cells import Step
 from unrolled.nn.describe import describe
+from unrolled.nn.layers import LAYERS as BY_CELL
 from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.state import stack, unstack
 from unrolled.runtime.layers import Layers
 
 Tensors = dict[str, Tensor]
 
-LAYERS: dict[str, type[Recurrent]] = {layer.__name__: layer for layer in (RNN, GRU, LSTM)}
+LAYERS: dict[str, type[Recurrent]] = {layer.__name__: layer for layer in BY_CELL.values()}
+CELL_OPTIONS = {one.name: one for cell in CELLS.values() for one in cell.options()}
 NOT_DRAWN = {  # sizes go with the shapes; the law is of the CPU, where nobody asks for a backend
     "input_size",
     "hidden_size",
     "device",
     "backend",
 }
-VALUES: dict[str, tuple[Any, ...]] = {  # of the options that are no switches
+VALUES: dict[str, tuple[Any, ...]] = {  # of the layers' options that are no switches
     "num_layers": (1, 1, 1, 2, 3),
-    "nonlinearity": tuple(NONLINEARITIES),
     "merge": tuple(MERGES),
-    "proj_size": (0, 0, 1, 3, 8),
-    "cells_per_block": (1, 1, 2, 3, 5),
-    "forget_bias": (None, 1.5),
     "dropout": (0.0, 0.0, 0.3),
     "recurrent_dropout": (0.0, 0.0, 0.3),
     "variational_dropout": (0.0, 0.0, 0.3),
@@ -141,7 +139,14 @@ def options_of(build: type[Recurrent]) -> dict[str, object]:
 
 def values(name: str, default: object) -> tuple[Any, ...]:
     """What an option may be. KeyError where nobody has said."""
-    return (False, True) if isinstance(default, bool) else VALUES[name]
+    if isinstance(default, bool):
+        return (False, True)
+    if name not in CELL_OPTIONS:
+        return VALUES[name]
+    own = CELL_OPTIONS[name]
+    if own.kind is int:
+        return (own.default, *(own.default + n for n in (0, 1, 2, 4)))
+    return own.choices or (own.default, *own.others)
 
 
 def draw_layer(name: str, I: int, H: int, choice: random.Random) -> Recurrent:

@@ -1,10 +1,9 @@
 """Cells and options that the tests in this folder go through."""
 
-import dataclasses
 import itertools
 
+from unrolled import cells
 from unrolled.cells import GRU, LSTM, Elman
-from unrolled.cells.elman import NONLINEARITIES
 
 CELLS = {
     "tanh": Elman("tanh"),
@@ -26,19 +25,12 @@ CELLS = {
     "lstm everything but coupling": LSTM(2, peephole=True, cells_per_block=3, layer_norm=True),
 }
 
-VALUES = {  # of the options that are no switches
-    "nonlinearity": tuple(NONLINEARITIES),
-    "proj_size": (0, 3),
-    "cells_per_block": (1, 2),
-    "forget_bias": (None, 1.5),
-}
-
 
 def combinations():
     """Every cell with every combination of its options that it takes."""
-    for kind in (Elman, GRU, LSTM):
-        own = dataclasses.fields(kind)
-        for chosen in itertools.product(*(VALUES.get(field.name, (False, True)) for field in own)):
+    for kind in cells.CELLS.values():
+        own = [dict.fromkeys((option.default, *option.others)) for option in kind.options()]
+        for chosen in itertools.product(*own):
             try:
                 yield kind(*chosen)
             except ValueError:
@@ -47,6 +39,4 @@ def combinations():
 
 def options(cell):
     """The options of the equations, for the oracle."""
-    fields = dataclasses.asdict(cell)
-    fields.pop("forget_bias", None)
-    return fields
+    return {option.name: getattr(cell, option.name) for option in cell.options() if not option.initial}

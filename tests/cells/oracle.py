@@ -93,7 +93,7 @@ def lstm(
     return (p["weight_hr"] @ h if proj_size else h, c)
 
 
-STEPS = {"elman": elman, "gru": gru, "lstm": lstm}
+STEPS = {"rnn": elman, "gru": gru, "lstm": lstm}
 
 
 def run(name, options, x, state, p, lengths, reverse, recurrent=None, zoneout=None):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.cells import Call, Masks, unroll
+from unrolled.cells import Call, Masks
+from unrolled.cells.loop import unroll
 
 from . import oracle
 from .cases import CELLS, options

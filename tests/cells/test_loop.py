@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from unrolled.cells import Call, unroll
+from unrolled.cells import Call
+from unrolled.cells.loop import unroll
 
 from .cases import CELLS
 

@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
+from unrolled.cells import CELLS
 from unrolled.cli import kernels
 from unrolled.kernels import dispatch
 
-from ..cells.cases import CELLS
+from ..cells import cases
 from .command import unrolled
 
 compiled = pytest.mark.skipif(dispatch.MISSING is not None, reason="the compiled kernels are missing")
@@ -21,11 +22,11 @@ def found(*arguments: object) -> dict:
 
 
 def test_the_words_are_those_of_the_cells_and_of_the_table() -> None:
-    for cell, words in kernels.CELLS.items():
-        for word in (*words, *kernels.CALLS):
+    for cell, kind in CELLS.items():
+        for word in (*kind.words(), *kernels.CALLS):
             plain, wants = (kernels.Call(cell, "cpu", "float32", options).wants for options in ((), (word,)))
             assert word in wants and (word not in plain or word == "tanh")
-    assert {cell.name for cell in CELLS.values()} == kernels.CELLS.keys()
+    assert {cell.name for cell in cases.CELLS.values()} == CELLS.keys()
     for row in dispatch.TABLE:
         if row.takes is not None:
             assert row.takes <= kernels._words(row.cell)
@@ -38,15 +39,15 @@ def test_the_whole_table_comes_out() -> None:
         assert (shown["cell"], shown["backend"]) == (row.cell, row.backend)
         assert shown["takes"] == (None if row.takes is None else sorted(row.takes))
     text = unrolled("kernels").out
-    assert all(f"{name} " in text for name in ("elman", "lstm", "gru", "cpu", "torch", "reference"))
+    assert all(f"{name} " in text for name in ("rnn", "lstm", "gru", "cpu", "torch", "reference"))
 
 
 def test_without_a_call_plain_ones_of_every_cell_are_told() -> None:
     runs = {(call["cell"], call["device"]): call["runs"] for call in found()["calls"]}
     for (cell, device), backend in runs.items():
-        plain = frozenset({"tanh"}) if cell == "elman" else frozenset()
+        plain = frozenset({"tanh"}) if cell == "rnn" else frozenset()
         assert backend == dispatch.choose(cell, device, "float32", plain).backend
-    assert runs.keys() == {(cell, device) for cell in kernels.CELLS for device in ("cpu", "cuda")}
+    assert runs.keys() == {(cell, device) for cell in CELLS for device in ("cpu", "cuda")}
 
 
 def test_a_call_is_told_with_every_reason() -> None:
@@ -73,12 +74,12 @@ def test_a_call_is_told_with_every_reason() -> None:
 
 def test_options_choose_the_cells_that_have_them() -> None:
     calls = found("--option", "layer_norm", "--device", "cpu")["calls"]
-    assert [call["cell"] for call in calls] == ["lstm", "gru"]
+    assert [call["cell"] for call in calls] == ["gru", "lstm"]
 
 
 @compiled
 def test_a_nonlinearity_stands_for_tanh() -> None:
-    (sigmoid,) = found("--cell", "elman", "--option", "sigmoid", "--device", "cpu")["calls"]
+    (sigmoid,) = found("--cell", "rnn", "--option", "sigmoid", "--device", "cpu")["calls"]
     assert sigmoid["runs"] == "cpu"
     assert {c["backend"]: c["reason"] for c in sigmoid["choices"]}["torch"] == "does not compute sigmoid"
 
@@ -104,7 +105,7 @@ def test_the_machine_is_told() -> None:
 @pytest.mark.parametrize("json", [(), ("--json",)])
 def test_without_the_kernels_the_reason_is_told(monkeypatch: pytest.MonkeyPatch, json: tuple) -> None:
     monkeypatch.setattr(dispatch, "MISSING", "the compiled kernels are missing (no compiler)")
-    answer = unrolled("kernels", "--cell", "elman", "--device", "cpu", *json)
+    answer = unrolled("kernels", "--cell", "rnn", "--device", "cpu", *json)
     assert answer.status == 0 and answer.out.count("the compiled kernels are missing (no compiler)") == 2
     assert "reference" in answer.out
 
@@ -112,7 +113,7 @@ def test_without_the_kernels_the_reason_is_told(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("--cell", "ltsm"), "--cell ltsm is unknown; wanted one of elman, lstm, gru; did you mean lstm?"),
+        (("--cell", "ltsm"), "--cell ltsm is unknown; wanted one of rnn, gru, lstm; did you mean lstm?"),
         (("--cell", "gru", "--option", "peephole"), "--option peephole is unknown; wanted one of"),
         (("--option", "zonout"), "did you mean zoneout?"),
         (

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from unrolled.cells import Call, Masks, unroll
+from unrolled.cells import Call, Masks
+from unrolled.cells.loop import unroll
 from unrolled.nn import GRU, LSTM, RNN
 
 

@@ -40,7 +40,7 @@ class Stub(Model):
             "states": ["layer0.forward.h", "layer0.forward.c"],
             "initial": [],
         }
-        layer = {"cell": "lstm", "merge": "concat", "residual": False, "zoneout": [], "cells_per_block": 1}
+        layer = {"cell": "lstm", "merge": "concat", "residual": False, "zoneout": [], "options": {}}
         super().__init__({"task": task, "layers": [layer | {"directions": [one]}]}, arrays)
         self.head = plain.Linear(draw.normal(size=(3, H)).astype(np.float32))
 

@@ -7,10 +7,13 @@ import sys
 import numpy as np
 import pytest
 
+from unrolled.cells.registry import write_cell
 from unrolled.export.apart import FORBIDDEN
 from unrolled.kernels import _cpu
 from unrolled.runtime.layers import FEW_ROWS, Layers
 from unrolled.runtime.saved import TASKS
+
+from ..cells import cases
 
 MODULES = ("unrolled.runtime", *sorted(set(TASKS.values())))
 
@@ -31,42 +34,28 @@ def test_no_module_of_the_runtime_needs_more_than_numpy(module):
     assert not set(json.loads(made.stdout)) & {*FORBIDDEN, "tokenizers", "onnx", "onnxruntime"}
 
 
-CELLS = {
-    "elman.relu": (1, {}, 1),
-    "gru": (3, {}, 1),
-    "gru.before": (3, {}, 1),
-    "lstm": (4, {}, 2),
-    "lstm.peephole": (4, {"weight_peephole": (3, "H")}, 2),
-    "lstm.coupled": (3, {}, 2),
-    "lstm norm": (4, {"gain_ih": (4, "H"), "gain_hh": (4, "H"), "gain_c": (1, "H"), "shift_c": (1, "H")}, 2),
-    "lstm projected": (4, {"weight_hr": (3, "H")}, 2),
-    "gru norm": (3, {"gain_ih": (3, "H"), "gain_hh": (3, "H")}, 1),
-}
+CELLS = {name: cell for name, cell in cases.CELLS.items() if cell.block == 1}
 
 
 def layers(kind, I, H, zoneout, dtype, residual=False):
     """One layer of `kind` with random weights."""
-    draw = np.random.default_rng([I, H])
-    gates, more, states = CELLS[kind]
-    P = 3 if kind == "lstm projected" else H
-    shapes = {"weight_ih": (gates * H, I), "weight_hh": (gates * H, P)}
-    shapes |= {"bias_ih": (gates * H,), "bias_hh": (gates * H,)}
-    shapes |= {name: (n * H,) for name, (n, _) in more.items() if not name.startswith("weight")}
-    shapes |= {name: (n, H) for name, (n, _) in more.items() if name.startswith("weight")}
+    draw, cell = np.random.default_rng([I, H]), CELLS[kind]
+    shapes = cell.shapes(I, H, True)
     arrays = {name: draw.normal(0.1, H**-0.5, shape).astype(dtype) for name, shape in shapes.items()}
     direction = {
         "reverse": False,
-        "sizes": [I, H, P],
+        "sizes": [I, H, cell.state_sizes(H)[0]],
         "parameters": {name: name for name in arrays},
-        "states": ["h", "c"][:states],
+        "states": list(cell.states),
         "initial": [],
     }
+    name, options = write_cell(cell)
     about = {
-        "cell": kind.split()[0],
+        "cell": name,
+        "options": options,
         "merge": "concat",
         "residual": residual,
-        "zoneout": zoneout[:states],
-        "cells_per_block": 1,
+        "zoneout": zoneout[: len(cell.states)],
         "directions": [direction],
     }
     return Layers([about], arrays)
@@ -78,7 +67,7 @@ def layers(kind, I, H, zoneout, dtype, residual=False):
 @pytest.mark.parametrize("kind", CELLS)
 def test_a_step_has_the_bits_of_the_whole(kind, I, H, zoneout, dtype):
     """Steps of few rows go another way than sequences and steps of many: the same bits."""
-    H = max(H, 4) if kind == "lstm projected" else H
+    H = max(H, CELLS[kind].state_sizes(H)[0] + 1) if "proj_size" in CELLS[kind].wants else H
     made = layers(kind, I, H, zoneout, dtype)
     x = np.random.default_rng(9).normal(size=(7, FEW_ROWS + 2, I)).astype(dtype)
     start = {name: np.ascontiguousarray(s + np.arange(len(s))[:, None]) for name, s in made.start(6).items()}

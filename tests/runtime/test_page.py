@@ -93,7 +93,8 @@ def test_a_reader_by_the_page_s_rules_gets_the_same_numbers(tmp_path, options):
             (one,) = layer["directions"]
             own = {role: arrays[name] for role, name in one["parameters"].items()}
             h, c = one["states"]
-            peephole = {"lstm": False, "lstm.peephole": True}[layer["cell"]]
+            assert layer["cell"] == "lstm" and layer["options"].keys() <= {"peephole"}
+            peephole = layer["options"].get("peephole", False)
             state[h], state[c] = lstm(own, one["sizes"][1], x, state[h], state[c], peephole)
             x = state[h]
         scores = [

@@ -52,7 +52,7 @@ def test_a_changed_configuration_survives_toml():
         ({"windw": 3}, "there is no option 'windw' (did you mean 'window'?)"),
         ({"window": 0}, "window: wanted 1 or more, got 0"),
         ({"window": "many"}, "window: wanted a whole number, got 'many'"),
-        ({"cell": "gruu"}, "cell: wanted 'rnn', 'lstm' or 'gru', got 'gruu'"),
+        ({"cell": "gruu"}, "cell: wanted 'rnn', 'gru' or 'lstm', got 'gruu'"),
         ({"test": float("nan")}, "test: wanted a finite number, got nan"),
         ({"bidirectional": True}, "forecast takes no bidirectional layers"),
         ({"past": ("wind",)}, "past columns ('wind')"),

@@ -1,9 +1,11 @@
-"""The equations, one file a cell, and the loop that runs any of them over time: the reference."""
+"""The equations, one file a cell: a registry that needs no torch. loop.py runs any of them over time: the
+reference."""
 
+from unrolled.cells.call import Call, Masks, Result
 from unrolled.cells.cell import Cell
 from unrolled.cells.elman import Elman
 from unrolled.cells.gru import GRU
-from unrolled.cells.loop import Call, Masks, Result, unroll
 from unrolled.cells.lstm import LSTM
+from unrolled.cells.registry import CELLS
 
-__all__ = ["GRU", "LSTM", "Call", "Cell", "Elman", "Masks", "Result", "unroll"]
+__all__ = ["CELLS", "GRU", "LSTM", "Call", "Cell", "Elman", "Masks", "Result"]

@@ -1,22 +1,126 @@
 """What a cell is: the equations of one step and the sizes they need. It knows no time, length, mask or layer.
 
-A new cell is one file beside this one: a frozen dataclass whose fields are the options of its equations.
+A new cell is one file beside this one: a frozen dataclass whose fields are the options of its equations, each
+made by `option`, and whose class is registered (registry.py). What lists cells, options, states, shapes or
+names asks here: layers, tasks, the runtime, `unrolled kernels`, benchmarks. None of it needs torch but `step`
+and `initialise`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor
 
-FILL = {"gain": 1.0, "shift": 0.0}  # by the first word of a parameter's name; all others are drawn
+# By the first word of a parameter's name: its first value, where it is not drawn; what a call may leave out.
+FILL = {"gain": 1.0, "shift": 0.0}
+OPTIONAL = ("bias", "shift")
+LAYER_NORM = "layer norm inside the cell: of both products, and of a cell state on its way out"
+
+Shapes = dict[str, tuple[int, ...]]
+Refusals = Iterable[tuple[object, str]]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a cell."""
+
+    name: str
+    kind: type  # bool, int, str or float
+    default: Any
+    meaning: str
+    task: str  # what a task calls it, where that is another name
+    least: int | None  # no less than this
+    choices: tuple[str, ...]  # one of these, where there are any
+    initial: bool  # it is of first values alone, not of the equations
+
+    def refusal(self, value: object) -> tuple[object, str]:
+        """Whether it cannot be `value`, and why."""
+        if self.choices:
+            known = ", ".join(self.choices)
+            return value not in self.choices, f"{self.name}={value!r} is unknown; choose one of {known}"
+        low = self.least is not None and value < self.least  # type: ignore[operator]
+        return low, f"{self.name}={value}: wanted {self.least} or more"
+
+    def word(self, value: object) -> str:
+        """How the table of kernels calls what this value asks for: relu, peephole, reset_after=False."""
+        if self.choices:
+            return str(value)
+        return self.name if value is not False else f"{self.name}=False"
+
+    @property
+    def described(self) -> str:
+        """Its meaning, and its default unless that is off, zero or none."""
+        default = "on" if self.default is True else self.default
+        return f"{self.meaning} ({default})" if default else self.meaning
+
+    @property
+    def others(self) -> tuple[Any, ...]:
+        """A value beside the default; of choices, all."""
+        return self.choices or (not self.default if self.kind is bool else (self.default or 0) + 1,)
+
+    def takes(self, value: object) -> bool:
+        """Whether it is of the type."""
+        return type(value) in ((float, int, type(None)) if self.kind is float else (self.kind,))
+
+
+def option(
+    default: Any,
+    meaning: str,
+    *,
+    task: str = "",
+    least: int | None = None,
+    choices: Iterable[str] = (),
+    initial: bool = False,
+) -> Any:
+    """A field of a cell; see `Option`."""
+    told = {"meaning": meaning, "task": task, "least": least, "choices": tuple(choices), "initial": initial}
+    return field(default=default, metadata=told)
+
+
+_OPTIONS: dict[type, tuple[Option, ...]] = {}  # a cache of functools is opaque to torch.compile
 
 
 class Cell(ABC):
     """One step of a recurrence. `name` and `wants` are how the table in kernels/dispatch.py knows it."""
 
     name: ClassVar[str]
-    states: ClassVar[tuple[str, ...]]  # what is carried from step to step; the first is also the output
+    states: ClassVar[tuple[str, ...]] = ("h",)  # carried from step to step; the first is also the output
+    torch: ClassVar[frozenset[str] | None] = None  # wants of which torch has an operator; None: it has none
+
+    def __post_init__(self) -> None:
+        refuse(one.refusal(getattr(self, one.name)) for one in self.options())
+        refuse(self.refusals())
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """All, in order."""
+        if cls not in _OPTIONS:
+            _OPTIONS[cls] = tuple(
+                Option(f.name, float if f.default is None else type(f.default), f.default, **f.metadata)
+                for f in fields(cls)  # type: ignore[arg-type]
+            )
+        return _OPTIONS[cls]
+
+    @classmethod
+    @cache
+    def words(cls) -> dict[str, dict[str, Any]]:
+        """All that a cell of this kind may want, each with options that ask for it."""
+        own = [one for one in cls.options() if not one.initial]
+        return {one.word(value): {one.name: value} for one in own for value in one.others}
+
+    @cached_property
+    def wants(self) -> frozenset[str]:
+        """What a backend must compute beyond the plain equations, in words: {"peephole"}."""
+        own = [(one, getattr(self, one.name)) for one in self.options() if not one.initial]
+        return frozenset(one.word(value) for one, value in own if one.choices or value != one.default)
+
+    def refusals(self) -> Refusals:
+        """Options that exclude each other."""
+        return ()
 
     @property
     @abstractmethod
@@ -29,43 +133,103 @@ class Cell(ABC):
         return 1
 
     @property
-    @abstractmethod
-    def wants(self) -> frozenset[str]:
-        """What a backend must compute beyond the plain equations, in words: {"peephole"}."""
+    def kernel(self) -> str:
+        """What the compiled module calls it."""
+        return self.name
 
-    @abstractmethod
-    def shapes(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, tuple[int, ...]]:
+    def shapes(self, input_size: int, hidden_size: int, bias: bool) -> Shapes:
         """Name and shape of every parameter, in the order of torch.nn. ValueError for impossible sizes."""
+        refuse(self.size_refusals(hidden_size, bias))
+        S, P = self.rows(hidden_size), self.state_sizes(hidden_size)[0]
+        shapes: Shapes = {"weight_ih": (S, input_size), "weight_hh": (S, P)}
+        shapes |= {"bias_ih": (S,), "bias_hh": (S,)} if bias else {}
+        return shapes | self.further_shapes(hidden_size, bias)
+
+    def size_refusals(self, hidden_size: int, bias: bool) -> Refusals:
+        """Sizes that the options exclude."""
+        return ()
+
+    def further_shapes(self, hidden_size: int, bias: bool) -> Shapes:
+        """Of the parameters besides weights and biases."""
+        S = self.rows(hidden_size)
+        return {"gain_ih": (S,), "gain_hh": (S,)} if getattr(self, "layer_norm", False) else {}
+
+    def rows(self, hidden_size: int) -> int:
+        """S: all gates of every unit."""
+        return (self.gates - 1) * (hidden_size // self.block) + hidden_size
 
     def units(self, rows: int) -> int:
-        """H of weights of so many rows: all gates of every unit."""
+        """H of weights of so many rows."""
         return rows * self.block // (self.gates - 1 + self.block)
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         """Width of each of `states`."""
         return (hidden_size,) * len(self.states)
 
+    def measure(self, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int, int]:
+        """I, H and P of parameters of these shapes. ValueError where one is missing, unknown or of another
+        shape."""
+        ih, hh = (shapes.get(name, ()) for name in ("weight_ih", "weight_hh"))
+        if len(ih) != 2 or len(hh) != 2:
+            raise ValueError(f"wanted weight_ih (S, I) and weight_hh (S, P), got {ih} and {hh}")
+        I, H = ih[1], self.units(hh[0])
+        wanted = self.shapes(I, H, True)
+        missing = [name for name in wanted if name not in shapes and not name.startswith(OPTIONAL)]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} missing; this {self.name} has {', '.join(wanted)}")
+        for name, shape in shapes.items():
+            if name not in wanted:
+                raise ValueError(f"{name} is no parameter of this {self.name}, which has {', '.join(wanted)}")
+            if shape != wanted[name]:
+                raise ValueError(f"{name} is {shape}; this {self.name} wants {wanted[name]}")
+        return I, H, hh[1]
+
     @abstractmethod
     def step(
-        self, x: Tensor, state: tuple[Tensor, ...], recurrent: Tensor, p: Mapping[str, Tensor]
-    ) -> tuple[Tensor, ...]:
+        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
+    ) -> tuple["Tensor", ...]:
         """x (B, I), each state (B, H) -> the new states.
 
         `recurrent` is state[0] on its way into the recurrent products, where dropout may have thinned it.
         """
 
-    def initialise(self, p: Mapping[str, Tensor], bound: float) -> None:
-        """Fills the parameters in place: uniform in ±bound as in torch.nn, gains one, shifts zero."""
+    def constants(self, names: Collection[str], hidden_size: int) -> Iterator[tuple[str, slice, float]]:
+        """What is not drawn at first: rows of a parameter and their value. All else is uniform in ±1/√H."""
+        for name in names:
+            word = name.split("_")[0]
+            if word in FILL:
+                yield name, slice(None), FILL[word]
+
+    def initialise(self, p: Mapping[str, "Tensor"], bound: float) -> None:
+        """Fills the parameters in place: uniform in ±bound as in torch.nn, but for `constants`."""
+        from torch import nn, no_grad
+
+        constants = list(self.constants(p, self.units(p["weight_hh"].shape[0])))
+        whole = {name for name, rows, _ in constants if rows == slice(None)}
         for name, parameter in p.items():
-            fill = FILL.get(name.split("_")[0])
-            if fill is None:
+            if name not in whole:
                 nn.init.uniform_(parameter, -bound, bound)
-            else:
-                nn.init.constant_(parameter, fill)
+        with no_grad():
+            for name, rows, value in constants:
+                p[name][rows] = value
 
 
-def refuse(table: Iterable[tuple[object, str]]) -> None:
+def refuse(table: Refusals) -> None:
     """Raises ValueError with the message of the first row whose condition holds."""
     for impossible, message in table:
         if impossible:
             raise ValueError(message)
+
+
+def product(v: "Tensor", p: Mapping[str, "Tensor"], side: str, *groups: int) -> tuple["Tensor", ...]:
+    """W x + b ("ih") or U h + c ("hh"), cut into groups of so many rows; where there are gains, each group is
+    normalised by itself, times its gain, before the bias is added."""
+    from torch import split
+    from torch.nn.functional import layer_norm, linear
+
+    weight, bias, gain = p[f"weight_{side}"], p.get(f"bias_{side}"), p.get(f"gain_{side}")
+    if gain is None:
+        return split(linear(v, weight, bias), list(groups), -1)
+    shifts = (None,) * len(groups) if bias is None else split(bias, list(groups))
+    parts = zip(split(linear(v, weight), list(groups), -1), split(gain, list(groups)), shifts, strict=True)
+    return tuple(layer_norm(a, a.shape[-1:], own, shift) for a, own, shift in parts)

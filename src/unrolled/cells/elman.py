@@ -10,48 +10,39 @@ Differs  Elman's units were logistic (`sigmoid`) and his context units a copy of
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn.functional import linear
+from unrolled.cells.cell import Cell, option, product
+from unrolled.cells.registry import register
 
-from unrolled.cells.cell import Cell, refuse
-
-NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
+@register
 @dataclass(frozen=True)
 class Elman(Cell):
-    """The equations above. `nonlinearity` is tanh, relu or sigmoid."""
+    """The equations above."""
 
-    name: ClassVar[str] = "elman"
-    states: ClassVar[tuple[str, ...]] = ("h",)
+    name: ClassVar[str] = "rnn"
+    torch: ClassVar[frozenset[str] | None] = frozenset({"tanh", "relu"})
 
-    nonlinearity: str = "tanh"
-
-    def __post_init__(self) -> None:
-        known = ", ".join(NONLINEARITIES)
-        unknown = self.nonlinearity not in NONLINEARITIES
-        refuse([(unknown, f"nonlinearity={self.nonlinearity!r} is unknown; choose one of {known}")])
+    nonlinearity: str = option("tanh", "function of the sums", choices=("tanh", "relu", "sigmoid"))
 
     @property
     def gates(self) -> int:
         return 1
 
-    @cached_property
-    def wants(self) -> frozenset[str]:
-        return frozenset({self.nonlinearity})
-
-    def shapes(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, tuple[int, ...]]:
-        H = hidden_size
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (H, input_size), "weight_hh": (H, H)}
-        return shapes | ({"bias_ih": (H,), "bias_hh": (H,)} if bias else {})
+    @property
+    def kernel(self) -> str:
+        return f"elman.{self.nonlinearity}"
 
     def step(
-        self, x: Tensor, state: tuple[Tensor, ...], recurrent: Tensor, p: Mapping[str, Tensor]
-    ) -> tuple[Tensor, ...]:
-        products = linear(x, p["weight_ih"], p.get("bias_ih"))
-        products = products + linear(recurrent, p["weight_hh"], p.get("bias_hh"))
-        return (NONLINEARITIES[self.nonlinearity](products),)
+        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
+    ) -> tuple["Tensor", ...]:
+        import torch
+
+        H = recurrent.shape[-1]
+        (wx,), (uh,) = product(x, p, "ih", H), product(recurrent, p, "hh", H)
+        function = getattr(torch, self.nonlinearity)
+        return (function(wx + uh),)

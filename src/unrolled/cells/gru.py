@@ -19,63 +19,45 @@ Differs  reset_after=False resets before it, as v3 of that paper and Keras's def
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn.functional import layer_norm, linear
+from unrolled.cells.cell import LAYER_NORM, Cell, option, product
+from unrolled.cells.registry import register
 
-from unrolled.cells.cell import Cell
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
+@register
 @dataclass(frozen=True)
 class GRU(Cell):
     """The equations above."""
 
     name: ClassVar[str] = "gru"
-    states: ClassVar[tuple[str, ...]] = ("h",)
+    torch: ClassVar[frozenset[str] | None] = frozenset()
 
-    reset_after: bool = True
-    layer_norm: bool = False
+    reset_after: bool = option(True, "the reset gate acts after the recurrent product, not before it")
+    layer_norm: bool = option(False, LAYER_NORM)
 
     @property
     def gates(self) -> int:
         return 3
 
-    @cached_property
-    def wants(self) -> frozenset[str]:
-        wanted = {"reset_after=False": not self.reset_after, "layer_norm": self.layer_norm}
-        return frozenset(name for name, on in wanted.items() if on)
-
-    def shapes(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, tuple[int, ...]]:
-        H = hidden_size
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (3 * H, input_size), "weight_hh": (3 * H, H)}
-        shapes |= {"bias_ih": (3 * H,), "bias_hh": (3 * H,)} if bias else {}
-        return shapes | ({"gain_ih": (3 * H,), "gain_hh": (3 * H,)} if self.layer_norm else {})
+    @property
+    def kernel(self) -> str:
+        return "gru" if self.reset_after else "gru.before"
 
     def step(
-        self, x: Tensor, state: tuple[Tensor, ...], recurrent: Tensor, p: Mapping[str, Tensor]
-    ) -> tuple[Tensor, ...]:
-        (h,) = state
-        wx_rz, wx_n = self._products(x, p, "ih")
-        uh_rz, uh_n = self._products(recurrent, p, "hh")
-        r, z = torch.sigmoid(wx_rz + uh_rz).chunk(2, -1)
-        if not self.reset_after:
-            _, uh_n = self._products(r * recurrent, p, "hh")
-        n = torch.tanh(wx_n + (r * uh_n if self.reset_after else uh_n))
-        return (z * h + (1 - z) * n,)
+        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
+    ) -> tuple["Tensor", ...]:
+        from torch import sigmoid, tanh
 
-    def _products(self, v: Tensor, p: Mapping[str, Tensor], side: str) -> list[Tensor]:
-        """W x + b or U h + c: rows r and z together, rows n."""
-        weight, bias = p[f"weight_{side}"], p.get(f"bias_{side}")
-        H = weight.shape[0] // 3
-        if not self.layer_norm:
-            return list(torch.split(linear(v, weight, bias), [2 * H, H], -1))
-        products = torch.split(linear(v, weight), [2 * H, H], -1)
-        gains = torch.split(p[f"gain_{side}"], [2 * H, H])
-        shifts = (None, None) if bias is None else torch.split(bias, [2 * H, H])
-        return [
-            layer_norm(a, a.shape[-1:], gain, shift)
-            for a, gain, shift in zip(products, gains, shifts, strict=True)
-        ]
+        (h,) = state
+        H = h.shape[-1]
+        wx_rz, wx_n = product(x, p, "ih", 2 * H, H)
+        uh_rz, uh_n = product(recurrent, p, "hh", 2 * H, H)
+        r, z = sigmoid(wx_rz + uh_rz).chunk(2, -1)
+        if not self.reset_after:
+            _, uh_n = product(r * recurrent, p, "hh", 2 * H, H)
+        n = tanh(wx_n + (r * uh_n if self.reset_after else uh_n))
+        return (z * h + (1 - z) * n,)

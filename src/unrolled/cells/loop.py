@@ -14,44 +14,11 @@ Differs  Semeniuta et al. 2016, arXiv:1603.05118, thin the candidate g_t; our re
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from unrolled.cells.cell import Cell
-
-
-class Masks(NamedTuple):
-    """Randomness of one call, drawn beforehand, so that the loop itself is a function."""
-
-    recurrent: Tensor | None = None  # (T, B, H): what h_{t-1} is multiplied by
-    zoneout: tuple[Tensor | float, ...] | None = None  # per state: (T, B, H), true keeps the old; or a share
-
-
-class Call(NamedTuple):
-    """One layer, one direction, the whole sequence. No tensor is written to."""
-
-    cell: Cell
-    x: Tensor  # (T, B, I)
-    state: tuple[Tensor, ...]  # (B, H) each, as cell.states
-    parameters: dict[str, Tensor]
-    lengths: Tensor | None = None  # (B,) int64
-    masks: Masks = Masks()
-    reverse: bool = False
-    return_states: bool = False
-    keep_every: int = 0  # k > 0: only every k-th state is kept for backward, which computes the others anew
-
-
-class Result(NamedTuple):
-    """What a call gives, or two, one for each direction: y side by side, states one after the other.
-
-    Past a row's length y and states are zero, and last is its last valid state.
-    """
-
-    y: Tensor  # (T, B, H)
-    last: tuple[Tensor, ...]  # (B, H) each
-    states: tuple[Tensor, ...] | None  # (T, B, H) each
+from unrolled.cells.call import Call, Result
 
 
 def valid_steps(x: Tensor, lengths: Tensor) -> Tensor:

@@ -28,43 +28,38 @@ Differs  the 1997 cell had no forget gate; Keras stacks i, f, c, o and ONNX i, o
          some "peephole" cells let o see c_{t-1}
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn.functional import layer_norm, linear
+from unrolled.cells.cell import LAYER_NORM, Cell, Refusals, Shapes, option, product
+from unrolled.cells.registry import register
 
-from unrolled.cells.cell import Cell, refuse
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
+@register
 @dataclass(frozen=True)
 class LSTM(Cell):
     """The equations above."""
 
     name: ClassVar[str] = "lstm"
     states: ClassVar[tuple[str, ...]] = ("h", "c")
+    torch: ClassVar[frozenset[str] | None] = frozenset({"proj_size"})
 
-    proj_size: int = 0
-    peephole: bool = False
-    cells_per_block: int = 1
-    coupled_input_forget: bool = False
-    layer_norm: bool = False
-    forget_bias: float | None = None
+    proj_size: int = option(0, "size that h is projected to; 0: it is not", task="projection", least=0)
+    peephole: bool = option(False, "the gates see the cell state, the output gate the new one")
+    cells_per_block: int = option(1, "cells that share one set of gates", least=1)
+    coupled_input_forget: bool = option(False, "the forget gate is one minus the input gate")
+    layer_norm: bool = option(False, LAYER_NORM)
+    forget_bias: float | None = option(None, "first value of the forget gate's whole bias", initial=True)
 
-    def __post_init__(self) -> None:
-        refuse(
-            [
-                (self.proj_size < 0, f"proj_size={self.proj_size}: wanted 0 (no projection) or more"),
-                (self.cells_per_block < 1, f"cells_per_block={self.cells_per_block}: wanted 1 or more"),
-                (
-                    self.forget_bias is not None and self.coupled_input_forget,
-                    "forget_bias and coupled_input_forget exclude each other: a coupled cell has no forget "
-                    "gate of its own; leave forget_bias out",
-                ),
-            ]
+    def refusals(self) -> Refusals:
+        yield (
+            self.forget_bias is not None and self.coupled_input_forget,
+            "forget_bias and coupled_input_forget exclude each other: a coupled cell has no forget gate of "
+            "its own; leave forget_bias out",
         )
 
     @property
@@ -75,91 +70,61 @@ class LSTM(Cell):
     def block(self) -> int:
         return self.cells_per_block
 
-    @cached_property
-    def wants(self) -> frozenset[str]:
-        wanted = {
-            "proj_size": self.proj_size > 0,
-            "peephole": self.peephole,
-            "cells_per_block": self.cells_per_block > 1,
-            "coupled_input_forget": self.coupled_input_forget,
-            "layer_norm": self.layer_norm,
-        }
-        return frozenset(name for name, on in wanted.items() if on)
-
-    def rows(self, hidden_size: int) -> dict[str, int]:
-        """Rows of each gate in the stack, in order."""
-        M = hidden_size // self.cells_per_block
-        rows = {"i": M, "f": M, "g": hidden_size, "o": M}
-        return {gate: n for gate, n in rows.items() if not (gate == "f" and self.coupled_input_forget)}
+    @property
+    def kernel(self) -> str:
+        return "lstm" + ".coupled" * self.coupled_input_forget + ".peephole" * self.peephole
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         return (self.proj_size or hidden_size, hidden_size)
 
-    def shapes(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, tuple[int, ...]]:
-        self._check_sizes(hidden_size, bias)
-        H, P, S = hidden_size, self.proj_size, sum(self.rows(hidden_size).values())
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (S, input_size), "weight_hh": (S, P or H)}
-        shapes |= {"bias_ih": (S,), "bias_hh": (S,)} if bias else {}
-        shapes |= {"weight_hr": (P, H)} if P else {}
+    def size_refusals(self, hidden_size: int, bias: bool) -> Refusals:
+        H, K, P = hidden_size, self.cells_per_block, self.proj_size
+        yield P >= H, f"proj_size={P} must be smaller than hidden_size={H}"
+        yield H % K, f"hidden_size={H} is not a multiple of cells_per_block={K}; choose {H - H % K or K}"
+        unbiased = self.forget_bias is not None and not bias
+        yield unbiased, "forget_bias and bias=False exclude each other; leave one out"
+
+    def further_shapes(self, hidden_size: int, bias: bool) -> Shapes:
+        H = hidden_size
+        shapes: Shapes = {"weight_hr": (self.proj_size, H)} if self.proj_size else {}
         shapes |= {"weight_peephole": (self.gates - 1, H)} if self.peephole else {}
-        shapes |= {"gain_ih": (S,), "gain_hh": (S,), "gain_c": (H,)} if self.layer_norm else {}
+        shapes |= super().further_shapes(H, bias)
+        shapes |= {"gain_c": (H,)} if self.layer_norm else {}
         return shapes | ({"shift_c": (H,)} if self.layer_norm and bias else {})
 
-    def _check_sizes(self, H: int, bias: bool) -> None:
-        K, P = self.cells_per_block, self.proj_size
-        refuse(
-            [
-                (P >= H, f"proj_size={P} must be smaller than hidden_size={H}"),
-                (H % K, f"hidden_size={H} is not a multiple of cells_per_block={K}; choose {H - H % K or K}"),
-                (
-                    self.forget_bias is not None and not bias,
-                    "forget_bias and bias=False exclude each other; leave one out",
-                ),
-            ]
-        )
-
-    def initialise(self, p: Mapping[str, Tensor], bound: float) -> None:
-        super().initialise(p, bound)
+    def constants(self, names: Collection[str], hidden_size: int) -> Iterator[tuple[str, slice, float]]:
+        yield from super().constants(names, hidden_size)
         if self.forget_bias is not None:
-            M = p["bias_ih"].shape[0] // (3 + self.cells_per_block)
-            forget = slice(M, 2 * M)
-            with torch.no_grad():
-                p["bias_ih"][forget] = self.forget_bias
-                p["bias_hh"][forget] = 0.0
+            M = hidden_size // self.cells_per_block
+            yield "bias_ih", slice(M, 2 * M), self.forget_bias
+            yield "bias_hh", slice(M, 2 * M), 0.0
 
     def step(
-        self, x: Tensor, state: tuple[Tensor, ...], recurrent: Tensor, p: Mapping[str, Tensor]
-    ) -> tuple[Tensor, ...]:
+        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
+    ) -> tuple["Tensor", ...]:
+        import torch
+        from torch.nn.functional import layer_norm, linear
+
         _, c = state
-        products = self._product(x, p, "ih") + self._product(recurrent, p, "hh")
-        rows = self.rows(c.shape[-1])
-        a = dict(zip(rows, torch.split(products, list(rows.values()), -1), strict=True))
-        peepholes = self._peepholes(p)
-        i = self._gate(a["i"], c, peepholes.get("i"))
-        f = 1 - i if self.coupled_input_forget else self._gate(a["f"], c, peepholes.get("f"))
+        H = c.shape[-1]
+        M, S = H // self.cells_per_block, self.rows(H)
+        (wx,), (uh,) = product(x, p, "ih", S), product(recurrent, p, "hh", S)
+        names = "igo" if self.coupled_input_forget else "ifgo"
+        sizes = [H if gate == "g" else M for gate in names]
+        a = dict(zip(names, torch.split(wx + uh, sizes, -1), strict=True))
+        seen = dict(zip(names.replace("g", ""), p["weight_peephole"], strict=True)) if self.peephole else {}
+        i = self._gate(a["i"], c, seen.get("i"))
+        f = 1 - i if self.coupled_input_forget else self._gate(a["f"], c, seen.get("f"))
         c = f * c + i * torch.tanh(a["g"])
-        o = self._gate(a["o"], c, peepholes.get("o"))
+        o = self._gate(a["o"], c, seen.get("o"))
         m = layer_norm(c, c.shape[-1:], p["gain_c"], p.get("shift_c")) if self.layer_norm else c
         h = o * torch.tanh(m)
         return (linear(h, p["weight_hr"]) if self.proj_size else h, c)
 
-    def _product(self, v: Tensor, p: Mapping[str, Tensor], side: str) -> Tensor:
-        """W x + b or U h + d."""
-        weight, bias = p[f"weight_{side}"], p.get(f"bias_{side}")
-        if not self.layer_norm:
-            return linear(v, weight, bias)
-        return layer_norm(linear(v, weight), weight.shape[:1], p[f"gain_{side}"], bias)
-
-    def _peepholes(self, p: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        if not self.peephole:
-            return {}
-        names = ("i", "o") if self.coupled_input_forget else ("i", "f", "o")
-        return dict(zip(names, p["weight_peephole"].unbind(), strict=True))
-
-    def _gate(self, a: Tensor, c: Tensor, peephole: Tensor | None) -> Tensor:
+    def _gate(self, a: "Tensor", c: "Tensor", peephole: "Tensor | None") -> "Tensor":
         """σ of a (B, M) and the peepholes of c (B, H), once for each cell: (B, H)."""
         K = self.cells_per_block
         if peephole is not None:
             a = a + (peephole * c).reshape(*a.shape, K).sum(-1)
-        gate = torch.sigmoid(a)
+        gate = a.sigmoid()
         return gate if K == 1 else gate.unsqueeze(-1).expand(*gate.shape, K).flatten(-2)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from unrolled.cells import CELLS
 from unrolled.cli.shared import Json, MostValues, Out, OutFile, TableFile, with_decoding
 from unrolled.errors import ConfigError
 
@@ -294,7 +295,9 @@ def verify(
 
 @app.command(epilog="Example: unrolled kernels --cell lstm --option peephole --lengths --device cpu")
 def kernels(
-    cell: Annotated[str | None, typer.Option(metavar="CELL", help="elman, lstm or gru; all without.")] = None,
+    cell: Annotated[
+        str | None, typer.Option(metavar="CELL", help=f"{', '.join(CELLS)}; all without.")
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option(metavar="WORD", help="What the call needs beyond the plain cell: peephole, zoneout …"),

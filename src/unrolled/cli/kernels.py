@@ -2,27 +2,16 @@
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from unrolled.cells import CELLS
 from unrolled.cli import printing
 from unrolled.console import say
 from unrolled.errors import ConfigError
 from unrolled.kernels import dispatch
 
-# The words of the table: what a cell may want, with the option that asks for it; what a call of any cell may.
-NONLINEARITIES = ("tanh", "relu", "sigmoid")
-CELLS: dict[str, dict[str, dict[str, Any]]] = {
-    "elman": {word: {"nonlinearity": word} for word in NONLINEARITIES},
-    "lstm": {
-        "proj_size": {"proj_size": 1},
-        "peephole": {"peephole": True},
-        "cells_per_block": {"cells_per_block": 2},
-        "coupled_input_forget": {"coupled_input_forget": True},
-        "layer_norm": {"layer_norm": True},
-    },
-    "gru": {"reset_after=False": {"reset_after": False}, "layer_norm": {"layer_norm": True}},
-}
+# What a call of any cell may want; what a cell may, its options say (Cell.words).
 CALLS = (
     "lengths",
     "states",
@@ -47,16 +36,10 @@ class Call(NamedTuple):
     @property
     def wants(self) -> frozenset[str]:
         """What a backend must compute beyond the plain equations."""
-        from unrolled import cells
-
-        kinds: dict[str, Callable[..., cells.Cell]] = {
-            "elman": cells.Elman,
-            "lstm": cells.LSTM,
-            "gru": cells.GRU,
-        }
-        words = CELLS[self.cell]
+        kind = CELLS[self.cell]
+        words = kind.words()
         options = {name: value for word in self.options for name, value in words.get(word, {}).items()}
-        return kinds[self.cell](**options).wants | (set(self.options) - words.keys())
+        return kind(**options).wants | (set(self.options) - words.keys())
 
     def runs(self) -> tuple[str | None, str]:
         """The backend, UNROLLED_BACKEND heeded, or None and why it would raise."""
@@ -97,8 +80,9 @@ def _calls(cell: str | None, options: tuple[str, ...], device: str | None, dtype
         _known("--option", option, sorted(_words(cell) if cell else everything))
     if not cells:
         raise ConfigError(f"no cell has {' and '.join(options)} together; name one with --cell")
-    if len(set(NONLINEARITIES) & set(options)) > 1:
-        raise ConfigError(f"--option names several of {', '.join(NONLINEARITIES)}; a cell has one")
+    for choices in (one.choices for cell in CELLS.values() for one in cell.options()):
+        if len(set(choices) & set(options)) > 1:
+            raise ConfigError(f"--option names several of {', '.join(choices)}; a cell has one")
     devices = [_known("--device", device, DEVICES)] if device else ["cpu", "cuda"]
     _known("--dtype", dtype, DTYPES)
     for name in cells:
@@ -107,7 +91,7 @@ def _calls(cell: str | None, options: tuple[str, ...], device: str | None, dtype
 
 
 def _words(cell: str) -> set[str]:
-    return {*CELLS[cell], *CALLS}
+    return {*CELLS[cell].words(), *CALLS}
 
 
 def _known(option: str, word: str, words: Any) -> str:

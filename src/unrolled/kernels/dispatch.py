@@ -11,6 +11,8 @@ import os
 import warnings
 from typing import NamedTuple
 
+from unrolled.cells import CELLS
+
 VARIABLE = "UNROLLED_BACKEND"
 # os.environ encodes, raises and catches where a variable is not set: as long as a small step takes.
 _ENVIRONMENT, _KEY = os.environ._data, os.environ.encodekey(VARIABLE)  # type: ignore[attr-defined]
@@ -54,18 +56,17 @@ class Row(NamedTuple):
         return None
 
 
-# Wants are a cell's own (Cell.wants) and those of `wants` in torch/backends.py.
+# Wants are a cell's own (Cell.words) and those of `wants` in torch/backends.py.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
 KERNEL = frozenset({"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every"})
-KERNEL_LSTM = frozenset({"proj_size", "peephole", "cells_per_block", "coupled_input_forget", "layer_norm"})
 OPERATOR = frozenset({"lengths"})
 TABLE = (
-    Row("elman", "cpu", CPU, FLOATS, CPU, KERNEL | {"tanh", "relu", "sigmoid"}),
-    Row("gru", "cpu", CPU, FLOATS, CPU, KERNEL | {"reset_after=False", "layer_norm"}),
-    Row("lstm", "cpu", CPU, FLOATS, CPU, KERNEL | KERNEL_LSTM),
-    Row("elman", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"tanh", "relu"}),
-    Row("gru", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR),
-    Row("lstm", "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | {"proj_size"}),
+    *(Row(name, "cpu", CPU, FLOATS, CPU, KERNEL.union(cell.words())) for name, cell in CELLS.items()),
+    *(
+        Row(name, "torch", CPU | GPU, FLOATS | HALVES, GPU, OPERATOR | cell.torch)
+        for name, cell in CELLS.items()
+        if cell.torch is not None
+    ),
     Row("*", "reference", None, None, None, None),
 )
 

@@ -4,12 +4,11 @@ from unrolled.kernels import dispatch
 from unrolled.nn import functional
 from unrolled.nn.accelerate import Report, accelerate
 from unrolled.nn.attention import Attention
-from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.crf import CRF
 from unrolled.nn.frozen import frozen
 from unrolled.nn.heads import Embedding, LayerNorm, Linear, LogSoftmax, Softmax
 from unrolled.nn.layer import SequenceModule
-from unrolled.nn.layers import GRU, LSTM, RNN
+from unrolled.nn.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from unrolled.nn.recurrent import Recurrent
 from unrolled.nn.stack import Stack
 from unrolled.nn.state import State

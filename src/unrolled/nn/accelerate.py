@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from unrolled.kernels import dispatch
-from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell, Step
-from unrolled.nn.layers import GRU, LSTM, RNN
+from unrolled.nn.cells import Step
+from unrolled.nn.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from unrolled.nn.recurrent import Recurrent
 
 Ours = Recurrent | Step

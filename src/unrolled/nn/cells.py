@@ -1,11 +1,10 @@
-"""RNNCell, LSTMCell, GRUCell: one step, in the caller's loop. Equations: cells/elman.py, lstm.py, gru.py."""
+"""One step of any cell, in the caller's loop. Equations: cells/."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from unrolled import cells
 from unrolled.cells import Call, Cell
 from unrolled.cells.cell import refuse
 from unrolled.kernels import dispatch
@@ -84,75 +83,3 @@ class Step(nn.Module):
         return ", ".join(
             [f"{self.input_size}, {self.hidden_size}", *shown, *parameters.options_text(self.cell)]
         )
-
-
-class RNNCell(Step):
-    """One step of Elman's network: x (B, I), h (B, H) -> h (B, H). `nonlinearity`: tanh, relu or sigmoid."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Device = None,
-        dtype: torch.dtype | None = None,
-        *,
-        backend: str | None = None,
-    ) -> None:
-        super().__init__(cells.Elman(nonlinearity), input_size, hidden_size, bias, device, dtype, backend)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """Both may come without B. ValueError for a wrong shape."""
-        return self.step(input, None if hx is None else (hx,))[0]
-
-
-class GRUCell(Step):
-    """One step of a gated recurrent unit: x (B, I), h (B, H) -> h (B, H). Options as in `GRU`."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: Device = None,
-        dtype: torch.dtype | None = None,
-        *,
-        reset_after: bool = True,
-        layer_norm: bool = False,
-        backend: str | None = None,
-    ) -> None:
-        cell = cells.GRU(reset_after, layer_norm)
-        super().__init__(cell, input_size, hidden_size, bias, device, dtype, backend)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """Both may come without B. ValueError for a wrong shape."""
-        return self.step(input, None if hx is None else (hx,))[0]
-
-
-class LSTMCell(Step):
-    """One step of long short-term memory: x (B, I), (h, c) (B, H) -> (h, c) (B, H). Options as in `LSTM`."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: Device = None,
-        dtype: torch.dtype | None = None,
-        *,
-        proj_size: int = 0,
-        peephole: bool = False,
-        cells_per_block: int = 1,
-        coupled_input_forget: bool = False,
-        layer_norm: bool = False,
-        forget_bias: float | None = None,
-        backend: str | None = None,
-    ) -> None:
-        cell = cells.LSTM(proj_size, peephole, cells_per_block, coupled_input_forget, layer_norm, forget_bias)
-        super().__init__(cell, input_size, hidden_size, bias, device, dtype, backend)
-
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        """All may come without B. ValueError for a wrong shape."""
-        h, c = self.step(input, hx)
-        return h, c

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from unrolled.cells.registry import write_cell
 from unrolled.errors import ConfigError
-from unrolled.kernels.torch.form import NAMES
 from unrolled.nn import options
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.recurrent import Place, Recurrent
@@ -36,14 +36,13 @@ def _stack(stack: Stack, prefix: str) -> list[dict[str, Any]]:
 
 
 def _layer(module: Recurrent, places: list[Place], prefix: str) -> dict[str, Any]:
-    cell = module.cell
-    rates = list(options.rates_of(module.zoneout, cell))
+    name, own = write_cell(module.cell)
     return {
-        "cell": NAMES[type(cell)](cell),
+        "cell": name,
+        "options": own,
         "merge": module.merge,
         "residual": False,
-        "zoneout": rates,
-        "cells_per_block": cell.block,
+        "zoneout": list(options.rates_of(module.zoneout, module.cell)),
         "directions": [_direction(module, place, prefix) for place in places],
     }
 

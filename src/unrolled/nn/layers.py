@@ -1,23 +1,46 @@
-"""RNN, LSTM and GRU: torch.nn's layers and what they never took. Equations: cells/elman.py, lstm.py, gru.py.
+"""RNN, LSTM, GRU and their cells: torch.nn's modules and what they never took. Equations: cells/.
 
-Each takes torch.nn's arguments in torch.nn's order, then by name the options of its cell, then those of every
-layer (`Recurrent`), and reads and writes torch.nn's state dict.
+Each layer takes torch.nn's arguments in torch.nn's order, then by name the options of its cell, then those of
+every layer (`Recurrent`), and reads and writes torch.nn's state dict. Each cell is one step of it, in the
+caller's loop. What an option means is said where the cell has it, and stands in the docstrings here.
 """
 
-from typing import Unpack
+from collections.abc import Callable
+from typing import TypeVar, Unpack
 
 import torch
+from torch import Tensor
 
 from unrolled import cells
+from unrolled.cells import Cell
+from unrolled.nn.cells import Step
 from unrolled.nn.options import Device, Options, Size
 from unrolled.nn.recurrent import Recurrent
 
+LAYERS: dict[str, Callable[..., Recurrent]] = {}  # by the name of the cell
+STEPS: dict[str, Callable[..., Step]] = {}
+M = TypeVar("M", bound=Recurrent | Step)
 
+
+def _of(cell: type[Cell]) -> Callable[[type[M]], type[M]]:
+    """Enters a module under its cell, and the meanings of the cell's options in its docstring."""
+
+    def enter(module: type[M]) -> type[M]:
+        if issubclass(module, Recurrent):
+            LAYERS[cell.name] = module
+        else:
+            STEPS[cell.name] = module
+        width = max(len(one.name) for one in cell.options()) + 3
+        meanings = [f"    {one.name:{width}}{one.described}" for one in cell.options()]
+        module.__doc__ = "\n".join([f"{module.__doc__}\n", *meanings, "    "])
+        return module
+
+    return enter
+
+
+@_of(cells.Elman)
 class RNN(Recurrent):
-    """Elman's network: x (T, B, I) -> y (T, B, H or both directions' merge), h (L·D, B, H).
-
-    nonlinearity   tanh, relu or sigmoid
-    """
+    """Elman's network: x (T, B, I) -> y (T, B, H or both directions' merge), h (L·D, B, H)."""
 
     def __init__(
         self,
@@ -33,33 +56,14 @@ class RNN(Recurrent):
         dtype: torch.dtype | None = None,
         **options: Unpack[Options],
     ) -> None:
-        cell = cells.Elman(nonlinearity)
-        super().__init__(
-            cell,
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device,
-            dtype,
-            **options,
-        )
+        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cells.Elman(nonlinearity), input_size, hidden_size, *own, **options)
         self.nonlinearity = nonlinearity
 
 
+@_of(cells.LSTM)
 class LSTM(Recurrent):
-    """Long short-term memory: x (T, B, I) -> y (T, B, F), (h (L·D, B, P or H), c (L·D, B, H)).
-
-    proj_size              P > 0: h is projected to P
-    peephole               the gates see the cell state, the output gate the new one
-    cells_per_block        so many cells share one set of gates; hidden_size counts cells
-    coupled_input_forget   the forget gate is one minus the input gate
-    layer_norm             of both products and of the cell state on its way out
-    forget_bias            first value of the forget gate's whole bias
-    """
+    """Long short-term memory: x (T, B, I) -> y (T, B, F), (h (L·D, B, P or H), c (L·D, B, H))."""
 
     def __init__(
         self,
@@ -82,28 +86,14 @@ class LSTM(Recurrent):
         **options: Unpack[Options],
     ) -> None:
         cell = cells.LSTM(proj_size, peephole, cells_per_block, coupled_input_forget, layer_norm, forget_bias)
-        super().__init__(
-            cell,
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device,
-            dtype,
-            **options,
-        )
+        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cell, input_size, hidden_size, *own, **options)
         self.proj_size = proj_size
 
 
+@_of(cells.GRU)
 class GRU(Recurrent):
-    """Gated recurrent unit: x (T, B, I) -> y (T, B, H or both directions' merge), h (L·D, B, H).
-
-    reset_after   True: the reset gate follows the recurrent product, as in torch.nn; False: it precedes it
-    layer_norm    of every product
-    """
+    """Gated recurrent unit: x (T, B, I) -> y (T, B, H or both directions' merge), h (L·D, B, H)."""
 
     def __init__(
         self,
@@ -121,16 +111,80 @@ class GRU(Recurrent):
         layer_norm: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            cells.GRU(reset_after, layer_norm),
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device,
-            dtype,
-            **options,
-        )
+        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cells.GRU(reset_after, layer_norm), input_size, hidden_size, *own, **options)
+
+
+class _StepOfH(Step):
+    """A step whose state is h alone."""
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        """Both may come without B. ValueError for a wrong shape."""
+        return self.step(input, None if hx is None else (hx,))[0]
+
+
+@_of(cells.Elman)
+class RNNCell(_StepOfH):
+    """One step of Elman's network: x (B, I), h (B, H) -> h (B, H)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(cells.Elman(nonlinearity), input_size, hidden_size, bias, device, dtype, backend)
+
+
+@_of(cells.LSTM)
+class LSTMCell(Step):
+    """One step of long short-term memory: x (B, I), (h, c) (B, H) -> (h, c) (B, H)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        proj_size: int = 0,
+        peephole: bool = False,
+        cells_per_block: int = 1,
+        coupled_input_forget: bool = False,
+        layer_norm: bool = False,
+        forget_bias: float | None = None,
+        backend: str | None = None,
+    ) -> None:
+        cell = cells.LSTM(proj_size, peephole, cells_per_block, coupled_input_forget, layer_norm, forget_bias)
+        super().__init__(cell, input_size, hidden_size, bias, device, dtype, backend)
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """All may come without B. ValueError for a wrong shape."""
+        h, c = self.step(input, hx)
+        return h, c
+
+
+@_of(cells.GRU)
+class GRUCell(_StepOfH):
+    """One step of a gated recurrent unit: x (B, I), h (B, H) -> h (B, H)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        reset_after: bool = True,
+        layer_norm: bool = False,
+        backend: str | None = None,
+    ) -> None:
+        cell = cells.GRU(reset_after, layer_norm)
+        super().__init__(cell, input_size, hidden_size, bias, device, dtype, backend)

@@ -2,8 +2,8 @@
 
 A layer is described by plain values, and its parameters are found by name among the model's arrays:
 
-    {"cell": "lstm.peephole", "merge": "concat", "residual": false, "zoneout": [0.1, 0.0],
-     "cells_per_block": 1,
+    {"cell": "lstm", "options": {"peephole": true}, "merge": "concat", "residual": false,
+     "zoneout": [0.1, 0.0],
      "directions": [{"reverse": false, "sizes": [I, H, P],
                      "parameters": {"weight_ih": "layer.weight_ih_l0", …},
                      "states": ["layer0.forward.h", …], "initial": ["layer.initial_h_l0", …] or []}]}
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.cells import Cell
+from unrolled.cells.registry import read_cell
 from unrolled.errors import RunError
 from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.runtime import shapes
@@ -28,24 +30,24 @@ FEW_ROWS = 4  # so few that a step of theirs is sooner done than handed over to 
 class Direction:
     """One direction of one layer: its weights, packed when they are first needed."""
 
-    def __init__(self, about: Mapping[str, Any], cell: str, block: int, arrays: Mapping[str, Array]) -> None:
+    def __init__(self, about: Mapping[str, Any], cell: Cell, arrays: Mapping[str, Array]) -> None:
         self.reverse, self.states = bool(about["reverse"]), tuple(map(str, about["states"]))
         self.sizes = I, H, P = tuple(about["sizes"])
         self.widths = (P, H)[: len(self.states)]
         self.stored = [*about["parameters"].values(), *about["initial"]]  # under these names
         own = {name: arrays[stored] for name, stored in about["parameters"].items()}
-        shapes.require(cell, (I, H, P, block), own)
+        shapes.require(cell, (I, H, P), own)
         self.parameters = {name: np.require(p, requirements=["C", "A"]) for name, p in own.items()}
         self.dtype = self.parameters["weight_hh"].dtype
         self.initial = [arrays[name] for name in about["initial"]]
-        if len(self.states) != shapes.STATES[shapes.family(cell)]:
-            raise ValueError(f"{len(self.states)} states of {cell}")
+        if len(self.states) != len(cell.states):
+            raise ValueError(f"{len(self.states)} states of {cell.name}")
         self._require_initial()
         places = {
             name: (_cpu.address(p), *(stride // p.itemsize for stride in p.strides[:-1]))
             for name, p in self.parameters.items()
         }
-        self.layer = _cpu.Layer(cell, str(self.dtype), (I, H, P, block), places)
+        self.layer = _cpu.Layer(cell.kernel, str(self.dtype), (I, H, P, cell.block), places)
 
     def _require_initial(self) -> None:
         found = [(array.shape, array.dtype) for array in self.initial]
@@ -66,8 +68,8 @@ class Layer:
     """One layer, of one direction or two."""
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        cell, block = str(about["cell"]), about["cells_per_block"]
-        self.directions = [Direction(one, cell, block, arrays) for one in about["directions"]]
+        cell = read_cell(about["cell"], about["options"])
+        self.directions = [Direction(one, cell, arrays) for one in about["directions"]]
         self.merge, self.residual = str(about["merge"]), bool(about["residual"])
         self.zoneout = [float(rate) for rate in about["zoneout"]]
         self.dtype = self.directions[0].dtype

@@ -2,10 +2,12 @@
 
 import re
 from ast import literal_eval
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from unrolled.cells import CELLS, Cell
+from unrolled.cells.registry import options_by_task
 from unrolled.errors import ConfigError
 from unrolled.files.wording import option
 from unrolled.tasks.config import Section
@@ -13,28 +15,25 @@ from unrolled.tasks.config import Section
 if TYPE_CHECKING:
     from unrolled.nn import SequenceModule
 
+OPTIONS = options_by_task()
 # Options that only some cells have; every other field below belongs to all cells.
-OWNERS: dict[str, tuple[str, ...]] = {
-    "nonlinearity": ("rnn",),
-    "peephole": ("lstm",),
-    "cells_per_block": ("lstm",),
-    "coupled_input_forget": ("lstm",),
-    "forget_bias": ("lstm",),
-    "projection": ("lstm",),
-    "cell_zoneout": ("lstm",),
-    "layer_norm": ("lstm", "gru"),
-    "reset_after": ("gru",),
-}
+OWNERS: dict[str, tuple[str, ...]] = {name: tuple(owners) for name, owners in OPTIONS.items()}
+OWNERS["cell_zoneout"] = tuple(name for name, cell in CELLS.items() if len(cell.states) > 1)
 
 # Where the option of a model and the argument of the layer have different names.
-ARGUMENTS = {"hidden": "hidden_size", "layers": "num_layers", "projection": "proj_size"}
+ARGUMENTS = {"hidden": "hidden_size", "layers": "num_layers"}
+ARGUMENTS |= {name: one.name for name, owners in OPTIONS.items() for one in owners.values()}
+
+if TYPE_CHECKING:
+    CellName = str
+else:
+    CellName = Literal[tuple(CELLS)]
 
 
-class ModelConfig(Section):
-    """The recurrent layers. An option that the cell does not have is refused; None is the layer's own
-    default."""
+class LayerConfig(Section):
+    """What the layers of every cell have."""
 
-    cell: Literal["rnn", "lstm", "gru"] = Field(default="gru", description="kind of recurrent cell")
+    cell: CellName = Field(default="gru", description="kind of recurrent cell")
     hidden: int = Field(default=64, ge=1, le=2**16, description="hidden units of a layer")
     layers: int = Field(default=1, ge=1, le=256, description="layers on top of one another")
     bidirectional: bool = Field(default=False, description="read every sequence in both directions")
@@ -65,29 +64,36 @@ class ModelConfig(Section):
         default=0.0, ge=0, lt=1, description="chance that a unit keeps its last value in training"
     )
     cell_zoneout: float | None = Field(
-        default=None, ge=0, lt=1, description="lstm: the same chance of the cell's own state (zoneout)"
+        default=None,
+        ge=0,
+        lt=1,
+        description=f"{', '.join(OWNERS['cell_zoneout'])}: the same chance of the cell's own state (zoneout)",
     )
     learn_initial_state: bool = Field(default=False, description="learn the state before the first step")
-    nonlinearity: Literal["tanh", "relu", "sigmoid"] | None = Field(
-        default=None, description="function of the cell rnn (tanh)"
-    )
-    peephole: bool | None = Field(default=None, description="lstm: gates see the cell state")
-    cells_per_block: int | None = Field(
-        default=None, ge=1, description="lstm: cells that share three gates (1)"
-    )
-    coupled_input_forget: bool | None = Field(
-        default=None, description="lstm: the input gate is one minus the forget gate"
-    )
-    forget_bias: float | None = Field(default=None, description="lstm: bias of the forget gate at the start")
-    projection: int | None = Field(
-        default=None, ge=1, description="lstm: size that the output is projected to"
-    )
-    layer_norm: bool | None = Field(default=None, description="lstm, gru: normalise inside the cell")
-    reset_after: bool | None = Field(
-        default=None,
-        json_schema_extra={"unset": True},
-        description="gru: apply the reset gate after the recurrent product (on), not before it",
-    )
+
+
+def _fields() -> dict[str, Any]:
+    """The options of the cells as fields; None is the cell's own default."""
+    made: dict[str, Any] = {}
+    for name, owners in OPTIONS.items():
+        one, *_ = owners.values()
+        kind = Literal[one.choices] if one.choices else one.kind
+        unset: Any = {"unset": True} if one.default is True else None
+        description = f"{', '.join(owners)}: {one.described}"
+        field = Field(default=None, ge=one.least, description=description, json_schema_extra=unset)
+        made[name] = (kind | None, field)
+    return made
+
+
+if TYPE_CHECKING:
+    CellConfig = LayerConfig
+else:
+    CellConfig = create_model("CellConfig", __base__=LayerConfig, **_fields())
+
+
+class ModelConfig(CellConfig):
+    """The recurrent layers. An option that the cell does not have is refused; None is the layer's own
+    default."""
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -110,6 +116,13 @@ class ModelConfig(Section):
         return self
 
 
+def cell_of(config: ModelConfig) -> Cell:
+    """The cell of a layer."""
+    kind = CELLS[config.cell]
+    values = {one.name: getattr(config, one.task or one.name) for one in kind.options()}
+    return kind(**{name: value for name, value in values.items() if value is not None})
+
+
 def require_forward(config: ModelConfig, task: str, why: str) -> None:
     """ValueError where the layers see what comes later."""
     for name in ("bidirectional", "reverse"):
@@ -125,9 +138,8 @@ def build(config: ModelConfig, input_size: int) -> "SequenceModule":
 
     ConfigError where sizes do not go together, such as hidden 5 and cells_per_block 2.
     """
-    from unrolled.nn import GRU, LSTM, RNN
+    from unrolled.nn.layers import LAYERS
 
-    layers: dict[str, type[SequenceModule]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
     own = set(ModelConfig.model_fields) - {"cell"}  # a task's section may have more
     options = config.model_dump(include=own, exclude_none=True)
     if (backward := options.pop("backward_hidden", None)) is not None:
@@ -136,7 +148,7 @@ def build(config: ModelConfig, input_size: int) -> "SequenceModule":
         options["zoneout"] = options["zoneout"], cell_zoneout
     arguments = {ARGUMENTS.get(name, name): value for name, value in options.items()}
     try:
-        return layers[config.cell](input_size, **arguments, batch_first=True)
+        return LAYERS[config.cell](input_size, **arguments, batch_first=True)
     except ValueError as error:
         raise ConfigError(f"cell '{config.cell}': {_respelt(str(error))}") from error
 
@@ -153,7 +165,7 @@ def _respelt(message: str) -> str:
 class DecoderConfig(Section):
     """The network that writes an answer. What is not said here is as of the layers that read."""
 
-    decoder_cell: Literal["rnn", "lstm", "gru"] | None = Field(
+    decoder_cell: CellName | None = Field(
         default=None, description="kind of recurrent cell that writes (cell)"
     )
     decoder_hidden: int | None = Field(

@@ -28,7 +28,7 @@ from unrolled.kernels.torch.pooling import pooling
 from unrolled.nn import Linear
 from unrolled.tasks.augment import Front
 from unrolled.tasks.config import PathName
-from unrolled.tasks.model import ModelConfig, build
+from unrolled.tasks.model import ModelConfig, build, cell_of
 from unrolled.tasks.sections import AugmentedModelConfig
 
 
@@ -137,5 +137,5 @@ class PooledNetwork(nn.Module):
 def forwards(config: ModelConfig, size: int) -> int:
     """How many of the layer's `size` outputs, the first ones, read forward."""
     if config.bidirectional and config.merge == "concat":
-        return config.projection or config.hidden
+        return cell_of(config).state_sizes(config.hidden)[0]
     return 0 if config.reverse else size

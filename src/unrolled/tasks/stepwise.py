@@ -11,7 +11,7 @@
 Shapes   what the front takes, lengths (B,) -> o (B, T, K) -> path (B, T), p (B, T, K)
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -23,14 +23,14 @@ from unrolled.nn.describe import describe
 from unrolled.nn.functional import log_softmax, softmax
 from unrolled.runtime.decoding import masks
 from unrolled.tasks.entities import Allowed
-from unrolled.tasks.model import ModelConfig, build
+from unrolled.tasks.model import CellName, ModelConfig, build
 from unrolled.tasks.words import WordFront
 
 
 class TagModelConfig(ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
-    cell: Literal["rnn", "lstm", "gru"] = Field(default="lstm", description="kind of recurrent cell")
+    cell: CellName = Field(default="lstm", description="kind of recurrent cell")
     hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
     bidirectional: bool = Field(default=True, description="read every sequence in both directions")
     embedding_size: int = Field(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from unrolled.cells import GRU, LSTM, Call, Elman, Masks, unroll
+from unrolled.cells import GRU, LSTM, Call, Elman, Masks
+from unrolled.cells.loop import unroll
 from unrolled.kernels import _cpu
 
 CELLS = (

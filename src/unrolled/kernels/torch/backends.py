@@ -10,7 +10,7 @@ from torch._C._functorch import TransformType, get_interpreter_stack
 from torch.autograd import forward_ad
 
 from unrolled.cells import Call, Result
-from unrolled.cells import unroll as by_equations
+from unrolled.cells.loop import unroll as by_equations
 from unrolled.kernels import dispatch
 from unrolled.kernels.torch import aten
 from unrolled.kernels.torch.chunks import keeping_few, rounding_states

@@ -2,34 +2,18 @@
 
 A graph holds a form as a string, which anyone can read and `decode` turns back:
 
-    (('lstm', 0, True, 1, False, False, None), (False, True), ('weight_ih', 'weight_hh', …), …)
+    (('lstm', {'peephole': True}), (False, True), ('weight_ih', 'weight_hh', …), …)
 """
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from unrolled.cells import GRU, LSTM, Cell, Elman
-
-CELLS: dict[str, Any] = {cell.name: cell for cell in (Elman, GRU, LSTM)}
-OPTIONAL = ("bias_ih", "bias_hh", "shift_c")
-OPTIONS = {name: tuple(field.name for field in fields(cell)) for name, cell in CELLS.items()}
-
-
-def _lstm_name(cell: LSTM) -> str:
-    return "lstm" + ".coupled" * cell.coupled_input_forget + ".peephole" * cell.peephole
-
-
-# What the compiled module calls a cell.
-NAMES: dict[type[Cell], Any] = {
-    Elman: lambda cell: f"elman.{cell.nonlinearity}",
-    GRU: lambda cell: "gru" if cell.reset_after else "gru.before",
-    LSTM: _lstm_name,
-}
+from unrolled.cells import Cell
+from unrolled.cells.registry import read_cell, write_cell
 
 
 class Sizes(NamedTuple):
@@ -149,9 +133,7 @@ def encode(form: Form | Request) -> str:
 
 
 def _literal(form: Form) -> tuple[Any, ...]:
-    cell = form.cell
-    options = [getattr(cell, option) for option in OPTIONS[cell.name]]
-    return ((cell.name, *options), *form[1:])
+    return (write_cell(form.cell), *form[1:])
 
 
 @lru_cache(maxsize=1024)
@@ -168,24 +150,10 @@ def decode_request(text: str) -> Request:
 
 
 def _form(literal: tuple[Any, ...]) -> Form:
-    (name, *options), *rest = literal
-    return Form(CELLS[name](*options), *rest)
+    cell, *rest = literal
+    return Form(read_cell(*cell), *rest)
 
 
 def sizes_of(cell: Cell, parameters: Mapping[str, Tensor]) -> Sizes:
     """Of these parameters. ValueError where one has another shape than the cell says, or is missing."""
-    weight_ih, weight_hh = parameters["weight_ih"], parameters["weight_hh"]
-    if weight_ih.dim() != 2 or weight_hh.dim() != 2:
-        shapes = f"{tuple(weight_ih.shape)} and {tuple(weight_hh.shape)}"
-        raise ValueError(f"wanted weight_ih (G·H, I) and weight_hh (G·H, P), got {shapes}")
-    sizes = Sizes(weight_ih.shape[1], cell.units(weight_hh.shape[0]), weight_hh.shape[1])
-    wanted = cell.shapes(sizes.I, sizes.H, True)
-    missing = {name for name in wanted if name not in OPTIONAL} - parameters.keys()
-    if missing:
-        raise ValueError(f"{', '.join(sorted(missing))} missing; this {cell.name} has {', '.join(wanted)}")
-    for name, parameter in parameters.items():
-        if name not in wanted:
-            raise ValueError(f"{name} is no parameter of this {cell.name}, which has {', '.join(wanted)}")
-        if parameter.shape != wanted[name]:
-            raise ValueError(f"{name} is {tuple(parameter.shape)}; this {cell.name} wants {wanted[name]}")
-    return sizes
+    return Sizes(*cell.measure({name: tuple(p.shape) for name, p in parameters.items()}))

@@ -18,7 +18,7 @@ from torch import Tensor
 from unrolled.cells import Cell
 from unrolled.kernels import _cpu
 from unrolled.kernels.torch import fused as fused
-from unrolled.kernels.torch.form import NAMES, Sizes, sizes_of
+from unrolled.kernels.torch.form import Sizes, sizes_of
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
@@ -103,7 +103,7 @@ def _pack(cell: Cell, parameters: dict[str, Tensor]) -> Packed:
 
 
 def _layer(cell: Cell, dtype: torch.dtype, sizes: Sizes, places: dict[str, tuple[int, ...]]) -> _cpu.Layer:
-    return _cpu.Layer(NAMES[type(cell)](cell), DTYPES[dtype], (*sizes, cell.block), places)
+    return _cpu.Layer(cell.kernel, DTYPES[dtype], (*sizes, cell.block), places)
 
 
 def rows(tensor: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from unrolled.cells import Call, Masks, Result, unroll
+from unrolled.cells import Call, Masks, Result
+from unrolled.cells.loop import unroll
 from unrolled.kernels.torch import form as forms
 from unrolled.kernels.torch import native, openmp
 from unrolled.kernels.torch.form import Form, Inputs, Outputs, Request, Side
