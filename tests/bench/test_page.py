@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.bench import page
-from unrolled.bench.document import Document, Figure, Peak, read
+from unrolled.bench.document import Document, Figure, Peak, joined, read
 from unrolled.errors import DataError
 
 from .cases import document, record
@@ -76,6 +76,19 @@ def test_what_a_file_must_hold(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match=r"absent.json: No such file"):
         read(tmp_path / "absent.json")
+
+
+def test_parts_join_and_what_was_measured_again_replaces() -> None:
+    again = WON.model_copy(update={"figures": LOST.figures})
+    first = document(WON, LOST, minutes=1.5, load=(0.1, 0.2), others=0.01, peaks=ALL.peaks)
+    second = document(PLAIN, again, minutes=2.0, load=(0.3, 0.4), quick=True, peaks=ALL.peaks)
+    found = joined({Path("a"): first, Path("b"): second})
+    assert found.records == (again, LOST, PLAIN)
+    assert (found.minutes, found.load, found.others, found.quick) == (3.5, (0.1, 0.4), 0.01, True)
+    assert found.peaks == ALL.peaks
+    assert joined({Path("a"): first}) == first
+    with pytest.raises(DataError, match="b was measured on another machine, or with other versions, than a"):
+        joined({Path("a"): first, Path("b"): second.model_copy(update={"tolerance": 0.1})})
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import unrolled.nn
-from unrolled.bench import overhead, page, small
+from unrolled.bench import measuring, overhead, page, small
 from unrolled.bench.layers import CELLS
 from unrolled.bench.targets import summary
 from unrolled.bench.workload import OURS, TORCH, Absent, Mode, Peers, Size
@@ -77,6 +77,27 @@ def test_half_precision_is_half_precision() -> None:
     for peer in (*rounded.values(), under[TORCH]):
         assert not isinstance(peer, Absent)
         assert peer.values()["y"].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_gates_in_a_wrong_order_show_in_half_precision(
+    cell: str, autocast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accelerate = unrolled.nn.accelerate
+
+    def wrong(layer: nn.Module) -> None:
+        accelerate(layer)
+        with torch.no_grad():
+            for weight in layer.parameters():
+                weight.copy_(weight.roll(32, 0))
+
+    size = Size(5, 2, 16, 32)
+    peers = small._half(autocast, False, "training", cell, size)
+    assert measuring.compare(dict(peers), small.HALF_TOLERANCE)[1] is None  # type: ignore[arg-type]
+    monkeypatch.setattr(unrolled.nn, "accelerate", wrong)
+    peers = small._half(autocast, False, "training", cell, size)
+    assert "differ by" in str(measuring.compare(dict(peers), small.HALF_TOLERANCE)[1])  # type: ignore[arg-type]
 
 
 def test_what_a_call_costs_beside_its_kernel() -> None:

@@ -53,6 +53,20 @@ def test_shows_what_was_written(tmp_path: Path) -> None:
     assert json.loads(answer.out) == json.loads((tmp_path / "here.json").read_text())
 
 
+def test_parts_of_a_measurement_are_shown_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [tmp_path / "one.json", tmp_path / "two.json"]
+    for threads, path in enumerate(parts, 1):
+        assert unrolled("bench", "--quick", "--threads", threads, "--out", path.with_suffix("")).status == 0
+    answer = unrolled("bench", "--from", parts[0], "--from", parts[1], "--json")
+    assert answer.status == 0
+    assert [r["threads"] for r in json.loads(answer.out)["records"]] == [1, 2]
+    monkeypatch.setattr(machine, "_isa", lambda: "another")
+    assert unrolled("bench", "--quick", "--threads", 1, "--out", tmp_path / "two").status == 0
+    answer = unrolled("bench", "--from", parts[0], "--from", parts[1])
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert "two.json was measured on another machine" in answer.err
+
+
 def test_a_disagreement_ends_with_one_line_and_status_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """What a measurement leaves: one JSON document, written whole and read back only as itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -114,6 +115,32 @@ class Document(Part):
     def peak(self, threads: int) -> float | None:
         """GFLOP/s of the best matrix product at so many threads."""
         return max((p.gflops for p in self.peaks if p.threads == threads), default=None)
+
+
+def joined(documents: Mapping[Path, Document]) -> Document:
+    """One measurement that was made in parts, in this order; what was measured twice counts as it was last.
+
+    DataError where a part was measured elsewhere, or with other versions.
+    """
+    (first_path, first), *others = documents.items()
+    for path, other in others:
+        if (other.machine, other.tolerance) != (first.machine, first.tolerance):
+            raise DataError(
+                f"{path} was measured on another machine, or with other versions, than {first_path}"
+            )
+    parts = list(documents.values())
+    records = {(r.name, r.threads): r for part in parts for r in part.records}
+    peaks = {(p.threads, p.product): p for part in parts for p in part.peaks}
+    return first.model_copy(
+        update={
+            "minutes": round(sum(part.minutes for part in parts), 2),
+            "quick": any(part.quick for part in parts),
+            "load": (first.load[0], parts[-1].load[1]),
+            "others": max((part.others for part in parts if part.others is not None), default=None),
+            "peaks": tuple(peaks.values()),
+            "records": tuple(records.values()),
+        }
+    )
 
 
 def read(path: Path) -> Document:

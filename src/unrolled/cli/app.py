@@ -337,9 +337,13 @@ def bench(
         ),
     ] = False,
     names: Annotated[bool, typer.Option("--list", help="Name the workloads; measure nothing.")] = False,
-    source: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="FILE.json", help="Show what --out wrote; measure nothing."),
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE.json",
+            help="Show what --out wrote; measure nothing. Several times: a measurement in parts.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="NAME", help="Write NAME.json and NAME.md.")] = None,
     docs: Annotated[
@@ -353,7 +357,7 @@ def bench(
     if names:
         benchmarks.show_names(only, quick, small, json)
     else:
-        benchmarks.run(only, threads, quick, small, source, out, docs, json)
+        benchmarks.run(only, threads, quick, small, sources or [], out, docs, json)
 
 
 @app.command(epilog="Example: unrolled demo --out runs/sunspots")

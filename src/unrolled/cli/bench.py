@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from unrolled.bench import page
-from unrolled.bench.document import Document, read
+from unrolled.bench.document import Document, joined, read
 from unrolled.bench.measuring import check_threads, measure
 from unrolled.bench.registry import registry, select
 from unrolled.bench.workload import Workload
@@ -21,16 +21,19 @@ def run(
     threads: str | None,
     quick: bool,
     small: bool,
-    source: Path | None,
+    sources: list[Path],
     out: Path | None,
     docs: Path | None,
     json: bool,
 ) -> None:
     """Shows the figures and writes what was asked for. DisagreementError at the end where any was refused."""
     _check_folders(out, docs)
-    if source and (only or threads or quick or small):
-        raise ConfigError("--from shows all of a file; leave out --only, --threads, --quick and --small")
-    document = read(source) if source else _measure(select(registry(), only, quick, small), threads, quick)
+    if sources and (only or threads or quick or small):
+        raise ConfigError("--from shows all of its files; leave out --only, --threads, --quick and --small")
+    if sources:
+        document = joined({path: read(path) for path in sources})
+    else:
+        document = _measure(select(registry(), only, quick, small), threads, quick)
     if json:
         printing.as_json(page.content(document))
     else:
