@@ -139,6 +139,7 @@ class RNNCell(_StepOfH):
         backend: str | None = None,
     ) -> None:
         super().__init__(cells.Elman(nonlinearity), input_size, hidden_size, bias, device, dtype, backend)
+        self.nonlinearity = nonlinearity
 
 
 @_of(cells.LSTM)

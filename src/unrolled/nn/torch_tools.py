@@ -1,0 +1,197 @@
+"""What tools of torch need of a module that record, script, quantize or export a model, or run it in half
+precision: calls that our kernels do not compute are decided here, in `elsewhere`."""
+
+import sys
+import warnings
+from types import FrameType
+from typing import Any, NoReturn, Self
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Proxy
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.cells import Cell
+from unrolled.kernels import dispatch
+from unrolled.kernels.packs import Packs
+from unrolled.kernels.torch import aten, backends, handover
+
+FULL = (torch.float32, torch.float64)
+QUANTIZER = "_propagate_qconfig_helper"  # of torch.ao.quantization: gives every module its `qconfig`
+
+
+class Traceable(nn.Module):
+    """A module that torch.fx records as one call, as it does torch.nn's."""
+
+    def elsewhere(self, input: Any, hx: Any = None, **options: Any) -> Any:
+        """The result of a call that is no computation, here what a symbolic trace records; else None."""
+        return recorded(self, input, hx, options) if isinstance(input, Proxy) else None
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        """Called by torch.jit.script, which would put what this returns into the caller's model too."""
+        raise NotImplementedError(
+            f"TorchScript cannot compile {type(self).__name__} of unrolled; script the model before it is "
+            "accelerated, or use torch.jit.trace or torch.export"
+        )
+
+
+def recorded(module: nn.Module, input: Proxy, hx: Any, options: dict[str, Any]) -> Proxy:
+    """The call as one node of the graph that is being traced."""
+    path = input.tracer.path_of_module(module)  # type: ignore[attr-defined]
+    if not path:
+        raise TypeError(f"{type(module).__name__} is one node of a graph; trace a model that holds it")
+    hx = {} if hx is None else {"hx": hx}
+    node: Proxy = input.tracer.create_proxy("call_module", path, (input,), hx | _given(options))
+    return node
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None and value is not False}
+
+
+class TorchModule(Traceable):
+    """A layer or cell that computes what one of torch.nn's does, where torch.nn has it."""
+
+    cell: Cell
+    hidden_size: Any
+    backend: str | None
+    _accelerated = False  # whether `accelerate` made it of a module of torch.nn
+    _suffix = ""  # of its class's name in torch.nn
+
+    def _beyond_torch(self) -> list[str]:
+        """What it has and torch.nn has not, in words."""
+        if dispatch.takes("torch", self.cell.name, self.cell.wants):
+            return []
+        return sorted(self.cell.wants) or [f"the cell {self.cell.name}"]
+
+    def _torch_class(self) -> type[nn.Module]:
+        """The class of torch.nn that computes the same. AttributeError where there is none."""
+        beyond = self._beyond_torch()
+        if beyond:
+            raise AttributeError(f"torch.nn has no {type(self).__name__} with {', '.join(beyond)}")
+        kind: type[nn.Module] = getattr(nn, aten.mode(self.cell).split("_")[0].upper() + self._suffix)
+        return kind
+
+    def _sizes_of(self, data: Tensor) -> tuple[int, int]:
+        """T and B of what comes in."""
+        raise NotImplementedError
+
+    def _any_weight(self) -> Tensor:
+        """A call computes in its dtype, on its device."""
+        raise NotImplementedError
+
+    def _least(self) -> handover.Least | None:
+        """The sizes from which on torch's operator is the faster one under autocast."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not found otherwise: parameters, and what a property found no class of torch.nn for."""
+        if hasattr(type(self), name):
+            try:
+                self._torch_class()
+            except AttributeError as error:
+                raise AttributeError(f"{type(self).__name__} has no {name}: {error}") from None
+        return super().__getattr__(name)
+
+    def _replicate_for_data_parallel(self) -> Self:
+        replica: Self = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
+        if "_packs" in vars(self):
+            vars(replica)["_packs"] = Packs()  # its weights are others
+        return replica
+
+    def elsewhere(self, input: Any, hx: Any = None, **options: Any) -> Any:
+        """The result of a call that our kernels do not compute, or None: what a symbolic trace records; what
+        torch's own operators compute, for ONNX, or for an accelerated module where they are faster."""
+        if isinstance(input, Proxy):
+            return recorded(self, input, hx, options)
+        if _exporting_onnx():
+            return self._exported(input, hx, options)
+        if not self._accelerated:
+            return None
+        data = input.data if isinstance(input, PackedSequence) else input
+        device = data.device.type
+        autocast = backends.autocasting(device)
+        if data.dtype in FULL and device == "cpu" and not autocast:
+            return None
+        more = _given(options) or isinstance(hx, dict) or self._beyond_torch()
+        if more or dispatch.named_backend(self.backend) is not None:
+            return None  # torch.nn's forward does not take such a call
+        if autocast and device == "cpu" and self._any_weight().dtype == torch.float32:
+            return self._in_autocast(input, hx)
+        unsupported = handover.unsupported(self.cell, device, data.dtype)
+        return self._by_torch(input, hx) if unsupported else None
+
+    def _by_torch(self, input: Any, hx: Any) -> Any:
+        """The result of torch.nn's own forward with the weights of this module."""
+        return self._torch_class().forward(self, input, hx)
+
+    def _in_autocast(self, input: Any, hx: Any) -> Any:
+        """Results have the dtype of torch.nn's, whoever computes them."""
+        lower = torch.get_autocast_dtype("cpu")
+        T, B = self._sizes_of(input)
+        if lower == torch.bfloat16 and handover.faster(self._least(), T, B, self.hidden_size):
+            return self._by_torch(input, hx)
+        with torch.autocast("cpu", enabled=False):
+            result = self.forward(_to(torch.float32, input), _to(torch.float32, hx))
+        first = input if hx is None else hx[0] if isinstance(hx, tuple) else hx
+        return _to(first.data.dtype if self._torch_class() in handover.CARRYING else lower, result)
+
+    def _exported(self, input: Any, hx: Any, options: dict[str, Any]) -> Any:
+        """What torch.onnx.export finds in place of an operator that ONNX does not know."""
+        if dispatch.named_backend(self.backend) == "reference":
+            return None  # its equations, step by step
+        beyond = [*self._beyond_torch(), *_given(options)]
+        if beyond:
+            raise NotImplementedError(
+                f"torch.onnx.export cannot write {type(self).__name__} with {', '.join(beyond)}; a run is "
+                "exported by `unrolled export`, a module with backend='reference' for one length alone"
+            )
+        return self._by_torch(input, hx)
+
+    @property
+    def qconfig(self) -> Any:
+        """What torch.ao.quantization writes to every module of a model."""
+        try:
+            return vars(self)["qconfig"]
+        except KeyError:
+            raise AttributeError("qconfig") from None
+
+    @qconfig.setter
+    def qconfig(self, value: Any) -> None:
+        vars(self)["qconfig"] = value
+        if value is None and self._was_to_be_quantized(sys._getframe(1)):
+            warnings.warn(
+                f"torch.nn.{self._torch_class().__name__} was to be quantized, and this is unrolled's "
+                f"{type(self).__name__}, which stays as it is; quantize the model before it is accelerated",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    @qconfig.deleter
+    def qconfig(self) -> None:
+        del vars(self)["qconfig"]
+
+    def _was_to_be_quantized(self, frame: FrameType | None) -> bool:
+        """Whether the quantizer, which says so nowhere else, looks for the class of torch.nn."""
+        if self._beyond_torch():
+            return False
+        for _ in range(3):  # a setter, Module.__setattr__, the quantizer
+            if frame is not None and frame.f_code.co_name == QUANTIZER:
+                return frame.f_locals.get("qconfig_dict", {}).get(self._torch_class()) is not None
+            frame = frame and frame.f_back
+        return False
+
+
+def _exporting_onnx() -> bool:
+    return torch.onnx.is_in_onnx_export()
+
+
+# As torch.compiler.assume_constant_result does, which imports all of dynamo: it takes the answer for False.
+_exporting_onnx._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def _to(dtype: torch.dtype, value: Any) -> Any:
+    """Every tensor of an input, a state or a result, in `dtype`."""
+    if isinstance(value, tuple) and not isinstance(value, PackedSequence):
+        return tuple(_to(dtype, one) for one in value)
+    return value if value is None else value.to(dtype)
