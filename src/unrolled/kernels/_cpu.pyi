@@ -6,6 +6,7 @@ But for Stepper, nothing here checks shapes: nn and the operators do. Sizes and 
 from typing import Any
 
 from numpy.typing import NDArray
+from torch import Tensor
 
 class Layer:
     """The weights of one layer in one direction, packed when a call first needs them and kept.
@@ -121,6 +122,11 @@ def ctc_align(sizes: tuple[int, int, int], log_p: int, count: int, labels: int, 
 
 def address(array: NDArray[Any], /) -> int:
     """Where its numbers begin. BufferError for one that is not contiguous."""
+
+def fingerprint(array: Tensor | NDArray[Any]) -> tuple[int, int]:
+    """Of float32 or float64 (N,) or (M, N): another where the numbers are others. A single changed number
+    always changes the first; the chance that any other change is missed is about 2^-64, over keys that are
+    drawn in each process."""
 
 def forward(
     layers: list[Layer],

@@ -12,14 +12,17 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/map.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "address.h"
 #include "arithmetic.h"
+#include "array.h"
 #include "bind_ctc.h"
 #include "bind_heads.h"
+#include "fingerprint.h"
 #include "layer.h"
 #include "planner.h"
 #include "pool.h"
@@ -296,6 +299,21 @@ std::unique_ptr<Stepper<Real>> make_stepper(Layer<Real>& layer, Address zoneout_
       layer, std::array{pointer<const Real>(zoneout_h), pointer<const Real>(zoneout_c)});
 }
 
+template <class Real>
+Memory memory_of(const Array& array) {
+  if (array.dimensions() == 1)
+    return memory<Real>({array.view<const Real>({{"N"}}), 0}, 1, array.size(0));
+  return memory<Real>(array.matrix<const Real>({"M"}, {"N"}), array.size(0), array.size(1));
+}
+
+std::pair<std::uint64_t, std::uint64_t> fingerprint_of(nb::handle object) {
+  const Array array(object, "array");
+  const Memory numbers = array.is<float>() ? memory_of<float>(array) : memory_of<double>(array);
+  const nb::gil_scoped_release release;
+  const Fingerprint print = fingerprint(&numbers, 1);
+  return {print.sum, print.product};
+}
+
 Address address(nb::handle array) {
   return Held(array.ptr(), 0).address();
 }
@@ -366,6 +384,7 @@ NB_MODULE(_cpu, m) {
   m.def("use_openmp", use_openmp);
   m.def("Layer", make_layer);
   m.def("address", address);
+  m.def("fingerprint", fingerprint_of, nb::arg("array").none());
   define<float>(m, "float32");
   define<double>(m, "float64");
   bind_heads(m);

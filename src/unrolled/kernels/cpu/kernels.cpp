@@ -4,6 +4,7 @@
 #include "backward.h"
 #include "blocks.h"
 #include "elman.h"
+#include "fingerprint_built.h"
 #include "gru.h"
 #include "heads_built.h"
 #include "pack.h"
@@ -131,7 +132,7 @@ constexpr Kernels<Real> kernels = {
 
 } // namespace
 
-constinit const Isa built = {UNROLLED_STRING(UNROLLED_ISA), kernels<float>, kernels<double>, heads<float>,
-                             heads<double>};
+constinit const Isa built = {
+    UNROLLED_STRING(UNROLLED_ISA), kernels<float>, kernels<double>, heads<float>, heads<double>, fingerprint};
 
 } // namespace unrolled::UNROLLED_ISA

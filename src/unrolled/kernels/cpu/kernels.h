@@ -1,6 +1,7 @@
 /* What each instruction set's build offers; kernels.cpp fills it in. */
 #pragma once
 
+#include "fingerprint.h"
 #include "heads.h"
 #include "plan.h"
 #include "weights.h"
@@ -42,6 +43,7 @@ struct Isa {
   Kernels<double> float64;
   Heads<float> heads_float32;
   Heads<double> heads_float64;
+  Fingerprint (*fingerprint)(const FingerprintKeys&, const Memory* arrays, Index count);
 };
 
 } // namespace unrolled

@@ -34,6 +34,26 @@ using Bits = typename Lanes<Real>::Bits;
 template <class Real>
 inline constexpr int lanes = Lanes<Real>::count;
 
+/* Words of 64 bits, for what is no number. */
+typedef std::uint64_t Words __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
+typedef std::uint32_t HalfWords __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
+
+inline Words add_halves(Words a, Words b) {
+  return (Words)((HalfWords)a + (HalfWords)b);
+}
+
+/* Products of the low halves. */
+inline Words multiply_low(Words a, Words b) {
+#if UNROLLED_VECTOR_BYTES == 64
+  return (Words)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
+#elif UNROLLED_VECTOR_BYTES == 32
+  return (Words)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+  constexpr std::uint64_t low = 0xffffffff;
+  return (a & low) * (b & low);
+#endif
+}
+
 /* Registers that a matrix product may fill with sums; the rest hold its operands. */
 inline constexpr int sum_registers = UNROLLED_VECTOR_BYTES == 64 ? 24 : 12;
 
