@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from tests.cells.cases import CELLS as CELLS
-from unrolled.cells import Call, Masks
-from unrolled.kernels.torch.backends import by_reference
-from unrolled.kernels.torch.recurrence import recurrence
+from unrolled.cells import Call, Masks, Result
+from unrolled.cells.loop import unroll
+from unrolled.kernels.torch.backends import by_kernel
 
 SHAPES = [  # T, B, I, H: odd on purpose, around the widths of vectors and panels; the last is a long one
     (1, 1, 1, 6),
@@ -51,7 +51,7 @@ class Case:
     def change(self, **fields):
         return replace(self, calls=tuple(call._replace(**fields) for call in self.calls))
 
-    def run(self, function=recurrence):
+    def run(self, function=by_kernel):
         """Every output: y, the last states, every step's."""
         result = function(self.calls)
         return [result.y, *result.last, *(result.states or ())]
@@ -59,7 +59,7 @@ class Case:
     def leaves(self):
         return [t.detach().clone().requires_grad_() for t in self.tensors]
 
-    def gradients(self, cotangents, function=recurrence):
+    def gradients(self, cotangents, function=by_kernel):
         """Of every tensor, in order."""
         leaves = self.leaves()
         outputs = self.with_tensors(leaves).run(function)
@@ -110,8 +110,12 @@ def random_case(
 
 
 def reference(calls):
-    """The equations of cells/, step by step, in the tensors' own dtype."""
-    return by_reference(calls)
+    """The equations of cells/, step by step, in the tensors' own dtype, directions side by side."""
+    results = [unroll(call) for call in calls]
+    y = torch.cat([result.y for result in results], -1)
+    last = tuple(state for result in results for state in result.last)
+    states = tuple(state for result in results for state in result.states or ())
+    return Result(y, last, states or None)
 
 
 def assert_close(got, want, terms, name=""):

@@ -3,10 +3,106 @@ contiguous array, or, as a sequence (T, B, N), its address and its strides of ti
 But for Stepper, nothing here checks shapes: nn and the operators do. Sizes and laws: cpu/contract.h.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 from torch import Tensor
+
+Array = Tensor | NDArray[Any]
+Arrays = Sequence[Array]
+
+class Recurrence:
+    """Layers of one cell on top of one another, in one direction or both, and their packed weights.
+
+    cell       a cell's `kernel`: lstm.coupled.peephole
+    dtype      float32 or float64: of all arrays but lengths
+    block      K: so many units are a memory block
+    names      of a place's parameters, in the order in which `weights` brings them
+    sizes      (I, H, P) of each place; P is the size of h, which is H unless projected
+    reverse    of each direction of a layer
+
+    A place is one direction of one layer; places stand layer by layer, direction by direction. A layer reads
+    what all directions of the one below give, F numbers a step, side by side.
+
+    Each call looks at the weights anew, so it never computes from old ones, however they were written. What
+    is packed is kept while every number is as it was. Calls may come from several threads.
+    """
+
+    frozen: bool
+    """The caller promises that the weights do not change: they are looked at once and no more."""
+
+    def __init__(
+        self,
+        cell: str,
+        dtype: str,
+        block: int,
+        names: Sequence[str],
+        sizes: Sequence[tuple[int, int, int]],
+        reverse: Sequence[bool],
+    ) -> None: ...
+    def trace_width(self, every: int) -> int:
+        """W: a trace is (T, B, W), or with every = k > 0 (⌈T / k⌉, B, W)."""
+    def forward(
+        self,
+        weights: Arrays,
+        x: Array,
+        y: Array,
+        *,
+        threads: int,
+        lengths: Array | None = None,
+        h0: Arrays = (),
+        c0: Arrays = (),
+        recurrent: Arrays = (),
+        zoneout_h: Arrays = (),
+        zoneout_c: Arrays = (),
+        every: int = 0,
+        h: Arrays = (),
+        c: Arrays = (),
+        every_c: Arrays = (),
+        trace: Array | None = None,
+    ) -> None:
+        """x (T, B, I) -> y (T, B, F), and what else is wanted.
+
+        weights       of every place, as its cell's `shapes` says
+        lengths       (B,) int64; None: all T
+        h0, c0        the states before: arrays (n, B, P or H), whose n count the places in order; none: zeros
+        h, c          the states after each row's last step, likewise; none: not wanted
+        recurrent     what h is multiplied by on its way into the products, (T, B, P) for each place, or none
+        zoneout_h, _c the share of each old state that stays, (T, B, P or H) for each place, or none
+        every_c       c after every step, (T, B, H) for each place, or none
+        trace         what `backward` needs; with every = k > 0 it holds every k-th state alone
+
+        A single step may come without its dimension T, a single state without n. Masks, every_c and every are
+        for one layer. What is only read may lie anyhow in memory; what is written has its last dimension in
+        one piece. ValueError where an array does not fit, or a length is outside 0 to T.
+        """
+    def backward(
+        self,
+        weights: Arrays,
+        x: Array,
+        y: Array,
+        *,
+        threads: int,
+        lengths: Array | None = None,
+        h0: Arrays = (),
+        c0: Arrays = (),
+        recurrent: Arrays = (),
+        zoneout_h: Arrays = (),
+        zoneout_c: Arrays = (),
+        every: int = 0,
+        trace: Array | None = None,
+        dy: Array | None = None,
+        dh: Arrays = (),
+        dc: Arrays = (),
+        d_every_c: Arrays = (),
+        dx: Array | None = None,
+        dh0: Arrays = (),
+        dc0: Arrays = (),
+        d_weights: Arrays = (),
+    ) -> None:
+        """The gradients of the same call: dy, dh, dc and d_every_c, where they are given, -> dx, dh0, dc0 and
+        d_weights, where they are wanted. Without a trace the call runs forward once more."""
 
 class Layer:
     """The weights of one layer in one direction, packed when a call first needs them and kept.

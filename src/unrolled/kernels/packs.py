@@ -23,6 +23,7 @@ class Packs:
 
     def __init__(self) -> None:
         self._packed: dict[Hashable, Any] = {}
+        self.plans: dict[Hashable, Any] = {}  # how calls of the module are run, by what a call is like
         self._freezers = 0
         self._lock = Lock()  # what is made while another thread thaws must not stay frozen
 

@@ -1,20 +1,26 @@
 """One step of any cell, in the caller's loop. Equations: cells/."""
 
 import math
+from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from unrolled.cells import Call, Cell
+from unrolled.cells import Cell
 from unrolled.cells.cell import refuse
 from unrolled.kernels import dispatch
-from unrolled.kernels.torch import backends as running
+from unrolled.kernels.packs import Packs
+from unrolled.kernels.torch import backends
+from unrolled.kernels.torch.call import Form, Plan
+from unrolled.kernels.torch.recurrence import leaves_trace
 from unrolled.nn import parameters
 from unrolled.nn import state as states
+from unrolled.nn.frozen import frozen
 from unrolled.nn.options import Device, size_refusals
+from unrolled.nn.torch_compat import TorchCell
 
 
-class Step(nn.Module):
+class Step(TorchCell):
     """One step of `cell`, with torch.nn's parameters: weight_ih, weight_hh, bias_ih, bias_hh …"""
 
     def __init__(
@@ -32,7 +38,10 @@ class Step(nn.Module):
         dispatch.check_backend(backend)
         self.cell, self.input_size, self.hidden_size, self.bias = cell, input_size, hidden_size, bias
         self.backend = backend
+        self._sizes, self._packs = cell.state_sizes(hidden_size), Packs()
         self._names = parameters.register(self, cell, input_size, hidden_size, bias, "", device, dtype)
+        for name in () if bias else ("bias_ih", "bias_hh"):
+            self.register_parameter(name, None)  # as in torch.nn
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -43,40 +52,44 @@ class Step(nn.Module):
 
     def step(self, x: Tensor, state: Tensor | tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
         """x (B, I) or (I,), each state (B, H) or (H,), zeros if None -> the new states, likewise."""
+        other = self.elsewhere(x, state)
+        if other is not None:
+            return other
         if x.dim() not in (1, 2) or x.shape[-1] != self.input_size:
             raise ValueError(f"input has shape {tuple(x.shape)}; wanted (B, {self.input_size}) or without B")
-        short = self._straight(x, state)
-        if short is not None:
-            return short
         kinds = self.cell.states
         if state is not None and (isinstance(state, Tensor) or len(state) != len(kinds)):
             raise ValueError(f"hx is not a tuple ({', '.join(kinds)}); hand in one tensor for each")
-        p = {name: getattr(self, name) for name in self._names}
-        dtype = None if running.autocasting(x.device.type) else p["weight_hh"].dtype
+        if x.dim() == 1:
+            rows = None if state is None else tuple([s.unsqueeze(0) for s in state])
+            return tuple([s.squeeze(0) for s in self.step(x.unsqueeze(0), rows)])
+        weights = self._weights()
+        dtype = None if backends.autocasting(x.device.type) else weights[0].dtype
         if dtype is not None and x.dtype != dtype:
             raise ValueError(f"input is {x.dtype}; this cell computes in {dtype}; convert one of them")
-        rows = x if x.dim() == 2 else x.unsqueeze(0)
-        sizes = dict(zip(kinds, self.cell.state_sizes(self.hidden_size), strict=True))
-        if state is None:
-            named = states.zeros(sizes, rows.shape[0], p["weight_hh"])
-        else:
-            named = dict(zip(sizes, (s if x.dim() == 2 else s.unsqueeze(0) for s in state), strict=True))
-            states.check(named, sizes, rows.shape[0], dtype)
-        call = Call(self.cell, rows.unsqueeze(0), tuple(named.values()), p)
-        last = running.run([call], self.backend).last
-        return last if x.dim() == 2 else tuple(s.squeeze(0) for s in last)
+        for kind, s, size in zip(kinds, state or (), self._sizes, strict=False):
+            states.check(kind, s, (x.shape[0], size), dtype)
+        tensors = [x, *(state or ()), *weights]
+        key = weights[0].dtype, weights[0].is_cpu, state is None, leaves_trace(tensors)
+        plan = self._packs.plans.get(key)
+        if plan is None:
+            plan = self._packs.plans[key] = self._plan(state is not None, key[-1])
+        return tuple(backends.run(plan, tensors, self.backend)[: len(kinds)])
 
-    def _straight(self, x: Tensor, state: Tensor | tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
-        """The same where kernels/torch/straight.py takes it."""
-        others = state is not None and (isinstance(state, Tensor) or len(state) != len(self.cell.states))
-        if x.dim() != 2 or others or dispatch.named_backend(self.backend) is not None:
-            return None
+    def _weights(self) -> list[Tensor]:
+        own = self._parameters
         try:
-            weights = tuple(map(self._parameters.__getitem__, self._names))
+            return [own[name] for name in self._names]  # type: ignore[misc]
         except KeyError:  # a parametrised weight is an attribute, and new at each call
-            return None
-        after = running.step(self.cell, self._names, weights, x, state)
-        return None if after is None else tuple(after)
+            return [getattr(self, name) for name in self._names]
+
+    def _plan(self, initial: bool, trace: bool) -> Plan:
+        form = Form(self.cell, self._names, 1, (False,), (1,), False, initial, (), False, trace, 0, step=True)
+        return Plan(form, self._packs)
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """While it lasts nothing may write to a weight (nn/frozen.py): steps of few rows are faster so."""
+        return frozen(self)
 
     def extra_repr(self) -> str:
         shown = [] if self.bias else ["bias=False"]

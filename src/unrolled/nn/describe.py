@@ -1,5 +1,6 @@
 """Layers in plain values, as runtime/layers.py reads them: sizes, options, names of parameters."""
 
+from itertools import groupby
 from typing import Any
 
 from unrolled.cells.registry import write_cell
@@ -15,7 +16,8 @@ def describe(module: SequenceModule, prefix: str) -> list[dict[str, Any]]:
     if isinstance(module, Stack):
         return _stack(module, prefix)
     assert isinstance(module, Recurrent)
-    return [_layer(module, places, prefix) for places in module._places]
+    layers = groupby(module._places, key=lambda place: place.layer)
+    return [_layer(module, list(places), prefix) for _, places in layers]
 
 
 def _stack(stack: Stack, prefix: str) -> list[dict[str, Any]]:
@@ -26,11 +28,10 @@ def _stack(stack: Stack, prefix: str) -> list[dict[str, Any]]:
             raise ConfigError(
                 f"layer {k} of the stack has a sum around {len(own)} layers; make it single ones"
             )
-        theirs = {inner: outer for outer, inner in names.items()}
         for layer in own:
             layer["residual"] = stack.residual[k]
             for one in layer["directions"]:
-                one["states"] = [theirs[name] for name in one["states"]]
+                one["states"] = [names[name] for name in one["states"]]
         found += own
     return found
 
@@ -48,7 +49,7 @@ def _layer(module: Recurrent, places: list[Place], prefix: str) -> dict[str, Any
 
 
 def _direction(module: Recurrent, place: Place, prefix: str) -> dict[str, Any]:
-    weight = module._weight(place.parameters[0])
+    weight = module._weights((place,))[0]
     H = place.hidden_size
     learned = module.cell.states if module.learn_initial_state else ()
     return {

@@ -2,22 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Literal, TypeVar, overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.kernels.torch import backends as running
+from unrolled.kernels.torch import backends
 from unrolled.nn import sequences
 from unrolled.nn import state as states
-from unrolled.nn.sequences import Layout, Lengths
-from unrolled.nn.state import Named, State
+from unrolled.nn.frozen import frozen
+from unrolled.nn.sequences import Lengths
+from unrolled.nn.state import Group, Named, State
+from unrolled.nn.torch_tools import Traceable
 
 S = TypeVar("S", Tensor, PackedSequence)
 
 
-class SequenceModule(nn.Module, ABC):
+class SequenceModule(Traceable, ABC):
     """Sequences in, sequences and a state out."""
 
     input_size: int
@@ -27,12 +30,12 @@ class SequenceModule(nn.Module, ABC):
     kinds: tuple[str, ...] | None  # ("h", "c") where the state has torch.nn's form, else None
 
     @abstractmethod
-    def state_sizes(self) -> dict[str, int]:
-        """Name and width of each array of the state, in order: {"layer0.forward.h": 64}."""
+    def groups(self) -> tuple[Group, ...]:
+        """The tensors (n, B, size) of which the state consists inside, in order."""
 
     @abstractmethod
-    def initial_state(self, batch: int) -> Named:
-        """The state before the first step: (batch, H) each, zero, or learned where the layer learns it."""
+    def start(self, batch: int) -> tuple[Tensor, ...] | None:
+        """The learned state before the first step, as `groups`; None where it is zero."""
 
     @abstractmethod
     def like(self) -> Tensor:
@@ -40,17 +43,33 @@ class SequenceModule(nn.Module, ABC):
 
     @abstractmethod
     def unroll(
-        self, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
-    ) -> tuple[Tensor, Named, Named]:
-        """x (T, B, I), lengths (B,), state -> y (T, B, F), last state, every step's (T, B, H) if asked."""
+        self, x: Tensor, lengths: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
+        """x (T, B, I), lengths (B,), state as `groups` or None for zeros -> y (T, B, F), the last state
+        likewise, every step's (T, B, H) by name if asked."""
 
-    def straight(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor, State] | None:
-        """What `forward` gives without options, where there is a shorter way to it; else None."""
-        return None
+    def state_sizes(self) -> dict[str, int]:
+        """Name and width of each array of the state, in order: {"layer0.forward.h": 64}."""
+        return states.sizes_of(self.groups())
+
+    def initial_state(self, batch: int) -> Named:
+        """The state before the first step: (batch, H) each, zero, or learned where the layer learns it."""
+        learned = self.start(batch)
+        if learned is not None:
+            return self._in_order(states.unstack(learned, self.groups()))
+        like = self.like()
+        return {name: like.new_zeros(batch, size) for name, size in self.state_sizes().items()}
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """While it lasts nothing may write to a weight (nn/frozen.py): steps of few rows are faster so."""
+        return frozen(self)
 
     def state_names(self) -> list[str]:
         """Names of the arrays of the state, in order."""
         return list(self.state_sizes())
+
+    def _in_order(self, state: Named) -> Named:
+        return {name: state[name] for name in self.state_names()}
 
     @overload
     def forward(
@@ -89,15 +108,14 @@ class SequenceModule(nn.Module, ABC):
         Raises ValueError for a wrong size, dtype or length, and where the named backend cannot run it. While
         torch traces, it sees no values of a tensor of lengths: those out of range are then cut to 0 to T.
         """
-        if lengths is None and not return_states:
-            short = self.straight(input, hx)
-            if short is not None:
-                return short
+        other = self.elsewhere(input, hx, lengths=lengths, return_states=return_states)
+        if other is not None:
+            return other
         x, layout = sequences.enter(input, lengths, self.batch_first)
-        self._check_input(x)
-        state = self._enter_state(hx, x, layout)
+        dtype = self._check_input(x)
+        state = self._enter_state(hx, x.shape[1], layout.batched, dtype)
         y, last, every = self.unroll(x, layout.lengths, state, return_states)
-        result = layout.leave(y), self._leave_state(last, layout)
+        result = layout.leave(y), self._leave_state(last, layout.batched)
         return (*result, {name: layout.leave(s) for name, s in every.items()}) if return_states else result
 
     def reset_state(self, state: State, rows: Tensor) -> State:
@@ -105,43 +123,61 @@ class SequenceModule(nn.Module, ABC):
         named = self.named(state)
         batch = next(iter(named.values())).shape[0]
         reset = states.reset_rows(named, rows, self.initial_state(batch))
-        return reset if isinstance(state, dict) or self.kinds is None else states.stack(reset, self.kinds)
+        return reset if isinstance(state, dict) else self._as_torch(states.stack(reset, self.groups()))
 
     def named(self, state: State) -> Named:
         """The arrays of a state (B, H) by their names, in whatever form it comes. ValueError for torch's form
         where this layer has none."""
         if isinstance(state, Mapping):
             return dict(state)
+        return self._in_order(states.unstack(self._stacked(state), self.groups()))
+
+    def _stacked(self, state: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Torch's form as `groups`."""
         if self.kinds is None:
             raise ValueError(
                 f"the parts of this state differ in size; hand in a dict of {self.state_names()}"
             )
-        return states.unstack(state, self.state_names(), self.kinds)
+        stacked = (state,) if isinstance(state, Tensor) else tuple(state)
+        states.check_stacked(stacked, self.groups(), self.kinds)
+        return stacked
 
-    def _check_input(self, x: Tensor) -> None:
+    def _as_torch(self, stacked: tuple[Tensor, ...]) -> State:
+        """The state inside in torch's form, or named where there is none."""
+        if self.kinds is None:
+            return self._in_order(states.unstack(stacked, self.groups()))
+        return stacked if len(stacked) > 1 else stacked[0]
+
+    def _check_input(self, x: Tensor) -> torch.dtype | None:
+        """What x and the state must be: None under autocast, where any float is taken."""
         if x.shape[-1] != self.input_size:
             raise ValueError(
                 f"input has {x.shape[-1]} features; this layer reads input_size={self.input_size}"
             )
-        dtype = self._dtype(x)
+        dtype = None if backends.autocasting(x.device.type) else self.like().dtype
         if dtype is not None and x.dtype != dtype:
             raise ValueError(f"input is {x.dtype}; this layer computes in {dtype}; convert one of them")
+        return dtype
 
-    def _dtype(self, x: Tensor) -> torch.dtype | None:
-        """What x and the state must be; None under autocast, where any float is taken."""
-        return None if running.autocasting(x.device.type) else self.like().dtype
-
-    def _enter_state(self, hx: State | None, x: Tensor, layout: Layout) -> Named:
-        batch = x.shape[1]
+    def _enter_state(
+        self, hx: State | None, batch: int, batched: bool, dtype: torch.dtype | None
+    ) -> tuple[Tensor, ...] | None:
+        """The state as `groups`, None for zeros."""
         if hx is None:
-            return self.initial_state(batch)
-        state = self.named(hx)
-        if not layout.batched:
-            state = {name: s.unsqueeze(0) for name, s in state.items()}
-        states.check(state, self.state_sizes(), batch, self._dtype(x))
-        return state
+            return self.start(batch)
+        groups = self.groups()
+        if isinstance(hx, Mapping):
+            states.check_names(hx, self.state_names())
+            named = hx if batched else {name: s.unsqueeze(0) for name, s in hx.items()}
+            for name, size in self.state_sizes().items():
+                states.check(name, named[name], (batch, size), dtype)
+            return states.stack(named, groups)
+        stacked = self._stacked(hx)
+        if not batched:
+            stacked = tuple([s.unsqueeze(1) for s in stacked])
+        for kind, group, s in zip(self.kinds or (), groups, stacked, strict=True):
+            states.check(kind, s, (len(group.names), batch, group.size), dtype)
+        return stacked
 
-    def _leave_state(self, state: Named, layout: Layout) -> State:
-        if not layout.batched:
-            state = {name: s.squeeze(0) for name, s in state.items()}
-        return state if self.kinds is None else states.stack(state, self.kinds)
+    def _leave_state(self, stacked: tuple[Tensor, ...], batched: bool) -> State:
+        return self._as_torch(stacked if batched else tuple([s.squeeze(1) for s in stacked]))

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout
 
-from unrolled.cells import Masks
+from unrolled.kernels.torch.backends import HALVES
+from unrolled.kernels.torch.call import MASKS
 
 
 def thinning(like: Tensor, shape: Sequence[int], rate: float) -> Tensor:
@@ -23,16 +24,15 @@ def recurrent(like: Tensor, T: int, B: int, H: int, fresh: float, fixed: float) 
 
 def zoneout(
     like: Tensor, T: int, B: int, sizes: Sequence[int], rates: Sequence[float], training: bool
-) -> tuple[Tensor | float, ...] | None:
-    """For each state: which units keep their old value (T, B, H), in training; afterwards the rate itself."""
-    if not any(rates):
-        return None
+) -> list[Tensor]:
+    """For each state the share of its old value that a unit keeps, (T, B, H): drawn, 0 or 1, in training;
+    afterwards the rate itself."""
     if not training:
-        return tuple(rates)
-    shapes = [(T, B, H) for H in sizes]
-    return tuple(
-        torch.rand(shape, device=like.device) < rate for shape, rate in zip(shapes, rates, strict=True)
-    )
+        return [like.new_full((1, 1, H), rate).expand(T, B, H) for H, rate in zip(sizes, rates, strict=True)]
+    return [
+        (torch.rand((T, B, H), device=like.device) < rate).to(like.dtype)
+        for H, rate in zip(sizes, rates, strict=True)
+    ]
 
 
 def draw(
@@ -45,7 +45,11 @@ def draw(
     fresh: float,
     fixed: float,
     rates: Sequence[float],
-) -> Masks:
-    """The masks of one call. `sizes` are the widths of the cell's states."""
+) -> dict[str, Tensor]:
+    """The masks of one call by their names in kernels/torch/call.py. `sizes` are the widths of the states."""
+    like = like.float() if like.dtype in HALVES else like  # a rate keeps its digits
     thinned = recurrent(like, T, B, sizes[0], fresh, fixed) if training else None
-    return Masks(thinned, zoneout(like, T, B, sizes, rates, training))
+    found = {} if thinned is None else {"recurrent": thinned}
+    if any(rates):
+        found |= dict(zip(MASKS[1:], zoneout(like, T, B, sizes, rates, training), strict=False))
+    return found

@@ -2,31 +2,33 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
-from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.cells import Call, Cell, Masks
+from unrolled.cells import Cell
 from unrolled.cells.cell import refuse
 from unrolled.kernels import dispatch
-from unrolled.kernels.torch import aten
-from unrolled.kernels.torch import backends as running
-from unrolled.nn import masks, options, parameters
+from unrolled.kernels.packs import Packs
+from unrolled.kernels.torch import aten, backends
+from unrolled.kernels.torch.call import Form, Plan
+from unrolled.kernels.torch.recurrence import leaves_trace
+from unrolled.nn import masks as masks_of
+from unrolled.nn import options, parameters
 from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.options import Device, Rates, Size
-from unrolled.nn.state import Named, State
-
-NONE = Masks()
+from unrolled.nn.state import Group, Named
+from unrolled.nn.torch_compat import TorchLayer
 
 
 class Place(NamedTuple):
     """One direction of one layer: its size, and the names of its parameters and states."""
 
+    layer: int
     reverse: bool
     hidden_size: int
     suffix: str  # "_l0_reverse"
@@ -35,7 +37,10 @@ class Place(NamedTuple):
     states: tuple[str, ...]  # "layer0.backward.h"
 
 
-class Recurrent(SequenceModule):
+Places = tuple[Place, ...]
+
+
+class Recurrent(TorchLayer, SequenceModule):
     """Runs `cell` over x (T, B, I) -> y (T, B, F), in `num_layers` layers, in one direction or both.
 
     hidden_size           H, or a pair (forward, backward) where bidirectional
@@ -96,10 +101,10 @@ class Recurrent(SequenceModule):
         self.depth = num_layers
         if len(set(sizes)) > 1:
             self.kinds = None
-        self._places = [self._register(k, sizes, device, dtype) for k in range(num_layers)]
-        self._alone = self._places[0][0] if num_layers == len(sizes) == 1 else None
-        every = [zip(p.states, cell.state_sizes(p.hidden_size), strict=True) for p in self._all_places()]
-        self._state_sizes = {name: size for of_place in every for name, size in of_place}
+        layers = [self._register(k, sizes, device, dtype) for k in range(num_layers)]
+        self._places: Places = tuple([place for layer in layers for place in layer])
+        self._groups = self._grouped()
+        self._packs = Packs()
         self.reset_parameters()
         self.flatten_parameters()
 
@@ -134,13 +139,13 @@ class Recurrent(SequenceModule):
             prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
             own = tuple(name + suffix for name in names)
             places.append(
-                Place(reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states))
+                Place(layer, reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states))
             )
         return places
 
     def reset_parameters(self) -> None:
         """Draws the first values anew, in the order of torch.nn."""
-        for place in self._all_places():
+        for place in self._places:
             self.cell.initialise(self._parameters_of(place), 1 / math.sqrt(place.hidden_size))
             for initial in self._initial(place):
                 nn.init.zeros_(initial)
@@ -149,29 +154,29 @@ class Recurrent(SequenceModule):
         """Moves the weights into the layout that cuDNN is fastest with. Does nothing off the GPU."""
         if not dispatch.takes("torch", self.cell.name, self.cell.wants):
             return
-        for place in self._all_places():
+        for place in self._places:
             aten.flatten(self.cell, self._parameters_of(place))
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
         """The cell's parameters, a list for each layer and direction, as in torch.nn."""
-        return [list(self._parameters_of(place).values()) for place in self._all_places()]
+        return [list(self._parameters_of(place).values()) for place in self._places]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.flatten_parameters()  # moving to a GPU scatters them
         return self
 
-    def _all_places(self) -> list[Place]:
-        return [place for layer in self._places for place in layer]
-
     def _parameters_of(self, place: Place) -> dict[str, Tensor]:
-        return {name: self._weight(own) for name, own in zip(place.names, place.parameters, strict=True)}
+        return dict(zip(place.names, self._weights((place,)), strict=True))
 
-    def _weight(self, name: str) -> Tensor:
-        """Parameters are found faster here than as attributes, which parametrised ones are alone."""
-        weight = self._parameters.get(name)
-        return getattr(self, name) if weight is None else weight
+    def _weights(self, places: Places) -> list[Tensor]:
+        """The parameters of places, in order."""
+        own, names = self._parameters, [name for place in places for name in place.parameters]
+        try:
+            return [own[name] for name in names]  # type: ignore[misc]
+        except KeyError:  # a parametrised weight is an attribute, and new at each call
+            return [getattr(self, name) for name in names]
 
     def _initial(self, place: Place) -> list[Tensor]:
         """The learned initial states of a place, none where they are not learned."""
@@ -179,75 +184,166 @@ class Recurrent(SequenceModule):
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
     def like(self) -> Tensor:
-        return self._weight(self._places[0][0].parameters[1])
+        return self._weights(self._places[:1])[1]
+
+    def groups(self) -> tuple[Group, ...]:
+        return self._groups
+
+    def _grouped(self) -> tuple[Group, ...]:
+        """Of each kind one tensor where all sizes are equal, else one for each place."""
+        groups = []
+        for k in range(len(self.cell.states)):
+            own = [(p.states[k], self.cell.state_sizes(p.hidden_size)[k]) for p in self._places]
+            if self.kinds is None:
+                groups += [Group((name,), size) for name, size in own]
+            else:
+                groups.append(Group(tuple([name for name, _ in own]), own[0][1]))
+        return tuple(groups)
 
     def state_sizes(self) -> dict[str, int]:
-        return dict(self._state_sizes)
+        return self._in_place_order(super().state_sizes())
 
-    def initial_state(self, batch: int) -> Named:
+    def _in_place_order(self, sizes: dict[str, int]) -> dict[str, int]:
+        return {name: sizes[name] for place in self._places for name in place.states}
+
+    def start(self, batch: int) -> tuple[Tensor, ...] | None:
         if not self.learn_initial_state:
-            return states.zeros(self._state_sizes, batch, self.like())
-        learned = [zip(p.states, self._initial(p), strict=True) for p in self._all_places()]
-        return {name: s.expand(batch, -1) for of_place in learned for name, s in of_place}
+            return None
+        learned = {
+            name: initial
+            for place in self._places
+            for name, initial in zip(place.states, self._initial(place), strict=True)
+        }
+        return tuple([s.unsqueeze(1).expand(-1, batch, -1) for s in states.stack(learned, self._groups)])
 
     def unroll(
-        self, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
-    ) -> tuple[Tensor, Named, Named]:
-        last: Named = {}
-        every: Named = {}
-        for k, layer in enumerate(self._places):
-            calls = [self._call(place, x, lengths, state, return_states) for place in layer]
-            result = running.run(calls, self.backend)
-            names = [name for place in layer for name in place.states]
-            last.update(zip(names, result.last, strict=True))
-            if result.states is not None:
-                every.update(zip(names, result.states, strict=True))
-            x = merged(result.y, self.merge)
+        self, x: Tensor, lengths: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
+        between = self.merge != "concat" or (self.training and self.dropout)
+        if self.num_layers == 1 or not (between or return_states or self.keep_every or self._random()):
+            y, last, every = self._run(self._places, x, lengths, state, return_states)
+            return merged(y, self.merge), last, every
+        parts: list[tuple[Tensor, ...]] = []
+        every = {}
+        D = len(self._places) // self.num_layers
+        for k in range(self.num_layers):
+            own = self._places[k * D : k * D + D]
+            y, last, states_of = self._run(own, x, lengths, self._part(state, k * D, D), return_states)
+            parts.append(last)
+            every |= states_of
+            x = merged(y, self.merge)
             if self.dropout and k + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training)
-        return x, last, every
+        return x, self._whole(parts), every
 
-    def straight(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor, State] | None:
-        """One layer in one direction, in torch.nn's form, where kernels/torch/straight.py takes it."""
-        place = self._alone
-        random = self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout))
-        learned = hx is None and self.learn_initial_state
-        kept = self.keep_every and torch.is_grad_enabled()
-        other = random or learned or kept or isinstance(hx, dict)
-        if place is None or other or not isinstance(input, Tensor):
+    def _part(self, state: tuple[Tensor, ...] | None, first: int, places: int) -> tuple[Tensor, ...] | None:
+        """The state of some places, of that of all."""
+        if state is None:
             return None
-        if dispatch.named_backend(self.backend) is not None:
-            return None
-        state = (hx,) if isinstance(hx, Tensor) else hx
-        try:
-            weights = tuple(map(self._parameters.__getitem__, place.parameters))
-        except KeyError:  # a parametrised weight is an attribute, and new at each call
-            return None
-        result = running.straight(
-            self.cell, place.names, weights, input, state, place.reverse, self.batch_first
-        )
-        if result is None:
-            return None
-        y, last = result
-        return y, tuple(last) if len(last) > 1 else last[0]
+        own = slice(first, first + places)
+        if self.kinds is not None:
+            return tuple([s[own] for s in state])
+        n = len(state) // len(self.cell.states)
+        return tuple([s for k in range(0, len(state), n) for s in state[k : k + n][own]])
+
+    def _whole(self, parts: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """The state of all places, of that of parts in order."""
+        if self.kinds is not None:
+            return tuple([torch.cat(kind) for kind in zip(*parts, strict=True)])
+        n = len(parts[0]) // len(self.cell.states)
+        return tuple([s for k in range(0, len(parts[0]), n) for part in parts for s in part[k : k + n]])
+
+    def _run(
+        self,
+        places: Places,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: tuple[Tensor, ...] | None,
+        return_states: bool,
+    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
+        """The layers of `places`, with nothing between them."""
+        if not self._random():
+            return self._call(places, x, lengths, state, {}, return_states)
+        if not (self.training and self.variational_dropout):
+            drawn = [self._draw(place, x) for place in places]
+            masks = {name: [own[name] for own in drawn] for name in drawn[0]}
+            return self._call(places, x, lengths, state, masks, return_states)
+        found = []
+        for k, place in enumerate(places):  # each direction reads x through a mask of its own
+            masks = {name: [mask] for name, mask in self._draw(place, x).items()}
+            thin = masks_of.thinning(x, (x.shape[1], x.shape[2]), self.variational_dropout)
+            found.append(
+                self._call((place,), x * thin, lengths, self._part(state, k, 1), masks, return_states)
+            )
+        every = {name: s for _, _, own in found for name, s in own.items()}
+        return torch.cat([y for y, _, _ in found], -1), self._whole([last for _, last, _ in found]), every
 
     def _call(
-        self, place: Place, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
-    ) -> Call:
-        p = self._parameters_of(place)
-        drawn = NONE
-        if self.zoneout or (self.training and (self.recurrent_dropout or self.variational_dropout)):
-            drawn = self._draw(place, p["weight_hh"], x)
-            if self.variational_dropout and self.training:
-                x = x * masks.thinning(x, (x.shape[1], x.shape[2]), self.variational_dropout)
-        before = tuple([state[name] for name in place.states])
-        keep_every = self.keep_every or 0
-        return Call(self.cell, x, before, p, lengths, drawn, place.reverse, return_states, keep_every)
+        self,
+        places: Places,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: tuple[Tensor, ...] | None,
+        masks: dict[str, list[Tensor]],
+        return_states: bool,
+    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
+        weights = self._weights(places)
+        tensors = [x] if lengths is None else [x, lengths]
+        tensors += state or ()
+        for mask in masks.values():
+            tensors += mask
+        tensors += weights
+        like = places, weights[0].dtype, weights[0].is_cpu, tuple(masks)
+        key = like, lengths is None, state is None, return_states, leaves_trace(tensors)
+        plan = self._packs.plans.get(key)
+        if plan is None:
+            plan = self._plan(places, tuple(masks), lengths is not None, state is not None, *key[-2:])
+            self._packs.plans[key] = plan
+        found = plan.results.named(backends.run(plan, tensors, self.backend))
+        last = [s for kind in self.cell.states for s in found[kind]]
+        return found["y"], tuple(last), self._every(places, found) if return_states else {}
 
-    def _draw(self, place: Place, like: Tensor, x: Tensor) -> Masks:
+    def _plan(
+        self, places: Places, masks: tuple[str, ...], lengths: bool, initial: bool, states: bool, trace: bool
+    ) -> Plan:
+        reverse = tuple([place.reverse for place in places if place.layer == places[0].layer])
+        groups = (len(places),) if self.kinds is not None else (1,) * len(places)
+        layers, every = len(places) // len(reverse), self.keep_every or 0
+        form = Form(
+            self.cell,
+            places[0].names,
+            layers,
+            reverse,
+            groups,
+            lengths,
+            initial,
+            masks,
+            states,
+            trace,
+            every,
+            step=False,
+        )
+        return Plan(form, self._packs, places[0].suffix)
+
+    def _every(self, places: Places, found: dict[str, Any]) -> Named:
+        """Every step's states of the places, by name."""
+        hs = torch.split(found["y"], [self.cell.state_sizes(p.hidden_size)[0] for p in places], -1)
+        kinds = [hs, found["every_c"]] if "every_c" in found else [hs]
+        return {
+            name: s
+            for place, *own in zip(places, *kinds, strict=True)
+            for name, s in zip(place.states, own, strict=True)
+        }
+
+    def _random(self) -> bool:
+        """Whether masks are drawn at a call."""
+        drawn = self.training and (self.recurrent_dropout or self.variational_dropout)
+        return bool(self.zoneout or drawn)
+
+    def _draw(self, place: Place, x: Tensor) -> dict[str, Tensor]:
         T, B, _ = x.shape
-        return masks.draw(
-            like,
+        return masks_of.draw(
+            self.like(),
             T,
             B,
             self.cell.state_sizes(place.hidden_size),

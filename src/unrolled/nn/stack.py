@@ -10,7 +10,7 @@ from unrolled.cells.cell import refuse
 from unrolled.cells.loop import valid_steps
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.options import Refusals
-from unrolled.nn.state import Named
+from unrolled.nn.state import Group, Named
 
 
 class Stack(SequenceModule):
@@ -58,47 +58,55 @@ class Stack(SequenceModule):
         ]
 
     def _renamed(self) -> list[dict[str, str]]:
-        """For each layer: name of a state in the stack -> its name in the layer."""
+        """For each layer: name of a state in the layer -> its name in the stack."""
         names, below = [], 0
         for layer in self._members():
             own = [name.removeprefix("layer").split(".", 1) for name in layer.state_names()]
-            names.append({f"layer{below + int(k)}.{rest}": f"layer{k}.{rest}" for k, rest in own})
+            names.append({f"layer{k}.{rest}": f"layer{below + int(k)}.{rest}" for k, rest in own})
             below += layer.depth
         return names
 
     def like(self) -> Tensor:
         return self._members()[0].like()
 
-    def state_sizes(self) -> dict[str, int]:
-        sizes = {}
-        for layer, names in zip(self._members(), self._renamed(), strict=True):
-            own = layer.state_sizes()
-            sizes.update({name: own[theirs] for name, theirs in names.items()})
-        return sizes
+    def groups(self) -> tuple[Group, ...]:
+        members = zip(self._members(), self._renamed(), strict=True)
+        return tuple(
+            Group(tuple(names[name] for name in group.names), group.size)
+            for layer, names in members
+            for group in layer.groups()
+        )
 
-    def initial_state(self, batch: int) -> Named:
-        state = {}
-        for layer, names in zip(self._members(), self._renamed(), strict=True):
-            own = layer.initial_state(batch)
-            state.update({name: own[theirs] for name, theirs in names.items()})
-        return state
+    def state_sizes(self) -> dict[str, int]:
+        members = zip(self._members(), self._renamed(), strict=True)
+        return {names[own]: size for layer, names in members for own, size in layer.state_sizes().items()}
+
+    def start(self, batch: int) -> tuple[Tensor, ...] | None:
+        starts = [layer.start(batch) for layer in self._members()]
+        if all(start is None for start in starts):
+            return None
+        like, found = self.like(), list[Tensor]()
+        for layer, start in zip(self._members(), starts, strict=True):
+            zeros = [like.new_zeros(len(group.names), batch, group.size) for group in layer.groups()]
+            found += zeros if start is None else start
+        return tuple(found)
 
     def unroll(
-        self, x: Tensor, lengths: Tensor | None, state: Named, return_states: bool
-    ) -> tuple[Tensor, Named, Named]:
-        last: Named = {}
+        self, x: Tensor, lengths: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
+        last: list[Tensor] = []
         every: Named = {}
         if lengths is not None and self.residual[0]:
             x = torch.where(valid_steps(x, lengths), x, 0)  # the sum would carry its padding past the layer
         for k, (layer, names) in enumerate(zip(self._members(), self._renamed(), strict=True)):
-            own = {theirs: state[name] for name, theirs in names.items()}
-            y, own_last, own_every = layer.unroll(x, lengths, own, return_states)
+            own = None if state is None else state[len(last) : len(last) + len(layer.groups())]
+            y, after, states = layer.unroll(x, lengths, own, return_states)
             x = x + y if self.residual[k] else y
-            last.update({name: own_last[theirs] for name, theirs in names.items()})
-            every.update({name: own_every[theirs] for name, theirs in names.items() if return_states})
+            last += after
+            every.update({names[name]: s for name, s in states.items()})
             if k + 1 < len(self.layers):
                 x = drop(x, self.dropout, self.training)
-        return x, last, every
+        return x, tuple(last), every
 
     def extra_repr(self) -> str:
         return (

@@ -1,10 +1,12 @@
 """The state between two calls: named arrays (B, H), as `layer0.forward.h`, or torch.nn's own stacked form.
 
 Torch's form stacks the layers and directions of each kind: h (L·D, B, H), and for the LSTM a pair (h, c). It
-exists where all of them are of one size.
+exists where all of them are of one size. Inside a layer a state is a tuple of tensors, one for each `Group`:
+of each kind one stacked tensor where sizes allow it, else one for each layer and direction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,9 +15,16 @@ Named = dict[str, Tensor]
 State = Tensor | tuple[Tensor, ...] | Named
 
 
-def zeros(sizes: Mapping[str, int], batch: int, like: Tensor) -> Named:
-    """A state of zeros, (batch, size) each, of the device and dtype of `like`."""
-    return {name: like.new_zeros(batch, size) for name, size in sizes.items()}
+class Group(NamedTuple):
+    """One tensor (n, B, size) that holds the states of these n names."""
+
+    names: tuple[str, ...]
+    size: int
+
+
+def sizes_of(groups: Iterable[Group]) -> dict[str, int]:
+    """Name and width of each state."""
+    return {name: group.size for group in groups for name in group.names}
 
 
 def detach(state: State) -> State:
@@ -32,35 +41,37 @@ def reset_rows(state: Named, rows: Tensor, fresh: Named) -> Named:
     return {name: torch.where(rows.unsqueeze(-1), fresh[name], s) for name, s in state.items()}
 
 
-def stack(state: Named, kinds: tuple[str, ...]) -> State:
-    """Named (B, H) -> torch's form (L·D, B, H), a tuple of them where there are several kinds."""
-    n, parts = len(kinds), list(state.values())  # of every place one of each kind, in order
-    stacked = tuple(
-        [p[0].unsqueeze(0) if len(p) == 1 else torch.stack(p) for p in (parts[k::n] for k in range(n))]
-    )
-    return stacked if n > 1 else stacked[0]
+def stack(state: Named, groups: Sequence[Group]) -> tuple[Tensor, ...]:
+    """Named (B, size) -> the tensors (n, B, size) of `groups`."""
+    return tuple([torch.stack([state[name] for name in group.names]) for group in groups])
 
 
-def unstack(state: Tensor | tuple[Tensor, ...], names: list[str], kinds: tuple[str, ...]) -> Named:
-    """Torch's form -> named, in the order of `names`. ValueError where the count of either is another."""
-    stacked = (state,) if isinstance(state, Tensor) else tuple(state)
-    layers = len(names) // len(kinds)
+def unstack(stacked: Sequence[Tensor], groups: Sequence[Group]) -> Named:
+    """The tensors of `groups` -> named."""
+    own = zip(groups, stacked, strict=True)
+    return {name: s for group, tensor in own for name, s in zip(group.names, tensor.unbind(), strict=True)}
+
+
+def check_stacked(stacked: Sequence[Tensor], groups: Sequence[Group], kinds: Sequence[str]) -> None:
+    """ValueError where torch's form has another number of tensors, or of layers and directions."""
     shapes = [tuple(s.shape) for s in stacked]
+    layers = len(groups[0].names)
     if len(stacked) != len(kinds) or any(len(shape) < 2 or shape[0] != layers for shape in shapes):
         wanted = ", ".join(f"{kind} ({layers}, B, H)" for kind in kinds)
         raise ValueError(f"hx has shapes {shapes}; wanted {wanted}, one row for each layer and direction")
-    rows = {kind: iter(s.unbind()) for kind, s in zip(kinds, stacked, strict=True)}
-    return {name: next(rows[name.rsplit(".", 1)[1]]) for name in names}
 
 
-def check(state: Named, sizes: Mapping[str, int], batch: int, dtype: torch.dtype | None) -> None:
-    """ValueError unless `state` has exactly the names of `sizes`, each (batch, size), in `dtype` if given."""
-    if state.keys() != sizes.keys():
-        missing, extra = sorted(sizes.keys() - state.keys()), sorted(state.keys() - sizes.keys())
-        raise ValueError(f"hx lacks {missing} and has {extra} too many; wanted exactly {list(sizes)}")
-    for name, size in sizes.items():
-        s = state[name]
-        if s.shape != (batch, size):
-            raise ValueError(f"hx: {name} has shape {tuple(s.shape)}; wanted ({batch}, {size})")
-        if dtype is not None and s.dtype != dtype:
-            raise ValueError(f"hx: {name} is {s.dtype}; this layer computes in {dtype}; convert one of them")
+def check_names(state: Mapping[str, Tensor], names: Iterable[str]) -> None:
+    """ValueError unless `state` has exactly these names."""
+    wanted = dict.fromkeys(names)
+    if state.keys() != wanted.keys():
+        missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+        raise ValueError(f"hx lacks {missing} and has {extra} too many; wanted exactly {list(wanted)}")
+
+
+def check(name: str, s: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None) -> None:
+    """ValueError unless the state of that name is of this shape, and in `dtype` if given."""
+    if s.shape != shape:
+        raise ValueError(f"hx: {name} has shape {tuple(s.shape)}; wanted {shape}")
+    if dtype is not None and s.dtype != dtype:
+        raise ValueError(f"hx: {name} is {s.dtype}; this layer computes in {dtype}; convert one of them")

@@ -4,9 +4,8 @@ import pytest
 import torch
 import torch._dynamo.testing
 
-from unrolled.kernels.torch import form as forms
-from unrolled.kernels.torch.form import Form, Request
-from unrolled.kernels.torch.recurrence import recurrence
+from unrolled.kernels.torch import call as calls
+from unrolled.kernels.torch.backends import by_kernel, described
 
 from ..cases import CELLS, DIRECTIONS, assert_close, assert_same_bits, random_case, reference
 
@@ -56,7 +55,7 @@ def test_second_and_third_derivatives_match_the_reference(cell):
         return torch.autograd.grad(value, leaves)
 
     for times in (1, 2):
-        for got, want in zip(deeper(recurrence, times), deeper(reference, times), strict=True):
+        for got, want in zip(deeper(by_kernel, times), deeper(reference, times), strict=True):
             assert_close(got, want, 4000)  # some thousand operations on either side
 
 
@@ -180,7 +179,7 @@ def test_exported_with_time_and_batch_left_open(cell):
     arguments = (call.x, call.state, torch.tensor([4, 1, 2]))
     program = torch.export.export(layer, arguments, dynamic_shapes=shapes)
     (text,) = [n.args[1] for n in program.graph.nodes if str(n.target) == "unrolled.recurrence.default"]
-    assert forms.decode(text).cell == CELLS[cell] and not forms.decode(text).trace
+    assert calls.decode(text).form.cell == CELLS[cell] and not calls.decode(text).form.trace
     for T, B in ((7, 6), (2, 9)):
         (call,) = random_case(CELLS[cell], T, B, *SIZES[2:], torch.float64).calls
         lengths = torch.randint(0, T + 1, (B,))
@@ -201,54 +200,40 @@ def test_an_exported_program_can_be_trained():
     assert_same_bits(*gradients)
 
 
-def form_of(case, trace):
-    first = case.calls[0]
-    reverse = tuple(call.reverse for call in case.calls)
-    masks = (
-        ("recurrent", "zoneout_h", "zoneout_c")[: 1 + len(first.state)]
-        if first.masks.recurrent is not None
-        else ()
-    )
-    return Form(
-        first.cell, reverse, tuple(first.parameters), masks, first.lengths is not None, True, trace, 0
-    )
-
-
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_form_is_its_text(cell):
-    form = form_of(small(cell, ragged=True, reverse=(False, True)), True)
-    assert forms.decode(forms.encode(form)) == form
-    request = Request(form, (True, False), False, True)
-    assert forms.decode_request(forms.encode(request)) == request
+    plan, _ = described(small(cell, ragged=True, masked=True, reverse=(False, True)).calls)
+    assert calls.decode(calls.encode(plan)).form == plan.form
+    pull = calls.Pull(plan, ("y", "h"), ("x", "weights"))
+    again = calls.decode_pull(calls.encode(pull))
+    assert (again.plan.form, again.given, again.wanted) == (plan.form, pull.given, pull.wanted)
 
 
 def test_meta_tensors_get_shapes():
-    case = small("lstm projected")
-    tensors = [t.to("meta") for t in case.tensors]
-    y, h, c, every = torch.ops.unrolled.recurrence(tensors, forms.encode(form_of(case, False)))
-    assert [o.shape for o in (y, h, c, every)] == [(4, 3, 3), (3, 3), (3, 6), (4, 3, 6)]
+    plan, tensors = described(small("lstm projected").calls)
+    tensors = [t.to("meta") for t in tensors]
+    y, h, c, every = torch.ops.unrolled.recurrence(tensors, calls.encode(plan))
+    assert [o.shape for o in (y, h, c, every)] == [(4, 3, 3), (1, 3, 3), (1, 3, 6), (4, 3, 6)]
 
 
 @pytest.mark.parametrize("needs_gradient", [False, True])
 @pytest.mark.parametrize("cell", SOME)
 def test_torch_checks_the_operators(cell, needs_gradient):
-    case = small(cell, reverse=(False, True))
-    tensors = [t.requires_grad_(needs_gradient) for t in case.tensors]
-    form = form_of(case, False)
-    torch.library.opcheck(torch.ops.unrolled.recurrence.default, (tensors, forms.encode(form)))
-    outputs = [o.detach() for o in case.run()]
-    outputs = outputs[: 1 + 2 * form.carried] + outputs[2 + 2 * form.carried :: 2] * form.gives_c
+    plan, tensors = described(small(cell, reverse=(False, True)).calls)
+    outputs = torch.ops.unrolled.recurrence(tensors, calls.encode(plan))
+    tensors = [t.requires_grad_(needs_gradient) for t in tensors]
+    torch.library.opcheck(torch.ops.unrolled.recurrence.default, (tensors, calls.encode(plan)))
     given = [torch.randn_like(o).requires_grad_(needs_gradient) for o in outputs]
-    for wants in ((True, True), (False, False)):
-        request = Request(form, (True,) * len(given), *wants)
-        arguments = ([*tensors, outputs[0], *given], forms.encode(request))
+    for wanted in (("x", "h0", "weights"), ("weights",)):
+        pull = calls.Pull(plan, tuple(plan.results.at), wanted)
+        arguments = ([*tensors, outputs[0], *given], calls.encode(pull))
         torch.library.opcheck(torch.ops.unrolled.recurrence_backward.default, arguments)
 
 
 def test_wrong_gradients_are_refused_by_the_operator_itself():
-    case = small("tanh")
-    y, h, _ = case.run()
-    request = Request(form_of(case, False)._replace(states=False), (True, True), True, True)
-    for wrong in ((y[..., 1:], y, h), (y, y[:, :2], h), (y, y, h[0])):
-        with pytest.raises(ValueError, match="y or the gradient of an output is"):
-            torch.ops.unrolled.recurrence_backward([*case.tensors, *wrong], forms.encode(request))
+    plan, tensors = described(small("tanh").change(return_states=False).calls)
+    y, h = torch.ops.unrolled.recurrence(tensors, calls.encode(plan))
+    pull = calls.encode(calls.Pull(plan, ("y", "h"), ("x",)))
+    for name, wrong in (("y", (y[..., 1:], y, h)), ("dy", (y, y[:, :2], h)), ("dh", (y, y, h[0, :1]))):
+        with pytest.raises(ValueError, match=rf"^{name}\b.* is .*; wanted"):
+            torch.ops.unrolled.recurrence_backward([*tensors, *wrong], pull)

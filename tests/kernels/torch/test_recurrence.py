@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unrolled.cells import LSTM, Elman
-from unrolled.kernels.torch.recurrence import recurrence
+from unrolled.kernels.torch.backends import by_kernel
 
 from ..cases import CELLS, DIRECTIONS, SHAPES, assert_close, assert_same_bits, random_case, reference
 
@@ -40,7 +40,7 @@ def test_outputs_and_every_gradient_match_float64(cell, dtype, direction, ragged
 def test_both_directions_are_each_of_them(cell):
     case = random_case(CELLS[cell], 5, 3, 4, 6, torch.float32, reverse=(False, True), ragged=True)
     y, *rest = case.run()
-    apart = [recurrence([call]) for call in case.calls]
+    apart = [by_kernel([call]) for call in case.calls]
     assert torch.equal(y, torch.cat([result.y for result in apart], -1))
     wanted = [s for r in apart for s in r.last] + [s for r in apart for s in r.states]
     assert_same_bits(rest, wanted)
@@ -56,7 +56,7 @@ def test_states_kept_at_every_kth_step_give_the_same_gradients(cell, direction, 
     few = case.change(keep_every=k)
     assert_same_bits(few.run(), case.run())
     given = cotangents(case.run())
-    for function in (recurrence, reference):
+    for function in (by_kernel, reference):
         for a, b in zip(few.gradients(given, function), case.gradients(given), strict=True):
             assert_close(a, b, 400)
 
@@ -162,7 +162,7 @@ def test_rows_that_share_memory():
     case = random_case(LSTM(), 5, 1, 3, 4, torch.float64)
     (call,) = case.calls
     wide = call._replace(x=call.x.expand(5, 6, 3), state=tuple(s.expand(6, 4) for s in call.state))
-    result, alone = recurrence([wide]), recurrence([call])
+    result, alone = by_kernel([wide]), by_kernel([call])
     assert torch.equal(result.y, alone.y.expand(5, 6, 4))
     assert_same_bits(result.last, [s.expand(6, 4) for s in alone.last])
 

@@ -217,6 +217,30 @@ void Array::require(dlpack::DataType type, std::initializer_list<Extent> wanted,
     throw std::invalid_argument(name_.str() + " has gaps in memory; wanted a contiguous array");
 }
 
+void Array::gather() {
+  const int last = dimensions_ - 1;
+  if (!present_ || last < 0 || last >= most_dimensions || shape_[last] < 2 || stride_[last] == 1)
+    return;
+  const Index bytes = type_.bits / 8;
+  Index numbers = 1;
+  for (int k = 0; k < dimensions_; ++k)
+    numbers *= shape_[k];
+  copy_.resize(static_cast<std::size_t>(numbers * bytes));
+  char* to = copy_.data();
+  Index at[most_dimensions] = {};
+  for (Index i = 0; i < numbers; ++i, to += bytes) {
+    Index from = 0;
+    for (int k = 0; k < dimensions_; ++k)
+      from += at[k] * stride_[k];
+    std::memcpy(to, static_cast<const char*>(data_) + from * bytes, static_cast<std::size_t>(bytes));
+    for (int k = last; k >= 0 && ++at[k] == shape_[k]; --k)
+      at[k] = 0;
+  }
+  data_ = copy_.data();
+  for (Index next = 1, k = last; k >= 0; next *= shape_[k--])
+    stride_[k] = next;
+}
+
 bool Array::is_whole() const {
   Index next = 1;
   for (int k = dimensions_ - 1; k >= 0; --k) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <nanobind/nanobind.h>
 
@@ -100,6 +101,10 @@ public:
     return static_cast<Real*>(data_);
   }
 
+  /* Where neighbours in the last dimension are not neighbours in memory, a copy takes the array's place: for
+     what is only read. */
+  void gather();
+
   /* "float64 (3, 4, 5)" */
   std::string str() const;
   /* ValueError: <name> is <this>; wanted <wanted> */
@@ -127,6 +132,7 @@ private:
   void* data_ = nullptr;
   Index shape_[most_dimensions] = {}, stride_[most_dimensions] = {};
   Hold hold_;
+  std::vector<char> copy_;
 };
 
 } // namespace unrolled

@@ -22,6 +22,7 @@
 #include "array.h"
 #include "bind_ctc.h"
 #include "bind_heads.h"
+#include "bind_recurrence.h"
 #include "fingerprint.h"
 #include "layer.h"
 #include "planner.h"
@@ -378,6 +379,7 @@ void use_openmp(Address parallel, Address team_size, Address member) {
 } // namespace
 
 NB_MODULE(_cpu, m) {
+  nb::set_leak_warnings(false); // a model that lives until the interpreter ends keeps its packed weights
   m.def("isas", isas);
   m.def("isa", [] { return std::string(isa().name); });
   m.def("use_isa", use_isa);
@@ -387,6 +389,7 @@ NB_MODULE(_cpu, m) {
   m.def("fingerprint", fingerprint_of, nb::arg("array").none());
   define<float>(m, "float32");
   define<double>(m, "float64");
+  bind_recurrence(m);
   bind_heads(m);
   bind_ctc(m);
 }

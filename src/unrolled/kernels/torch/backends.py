@@ -1,8 +1,6 @@
-"""Runs a call by the row of the table that fits it."""
+"""Runs a call by the row of the table (dispatch.py) that fits it."""
 
-import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,64 +8,56 @@ from torch._C._functorch import TransformType, get_interpreter_stack
 from torch.autograd import forward_ad
 
 from unrolled.cells import Call, Result
-from unrolled.cells.loop import unroll as by_equations
+from unrolled.cells.loop import unroll
 from unrolled.kernels import dispatch
 from unrolled.kernels.torch import aten
+from unrolled.kernels.torch.call import MASKS, Form, Plan
 from unrolled.kernels.torch.chunks import keeping_few, rounding_states
+from unrolled.kernels.torch.operators import refuse_tangents
+from unrolled.kernels.torch.recurrence import by_places, leaves_trace, recurrence
 
-
-def _compiled(module: str, name: str) -> Callable[..., Any]:
-    """A function of a module that cannot be imported without the compiled one; then it answers None."""
-    if dispatch.MISSING is not None:
-        return lambda *call: None
-    function: Callable[..., Any] = getattr(importlib.import_module(f"unrolled.kernels.torch.{module}"), name)
-    return function
-
-
-recurrence: Callable[[Sequence[Call]], Result] = _compiled("recurrence", "recurrence")
 HALVES = (torch.float16, torch.bfloat16)
-straight: Callable[..., tuple[Tensor, list[Tensor]] | None] = _compiled("straight", "straight")
-step: Callable[..., list[Tensor] | None] = _compiled("straight", "step")
 
 
-def run(calls: Sequence[Call], backend: str | None = None) -> Result:
-    """One layer, in one direction or both, the whole sequence, by `backend` or by the best that can.
+def run(plan: Plan, tensors: Sequence[Tensor], backend: str | None = None) -> list[Tensor]:
+    """The outputs of a call, of which plan.results come first, by `backend` or by the best that can.
 
     Under autocast torch's own operators round as in torch.nn. All others compute in the weights' dtype, since
     rounding the carried state at every step compounds; y and the state come in that dtype.
     """
-    first = calls[0]
-    weight = first.parameters["weight_ih"]
-    device = weight.device.type
-    dtype = str(weight.dtype).removeprefix("torch.")
-    row = dispatch.choose(first.cell.name, device, dtype, wants(first), backend)
+    weight = tensors[-1]
+    device, forward_mode = weight.device.type, _forward_mode()
+    if dispatch.named_backend(backend) is None and not (forward_mode or autocasting(device)):
+        if plan.by_kernel is None:
+            plan.by_kernel = _chosen(plan, weight, wants(plan.form), None).backend == "cpu"
+        if plan.by_kernel:
+            return recurrence(plan, list(tensors))
+    more = wants(plan.form) | ({"forward-mode derivatives"} if forward_mode else set())
+    if not tensors[0].numel():
+        more |= {"empty"}
+    row = _chosen(plan, weight, frozenset(more), backend)
     if row.backend == "torch" or not autocasting(device):
-        return RUNNERS[row.backend](calls)
-    x = first.x.to(weight.dtype)
-    cast = []
-    for call in calls:
-        state = tuple([s.to(weight.dtype) for s in call.state])
-        cast.append(call._replace(x=x if call.x is first.x else call.x.to(weight.dtype), state=state))
+        return RUNNERS[row.backend](plan, tensors)
+    cast = [t.to(weight.dtype) if t.is_floating_point() else t for t in tensors]
     with torch.autocast(device, enabled=False):
-        return RUNNERS[row.backend](cast)
+        return RUNNERS[row.backend](plan, cast)
 
 
-def wants(call: Call) -> frozenset[str]:
-    """What `call` needs beyond the plain equations, in the table's words."""
-    T, B, _ = call.x.shape
-    recurrent, zoneout = call.masks
+def _chosen(plan: Plan, weight: Tensor, wanted: frozenset[str], backend: str | None) -> dispatch.Row:
+    dtype = str(weight.dtype).removeprefix("torch.")
+    return dispatch.choose(plan.form.cell.name, weight.device.type, dtype, wanted, backend)
+
+
+def wants(form: Form) -> frozenset[str]:
+    """What a call needs beyond the plain equations, in the table's words."""
     wanted = (
-        ("lengths", call.lengths is not None),
-        ("recurrent_dropout", recurrent is not None),
-        ("zoneout", zoneout is not None),
-        ("states", call.return_states and len(call.cell.states) > 1),
-        ("empty", T == 0 or B == 0),
-        ("keep_every", call.keep_every > 0),
-        ("forward-mode derivatives", _forward_mode()),
+        ("lengths", form.lengths),
+        ("recurrent_dropout", "recurrent" in form.masks),
+        ("zoneout", "zoneout_h" in form.masks),
+        ("states", form.states and len(form.cell.states) > 1),
+        ("keep_every", form.every > 0),
     )
-    own = call.cell.wants
-    more = [name for name, on in wanted if on]
-    return own.union(more) if more else own
+    return form.cell.wants | {name for name, on in wanted if on}
 
 
 def _forward_mode() -> bool:
@@ -86,20 +76,64 @@ def autocasting(device: str) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
+def described(calls: Sequence[Call]) -> tuple[Plan, list[Tensor]]:
+    """One layer, a call for each direction, of one x and one cell, as the kernels' operator takes it."""
+    first, masks = calls[0], [_masks(call) for call in calls]
+    tensors = [first.x] if first.lengths is None else [first.x, first.lengths]
+    tensors += [s.unsqueeze(0) for kind in zip(*[call.state for call in calls], strict=True) for s in kind]
+    tensors += [mask for name in masks[0] for mask in (own[name] for own in masks)]
+    tensors += [weight for call in calls for weight in call.parameters.values()]
+    form = Form(
+        first.cell,
+        tuple(first.parameters),
+        layers=1,
+        reverse=tuple([call.reverse for call in calls]),
+        groups=(1,) * len(calls),
+        lengths=first.lengths is not None,
+        initial=True,
+        masks=tuple(masks[0]),
+        states=first.return_states,
+        trace=leaves_trace(tensors),
+        every=first.keep_every,
+        step=False,
+    )
+    return Plan(form), tensors
+
+
 def by_kernel(calls: Sequence[Call]) -> Result:
-    """Directions whose inputs differ, as under variational dropout, run one by one."""
-    if len(calls) == 1 or calls[0].x is calls[1].x:
-        return recurrence(calls)
-    return side_by_side([recurrence([call]) for call in calls])
+    """One layer by the kernels: a call for each direction, of one x and one cell. y of all directions side by
+    side, their states one after the other."""
+    plan, tensors = described(calls)
+    refuse_tangents(tensors)
+    results = plan.results.named(recurrence(plan, tensors))
+    kinds = [[s.squeeze(0) for s in results[kind]] for kind in plan.form.kinds]
+    last = tuple(state for place in zip(*kinds, strict=True) for state in place)
+    states = None
+    if plan.form.states:
+        hs = torch.split(results["y"], [call.state[0].shape[-1] for call in calls], -1)
+        pairs = zip(hs, results["every_c"], strict=True) if "every_c" in results else ((h,) for h in hs)
+        states = tuple(state for pair in pairs for state in pair)
+    return Result(results["y"], last, states)
 
 
-def by_operator(calls: Sequence[Call]) -> Result:
-    return side_by_side([aten.unroll(call) for call in calls])
+def _masks(call: Call) -> dict[str, Tensor]:
+    """By name, as the kernels take them: what h is multiplied by, and the share of each state that stays."""
+    recurrent, zoneout = call.masks
+    T, B, _ = call.x.shape
+    found = {} if recurrent is None else {"recurrent": recurrent}
+    for name, share, state in zip(MASKS[1:], zoneout or (), call.state, strict=False):
+        H = state.shape[-1]
+        one = state.new_full((1, 1, H), share) if isinstance(share, float) else share.to(state.dtype)
+        found[name] = one.expand(T, B, H)
+    if any(mask.requires_grad for mask in found.values()):
+        raise ValueError("the compiled kernels give masks no gradient; choose backend='reference'")
+    return found
 
 
-def by_reference(calls: Sequence[Call]) -> Result:
-    run = _rounded if _rounds(calls[0]) else by_equations
-    return side_by_side([keeping_few(call, run) if call.keep_every else run(call) for call in calls])
+def by_reference(call: Call) -> Result:
+    """One place, by the equations; in half precision on a CPU by the kernels, step by step."""
+    one = _rounded if _rounds(call) else unroll
+    return keeping_few(call, one) if call.keep_every else one(call)
 
 
 def _rounds(call: Call) -> bool:
@@ -110,17 +144,11 @@ def _rounds(call: Call) -> bool:
 
 
 def _rounded(call: Call) -> Result:
-    return rounding_states(call, lambda step: recurrence([step]))
+    return rounding_states(call, lambda step: by_kernel([step]))
 
 
-def side_by_side(results: list[Result]) -> Result:
-    """Of both directions, one."""
-    if len(results) == 1:
-        return results[0]
-    y = torch.cat([result.y for result in results], -1)
-    last = tuple([state for result in results for state in result.last])
-    states = tuple([state for result in results for state in result.states or ()])
-    return Result(y, last, states or None)
-
-
-RUNNERS = {"cpu": by_kernel, "torch": by_operator, "reference": by_reference}
+RUNNERS: dict[str, Callable[[Plan, Sequence[Tensor]], list[Tensor]]] = {
+    "cpu": lambda plan, tensors: recurrence(plan, list(tensors)),
+    "torch": lambda plan, tensors: by_places(plan, tensors, aten.unroll),
+    "reference": lambda plan, tensors: by_places(plan, tensors, by_reference),
+}

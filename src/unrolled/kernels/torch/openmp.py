@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from unrolled.kernels import _cpu
+from unrolled.kernels.compiled import cpu as _cpu
 
 FUNCTIONS = ("GOMP_parallel", "omp_get_num_threads", "omp_get_thread_num")
 

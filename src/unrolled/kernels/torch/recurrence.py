@@ -1,11 +1,11 @@
-"""The fused kernels as torch operators: `unrolled::recurrence` and `unrolled::recurrence_backward`.
+"""The compiled kernels as torch operators: `unrolled::recurrence` and `unrolled::recurrence_backward`.
 
-One call runs one layer of any cell, in one direction or both, over the whole sequence. Equations: cells/.
-The operators pass torch.compile, torch.export, vmap and torch.func. The first derivative is the kernel's;
-second ones and higher are those of the reference's gradient, and cost what the reference costs.
+One call runs layers of any cell on top of one another, in one direction or both, over the whole sequence.
+Equations: cells/. The operators pass torch.compile, torch.export, vmap and torch.func. The first derivative
+is the kernel's; second ones and higher are those of the reference's gradient, at the reference's cost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,188 +14,172 @@ from torch.func import vjp
 
 from unrolled.cells import Call, Masks, Result
 from unrolled.cells.loop import unroll
-from unrolled.kernels.torch import form as forms
+from unrolled.kernels import dispatch
+from unrolled.kernels.torch import call as calls
 from unrolled.kernels.torch import native, openmp
-from unrolled.kernels.torch.form import Form, Inputs, Outputs, Request, Side
-from unrolled.kernels.torch.operators import Formulas, recorded, refuse_tangents, transformable
+from unrolled.kernels.torch.call import DIFFERENTIABLE, Plan, Pull
+from unrolled.kernels.torch.operators import Formulas, recorded, transformable
 
-DIFFERENTIABLE = frozenset(
-    {"x", "state", "parameter"}
-)  # kinds of tensors whose gradients backward gives, in order
-BATCH = {"x": 1, "lengths": 0, "state": 0, "parameter": None, "mask": 1}  # the dimension of the rows
+ROWS = {"x": 1, "lengths": 0, "weights": None}  # the dimension of the rows; of all other tensors it is 1
+ROWS_OF_STEP = {"x": 0, "h0": 0, "c0": 0, "h": 0, "c": 0, "weights": None}
 
-openmp.share()
-
-
-def recurrence(calls: Sequence[Call]) -> Result:
-    """One layer, in one direction or both: calls of one cell, x and lengths. Results stand side by side.
-
-    x (T, B, I) -> y (T, B, P of all directions), the last states (B, P or H), direction by direction, and
-    every step's (T, B, P or H) likewise. Past a row's length x is not read, y and states are zero; the last
-    state is that after its last valid step. A gradient reaches x, states and parameters.
-
-    ValueError for shapes, dtypes, devices or lengths that do not fit, NotImplementedError for forward-mode
-    derivatives.
-    """
-    first = calls[0]
-    if first.x.device.type != "cpu":
-        raise ValueError(f"the compiled kernels run on the cpu, not on {first.x.device}")
-    inputs = Inputs(first.x, first.lengths, tuple([_side(call) for call in calls]))
-    tensors = inputs.flat()
-    refuse_tangents(tensors)
-    form = Form(
-        first.cell,
-        tuple([call.reverse for call in calls]),
-        tuple(first.parameters),
-        _mask_names(first.masks),
-        first.lengths is not None,
-        first.return_states,
-        _leaves_trace(tensors),
-        first.keep_every,
-    )
-    outputs = forms.outputs_of(form, _recurrence(form, tensors))
-    states = _every(inputs, outputs) if first.return_states else None
-    return Result(outputs.y, tuple(outputs.last), states)
+if dispatch.MISSING is None:
+    openmp.share()
 
 
-def _side(call: Call) -> Side:
-    return Side(call.state, tuple(call.parameters.values()), _masks(call))
-
-
-def _masks(call: Call) -> tuple[Tensor, ...]:
-    """The masks as the kernels take them: what h is multiplied by, and the share of each state that stays."""
-    recurrent, zoneout = call.masks
-    if recurrent is None and zoneout is None:
-        return ()
-    masks: tuple[Tensor, ...] = () if recurrent is None else (recurrent,)
-    T, B, _ = call.x.shape
-    for share, state in zip(zoneout or (), call.state, strict=False):
-        if isinstance(share, float):
-            share = state.new_full((1, 1, 1), share)
-        masks += (share.to(state.dtype).expand(T, B, state.shape[-1]),)
-    if any(mask.requires_grad for mask in masks):
-        raise ValueError("the compiled kernels give masks no gradient; choose backend='reference'")
-    return masks
-
-
-def _mask_names(masks: Masks) -> tuple[str, ...]:
-    names = () if masks.recurrent is None else ("recurrent",)
-    return names if masks.zoneout is None else names + ("zoneout_h", "zoneout_c")[: len(masks.zoneout)]
-
-
-def _leaves_trace(tensors: Sequence[Tensor]) -> bool:
+def leaves_trace(tensors: Sequence[Tensor]) -> bool:
     """Whether a call leaves something for backward, which else runs the call once more.
 
-    It does not in an exported program, nor under torch.func, where part of a trace is no trace.
+    It does not in an exported or traced program, nor under torch.func, where part of a trace is no trace.
     """
     if torch.compiler.is_compiling():
         return recorded(tensors) and not torch.compiler.is_exporting()
-    return recorded(tensors) and not torch._C._are_functorch_transforms_active()
+    if torch._C._are_functorch_transforms_active() or torch._C._get_tracing_state() is not None:
+        return False
+    return recorded(tensors)
 
 
-def _every(inputs: Inputs, outputs: Outputs) -> tuple[Tensor, ...]:
-    """Every step's states, direction by direction."""
-    hs = torch.split(outputs.y, [side.state[0].shape[-1] for side in inputs.sides], -1)
-    if not outputs.states:
-        return tuple(hs)
-    return tuple(state for pair in zip(hs, outputs.states, strict=True) for state in pair)
+def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Result]) -> list[Tensor]:
+    """The results of a call, place by place through `run`: by the equations, or by torch's operators."""
+    form, given = plan.form, plan.inputs.named(tensors)
+    x = given["x"].unsqueeze(0) if form.step else given["x"]
+    before = _states_before(plan, given)
+    last: list[tuple[Tensor, ...]] = []
+    every_c: list[Tensor] = []
+    D, n = len(form.reverse), len(form.names)
+    for layer in range(form.layers):
+        results = []
+        for place, reverse in enumerate(form.reverse, layer * D):
+            parameters = dict(zip(form.names, given["weights"][place * n : place * n + n], strict=True))
+            masks, lengths = _masks(plan, given, place), given.get("lengths")
+            call = Call(
+                form.cell, x, before[place], parameters, lengths, masks, reverse, form.states, form.every
+            )
+            results.append(run(call))
+        x = results[0].y if D == 1 else torch.cat([result.y for result in results], -1)
+        last += [result.last for result in results]
+        every_c += [state for result in results for state in (result.states or ())[1:]]
+    after = [state for kind in zip(*last, strict=True) for state in _grouped(plan, kind)]
+    return after if form.step else [x, *after, *every_c]
+
+
+def _states_before(plan: Plan, given: dict[str, Any]) -> list[tuple[Tensor, ...]]:
+    """Those of each place, (B, P or H)."""
+    form, x = plan.form, given["x"]
+    if not form.initial:
+        B = x.shape[0 if form.step else 1]
+        sizes = calls.sizes_of(form, given["weights"])
+        own = [(s.P, s.H)[: len(form.kinds)] for s in sizes]
+        return [tuple(x.new_zeros(B, size) for size in widths) for widths in own]
+    kinds = [given[f"{kind}0"] for kind in form.kinds]
+    if form.step:
+        return [tuple(kind[0] for kind in kinds)]
+    return list(zip(*[[s for group in kind for s in group.unbind()] for kind in kinds], strict=True))
+
+
+def _grouped(plan: Plan, states: Sequence[Tensor]) -> list[Tensor]:
+    """The states of one kind, of every place, as the call gives them."""
+    if plan.form.step:
+        return [states[0]]
+    rest = iter(states)
+    return [torch.stack([next(rest) for _ in range(n)]) for n in plan.form.groups]
+
+
+def _masks(plan: Plan, given: dict[str, Any], place: int) -> Masks:
+    own = {mask: given[mask][place] for mask in plan.form.masks}
+    zoneout = tuple(mask for name, mask in own.items() if name != "recurrent")
+    return Masks(own.get("recurrent"), zoneout or None)
 
 
 # Derivatives.
 
 
-def _save(ctx: Any, form: Form, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    parts = forms.outputs_of(form, outputs)
-    ctx.form = form
-    ctx.save_for_backward(*tensors, parts.y, *parts.traces)
-    ctx.mark_non_differentiable(*parts.traces)
+def _save(ctx: Any, plan: Plan, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    ctx.plan = plan
+    ctx.save_for_backward(*tensors, outputs[0], *outputs[len(plan.results) :])
+    ctx.mark_non_differentiable(*outputs[len(plan.results) :])
     ctx.set_materialize_grads(False)
 
 
 def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
-    form: Form = ctx.form
-    given = cotangents[: len(cotangents) - form.trace * len(form.reverse)]
-    kinds = forms.kinds(form)
-    wants_parameters = any(need and kind == "parameter" for need, kind in zip(needs, kinds, strict=True))
-    request = Request(form, tuple([g is not None for g in given]), needs[0], wants_parameters)
-    tensors = [*ctx.saved_tensors, *[g for g in given if g is not None]]
-    gradients = iter(recurrence_backward(request, tensors))
-    found = [next(gradients) if kind in DIFFERENTIABLE else None for kind in kinds]
-    return [gradient if need else None for gradient, need in zip(found, needs, strict=True)]
+    plan: Plan = ctx.plan
+    d_results = cotangents[: len(plan.results)]
+    pull = plan.pull(tuple([d is not None for d in d_results]), tuple(needs))
+    saved = ctx.saved_tensors
+    gradients: list[Tensor | None] = [None] * len(plan.inputs)
+    for k, d in zip(
+        pull.to_inputs, recurrence_backward(pull, [*saved, *_given(pull, saved, d_results)]), strict=True
+    ):
+        gradients[k] = d if needs[k] else None
+    return gradients
 
 
-def _save_again(ctx: Any, request: Request, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    ctx.request = request
+def _given(pull: Pull, saved: Sequence[Tensor], d_results: Sequence[Tensor | None]) -> list[Tensor]:
+    """The gradients that a pull takes: zero for those tensors of a name that have none."""
+    found = [d for k in pull.from_results if (d := d_results[k]) is not None]
+    if len(found) == len(pull.from_results):
+        return found
+    plan = pull.plan
+    sizes = calls.sizes_of(plan.form, saved[plan.inputs.slice("weights")])
+    shapes = calls.shapes(plan, saved[0], sizes, 0)
+    some = [(d_results[k], shapes[k]) for k in pull.from_results]
+    return [saved[0].new_zeros(shape) if d is None else d for d, shape in some]
+
+
+def _save_pull(ctx: Any, pull: Pull, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    ctx.pull = pull
     ctx.save_for_backward(*tensors)
 
 
-def _derive_again(
-    ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
-) -> list[Tensor | None]:
+def _derive_pull(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
     """y is taken for what it is, a function of the inputs: it gets no gradient of its own."""
-    request: Request = ctx.request
-    form, tensors = request.form, list(ctx.saved_tensors)
-    n = forms.count(form)
-    places = [place for place, kind in enumerate(forms.kinds(form)) if kind in DIFFERENTIABLE]
-    own = [*form.carried * [True], *len(form.names) * [request.wants_parameters]]
-    wanted = [request.wants_x, *own * len(form.reverse)]
-    end = n + 1 + form.trace * len(form.reverse)
+    pull: Pull = ctx.pull
+    plan, tensors = pull.plan, list(ctx.saved_tensors)
+    n, m = len(plan.inputs), len(pull.from_results)
+    leaves_at = [k for k, name in enumerate(plan.inputs.each) if name in DIFFERENTIABLE]
 
     def reference(*leaves: Tensor) -> tuple[Tensor, ...]:
         inputs = tensors[:n]
-        for place, leaf in zip(places, leaves, strict=True):
-            inputs[place] = leaf
-        return _reference(form, forms.inputs_of(form, inputs))
-
-    def chosen(gradients: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(g for g, want in zip(gradients, wanted, strict=True) if want)
+        for k, leaf in zip(leaves_at, leaves, strict=True):
+            inputs[k] = leaf
+        return tuple(by_places(plan, inputs, unroll))
 
     def gradient(given: tuple[Tensor, ...], leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        outputs, pull = vjp(reference, *leaves)[:2]
-        rest = iter(given)
-        filled = zip(outputs, request.given, strict=True)
-        return chosen(pull(tuple(next(rest) if there else torch.zeros_like(o) for o, there in filled)))
+        outputs, pull_back = vjp(reference, *leaves)[:2]
+        rest = dict(zip(pull.from_results, given, strict=True))
+        d = pull_back(tuple(rest[k] if k in rest else torch.zeros_like(o) for k, o in enumerate(outputs)))
+        of_input = dict(zip(leaves_at, d, strict=True))
+        return tuple(of_input[k] for k in pull.to_inputs)
 
+    leaves = tuple(tensors[k] for k in leaves_at)
+    u = tuple(
+        c if c is not None else torch.zeros_like(tensors[k])
+        for k, c in zip(pull.to_inputs, cotangents, strict=True)
+    )
     with torch.autocast(
         tensors[0].device.type, enabled=False
     ):  # as the first derivative, in the weights' dtype
-        pull = vjp(gradient, tuple(tensors[end:]), tuple(tensors[place] for place in places))[1]
-        d_given, d_leaves = pull(chosen(cotangents))
-    found: list[Tensor | None] = [None] * end
-    for place, d_leaf in zip(places, d_leaves, strict=True):
-        found[place] = d_leaf
+        d_given, d_leaves = vjp(gradient, tuple(tensors[len(tensors) - m :]), leaves)[1](u)
+    found: list[Tensor | None] = [None] * (len(tensors) - m)
+    for k, d in zip(leaves_at, d_leaves, strict=True):
+        found[k] = d
     return [*found, *d_given]
 
 
-def _reference(form: Form, inputs: Inputs) -> tuple[Tensor, ...]:
-    """The differentiable outputs of a call, through the equations in cells/."""
-    results = []
-    for reverse, side in zip(form.reverse, inputs.sides, strict=True):
-        masks = dict(zip(form.masks, side.masks, strict=True))
-        zoneout = tuple(mask for name, mask in masks.items() if name != "recurrent")
-        drawn = Masks(masks.get("recurrent"), zoneout or None)
-        parameters = dict(zip(form.names, side.parameters, strict=True))
-        state = tuple(side.state)
-        call = Call(form.cell, inputs.x, state, parameters, inputs.lengths, drawn, reverse, form.states)
-        results.append(unroll(call))
-    y = torch.cat([result.y for result in results], -1)
-    last = [state for result in results for state in result.last]
-    return (y, *last, *(c for result in results for c in (result.states or ())[1:]))
-
-
-def _batches(form: Form) -> tuple[list[int | None], list[int]] | None:
+def _rows(plan: Plan) -> tuple[list[int | None], list[int]] | None:
+    form = plan.form
     if form.trace:
         return None
-    D = len(form.reverse)
-    own = [BATCH[kind] for kind in forms.kinds(form)]
-    return own, [1, *[0] * form.carried * D, *[1] * D * form.gives_c]
+    rows = ROWS_OF_STEP if form.step else ROWS
+    own: list[int | None] = [rows.get(name, 1) for name in plan.inputs.each]
+    return own, [0 if form.step else 1] * len(plan.results)
 
 
 _LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
-_recurrence = transformable(
+recurrence = transformable(
     _LIBRARY,
     "recurrence",
-    Formulas(native.forward, native.forward_fake, _save, _derive, forms.encode, forms.decode, _batches),
+    Formulas(native.forward, native.forward_fake, _save, _derive, calls.encode, calls.decode, _rows),
 )
 recurrence_backward = transformable(
     _LIBRARY,
@@ -203,10 +187,10 @@ recurrence_backward = transformable(
     Formulas(
         native.backward,
         native.backward_fake,
-        _save_again,
-        _derive_again,
-        forms.encode,
-        forms.decode_request,
-        lambda request: None,
+        _save_pull,
+        _derive_pull,
+        calls.encode,
+        calls.decode_pull,
+        lambda pull: None,
     ),
 )

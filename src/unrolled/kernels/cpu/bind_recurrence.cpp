@@ -1,0 +1,426 @@
+/* The class Recurrence of unrolled.kernels._cpu, documented in ../_cpu.pyi: reads the arrays of a call by
+   name, and refuses in one line what does not fit. */
+#include "bind_recurrence.h"
+
+#include <deque>
+#include <stdexcept>
+
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include "array.h"
+#include "recurrence.h"
+
+namespace nb = nanobind;
+
+namespace unrolled {
+
+namespace {
+
+/* A parameter: its name, and where it stands. */
+template <class Real>
+struct Member {
+  const char* name;
+  Matrix<Real> Parameters<Real>::* matrix;
+  Real* Parameters<Real>::* vector;
+};
+
+template <class Real>
+constexpr Member<Real> members[] = {
+    {"weight_ih", &Parameters<Real>::ih, nullptr},
+    {"weight_hh", &Parameters<Real>::hh, nullptr},
+    {"bias_ih", nullptr, &Parameters<Real>::bias_ih},
+    {"bias_hh", nullptr, &Parameters<Real>::bias_hh},
+    {"weight_hr", &Parameters<Real>::hr, nullptr},
+    {"weight_peephole", &Parameters<Real>::peephole, nullptr},
+    {"gain_ih", nullptr, &Parameters<Real>::gain_ih},
+    {"gain_hh", nullptr, &Parameters<Real>::gain_hh},
+    {"gain_c", nullptr, &Parameters<Real>::gain_c},
+    {"shift_c", nullptr, &Parameters<Real>::shift_c},
+};
+enum Of {
+  weight_ih,
+  weight_hh,
+  bias_ih,
+  bias_hh,
+  weight_hr,
+  weight_peephole,
+  gain_ih,
+  gain_hh,
+  gain_c,
+  shift_c
+};
+
+Of member_of(const std::string& name) {
+  int k = 0;
+  for (const auto& member : members<float>) {
+    if (name == member.name)
+      return static_cast<Of>(k);
+    ++k;
+  }
+  throw std::invalid_argument("'" + name + "' is no parameter of a cell");
+}
+
+/* The items of a tuple or a list. */
+class Items {
+public:
+  Items(nb::handle object, const char* name) {
+    PyObject* fast = PySequence_Fast(object.ptr(), "");
+    if (!fast) {
+      PyErr_Clear();
+      throw nb::type_error(
+          (std::string(name) + " is a " + Py_TYPE(object.ptr())->tp_name + "; wanted a sequence of arrays")
+              .c_str());
+    }
+    fast_ = nb::steal(fast);
+  }
+  Index size() const { return PySequence_Fast_GET_SIZE(fast_.ptr()); }
+  nb::handle operator[](Index k) const { return PySequence_Fast_GET_ITEM(fast_.ptr(), k); }
+
+private:
+  nb::object fast_;
+};
+
+/* The arrays of a call, alive until it has run. */
+class Arrays {
+public:
+  const Array& read(nb::handle object, Name name) { return arrays_.emplace_back(object, name); }
+  /* What is only read may lie anyhow. */
+  const Array& input(nb::handle object, Name name) {
+    Array& array = arrays_.emplace_back(object, name);
+    array.gather();
+    return array;
+  }
+
+private:
+  std::deque<Array> arrays_;
+};
+
+/* (T, B, N), or (B, N) where there is one step. */
+template <class Real>
+Sequence<Real> steps(const Array& array, Extent T, Extent B, Extent N) {
+  if (array.dimensions() != 2 || T.size > 1)
+    return array.sequence<Real>(T, B, N);
+  const Matrix<Real> rows = array.matrix<Real>(B, N);
+  return {rows.data, 0, rows.row};
+}
+
+/* What Python holds: the recurrence and the names of a place's parameters, in the order in which they come.
+ */
+template <class Real>
+struct Bound {
+  Recurrence<Real> recurrence;
+  std::vector<Of> names;
+  Parameters<const Real> given; // not null where a parameter is among the names
+};
+
+struct Inputs {
+  nb::handle weights, x, y, lengths, h0, c0, recurrent, zoneout_h, zoneout_c;
+};
+
+template <class Real>
+class Reader {
+public:
+  Reader(const Bound<Real>& bound, Index threads, Index every) : bound_(bound), R_(bound.recurrence) {
+    call.threads = threads;
+    call.every = every;
+    call.places.resize(R_.sizes().size());
+    if (every < 0 || threads < 1)
+      throw std::invalid_argument("every is " + std::to_string(every) + " and threads " +
+                                  std::to_string(threads) + "; wanted 0 or more, and 1 or more");
+  }
+
+  void inputs(const Inputs& in, bool forward) {
+    const Array& x = arrays_.input(in.x, "x");
+    call.x = steps<const Real>(x, {"T"}, {"B"}, {"I", R_.sizes()[0].I});
+    const bool step = x.dimensions() == 2;
+    call.T = step ? 1 : x.size(0);
+    call.B = x.size(step ? 0 : 1);
+    const Index F = R_.width(R_.layers() - 1);
+    if (forward)
+      call.y = steps<Real>(arrays_.read(in.y, "y"), {"T", call.T}, {"B", call.B}, {"F", F});
+    else {
+      const Sequence<const Real> y =
+          steps<const Real>(arrays_.input(in.y, "y"), {"T", call.T}, {"B", call.B}, {"F", F});
+      call.y = {const_cast<Real*>(y.data), y.time, y.row}; // only read
+    }
+    if (!in.lengths.is_none())
+      call.lengths = arrays_.input(in.lengths, "lengths").template vector<const Index>({"B", call.B});
+    weights(in.weights);
+    states("h0", in.h0, &PlaceCall<Real>::h0, true);
+    states("c0", in.c0, &PlaceCall<Real>::c0, false);
+    masks("recurrent", in.recurrent, true, [](auto& p) -> auto& { return p.masks.recurrent; });
+    masks("zoneout_h", in.zoneout_h, true, [](auto& p) -> auto& { return p.masks.zoneout[0]; });
+    masks("zoneout_c", in.zoneout_c, false, [](auto& p) -> auto& { return p.masks.zoneout[1]; });
+    if (call.every > 0 && R_.layers() > 1)
+      throw std::invalid_argument("every is for one layer; this has " + std::to_string(R_.layers()));
+  }
+
+  /* One state of every place: arrays (n, B, size) whose n count the places. */
+  template <class Number>
+  void states(const char* name, nb::handle given, Matrix<Number> PlaceCall<Real>::* field, bool of_h) {
+    const Items items(given, name);
+    if (items.size() == 0)
+      return;
+    require_c(name, of_h);
+    std::size_t place = 0;
+    for (Index k = 0; k < items.size(); ++k) {
+      const Name own(name, items.size() > 1 ? k : -1);
+      const Array& array =
+          std::is_const_v<Number> ? arrays_.input(items[k], own) : arrays_.read(items[k], own);
+      if (place >= call.places.size())
+        refuse_places(name);
+      const Sizes& n = R_.sizes()[place];
+      const Sequence<Number> s =
+          steps<Number>(array, {"n"}, {"B", call.B}, {of_h ? "P" : "H", of_h ? n.P : n.H});
+      const Index count = array.dimensions() == 2 ? 1 : array.size(0);
+      for (Index i = 0; i < count; ++i, ++place) {
+        if (place >= call.places.size())
+          refuse_places(name);
+        if (size_of(place, of_h) != size_of(place - static_cast<std::size_t>(i), of_h))
+          array.refuse("states of one size in one array");
+        call.places[place].*field = {s.data ? s.data + i * s.time : nullptr, s.row};
+      }
+    }
+    if (place != call.places.size())
+      refuse_places(name);
+  }
+
+  /* One sequence (T, B, size) of every place. */
+  template <class Field>
+  void masks(const char* name, nb::handle given, bool of_h, const Field& field) {
+    const Items items(given, name);
+    if (items.size() == 0)
+      return;
+    require_c(name, of_h);
+    if (R_.layers() > 1)
+      throw std::invalid_argument(std::string(name) + " is for one layer; this has " +
+                                  std::to_string(R_.layers()));
+    if (items.size() != static_cast<Index>(call.places.size()))
+      refuse_places(name);
+    for (std::size_t p = 0; p < call.places.size(); ++p) {
+      auto& to = field(call.places[p]);
+      using Number = std::remove_pointer_t<decltype(to.data)>;
+      const Name own(name, static_cast<Index>(p));
+      const nb::handle item = items[static_cast<Index>(p)];
+      const Array& array = std::is_const_v<Number> ? arrays_.input(item, own) : arrays_.read(item, own);
+      to = steps<Number>(array, {"T", call.T}, {"B", call.B}, {of_h ? "P" : "H", size_of(p, of_h)});
+    }
+  }
+
+  void trace(nb::handle given, bool write) {
+    if (given.is_none())
+      return;
+    const Index steps = call.every > 0 ? (call.T + call.every - 1) / call.every : call.T;
+    const Index W = R_.trace_width(call.every, bound_.given);
+    const Array& array = arrays_.read(given, "trace");
+    if (write)
+      call.trace = array.view<Real>({{"T", steps}, {"B", call.B}, {"W", W}}, true);
+    else
+      call.trace = const_cast<Real*>(array.view<const Real>({{"T", steps}, {"B", call.B}, {"W", W}}, true));
+  }
+
+  void gradients(nb::handle dy, nb::handle dx, nb::handle d_weights) {
+    if (!dy.is_none())
+      call.dy = steps<const Real>(arrays_.input(dy, "dy"), {"T", call.T}, {"B", call.B},
+                                  {"F", R_.width(R_.layers() - 1)});
+    if (!dx.is_none()) {
+      const Array& array = arrays_.read(dx, "dx");
+      const Index I = R_.sizes()[0].I;
+      call.dx = array.dimensions() == 2 && call.T == 1
+                    ? array.view<Real>({{"B", call.B}, {"I", I}}, true)
+                    : array.view<Real>({{"T", call.T}, {"B", call.B}, {"I", I}}, true);
+    }
+    const Items items(d_weights, "d_weights");
+    if (items.size() > 0)
+      each_parameter<Real>(items, "d_weights", true,
+                           [&](PlaceCall<Real>& place) -> auto& { return place.d; });
+  }
+
+  RecurrenceCall<Real> call{};
+
+private:
+  Index size_of(std::size_t place, bool of_h) const {
+    return of_h ? R_.sizes()[place].P : R_.sizes()[place].H;
+  }
+  void require_c(const char* name, bool of_h) const {
+    if (!of_h && !R_.kernel().has_c)
+      throw std::invalid_argument(std::string(name) + " is given; this cell has no c");
+  }
+  [[noreturn]] void refuse_places(const char* name) const {
+    throw std::invalid_argument(std::string(name) + " wants one for each of the " +
+                                std::to_string(call.places.size()) + " layers and directions");
+  }
+
+  void weights(nb::handle given) {
+    each_parameter<const Real>(Items(given, "weights"), "weights", false,
+                               [](PlaceCall<Real>& place) -> auto& { return place.parameters; });
+  }
+
+  template <class Number, class Field>
+  void each_parameter(const Items& items, const char* name, bool whole, const Field& field) {
+    const Index count = static_cast<Index>(bound_.names.size());
+    if (items.size() != count * static_cast<Index>(call.places.size()))
+      throw std::invalid_argument(std::string(name) + " are " + std::to_string(items.size()) +
+                                  " arrays; wanted " + std::to_string(count) + " for each of the " +
+                                  std::to_string(call.places.size()) + " layers and directions");
+    for (std::size_t p = 0; p < call.places.size(); ++p)
+      for (Index k = 0; k < count; ++k) {
+        const Of of = bound_.names[static_cast<std::size_t>(k)];
+        const Name own(name, static_cast<Index>(p) * count + k, members<float>[of].name);
+        const nb::handle item = items[static_cast<Index>(p) * count + k];
+        const Array& array = std::is_const_v<Number> ? arrays_.input(item, own) : arrays_.read(item, own);
+        read_parameter<Number>(array, of, R_.sizes()[p], whole, field(call.places[p]));
+      }
+  }
+
+  template <class Number>
+  void read_parameter(const Array& array, Of of, const Sizes& n, bool whole, Parameters<Number>& to) const {
+    const Index S = R_.kernel().rows(n), G = (S - n.H) / (n.H / n.K); // gates beside the last
+    const Member<Number>& member = members<Number>[of];
+    const auto matrix = [&](Extent rows, Extent columns) {
+      to.*member.matrix = {array.view<Number>({rows, columns}, whole), array.stride(0)};
+    };
+    if (of == weight_ih)
+      matrix({"S", S}, {"I", n.I});
+    else if (of == weight_hh)
+      matrix({"S", S}, {"P", n.P});
+    else if (of == weight_hr)
+      matrix({"P", n.P}, {"H", n.H});
+    else if (of == weight_peephole)
+      matrix({"G", G}, {"H", n.H});
+    else
+      to.*member.vector = array.vector<Number>({"S", of == gain_c || of == shift_c ? n.H : S});
+  }
+
+  const Bound<Real>& bound_;
+  const Recurrence<Real>& R_;
+  Arrays arrays_;
+};
+
+template <class Real>
+void forward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, Index threads,
+             nb::handle lengths, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
+             nb::handle zoneout_c, Index every, nb::handle h, nb::handle c, nb::handle every_c,
+             nb::handle trace) {
+  Reader<Real> read(self, threads, every);
+  read.inputs({weights, x, y, lengths, h0, c0, recurrent, zoneout_h, zoneout_c}, true);
+  read.states("h", h, &PlaceCall<Real>::h, true);
+  read.states("c", c, &PlaceCall<Real>::c, false);
+  read.masks("every_c", every_c, false, [](auto& place) -> auto& { return place.every_c; });
+  read.trace(trace, true);
+  const nb::gil_scoped_release release;
+  self.recurrence.forward(read.call);
+}
+
+template <class Real>
+void backward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, Index threads,
+              nb::handle lengths, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
+              nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy, nb::handle dh,
+              nb::handle dc, nb::handle d_every_c, nb::handle dx, nb::handle dh0, nb::handle dc0,
+              nb::handle d_weights) {
+  Reader<Real> read(self, threads, every);
+  read.inputs({weights, x, y, lengths, h0, c0, recurrent, zoneout_h, zoneout_c}, false);
+  read.trace(trace, false);
+  read.states("dh", dh, &PlaceCall<Real>::dh, true);
+  read.states("dc", dc, &PlaceCall<Real>::dc, false);
+  read.masks("d_every_c", d_every_c, false, [](auto& place) -> auto& { return place.d_every_c; });
+  read.states("dh0", dh0, &PlaceCall<Real>::dh0, true);
+  read.states("dc0", dc0, &PlaceCall<Real>::dc0, false);
+  read.gradients(dy, dx, d_weights);
+  const nb::gil_scoped_release release;
+  self.recurrence.backward(read.call);
+}
+
+/* What a kernel reads without asking whether it is there. */
+template <class Real>
+void require_names(const std::string& cell, const Bound<Real>& bound) {
+  const Parameters<const Real>& p = bound.given;
+  const bool peephole = cell.find(".peephole") != std::string::npos,
+             norm = p.gain_ih || p.gain_hh || p.gain_c;
+  const auto want = [&](bool there, const char* name) {
+    if (!there)
+      throw std::invalid_argument(std::string(name) + " missing among the names of " + cell);
+  };
+  const bool has_c = bound.recurrence.kernel().has_c;
+  want(p.ih.data, "weight_ih");
+  want(p.hh.data, "weight_hh");
+  want(!peephole || p.peephole.data, "weight_peephole");
+  want(!norm || p.gain_ih, "gain_ih");
+  want(!norm || p.gain_hh, "gain_hh");
+  want(!norm || !has_c || p.gain_c, "gain_c");
+  for (const Sizes& n : bound.recurrence.sizes())
+    want(n.P == n.H || p.hr.data, "weight_hr");
+  if (!has_c && (p.hr.data || p.gain_c || p.shift_c))
+    throw std::invalid_argument(cell + " has no c: weight_hr, gain_c and shift_c are none of its parameters");
+}
+
+template <class Real>
+nb::object make(const std::string& cell, Index block, const std::vector<std::string>& names,
+                const std::vector<std::array<Index, 3>>& sizes, const std::vector<bool>& reverse) {
+  std::vector<Sizes> own;
+  for (const auto& [I, H, P] : sizes)
+    own.push_back({0, 0, I, H, P, block});
+  auto bound = std::unique_ptr<Bound<Real>>(new Bound<Real>{{cell, own, reverse}, {}, {}});
+  static const Real some = 0;
+  for (const std::string& name : names) {
+    const Of of = member_of(name);
+    bound->names.push_back(of);
+    const Member<const Real>& member = members<const Real>[of];
+    if (member.matrix ? (bound->given.*member.matrix).data : bound->given.*member.vector)
+      throw std::invalid_argument(name + " is named twice");
+    if (member.matrix)
+      (bound->given.*member.matrix).data = &some;
+    else
+      bound->given.*member.vector = &some;
+  }
+  require_names(cell, *bound);
+  return nb::cast(std::move(bound));
+}
+
+template <class Real>
+void define(nb::module_& m, const char* name) {
+  using Self = Bound<Real>;
+  const auto none = nb::none();
+  const auto empty = nb::tuple();
+  nb::class_<Self>(m, name, nb::is_weak_referenceable())
+      .def_prop_rw(
+          "frozen", [](const Self& self) { return self.recurrence.frozen(); },
+          [](Self& self, bool frozen) { self.recurrence.freeze(frozen); })
+      .def("trace_width",
+           [](const Self& self, Index every) { return self.recurrence.trace_width(every, self.given); })
+      .def("forward", forward<Real>, nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(),
+           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
+           nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
+           nb::arg("every") = 0, nb::arg("h") = empty, nb::arg("c") = empty, nb::arg("every_c") = empty,
+           nb::arg("trace") = none)
+      .def("backward", backward<Real>, nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(),
+           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
+           nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
+           nb::arg("every") = 0, nb::arg("trace") = none, nb::arg("dy") = none, nb::arg("dh") = empty,
+           nb::arg("dc") = empty, nb::arg("d_every_c") = empty, nb::arg("dx") = none, nb::arg("dh0") = empty,
+           nb::arg("dc0") = empty, nb::arg("d_weights") = empty);
+}
+
+nb::object make_recurrence(const std::string& cell, const std::string& dtype, Index block,
+                           const std::vector<std::string>& names,
+                           const std::vector<std::array<Index, 3>>& sizes, const std::vector<bool>& reverse) {
+  if (dtype == "float32")
+    return make<float>(cell, block, names, sizes, reverse);
+  if (dtype == "float64")
+    return make<double>(cell, block, names, sizes, reverse);
+  throw std::invalid_argument("no kernel in " + dtype + "; wanted float32 or float64");
+}
+
+} // namespace
+
+void bind_recurrence(nb::module_& m) {
+  define<float>(m, "Recurrence_float32");
+  define<double>(m, "Recurrence_float64");
+  m.def("Recurrence", make_recurrence, nb::arg("cell"), nb::arg("dtype"), nb::arg("block"), nb::arg("names"),
+        nb::arg("sizes"), nb::arg("reverse"));
+}
+
+} // namespace unrolled

@@ -1,0 +1,365 @@
+#include "recurrence.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "arithmetic.h"
+#include "memory.h"
+
+namespace unrolled {
+
+namespace {
+
+template <class Real>
+Index find_cell(const std::string& cell) {
+  const auto& cells = kernels<Real>(isa()).cells;
+  const auto* found = std::find_if(std::begin(cells), std::end(cells),
+                                   [&](const Kernel<Real>& kernel) { return cell == kernel.name; });
+  if (found == std::end(cells))
+    throw std::invalid_argument("no kernel for '" + cell + "'");
+  return found - std::begin(cells);
+}
+
+/* What stands packed of a place's parameters; all others are read as they stand. */
+template <class Real>
+Fingerprint fingerprint_of(const Sizes& n, Index rows, const Parameters<const Real>& p) {
+  Memory arrays[5];
+  Index count = 0;
+  const auto add = [&](const Matrix<const Real>& m, Index height, Index width) {
+    if (m.data)
+      arrays[count++] = memory<Real>(m, height, width);
+  };
+  add(p.ih, rows, n.I);
+  add(p.hh, rows, n.P);
+  add({p.bias_ih, 0}, 1, rows);
+  add({p.bias_hh, 0}, 1, rows);
+  add(p.hr, n.P, n.H);
+  return fingerprint(arrays, count);
+}
+
+template <class Real>
+Planner::Work work_of(const Sizes& n, Index rows, const Parameters<const Real>& p) {
+  return {rows * (n.I + n.P) + (p.hr.data ? n.H * n.P : 0), rows * n.P};
+}
+
+/* The columns of one direction. */
+template <class Real>
+Sequence<Real> columns(const Sequence<Real>& s, Index offset) {
+  return {s.data ? s.data + offset : nullptr, s.time, s.row};
+}
+
+} // namespace
+
+template <class Real>
+Numbers<Real>::Numbers(Index count)
+    : memory_(static_cast<Real*>(allocate(static_cast<std::size_t>(count) * sizeof(Real))), release) {}
+
+template <class Real>
+std::shared_ptr<Real> Shelf<Real>::take(Index count) {
+  Real* memory = nullptr;
+  {
+    const std::lock_guard lock(spare_->mutex); // after those who read it have let it go
+    if (spare_->count == count)
+      memory = std::exchange(spare_->memory, nullptr);
+  }
+  if (!memory)
+    memory = static_cast<Real*>(allocate(static_cast<std::size_t>(count) * sizeof(Real)));
+  return {memory, [spare = spare_, count](Real* done) {
+            const std::lock_guard lock(spare->mutex);
+            std::swap(done, spare->memory);
+            spare->count = count;
+            release(done);
+          }};
+}
+
+template <class Real>
+std::shared_ptr<const typename PackedPlace<Real>::Packs>
+PackedPlace<Real>::packs(const Kernel<Real>& kernel, const Sizes& sizes,
+                         const Parameters<const Real>& parameters, bool forward, bool backward, bool frozen) {
+  const std::lock_guard lock(mutex_);
+  bool same = packs_ && isa_ == &isa();
+  if (!same || !frozen || !looked_) {
+    looked_ = true;
+    const Fingerprint now = fingerprint_of(sizes, kernel.rows(sizes), parameters);
+    same = same && now == fingerprint_;
+    fingerprint_ = now;
+  }
+  if (same && (!forward || packs_->memory[0]) && (!backward || packs_->memory[1]))
+    return packs_;
+  auto fresh = std::make_shared<Packs>();
+  if (same)
+    *fresh = *packs_;
+  packs_ = nullptr; // where nobody reads it, its memory serves again
+  for (const bool of : {false, true}) {
+    if (!(of ? backward : forward) || fresh->memory[of])
+      continue;
+    Weights<Real>& weights = of ? fresh->backward : fresh->forward;
+    fresh->memory[of] = shelves_[of].take(kernel.pack(sizes, parameters, of, nullptr, weights));
+    kernel.pack(sizes, parameters, of, fresh->memory[of].get(), weights);
+  }
+  isa_ = &isa();
+  packs_ = fresh;
+  return fresh;
+}
+
+template <class Real>
+void PackedPlace<Real>::look() {
+  const std::lock_guard lock(mutex_);
+  looked_ = false;
+}
+
+template <class Real>
+void Recurrence<Real>::freeze(bool frozen) {
+  for (PackedPlace<Real>& place : packed_)
+    place.look(); // what was written before counts
+  frozen_ = frozen;
+}
+
+template <class Real>
+Recurrence<Real>::Recurrence(const std::string& cell, const std::vector<Sizes>& sizes,
+                             const std::vector<bool>& reverse)
+    : cell_(find_cell<Real>(!sizes.empty() && sizes[0].K > 1 ? cell + ".blocks" : cell)), sizes_(sizes),
+      reverse_(reverse), zeros_([&] {
+        Index most = 1;
+        for (const Sizes& n : sizes)
+          most = std::max({most, n.H, n.P});
+        return static_cast<std::size_t>(most);
+      }()),
+      packed_(sizes.size()) {
+  const Index D = directions();
+  if (D < 1 || D > 2 || sizes.empty() || sizes.size() % reverse.size())
+    throw std::invalid_argument("wanted the sizes of one or more layers, each in one direction or two");
+  for (std::size_t p = 0; p < sizes.size(); ++p) {
+    const Sizes& n = sizes[p];
+    constexpr Index most = Index{1} << 31;
+    std::string text = "sizes (I, H, P) are ";
+    for (const Index size : {n.I, n.H, n.P})
+      text.append(std::to_string(size)).append(" ");
+    if (std::min({n.I, n.H, n.P, n.K}) < 1 || std::max({n.I, n.H, n.P, n.K}) > most || n.H % n.K)
+      throw std::invalid_argument(text.append("in memory blocks of ").append(std::to_string(n.K)));
+    const Index layer = static_cast<Index>(p) / D;
+    if (layer > 0 && n.I != width(layer - 1))
+      throw std::invalid_argument("layer " + std::to_string(layer) + " reads " + std::to_string(n.I) +
+                                  " features; the one below gives " + std::to_string(width(layer - 1)));
+    if (n.I != sizes[static_cast<std::size_t>(layer * D)].I)
+      throw std::invalid_argument("both directions of a layer read the same features");
+    if (n.P != n.H && !kernel().has_c)
+      throw std::invalid_argument(text.append("; the h of this cell has no size of its own"));
+  }
+}
+
+template <class Real>
+Index Recurrence<Real>::width(Index layer) const {
+  Index sum = 0;
+  for (Index d = 0; d < directions(); ++d)
+    sum += sizes_[static_cast<std::size_t>(layer * directions() + d)].P;
+  return sum;
+}
+
+template <class Real>
+Index Recurrence<Real>::trace_width(Index every, const Parameters<const Real>& parameters) const {
+  Index sum = 0;
+  for (const Sizes& n : sizes_)
+    sum += every > 0 ? (kernel().has_c ? n.H : 0) : kernel().tape(n, parameters);
+  for (Index layer = 0; layer + 1 < layers(); ++layer)
+    sum += width(layer);
+  return sum;
+}
+
+template <class Real>
+Sizes Recurrence<Real>::measured(const RecurrenceCall<Real>& call, Index place) const {
+  Sizes n = sizes_[static_cast<std::size_t>(place)];
+  n.T = call.T;
+  n.B = call.B;
+  return n;
+}
+
+template <class Real>
+std::shared_ptr<const typename Recurrence<Real>::Plans>
+Recurrence<Real>::plans(const RecurrenceCall<Real>& call) {
+  const bool masked = call.places[0].masks.recurrent.data;
+  if (!call.lengths) {
+    const std::lock_guard lock(mutex_);
+    if (plans_ && plans_->T == call.T && plans_->B == call.B && plans_->threads == call.threads &&
+        plans_->masked == masked)
+      return plans_;
+  }
+  auto fresh = std::make_shared<Plans>(Plans{call.T, call.B, call.threads, masked, {}});
+  for (std::size_t p = 0; p < sizes_.size(); ++p) {
+    const Sizes n = measured(call, static_cast<Index>(p));
+    const Parameters<const Real>& parameters = call.places[p].parameters;
+    fresh->planners.push_back(std::make_unique<Planner>(
+        n, call.lengths, reverse_[p % reverse_.size()], call.threads, directions(),
+        work_of(n, kernel().rows(n), parameters), !masked && kernel().shares(parameters)));
+  }
+  if (!call.lengths) {
+    const std::lock_guard lock(mutex_);
+    plans_ = fresh;
+  }
+  return fresh;
+}
+
+template <class Real>
+typename Recurrence<Real>::Trace Recurrence<Real>::cut(const RecurrenceCall<Real>& call, Real* trace) const {
+  Trace cut;
+  const auto take = [&](Index count) {
+    Real* piece = count > 0 ? trace : nullptr;
+    if (trace)
+      trace += count;
+    return trace ? piece : nullptr;
+  };
+  const Index every = call.every;
+  for (std::size_t p = 0; p < sizes_.size(); ++p) {
+    const Sizes& n = sizes_[p];
+    const Index tokens = call.B * (every > 0 ? (call.T + every - 1) / every : call.T);
+    const Index numbers =
+        every > 0 ? (kernel().has_c ? n.H : 0) : kernel().tape(n, call.places[p].parameters);
+    Real* piece = take(tokens * numbers);
+    cut.tape.push_back(every > 0 ? nullptr : piece);
+    cut.kept.push_back(every > 0 ? piece : nullptr);
+  }
+  for (Index layer = 0; layer + 1 < layers(); ++layer)
+    cut.y.push_back({take(call.T * call.B * width(layer)), call.B * width(layer), width(layer)});
+  return cut;
+}
+
+template <class Real>
+Matrix<const Real> Recurrence<Real>::initial(const Matrix<const Real>& given) const {
+  return given.data ? given : Matrix<const Real>{zeros_.data(), 0};
+}
+
+template <class Real>
+void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
+  const StandardArithmetic arithmetic;
+  const auto planned = plans(call);
+  Trace trace = cut(call, call.trace);
+  std::vector<Numbers<Real>> memory; // of layers between, and of c where nobody asks for it
+  const Index D = directions();
+  Sequence<const Real> x = call.x;
+  for (Index layer = 0; layer < layers(); ++layer) {
+    Sequence<Real> y = call.y;
+    if (layer + 1 < layers()) {
+      y = trace.y[static_cast<std::size_t>(layer)];
+      if (!y.data)
+        y.data = memory.emplace_back(call.T * call.B * width(layer)).data();
+    }
+    std::array<Forward<Real>, 2> calls{};
+    std::array<Weights<Real>, 2> weights{};
+    std::array<std::shared_ptr<const typename PackedPlace<Real>::Packs>, 2> packs;
+    std::array<const Plan*, 2> of{};
+    for (Index d = 0, offset = 0; d < D; ++d) {
+      const auto k = static_cast<std::size_t>(d), p = static_cast<std::size_t>(layer * D + d);
+      const PlaceCall<Real>& place = call.places[p];
+      const Sizes n = measured(call, layer * D + d);
+      packs[k] = packed_[p].packs(kernel(), sizes_[p], place.parameters, true, false, frozen_);
+      weights[k] = packs[k]->forward;
+      weights[k].parameters = place.parameters;
+      of[k] = &planned->planners[p]->plan();
+      Forward<Real>& one = calls[k];
+      one.sizes = n;
+      one.every = call.trace ? call.every : 0;
+      one.x = x;
+      one.initial[0] = initial(place.h0);
+      one.initial[1] = initial(place.c0);
+      one.masks = place.masks;
+      one.states[0] = columns(y, offset);
+      one.states[1] = place.every_c;
+      one.last[0] = place.h;
+      one.last[1] = place.c;
+      if (kernel().has_c && !place.c.data)
+        one.last[1] = {memory.emplace_back(n.B * n.H).data(), n.H};
+      one.tape = trace.tape[p];
+      one.kept = trace.kept[p];
+      offset += n.P;
+    }
+    kernel().forward(calls.data(), weights.data(), of.data(), D);
+    x = {y.data, y.time, y.row};
+  }
+}
+
+template <class Real>
+void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
+  const StandardArithmetic arithmetic;
+  const auto planned = plans(call);
+  std::vector<Numbers<Real>> memory;
+  const auto fresh = [&](Index count) { return memory.emplace_back(count).data(); };
+  const Index D = directions(), T = call.T, B = call.B;
+  Real* kept = call.trace;
+  if (!kept) {
+    const Index width = trace_width(call.every, call.places[0].parameters);
+    if (width > 0) {
+      RecurrenceCall<Real> again = call;
+      const Index steps = call.every > 0 ? (T + call.every - 1) / call.every : T;
+      again.trace = kept = fresh(steps * B * width);
+      const Index F = this->width(layers() - 1);
+      again.y = {fresh(T * B * F), B * F, F};
+      for (PlaceCall<Real>& place : again.places)
+        place.h = place.c = {}, place.every_c = {};
+      forward(again);
+    }
+  }
+  const Trace trace = cut(call, kept);
+  Sequence<const Real> dy = call.dy;
+  for (Index layer = layers() - 1; layer >= 0; --layer) {
+    const auto below = static_cast<std::size_t>(layer);
+    const Sequence<Real> y = layer + 1 < layers() ? trace.y[below] : call.y;
+    const Sequence<const Real> x =
+        layer > 0
+            ? Sequence<const Real>{trace.y[below - 1].data, trace.y[below - 1].time, trace.y[below - 1].row}
+            : call.x;
+    const Index I = sizes_[static_cast<std::size_t>(layer * D)].I;
+    std::array<Backward<Real>, 2> calls{};
+    std::array<Weights<Real>, 2> weights{}, again{};
+    std::array<std::shared_ptr<const typename PackedPlace<Real>::Packs>, 2> packs;
+    std::array<const Plan*, 2> of{};
+    std::array<Real*, 2> dx{};
+    for (Index d = 0, offset = 0; d < D; ++d) {
+      const auto k = static_cast<std::size_t>(d), p = static_cast<std::size_t>(layer * D + d);
+      const PlaceCall<Real>& place = call.places[p];
+      const Sizes n = measured(call, layer * D + d);
+      packs[k] = packed_[p].packs(kernel(), sizes_[p], place.parameters, call.every > 0, true, frozen_);
+      weights[k] = packs[k]->backward;
+      again[k] = packs[k]->forward;
+      weights[k].parameters = again[k].parameters = place.parameters;
+      of[k] = &planned->planners[p]->plan();
+      if (layer > 0 || call.dx)
+        dx[k] = layer == 0 && d == 0 ? call.dx : fresh(T * B * I);
+      Backward<Real>& one = calls[k];
+      one.sizes = n;
+      one.every = call.every;
+      one.x = x;
+      one.initial[0] = initial(place.h0);
+      one.initial[1] = initial(place.c0);
+      one.masks = place.masks;
+      one.y = {columns(y, offset).data, y.time, y.row};
+      one.tape = trace.tape[p];
+      one.kept = trace.kept[p];
+      one.d_states[0] = columns(dy, offset);
+      one.d_states[1] = place.d_every_c;
+      one.d_last[0] = place.dh;
+      one.d_last[1] = place.dc;
+      one.dx = {dx[k], B * I, I};
+      one.d_initial[0] = place.dh0.data ? place.dh0 : Matrix<Real>{fresh(B * n.P), n.P};
+      one.d_initial[1] = place.dc0.data ? place.dc0 : Matrix<Real>{fresh(B * n.H), n.H};
+      one.d = place.d;
+      offset += n.P;
+    }
+    kernel().backward(calls.data(), weights.data(), again.data(), of.data(), D);
+    if (D > 1 && dx[0])
+      for (Index i = 0; i < T * B * I; ++i)
+        dx[0][i] += dx[1][i];
+    dy = {dx[0], B * I, I};
+  }
+}
+
+template class Numbers<float>;
+template class Numbers<double>;
+template class Shelf<float>;
+template class Shelf<double>;
+template class PackedPlace<float>;
+template class PackedPlace<double>;
+template class Recurrence<float>;
+template class Recurrence<double>;
+
+} // namespace unrolled

@@ -1,0 +1,200 @@
+"""A call of the recurrence operators, described once: its tensors by name, in order, and its form, the rest.
+
+    inputs     x (T, B, I), lengths (B,); the states before, h0 and c0; masks; weights
+    outputs    y (T, B, F), F of all directions side by side; the states after, h and c; every_c; trace
+
+A place is one direction of one layer; places stand layer by layer, direction by direction. The states of n
+places of one size are one tensor (n, B, P or H), as in torch.nn. The names are those of the compiled module
+(_cpu.pyi). In a `step` T = 1 has no dimension, each state is (B, P or H), and h is the only y.
+
+A graph holds a form as a string, which anyone can read and `decode` turns back.
+"""
+
+import ast
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from unrolled.cells import Cell
+from unrolled.cells.registry import read_cell, write_cell
+from unrolled.kernels.packs import Packs
+
+MASKS = ("recurrent", "zoneout_h", "zoneout_c")
+DIFFERENTIABLE = ("x", "h0", "c0", "weights")
+
+
+class Sizes(NamedTuple):
+    """Of one place: input features, hidden units, width of h."""
+
+    I: int
+    H: int
+    P: int
+
+
+def gradient_of(name: str) -> str:
+    """dx, dh0, d_weights: what the gradient of that tensor is called."""
+    return f"d{name}" if len(name) < 3 else f"d_{name}"
+
+
+class Form(NamedTuple):
+    """What is computed. All places are of one cell, with the same parameters and masks."""
+
+    cell: Cell
+    names: tuple[str, ...]  # of the parameters of a place, as the cell has them
+    layers: int
+    reverse: tuple[bool, ...]  # of each direction
+    groups: tuple[int, ...]  # how many places each tensor of a state holds
+    lengths: bool
+    initial: bool  # the states before are given; else they are zero
+    masks: tuple[str, ...]  # of MASKS
+    states: bool  # every step's c is an output, where the cell has one
+    trace: bool  # an output is left for backward
+    every: int  # k > 0: the trace holds every k-th state alone
+    step: bool
+
+    @property
+    def places(self) -> int:
+        return self.layers * len(self.reverse)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The names of the states."""
+        return self.cell.states
+
+
+class Slots:
+    """Names of the tensors of a list, in order, each with its place or places there."""
+
+    def __init__(self, counts: Sequence[tuple[str, int | None]]) -> None:
+        """Of each name how many tensors it has, None for one by itself."""
+        self.counts = dict(counts)
+        self.at: dict[str, int | slice] = {}
+        self.each: list[str] = []  # the name of every tensor
+        for name, count in counts:
+            start, end = len(self.each), len(self.each) + (1 if count is None else count)
+            self.at[name] = start if count is None else slice(start, end)
+            self.each += [name] * (end - start)
+
+    def __len__(self) -> int:
+        return len(self.each)
+
+    def __add__(self, other: "Slots") -> "Slots":
+        return Slots([*self.counts.items(), *other.counts.items()])
+
+    def slice(self, name: str) -> "slice":
+        at = self.at[name]
+        return at if isinstance(at, slice) else slice(at, at + 1)
+
+    def named(self, tensors: Sequence[Any]) -> dict[str, Any]:
+        return {name: tensors[at] for name, at in self.at.items()}
+
+
+def _inputs(form: Form) -> Slots:
+    counts: list[tuple[str, int | None]] = [("x", None)]
+    counts += [("lengths", None)] * form.lengths
+    counts += [(f"{kind}0", len(form.groups)) for kind in form.kinds if form.initial]
+    counts += [(mask, form.places) for mask in form.masks]
+    return Slots([*counts, ("weights", form.places * len(form.names))])
+
+
+def _results(form: Form) -> Slots:
+    """What a caller asked for."""
+    counts: list[tuple[str, int | None]] = [] if form.step else [("y", None)]
+    counts += [(kind, len(form.groups)) for kind in form.kinds]
+    return Slots([*counts, *[("every_c", form.places)] * (form.states and len(form.kinds) > 1)])
+
+
+class Plan:
+    """How calls of one form are run: where their tensors stand, and the compiled object that runs them."""
+
+    def __init__(self, form: Form, packs: Packs | None = None, which: Hashable = None) -> None:
+        """`packs`: of the module whose weights these are, which keeps them packed under `which`."""
+        self.form, self.packs, self.which = form, packs, which
+        self.inputs, self.results = _inputs(form), _results(form)
+        self.outputs = self.results + Slots([("trace", None)] * form.trace)
+        self.engine: Any = None  # native.Engine, once it has run
+        self.by_kernel: bool | None = None  # whether the table gives the kernels where none is named
+        self._pulls: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pull] = {}
+
+    def pull(self, has_gradient: tuple[bool, ...], needs: tuple[bool, ...]) -> "Pull":
+        """How such a call's gradients are taken: `has_gradient` of each result, `needs` of each input."""
+        key = has_gradient, needs
+        found = self._pulls.get(key)
+        if found is None:
+            given = dict.fromkeys(n for n, has in zip(self.results.each, has_gradient, strict=True) if has)
+            asked = {n for n, need in zip(self.inputs.each, needs, strict=True) if need}
+            found = Pull(self, tuple(given), tuple(n for n in DIFFERENTIABLE if n in asked))
+            self._pulls[key] = found
+        return found
+
+
+class Pull:
+    """How the gradients of a plan's calls are taken: those of the inputs `wanted`, from those of the results
+    `given`. Its tensors: the call's inputs, y or the step's h, the trace, and the gradients of the given."""
+
+    def __init__(self, plan: Plan, given: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+        self.plan, self.given, self.wanted = plan, given, wanted
+        counts, results = plan.inputs.counts, plan.results.counts
+        left: list[tuple[str, int | None]] = [("y", None), *[("trace", None)] * plan.form.trace]
+        self.inputs = plan.inputs + Slots([*left, *[(gradient_of(name), results[name]) for name in given]])
+        self.outputs = Slots([(gradient_of(name), counts[name]) for name in wanted])
+        self.from_results = [k for k, name in enumerate(plan.results.each) if name in given]
+        self.to_inputs = [k for name in wanted for k in range(len(plan.inputs))[plan.inputs.slice(name)]]
+
+
+def encode(plan: Plan | Pull) -> str:
+    """A plan's form, or a pull's with what is given and wanted, as a string."""
+    if isinstance(plan, Pull):
+        return repr((_literal(plan.plan.form), plan.given, plan.wanted))
+    return repr(_literal(plan.form))
+
+
+def _literal(form: Form) -> tuple[Any, ...]:
+    return (write_cell(form.cell), *form[1:])
+
+
+@lru_cache(maxsize=1024)
+def decode(text: str) -> Plan:
+    """The plan of a string."""
+    return Plan(_form(ast.literal_eval(text)))
+
+
+@lru_cache(maxsize=1024)
+def decode_pull(text: str) -> Pull:
+    """The pull of a string."""
+    form, given, wanted = ast.literal_eval(text)
+    return Pull(Plan(_form(form)), given, wanted)
+
+
+def _form(literal: tuple[Any, ...]) -> Form:
+    cell, *rest = literal
+    return Form(read_cell(*cell), *rest)
+
+
+def sizes_of(form: Form, weights: Sequence[Tensor]) -> list[Sizes]:
+    """Of each place. ValueError where a weight has another shape than the cell says."""
+    n = len(form.names)
+    places = [weights[k : k + n] for k in range(0, n * form.places, n)]
+    shapes = [dict(zip(form.names, [tuple(w.shape) for w in own], strict=True)) for own in places]
+    return [Sizes(*form.cell.measure(own)) for own in shapes]
+
+
+def shapes(plan: Plan, x: Tensor, sizes: Sequence[Sizes], width: int) -> list[tuple[int, ...]]:
+    """Of the outputs; `width` is the trace's."""
+    form, found = plan.form, list[tuple[int, ...]]()
+    T, B = (1, x.shape[0]) if form.step else x.shape[:2]
+    last = sizes[-len(form.reverse) :]
+    starts = [sum(form.groups[:k]) for k in range(len(form.groups))]
+    if not form.step:
+        found.append((T, B, sum(s.P for s in last)))
+    for kind in form.kinds:
+        for n, start in zip(form.groups, starts, strict=True):
+            size = sizes[start].P if kind == "h" else sizes[start].H
+            found.append((B, size) if form.step else (n, B, size))
+    if "every_c" in plan.results.at:
+        found += [(T, B, s.H) for s in sizes]
+    if form.trace:
+        found.append((-(-T // form.every) if form.every else T, B, width))
+    return found
