@@ -117,15 +117,27 @@ void add_exponentials(Index count, const Real* a, const Real* b, Real* to) {
   });
 }
 
+/* As src/unrolled/cells/ names them (Cell.kernel), with memory blocks a kernel of their own. */
+template <class Real>
+constexpr Kernel<Real> cells[] = {
+    kernel<Elman<Real, Tanh>>("elman.tanh"),
+    kernel<Elman<Real, Relu>>("elman.relu"),
+    kernel<Elman<Real, Sigmoid>>("elman.sigmoid"),
+    kernel<Gru<Real, false>>("gru"),
+    kernel<Gru<Real, true>>("gru.before"),
+    kernel<Lstm<Real, false, false>>("lstm"),
+    kernel<Lstm<Real, false, true>>("lstm.peephole"),
+    kernel<Lstm<Real, true, false>>("lstm.coupled"),
+    kernel<Lstm<Real, true, true>>("lstm.coupled.peephole"),
+    kernel<Blocks<Real, false>>("lstm.blocks"),
+    kernel<Blocks<Real, false>>("lstm.peephole.blocks"),
+    kernel<Blocks<Real, true>>("lstm.coupled.blocks"),
+    kernel<Blocks<Real, true>>("lstm.coupled.peephole.blocks"),
+};
+
 template <class Real>
 constexpr Kernels<Real> kernels = {
-    {kernel<Elman<Real, Tanh>>("elman.tanh"), kernel<Elman<Real, Relu>>("elman.relu"),
-     kernel<Elman<Real, Sigmoid>>("elman.sigmoid"), kernel<Lstm<Real, false, false>>("lstm"),
-     kernel<Lstm<Real, false, true>>("lstm.peephole"), kernel<Lstm<Real, true, false>>("lstm.coupled"),
-     kernel<Lstm<Real, true, true>>("lstm.coupled.peephole"), kernel<Blocks<Real, false>>("lstm.blocks"),
-     kernel<Blocks<Real, false>>("lstm.peephole.blocks"), kernel<Blocks<Real, true>>("lstm.coupled.blocks"),
-     kernel<Blocks<Real, true>>("lstm.coupled.peephole.blocks"), kernel<Gru<Real, false>>("gru"),
-     kernel<Gru<Real, true>>("gru.before")},
+    cells<Real>,
     {map<Real, exp<Real>>, map<Real, log<Real>>, map<Real, tanh<Real>>, map<Real, sigmoid<Real>>},
     add_exponentials<Real>,
 };

@@ -1,6 +1,8 @@
 /* What each instruction set's build offers; kernels.cpp fills it in. */
 #pragma once
 
+#include <span>
+
 #include "fingerprint.h"
 #include "heads.h"
 #include "plan.h"
@@ -31,7 +33,7 @@ struct Kernel {
 
 template <class Real>
 struct Kernels {
-  Kernel<Real> cells[13];
+  std::span<const Kernel<Real>> cells;
   /* to[i] = f(from[i]) for i = 0 … count - 1; to may be from. */
   void (*map[4])(Index count, const Real* from, Real* to);
   void (*logaddexp)(Index count, const Real* a, const Real* b, Real* to); // likewise
