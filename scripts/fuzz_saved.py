@@ -39,6 +39,7 @@ from unrolled import (
     Translator,
     runtime,
 )
+from unrolled.cells import CELLS
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.files import checksums, safetensors
 from unrolled.files.captioned import Captioned
@@ -127,7 +128,7 @@ KINDS = {
     "norm": language(cell="lstm", layer_norm=True, coupled_input_forget=True),
     "projected": language(cell="lstm", projection=3),
     "blocks": language(cell="lstm", cells_per_block=2, peephole=True, layer_norm=True),
-    "elman": language(cell="rnn"),
+    **{cell: language(cell=cell) for cell in CELLS},
     "classify": table(Classifier, ["value", "tag"]),
     "both": table(Classifier, ["value", "tag"], bidirectional=True, pooling="mean"),
     "regress": table(Regressor, ["label", "tag"], target="value"),

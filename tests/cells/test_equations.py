@@ -91,7 +91,7 @@ def test_lengths_in_either_direction(name, reverse):
 
 
 @pytest.mark.parametrize("kind", ["zoneout in evaluation", "zoneout in training", "recurrent dropout"])
-@pytest.mark.parametrize("name", ["tanh", "gru", "gru reset before", "lstm", "lstm everything"])
+@pytest.mark.parametrize("name", CELLS)
 def test_masks(name, kind):
     recurrent, zoneout = masks_for(CELLS[name], kind, np.random.default_rng(3))
     compare(CELLS[name], True, [4, T, 1], True, recurrent, zoneout)

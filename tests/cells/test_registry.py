@@ -51,7 +51,7 @@ def test_a_cell_in_plain_values_is_read_back():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("gur", {}, "no cell 'gur'; wanted one of rnn, gru, lstm"),
+        ("gur", {}, f"no cell 'gur'; wanted one of {', '.join(CELLS)}"),
         (["lstm"], {}, "no cell"),
         ("gru", {"peephole": True}, "gru has no option 'peephole'; it has reset_after, layer_norm"),
         ("lstm", {"peephole": 1}, "peephole of lstm is 1; wanted bool"),

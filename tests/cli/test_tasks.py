@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from unrolled.cells import CELLS
+
 from .command import Answer, unrolled
 from .samples import SAMPLES, SMALL, Sample, long_rows, long_table, write_long
 from .test_wrong_input import refused
@@ -101,7 +103,7 @@ def test_a_killed_training_resumes_to_the_same_bits(trained: Trained, tmp_path: 
     assert same_model(trained.run, tmp_path / "run")
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("options", [(), ("--bidirectional", "--layers", 2)], ids=["one way", "both ways"])
 def test_company_and_order_change_no_bit(cell: str, options: tuple[object, ...], tmp_path: Path) -> None:
     """Each sequence of a long table alone, and all of them in another order, rows interleaved."""

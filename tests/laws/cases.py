@@ -2,10 +2,16 @@
 
 import torch
 
-from unrolled.nn import GRU, LSTM, RNN, Stack
+from unrolled.nn import GRU, LSTM, RNN, Recurrent, Stack
+
+from ..cells.cases import CELLS
+from ..oracles.cases import fitting
 
 LAYERS = {
-    "tanh": lambda I, H, **o: RNN(I, H, **o),
+    **{
+        f"one layer of {name}": lambda I, H, cell=cell, **o: Recurrent(cell, I, fitting(cell, H), **o)
+        for name, cell in CELLS.items()
+    },
     "relu, deep": lambda I, H, **o: RNN(I, H, 3, "relu", **o),
     "sigmoid, no bias": lambda I, H, **o: RNN(I, H, 1, "sigmoid", False, **o),
     "tanh, both ways": lambda I, H, **o: RNN(I, (H, H + 1), 2, bidirectional=True, **o),
@@ -15,13 +21,8 @@ LAYERS = {
     "lstm, projected": lambda I, H, **o: LSTM(I, H, proj_size=1, learn_initial_state=True, **o),
     "lstm, peephole": lambda I, H, **o: LSTM(I, H, peephole=True, zoneout=(0.1, 0.3), **o),
     "lstm, blocks": lambda I, H, **o: LSTM(I, H, cells_per_block=2, peephole=True, reverse=True, **o),
-    "lstm, blocks, layer norm": lambda I, H, **o: LSTM(I, H, cells_per_block=2, layer_norm=True, **o),
-    "lstm, coupled": lambda I, H, **o: LSTM(I, H, coupled_input_forget=True, bias=False, **o),
-    "lstm, layer norm": lambda I, H, **o: LSTM(I, H, 2, layer_norm=True, **o),
     "gru": lambda I, H, **o: GRU(I, H, 2, zoneout=0.2, **o),
     "gru, both ways": lambda I, H, **o: GRU(I, H, bidirectional=True, merge="sum", **o),
-    "gru, reset before": lambda I, H, **o: GRU(I, H, reset_after=False, **o),
-    "gru, layer norm": lambda I, H, **o: GRU(I, H, layer_norm=True, **o),
     "stack": lambda I, H, **o: Stack([RNN(I, I, **o), GRU(I, H, **o), LSTM(H, H, **o)], [True, False, True]),
     "stack, residual throughout": lambda I, H, **o: Stack([GRU(I, I, **o), RNN(I, I, **o)], True),
 }

@@ -4,7 +4,11 @@ import pytest
 import torch
 
 import unrolled.nn
-from unrolled.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from unrolled.cells.registry import write_cell
+from unrolled.nn import GRUCell, LSTMCell, RNNCell
+from unrolled.nn.layers import LAYERS, STEPS
+
+from ..cells.cases import combinations
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-13}  # float64, one step of sums of ten terms
 
@@ -40,21 +44,13 @@ def test_values_and_every_gradient_match_torch(name, bias, batch):
         torch.testing.assert_close(a, b, **TOLERANCE)
 
 
-@pytest.mark.parametrize(
-    "cell, layer, options",
-    [
-        (RNNCell, RNN, {"nonlinearity": "sigmoid"}),
-        (GRUCell, GRU, {"reset_after": False, "layer_norm": True}),
-        (LSTMCell, LSTM, {"peephole": True, "cells_per_block": 3, "proj_size": 2, "layer_norm": True}),
-        (LSTMCell, LSTM, {"coupled_input_forget": True}),
-        (LSTMCell, LSTM, {"forget_bias": 2.0}),
-    ],
-)
-def test_steps_one_after_another_are_the_layer(cell, layer, options):
+@pytest.mark.parametrize("cell", list(combinations()), ids=str)
+def test_steps_one_after_another_are_the_layer(cell):
+    name, options = write_cell(cell)
     torch.manual_seed(4)
-    one = cell(5, 6, **options)
+    one = STEPS[name](5, 6, **options)
     torch.manual_seed(4)
-    whole = layer(5, 6, **options)
+    whole = LAYERS[name](5, 6, **options)
     x, state, outputs = torch.randn(4, 3, 5), None, []
     for x_t in x:
         state = one(x_t, state)

@@ -7,10 +7,13 @@ import tomllib
 import pytest
 import tomli_w
 
+from unrolled.cells import CELLS
 from unrolled.errors import ConfigError
 from unrolled.tasks import TASKS, config_class
 from unrolled.tasks.config import from_options, from_sections, sections, to_sections
 from unrolled.tasks.forecast.config import ForecastConfig
+
+*FIRST, LAST = CELLS
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -52,7 +55,7 @@ def test_a_changed_configuration_survives_toml():
         ({"windw": 3}, "there is no option 'windw' (did you mean 'window'?)"),
         ({"window": 0}, "window: wanted 1 or more, got 0"),
         ({"window": "many"}, "window: wanted a whole number, got 'many'"),
-        ({"cell": "gruu"}, "cell: wanted 'rnn', 'gru' or 'lstm', got 'gruu'"),
+        ({"cell": "gruu"}, f"cell: wanted {', '.join(map(repr, FIRST))} or {LAST!r}, got 'gruu'"),
         ({"test": float("nan")}, "test: wanted a finite number, got nan"),
         ({"bidirectional": True}, "forecast takes no bidirectional layers"),
         ({"past": ("wind",)}, "past columns ('wind')"),

@@ -12,6 +12,7 @@ import torch
 import unrolled
 from unrolled import LanguageModel
 from unrolled.batching.ngrams import KneserNey
+from unrolled.cells import CELLS
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.text import text_of
 from unrolled.tasks.language import LanguageConfig
@@ -205,7 +206,7 @@ def test_vectors_are_what_the_embedding_begins_with(tmp_path, book):
 
 
 @pytest.mark.parametrize("sampling", ["consecutive", "random"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_training_that_was_cut_goes_on_to_the_same_bits(book, tmp_path, monkeypatch, cell, sampling):
     options = SMALL | {"cell": cell, "sampling": sampling, "output_dropout": 0.2, "checkpoint_seconds": 0.0}
     whole = LanguageModel(**options).fit(book, out=tmp_path / "whole")

@@ -4,8 +4,9 @@ refused."""
 import pytest
 import torch
 
+from unrolled.cells import CELLS
 from unrolled.errors import ConfigError
-from unrolled.nn import GRU, LSTM, RNN
+from unrolled.nn.layers import LAYERS
 from unrolled.tasks.config import from_sections
 from unrolled.tasks.model import OWNERS, ModelConfig, build
 
@@ -22,16 +23,16 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("cell, kind", [("rnn", RNN), ("lstm", LSTM), ("gru", GRU)])
-def test_plain_layer(cell, kind):
+@pytest.mark.parametrize("cell", CELLS)
+def test_plain_layer(cell):
     layer = build(ModelConfig(cell=cell, hidden=6, layers=2, dropout=0.25), 3)
-    assert type(layer) is kind
+    assert type(layer) is LAYERS[cell]
     assert (layer.input_size, layer.hidden_size, layer.num_layers, layer.dropout) == (3, 6, 2, 0.25)
     y, _ = layer(torch.randn(2, 5, 3))
     assert y.shape == (2, 5, layer.output_size)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("option", OWNERS)
 def test_options_of_cells(cell, option):
     values = {"cell": cell, "hidden": 6, option: VALUES[option]}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.cells import CELLS
 from unrolled.nn import Embedding
 from unrolled.tasks.augment import Augment
 from unrolled.tasks.pooling import POOLINGS, Embedded, PooledModelConfig, PooledNetwork
@@ -55,7 +56,7 @@ def test_gradients(name):
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("name", POOLINGS)
 def test_a_row_has_the_same_bits_alone_and_in_any_batch(name, cell, bidirectional):
     config = PooledModelConfig(pooling=name, cell=cell, hidden=5, layers=2, bidirectional=bidirectional)

@@ -11,6 +11,7 @@ import torch
 
 from unrolled import load
 from unrolled.batching.walks import Walks
+from unrolled.cells import CELLS
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
 from unrolled.tasks import tag
@@ -206,7 +207,7 @@ def test_wrong_calls_are_refused_in_one_line(tagger, tmp_path):
 
 
 @pytest.mark.parametrize("frame", [sentences(9), waves(9)], ids=["words", "numbers"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
     options = SMALL | {"cell": cell, "bidirectional": False, "learn_initial_state": True, "window": 2}
     tagger = Tagger(**options, batch_size=3, word_dropout=0.0)

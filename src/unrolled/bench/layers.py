@@ -11,26 +11,27 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-import unrolled.nn
+from unrolled import cells
 from unrolled.bench.workload import SAME, Peer, Size, Values
+from unrolled.nn.layers import LAYERS
 
 SEED = 20
 
 
 class Kind(NamedTuple):
-    """Gates, our layer, torch's layer, and what its state is called."""
+    """Gates, our layer, torch's layer, and its states."""
 
     gates: int
     ours: Callable[..., nn.Module]
-    torch: Callable[..., nn.Module]
+    torch: Any  # a class, or None where torch.nn has no such layer
     states: tuple[str, ...]
 
 
-CELLS = {
-    "rnn": Kind(1, unrolled.nn.RNN, nn.RNN, ("h_last",)),
-    "gru": Kind(3, unrolled.nn.GRU, nn.GRU, ("h_last",)),
-    "lstm": Kind(4, unrolled.nn.LSTM, nn.LSTM, ("h_last", "c_last")),
+KINDS = {
+    name: Kind(cell().gates, LAYERS[name], getattr(nn, LAYERS[name].__name__, None), cell.states)
+    for name, cell in cells.CELLS.items()
 }
+CELLS = {name: kind for name, kind in KINDS.items() if kind.torch is not None}  # those with a peer there
 
 
 def products(cell: str, tokens: int, size: Size) -> float:

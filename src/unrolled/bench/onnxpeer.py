@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unrolled.bench.layers import CELLS
 from unrolled.bench.workload import Absent, Peer, Size, Values
 
 OPSET, IR_VERSION = 14, 8
@@ -18,7 +19,6 @@ NODES: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "gru": ("GRU", (1, 0, 2), {"linear_before_reset": 1}),
     "lstm": ("LSTM", (0, 3, 1, 2), {}),
 }
-STATES = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
 
 
 def onnxruntime(
@@ -28,12 +28,12 @@ def onnxruntime(
     made = session(cell, size, layer, len(state))
     if isinstance(made, Absent):
         return made
-    names = ["x", *(f"initial_{name}" for name in STATES[cell][: len(state)])]
+    names = ["x", *(f"initial_{name}" for name in CELLS[cell].states[: len(state)])]
     feed = {name: tensor.numpy() for name, tensor in zip(names, (x, *state), strict=True)}
 
     def values() -> Values:
         y, *last = (torch.from_numpy(array) for array in made.run(None, feed))
-        return {"y": y.squeeze(1)} | {f"{n}_last": s for n, s in zip(STATES[cell], last, strict=True)}
+        return {"y": y.squeeze(1)} | {f"{n}_last": s for n, s in zip(CELLS[cell].states, last, strict=True)}
 
     return Peer(lambda: made.run(None, feed), values)
 
@@ -69,8 +69,8 @@ def model(cell: str, size: Size, layer: nn.Module, states: int) -> Any:
         "R": p["weight_hh"][order_of].flatten(0, 1),
         "bias": torch.cat([p["bias_ih"][order_of].flatten(), p["bias_hh"][order_of].flatten()]),
     }
-    given = [f"initial_{name}" for name in STATES[cell][:states]]
-    results = ["y", *(f"{name}_last" for name in STATES[cell])]
+    given = [f"initial_{name}" for name in CELLS[cell].states[:states]]
+    results = ["y", *(f"{name}_last" for name in CELLS[cell].states)]
     node = helper.make_node(
         operator, ["x", *constants, *(["", *given] if given else [])], results, hidden_size=H, **attributes
     )

@@ -78,7 +78,7 @@ def _one(cell: str, size: Size) -> Peers:
 
 
 def _onnx(cell: str, size: Size, layer: nn.Module, x: Array) -> Peer | Absent:
-    names = onnxpeer.STATES[cell]
+    names = CELLS[cell].states
     zeros = [torch.zeros(1, 1, size.H) for _ in names]
     session = onnxpeer.session(cell, size, layer, len(names))
     if isinstance(session, Absent):

@@ -12,7 +12,7 @@ from unrolled.bench.overhead import FROZEN, OVERHEADS, beside_kernel
 from unrolled.bench.small import GROUPS as SMALL
 from unrolled.bench.small import MODES
 from unrolled.bench.streaming import ALONE, STREAMED
-from unrolled.bench.variants import ONE_DIRECTION, PLAIN
+from unrolled.bench.variants import ONE_DIRECTION, PLAIN, VARIANTS
 from unrolled.bench.workload import ONNX, OURS, TORCH
 
 MEAN, LOWEST, HIGHEST = "geometric mean", "lowest", "highest"
@@ -67,17 +67,8 @@ def _small() -> Iterator[Target]:
 
 # Small calls that are not measured against torch.nn, and what they should reach at least.
 SMALL_PEERS = {"small-lengths": (PACKED, 0.95), "small-onnx": (ONNX, 1.0), "small-onnx-narrow": (ONNX, 0.8)}
-PLAIN_SHARES = {
-    "lstm peephole": 1.3,
-    "lstm layer norm": 1.6,
-    "lstm projection": 1.3,
-    "lstm coupled": 1.3,
-    "lstm blocks": None,
-    "lstm zoneout": None,
-    "gru reset before": 1.3,
-    "gru layer norm": 1.6,
-    "gru zoneout": None,
-}
+OF_WORDS = {"layer_norm": 1.6, "cells_per_block": None, "zoneout": None}
+PLAIN_SHARES = {name: OF_WORDS.get(variant.word, 1.3) for name, variant in VARIANTS.items() if variant.word}
 MEANS = {"rnn": 3.0, "gru": 3.0, "lstm": 1.4}
 TRAINING_MEANS = {"rnn": 3.5, "gru": 4.0, "lstm": 2.0}
 TARGETS = (

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from unrolled import cells
 from unrolled.bench.grid import both
-from unrolled.bench.layers import CELLS, inference, make, products, training, twin
+from unrolled.bench.layers import CELLS, KINDS, inference, make, products, random, training, twin
 from unrolled.bench.workload import LOOP, OURS, SAME, TORCH, Mode, Peer, Peers, Size, Workload
 
 SIZE = Size(100, 32, 128, 128)
@@ -19,21 +20,29 @@ class Variant(NamedTuple):
     """A cell and what it is asked for. Drawn: its training calls draw random numbers."""
 
     cell: str
+    word: str  # as `unrolled kernels` calls what it is asked for; empty for a cell that torch.nn has not
     options: dict[str, Any]
     drawn: bool = False
 
+    @property
+    def name(self) -> str:
+        return f"{self.cell} {self.word}".rstrip()
 
-VARIANTS = {
-    "lstm peephole": Variant("lstm", {"peephole": True}),
-    "lstm layer norm": Variant("lstm", {"layer_norm": True}),
-    "lstm projection": Variant("lstm", {"proj_size": SIZE.H // 2}),
-    "lstm coupled": Variant("lstm", {"coupled_input_forget": True}),
-    "lstm blocks": Variant("lstm", {"cells_per_block": 4}),
-    "lstm zoneout": Variant("lstm", {"zoneout": 0.1}, drawn=True),
-    "gru reset before": Variant("gru", {"reset_after": False}),
-    "gru layer norm": Variant("gru", {"layer_norm": True}),
-    "gru zoneout": Variant("gru", {"zoneout": 0.1}, drawn=True),
-}
+
+NUMBERS = {"proj_size": SIZE.H // 2, "cells_per_block": 4}  # options that are numbers
+
+
+def _variants() -> Iterator[Variant]:
+    for name, cell in cells.CELLS.items():
+        if KINDS[name].torch is None:
+            yield Variant(name, "", {})
+        for word, options in cell.words().items():
+            if word not in cell().wants:
+                yield Variant(name, word, {own: NUMBERS.get(own, value) for own, value in options.items()})
+        yield Variant(name, "zoneout", {"zoneout": 0.1}, drawn=True)
+
+
+VARIANTS = {variant.name: variant for variant in _variants()}
 
 
 def workloads() -> Iterator[Workload]:
@@ -56,16 +65,15 @@ def timed(module: nn.Module, mode: Mode, x: Tensor, answer: str = SAME, drawn: b
 
 
 def _variant(name: str, mode: Mode) -> Peers:
-    cell, options, drawn = VARIANTS[name]
-    kind = CELLS[cell]
-    ours = make(kind.ours, SIZE.I, SIZE.H, **options)
-    loop = twin(ours, kind.ours, SIZE.I, SIZE.H, **options, backend="reference")
-    plain, _, x = both(cell, SIZE)
-    return {
-        OURS: timed(ours, mode, x, drawn=drawn),
-        PLAIN: timed(plain, mode, x, answer="plain"),
-        LOOP: timed(loop, mode, x, drawn=drawn),
-    }
+    variant = VARIANTS[name]
+    layer, options = KINDS[variant.cell].ours, variant.options
+    ours = make(layer, SIZE.I, SIZE.H, **options)
+    loop = twin(ours, layer, SIZE.I, SIZE.H, **options, backend="reference")
+    x = random(SIZE.T, SIZE.B, SIZE.I)
+    peers = {OURS: timed(ours, mode, x, drawn=variant.drawn)}
+    if options:
+        peers[PLAIN] = timed(make(layer, SIZE.I, SIZE.H), mode, x, answer="plain")
+    return peers | {LOOP: timed(loop, mode, x, drawn=variant.drawn)}
 
 
 def _directions(cell: str, mode: Mode) -> Peers:

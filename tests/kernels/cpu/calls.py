@@ -6,35 +6,23 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from unrolled.cells import GRU, LSTM, Call, Elman, Masks
+from unrolled.cells import LSTM, Call, Masks
 from unrolled.cells.loop import unroll
 from unrolled.kernels import _cpu
 
-CELLS = (
-    ("elman.tanh", Elman("tanh")),
-    ("elman.relu", Elman("relu")),
-    ("elman.sigmoid", Elman("sigmoid")),
-    ("gru", GRU()),
-    ("gru.before", GRU(reset_after=False)),
-    ("gru", GRU(layer_norm=True)),
-    ("gru.before", GRU(reset_after=False, layer_norm=True)),
-    ("lstm", LSTM()),
-    ("lstm.peephole", LSTM(peephole=True)),
-    ("lstm.coupled", LSTM(coupled_input_forget=True)),
-    ("lstm.coupled.peephole", LSTM(peephole=True, coupled_input_forget=True)),
-    ("lstm", LSTM(proj_size=3)),
-    ("lstm", LSTM(layer_norm=True)),
-    ("lstm.coupled.peephole", LSTM(peephole=True, coupled_input_forget=True, layer_norm=True)),
-    ("lstm", LSTM(layer_norm=True, proj_size=4)),
-    ("lstm", LSTM(cells_per_block=2)),
-    ("lstm.peephole", LSTM(cells_per_block=3, peephole=True)),
-    ("lstm", LSTM(cells_per_block=5, layer_norm=True)),
-    ("lstm.coupled", LSTM(cells_per_block=2, coupled_input_forget=True, proj_size=3)),
-    (
-        "lstm.coupled.peephole",
+from ...cells import cases
+
+CELLS = tuple(
+    (cell.kernel, cell)
+    for cell in (
+        *cases.CELLS.values(),
+        LSTM(layer_norm=True, proj_size=4),
+        LSTM(peephole=True, coupled_input_forget=True, layer_norm=True),
+        LSTM(cells_per_block=5, layer_norm=True),
+        LSTM(cells_per_block=2, coupled_input_forget=True, proj_size=3),
         LSTM(4, peephole=True, cells_per_block=3, coupled_input_forget=True, layer_norm=True),
-    ),
-    ("lstm.peephole", LSTM(peephole=True, cells_per_block=17, layer_norm=True)),
+        LSTM(peephole=True, cells_per_block=17, layer_norm=True),
+    )
 )
 PARAMETERS = (
     "weight_ih",

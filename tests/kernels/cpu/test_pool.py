@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from .calls import CELLS, draw
+from unrolled.cells import LSTM, Elman
+
+from .calls import draw
 
 ROOT = Path(__file__).parents[3]
+PLAIN = LSTM()
 BY_ROWS, BY_UNITS = (60, 20, 40, 70), (60, 1, 40, 300)  # worth more than two threads
 
 
-def case_of(sizes, seed=0, name="lstm", cell=CELLS[7][1]):
+def case_of(sizes, seed=0, name="lstm", cell=PLAIN):
     return draw(name, cell, seed, sizes, torch.float32, plain=True, threads=2)
 
 
@@ -57,7 +60,7 @@ def test_a_forked_child_has_threads_of_its_own(sizes):
 
 
 def test_flushing_of_subnormal_numbers_elsewhere_changes_no_bit():
-    case = case_of(BY_ROWS, name="elman.relu", cell=CELLS[1][1])
+    case = case_of(BY_ROWS, name="elman.relu", cell=Elman("relu"))
     small = {n: p * (1e-20 if p.dim() > 1 else 1e-40) for n, p in case.parameters.items()}
     case = replace(case, x=case.x * 1e-20, state=(case.state[0] * 1e-20,), parameters=small)
     want = case.run()[0]
@@ -73,9 +76,10 @@ def test_flushing_of_subnormal_numbers_elsewhere_changes_no_bit():
 WITHOUT_THREADS = """
 import os, resource, torch
 from dataclasses import replace
-from tests.kernels.cpu.calls import CELLS, draw
+from tests.kernels.cpu.calls import draw
+from unrolled.cells import LSTM
 torch.set_num_threads(1)
-case = draw("lstm", CELLS[7][1], 0, (60, 64, 8, 128), torch.float32, plain=True)
+case = draw("lstm", LSTM(), 0, (60, 64, 8, 128), torch.float32, plain=True)
 wanted = case.run()[0]
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 if os.getuid() == 0:
