@@ -3,7 +3,7 @@
 import itertools
 
 from unrolled import cells
-from unrolled.cells import GRU, LSTM, Elman
+from unrolled.cells import GRU, LSTM, MGU, Elman
 
 CELLS = {
     "tanh": Elman("tanh"),
@@ -13,6 +13,8 @@ CELLS = {
     "gru reset before": GRU(reset_after=False),
     "gru layer norm": GRU(layer_norm=True),
     "gru reset before, layer norm": GRU(reset_after=False, layer_norm=True),
+    "mgu": MGU(),
+    "mgu layer norm": MGU(layer_norm=True),
     "lstm": LSTM(),
     "lstm projected": LSTM(proj_size=3),
     "lstm peephole": LSTM(peephole=True),

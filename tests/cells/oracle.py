@@ -47,6 +47,22 @@ def gru(x, state, thinned, p, *, reset_after=True, layer_norm=False):
     return (update * h + (1 - update) * candidate,)
 
 
+def mgu(x, state, thinned, p, *, layer_norm=False):
+    (h,) = state
+    H = len(h)
+    zero = np.zeros(2 * H)
+    b, c = p.get("bias_ih", zero), p.get("bias_hh", zero)
+    forgets, renews = np.arange(H), np.arange(H, 2 * H)
+
+    def product(side, v, rows, bias):
+        a = p[f"weight_{side}"][rows] @ v
+        return (p[f"gain_{side}"][rows] * normal(a) if layer_norm else a) + bias[rows]
+
+    f = sigmoid(product("ih", x, forgets, b) + product("hh", thinned, forgets, c))
+    candidate = np.tanh(product("ih", x, renews, b) + product("hh", f * thinned, renews, c))
+    return ((1 - f) * h + f * candidate,)
+
+
 def lstm(
     x,
     state,
@@ -93,7 +109,7 @@ def lstm(
     return (p["weight_hr"] @ h if proj_size else h, c)
 
 
-STEPS = {"rnn": elman, "gru": gru, "lstm": lstm}
+STEPS = {"rnn": elman, "gru": gru, "mgu": mgu, "lstm": lstm}
 
 
 def run(name, options, x, state, p, lengths, reverse, recurrent=None, zoneout=None):

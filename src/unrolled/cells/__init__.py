@@ -6,6 +6,7 @@ from unrolled.cells.cell import Cell
 from unrolled.cells.elman import Elman
 from unrolled.cells.gru import GRU
 from unrolled.cells.lstm import LSTM
+from unrolled.cells.mgu import MGU
 from unrolled.cells.registry import CELLS
 
-__all__ = ["CELLS", "GRU", "LSTM", "Call", "Cell", "Elman", "Masks", "Result"]
+__all__ = ["CELLS", "GRU", "LSTM", "MGU", "Call", "Cell", "Elman", "Masks", "Result"]

@@ -8,7 +8,7 @@ from unrolled.nn.crf import CRF
 from unrolled.nn.frozen import frozen
 from unrolled.nn.heads import Embedding, LayerNorm, Linear, LogSoftmax, Softmax
 from unrolled.nn.layer import SequenceModule
-from unrolled.nn.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from unrolled.nn.layers import GRU, LSTM, MGU, RNN, GRUCell, LSTMCell, MGUCell, RNNCell
 from unrolled.nn.recurrent import Recurrent
 from unrolled.nn.stack import Stack
 from unrolled.nn.state import State
@@ -17,6 +17,7 @@ __all__ = [
     "CRF",
     "GRU",
     "LSTM",
+    "MGU",
     "RNN",
     "Attention",
     "Embedding",
@@ -25,6 +26,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "LogSoftmax",
+    "MGUCell",
     "RNNCell",
     "Recurrent",
     "Report",

@@ -189,3 +189,44 @@ class GRUCell(_StepOfH):
     ) -> None:
         cell = cells.GRU(reset_after, layer_norm)
         super().__init__(cell, input_size, hidden_size, bias, device, dtype, backend)
+
+
+@_of(cells.MGU)
+class MGU(Recurrent):
+    """Minimal gated unit: x (T, B, I) -> y (T, B, H or both directions' merge), h (L·D, B, H)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: Size,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        layer_norm: bool = False,
+        **options: Unpack[Options],
+    ) -> None:
+        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cells.MGU(layer_norm), input_size, hidden_size, *own, **options)
+
+
+@_of(cells.MGU)
+class MGUCell(_StepOfH):
+    """One step of a minimal gated unit: x (B, I), h (B, H) -> h (B, H)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        layer_norm: bool = False,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(cells.MGU(layer_norm), input_size, hidden_size, bias, device, dtype, backend)

@@ -7,6 +7,7 @@
 #include "fingerprint_built.h"
 #include "gru.h"
 #include "heads_built.h"
+#include "mgu.h"
 #include "pack.h"
 
 #define UNROLLED_TEXT(name) #name
@@ -133,6 +134,7 @@ constexpr Kernel<Real> cells[] = {
     kernel<Blocks<Real, false>>("lstm.peephole.blocks"),
     kernel<Blocks<Real, true>>("lstm.coupled.blocks"),
     kernel<Blocks<Real, true>>("lstm.coupled.peephole.blocks"),
+    kernel<Mgu<Real>>("mgu"),
 };
 
 template <class Real>
