@@ -5,7 +5,7 @@ import torch
 
 from unrolled.cells import Call, Masks
 from unrolled.cells.loop import unroll
-from unrolled.nn import GRU, LSTM, RNN
+from unrolled.nn import GRU, LSTM, RNN, GRUCell
 
 
 def copier(**options):
@@ -236,3 +236,20 @@ def test_an_option_of_another_cell_is_refused():
 def test_projected_outputs_of_one_size_merge_whatever_the_hidden_sizes():
     layer = LSTM(3, (5, 6), bidirectional=True, proj_size=2, merge="sum")
     assert layer(torch.randn(4, 2, 3))[0].shape == (4, 2, 2)
+
+
+@pytest.mark.parametrize("make", [LSTM, GRU, RNN])
+@pytest.mark.parametrize("name, value", [("bias", 0), ("batch_first", "False"), ("bidirectional", 1)])
+def test_true_or_false_is_no_number_and_no_text(make, name, value):
+    with pytest.raises(TypeError, match=f"{name}={value!r}: wanted True or False"):
+        make(3, 4, **{name: value})
+
+
+@pytest.mark.parametrize("make", [LSTM, GRUCell])
+def test_sizes_are_whole_numbers(make):
+    with pytest.raises(TypeError, match=r"input_size=3\.0: wanted a whole number"):
+        make(3.0, 4)
+    with pytest.raises(TypeError, match="hidden_size='4': wanted a whole number"):
+        make(3, "4")
+    with pytest.raises(TypeError, match="bias=1: wanted True or False"):
+        make(3, 4, bias=1)

@@ -16,7 +16,7 @@ from unrolled.kernels.torch.recurrence import leaves_trace
 from unrolled.nn import parameters
 from unrolled.nn import state as states
 from unrolled.nn.frozen import frozen
-from unrolled.nn.options import Device, size_refusals
+from unrolled.nn.options import Device, check_types, size_refusals
 from unrolled.nn.torch_compat import TorchCell
 
 
@@ -34,6 +34,7 @@ class Step(TorchCell):
         backend: str | None,
     ) -> None:
         super().__init__()
+        check_types(input_size, hidden_size, 1, bias=bias)
         refuse(size_refusals(input_size, hidden_size, 1, False))
         dispatch.check_backend(backend)
         self.cell, self.input_size, self.hidden_size, self.bias = cell, input_size, hidden_size, bias

@@ -1,6 +1,7 @@
 """The options that every layer takes besides torch.nn's own, and what of them cannot be together."""
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import TypedDict
 
 import torch
@@ -55,6 +56,19 @@ def rates_of(rates: Rates, cell: Cell) -> tuple[float, ...]:
     if isinstance(rates, (int, float)):
         return (float(rates),) * len(cell.states)
     return tuple(float(rate) for rate in rates)
+
+
+def check_types(input_size: int, hidden_size: Size, num_layers: int, **truths: bool) -> None:
+    """TypeError for a size that is no whole number, and for 1 or "no" where True or False is wanted."""
+    both = hidden_size if isinstance(hidden_size, tuple) else (hidden_size,)
+    sizes: list[tuple[str, object]] = [("input_size", input_size), ("num_layers", num_layers)]
+    for name, size in [*sizes, *[("hidden_size", H) for H in both]]:
+        if not isinstance(size, Integral):
+            raise TypeError(f"{name}={size!r}: wanted a whole number")
+    answers: dict[str, object] = {**truths}
+    for name, truth in answers.items():
+        if not isinstance(truth, bool):
+            raise TypeError(f"{name}={truth!r}: wanted True or False")
 
 
 def size_refusals(input_size: int, hidden_size: Size, num_layers: int, bidirectional: bool) -> Refusals:

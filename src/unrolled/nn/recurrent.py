@@ -110,6 +110,8 @@ class Recurrent(TorchLayer, SequenceModule):
 
     def _check_options(self) -> None:
         o = options
+        truths = {name: getattr(self, name) for name in ("bias", "batch_first", "bidirectional")}
+        o.check_types(self.input_size, self.hidden_size, self.num_layers, **truths)
         refuse(o.size_refusals(self.input_size, self.hidden_size, self.num_layers, self.bidirectional))
         refuse(
             o.direction_refusals(self.cell, self.hidden_size, self.bidirectional, self.reverse, self.merge)
