@@ -181,7 +181,8 @@ def test_the_report_reads_as_a_table():
         "steps.0, by_name.same  torch.nn.GRUCell(12, 6)                  unrolled.nn.GRUCell",
         "steps.1                torch.nn.RNNCell(6, 3)                   unrolled.nn.RNNCell",
         "by_name.gru            torch.nn.GRU(3, 3)                       unrolled.nn.GRU",
-        "old                    Special(2, 3)                            kept: a subclass of torch.nn.LSTM",
+        "old                    Special(2, 3)                            kept: a subclass of torch.nn.LSTM, "
+        "and may differ from it; derive it from unrolled.nn.LSTM",
     ]
     assert [found.replacement for found in report] == [*(f.replacement for f in report.replaced), ""]
     assert [found.paths for found in report.kept] == [("old",)]
@@ -278,7 +279,12 @@ def in_a_group_of_one(rank, folder):
     sharded = nn.Sequential(nn.GRU(I, H))
     fully_shard(sharded[0], mesh=init_device_mesh("cpu", (1,)))
     (kept,) = unrolled.accelerate(sharded).kept
-    assert kept.reason == "a subclass of torch.nn.GRU"
+    assert kept.reason == "its weights are sharded; accelerate before fully_shard"
+    sharded = nn.Sequential(nn.GRU(I, H))
+    y = sharded(torch.ones(T, B, I))[0]
+    unrolled.accelerate(sharded)
+    fully_shard(sharded[0], mesh=init_device_mesh("cpu", (1,)))
+    torch.testing.assert_close(sharded(torch.ones(T, B, I))[0], y, **TOLERANCE[torch.float32])
     (folder / "done").touch()
     os._exit(0)  # see test_distributed.py
 
@@ -289,6 +295,58 @@ def test_distributed_data_parallel_goes_on_and_shards_stay(tmp_path):
     assert (tmp_path / "done").exists()
 
 
+class Dropped(nn.Module):
+    """Weight dropout (Merity et al. 2017, arXiv:1708.02182): the weight is made anew before each call."""
+
+    def __init__(self, layer, name):
+        super().__init__()
+        self.layer, self.name = layer, name
+        raw = nn.Parameter(getattr(layer, name).data)
+        delattr(layer, name)
+        layer.register_parameter(f"{name}_raw", raw)
+
+    def forward(self, *inputs):
+        weight = nn.functional.dropout(getattr(self.layer, f"{self.name}_raw"), 0.5, self.training)
+        setattr(self.layer, self.name, weight)
+        return self.layer(*inputs)
+
+
+def used(model):
+    model(
+        torch.zeros(T, B, I, dtype=torch.float64) if hasattr(model, "layer") else torch.zeros(B, I).double()
+    )
+    return model
+
+
+# Modules whose weights are plain tensors that somebody computes before each call.
+COMPUTED = {
+    "weight dropout": lambda: Dropped(nn.LSTM(I, H).double(), "weight_hh_l0"),
+    "weight dropout, used before": lambda: used(Dropped(nn.GRU(I, H).double(), "weight_hh_l0")),
+    "weight norm": lambda: nn.utils.weight_norm(nn.RNN(I, H).double(), "weight_hh_l0"),
+    "spectral norm": lambda: nn.utils.spectral_norm(nn.LSTM(I, H).double(), "weight_hh_l0").eval(),
+    "pruning": lambda: prune.random_unstructured(nn.GRU(I, H).double(), "weight_ih_l0", 0.5),
+    "a pruned cell, used before": lambda: used(
+        prune.l1_unstructured(nn.GRUCell(I, H).double(), "weight_ih", 0.5)
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("make", COMPUTED.values(), ids=COMPUTED)
+def test_weights_that_are_computed_before_each_call(make):
+    torch.manual_seed(6)
+    model = make()
+    x = random(B, I) if isinstance(model, nn.GRUCell) else random(T, B, I)
+    assert_same_before_and_after(model, x)
+    (own, *_) = (m for m in model.modules() if hasattr(m, "hidden_size"))
+    first = tensors(model(x))[0].detach().clone()
+    with torch.no_grad():
+        raw = next(p for name, p in own.named_parameters() if name.endswith(("_raw", "_v", "_orig")))
+        raw.add_(torch.rand_like(raw))
+    torch.manual_seed(5)
+    assert not torch.allclose(tensors(model(x))[0], first)  # the raw weight is read anew
+
+
 def scripted():
     return torch.jit.script(nn.Sequential(nn.LSTM(I, H)))
 
@@ -297,16 +355,8 @@ def quantized():
     return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(I, H)), {nn.LSTM})
 
 
-def weight_normed():
-    return nn.utils.weight_norm(nn.LSTM(I, H), "weight_hh_l0")
-
-
 def parametrized():
     return parametrizations.weight_norm(nn.GRU(I, H), "weight_hh_l0")
-
-
-def pruned():
-    return prune.random_unstructured(nn.RNNCell(I, H), "weight_ih", 0.5)
 
 
 def patched():
@@ -318,6 +368,12 @@ def patched():
 def cut():
     layer = nn.LSTM(I, H)
     layer.weight_ih_l0 = nn.Parameter(torch.randn(4 * H, I - 1))
+    return layer
+
+
+def removed():
+    layer = nn.LSTM(I, H)
+    del layer.bias_ih_l0
     return layer
 
 
@@ -344,17 +400,20 @@ def base():
 REFUSED = {
     scripted: "TorchScript; accelerate the model before",
     quantized: "quantized",
-    weight_normed: r"weight_hh_l0 missing, weight_hh_l0_g, weight_hh_l0_v added",
-    parametrized: "weight_hh_l0 is computed by a parametrization; remove it first",
-    pruned: "weight_ih missing, weight_ih_orig added",
-    type("Own", (nn.LSTMCell,), {}): "a subclass of torch.nn.LSTMCell",
+    parametrized: "weight_hh_l0 is computed by a parametrization; accelerate before it is registered",
+    removed: "bias_ih_l0 is missing, and nothing stands for it",
+    type(
+        "Own", (nn.LSTMCell,), {}
+    ): "a subclass of torch.nn.LSTMCell, .* derive it from unrolled.nn.LSTMCell",
     base: "no layer or cell of torch.nn's own",
     patched: "forward was replaced on the instance",
     cut: r"weight_ih_l0 is \(24, 4\); its sizes say \(24, 5\)",
-    strange: "weight_ih_l0 is a Named, not a plain Parameter",
+    strange: "weight_ih_l0 is a Named; wanted a plain Parameter or Tensor",
     marked: "attributes that ours needs for itself: merge",
-    lambda: nn.LSTM(I, H).bfloat16(): "nothing to gain on cpu in bfloat16: .* computes in float32, float64",
-    lambda: nn.LSTM(I, H, device="meta"): "nothing to gain on meta in float32: .* runs on cpu, not on meta",
+    lambda: nn.LSTM(
+        I, H
+    ).bfloat16(): "nothing to gain on cpu in bfloat16: .* float32, float64, .* convert it",
+    lambda: nn.LSTM(I, H, device="meta"): "its weights are on meta; load them, then accelerate",
     lambda: nn.GRUCell(0, H): "input_size=0: wanted 1 or more",
 }
 

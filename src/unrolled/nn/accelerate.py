@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from unrolled.kernels import dispatch
@@ -30,8 +30,8 @@ TWINS: dict[type[nn.Module], tuple[Callable[..., Ours], tuple[str, ...]]] = {
     nn.GRUCell: (GRUCell, CELL),
 }
 NAMES = {kind.__name__ for kind in TWINS}
-# What torch.nn's layers hold of their parameters besides the parameters themselves.
-INTERNALS = ("_all_weights", "_flat_weights", "_flat_weights_names", "_flat_weight_refs")
+# What torch.nn's layers hold and ours derive (torch_compat.py).
+INTERNALS = ("mode", "_all_weights", "_flat_weights", "_flat_weights_names", "_flat_weight_refs")
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def accelerate(model: nn.Module) -> Report:
     """Turns torch.nn's RNN, LSTM, GRU, RNNCell, LSTMCell and GRUCell in `model`, or as `model`, into ours.
 
     Results stay the same up to rounding; parameters, state dict, hooks, mode and identity stay. A module that
-    ours would not equal, or not speed up, stays what it is, and the report says why. A second call changes
-    nothing. Raises TypeError where `model` is no module.
+    ours would not equal, or not speed up, stays what it is, and the report says why and what would change
+    that. A second call changes nothing. Raises TypeError where `model` is no module.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"wanted a torch.nn.Module, got {type(model).__name__}; hand in the model itself")
@@ -136,6 +136,7 @@ def _become(module: nn.Module, ours: Ours) -> None:
     for name in INTERNALS:
         own.pop(name, None)
     own.update({name: value for name, value in vars(ours).items() if name not in own})
+    own["_accelerated"] = True
     module.__class__ = type(ours)
 
 
@@ -166,38 +167,59 @@ def _parametrized(module: nn.Module) -> str | None:
     if not parametrize.is_parametrized(module):
         return None
     names = ", ".join(module.parametrizations)  # type: ignore[arg-type]
-    return f"{names} is computed by a parametrization; remove it first (remove_parametrizations)"
+    return (
+        f"{names} is computed by a parametrization; accelerate before it is registered, or remove it "
+        "(remove_parametrizations)"
+    )
+
+
+def _sharded(module: nn.Module) -> str | None:
+    sharded = any(kind.__name__ == "FSDPModule" for kind in type(module).__mro__)
+    return "its weights are sharded; accelerate before fully_shard" if sharded else None
 
 
 def _subclassed(module: nn.Module) -> str | None:
     if type(module) in TWINS:
         return None
     base = next((kind for kind in TWINS if isinstance(module, kind)), None)
-    return f"a subclass of torch.nn.{base.__name__}" if base else "no layer or cell of torch.nn's own"
+    if base is None:
+        return "no layer or cell of torch.nn's own"
+    name = base.__name__
+    return f"a subclass of torch.nn.{name}, and may differ from it; derive it from unrolled.nn.{name}"
 
 
 def _patched(module: nn.Module) -> str | None:
     return "its forward was replaced on the instance; undo that first" if "forward" in vars(module) else None
 
 
-REFUSALS = (_ours, _scripted, _quantized, _parametrized, _subclassed, _patched)
+def _on_meta(module: nn.Module) -> str | None:
+    empty = any(p.is_meta for p in module.parameters(recurse=False))
+    return "its weights are on meta; load them, then accelerate" if empty else None
+
+
+REFUSALS = (_ours, _scripted, _quantized, _parametrized, _sharded, _subclassed, _patched, _on_meta)
 
 
 def _unlike(module: nn.Module, ours: Ours) -> str | None:
     """Why `module` is not what its class and sizes say."""
-    found, wanted = (dict(m.named_parameters(recurse=False, remove_duplicate=False)) for m in (module, ours))
-    if found.keys() != wanted.keys():
-        missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-        lists = f"{', '.join(missing) or 'none'} missing, {', '.join(extra) or 'none'} added"
-        return f"its parameters are not torch.nn's (weight_norm, pruning, sharding): {lists}"
-    for name, parameter in found.items():
-        if type(parameter) is not nn.Parameter:
-            return f"{name} is a {type(parameter).__name__}, not a plain Parameter"
-        if parameter.shape != wanted[name].shape:
-            return f"{name} is {tuple(parameter.shape)}; its sizes say {tuple(wanted[name].shape)}"
+    for name, wanted in ours.named_parameters(recurse=False, remove_duplicate=False):
+        weight = _weight(module, name)
+        if weight is None:
+            return f"{name} is missing, and nothing stands for it"
+        if type(weight) not in (nn.Parameter, Tensor):
+            return f"{name} is a {type(weight).__name__}; wanted a plain Parameter or Tensor"
+        if weight.shape != wanted.shape:
+            return f"{name} is {tuple(weight.shape)}; its sizes say {tuple(wanted.shape)}"
     plain = type(module)(1, 1, device="meta")
     clash = sorted((vars(module).keys() - vars(plain).keys()) & vars(ours).keys())
     return f"it has attributes that ours needs for itself: {', '.join(clash)}" if clash else None
+
+
+def _weight(module: nn.Module, name: str) -> Tensor | None:
+    """A Parameter, or the tensor in its place that is computed before each call (pruning, weight norm); where
+    weight dropout has not yet made it, what it makes it of."""
+    found: Tensor | None = getattr(module, name, None)
+    return getattr(module, f"{name}_raw", None) if found is None else found
 
 
 def _slow(module: nn.Module, ours: Ours) -> str | None:
@@ -206,4 +228,7 @@ def _slow(module: nn.Module, ours: Ours) -> str | None:
     device, dtype = weight.device.type, str(weight.dtype).removeprefix("torch.")
     choices = dispatch.explain(ours.cell.name, device, dtype, ours.cell.wants)
     kernel = next(choice for choice in choices if choice.backend == "cpu")
-    return None if kernel.chosen else f"nothing to gain on {device} in {dtype}: backend cpu {kernel.reason}"
+    if kernel.chosen:
+        return None
+    first = "" if dispatch.MISSING else "; move it there, or convert it, and accelerate then"
+    return f"nothing to gain on {device} in {dtype}: backend cpu {kernel.reason}{first}"

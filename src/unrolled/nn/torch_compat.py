@@ -9,7 +9,7 @@ from types import MethodType
 from typing import Any, SupportsIndex
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.kernels.torch import aten, handover
@@ -54,9 +54,6 @@ class TorchLayer(TorchModule):
     bidirectional: bool
     proj_size = 0
     weight_hh_l0: Tensor
-
-    __constants__ = nn.RNNBase.__constants__
-    __jit_unused_properties__ = ("all_weights",)
 
     check_input = Borrowed()
     check_hidden_size = Borrowed()
@@ -131,7 +128,6 @@ class TorchCell(TorchModule):
     """Of torch.nn.RNNCell, LSTMCell and GRUCell."""
 
     _suffix = "Cell"
-    __constants__ = nn.RNNCellBase.__constants__
     weight_hh: Tensor
 
     def _any_weight(self) -> Tensor:

@@ -72,6 +72,12 @@ class TorchModule(Traceable):
         kind: type[nn.Module] = getattr(nn, aten.mode(self.cell).split("_")[0].upper() + self._suffix)
         return kind
 
+    @property
+    def __constants__(self) -> list[str]:
+        """Names of the attributes that say what the module is."""
+        constants: list[str] = self._torch_class().__constants__  # type: ignore[attr-defined]
+        return constants
+
     def _sizes_of(self, data: Tensor) -> tuple[int, int]:
         """T and B of what comes in."""
         raise NotImplementedError
@@ -133,14 +139,20 @@ class TorchModule(Traceable):
             return self._by_torch(input, hx)
         with torch.autocast("cpu", enabled=False):
             result = self.forward(_to(torch.float32, input), _to(torch.float32, hx))
-        first = input if hx is None else hx[0] if isinstance(hx, tuple) else hx
-        return _to(first.data.dtype if self._torch_class() in handover.CARRYING else lower, result)
+        if self._torch_class() in handover.LOWERING and "proj_size" not in self.cell.wants:
+            return _to(lower, result)
+        before = input if hx is None else hx[0] if isinstance(hx, tuple) else hx
+        if "proj_size" not in self.cell.wants:
+            return _to(before.data.dtype, result)
+        y, (h, c) = result  # h is projected by a product, in the dtype of autocast
+        return _to(lower, y), (_to(lower, h), _to(before.data.dtype, c))
 
     def _exported(self, input: Any, hx: Any, options: dict[str, Any]) -> Any:
         """What torch.onnx.export finds in place of an operator that ONNX does not know."""
         if dispatch.named_backend(self.backend) == "reference":
             return None  # its equations, step by step
-        beyond = [*self._beyond_torch(), *_given(options)]
+        projected = {"proj_size"} & self.cell.wants  # which torch writes wrong, or not at all
+        beyond = [*self._beyond_torch(), *projected, *_given(options)]
         if beyond:
             raise NotImplementedError(
                 f"torch.onnx.export cannot write {type(self).__name__} with {', '.join(beyond)}; a run is "

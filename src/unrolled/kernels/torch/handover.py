@@ -33,9 +33,9 @@ LAYERS = {
 }
 CELLS = {"lstm": Least(1, 32, 128, 8192), "gru": Least(1, 32, 128, 8192)}
 
-# Under autocast results of these have the dtype of the state that came in (of x where none did), those of all
-# others that of autocast.
-CARRYING = (nn.GRU, nn.GRUCell, nn.LSTMCell)
+# Under autocast results of these have its dtype (but for an LSTM's c where h is projected), those of all
+# others the dtype of the state that came in, or of x where none did.
+LOWERING = (nn.LSTM, nn.RNN, nn.RNNCell)
 
 
 def unsupported(cell: Cell, device: str, dtype: torch.dtype) -> bool:
