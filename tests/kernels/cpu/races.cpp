@@ -1,4 +1,4 @@
-/* Runs the pool, whole layers and attention, forward and backward, from several threads at once, on our own
+/* Runs the pool, whole networks and attention, forward and backward, from several threads at once, on our own
    threads and on an OpenMP's, and compares every number with the same call made alone. scripts/sanitize.sh
    builds it under ThreadSanitizer, which sees our threads but not libgomp's, and under AddressSanitizer; it
    needs no Python. Arguments name the instruction sets to run, all of this machine's without. */
@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "isa.h"
-#include "layer.h"
 #include "planner.h"
 #include "pool.h"
+#include "recurrence.h"
 
 namespace {
 
@@ -55,14 +55,14 @@ private:
 
 struct Shape {
   const char* what;
-  Index B, I, H, every, directions;
+  Index B, I, H, every, layers, directions;
   bool rich; // layer norm, and a projection where there is one
 };
 
 constexpr Shape shapes[] = {
-    {"rows dealt out", 22, 19, 37, 0, 1, false}, {"rows dealt out, rich", 22, 19, 37, 0, 1, true},
-    {"units shared", 1, 7, 181, 0, 1, false},    {"two directions", 9, 19, 37, 0, 2, false},
-    {"states kept", 10, 19, 37, 5, 1, false},
+    {"rows dealt out", 22, 19, 37, 0, 1, 1, false},      {"rows dealt out, rich", 22, 19, 37, 0, 1, 1, true},
+    {"units shared", 1, 7, 181, 0, 1, 1, false},         {"two directions", 9, 19, 37, 0, 1, 2, false},
+    {"two layers, both ways", 5, 7, 23, 0, 2, 2, false}, {"states kept", 10, 19, 37, 5, 1, 1, false},
 };
 
 /* Time steps that make a call worth several threads (planner.cpp), in few multiply-adds. */
@@ -71,55 +71,57 @@ Index steps(Index multiply_adds_of_one) {
   return std::max(least, worth_it / multiply_adds_of_one);
 }
 
-/* A cell's layer of one shape with its inputs; any thread may run it. */
+/* A network of one shape with its inputs; any thread may run it. */
 template <class Real>
 class Case {
 public:
   Case(const Kernel<Real>& kernel, const Shape& shape)
-      : kernel_(kernel), shape_(shape), norm_(shape.rich && std::string(kernel.name).find("elman")),
-        sizes_(sizes_of(kernel, shape)) {
-    const std::string full = kernel.name, cell = full.substr(0, full.find(".blocks"));
-    for (Index d = 0; d < shape.directions; ++d)
-      layers_.push_back(
-          std::make_unique<Layer<Real>>(cell, sizes_, parameters<const Real>(inputs_, random())));
-    x_ = input(sizes_.T * sizes_.B * sizes_.I);
-    initial_ = input(sizes_.B * sizes_.H);
-    dy_ = input(sizes_.T * sizes_.B * sizes_.P);
-    for (Index b = 0; b < sizes_.B; ++b)
-      lengths_.push_back(sizes_.T - b * sizes_.T / std::max<Index>(sizes_.B - 1, 1)); // the last row has none
+      : kernel_(kernel), shape_(shape),
+        cell_(std::string(kernel.name).substr(0, std::string(kernel.name).find(".blocks"))),
+        norm_(shape.rich && cell_.find("elman")), sizes_(sizes_of(kernel, shape)),
+        recurrence_(cell_, sizes_,
+                    shape.directions > 1 ? std::vector<bool>{false, true} : std::vector<bool>{false}),
+        T_(steps(kernel.rows(sizes_[0]) * (sizes_[0].I + sizes_[0].H) * shape.B)) {
+    const auto [T, B, I, H, P, K] = sizes_[0];
+    for (auto& weights : parameters_)
+      for (const Sizes& n : sizes_)
+        weights.push_back(parameters<const Real>(n, inputs_, random()));
+    x_ = input(T_ * shape.B * I);
+    initial_ = input(shape.B * H);
+    dy_ = input(T_ * shape.B * P * shape.directions);
+    for (Index b = 0; b < shape.B; ++b)
+      lengths_.push_back(T_ - b * T_ / std::max<Index>(shape.B - 1, 1)); // the last row has none
   }
 
-  /* All that comes out of a forward and a backward call. */
-  Arrays<Real> run() {
-    Arrays<Real> out, tapes;
-    std::vector<std::unique_ptr<Planner>> planners;
-    std::vector<const Plan*> plans;
-    std::vector<Weights<Real>> forward_weights, backward_weights;
-    std::vector<std::shared_ptr<const typename Layer<Real>::Packs>> packs;
-    std::vector<Forward<Real>> forward;
-    for (Index d = 0; d < shape_.directions; ++d) {
-      Layer<Real>& layer = *layers_[d];
-      packs.push_back(layer.packs(true, true));
-      forward_weights.push_back(packs[d]->forward);
-      backward_weights.push_back(packs[d]->backward);
-      forward_weights[d].parameters = backward_weights[d].parameters = layer.parameters;
-      planners.push_back(plan(d == 1));
-      plans.push_back(&planners[d]->plan());
-      forward.push_back(forward_call(layer, out, tapes));
-    }
-    kernel_.forward(forward.data(), forward_weights.data(), plans.data(), shape_.directions);
-    std::vector<Backward<Real>> backward;
-    for (const Forward<Real>& call : forward)
-      backward.push_back(backward_call(call, out));
-    kernel_.backward(backward.data(), backward_weights.data(), forward_weights.data(), plans.data(),
-                     shape_.directions);
+  /* All that comes out of a forward and a backward call with one or the other weights. */
+  Arrays<Real> run(Index which) {
+    const Index T = T_, B = shape_.B, I = sizes_[0].I, F = sizes_[0].P * shape_.directions;
+    const Index every = shape_.every, kept = every ? (T + every - 1) / every : T;
+    Arrays<Real> out, traces;
+    RecurrenceCall<Real> call{};
+    call.T = T;
+    call.B = B;
+    call.threads = threads;
+    call.every = every;
+    call.lengths = lengths_.data();
+    call.x = {x_, B * I, I};
+    call.y = {out.take(T * B * F, unwritten), B * F, F};
+    call.trace = traces.take(kept * B * recurrence_.trace_width(every, parameters_[0][0]), unwritten);
+    for (std::size_t p = 0; p < sizes_.size(); ++p)
+      call.places.push_back(forward_place(which, p, out));
+    recurrence_.forward(call);
+    call.dy = {dy_, B * F, F};
+    call.dx = out.take(T * B * I, unwritten);
+    for (std::size_t p = 0; p < sizes_.size(); ++p)
+      backward_place(p, out, call.places[p]);
+    recurrence_.backward(call);
     return out;
   }
 
   std::string name() const { return std::string(kernel_.name) + ", " + shape_.what; }
 
 private:
-  static Sizes sizes_of(const Kernel<Real>& kernel, const Shape& shape) {
+  static std::vector<Sizes> sizes_of(const Kernel<Real>& kernel, const Shape& shape) {
     const bool blocks = std::string(kernel.name).find(".blocks") != std::string::npos;
     Sizes n{0, shape.B, shape.I, shape.H, shape.H, 1};
     if (blocks) {
@@ -128,8 +130,12 @@ private:
     }
     if (shape.rich && kernel.has_c)
       n.P = n.H - 5;
-    n.T = steps(kernel.rows(n) * (n.I + n.H) * n.B);
-    return n;
+    std::vector<Sizes> sizes;
+    for (Index layer = 0; layer < shape.layers; ++layer) {
+      sizes.insert(sizes.end(), static_cast<std::size_t>(shape.directions), n);
+      n.I = n.P * shape.directions;
+    }
+    return sizes;
   }
 
   auto random() {
@@ -137,22 +143,22 @@ private:
   }
   const Real* input(Index count) { return inputs_.take(count, random()); }
 
-  /* The parameters of the layer, or room for their gradients. */
+  /* The parameters of a place, or room for their gradients. */
   template <class R, class Fill>
-  Parameters<R> parameters(Arrays<Real>& memory, const Fill& fill) const {
-    const Index sums = kernel_.rows(sizes_), H = sizes_.H, P = sizes_.P;
+  Parameters<R> parameters(const Sizes& n, Arrays<Real>& memory, const Fill& fill) const {
+    const Index sums = kernel_.rows(n), H = n.H, P = n.P;
     const auto rows = [&](Index count, Index width) {
       return Matrix<R>{memory.take(count * width, fill), width};
     };
     Parameters<R> p{};
-    p.ih = rows(sums, sizes_.I);
+    p.ih = rows(sums, n.I);
     p.hh = rows(sums, P);
     p.bias_ih = memory.take(sums, fill);
     p.bias_hh = memory.take(sums, fill);
     if (P < H)
       p.hr = rows(P, H);
-    if (std::string(kernel_.name).find("peephole") != std::string::npos)
-      p.peephole = rows(std::string(kernel_.name).find("coupled") == std::string::npos ? 3 : 2, H);
+    if (cell_.find("peephole") != std::string::npos)
+      p.peephole = rows(cell_.find("coupled") == std::string::npos ? 3 : 2, H);
     if (norm_) {
       p.gain_ih = memory.take(sums, fill);
       p.gain_hh = memory.take(sums, fill);
@@ -164,64 +170,44 @@ private:
     return p;
   }
 
-  std::unique_ptr<Planner> plan(bool reverse) const {
-    const Index recurrent = kernel_.rows(sizes_) * sizes_.P;
-    const Index token = kernel_.rows(sizes_) * sizes_.I + recurrent;
-    return std::make_unique<Planner>(sizes_, lengths_.data(), reverse, threads, shape_.directions,
-                                     Planner::Work{token, recurrent}, kernel_.shares(layers_[0]->parameters));
-  }
-
   static Real unwritten() { return std::numeric_limits<Real>::quiet_NaN(); }
 
-  Forward<Real> forward_call(const Layer<Real>& layer, Arrays<Real>& out, Arrays<Real>& tapes) const {
-    const auto [T, B, I, H, P, K] = sizes_;
-    Forward<Real> call{};
-    call.sizes = sizes_;
-    call.every = shape_.every;
-    call.x = {x_, B * I, I};
-    call.initial[0] = {initial_, P};
-    call.states[0] = {out.take(T * B * P, unwritten), B * P, P};
-    call.last[0] = {out.take(B * P, unwritten), P};
+  PlaceCall<Real> forward_place(Index which, std::size_t p, Arrays<Real>& out) const {
+    const Index B = shape_.B, H = sizes_[p].H, P = sizes_[p].P;
+    PlaceCall<Real> place{};
+    place.parameters = parameters_[which][p];
+    place.h0 = {initial_, P};
+    place.h = {out.take(B * P, unwritten), P};
     if (kernel_.has_c) {
-      call.initial[1] = {initial_, H};
-      call.states[1] = {out.take(T * B * H, unwritten), B * H, H};
-      call.last[1] = {out.take(B * H, unwritten), H};
+      place.c0 = {initial_, H};
+      place.c = {out.take(B * H, unwritten), H};
     }
-    if (shape_.every)
-      call.kept = tapes.take((T / shape_.every + 1) * B * H, unwritten);
-    else
-      call.tape = tapes.take(T * B * kernel_.tape(sizes_, layer.parameters), unwritten);
-    return call;
+    if (kernel_.has_c && shape_.layers == 1)
+      place.every_c = {out.take(T_ * B * H, unwritten), B * H, H};
+    return place;
   }
 
-  Backward<Real> backward_call(const Forward<Real>& forward, Arrays<Real>& out) const {
-    const auto [T, B, I, H, P, K] = sizes_;
-    Backward<Real> call{};
-    call.sizes = sizes_;
-    call.every = forward.every;
-    call.x = forward.x;
-    call.y = {forward.states[0].data, B * P, P};
-    call.tape = forward.tape;
-    call.kept = forward.kept;
-    call.d_states[0] = {dy_, B * P, P};
-    call.dx = {out.take(T * B * I, unwritten), B * I, I};
-    for (int k = 0; k < 1 + kernel_.has_c; ++k) {
-      const Index width = k ? H : P;
-      call.initial[k] = forward.initial[k];
-      call.d_last[k] = {initial_, width};
-      call.d_initial[k] = {out.take(B * width, unwritten), width};
+  void backward_place(std::size_t p, Arrays<Real>& out, PlaceCall<Real>& place) const {
+    const Index B = shape_.B, H = sizes_[p].H, P = sizes_[p].P;
+    place.dh = {initial_, P};
+    place.dh0 = {out.take(B * P, unwritten), P};
+    if (kernel_.has_c) {
+      place.dc = {initial_, H};
+      place.dc0 = {out.take(B * H, unwritten), H};
     }
-    call.d = parameters<Real>(out, unwritten);
-    return call;
+    place.d = parameters<Real>(sizes_[p], out, unwritten);
   }
 
   const Kernel<Real>& kernel_;
   const Shape& shape_;
+  const std::string cell_;
   const bool norm_;
-  const Sizes sizes_;
+  const std::vector<Sizes> sizes_;
+  Recurrence<Real> recurrence_;
+  const Index T_;
   std::mt19937 generator_{7};
   Arrays<Real> inputs_;
-  std::vector<std::unique_ptr<Layer<Real>>> layers_;
+  std::vector<Parameters<const Real>> parameters_[2];
   const Real *x_, *initial_, *dy_;
   std::vector<Index> lengths_;
 };
@@ -246,14 +232,17 @@ void at_once(const Body& body) {
       std::rethrow_exception(failure);
 }
 
-/* The layer is packed by whoever of the callers comes first. */
+/* Weights are packed by whoever of the callers comes first, and anew where another has packed others. */
 template <class Real>
-void layers() {
+void networks() {
   for (const Kernel<Real>& kernel : kernels<Real>(isa()).cells)
     for (const Shape& shape : shapes) {
       Case<Real> alone(kernel, shape), together(kernel, shape);
-      const Arrays<Real> wanted = alone.run();
-      at_once([&](Index) { require(together.run().same_bits(wanted), together.name() + ": other bits"); });
+      const Arrays<Real> wanted[] = {alone.run(0), alone.run(1)};
+      at_once([&](Index caller) {
+        for (const Index which : {caller % 2, Index{1}})
+          require(together.run(which).same_bits(wanted[which]), together.name() + ": other bits");
+      });
     }
 }
 
@@ -399,10 +388,10 @@ int main(int count, char** arguments) {
       names.resize(brief ? !foreign : names.size());
       for (const std::string& name : names) {
         use_isa(name);
-        layers<float>();
+        networks<float>();
         attentions<float>();
         if (!brief) {
-          layers<double>();
+          networks<double>();
           attentions<double>();
         }
         std::printf("%s, %s threads: the same bits, alone and from %d callers\n", name.c_str(),
