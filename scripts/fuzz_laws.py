@@ -29,7 +29,6 @@ from unrolled.nn.cells import Step
 from unrolled.nn.describe import describe
 from unrolled.nn.layers import LAYERS as BY_CELL
 from unrolled.nn.merge import MERGES, merged
-from unrolled.nn.state import stack, unstack
 from unrolled.runtime.layers import Layers
 
 Tensors = dict[str, Tensor]
@@ -85,9 +84,7 @@ class Case:
         torch.manual_seed(7)
         x, hx = turned(layer, self.x), None if self.begins else self.state
         y, last, states = layer(x, hx, lengths=self.lengths, return_states=True)
-        if not isinstance(last, dict):
-            last = unstack(last, layer.state_names(), layer.kinds or ())
-        named = {f"last {name}": s for name, s in last.items()}
+        named = {f"last {name}": s for name, s in layer.named(last).items()}
         return {"y": turned(layer, y)} | named | {f"every {n}": turned(layer, s) for n, s in states.items()}
 
     def rows(self, which: list[int]) -> "Case":
@@ -303,11 +300,10 @@ def states(case: Case, whole: Tensors) -> None:
     torch.manual_seed(7)
     T, B, _ = case.x.shape
     layer = case.layer
-    hx = case.state if layer.kinds is None else stack(case.state, layer.kinds)  # the short way takes it
+    hx = case.state if layer.kinds is None else stacked(case.state, layer.kinds)
     y, last = layer(turned(layer, case.x), None if case.begins else hx, lengths=case.lengths)
     y = turned(layer, y)
-    last = last if isinstance(last, dict) else unstack(last, layer.state_names(), layer.kinds or ())
-    plain = {"y": y} | {f"last {name}": s for name, s in last.items()}
+    plain = {"y": y} | {f"last {name}": s for name, s in layer.named(last).items()}
     same_bits(plain, {name: whole[name] for name in plain})
     top = [
         s
@@ -324,6 +320,12 @@ def states(case: Case, whole: Tensors) -> None:
         same_bits({name: whole[f"last {name}"]}, {name: wanted})
         past = torch.arange(T).unsqueeze(1) >= lengths
         same_bits({name: every[past]}, {name: torch.zeros_like(every[past])})
+
+
+def stacked(state: Tensors, kinds: Iterable[str]) -> Any:
+    """The state as torch.nn has it: h, or (h, c), each (layers · directions, B, size)."""
+    parts = tuple(torch.stack([s for name, s in state.items() if name.endswith(f".{k}")]) for k in kinds)
+    return parts if len(parts) > 1 else parts[0]
 
 
 def training(case: Case, whole: Tensors) -> None:
