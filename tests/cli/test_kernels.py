@@ -8,6 +8,7 @@ import torch
 from unrolled.cells import CELLS
 from unrolled.cli import kernels
 from unrolled.kernels import dispatch
+from unrolled.kernels.torch import handover
 
 from ..cells import cases
 from .command import unrolled
@@ -40,6 +41,20 @@ def test_the_whole_table_comes_out() -> None:
         assert shown["takes"] == (None if row.takes is None else sorted(row.takes))
     text = unrolled("kernels").out
     assert all(f"{name} " in text for name in ("rnn", "lstm", "gru", "cpu", "torch", "reference"))
+
+
+def test_what_accelerated_modules_leave_to_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "has_bfloat16", lambda: True)
+    rows = found()["by_torch"]
+    assert rows[0] == {
+        "an accelerated": "layer or cell",
+        "in": "float16, bfloat16",
+        "torch's from": "any size",
+    }
+    assert {"lstm layer", "gru layer", "lstm cell in training"} <= {row["an accelerated"] for row in rows}
+    assert "B × H 2,048" in unrolled("kernels").out
+    monkeypatch.setattr(handover, "has_bfloat16", lambda: False)
+    assert all("no bfloat16" in row["torch's from"] for row in found()["by_torch"][1:])
 
 
 def test_without_a_call_plain_ones_of_every_cell_are_told() -> None:

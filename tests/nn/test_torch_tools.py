@@ -44,6 +44,7 @@ ALONE = {
     "peephole": lambda: unrolled.nn.LSTM(I, H, peephole=True),
     "sigmoid": lambda: unrolled.nn.RNN(I, H, nonlinearity="sigmoid"),
     "zoneout": lambda: unrolled.nn.LSTM(I, H, zoneout=0.1),
+    "the cell mgu": lambda: unrolled.nn.MGU(I, H),
     "two hidden sizes": lambda: unrolled.nn.GRU(I, (H, 3), bidirectional=True),
 }
 

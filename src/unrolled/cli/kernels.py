@@ -61,8 +61,9 @@ def run(
     machine = _machine()
     asked = cell is not None or device is not None or options or dtype != DTYPES[0]
     if json:
+        table = [_plain(row) for row in dispatch.TABLE]
         calls_json = [_as_json(call) for call in calls]
-        printing.as_json({**machine, "table": [_plain(row) for row in dispatch.TABLE], "calls": calls_json})
+        printing.as_json({**machine, "table": table, "calls": calls_json, "by_torch": _by_torch()})
         return
     for name, text in _in_words(machine):
         say(f"{name:<16} {text}")
@@ -70,6 +71,16 @@ def run(
         say("")
         printing.table([_shown(row) for row in dispatch.TABLE], "the table; the first row that can, runs")
     _print_calls(calls)
+    if not asked:
+        say("")
+        printing.table(_by_torch(), "what an accelerated module of torch.nn leaves to torch, in its sizes")
+
+
+def _by_torch() -> list[dict[str, str]]:
+    """Of accelerated modules the calls that torch's own operators compute."""
+    from unrolled.kernels.torch import handover
+
+    return handover.rules()
 
 
 def _calls(cell: str | None, options: tuple[str, ...], device: str | None, dtype: str) -> Iterator[Call]:

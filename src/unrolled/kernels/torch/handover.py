@@ -59,11 +59,11 @@ def has_bfloat16() -> bool:
 
 def rules() -> list[dict[str, str]]:
     """What `unrolled kernels` prints: which calls of accelerated modules torch's own operators compute."""
-    rows = [{"an accelerated": "layer or cell", "in": "float16, bfloat16", "torch's own from": "any size"}]
+    rows = [{"an accelerated": "layer or cell", "in": "float16, bfloat16", "torch's from": "any size"}]
     for kind, table in ((" layer", LAYERS), (" cell in training", CELLS)):
         for name, least in table.items():
             sizes = f"T {least.steps}, B {least.batch}, H {least.hidden_size}, B × H {least.numbers:,}"
             reached = sizes if has_bfloat16() else "no size: this processor has no bfloat16"
-            row = {"an accelerated": name + kind, "in": "bfloat16 autocast", "torch's own from": reached}
+            row = {"an accelerated": name + kind, "in": "bfloat16 autocast", "torch's from": reached}
             rows.append(row)
     return rows
