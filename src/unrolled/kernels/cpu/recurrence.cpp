@@ -14,8 +14,8 @@ namespace {
 template <class Real>
 Index find_cell(const std::string& cell) {
   const auto& cells = kernels<Real>(isa()).cells;
-  const auto* found = std::find_if(std::begin(cells), std::end(cells),
-                                   [&](const Kernel<Real>& kernel) { return cell == kernel.name; });
+  const auto found = std::find_if(std::begin(cells), std::end(cells),
+                                  [&](const Kernel<Real>& kernel) { return cell == kernel.name; });
   if (found == std::end(cells))
     throw std::invalid_argument("no kernel for '" + cell + "'");
   return found - std::begin(cells);
