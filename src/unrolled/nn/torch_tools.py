@@ -110,22 +110,24 @@ class TorchModule(Traceable):
         torch's own operators compute, for ONNX, or for an accelerated module where they are faster."""
         if isinstance(input, Proxy):
             return recorded(self, input, hx, options)
-        if _exporting_onnx():
+        if (torch.compiler.is_compiling() or torch._C._is_tracing()) and _exporting_onnx():
             return self._exported(input, hx, options)
         if not self._accelerated:
             return None
         data = input.data if isinstance(input, PackedSequence) else input
-        device = data.device.type
-        autocast = backends.autocasting(device)
-        if data.dtype in FULL and device == "cpu" and not autocast:
+        if data.is_cpu and data.dtype in FULL and not torch.is_autocast_enabled("cpu"):
             return None
         more = _given(options) or isinstance(hx, dict) or self._beyond_torch()
         if more or dispatch.named_backend(self.backend) is not None:
             return None  # torch.nn's forward does not take such a call
+        return self._lower(input, hx, data.device.type, data.dtype)
+
+    def _lower(self, input: Any, hx: Any, device: str, dtype: torch.dtype) -> Any:
+        """The result in half precision, under autocast or on another device, or None."""
+        autocast = backends.autocasting(device)
         if autocast and device == "cpu" and self._any_weight().dtype == torch.float32:
             return self._in_autocast(input, hx)
-        unsupported = handover.unsupported(self.cell, device, data.dtype)
-        return self._by_torch(input, hx) if unsupported else None
+        return self._by_torch(input, hx) if handover.unsupported(self.cell, device, dtype) else None
 
     def _by_torch(self, input: Any, hx: Any) -> Any:
         """The result of torch.nn's own forward with the weights of this module."""
