@@ -461,6 +461,18 @@ def test_large_calls_under_autocast_are_torchs_where_it_is_faster(monkeypatch):
     assert not torch.equal(tensors(ours)[0], tensors(theirs(x))[0].bfloat16())
 
 
+@pytest.mark.parametrize("autocast", [True, False])
+@pytest.mark.parametrize("kind", BOTH)
+def test_half_precision_compiles_and_maps(kind, autocast):
+    module = accelerated(kind) if autocast else accelerated(kind).bfloat16()
+    x = sample(kind) if autocast else sample(kind).bfloat16()
+    torch._dynamo.reset()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        assert_equal(torch.compile(module, backend="eager", fullgraph=True)(x), module(x))
+        several = torch.func.vmap(module, randomness="error")(torch.stack([x, x + 1]))
+        assert [t.shape for t in tensors(several)] == [(2, *t.shape) for t in tensors(module(x))]
+
+
 def test_a_named_backend_or_an_option_of_ours_stays_here(monkeypatch):
     module = accelerated("gru").bfloat16()
     x = sample("gru").bfloat16()

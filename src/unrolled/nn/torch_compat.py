@@ -5,7 +5,7 @@ none of this: AttributeError says so.
 """
 
 from collections.abc import Iterable
-from types import MethodType
+from functools import partial
 from typing import Any, SupportsIndex
 
 import torch
@@ -29,7 +29,7 @@ class Borrowed:
     def __get__(self, module: TorchModule | None, owner: type | None = None) -> Any:
         if module is None:
             return self
-        return MethodType(getattr(module._torch_class(), self.name), module)
+        return partial(getattr(module._torch_class(), self.name), module)
 
 
 class FlatWeights(list[Tensor | None]):
@@ -90,7 +90,10 @@ class TorchLayer(TorchModule):
 
     @property
     def _flat_weights(self) -> list[Tensor | None]:
-        return FlatWeights(self, [getattr(self, name, None) for name in self._flat_weights_names])
+        weights = [getattr(self, name, None) for name in self._flat_weights_names]
+        return (
+            weights if torch.compiler.is_compiling() else FlatWeights(self, weights)
+        )  # a list is all it knows
 
     @_flat_weights.setter
     def _flat_weights(self, weights: Iterable[Tensor | None]) -> None:

@@ -124,6 +124,8 @@ class TorchModule(Traceable):
 
     def _lower(self, input: Any, hx: Any, device: str, dtype: torch.dtype) -> Any:
         """The result in half precision, under autocast or on another device, or None."""
+        if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+            return None  # torch's operators have no rule for batches of batches
         autocast = backends.autocasting(device)
         if autocast and device == "cpu" and self._any_weight().dtype == torch.float32:
             return self._in_autocast(input, hx)

@@ -36,6 +36,8 @@ CELLS = {"lstm": Least(1, 32, 128, 8192), "gru": Least(1, 32, 128, 8192)}
 # Under autocast results of these have its dtype (but for an LSTM's c where h is projected), those of all
 # others the dtype of the state that came in, or of x where none did.
 LOWERING = (nn.LSTM, nn.RNN, nn.RNNCell)
+# Asked once, for dynamo cannot trace the question.
+_BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def unsupported(cell: Cell, device: str, dtype: torch.dtype) -> bool:
@@ -54,7 +56,7 @@ def faster(least: Least | None, steps: int, batch: int, hidden_size: int) -> boo
 
 def has_bfloat16() -> bool:
     """Whether this processor has instructions for bfloat16; without them torch is the slower one."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return _BFLOAT16
 
 
 def rules() -> list[dict[str, str]]:
