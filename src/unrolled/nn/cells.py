@@ -12,7 +12,7 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import backends
 from unrolled.kernels.torch.call import Form, Plan
-from unrolled.kernels.torch.recurrence import leaves_trace
+from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import parameters
 from unrolled.nn import state as states
 from unrolled.nn.frozen import frozen
@@ -65,13 +65,13 @@ class Step(TorchCell):
             rows = None if state is None else tuple([s.unsqueeze(0) for s in state])
             return tuple([s.squeeze(0) for s in self.step(x.unsqueeze(0), rows)])
         weights = self._weights()
-        dtype = None if backends.autocasting(x.device.type) else weights[0].dtype
+        dtype = None if backends.autocasting("cpu" if x.is_cpu else x.device.type) else weights[0].dtype
         if dtype is not None and x.dtype != dtype:
             raise ValueError(f"input is {x.dtype}; this cell computes in {dtype}; convert one of them")
         for kind, s, size in zip(kinds, state or (), self._sizes, strict=False):
             states.check(kind, s, (x.shape[0], size), dtype)
         tensors = [x, *(state or ()), *weights]
-        key = weights[0].dtype, weights[0].is_cpu, state is None, leaves_trace(tensors)
+        key = weights[0].dtype, weights[0].is_cpu, state is None, recorded(tensors)
         plan = self._packs.plans.get(key)
         if plan is None:
             plan = self._packs.plans[key] = self._plan(state is not None, key[-1])

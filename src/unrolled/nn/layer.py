@@ -154,7 +154,8 @@ class SequenceModule(Traceable, ABC):
             raise ValueError(
                 f"input has {x.shape[-1]} features; this layer reads input_size={self.input_size}"
             )
-        dtype = None if backends.autocasting(x.device.type) else self.like().dtype
+        device = "cpu" if x.is_cpu else x.device.type
+        dtype = None if backends.autocasting(device) else self.like().dtype
         if dtype is not None and x.dtype != dtype:
             raise ValueError(f"input is {x.dtype}; this layer computes in {dtype}; convert one of them")
         return dtype

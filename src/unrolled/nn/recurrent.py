@@ -14,7 +14,7 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import aten, backends
 from unrolled.kernels.torch.call import Form, Plan
-from unrolled.kernels.torch.recurrence import leaves_trace
+from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import masks as masks_of
 from unrolled.nn import options, parameters
 from unrolled.nn import state as states
@@ -174,11 +174,11 @@ class Recurrent(TorchLayer, SequenceModule):
 
     def _weights(self, places: Places) -> list[Tensor]:
         """The parameters of places, in order."""
-        own, names = self._parameters, [name for place in places for name in place.parameters]
+        own = self._parameters
         try:
-            return [own[name] for name in names]  # type: ignore[misc]
+            return [own[name] for place in places for name in place.parameters]  # type: ignore[misc]
         except KeyError:  # a parametrised weight is an attribute, and new at each call
-            return [getattr(self, name) for name in names]
+            return [getattr(self, name) for place in places for name in place.parameters]
 
     def _initial(self, place: Place) -> list[Tensor]:
         """The learned initial states of a place, none where they are not learned."""
@@ -186,7 +186,9 @@ class Recurrent(TorchLayer, SequenceModule):
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
     def like(self) -> Tensor:
-        return self._weights(self._places[:1])[1]
+        name = self._places[0].parameters[1]
+        weight = self._parameters.get(name)
+        return getattr(self, name) if weight is None else weight
 
     def groups(self) -> tuple[Group, ...]:
         return self._groups
@@ -295,11 +297,13 @@ class Recurrent(TorchLayer, SequenceModule):
         for mask in masks.values():
             tensors += mask
         tensors += weights
-        like = places, weights[0].dtype, weights[0].is_cpu, tuple(masks)
-        key = like, lengths is None, state is None, return_states, leaves_trace(tensors)
+        trace, weight = recorded(tensors), weights[0]
+        which = places[0].suffix, len(places), len(masks), weight.dtype, weight.is_cpu
+        key = which, lengths is None, state is None, return_states, trace
         plan = self._packs.plans.get(key)
         if plan is None:
-            plan = self._plan(places, tuple(masks), lengths is not None, state is not None, *key[-2:])
+            given = lengths is not None, state is not None
+            plan = self._plan(places, tuple(masks), *given, return_states, trace)
             self._packs.plans[key] = plan
         found = plan.results.named(backends.run(plan, tensors, self.backend))
         last = [s for kind in self.cell.states for s in found[kind]]

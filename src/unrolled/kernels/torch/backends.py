@@ -13,8 +13,8 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.torch import aten
 from unrolled.kernels.torch.call import MASKS, Form, Plan
 from unrolled.kernels.torch.chunks import keeping_few, rounding_states
-from unrolled.kernels.torch.operators import refuse_tangents
-from unrolled.kernels.torch.recurrence import by_places, leaves_trace, recurrence
+from unrolled.kernels.torch.operators import recorded, refuse_tangents
+from unrolled.kernels.torch.recurrence import by_places, recurrence
 
 HALVES = (torch.float16, torch.bfloat16)
 
@@ -26,7 +26,7 @@ def run(plan: Plan, tensors: Sequence[Tensor], backend: str | None = None) -> li
     rounding the carried state at every step compounds; y and the state come in that dtype.
     """
     weight = tensors[-1]
-    device, forward_mode = weight.device.type, _forward_mode()
+    device, forward_mode = "cpu" if weight.is_cpu else weight.device.type, _forward_mode()
     if dispatch.named_backend(backend) is None and not (forward_mode or autocasting(device)):
         if plan.by_kernel is None:
             plan.by_kernel = _chosen(plan, weight, wants(plan.form), None).backend == "cpu"
@@ -73,6 +73,8 @@ def _forward_mode() -> bool:
 
 def autocasting(device: str) -> bool:
     """Whether autocast is on for `device`, which some devices do not know."""
+    if device == "cpu":
+        return torch.is_autocast_enabled("cpu")
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
@@ -93,7 +95,7 @@ def described(calls: Sequence[Call]) -> tuple[Plan, list[Tensor]]:
         initial=True,
         masks=tuple(masks[0]),
         states=first.return_states,
-        trace=leaves_trace(tensors),
+        trace=recorded(tensors),
         every=first.keep_every,
         step=False,
     )

@@ -15,12 +15,15 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+from torch.compiler import is_compiling, is_exporting
 
 from unrolled.cells import Cell
 from unrolled.cells.registry import read_cell, write_cell
 from unrolled.kernels.packs import Packs
 
+_c: Any = torch._C
 MASKS = ("recurrent", "zoneout_h", "zoneout_c")
 DIFFERENTIABLE = ("x", "h0", "c0", "weights")
 
@@ -115,6 +118,7 @@ class Plan:
         self.inputs, self.results = _inputs(form), _results(form)
         self.outputs = self.results + Slots([("trace", None)] * form.trace)
         self.engine: Any = None  # native.Engine, once it has run
+        self.shapes: dict[torch.Size, list[tuple[int, ...]]] = {}  # of the outputs, by that of x
         self.by_kernel: bool | None = None  # whether the table gives the kernels where none is named
         self._pulls: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pull] = {}
 
@@ -148,7 +152,16 @@ def encode(plan: Plan | Pull) -> str:
     """A plan's form, or a pull's with what is given and wanted, as a string."""
     if isinstance(plan, Pull):
         return repr((_literal(plan.plan.form), plan.given, plan.wanted))
-    return repr(_literal(plan.form))
+    form = plan.form
+    return repr(_literal(form if _leaves_trace() else form._replace(trace=False)))
+
+
+def _leaves_trace() -> bool:
+    """Whether a call in a graph leaves something for backward, which else runs the call once more: not in an
+    exported or traced program, nor under torch.func, where part of a trace is no trace."""
+    if is_compiling():
+        return not is_exporting()
+    return not _c._are_functorch_transforms_active() and _c._get_tracing_state() is None
 
 
 def _literal(form: Form) -> tuple[Any, ...]:

@@ -18,25 +18,13 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.torch import call as calls
 from unrolled.kernels.torch import native, openmp
 from unrolled.kernels.torch.call import DIFFERENTIABLE, Plan, Pull
-from unrolled.kernels.torch.operators import Formulas, recorded, transformable
+from unrolled.kernels.torch.operators import Formulas, transformable
 
 ROWS = {"x": 1, "lengths": 0, "weights": None}  # the dimension of the rows; of all other tensors it is 1
 ROWS_OF_STEP = {"x": 0, "h0": 0, "c0": 0, "h": 0, "c": 0, "weights": None}
 
 if dispatch.MISSING is None:
     openmp.share()
-
-
-def leaves_trace(tensors: Sequence[Tensor]) -> bool:
-    """Whether a call leaves something for backward, which else runs the call once more.
-
-    It does not in an exported or traced program, nor under torch.func, where part of a trace is no trace.
-    """
-    if torch.compiler.is_compiling():
-        return recorded(tensors) and not torch.compiler.is_exporting()
-    if torch._C._are_functorch_transforms_active() or torch._C._get_tracing_state() is not None:
-        return False
-    return recorded(tensors)
 
 
 def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Result]) -> list[Tensor]:
