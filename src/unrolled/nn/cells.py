@@ -12,6 +12,7 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import backends
 from unrolled.kernels.torch.call import Form, Plan
+from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import parameters
 from unrolled.nn import state as states
@@ -74,7 +75,7 @@ class Step(TorchCell):
         key = weights[0].dtype, weights[0].is_cpu, state is None, recorded(tensors)
         plan = self._packs.plans.get(key)
         if plan is None:
-            plan = self._packs.plans[key] = self._plan(state is not None, key[-1])
+            plan = self._packs.plans[key] = self._plan(weights, state is not None, key[-1])
         return tuple(backends.run(plan, tensors, self.backend)[: len(kinds)])
 
     def _weights(self) -> list[Tensor]:
@@ -84,9 +85,9 @@ class Step(TorchCell):
         except KeyError:  # a parametrised weight is an attribute, and new at each call
             return [getattr(self, name) for name in self._names]
 
-    def _plan(self, initial: bool, trace: bool) -> Plan:
+    def _plan(self, weights: list[Tensor], initial: bool, trace: bool) -> Plan:
         form = Form(self.cell, self._names, 1, (False,), (1,), False, initial, (), False, trace, 0, step=True)
-        return Plan(form, self._packs)
+        return planned(form, weights, self._packs)
 
     def frozen(self) -> AbstractContextManager[None]:
         """While it lasts nothing may write to a weight (nn/frozen.py): steps of few rows are faster so."""

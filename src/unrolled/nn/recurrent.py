@@ -14,6 +14,7 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import aten, backends
 from unrolled.kernels.torch.call import Form, Plan
+from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import masks as masks_of
 from unrolled.nn import options, parameters
@@ -303,14 +304,21 @@ class Recurrent(TorchLayer, SequenceModule):
         plan = self._packs.plans.get(key)
         if plan is None:
             given = lengths is not None, state is not None
-            plan = self._plan(places, tuple(masks), *given, return_states, trace)
+            plan = self._plan(places, weights, tuple(masks), *given, return_states, trace)
             self._packs.plans[key] = plan
-        found = plan.results.named(backends.run(plan, tensors, self.backend))
-        last = [s for kind in self.cell.states for s in found[kind]]
-        return found["y"], tuple(last), self._every(places, found) if return_states else {}
+        found = backends.run(plan, tensors, self.backend)
+        every = self._every(places, plan.results.named(found)) if return_states else {}
+        return found[0], tuple(found[1 : plan.last]), every
 
     def _plan(
-        self, places: Places, masks: tuple[str, ...], lengths: bool, initial: bool, states: bool, trace: bool
+        self,
+        places: Places,
+        weights: list[Tensor],
+        masks: tuple[str, ...],
+        lengths: bool,
+        initial: bool,
+        states: bool,
+        trace: bool,
     ) -> Plan:
         reverse = tuple([place.reverse for place in places if place.layer == places[0].layer])
         groups = (len(places),) if self.kinds is not None else (1,) * len(places)
@@ -329,7 +337,7 @@ class Recurrent(TorchLayer, SequenceModule):
             every,
             step=False,
         )
-        return Plan(form, self._packs, places[0].suffix)
+        return planned(form, weights, self._packs, places[0].suffix)
 
     def _every(self, places: Places, found: dict[str, Any]) -> Named:
         """Every step's states of the places, by name."""

@@ -116,6 +116,7 @@ class Plan:
         """`packs`: of the module whose weights these are, which keeps them packed under `which`."""
         self.form, self.packs, self.which = form, packs, which
         self.inputs, self.results = _inputs(form), _results(form)
+        self.last = (not form.step) + len(form.groups) * len(form.kinds)  # results up to the states after
         self.outputs = self.results + Slots([("trace", None)] * form.trace)
         self.engine: Any = None  # native.Engine, once it has run
         self.shapes: dict[torch.Size, list[tuple[int, ...]]] = {}  # of the outputs, by that of x

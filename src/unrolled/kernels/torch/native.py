@@ -1,17 +1,19 @@
 """The compiled module on the tensors of a call. The `fake` twins give shapes alone, for graphs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from unrolled.cells import Cell
+from unrolled.kernels import dispatch
 from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.kernels.packs import Packs
-from unrolled.kernels.torch.call import Plan, Pull, Sizes, shapes, sizes_of
+from unrolled.kernels.torch.call import Form, Plan, Pull, Sizes, shapes, sizes_of
 
 SHAPES = 64  # so many shapes of x are known at most
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
@@ -52,6 +54,15 @@ def forward_fake(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
     fixed = tuple(Sizes(*map(int, s)) for s in sizes)  # weights of any size would be a kernel of any size
     width = _width(form.cell, form.names, form.reverse, form.every, fixed) if form.trace else 0
     return [x.new_empty(shape) for shape in shapes(plan, x, sizes, width)]
+
+
+def planned(form: Form, weights: Sequence[Tensor], packs: Packs, which: Hashable = None) -> Plan:
+    """The plan of a form; without a trace where the kernels leave none, or are not to run it."""
+    if form.trace and weights[0].dtype in DTYPES and dispatch.MISSING is None and not is_compiling():
+        sizes = tuple(sizes_of(form, weights))
+        width = _width(form.cell, form.names, form.reverse, form.every, sizes)
+        form = form._replace(trace=width > 0)
+    return Plan(form, packs, which)
 
 
 def backward(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
