@@ -39,7 +39,7 @@ def forward(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
         if len(plan.shapes) < SHAPES:
             plan.shapes[x.shape] = wanted
     outputs = [x.new_empty(shape) for shape in wanted]
-    arrays.update(plan.outputs.named(outputs))
+    arrays |= plan.outputs.named(outputs)
     if plan.form.step:
         arrays["y"] = arrays.pop("h")[0]
     engine.compiled.forward(threads=torch.get_num_threads(), every=plan.form.every, **arrays)
@@ -70,8 +70,8 @@ def backward(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
     plan = pull.plan
     arrays = pull.inputs.named(tensors)
     engine = _engine(plan, arrays["weights"])
-    outputs = backward_fake(pull, tensors)
-    arrays.update(pull.outputs.named(outputs))
+    outputs = [_like(tensors[k]) for k in pull.to_inputs]
+    arrays |= pull.outputs.named(outputs)
     if plan.form.step and "dh" in arrays:
         arrays["dy"] = arrays.pop("dh")[0]
     engine.compiled.backward(threads=torch.get_num_threads(), every=plan.form.every, **arrays)
@@ -79,9 +79,12 @@ def backward(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def backward_fake(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
-    at = pull.plan.inputs.at
-    wanted = [tensors[at[name]] for name in pull.wanted]
-    return [one.new_empty(one.shape) for own in wanted for one in ([own] if isinstance(own, Tensor) else own)]
+    return [_like(tensors[k]) for k in pull.to_inputs]
+
+
+def _like(tensor: Tensor) -> Tensor:
+    """Memory of its shape, in one piece: torch.empty_like takes half of new_empty's time."""
+    return torch.empty_like(tensor) if tensor.is_contiguous() else tensor.new_empty(tensor.shape)
 
 
 @lru_cache(maxsize=1024)
