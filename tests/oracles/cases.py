@@ -4,7 +4,6 @@ import torch
 
 from unrolled.cells import GRU, LSTM, Cell, Elman
 from unrolled.nn import Recurrent
-from unrolled.nn.state import unstack
 
 from ..cells import cases
 
@@ -85,8 +84,7 @@ def ragged(T, B):
 def outputs(layer, x, state, lengths):
     """y, last states and every step's, by name."""
     y, last, states = layer(x, state, lengths=lengths, return_states=True)
-    last = last if isinstance(last, dict) else unstack(last, layer.state_names(), layer.kinds)
-    named = {"y": y} | {f"last {name}": s for name, s in last.items()}
+    named = {"y": y} | {f"last {name}": s for name, s in layer.named(last).items()}
     return named | {f"every {name}": s for name, s in states.items()}
 
 

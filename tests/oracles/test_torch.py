@@ -7,7 +7,6 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import unrolled.nn
-from unrolled.nn.state import stack, unstack
 
 from .cases import TORCH, assert_close, call
 
@@ -38,12 +37,13 @@ def results(layer, ours, x, state, lengths):
     """Values and gradients by name, of one random loss."""
     dtype = next(layer.parameters()).dtype
     leaves = {name: t.to(dtype).clone().requires_grad_() for name, t in ({"x": x} | state).items()}
-    hx = stack({name: leaves[name] for name in state}, ours.kinds)
+    parts = [torch.stack([leaves[name] for name in state if name.endswith(f".{k}")]) for k in ours.kinds]
+    hx = tuple(parts) if len(parts) > 1 else parts[0]
     if layer is ours:
         y, last = ours(leaves["x"], hx, lengths=lengths)
     else:
         y, last = run_torch(layer, leaves["x"], hx, lengths)
-    found = {"y": y} | {f"last {name}": s for name, s in unstack(last, list(state), ours.kinds).items()}
+    found = {"y": y} | {f"last {name}": s for name, s in ours.named(last).items()}
     generator = torch.Generator().manual_seed(1)
     loss = sum((torch.randn(t.shape, generator=generator).to(dtype) * t).sum() for t in found.values())
     leaves |= dict(layer.named_parameters())
