@@ -73,6 +73,11 @@ void tile(const Product<Real>& p, Index row, Index column) {
   const Real* b = p.b.data + column * p.b.depth;
   const Index panel_size = panel_columns<Real> * p.b.depth;
   const Real* const* start = p.start;
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 16
+    for (int v = 0; v < Vectors; ++v)
+      __builtin_prefetch(p.out[row + r] + column + v * width, 1);
 
   Index k = 0, step = 0;
   do {
@@ -166,13 +171,21 @@ void multiply(const Product<Real>& p) {
 template <int Vectors, class Real>
 void pack_rows(const Real* const* rows, Index depth, Index column, Index columns, Real* to) {
   constexpr Index width = lanes<Real>;
+  const auto place = [&](Index k, Index v) {
+    return to + v / Vectors * Vectors * width * depth + (k * Vectors + v % Vectors) * width;
+  };
   const Index vectors = divide_up(columns, Vectors * width) * Vectors;
-  for (Index k = 0; k < depth; ++k)
-    for (Index v = 0; v < vectors; ++v) {
-      const Index rest = maximum(0, minimum(width, columns - v * width));
-      Real* panel = to + v / Vectors * Vectors * width * depth;
-      store(panel + (k * Vectors + v % Vectors) * width, load(rows[k] + column + v * width, rest));
-    }
+  Index v = 0;
+  for (; (v + panel_vectors) * width <= columns; v += panel_vectors) // in the order in which the rows lie
+    for (Index k = 0; k < depth; ++k)
+#pragma GCC unroll 16
+      for (int some = 0; some < panel_vectors; ++some)
+        store(place(k, v + some), load(rows[k] + column + (v + some) * width));
+  for (; v < vectors; ++v) {
+    const Index rest = maximum(0, minimum(width, columns - v * width));
+    for (Index k = 0; k < depth; ++k)
+      store(place(k, v), load(rows[k] + column + v * width, rest));
+  }
 }
 
 /* The whole of b, whose rows these are. */
