@@ -136,7 +136,7 @@ def _become(module: nn.Module, ours: Ours) -> None:
     for name in INTERNALS:
         own.pop(name, None)
     own.update({name: value for name, value in vars(ours).items() if name not in own})
-    own["_accelerated"] = True
+    own["_accelerated"] = type(module)
     module.__class__ = type(ours)
 
 

@@ -16,8 +16,9 @@ from unrolled.kernels.torch import aten, handover
 from unrolled.nn.options import DEFAULTS
 from unrolled.nn.torch_tools import TorchModule
 
-# Options of a layer that torch.nn has too, or that change no result.
+# Options of a layer that torch.nn has too, or that change no result; those that it has not.
 SHARED = {"num_layers", "bias", "batch_first", "dropout", "bidirectional", "keep_every", "backend"}
+OWN = {name: default for name, default in DEFAULTS.items() if name not in SHARED}
 
 
 class Borrowed:
@@ -54,6 +55,8 @@ class TorchLayer(TorchModule):
     bidirectional: bool
     proj_size = 0
     weight_hh_l0: Tensor
+    _places: Any
+    _weights: Any
 
     check_input = Borrowed()
     check_hidden_size = Borrowed()
@@ -63,9 +66,20 @@ class TorchLayer(TorchModule):
     permute_hidden = Borrowed()
 
     def _beyond_torch(self) -> list[str]:
-        names = [name for name in DEFAULTS if name not in SHARED and getattr(self, name) != DEFAULTS[name]]
+        names = [name for name, default in OWN.items() if getattr(self, name) != default]
         sizes = ["two hidden sizes"] if isinstance(self.hidden_size, tuple) else []
         return [*super()._beyond_torch(), *names, *sizes]
+
+    def _altered(self) -> bool:
+        for name, default in OWN.items():  # noqa: SIM110  (any() of a generator takes three times as long)
+            if getattr(self, name) != default:
+                return True
+        return False
+
+    def _attributes(self) -> dict[str, Any]:
+        weights = self._weights(self._places)
+        kept: dict[str, Any] = {"_flat_weights": weights, "_flat_weights_names": (), "_flat_weight_refs": ()}
+        return {**vars(self), "mode": aten.mode(self.cell).upper(), "proj_size": self.proj_size, **kept}
 
     @property
     def mode(self) -> str:

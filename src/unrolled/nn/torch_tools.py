@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unrolled.cells import Cell
 from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
-from unrolled.kernels.torch import aten, backends, handover
+from unrolled.kernels.torch import aten, handover
 
 FULL = (torch.float32, torch.float64)
 QUANTIZER = "_propagate_qconfig_helper"  # of torch.ao.quantization: gives every module its `qconfig`
@@ -55,7 +55,7 @@ class TorchModule(Traceable):
     cell: Cell
     hidden_size: Any
     backend: str | None
-    _accelerated = False  # whether `accelerate` made it of a module of torch.nn
+    _accelerated: type[nn.Module] | None = None  # the class of torch.nn that `accelerate` made it of
     _suffix = ""  # of its class's name in torch.nn
 
     def _beyond_torch(self) -> list[str]:
@@ -90,6 +90,14 @@ class TorchModule(Traceable):
         """The sizes from which on torch's operator is the faster one under autocast."""
         raise NotImplementedError
 
+    def _altered(self) -> bool:
+        """Whether an option that torch.nn has not was set since."""
+        return False
+
+    def _attributes(self) -> dict[str, Any]:
+        """What a module of torch.nn has in its place."""
+        return vars(self)
+
     def __getattr__(self, name: str) -> Any:
         """What is not found otherwise: parameters, and what a property found no class of torch.nn for."""
         if hasattr(type(self), name):
@@ -110,30 +118,36 @@ class TorchModule(Traceable):
         torch's own operators compute, for ONNX, or for an accelerated module where they are faster."""
         if isinstance(input, Proxy):
             return recorded(self, input, hx, options)
-        if (torch.compiler.is_compiling() or torch._C._is_tracing()) and _exporting_onnx():
+        compiling = torch.compiler.is_compiling()
+        if (compiling or torch._C._is_tracing()) and _exporting_onnx():
             return self._exported(input, hx, options)
-        if not self._accelerated:
+        if self._accelerated is None:
             return None
         data = input.data if isinstance(input, PackedSequence) else input
         if data.is_cpu and data.dtype in FULL and not torch.is_autocast_enabled("cpu"):
             return None
-        more = _given(options) or isinstance(hx, dict) or self._beyond_torch()
-        if more or dispatch.named_backend(self.backend) is not None:
+        more = options.get("lengths") is not None or options.get("return_states") or isinstance(hx, dict)
+        if more or self._altered() or dispatch.named_backend(self.backend) is not None:
             return None  # torch.nn's forward does not take such a call
+        if not compiling and torch._C._are_functorch_transforms_active():
+            return None  # torch's operators have no rule for batches of batches
         return self._lower(input, hx, data.device.type, data.dtype)
 
     def _lower(self, input: Any, hx: Any, device: str, dtype: torch.dtype) -> Any:
         """The result in half precision, under autocast or on another device, or None."""
-        if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
-            return None  # torch's operators have no rule for batches of batches
-        autocast = backends.autocasting(device)
-        if autocast and device == "cpu" and self._any_weight().dtype == torch.float32:
+        if device == "cpu" and torch.is_autocast_enabled("cpu") and self._any_weight().dtype == torch.float32:
             return self._in_autocast(input, hx)
         return self._by_torch(input, hx) if handover.unsupported(self.cell, device, dtype) else None
 
     def _by_torch(self, input: Any, hx: Any) -> Any:
-        """The result of torch.nn's own forward with the weights of this module."""
-        return self._torch_class().forward(self, input, hx)
+        """The result of torch.nn's own forward with the weights of this module, whose properties would take
+        longer than a small call: attributes of a module that lives as long as the call do not."""
+        kind = self._torch_class() if self._accelerated is None else self._accelerated
+        if torch.compiler.is_compiling():
+            return kind.forward(self, input, hx)
+        brief = object.__new__(kind)
+        vars(brief).update(self._attributes())
+        return brief.forward(input, hx)
 
     def _in_autocast(self, input: Any, hx: Any) -> Any:
         """Results have the dtype of torch.nn's, whoever computes them."""
@@ -143,7 +157,7 @@ class TorchModule(Traceable):
             return self._by_torch(input, hx)
         with torch.autocast("cpu", enabled=False):
             result = self.forward(_to(torch.float32, input), _to(torch.float32, hx))
-        if self._torch_class() in handover.LOWERING and "proj_size" not in self.cell.wants:
+        if self._accelerated in handover.LOWERING and "proj_size" not in self.cell.wants:
             return _to(lower, result)
         before = input if hx is None else hx[0] if isinstance(hx, tuple) else hx
         if "proj_size" not in self.cell.wants:
@@ -162,7 +176,7 @@ class TorchModule(Traceable):
                 f"torch.onnx.export cannot write {type(self).__name__} with {', '.join(beyond)}; a run is "
                 "exported by `unrolled export`, a module with backend='reference' for one length alone"
             )
-        return self._by_torch(input, hx)
+        return self._torch_class().forward(self, input, hx)
 
     @property
     def qconfig(self) -> Any:

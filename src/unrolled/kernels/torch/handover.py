@@ -36,12 +36,15 @@ CELLS = {"lstm": Least(1, 32, 128, 8192), "gru": Least(1, 32, 128, 8192)}
 # Under autocast results of these have its dtype (but for an LSTM's c where h is projected), those of all
 # others the dtype of the state that came in, or of x where none did.
 LOWERING = (nn.LSTM, nn.RNN, nn.RNNCell)
+HALVES = (torch.float16, torch.bfloat16)
 # Asked once, for dynamo cannot trace the question.
 _BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def unsupported(cell: Cell, device: str, dtype: torch.dtype) -> bool:
     """Whether nothing but the reference would run `cell` there."""
+    if device == "cpu" and dtype in HALVES:
+        return True
     name = str(dtype).removeprefix("torch.")
     return dispatch.choose(cell.name, device, name, cell.wants).backend == "reference"
 
