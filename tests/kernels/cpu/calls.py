@@ -24,26 +24,6 @@ CELLS = tuple(
         LSTM(peephole=True, cells_per_block=17, layer_norm=True),
     )
 )
-PARAMETERS = (
-    "weight_ih",
-    "weight_hh",
-    "bias_ih",
-    "bias_hh",
-    "weight_hr",
-    "weight_peephole",
-    "gain_ih",
-    "gain_hh",
-    "gain_c",
-    "shift_c",
-)
-
-
-def address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def sequence(tensor: Tensor | None) -> tuple[int, ...]:
-    return (0, 0, 0) if tensor is None else (tensor.data_ptr(), *tensor.stride()[:2])
 
 
 def unwritten(*shape: int, like: Tensor) -> Tensor:
@@ -72,55 +52,64 @@ class Case:
         H = self.cell.units(self.parameters["weight_hh"].shape[0])
         return T, B, I, H, self.state[0].shape[1]
 
-    def layer(self):
+    def recurrence(self):
         *_, I, H, P = self.sizes
         dtype = str(self.x.dtype).removeprefix("torch.")
-        places = {n: (p.data_ptr(), *p.stride()[:-1]) for n, p in self.parameters.items()}
-        return _cpu.Layer(self.name, dtype, (I, H, P, self.cell.block), places)
+        names = list(self.parameters)
+        return _cpu.Recurrence(self.name, dtype, self.cell.block, names, [(I, H, P)], [self.reverse])
 
-    def run(self, train=True):
-        """y, every step's c or None, last states; and what backward wants."""
+    def run(self, train=True, recurrence=None):
+        """y, every step's c where there is one, last states; and what backward wants."""
         T, B, _, H, P = self.sizes
-        layer, has_c = self.layer(), len(self.state) > 1
-        y, last = unwritten(T, B, P, like=self.x), [torch.full_like(s, torch.nan) for s in self.state]
-        c = unwritten(T, B, H, like=self.x) if has_c else None
-        tape = unwritten(T, B, layer.tape, like=self.x) if train and layer.tape and not self.every else None
-        kept = unwritten(-(-T // self.every), B, H, like=self.x) if train and self.every and has_c else None
-        lasts = [address(last[0]), address(last[1]) if has_c else 0]
-        numbers = [*self.head(), *sequence(y), *sequence(c), *lasts, address(tape), address(kept)]
-        self.call(_cpu.forward, [layer], [numbers])
-        return (y, *((c,) if has_c else ()), *last), (tape, kept)
+        recurrence = recurrence or self.recurrence()
+        y, c = unwritten(T, B, P, like=self.x), []
+        last = [torch.full_like(s, torch.nan)[None] for s in self.state]
+        if len(last) > 1:
+            c = [unwritten(T, B, H, like=self.x)]
+        trace = None
+        if train:
+            steps = -(-T // self.every) if self.every else T
+            trace = unwritten(steps, B, recurrence.trace_width(self.every), like=self.x)
+        recurrence.forward(**self.arguments(y), h=last[:1], c=last[1:], every_c=c, trace=trace)
+        return (y, *c, *[s[0] for s in last]), trace
 
-    def gradients(self, y, tape, kept, dy, d_last, d_c=None):
+    def gradients(self, y, trace, dy, d_last, d_c=None, recurrence=None):
         """dx, those of the first state and of the parameters by name."""
-        layer, has_c = self.layer(), len(self.state) > 1
+        recurrence = recurrence or self.recurrence()
         dx = torch.full(self.x.shape, torch.nan, dtype=self.x.dtype)
-        d_first = [torch.full_like(s, torch.nan) for s in self.state]
+        d_first = [torch.full_like(s, torch.nan)[None] for s in self.state]
         d = {name: torch.full_like(p, torch.nan) for name, p in self.parameters.items()}
-        numbers = [*self.head(), *sequence(y), address(tape), address(kept), *sequence(dy), *sequence(d_c)]
-        numbers += [address(d_last[0]), address(d_last[1]) if has_c else 0, address(dx)]
-        numbers += [address(d_first[0]), address(d_first[1]) if has_c else 0]
-        numbers += [address(d.get(name)) for name in PARAMETERS]
-        self.call(_cpu.backward, [layer], [numbers])
-        return {"x": dx, **{f"state{m}": s for m, s in enumerate(d_first)}, **d}
-
-    def head(self):
-        zoneout = [*(self.zoneout or ()), None, None][:2]
-        first = [address(self.state[0]), address(self.state[1]) if len(self.state) > 1 else 0]
-        return [*first, *sequence(self.recurrent), *sequence(zoneout[0]), *sequence(zoneout[1])]
-
-    def call(self, function, layers, numbers):
-        sizes = (self.x.shape[0], self.x.shape[1])
-        function(
-            layers,
-            [self.reverse],
-            self.threads,
-            self.every,
-            sizes,
-            address(self.lengths),
-            sequence(self.x),
-            numbers,
+        ends = [s[None] for s in d_last]
+        recurrence.backward(
+            **self.arguments(y),
+            trace=trace,
+            dy=dy,
+            dh=ends[:1],
+            dc=ends[1:],
+            d_every_c=() if d_c is None else [d_c],
+            dx=dx,
+            dh0=d_first[:1],
+            dc0=d_first[1:],
+            d_weights=list(d.values()),
         )
+        return {"x": dx, **{f"state{m}": s[0] for m, s in enumerate(d_first)}, **d}
+
+    def arguments(self, y):
+        """What forward and backward have in common."""
+        state, zoneout = [s[None] for s in self.state], self.zoneout or ()
+        return {
+            "weights": list(self.parameters.values()),
+            "x": self.x,
+            "y": y,
+            "threads": self.threads,
+            "lengths": self.lengths,
+            "h0": state[:1],
+            "c0": state[1:],
+            "recurrent": () if self.recurrent is None else [self.recurrent],
+            "zoneout_h": zoneout[:1],
+            "zoneout_c": zoneout[1:],
+            "every": self.every,
+        }
 
     def reference(self):
         """The same through the cell's own equations, in whatever dtype the case has."""

@@ -49,8 +49,8 @@ def run(name, cell, dtype, sizes, seed):
         recurrent=behind(case.recurrent),
         zoneout=None if case.zoneout is None else tuple(map(behind, case.zoneout)),
     )
-    outputs, (tape, kept) = case.run()
-    case.gradients(outputs[0], tape, kept, outputs[0], [behind(s) for s in case.state])
+    outputs, trace = case.run()
+    case.gradients(outputs[0], trace, outputs[0], [behind(s) for s in case.state])
 
 
 def main():

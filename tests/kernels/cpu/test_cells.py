@@ -30,7 +30,7 @@ def check(case):
     inputs = leaves.x.detach().where(valid, nan)  # what stands past a length must not matter
     case = type(case)(**{**case.__dict__, "x": inputs})
 
-    outputs, (tape, kept) = case.run()
+    outputs, trace = case.run()
     wanted = (reference.y, *((reference.states[1],) if has_c else ()), *reference.last)
     for name, got, want in zip(
         ("y", "c", "h_last", "c_last") if has_c else ("y", "h_last"), outputs, wanted, strict=True
@@ -44,7 +44,7 @@ def check(case):
     tensors = {"x": leaves.x, **{f"state{m}": s for m, s in enumerate(leaves.state)}, **leaves.parameters}
     gradients = torch.autograd.grad(loss, list(tensors.values()))
     dy, d_c = cotangents[0].where(valid, nan), cotangents[1].where(valid, nan) if has_c else None
-    got = case.gradients(outputs[0].where(valid, nan), tape, kept, dy, cotangents[-len(case.state) :], d_c)
+    got = case.gradients(outputs[0].where(valid, nan), trace, dy, cotangents[-len(case.state) :], d_c)
     for name, want in zip(tensors, gradients, strict=True):
         assert_close(got[name], want, f"d_{name}")
 

@@ -219,12 +219,16 @@ void Array::require(dlpack::DataType type, std::initializer_list<Extent> wanted,
 
 void Array::gather() {
   const int last = dimensions_ - 1;
-  if (!present_ || last < 0 || last >= most_dimensions || shape_[last] < 2 || stride_[last] == 1)
-    return;
+  if (!data_ || !aligned_ || last < 0 || last >= most_dimensions || shape_[last] < 2 || stride_[last] == 1)
+    return;                              // the views refuse what is wrong
+  constexpr Index most = Index{1} << 40; // strides of zero make any number of numbers of one
   const Index bytes = type_.bits / 8;
   Index numbers = 1;
-  for (int k = 0; k < dimensions_; ++k)
+  for (int k = 0; k < dimensions_; ++k) {
+    if (shape_[k] > 0 && numbers > most / shape_[k])
+      throw std::invalid_argument(name_.str() + " is " + str() + ", which is too large");
     numbers *= shape_[k];
+  }
   copy_.resize(static_cast<std::size_t>(numbers * bytes));
   char* to = copy_.data();
   Index at[most_dimensions] = {};

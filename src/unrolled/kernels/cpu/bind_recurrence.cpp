@@ -2,7 +2,9 @@
    name, and refuses in one line what does not fit. */
 #include "bind_recurrence.h"
 
-#include <deque>
+#include <algorithm>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include <nanobind/stl/array.h>
@@ -83,9 +85,10 @@ private:
   nb::object fast_;
 };
 
-/* The arrays of a call, alive until it has run. */
+/* The arrays of a call, alive until it has run. A reference is good until the next array is read. */
 class Arrays {
 public:
+  Arrays() { arrays_.reserve(usual); }
   const Array& read(nb::handle object, Name name) { return arrays_.emplace_back(object, name); }
   /* What is only read may lie anyhow. */
   const Array& input(nb::handle object, Name name) {
@@ -95,7 +98,8 @@ public:
   }
 
 private:
-  std::deque<Array> arrays_;
+  static constexpr std::size_t usual = 24;
+  std::vector<Array> arrays_;
 };
 
 /* (T, B, N), or (B, N) where there is one step. */
@@ -107,13 +111,21 @@ Sequence<Real> steps(const Array& array, Extent T, Extent B, Extent N) {
   return {rows.data, 0, rows.row};
 }
 
+/* The weights of every place, alive as long as this. */
+template <class Real>
+struct Weighted {
+  Arrays arrays;
+  std::vector<Parameters<const Real>> places;
+};
+
 /* What Python holds: the recurrence and the names of a place's parameters, in the order in which they come.
  */
 template <class Real>
 struct Bound {
   Recurrence<Real> recurrence;
   std::vector<Of> names;
-  Parameters<const Real> given; // not null where a parameter is among the names
+  Parameters<const Real> given;                 // not null where a parameter is among the names
+  std::shared_ptr<const Weighted<Real>> frozen; // guarded by Python's lock
 };
 
 struct Inputs {
@@ -123,8 +135,9 @@ struct Inputs {
 template <class Real>
 class Reader {
 public:
-  Reader(const Bound<Real>& bound, Index threads, Index every) : bound_(bound), R_(bound.recurrence) {
-    call.threads = threads;
+  Reader(Bound<Real>& bound, Index threads, Index every) : bound_(bound), R_(bound.recurrence) {
+    constexpr Index most_threads = 1024;
+    call.threads = std::min(threads, most_threads);
     call.every = every;
     call.places.resize(R_.sizes().size());
     if (every < 0 || threads < 1)
@@ -138,6 +151,8 @@ public:
     const bool step = x.dimensions() == 2;
     call.T = step ? 1 : x.size(0);
     call.B = x.size(step ? 0 : 1);
+    if (work() > most_work)
+      x.refuse("fewer steps and rows");
     const Index F = R_.width(R_.layers() - 1);
     if (forward)
       call.y = steps<Real>(arrays_.read(in.y, "y"), {"T", call.T}, {"B", call.B}, {"F", F});
@@ -213,7 +228,7 @@ public:
   void trace(nb::handle given, bool write) {
     if (given.is_none())
       return;
-    const Index steps = call.every > 0 ? (call.T + call.every - 1) / call.every : call.T;
+    const Index steps = kept_steps(call.T, call.every);
     const Index W = R_.trace_width(call.every, bound_.given);
     const Array& array = arrays_.read(given, "trace");
     if (write)
@@ -234,14 +249,21 @@ public:
                     : array.view<Real>({{"T", call.T}, {"B", call.B}, {"I", I}}, true);
     }
     const Items items(d_weights, "d_weights");
-    if (items.size() > 0)
-      each_parameter<Real>(items, "d_weights", true,
-                           [&](PlaceCall<Real>& place) -> auto& { return place.d; });
+    if (items.size() == 0)
+      return;
+    std::vector<Parameters<Real>> gradients(call.places.size());
+    each_parameter<Real>(items, "d_weights", arrays_, gradients);
+    for (std::size_t p = 0; p < gradients.size(); ++p)
+      call.places[p].d = gradients[p];
   }
+
+  /* Multiply-adds of the call forward. */
+  double work() const { return static_cast<double>(call.T) * static_cast<double>(call.B) * R_.work(); }
 
   RecurrenceCall<Real> call{};
 
 private:
+  static constexpr double most_work = 1e18; // so that no product of sizes overflows
   Index size_of(std::size_t place, bool of_h) const {
     return of_h ? R_.sizes()[place].P : R_.sizes()[place].H;
   }
@@ -254,30 +276,42 @@ private:
                                 std::to_string(call.places.size()) + " layers and directions");
   }
 
+  /* Frozen ones are read once. */
   void weights(nb::handle given) {
-    each_parameter<const Real>(Items(given, "weights"), "weights", false,
-                               [](PlaceCall<Real>& place) -> auto& { return place.parameters; });
+    weights_ = bound_.frozen;
+    if (!weights_) {
+      auto read = std::make_shared<Weighted<Real>>();
+      read->places.resize(call.places.size());
+      each_parameter<const Real>(Items(given, "weights"), "weights", read->arrays, read->places);
+      weights_ = read;
+      if (R_.frozen())
+        bound_.frozen = read;
+    }
+    for (std::size_t p = 0; p < call.places.size(); ++p)
+      call.places[p].parameters = weights_->places[p];
   }
 
-  template <class Number, class Field>
-  void each_parameter(const Items& items, const char* name, bool whole, const Field& field) {
+  template <class Number>
+  void each_parameter(const Items& items, const char* name, Arrays& arrays,
+                      std::vector<Parameters<Number>>& places) {
     const Index count = static_cast<Index>(bound_.names.size());
-    if (items.size() != count * static_cast<Index>(call.places.size()))
+    if (items.size() != count * static_cast<Index>(places.size()))
       throw std::invalid_argument(std::string(name) + " are " + std::to_string(items.size()) +
                                   " arrays; wanted " + std::to_string(count) + " for each of the " +
-                                  std::to_string(call.places.size()) + " layers and directions");
-    for (std::size_t p = 0; p < call.places.size(); ++p)
+                                  std::to_string(places.size()) + " layers and directions");
+    for (std::size_t p = 0; p < places.size(); ++p)
       for (Index k = 0; k < count; ++k) {
         const Of of = bound_.names[static_cast<std::size_t>(k)];
         const Name own(name, static_cast<Index>(p) * count + k, members<float>[of].name);
         const nb::handle item = items[static_cast<Index>(p) * count + k];
-        const Array& array = std::is_const_v<Number> ? arrays_.input(item, own) : arrays_.read(item, own);
-        read_parameter<Number>(array, of, R_.sizes()[p], whole, field(call.places[p]));
+        const Array& array = std::is_const_v<Number> ? arrays.input(item, own) : arrays.read(item, own);
+        read_parameter<Number>(array, of, R_.sizes()[p], places[p]);
       }
   }
 
   template <class Number>
-  void read_parameter(const Array& array, Of of, const Sizes& n, bool whole, Parameters<Number>& to) const {
+  void read_parameter(const Array& array, Of of, const Sizes& n, Parameters<Number>& to) const {
+    constexpr bool whole = !std::is_const_v<Number>;
     const Index S = R_.kernel().rows(n), G = (S - n.H) / (n.H / n.K); // gates beside the last
     const Member<Number>& member = members<Number>[of];
     const auto matrix = [&](Extent rows, Extent columns) {
@@ -295,9 +329,24 @@ private:
       to.*member.vector = array.vector<Number>({"S", of == gain_c || of == shift_c ? n.H : S});
   }
 
-  const Bound<Real>& bound_;
+  Bound<Real>& bound_;
   const Recurrence<Real>& R_;
   Arrays arrays_;
+  std::shared_ptr<const Weighted<Real>> weights_;
+};
+
+/* Lets other Python threads run while a call computes. A small one is done before they would have begun, and
+   would wait for them to hand Python's lock back. */
+class Release {
+public:
+  explicit Release(double work) {
+    constexpr double small = 200'000;
+    if (work > small)
+      release_.emplace();
+  }
+
+private:
+  std::optional<nb::gil_scoped_release> release_;
 };
 
 template <class Real>
@@ -311,7 +360,7 @@ void forward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, 
   read.states("c", c, &PlaceCall<Real>::c, false);
   read.masks("every_c", every_c, false, [](auto& place) -> auto& { return place.every_c; });
   read.trace(trace, true);
-  const nb::gil_scoped_release release;
+  const Release release(read.work());
   self.recurrence.forward(read.call);
 }
 
@@ -330,31 +379,41 @@ void backward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y,
   read.states("dh0", dh0, &PlaceCall<Real>::dh0, true);
   read.states("dc0", dc0, &PlaceCall<Real>::dc0, false);
   read.gradients(dy, dx, d_weights);
-  const nb::gil_scoped_release release;
+  const Release release(read.work());
   self.recurrence.backward(read.call);
 }
 
-/* What a kernel reads without asking whether it is there. */
+/* Throws where a parameter that the kernel reads is missing, or where one is named that it has not. */
 template <class Real>
 void require_names(const std::string& cell, const Bound<Real>& bound) {
   const Parameters<const Real>& p = bound.given;
-  const bool peephole = cell.find(".peephole") != std::string::npos,
-             norm = p.gain_ih || p.gain_hh || p.gain_c;
+  const Kernel<Real>& kernel = bound.recurrence.kernel();
+  const Sizes& n = bound.recurrence.sizes()[0];
+  const bool has_c = kernel.has_c, peephole = cell.find(".peephole") != std::string::npos,
+             norm = p.gain_ih || p.gain_hh || p.gain_c,
+             may_norm = kernel.tape(n, {}) > 0; // layer norm keeps what it divided by
   const auto want = [&](bool there, const char* name) {
     if (!there)
-      throw std::invalid_argument(std::string(name) + " missing among the names of " + cell);
+      throw std::invalid_argument(std::string(name) + " is missing among the parameters of " + cell);
   };
-  const bool has_c = bound.recurrence.kernel().has_c;
+  const auto refuse = [&](bool there, const char* name, bool has) {
+    if (there && !has)
+      throw std::invalid_argument(std::string(name) + " is no parameter of this " + cell);
+  };
+  refuse(p.peephole.data, "weight_peephole", peephole);
+  refuse(p.hr.data, "weight_hr", has_c);
+  refuse(p.gain_ih, "gain_ih", may_norm);
+  refuse(p.gain_hh, "gain_hh", may_norm);
+  refuse(p.gain_c, "gain_c", has_c);
+  refuse(p.shift_c, "shift_c", p.gain_c);
   want(p.ih.data, "weight_ih");
   want(p.hh.data, "weight_hh");
   want(!peephole || p.peephole.data, "weight_peephole");
   want(!norm || p.gain_ih, "gain_ih");
   want(!norm || p.gain_hh, "gain_hh");
   want(!norm || !has_c || p.gain_c, "gain_c");
-  for (const Sizes& n : bound.recurrence.sizes())
-    want(n.P == n.H || p.hr.data, "weight_hr");
-  if (!has_c && (p.hr.data || p.gain_c || p.shift_c))
-    throw std::invalid_argument(cell + " has no c: weight_hr, gain_c and shift_c are none of its parameters");
+  for (const Sizes& place : bound.recurrence.sizes())
+    want(place.P == place.H || p.hr.data, "weight_hr");
 }
 
 template <class Real>
@@ -363,7 +422,7 @@ nb::object make(const std::string& cell, Index block, const std::vector<std::str
   std::vector<Sizes> own;
   for (const auto& [I, H, P] : sizes)
     own.push_back({0, 0, I, H, P, block});
-  auto bound = std::unique_ptr<Bound<Real>>(new Bound<Real>{{cell, own, reverse}, {}, {}});
+  auto bound = std::unique_ptr<Bound<Real>>(new Bound<Real>{{cell, own, reverse}, {}, {}, {}});
   static const Real some = 0;
   for (const std::string& name : names) {
     const Of of = member_of(name);
@@ -388,7 +447,10 @@ void define(nb::module_& m, const char* name) {
   nb::class_<Self>(m, name, nb::is_weak_referenceable())
       .def_prop_rw(
           "frozen", [](const Self& self) { return self.recurrence.frozen(); },
-          [](Self& self, bool frozen) { self.recurrence.freeze(frozen); })
+          [](Self& self, bool frozen) {
+            self.frozen = nullptr;
+            self.recurrence.freeze(frozen);
+          })
       .def("trace_width",
            [](const Self& self, Index every) { return self.recurrence.trace_width(every, self.given); })
       .def("forward", forward<Real>, nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(),

@@ -75,16 +75,15 @@ std::shared_ptr<Real> Shelf<Real>::take(Index count) {
 
 template <class Real>
 std::shared_ptr<const typename PackedPlace<Real>::Packs>
-PackedPlace<Real>::packs(const Kernel<Real>& kernel, const Sizes& sizes,
+PackedPlace<Real>::packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes& sizes,
                          const Parameters<const Real>& parameters, bool forward, bool backward, bool frozen) {
+  const bool look = !frozen || !looked_;
+  Fingerprint now{};
+  if (look) // first, so that what is written meanwhile is packed now or seen by the next call
+    now = fingerprint_of(sizes, kernel.rows(sizes), parameters);
   const std::lock_guard lock(mutex_);
-  bool same = packs_ && isa_ == &isa();
-  if (!same || !frozen || !looked_) {
-    looked_ = true;
-    const Fingerprint now = fingerprint_of(sizes, kernel.rows(sizes), parameters);
-    same = same && now == fingerprint_;
-    fingerprint_ = now;
-  }
+  looked_ = true;
+  const bool same = packs_ && isa_ == &isa && (!look || now == fingerprint_);
   if (same && (!forward || packs_->memory[0]) && (!backward || packs_->memory[1]))
     return packs_;
   auto fresh = std::make_shared<Packs>();
@@ -98,15 +97,11 @@ PackedPlace<Real>::packs(const Kernel<Real>& kernel, const Sizes& sizes,
     fresh->memory[of] = shelves_[of].take(kernel.pack(sizes, parameters, of, nullptr, weights));
     kernel.pack(sizes, parameters, of, fresh->memory[of].get(), weights);
   }
-  isa_ = &isa();
+  if (look)
+    fingerprint_ = now;
+  isa_ = &isa;
   packs_ = fresh;
   return fresh;
-}
-
-template <class Real>
-void PackedPlace<Real>::look() {
-  const std::lock_guard lock(mutex_);
-  looked_ = false;
 }
 
 template <class Real>
@@ -146,6 +141,11 @@ Recurrence<Real>::Recurrence(const std::string& cell, const std::vector<Sizes>& 
       throw std::invalid_argument("both directions of a layer read the same features");
     if (n.P != n.H && !kernel().has_c)
       throw std::invalid_argument(text.append("; the h of this cell has no size of its own"));
+    constexpr double most_weights = 1e12;
+    const double weights = static_cast<double>(kernel().rows(n)) * static_cast<double>(n.I + n.P + n.H);
+    if (weights > most_weights)
+      throw std::invalid_argument(text.append("which is too large"));
+    work_ += weights;
   }
 }
 
@@ -202,25 +202,20 @@ Recurrence<Real>::plans(const RecurrenceCall<Real>& call) {
 
 template <class Real>
 typename Recurrence<Real>::Trace Recurrence<Real>::cut(const RecurrenceCall<Real>& call, Real* trace) const {
-  Trace cut;
-  const auto take = [&](Index count) {
-    Real* piece = count > 0 ? trace : nullptr;
+  Trace cut{{}, static_cast<Index>(sizes_.size())};
+  cut.pieces.reserve(sizes_.size() + static_cast<std::size_t>(layers()));
+  const auto take = [&](Index tokens, Index width) {
+    cut.pieces.push_back(width > 0 ? trace : nullptr);
     if (trace)
-      trace += count;
-    return trace ? piece : nullptr;
+      trace += tokens * width;
   };
-  const Index every = call.every;
-  for (std::size_t p = 0; p < sizes_.size(); ++p) {
-    const Sizes& n = sizes_[p];
-    const Index tokens = call.B * (every > 0 ? (call.T + every - 1) / every : call.T);
-    const Index numbers =
-        every > 0 ? (kernel().has_c ? n.H : 0) : kernel().tape(n, call.places[p].parameters);
-    Real* piece = take(tokens * numbers);
-    cut.tape.push_back(every > 0 ? nullptr : piece);
-    cut.kept.push_back(every > 0 ? piece : nullptr);
-  }
+  for (std::size_t p = 0; p < sizes_.size(); ++p)
+    if (call.every > 0)
+      take(call.B * kept_steps(call.T, call.every), kernel().has_c ? sizes_[p].H : 0);
+    else
+      take(call.B * call.T, kernel().tape(sizes_[p], call.places[p].parameters));
   for (Index layer = 0; layer + 1 < layers(); ++layer)
-    cut.y.push_back({take(call.T * call.B * width(layer)), call.B * width(layer), width(layer)});
+    take(call.T * call.B, width(layer));
   return cut;
 }
 
@@ -233,16 +228,19 @@ template <class Real>
 void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
   const StandardArithmetic arithmetic;
   const auto planned = plans(call);
-  Trace trace = cut(call, call.trace);
+  const Trace trace = cut(call, call.trace);
+  const Isa& used = isa();
+  const Kernel<Real>& kernel = this->kernel(used);
   std::vector<Numbers<Real>> memory; // of layers between, and of c where nobody asks for it
   const Index D = directions();
   Sequence<const Real> x = call.x;
   for (Index layer = 0; layer < layers(); ++layer) {
     Sequence<Real> y = call.y;
     if (layer + 1 < layers()) {
-      y = trace.y[static_cast<std::size_t>(layer)];
+      const Index F = width(layer);
+      y = {trace.y(layer), call.B * F, F};
       if (!y.data)
-        y.data = memory.emplace_back(call.T * call.B * width(layer)).data();
+        y.data = memory.emplace_back(call.T * call.B * F).data();
     }
     std::array<Forward<Real>, 2> calls{};
     std::array<Weights<Real>, 2> weights{};
@@ -252,7 +250,7 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       const auto k = static_cast<std::size_t>(d), p = static_cast<std::size_t>(layer * D + d);
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
-      packs[k] = packed_[p].packs(kernel(), sizes_[p], place.parameters, true, false, frozen_);
+      packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, true, false, frozen_);
       weights[k] = packs[k]->forward;
       weights[k].parameters = place.parameters;
       of[k] = &planned->planners[p]->plan();
@@ -267,13 +265,12 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       one.states[1] = place.every_c;
       one.last[0] = place.h;
       one.last[1] = place.c;
-      if (kernel().has_c && !place.c.data)
+      if (kernel.has_c && !place.c.data)
         one.last[1] = {memory.emplace_back(n.B * n.H).data(), n.H};
-      one.tape = trace.tape[p];
-      one.kept = trace.kept[p];
+      (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
       offset += n.P;
     }
-    kernel().forward(calls.data(), weights.data(), of.data(), D);
+    kernel.forward(calls.data(), weights.data(), of.data(), D);
     x = {y.data, y.time, y.row};
   }
 }
@@ -290,8 +287,7 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
     const Index width = trace_width(call.every, call.places[0].parameters);
     if (width > 0) {
       RecurrenceCall<Real> again = call;
-      const Index steps = call.every > 0 ? (T + call.every - 1) / call.every : T;
-      again.trace = kept = fresh(steps * B * width);
+      again.trace = kept = fresh(kept_steps(T, call.every) * B * width);
       const Index F = this->width(layers() - 1);
       again.y = {fresh(T * B * F), B * F, F};
       for (PlaceCall<Real>& place : again.places)
@@ -300,15 +296,13 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
     }
   }
   const Trace trace = cut(call, kept);
+  const Isa& used = isa();
+  const Kernel<Real>& kernel = this->kernel(used);
   Sequence<const Real> dy = call.dy;
   for (Index layer = layers() - 1; layer >= 0; --layer) {
-    const auto below = static_cast<std::size_t>(layer);
-    const Sequence<Real> y = layer + 1 < layers() ? trace.y[below] : call.y;
-    const Sequence<const Real> x =
-        layer > 0
-            ? Sequence<const Real>{trace.y[below - 1].data, trace.y[below - 1].time, trace.y[below - 1].row}
-            : call.x;
-    const Index I = sizes_[static_cast<std::size_t>(layer * D)].I;
+    const Index F = width(layer), I = sizes_[static_cast<std::size_t>(layer * D)].I;
+    const Sequence<Real> y = layer + 1 < layers() ? Sequence<Real>{trace.y(layer), B * F, F} : call.y;
+    const Sequence<const Real> x = layer > 0 ? Sequence<const Real>{trace.y(layer - 1), B * I, I} : call.x;
     std::array<Backward<Real>, 2> calls{};
     std::array<Weights<Real>, 2> weights{}, again{};
     std::array<std::shared_ptr<const typename PackedPlace<Real>::Packs>, 2> packs;
@@ -318,7 +312,7 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       const auto k = static_cast<std::size_t>(d), p = static_cast<std::size_t>(layer * D + d);
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
-      packs[k] = packed_[p].packs(kernel(), sizes_[p], place.parameters, call.every > 0, true, frozen_);
+      packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, call.every > 0, true, frozen_);
       weights[k] = packs[k]->backward;
       again[k] = packs[k]->forward;
       weights[k].parameters = again[k].parameters = place.parameters;
@@ -333,8 +327,7 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       one.initial[1] = initial(place.c0);
       one.masks = place.masks;
       one.y = {columns(y, offset).data, y.time, y.row};
-      one.tape = trace.tape[p];
-      one.kept = trace.kept[p];
+      (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
       one.d_states[0] = columns(dy, offset);
       one.d_states[1] = place.d_every_c;
       one.d_last[0] = place.dh;
@@ -345,7 +338,7 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       one.d = place.d;
       offset += n.P;
     }
-    kernel().backward(calls.data(), weights.data(), again.data(), of.data(), D);
+    kernel.backward(calls.data(), weights.data(), again.data(), of.data(), D);
     if (D > 1 && dx[0])
       for (Index i = 0; i < T * B * I; ++i)
         dx[0][i] += dx[1][i];

@@ -54,11 +54,11 @@ public:
   };
   /* What a call with these parameters needs, alive as long as the result is held: packed anew where a number
      or the instruction set is another. `frozen`: numbers that were looked at are not looked at again. */
-  std::shared_ptr<const Packs> packs(const Kernel<Real>& kernel, const Sizes& sizes,
+  std::shared_ptr<const Packs> packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes& sizes,
                                      const Parameters<const Real>& parameters, bool forward, bool backward,
                                      bool frozen);
   /* The next call looks at the numbers, frozen or not. */
-  void look();
+  void look() { looked_ = false; }
 
 private:
   std::mutex mutex_;
@@ -66,7 +66,7 @@ private:
   std::shared_ptr<const Packs> packs_;
   Fingerprint fingerprint_{};
   const Isa* isa_ = nullptr;
-  bool looked_ = false;
+  std::atomic<bool> looked_ = false;
 };
 
 /* The arrays of one place in a call; null where there is none. */
@@ -95,6 +95,11 @@ struct RecurrenceCall {
   std::vector<PlaceCall<Real>> places;
 };
 
+/* Steps whose state is kept, with every > 0; else all. */
+inline Index kept_steps(Index T, Index every) {
+  return every > 0 ? T / every + (T % every > 0 ? 1 : 0) : T;
+}
+
 template <class Real>
 class Recurrence {
 public:
@@ -105,7 +110,9 @@ public:
   const std::vector<Sizes>& sizes() const { return sizes_; }
   Index directions() const { return static_cast<Index>(reverse_.size()); }
   Index layers() const { return static_cast<Index>(sizes_.size()) / directions(); }
-  const Kernel<Real>& kernel() const { return kernels<Real>(isa()).cells[cell_]; }
+  const Kernel<Real>& kernel(const Isa& of = isa()) const { return kernels<Real>(of).cells[cell_]; }
+  /* Multiply-adds of one token forward, of all places. */
+  double work() const { return work_; }
   /* Features that a layer gives. */
   Index width(Index layer) const;
   /* Numbers for each token that a trace holds, or with every > 0 for each token of every k-th step.
@@ -126,8 +133,10 @@ private:
     std::vector<std::unique_ptr<Planner>> planners; // of each place
   };
   struct Trace {
-    std::vector<Real*> tape, kept; // of each place
-    std::vector<Sequence<Real>> y; // of each layer but the last
+    std::vector<Real*>
+        pieces; // of each place: its tape, or with every > 0 what it keeps; then each layer's y
+    Index places;
+    Real* y(Index layer) const { return pieces[static_cast<std::size_t>(places + layer)]; }
   };
   std::shared_ptr<const Plans> plans(const RecurrenceCall<Real>& call);
   Sizes measured(const RecurrenceCall<Real>& call, Index place) const;
@@ -138,6 +147,7 @@ private:
   const std::vector<Sizes> sizes_;
   const std::vector<bool> reverse_;
   const std::vector<Real> zeros_;
+  double work_ = 0;
   std::vector<PackedPlace<Real>> packed_;
   std::atomic<bool> frozen_ = false;
   std::mutex mutex_;
