@@ -45,7 +45,7 @@ class Stack(SequenceModule):
         strangers = [type(m).__name__ for m in self.layers if not isinstance(m, SequenceModule)]
         return [
             (len(self.layers) == 0, "a stack of no layers; give at least one"),
-            (strangers, f"a stack takes RNN, LSTM, GRU and Stack, not {', '.join(strangers)}"),
+            (strangers, f"a stack takes layers of unrolled.nn, not {', '.join(strangers)}"),
             (
                 len(residual) != len(self.layers),
                 f"residual={residual} for {len(self.layers)} layers; give one for each",
