@@ -20,6 +20,7 @@ from unrolled.nn.describe import describe
 from unrolled.runtime.model import Answers, Model
 from unrolled.runtime.state import Array, State
 
+GATED = ("gru", "lstm")  # what streams are mostly made of
 STREAMED = (Size(1, 1, 64, 64), Size(1, 1, 64, 256))
 MANY = Size(1, 1000, 64, 64)
 ALONE = "one by one"
@@ -53,12 +54,12 @@ class Bare(Model):
 
 
 def workloads() -> Iterator[Workload]:
-    for cell in ("gru", "lstm"):
+    for cell in GATED:
         for size in STREAMED:
             yield Workload(
                 "stream", "inference", cell, size, partial(_one, cell, size), products(cell, 1, size), 1
             )
-    for cell in ("gru", "lstm"):
+    for cell in GATED:
         yield Workload("together", "inference", cell, MANY, partial(_many, cell, MANY), threads=1)
 
 

@@ -11,7 +11,7 @@ from unrolled.bench.layers import CELLS
 from unrolled.bench.overhead import FROZEN, OVERHEADS, beside_kernel
 from unrolled.bench.small import GROUPS as SMALL
 from unrolled.bench.small import MODES
-from unrolled.bench.streaming import ALONE, STREAMED
+from unrolled.bench.streaming import ALONE, GATED, STREAMED
 from unrolled.bench.variants import ONE_DIRECTION, PLAIN, VARIANTS
 from unrolled.bench.workload import ONNX, OURS, TORCH
 
@@ -86,8 +86,8 @@ TARGETS = (
     Target("keeping/training", KEEPING, OURS, HIGHEST, 1, _all(None)),
     Target("heads/inference", TORCH, OURS, LOWEST, 1, {"linear": 0.9}),
     Target("heads/training", TORCH, OURS, LOWEST, 1, {"linear": 0.9}),
-    Target("stream/inference", ONNX, OURS, LOWEST, len(STREAMED), {"gru": 2.0, "lstm": 2.0}, 1),
-    Target("together/inference", ALONE, OURS, LOWEST, 1, {"gru": 10.0, "lstm": 10.0}, 1),
+    Target("stream/inference", ONNX, OURS, LOWEST, len(STREAMED), dict.fromkeys(GATED, 2.0), 1),
+    Target("together/inference", ALONE, OURS, LOWEST, 1, dict.fromkeys(GATED, 10.0), 1),
     Target("memory/saved", OURS, TORCH, HIGHEST, len(GRID), _all(1.0), None),
     *(
         Target(f"looking/{mode}", OURS, FROZEN, HIGHEST, len(GRID), _all(wanted), threads, alone=True)
