@@ -26,12 +26,12 @@ def case_of(name, cell, seed):
     return random.Random(-1 - seed), draw(name, cell, seed, dtype=DTYPES[seed % 2])
 
 
-def outputs_and_gradients(case):
-    outputs, trace = case.run()
+def outputs_and_gradients(case, recurrence=None):
+    outputs, trace = case.run(recurrence=recurrence)
     generator = torch.Generator().manual_seed(7)
     dy = torch.randn(outputs[0].shape, generator=generator).to(case.x.dtype)
     d_last = [torch.randn(s.shape, generator=generator).to(case.x.dtype) for s in case.state]
-    gradients = case.gradients(outputs[0], trace, dy, d_last)
+    gradients = case.gradients(outputs[0], trace, dy, d_last, recurrence=recurrence)
     return [*outputs, *gradients.values()]
 
 
@@ -138,6 +138,22 @@ def test_threads_change_no_bit(name, cell, B, ragged):
     wanted = outputs_and_gradients(case)
     for threads in (2, 3, 5):
         assert same(outputs_and_gradients(replace(case, threads=threads)), wanted)
+
+
+SHORT = ((1, 1, 150, 131), (3, 1, 7, 37), (1, 2, 33, 20), (2, 3, 20, 17), (1, 9, 130, 33), (1, 13, 5, 70))
+SHORT += ((1, 16, 65, 40), (1, 1, 1100, 5))  # more rows and more columns than are taken at once
+
+
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_weights_as_they_stand_and_packed_ones_give_the_same_bits(name, cell, isa):
+    """A short call reads weights as they stand, until it meets them again; one that is frozen packs them."""
+    for seed, sizes in enumerate(SHORT):
+        case = draw(name, cell, seed, sizes, DTYPES[seed % 2], threads=1 + seed % 3)
+        packed, free = case.recurrence(), case.recurrence()
+        packed.frozen = True
+        wanted = outputs_and_gradients(case, packed)
+        for _ in range(3):
+            assert same(outputs_and_gradients(case, free), wanted)
 
 
 @pytest.mark.parametrize("name, cell", CELLS, ids=str)

@@ -147,8 +147,8 @@ private:
     const Index all = panels(w_.hh), blocks = divide_up(all, some);
     for (Index block = 0; block < blocks; ++block) {
       const Index p = (last_first ? blocks - 1 - block : block) * some;
-      multiply(x, p, minimum(p + some, all));
-      multiply(h, p, minimum(p + some, all));
+      multiply_weights(x, p, minimum(p + some, all));
+      multiply_weights(h, p, minimum(p + some, all));
     }
   }
 

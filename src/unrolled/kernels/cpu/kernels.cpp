@@ -101,9 +101,15 @@ Index pack(const Sizes& sizes, const Parameters<const typename Cell::Real>& p, b
 }
 
 template <class Cell>
+Index point(const Sizes& sizes, const Parameters<const typename Cell::Real>& p, bool backward,
+            typename Cell::Real* memory, Weights<typename Cell::Real>& w) {
+  return point_at_weights(Cell::form, sizes, p, backward, memory, w);
+}
+
+template <class Cell>
 constexpr Kernel<typename Cell::Real> kernel(const char* name) {
-  return {name,         Cell::form.has_c, rows<Cell>,    tape<Cell>,
-          shares<Cell>, pack<Cell>,       forward<Cell>, backward<Cell>};
+  return {name,       Cell::form.has_c, rows<Cell>,    tape<Cell>,    shares<Cell>,
+          pack<Cell>, point<Cell>,      forward<Cell>, backward<Cell>};
 }
 
 template <class Real, Vec<Real> (*f)(Vec<Real>)>

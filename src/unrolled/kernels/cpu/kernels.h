@@ -25,6 +25,8 @@ struct Kernel {
   bool (*shares)(const Parameters<const Real>&);
   /* Packs into `memory`, or with null only counts; the numbers that it takes. */
   Index (*pack)(const Sizes&, const Parameters<const Real>&, bool backward, Real* memory, Weights<Real>&);
+  /* The same without packing: the weights are read where they stand, and must stay there. */
+  Index (*point)(const Sizes&, const Parameters<const Real>&, bool backward, Real* memory, Weights<Real>&);
   void (*forward)(const Forward<Real>*, const Weights<Real>*, const Plan* const*, Index directions);
   /* `again`: the weights for forward, which calls with every > 0 need. */
   void (*backward)(const Backward<Real>*, const Weights<Real>*, const Weights<Real>* again,

@@ -1,4 +1,5 @@
-/* Lays a layer's parameters out for the products: forward transposed, backward as they stand. */
+/* Lays a layer's parameters out for the products: forward transposed, backward as they stand. Or only says
+   where they stand. */
 #pragma once
 
 #include "step.h"
@@ -33,14 +34,25 @@ void list_rows(const Matrix<const Real>& m, Index first, Index count, const Real
 /* The biases that the sums begin with. */
 template <class Real>
 void add_biases(const Form& form, const Parameters<const Real>& p, Index H, Index sums, Real* start) {
-  for (Index j = 0; j < sums; ++j) {
-    const Index b = j / H, u = j % H, gate = form.gate(b);
-    if (b >= form.gates)
-      start[j] = p.bias_hh ? p.bias_hh[(b - form.shift) * H + u] : 0;
-    else
-      start[j] = (p.bias_ih ? p.bias_ih[gate * H + u] : 0) +
-                 (p.bias_hh && form.joined(b) ? p.bias_hh[gate * H + u] : 0);
+  for (Index b = 0; b * H < sums; ++b) {
+    const bool of_x = b < form.gates, of_h = !of_x || form.joined(b);
+    const Index row = (of_x ? form.gate(b) : b - form.shift) * H;
+    over_units<Real>(0, minimum(H, sums - b * H), [&](Index u, Index n) {
+      const Vec<Real> x = of_x && p.bias_ih ? load(p.bias_ih + row + u, n) : Vec<Real>{};
+      const Vec<Real> h = of_h && p.bias_hh ? load(p.bias_hh + row + u, n) : Vec<Real>{};
+      store(start + b * H + u, of_x ? x + h : h, n);
+    });
   }
+}
+
+template <class Real>
+Real* pack_start(const Form& form, const Sizes& sizes, const Parameters<const Real>& p,
+                 Pieces<Real>& pieces) {
+  const Index sums = Layout(form, sizes, p).sums;
+  Real* start = pieces.take(sums);
+  if (!pieces.counting())
+    add_biases(form, p, sizes.H, sums, start);
+  return start;
 }
 
 /* Packs into `memory`, or with none only counts; the numbers that it takes. */
@@ -74,13 +86,32 @@ Index pack_weights(const Form& form, const Sizes& sizes, const Parameters<const 
     list_rows(p.hr, 0, sizes.P, rows);
     w.hr = matrix(sizes.P, H);
   }
-  if (!backward) {
-    const Index sums = Layout(form, sizes, p).sums;
-    Real* start = pieces.take(sums);
-    if (!pieces.counting())
-      add_biases(form, p, H, sums, start);
-    w.start = start;
-  }
+  if (!backward)
+    w.start = pack_start(form, sizes, p, pieces);
+  return pieces.used();
+}
+
+/* The same without a copy of any matrix; `memory` is for the biases' sums alone. */
+template <class Real>
+Index point_at_weights(const Form& form, const Sizes& sizes, const Parameters<const Real>& p, bool backward,
+                       Real* memory, Weights<Real>& w) {
+  const Index H = sizes.H, all = form.rows(sizes), recurrent = form.recurrent_rows(sizes);
+  const auto matrix = [&](const Matrix<const Real>& m, Index first, Index count, Index columns,
+                          Index turned = 0) {
+    const Index depth = backward ? count : columns, width = backward ? columns : count;
+    return Packed<Real>{nullptr, depth, width, {at(m, first), m.row}, turned, !backward};
+  };
+  w = {};
+  w.parameters = p;
+  w.ih = matrix(p.ih, 0, all, sizes.I, form.turned * H);
+  w.hh = matrix(p.hh, 0, recurrent, sizes.P);
+  if (form.two_phase)
+    w.inner = matrix(p.hh, recurrent, H, H);
+  if (p.hr.data)
+    w.hr = matrix(p.hr, 0, sizes.P, H);
+  Pieces<Real> pieces(memory);
+  if (!backward)
+    w.start = pack_start(form, sizes, p, pieces);
   return pieces.used();
 }
 

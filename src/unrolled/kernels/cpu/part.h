@@ -4,6 +4,7 @@
 #include "plan.h"
 #include "pool.h"
 #include "step.h"
+#include "unpacked.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -57,7 +58,7 @@ struct Crew {
   }
   template <class Real>
   void multiply(const Product<Real>& p) const {
-    UNROLLED_ISA::multiply(p, begin(panels(p.b)), end(panels(p.b)));
+    multiply_weights(p, begin(panels(p.b)), end(panels(p.b)));
   }
 };
 

@@ -21,6 +21,14 @@ Index find_cell(const std::string& cell) {
   return found - std::begin(cells);
 }
 
+/* To pack weights takes as long as some ten rows at one step (docs/decisions/0155): a call of few tokens
+   takes no longer with weights as they stand than to know that packed ones are not old; one of some tokens
+   not longer than to pack them. */
+constexpr Index few_tokens = 3, some_tokens = 16;
+
+/* So few weights are looked at faster than a call without packed ones is made ready. */
+constexpr Index few_weights = 4096;
+
 /* What stands packed of a place's parameters; all others are read as they stand. */
 template <class Real>
 Fingerprint fingerprint_of(const Sizes& n, Index rows, const Parameters<const Real>& p) {
@@ -76,7 +84,10 @@ std::shared_ptr<Real> Shelf<Real>::take(Index count) {
 template <class Real>
 std::shared_ptr<const typename PackedPlace<Real>::Packs>
 PackedPlace<Real>::packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes& sizes,
-                         const Parameters<const Real>& parameters, bool forward, bool backward, bool frozen) {
+                         const Parameters<const Real>& parameters, bool forward, bool backward, bool frozen,
+                         Index tokens) {
+  if (!frozen && tokens <= few_tokens && kernel.rows(sizes) * (sizes.I + sizes.P) >= few_weights)
+    return unpacked(kernel, sizes, parameters, forward, backward);
   const bool look = !frozen || !looked_;
   Fingerprint now{};
   if (look) // first, so that what is written meanwhile is packed now or seen by the next call
@@ -86,6 +97,8 @@ PackedPlace<Real>::packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes
   const bool same = packs_ && isa_ == &isa && (!look || now == fingerprint_);
   if (same && (!forward || packs_->memory[0]) && (!backward || packs_->memory[1]))
     return packs_;
+  if (!frozen && tokens <= some_tokens && std::exchange(seen_[backward], now) != now)
+    return unpacked(kernel, sizes, parameters, forward, backward);
   auto fresh = std::make_shared<Packs>();
   if (same)
     *fresh = *packs_;
@@ -102,6 +115,20 @@ PackedPlace<Real>::packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes
   isa_ = &isa;
   packs_ = fresh;
   return fresh;
+}
+
+template <class Real>
+std::shared_ptr<const typename PackedPlace<Real>::Packs>
+PackedPlace<Real>::unpacked(const Kernel<Real>& kernel, const Sizes& sizes,
+                            const Parameters<const Real>& parameters, bool forward, bool backward) {
+  auto packs = std::make_shared<Packs>();
+  if (forward) { // the sums of biases need memory
+    packs->memory[0] = sums_.take(kernel.point(sizes, parameters, false, nullptr, packs->forward));
+    kernel.point(sizes, parameters, false, packs->memory[0].get(), packs->forward);
+  }
+  if (backward)
+    kernel.point(sizes, parameters, true, nullptr, packs->backward);
+  return packs;
 }
 
 template <class Real>
@@ -250,7 +277,8 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       const auto k = static_cast<std::size_t>(d), p = static_cast<std::size_t>(layer * D + d);
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
-      packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, true, false, frozen_);
+      packs[k] =
+          packed_[p].packs(used, kernel, sizes_[p], place.parameters, true, false, frozen_, call.T * call.B);
       weights[k] = packs[k]->forward;
       weights[k].parameters = place.parameters;
       of[k] = &planned->planners[p]->plan();
@@ -312,7 +340,8 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       const auto k = static_cast<std::size_t>(d), p = static_cast<std::size_t>(layer * D + d);
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
-      packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, call.every > 0, true, frozen_);
+      packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, call.every > 0, true, frozen_,
+                                  call.T * call.B);
       weights[k] = packs[k]->backward;
       again[k] = packs[k]->forward;
       weights[k].parameters = again[k].parameters = place.parameters;

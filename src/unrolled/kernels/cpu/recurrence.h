@@ -53,18 +53,26 @@ public:
     std::shared_ptr<Real> memory[2];
   };
   /* What a call with these parameters needs, alive as long as the result is held: packed anew where a number
-     or the instruction set is another. `frozen`: numbers that were looked at are not looked at again. */
+     or the instruction set is another. `frozen`: numbers that were looked at are not looked at again.
+     A call of few tokens that is not frozen reads the weights as they stand instead, and one of some tokens
+     does until it has seen them twice. */
   std::shared_ptr<const Packs> packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes& sizes,
                                      const Parameters<const Real>& parameters, bool forward, bool backward,
-                                     bool frozen);
+                                     bool frozen, Index tokens);
   /* The next call looks at the numbers, frozen or not. */
   void look() { looked_ = false; }
 
 private:
+  std::shared_ptr<const Packs> unpacked(const Kernel<Real>& kernel, const Sizes& sizes,
+                                        const Parameters<const Real>& parameters, bool forward,
+                                        bool backward);
+
   std::mutex mutex_;
   Shelf<Real> shelves_[2]; // forward, backward
+  Shelf<Real> sums_;       // of biases, beside unpacked weights
   std::shared_ptr<const Packs> packs_;
   Fingerprint fingerprint_{};
+  Fingerprint seen_[2]{}; // by the last short call forward, backward
   const Isa* isa_ = nullptr;
   std::atomic<bool> looked_ = false;
 };

@@ -5,11 +5,16 @@
 
 namespace unrolled {
 
-/* A (depth, columns) matrix in panels (gemm.h); columns past the last are zero up to a whole panel. */
+/* A (depth, columns) matrix in panels (gemm.h); columns past the last are zero up to a whole panel. Or, where
+   data is null, the parameter as it stands (unpacked.h): of its n rows, row (i + turned) mod n is row i here,
+   or column i of the transposed. */
 template <class Real>
 struct Packed {
   const Real* data;
   Index depth, columns;
+  Matrix<const Real> parameter{};
+  Index turned = 0;
+  bool transposed = false;
 };
 
 /* What one pass needs. Forward multiplies by the transposed matrices, backward by the matrices themselves. */
