@@ -23,12 +23,11 @@ from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.runtime import shapes
 from unrolled.runtime.state import Array, State, rows_of
 
-NOWHERE = (0, 0, 0)
-FEW_ROWS = 4  # so few that a step of theirs is sooner done than handed over to run beside Python
+Zoneout = tuple[Sequence[Array], Sequence[Array]]  # of h and of c, as the compiled layer takes it
 
 
 class Direction:
-    """One direction of one layer: its weights, packed when they are first needed."""
+    """One direction of one layer: its parameters and states."""
 
     def __init__(self, about: Mapping[str, Any], cell: Cell, arrays: Mapping[str, Array]) -> None:
         self.reverse, self.states = bool(about["reverse"]), tuple(map(str, about["states"]))
@@ -43,11 +42,6 @@ class Direction:
         if len(self.states) != len(cell.states):
             raise ValueError(f"{len(self.states)} states of {cell.name}")
         self._require_initial()
-        places = {
-            name: (_cpu.address(p), *(stride // p.itemsize for stride in p.strides[:-1]))
-            for name, p in self.parameters.items()
-        }
-        self.layer = _cpu.Layer(cell.kernel, str(self.dtype), (I, H, P, cell.block), places)
 
     def _require_initial(self) -> None:
         found = [(array.shape, array.dtype) for array in self.initial]
@@ -78,9 +72,22 @@ class Layer:
         self.output_size = width if self.merge == "concat" else width // 2
         self._require()
         self._shares = [self._shares_of(one) for one in self.directions]
+        self._width = width
+        self._zoned: tuple[int, int] | None = None
+        self._zoneout: Zoneout = ((), ())
+        self._weights = [p for one in self.directions for p in one.parameters.values()]
+        self._forward = self._bound(cell).forward
+
+    def _bound(self, cell: Cell) -> "_cpu.Recurrence":
+        """The compiled layer. A model's arrays do not change, so its weights are looked at once."""
         first = self.directions[0]
-        places = [0 if share is None else _cpu.address(share) for share in self._shares[0]]
-        self._stepper = _cpu.Stepper(first.layer, *places) if len(self.directions) == 1 else None
+        if any(list(one.parameters) != list(first.parameters) for one in self.directions):
+            raise ValueError("directions with different parameters")
+        sizes, reverse = [one.sizes for one in self.directions], [one.reverse for one in self.directions]
+        names = list(first.parameters)
+        bound = _cpu.Recurrence(cell.kernel, str(self.dtype), cell.block, names, sizes, reverse)
+        bound.frozen = True
+        return bound
 
     def _require(self) -> None:
         sizes = {one.sizes[2] for one in self.directions}
@@ -92,14 +99,20 @@ class Layer:
         if not fits:
             raise ValueError("directions, merge, residual and zoneout that do not go together")
 
-    def _shares_of(self, one: Direction) -> list[Array | None]:
-        """The share of each state that stays, the same for all steps and rows."""
-        rates = (*self.zoneout, 0.0, 0.0)[:2]
-        widths = (*one.widths, 0)
-        return [
-            np.full(width, rate, self.dtype) if any(rates) and width else None
-            for width, rate in zip(widths, rates, strict=False)
-        ]
+    def _shares_of(self, one: Direction) -> list[Array]:
+        """The share of each state that stays, the same for all steps and rows; none without zoneout."""
+        rates = (*self.zoneout, 0.0, 0.0)[: len(one.widths)]
+        if not any(rates):
+            return []
+        return [np.full(width, rate, self.dtype) for width, rate in zip(one.widths, rates, strict=True)]
+
+    def _zoneout_of(self, T: int, B: int) -> Zoneout:
+        """The shares of so many steps and rows; those of the last call are kept."""
+        if not self._shares[0] or self._zoned == (T, B):
+            return self._zoneout
+        h, *c = zip(*[[np.broadcast_to(s, (T, B, s.size)) for s in own] for own in self._shares], strict=True)
+        self._zoned, self._zoneout = (T, B), (h, c[0] if c else ())
+        return self._zoneout
 
     def start(self, rows: int) -> State:
         """The state before the first step."""
@@ -110,65 +123,58 @@ class Layer:
     ) -> tuple[Array, State]:
         """y and the state after each row's last step. Past a row's length x is not read and y is zero. y may
         share its memory with the state: read it only."""
-        T, B, _ = x.shape
-        if T == 1 and 0 < B <= FEW_ROWS and lengths is None and self._stepper is not None:
-            return self._step(self._stepper, x, state, B)
-        x = np.ascontiguousarray(x, self.dtype)
-        widths = [one.sizes[2] for one in self.directions]
-        y = np.empty((T, B, sum(widths)), self.dtype)
+        dtype, (T, B, _) = self.dtype, x.shape
+        if x.dtype is not dtype:
+            x = x.astype(dtype, copy=False)
+        if T == 1 and lengths is None and len(self.directions) == 1:
+            return self._step(x, state, B, threads)
+        y = np.empty((T, B, self._width), dtype)
+        zoneout_h, zoneout_c = self._zoneout_of(T, B)
+        h = [np.empty((B, one.widths[0]), dtype) for one in self.directions]
+        c = [np.empty((B, width), dtype) for one in self.directions for width in one.widths[1:]]
+        self._forward(
+            self._weights,
+            x,
+            y,
+            threads=threads,
+            lengths=lengths,
+            h0=[state[one.states[0]] for one in self.directions],
+            c0=[state[name] for one in self.directions for name in one.states[1:]],
+            zoneout_h=zoneout_h,
+            zoneout_c=zoneout_c,
+            h=h,
+            c=c,
+        )
+        ends = [*zip(h, c, strict=True)] if c else [(last,) for last in h]
         after: State = {}
-        alive, calls, offset = [x, y, lengths], [], 0
-        for one, width, shares in zip(self.directions, widths, self._shares, strict=True):
-            before = [np.ascontiguousarray(state[name], self.dtype) for name in one.states]
-            last = [np.empty_like(array) for array in before]
-            alive += [*before, *last]
+        for one, last in zip(self.directions, ends, strict=True):
             after |= dict(zip(one.states, last, strict=True))
-            place = (_cpu.address(y) + offset * y.itemsize, B * y.shape[2], y.shape[2])
-            offset += width
-            calls.append(
-                [
-                    *_ends(before),
-                    *NOWHERE,
-                    *(n for share in shares for n in (_address(share), 0, 0)),
-                    *place,
-                    *NOWHERE,
-                    *_ends(last),
-                    0,
-                    0,
-                ]
-            )
-        if T and B:
-            _cpu.forward(
-                [one.layer for one in self.directions],
-                [one.reverse for one in self.directions],
-                threads,
-                0,
-                (T, B),
-                _address(lengths),
-                (_cpu.address(x), B * x.shape[2], x.shape[2]),
-                calls,
-            )
-        else:
-            after = {name: np.array(state[name], self.dtype) for name in after}
         y = _merged(y, self.merge)
         return (x + y if self.residual else y), after
 
-    def _step(
-        self, stepper: "_cpu.Stepper", x: Array, state: Mapping[str, Array], B: int
-    ) -> tuple[Array, State]:
-        """One step of few rows."""
-        one, dtype = self.directions[0], self.dtype
-        if x.dtype != dtype or not x.flags.c_contiguous:
-            x = np.ascontiguousarray(x, dtype)
-        h_name, *c_name = one.states
-        h = np.empty((B, one.sizes[2]), dtype)
-        if c_name:
-            c = np.empty((B, one.sizes[1]), dtype)
-            stepper.run(B, x, state[h_name], state[c_name[0]], h, c)
-            after = {h_name: h, c_name[0]: c}
-        else:
-            stepper.run(B, x, state[h_name], None, h, None)
-            after = {h_name: h}
+    def _step(self, x: Array, state: Mapping[str, Array], B: int, threads: int) -> tuple[Array, State]:
+        """One step in one direction, whose y is h: nothing is made that a stream does without."""
+        one = self.directions[0]
+        zoneout_h, zoneout_c = self._zoneout_of(1, B)
+        h = np.empty((B, one.widths[0]), self.dtype)
+        c0: tuple[Array, ...] = ()
+        c: tuple[Array, ...] = ()
+        after = {one.states[0]: h}
+        if len(one.states) > 1:
+            name = one.states[1]
+            c0, c = (state[name],), (np.empty((B, one.widths[1]), self.dtype),)
+            after[name] = c[0]
+        self._forward(
+            self._weights,
+            x,
+            h,
+            threads=threads,
+            h0=(state[one.states[0]],),
+            c0=c0,
+            zoneout_h=zoneout_h,
+            zoneout_c=zoneout_c,
+            c=c,
+        )
         return (x + h if self.residual else h[None]), after
 
 
@@ -202,16 +208,6 @@ class Layers:
             x, last = layer(x, state, lengths, threads)
             after |= last
         return x, after
-
-
-def _ends(states: Sequence[Array]) -> list[int]:
-    """The addresses of h and c, 0 for what is not there."""
-    addresses = [_cpu.address(array) for array in states]
-    return [*addresses, 0][:2]
-
-
-def _address(array: Array | None) -> int:
-    return 0 if array is None else _cpu.address(array)
 
 
 def _merged(y: Array, merge: str) -> Array:

@@ -3,6 +3,8 @@
 #include "bind_recurrence.h"
 
 #include <algorithm>
+#include <array>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -65,6 +67,11 @@ Of member_of(const std::string& name) {
   throw std::invalid_argument("'" + name + "' is no parameter of a cell");
 }
 
+/* Most calls bring few of the sequences that a call may bring. */
+bool is_empty(nb::handle sequence) {
+  return PyTuple_CheckExact(sequence.ptr()) && PyTuple_GET_SIZE(sequence.ptr()) == 0;
+}
+
 /* The items of a tuple or a list. */
 class Items {
 public:
@@ -85,21 +92,30 @@ private:
   nb::object fast_;
 };
 
-/* The arrays of a call, alive until it has run. A reference is good until the next array is read. */
+/* The arrays of a call, alive until it has run; those of most calls need no memory of the heap. */
 class Arrays {
 public:
-  Arrays() { arrays_.reserve(usual); }
-  const Array& read(nb::handle object, Name name) { return arrays_.emplace_back(object, name); }
+  Arrays() = default;
+  Arrays(const Arrays&) = delete;
+  Arrays& operator=(const Arrays&) = delete;
+
+  const Array& read(nb::handle object, Name name) { return add(object, name); }
   /* What is only read may lie anyhow. */
   const Array& input(nb::handle object, Name name) {
-    Array& array = arrays_.emplace_back(object, name);
+    Array& array = add(object, name);
     array.gather();
     return array;
   }
 
 private:
-  static constexpr std::size_t usual = 24;
-  std::vector<Array> arrays_;
+  static constexpr std::size_t few = 12;
+  Array& add(nb::handle object, Name name) {
+    return count_ < few ? first_[count_++].emplace(object, name) : more_.emplace_back(object, name);
+  }
+
+  std::array<std::optional<Array>, few> first_;
+  std::size_t count_ = 0;
+  std::deque<Array> more_;
 };
 
 /* (T, B, N), or (B, N) where there is one step. */
@@ -176,6 +192,8 @@ public:
   /* One state of every place: arrays (n, B, size) whose n count the places. */
   template <class Number>
   void states(const char* name, nb::handle given, Matrix<Number> PlaceCall<Real>::* field, bool of_h) {
+    if (is_empty(given))
+      return;
     const Items items(given, name);
     if (items.size() == 0)
       return;
@@ -206,6 +224,8 @@ public:
   /* One sequence (T, B, size) of every place. */
   template <class Field>
   void masks(const char* name, nb::handle given, bool of_h, const Field& field) {
+    if (is_empty(given))
+      return;
     const Items items(given, name);
     if (items.size() == 0)
       return;

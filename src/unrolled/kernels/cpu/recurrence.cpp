@@ -260,6 +260,8 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
   const Kernel<Real>& kernel = this->kernel(used);
   std::vector<Numbers<Real>> memory; // of layers between, and of c where nobody asks for it
   const Index D = directions();
+  const bool last_first = !last_first_;
+  last_first_ = last_first;
   Sequence<const Real> x = call.x;
   for (Index layer = 0; layer < layers(); ++layer) {
     Sequence<Real> y = call.y;
@@ -296,6 +298,7 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       if (kernel.has_c && !place.c.data)
         one.last[1] = {memory.emplace_back(n.B * n.H).data(), n.H};
       (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
+      one.last_first = last_first;
       offset += n.P;
     }
     kernel.forward(calls.data(), weights.data(), of.data(), D);

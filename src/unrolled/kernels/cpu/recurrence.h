@@ -158,6 +158,7 @@ private:
   double work_ = 0;
   std::vector<PackedPlace<Real>> packed_;
   std::atomic<bool> frozen_ = false;
+  std::atomic<bool> last_first_ = false; // where the last call of one step began: the next begins at its end
   std::mutex mutex_;
   std::shared_ptr<const Plans> plans_; // of the last call without lengths
 };
