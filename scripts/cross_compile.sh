@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 strict="-std=c++20 -O3 -Wall -Wextra -Werror -fno-fast-math -ffp-contract=off -I$cpu"
 
-for unit in ctc isa layer memory planner pool tree; do
+for unit in ctc fingerprint isa memory planner pool recurrence tree; do
   # shellcheck disable=SC2086
   "$compiler" $strict -c "$cpu/$unit.cpp" -o "$work/$unit.o"
 done

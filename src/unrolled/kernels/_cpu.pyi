@@ -1,6 +1,6 @@
-"""The compiled kernels. Arrays come as addresses in the caller's memory, 0 for an absent one: ADDRESS of a
-contiguous array, or, as a sequence (T, B, N), its address and its strides of time and row in elements.
-But for Stepper, nothing here checks shapes: nn and the operators do. Sizes and laws: cpu/contract.h.
+"""The compiled kernels. Recurrence takes arrays and checks them. All others take addresses in the caller's
+memory, 0 for an absent one, and check no shape: ADDRESS of a contiguous array, or, as a sequence (T, B, N),
+its address and its strides of time and row in elements. Sizes and laws: cpu/contract.h.
 """
 
 from collections.abc import Sequence
@@ -104,93 +104,6 @@ class Recurrence:
         """The gradients of the same call: dy, dh, dc and d_every_c, where they are given, -> dx, dh0, dc0 and
         d_weights, where they are wanted. Without a trace the call runs forward once more."""
 
-class Layer:
-    """The weights of one layer in one direction, packed when a call first needs them and kept.
-
-    cell         elman.tanh, elman.relu, elman.sigmoid, lstm, lstm.peephole, lstm.coupled,
-                 lstm.coupled.peephole, gru, gru.before (resets before the product)
-    type         float32 or float64
-    sizes        (I, H, P, K): P is the size of h, which is H unless projected; of an lstm K > 1 units are a
-                 memory block
-    parameters   by their names in cells/, absent ones left out: (address, strides of all dimensions but the
-                 last). Layer norm where gain_ih is among them, a projection where weight_hr is
-
-    The addresses must stay good as long as the layer is used. The caller makes a new one where a parameter
-    has another shape or place, and calls `renew` where one has other numbers; as a second net each call
-    compares a sample of them with those that were packed. ValueError for an unknown cell or type, or a K
-    that H is no multiple of.
-    """
-
-    def __init__(
-        self, cell: str, type: str, sizes: tuple[int, int, int, int], parameters: dict[str, tuple[int, ...]]
-    ) -> None: ...
-    @property
-    def tape(self) -> int:
-        """Numbers per token that a training forward call leaves for backward."""
-    def renew(self) -> None:
-        """The next call packs the parameters anew."""
-    def run(
-        self,
-        reverse: bool,
-        threads: int,
-        T: int,
-        B: int,
-        x: int,
-        x_time: int,
-        x_row: int,
-        h0: int,
-        c0: int,
-        y: int,
-        y_time: int,
-        y_row: int,
-        h_last: int,
-        c_last: int,
-        tape: int,
-        /,
-    ) -> None:
-        """As forward, of one direction without masks or lengths; x and y with their strides."""
-    def run_back(
-        self,
-        reverse: bool,
-        threads: int,
-        T: int,
-        B: int,
-        x: tuple[int, int, int],
-        h0: int,
-        c0: int,
-        y: tuple[int, int, int],
-        tape: int,
-        dy: tuple[int, int, int],
-        dh_last: int,
-        dc_last: int,
-        dx: int,
-        dh0: int,
-        dc0: int,
-        gradients: list[int],
-        /,
-    ) -> None:
-        """As backward, of a call of `run`. gradients: of weight_ih, in the order of `backward`."""
-
-class Stepper:
-    """Steps of few rows, one after another, on one thread, with arrays in place of addresses. zoneout_h (P,)
-    and zoneout_c (H,) are ADDRESS, which must stay good as long as this is used; shares for all rows. The
-    layer's parameters must not change any more: they are packed once.
-    """
-
-    def __init__(self, layer: Layer, zoneout_h: int, zoneout_c: int, /) -> None: ...
-    def run(
-        self,
-        rows: int,
-        x: NDArray[Any],
-        h0: NDArray[Any],
-        c0: NDArray[Any] | None,
-        h: NDArray[Any],
-        c: NDArray[Any] | None,
-        /,
-    ) -> None:
-        """x (B, I), h0 and h (B, P), c0 and c (B, H), contiguous and of the layer's type: ValueError or
-        BufferError for others. As forward of one step; h and c are written. Holds the lock on Python."""
-
 class CtcSearch:
     """One row's prefix beam search; made by `ctc_search`."""
 
@@ -223,41 +136,6 @@ def fingerprint(array: Tensor | NDArray[Any]) -> tuple[int, int]:
     """Of float32 or float64 (N,) or (M, N): another where the numbers are others. A single changed number
     always changes the first; the chance that any other change is missed is about 2^-64, over keys that are
     drawn in each process."""
-
-def forward(
-    layers: list[Layer],
-    reverse: list[bool],
-    threads: int,
-    every: int,
-    sizes: tuple[int, int],
-    lengths: int,
-    x: tuple[int, int, int],
-    directions: list[list[int]],
-) -> None:
-    """Runs one direction, or two at the same time. sizes (T, B); lengths ADDRESS of int64 (B,), or 0: all T.
-
-    directions[d]: h0 (B, P), c0 (B, H) ADDRESS; recurrent mask (T, B, P), zoneout of h (T, B, P) and of c
-    (T, B, H), y (T, B, P), every step's c (T, B, H) sequences; h_last, c_last, tape (T, B, layer.tape), kept
-    (⌈T / every⌉, B, H) ADDRESS. ValueError for a length outside 0 to T.
-    """
-
-def backward(
-    layers: list[Layer],
-    reverse: list[bool],
-    threads: int,
-    every: int,
-    sizes: tuple[int, int],
-    lengths: int,
-    x: tuple[int, int, int],
-    directions: list[list[int]],
-) -> None:
-    """The gradients of the same call.
-
-    directions[d]: h0, c0 ADDRESS; recurrent mask, both zoneouts, y sequences; tape, kept ADDRESS; dy, d of
-    every step's c sequences; dh_last, dc_last, dx (T, B, I), dh0, dc0 ADDRESS; then the gradients of
-    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, weight_peephole, gain_ih, gain_hh, gain_c, shift_c,
-    ADDRESS, those of the weights all or none.
-    """
 
 def use_openmp(parallel: int, team_size: int, member: int) -> None:
     """Runs on the process's OpenMP from now on: addresses of GOMP_parallel, omp_get_num_threads and
