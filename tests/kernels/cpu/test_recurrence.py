@@ -311,6 +311,25 @@ def test_nothing_of_a_call_is_kept_alive():
     assert gone[1]() is None
 
 
+def test_frozen_weights_are_held_until_they_thaw_or_their_layers_go():
+    network = Network(LSTM(), "lstm", 3, 8, 1, (False,))
+    x = torch.randn(2, 1, 3)
+
+    def frozen():
+        R, weight = network.recurrence(), torch.nn.Parameter(network.weights[0].clone())
+        R.frozen = True
+        run(R, network, x, [weight, *network.weights[1:]])
+        return R, weakref.ref(weight)
+
+    R, gone = frozen()
+    assert gone() is not None
+    R.frozen = False
+    assert gone() is None
+    R, gone = frozen()
+    del R
+    assert gone() is None
+
+
 def test_threads_share_one_recurrence():
     """Each with weights of its own, so that every call finds another's packed."""
     network = Network(LSTM(), "lstm", 17, 33, 2, (False, True))
