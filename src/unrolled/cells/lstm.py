@@ -32,7 +32,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unrolled.cells.cell import LAYER_NORM, Cell, Refusals, Shapes, option, product
+from unrolled.cells.cell import LAYER_NORM, Cell, Refusals, Shapes, layer_norm, option, product
 from unrolled.cells.registry import register
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class LSTM(Cell):
         self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
     ) -> tuple["Tensor", ...]:
         import torch
-        from torch.nn.functional import layer_norm, linear
+        from torch.nn.functional import linear
 
         _, c = state
         H = c.shape[-1]
@@ -117,7 +117,7 @@ class LSTM(Cell):
         f = 1 - i if self.coupled_input_forget else self._gate(a["f"], c, seen.get("f"))
         c = f * c + i * torch.tanh(a["g"])
         o = self._gate(a["o"], c, seen.get("o"))
-        m = layer_norm(c, c.shape[-1:], p["gain_c"], p.get("shift_c")) if self.layer_norm else c
+        m = layer_norm(c, p["gain_c"], p.get("shift_c")) if self.layer_norm else c
         h = o * torch.tanh(m)
         return (linear(h, p["weight_hr"]) if self.proj_size else h, c)
 
