@@ -111,23 +111,26 @@ class CtcSearch:
         """labels, score, log p and log p of the n-grams of the best answers."""
 
 def ctc_search(
-    sizes: tuple[int, int, int],
-    weights: tuple[float, float, float],
+    labels: int,
+    blank: int,
+    beam: int,
+    lm_weight: float,
+    label_bonus: float,
+    least: float,
     start: int,
-    grams: tuple[int, ...],
-    lexicon: tuple[int, ...],
-    /,
+    grams: dict[str, NDArray[Any]] | None,
+    lexicon: dict[str, NDArray[Any]] | None,
 ) -> CtcSearch:
-    """sizes: K labels, which is the blank, the beam; weights: of the n-grams, of each label, and the least
-    log-probability; start: a context of the n-grams; ADDRESS of the arrays of runtime/grams.py and of
-    runtime/lexicon.py in their order, all 0 for none, which must stay good as long as the search is used."""
+    """K labels, which is the blank, prefixes to keep; weights of the n-grams and of each label, and the least
+    log-probability; a context of the n-grams. The arrays of runtime/grams.py and runtime/lexicon.py by name
+    are read during the search, not copied."""
 
-def ctc_add(threads: int, searches: list[CtcSearch], log_p: list[int], frames: list[int], /) -> None:
-    """The next frames of each search, no search twice: ADDRESS of float64 (frames, K) without NaN or +∞."""
+def ctc_add(searches: list[CtcSearch], log_p: list[NDArray[Any]], *, threads: int) -> None:
+    """The next frames of each search, no search twice: float64 (frames, K) without NaN or +∞."""
 
-def ctc_align(sizes: tuple[int, int, int], log_p: int, count: int, labels: int, spans: int, /) -> None:
-    """sizes (T, K, blank), log_p (T, K) float64, labels (count,) int64, which T frames can say and which are
-    one or more -> spans (count, 2) int64, all -1 where no alignment has a probability."""
+def ctc_align(log_p: Array, labels: Array, blank: int, spans: Array) -> None:
+    """log_p (T, K) float64, labels (L,) int64, which T frames can say and which are one or more -> spans
+    (L, 2) int64, all -1 where no alignment has a probability."""
 
 def address(array: NDArray[Any], /) -> int:
     """Where its numbers begin. BufferError for one that is not contiguous."""
@@ -150,219 +153,171 @@ def isa() -> str:
 def use_isa(name: str) -> None:
     """ValueError where it cannot run here."""
 
-def map_float32(function: str, count: int, source: int, target: int) -> None:
-    """target[i] = f(source[i]); exp, log, tanh or sigmoid."""
+# What heads use (cpu/heads.h). Arrays are torch tensors or numpy's, all float32 or all float64 unless said
+# otherwise; None where one is absent, or not wanted. Those written to, and all without a word here, have no
+# gaps; of x (..., N) the last dimension alone is told. ValueError for what does not fit, by name.
 
-def map_float64(function: str, count: int, source: int, target: int) -> None:
-    """As map_float32."""
+Given = Array | None
 
-def logaddexp_float32(count: int, a: int, b: int, target: int) -> None:
-    """target[i] = ln(e^a[i] + e^b[i])."""
+class LinearWeight:
+    """A weight, packed when a second call finds the same numbers, or one of many rows; kept until its numbers
+    are others. A frozen one is looked at once and then taken for unchanged, as long as it is the same memory.
+    """
 
-def logaddexp_float64(count: int, a: int, b: int, target: int) -> None:
-    """As logaddexp_float32."""
+    frozen: bool
+    def __init__(self) -> None: ...
+    def forward(self, x: Given, weight: Given, bias: Given, y: Given, *, threads: int) -> None:
+        """As `linear`."""
 
-# What heads use (cpu/heads.h): R rows, N columns, a matrix as (address, stride of a row in elements), 0 or
-# (0, 0) for one that is absent or not wanted. Each has a twin that ends in float64.
+def linear(x: Given, weight: Given, bias: Given, y: Given, *, threads: int) -> None:
+    """x (..., I), weight (O, I) with any stride of its rows, bias (O,) -> y (..., O) = x Wᵀ + bias."""
 
-Matrix = tuple[int, int]
-
-def probe(source: int, size: int, /) -> int:
-    """Nearly always another number where the memory is another: `size` bytes, 64 words of more than 4 KiB."""
-
-def packed_size_float32(inputs: int, outputs: int, /) -> int:
-    """Numbers that a packed weight takes, for the instruction set in use."""
-
-def pack_float32(threads: int, inputs: int, outputs: int, weight: Matrix, packed: int, /) -> None:
-    """weight (O, I) for `linear`, of the same instruction set."""
-
-def linear_float32(
-    threads: int, rows: int, inputs: int, outputs: int, x: Matrix, packed: int, bias: int, y: Matrix, /
-) -> None:
-    """y (R, O) = x (R, I) Wᵀ + bias (O,)."""
-
-def linear_backward_float32(
+def linear_backward(
+    dy: Given,
+    x: Given,
+    weight: Given,
+    dx: Given,
+    d_weight: Given,
+    d_bias: Given,
+    *,
     threads: int,
-    rows: int,
-    inputs: int,
-    outputs: int,
-    weight: Matrix,
-    x: Matrix,
-    dy: Matrix,
-    dx: Matrix,
-    d_weight: Matrix,
-    d_bias: int,
-    /,
 ) -> None:
     """dx = dy W, d_weight = dyᵀ x, d_bias = dyᵀ 1."""
 
-def softmax_float32(threads: int, rows: int, columns: int, x: Matrix, y: Matrix, /) -> None:
-    """Along each row."""
+def map(function: str, x: Given, y: Given) -> None:
+    """y = f(x), of each number: exp, log, tanh or sigmoid."""
 
-def softmax_backward_float32(
-    threads: int, rows: int, columns: int, dy: Matrix, y: Matrix, dx: Matrix, /
-) -> None: ...
-def layer_norm_float32(
-    threads: int, rows: int, columns: int, epsilon: float, gain: int, shift: int, x: Matrix, y: Matrix, /
-) -> None:
-    """Along each row; gain and shift (N,)."""
+def logaddexp(a: Given, b: Given, y: Given) -> None:
+    """y = ln(e^a + e^b), of each number."""
 
-def layer_norm_backward_float32(
-    threads: int,
-    rows: int,
-    columns: int,
+def softmax(x: Given, y: Given, *, threads: int) -> None:
+    """Along the last dimension."""
+
+def softmax_backward(dy: Given, y: Given, dx: Given, *, threads: int) -> None: ...
+def log_softmax(x: Given, y: Given, *, threads: int) -> None:
+    """Along the last dimension."""
+
+def log_softmax_backward(dy: Given, y: Given, dx: Given, *, threads: int) -> None: ...
+def logsumexp(x: Given, y: Given, *, threads: int) -> None:
+    """x (..., N) -> y (..., 1)."""
+
+def layer_norm(x: Given, gain: Given, shift: Given, y: Given, *, epsilon: float, threads: int) -> None:
+    """Along the last dimension; gain and shift (N,)."""
+
+def layer_norm_backward(
+    dy: Given,
+    x: Given,
+    gain: Given,
+    dx: Given,
+    d_gain: Given,
+    d_shift: Given,
+    *,
     epsilon: float,
-    gain: int,
-    x: Matrix,
-    dy: Matrix,
-    dx: Matrix,
-    d_gain: int,
-    d_shift: int,
-    /,
-) -> None: ...
-def embedding_float32(
-    threads: int, rows: int, columns: int, table_rows: int, index: int, table: Matrix, y: Matrix, /
-) -> None:
-    """y[r] = table[index[r]], index int64 (R,). IndexError outside the table."""
-
-def embedding_backward_float32(
     threads: int,
-    rows: int,
-    columns: int,
-    table_rows: int,
-    padding: int,
-    index: int,
-    dy: Matrix,
-    d_table: Matrix,
-    /,
-) -> None:
+) -> None: ...
+def embedding(index: Given, table: Given, y: Given, *, threads: int) -> None:
+    """index (...) int64, table (V, N) -> y (..., N). IndexError outside the table."""
+
+def embedding_backward(dy: Given, index: Given, d_table: Given, *, padding: int, threads: int) -> None:
     """d_table[v] = Σ dy[r] over index[r] = v; 0 for `padding`, which is -1 where there is none."""
 
-def crf_float32(
+def crf(
+    x: Given,
+    transitions: Given,
+    start: Given,
+    end: Given,
+    lengths: Given,
+    path: Given,
+    log_z: Given,
+    score: Given,
+    tape: Given,
+    *,
     threads: int,
-    sizes: tuple[int, int, int],
-    lengths: int,
-    path: int,
-    x: int,
-    scores: tuple[int, int, int],
-    log_z: int,
-    score: int,
-    tape: int,
-    /,
 ) -> None:
-    """sizes (B, T, K); lengths (B,) and path (B, T) int64, path 0 for none; scores are the transitions
-    (K, K), start (K,) and end (K,). Out: log_z (B,), score (B,) of the path, tape (B, T, 2 K). ValueError
-    for a length outside 0 to T, IndexError for a tag outside the K."""
+    """x (B, T, K), transitions (K, K), start and end (K,), lengths (B,) and path (B, T) int64 -> log_z (B,),
+    score (B,) of the path, tape (B, T, 2 K). ValueError for a length outside 0 to T, IndexError for a tag
+    outside the K."""
 
-def crf_backward_float32(
+def crf_backward(
+    x: Given,
+    transitions: Given,
+    start: Given,
+    end: Given,
+    lengths: Given,
+    path: Given,
+    tape: Given,
+    d_log_z: Given,
+    d_score: Given,
+    dx: Given,
+    d_transitions: Given,
+    d_start: Given,
+    d_end: Given,
+    *,
     threads: int,
-    sizes: tuple[int, int, int],
-    lengths: int,
-    path: int,
-    x: int,
-    scores: tuple[int, int, int],
-    tape: int,
-    d_log_z: int,
-    d_score: int,
-    dx: int,
-    d_scores: tuple[int, int, int],
-    /,
-) -> None:
-    """dx (B, T, K) and, where wanted, the gradients of the scores."""
-
-def viterbi_float32(
-    threads: int,
-    sizes: tuple[int, int, int],
-    lengths: int,
-    x: int,
-    scores: tuple[int, int, int],
-    path: int,
-    /,
+) -> None: ...
+def viterbi(
+    x: Given, transitions: Given, start: Given, end: Given, lengths: Given, path: Given, *, threads: int
 ) -> None:
     """path (B, T) int64 out, 0 past a row's length."""
 
-def pooling_float32(
-    threads: int,
+def pooling(
     kind: str,
-    sizes: tuple[int, int, int],
-    lengths: int,
-    y: tuple[int, int, int],
-    scores: tuple[int, int, int],
-    before: int,
-    after: int,
-    last: Matrix,
-    every: tuple[int, int, int],
-    /,
-) -> None:
-    """kind mean, max or attention; sizes (T, B, H); lengths int64 (B,), or 0: all T; y (T, B, H), scores
-    (T, B, 1) of attention and every (T, B, H) as sequences; before and after (B, 2 + H) float64, before 0
-    where nothing came before; last (B, H). ValueError for a length outside 0 to T, or an unknown kind."""
-
-def pooling_backward_float32(
+    y: Given,
+    lengths: Given,
+    scores: Given,
+    before: Given,
+    after: Given,
+    last: Given,
+    every: Given,
+    *,
     threads: int,
-    kind: str,
-    sizes: tuple[int, int, int],
-    lengths: int,
-    y: tuple[int, int, int],
-    scores: tuple[int, int, int],
-    after: int,
-    d_last: Matrix,
-    dy: tuple[int, int, int],
-    d_scores: tuple[int, int, int],
-    /,
 ) -> None:
-    """dy (T, B, H) and, of attention, d_scores (T, B, 1)."""
+    """kind mean, max or attention, which has scores; y (B, T, H), scores (B, T) and every (B, T, H) with any
+    strides of B and T; lengths (B,) int64, None: all T; before and after (B, 2 + H) float64, None where
+    nothing came before; last (B, H)."""
 
-def attention_float32(
+def pooling_backward(
+    kind: str,
+    d_last: Given,
+    after: Given,
+    y: Given,
+    lengths: Given,
+    scores: Given,
+    dy: Given,
+    d_scores: Given,
+    *,
     threads: int,
+) -> None: ...
+def attention(
     kind: str,
-    sizes: tuple[int, int, int, int, int, int],
-    index: int,
-    lengths: int,
-    given: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]],
-    u: int,
-    c: int,
-    w: int,
-    /,
-) -> None:
-    """kind dot or additive; sizes (N, S, B, T, D, H); index int64 (N,), or 0: N is B; lengths int64 (B,);
-    given are q (S, N, D), k (T, B, D) and v (T, B, H) as sequences; u (D,) of additive. Out: c (N, S, H),
-    w (N, S, T). ValueError for a length outside 0 to T, an index outside the B, or an unknown kind."""
-
-def attention_backward_float32(
+    q: Given,
+    k: Given,
+    v: Given,
+    lengths: Given,
+    u: Given,
+    rows: Given,
+    c: Given,
+    w: Given,
+    *,
     threads: int,
-    kind: str,
-    sizes: tuple[int, int, int, int, int, int],
-    lengths: int,
-    given: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]],
-    u: int,
-    w: int,
-    dc: tuple[int, int, int],
-    gradients: tuple[int, int, int, int],
-    /,
 ) -> None:
-    """dc (S, N, H) as a sequence; gradients out: dq (N, S, D), dk (B, T, D), dv (B, T, H), du (D,)."""
+    """kind dot, or additive, which has u (D,); q (N, S, D), k (B, T, D) and v (B, T, H) with any strides of
+    their first two dimensions; lengths (B,) and rows (N,) int64, None: N is B -> c (N, S, H), w (N, S, T).
+    ValueError for a length outside 0 to T, or rows outside the B."""
 
-crf_float64 = crf_float32
-crf_backward_float64 = crf_backward_float32
-viterbi_float64 = viterbi_float32
-pooling_float64 = pooling_float32
-pooling_backward_float64 = pooling_backward_float32
-attention_float64 = attention_float32
-attention_backward_float64 = attention_backward_float32
-log_softmax_float32 = softmax_float32
-log_softmax_backward_float32 = softmax_backward_float32
-logsumexp_float32 = softmax_float32  # target (R, 1)
-packed_size_float64 = packed_size_float32
-pack_float64 = pack_float32
-linear_float64 = linear_float32
-linear_backward_float64 = linear_backward_float32
-softmax_float64 = softmax_float32
-softmax_backward_float64 = softmax_backward_float32
-log_softmax_float64 = softmax_float32
-log_softmax_backward_float64 = softmax_backward_float32
-logsumexp_float64 = softmax_float32
-layer_norm_float64 = layer_norm_float32
-layer_norm_backward_float64 = layer_norm_backward_float32
-embedding_float64 = embedding_float32
-embedding_backward_float64 = embedding_backward_float32
+def attention_backward(
+    kind: str,
+    dc: Given,
+    w: Given,
+    q: Given,
+    k: Given,
+    v: Given,
+    lengths: Given,
+    u: Given,
+    dq: Given,
+    dk: Given,
+    dv: Given,
+    du: Given,
+    *,
+    threads: int,
+) -> None: ...

@@ -1,8 +1,8 @@
 """Functions that heads are made of, with torch.nn.functional's names and arguments.
 
 For float32 and float64 on the CPU they run our kernels: no bit of a row depends on other rows, on threads or
-on the instruction set. Elsewhere (other devices, half precision, autocast, forward-mode derivatives, and the
-options named below) torch's own operators run, and UNROLLED_BACKEND=reference asks for those everywhere.
+on the instruction set. Elsewhere (other devices, half precision, autocast, and the options named below)
+torch's own operators run, and UNROLLED_BACKEND=reference asks for those everywhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from torch.nn import functional as own
 from unrolled.kernels.torch import elementwise as _elementwise
 from unrolled.kernels.torch import embedding as _embedding
 from unrolled.kernels.torch import linear as _linear
-from unrolled.kernels.torch import normalization as _rows
+from unrolled.kernels.torch import normalization as _normalization
 from unrolled.kernels.torch.heads import taken
 
 __all__ = ["cross_entropy", "embedding", "layer_norm", "linear", "log_softmax", "softmax", "tanh"]
@@ -29,13 +29,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def softmax(input: Tensor, dim: int = -1, dtype: torch.dtype | None = None) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`, of x in `dtype`."""
     x = input if dtype is None else input.to(dtype)
-    return _along(dim, _rows.softmax, x) if taken(x) else own.softmax(x, dim)
+    return _along(dim, _normalization.softmax, x) if taken(x) else own.softmax(x, dim)
 
 
 def log_softmax(input: Tensor, dim: int = -1, dtype: torch.dtype | None = None) -> Tensor:
     """x - log Σ exp(x) along `dim`, of x in `dtype`."""
     x = input if dtype is None else input.to(dtype)
-    return _along(dim, _rows.log_softmax, x) if taken(x) else own.log_softmax(x, dim)
+    return _along(dim, _normalization.log_softmax, x) if taken(x) else own.log_softmax(x, dim)
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -63,10 +63,10 @@ def layer_norm(
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise ValueError(f"x is {tuple(input.shape)}; its last dimensions must be normalized_shape={shape}")
     if len(shape) == 1:
-        return _rows.layer_norm(input, weight, bias, eps)
+        return _normalization.layer_norm(input, weight, bias, eps)
     x = input.reshape(*input.shape[: -len(shape)], prod(shape))
     gain, shift = (None if p is None else p.reshape(-1) for p in (weight, bias))
-    return _rows.layer_norm(x, gain, shift, eps).reshape(input.shape)
+    return _normalization.layer_norm(x, gain, shift, eps).reshape(input.shape)
 
 
 def embedding(

@@ -2,16 +2,41 @@
 state dicts, computed by functional.py, so that a whole model gives a row the same bits in any batch.
 """
 
+from contextlib import AbstractContextManager
+
+import torch
 from torch import Tensor, nn
 
+from unrolled.kernels.packs import Packs
+from unrolled.kernels.torch.heads import taken
+from unrolled.kernels.torch.linear import linear
 from unrolled.nn import functional
+from unrolled.nn.frozen import frozen
+from unrolled.nn.options import Device
 
 
 class Linear(nn.Linear):
     """x (..., in_features) -> y (..., out_features) = x Wᵀ + b."""
 
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_features, out_features, bias, device, dtype)
+        self._packs = Packs()
+
     def forward(self, input: Tensor) -> Tensor:
-        return functional.linear(input, self.weight, self.bias)
+        if taken(input):
+            return linear(input, self.weight, self.bias, self._packs)
+        return nn.functional.linear(input, self.weight, self.bias)
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """While it lasts nothing may write to the weight: frozen.py."""
+        return frozen(self)
 
 
 class Softmax(nn.Softmax):

@@ -87,19 +87,21 @@ class CompiledSearch:
     """prefixes.PrefixSearch in cpu/ctc.cpp. The arrays of n-grams and lexicon are held, not copied."""
 
     def __init__(self, K: int, options: Options, grams: Grams | None, lexicon: Lexicon | None) -> None:
-        own: list[Array] = [] if grams is None else list(grams.arrays().values())
-        more = [] if lexicon is None else [lexicon.first, lexicon.labels, lexicon.targets, lexicon.final]
-        self._held = own, more
+        words = ("first", "labels", "targets", "final")
         self.own = _cpu.ctc_search(
-            (K, options.blank, options.beam),
-            (options.lm_weight, options.label_bonus, options.least),
+            K,
+            options.blank,
+            options.beam,
+            options.lm_weight,
+            options.label_bonus,
+            options.least,
             0 if grams is None else grams.start,
-            tuple(_cpu.address(one) for one in own) or (0,) * 6,
-            tuple(_cpu.address(one) for one in more) or (0,) * 4,
+            None if grams is None else grams.arrays(),
+            None if lexicon is None else {name: getattr(lexicon, name) for name in words},
         )
 
     def add(self, log_p: NDArray[np.float64]) -> None:
-        _cpu.ctc_add(1, [self.own], [_cpu.address(log_p)], [len(log_p)])
+        _cpu.ctc_add([self.own], [log_p], threads=1)
 
     def best(self, most: int) -> list[Prefix]:
         return [Prefix(np.array(labels, np.int64), *scores) for labels, *scores in self.own.best(most)]
@@ -206,8 +208,7 @@ def _add(searches: Sequence[Beam], each: Sequence[NDArray[np.float64]], threads:
     """Frames (T_i, K) to search i, rows on `threads` threads where the kernels are compiled."""
     compiled = [one.search for one in searches if isinstance(one.search, CompiledSearch)]
     if len(compiled) == len(searches):
-        addresses, frames = [_cpu.address(own) for own in each], [len(own) for own in each]
-        _cpu.ctc_add(threads, [one.own for one in compiled], addresses, frames)
+        _cpu.ctc_add([one.own for one in compiled], list(each), threads=threads)
         return
     for search, own in zip(searches, each, strict=True):
         search.add(own)
@@ -233,8 +234,7 @@ def align(log_p: Array, labels: Sequence[int] | Ints, blank: int) -> Ints:
     if not len(wanted):
         return spans
     if COMPILED:
-        sizes, places = (*x.shape, blank), [_cpu.address(one) for one in (x, wanted, spans)]
-        _cpu.ctc_align(sizes, places[0], len(wanted), *places[1:])
+        _cpu.ctc_align(x, wanted, blank, spans)
     else:
         spans = aligned(x, wanted, blank)
     if (spans < 0).any():

@@ -46,11 +46,11 @@ def test_forward_sums_over_the_paths_so_far_and_goes_on_from_itself(isa, dtype):
 
 def test_wrong_calls_are_refused():
     x, (a, start, end) = case(2, 3, 4, np.float32)
-    with pytest.raises(ValueError, match=r"x is \(3, 4\); wanted \(N, N, N\)"):
+    with pytest.raises(ValueError, match=r"x is float32 \(3, 4\); wanted float32 \(B, T, K\)"):
         plain_crf.viterbi(x[0], (a, start, end))
-    with pytest.raises(ValueError, match=r"A is \(3, 4\); wanted \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"transitions is float32 \(3, 4\); wanted float32 \(4, 4\)"):
         plain_crf.marginals(x, (a[:3], start, end))
-    with pytest.raises(ValueError, match=r"end is \(3,\); wanted \(4,\)"):
+    with pytest.raises(ValueError, match=r"end is float32 \(3,\); wanted float32 \(4,\)"):
         plain_crf.forward(x, (a, start, end[:3]))
-    with pytest.raises(ValueError, match="start is float64; wanted float32"):
+    with pytest.raises(ValueError, match=r"start is float64 \(4,\); wanted float32"):
         plain_crf.viterbi(x, (a, start.astype(np.float64), end))

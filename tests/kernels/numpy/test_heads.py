@@ -91,24 +91,34 @@ def test_a_linear_layer_keeps_what_it_packed():
 
 
 @pytest.mark.skipif(len(_cpu.isas()) < 2, reason="one instruction set here")
-def test_a_layer_packed_for_another_instruction_set_is_refused(restore_isa):
-    _cpu.use_isa("portable")
-    layer = plain.Linear(drawn(7, 5))
-    _cpu.use_isa(_cpu.isas()[0])
-    with pytest.raises(ValueError, match=r"packed for portable; .* runs now: make a new Linear"):
-        layer(drawn(3, 5))
+def test_a_layer_follows_the_instruction_set_in_use(restore_isa):
+    x, weight = drawn(3, 5), drawn(7, 5)
+    layer, outputs = plain.Linear(weight), []
+    for name in (*_cpu.isas(), *_cpu.isas()):
+        _cpu.use_isa(name)
+        outputs.append(layer(x))
+    assert all(np.array_equal(y, outputs[0]) for y in outputs)
 
 
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: plain.linear(drawn(3, 4), drawn(7, 5)), r"x is \(3, 4\); wanted \(\.\.\., 5\)"),
-        (lambda: plain.linear(drawn(3, 5), drawn(5)), r"weight is \(5,\); wanted \(N, N\)"),
-        (lambda: plain.linear(drawn(3, 5), drawn(7, 5), drawn(5)), r"bias is \(5,\); wanted \(7,\)"),
-        (lambda: plain.linear(drawn(3, 5, dtype=np.float32), drawn(7, 5)), "x is float32; wanted float64"),
-        (lambda: plain.softmax(np.arange(3)), "x is int64; wanted float32 or float64"),
-        (lambda: plain.softmax(np.array(1.0)), r"x is \(\); wanted \(\.\.\., N\)"),
-        (lambda: plain.layer_norm(drawn(3, 5), drawn(4)), r"gain is \(4,\); wanted \(5,\)"),
+        (
+            lambda: plain.linear(drawn(3, 4), drawn(7, 5)),
+            r"x is float64 \(3, 4\); wanted float64 \(\.\.\., 5\)",
+        ),
+        (lambda: plain.linear(drawn(3, 5), drawn(5)), r"weight is float64 \(5,\); wanted float64 \(O, I\)"),
+        (
+            lambda: plain.linear(drawn(3, 5), drawn(7, 5), drawn(5)),
+            r"bias is float64 \(5,\); wanted float64 \(7,\)",
+        ),
+        (
+            lambda: plain.linear(drawn(3, 5, dtype=np.float32), drawn(7, 5)),
+            r"x is float32 \(3, 5\); wanted float64",
+        ),
+        (lambda: plain.softmax(np.arange(3)), r"x is int64 \(3,\); wanted float32 or float64"),
+        (lambda: plain.softmax(np.array(1.0)), r"x is float64 \(\); wanted float64 \(\.\.\., N\)"),
+        (lambda: plain.layer_norm(drawn(3, 5), drawn(4)), r"gain is float64 \(4,\); wanted float64 \(5,\)"),
         (lambda: plain.embedding(np.array([1.5]), drawn(3, 5)), "index is float64; wanted integers"),
     ],
 )

@@ -238,13 +238,13 @@ def test_the_reference_reads_no_padding(monkeypatch):
 
 def test_wrong_calls_are_refused():
     x, scores, path, lengths = case(2, 3, 4)
-    with pytest.raises(ValueError, match=r"transitions is \(3, 4\); wanted \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"transitions is float64 \(3, 4\); wanted float64 \(4, 4\)"):
         log_likelihood(x, (scores[0][:3], *scores[1:]), path, lengths)
-    with pytest.raises(ValueError, match=r"path is \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"path is int64 \(2, 2\); wanted int64 \(2, 3\)"):
         log_likelihood(x, scores, path[:, :2], lengths)
     with pytest.raises(ValueError, match="row 1 has length 4; wanted 0 to 3"):
         log_likelihood(x, scores, path, torch.tensor([1, 4]))
     with pytest.raises(IndexError, match="4 at place 0"):
         log_likelihood(x, scores, path * 0 + 4, lengths)
-    with pytest.raises(ValueError, match=r"x is \(3, 4\); wanted \(B, T, K\)"):
+    with pytest.raises(ValueError, match=r"x is float64 \(3, 4\); wanted float64 \(B, T, K\)"):
         viterbi(x[0], scores, lengths)

@@ -3,13 +3,14 @@
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 import torch
 
 from unrolled.kernels import _cpu
-from unrolled.kernels.torch.linear import linear, packed_weights
+from unrolled.kernels.packs import Packs
+from unrolled.kernels.torch.linear import linear
 
 from ..cases import assert_close, assert_same_bits
 
@@ -172,59 +173,90 @@ def test_subnormal_numbers_are_kept_on_threads_that_torch_made_while_it_flushed(
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_a_packed_weight_is_kept_until_the_weight_changes():
+@pytest.mark.parametrize("R", [0, 1, 3, 17, 239, 241, 481, 700])
+@pytest.mark.parametrize("I, O", [(1, 1), (5, 7), (33, 65), (255, 31), (700, 257), (513, 300)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_weight_as_it_stands_and_a_packed_one_give_the_same_bits(isa, dtype, R, I, O):
+    x, weight, bias, _ = drawn(R, I, O, dtype)
+    packs, wide = Packs(), torch.randn(O, I + 3, dtype=dtype)
+    wide[:, 1 : I + 1] = weight
+    alone = linear(x, weight, bias)
+    for w in (weight, weight, wide[:, 1 : I + 1], wide[:, 1 : I + 1], weight.T.contiguous().T):
+        assert torch.equal(linear(x, w, bias, packs), alone)
+        assert torch.equal(linear(x, w, None, packs), linear(x, weight))
+
+
+WRITES = {
+    "data": lambda w, at, to: w.data.__setitem__(at, to),
+    "numpy": lambda w, at, to: w.detach().numpy().__setitem__(at, to),
+    "view": lambda w, at, to: w.detach().view(-1).__setitem__(at[0] * w.shape[1] + at[1], to),
+    "foreach": lambda w, at, to: torch._foreach_copy_([w.data[at]], [torch.tensor(to, dtype=w.dtype)]),
+    "data_ptr": lambda w, at, to: torch.from_dlpack(w.detach()).__setitem__(at, to),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("I, O", [(1, 1), (16, 8), (300, 200), (1024, 64)])
+def test_one_number_written_by_any_means_is_seen(write, I, O):
+    choice, (x, weight, bias, _) = random.Random(I), drawn(2, I, O)
+    x, packs = x.abs() + 1, Packs()
+    for _ in range(20):
+        linear(x, weight, bias, packs)  # the second packs
+        before = linear(x, weight, bias, packs)
+        at = choice.randrange(O), choice.randrange(I)
+        WRITES[write](weight, at, float(weight[at]) + 8)
+        found = linear(x, weight, bias, packs)
+        assert torch.equal(found, linear(x, weight.clone(), bias))
+        assert not torch.equal(found[:, at[0]], before[:, at[0]])
+
+
+def test_a_frozen_weight_is_looked_at_once():
     x, weight, bias, _ = drawn(3, 40, 50)
-    packed_weights.clear()
-    linear(x, weight, bias)
-    (first,) = packed_weights._entries.values()
-    linear(x, weight, bias)
-    (second,) = packed_weights._entries.values()
-    assert second is first
-    weight[7, 3] = 11.0
-    assert torch.equal(linear(x, weight, bias), linear(x, weight.clone(), bias))
-    del weight
-    assert len(packed_weights) == 0
+    packs = Packs()
+    y = linear(x, weight, bias, packs)
+    weight += 1
+    packs.freeze()
+    frozen = linear(x, weight, bias, packs)
+    assert not torch.equal(frozen, y) and torch.equal(frozen, linear(x, weight, bias))
+    weight += 1  # which was promised not to happen
+    assert torch.equal(linear(x, weight, bias, packs), frozen)
+    assert torch.equal(linear(x, weight.clone(), bias, packs), linear(x, weight, bias))  # another memory
+    packs.thaw()
+    assert torch.equal(linear(x, weight, bias, packs), linear(x, weight, bias))
+    packs.freeze()
+    weight += 1
+    assert torch.equal(linear(x, weight, bias, packs), linear(x, weight, bias))
 
 
-@pytest.mark.parametrize("write", ["data", "numpy"])
-def test_writes_that_torch_does_not_count_are_seen(write):
-    """Averaging and copying of weights often go through .data."""
-    x, weight, _, _ = drawn(3, 400, 500)
-    linear(x, weight)
-    version = weight._version
-    if write == "data":
-        weight.data.mul_(0.9)
-    else:
-        np.multiply(weight.numpy(), 0.9, out=weight.numpy())
-    assert weight._version == version
-    assert torch.equal(linear(x, weight), linear(x, weight.clone()))
+def test_threads_may_share_a_weight():
+    x, weight, bias, _ = drawn(5, 200, 130)
+    packs, wanted = Packs(), {}
+    weights = [weight, weight + 1, weight - 1]
+    for k, w in enumerate(weights):
+        wanted[k] = linear(x, w, bias)
 
+    def work(k):
+        return all(torch.equal(linear(x, weights[k], bias, packs), wanted[k]) for _ in range(200))
 
-def test_nothing_of_a_tensor_made_in_inference_mode_is_kept():
-    packed_weights.clear()
-    with torch.inference_mode():
-        x, weight, bias, _ = drawn(3, 4, 5)
-        y = linear(x, weight, bias)
-        assert len(packed_weights) == 0
-        weight.mul_(2)
-        assert not torch.equal(linear(x, weight, bias), y)
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(work, range(3)))
 
 
 def test_each_instruction_set_packs_for_itself(restore_isa):
     x, weight, bias, _ = drawn(3, 20, 90)
-    outputs = []
+    outputs, packs = [], Packs()
     for name in (*_cpu.isas(), *_cpu.isas()):
         _cpu.use_isa(name)
-        outputs.append(linear(x, weight, bias))
+        outputs += [linear(x, weight, bias, packs) for _ in range(3)]
     assert_same_bits(outputs[1:], outputs[:1] * (len(outputs) - 1))
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"x": (3, 4)}, r"x has 4 features; weight \(7, 5\) reads 5"),
-        ({"weight": (7,)}, r"wanted x \(\.\.\., I\) and weight \(O, I\)"),
-        ({"bias": (8,)}, r"bias is \(8,\); wanted \(7,\)"),
+        ({"x": (3, 4)}, r"x is float32 \(3, 4\); wanted float32 \(\.\.\., 5\)"),
+        ({"weight": (7,)}, r"weight is float32 \(7,\); wanted float32 \(O, I\)"),
+        ({"bias": (8,)}, r"bias is float32 \(8,\); wanted float32 \(7,\)"),
     ],
 )
 def test_wrong_shapes_are_refused(change, message):
@@ -234,5 +266,5 @@ def test_wrong_shapes_are_refused(change, message):
 
 
 def test_mixed_dtypes_are_refused():
-    with pytest.raises(ValueError, match=r"weight is torch.float64 on cpu; x is torch.float32"):
+    with pytest.raises(ValueError, match=r"x is float32 \(3, 5\); wanted float64 \(\.\.\., 5\)"):
         linear(torch.zeros(3, 5), torch.zeros(7, 5, dtype=torch.float64))

@@ -211,15 +211,18 @@ def test_a_mean_of_a_million_steps_loses_nothing():
         (lambda y, n, s: pooling("median", y, n), "pooling 'median' without scores; wanted"),
         (lambda y, n, s: pooling("attention", y, n), "pooling 'attention' without scores; wanted"),
         (lambda y, n, s: pooling("mean", y, n, s), "pooling 'mean' with scores; wanted"),
-        (lambda y, n, s: pooling("mean", y[0], n), r"y is \(5, 4\); wanted \(B, T, H\)"),
-        (lambda y, n, s: pooling("mean", y, n[:1]), r"lengths is \(1,\) of torch.int64; wanted \(2,\)"),
-        (lambda y, n, s: pooling("attention", y, n, s[:, 1:]), r"scores is \(2, 4\); wanted \(2, 5\)"),
+        (lambda y, n, s: pooling("mean", y[0], n), r"y is float32 \(5, 4\); wanted float32 \(B, T, H\)"),
+        (lambda y, n, s: pooling("mean", y, n[:1]), r"lengths is int64 \(1,\); wanted int64 \(2,\)"),
+        (
+            lambda y, n, s: pooling("attention", y, n, s[:, 1:]),
+            r"scores is float32 \(2, 4\); wanted float32 \(2, 5\)",
+        ),
         (lambda y, n, s: pooling("mean", y, n + 4), "row 1 has length 6; wanted 0 to 5"),
         (
             lambda y, n, s: plain.pooling("mean", y.numpy(), np.zeros((2, 6))),
-            r"before is .*; wanted \(5, 6\)",
+            r"before is float64 .*; wanted float64 \(5, 6\)",
         ),
-        (lambda y, n, s: plain.pooling("median", y.numpy()), "no pooling 'median'; wanted mean"),
+        (lambda y, n, s: plain.pooling("median", y.numpy()), "pooling 'median' without scores; wanted mean"),
         (lambda y, n, s: plain.pooling("attention", y.numpy()), "pooling 'attention' without scores"),
     ],
 )

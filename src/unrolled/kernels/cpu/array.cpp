@@ -166,10 +166,9 @@ void Array::read_buffer(const Py_buffer& view) {
   data_ = view.buf;
   const Index bytes = view.itemsize > 0 ? view.itemsize : 1;
   aligned_ = reinterpret_cast<std::uintptr_t>(data_) % static_cast<std::size_t>(bytes) == 0;
-  for (int k = 0; k < dimensions_ && k < most_dimensions; ++k) {
-    shape_[k] = view.shape[k];
-    stride_[k] = view.strides[k] / bytes;
-    aligned_ = aligned_ && (view.strides[k] % bytes == 0 || shape_[k] < 2);
+  for (int k = dimensions_ - 1; k >= 0; --k) {
+    add_dimension(k, view.shape[k], view.strides[k] / bytes);
+    aligned_ = aligned_ && (view.strides[k] % bytes == 0 || view.shape[k] < 2);
   }
 }
 
@@ -181,14 +180,18 @@ void Array::read_tensor(const dlpack::Tensor& tensor) {
   type_ = tensor.dtype;
   data_ = static_cast<char*>(tensor.data) + tensor.byte_offset;
   aligned_ = reinterpret_cast<std::uintptr_t>(data_) % (type_.bits >= 8 ? type_.bits / 8 : 1) == 0;
-  Index next = 1;
-  for (int k = dimensions_ - 1; k >= 0; --k) {
-    if (k < most_dimensions) {
-      shape_[k] = tensor.shape[k];
-      stride_[k] = tensor.strides ? tensor.strides[k] : next;
-    }
-    next *= tensor.strides ? 1 : tensor.shape[k];
+  for (int k = dimensions_ - 1; k >= 0; --k)
+    add_dimension(k, tensor.shape[k], tensor.strides ? tensor.strides[k] : rows_ * columns_);
+}
+
+/* From the last to the first. */
+void Array::add_dimension(int k, Index size, Index stride) {
+  if (k < most_dimensions) {
+    shape_[k] = size;
+    stride_[k] = stride;
   }
+  gaps_ = gaps_ || (size > 1 && stride != rows_ * columns_);
+  (k == dimensions_ - 1 ? columns_ : rows_) *= size;
 }
 
 void Array::require(dlpack::DataType type, std::initializer_list<Extent> wanted, bool write,
@@ -204,17 +207,39 @@ void Array::require(dlpack::DataType type, std::initializer_list<Extent> wanted,
     refuse(unrolled::str(type) + " " + unrolled::str(wanted));
   if (numbers == 0)
     return; // no number is read
+  check_memory(write);
+  if (shape_[count - 1] > 1 && stride_[count - 1] != 1)
+    throw std::invalid_argument(name_.str() + " has a stride of " + std::to_string(stride_[count - 1]) +
+                                " in its last dimension; wanted 1");
+  if (whole && !is_whole())
+    throw std::invalid_argument(name_.str() + " has gaps in memory; wanted a contiguous array");
+}
+
+void Array::require_rows(dlpack::DataType type, Extent count, Extent N, bool write) const {
+  const bool fits = (count.size < 0 || rows_ == count.size) && (N.size < 0 || columns_ == N.size);
+  if (!present_ || dimensions_ == 0 || !same(type_, type) || !fits)
+    refuse(unrolled::str(type) + " (..., " + (N.size < 0 ? N.letter : std::to_string(N.size)) + ")" +
+           (count.size < 0 ? "" : " of " + std::to_string(count.size) + " rows"));
+  require_numbers(type, rows_ * columns_, write);
+}
+
+void Array::require_numbers(dlpack::DataType type, Index count, bool write) const {
+  if (!present_ || !same(type_, type) || rows_ * columns_ != count)
+    refuse(unrolled::str(type) + " of " + std::to_string(count) + " numbers");
+  if (count == 0)
+    return;
+  check_memory(write);
+  if (gaps_)
+    throw std::invalid_argument(name_.str() + " has gaps in memory; wanted a contiguous array");
+}
+
+void Array::check_memory(bool write) const {
   if (!data_)
     throw std::invalid_argument(name_.str() + " is " + str() + " without memory of its own");
   if (!aligned_)
     throw std::invalid_argument(name_.str() + " is not aligned in memory; wanted a copy that is");
   if (write && !writable_)
     throw std::invalid_argument(name_.str() + " is read-only; wanted one that can be written");
-  if (shape_[count - 1] > 1 && stride_[count - 1] != 1)
-    throw std::invalid_argument(name_.str() + " has a stride of " + std::to_string(stride_[count - 1]) +
-                                " in its last dimension; wanted 1");
-  if (whole && !is_whole())
-    throw std::invalid_argument(name_.str() + " has gaps in memory; wanted a contiguous array");
 }
 
 void Array::gather() {

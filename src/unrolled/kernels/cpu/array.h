@@ -105,6 +105,21 @@ public:
      what is only read. */
   void gather();
 
+  /* (..., N) without gaps, whose first dimensions together are `count` rows. */
+  template <class Real>
+  Matrix<Real> rows(Extent count, Extent N) const {
+    require_rows(type<std::remove_const_t<Real>>(), count, N, !std::is_const_v<Real>);
+    return {static_cast<Real*>(data_), columns_};
+  }
+  /* Of any shape without gaps, `count` numbers. */
+  template <class Number>
+  Number* numbers(Index count) const {
+    require_numbers(type<std::remove_const_t<Number>>(), count, !std::is_const_v<Number>);
+    return static_cast<Number*>(data_);
+  }
+  Index rows() const { return rows_; }       // of all dimensions but the last
+  Index columns() const { return columns_; } // of the last
+
   /* "float64 (3, 4, 5)" */
   std::string str() const;
   /* ValueError: <name> is <this>; wanted <wanted> */
@@ -113,9 +128,12 @@ public:
 private:
   template <class Number>
   static constexpr dlpack::DataType type() {
-    constexpr bool real = std::is_floating_point_v<Number>;
-    static_assert(real || std::is_same_v<Number, Index>);
-    return {real ? dlpack::float_code : dlpack::int_code, sizeof(Number) * 8, 1};
+    constexpr bool real = std::is_floating_point_v<Number>, logical = std::is_same_v<Number, bool>;
+    static_assert(real || logical || std::is_same_v<Number, Index>);
+    return {real      ? dlpack::float_code
+            : logical ? dlpack::bool_code
+                      : dlpack::int_code,
+            sizeof(Number) * 8, 1};
   }
   static bool same(const dlpack::DataType& a, const dlpack::DataType& b) {
     return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes;
@@ -123,11 +141,17 @@ private:
   void read_buffer(const Py_buffer& view);
   void read_tensor(const dlpack::Tensor& tensor);
   void require(dlpack::DataType type, std::initializer_list<Extent> wanted, bool write, bool whole) const;
+  void require_rows(dlpack::DataType type, Extent count, Extent N, bool write) const;
+  void require_numbers(dlpack::DataType type, Index count, bool write) const;
+  void check_memory(bool write) const;
+  void add_dimension(int k, Index size, Index stride);
   bool is_whole() const;
 
   Name name_;
   bool present_ = false, writable_ = false, aligned_ = true;
   int dimensions_ = 0;
+  Index rows_ = 1, columns_ = 1;
+  bool gaps_ = false; // between numbers, in all dimensions
   dlpack::DataType type_{};
   void* data_ = nullptr;
   Index shape_[most_dimensions] = {}, stride_[most_dimensions] = {};

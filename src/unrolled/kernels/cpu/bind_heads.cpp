@@ -1,18 +1,18 @@
 /* The part of unrolled.kernels._cpu that heads.h describes; documented in ../_cpu.pyi. */
 #include "bind_heads.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <iterator>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
 
-#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 
-#include "address.h"
 #include "arithmetic.h"
+#include "array.h"
 #include "isa.h"
+#include "linear_weight.h"
 
 namespace nb = nanobind;
 
@@ -20,73 +20,45 @@ namespace unrolled {
 
 namespace {
 
-using Place = std::array<Index, 2>; // address, stride of a row
+using Object = nb::handle;
 
-template <class Real>
-Matrix<Real> matrix(const Place& m) {
-  return {pointer<Real>(m[0]), m[1]};
-}
-
-template <class Real>
-const Heads<Real>& heads() {
-  if constexpr (std::is_same_v<Real, float>)
-    return isa().heads_float32;
+/* body(heads) with those of the type of x, without Python's lock. */
+template <class Body>
+void run(const Array& x, const Body& body) {
+  const bool single = x.is<float>();
+  if (!single && !x.is<double>())
+    x.refuse("float32 or float64");
+  const nb::gil_scoped_release release;
+  const StandardArithmetic arithmetic;
+  if (single)
+    body(isa().heads_float32);
   else
-    return isa().heads_float64;
+    body(isa().heads_float64);
+}
+
+/* An array that may be absent. */
+template <class T>
+T* vector(const Array& array, Extent N) {
+  return array ? array.vector<T>(N) : nullptr;
 }
 
 template <class Real>
-Index packed_size(Index in, Index out) {
-  return heads<Real>().packed_size(in, out);
+Matrix<Real> rows(const Array& array, Extent count, Extent N) {
+  return array ? array.rows<Real>(count, N) : Matrix<Real>{};
 }
 
+/* (B, T, N) by time and row. */
 template <class Real>
-void pack(Index threads, Index in, Index out, Place weight, Address to) {
-  heads<Real>().pack(matrix<const Real>(weight), in, out, pointer<Real>(to), threads);
+Sequence<Real> steps(const Array& array, Extent B, Extent T, Extent N) {
+  if (!array)
+    return {};
+  const Sequence<Real> s = array.sequence<Real>(B, T, N);
+  return {s.data, s.row, s.time};
 }
 
-template <class Real>
-void linear(Index threads, Index rows, Index in, Index out, Place x, Address packed, Address bias, Place y) {
-  heads<Real>().linear({rows, in, out, pointer<const Real>(packed), pointer<const Real>(bias),
-                        matrix<const Real>(x), matrix<Real>(y)},
-                       threads);
-}
-
-template <class Real>
-void linear_backward(Index threads, Index rows, Index in, Index out, Place weight, Place x, Place dy,
-                     Place dx, Place d_weight, Address d_bias) {
-  heads<Real>().linear_backward({rows, in, out, matrix<const Real>(weight), matrix<const Real>(x),
-                                 matrix<const Real>(dy), matrix<Real>(dx), matrix<Real>(d_weight),
-                                 pointer<Real>(d_bias)},
-                                threads);
-}
-
-template <class Real, auto function>
-void map1(Index threads, Index rows, Index columns, Place from, Place to) {
-  (heads<Real>().*function)({rows, columns, {matrix<const Real>(from)}, matrix<Real>(to)}, threads);
-}
-
-template <class Real, auto function>
-void map2(Index threads, Index rows, Index columns, Place dy, Place y, Place dx) {
-  (heads<Real>().*
-   function)({rows, columns, {matrix<const Real>(dy), matrix<const Real>(y)}, matrix<Real>(dx)}, threads);
-}
-
-template <class Real>
-void layer_norm(Index threads, Index rows, Index columns, double epsilon, Address gain, Address shift,
-                Place x, Place y) {
-  heads<Real>().layer_norm({rows, columns, static_cast<Real>(epsilon), pointer<const Real>(gain),
-                            pointer<const Real>(shift), matrix<const Real>(x), matrix<Real>(y)},
-                           threads);
-}
-
-template <class Real>
-void layer_norm_backward(Index threads, Index rows, Index columns, double epsilon, Address gain, Place x,
-                         Place dy, Place dx, Address d_gain, Address d_shift) {
-  heads<Real>().layer_norm_backward({rows, columns, static_cast<Real>(epsilon), pointer<const Real>(gain),
-                                     matrix<const Real>(x), matrix<const Real>(dy), matrix<Real>(dx),
-                                     pointer<Real>(d_gain), pointer<Real>(d_shift)},
-                                    threads);
+template <class T>
+T* whole(const Array& array, std::initializer_list<Extent> shape) {
+  return array ? array.view<T>(shape, true) : nullptr;
 }
 
 void check_index(const Index* index, Index count, Index table_rows) {
@@ -97,215 +69,426 @@ void check_index(const Index* index, Index count, Index table_rows) {
                               std::to_string(table_rows - 1));
 }
 
-template <class Real>
-void embedding(Index threads, Index rows, Index columns, Index table_rows, Address index, Place table,
-               Place y) {
-  check_index(pointer<const Index>(index), rows, table_rows);
-  heads<Real>().embedding(
-      {rows, columns, pointer<const Index>(index), matrix<const Real>(table), matrix<Real>(y)}, threads);
-}
-
-template <class Real>
-void embedding_backward(Index threads, Index rows, Index columns, Index table_rows, Index padding,
-                        Address index, Place dy, Place d_table) {
-  check_index(pointer<const Index>(index), rows, table_rows);
-  heads<Real>().embedding_backward({rows, columns, table_rows, padding, pointer<const Index>(index),
-                                    matrix<const Real>(dy), matrix<Real>(d_table)},
-                                   threads);
-}
-
-void check_lengths(const Index* lengths, Index rows, Index steps) {
-  for (Index b = 0; lengths && b < rows; ++b)
-    if (lengths[b] < 0 || lengths[b] > steps)
-      throw std::invalid_argument("row " + std::to_string(b) + " has length " + std::to_string(lengths[b]) +
+const Index* lengths_of(const Array& lengths, Index rows, Index steps) {
+  const Index* data = vector<const Index>(lengths, {"B", rows});
+  for (Index b = 0; data && b < rows; ++b)
+    if (data[b] < 0 || data[b] > steps)
+      throw std::invalid_argument("row " + std::to_string(b) + " has length " + std::to_string(data[b]) +
                                   "; wanted 0 to " + std::to_string(steps));
+  return data;
 }
 
-template <class Real>
-Crf<Real> chain(const std::array<Index, 3>& sizes, Address lengths, Address path, Address x,
-                const std::array<Address, 3>& scores) {
-  const auto [rows, steps, tags] = sizes;
-  check_lengths(pointer<const Index>(lengths), rows, steps);
-  for (Index b = 0; path && b < rows; ++b)
-    check_index(pointer<const Index>(path) + b * steps, pointer<const Index>(lengths)[b], tags);
-  return {rows,
-          steps,
-          tags,
-          pointer<const Index>(lengths),
-          pointer<const Index>(path),
-          pointer<const Real>(x),
-          pointer<const Real>(scores[0]),
-          pointer<const Real>(scores[1]),
-          pointer<const Real>(scores[2])};
+/* Functions of each number. */
+
+void map(const std::string& function, Object x_, Object y_) {
+  const Array x(x_, "x"), y(y_, "y");
+  const auto* name = std::find(std::begin(functions), std::end(functions), function);
+  if (name == std::end(functions))
+    throw std::invalid_argument("no function '" + function + "'");
+  const auto k = name - std::begin(functions);
+  const Index count = x.rows() * x.columns();
+  run(x, [&]<class Real>(const Heads<Real>&) {
+    kernels<Real>(isa()).map[k](count, x.numbers<const Real>(count), y.numbers<Real>(count));
+  });
 }
 
-template <class Real>
-void crf(Index threads, std::array<Index, 3> sizes, Address lengths, Address path, Address x,
-         std::array<Address, 3> scores, Address log_z, Address score, Address tape) {
-  heads<Real>().crf(chain<Real>(sizes, lengths, path, x, scores), pointer<Real>(log_z), pointer<Real>(score),
-                    pointer<Real>(tape), threads);
+void logaddexp(Object a_, Object b_, Object y_) {
+  const Array a(a_, "a"), b(b_, "b"), y(y_, "y");
+  const Index count = y.rows() * y.columns();
+  run(a, [&]<class Real>(const Heads<Real>&) {
+    kernels<Real>(isa()).logaddexp(count, a.numbers<const Real>(count), b.numbers<const Real>(count),
+                                   y.numbers<Real>(count));
+  });
 }
 
+/* Linear. */
+
 template <class Real>
-void crf_backward(Index threads, std::array<Index, 3> sizes, Address lengths, Address path, Address x,
-                  std::array<Address, 3> scores, Address tape, Address d_log_z, Address d_score, Address dx,
-                  std::array<Address, 3> d_scores) {
-  heads<Real>().crf_backward({chain<Real>(sizes, lengths, path, x, scores), pointer<const Real>(tape),
-                              pointer<const Real>(d_log_z), pointer<const Real>(d_score), pointer<Real>(dx),
-                              pointer<Real>(d_scores[0]), pointer<Real>(d_scores[1]),
-                              pointer<Real>(d_scores[2])},
+Linear<Real> linear_call(const Array& x, const Array& weight, const Array& bias, const Array& y) {
+  const Matrix<const Real> w = weight.matrix<const Real>({"O"}, {"I"});
+  const Index out = weight.size(0), in = weight.size(1), count = x.rows();
+  return {count,
+          in,
+          out,
+          w,
+          nullptr,
+          vector<const Real>(bias, {"O", out}),
+          x.rows<const Real>({"R"}, {"I", in}),
+          y.rows<Real>({"R", count}, {"O", out})};
+}
+
+void linear(Object x_, Object weight_, Object bias_, Object y_, Index threads) {
+  const Array x(x_, "x"), weight(weight_, "weight"), bias(bias_, "bias"), y(y_, "y");
+  run(weight, [&]<class Real>(const Heads<Real>& heads) {
+    heads.linear(linear_call<Real>(x, weight, bias, y), threads);
+  });
+}
+
+void linear_packed(LinearWeight& packed, Object x_, Object weight_, Object bias_, Object y_, Index threads) {
+  const Array x(x_, "x"), weight(weight_, "weight"), bias(bias_, "bias"), y(y_, "y");
+  run(weight, [&]<class Real>(const Heads<Real>& heads) {
+    packed.forward(heads, linear_call<Real>(x, weight, bias, y), threads);
+  });
+}
+
+void linear_backward(Object dy_, Object x_, Object weight_, Object dx_, Object d_weight_, Object d_bias_,
+                     Index threads) {
+  const Array dy(dy_, "dy"), x(x_, "x"), weight(weight_, "weight"), dx(dx_, "dx"),
+      d_weight(d_weight_, "d_weight"), d_bias(d_bias_, "d_bias");
+  run(weight, [&]<class Real>(const Heads<Real>& heads) {
+    const Matrix<const Real> w = weight.matrix<const Real>({"O"}, {"I"});
+    const Index out = weight.size(0), in = weight.size(1), count = x.rows();
+    heads.linear_backward({count, in, out, w, x.rows<const Real>({"R"}, {"I", in}),
+                           dy.rows<const Real>({"R", count}, {"O", out}),
+                           rows<Real>(dx, {"R", count}, {"I", in}),
+                           rows<Real>(d_weight, {"O", out}, {"I", in}), vector<Real>(d_bias, {"O", out})},
+                          threads);
+  });
+}
+
+/* Along rows. */
+
+template <auto float32, auto float64>
+void map_rows(Object x_, Object y_, Index threads) {
+  const Array x(x_, "x"), y(y_, "y");
+  run(x, [&]<class Real>(const Heads<Real>& heads) {
+    const RowMap<Real, 1> call = {x.rows(),
+                                  x.columns(),
+                                  {x.rows<const Real>({"R"}, {"N"})},
+                                  y.rows<Real>({"R", x.rows()}, {"N", x.columns()})};
+    if constexpr (std::is_same_v<Real, float>)
+      (heads.*float32)(call, threads);
+    else
+      (heads.*float64)(call, threads);
+  });
+}
+
+template <auto float32, auto float64>
+void map_rows_back(Object dy_, Object y_, Object dx_, Index threads) {
+  const Array dy(dy_, "dy"), y(y_, "y"), dx(dx_, "dx");
+  run(y, [&]<class Real>(const Heads<Real>& heads) {
+    const Extent count = {"R", y.rows()}, N = {"N", y.columns()};
+    const RowMap<Real, 2> call = {y.rows(),
+                                  y.columns(),
+                                  {dy.rows<const Real>(count, N), y.rows<const Real>(count, N)},
+                                  dx.rows<Real>(count, N)};
+    if constexpr (std::is_same_v<Real, float>)
+      (heads.*float32)(call, threads);
+    else
+      (heads.*float64)(call, threads);
+  });
+}
+
+void logsumexp(Object x_, Object y_, Index threads) {
+  const Array x(x_, "x"), y(y_, "y");
+  run(x, [&]<class Real>(const Heads<Real>& heads) {
+    heads.logsumexp({x.rows(),
+                     x.columns(),
+                     {x.rows<const Real>({"R"}, {"N"})},
+                     y.rows<Real>({"R", x.rows()}, {"one", 1})},
+                    threads);
+  });
+}
+
+void layer_norm(Object x_, Object gain_, Object shift_, Object y_, double epsilon, Index threads) {
+  const Array x(x_, "x"), gain(gain_, "gain"), shift(shift_, "shift"), y(y_, "y");
+  run(x, [&]<class Real>(const Heads<Real>& heads) {
+    const Extent count = {"R", x.rows()}, N = {"N", x.columns()};
+    heads.layer_norm({x.rows(), x.columns(), static_cast<Real>(epsilon), vector<const Real>(gain, N),
+                      vector<const Real>(shift, N), x.rows<const Real>(count, N), y.rows<Real>(count, N)},
+                     threads);
+  });
+}
+
+void layer_norm_backward(Object dy_, Object x_, Object gain_, Object dx_, Object d_gain_, Object d_shift_,
+                         double epsilon, Index threads) {
+  const Array dy(dy_, "dy"), x(x_, "x"), gain(gain_, "gain"), dx(dx_, "dx"), d_gain(d_gain_, "d_gain"),
+      d_shift(d_shift_, "d_shift");
+  run(x, [&]<class Real>(const Heads<Real>& heads) {
+    const Extent count = {"R", x.rows()}, N = {"N", x.columns()};
+    heads.layer_norm_backward({x.rows(), x.columns(), static_cast<Real>(epsilon), vector<const Real>(gain, N),
+                               x.rows<const Real>(count, N), dy.rows<const Real>(count, N),
+                               dx.rows<Real>(count, N), vector<Real>(d_gain, N), vector<Real>(d_shift, N)},
+                              threads);
+  });
+}
+
+void embedding(Object index_, Object table_, Object y_, Index threads) {
+  const Array index(index_, "index"), table(table_, "table"), y(y_, "y");
+  run(table, [&]<class Real>(const Heads<Real>& heads) {
+    const Matrix<const Real> rows = table.matrix<const Real>({"V"}, {"N"});
+    const Index V = table.size(0), N = table.size(1), count = index.rows() * index.columns();
+    const Index* at = index.numbers<const Index>(count);
+    check_index(at, count, V);
+    heads.embedding({count, N, at, rows, y.rows<Real>({"R", count}, {"N", N})}, threads);
+  });
+}
+
+void embedding_backward(Object dy_, Object index_, Object d_table_, Index padding, Index threads) {
+  const Array dy(dy_, "dy"), index(index_, "index"), d_table(d_table_, "d_table");
+  run(d_table, [&]<class Real>(const Heads<Real>& heads) {
+    const Matrix<Real> rows = d_table.matrix<Real>({"V"}, {"N"});
+    const Index V = d_table.size(0), N = d_table.size(1), count = index.rows() * index.columns();
+    const Index* at = index.numbers<const Index>(count);
+    check_index(at, count, V);
+    heads.embedding_backward({count, N, V, padding, at, dy.rows<const Real>({"R", count}, {"N", N}), rows},
                              threads);
+  });
 }
 
-template <class Real>
-void viterbi(Index threads, std::array<Index, 3> sizes, Address lengths, Address x,
-             std::array<Address, 3> scores, Address path) {
-  heads<Real>().viterbi(chain<Real>(sizes, lengths, 0, x, scores), pointer<Index>(path), threads);
+/* The linear chain. */
+
+struct Chain {
+  Array x, transitions, start, end, lengths, path;
+
+  template <class Real>
+  Crf<Real> call() const {
+    const Real* data = x.view<const Real>({{"B"}, {"T"}, {"K"}}, true);
+    const Index B = x.size(0), T = x.size(1), K = x.size(2);
+    if (K == 0)
+      x.refuse("(B, T, K) with one tag or more");
+    lengths.vector<const Index>({"B", B}); // is there
+    const Index* steps = lengths_of(lengths, B, T);
+    const Index* tags = whole<const Index>(path, {{"B", B}, {"T", T}});
+    for (Index b = 0; tags && b < B; ++b)
+      check_index(tags + b * T, steps[b], K);
+    return {B,
+            T,
+            K,
+            steps,
+            tags,
+            data,
+            transitions.view<const Real>({{"K", K}, {"K", K}}, true),
+            start.vector<const Real>({"K", K}),
+            end.vector<const Real>({"K", K})};
+  }
+};
+
+void crf(Object x, Object transitions, Object start, Object end, Object lengths, Object path, Object log_z_,
+         Object score_, Object tape_, Index threads) {
+  const Chain chain = {{x, "x"},     {transitions, "transitions"}, {start, "start"},
+                       {end, "end"}, {lengths, "lengths"},         {path, "path"}};
+  const Array log_z(log_z_, "log_z"), score(score_, "score"), tape(tape_, "tape");
+  run(chain.x, [&]<class Real>(const Heads<Real>& heads) {
+    const Crf<Real> call = chain.call<Real>();
+    const Extent B = {"B", call.rows};
+    heads.crf(call, log_z.vector<Real>(B), vector<Real>(score, B),
+              tape.view<Real>({B, {"T", call.steps}, {"2 K", 2 * call.tags}}, true), threads);
+  });
 }
 
-/* A sequence of addresses and strides of time and row. */
-using Steps = std::array<Index, 3>;
-
-template <class Real>
-Sequence<Real> sequence(const Steps& s) {
-  return {pointer<Real>(s[0]), s[1], s[2]};
+void crf_backward(Object x, Object transitions, Object start, Object end, Object lengths, Object path,
+                  Object tape_, Object d_log_z_, Object d_score_, Object dx_, Object d_transitions_,
+                  Object d_start_, Object d_end_, Index threads) {
+  const Chain chain = {{x, "x"},     {transitions, "transitions"}, {start, "start"},
+                       {end, "end"}, {lengths, "lengths"},         {path, "path"}};
+  const Array tape(tape_, "tape"), d_log_z(d_log_z_, "d_log_z"), d_score(d_score_, "d_score"), dx(dx_, "dx"),
+      d_transitions(d_transitions_, "d_transitions"), d_start(d_start_, "d_start"), d_end(d_end_, "d_end");
+  run(chain.x, [&]<class Real>(const Heads<Real>& heads) {
+    const Crf<Real> call = chain.call<Real>();
+    const Extent B = {"B", call.rows}, T = {"T", call.steps}, K = {"K", call.tags};
+    heads.crf_backward({call, tape.view<const Real>({B, T, {"2 K", 2 * call.tags}}, true),
+                        d_log_z.vector<const Real>(B), vector<const Real>(d_score, B),
+                        dx.view<Real>({B, T, K}, true), whole<Real>(d_transitions, {K, K}),
+                        vector<Real>(d_start, K), vector<Real>(d_end, K)},
+                       threads);
+  });
 }
 
-PoolingKind pooling_kind(const std::string& name) {
+void viterbi(Object x, Object transitions, Object start, Object end, Object lengths, Object path_,
+             Index threads) {
+  const Chain chain = {{x, "x"},     {transitions, "transitions"}, {start, "start"},
+                       {end, "end"}, {lengths, "lengths"},         {nb::none(), "path"}};
+  const Array path(path_, "path");
+  run(chain.x, [&]<class Real>(const Heads<Real>& heads) {
+    const Crf<Real> call = chain.call<Real>();
+    heads.viterbi(call, path.view<Index>({{"B", call.rows}, {"T", call.steps}}, true), threads);
+  });
+}
+
+/* Pooling. */
+
+PoolingKind pooling_kind(const std::string& name, bool scores) {
   constexpr std::array names = {"mean", "max", "attention"}; // in the order of heads.h
   for (std::size_t k = 0; k < names.size(); ++k)
-    if (name == names[k])
+    if (name == names[k] && scores == (static_cast<PoolingKind>(k) == PoolingKind::attention))
       return static_cast<PoolingKind>(k);
-  throw std::invalid_argument("no pooling '" + name + "'; wanted mean, max or attention");
+  throw std::invalid_argument("pooling '" + name + "' " + (scores ? "with" : "without") +
+                              " scores; wanted mean or max without, or attention with scores");
 }
 
+/* (B, T) as a sequence of one column. */
 template <class Real>
-void pooling(Index threads, const std::string& kind, std::array<Index, 3> sizes, Address lengths, Steps y,
-             Steps scores, Address before, Address after, Place last, Steps every) {
-  const auto [steps, rows, columns] = sizes;
-  check_lengths(pointer<const Index>(lengths), rows, steps);
-  heads<Real>().pooling({pooling_kind(kind), rows, steps, columns, pointer<const Index>(lengths),
-                         sequence<const Real>(y), sequence<const Real>(scores), pointer<const double>(before),
-                         pointer<double>(after), matrix<Real>(last), sequence<Real>(every)},
-                        threads);
+Sequence<Real> column(const Array& array, Extent B, Extent T) {
+  if (!array)
+    return {};
+  const Matrix<Real> m = array.matrix<Real>(B, T);
+  return {m.data, 1, m.row};
 }
 
-template <class Real>
-void pooling_backward(Index threads, const std::string& kind, std::array<Index, 3> sizes, Address lengths,
-                      Steps y, Steps scores, Address after, Place d_last, Steps dy, Steps d_scores) {
-  const auto [steps, rows, columns] = sizes;
-  check_lengths(pointer<const Index>(lengths), rows, steps);
-  heads<Real>().pooling_backward({pooling_kind(kind), rows, steps, columns, pointer<const Index>(lengths),
-                                  sequence<const Real>(y), sequence<const Real>(scores),
-                                  pointer<const double>(after), matrix<const Real>(d_last),
-                                  sequence<Real>(dy), sequence<Real>(d_scores)},
-                                 threads);
+void pooling(const std::string& kind, Object y_, Object lengths_, Object scores_, Object before_,
+             Object after_, Object last_, Object every_, Index threads) {
+  const Array y(y_, "y"), lengths(lengths_, "lengths"), scores(scores_, "scores"), before(before_, "before"),
+      after(after_, "after"), last(last_, "last"), every(every_, "every");
+  const PoolingKind which = pooling_kind(kind, static_cast<bool>(scores));
+  run(y, [&]<class Real>(const Heads<Real>& heads) {
+    const Sequence<const Real> all = steps<const Real>(y, {"B"}, {"T"}, {"H"});
+    const Extent B = {"B", y.size(0)}, T = {"T", y.size(1)}, H = {"H", y.size(2)};
+    const Extent carried = {"2 + H", 2 + H.size};
+    heads.pooling({which, B.size, T.size, H.size, lengths_of(lengths, B.size, T.size), all,
+                   column<const Real>(scores, B, T), whole<const double>(before, {B, carried}),
+                   whole<double>(after, {B, carried}), rows<Real>(last, B, H), steps<Real>(every, B, T, H)},
+                  threads);
+  });
 }
 
-AttentionKind attention_kind(const std::string& name) {
-  if (name == "dot" || name == "additive")
-    return name == "dot" ? AttentionKind::dot : AttentionKind::additive;
-  throw std::invalid_argument("no attention '" + name + "'; wanted dot or additive");
+void pooling_backward(const std::string& kind, Object d_last_, Object after_, Object y_, Object lengths_,
+                      Object scores_, Object dy_, Object d_scores_, Index threads) {
+  const Array d_last(d_last_, "d_last"), after(after_, "after"), y(y_, "y"), lengths(lengths_, "lengths"),
+      scores(scores_, "scores"), dy(dy_, "dy"), d_scores(d_scores_, "d_scores");
+  const PoolingKind which = pooling_kind(kind, static_cast<bool>(scores));
+  run(y, [&]<class Real>(const Heads<Real>& heads) {
+    const Sequence<const Real> all = steps<const Real>(y, {"B"}, {"T"}, {"H"});
+    const Extent B = {"B", y.size(0)}, T = {"T", y.size(1)}, H = {"H", y.size(2)};
+    heads.pooling_backward(
+        {which, B.size, T.size, H.size, lengths_of(lengths, B.size, T.size), all,
+         column<const Real>(scores, B, T), whole<const double>(after, {B, {"2 + H", 2 + H.size}}),
+         d_last.rows<const Real>(B, H), steps<Real>(dy, B, T, H), column<Real>(d_scores, B, T)},
+        threads);
+  });
 }
 
-void check_rows(const Index* rows, Index count, Index memory) {
-  for (Index n = 0; rows && n < count; ++n)
-    if (rows[n] < 0 || rows[n] >= memory)
-      throw std::invalid_argument("rows[" + std::to_string(n) + "] is " + std::to_string(rows[n]) +
+/* Attention. */
+
+AttentionKind attention_kind(const std::string& name, bool u) {
+  if ((name == "dot" && !u) || (name == "additive" && u))
+    return u ? AttentionKind::additive : AttentionKind::dot;
+  throw std::invalid_argument("attention '" + name + "' " + (u ? "with" : "without") +
+                              " u; wanted dot without, or additive with u");
+}
+
+const Index* rows_of(const Array& rows, Index count, Index memory) {
+  const Index* data = vector<const Index>(rows, {"N", count});
+  if (!rows && count != memory)
+    throw std::invalid_argument("q has " + std::to_string(count) + " rows and the memory " +
+                                std::to_string(memory) + "; wanted as many, or rows (N,) that say which");
+  for (Index n = 0; data && n < count; ++n)
+    if (data[n] < 0 || data[n] >= memory)
+      throw std::invalid_argument("rows[" + std::to_string(n) + "] is " + std::to_string(data[n]) +
                                   "; the memory has " + std::to_string(memory) + " rows, counted from 0");
+  return data;
 }
 
-using AttentionSizes = std::array<Index, 6>; // N, S, B, T, D, H
+struct Reading {
+  AttentionKind kind;
+  Array q, k, v, lengths, u, rows;
 
-template <class Real>
-Attention<Real> attending(const std::string& kind, const AttentionSizes& sizes, Address index,
-                          Address lengths, const std::array<Steps, 3>& given, Address u) {
-  const auto [rows, queries, memory, steps, depth, columns] = sizes;
-  check_lengths(pointer<const Index>(lengths), memory, steps);
-  check_rows(pointer<const Index>(index), rows, memory);
-  return {attention_kind(kind),
-          rows,
-          queries,
-          steps,
-          depth,
-          columns,
-          pointer<const Index>(index),
-          pointer<const Index>(lengths),
-          sequence<const Real>(given[0]),
-          sequence<const Real>(given[1]),
-          sequence<const Real>(given[2]),
-          pointer<const Real>(u)};
-}
-
-template <class Real>
-void attention(Index threads, const std::string& kind, AttentionSizes sizes, Address index, Address lengths,
-               std::array<Steps, 3> given, Address u, Address c, Address w) {
-  heads<Real>().attention(attending<Real>(kind, sizes, index, lengths, given, u), pointer<Real>(c),
-                          pointer<Real>(w), threads);
-}
-
-template <class Real>
-void attention_backward(Index threads, const std::string& kind, AttentionSizes sizes, Address lengths,
-                        std::array<Steps, 3> given, Address u, Address w, Steps dc,
-                        std::array<Address, 4> gradients) {
-  const auto [dq, dk, dv, du] = gradients;
-  heads<Real>().attention_backward({attending<Real>(kind, sizes, 0, lengths, given, u),
-                                    pointer<const Real>(w), sequence<const Real>(dc), pointer<Real>(dq),
-                                    pointer<Real>(dk), pointer<Real>(dv), pointer<Real>(du)},
-                                   threads);
-}
-
-/* A number that nearly always differs where the memory does: of every word up to 4 KiB, else of 64 words
-   spread over it. */
-std::uint64_t probe(Address address, Index bytes) {
-  constexpr Index word = sizeof(std::uint64_t), few = 512, spread = 64;
-  if (bytes == 0)
-    return 0;
-  const Index words = bytes / word, count = words <= few ? words : spread;
-  std::uint64_t sum = 0, next = 0;
-  for (Index i = 0; i < count; ++i) {
-    std::memcpy(&next, pointer<const char>(address) + words * i / count * word, word);
-    sum = (sum ^ next) * 0x9e3779b97f4a7c15; // odd, so that no change is lost
-    sum ^= sum >> 32;
+  template <class Real>
+  Attention<Real> call() const {
+    const Sequence<const Real> queries = steps<const Real>(q, {"N"}, {"S"}, {"D"});
+    const Extent B = {"B", k.size(0)}, T = {"T", k.size(1)}, D = {"D", q.size(2)};
+    const Sequence<const Real> keys = steps<const Real>(k, {"B"}, {"T"}, D);
+    const Sequence<const Real> values = steps<const Real>(v, B, T, {"H"});
+    return {kind,
+            q.size(0),
+            q.size(1),
+            T.size,
+            D.size,
+            v.size(2),
+            rows_of(rows, q.size(0), B.size),
+            lengths_of(lengths, B.size, T.size),
+            queries,
+            keys,
+            values,
+            vector<const Real>(u, D)};
   }
-  next = 0;
-  std::memcpy(&next, pointer<const char>(address) + words * word, static_cast<std::size_t>(bytes % word));
-  return sum ^ next;
+};
+
+void attention(const std::string& kind, Object q, Object k, Object v, Object lengths, Object u, Object rows,
+               Object c_, Object w_, Index threads) {
+  const Reading reading = {attention_kind(kind, !u.is_none()),
+                           {q, "q"},
+                           {k, "k"},
+                           {v, "v"},
+                           {lengths, "lengths"},
+                           {u, "u"},
+                           {rows, "rows"}};
+  const Array c(c_, "c"), w(w_, "w");
+  run(reading.q, [&]<class Real>(const Heads<Real>& heads) {
+    const Attention<Real> call = reading.call<Real>();
+    const Extent N = {"N", call.rows}, S = {"S", call.queries};
+    heads.attention(call, c.view<Real>({N, S, {"H", call.columns}}, true),
+                    w.view<Real>({N, S, {"T", call.steps}}, true), threads);
+  });
 }
 
-template <class Real>
-void define(nb::module_& m, const std::string& type) {
-  const nb::call_guard<nb::gil_scoped_release, StandardArithmetic> guard;
-  using H = Heads<Real>;
-  const auto def = [&](const char* name, auto function) { m.def((name + type).c_str(), function, guard); };
-  m.def(("packed_size_" + type).c_str(), packed_size<Real>);
-  def("pack_", pack<Real>);
-  def("linear_", linear<Real>);
-  def("linear_backward_", linear_backward<Real>);
-  def("softmax_", map1<Real, &H::softmax>);
-  def("softmax_backward_", map2<Real, &H::softmax_backward>);
-  def("log_softmax_", map1<Real, &H::log_softmax>);
-  def("log_softmax_backward_", map2<Real, &H::log_softmax_backward>);
-  def("logsumexp_", map1<Real, &H::logsumexp>);
-  def("layer_norm_", layer_norm<Real>);
-  def("layer_norm_backward_", layer_norm_backward<Real>);
-  def("embedding_", embedding<Real>);
-  def("embedding_backward_", embedding_backward<Real>);
-  def("crf_", crf<Real>);
-  def("crf_backward_", crf_backward<Real>);
-  def("viterbi_", viterbi<Real>);
-  def("pooling_", pooling<Real>);
-  def("pooling_backward_", pooling_backward<Real>);
-  def("attention_", attention<Real>);
-  def("attention_backward_", attention_backward<Real>);
+void attention_backward(const std::string& kind, Object dc_, Object w_, Object q, Object k, Object v,
+                        Object lengths, Object u, Object dq_, Object dk_, Object dv_, Object du_,
+                        Index threads) {
+  const Reading reading = {attention_kind(kind, !u.is_none()),
+                           {q, "q"},
+                           {k, "k"},
+                           {v, "v"},
+                           {lengths, "lengths"},
+                           {u, "u"},
+                           {nb::none(), "rows"}};
+  const Array dc(dc_, "dc"), w(w_, "w"), dq(dq_, "dq"), dk(dk_, "dk"), dv(dv_, "dv"), du(du_, "du");
+  run(reading.q, [&]<class Real>(const Heads<Real>& heads) {
+    const Attention<Real> call = reading.call<Real>();
+    const Extent B = {"B", call.rows}, S = {"S", call.queries}, T = {"T", call.steps}, D = {"D", call.depth},
+                 H = {"H", call.columns};
+    heads.attention_backward({call, w.view<const Real>({B, S, T}, true), steps<const Real>(dc, B, S, H),
+                              dq.view<Real>({B, S, D}, true), dk.view<Real>({B, T, D}, true),
+                              dv.view<Real>({B, T, H}, true), vector<Real>(du, D)},
+                             threads);
+  });
 }
 
 } // namespace
 
 void bind_heads(nb::module_& m) {
-  m.def("probe", probe);
-  define<float>(m, "float32");
-  define<double>(m, "float64");
+  using F = Heads<float>;
+  using D = Heads<double>;
+  const auto a = [](const char* name) { return nb::arg(name).none(); };
+  const nb::arg threads("threads");
+  nb::class_<LinearWeight>(m, "LinearWeight", nb::is_weak_referenceable())
+      .def(nb::init<>())
+      .def_prop_rw("frozen", &LinearWeight::frozen, &LinearWeight::freeze)
+      .def("forward", linear_packed, a("x"), a("weight"), a("bias"), a("y"), nb::kw_only(), threads);
+  m.def("map", map, nb::arg("function"), a("x"), a("y"));
+  m.def("logaddexp", logaddexp, a("a"), a("b"), a("y"));
+  m.def("linear", linear, a("x"), a("weight"), a("bias"), a("y"), nb::kw_only(), threads);
+  m.def("linear_backward", linear_backward, a("dy"), a("x"), a("weight"), a("dx"), a("d_weight"), a("d_bias"),
+        nb::kw_only(), threads);
+  m.def("softmax", map_rows<&F::softmax, &D::softmax>, a("x"), a("y"), nb::kw_only(), threads);
+  m.def("log_softmax", map_rows<&F::log_softmax, &D::log_softmax>, a("x"), a("y"), nb::kw_only(), threads);
+  m.def("softmax_backward", map_rows_back<&F::softmax_backward, &D::softmax_backward>, a("dy"), a("y"),
+        a("dx"), nb::kw_only(), threads);
+  m.def("log_softmax_backward", map_rows_back<&F::log_softmax_backward, &D::log_softmax_backward>, a("dy"),
+        a("y"), a("dx"), nb::kw_only(), threads);
+  m.def("logsumexp", logsumexp, a("x"), a("y"), nb::kw_only(), threads);
+  m.def("layer_norm", layer_norm, a("x"), a("gain"), a("shift"), a("y"), nb::kw_only(), nb::arg("epsilon"),
+        threads);
+  m.def("layer_norm_backward", layer_norm_backward, a("dy"), a("x"), a("gain"), a("dx"), a("d_gain"),
+        a("d_shift"), nb::kw_only(), nb::arg("epsilon"), threads);
+  m.def("embedding", embedding, a("index"), a("table"), a("y"), nb::kw_only(), threads);
+  m.def("embedding_backward", embedding_backward, a("dy"), a("index"), a("d_table"), nb::kw_only(),
+        nb::arg("padding"), threads);
+  m.def("crf", crf, a("x"), a("transitions"), a("start"), a("end"), a("lengths"), a("path"), a("log_z"),
+        a("score"), a("tape"), nb::kw_only(), threads);
+  m.def("crf_backward", crf_backward, a("x"), a("transitions"), a("start"), a("end"), a("lengths"), a("path"),
+        a("tape"), a("d_log_z"), a("d_score"), a("dx"), a("d_transitions"), a("d_start"), a("d_end"),
+        nb::kw_only(), threads);
+  m.def("viterbi", viterbi, a("x"), a("transitions"), a("start"), a("end"), a("lengths"), a("path"),
+        nb::kw_only(), threads);
+  m.def("pooling", pooling, nb::arg("kind"), a("y"), a("lengths"), a("scores"), a("before"), a("after"),
+        a("last"), a("every"), nb::kw_only(), threads);
+  m.def("pooling_backward", pooling_backward, nb::arg("kind"), a("d_last"), a("after"), a("y"), a("lengths"),
+        a("scores"), a("dy"), a("d_scores"), nb::kw_only(), threads);
+  m.def("attention", attention, nb::arg("kind"), a("q"), a("k"), a("v"), a("lengths"), a("u"), a("rows"),
+        a("c"), a("w"), nb::kw_only(), threads);
+  m.def("attention_backward", attention_backward, nb::arg("kind"), a("dc"), a("w"), a("q"), a("k"), a("v"),
+        a("lengths"), a("u"), a("dq"), a("dk"), a("dv"), a("du"), nb::kw_only(), threads);
 }
 
 } // namespace unrolled

@@ -17,10 +17,11 @@ namespace unrolled {
 template <class Real>
 struct Linear {
   Index rows, in, out;
-  const Real* weight;   // W (out, in) as `pack` wrote it for this instruction set
-  const Real* bias;     // (out) or null: zero
-  Matrix<const Real> x; // (R, in)
-  Matrix<Real> y;       // (R, out), out
+  Matrix<const Real> weight; // W (out, in)
+  const Real* packed;        // as `pack` wrote it for this instruction set, or null: W is read as it stands
+  const Real* bias;          // (out) or null: zero
+  Matrix<const Real> x;      // (R, in)
+  Matrix<Real> y;            // (R, out), out
 };
 
 /* dx = dy W, in stretches of dy's columns from zero; dW = dyᵀ x; db = dyᵀ 1. Null: not wanted. */

@@ -46,12 +46,24 @@ void pack_weight(Matrix<const Real> weight, Index in, Index out, Real* to, Index
   });
 }
 
+/* A stretch of Wᵀ, columns of it: from the packed weight, or packed into `panels` now. */
+template <class Real>
+Packed<Real> stretch_of(const Linear<Real>& call, Index k, Index depth, Index column, Index columns,
+                        Real* panels) {
+  if (call.packed)
+    return {call.packed + k * packed_size<Real>(1, call.out) + column * depth, depth, columns};
+  const Real* rows[stretch_panels * panel_columns<Real>];
+  for (Index j = 0; j < columns; ++j)
+    rows[j] = at(call.weight, column + j) + k;
+  return pack_transposed(rows, depth, columns, panels);
+}
+
 /* Some rows and columns of y. */
 template <class Real>
-void linear_block(const Linear<Real>& call, Index row, Index rows, Index column, Index columns) {
+void linear_block(const Linear<Real>& call, Index row, Index rows, Index column, Index columns,
+                  Real* panels) {
   const Real *x[strip_rows], *start[strip_rows];
   Real* y[strip_rows];
-  const Index width = packed_size<Real>(1, call.out);
   for (Index r = 0; r < rows; ++r) {
     y[r] = at(call.y, row + r) + column;
     start[r] = call.bias ? call.bias + column : nullptr;
@@ -61,7 +73,7 @@ void linear_block(const Linear<Real>& call, Index row, Index rows, Index column,
     const Index depth = minimum(stretch_depth, call.in - k);
     for (Index r = 0; r < rows; ++r)
       x[r] = at(call.x, row + r) + k;
-    const Packed<Real> b = {call.weight + k * width + column * depth, depth, columns};
+    const Packed<Real> b = stretch_of(call, k, depth, column, columns, panels);
     multiply<Real>({rows, x, 1, b, k > 0 ? y : call.bias ? start : nullptr, y});
     k += stretch_depth;
   } while (k < call.in);
@@ -69,11 +81,21 @@ void linear_block(const Linear<Real>& call, Index row, Index rows, Index column,
 
 template <class Real>
 void linear(const Linear<Real>& call, Index threads) {
-  const int tile_rows = static_cast<int>(maximum(1, minimum(call.rows, most_rows)));
-  share_grid(call.rows, call.out, widest(tile_rows) * lanes<Real>,
-             threads_worth(call.rows * call.in * call.out, threads),
+  constexpr Index wide = stretch_panels * panel_columns<Real>;
+  const Index worth = threads_worth(call.rows * call.in * call.out, threads);
+  if (call.packed) {
+    const int tile_rows = static_cast<int>(maximum(1, minimum(call.rows, most_rows)));
+    share_grid(call.rows, call.out, widest(tile_rows) * lanes<Real>, worth,
+               [&](Index row, Index rows, Index column, Index columns) {
+                 linear_block<Real>(call, row, rows, column, columns, nullptr);
+               });
+    return;
+  }
+  share_grid(call.rows, call.out, panel_columns<Real>, worth,
              [&](Index row, Index rows, Index column, Index columns) {
-               linear_block(call, row, rows, column, columns);
+               const Buffer<Real> panels(minimum(stretch_depth, call.in) * wide);
+               for (const Index end = column + columns; column < end; column += wide)
+                 linear_block(call, row, rows, column, minimum(wide, end - column), panels.data());
              });
 }
 

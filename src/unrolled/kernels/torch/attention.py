@@ -18,21 +18,18 @@ the second derivatives.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import vjp
 
-from unrolled.kernels.torch.heads import LIBRARY, adjacent, check, flat, kernel, steps, taken
-from unrolled.kernels.torch.operators import Formulas, Tensors, recorded, transformable
+from unrolled.kernels.compiled import cpu as _cpu
+from unrolled.kernels.torch.heads import Head, Shapes, adjacent, register, taken, whole
+from unrolled.kernels.torch.operators import Gradients, Tensors, recorded
 
 SCORES: dict[str, Callable[..., Tensor]] = {
     "dot": lambda q, k: (q.unsqueeze(2) * k.unsqueeze(1)).sum(-1),
     "additive": lambda q, k, u: ((q.unsqueeze(2) + k.unsqueeze(1)).tanh() * u).sum(-1),
 }  # q (N, S, D), k (N, T, D) -> e (N, S, T)
-ROWS = "rows"
-Gradients = list[Tensor | None]
 
 
 def attention(
@@ -45,11 +42,15 @@ def attention(
     rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """c (N, S, H) and w (N, S, T); additive wants u, dot takes none. ValueError for what does not fit."""
-    _check(kind, q, k, v, lengths, u, rows)
+    if rows is not None and recorded([t for t in (q, k, v, u) if t is not None]):
+        raise ValueError(
+            "attention with rows has no gradient; call it under torch.no_grad(), or without rows"
+        )
     if not taken(q):
         return reference(kind, q, k, v, lengths, u, rows)
-    given = [t for t in (q, k, v, lengths, u, rows) if t is not None]
-    c, w = _attention(kind if rows is None else f"{kind} {ROWS}", given)
+    given = {"u": u, "rows": rows}
+    others = {name: t for name, t in given.items() if t is not None}
+    c, w = _attention(" ".join([kind, *others]), [q, k, v, lengths, *others.values()])
     return c, w
 
 
@@ -74,123 +75,56 @@ def reference(
     return w @ v, w.detach()
 
 
-def _check(
-    kind: str, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor, u: Tensor | None, rows: Tensor | None
-) -> None:
-    if kind not in SCORES or (kind == "additive") != (u is not None):
-        raise ValueError(
-            f"attention '{kind}' {'without' if u is None else 'with'} u; wanted dot without, "
-            "or additive with u"
-        )
-    for name, tensor, letters in (("q", q, "N, S, D"), ("k", k, "B, T, D"), ("v", v, "B, T, H")):
-        if tensor.dim() != 3:
-            raise ValueError(f"{name} is {tuple(tensor.shape)}; wanted ({letters})")
-    N, _, D = q.shape
-    B, T, _ = k.shape
-    check("k", k, (B, T, D), q)
-    check("v", v, (B, T, v.shape[2]), q)
-    if u is not None:
-        check("u", u, (D,), q)
-    for name, index, count in (("lengths", lengths, B), ("rows", rows, N)):
-        if index is not None and (index.shape != (count,) or index.dtype != torch.int64):
-            raise ValueError(f"{name} is {tuple(index.shape)} of {index.dtype}; wanted ({count},) of int64")
-    if rows is None and N != B:
-        raise ValueError(f"q has {N} rows and the memory {B}; wanted as many, or rows (N,) that say which")
-    _refuse_rows(rows is not None and recorded([t for t in (q, k, v, u) if t is not None]))
+# The options are the kind, then u and rows where they are given, in the order of the tensors: q, k, v,
+# lengths, u, rows. With rows there is no gradient.
 
 
-# Formulas, as operators.py wants them. The form is the kind, with ROWS behind it where there are rows; the
-# tensors are q, k, v, lengths, of additive u, and the rows.
+def _parts(options: str, tensors: Sequence[Tensor]) -> tuple[str, list[Tensor], dict[str, Tensor]]:
+    """The kind; q, k, v and lengths as the kernels read them; the others by name."""
+    kind, *names = options.split()
+    given = [*map(adjacent, tensors[:3]), whole(tensors[3])]
+    return kind, given, dict(zip(names, map(whole, tensors[4:]), strict=True))
 
 
-def _readable(tensors: Sequence[Tensor]) -> Tensors:
-    """The tensors as the kernels read them."""
-    return [*map(adjacent, tensors[:3]), *map(flat, tensors[3:])]
-
-
-def _call(form: str, tensors: Sequence[Tensor], backward: bool = False) -> tuple[Any, ...]:
-    """The arguments with which both kernels begin; backward has no rows."""
-    kind, *rows = form.split()
-    q, k, v, lengths, *others = tensors
-    index = () if backward else (others.pop().data_ptr() if rows else 0,)
-    sizes = *q.shape[:2], *k.shape[:2], q.shape[2], v.shape[2]
-    given, u = tuple(map(steps, (q, k, v))), others[0].data_ptr() if others else 0
-    return torch.get_num_threads(), kind, sizes, *index, lengths.data_ptr(), given, u
-
-
-def _fake(form: str, tensors: Sequence[Tensor]) -> Tensors:
+def _empty(options: str, tensors: Sequence[Tensor]) -> Tensors:
     q, k, v = tensors[:3]
-    return [q.new_empty(*q.shape[:2], v.shape[2]), q.new_empty(*q.shape[:2], k.shape[1])]
+    return [q.new_empty((*q.shape[:-1], size)) for size in (v.shape[-1], k.shape[-2])]
 
 
-def _run(form: str, tensors: Sequence[Tensor]) -> Tensors:
-    outputs, given = _fake(form, tensors), _readable(tensors)
-    kernel("attention", given[0])(*_call(form, given), *(o.data_ptr() for o in outputs))
-    return outputs
+def _fill(options: str, tensors: Sequence[Tensor], outputs: Tensors) -> None:
+    kind, given, others = _parts(options, tensors)
+    u, rows = others.get("u"), others.get("rows")
+    _cpu.attention(kind, *[*given, u, rows, *outputs], threads=torch.get_num_threads())
 
 
-def _save(ctx: Any, form: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    ctx.save_for_backward(outputs[1], *tensors)
-    ctx.mark_non_differentiable(outputs[1])
-    ctx.form = form
-
-
-def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
-    w, *tensors = ctx.saved_tensors
-    _refuse_rows(ROWS in ctx.form)
-    if cotangents[0] is None:
-        return [None] * len(needs)
-    dq, dk, dv, *du = _attention_backward(ctx.form, [cotangents[0], w, *tensors])
-    return [dq, dk, dv, None, *du]
-
-
-def _refuse_rows(asked: bool) -> None:
-    if asked:
-        raise ValueError(
-            "attention with rows has no gradient; call it under torch.no_grad(), or without rows"
-        )
-
-
-def _fake_backward(form: str, tensors: Sequence[Tensor]) -> Tensors:
+def _shapes(options: str, tensors: Tensors) -> Shapes:
     _, _, q, k, v, _, *u = tensors
-    return [t.new_empty(t.shape) for t in (q, k, v, *u)]
+    return [q.shape, k.shape, v.shape, None, *[t.shape for t in u]]
 
 
-def _run_backward(form: str, tensors: Sequence[Tensor]) -> Tensors:
-    outputs = _fake_backward(form, tensors)
-    dc, w, given = adjacent(tensors[0]), flat(tensors[1]), _readable(tensors[2:])
-    places = [o.data_ptr() for o in outputs]
-    gradients = *places, *[0] * (4 - len(places))
-    call = _call(form, given, backward=True)
-    kernel("attention_backward", w)(*call, w.data_ptr(), steps(dc), gradients)
-    return outputs
+def _fill_gradients(options: str, tensors: Tensors, gradients: Gradients) -> None:
+    kind, given, others = _parts(options, tensors[2:])
+    dq, dk, dv, _, *du = gradients
+    found = adjacent(tensors[0]), whole(tensors[1]), *given, others.get("u"), dq, dk, dv, *(du or [None])
+    _cpu.attention_backward(kind, *found, threads=torch.get_num_threads())
 
 
-def _save_backward(ctx: Any, form: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    ctx.save_for_backward(tensors[0], *tensors[2:])
-    ctx.form = form
+def _reference(options: str, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    kind, *names = options.split()
+    others = dict(zip(names, tensors[4:], strict=True))
+    q, k, v, lengths = tensors[:4]
+    return [reference(kind, q, k, v, lengths, others.get("u"), others.get("rows"))[0]]
 
 
-def _derive_backward(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
-    """By the reference, derived twice."""
-    kind, (dc, q, k, v, lengths, *u) = ctx.form, ctx.saved_tensors
-    at = [n for n, d in enumerate(cotangents) if d is not None]
-
-    def gradient(dc: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
-        found = vjp(lambda q, k, v, *u: reference(kind, q, k, v, lengths, *u)[0], *leaves)[1](dc)
-        return tuple(found[n] for n in at)
-
-    d_dc, dq, dk, dv, *du = vjp(gradient, dc, q, k, v, *u)[1](tuple(d for d in cotangents if d is not None))
-    return [d_dc, None, dq, dk, dv, None, *du]
-
-
-def _no_batches(form: str) -> None:
-    return None
-
-
-_attention = transformable(LIBRARY, "attention", Formulas(_run, _fake, _save, _derive, str, str, _no_batches))
-_attention_backward = transformable(
-    LIBRARY,
-    "attention_backward",
-    Formulas(_run_backward, _fake_backward, _save_backward, _derive_backward, str, str, _no_batches),
+_attention = register(
+    "attention",
+    Head(
+        _empty,
+        _fill,
+        lambda options, tensors, outputs: [outputs[1], *tensors],
+        _shapes,
+        _fill_gradients,
+        _reference,
+        extra=1,
+    ),
 )

@@ -6,39 +6,39 @@ Order    a number's result follows from it alone: not from where it stands, the 
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from unrolled.kernels.torch.heads import LIBRARY, flat, kernel
-from unrolled.kernels.torch.operators import Formulas, Tensors, transformable
+from unrolled.kernels.compiled import cpu as _cpu
+from unrolled.kernels.torch.heads import LIBRARY, empty_like, whole
+from unrolled.kernels.torch.operators import Formulas, Gradients, Tensors, transformable
 
 
 def tanh(x: Tensor) -> Tensor:
     """y of the shape of x."""
-    return _tanh("tanh", [x])[0]
+    return _tanh("", [x])[0]
 
 
-def _fake(form: str, tensors: Sequence[Tensor]) -> Tensors:
-    return [torch.empty_like(tensors[0], memory_format=torch.contiguous_format)]
-
-
-def _run(form: str, tensors: Sequence[Tensor]) -> Tensors:
-    (y,), x = _fake(form, tensors), flat(tensors[0])
-    kernel("map", x)(form, x.numel(), x.data_ptr(), y.data_ptr())
+def _run(options: str, tensors: Sequence[Tensor]) -> Tensors:
+    (y,) = empty_like(options, tensors)
+    _cpu.map("tanh", whole(tensors[0]), y)
     return [y]
 
 
-def _save(ctx: Any, form: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+def _save(ctx: Any, options: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     ctx.save_for_backward(outputs[0])
 
 
-def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
+def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
     (y,), (dy,) = ctx.saved_tensors, cotangents
     return [None if dy is None else dy * (1 - y * y)]
 
 
-def _batches(form: str) -> tuple[list[int | None], list[int]]:
-    return [0], [0]
+def _reference(options: str, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    return [tensors[0].tanh()]
 
 
-_tanh = transformable(LIBRARY, "tanh", Formulas(_run, _fake, _save, _derive, str, str, _batches))
+_tanh = transformable(
+    LIBRARY,
+    "tanh",
+    Formulas(_run, empty_like, _save, _derive, str, str, lambda options: ([0], [0]), _reference),
+)

@@ -7,13 +7,13 @@ Order    d_table's sums run over all of index in order: threads and vectors chan
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from unrolled.kernels.torch.heads import LIBRARY, check, flat, kernel, place
-from unrolled.kernels.torch.operators import Formulas, Tensors, transformable
+from unrolled.kernels.compiled import cpu as _cpu
+from unrolled.kernels.torch.heads import Head, adjacent, register, whole
+from unrolled.kernels.torch.operators import Gradients, Tensors
 
 
 def embedding(index: Tensor, table: Tensor, padding: int = -1) -> Tensor:
@@ -26,84 +26,47 @@ def embedding(index: Tensor, table: Tensor, padding: int = -1) -> Tensor:
     return y.reshape(-1) if index.dim() == 0 else y
 
 
-# Formulas, as operators.py wants them. The form is the padding; the gradient takes the table for its size.
+# The options are the padding. The gradient keeps the table for its size.
 
 
-def _fake(padding: str, tensors: Sequence[Tensor]) -> Tensors:
+def _empty(padding: str, tensors: Sequence[Tensor]) -> Tensors:
     table, index = tensors
-    if table.dim() != 2:
-        raise ValueError(f"table is {tuple(table.shape)}; wanted (V, N)")
-    return [table.new_empty(*index.shape, table.shape[1])]
+    return [table.new_empty((*index.shape, table.shape[-1]))]
 
 
-def _run(padding: str, tensors: Sequence[Tensor]) -> Tensors:
-    (y,) = _fake(padding, tensors)
-    table, index = map(flat, tensors)
-    V, N = table.shape
-    kernel("embedding", y)(
-        torch.get_num_threads(), index.numel(), N, V, index.data_ptr(), place(table), place(y)
+def _fill(padding: str, tensors: Sequence[Tensor], outputs: Tensors) -> None:
+    table, index = tensors
+    _cpu.embedding(whole(index), adjacent(table), outputs[0], threads=torch.get_num_threads())
+
+
+def _fill_gradients(padding: str, tensors: Tensors, gradients: Gradients) -> None:
+    dy, _, index = tensors
+    _cpu.embedding_backward(
+        whole(dy), whole(index), gradients[0], padding=int(padding), threads=torch.get_num_threads()
     )
-    return [y]
 
 
-def _save(ctx: Any, padding: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    ctx.save_for_backward(*tensors)
-    ctx.padding = padding
+def _reference(padding: str, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    table, index = tensors
+    return [table[index]]
 
 
-def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
-    (table, index), (dy,) = ctx.saved_tensors, cotangents
-    return [None if dy is None else _embedding_backward(ctx.padding, [dy, index, table])[0], None]
+def _reference_gradients(padding: str, tensors: Tensors, needs: Sequence[bool]) -> Sequence[Tensor | None]:
+    dy, table, index = tensors
+    rows = torch.where((index == int(padding)).unsqueeze(-1), 0, dy).reshape(-1, dy.shape[-1])
+    return [torch.zeros_like(table).index_add(0, index.reshape(-1), rows), None]
 
 
-def _fake_backward(padding: str, tensors: Sequence[Tensor]) -> Tensors:
-    dy, index, table = tensors
-    check("dy", dy, (*index.shape, table.shape[1]), table)
-    return [dy.new_empty(table.shape)]
-
-
-def _run_backward(padding: str, tensors: Sequence[Tensor]) -> Tensors:
-    (d_table,) = _fake_backward(padding, tensors)
-    dy, index = map(flat, tensors[:2])
-    V, N = d_table.shape
-    kernel("embedding_backward", dy)(
-        torch.get_num_threads(),
-        index.numel(),
-        N,
-        V,
-        int(padding),
-        index.data_ptr(),
-        place(dy),
-        place(d_table),
-    )
-    return [d_table]
-
-
-def _save_backward(ctx: Any, padding: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    ctx.save_for_backward(tensors[1])
-    ctx.padding = int(padding)
-
-
-def _derive_backward(
-    ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
-) -> list[Tensor | None]:
-    (index,), (u,) = ctx.saved_tensors, cotangents
-    if u is None:
-        return [None, None, None]
-    return [torch.where((index == ctx.padding).unsqueeze(-1), 0, embedding(index, u)), None, None]
-
-
-def _batches(form: str) -> tuple[list[int | None], list[int]]:
-    return [None, 0], [0]
-
-
-def _no_batches(form: str) -> None:
-    return None
-
-
-_embedding = transformable(LIBRARY, "embedding", Formulas(_run, _fake, _save, _derive, str, str, _batches))
-_embedding_backward = transformable(
-    LIBRARY,
-    "embedding_backward",
-    Formulas(_run_backward, _fake_backward, _save_backward, _derive_backward, str, str, _no_batches),
+_embedding = register(
+    "embedding",
+    Head(
+        _empty,
+        _fill,
+        lambda padding, tensors, outputs: tensors,
+        lambda padding, tensors: [tensors[1].shape, None],
+        _fill_gradients,
+        _reference,
+        _reference_gradients,
+        batches=lambda padding: ([None, 0], [0]),
+    ),
 )

@@ -1,9 +1,15 @@
 """Operators of our own under torch's transforms: derivatives to any order, vmap, torch.func, compile, export.
 
-An operator takes a list of tensors and a form, all that is no tensor, and gives a list of tensors. The
-formulas registered with it serve autograd, compile and export; torch.func's grad sees through an
-autograd.Function alone. Both are made from the same formulas here. Where no transform is at work, neither is
-needed: the kernel is called directly, under an autograd.Function of its own where a gradient is recorded.
+An operator takes a list of tensors and options, all that is no tensor, and gives a list of tensors. A call
+goes one of four ways, the first that fits:
+
+    an operator of torch's library   compile, export, jit.trace, modes, tensors that no kernel can read
+    Transformed, a Function          torch.func, forward-mode derivatives
+    Recorded, a shorter Function     a gradient is recorded
+    the kernel itself                else
+
+All are made from the same formulas. Where torch batches tensors beneath Python (jacobian with vectorize,
+is_grads_batched), the batch is unwrapped first.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,108 +18,130 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.compiler import is_compiling
+from torch.func import vjp
 
 Tensors = list[Tensor]
+Gradients = list[Tensor | None]
 Dims = Sequence[int | None]  # which dimension of each tensor vmap maps over
-PLAIN = frozenset({Tensor, torch.nn.Parameter})
+READABLE = frozenset({Tensor, torch.nn.Parameter})
+_c: Any = torch._C
+_unpack: Any = forward_ad.unpack_dual
 
 
 class Formulas(NamedTuple):
-    """What an operator is. A form is any object that `encode` makes a string of and `decode` restores."""
+    """What an operator is. Options are any object that `encode` makes a string of and `decode` restores."""
 
-    run: Callable[[Any, Sequence[Tensor]], Tensors]  # the kernel: form, tensors -> outputs
+    run: Callable[[Any, Sequence[Tensor]], Tensors]  # the kernel: options, tensors -> outputs
     fake: Callable[[Any, Sequence[Tensor]], Tensors]  # the outputs' shapes
-    save: Callable[[Any, Any, Sequence[Tensor], Sequence[Tensor]], None]  # context, form, tensors, outputs
-    derive: Callable[[Any, Sequence[bool], Sequence[Tensor | None]], list[Tensor | None]]
-    # context, which tensors need a gradient, gradients of the outputs -> those of the tensors
+    save: Callable[[Any, Any, Sequence[Tensor], Sequence[Tensor]], None] | None  # context, options, both
+    derive: Callable[[Any, Sequence[bool], Sequence[Tensor | None]], Gradients] | None
+    # context, which tensors need a gradient, gradients of the outputs -> those of the tensors. save and
+    # derive are None where the reference is derived instead
     encode: Callable[[Any], str]
     decode: Callable[[str], Any]
     batches: Callable[[Any], tuple[list[int | None], list[int]] | None]
-    # form -> the dimension of the batch in each tensor (None: it has none) and in each output; None where
+    # options -> the dimension of the batch in each tensor (None: it has none) and in each output; None where
     # a batch of batches is no batch
+    reference: Callable[[Any, Sequence[Tensor]], Sequence[Tensor]] | None = None
+    # the outputs that have a derivative, which are the first ones, in torch's own operators
 
 
 def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any, Tensors], Tensors]:
     """Registers `unrolled::name` and returns how to call it, whatever transform is at work."""
-    run, fake, save, derive, encode, decode, batches = formulas
-    library.define(f"{name}(Tensor[] tensors, str form) -> Tensor[]")
-    library.impl(name, lambda tensors, text: run(decode(text), tensors), "CPU")
+    run, fake, save, derive, encode, decode, batches, reference = formulas
+    save_call, derive_call = by_reference(reference) if save is None or derive is None else (save, derive)
+    library.define(f"{name}(Tensor[] tensors, str options) -> Tensor[]")
     operator = getattr(torch.ops.unrolled, name).default
-    qualified = f"unrolled::{name}"
 
-    def call(form: Any, tensors: Tensors) -> Tensors:
-        if torch.compiler.is_compiling():
-            outputs: Tensors = operator(tensors, encode(form))
-            return outputs
-        if torch._C._are_functorch_transforms_active():
-            return list(apply(Function, encode(form), tensors))
-        if transforming() or not plain(tensors):
-            return list(operator(tensors, encode(form)))
-        if recorded(tensors):
-            return list(record(form, *tensors))
-        return run(form, tensors)
+    def call(options: Any, tensors: Tensors) -> Tensors:
+        if is_compiling() or not ordinary(tensors):
+            return transformed(options, tensors)
+        return list(record(options, *tensors)) if recorded(tensors) else run(options, tensors)
 
-    def save_listed(ctx: Any, inputs: tuple[Tensors, str], output: Tensors) -> None:
-        save(ctx, decode(inputs[1]), inputs[0], output)
+    def transformed(options: Any, tensors: Tensors) -> Tensors:
+        if not is_compiling():
+            if _c._are_functorch_transforms_active() or differentiates_forward():
+                return list(apply(Transformed, encode(options), tensors))
+            level, dims = batched(tensors)
+            if level:
+                inner = [unbatched(t, d, level) for t, d in zip(tensors, dims, strict=True)]
+                outputs, places = fold(dims, options, inner)
+                return [torch._add_batch_dim(o, d, level) for o, d in zip(outputs, places, strict=True)]
+        return list(operator(tensors, encode(options)))
 
-    def derive_listed(ctx: Any, cotangents: Sequence[Tensor | None]) -> tuple[Any, None]:
-        return derive(ctx, ctx.needs_input_grad[0], cotangents), None
-
-    def fold(info: Any, dims: Dims, text: str, tensors: Tensors) -> tuple[Tensors, list[int]]:
-        known = batches(decode(text))
-        shared = known and all(d is None for d, own in zip(dims, known[0], strict=True) if own is None)
-        if not known or not shared:
-            return one_by_one(info, dims, lambda own: call(decode(text), own), tensors)
-        N = info.batch_size
-        merged = [
-            t if batch is None else joined(t, d, N, batch)
-            for t, d, batch in zip(tensors, dims, known[0], strict=True)
-        ]
-        outputs = call(decode(text), merged)
+    def fold(dims: Dims, options: Any, tensors: Sequence[Tensor]) -> tuple[Tensors, list[int]]:
+        """One call for all elements of the mapped dimension where it can join the batch, else one each."""
+        N = next(t.shape[d] for t, d in zip(tensors, dims, strict=True) if d is not None)
+        known = batches(options)
+        if known is None or any(d is not None and b is None for d, b in zip(dims, known[0], strict=True)):
+            return one_by_one(N, dims, lambda own: call(options, own), tensors)
+        places = zip(tensors, dims, known[0], strict=True)
+        outputs = call(options, [t if b is None else joined(t, d, N, b) for t, d, b in places])
         return [torch.unflatten(o, b, (N, -1)) for o, b in zip(outputs, known[1], strict=True)], known[1]
 
-    def fold_listed(info: Any, dims: tuple[Dims, None], tensors: Tensors, text: str) -> Any:
-        return fold(info, dims[0], text, tensors)
+    class Recorded(torch.autograd.Function):
+        """Without setup_context: with it, torch inspects the signature of forward at each call."""
 
-    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, options: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+            outputs = tuple(run(options, tensors))
+            save_call(ctx, options, tensors, outputs)
+            return outputs
+
+        @staticmethod
+        def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
+            return None, *derive_call(ctx, ctx.needs_input_grad[1:], cotangents)
+
+    class Transformed(torch.autograd.Function):
         @staticmethod
         def forward(text: str, *tensors: Tensor) -> tuple[Tensor, ...]:
             return tuple(call(decode(text), list(tensors)))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-            save(ctx, decode(inputs[0]), inputs[1:], output)
+            ctx.text, ctx.outputs = inputs[0], len(output)
+            ctx.save_for_forward(*inputs[1:])
+            save_call(ctx, decode(ctx.text), inputs[1:], output)
+
+        backward = Recorded.backward
 
         @staticmethod
-        def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-            return None, *derive(ctx, ctx.needs_input_grad[1:], cotangents)
+        def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Any:
+            if reference is None:
+                raise NotImplementedError(
+                    "the fused kernels have no forward-mode derivative; backend='reference' computes it"
+                )
+            options = decode(ctx.text)
+            found = pushed(lambda tensors: reference(options, tensors), ctx.saved_tensors, tangents)
+            return *found, *[None] * (ctx.outputs - len(found))
 
         @staticmethod
         def vmap(info: Any, dims: tuple[int | None, ...], text: str, *tensors: Tensor) -> Any:
-            outputs, out_dims = fold(info, dims[1:], text, list(tensors))
-            return tuple(outputs), tuple(out_dims)
+            outputs, places = fold(dims[1:], decode(text), tensors)
+            return tuple(outputs), tuple(places)
 
-    class Recorded(torch.autograd.Function):
-        """Without setup_context: with it, torch inspects the signature of forward at each call."""
+    def save_listed(ctx: Any, inputs: tuple[Tensors, str], output: Tensors) -> None:
+        save_call(ctx, decode(inputs[1]), inputs[0], output)
 
-        @staticmethod
-        def forward(ctx: Any, form: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
-            outputs = tuple(run(form, tensors))
-            save(ctx, form, tensors, outputs)
-            return outputs
+    def derive_listed(ctx: Any, cotangents: Sequence[Tensor | None]) -> tuple[Gradients, None]:
+        return derive_call(ctx, ctx.needs_input_grad[0], cotangents), None
 
-        backward = Function.backward
+    def fold_listed(info: Any, dims: tuple[Dims, None], tensors: Tensors, text: str) -> Any:
+        return fold(dims[0], decode(text), tensors)
 
     record = applier(Recorded)
+    qualified = f"unrolled::{name}"
+    library.impl(name, lambda tensors, text: run(decode(text), tensors), "CPU")
     torch.library.register_fake(qualified, lambda tensors, text: fake(decode(text), tensors), lib=library)
     torch.library.register_autograd(qualified, derive_listed, setup_context=save_listed, lib=library)
     torch.library.register_vmap(qualified, fold_listed, lib=library)
     return call
 
 
-def apply(function: Any, form: Any, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def apply(function: Any, options: Any, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The autograd.Function of these."""
-    outputs: tuple[Tensor, ...] = function.apply(form, *tensors)
+    outputs: tuple[Tensor, ...] = function.apply(options, *tensors)
     return outputs
 
 
@@ -125,50 +153,72 @@ def applier(function: type[torch.autograd.Function]) -> Callable[..., tuple[Tens
     return directly
 
 
-def transforming() -> bool:
-    """Whether torch wants operators rather than results: a mode, a trace, torch.func, torch.compile."""
-    c = torch._C
-    return bool(
-        torch.compiler.is_compiling()
-        or c._are_functorch_transforms_active()
-        or c._len_torch_dispatch_stack()
-        or c._len_torch_function_stack()
-        or c._get_tracing_state() is not None
+# What is at work.
+
+
+def ordinary(tensors: Sequence[Tensor]) -> bool:
+    """Whether torch wants results, and a kernel may read these tensors as they are."""
+    return not (
+        _c._are_functorch_transforms_active()
+        or _c._len_torch_dispatch_stack()
+        or _c._len_torch_function_stack()
+        or _c._get_tracing_state() is not None
         or forward_ad._current_level >= 0
-    )
+    ) and readable(tensors)
 
 
-def plain(tensors: Sequence[Tensor]) -> bool:
+def readable(tensors: Sequence[Tensor]) -> bool:
     """Whether a kernel may read these as they are: on the cpu, no subclass, no lazy minus or zero."""
-    for t in tensors:
-        if type(t) not in PLAIN or not t.is_cpu or t.is_neg() or t._is_zerotensor():
-            return False
+    try:
+        for t in tensors:
+            if type(t) not in READABLE or not t.is_cpu or t.is_neg() or (t.data_ptr() == 0 and t.numel()):
+                return False
+    except RuntimeError:  # data_ptr of a tensor that stands for a batch: it has no memory of its own
+        return False
     return True
 
 
 def recorded(tensors: Sequence[Tensor]) -> bool:
     """Whether autograd records a call with these tensors."""
-    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    if torch.is_grad_enabled():
+        for t in tensors:
+            if t.requires_grad:
+                return True
+    return False
 
 
-def refuse_tangents(tensors: Sequence[Tensor]) -> None:
-    """NotImplementedError where a tensor carries a forward-mode derivative: an operator would drop it."""
-    if forward_ad._current_level < 0:
-        return
-    unpack: Any = forward_ad.unpack_dual
-    if any(unpack(t).tangent is not None for t in tensors):
-        raise NotImplementedError(
-            "the fused kernels have no forward-mode derivative; backend='reference' computes it"
-        )
+def differentiates_forward() -> bool:
+    """Whether tensors may carry a forward-mode derivative, and torch has not set it aside."""
+    return forward_ad._current_level >= 0 and _c._is_fwd_grad_enabled()
+
+
+# Batches.
+
+
+def batched(tensors: Sequence[Tensor]) -> tuple[int, list[int | None]]:
+    """The innermost level at which torch._vmap_internals, which autograd uses, batches one of these tensors,
+    and the dimension of the batch of each as `unbatched` gives it; level 0: none is."""
+    level = _c._vmapmode_increment_nesting() - 1
+    _c._vmapmode_decrement_nesting()
+    for k in range(level, 0, -1):
+        sizes = [torch._remove_batch_dim(t, k, 0, 0).shape[0] for t in tensors]  # 0 where it is no batch
+        if any(sizes):
+            return k, [0 if size else None for size in sizes]
+    return 0, []
+
+
+def unbatched(tensor: Tensor, dim: int | None, level: int) -> Tensor:
+    """Without its batch, whose elements lie along dimension 0."""
+    return tensor if dim is None else torch._remove_batch_dim(tensor, level, 0, 0)
 
 
 def one_by_one(
-    info: Any, dims: Dims, call: Callable[[Tensors], Tensors], tensors: Tensors
+    N: int, dims: Dims, call: Callable[[Tensors], Tensors], tensors: Sequence[Tensor]
 ) -> tuple[Tensors, list[int]]:
-    """One call for each element of the mapped dimension."""
+    """One call for each of the N elements of the mapped dimension."""
     calls = [
         call([t if d is None else t.select(d, n) for t, d in zip(tensors, dims, strict=True)])
-        for n in range(info.batch_size)
+        for n in range(N)
     ]
     outputs = [torch.stack(parts) for parts in zip(*calls, strict=True)]
     return outputs, [0] * len(outputs)
@@ -181,3 +231,58 @@ def joined(tensor: Tensor, mapped: int | None, N: int, batch: int) -> Tensor:
     else:
         tensor = tensor.movedim(mapped, batch)
     return tensor.flatten(batch, batch + 1)
+
+
+# Derivatives of the reference.
+
+
+Run = Callable[[Tensors], Sequence[Tensor]]
+
+
+def of_leaves(run: Run, tensors: Sequence[Tensor], at: Sequence[int]) -> Callable[..., tuple[Tensor, ...]]:
+    """`run` as a function of the tensors at these places."""
+
+    def function(*leaves: Tensor) -> tuple[Tensor, ...]:
+        filled = list(tensors)
+        for k, leaf in zip(at, leaves, strict=True):
+            filled[k] = leaf
+        return tuple(run(filled))
+
+    return function
+
+
+def pulled(
+    run: Run, tensors: Sequence[Tensor], needs: Sequence[bool], u: Sequence[Tensor | None]
+) -> Gradients:
+    """uᵀ J: gradients of the tensors that need one, from those of the outputs of `run`; None is zero."""
+    at = [k for k, need in enumerate(needs) if need]
+    with torch.autocast(tensors[0].device.type, enabled=False):  # as the kernels, in the tensors' dtype
+        outputs, pull = vjp(of_leaves(run, tensors, at), *[tensors[k] for k in at])[:2]
+        filled = [torch.zeros_like(o) if d is None else d for o, d in zip(outputs, u, strict=False)]
+        found = dict(zip(at, pull(tuple(filled)), strict=True))
+    return [found.get(k) for k in range(len(tensors))]
+
+
+def pushed(run: Run, tensors: Sequence[Tensor], tangents: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    """J t: u ↦ uᵀ J is linear, so its own gradient along t. Torch switches forward mode off meanwhile, which
+    an outer level of it still needs; of this level the tensors must be rid instead."""
+    with forward_ad._set_fwd_grad_enabled(True), torch.autocast(tensors[0].device.type, enabled=False):
+        primals = [_unpack(t, level=0).primal for t in tensors]
+        at = [k for k, t in enumerate(tangents) if t is not None]
+        outputs, pull = vjp(of_leaves(run, primals, at), *[primals[k] for k in at])[:2]
+        zeros = tuple(torch.zeros_like(o) for o in outputs)
+        (found,) = vjp(pull, zeros)[1](tuple(tangents[k] for k in at))
+    return tuple(found)
+
+
+def by_reference(reference: Any) -> tuple[Any, Any]:
+    """`save` and `derive` of an operator whose gradient is that of its reference."""
+
+    def save(ctx: Any, options: Any, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        ctx.options = options
+        ctx.save_for_backward(*tensors)
+
+    def derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
+        return pulled(lambda tensors: reference(ctx.options, tensors), ctx.saved_tensors, needs, cotangents)
+
+    return save, derive
