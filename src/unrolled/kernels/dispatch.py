@@ -58,7 +58,9 @@ class Row(NamedTuple):
 
 # Wants are a cell's own (Cell.words) and those of `wants` in torch/backends.py.
 CPU, GPU = frozenset({"cpu"}), frozenset({"cuda"})
-KERNEL = frozenset({"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every"})
+KERNEL = frozenset(
+    {"lengths", "empty", "states", "zoneout", "recurrent_dropout", "keep_every", "forward-mode derivatives"}
+)
 OPERATOR = frozenset({"lengths"})
 TABLE = (
     *(Row(name, "cpu", CPU, FLOATS, CPU, KERNEL.union(cell.words())) for name, cell in CELLS.items()),

@@ -123,16 +123,17 @@ def test_vmap_equals_calls_one_by_one(cell, mapped, dim):
     assert_same_bits(got, [torch.stack(parts) for parts in zip(*calls, strict=True)])
 
 
-def test_forward_mode_is_refused():
-    case = small("lstm")
-    x, *rest = case.tensors
-    with torch.autograd.forward_ad.dual_level():
-        case.run()  # no tensor carries a tangent
-        dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
-        with pytest.raises(NotImplementedError, match="no forward-mode derivative"):
-            case.with_tensors([dual, *rest]).run()
-    with pytest.raises(NotImplementedError):
-        torch.func.jvp(lambda x: case.with_tensors([x, *rest]).run()[0], (x,), (torch.ones_like(x),))
+@pytest.mark.parametrize("cell", SOME)
+def test_forward_mode_has_the_kernel_s_values_and_the_gradient_s_slopes(cell):
+    case = small(cell, ragged=True, masked=True, reverse=(False, True))
+    tangents = [torch.randn_like(t) for t in case.tensors]
+    run = lambda *tensors: tuple(case.with_tensors(tensors).run())  # noqa: E731
+    outputs, slopes = torch.func.jvp(run, tuple(case.tensors), tuple(tangents))
+    assert_same_bits(outputs, case.run())
+    u = [torch.randn_like(o) for o in outputs]
+    gradients = torch.func.vjp(run, *case.tensors)[1](tuple(u))
+    wanted = sum((g * t).sum() for g, t in zip(gradients, tangents, strict=True))
+    assert_close(sum((a * s).sum() for a, s in zip(u, slopes, strict=True)), wanted, 1000)
 
 
 @torch._dynamo.config.patch(

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch._C._functorch import TransformType, get_interpreter_stack
-from torch.autograd import forward_ad
 
 from unrolled.cells import Call, Result
 from unrolled.cells.loop import unroll
@@ -13,7 +11,7 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.torch import aten
 from unrolled.kernels.torch.call import MASKS, Form, Plan
 from unrolled.kernels.torch.chunks import keeping_few, rounding_states
-from unrolled.kernels.torch.operators import recorded, refuse_tangents
+from unrolled.kernels.torch.operators import recorded
 from unrolled.kernels.torch.recurrence import by_places, recurrence
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -26,16 +24,14 @@ def run(plan: Plan, tensors: Sequence[Tensor], backend: str | None = None) -> li
     rounding the carried state at every step compounds; y and the state come in that dtype.
     """
     weight = tensors[-1]
-    device, forward_mode = "cpu" if weight.is_cpu else weight.device.type, _forward_mode()
-    if dispatch.named_backend(backend) is None and not (forward_mode or autocasting(device)):
+    device = "cpu" if weight.is_cpu else weight.device.type
+    if dispatch.named_backend(backend) is None and not autocasting(device):
         if plan.by_kernel is None:
             plan.by_kernel = _chosen(plan, weight, wants(plan.form), None).backend == "cpu"
         if plan.by_kernel:
             return recurrence(plan, list(tensors))
-    more = wants(plan.form) | ({"forward-mode derivatives"} if forward_mode else set())
-    if not tensors[0].numel():
-        more |= {"empty"}
-    row = _chosen(plan, weight, frozenset(more), backend)
+    more = wants(plan.form) if tensors[0].numel() else wants(plan.form) | {"empty"}
+    row = _chosen(plan, weight, more, backend)
     if row.backend == "torch" or not autocasting(device):
         return RUNNERS[row.backend](plan, tensors)
     cast = [t.to(weight.dtype) if t.is_floating_point() else t for t in tensors]
@@ -58,17 +54,6 @@ def wants(form: Form) -> frozenset[str]:
         ("keep_every", form.every > 0),
     )
     return form.cell.wants | {name for name, on in wanted if on}
-
-
-def _forward_mode() -> bool:
-    """Whether a tangent may be on its way, which torch silently drops at operators without a rule."""
-    if torch.compiler.is_compiling():
-        return False
-    if forward_ad._current_level >= 0:
-        return True
-    if not torch._C._are_functorch_transforms_active():
-        return False
-    return any(transform.key() == TransformType.Jvp for transform in get_interpreter_stack() or ())
 
 
 def autocasting(device: str) -> bool:
@@ -106,7 +91,6 @@ def by_kernel(calls: Sequence[Call]) -> Result:
     """One layer by the kernels: a call for each direction, of one x and one cell. y of all directions side by
     side, their states one after the other."""
     plan, tensors = described(calls)
-    refuse_tangents(tensors)
     results = plan.results.named(recurrence(plan, tensors))
     kinds = [[s.squeeze(0) for s in results[kind]] for kind in plan.form.kinds]
     last = tuple(state for place in zip(*kinds, strict=True) for state in place)
@@ -141,7 +125,7 @@ def by_reference(call: Call) -> Result:
 def _rounds(call: Call) -> bool:
     """Whether the kernels can do each step of a call in half precision, so that the law holds for it too."""
     weight = call.parameters["weight_ih"]
-    kernels = dispatch.MISSING is None and weight.is_cpu and not _forward_mode()
+    kernels = dispatch.MISSING is None and weight.is_cpu
     return kernels and weight.dtype in HALVES
 
 

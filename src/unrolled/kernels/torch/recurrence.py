@@ -10,15 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import vjp
 
 from unrolled.cells import Call, Masks, Result
 from unrolled.cells.loop import unroll
 from unrolled.kernels import dispatch
 from unrolled.kernels.torch import call as calls
 from unrolled.kernels.torch import native, openmp
-from unrolled.kernels.torch.call import DIFFERENTIABLE, Plan, Pull
-from unrolled.kernels.torch.operators import Formulas, transformable
+from unrolled.kernels.torch.call import Plan, Pull
+from unrolled.kernels.torch.operators import Formulas, pulled, transformable
 
 ROWS = {"x": 1, "lengths": 0, "weights": None}  # the dimension of the rows; of all other tensors it is 1
 ROWS_OF_STEP = {"x": 0, "h0": 0, "c0": 0, "h": 0, "c": 0, "weights": None}
@@ -93,7 +92,8 @@ def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
     plan: Plan = ctx.plan
     d_results = cotangents[: len(plan.results)]
     pull = plan.pull(tuple([d is not None for d in d_results]), tuple(needs))
-    saved = ctx.saved_tensors
+    n, kept = len(plan.inputs), ctx.saved_tensors
+    saved = [*kept[:n], *[t.detach() for t in kept[n:]]]  # they have no gradient: _reference_pull
     gradients: list[Tensor | None] = [None] * len(plan.inputs)
     for k, d in zip(
         pull.to_inputs, recurrence_backward(pull, [*saved, *_given(pull, saved, d_results)]), strict=True
@@ -114,44 +114,20 @@ def _given(pull: Pull, saved: Sequence[Tensor], d_results: Sequence[Tensor | Non
     return [saved[0].new_zeros(shape) if d is None else d for d, shape in some]
 
 
-def _save_pull(ctx: Any, pull: Pull, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    ctx.pull = pull
-    ctx.save_for_backward(*tensors)
+def _reference(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The results, by the equations."""
+    return by_places(plan, tensors, unroll)
 
 
-def _derive_pull(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """y is taken for what it is, a function of the inputs: it gets no gradient of its own."""
-    pull: Pull = ctx.pull
-    plan, tensors = pull.plan, list(ctx.saved_tensors)
+def _reference_pull(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients, by the equations: y and what the call left are functions of the inputs."""
+    plan = pull.plan
     n, m = len(plan.inputs), len(pull.from_results)
-    leaves_at = [k for k, name in enumerate(plan.inputs.each) if name in DIFFERENTIABLE]
-
-    def reference(*leaves: Tensor) -> tuple[Tensor, ...]:
-        inputs = tensors[:n]
-        for k, leaf in zip(leaves_at, leaves, strict=True):
-            inputs[k] = leaf
-        return tuple(by_places(plan, inputs, unroll))
-
-    def gradient(given: tuple[Tensor, ...], leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        outputs, pull_back = vjp(reference, *leaves)[:2]
-        rest = dict(zip(pull.from_results, given, strict=True))
-        d = pull_back(tuple(rest[k] if k in rest else torch.zeros_like(o) for k, o in enumerate(outputs)))
-        of_input = dict(zip(leaves_at, d, strict=True))
-        return tuple(of_input[k] for k in pull.to_inputs)
-
-    leaves = tuple(tensors[k] for k in leaves_at)
-    u = tuple(
-        c if c is not None else torch.zeros_like(tensors[k])
-        for k, c in zip(pull.to_inputs, cotangents, strict=True)
-    )
-    with torch.autocast(
-        tensors[0].device.type, enabled=False
-    ):  # as the first derivative, in the weights' dtype
-        d_given, d_leaves = vjp(gradient, tuple(tensors[len(tensors) - m :]), leaves)[1](u)
-    found: list[Tensor | None] = [None] * (len(tensors) - m)
-    for k, d in zip(leaves_at, d_leaves, strict=True):
-        found[k] = d
-    return [*found, *d_given]
+    given = dict(zip(pull.from_results, tensors[len(tensors) - m :], strict=True))
+    d_results = [given.get(k) for k in range(len(plan.results))]
+    needs = [k in pull.to_inputs for k in range(n)]
+    found = pulled(lambda inputs: _reference(plan, inputs), tensors[:n], needs, d_results)
+    return [d for d in (found[k] for k in pull.to_inputs) if d is not None]
 
 
 def _rows(plan: Plan) -> tuple[list[int | None], list[int]] | None:
@@ -167,7 +143,9 @@ _LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no
 recurrence = transformable(
     _LIBRARY,
     "recurrence",
-    Formulas(native.forward, native.forward_fake, _save, _derive, calls.encode, calls.decode, _rows),
+    Formulas(
+        native.forward, native.forward_fake, _save, _derive, calls.encode, calls.decode, _rows, _reference
+    ),
 )
 recurrence_backward = transformable(
     _LIBRARY,
@@ -175,10 +153,11 @@ recurrence_backward = transformable(
     Formulas(
         native.backward,
         native.backward_fake,
-        _save_pull,
-        _derive_pull,
+        None,
+        None,
         calls.encode,
         calls.decode_pull,
         lambda pull: None,
+        _reference_pull,
     ),
 )
