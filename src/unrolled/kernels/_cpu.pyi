@@ -132,9 +132,6 @@ def ctc_align(log_p: Array, labels: Array, blank: int, spans: Array) -> None:
     """log_p (T, K) float64, labels (L,) int64, which T frames can say and which are one or more -> spans
     (L, 2) int64, all -1 where no alignment has a probability."""
 
-def address(array: NDArray[Any], /) -> int:
-    """Where its numbers begin. BufferError for one that is not contiguous."""
-
 def fingerprint(array: Tensor | NDArray[Any]) -> tuple[int, int]:
     """Of float32 or float64 (N,) or (M, N): another where the numbers are others. A single changed number
     always changes the first; the chance that any other change is missed is about 2^-64, over keys that are
