@@ -481,7 +481,7 @@ def test_what_is_written_is_not_read_only():
         ("threads", lambda _: -3, "threads"),
         ("every", lambda _: -1, "every"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_numbers_of_arrays_lengths_and_threads_are_checked(name, wrong, message):
     call, given = arguments()

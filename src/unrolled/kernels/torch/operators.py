@@ -45,17 +45,19 @@ class Formulas(NamedTuple):
     # a batch of batches is no batch
     reference: Callable[[Any, Sequence[Tensor]], Sequence[Tensor]] | None = None
     # the outputs that have a derivative, which are the first ones, in torch's own operators
+    fresh: Callable[[Any], slice] = lambda options: slice(None)
+    # options -> which tensors may lie lazily in memory, or elsewhere; the others are parameters, or were saved
 
 
 def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any, Tensors], Tensors]:
     """Registers `unrolled::name` and returns how to call it, whatever transform is at work."""
-    run, fake, save, derive, encode, decode, batches, reference = formulas
+    run, fake, save, derive, encode, decode, batches, reference, fresh = formulas
     save_call, derive_call = by_reference(reference) if save is None or derive is None else (save, derive)
     library.define(f"{name}(Tensor[] tensors, str options) -> Tensor[]")
     operator = getattr(torch.ops.unrolled, name).default
 
     def call(options: Any, tensors: Tensors) -> Tensors:
-        if is_compiling() or not ordinary(tensors):
+        if is_compiling() or not ordinary(tensors, fresh(options)):
             return transformed(options, tensors)
         return list(record(options, *tensors)) if recorded(tensors) else run(options, tensors)
 
@@ -156,7 +158,7 @@ def applier(function: type[torch.autograd.Function]) -> Callable[..., tuple[Tens
 # What is at work.
 
 
-def ordinary(tensors: Sequence[Tensor]) -> bool:
+def ordinary(tensors: Sequence[Tensor], fresh: slice) -> bool:
     """Whether torch wants results, and a kernel may read these tensors as they are."""
     return not (
         _c._are_functorch_transforms_active()
@@ -164,18 +166,17 @@ def ordinary(tensors: Sequence[Tensor]) -> bool:
         or _c._len_torch_function_stack()
         or _c._get_tracing_state() is not None
         or forward_ad._current_level >= 0
-    ) and readable(tensors)
+        or batching()
+    ) and readable(tensors, fresh)
 
 
-def readable(tensors: Sequence[Tensor]) -> bool:
-    """Whether a kernel may read these as they are: on the cpu, no subclass, no lazy minus or zero."""
-    try:
-        for t in tensors:
-            if type(t) not in READABLE or not t.is_cpu or t.is_neg() or (t.data_ptr() == 0 and t.numel()):
-                return False
-    except RuntimeError:  # data_ptr of a tensor that stands for a batch: it has no memory of its own
-        return False
-    return True
+def readable(tensors: Sequence[Tensor], fresh: slice) -> bool:
+    """Whether a kernel may read these as they are: no subclass, and those of `fresh` on the cpu and with no
+    lazy minus or zero."""
+    for t in tensors[fresh]:
+        if t.is_neg() or not t.is_cpu or t._is_zerotensor():
+            return False
+    return READABLE.issuperset(map(type, tensors))
 
 
 def recorded(tensors: Sequence[Tensor]) -> bool:
@@ -195,12 +196,17 @@ def differentiates_forward() -> bool:
 # Batches.
 
 
+def batching() -> int:
+    """How many levels of torch._vmap_internals, which autograd uses, are at work."""
+    _c._vmapmode_increment_nesting()
+    level: int = _c._vmapmode_decrement_nesting()
+    return level
+
+
 def batched(tensors: Sequence[Tensor]) -> tuple[int, list[int | None]]:
     """The innermost level at which torch._vmap_internals, which autograd uses, batches one of these tensors,
     and the dimension of the batch of each as `unbatched` gives it; level 0: none is."""
-    level = _c._vmapmode_increment_nesting() - 1
-    _c._vmapmode_decrement_nesting()
-    for k in range(level, 0, -1):
+    for k in range(batching(), 0, -1):
         sizes = [torch._remove_batch_dim(t, k, 0, 0).shape[0] for t in tensors]  # 0 where it is no batch
         if any(sizes):
             return k, [0 if size else None for size in sizes]

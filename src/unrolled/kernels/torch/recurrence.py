@@ -84,7 +84,8 @@ def _masks(plan: Plan, given: dict[str, Any], place: int) -> Masks:
 def _save(ctx: Any, plan: Plan, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     ctx.plan = plan
     ctx.save_for_backward(*tensors, outputs[0], *outputs[len(plan.results) :])
-    ctx.mark_non_differentiable(*outputs[len(plan.results) :])
+    if plan.form.trace:
+        ctx.mark_non_differentiable(outputs[-1])
     ctx.set_materialize_grads(False)
 
 
@@ -144,7 +145,15 @@ recurrence = transformable(
     _LIBRARY,
     "recurrence",
     Formulas(
-        native.forward, native.forward_fake, _save, _derive, calls.encode, calls.decode, _rows, _reference
+        native.forward,
+        native.forward_fake,
+        _save,
+        _derive,
+        calls.encode,
+        calls.decode,
+        _rows,
+        _reference,
+        lambda plan: plan.fresh,
     ),
 )
 recurrence_backward = transformable(
@@ -159,5 +168,6 @@ recurrence_backward = transformable(
         calls.decode_pull,
         lambda pull: None,
         _reference_pull,
+        lambda pull: pull.fresh,
     ),
 )
