@@ -46,7 +46,7 @@ class Formulas(NamedTuple):
     reference: Callable[[Any, Sequence[Tensor]], Sequence[Tensor]] | None = None
     # the outputs that have a derivative, which are the first ones, in torch's own operators
     fresh: Callable[[Any], slice] = lambda options: slice(None)
-    # options -> which tensors may lie lazily in memory, or elsewhere; the others are parameters, or were saved
+    # options -> which tensors may lie lazily in memory, or elsewhere; others are parameters, or were saved
 
 
 def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any, Tensors], Tensors]:
