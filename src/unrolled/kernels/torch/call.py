@@ -120,7 +120,9 @@ class Plan:
         self.last = (not form.step) + len(form.groups) * len(form.kinds)  # results up to the states after
         self.outputs = self.results + Slots([("trace", None)] * form.trace)
         self.engine: Any = None  # native.Engine, once it has run
-        self.shapes: dict[torch.Size, list[tuple[int, ...]]] = {}  # of the outputs, by that of x
+        self.molds: dict[
+            torch.Size, list[Tensor]
+        ] = {}  # of the outputs' shapes, by that of x; without memory
         self.by_kernel: bool | None = None  # whether the table gives the kernels where none is named
         self._pulls: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pull] = {}
 

@@ -33,12 +33,12 @@ def forward(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
     arrays = plan.inputs.named(tensors)
     engine = _engine(plan, arrays["weights"])
     x = tensors[0]
-    wanted = plan.shapes.get(x.shape)
-    if wanted is None:
-        wanted = shapes(plan, x, engine.sizes, engine.width)
-        if len(plan.shapes) < SHAPES:
-            plan.shapes[x.shape] = wanted
-    outputs = [x.new_empty(shape) for shape in wanted]
+    molds = plan.molds.get(x.shape)
+    if molds is None:
+        molds = [x.new_empty(1).expand(shape) for shape in shapes(plan, x, engine.sizes, engine.width)]
+        if len(plan.molds) < SHAPES:
+            plan.molds[x.shape] = molds
+    outputs = list(map(torch.empty_like, molds))
     arrays |= plan.outputs.named(outputs)
     if plan.form.step:
         arrays["y"] = arrays.pop("h")[0]

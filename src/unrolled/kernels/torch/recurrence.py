@@ -93,8 +93,9 @@ def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
     plan: Plan = ctx.plan
     d_results = cotangents[: len(plan.results)]
     pull = plan.pull(tuple([d is not None for d in d_results]), tuple(needs))
-    n, kept = len(plan.inputs), ctx.saved_tensors
-    saved = [*kept[:n], *[t.detach() for t in kept[n:]]]  # they have no gradient: _reference_pull
+    n, saved = len(plan.inputs), ctx.saved_tensors
+    if torch.is_grad_enabled():  # what the call left has no gradient of its own: _reference_pull
+        saved = [*saved[:n], *[t.detach() for t in saved[n:]]]
     gradients: list[Tensor | None] = [None] * len(plan.inputs)
     for k, d in zip(
         pull.to_inputs, recurrence_backward(pull, [*saved, *_given(pull, saved, d_results)]), strict=True
