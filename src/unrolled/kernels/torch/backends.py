@@ -105,10 +105,9 @@ def by_kernel(calls: Sequence[Call]) -> Result:
 def _masks(call: Call) -> dict[str, Tensor]:
     """By name, as the kernels take them: what h is multiplied by, and the share of each state that stays."""
     recurrent, zoneout = call.masks
-    T, B, _ = call.x.shape
     found = {} if recurrent is None else {"recurrent": recurrent}
     for name, share, state in zip(MASKS[1:], zoneout or (), call.state, strict=False):
-        H = state.shape[-1]
+        (T, B, _), H = call.x.shape, state.shape[-1]
         one = state.new_full((1, 1, H), share) if isinstance(share, float) else share.to(state.dtype)
         found[name] = one.expand(T, B, H)
     if any(mask.requires_grad for mask in found.values()):

@@ -202,6 +202,8 @@ def sizes_of(form: Form, weights: Sequence[Tensor]) -> list[Sizes]:
 def shapes(plan: Plan, x: Tensor, sizes: Sequence[Sizes], width: int) -> list[tuple[int, ...]]:
     """Of the outputs; `width` is the trace's."""
     form, found = plan.form, list[tuple[int, ...]]()
+    if x.dim() != 3 - form.step:
+        raise ValueError(f"x is {tuple(x.shape)}; wanted (T, B, {sizes[0].I}) for these weights")
     T, B = (1, x.shape[0]) if form.step else x.shape[:2]
     last = sizes[-len(form.reverse) :]
     starts = [sum(form.groups[:k]) for k in range(len(form.groups))]
