@@ -316,10 +316,10 @@ def test_frozen_weights_are_held_until_they_thaw_or_their_layers_go():
     x = torch.randn(2, 1, 3)
 
     def frozen():
-        R, weight = network.recurrence(), torch.nn.Parameter(network.weights[0].clone())
+        R, weights = network.recurrence(), [weight.numpy().copy() for weight in network.weights]
         R.frozen = True
-        run(R, network, x, [weight, *network.weights[1:]])
-        return R, weakref.ref(weight)
+        run(R, network, x, weights)
+        return R, weakref.ref(weights[0])
 
     R, gone = frozen()
     assert gone() is not None
@@ -328,6 +328,20 @@ def test_frozen_weights_are_held_until_they_thaw_or_their_layers_go():
     R, gone = frozen()
     del R
     assert gone() is None
+
+
+def test_tensors_that_are_given_other_memory_while_frozen_are_read_where_they_lie():
+    network = Network(LSTM(peephole=True), "lstm.peephole", 40, 50, 1, (False,))
+    x, R = torch.randn(2, 1, 40), network.recurrence()
+    weights = [torch.nn.Parameter(weight.clone()) for weight in network.weights]
+    R.frozen = True
+    run(R, network, x, weights)
+    for weight in weights:
+        weight.data = torch.full_like(weight, 7)  # the memory of before is free now
+    for _ in range(20):
+        run(R, network, x, weights)
+    R.frozen = False
+    assert torch.equal(run(R, network, x, weights), run(network.recurrence(), network, x, weights))
 
 
 def test_threads_share_one_recurrence():

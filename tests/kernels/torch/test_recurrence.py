@@ -236,7 +236,9 @@ def test_wrong_dtypes_and_masks_are_refused():
     with pytest.raises(ValueError, match=r"not in torch\.float16"):
         case.with_tensors([t.half() for t in case.tensors]).run()
     mask = case.calls[0].masks.recurrent
-    with pytest.raises(ValueError, match=r"recurrent\[0\] is float32 \(3, 3, 6\); wanted float32 \(4, 3, 6\)"):
+    with pytest.raises(
+        ValueError, match=r"recurrent\[0\] is float32 \(3, 3, 6\); wanted float32 \(4, 3, 6\)"
+    ):
         case.change(masks=case.calls[0].masks._replace(recurrent=mask[1:])).run()
     with pytest.raises(ValueError, match="give masks no gradient"):
         case.change(masks=case.calls[0].masks._replace(recurrent=mask.requires_grad_())).run()

@@ -56,6 +56,7 @@ public:
       throw nanobind::python_error();
     return view_;
   }
+  bool buffered() const { return view_.obj; }
 
 private:
   PyObject* object_ = nullptr;
@@ -71,6 +72,8 @@ public:
   Array(nanobind::handle object, Name name);
 
   explicit operator bool() const { return present_; }
+  /* Whether its memory lasts as long as this: that of a buffer does, a tensor may be given another. */
+  bool keeps_memory() const { return hold_.buffered() || !copy_.empty(); }
   const Name& name() const { return name_; }
   int dimensions() const { return dimensions_; }
   Index size(int dimension) const { return shape_[dimension]; }

@@ -104,8 +104,11 @@ public:
   const Array& input(nb::handle object, Name name) {
     Array& array = add(object, name);
     array.gather();
+    keep_memory_ = keep_memory_ && array.keeps_memory();
     return array;
   }
+  /* Of all inputs. */
+  bool keep_memory() const { return keep_memory_; }
 
 private:
   static constexpr std::size_t few = 12;
@@ -115,6 +118,7 @@ private:
 
   std::array<std::optional<Array>, few> first_;
   std::size_t count_ = 0;
+  bool keep_memory_ = true;
   std::deque<Array> more_;
 };
 
@@ -296,7 +300,7 @@ private:
                                 std::to_string(call.places.size()) + " layers and directions");
   }
 
-  /* Frozen ones are read once. */
+  /* Frozen ones are read once, where nobody can give them other memory meanwhile. */
   void weights(nb::handle given) {
     weights_ = bound_.frozen;
     if (!weights_) {
@@ -304,7 +308,7 @@ private:
       read->places.resize(call.places.size());
       each_parameter<const Real>(Items(given, "weights"), "weights", read->arrays, read->places);
       weights_ = read;
-      if (R_.frozen())
+      if (R_.frozen() && read->arrays.keep_memory())
         bound_.frozen = read;
     }
     for (std::size_t p = 0; p < call.places.size(); ++p)

@@ -143,8 +143,9 @@ def pooling(
 
 
 def whole(x: Array) -> Array:
-    """x in one piece of memory."""
-    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
+    """x in one piece of memory, aligned: in files that are read where they lie it need not be."""
+    fits = x.flags.c_contiguous and x.flags.aligned
+    return x if fits else np.require(x, requirements=["C", "A"])
 
 
 def integers(name: str, given: Array) -> Array:

@@ -116,7 +116,6 @@ class Plan:
         """`packs`: of the module whose weights these are, which keeps them packed under `which`."""
         self.form, self.packs, self.which = form, packs, which
         self.inputs, self.results = _inputs(form), _results(form)
-        self.fresh = slice(0, self.inputs.slice("weights").start)
         self.last = (not form.step) + len(form.groups) * len(form.kinds)  # results up to the states after
         self.outputs = self.results + Slots([("trace", None)] * form.trace)
         self.engine: Any = None  # native.Engine, once it has run
@@ -148,7 +147,6 @@ class Pull:
         left: list[tuple[str, int | None]] = [("y", None), *[("trace", None)] * plan.form.trace]
         self.inputs = plan.inputs + Slots([*left, *[(gradient_of(name), results[name]) for name in given]])
         self.outputs = Slots([(gradient_of(name), counts[name]) for name in wanted])
-        self.fresh = slice(len(plan.inputs) + len(left), None)
         self.from_results = [k for k, name in enumerate(plan.results.each) if name in given]
         self.to_inputs = [k for name in wanted for k in range(len(plan.inputs))[plan.inputs.slice(name)]]
 

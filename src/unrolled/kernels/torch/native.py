@@ -59,9 +59,8 @@ def forward_fake(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
 def planned(form: Form, weights: Sequence[Tensor], packs: Packs, which: Hashable = None) -> Plan:
     """The plan of a form; without a trace where the kernels leave none, or are not to run it."""
     if form.trace and weights[0].dtype in DTYPES and dispatch.MISSING is None and not is_compiling():
-        sizes = tuple(sizes_of(form, weights))
-        width = _width(form.cell, form.names, form.reverse, form.every, sizes)
-        form = form._replace(trace=width > 0)
+        engine = _engine(Plan(form, packs, which), weights)
+        form = form._replace(trace=engine.width > 0)
     return Plan(form, packs, which)
 
 

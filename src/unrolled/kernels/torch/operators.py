@@ -45,19 +45,17 @@ class Formulas(NamedTuple):
     # a batch of batches is no batch
     reference: Callable[[Any, Sequence[Tensor]], Sequence[Tensor]] | None = None
     # the outputs that have a derivative, which are the first ones, in torch's own operators
-    fresh: Callable[[Any], slice] = lambda options: slice(None)
-    # options -> which tensors may lie lazily in memory, or elsewhere; others are parameters, or were saved
 
 
 def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any, Tensors], Tensors]:
     """Registers `unrolled::name` and returns how to call it, whatever transform is at work."""
-    run, fake, save, derive, encode, decode, batches, reference, fresh = formulas
+    run, fake, save, derive, encode, decode, batches, reference = formulas
     save_call, derive_call = by_reference(reference) if save is None or derive is None else (save, derive)
     library.define(f"{name}(Tensor[] tensors, str options) -> Tensor[]")
     operator = getattr(torch.ops.unrolled, name).default
 
     def call(options: Any, tensors: Tensors) -> Tensors:
-        if is_compiling() or not ordinary(tensors, fresh(options)):
+        if is_compiling() or not ordinary(tensors):
             return transformed(options, tensors)
         return list(record(options, *tensors)) if recorded(tensors) else run(options, tensors)
 
@@ -158,7 +156,7 @@ def applier(function: type[torch.autograd.Function]) -> Callable[..., tuple[Tens
 # What is at work.
 
 
-def ordinary(tensors: Sequence[Tensor], fresh: slice) -> bool:
+def ordinary(tensors: Sequence[Tensor]) -> bool:
     """Whether torch wants results, and a kernel may read these tensors as they are."""
     return not (
         _c._are_functorch_transforms_active()
@@ -167,15 +165,17 @@ def ordinary(tensors: Sequence[Tensor], fresh: slice) -> bool:
         or _c._get_tracing_state() is not None
         or forward_ad._current_level >= 0
         or batching()
-    ) and readable(tensors, fresh)
+    ) and readable(tensors)
 
 
-def readable(tensors: Sequence[Tensor], fresh: slice) -> bool:
-    """Whether a kernel may read these as they are: no subclass, and those of `fresh` on the cpu and with no
-    lazy minus or zero."""
-    for t in tensors[fresh]:
-        if t.is_neg() or not t.is_cpu or t._is_zerotensor():
-            return False
+def readable(tensors: Sequence[Tensor]) -> bool:
+    """Whether a kernel may read these as they are: on the cpu, no subclass, no lazy minus or zero."""
+    try:
+        for t in tensors:
+            if not t.is_cpu or t.is_neg() or (t.data_ptr() == 0 and t.numel()):
+                return False
+    except RuntimeError:  # data_ptr of a tensor that stands for a batch: it has no memory of its own
+        return False
     return READABLE.issuperset(map(type, tensors))
 
 

@@ -154,7 +154,6 @@ recurrence = transformable(
         calls.decode,
         _rows,
         _reference,
-        lambda plan: plan.fresh,
     ),
 )
 recurrence_backward = transformable(
@@ -169,6 +168,5 @@ recurrence_backward = transformable(
         calls.decode_pull,
         lambda pull: None,
         _reference_pull,
-        lambda pull: pull.fresh,
     ),
 )
