@@ -59,6 +59,17 @@ struct Product {
   bool last_first = false; // begins with the last columns; no bit depends on it
 };
 
+/* The sums of a tile, on their way into the cache while it is computed. */
+template <class Real, int Rows, int Vectors>
+inline void prefetch(const Product<Real>& p, Index row, Index column) {
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < Vectors; ++v)
+      __builtin_prefetch(p.out[row + r] + column + v * lanes<Real>, 1);
+  }
+}
+
 /* Rows × Vectors sums held in registers while k runs; every loop over them is unrolled to keep them there. */
 template <class Real, int Rows, int Vectors>
 void tile(const Product<Real>& p, Index row, Index column) {
@@ -73,11 +84,7 @@ void tile(const Product<Real>& p, Index row, Index column) {
   const Real* b = p.b.data + column * p.b.depth;
   const Index panel_size = panel_columns<Real> * p.b.depth;
   const Real* const* start = p.start;
-#pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 16
-    for (int v = 0; v < Vectors; ++v)
-      __builtin_prefetch(p.out[row + r] + column + v * width, 1);
+  prefetch<Real, Rows, Vectors>(p, row, column);
 
   Index k = 0, step = 0;
   do {

@@ -33,10 +33,11 @@ void add_up(const Real* packed, Index depth, Index sums, bool add, Real* totals)
   Vec<Real> total[Vectors] = {};
   for (Index k = 0; k < depth;) {
     Vec<Real> part[Vectors] = {};
-    for (const Index end = minimum(k + some, depth); k < end; ++k)
+    for (const Index end = minimum(k + some, depth); k < end; ++k) {
 #pragma GCC unroll 16
       for (int v = 0; v < Vectors; ++v)
         part[v] += load(packed + (v * depth + k) * width);
+    }
 #pragma GCC unroll 16
     for (int v = 0; v < Vectors; ++v)
       total[v] += part[v];

@@ -57,6 +57,44 @@ Sequence<Real> columns(const Sequence<Real>& s, Index offset) {
   return {s.data ? s.data + offset : nullptr, s.time, s.row};
 }
 
+/* What a place's call takes as it comes. */
+template <class Real>
+Forward<Real> forward_of(const PlaceCall<Real>& place, const Sizes& n, const Sequence<const Real>& x,
+                         const Sequence<Real>& y) {
+  Forward<Real> one{};
+  one.sizes = n;
+  one.x = x;
+  one.masks = place.masks;
+  one.states[0] = y;
+  one.states[1] = place.every_c;
+  one.last[0] = place.h;
+  one.last[1] = place.c;
+  return one;
+}
+
+template <class Real>
+Backward<Real> backward_of(const PlaceCall<Real>& place, const Sizes& n, const Sequence<const Real>& x,
+                           const Sequence<Real>& y, const Sequence<const Real>& dy) {
+  Backward<Real> one{};
+  one.sizes = n;
+  one.x = x;
+  one.masks = place.masks;
+  one.y = {y.data, y.time, y.row};
+  one.d_states[0] = dy;
+  one.d_states[1] = place.d_every_c;
+  one.d_last[0] = place.dh;
+  one.d_last[1] = place.dc;
+  one.d = place.d;
+  return one;
+}
+
+/* Of two directions; of one, or where nobody wants them, nothing. */
+template <class Real>
+void add(Real* to, const Real* from, Index count) {
+  for (Index i = 0; from && i < count; ++i)
+    to[i] += from[i];
+}
+
 } // namespace
 
 template <class Real>
@@ -284,17 +322,10 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       weights[k] = packs[k]->forward;
       weights[k].parameters = place.parameters;
       of[k] = &planned->planners[p]->plan();
-      Forward<Real>& one = calls[k];
-      one.sizes = n;
+      Forward<Real>& one = calls[k] = forward_of(place, n, x, columns(y, offset));
       one.every = call.trace ? call.every : 0;
-      one.x = x;
       one.initial[0] = initial(place.h0);
       one.initial[1] = initial(place.c0);
-      one.masks = place.masks;
-      one.states[0] = columns(y, offset);
-      one.states[1] = place.every_c;
-      one.last[0] = place.h;
-      one.last[1] = place.c;
       if (kernel.has_c && !place.c.data)
         one.last[1] = {memory.emplace_back(n.B * n.H).data(), n.H};
       (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
@@ -306,6 +337,21 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
   }
 }
 
+/* The trace of a call that left none. */
+template <class Real>
+Real* Recurrence<Real>::trace_again(const RecurrenceCall<Real>& call, std::vector<Numbers<Real>>& memory) {
+  const Index width = trace_width(call.every, call.places[0].parameters), F = this->width(layers() - 1);
+  if (width == 0)
+    return nullptr;
+  RecurrenceCall<Real> again = call;
+  again.trace = memory.emplace_back(kept_steps(call.T, call.every) * call.B * width).data();
+  again.y = {memory.emplace_back(call.T * call.B * F).data(), call.B * F, F};
+  for (PlaceCall<Real>& place : again.places)
+    place.h = place.c = {}, place.every_c = {};
+  forward(again);
+  return again.trace;
+}
+
 template <class Real>
 void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
   const StandardArithmetic arithmetic;
@@ -313,20 +359,7 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
   std::vector<Numbers<Real>> memory;
   const auto fresh = [&](Index count) { return memory.emplace_back(count).data(); };
   const Index D = directions(), T = call.T, B = call.B;
-  Real* kept = call.trace;
-  if (!kept) {
-    const Index width = trace_width(call.every, call.places[0].parameters);
-    if (width > 0) {
-      RecurrenceCall<Real> again = call;
-      again.trace = kept = fresh(kept_steps(T, call.every) * B * width);
-      const Index F = this->width(layers() - 1);
-      again.y = {fresh(T * B * F), B * F, F};
-      for (PlaceCall<Real>& place : again.places)
-        place.h = place.c = {}, place.every_c = {};
-      forward(again);
-    }
-  }
-  const Trace trace = cut(call, kept);
+  const Trace trace = cut(call, call.trace ? call.trace : trace_again(call, memory));
   const Isa& used = isa();
   const Kernel<Real>& kernel = this->kernel(used);
   Sequence<const Real> dy = call.dy;
@@ -351,29 +384,18 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       of[k] = &planned->planners[p]->plan();
       if (layer > 0 || call.dx)
         dx[k] = layer == 0 && d == 0 ? call.dx : fresh(T * B * I);
-      Backward<Real>& one = calls[k];
-      one.sizes = n;
+      Backward<Real>& one = calls[k] = backward_of(place, n, x, columns(y, offset), columns(dy, offset));
       one.every = call.every;
-      one.x = x;
       one.initial[0] = initial(place.h0);
       one.initial[1] = initial(place.c0);
-      one.masks = place.masks;
-      one.y = {columns(y, offset).data, y.time, y.row};
       (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
-      one.d_states[0] = columns(dy, offset);
-      one.d_states[1] = place.d_every_c;
-      one.d_last[0] = place.dh;
-      one.d_last[1] = place.dc;
       one.dx = {dx[k], B * I, I};
       one.d_initial[0] = place.dh0.data ? place.dh0 : Matrix<Real>{fresh(B * n.P), n.P};
       one.d_initial[1] = place.dc0.data ? place.dc0 : Matrix<Real>{fresh(B * n.H), n.H};
-      one.d = place.d;
       offset += n.P;
     }
     kernel.backward(calls.data(), weights.data(), again.data(), of.data(), D);
-    if (D > 1 && dx[0])
-      for (Index i = 0; i < T * B * I; ++i)
-        dx[0][i] += dx[1][i];
+    add(dx[0], dx[1], T * B * I);
     dy = {dx[0], B * I, I};
   }
 }

@@ -149,6 +149,7 @@ private:
   std::shared_ptr<const Plans> plans(const RecurrenceCall<Real>& call);
   Sizes measured(const RecurrenceCall<Real>& call, Index place) const;
   Trace cut(const RecurrenceCall<Real>& call, Real* trace) const;
+  Real* trace_again(const RecurrenceCall<Real>& call, std::vector<Numbers<Real>>& memory);
   Matrix<const Real> initial(const Matrix<const Real>& given) const;
 
   const Index cell_; // its place among the kernels
