@@ -44,6 +44,22 @@ def test_layers_in_one_call_are_layers_one_by_one(name, directions):
     assert all(torch.equal(a, b) for a, b in zip(gradients(False), gradients(True), strict=True))
 
 
+def test_an_option_that_is_set_later_counts_from_then_on():
+    layer, x = LSTM(3, 5).double(), X.double().requires_grad_()
+
+    def saved():
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
+            y = layer(x)[0]
+        return sum(sizes), torch.autograd.grad((y**2).sum(), x)[0]
+
+    every, gradient = saved()
+    layer.keep_every = 4
+    few, same = saved()
+    assert few < every
+    torch.testing.assert_close(same, gradient)
+
+
 class Subclass(torch.Tensor):
     pass
 

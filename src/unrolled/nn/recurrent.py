@@ -300,7 +300,7 @@ class Recurrent(TorchLayer, SequenceModule):
         tensors += weights
         trace, weight = recorded(tensors), weights[0]
         which = places[0].suffix, len(places), len(masks), weight.dtype, weight.is_cpu
-        key = which, lengths is None, state is None, return_states, trace
+        key = which, lengths is None, state is None, return_states, trace, self.keep_every
         plan = self._packs.plans.get(key)
         if plan is None:
             given = lengths is not None, state is not None

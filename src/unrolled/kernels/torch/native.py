@@ -129,9 +129,10 @@ def _packs_of(weight: Tensor) -> Packs:
     found = _by_memory.get(address)
     if found is not None and not _expired(found[0]):
         return found[1]
-    for place in [place for place, (memory, _) in _by_memory.items() if _expired(memory)]:
-        del _by_memory[place]
+    for place, (memory, _) in list(_by_memory.items()):  # other threads may add to it meanwhile
+        if _expired(memory):
+            _by_memory.pop(place, None)
     packs = Packs()
-    memory: Any = StorageWeakRef
-    _by_memory[address] = memory(weight.untyped_storage()), packs
+    reference: Any = StorageWeakRef
+    _by_memory[address] = reference(weight.untyped_storage()), packs
     return packs
