@@ -1,7 +1,6 @@
 """One step of any cell, in the caller's loop. Equations: cells/."""
 
 import math
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -16,12 +15,12 @@ from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import parameters
 from unrolled.nn import state as states
-from unrolled.nn.frozen import frozen
+from unrolled.nn.frozen import Freezable
 from unrolled.nn.options import Device, check_types, size_refusals
 from unrolled.nn.torch_compat import TorchCell
 
 
-class Step(TorchCell):
+class Step(TorchCell, Freezable):
     """One step of `cell`, with torch.nn's parameters: weight_ih, weight_hh, bias_ih, bias_hh …"""
 
     def __init__(
@@ -65,8 +64,8 @@ class Step(TorchCell):
         if x.dim() == 1:
             rows = None if state is None else tuple([s.unsqueeze(0) for s in state])
             return tuple([s.squeeze(0) for s in self.step(x.unsqueeze(0), rows)])
-        weights = self._weights()
-        dtype = None if backends.autocasting("cpu" if x.is_cpu else x.device.type) else weights[0].dtype
+        weights = parameters.values(self, self._names)
+        dtype = None if backends.autocasting(x) else weights[0].dtype
         if dtype is not None and x.dtype != dtype:
             raise ValueError(f"input is {x.dtype}; this cell computes in {dtype}; convert one of them")
         for kind, s, size in zip(kinds, state or (), self._sizes, strict=False):
@@ -78,20 +77,9 @@ class Step(TorchCell):
             plan = self._packs.plans[key] = self._plan(weights, state is not None, key[-1])
         return tuple(backends.run(plan, tensors, self.backend)[: len(kinds)])
 
-    def _weights(self) -> list[Tensor]:
-        own = self._parameters
-        try:
-            return [own[name] for name in self._names]  # type: ignore[misc]
-        except KeyError:  # a parametrised weight is an attribute, and new at each call
-            return [getattr(self, name) for name in self._names]
-
     def _plan(self, weights: list[Tensor], initial: bool, trace: bool) -> Plan:
         form = Form(self.cell, self._names, 1, (False,), (1,), False, initial, (), False, trace, 0, step=True)
         return planned(form, weights, self._packs)
-
-    def frozen(self) -> AbstractContextManager[None]:
-        """While it lasts nothing may write to a weight (nn/frozen.py): steps of few rows are faster so."""
-        return frozen(self)
 
     def extra_repr(self) -> str:
         shown = [] if self.bias else ["bias=False"]

@@ -2,8 +2,6 @@
 state dicts, computed by functional.py, so that a whole model gives a row the same bits in any batch.
 """
 
-from contextlib import AbstractContextManager
-
 import torch
 from torch import Tensor, nn
 
@@ -11,11 +9,11 @@ from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch.heads import taken
 from unrolled.kernels.torch.linear import linear
 from unrolled.nn import functional
-from unrolled.nn.frozen import frozen
+from unrolled.nn.frozen import Freezable
 from unrolled.nn.options import Device
 
 
-class Linear(nn.Linear):
+class Linear(nn.Linear, Freezable):
     """x (..., in_features) -> y (..., out_features) = x Wᵀ + b."""
 
     def __init__(
@@ -33,10 +31,6 @@ class Linear(nn.Linear):
         if taken(input):
             return linear(input, self.weight, self.bias, self._packs)
         return nn.functional.linear(input, self.weight, self.bias)
-
-    def frozen(self) -> AbstractContextManager[None]:
-        """While it lasts nothing may write to the weight: frozen.py."""
-        return frozen(self)
 
 
 class Softmax(nn.Softmax):

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Literal, TypeVar, overload
 
 import torch
@@ -12,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unrolled.kernels.torch import backends
 from unrolled.nn import sequences
 from unrolled.nn import state as states
-from unrolled.nn.frozen import frozen
+from unrolled.nn.frozen import Freezable
 from unrolled.nn.sequences import Lengths
 from unrolled.nn.state import Group, Named, State
 from unrolled.nn.torch_tools import Traceable
@@ -20,7 +19,7 @@ from unrolled.nn.torch_tools import Traceable
 S = TypeVar("S", Tensor, PackedSequence)
 
 
-class SequenceModule(Traceable, ABC):
+class SequenceModule(Traceable, Freezable, ABC):
     """Sequences in, sequences and a state out."""
 
     input_size: int
@@ -59,10 +58,6 @@ class SequenceModule(Traceable, ABC):
             return self._in_order(states.unstack(learned, self.groups()))
         like = self.like()
         return {name: like.new_zeros(batch, size) for name, size in self.state_sizes().items()}
-
-    def frozen(self) -> AbstractContextManager[None]:
-        """While it lasts nothing may write to a weight (nn/frozen.py): steps of few rows are faster so."""
-        return frozen(self)
 
     def state_names(self) -> list[str]:
         """Names of the arrays of the state, in order."""
@@ -154,8 +149,7 @@ class SequenceModule(Traceable, ABC):
             raise ValueError(
                 f"input has {x.shape[-1]} features; this layer reads input_size={self.input_size}"
             )
-        device = "cpu" if x.is_cpu else x.device.type
-        dtype = None if backends.autocasting(device) else self.like().dtype
+        dtype = None if backends.autocasting(x) else self.like().dtype
         if dtype is not None and x.dtype != dtype:
             raise ValueError(f"input is {x.dtype}; this layer computes in {dtype}; convert one of them")
         return dtype

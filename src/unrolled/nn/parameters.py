@@ -1,9 +1,10 @@
 """Parameters of one cell in a module, under torch.nn's names."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.cells import Cell
 
@@ -34,6 +35,15 @@ def add(
 ) -> None:
     """One parameter, not yet filled."""
     module.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+
+
+def values(module: nn.Module, names: Sequence[str]) -> list[Tensor]:
+    """The parameters of these names, in order."""
+    own = module._parameters
+    try:
+        return [own[name] for name in names]  # type: ignore[misc]
+    except KeyError:  # a parametrised weight is an attribute, and new at each call
+        return [getattr(module, name) for name in names]
 
 
 def options_text(cell: Cell) -> list[str]:

@@ -175,11 +175,7 @@ class Recurrent(TorchLayer, SequenceModule):
 
     def _weights(self, places: Places) -> list[Tensor]:
         """The parameters of places, in order."""
-        own = self._parameters
-        try:
-            return [own[name] for place in places for name in place.parameters]  # type: ignore[misc]
-        except KeyError:  # a parametrised weight is an attribute, and new at each call
-            return [getattr(self, name) for place in places for name in place.parameters]
+        return parameters.values(self, [name for place in places for name in place.parameters])
 
     def _initial(self, place: Place) -> list[Tensor]:
         """The learned initial states of a place, none where they are not learned."""
@@ -187,9 +183,7 @@ class Recurrent(TorchLayer, SequenceModule):
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
     def like(self) -> Tensor:
-        name = self._places[0].parameters[1]
-        weight = self._parameters.get(name)
-        return getattr(self, name) if weight is None else weight
+        return parameters.values(self, self._places[0].parameters[1:2])[0]
 
     def groups(self) -> tuple[Group, ...]:
         return self._groups
@@ -206,9 +200,7 @@ class Recurrent(TorchLayer, SequenceModule):
         return tuple(groups)
 
     def state_sizes(self) -> dict[str, int]:
-        return self._in_place_order(super().state_sizes())
-
-    def _in_place_order(self, sizes: dict[str, int]) -> dict[str, int]:
+        sizes = super().state_sizes()
         return {name: sizes[name] for place in self._places for name in place.states}
 
     def start(self, batch: int) -> tuple[Tensor, ...] | None:

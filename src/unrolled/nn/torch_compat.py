@@ -90,13 +90,7 @@ class TorchLayer(TorchModule):
     @property
     def _all_weights(self) -> list[list[str]]:
         self._torch_class()
-        directions = ("", "_reverse") if self.bidirectional else ("",)
-        names = self.cell.shapes(self.input_size, self.hidden_size, self.bias)
-        return [
-            [f"{name}_l{layer}{direction}" for name in names]
-            for layer in range(self.num_layers)
-            for direction in directions
-        ]
+        return [list(place.parameters) for place in self._places]
 
     @property
     def _flat_weights_names(self) -> list[str]:

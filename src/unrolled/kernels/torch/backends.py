@@ -24,18 +24,17 @@ def run(plan: Plan, tensors: Sequence[Tensor], backend: str | None = None) -> li
     rounding the carried state at every step compounds; y and the state come in that dtype.
     """
     weight = tensors[-1]
-    device = "cpu" if weight.is_cpu else weight.device.type
-    if dispatch.named_backend(backend) is None and not autocasting(device):
+    if dispatch.named_backend(backend) is None and not autocasting(weight):
         if plan.by_kernel is None:
             plan.by_kernel = _chosen(plan, weight, wants(plan.form), None).backend == "cpu"
         if plan.by_kernel:
             return recurrence(plan, list(tensors))
     more = wants(plan.form) if tensors[0].numel() else wants(plan.form) | {"empty"}
     row = _chosen(plan, weight, more, backend)
-    if row.backend == "torch" or not autocasting(device):
+    if row.backend == "torch" or not autocasting(weight):
         return RUNNERS[row.backend](plan, tensors)
     cast = [t.to(weight.dtype) if t.is_floating_point() else t for t in tensors]
-    with torch.autocast(device, enabled=False):
+    with torch.autocast(weight.device.type, enabled=False):
         return RUNNERS[row.backend](plan, cast)
 
 
@@ -56,10 +55,11 @@ def wants(form: Form) -> frozenset[str]:
     return form.cell.wants | {name for name, on in wanted if on}
 
 
-def autocasting(device: str) -> bool:
-    """Whether autocast is on for `device`, which some devices do not know."""
-    if device == "cpu":
+def autocasting(tensor: Tensor) -> bool:
+    """Whether autocast is on for the tensor's device, which some devices do not know."""
+    if tensor.is_cpu:
         return torch.is_autocast_enabled("cpu")
+    device = tensor.device.type
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
