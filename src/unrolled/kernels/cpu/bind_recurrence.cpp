@@ -107,6 +107,14 @@ public:
     keep_memory_ = keep_memory_ && array.keeps_memory();
     return array;
   }
+  /* An input, where its numbers are const, or what is written. */
+  template <class Number>
+  const Array& take(nb::handle object, Name name) {
+    if constexpr (std::is_const_v<Number>)
+      return input(object, name);
+    else
+      return read(object, name);
+  }
   /* Of all inputs. */
   bool keep_memory() const { return keep_memory_; }
 
@@ -205,8 +213,7 @@ public:
     std::size_t place = 0;
     for (Index k = 0; k < items.size(); ++k) {
       const Name own(name, items.size() > 1 ? k : -1);
-      const Array& array =
-          std::is_const_v<Number> ? arrays_.input(items[k], own) : arrays_.read(items[k], own);
+      const Array& array = arrays_.take<Number>(items[k], own);
       if (place >= call.places.size())
         refuse_places(name);
       const Sizes& n = R_.sizes()[place];
@@ -244,7 +251,7 @@ public:
       using Number = std::remove_pointer_t<decltype(to.data)>;
       const Name own(name, static_cast<Index>(p));
       const nb::handle item = items[static_cast<Index>(p)];
-      const Array& array = std::is_const_v<Number> ? arrays_.input(item, own) : arrays_.read(item, own);
+      const Array& array = arrays_.take<Number>(item, own);
       to = steps<Number>(array, {"T", call.T}, {"B", call.B}, {of_h ? "P" : "H", size_of(p, of_h)});
     }
   }
@@ -328,7 +335,7 @@ private:
         const Of of = bound_.names[static_cast<std::size_t>(k)];
         const Name own(name, static_cast<Index>(p) * count + k, members<float>[of].name);
         const nb::handle item = items[static_cast<Index>(p) * count + k];
-        const Array& array = std::is_const_v<Number> ? arrays.input(item, own) : arrays.read(item, own);
+        const Array& array = arrays.template take<Number>(item, own);
         read_parameter<Number>(array, of, R_.sizes()[p], places[p]);
       }
   }
