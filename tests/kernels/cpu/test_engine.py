@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unrolled.cells import Elman
+from unrolled.cells import MGU, Elman
 from unrolled.kernels import _cpu
 
 from .calls import CELLS, draw
@@ -138,6 +138,15 @@ def test_threads_change_no_bit(name, cell, B, ragged):
     wanted = outputs_and_gradients(case)
     for threads in (2, 3, 5):
         assert same(outputs_and_gradients(replace(case, threads=threads)), wanted)
+
+
+def test_a_sum_over_tokens_is_one_threads_alone():
+    """More threads than panels: the MGU's gates meet fewer columns than all weights have, so that some
+    threads have nothing to multiply. 450 tokens are two blocks, the second added to the first."""
+    case = draw("mgu", MGU(), 150, (3, 150, 40, 131), torch.float32, plain=True, lengths=None)
+    wanted = outputs_and_gradients(case)
+    for _ in range(40):
+        assert same(outputs_and_gradients(replace(case, threads=5)), wanted)
 
 
 SHORT = ((1, 1, 150, 131), (3, 1, 7, 37), (1, 2, 33, 20), (2, 3, 20, 17), (1, 9, 130, 33), (1, 13, 5, 70))

@@ -77,7 +77,9 @@ public:
       const Index l = task / grid.rights, r = task % grid.rights;
       const Range columns{sums * l / grid.lefts, sums * (l + 1) / grid.lefts};
       const Index all = panels(columns);
-      run(columns, {all * r / grid.rights, all * (r + 1) / grid.rights});
+      const Range mine{all * r / grid.rights, all * (r + 1) / grid.rights};
+      if (r == 0 || mine.size() > 0)
+        run(columns, mine, r == 0);
     });
   }
 
@@ -128,8 +130,9 @@ private:
     return all;
   }
 
-  /* These columns of `left` with these of the panels that they meet. */
-  void run(Range columns, Range mine) const {
+  /* These columns of `left` with these of the panels that they meet, which may be none; `totalled`: and their
+     totals, which are one task's alone. */
+  void run(Range columns, Range mine, bool totalled) const {
     const Index deepest = minimum(tokens, block_tokens);
     const Index some =
         columns.size() > block_sums ? block_panels : 1; // copied for several stretches of columns
@@ -141,7 +144,8 @@ private:
       Index first = mine.first;
       do {
         const Range now{first, minimum(first + some, mine.end)};
-        block(n, depth, columns, now, first == mine.first, right.data(), packed.data());
+        const bool fresh = first == mine.first;
+        block(n, depth, columns, now, fresh, fresh && totalled, right.data(), packed.data());
         first += some;
       } while (first < mine.end);
       n += block_tokens;
@@ -149,7 +153,8 @@ private:
   }
 
   /* Tokens n … n + depth - 1. `fresh`: the first panels of the block. */
-  void block(Index n, Index depth, Range columns, Range now, bool fresh, Real* right, Real* packed) const {
+  void block(Index n, Index depth, Range columns, Range now, bool fresh, bool totalled, Real* right,
+             Real* packed) const {
     const bool more = add || n > 0;
     const auto panel = [&](Index number) { return right + (number - now.first) * wide * depth; };
     const auto each = [&](const auto& body) {
@@ -165,7 +170,7 @@ private:
       const Range stretch{o, minimum(o + block_sums, columns.end)};
       if (fresh || columns.size() > block_sums)
         pack_rows<1>(left + n, depth, o, stretch.size(), packed);
-      if (fresh && now.first == 0)
+      if (totalled)
         add_up(packed, depth, stretch.size(), more, totals + o);
       each([&](const Gradient<Real>& g, Index column, Index width, const Real* b) {
         multiply_panel(packed, stretch, g, column, {b, depth, width}, more);
