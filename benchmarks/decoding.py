@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.nn import GRU
-from unrolled.runtime import ctc
-from unrolled.runtime.grams import Grams
-from unrolled.runtime.lexicon import Lexicon
-from unrolled.runtime.search import beam_search
+from unrolled.decoding import ctc
+from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.lexicon import Lexicon
+from unrolled.decoding.search import beam_search
 from unrolled.tasks.decoder import Decoder
 from unrolled.tasks.model import DecoderConfig, ModelConfig
 

@@ -23,8 +23,8 @@ import torch
 from torch import nn
 
 from unrolled.batching.streams import Streams
-from unrolled.batching.tokenizers import Characters
-from unrolled.batching.vocabulary import Vocabulary
+from unrolled.codecs.tokenizers import Characters
+from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.tasks.config import from_options
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.language import Codec, LanguageConfig, LanguageModel

@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.errors import DataError
 from unrolled.files import captioned
 from unrolled.files.asked import Asked
@@ -35,7 +36,6 @@ from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
 from unrolled.files.tagging import read_tagged
-from unrolled.runtime.lexicon import Lexicon, read_words
 
 
 class Format(NamedTuple):

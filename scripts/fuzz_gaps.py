@@ -11,7 +11,7 @@ streams them through models of every kind.
     at
              any moment goes on with the same answers
 
-A case is told by its kind and seed. A short form is in tests/runtime/test_gaps.py.
+A case is told by its kind and seed. A short form is in tests/streaming/test_gaps.py.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from unrolled import Forecaster, tasks
 from unrolled.errors import DataError, UnrolledError
 from unrolled.files import zones
 from unrolled.files.series import read_series
-from unrolled.runtime.forecast import Runtime
-from unrolled.runtime.gaps import POLICIES
-from unrolled.runtime.sessions import Options, Session
+from unrolled.models.forecast import Runtime
+from unrolled.streaming.gaps import POLICIES
+from unrolled.streaming.sessions import Options, Session
 from unrolled.tasks.forecast import pictures
 from unrolled.tasks.forecast.data import Codec
 

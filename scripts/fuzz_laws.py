@@ -24,12 +24,12 @@ import torch
 from torch import Tensor
 
 from unrolled.cells import CELLS
+from unrolled.models.layers import Layers
 from unrolled.nn import Recurrent, options
 from unrolled.nn.cells import Step
 from unrolled.nn.describe import describe
 from unrolled.nn.layers import LAYERS as BY_CELL
 from unrolled.nn.merge import MERGES, merged
-from unrolled.runtime.layers import Layers
 
 Tensors = dict[str, Tensor]
 

@@ -8,7 +8,7 @@ One flipped bit is always refused: the checksums tell it. All other damage is gi
 needs to pass, as somebody would who means harm.
 
 Nothing takes more than a second, nor more memory than twice the files and SPARE. A case is told by kind,
-form, seed and number, so that a failure can be repeated. A short form is in tests/runtime/test_fuzz.py. A
+form, seed and number, so that a failure can be repeated. A short form is in tests/streaming/test_fuzz.py. A
 model is added as a row of KINDS: what is trained, and a chunk that its stream takes.
 """
 
@@ -44,8 +44,8 @@ from unrolled.errors import ConfigError, UnrolledError
 from unrolled.files import checksums, safetensors
 from unrolled.files.captioned import Captioned
 from unrolled.files.text import text_of
-from unrolled.runtime import saved as saves
-from unrolled.runtime.model import Model
+from unrolled.models import saved as saves
+from unrolled.models.model import Model
 
 SECONDS = 1.0
 AT = safetensors.LENGTH_BYTES + len(safetensors.HEAD)  # where a checksum begins

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from unrolled.batching import splits
+from unrolled.decoding.search import beam_search
 from unrolled.errors import DataError
-from unrolled.runtime.search import beam_search
 
 Parts = tuple[list[int], list[int], list[int]]
 Path = tuple[int, ...]

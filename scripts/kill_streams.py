@@ -14,7 +14,7 @@ again:
 It goes on as docs/streaming.md says: the feeder begins after the line that standard error names, with the
 header again or not, or with --replay at line 1; the reader names its last answer with --after. What the
 reader has in the end, and the last snapshot, are to the byte those of a stream that nobody ended. The model
-is the one of the tests, so that a life takes milliseconds. A short form is in tests/runtime/test_kills.py.
+is the one of the tests, so that a life takes milliseconds. A short form is in tests/streaming/test_kills.py.
 """
 
 import argparse
@@ -34,10 +34,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.runtime.stub import Stub
+from tests.streaming.stub import Stub
 from unrolled.ending import ended
-from unrolled.runtime import lines
-from unrolled.runtime.sessions import Every, Options
+from unrolled.streaming import lines
+from unrolled.streaming.sessions import Every, Options
 
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT, "hup": signal.SIGHUP}
 STATUSES = {

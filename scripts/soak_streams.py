@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.runtime.stub import Stub
-from unrolled.runtime import lines
-from unrolled.runtime.sessions import Every, Options, Session
+from tests.streaming.stub import Stub
+from unrolled.streaming import lines
+from unrolled.streaming.sessions import Every, Options, Session
 
 PIECES = 20
 

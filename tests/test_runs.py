@@ -327,10 +327,6 @@ class TestExtras:
         assert run.plots.is_dir()
         assert run.plots.parent == run.folder
 
-    def test_checkpoints_belong_to_the_run(self, run):
-        assert run.checkpoints.last == run.folder / "checkpoints" / "last.safetensors"
-        assert run.checkpoints.metrics == run.folder / "metrics.jsonl"
-
 
 def test_one_process_writes_to_a_run(run):
     code = f"from unrolled.runs import Run\nwith Run.open({json.dumps(str(run.folder))}).kept(): print(1)"

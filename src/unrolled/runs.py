@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Self
 from unrolled import __version__
 from unrolled.errors import RunError
 from unrolled.files import atomic, checksums, described, locks, opening
+from unrolled.files.metrics import Row, lines_of, rows_of
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read, require, write_tensors
 from unrolled.files.wording import resuming
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor, nn
 
-    from unrolled.training.checkpoints import Checkpoints
-    from unrolled.training.history import Row
 
 FORMAT = 1
 MOST_CONFIG = 1 << 24  # bytes
@@ -104,13 +103,6 @@ class Run:
     def finished(self) -> bool:
         """True where the training ended and its model was saved."""
         return self._model_file.exists()
-
-    @property
-    def checkpoints(self) -> "Checkpoints":
-        """The checkpoints of this run's training. RunError as of `identity`."""
-        from unrolled.training.checkpoints import Checkpoints
-
-        return Checkpoints(self.folder, self.identity)
 
     @property
     def identity(self) -> str:
@@ -186,16 +178,12 @@ class Run:
         """Writes what a person may want to look into, as `name`.csv; nothing reads it back."""
         atomic.write_text(self._path(name, "csv"), table.write_csv())
 
-    def write_metrics(self, rows: "Sequence[Row]") -> None:
+    def write_metrics(self, rows: Sequence[Row]) -> None:
         """Writes metrics.jsonl; see training/history.py for the rows."""
-        from unrolled.training.history import lines_of
-
         self._save(self.folder / "metrics.jsonl", lines_of(rows))
 
-    def read_metrics(self) -> "list[Row]":
+    def read_metrics(self) -> list[Row]:
         """The rows of metrics.jsonl. RunError as of `load_arrays`."""
-        from unrolled.training.history import rows_of
-
         path = self.folder / "metrics.jsonl"
         return rows_of(path, self.content(path.name))
 

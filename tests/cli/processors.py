@@ -17,14 +17,14 @@ from unittest import mock
 import numpy as np
 
 import unrolled
-from tests.runtime.stub import answers as streamed
+from tests.streaming.stub import answers as streamed
 from tests.tasks.caption import cases as captions
-from unrolled.batching.calendar import calendar_features
+from unrolled.codecs.calendar import calendar_features
+from unrolled.decoding.distributions import DISTRIBUTIONS
 from unrolled.files.riff import Sound
 from unrolled.files.steps import Step
 from unrolled.files.wav import Audio, log_mel
 from unrolled.kernels.numpy.functions import power
-from unrolled.runtime.distributions import DISTRIBUTIONS
 from unrolled.tasks.estimator import pictures
 from unrolled.tasks.perplexity import perplexity
 from unrolled.tasks.sampling import Sampling

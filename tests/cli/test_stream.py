@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.stub import Stub, answers, notes_of
+from tests.streaming.stub import Stub, answers, notes_of
 from unrolled import LanguageModel, runtime
 from unrolled.errors import ConfigError
 from unrolled.files.text import text_of
@@ -54,7 +54,7 @@ def folder(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def started(*arguments, module="tests.runtime.stub", **how):
+def started(*arguments, module="tests.streaming.stub", **how):
     """A process with pipes, its working folder that of the tests; ended with the test."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
     process = subprocess.Popen(
@@ -167,7 +167,7 @@ def test_a_terminal_that_closes_loses_nothing(folder, tmp_path):
     arguments = ("--snapshot", tmp_path / "state", "--skip-wrong")
     with (tmp_path / "out").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.stub", folder / "stub.json", *arguments],
+            [sys.executable, "-m", "tests.streaming.stub", folder / "stub.json", *arguments],
             cwd=ROOT,
             stdin=side,
             stdout=out,
@@ -251,8 +251,8 @@ for t in range({count}):
 """
         writer = subprocess.Popen([sys.executable, "-c", feed], stdout=subprocess.PIPE)
         code = (
-            "import resource, sys, tests.runtime.stub as s\n"
-            "from unrolled.runtime import lines, sessions\n"
+            "import resource, sys, tests.streaming.stub as s\n"
+            "from unrolled.streaming import lines, sessions\n"
             "lines.run(s.Stub(), sessions.Options(id='id', end='end'))\n"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.stub import answers, streamed
+from tests.streaming.stub import answers, streamed
 from unrolled import runtime
 from unrolled.errors import ConfigError, DataError
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.runtime.stub import answers
+from tests.streaming.stub import answers
 from unrolled import runtime
 
 from .command import unrolled

@@ -12,7 +12,7 @@ from unrolled import Captioner, LanguageModel, Transcriber
 from unrolled.errors import ConfigError
 from unrolled.export import verify as verifying
 from unrolled.kernels import _cpu
-from unrolled.runtime import language, stream, transcribe
+from unrolled.models import language, stream, transcribe
 
 from .command import unrolled
 from .samples import LANGUAGE, SAMPLES, SMALL, Sample

@@ -11,7 +11,7 @@ from unrolled.errors import RunError
 from unrolled.export.files import SOUND, check
 from unrolled.files.tensors import write_arrays
 from unrolled.runs import Run
-from unrolled.training.checkpoints import Checkpoint
+from unrolled.training.checkpoints import Checkpoint, Checkpoints
 from unrolled.training.history import Progress
 
 WEIGHTS = {"w": torch.ones(3)}
@@ -22,7 +22,7 @@ CHECKPOINTS = ["checkpoints/best.safetensors", "checkpoints/last.safetensors"]
 def written(folder, task="forecast", scale=1.0):
     run = Run.create(folder, {}, task)
     checkpoint = Checkpoint(WEIGHTS, WEIGHTS, {}, {}, {}, None, Progress(best_epoch=1), [], {})
-    run.checkpoints.save(checkpoint)
+    Checkpoints.of(run).save(checkpoint)
     run.save_arrays("scalers", {"scale": np.array([scale])})
     run.save_json("data", {"scale": scale})
     run.write_metrics([])

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from unrolled.runtime import ctc
-from unrolled.runtime.grams import Grams
-from unrolled.runtime.lexicon import Lexicon
-from unrolled.runtime.prefixes import NEVER, Options, PrefixSearch, aligned, log_add
+from unrolled.decoding import ctc
+from unrolled.decoding.lexicon import Lexicon
+from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.prefix_search import NEVER, Options, PrefixSearch, aligned, log_add
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -24,7 +24,7 @@ SMALL = {"hidden": 8, "epochs": 2, "batch_size": 16}
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     monkeypatch.setattr(pictures, "draw_history", lambda *arguments: None)
-    monkeypatch.setattr(classify.plots, "save", lambda *arguments: None)
+    monkeypatch.setattr(classify.figures, "save", lambda *arguments: None)
 
 
 def turns(N=120, seed=0):

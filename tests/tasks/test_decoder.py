@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.decoding.search import beam_search
 from unrolled.nn import GRU, LSTM
-from unrolled.runtime.search import beam_search
 from unrolled.tasks.decoder import Bridge, Decoder
 from unrolled.tasks.model import DecoderConfig, ModelConfig, decoder_layers
 

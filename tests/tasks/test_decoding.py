@@ -1,7 +1,7 @@
 import pytest
 
+from unrolled.decoding.search import BEAM, Beams
 from unrolled.errors import ConfigError
-from unrolled.runtime.search import BEAM, Beams
 from unrolled.tasks.config import Section, from_options
 from unrolled.tasks.decoding import Decoding, chosen
 

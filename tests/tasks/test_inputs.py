@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from unrolled.batching import inputs
-from unrolled.batching.inputs import NumberInputs, TextInputs, restore_inputs
+from unrolled.codecs import inputs
+from unrolled.codecs.inputs import NumberInputs, TextInputs, restore_inputs
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.sequences import Sequences

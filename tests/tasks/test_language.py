@@ -11,8 +11,8 @@ import torch
 
 import unrolled
 from unrolled import LanguageModel
-from unrolled.batching.ngrams import KneserNey
 from unrolled.cells import CELLS
+from unrolled.decoding.ngrams import KneserNey
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.text import text_of
 from unrolled.tasks.language import LanguageConfig

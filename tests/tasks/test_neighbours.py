@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unrolled import Classifier, Regressor
-from unrolled.batching.inputs import NumberInputs
+from unrolled.codecs.inputs import NumberInputs
 from unrolled.files.arrays import from_arrays
 from unrolled.tasks import neighbours
 from unrolled.tasks.neighbours import nearest_series, nearest_summaries, resampled

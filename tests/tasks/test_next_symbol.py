@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unrolled.batching.streams import Streams
-from unrolled.batching.vocabulary import Vocabulary
+from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.tasks import next_symbol
 from unrolled.tasks.embedding import embedding

@@ -19,7 +19,7 @@ SMALL = {"hidden": 8, "epochs": 2, "batch_size": 16}
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     monkeypatch.setattr(pictures, "draw_history", lambda *arguments: None)
-    monkeypatch.setattr(regress.plots, "save", lambda *arguments: None)
+    monkeypatch.setattr(regress.figures, "save", lambda *arguments: None)
 
 
 def lasts(N=150, seed=0):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from unrolled import load
-from unrolled.batching.walks import Walks
+from unrolled.batching.stretches import Walks
 from unrolled.cells import CELLS
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.batching.words import WordRows, Words, batch_of
+from unrolled.codecs.words import WordRows, Words, batch_of
 from unrolled.tasks.words import WordFront
 
 SENTENCES = [("The", "the", "dog"), ("A", "dog", "barks", "The")]

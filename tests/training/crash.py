@@ -21,6 +21,7 @@ import torch
 from unrolled.errors import RunError
 from unrolled.runs import Run
 from unrolled.training import checkpoints, loop
+from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.config import TrainingConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -41,7 +42,7 @@ def child(folder: Path, prepare: Callable[[], None] = lambda: None) -> int:
         prepare()
         run = Run.open(folder) if folder.exists() else Run.create(folder, {}, "test")
         example = Example()
-        example.train(CONFIG, run.checkpoints, resume=True)
+        example.train(CONFIG, Checkpoints.of(run), resume=True)
         run.save_model(example.model.state_dict())
         status = 0
     except KeyboardInterrupt:

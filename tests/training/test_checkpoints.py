@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from unrolled.errors import RunError
+from unrolled.files.metrics import rows_of
 from unrolled.files.tensors import MODEL_KIND, read_tensors, write_tensors
 from unrolled.runs import Run
 from unrolled.training.checkpoints import KIND, Checkpoint, Checkpoints
 from unrolled.training.config import TrainingConfig
-from unrolled.training.history import Progress, rows_of
+from unrolled.training.history import Progress
 
 from .example import Example
 
@@ -171,7 +172,8 @@ def rewrite(checkpoints, change):
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, model):
-    one, other = (Run.create(tmp_path / name, {}, "test").checkpoints for name in ("one", "other"))
+    runs = (Run.create(tmp_path / name, {}, "test") for name in ("one", "other"))
+    one, other = (Checkpoints.of(run) for run in runs)
     one.save(make(model))
     other.last.write_bytes(one.last.read_bytes())
     with pytest.raises(
@@ -187,7 +189,7 @@ def test_a_run_that_does_not_say_which_it_is_is_refused(tmp_path, text):
     run = Run.create(tmp_path / "one", {}, "test")
     (run.folder / "environment.json").write_text(text)
     with pytest.raises(RunError, match=r"environment\.json names no run .*; restore it") as caught:
-        _ = run.checkpoints
+        _ = Checkpoints.of(run)
     assert "\n" not in str(caught.value)
 
 

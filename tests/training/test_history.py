@@ -1,9 +1,6 @@
-from pathlib import Path
-
 import pytest
 
-from unrolled.errors import RunError
-from unrolled.training.history import STEP_ROWS, Progress, lines_of, rows_of, step_stride
+from unrolled.training.history import STEP_ROWS, Progress, step_stride
 
 
 def test_an_epoch_is_summed_up():
@@ -43,15 +40,3 @@ def test_the_next_epoch_begins_anew_and_remembers_the_best():
 @pytest.mark.parametrize("steps", [1, 49, 50, 51, 99, 100, 101, 12345])
 def test_the_rows_of_an_epoch_are_bounded_and_there_is_one(steps):
     assert 1 <= steps // step_stride(steps) <= STEP_ROWS
-
-
-def test_rows_become_lines_and_rows_again():
-    rows = [{"kind": "step", "loss": 0.1 + 0.2}, {"kind": "epoch", "epoch": 3}]
-    assert rows_of(Path("m.jsonl"), lines_of(rows)) == rows
-    assert lines_of(rows).endswith(b"}\n")
-
-
-@pytest.mark.parametrize("line", ["{", "[1, 2]", "3", "[" * 100_000, "", '{"a": 1, "a": 2}', '{"a": NaN}'])
-def test_a_damaged_line_is_named(line):
-    with pytest.raises(RunError, match=r"m\.jsonl, line 2: wanted a JSON object"):
-        rows_of(Path("m.jsonl"), f'{{"kind": "step"}}\n{line}\n'.encode())

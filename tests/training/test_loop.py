@@ -6,9 +6,10 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from unrolled.errors import TrainingError
+from unrolled.files.metrics import rows_of
 from unrolled.runs import Run
+from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.config import TrainingConfig
-from unrolled.training.history import rows_of
 from unrolled.training.progress import Reporter
 
 from .example import STEPS, Batch, Example, Sums, same
@@ -149,7 +150,7 @@ class TestNotFinite:
 
         example = Example(hook)
         with pytest.raises(TrainingError) as caught:
-            example.train(config(**options), run.checkpoints)
+            example.train(config(**options), Checkpoints.of(run))
         message = str(caught.value)
         assert "\n" not in message
         assert "lower learning_rate (now 0.01) or clip" in message
@@ -163,7 +164,7 @@ class TestNotFinite:
     def resumes(self, run):
         """The checkpoint on disk is good: a training without the fault goes on from it to the same end."""
         healthy, whole = Example(), Example()
-        healthy.train(config(), run.checkpoints, resume=True)
+        healthy.train(config(), Checkpoints.of(run), resume=True)
         whole.train(config())
         assert same(healthy.model, whole.model)
 
@@ -230,7 +231,7 @@ class Clock:
 def test_minutes_end_the_training_within_an_epoch(monkeypatch, run):
     clock = Clock(monkeypatch, 1.0)
     example = Example(clock.tick)
-    history = example.train(config(epochs=None, minutes=(STEPS + 4) / 60), run.checkpoints)
+    history = example.train(config(epochs=None, minutes=(STEPS + 4) / 60), Checkpoints.of(run))
     assert history.stopped.startswith("minutes = ")
     assert [row["step"] for row in history.rows if row["kind"] == "epoch"] == [STEPS, STEPS + 4]
     path = run.folder / "metrics.jsonl"
@@ -246,25 +247,25 @@ def test_a_budget_shorter_than_a_step_still_takes_one(monkeypatch):
 def test_a_resume_has_the_remaining_minutes_and_more_minutes_go_on_exactly(monkeypatch, run):
     clock = Clock(monkeypatch, 1.0)
     short, long = ({"epochs": 9, "minutes": steps / 60} for steps in (STEPS + 4, 2 * STEPS + 6))
-    Example(clock.tick).train(config(**short), run.checkpoints)
+    Example(clock.tick).train(config(**short), Checkpoints.of(run))
     again = Example(clock.tick)
-    history = again.train(config(**short), run.checkpoints, resume=True)
+    history = again.train(config(**short), Checkpoints.of(run), resume=True)
     assert again.steps == 0
     assert [row["step"] for row in history.rows if row["kind"] == "epoch"] == [STEPS, STEPS + 4]
 
     more, whole = Example(clock.tick), Example(clock.tick)
-    resumed = more.train(config(**long), run.checkpoints, resume=True)
+    resumed = more.train(config(**long), Checkpoints.of(run), resume=True)
     assert more.steps == STEPS + 2
     assert resumed.rows == whole.train(config(**long)).rows
     assert same(more.model, whole.model)
 
 
 def test_a_finished_training_resumed_returns_at_once_and_more_epochs_go_on(run):
-    first = Example().train(config(), run.checkpoints)
+    first = Example().train(config(), Checkpoints.of(run))
     again, more, whole = Example(), Example(), Example()
-    assert again.train(config(), run.checkpoints, resume=True).rows == first.rows
+    assert again.train(config(), Checkpoints.of(run), resume=True).rows == first.rows
     assert again.steps == 0
-    longer = more.train(config(epochs=5), run.checkpoints, resume=True)
+    longer = more.train(config(epochs=5), Checkpoints.of(run), resume=True)
     assert longer.rows == whole.train(config(epochs=5)).rows
     assert same(more.model, whole.model)
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from unrolled.errors import RunError
+from unrolled.files.metrics import rows_of
 from unrolled.runs import Run
+from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.config import TrainingConfig
-from unrolled.training.history import rows_of
 from unrolled.training.progress import Reporter
 
 from .example import STEPS, Batch, Example, Sums, same
@@ -41,12 +42,12 @@ def interrupt_before(number):
 def test_interrupts_at_any_step_leave_no_trace(run, tmp_path, options, stops):
     for stop in stops:
         with pytest.raises(KeyboardInterrupt):
-            Example(interrupt_before(stop)).train(config(**options), run.checkpoints, resume=True)
+            Example(interrupt_before(stop)).train(config(**options), Checkpoints.of(run), resume=True)
     resumed, whole = Example(), Example()
-    history = resumed.train(config(**options), run.checkpoints, resume=True)
+    history = resumed.train(config(**options), Checkpoints.of(run), resume=True)
     assert resumed.steps == 4 * STEPS - sum(stops)
     other = Run.create(tmp_path / "other", {}, "test")
-    assert history.rows == whole.train(config(**options), other.checkpoints).rows
+    assert history.rows == whole.train(config(**options), Checkpoints.of(other)).rows
     assert same(resumed.model, whole.model)
     for name in ("metrics.jsonl", "checkpoints/best.safetensors"):
         assert (run.folder / name).read_bytes() == (other.folder / name).read_bytes()
@@ -82,8 +83,8 @@ def test_what_batches_keep_comes_back(run, stops):
 
     for stop in stops:
         with pytest.raises(KeyboardInterrupt):
-            train(interrupt_before(stop), run.checkpoints)
-    rows, model, found = train(checkpoints=run.checkpoints)
+            train(interrupt_before(stop), Checkpoints.of(run))
+    rows, model, found = train(checkpoints=Checkpoints.of(run))
     other_rows, other, wanted = train()
     assert rows == other_rows and same(model, other)
     assert torch.equal(found.about, wanted.about) and found.about.abs().min() > 0
@@ -97,13 +98,13 @@ def test_an_interrupt_during_validation_keeps_the_epoch(run):
         return example.validate()
 
     with pytest.raises(SystemExit) as leave:
-        example.train(config(), run.checkpoints, validate=validate)
+        example.train(config(), Checkpoints.of(run), validate=validate)
     assert leave.value.code == 143
     assert [
-        row["kind"] for row in rows_of(run.checkpoints.metrics, run.checkpoints.metrics.read_bytes())
+        row["kind"] for row in rows_of(Checkpoints.of(run).metrics, Checkpoints.of(run).metrics.read_bytes())
     ].count("epoch") == 1
     resumed, whole = Example(), Example()
-    assert resumed.train(config(), run.checkpoints, resume=True).rows == whole.train(config()).rows
+    assert resumed.train(config(), Checkpoints.of(run), resume=True).rows == whole.train(config()).rows
     assert same(resumed.model, whole.model)
 
 
@@ -112,31 +113,31 @@ def test_early_stopping_counts_on_through_an_interrupt(run):
     options = {"validate": lambda: next(losses), "resume": True}
     with pytest.raises(KeyboardInterrupt):
         Example(interrupt_before(3 * STEPS + 2)).train(
-            config(epochs=9, patience=3), run.checkpoints, **options
+            config(epochs=9, patience=3), Checkpoints.of(run), **options
         )
-    history = Example().train(config(epochs=9, patience=3), run.checkpoints, **options)
+    history = Example().train(config(epochs=9, patience=3), Checkpoints.of(run), **options)
     assert (history.best_epoch, history.stopped) == (2, "no lower validation loss for 3 epochs")
     assert next(losses, None) is None
 
 
 def test_a_resume_tells_where_it_goes_on(run):
     with pytest.raises(KeyboardInterrupt):
-        Example(interrupt_before(STEPS + 1)).train(config(), run.checkpoints)
+        Example(interrupt_before(STEPS + 1)).train(config(), Checkpoints.of(run))
     told = Reporter()  # the running step was ended
     told.note = (notes := []).append
-    Example().train(config(), run.checkpoints, resume=True, report=told)
+    Example().train(config(), Checkpoints.of(run), resume=True, report=told)
     assert notes[0] == f"goes on from the last checkpoint, after {STEPS + 1} steps"
 
 
 def test_without_a_checkpoint_a_resume_begins(run):
     one, two = Example(), Example()
-    assert one.train(config(), run.checkpoints, resume=True).rows == two.train(config()).rows
+    assert one.train(config(), Checkpoints.of(run), resume=True).rows == two.train(config()).rows
 
 
 def test_the_learning_rate_may_be_corrected(run):
     with pytest.raises(KeyboardInterrupt):
-        Example(interrupt_before(STEPS + 1)).train(config(), run.checkpoints)
-    history = Example().train(config(learning_rate=0.005), run.checkpoints, resume=True)
+        Example(interrupt_before(STEPS + 1)).train(config(), Checkpoints.of(run))
+    history = Example().train(config(learning_rate=0.005), Checkpoints.of(run), resume=True)
     rates = [row["learning_rate"] for row in history.rows if row["kind"] == "epoch"]
     assert rates == [0.02, 0.005, 0.005, 0.005]
 
@@ -145,18 +146,18 @@ def test_the_learning_rate_may_be_corrected(run):
     "changed", [{"seed": 9}, {"batch_size": 9}, {"optimizer": "adamw"}, {"optimizer": "sgd", "momentum": 0.5}]
 )
 def test_what_the_bits_depend_on_may_not_change(run, changed):
-    Example().train(config(epochs=1), run.checkpoints)
+    Example().train(config(epochs=1), Checkpoints.of(run))
     example = Example()
     key = next(iter(changed))
     with pytest.raises(RunError, match=f"written with {key} = .*, now it is {changed[key]!r}"):
-        example.train(config(**changed), run.checkpoints, resume=True)
+        example.train(config(**changed), Checkpoints.of(run), resume=True)
     assert same(example.model, Example().model)
 
 
 def test_other_data_are_refused(run):
-    Example().train(config(epochs=1), run.checkpoints)
+    Example().train(config(epochs=1), Checkpoints.of(run))
     with pytest.raises(RunError, match=f"written with steps_per_epoch = {STEPS}, now it is 7"):
-        Example().train(config(), run.checkpoints, resume=True, batches=Sums(7))
+        Example().train(config(), Checkpoints.of(run), resume=True, batches=Sums(7))
 
 
 def scenario(name: str, folder: Path) -> dict:

@@ -1,1 +1,1 @@
-"""From examples to batches: splits, scalers, calendar features, windows over series."""
+"""From examples to batches: splits, buckets, windows, and text and sequences in consecutive stretches."""

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from unrolled.bench import onnxpeer
 from unrolled.bench.layers import CELLS, make, products, random, twin
 from unrolled.bench.workload import ONNX, OURS, Absent, Peer, Peers, Size, Values, Workload
+from unrolled.models.model import Answers, Model
 from unrolled.nn.describe import describe
-from unrolled.runtime.model import Answers, Model
-from unrolled.runtime.state import Array, State
+from unrolled.ops.state import Array, State
 
 GATED = ("gru", "lstm")  # what streams are mostly made of
 STREAMED = (Size(1, 1, 64, 64), Size(1, 1, 64, 256))

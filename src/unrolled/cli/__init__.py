@@ -34,6 +34,6 @@ def _bare(missing: str) -> None:
             f"this command needs {missing}, which is not installed; pip install 'unrolled[train]' (without "
             "it: unrolled stream)"
         )
-    from unrolled.runtime.__main__ import stream
+    from unrolled.streaming.command import stream
 
     stream(sys.argv[2:])

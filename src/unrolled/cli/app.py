@@ -234,7 +234,7 @@ def generate(
 )
 def stream(context: typer.Context) -> None:
     """Go on with a model line by line, its state carried: lines in, an answer out for each."""
-    from unrolled.runtime.__main__ import stream as run
+    from unrolled.streaming.command import stream as run
 
     run(context.args)
 

@@ -29,7 +29,7 @@ def export(run: Path, to: str, out: Path | None, force: bool, json: bool) -> Non
 
 def _runtime(run: Path, path: Path) -> list[str]:
     """From runtime.json; without one torch says why, or makes it. How the file is used."""
-    from unrolled.runtime import saved
+    from unrolled.models import saved
 
     if (run / saved.DESCRIPTION).is_file():
         model = saved.load(run)

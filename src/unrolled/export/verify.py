@@ -23,9 +23,9 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.export import apart
 from unrolled.files.wording import counted
 from unrolled.kernels import _cpu
-from unrolled.runtime import saved
-from unrolled.runtime.model import Model
-from unrolled.runtime.stream import Stream
+from unrolled.models import saved
+from unrolled.models.model import Model
+from unrolled.models.stream import Stream
 from unrolled.tasks import load
 from unrolled.tasks.estimator import Estimator, Source
 

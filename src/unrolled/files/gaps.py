@@ -1,5 +1,5 @@
 """Gaps are steps of a regular series for which the file has no row, or a row with a missing cell. They hold
-NaN: what a network reads in their place is told by batching/filling.py.
+NaN: what a network reads in their place is told by codecs/gaps.py.
 """
 
 from collections.abc import Sequence

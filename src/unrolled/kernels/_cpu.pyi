@@ -122,8 +122,8 @@ def ctc_search(
     lexicon: dict[str, NDArray[Any]] | None,
 ) -> CtcSearch:
     """K labels, which is the blank, prefixes to keep; weights of the n-grams and of each label, and the least
-    log-probability; a context of the n-grams. The arrays of runtime/grams.py and runtime/lexicon.py by name
-    are read during the search, not copied."""
+    log-probability; a context of the n-grams. The arrays by name, of decoding/ngram_model.py and of
+    decoding/lexicon.py, are read during the search, not copied."""
 
 def ctc_add(searches: list[CtcSearch], log_p: list[NDArray[Any]], *, threads: int) -> None:
     """The next frames of each search, no search twice: float64 (frames, K) without NaN or +∞."""

@@ -1,4 +1,4 @@
-"""Layers in plain values, as runtime/layers.py reads them: sizes, options, names of parameters."""
+"""Layers in plain values, as models/layers.py reads them: sizes, options, names of parameters."""
 
 from itertools import groupby
 from typing import Any

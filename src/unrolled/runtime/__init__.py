@@ -7,8 +7,8 @@ stream = model.stream()
 answer = stream.step(x)
 """
 
-from unrolled.runtime.model import Model
-from unrolled.runtime.saved import load, save
-from unrolled.runtime.stream import Stream
+from unrolled.models.model import Model
+from unrolled.models.saved import load, save
+from unrolled.models.stream import Stream
 
 __all__ = ["Model", "Stream", "load", "save"]

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.batching.scaling import Scaler
+from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences

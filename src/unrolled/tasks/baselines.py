@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.batching.filling import carried
+from unrolled.codecs.gaps import carried
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]

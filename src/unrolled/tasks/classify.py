@@ -7,7 +7,7 @@
 
 Classes are those of the training part, in the order of their names. Judged by accuracy and macro-F1
 (confusion.py), beside some that need no recurrence: the class of the nearest training sequence, of numbers by
-the series themselves, and by what sums both up (batching/inputs.py, neighbours.py); always the most frequent.
+the series themselves, and by what sums both up (codecs/inputs.py, neighbours.py); always the most frequent.
 A class that training did not hold cannot be answered and counts as wrong (unseen.py).
 
 Shapes   x (B, T, I) -> o (B, C) -> p (B, C); the summary of N sequences (N, S)
@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.batching.inputs import Inputs, restore_inputs
 from unrolled.batching.splits import by_class
+from unrolled.codecs.inputs import Inputs, restore_inputs
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
 from unrolled.files.wording import counted, listed, natural, shown
-from unrolled.inspecting import plots, scores
 from unrolled.nn.functional import cross_entropy, softmax
+from unrolled.plots import figures, scores
 from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Source
@@ -208,7 +208,7 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
         table = self.evaluation
         title = f"{table.rows[0]['accuracy']:.1%} of {table.about['sequences']:,} sequences are right"
         names, m = table.details
-        plots.save(scores.confusion(m, names, title), folder, "confusion")
+        figures.save(scores.confusion(m, names, title), folder, "confusion")
 
     def _loss_name(self) -> str:
         return "cross-entropy in nats"

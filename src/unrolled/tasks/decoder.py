@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from unrolled.decoding.search import Step
 from unrolled.nn import Attention, Embedding, Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.functional import log_softmax, softmax, tanh
 from unrolled.nn.state import Named
-from unrolled.runtime.search import Step
 from unrolled.tasks.model import DecoderConfig, ModelConfig, build, decoder_layers
 
 
@@ -65,7 +65,7 @@ class Bridge(nn.Module):
         return made
 
     def about(self, prefix: str) -> dict[str, Any]:
-        """What runtime/decoder.py reads; `prefix`: where the state dict of the network has it."""
+        """What models/decoder.py reads; `prefix`: where the state dict of the network has it."""
         made = {}
         for name, read in self.read.items():
             own = f"{prefix}linear.{name.replace('.', '_')}"
@@ -162,7 +162,7 @@ class Decoder(nn.Module):
         return w
 
     def stepper(self, state: Named, memory: Memory | None = None, extra: Tensor | None = None) -> Step:
-        """For runtime/search.py: from the state of each example before its first symbol."""
+        """For decoding/search.py: from the state of each example before its first symbol."""
         kept = state
 
         @torch.no_grad()
@@ -179,7 +179,7 @@ class Decoder(nn.Module):
         return step
 
     def about(self, prefix: str) -> dict[str, Any]:
-        """What runtime/decoder.py reads; `prefix`: where the state dict of the network has it ("decoder.").
+        """What models/decoder.py reads; `prefix`: where the state dict of the network has it ("decoder.").
 
         ConfigError for layers that only torch can run.
         """

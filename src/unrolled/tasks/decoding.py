@@ -1,5 +1,5 @@
 """How distributions of the next symbol become answers: the options that tasks with answers of any length
-share. They change no weight; runtime/search.py does what they say.
+share. They change no weight; decoding/search.py does what they say.
 
     beam     the best answers that a beam search finds, by log p(answer) / (symbols + 1)^length_penalty
     sample   answers drawn symbol by symbol, as tasks/sampling.py says
@@ -12,8 +12,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from unrolled.files.wording import counted, option
-from unrolled.runtime.search import (
+from unrolled.decoding.search import (
     BEAM,
     MOST_BEAM,
     MOST_PENALTY,
@@ -27,6 +26,7 @@ from unrolled.runtime.search import (
     beam_search,
     sample,
 )
+from unrolled.files.wording import counted, option
 from unrolled.tasks import distances
 from unrolled.tasks.config import Section, to_sections
 from unrolled.tasks.distances import Symbols
@@ -163,7 +163,7 @@ class Decoding(Section):
         never: Sequence[int],
     ) -> list[list[Hypothesis]]:
         """(B,) of the answers of each example, the best first. `generators(n)` (B,) draw the n-th of each;
-        what else there is has runtime/search.py."""
+        what else there is has decoding/search.py."""
         rules: Rules = {"never": never, "min_length": self.min_length or 0, "no_repeat": self.no_repeat}
         if not self.sample:
             how: dict[str, Any] = {"beam": self.width, "best": self.best, "penalty": self.penalty}

@@ -2,7 +2,7 @@
 
 import torch
 
-from unrolled.batching.vocabulary import Vocabulary
+from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError
 from unrolled.files.vectors import Vectors
 from unrolled.files.wording import option

@@ -23,16 +23,18 @@ from torch import nn
 
 from unrolled.errors import ConfigError, RunError
 from unrolled.files import typed
+from unrolled.files.metrics import Row
 from unrolled.files.wording import option
+from unrolled.models import saved
+from unrolled.models.model import CODEC, Model
+from unrolled.models.stream import Stream
 from unrolled.nn.describe import describe
 from unrolled.runs import Run
-from unrolled.runtime import saved
-from unrolled.runtime.model import CODEC, Model
-from unrolled.runtime.stream import Stream
 from unrolled.tasks import pictures
 from unrolled.tasks.config import from_options, from_sections, to_sections
+from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.generators import own_generators
-from unrolled.training.history import History, Row
+from unrolled.training.history import History
 from unrolled.training.loop import Batches, Step, train
 from unrolled.training.progress import Reporter
 
@@ -151,7 +153,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
             self._batches(network, prepared),
             self._step(network, prepared),
             config.training,
-            checkpoints=run.checkpoints if run else None,
+            checkpoints=Checkpoints.of(run) if run else None,
             validate=lambda: prepared.validate(network),
             report=report,
             resume=resume,
@@ -332,7 +334,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
         return {}
 
     def _layers(self) -> list[dict[str, Any]]:
-        """The layers that read, as runtime/layers.py has them."""
+        """The layers that read, as models/layers.py has them."""
         network: Any = self.network
         return describe(network.layer, "layer.")
 

@@ -1,11 +1,11 @@
-"""What tasks with one answer a sequence read, and what their network begins with. See batching/inputs.py."""
+"""What tasks with one answer a sequence read, and what their network begins with. See codecs/inputs.py."""
 
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from unrolled.batching.inputs import Inputs, NumberInputs, TextInputs
+from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.reading import read_sequences

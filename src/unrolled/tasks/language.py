@@ -31,14 +31,14 @@ from torch import Tensor
 
 from unrolled.batching.splits import chronological
 from unrolled.batching.streams import Batch, Streams, Tokens, encoded
-from unrolled.batching.tokenizers import TOKENIZERS, Tokenizer, fitted
-from unrolled.batching.vocabulary import Vocabulary
+from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
+from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.files.wording import counted, option
-from unrolled.inspecting import plots
 from unrolled.nn.functional import log_softmax
+from unrolled.plots import figures
 from unrolled.tasks.config import Section
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.estimator import Prepared, Source
@@ -325,8 +325,8 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
 
     def _draw(self, folder: Path) -> None:
         values = {row["model"]: row["perplexity"] for row in self.evaluation.rows}
-        plots.save(
-            plots.compared(values, "Perplexity on the test part: lower is better"), folder, "perplexity"
+        figures.save(
+            figures.compared(values, "Perplexity on the test part: lower is better"), folder, "perplexity"
         )
 
     def _parts(self) -> dict[str, Any]:

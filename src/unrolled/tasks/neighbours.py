@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.batching.inputs import NumberInputs, spread
+from unrolled.codecs.inputs import NumberInputs, spread
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted
 
@@ -73,7 +73,7 @@ def nearest(known: Rows, asked: Rows) -> Ints:
 
 
 def nearest_summaries(known: NDArray[np.float32], asked: Array) -> Ints:
-    """`nearest` of rows that sum sequences up (batching/inputs.py), each number in units of its deviation
+    """`nearest` of rows that sum sequences up (codecs/inputs.py), each number in units of its deviation
     over `known`."""
     scale = spread(known)
     return nearest(Rows.of(known / scale), Rows.of(asked / scale))

@@ -12,7 +12,7 @@ Quantiles cannot cross: they are sums of positive steps from the median. Between
 is linear; beyond the outermost it goes on as an exponential tail of the same slope. The floors keep the loss
 of a series without noise from minus infinity, and the variance finite.
 
-Forecasts, quantiles and draws are answers, which need no gradient and no torch: runtime/distributions.py
+Forecasts, quantiles and draws are answers, which need no gradient and no torch: decoding/distributions.py
 gives them, here and there. Losses and CRPS are here.
 
 Shapes   raw (..., R), y (...) -> loss (...), point (...), sample (...), quantiles (..., L), crps (...)
@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from unrolled.runtime import distributions
-from unrolled.runtime.distributions import FLOOR, Distribution
+from unrolled.decoding import distributions
+from unrolled.decoding.distributions import FLOOR, Distribution
 from unrolled.tasks import student
 
 # The levels over which a quantile function is averaged for its CRPS.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from unrolled.batching.ngrams import KneserNey
 from unrolled.batching.streams import Tokens
+from unrolled.decoding.ngrams import KneserNey
 from unrolled.kernels.numpy import heads as plain
 from unrolled.tasks.evaluation import Row
 

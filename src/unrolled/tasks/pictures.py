@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unrolled.inspecting import plots
-from unrolled.training.history import Row
+from unrolled.files.metrics import Row
+from unrolled.plots import figures
 
 
 def draw_history(folder: Path, rows: Sequence[Row], measure: str, clip: float) -> None:
@@ -17,7 +17,7 @@ def draw_history(folder: Path, rows: Sequence[Row], measure: str, clip: float) -
         np.array([row[key] for row in epochs]) for key in ("epoch", "train_loss", "validation_loss")
     )
     best = int(number[np.argmin(validation)])
-    plots.save(plots.losses(number, train, validation, best, measure), folder, "loss")
+    figures.save(figures.losses(number, train, validation, best, measure), folder, "loss")
     if steps:
         at, norms = (np.array([row[key] for row in steps]) for key in ("step", "gradient_norm"))
-        plots.save(plots.gradient_norms(at, norms, clip), folder, "gradient_norm")
+        figures.save(figures.gradient_norms(at, norms, clip), folder, "gradient_norm")

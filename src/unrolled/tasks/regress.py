@@ -6,7 +6,7 @@
 
 Judged by MAE, RMSE and R² = 1 - Σ (y - f)² / Σ (y - ȳ)², beside some that need no recurrence: of numbers the
 answer of the nearest training sequence (neighbours.py); always the mean m; and a linear model of the numbers
-z that sum a sequence up (batching/inputs.py), least squares with a small ridge:
+z that sum a sequence up (codecs/inputs.py), least squares with a small ridge:
 
     f = m + βᵀ u      u = (z - z̄) / deviation      β = (UᵀU + λN)⁻¹ Uᵀ (y - m)      λ = RIDGE
 
@@ -25,14 +25,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.inputs import Inputs, restore_inputs, spread
-from unrolled.batching.scaling import Scaler
 from unrolled.batching.splits import by_size
+from unrolled.codecs.inputs import Inputs, restore_inputs, spread
+from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
 from unrolled.files.wording import shown
-from unrolled.inspecting import plots, scores
+from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
@@ -150,7 +150,7 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
         own = found.rows[0]
         title = f"{found.about['sequences']:,} sequences: MAE {own['MAE']:.3g}, R² {own['R²']:.3g}"
         truth, answers = found.details
-        plots.save(scores.scatter(truth, answers, name, title), folder, "scatter")
+        figures.save(scores.scatter(truth, answers, name, title), folder, "scatter")
 
     def _loss_name(self) -> str:
         return "half the squared error of scaled values"

@@ -17,11 +17,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from unrolled.decoding.tags import masks
 from unrolled.kernels.torch import crf as chain
 from unrolled.nn import CRF, Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.functional import log_softmax, softmax
-from unrolled.runtime.decoding import masks
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.model import CellName, ModelConfig, build
 from unrolled.tasks.words import WordFront
@@ -100,7 +100,7 @@ class Network(nn.Module):
         return chain.viterbi(log_softmax(o.double()), (a, start, end), lengths), p
 
     def about(self) -> dict[str, Any]:
-        """What stands beside the layers, by the names of the state dict, for runtime/tag.py."""
+        """What stands beside the layers, by the names of the state dict, for models/tag.py."""
         words: dict[str, Any] | None = None
         if isinstance(self.front, WordFront):
             words = {"table": "front.table.weight", "letters": None, "spelling": None}

@@ -5,7 +5,7 @@ With t = √ν tan θ its distribution function is an integral of a smooth funct
     F(t) = 1/2 + c ∫_0^θ cos(φ)^(ν-1) dφ,   c = Γ((ν+1)/2) / (√π Γ(ν/2)),   θ = atan(t / √ν)
 
 taken by Gauss–Legendre with NODES points up to θ, or to where the integrand falls below e^-NEGLIGIBLE if that
-comes first. Quantiles, which need no gradient and no torch: runtime/distributions.py.
+comes first. Quantiles, which need no gradient and no torch: decoding/distributions.py.
 
 Shapes   t and ν of any shapes that broadcast; results have the broadcast shape
 """

@@ -1,6 +1,6 @@
 """A tag for every step of a sequence: of words, or of numbers.
 
-    x_t = front(step t)                      words: words.py; numbers: scaled, batching/inputs.py
+    x_t = front(step t)                      words: words.py; numbers: scaled, codecs/inputs.py
     o_t = W dropout(y_t) + b                 y = layer(dropout(x)), both directions by default
 
     softmax   p_t = softmax(o_t)             loss = mean of -w_k ln p_t[k], k the true tag of step t
@@ -34,16 +34,16 @@ from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length
 from unrolled.batching.splits import by_label
-from unrolled.batching.walks import Walks
-from unrolled.batching.words import Words
+from unrolled.batching.stretches import Walks
+from unrolled.codecs.words import Words
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.files.wording import counted, option
-from unrolled.inspecting import plots
-from unrolled.inspecting import scores as drawn
 from unrolled.nn.functional import cross_entropy
+from unrolled.plots import figures
+from unrolled.plots import scores as drawn
 from unrolled.tasks import confusion, tag_scores, unseen
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Prepared, Source
@@ -297,7 +297,7 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         table = self.evaluation
         title = f"{table.rows[0]['accuracy']:.1%} of {table.about['steps']:,} steps are right"
         names, m = table.details
-        plots.save(drawn.confusion(m, names, title), folder, "confusion")
+        figures.save(drawn.confusion(m, names, title), folder, "confusion")
 
     def _loss_name(self) -> str:
         return "negative log-likelihood of a step in nats"

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching import padding
 from unrolled.batching.buckets import padded
-from unrolled.batching.inputs import NumberInputs
-from unrolled.batching.walks import Stretch
-from unrolled.batching.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
+from unrolled.batching.stretches import Stretch
+from unrolled.codecs import padding
+from unrolled.codecs.inputs import NumberInputs
+from unrolled.codecs.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.conll import columns_of
 from unrolled.files.tagged import Layout, Tagged

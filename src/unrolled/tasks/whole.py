@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.batching.inputs import Inputs, NumberInputs
+from unrolled.codecs import padding
+from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted, option

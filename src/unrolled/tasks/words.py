@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unrolled.batching.words import WordBatch, Words
+from unrolled.codecs.words import WordBatch, Words
 from unrolled.nn import GRU, Embedding
 from unrolled.nn.functional import embedding as rows_of
 from unrolled.tasks.embedding import embedding

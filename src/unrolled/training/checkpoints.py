@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,8 +25,10 @@ from torch import Tensor
 
 from unrolled.errors import RunError
 from unrolled.files import atomic, described
+from unrolled.files.metrics import ROW, Row, lines_of
 from unrolled.files.tensors import MODEL_KIND, read_tensors, require, write_tensors
-from unrolled.training.history import ROW, Progress, Row, lines_of
+from unrolled.runs import Run
+from unrolled.training.history import Progress
 from unrolled.training.state import State, put_together, take_apart
 
 KIND = "checkpoint 1"
@@ -60,6 +62,11 @@ class Checkpoints:
         self.metrics = folder / "metrics.jsonl"
         self._best_epoch: int | None = None
         self._written = self._cost = 0.0
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Those of a run. RunError as of its `identity`."""
+        return cls(run.folder, run.identity)
 
     def due(self, seconds: float) -> bool:
         """True where the last write is `seconds` old, and old enough against what it cost."""

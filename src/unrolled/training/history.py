@@ -9,19 +9,12 @@ steps whose norm was above `clip`. No row holds a time: a resumed training write
 uninterrupted one.
 """
 
-import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ConfigDict
 
-from unrolled.errors import RunError
-from unrolled.files import described
-
-Row = dict[str, str | int | float]
-ROW = {str: (str, float)}  # as files/described.py has it
+from unrolled.files.metrics import Row
 
 STEP_ROWS = 50
 
@@ -95,22 +88,3 @@ class History:
 def step_stride(steps_per_epoch: int) -> int:
     """A row is kept of every so many steps."""
     return math.ceil(steps_per_epoch / STEP_ROWS)
-
-
-def lines_of(rows: Sequence[Row]) -> bytes:
-    """One JSON object a line."""
-    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
-
-
-def rows_of(path: Path, lines: bytes) -> list[Row]:
-    """The rows of the content of `path`. RunError where a line is none."""
-    return [_row(path, number, line) for number, line in enumerate(lines.splitlines(), start=1)]
-
-
-def _row(path: Path, number: int, line: bytes) -> Row:
-    try:
-        row: Row = described.parse(line)
-        described.require(row, ROW)
-    except ValueError:
-        raise RunError(f"{path}, line {number}: wanted a JSON object, got {line[:40]!r}") from None
-    return row

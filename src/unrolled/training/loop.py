@@ -22,12 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import RunError, TrainingError
+from unrolled.files.metrics import Row
 from unrolled.files.wording import counted, resuming
 from unrolled.interrupts import Interrupts
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
 from unrolled.training.config import NO_LIMIT, TrainingConfig
 from unrolled.training.generators import generator_states, own_generators, set_generator_states
-from unrolled.training.history import History, Progress, Row, step_stride
+from unrolled.training.history import History, Progress, step_stride
 from unrolled.training.optimizers import learning_rate
 from unrolled.training.progress import Plan, Reporter
 from unrolled.training.state import State, carried, to_device

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.tasks.caption.cases import SMALL, lines
-from unrolled.runtime.distributions import FLOOR
+from unrolled.decoding.distributions import FLOOR
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig
 from unrolled.tasks.caption.examples import Examples

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.tasks.forecast.cases import coded, daily_wave, hourly
-from unrolled.batching.calendar import calendar_features
+from unrolled.codecs.calendar import calendar_features
 from unrolled.errors import DataError
 from unrolled.files import zones
 from unrolled.files.series import read_series

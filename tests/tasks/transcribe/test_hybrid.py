@@ -10,11 +10,12 @@ import torch
 
 from unrolled import Transcriber, load, runtime
 from unrolled.batching.buckets import Buckets
+from unrolled.decoding import hmm, hmm_loop
+from unrolled.decoding.hmm import Topology
+from unrolled.decoding.hybrid import MOST_LABELS, States
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.reading import read_sequences
-from unrolled.runtime import hmm, hmm_loop
-from unrolled.runtime.hmm import Topology
-from unrolled.runtime.hybrid import MOST_LABELS, States
+from unrolled.models import saved
 from unrolled.tasks.transcribe import hybrid
 from unrolled.tasks.transcribe.alignments import Chain, Realigned
 from unrolled.tasks.transcribe.config import TranscribeModelConfig
@@ -241,11 +242,11 @@ def test_the_runtime_has_the_same_answers_without_torch(transcriber, tmp_path):
     no_share = {"chain.prior": made.arrays["chain.prior"] * 0, "chain.stay": made.arrays["chain.stay"][:-1]}
     for name, array in no_share.items():
         with pytest.raises(RunError, match="here: the description does not fit"):
-            runtime.saved.model("here", made.about, {**made.arrays, name: array})
+            saved.model("here", made.about, {**made.arrays, name: array})
     for chain in (None, {**made.about["network"]["chain"], "states": 0}, {}):
         about = {**made.about, "network": made.about["network"] | {"chain": chain}}
         with pytest.raises(RunError, match="here: "):
-            runtime.saved.model("here", about, made.arrays)
+            saved.model("here", about, made.arrays)
 
 
 def test_without_silence_and_without_a_bigram():

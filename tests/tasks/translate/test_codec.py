@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unrolled.batching.sides import SPARE, Side
-from unrolled.batching.vocabulary import UNKNOWN
+from unrolled.codecs.texts import SPARE, Side
+from unrolled.codecs.vocabulary import UNKNOWN
 from unrolled.errors import DataError
 from unrolled.files.pairs import read_pairs
 from unrolled.tasks.translate.codec import Examples, TranslateCodec

@@ -2,7 +2,7 @@
 
 import random
 
-from unrolled.batching.sides import Side
+from unrolled.codecs.texts import Side
 from unrolled.files.pairs import read_pairs
 from unrolled.tasks.distances import edits
 from unrolled.tasks.translate import nearest, scores

@@ -1,5 +1,5 @@
 /* Prefix beam search over frames of connectionist temporal classification, and the alignment of its answers.
-   ../../runtime/ctc.py and prefixes.py hold the equations; prefixes.py computes the same bits in Python.
+   ../../decoding/ctc.py and prefixes.py hold the equations; prefixes.py computes the same bits in Python.
 
    Of every kept prefix stand its place in a tree of labels, the logarithms b of all its alignments that end
    in a blank and l of those that end in its last label, and where it is in the n-grams and the lexicon. A
@@ -17,7 +17,7 @@
 
 namespace unrolled::ctc {
 
-/* As the arrays of runtime/grams.py; first is null where there are none. */
+/* As the arrays of decoding/ngram_model.py; first is null where there are none. */
 struct Grams {
   Index start;
   const Index *first, *labels;
@@ -27,7 +27,7 @@ struct Grams {
   const Index* shorter;
 };
 
-/* As the arrays of runtime/lexicon.py; first is null where any labels may follow. */
+/* As the arrays of decoding/lexicon.py; first is null where any labels may follow. */
 struct Lexicon {
   const Index *first, *labels, *targets;
   const std::uint8_t* final;

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.batching.given import Rows
+from unrolled.codecs.conditions import Rows
+from unrolled.decoding.search import Hypothesis
 from unrolled.files.captioned import Captioned
-from unrolled.runtime.search import Hypothesis
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.examples import at_once, tensors
 from unrolled.tasks.caption.network import TextNetwork

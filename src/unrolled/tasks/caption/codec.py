@@ -6,11 +6,11 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from unrolled.batching.answers import ANSWERS, NumberAnswers, Texts
-from unrolled.batching.given import INPUTS, GivenInputs, Pictures
+from unrolled.codecs.answers import ANSWERS, NumberAnswers, Texts
+from unrolled.codecs.conditions import INPUTS, GivenInputs, Pictures
+from unrolled.decoding.search import BEAM, checked_beam
 from unrolled.files.captioned import Captioned
 from unrolled.files.typed import shaped
-from unrolled.runtime.search import BEAM, checked_beam
 from unrolled.tasks.caption.config import CaptionData
 
 

@@ -71,7 +71,7 @@ class Convolutions(nn.Module):
         self.head = Linear(height * width * self.memory_size, config.code_size)
 
     def about(self, prefix: str) -> dict[str, Any]:
-        """What runtime/caption.py reads; `prefix`: where the state dict of the network has it."""
+        """What models/caption.py reads; `prefix`: where the state dict of the network has it."""
         stages = [f"{prefix}stages.{k}.linear" for k in range(len(self.stages))]
         return {
             "kind": "convolution",

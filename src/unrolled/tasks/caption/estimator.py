@@ -11,18 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.answers import Texts, answers_of
 from unrolled.batching.buckets import Buckets
-from unrolled.batching.given import GivenInputs, Rows
 from unrolled.batching.splits import by_class
+from unrolled.codecs.answers import Texts, answers_of
+from unrolled.codecs.conditions import GivenInputs, Rows
+from unrolled.decoding.search import in_one_line
 from unrolled.errors import ConfigError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.captions import read_captioned
 from unrolled.files.wording import counted, option
-from unrolled.inspecting import plots
+from unrolled.models.caption import as_step
 from unrolled.nn.describe import describe
-from unrolled.runtime.caption import as_step
-from unrolled.runtime.search import in_one_line
+from unrolled.plots import figures
 from unrolled.tasks import unseen
 from unrolled.tasks.caption import answering, pictures, scores
 from unrolled.tasks.caption.codec import Codec
@@ -162,13 +162,13 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
         inputs = counted(len(data), "input")
         if not isinstance(codec.answers, Texts):
             title = f"RMSE {evaluation.rows[0]['RMSE']:.3g} over {inputs}"
-            plots.save(pictures.sequences(data, own, title), folder, "answers")
+            figures.save(pictures.sequences(data, own, title), folder, "answers")
         elif data.is_pictures:
             symbols = codec.texts.side.symbols
             truths = [[symbols(text) for text in several] for several in answers_of(data)]
             right = [symbols(text) in several for text, several in zip(own, truths, strict=True)]
             title = f"{np.mean(right):.1%} of the captions of {inputs} are right"
-            plots.save(pictures.captioned(data, own, right, title), folder, "answers")
+            figures.save(pictures.captioned(data, own, right, title), folder, "answers")
 
     @property
     def _how(self) -> Decoding:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import by_length, padded
-from unrolled.batching.given import GivenInputs, Pictures, Rows
+from unrolled.codecs.conditions import GivenInputs, Pictures, Rows
 from unrolled.files.captioned import Captioned
 from unrolled.tasks.caption.codec import Codec
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unrolled.batching.given import Pictures
+from unrolled.codecs.conditions import Pictures
 from unrolled.errors import ConfigError
 from unrolled.files.wording import option
 from unrolled.nn.functional import cross_entropy

@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
+from unrolled.decoding.distributions import softplus
 from unrolled.kernels.numpy import heads as plain
+from unrolled.models.caption import HALF
 from unrolled.nn import Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.state import Named
-from unrolled.runtime.caption import HALF
-from unrolled.runtime.distributions import softplus
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig
 from unrolled.tasks.caption.examples import Batch
@@ -62,7 +62,7 @@ class NumberDecoder(nn.Module):
         return made
 
     def about(self, prefix: str) -> dict[str, Any]:
-        """What runtime/caption.py reads, but the kind of output."""
+        """What models/caption.py reads, but the kind of output."""
         return {
             "layers": describe(self.layer, f"{prefix}layer."),
             "bridge": {} if self.bridge is None else self.bridge.about(f"{prefix}bridge."),

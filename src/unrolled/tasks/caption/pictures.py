@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from unrolled.batching.answers import answers_of
+from unrolled.codecs.answers import answers_of
 from unrolled.files.captioned import Captioned, Given
-from unrolled.inspecting.plots import BLUE, GREY, INK, ORANGE, styled
+from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, styled
 
 Array = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.batching.answers import NumberAnswers, Texts, answers_of, held, most_frequent
-from unrolled.batching.given import GivenInputs
+from unrolled.codecs.answers import NumberAnswers, Texts, answers_of, held, most_frequent
+from unrolled.codecs.conditions import GivenInputs
 from unrolled.files.captioned import Captioned, Given
 from unrolled.tasks import neighbours
 from unrolled.tasks.caption.codec import Codec

@@ -12,7 +12,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.times import as_precise, column_of
 from unrolled.files.wording import listed, option, shown
-from unrolled.runtime.forecast import check_finite
+from unrolled.models.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.forecasting import Predictor
 from unrolled.tasks.forecast.network import run_on

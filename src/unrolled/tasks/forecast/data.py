@@ -1,4 +1,4 @@
-"""Series of files as the network reads them: rows as batching/series.py makes them, in tensors."""
+"""Series of files as the network reads them: rows as codecs/series.py makes them, in tensors."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.calendar import calendar_features
-from unrolled.batching.filling import MASK, REFUSE
-from unrolled.batching.scaling import Scaler
-from unrolled.batching.series import KINDS, Rows, SeriesCodec
+from unrolled.codecs.calendar import calendar_features
+from unrolled.codecs.gaps import MASK, REFUSE
+from unrolled.codecs.scaling import Scaler
+from unrolled.codecs.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times

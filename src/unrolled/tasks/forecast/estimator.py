@@ -15,7 +15,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.files.zones import described
-from unrolled.runtime.forecast import check_reach
+from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared, Sources
 from unrolled.tasks.forecast import answers, pictures
 from unrolled.tasks.forecast.backtest import backtest, find_origins

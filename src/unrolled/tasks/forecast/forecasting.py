@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.runtime.forecast import answers
+from unrolled.models.forecast import answers
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.network import Network, NetworkState, repeated, run_on

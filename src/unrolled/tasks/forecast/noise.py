@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.runtime.distributions import student_quantile
+from unrolled.decoding.distributions import student_quantile
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.series import Series, SeriesFile
-from unrolled.inspecting import plots, residuals
-from unrolled.inspecting.plots import Drawn, Stretch
-from unrolled.inspecting.residuals import Errors, Spread
+from unrolled.plots import figures, residuals
+from unrolled.plots.figures import Drawn, Stretch
+from unrolled.plots.residuals import Errors, Spread
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
 from unrolled.tasks.forecast.evaluation import Evaluation
@@ -48,8 +48,8 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
         of = f" of {len(stretches)} of {len(own):,} series" if len(own) > len(stretches) else ""
         drawn = residuals.over_series([_spread(evaluation, k) for k in targets], f"{steps} ahead")
     title = f"Forecasts{of}: from each dot the next {H} {steps}"
-    plots.save(plots.forecasts(stretches, title, bands), folder, "forecast")
-    plots.save(drawn, folder, "residuals")
+    figures.save(figures.forecasts(stretches, title, bands), folder, "forecast")
+    figures.save(drawn, folder, "residuals")
 
 
 def _pooled(evaluation: Evaluation, k: int, file: SeriesFile) -> str:
@@ -71,10 +71,10 @@ def _chosen(evaluation: Evaluation, k: int, targets: int) -> Iterator[tuple[int,
     places = {"the best": 0, "the median": len(ranked) // 2, "the worst": len(ranked) - 1}
     for which, place in list(places.items())[1 if targets > 1 else 0 : 2 if targets > 1 else 3]:
         at = ranked[place]
-        naive, figures = rows[f"mase {test.naive}"][int(at)], ""
+        naive, beside = rows[f"mase {test.naive}"][int(at)], ""
         if len(known) and naive is not None:
-            figures = f": MASE {plots.number(mase[at])}, {test.naive} {plots.number(naive)}"
-        yield int(own[at]), f"{test.names[own[at]]}, {which} of {len(own):,} series{figures}"
+            beside = f": MASE {figures.number(mase[at])}, {test.naive} {figures.number(naive)}"
+        yield int(own[at]), f"{test.names[own[at]]}, {which} of {len(own):,} series{beside}"
 
 
 def _stretch(evaluation: Evaluation, rows: Steps, k: int, file: SeriesFile, detail: str) -> Stretch:

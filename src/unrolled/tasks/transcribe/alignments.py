@@ -5,7 +5,7 @@
 
 r_1 is the option `realign`: by default alignments are made anew after epochs 2, 4, 8, 16, …, often while they
 change much. With each the shares p(s) of the states, their probabilities to stay and that of silence are
-estimated anew (runtime/hmm.py, Counts); the network keeps them with its weights, so that the best epoch's
+estimated anew (decoding/hmm.py, Counts); the network keeps them with its weights, so that the best epoch's
 weights go with its own. The paths are kept in checkpoints: a resumed training ends with the same bits.
 
 Shapes   log p (B, T, S), steps (B,); paths (T_i,) of positions in the chain of a transcript
@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.batching.buckets import Buckets, padded
-from unrolled.runtime.grams import Grams
-from unrolled.runtime.hmm import Counts, Moves, Numbers, Topology
-from unrolled.runtime.hybrid import States
+from unrolled.decoding.hmm import Counts, Moves, Numbers, Topology
+from unrolled.decoding.hybrid import States
+from unrolled.decoding.ngram_model import Grams
 from unrolled.tasks.transcribe.examples import Batch
 from unrolled.tasks.transcribe.network import TranscribeNetwork, grouped_steps, together
 

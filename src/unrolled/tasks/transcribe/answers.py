@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from unrolled.runtime.transcribe import Decoding
+from unrolled.models.transcribe import Decoding
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
 

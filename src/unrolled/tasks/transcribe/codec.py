@@ -14,18 +14,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.batching.inputs import NumberInputs
-from unrolled.batching.tokenizers import TOKENIZERS
+from unrolled.codecs.inputs import NumberInputs
+from unrolled.codecs.tokenizers import TOKENIZERS
+from unrolled.decoding.ctc import LM_WEIGHT
+from unrolled.decoding.lexicon import Lexicon, read_words
+from unrolled.decoding.ngram_model import Grams
 from unrolled.errors import DataError
 from unrolled.files import described
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
 from unrolled.files.wording import option
-from unrolled.runtime.ctc import LM_WEIGHT
-from unrolled.runtime.grams import Grams
-from unrolled.runtime.lexicon import Lexicon, read_words
-from unrolled.runtime.transcribe import NOTHING, made_grams, made_lexicon
+from unrolled.models.transcribe import NOTHING, made_grams, made_lexicon
 from unrolled.tasks.transcribe.config import TranscribeConfig
 
 Numbers = NDArray[np.int64]

@@ -1,10 +1,10 @@
 """Transcripts by connectionist temporal classification: each step of the network says one of K labels or
-nothing (0), and a transcript has the probability of all paths that say it, see runtime/ctc.py.
+nothing (0), and a transcript has the probability of all paths that say it, see decoding/ctc.py.
 
     loss of a row = -ln p(y | x) / max(1, |y|)         p by torch's ctc_loss
 
 S steps can say y where S ≥ |y| + the number of labels like the one before them: these need a step of nothing
-between. Answers are those of the beam, or of the likeliest path, see runtime/transcribe.py.
+between. Answers are those of the beam, or of the likeliest path, see models/transcribe.py.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from unrolled.batching.buckets import Buckets
-from unrolled.runtime import ctc
-from unrolled.runtime.transcribe import NOTHING, transcripts
+from unrolled.decoding import ctc
+from unrolled.models.transcribe import NOTHING, transcripts
 from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding

@@ -1,7 +1,7 @@
 """Transcriber: transcripts of sequences, learned without knowing which step belongs to which label.
 
 network.py says what is learned, ctc.py how, scores.py how it is judged: beside the training sequence's
-transcript that is nearest by what sums sequences up (batching/inputs.py), and the most frequent transcript.
+transcript that is nearest by what sums sequences up (codecs/inputs.py), and the most frequent transcript.
 """
 
 from collections import Counter
@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, padded
 from unrolled.batching.splits import by_label
-from unrolled.batching.tokenizers import TOKENIZERS
+from unrolled.codecs import padding
+from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted
-from unrolled.inspecting import plots
-from unrolled.inspecting.alignments import Aligned, alignments
+from unrolled.plots import figures
+from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
@@ -174,7 +174,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         """alignment and confusion, as PNG and SVG."""
         data, found, compared = self.evaluation.details
         rate = self.evaluation.rows[0]["label error rate"]
-        plots.save(pictures.confusion(compared, rate), folder, "confusion")
+        figures.save(pictures.confusion(compared, rate), folder, "confusion")
         chosen = data.select(pictures.chosen(found, transcripts_of(data)))
         rows = encoded(self.codec.inputs, chosen)
         answers = self._answers(chosen, self.config.decoding)
@@ -198,7 +198,7 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
                 )
             )
         title = "Where labels were found: their probabilities; of no label in grey"
-        plots.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
+        figures.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
 
     def _loss_name(self) -> str:
         return way(self.config, self.codec).loss_name

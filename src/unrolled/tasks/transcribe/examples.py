@@ -16,7 +16,7 @@ from unrolled.batching.buckets import padded
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import listed
-from unrolled.runtime.transcribe import NOTHING
+from unrolled.models.transcribe import NOTHING
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.whole import encoded
 

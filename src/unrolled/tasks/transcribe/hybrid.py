@@ -1,5 +1,5 @@
 """Transcripts by a hidden Markov model with emissions by the network: at each step p(s | x) of all states of
-labels, and of silence. See runtime/hybrid.py for x and P, alignments.py for what each step should say.
+labels, and of silence. See decoding/hybrid.py for x and P, alignments.py for what each step should say.
 
     loss of a row        = mean over its steps of -ln p(s_t | x)              s_t as the row is aligned now
     early stopping       = -ln P(y | x) / max(1, |y|)
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets
+from unrolled.decoding.hmm import Numbers, Topology
+from unrolled.decoding.hybrid import MOST_LABELS, NAMES, States
 from unrolled.errors import ConfigError
 from unrolled.files.wording import option
-from unrolled.runtime.hmm import Numbers, Topology
-from unrolled.runtime.hybrid import MOST_LABELS, NAMES, States
 from unrolled.tasks.transcribe.alignments import Chain, Realigned, chain_of, transcripts
 from unrolled.tasks.transcribe.answers import Answer, weights
 from unrolled.tasks.transcribe.codec import TranscribeCodec

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from unrolled.files.wording import shown
-from unrolled.inspecting import scores as drawn
+from unrolled.plots import scores as drawn
 from unrolled.tasks.transcribe.scores import Pair, mistakes
 
 PANELS = 4

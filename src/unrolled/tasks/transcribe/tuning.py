@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from unrolled.decoding.ctc import LM_WEIGHT
 from unrolled.files.wording import counted
-from unrolled.runtime.ctc import LM_WEIGHT
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding

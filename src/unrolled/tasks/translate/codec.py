@@ -1,4 +1,4 @@
-"""What translate fits on its training part, batching/sides.py, and the pairs that a network learns from.
+"""What translate fits on its training part, codecs/texts.py, and the pairs that a network learns from.
 
 <unk> of the target stands for what training did not hold, or held too seldom: it is read, but no loss is
 taken where it should be written.
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import padded
-from unrolled.batching.sides import Numbers, Side, Sides
+from unrolled.codecs.texts import Numbers, Side, Sides
+from unrolled.decoding.search import BEAM, checked_beam
 from unrolled.errors import DataError
 from unrolled.files.pairs import Pairs
-from unrolled.runtime.search import BEAM, checked_beam
 from unrolled.tasks.translate.config import TranslateData
 
 

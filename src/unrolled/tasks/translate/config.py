@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.decoding.search import MOST_SYMBOLS
 from unrolled.files.wording import option
-from unrolled.runtime.search import MOST_SYMBOLS
 from unrolled.tasks.config import Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig

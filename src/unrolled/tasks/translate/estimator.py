@@ -17,15 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching import padding
 from unrolled.batching.buckets import Buckets, by_length
 from unrolled.batching.splits import by_sequence
+from unrolled.codecs import padding
+from unrolled.decoding.search import Hypothesis, in_one_line
 from unrolled.errors import ConfigError
 from unrolled.files.pairs import Pairs, read_pairs
 from unrolled.files.wording import counted, option, shown
-from unrolled.inspecting import plots
-from unrolled.inspecting.attention import MOST, Read, attention
-from unrolled.runtime.search import Hypothesis, in_one_line
+from unrolled.plots import figures
+from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
 from unrolled.tasks.decoding import JUDGED, Decoding, chosen
 from unrolled.tasks.estimator import Prepared, Source
@@ -211,7 +211,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             written = [codec.target.tokenizer.decode([number]) for number in tokens]
             read = [codec.source.tokenizer.decode([number]) for number in x]
             reads.append(Read(read, [*written, "end"], weights.numpy()))
-        plots.save(attention(reads), folder, "attention")
+        figures.save(attention(reads), folder, "attention")
 
     def _loss_name(self) -> str:
         return "nats of a target symbol"

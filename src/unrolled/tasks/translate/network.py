@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, dropout
 
 from unrolled.batching.buckets import Buckets
+from unrolled.decoding.search import Step
 from unrolled.nn import Embedding
 from unrolled.nn.state import Named
-from unrolled.runtime.search import Step
 from unrolled.tasks.decoder import Decoder, Memory
 from unrolled.tasks.model import DecoderConfig, build
 from unrolled.tasks.translate.codec import Batch
@@ -81,7 +81,7 @@ class Network(nn.Module):
         return total, int(inside.sum())
 
     def stepper(self, x: Tensor, lengths: Tensor) -> Step:
-        """For runtime/search.py."""
+        """For decoding/search.py."""
         with torch.no_grad():
             read = self.read(x, lengths)
         return self.decoder.stepper(*read)

@@ -11,7 +11,7 @@ Texts are compared as the target's tokenizer writes them: how many spaces stand 
 
 from collections.abc import Mapping, Sequence
 
-from unrolled.batching.sides import Side
+from unrolled.codecs.texts import Side
 from unrolled.files.pairs import Pairs
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row

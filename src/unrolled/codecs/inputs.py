@@ -1,0 +1,284 @@
+"""How the sequences of tasks with one answer each become the network's inputs. Needs no torch.
+
+    numbers   m_f, s_f: mean and deviation of feature f over all known values of the training part; s_f = 1
+              where the feature is constant
+              z_tf = (x_tf - m_f) / s_f    where x_tf is known
+              z_tf = z_{t-1,f}             where it is missing; 0, the mean, before the first known one
+              w_tf = 1 where it is missing, else 0, for the features with missing values in training
+    text      the numbers of its symbols, see tokenizers.py
+
+For baselines a sequence is summed up in S numbers: of numbers, mean and deviation over time of each z_f where
+it is known; of text, how often each of the first symbols of the vocabulary stands in it, as a share.
+
+Shapes   numbers x (T, F) -> [z, w] (T, F + W) float32; text -> (T,) int64
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.codecs.gaps import carried
+from unrolled.codecs.scaling import Scaler
+from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.sequences import Numbers, Sequences
+from unrolled.files.typed import shaped
+from unrolled.files.vectors import Vectors, read_vectors
+from unrolled.files.wording import counted, listed, nearest, option, shown
+
+Array = NDArray[np.float64]
+
+# So many symbols of a vocabulary sum a text up.
+SUMMED = 256
+
+# Summaries are of about size 1: what varies less does not vary.
+ROUNDING = 1e-6
+
+# Values that are turned to float64 at once while a scaler is fitted.
+CHUNK = 2**22
+
+
+@dataclass(frozen=True)
+class NumberInputs:
+    """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others."""
+
+    features: tuple[str, ...]
+    scaler: Scaler
+    flagged: NDArray[np.bool_]
+    rate_hz: int | None
+    summed: ClassVar[str] = "mean and deviation"
+
+    @classmethod
+    def fit(cls, data: Sequences) -> Self:
+        """DataError where a feature has no value at all, or none that float64 can scale."""
+        return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz)
+
+    @property
+    def width(self) -> int:
+        return len(self.features) + int(self.flagged.sum())
+
+    def aligned(self, data: Sequences) -> Sequences:
+        """`data` with the features that the model reads, in their order. DataError where it lacks one, or
+        where its recordings have another rate."""
+        if data.rate_hz != self.rate_hz:
+            raise DataError(
+                f"{data.places[0]}: the rate is {_rate(data.rate_hz)}; the model was trained on "
+                f"{_rate(self.rate_hz)}; convert the recordings"
+            )
+        if data.features == self.features:
+            return data
+        if not data.named and len(data.features) > len(self.features):
+            raise DataError(
+                f"{data.places[0]}: wanted {counted(len(self.features), 'feature')} a step as in training, "
+                f"got {len(data.features)} without names; give data of the same kind"
+            )
+        for name in self.features:
+            if name not in data.features:
+                found = f"columns {listed(data.features)}" if data.features else "texts"
+                raise DataError(
+                    f"{data.places[0]}: the model reads feature {shown(name)}"
+                    f"{nearest(name, data.features)}, got {found}; give data with the columns of the training"
+                )
+        at = [data.features.index(name) for name in self.features]
+        inputs: Any = data.inputs
+        return replace(data, inputs=tuple(x[:, at] for x in inputs), features=self.features)
+
+    def encode(self, x: Numbers, place: str) -> NDArray[np.float32]:
+        """x (T, F) -> (T, width). DataError as of `scaled`."""
+        return self.filled(self.scaled(x, place), np.zeros(len(self.features)))[0]
+
+    def scaled(self, x: Numbers, place: str) -> Array:
+        """x (T, F) -> z (T, F), NaN where it is missing. DataError for a value that float32 cannot hold once
+        it is scaled."""
+        z = self._scaled(x)
+        with np.errstate(over="ignore"):
+            far = np.isinf(z.astype(np.float32))
+        if far.any():
+            t, f = (int(at) for at in np.argwhere(far)[0])
+            raise DataError(
+                f"{place}, step {t + 1}, {shown(self.features[f])}: {x[t, f]:g} is too far from the "
+                "values of the training part; correct it, or leave it empty if it is missing"
+            )
+        return z
+
+    def filled(self, z: Array, last: Array) -> tuple[NDArray[np.float32], Array]:
+        """z (T, …, F) and the last known z of each feature before it (…, F), 0 where there was none ->
+        [z, w] (T, …, width) and the last known z after it."""
+        missing = np.isnan(z)
+        if missing.any():
+            z = carried(z, missing, last)
+        rows = np.concatenate([z, missing[..., self.flagged]], axis=-1, dtype=np.float32)
+        return rows, z[-1].copy() if len(z) else last
+
+    def summaries(self, data: Sequences) -> Array:
+        """(N, S). DataError as of `aligned`."""
+        return np.stack([self.summary(x) for x in cast(Iterable[Numbers], self.aligned(data).inputs)])
+
+    @property
+    def sums(self) -> int:
+        """S."""
+        return 2 * len(self.features)
+
+    def summary(self, x: Numbers) -> Array:
+        """x (T, F) -> (2 F,) means, then deviations; 0 where no value is known."""
+        z = self._scaled(x)
+        known = ~np.isnan(z)
+        count = np.maximum(known.sum(0), 1)
+        mean = np.where(known, z, 0).sum(0) / count
+        return np.concatenate([mean, np.sqrt((np.where(known, z - mean, 0) ** 2).sum(0) / count)])
+
+    def about(self) -> dict[str, Any]:
+        own = {"features": list(self.features), "flagged": self.flagged.tolist(), "rate_hz": self.rate_hz}
+        return {"kind": "numbers"} | own
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {f"features.{name}": array for name, array in self.scaler.to_arrays().items()}
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        scaler = Scaler.from_arrays({name: arrays[f"features.{name}"] for name in ("mean", "scale")})
+        features, flagged = tuple(about["features"]), np.array(about["flagged"], np.bool_)
+        shaped(scaler.mean, len(features))
+        return cls(features, scaler, shaped(flagged, len(features)), about["rate_hz"])
+
+    def _scaled(self, x: Numbers) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.scaler.transform(np.asarray(x, np.float64))
+
+
+def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:
+    """The scaler of all known values, and which features (F,) have missing ones."""
+    F = len(features)
+    rows, count, total = 0, np.zeros(F, np.int64), np.zeros(F)
+    low, high = np.full(F, np.inf), np.full(F, -np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for x in _chunks(inputs):
+            rows, count, total = rows + len(x), count + (~np.isnan(x)).sum(0), total + np.nansum(x, 0)
+            low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
+        _require_values(features, count)
+        mean = np.where(low == high, low, total / count)
+        unit = np.where(low == high, 1.0, np.maximum(high - mean, mean - low))
+        squares = sum(np.nansum(((x - mean) / unit) ** 2, 0) for x in _chunks(inputs))
+        scale = np.where(low == high, 1.0, unit * np.sqrt(squares / count))
+    for name, size in zip(features, np.where(np.isfinite(mean), scale, np.nan), strict=True):
+        if not (np.isfinite(size) and size > 0):
+            raise DataError(
+                f"column {shown(name)}: its values are beyond the range of float64; give it another unit"
+            )
+    return Scaler(mean, scale), count < rows
+
+
+def _require_values(features: Sequence[str], count: NDArray[np.int64]) -> None:
+    for name, known in zip(features, count, strict=True):
+        if not known:
+            raise DataError(
+                f"column {shown(name)} holds no value in the training part; leave it out of "
+                f"{option('features')}"
+            )
+
+
+def _chunks(inputs: Sequence[Any]) -> Iterator[Array]:
+    """The rows of all sequences in float64, some sequences at a time."""
+    part: list[Any] = []
+    size = 0
+    for x in inputs:
+        part.append(x)
+        size += x.size
+        if size >= CHUNK:
+            yield np.concatenate(part, dtype=np.float64)
+            part, size = [], 0
+    if part:
+        yield np.concatenate(part, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class TextInputs:
+    """`tokens` names the tokenizer; `vectors` are for a new network alone, and are not kept."""
+
+    tokens: str
+    tokenizer: Tokenizer
+    vectors: Vectors | None = None
+    features: ClassVar[tuple[str, ...]] = ()
+    summed: ClassVar[str] = "shares of symbols"
+
+    @classmethod
+    def fit(
+        cls,
+        data: Sequences,
+        kind: str,
+        least_count: int | None = None,
+        most_symbols: int | None = None,
+        vectors: str | None = None,
+    ) -> Self:
+        """ConfigError where there are vectors, which are of words, and the symbols are none."""
+        if vectors is not None and kind != "words":
+            raise ConfigError(
+                f"{option('vectors')} is for words, and the symbols are {kind}; set "
+                f"{option('tokens', 'words')}, or leave it out"
+            )
+        texts = cast(Iterable[str], data.inputs)
+        tokenizer: Any = fitted(kind, texts, least_count, most_symbols)
+        known = None if vectors is None else set(tokenizer.vocabulary.symbols)
+        return cls(kind, tokenizer, None if known is None else read_vectors(str(vectors), known))
+
+    def aligned(self, data: Sequences) -> Sequences:
+        """DataError where these are no texts."""
+        if not data.is_text:
+            raise DataError(
+                f"{data.places[0]}: the model reads texts, got columns {listed(data.features)}; "
+                "give files with a column of texts, as those of the training"
+            )
+        return data
+
+    def encode(self, x: str, place: str) -> NDArray[np.int64]:
+        """(T,) numbers of symbols. DataError where there are none."""
+        numbers = self.tokenizer.encode(x)
+        if not len(numbers):
+            raise DataError(f"{place}: {shown(x)} holds no symbol; write a text, or leave it out")
+        return numbers
+
+    def summaries(self, data: Sequences) -> Array:
+        """(N, S). DataError as of `aligned`."""
+        return np.stack([self.summary(text) for text in cast(Iterable[str], self.aligned(data).inputs)])
+
+    @property
+    def sums(self) -> int:
+        """S."""
+        return min(SUMMED, self.tokenizer.size)
+
+    def summary(self, x: str) -> Array:
+        """(S,) how often each of the first symbols stands in the text, as a share."""
+        numbers, first = self.tokenizer.encode(x), self.sums
+        return np.bincount(numbers[numbers < first], minlength=first) / max(1, len(numbers))
+
+    def about(self) -> dict[str, Any]:
+        return {"kind": "text", "tokens": self.tokens} | self.tokenizer.about()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        return cls(about["tokens"], TOKENIZERS[about["tokens"]].restore(about))
+
+
+Inputs = NumberInputs | TextInputs
+INPUTS: dict[str, type[Inputs]] = {"numbers": NumberInputs, "text": TextInputs}
+
+
+def restore_inputs(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Inputs:
+    """What about() and arrays() described."""
+    return INPUTS[about["kind"]].restore(about, arrays)
+
+
+def spread(summaries: NDArray[Any]) -> Array:
+    """(N, S) -> (S,) the deviation of each number; 1 where it varies by no more than rounding does."""
+    deviation = summaries.std(0, dtype=np.float64)
+    return np.where(deviation > ROUNDING, deviation, 1.0)
+
+
+def _rate(rate_hz: int | None) -> str:
+    return "that of no recording" if rate_hz is None else f"{rate_hz:,} Hz"

@@ -1,0 +1,229 @@
+"""Series as the network reads them. Step t of a series becomes the row
+
+    x_t = [z_t, p_t, m_t, k_t],   k_t = [g_{t+1}, f_{t+1}, …, f_{t+S}, n_{t+1}, …, n_{t+S}]
+
+z_t are the scaled targets (K), p_t the scaled past covariates (P), both known at t; k_t is what is known of
+the time to forecast: its calendar g (C) and the scaled known-future covariates f (Q) of all S steps that row
+t forecasts. The calendar of the later steps follows from g, so it is not repeated. m_t is 1 where a value of
+z_t or p_t is missing, n likewise of f, for the columns that are flagged (filling.py); of others there is
+none.
+
+What is known of a step is its row with NaN for what is missing, [z_t, p_t, g_{t+1}, f_{t+1}, …]: `filled`
+makes x_t of it.
+
+Everything is fitted on the training parts alone. This module needs numpy alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.codecs.calendar import calendar_features
+from unrolled.codecs.gaps import GAPS, REFUSE, ZERO, carried
+from unrolled.codecs.scaling import Scaler
+from unrolled.files import zones
+from unrolled.files.steps import Step, Times
+
+KINDS = ("target", "past", "future")
+# A time that was not given. As an instant it is numpy's own for none.
+NEVER = np.iinfo(np.int64).min
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SeriesCodec:
+    """How series become rows and forecasts become values. `calendar` are the names of the features in g;
+    `steps` is S; `zone` is that of the times (zones.py); `gaps`: what stands for a missing value, `flagged`
+    (K + P + Q,): which columns have flags."""
+
+    targets: tuple[str, ...]
+    past: tuple[str, ...]
+    future: tuple[str, ...]
+    step: Step
+    zone: str | None
+    calendar: tuple[str, ...]
+    scalers: Mapping[str, Scaler]
+    steps: int
+    gaps: str
+    flagged: NDArray[np.bool_]
+
+    @cached_property
+    def own(self) -> int:
+        """K + P, the numbers that are known of a step when it has come."""
+        return len(self.targets) + len(self.past)
+
+    @cached_property
+    def known_width(self) -> int:
+        """K + P + C + S·Q, the numbers of a step without flags."""
+        return self.own + len(self.calendar) + self.steps * len(self.future)
+
+    @cached_property
+    def flags(self) -> int:
+        """The length of m."""
+        return int(self.flagged[: self.own].sum())
+
+    @cached_property
+    def width(self) -> int:
+        """The length of a row."""
+        return self.known_width + self.flags + self.steps * int(self.flagged[self.own :].sum())
+
+    def scaled(self, kind: str, values: Array) -> Rows:
+        """values (..., N) of that kind -> standard scores; infinite where float32 cannot hold them."""
+        if kind not in self.scalers:  # there are none of that kind
+            return np.asarray(values, np.float32)
+        with np.errstate(over="ignore"):
+            return np.asarray(self.scalers[kind].transform(values), np.float32)
+
+    def known(self, times: Times, offsets: zones.Seconds, future: Array) -> Rows:
+        """times (T,) of the steps t+1 with their offsets, future (T, S, Q) as in the file -> k (T, U)."""
+        if not self.calendar:
+            return self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
+        local = zones.local_times(self.zone, times, self.step, offsets)
+        names, features = calendar_features(local, self.step)
+        if names != self.calendar:
+            features = features[:, [names.index(name) for name in self.calendar]]
+        g = features.astype(np.float32)
+        f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
+        return np.concatenate([g, f], axis=1)
+
+    def filled(
+        self, x: Rows, last: Rows, gaps: str | None = None, instead: Rows | None = None
+    ) -> tuple[Rows, Rows]:
+        """x (T, …, known_width), NaN where a value is missing, and the last known values of all columns
+        before it (…, K + P + Q), 0 where there is none -> the rows (T, …, width), and the last known after
+        them. By the rule `gaps`, None for that of the codec; `instead` (T, …, K) stands for targets that are
+        missing."""
+        n, C, S, Q = self.own, len(self.calendar), self.steps, len(self.future)
+        gaps = self.gaps if gaps is None else gaps
+        if self.width == self.known_width and (gaps == REFUSE or not np.isnan(x).any()):
+            known = x[-1:, ..., :n], x[-1:, ..., n + C : n + C + Q]
+            return x, np.concatenate(known, axis=-1)[0] if len(x) else last
+        if not len(x):
+            return np.empty((*x.shape[:-1], self.width), np.float32), last
+        gone = np.isnan(x)
+        own, g, f = x[..., :n], x[..., n : n + C], x[..., n + C :].reshape(*x.shape[:-1], S, Q)
+        m, gone = gone[..., :n], gone[..., n + C :].reshape(f.shape)
+        f = f.copy()
+        own, f[..., 0, :] = (
+            carried(own, m, last[..., :n]),
+            carried(f[..., 0, :], gone[..., 0, :], last[..., n:]),
+        )
+        for s in range(1, S):
+            f[..., s, :] = np.where(gone[..., s, :], f[..., s - 1, :], f[..., s, :])
+        last = np.concatenate([own[-1], f[-1, ..., 0, :]], axis=-1)
+        if gaps == ZERO:
+            own, f = np.where(m, self._zero[:n], own), np.where(gone, self._zero[n:], f)
+        if instead is not None:
+            K = len(self.targets)
+            own[..., :K] = np.where(m[..., :K], instead, own[..., :K])
+        m, gone = m[..., self.flagged[:n]], gone[..., self.flagged[n:]]
+        flat = (part.reshape(*x.shape[:-1], -1) for part in (f, gone))
+        return np.concatenate([own, m, g, *flat], axis=-1, dtype=np.float32), last
+
+    @cached_property
+    def _zero(self) -> Rows:
+        """(K + P + Q,) 0 in the unit of the file."""
+        sizes = zip(KINDS, (self.targets, self.past, self.future), strict=True)
+        return np.concatenate([self.scaled(kind, np.zeros(len(names))) for kind, names in sizes])
+
+    def values(self, z: Any) -> Array:
+        """z (..., K), an array or a tensor -> values in the units of the file."""
+        return self.scalers["target"].inverse(np.asarray(z, np.float64))
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """Of one step of a stream: "time", a whole number on the step's axis or NEVER, its "offset" from UTC,
+        and "x", what is known of it."""
+        return np.dtype([("time", np.int64), ("offset", np.int64), ("x", np.float32, (self.known_width,))])
+
+    def packed(self, times: Times, offsets: zones.Seconds, x: Rows) -> NDArray[Any]:
+        """times (T,), offsets (T,), x (T, known_width) -> (T,) of `dtype`."""
+        made = np.empty(len(x), self.dtype)
+        made["time"], made["offset"], made["x"] = times.astype(np.int64), offsets, x
+        return made
+
+    def offsets_after(self, times: Times, last: zones.Seconds) -> zones.Seconds:
+        """times (T,) that follow others, whose last offsets are `last` (T,) or () -> their offsets."""
+        return zones.offsets_after(self.zone, times, self.step, last)
+
+    def moments(self, times: NDArray[np.int64]) -> Times:
+        """Whole numbers, none of them NEVER where there is a calendar, as times."""
+        return times if self.step.unit == "number" else times.astype("datetime64[us]")
+
+    def later(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of each whole number the time that follows, or NEVER of NEVER."""
+        following = self.step.following(self.moments(times)).astype(np.int64)
+        return np.where(times == NEVER, NEVER, following)
+
+    def following(self, times: NDArray[np.int64], offsets: zones.Seconds) -> tuple[Times, zones.Seconds]:
+        """Of whole numbers (T,), none of them NEVER where there is a calendar, the times that follow and
+        their offsets."""
+        later = self.moments(self.later(times))
+        return later, self.offsets_after(later, offsets) if self.calendar else offsets
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the fit found, for a run folder."""
+        kinds = self.scalers.items()
+        return {
+            f"{kind}.{name}": array for kind, scaler in kinds for name, array in scaler.to_arrays().items()
+        }
+
+    def about(self) -> dict[str, Any]:
+        """What `arrays` does not hold, in plain values."""
+        names = {"targets": self.targets, "past": self.past, "future": self.future, "calendar": self.calendar}
+        return {
+            **{key: list(value) for key, value in names.items()},
+            "step": asdict(self.step),
+            "steps": self.steps,
+            "zone": self.zone,
+            "gaps": self.gaps,
+            "flagged": self.flagged.tolist(),
+        }
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The reverse of `about` and `arrays`. ValueError where the two do not fit."""
+        grouped: dict[str, dict[str, NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            kind, _, own = name.partition(".")
+            grouped.setdefault(kind, {})[own] = array
+        scalers = {kind: Scaler.from_arrays(own) for kind, own in grouped.items()}
+        names = {key: tuple(map(str, about[key])) for key in ("targets", "past", "future", "calendar")}
+        made = cls(
+            **names,
+            step=Step(**about["step"]),
+            zone=about["zone"],
+            scalers=scalers,
+            steps=about["steps"],
+            gaps=about["gaps"],
+            flagged=np.array(about["flagged"], np.bool_),
+        )
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        sizes = dict(zip(KINDS, map(len, (self.targets, self.past, self.future)), strict=True))
+        if {kind: len(scaler.mean) for kind, scaler in self.scalers.items()} != {
+            kind: size for kind, size in sizes.items() if size
+        }:
+            raise ValueError(f"scalers of {', '.join(self.scalers)}")
+        whole = all(type(n) is int and 0 < n < MOST[self.step.unit] for n in (self.step.count, self.steps))
+        if not self.targets or not whole:
+            raise ValueError(f"{self.steps!r:.20} steps of {self.step.count!r:.20} {self.step.unit!r:.20}")
+        if self.zone not in (None, zones.OFFSETS):
+            zones.find(self.zone)
+        if self.gaps not in GAPS or self.flagged.shape != (sum(sizes.values()),):
+            raise ValueError(f"gaps {self.gaps!r:.20}, flags {self.flagged.shape}")
+        possible, _ = calendar_features(self.step.times(np.zeros(1, np.int64), _ORIGIN), self.step)
+        if not set(self.calendar) <= set(possible):
+            raise ValueError(f"calendar {str(self.calendar)[:40]}")
+
+
+MOST = {"number": 10**18, "microsecond": 10**18, "month": 10**5}  # units of a step
+_ORIGIN = np.zeros(1, "datetime64[us]")

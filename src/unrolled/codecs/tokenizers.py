@@ -1,0 +1,234 @@
+"""How text becomes numbers for every task that reads it.
+
+    characters   one code point, one symbol
+    words        a run of letters, digits, marks and _ is one symbol, so is any other that is no space
+    symbols      what stands between spaces is one symbol: phonemes, glosses, words cut before
+    bpe          byte pair encoding over the bytes of the text: no text is unknown to it
+
+A tokenizer is fitted on the training part. Number 0 stands for characters and words that it did not know.
+
+Source   Sennrich et al. 2016, arXiv:1508.07909, on bytes as in GPT-2; the library is tokenizers
+"""
+
+import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.codecs.vocabulary import Vocabulary
+from unrolled.errors import ConfigError, RunError
+from unrolled.files import described
+from unrolled.files.wording import option
+
+BYTES = 256
+BPE_SYMBOLS = 4096
+JOINERS = "\u200c\u200d"  # without a width, inside words of Persian and of Indian languages
+
+
+class Tokenizer(Protocol):
+    """Text to numbers and back."""
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+        """Of symbols seen `least_count` times or more the most frequent, at most `most_symbols`."""
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any]) -> Self:
+        """The tokenizer that `about` described. LookupError, TypeError or RunError for what is none."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are: each is in [0, size)."""
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        """(N,) the numbers of the symbols of `text`."""
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """The text of numbers."""
+
+    def about(self) -> dict[str, Any]:
+        """All of it in plain values."""
+
+
+class _Known:
+    """What tokenizers with a vocabulary share; `split` and the joint of their symbols differ."""
+
+    joint = ""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        """The symbols of `text`, one after another."""
+        return text
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(cls.split(text))
+        return cls(Vocabulary.fit(counts, least_count, most_symbols))
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any]) -> Self:
+        return cls(Vocabulary.restore(about["symbols"]))
+
+    @property
+    def size(self) -> int:
+        return len(self.vocabulary)
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        return self.vocabulary.encode(self.split(text))
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        return self.joint.join(self.vocabulary.decode(numbers))
+
+    def about(self) -> dict[str, Any]:
+        return {"symbols": list(self.vocabulary.symbols)}
+
+
+class Characters(_Known):
+    """Every code point is a symbol."""
+
+
+class Words(_Known):
+    """Words, and single other symbols; spaces are left out, and decode writes one between any two."""
+
+    joint = " "
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        return (match.group() for match in _words().finditer(text))
+
+
+class Symbols(_Known):
+    """What stands between spaces; decode writes one space between any two."""
+
+    joint = " "
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        return text.split()
+
+
+class BPE:
+    """Byte pairs merged in the order of their frequency. `most_symbols` counts the 256 bytes too."""
+
+    def __init__(self, library: Any) -> None:
+        self.library = library
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+        most = BPE_SYMBOLS if most_symbols is None else most_symbols
+        if most < BYTES:
+            raise ConfigError(
+                f"{option('most_symbols')}: byte pairs need {BYTES} or more, one for each byte, got {most}"
+            )
+        tokenizers = _tokenizers()
+        bytes_, made = tokenizers.pre_tokenizers.ByteLevel, _bytewise()
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=most,
+            min_frequency=least_count,
+            initial_alphabet=sorted(bytes_.alphabet()),
+            show_progress=False,
+        )
+        made.train_from_iterator((_without_surrogates(text) for text in texts), trainer)
+        return cls(made)
+
+    @classmethod
+    def restore(cls, about: Mapping[str, Any]) -> Self:
+        """Of what was saved only the pairs are taken, and the rest must be as it is made here: a library that
+        reads everything could be told anything, such as an expression that never ends."""
+        model = about["bpe"]["model"]
+        try:
+            numbers = dict(model["vocab"])
+            if sorted(numbers.values()) != list(range(len(numbers))):
+                raise ValueError("its symbols are not numbered from 0 without a gap")  # the library counts on
+            made = _bytewise(numbers, [(a, b) for a, b in model["merges"]])
+            same = described.parse(made.to_str()) == about["bpe"]
+        except Exception as error:  # the library raises no narrower class
+            said = " ".join(str(error).split())
+            raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
+        if not same:
+            raise RunError("bpe: the saved tokenizer is not one that unrolled has made; train anew")
+        return cls(made)
+
+    @property
+    def size(self) -> int:
+        return int(self.library.get_vocab_size())
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        return np.array(self.library.encode(_without_surrogates(text)).ids, np.int64)
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        return str(self.library.decode([int(number) for number in numbers]))
+
+    def about(self) -> dict[str, Any]:
+        return {"bpe": described.parse(self.library.to_str())}
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    "characters": Characters,
+    "words": Words,
+    "symbols": Symbols,
+    "bpe": BPE,
+}
+
+# Symbols that are left out where a task is not told: those seen less often, and beyond so many.
+LEAST = {"characters": 1, "words": 2, "symbols": 1, "bpe": 1}
+MOST = {"characters": None, "words": 20_000, "symbols": 20_000, "bpe": BPE_SYMBOLS}
+
+
+def fitted(
+    kind: str, texts: Iterable[str], least_count: int | None = None, most_symbols: int | None = None
+) -> Tokenizer:
+    """The tokenizer of `kind` for the training part."""
+    least = LEAST[kind] if least_count is None else least_count
+    most = MOST[kind] if most_symbols is None else most_symbols
+    return TOKENIZERS[kind].fit(texts, least, most)
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """A letter, digit or _ and what follows of these and of marks; `\\w` alone would cut a word of Hindi at
+    its vowel signs."""
+    marks = "".join(
+        chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M"
+    )
+    return re.compile(rf"\w[\w{marks}{JOINERS}]*|[^\w\s]")
+
+
+def _without_surrogates(text: str) -> str:
+    """Lone surrogates are no Unicode text: each becomes U+FFFD, the sign for what cannot be shown."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _bytewise(*vocabulary_and_merges: Any) -> Any:
+    """Byte pairs over the bytes of a text: without arguments, none yet."""
+    tokenizers = _tokenizers()
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(*vocabulary_and_merges))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    return made
+
+
+def _tokenizers() -> Any:
+    try:
+        import tokenizers
+        import tokenizers.decoders
+        import tokenizers.models
+        import tokenizers.pre_tokenizers
+        import tokenizers.trainers
+    except ImportError:
+        raise ConfigError(
+            f"{option('tokens', 'bpe')} needs the library tokenizers, which is not installed; pip install "
+            f"'unrolled[text]', or take {option('tokens', 'characters')}"
+        ) from None
+    return tokenizers

@@ -1,0 +1,1 @@
+"""From what a network says to answers: searches, chains, n-grams, distributions."""

@@ -1,0 +1,158 @@
+"""From the scores o_t of K tags to tags, of whole sequences and step by step. One of
+
+    single    tag = argmax o_t                          p_t = softmax(o_t)
+    bound     the likeliest path that masks allow       p_t = softmax(o_t)
+    crf       the likeliest path of a chain             p_t = its marginals
+
+Step by step the answer at t is the last of the answer to o_1 … o_t alone. Bound by masks and of a chain, that
+is the tag in which the best path so far ends, its scores brought down by their largest number m_t,
+
+    v_t[j] = max_i (v_{t-1}[i] + A[i][j]) + o_t[j] - m_t    v_1 = start + o_1 - m_1    tag = argmax (v + end)
+
+in the operations of cpu/crf.h, with log softmax(o) in place of o where there is no chain. Of a chain p_t is
+the last marginal, softmax(α_t + end). v, α and whether there was a step are the state.
+
+Shapes   o (T, K) -> path (T,), p (T, K) float64; o (T, B, K) -> tag (T, B), p (T, B, K)
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.kernels.numpy import crf as plain_crf
+from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy.crf import Scores
+from unrolled.ops.state import Array, State
+
+Path = NDArray[np.int64]
+
+BEST, ALPHA, BEGUN = "tags.best", "tags.alpha", "tags.begun"
+
+
+def masks(start: NDArray[np.bool_], transitions: NDArray[np.bool_]) -> Scores:
+    """Of transitions, start and end, float32: 0 where a tag may stand, -∞ where not."""
+    a, first = (np.where(part, 0.0, -np.inf).astype(np.float32) for part in (transitions, start))
+    return a, first, np.zeros(len(first), np.float32)
+
+
+class Decoder(ABC):
+    """One of the above."""
+
+    @abstractmethod
+    def start(self, rows: int) -> State:
+        """What is carried, before the first step."""
+
+    @abstractmethod
+    def running(self, o: Array, state: Mapping[str, Array]) -> tuple[Path, Array, State]:
+        """o (T, B, K) -> tag (T, B), p (T, B, K) and the state after the last step."""
+
+    @abstractmethod
+    def whole(self, o: Array) -> tuple[Path, Array]:
+        """o (T, K) -> path (T,), p (T, K)."""
+
+
+class Single(Decoder):
+    """Each tag by itself."""
+
+    def start(self, rows: int) -> State:
+        return {}
+
+    def running(self, o: Array, state: Mapping[str, Array]) -> tuple[Path, Array, State]:
+        return o.argmax(-1), _softmax(o), {}
+
+    def whole(self, o: Array) -> tuple[Path, Array]:
+        return o.argmax(-1), _softmax(o)
+
+
+class Bound(Decoder):
+    """`masks` as above."""
+
+    def __init__(self, masks: Scores) -> None:
+        a, start, end = (mask.astype(np.float64) for mask in masks)
+        self.scores = a, start, end
+
+    def start(self, rows: int) -> State:
+        return _begin(rows, self.scores[0], BEST)
+
+    def running(self, o: Array, state: Mapping[str, Array]) -> tuple[Path, Array, State]:
+        tag, after = _running_path(_log_softmax(o), self.scores, state)
+        return tag, _softmax(o), after
+
+    def whole(self, o: Array) -> tuple[Path, Array]:
+        return plain_crf.viterbi(_log_softmax(o)[None], self.scores)[0], _softmax(o)
+
+
+class Chain(Decoder):
+    """A conditional random field; `scores` with the masks already added."""
+
+    def __init__(self, scores: Scores) -> None:
+        self.scores = scores
+
+    def start(self, rows: int) -> State:
+        return _begin(rows, self.scores[0], BEST, ALPHA)
+
+    def running(self, o: Array, state: Mapping[str, Array]) -> tuple[Path, Array, State]:
+        tag, after = _running_path(o, self.scores, state)
+        p, alpha = self._last_marginals(o, state)
+        return tag, p, after | {ALPHA: alpha}
+
+    def whole(self, o: Array) -> tuple[Path, Array]:
+        p = plain_crf.marginals(o[None], self.scores)[0]
+        return plain_crf.viterbi(o[None], self.scores)[0], p.astype(np.float64)
+
+    def _last_marginals(self, o: Array, state: Mapping[str, Array]) -> tuple[Array, Array]:
+        """Each row goes through the kernel as a chain whose first emissions are α_{t-1}, which is its own
+        largest number below itself already, or start + o_1 where it has just begun."""
+        (T, B, K), (a, start, end) = o.shape, self.scores
+        if not T:
+            return np.empty((T, B, K)), state[ALPHA]
+        begun = state[BEGUN]
+        at = np.where(begun, 1, 0)[:, None] + np.arange(T), np.arange(B)[:, None]
+        x = np.zeros((B, T + 1, K), o.dtype)
+        x[at[1], at[0]] = o.transpose(1, 0, 2)
+        x[:, 0] = np.where(begun[:, None], state[ALPHA], start + o[0])
+        alpha = plain_crf.forward(x, (a, np.zeros_like(start), end))[at[1], at[0]]
+        return plain.softmax(alpha + end).transpose(1, 0, 2).astype(np.float64), alpha[:, -1].copy()
+
+
+def decoder(tags: int, dtype: Any, bound: Scores | None, chain: Scores | None) -> Decoder:
+    """`chain`: A, start and end that were learned. ValueError for scores that are not of so many tags of that
+    dtype."""
+    for a, start, end in filter(None, (bound, chain)):
+        if (a.shape, start.shape, end.shape) != ((tags, tags), (tags,), (tags,)):
+            raise ValueError(f"scores of {a.shape}, {start.shape} and {end.shape} for {tags} tags")
+    if chain is None:
+        return Single() if bound is None else Bound(bound)
+    if any(score.dtype != dtype for score in chain):
+        raise ValueError(f"scores of {chain[0].dtype}; wanted {dtype}")
+    own = chain if bound is None else tuple(c + b.astype(dtype) for c, b in zip(chain, bound, strict=True))
+    a, start, end = own
+    return Chain((a, start, end))
+
+
+def _begin(rows: int, a: Array, *names: str) -> State:
+    scores = {name: np.zeros((rows, len(a)), a.dtype) for name in names}
+    return {**scores, BEGUN: np.zeros(rows, np.bool_)}
+
+
+def _running_path(o: Array, scores: Scores, state: Mapping[str, Array]) -> tuple[Path, State]:
+    a, start, end = scores
+    best, begun = state[BEST], state[BEGUN]
+    tags = np.empty(o.shape[:2], np.int64)
+    for t, emission in enumerate(o):
+        reached = np.where(begun[:, None], (best[:, :, None] + a).max(1), start) + emission
+        most = reached.max(1, keepdims=True)
+        best, begun = reached - np.where(most > -np.inf, most, 0), np.ones_like(begun)
+        tags[t] = (best + end).argmax(1)
+    return tags, {BEST: best, BEGUN: begun}
+
+
+def _softmax(o: Array) -> Array:
+    return plain.softmax(o.astype(np.float64))
+
+
+def _log_softmax(o: Array) -> Array:
+    return plain.log_softmax(o.astype(np.float64))

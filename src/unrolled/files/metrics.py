@@ -1,0 +1,30 @@
+"""metrics.jsonl, the history of a training: one JSON object a line; training/history.py says of what."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from unrolled.errors import RunError
+from unrolled.files import described
+
+Row = dict[str, str | int | float]
+ROW = {str: (str, float)}  # as files/described.py has it
+
+
+def lines_of(rows: Sequence[Row]) -> bytes:
+    """One JSON object a line."""
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
+
+
+def rows_of(path: Path, lines: bytes) -> list[Row]:
+    """The rows of the content of `path`. RunError where a line is none."""
+    return [_row(path, number, line) for number, line in enumerate(lines.splitlines(), start=1)]
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        row: Row = described.parse(line)
+        described.require(row, ROW)
+    except ValueError:
+        raise RunError(f"{path}, line {number}: wanted a JSON object, got {line[:40]!r}") from None
+    return row

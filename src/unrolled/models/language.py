@@ -1,0 +1,85 @@
+"""Language models without torch: the distribution of the next symbol. Equations: tasks/language.py.
+
+Shapes   tokens (T, B) int64 -> log_p (T, B, V); the state is that of the layers
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unrolled.codecs.tokenizers import TOKENIZERS
+from unrolled.kernels.numpy import heads as plain
+from unrolled.models.model import Answers, Model
+from unrolled.models.symbols import SymbolFront
+from unrolled.ops.state import Array, State
+
+MOST_NUMBERS = 1 << 22  # of log_p in memory at once, while a text is read
+
+
+class Runtime(Model):
+    """Steps are symbols: a stream takes text, or the numbers of symbols. `predict`: for each text the nats of
+    its symbols, as `predict` of the task gives them for lines."""
+
+    task = "language"
+    compared = "log_p"
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        super().__init__(about, arrays)
+        network, codec = about["network"], about["codec"]
+        self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec["tokenizer"])
+        self.begin = int(network["begin"])
+        self.front = SymbolFront(self.tokenizer, arrays[network["embedding"]])
+        projection, bias = network["projection"], network["bias"]
+        self.projection = None if projection is None else plain.Linear(arrays[projection])
+        self.head = plain.Linear(arrays[network["head"]], arrays[bias])
+        self._require()
+
+    def _require(self) -> None:
+        """ValueError where the parts do not meet."""
+        V, between = self.tokenizer.size, self.projection or self.head
+        if self.front.table.shape != (V, self.layers.input_size) or self.head.out_features != V:
+            raise ValueError(f"{V} symbols, an embedding of {self.front.table.shape}")
+        widths = [(self.layers.output_size, between.in_features)]
+        if self.projection is not None:
+            widths.append((self.projection.out_features, self.head.in_features))
+        types = {self.front.table.dtype, self.layers.dtype, between.dtype, self.head.dtype}
+        if any(a != b for a, b in widths) or len(types) > 1 or not 0 <= self.begin < V:
+            raise ValueError(f"widths {widths}, {len(types)} types, begin {self.begin}")
+
+    def start(self, rows: int) -> State:
+        return self.layers.start(rows)
+
+    def encode(self, chunk: Any) -> Array:
+        """A text, which should end where a symbol does, or numbers of symbols (T,)."""
+        return self.front.encode(chunk)
+
+    def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
+        """{"log_p": (T, B, V)} of the symbol that follows each."""
+        h, after = self.layers(self.front(steps, state)[0], state)
+        h = h if self.projection is None else self.projection(h)
+        return {"log_p": plain.log_softmax(self.head(h))}, after
+
+    def predict(self, sequences: Sequence[str]) -> Array:
+        """(N,) the nats of each text, from the state that a text begins with."""
+        return np.array([self._nats(text) for text in sequences])
+
+    def outputs(self, steps: Array) -> Array:
+        return self.advance(steps[:, None], self.start(1))[0]["log_p"][:, 0]
+
+    def nats(self, before: int, tokens: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+        """(T,) float64, - log p of each of `tokens` (T,), where `before` is the symbol that precedes them and
+        is not yet in the state of one row; in the same way the state that comes out lacks the last."""
+        given = np.concatenate([[before], tokens[:-1]]).astype(np.int64)
+        found, after = [np.empty(0)], dict(state)
+        at_once = max(1, MOST_NUMBERS // self.tokenizer.size)
+        for first in range(0, len(tokens), at_once):
+            part = slice(first, first + at_once)
+            answers, after = self.advance(given[part, None], after)
+            log_p = answers["log_p"][np.arange(len(tokens[part])), 0, tokens[part]]
+            found.append(-log_p.astype(np.float64))
+        return np.concatenate(found), after
+
+    def _nats(self, text: str) -> float:
+        return math.fsum(self.nats(self.begin, self.tokenizer.encode(text), self.start(1))[0])

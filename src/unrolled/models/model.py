@@ -1,0 +1,145 @@
+"""What every model of the runtime is: a description in plain values and arrays, and what runs them.
+
+Nothing here, and nothing that it imports, needs torch. A task's model says what it carries from step to step
+beside its layers (`start`), how what users give becomes numbers (`encode`), and what comes out (`advance`):
+
+    law   the answer after t steps of a stream is what `predict` says of those t steps alone, to the bit
+
+Shapes   encoded steps (T, B, …) -> answers, arrays (T, B, …) each
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.wording import option
+from unrolled.kernels.numpy import heads as plain
+from unrolled.models.layers import Layers
+from unrolled.ops.state import Array, State
+
+if TYPE_CHECKING:
+    from unrolled.models.stream import Stream
+
+# What the names of a codec's arrays begin with, among those of its model.
+CODEC = "codec."
+
+# Answers by name, arrays with the dimensions (T, B) in front.
+Answers = dict[str, Array]
+
+
+class Column(NamedTuple):
+    """A column of the lines that `unrolled stream` reads: its cells are numbers, or text that `encode` reads
+    itself; lines may lack one that is optional."""
+
+    numbers: bool = True
+    optional: bool = False
+
+
+class Model(ABC):
+    """`about` as the run folder's runtime.json has it, `arrays` by the names that it uses."""
+
+    task: ClassVar[str]
+    # What `unrolled verify` compares: an answer by its name, after every step, after every `stride` steps and
+    # the last, or after the last alone.
+    compared: ClassVar[str]
+    every_step: ClassVar[bool] = True
+    stride: int = 1
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        self.about, self.arrays = about, arrays
+        self.layers = Layers(about["layers"], arrays)
+
+    def _require_meeting(self, width: int, head: plain.Linear, outputs: int) -> None:
+        """ValueError unless the layers read `width` numbers a step, and `head` makes `outputs` of theirs."""
+        sizes = (width, self.layers.output_size, outputs)
+        wanted = (self.layers.input_size, head.in_features, head.out_features)
+        if sizes != wanted or head.dtype != self.layers.dtype:
+            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {head.dtype} {self.layers.dtype}")
+
+    def start(self, rows: int) -> State:
+        """The state before the first step. ConfigError for a model whose answers have no steps: one that
+        begins to write when it has read a whole input."""
+        raise self._no_steps()
+
+    @abstractmethod
+    def encode(self, chunk: Any) -> Array:
+        """What users give of one row's next T steps -> (T, …). DataError for what cannot be read."""
+
+    def encode_each(self, chunks: Sequence[Any]) -> list[Array]:
+        """The same of many rows."""
+        return [self.encode(chunk) for chunk in chunks]
+
+    def encode_rows(self, chunks: Sequence[Any]) -> Array:
+        """A chunk for each of B rows, one or more -> (T, B, …). DataError also where their T differ."""
+        encoded = self.encode_each(chunks)
+        if len({len(one) for one in encoded}) > 1:
+            found = [len(one) for one in encoded][:9]
+            raise DataError(f"wanted the same number of steps for each row, got {found}")
+        return np.stack(encoded, 1)
+
+    def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
+        """steps (T, B, …) -> the answer after each of them, and the state after the last. ConfigError as of
+        `start`."""
+        raise self._no_steps()
+
+    @abstractmethod
+    def predict(self, sequences: Sequence[Any]) -> Any:
+        """Answers for whole sequences, each with the bits that it has alone."""
+
+    @abstractmethod
+    def outputs(self, steps: Array) -> Array:
+        """steps (T, …) of one whole sequence, in all directions that the model reads -> the answer `compared`
+        after every `stride` of them and the last (⌈T / stride⌉, …), or after the last alone (…)."""
+
+    def _no_steps(self) -> ConfigError:
+        return ConfigError(
+            f"a model of task '{self.task}' answers when it has read a whole input, not step by step; "
+            "use predict"
+        )
+
+    # What `unrolled stream` must know.
+
+    def columns(self) -> Mapping[str, Column]:
+        """Of a model whose steps are rows of a table, its columns: `encode` then takes tables of their cells,
+        floats (NaN where missing), in JSON lists of them too, or texts. {} where steps are text."""
+        return {}
+
+    def told(self, answer: Answers) -> dict[str, Any]:
+        """What a line says of the answer after one step, arrays or plain values by name."""
+        return dict(answer)
+
+    def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> "Stream":
+        """Goes on step by step: of one sequence, or of `rows` side by side; from a snapshot, as many as it
+        has. ConfigError for a model that reads its sequences backward, RunError for a snapshot of another
+        model."""
+        from unrolled.models.stream import Stream
+
+        self.start(0)
+        if not self.layers.causal:
+            raise ConfigError(
+                "this model reads every sequence from its end, so its first answer waits for its last step; "
+                f"to stream, train one without {option('bidirectional')} and {option('reverse')} (a tagger: "
+                f"with {option('bidirectional', False)})"
+            )
+        return Stream.restored(self, snapshot) if snapshot is not None else Stream.begun(self, rows)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the description and all arrays that it uses: the same model, the same text."""
+        digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = self.arrays[name]
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def codec_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Those of the codec, by the names that it gave them."""
+    return {name[len(CODEC) :]: array for name, array in arrays.items() if name.startswith(CODEC)}

@@ -1,0 +1,199 @@
+"""What users give of a series' next steps, as rows of numbers. A step is
+
+    {"time": "2024-01-31 05:00", "sales": 3.0, "price": [2.5, 2.5]}      columns by their names
+
+the targets and past covariates of that time, and of each covariate that is known for the future its next S
+values (or the one, where S is 1). Of a model of targets alone a step may be a number, or K of them. The time
+may be left out where the model reads no calendar; it then is one step after the last.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.codecs.series import NEVER, SeriesCodec
+from unrolled.errors import DataError
+from unrolled.files.cells import allow_gaps, is_missing
+from unrolled.files.instants import position
+from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.zones import local_times, spelt
+
+Array = NDArray[Any]
+
+# Standard deviations. Sums and squares of such are numbers; beyond, a state could become NaN, and stay so.
+FAR = 2.0**60
+
+
+class Reader:
+    """`time`: the name of the column of times in the training data, None where there was none; `gappy`:
+    whether values may be missing, which are NaN then."""
+
+    def __init__(self, codec: SeriesCodec, time: str | None, gappy: bool) -> None:
+        self.codec, self.gappy = codec, gappy
+        self.columns = (*codec.targets, *codec.past, *codec.future)
+        self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
+        self.times = tuple(name for name in self.times if name not in self.columns)
+        self.alone = not (codec.past or codec.future or codec.calendar)
+
+    def reading_gaps(self) -> "Reader":
+        """The same that reads NaN where a value is missing."""
+        other = copy(self)
+        other.gappy = True
+        return other
+
+    def encode(self, chunk: Any, later: bool = False) -> Array:
+        """Steps -> (T,) of codec.dtype, which may also be given; `later`: of a time that clocks show twice
+        the second. DataError for what cannot be read."""
+        if isinstance(chunk, np.ndarray) and chunk.dtype == self.codec.dtype:
+            return chunk
+        steps = list(chunk)
+        codec, T = self.codec, len(steps)
+        if not all(isinstance(one, Mapping) for one in steps):
+            never = np.full(T, NEVER), np.zeros(T, np.int64)
+            return self._packed(*never, self._numbers(steps), np.zeros((T, 0)), None)
+        times, offsets = np.array([self._time(one, later) for one in steps], np.int64).reshape(T, 2).T
+        target = [[self._value(one, name) for name in codec.targets] for one in steps]
+        past = [[self._value(one, name) for name in codec.past] for one in steps]
+        future = [self.future(one, codec.steps) for one in steps] if codec.future else None
+        sizes = len(codec.targets), len(codec.past)
+        values, covariates = (
+            np.array(found, np.float64).reshape(T, size)
+            for found, size in zip((target, past), sizes, strict=True)
+        )
+        return self._packed(times, offsets, values, covariates, future)
+
+    def future(self, given: Mapping[str, Any], steps: int) -> Array:
+        """(steps, Q) of each covariate its values of so many steps."""
+        columns = []
+        for name in self.codec.future:
+            values = np.ravel(np.asarray(self._found(given, name), object))
+            if len(values) != steps:
+                raise DataError(
+                    f"column {shown(name)}: wanted {steps} values, those of the steps to forecast, got "
+                    f"{len(values)}"
+                )
+            columns.append([self._number(value, name) for value in values.tolist()])
+        return np.array(columns, np.float64).T
+
+    def require_order(self, steps: Array, last: Array, offset: Array) -> tuple[Array, Array]:
+        """steps (T, B) of codec.dtype after the times last (B,) with their offset (B,) -> those of the last
+        of all. DataError where a step is left out."""
+        for now, own in zip(steps["time"], steps["offset"], strict=True):
+            wanted = self.codec.later(last)
+            wrong = (now != wanted) & (now != NEVER) & (wanted != NEVER)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                of = f"row {row}: " if len(last) > 1 else ""
+                none = "None for what is missing, " if self.gappy else ""
+                raise DataError(
+                    f"{of}wanted the step of {self.spoken(wanted[row], offset[row])}, which follows "
+                    f"{self.spoken(last[row], offset[row])} by {self.codec.step.name}, got "
+                    f"{self.spoken(now[row], own[row])}; give every step once and in order, {none}or begin "
+                    "anew"
+                )
+            offset = np.where(now == NEVER, offset, own)
+            last = np.where(now == NEVER, wanted, now)
+        return last, offset
+
+    def _packed(
+        self, times: Array, offsets: Array, target: Array, past: Array, future: Sequence[Array] | None
+    ) -> Array:
+        codec, T = self.codec, len(times)
+        shape = (T, codec.steps, len(codec.future))
+        ahead = np.zeros(shape) if future is None else np.array(future).reshape(shape)
+        next_, east = codec.following(times, offsets) if codec.calendar else (times, offsets)
+        known = codec.known(next_, east, ahead)
+        parts = codec.scaled("target", target), codec.scaled("past", past), known
+        x = np.concatenate(parts, axis=1)
+        far = np.abs(x) > FAR
+        if far.any():
+            names = (*codec.targets, *codec.past, *codec.calendar, *codec.future * codec.steps)
+            name = names[int(np.argmax(far.any(0)))]
+            raise DataError(
+                f"column {shown(name)}: a value is too far from those of the training part; correct it"
+            )
+        return codec.packed(times, offsets, x)
+
+    def _numbers(self, steps: Sequence[Any]) -> Array:
+        """(T, K) of steps that are numbers."""
+        K = len(self.codec.targets)
+        if not self.alone or any(isinstance(one, Mapping) for one in steps):
+            wanted = listed([*self.times[:1], *self.columns])
+            raise DataError(f'wanted steps as {{"column": value, …}} with {wanted}, got {shown(steps[0])}')
+        rows = [np.ravel(np.asarray(one, object)).tolist() for one in steps]
+        for row in rows:
+            if len(row) != K:
+                raise DataError(f"wanted {K} numbers a step ({listed(self.codec.targets)}), got {len(row)}")
+        found = [
+            [self._number(value, name) for value, name in zip(row, self.columns, strict=True)] for row in rows
+        ]
+        return np.array(found, np.float64).reshape(len(rows), K)
+
+    def _time(self, step: Mapping[str, Any], later: bool) -> tuple[int, int]:
+        """The whole number of a step's time, NEVER where there is none, and its offset."""
+        given = next((step[name] for name in self.times if step.get(name) is not None), None)
+        if given is None:
+            if self.codec.calendar:
+                raise DataError(
+                    f"a step has no {shown(self.times[0] if self.times else 'time')}; this model reads the "
+                    "calendar, so give each step's time"
+                )
+            return NEVER, 0
+        axis = self.codec.step
+        time, offset = position(given, axis, self.codec.zone, later)
+        if axis.unit == "month":
+            moments = np.array([time, *self.codec.later(np.array([time]))]).astype("datetime64[us]")
+            months = axis.positions(moments)
+            if months[1] - months[0] != axis.count:
+                raise DataError(
+                    f"wanted a time at one point of each month, got {self.spoken(time, offset)}, which the "
+                    "next may not have; give times as the training had them"
+                )
+        return time, offset
+
+    def _value(self, step: Mapping[str, Any], name: str) -> float:
+        return self._number(self._found(step, name), name)
+
+    def _found(self, step: Mapping[str, Any], name: str) -> Any:
+        if name not in step:
+            raise DataError(
+                f"a step has no column {shown(name)}{nearest(name, list(map(str, step)))}; this model reads "
+                f"{listed(self.columns)}"
+            )
+        return step[name]
+
+    def missing(self, times: Array, offsets: Array) -> Array:
+        """Times (T,) -> steps (T,) of codec.dtype of which nothing is known but these."""
+        codec, T = self.codec, len(times)
+        target, past = (np.full((T, len(names)), np.nan) for names in (codec.targets, codec.past))
+        future = np.full((T, codec.steps, len(codec.future)), np.nan)
+        return self._packed(times, offsets, target, past, list(future))
+
+    def spoken(self, time: Any, offset: Any) -> str:
+        """A time for a person."""
+        codec, one = self.codec, self.codec.moments(np.array([time], np.int64))
+        offset = codec.offsets_after(one, np.array([offset]))
+        return spelt(local_times(codec.zone, one, codec.step, offset)[0], int(offset[0]), codec.zone)
+
+    def _number(self, value: Any, name: str) -> float:
+        """NaN for a missing one where the model reads gaps. DataError for one that it does not read, and for
+        what is no number."""
+        unknown = isinstance(value, float | np.floating) and bool(np.isnan(value))
+        if unknown or is_missing(value):
+            if self.gappy:
+                return math.nan
+            raise DataError(
+                f"column {shown(name)}: the value is missing, and this model was trained without gaps; fill "
+                f"it, or {allow_gaps()}"
+            )
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(f"column {shown(name)}: wanted a number, got {shown(value)}; correct it")
+        return number

@@ -1,0 +1,1 @@
+"""What blocks are written in: the same operations on arrays of numpy and tensors of torch, and the state."""

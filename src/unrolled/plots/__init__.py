@@ -1,0 +1,1 @@
+"""Pictures of what was trained and judged: losses, forecasts, confusions, alignments."""

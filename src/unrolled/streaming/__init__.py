@@ -1,0 +1,1 @@
+"""Streams of lines through a model: sessions, gaps, snapshots, and the command that serves them."""

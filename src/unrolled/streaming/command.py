@@ -1,0 +1,148 @@
+"""`python -m unrolled.runtime MODEL`, which is `unrolled stream MODEL`: needs numpy alone."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from unrolled.console import say, versions
+from unrolled.ending import ended
+from unrolled.errors import ConfigError
+from unrolled.models import saved
+from unrolled.streaming import lines
+from unrolled.streaming.gaps import POLICIES
+from unrolled.streaming.records import FORMATS
+from unrolled.streaming.sessions import MOST_IDS, Every, Options
+from unrolled.streaming.writers import OUTPUTS
+
+ABOUT = """Go on with a model line by line: lines in on standard input, an answer out on standard output for
+each, the state carried from one to the next. Needs numpy alone.
+
+  tables of numbers   CSV with a header, or JSON lines, by the names of the columns of the training;
+                      forecasts of the next steps, of more with --ahead
+  words to tag        one word a line; an empty line ends the sentence
+  text                what its lines are like: nats of each, the likeliest symbols with --next"""
+
+EXAMPLES = """examples:
+  sensor | unrolled stream runs/forecast-load --snapshot load.state --every 60s
+  unrolled stream model.unrolled --id machine --from csv --to csv < values.csv
+  unrolled stream runs/language-book --next 3 < text.txt
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a wrong call as all commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
+
+
+class Version(argparse.Action):
+    """Looks versions up where they are asked for: a stream that starts need not wait for it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        say(versions())
+        parser.exit()
+
+
+def parser(program: str) -> Parser:
+    """The options of `unrolled stream`."""
+    made = Parser(
+        program, description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = made.add_argument
+    add("model", metavar="RUN|FILE", type=Path, help="run folder, or what unrolled export --to runtime wrote")
+    add("--from", dest="given", choices=FORMATS, help="what lines are (found by the first one)")
+    add("--to", dest="told", choices=OUTPUTS, default="json", help="what answers are (json)")
+    add("--json", dest="told", action="store_const", const="json", help="the same as --to json")
+    add("--id", metavar="COLUMN", help="many sequences at once: the column that tells them apart")
+    add("--end", metavar="COLUMN", help="a line with 1 or true here is the last of its sequence")
+    add(
+        "--next",
+        dest="likeliest",
+        metavar="K",
+        type=_count,
+        default=0,
+        help="tell the K likeliest next symbols",
+    )
+    add("--ahead", metavar="N", type=_count, default=0, help="tell the forecasts of the next N steps")
+    add(
+        "--gaps",
+        choices=POLICIES,
+        help="what stands for steps and values of a series that are missing: refuse them, the last value, 0, "
+        "the last value and a mark, restart the sequence, or the model's own forecast (as in the training)",
+    )
+    add("--longest-gap", metavar="N", type=_count, help="fill at most N steps (the model's window)")
+    add(
+        "--snapshot",
+        metavar="FILE",
+        type=Path,
+        help="go on from this file, and save the state there on leaving",
+    )
+    add("--every", metavar="N|Ns", type=_every, help="save it every N lines, or every N seconds too")
+    add(
+        "--keep-answers",
+        metavar="N",
+        type=_count_from_0,
+        help="keep the last N answers in it, for --after and --replay (those of the last 256 KiB)",
+    )
+    add(
+        "--after",
+        metavar="LINE",
+        type=_count_from_0,
+        help="the reader has the answers up to this line: give those after it, again where need be",
+    )
+    add(
+        "--replay",
+        action="store_true",
+        help="the input begins with line 1 again: pass over what is done",
+    )
+    add(
+        "--forget-after",
+        metavar="N",
+        type=_count,
+        help="with --id: forget a sequence that has no line among N",
+    )
+    add("--most-ids", metavar="N", type=_count, help=f"with --id: keep at most N sequences ({MOST_IDS})")
+    add("--skip-wrong", action="store_true", help="tell wrong lines and go on")
+    add("--version", action=Version, help="print versions and exit")
+    return made
+
+
+def stream(arguments: Sequence[str], program: str = "unrolled stream") -> None:
+    """What the command does. ConfigError for a wrong call; errors as of `lines.run` and `saved.load`."""
+    made = parser(program)
+    given = vars(made.parse_args(arguments))
+    path = given.pop("model")
+    options = Options(**given)
+    lines.run(saved.load(path), options)
+
+
+def _count(text: str, least: int = 1) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"wanted a number from {least}, got '{text:.40}'")
+    return int(text)
+
+
+def _count_from_0(text: str) -> int:
+    return _count(text, 0)
+
+
+def _every(text: str) -> Every:
+    """So many lines, or seconds for a number with an s behind it."""
+    if not text.endswith("s"):
+        return Every(lines=_count(text))
+    with suppress(ValueError):
+        if 0.001 <= (seconds := float(text[:-1])) <= 1e9:
+            return Every(seconds=seconds)
+    raise argparse.ArgumentTypeError(f"wanted lines such as 100, or seconds such as 60s, got '{text}'")
+
+
+def main() -> None:
+    """`python -m unrolled.runtime`."""
+    ended(lambda: stream(sys.argv[1:], "python -m unrolled.runtime"))

@@ -1,0 +1,218 @@
+"""`unrolled stream`: lines in, an answer out for each, the state carried; numpy and the kernels alone.
+
+    law   each line of input is stepped once, and answered at least once, with its number
+
+Lines are numbered from 1 over the whole life of a stream, however often it is stopped: a header, a blank line
+and a wrong one count as they do in a file. A line is done when its answer is written; then the reader may
+still lose it, so the last answers are kept, and given again after the line that the reader names.
+"""
+
+from collections.abc import Mapping
+from zlib import crc32
+
+from unrolled.errors import ConfigError, DataError, RunError, TrainingError
+from unrolled.files.wording import listed, shown
+from unrolled.models.model import Column, Model
+from unrolled.streaming.pipes import MOST_LINE, Pipe
+from unrolled.streaming.records import FORMATS, Csv, HeaderError, Record, cells_of, found_format, require
+from unrolled.streaming.sessions import Options, Session
+from unrolled.streaming.snapshots import note, opened
+
+NUMBER = "line"  # of an answer: the number of the line that it belongs to
+
+
+def run(model: Model, options: Options, source: int = 0, sink: int = 1) -> None:
+    """Until the input ends, the reader leaves, or a signal comes, which takes effect once the snapshot is
+    saved. It is saved whatever else ends the stream, too.
+
+    DataError with the number of the first wrong line; ConfigError for options that do not fit the model,
+    RunError for a snapshot, an input or an output that cannot be read or written.
+    """
+    model.stream(rows=0)  # refuses models that read backward
+    session = Session(model, options)
+    _require_fit(model, options)
+    with opened(session) as snapshots, Pipe(source, sink, torn=options.snapshot is None) as pipe:
+        lines = _Lines(session, pipe)
+        try:
+            lines.begin()
+            while not pipe.over:
+                line = pipe.line(snapshots.wait)
+                if line is not None:
+                    lines.take(line)
+                snapshots.keep()
+            lines.end()
+        except BaseException:
+            snapshots.rescue()
+            raise
+        snapshots.save()
+        pipe.interrupts.leave()
+
+
+class _Lines:
+    """Reads lines, and writes their answers. `line`, `checksum`: as of a session, of the line read last."""
+
+    def __init__(self, session: Session, pipe: Pipe) -> None:
+        self.session, self.options, self.pipe = session, session.options, pipe
+        self.columns: Mapping[str, Column] = session.model.columns()
+        replay = self.options.replay
+        self.line, self.checksum = (0, 0) if replay else (session.line, session.checksum)
+        self.after = self.options.after or 0
+        self._first, self._headed = True, False
+        if session.reader is not None and self.options.given not in (None, session.reader.name):
+            session.reader = None
+
+    def begin(self) -> None:
+        """Gives answers again, if they are asked for and the input does not begin anew."""
+        if self.options.after is not None and not self.options.replay:
+            self._give_again()
+
+    def take(self, text: bytes) -> None:
+        """One line. What is wrong with it raises DataError, or is told where wrong lines are skipped."""
+        if self._first:
+            self._first = False
+            if self._is_header_again(text):
+                return
+        self.line += 1
+        # Of a line beyond the limit, where reading was cut short depends on how it came.
+        self.checksum = crc32(b"\n", crc32(text[:MOST_LINE], self.checksum))
+        if self.line <= self.session.line:
+            self._pass_over()
+            return
+        try:
+            self._step(text)
+        except MemoryError:
+            raise RunError(f"line {self.line}: there is not enough memory to answer it") from None
+        except (DataError, TrainingError) as error:
+            message = f"line {self.line}: {error}"
+            if not self.options.skip_wrong or isinstance(error, HeaderError):
+                raise DataError(message) from error
+            self.session.pass_over(self.line, self.checksum)
+            note(message)
+
+    def end(self) -> None:
+        """The input is over, or whoever reads answers is gone."""
+        if self.pipe.rest:
+            note(
+                f"line {self.line + 1} does not end with a newline, and is not read, as it may be a part "
+                "of one; send it again, whole"
+            )
+        if self.pipe.exhausted and self.line < self.session.line:
+            raise DataError(
+                f"the input ended with line {self.line}, and lines up to {self.session.line} were done "
+                "before; send all of them with --replay, or those after them without"
+            )
+        if self.session.forgotten:
+            note(f"forgot idle sequences: {self.session.forgotten}")
+
+    def _step(self, text: bytes) -> None:
+        record = self._record(text)
+        if record is None:
+            self.session.pass_over(self.line, self.checksum)
+            return
+        answer, key, row = self.session.answer(record, self.line)
+        data = self.session.writer({NUMBER: self.line} | answer)
+        if self.line <= self.after or self._write(data):
+            self.session.commit(self.line, self.checksum, key, row, data)
+
+    def _write(self, data: bytes) -> bool:
+        if not self._headed:
+            head = self.session.writer.head()
+            data, self._headed = head + data, bool(head)
+        return self.pipe.write(data)
+
+    def _pass_over(self) -> None:
+        """A line that was stepped before."""
+        if self.line < self.session.line:
+            return
+        if self.checksum != self.session.checksum:
+            raise DataError(
+                f"lines 1 to {self.line} are not those that were done before; send the same with "
+                f"--replay, or those after line {self.line} without"
+            )
+        self._give_again()
+
+    def _give_again(self) -> None:
+        """Answers that were written before. RunError where some are no longer kept."""
+        recent = self.session.recent
+        if self.options.after is not None and self.after < recent.dropped:
+            raise RunError(
+                f"answers up to line {recent.dropped} are no longer kept, and --after asks for those after "
+                f"line {self.after}; --after {recent.dropped} does without; --keep-answers N keeps more"
+            )
+        if data := recent.after(self.after):
+            self._write(data)
+
+    def _record(self, line: bytes) -> Record | None:
+        if len(line) > MOST_LINE:
+            raise DataError(f"longer than {MOST_LINE:,} bytes; end lines with a newline")
+        try:
+            text = line.decode().removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise DataError(f"byte {line[error.start]:#04x} is not UTF-8; write UTF-8") from None
+        if self.session.reader is None:
+            if self.columns and not text.strip():
+                return None
+            reader = FORMATS[self.options.given or found_format(text, list(self.columns))](list(self.columns))
+            if isinstance(reader, Csv):
+                reader(text)
+                self._check_header(reader.header or [])
+                self.session.pass_over(self.line, self.checksum, reader)
+                return None
+            self.session.reader = reader
+        return self.session.reader(text)
+
+    def _is_header_again(self, line: bytes) -> bool:
+        """Whether a table that goes on begins with a header, as a program does that was started anew. It has
+        no number; its columns count from now on."""
+        reader = self.session.reader
+        if not isinstance(reader, Csv) or self.options.replay:
+            return False
+        text = line.decode(errors="replace").removesuffix("\r")
+        try:
+            record = reader(text)
+            if record is not None and not _names_itself(record):
+                cells_of(record, self.columns)
+                return False
+        except DataError:
+            pass
+        fresh = Csv(list(self.columns))
+        try:
+            fresh(text)
+            require(fresh.header or [], self.columns)
+        except DataError:
+            return False
+        self._check_header(fresh.header or [])
+        self.session.pass_over(self.session.line, self.session.checksum, fresh)
+        return True
+
+    def _check_header(self, header: list[str]) -> None:
+        try:
+            require(header, self.columns)
+        except DataError as error:
+            raise HeaderError(str(error)) from None
+        own = (self.options.id, self.options.end)
+        for name in own:
+            if name is not None and name not in header:
+                raise HeaderError(f"column {shown(name)} is missing; there are {listed(header)}")
+        if unread := [name for name in header if name not in self.columns and name not in own]:
+            note(f"this model does not read {listed(unread)}")
+
+
+def _names_itself(record: Record) -> bool:
+    """Whether the cells are the names of their columns. Where all are numbers, they may be a row as well."""
+    try:
+        cells_of(record, dict.fromkeys(record, Column()))
+    except DataError:
+        return all(cell.strip() == name for name, cell in record.items())
+    return False
+
+
+def _require_fit(model: Model, options: Options) -> None:
+    """ConfigError where lines of this format are none to this model."""
+    columns = list(model.columns())
+    if options.given == "csv" and not columns:
+        raise ConfigError(f"this model of task '{model.task}' reads text; give --from text or json")
+    if options.given == "text" and columns:
+        raise ConfigError(f"this model reads columns {listed(columns)}; give --from csv or json")
+    if (options.id or options.end) and not columns and options.given != "json":
+        raise ConfigError("lines of text have no columns; give --from json with --id and --end")

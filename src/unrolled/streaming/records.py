@@ -1,0 +1,225 @@
+"""Lines as records, one each.
+
+csv     the first line names the columns, separated by comma, semicolon or tab; cells may stand in quotes
+json    {"column": value, …} in each line, or [values] in the order of the model's columns
+text    the line as it is
+"""
+
+import csv
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from unrolled.errors import DataError
+from unrolled.files import described
+from unrolled.files.cells import MISSING, SEPARATORS, is_missing
+from unrolled.files.wording import listed, nearest, shown
+from unrolled.models.model import Column
+
+Record = dict[str, Any]
+TEXT = "text"  # the column of a line that is text
+# Made once: `list | tuple` makes a type each time that it is asked.
+LISTS, FLOATS, NO_NUMBERS = (list, tuple), (float, np.floating), (bool, list, dict)
+
+
+class HeaderError(DataError):
+    """The first line is wrong, so that no other can be read."""
+
+
+class Format(ABC):
+    """What lines are, in or out; `header`: the names of their columns, where they have one that is known."""
+
+    name: ClassVar[str]
+    header: list[str] | None = None
+
+    def about(self) -> dict[str, Any]:
+        """What a snapshot keeps of it, so that the next line can do without those before."""
+        return {"format": self.name, "header": self.header}
+
+    def restore(self, about: Mapping[str, Any]) -> None:
+        """What `about` gave. LookupError, TypeError or ValueError for anything else."""
+        self.header = about["header"]
+        if self.header is not None and not (
+            isinstance(self.header, list)
+            and all(isinstance(name, str) for name in self.header)
+            and len(set(self.header)) == len(self.header) > 0
+        ):
+            raise ValueError("no header")
+
+
+class Reader(Format):
+    """Lines in; made for the model's columns."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = columns
+
+    @abstractmethod
+    def __call__(self, line: str) -> Record | None:
+        """The values by column; None for a line that holds none. DataError for a wrong one."""
+
+
+class Csv(Reader):
+    """Lines of a table whose first line is its header."""
+
+    name = "csv"
+    separator = ","
+
+    def __call__(self, line: str) -> Record | None:
+        """The cells by column; None for the header and for blank lines."""
+        if not line.strip():
+            return None
+        if self.header is None:
+            self.separator = max(SEPARATORS, key=line.count)
+            self.header = [name.strip() for name in self._cells(line.removeprefix("\ufeff"))]
+            if "" in self.header or len(set(self.header)) < len(self.header):
+                raise HeaderError(f"wanted a header of distinct names, got {listed(self.header)}; correct it")
+            return None
+        cells = self._cells(line)
+        if len(cells) != len(self.header):
+            raise DataError(
+                f"wanted {len(self.header)} cells as in the header, got {len(cells)}; complete the line"
+            )
+        return dict(zip(self.header, cells, strict=True))
+
+    def about(self) -> dict[str, Any]:
+        return super().about() | {"separator": self.separator}
+
+    def restore(self, about: Mapping[str, Any]) -> None:
+        super().restore(about)
+        self.separator = about["separator"]
+        if self.separator not in SEPARATORS or self.header is None:
+            raise ValueError("no header")
+
+    def _cells(self, line: str) -> list[str]:
+        try:
+            return next(csv.reader([line], delimiter=self.separator, strict=True))
+        except csv.Error as error:
+            raise DataError(f"the line is no CSV ({error}); close its quotes in the same line") from None
+
+
+class Json(Reader):
+    """A JSON value in each line."""
+
+    name = "json"
+
+    def __call__(self, line: str) -> Record | None:
+        """The values by column; None for blank lines."""
+        if not line.strip():
+            return None
+        try:
+            value = described.parse(line.removeprefix("\ufeff"))
+        except ValueError as error:
+            raise DataError(f"the line is no JSON ({error!s:.60}); correct it") from None
+        if isinstance(value, list):
+            if len(value) != len(self.columns):
+                raise DataError(
+                    f"wanted {len(self.columns)} values, {listed(self.columns)}, got {len(value)}"
+                )
+            return dict(zip(self.columns, value, strict=True))
+        if not isinstance(value, dict):
+            raise DataError(f"wanted an object or a list, got {shown(value)}")
+        return value
+
+
+class Text(Reader):
+    """The line itself."""
+
+    name = "text"
+
+    def __call__(self, line: str) -> Record | None:
+        return {TEXT: line}
+
+
+FORMATS: dict[str, type[Reader]] = {kind.name: kind for kind in (Csv, Json, Text)}
+
+
+def found_format(line: str, columns: Sequence[str]) -> str:
+    """What the first line of input is likely to be: models of text are given text unless told otherwise."""
+    if not columns:
+        return "text"
+    return "json" if line.lstrip("\ufeff \t").startswith(("{", "[")) else "csv"
+
+
+def cells_of(record: Record, columns: Mapping[str, Column]) -> Record:
+    """The cells of the model's columns, numbers as floats. DataError for one that is missing or is none."""
+    there = record
+    if text := [name for name, column in columns.items() if not column.numbers]:
+        there = {name: cell for name, cell in record.items() if not (name in text and cell in (None, ""))}
+    require(there, columns)
+    return {
+        name: _number(name, there[name]) if column.numbers else _text(name, there[name])
+        for name, column in columns.items()
+        if name in there
+    }
+
+
+def require(names: Collection[str], columns: Mapping[str, Column]) -> None:
+    """DataError where a line of these columns lacks one that the model must have."""
+    for name, column in columns.items():
+        if name not in names and not column.optional:
+            own = list(names)
+            raise DataError(
+                f"column {shown(name)} is missing{nearest(name, own)}; there are {listed(own) or 'none'}"
+            )
+
+
+def truth(name: str, value: Any) -> bool:
+    """Whether a cell says yes."""
+    word = "" if value is None else str(value).strip().lower()
+    if word in ("1", "true", "yes"):
+        return True
+    if word in ("0", "false", "no", *MISSING):
+        return False
+    raise DataError(f"column {shown(name)}: wanted 1 or 0, true or false, got {shown(value)}")
+
+
+def plain(value: Any) -> Any:
+    """Arrays as lists, numbers as Python's, NaN and infinity as None."""
+    if isinstance(value, np.ndarray):
+        if value.ndim == 1 and value.dtype.kind == "f":
+            return [_shortest(one) for one in value]
+        return [plain(one) for one in value] if value.ndim else plain(value[()])
+    if isinstance(value, dict):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, LISTS):
+        return [plain(one) for one in value]
+    if isinstance(value, FLOATS):
+        return _shortest(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _shortest(number: float | np.floating[Any]) -> float | None:
+    return float(str(number)) if math.isfinite(number) else None
+
+
+def _number(name: str, value: Any) -> float | list[float]:
+    """A number, NaN where it is missing; of lists each."""
+    if isinstance(value, list):
+        return [float(_one_number(name, one)) for one in value]
+    return _one_number(name, value)
+
+
+def _one_number(name: str, value: Any) -> float:
+    if is_missing(value):
+        return math.nan
+    try:
+        if isinstance(value, NO_NUMBERS) or (isinstance(value, str) and "_" in value):
+            raise ValueError
+        found = float(value)
+    except (ValueError, OverflowError):
+        found = math.inf
+    if not math.isfinite(found):
+        raise DataError(
+            f"column {shown(name)}: wanted a finite number with a decimal point, got {shown(value)}; correct "
+            "it"
+        )
+    return found
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise DataError(f"column {shown(name)}: wanted text, got {shown(value)}")
+    return str(value)

@@ -1,0 +1,249 @@
+"""What a line is to a model: the sequences that lines belong to, and the answer to each line.
+
+rows of a table   one step                                       forecast, classify, regress, tag of numbers
+words             one step; an empty line ends the sentence      tag of words
+texts             the line's symbols, after the line end before it, if the line is not the first; an empty
+                  line ends the text                             classify, regress of texts
+text without end  the same, and empty lines are lines            language
+
+law   the answer to the first line of a sequence is what `predict` says of it alone, to the bit
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unrolled.codecs.gaps import REFUSE, RESTART
+from unrolled.codecs.series import NEVER
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.wording import shown
+from unrolled.files.zones import OFFSETS
+from unrolled.models.forecast import Runtime as Forecaster
+from unrolled.models.language import Runtime as LanguageModel
+from unrolled.models.model import Model
+from unrolled.ops.state import Array, State
+from unrolled.streaming.gaps import Gaps, Moment, Place
+from unrolled.streaming.records import TEXT, Record, cells_of, plain
+from unrolled.streaming.writers import ENDED
+
+LINE_END = "\n"
+
+
+class Row(NamedTuple):
+    """One sequence between two lines; `carried`: a number that the kind keeps beside the state."""
+
+    state: State
+    carried: int
+
+
+class Kind(ABC):
+    """How a model is given lines."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def begin(self) -> Row:
+        """Before the first line."""
+        return Row(self.model.start(1), 0)
+
+    def sound(self, carried: Any) -> bool:
+        """Whether a snapshot may hold this."""
+        return type(carried) is int and carried == 0
+
+    @abstractmethod
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        """The answer and the row after it, None where the sequence has ended. DataError for a wrong line."""
+
+
+class Rows(Kind):
+    """Rows of a table."""
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        told, state = _last(self.model, [cells_of(record, self.model.columns())], row.state)
+        return told, Row(state, 0)
+
+
+class Series(Kind):
+    """Steps of a series, each answered by its forecasts: of the next `ahead` steps where that is not 0,
+    quantiles then as far as the model gives them at once. gaps.py says what becomes of steps that are
+    missing, late or wild. Carried: the time of a line that was refused, NEVER where there is none.
+
+    Beside the forecasts an answer tells how many steps were "filled" that the lines since the last answer
+    lack, and whether the sequence was "restarted" with this line."""
+
+    def __init__(self, model: Forecaster, ahead: int, gaps: str | None, longest_gap: int | None) -> None:
+        super().__init__(model)
+        self.forecaster, self.ahead = model, ahead
+        self.reader = model.reader.reading_gaps()
+        self.gaps = Gaps(self.reader, model.window, gaps, longest_gap)
+        self.zoned = model.codec.zone not in (None, OFFSETS)
+        self.columns, self.nothing = model.columns(), self._nothing()
+
+    def begin(self) -> Row:
+        return Row(self.model.start(1), NEVER)
+
+    def sound(self, carried: Any) -> bool:
+        return type(carried) is int and -(2**63) <= carried < 2**63
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        steps, place = self._placed(row, cells_of(record, self.columns))
+        gone = bool(np.isnan(steps["x"]).any())
+        if gone and self.gaps.policy == RESTART:  # it begins with the next line that has all values
+            return self._told(self.nothing, 0, True), self.begin()
+        if gone and self.gaps.policy == REFUSE:
+            self.gaps.refuse_missing(steps)
+        state = self.model.start(1) if place.anew else row.state
+        filled = place.missing + gone
+        if place.missing:
+            steps = np.concatenate([self._missing(state, place.missing), steps])
+        rule = self.gaps.policy if filled else REFUSE
+        answers, after = self.forecaster.follow(steps[:, None], state, rule)
+        told = plain(self.model.told({name: array[-1, 0] for name, array in answers.items()}))
+        if self.ahead:
+            self._put(told, self.forecaster.ahead(after, self.ahead)[0])
+        return self._told(told, filled, place.anew), Row(after, NEVER)
+
+    def _put(self, told: Record, values: Array) -> None:
+        """The forecasts (ahead, K) in an answer."""
+        for k, name in enumerate(self.forecaster.codec.targets):
+            told[name] = told[name] | {"forecast": plain(values[:, k])}
+
+    def _nothing(self) -> Record:
+        """An answer without a forecast, in the same form as others."""
+        S, K, _ = self.forecaster.shape
+        empty = {"forecast": np.full((S, K), np.nan)}
+        empty["quantiles"] = np.full((S, K, len(self.forecaster.output.levels)), np.nan)
+        told: Record = plain(self.model.told(empty))
+        if self.ahead:
+            self._put(told, np.full((self.ahead, K), np.nan))
+        return told
+
+    def _placed(self, row: Row, cells: Record) -> tuple[Array, Place]:
+        """The line as a step, and where it stands; of a time that comes twice as the reading that is not
+        late."""
+        last = Moment(int(row.state["series.time"][0]), int(row.state["series.offset"][0]))
+        for later in (False, True):
+            steps = self.reader.encode([cells], later)
+            now = Moment(int(steps["time"][0]), int(steps["offset"][0]))
+            if later or not self.zoned or now.time > last.time:
+                break
+        return steps, self.gaps.place(now, last, row.carried)
+
+    def _missing(self, state: State, count: int) -> Array:
+        """So many steps after a state of which nothing is known."""
+        codec, times, offsets = self.forecaster.codec, [state["series.time"]], [state["series.offset"]]
+        for _ in range(count):
+            following, offset = codec.following(times[-1], offsets[-1])
+            times.append(following.astype(np.int64))
+            offsets.append(offset)
+        return self.reader.missing(np.concatenate(times[1:]), np.concatenate(offsets[1:]))
+
+    @staticmethod
+    def _told(told: Record, filled: int, restarted: bool) -> Record:
+        return {"filled": filled, "restarted": restarted} | told
+
+
+class Words(Kind):
+    """A word in each line."""
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        word = text_of(record).strip()
+        if not word:
+            return ENDED, None
+        told, state = _last(self.model, [word], row.state)
+        return told, Row(state, 0)
+
+
+class Texts(Kind):
+    """Texts of one line or several. Carried: 1 after the first line."""
+
+    def sound(self, carried: Any) -> bool:
+        return type(carried) is int and carried in (0, 1)
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        text = text_of(record)
+        if not text:
+            return ENDED, None
+        told, state = _last(self.model, LINE_END + text if row.carried else text, row.state)
+        return told, Row(state, 1)
+
+
+class Endless(Kind):
+    """A text, line by line: the nats of each line's symbols. Carried: the last symbol, which the state lacks,
+    or -1 before the first line. `likeliest`: so many symbols that may follow the line are told."""
+
+    def __init__(self, model: LanguageModel, likeliest: int) -> None:
+        super().__init__(model)
+        self.text_model, self.likeliest = model, likeliest
+        self.line_end = model.tokenizer.encode(LINE_END)
+
+    def begin(self) -> Row:
+        return Row(self.text_model.start(1), -1)
+
+    def sound(self, carried: Any) -> bool:
+        return type(carried) is int and -1 <= carried < self.text_model.tokenizer.size
+
+    def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
+        tokens = self.text_model.tokenizer.encode(text_of(record))
+        state, last = row
+        if last < 0:
+            last = self.text_model.begin
+        elif len(self.line_end):
+            _, state = self.text_model.nats(last, self.line_end, state)
+            last = int(self.line_end[-1])
+        nats, state = self.text_model.nats(last, tokens, state)
+        last = int(tokens[-1]) if len(tokens) else last
+        told: Record = {"tokens": len(tokens), "nats": math.fsum(nats)}
+        if self.likeliest:
+            told["next"] = self._likeliest(last, state)
+        return told, Row(state, last)
+
+    def _likeliest(self, last: int, state: Mapping[str, Array]) -> list[Record]:
+        answers, _ = self.text_model.advance(np.array([[last]]), state)
+        log_p = answers["log_p"][0, 0]
+        order = np.argsort(-log_p, kind="stable")[: self.likeliest]
+        return [{"symbol": self.text_model.tokenizer.decode([n]), "log_p": plain(log_p[n])} for n in order]
+
+
+def kind_of(
+    model: Model, likeliest: int = 0, ahead: int = 0, gaps: str | None = None, longest_gap: int | None = None
+) -> Kind:
+    """How this model is given lines. ConfigError for options of one of another task."""
+    for option, value, task in (
+        ("--next", likeliest, "language"),
+        ("--ahead", ahead, "forecast"),
+        ("--gaps", gaps, "forecast"),
+        ("--longest-gap", longest_gap, "forecast"),
+    ):
+        if value and model.task != task:
+            raise ConfigError(
+                f"{option} is for models of task '{task}'; this is one of '{model.task}'; leave it out"
+            )
+    if isinstance(model, LanguageModel):
+        return Endless(model, likeliest)
+    if isinstance(model, Forecaster):
+        return Series(model, ahead, gaps, longest_gap)
+    if model.columns():
+        return Rows(model)
+    return Words(model) if model.task == "tag" else Texts(model)
+
+
+def text_of(record: Record) -> str:
+    """The text of a line. DataError where a JSON line holds none."""
+    text = record.get(TEXT)
+    if not isinstance(text, str):
+        raise DataError(f'wanted {{"{TEXT}": "…"}}, got {shown(record)}')
+    return text
+
+
+def _last(model: Model, chunk: Any, state: State) -> tuple[Record, State]:
+    """The answer after the last step of a chunk; an empty one where the chunk holds no step."""
+    steps = model.encode(chunk)
+    answers, after = model.advance(steps[:, None], state)
+    if not len(steps):
+        return {}, after
+    told: Record = plain(model.told({name: array[-1, 0] for name, array in answers.items()}))
+    return told, after

@@ -1,0 +1,230 @@
+"""The sequences of a stream, side by side, as they are after so many lines of input; saved and gone on with.
+
+    law   every line of input is stepped once, whenever the stream is saved, stopped and gone on with
+
+What a snapshot holds besides the state stands in its notes: a line of JSON, then the last answers as of
+recent.py.
+
+    line, checksum   the last line of input that is done, and the CRC-32 of all lines up to it
+    ids              of many sequences, the one that was idle longest first; null where there is one
+    carried, seen    of each sequence: what its kind carries, and the number of its last line
+    from, to         what lines are and what answers are: {"format": "csv", "header": […], "separator": ","}
+    answers, dropped how many answers are kept, and the line of the last one that is not
+"""
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.files import described
+from unrolled.files.wording import shown
+from unrolled.models.model import Model
+from unrolled.models.stream import Stream
+from unrolled.ops import state as states
+from unrolled.streaming.gaps import LineRefusedError
+from unrolled.streaming.recent import RecentAnswers
+from unrolled.streaming.records import FORMATS, Reader, Record, truth
+from unrolled.streaming.sequences import Row, kind_of
+from unrolled.streaming.writers import ENDED, OUTPUTS, Writer
+
+MOST_IDS = 100_000
+ID_TYPES = (str, int)
+
+
+class Every(NamedTuple):
+    """After so many lines, or after so many seconds with a line or more."""
+
+    lines: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """`given`, `told`: the formats in (None: found) and out. `id`: the column that tells sequences apart;
+    `end`: the column that marks a sequence's last line; `likeliest`, `ahead`, `gaps`, `longest_gap`: as of
+    `kind_of`.
+
+    `snapshot`: the file of the state, saved at the end and every `every`; `keep_answers`: how many stand in
+    it; `after`: the last line whose answer the reader has; `replay`: the input begins at line 1 again.
+
+    `forget_after`: a sequence without a line among so many is forgotten; `most_ids`: how many there may be.
+    """
+
+    given: str | None = None
+    told: str = "json"
+    id: str | None = None
+    end: str | None = None
+    likeliest: int = 0
+    ahead: int = 0
+    gaps: str | None = None
+    longest_gap: int | None = None
+    snapshot: Path | None = None
+    every: Every | None = None
+    keep_answers: int | None = None
+    after: int | None = None
+    replay: bool = False
+    forget_after: int | None = None
+    most_ids: int | None = None
+    skip_wrong: bool = False
+
+    def __post_init__(self) -> None:
+        for option, given in (
+            ("--every", self.every is not None),
+            ("--keep-answers", self.keep_answers is not None),
+            ("--after", self.after is not None),
+            ("--replay", self.replay),
+        ):
+            if given and self.snapshot is None:
+                raise ConfigError(f"{option} is for a stream that is saved; give --snapshot FILE too")
+        if self.id is None and (self.forget_after is not None or self.most_ids is not None):
+            raise ConfigError("--forget-after and --most-ids are for many sequences; give --id COLUMN too")
+
+
+class Session:
+    """`line`, `checksum`: the last line that is done, and the CRC-32 of all up to it; `sequences` by their
+    ids (None: there is one) after their last line, and its number, the idlest first; `reader`, `writer`: what
+    lines and answers are, None before the first one; `forgotten`: how many were, since this process began."""
+
+    def __init__(self, model: Model, options: Options) -> None:
+        self.model, self.options = model, options
+        self.kind = kind_of(model, options.likeliest, options.ahead, options.gaps, options.longest_gap)
+        self.line = self.checksum = 0
+        self.sequences: OrderedDict[str | None, tuple[Row, int]] = OrderedDict()
+        if options.id is None:
+            self.sequences[None] = self.kind.begin(), 0
+        self.reader: Reader | None = None
+        self.writer: Writer = OUTPUTS[options.told]()
+        self.recent = RecentAnswers(0 if options.snapshot is None else options.keep_answers)
+        self.forgotten = 0
+        self._whole = True
+
+    def answer(self, record: Record, line: int) -> tuple[Record, str | None, Row | None]:
+        """The answer to that line, and the sequence as it is after it: for `commit`, once it was written."""
+        own, told = dict(record), {}
+        key = None
+        if self.options.id is not None:
+            value = own.pop(self.options.id, None)
+            if type(value) not in ID_TYPES or value == "":
+                raise DataError(f"column {shown(self.options.id)}: wanted an id, got {shown(value)}")
+            key, told = str(value), {self.options.id: value}
+            self._forget(line)
+        over = self.options.end is not None and truth(self.options.end, own.pop(self.options.end, None))
+        if over and not own:
+            return told | ENDED, key, None
+        seen = self.sequences.get(key)
+        if seen is None and not over and len(self.sequences) >= (self.options.most_ids or MOST_IDS):
+            raise DataError(
+                f"id {shown(key)} is new, and {len(self.sequences)} sequences are kept already; end some "
+                "with --end, forget idle ones with --forget-after, or raise --most-ids"
+            )
+        row, last = (self.kind.begin(), 0) if seen is None else seen
+        try:
+            answer, after = self.kind.answer(row, own)
+        except LineRefusedError as error:
+            if seen is not None:
+                self.sequences[key] = row._replace(carried=error.suspect), last
+            raise
+        return told | answer, key, None if over else after
+
+    def commit(self, line: int, checksum: int, key: str | None, row: Row | None, answer: bytes) -> None:
+        """A line is stepped, and its answer written."""
+        self._whole = False
+        if row is None and key is None:
+            row = self.kind.begin()
+        if row is None:
+            self.sequences.pop(key, None)
+        else:
+            self.sequences[key] = row, line
+            self.sequences.move_to_end(key)
+        if answer:
+            self.recent.add(line, answer)
+        self.line, self.checksum = line, checksum
+        self._whole = True
+
+    def pass_over(self, line: int, checksum: int, reader: Reader | None = None) -> None:
+        """A line is done that has no answer; it may say how those after it are read."""
+        self._whole = False
+        self.line, self.checksum, self.reader = line, checksum, reader or self.reader
+        self._whole = True
+
+    def snapshot(self) -> bytes:
+        """As of `Stream.snapshot`. RunError where a second signal came in the midst of `commit`."""
+        if not self._whole:
+            raise RunError("the stream was stopped within a line; its last snapshot serves")
+        rows = [row for row, _ in self.sequences.values()]
+        state = states.joined([row.state for row in rows]) if rows else self.model.start(0)
+        notes = {
+            "line": self.line,
+            "checksum": self.checksum,
+            "ids": None if self.options.id is None else list(self.sequences),
+            "carried": [row.carried for row in rows],
+            "seen": [line for _, line in self.sequences.values()],
+            "from": self.reader and self.reader.about(),
+            "to": self.writer.about(),
+            "answers": len(self.recent),
+            "dropped": self.recent.dropped,
+        }
+        stream = Stream(self.model, state, single=self.options.id is None)
+        return stream.snapshot(json.dumps(notes).encode() + b"\n" + self.recent.dump())
+
+    def restore(self, snapshot: bytes) -> None:
+        """RunError for what no session saved, or one of another model; ConfigError where it is one of other
+        options."""
+        stream = Stream.restored(self.model, snapshot)
+        if stream.single != (self.options.id is None):
+            other = "of one sequence; begin without --id" if stream.single else "of many; give their --id"
+            raise RunError(f"the snapshot is {other}")
+        text, _, answers = stream.notes.partition(b"\n")
+        try:
+            self._restore(stream, described.parse(text), answers)
+        except (LookupError, TypeError, ValueError, DataError):
+            raise RunError("the snapshot is none of `unrolled stream`; give one that it has saved") from None
+
+    def _restore(self, stream: Stream, notes: Any, answers: bytes) -> None:
+        """LookupError, TypeError, ValueError or DataError for notes that are none of `snapshot`."""
+        line, checksum, ids = _number(notes["line"]), _number(notes["checksum"]), notes["ids"]
+        carried, seen = notes["carried"], [_number(line) for line in notes["seen"]]
+        if not len(carried) == len(seen) == stream.rows or sorted([*seen, line]) != [*seen, line]:
+            raise ValueError("not of these sequences")
+        if stream.single and ids is None:
+            ids = [None]
+        elif stream.single or not all(isinstance(one, str) for one in ids) or len(set(ids)) < len(ids):
+            raise ValueError("no ids")
+        if not all(self.kind.sound(one) for one in carried):
+            raise ValueError("what its sequences carry does not fit")
+        rows = (Row(states.selected(stream.state, [row]), one) for row, one in enumerate(carried))
+        self.sequences = OrderedDict(zip(ids, zip(rows, seen, strict=True), strict=True))
+        reader, writer = notes["from"], notes["to"]
+        if reader is not None and line:
+            self.reader = FORMATS[reader["format"]](list(self.model.columns()))
+            self.reader.restore(reader)
+        count = _number(notes["answers"])
+        if writer["format"] == self.options.told:
+            self.writer.restore(writer)
+            self.recent.load(answers, count, _number(notes["dropped"]), line)
+        elif count and self.options.keep_answers != 0:
+            raise ConfigError(
+                f"the answers in the snapshot are not {self.options.told}; give the same --to as before, or "
+                "drop them with --keep-answers 0"
+            )
+        else:
+            self.recent.dropped = line
+        self.line, self.checksum = line, checksum
+
+    def _forget(self, line: int) -> None:
+        """The sequences that had no line for so long."""
+        if self.options.forget_after is None:
+            return
+        first = line - self.options.forget_after
+        while self.sequences and next(iter(self.sequences.values()))[1] < first:
+            self.sequences.popitem(last=False)
+            self.forgotten += 1
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise ValueError("no number")
+    return value

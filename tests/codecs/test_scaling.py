@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from unrolled.codecs.scaling import Scaler
+from unrolled.errors import DataError, RunError
+
+
+def random_parts(seed=0):
+    generator = np.random.default_rng(seed)
+    return [generator.normal([5, -300, 0.01], [2, 70, 0.003], (T, 3)) for T in (11, 1, 30)]
+
+
+def test_all_parts_count_alike_and_the_deviation_is_the_population_s():
+    parts = random_parts()
+    scaler = Scaler.fit(parts, ["a", "b", "c"])
+    pooled = np.concatenate(parts)
+    np.testing.assert_allclose(scaler.mean, pooled.sum(0) / 42, rtol=1e-14)  # sums in another order
+    np.testing.assert_allclose(scaler.scale**2, ((pooled - pooled.mean(0)) ** 2).sum(0) / 42, rtol=1e-13)
+    scores = scaler.transform(pooled)
+    np.testing.assert_allclose(scores.mean(0), 0, atol=1e-13)
+    np.testing.assert_allclose(scores.std(0), 1, rtol=1e-13)
+    assert scores.dtype == np.float64
+
+
+def test_what_follows_the_training_part_changes_no_bit():
+    series = random_parts()[2]
+    spoiled = series.copy()
+    spoiled[20:] *= 1e6
+    first, second = (Scaler.fit([s[:20]]) for s in (series, spoiled))
+    assert first.mean.tobytes() == second.mean.tobytes() and first.scale.tobytes() == second.scale.tobytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.floats(-1e300, 1e300), min_size=2, max_size=20, unique=True),
+    st.floats(-1e300, 1e300),
+)
+def test_inverse_undoes_transform_at_any_magnitude(column, value):
+    scaler = Scaler.fit([np.array(column)[:, None]])
+    with np.errstate(over="ignore"):
+        there = scaler.transform(np.array([value]))
+    assume(np.isfinite(there).all())  # a value 1e308 deviations away has no score
+    largest = max(abs(value), np.abs(scaler.mean).item())
+    # Each operation rounds to 2⁻⁵² of the largest number in it; a score below 1e-308 loses bits besides.
+    lost = 4 * (np.finfo(float).eps * largest + np.finfo(float).smallest_subnormal * scaler.scale.item())
+    assert abs(scaler.inverse(there)[0] - value) <= lost
+
+
+def test_tiny_and_huge_values_keep_their_deviation():
+    for unit in (1e-200, 1.0, 1e200):
+        scaler = Scaler.fit([np.array([[1.0], [2.0], [4.0]]) * unit])
+        np.testing.assert_allclose(scaler.scale, np.std([1, 2, 4]) * unit, rtol=1e-14)
+
+
+def test_a_constant_column_is_refused_by_name():
+    parts = random_parts()
+    for part in parts:
+        part[:, 1] = 0.1
+    with pytest.raises(DataError) as error:
+        Scaler.fit(parts, ["a", "sales", "c"])
+    assert str(error.value) == (
+        "column 'sales' is 0.1 in all 42 steps of the training part; "
+        "wanted one that varies, leave it out or train on a longer part"
+    )
+    with pytest.raises(DataError, match=r"column '1' is 0\.1"):
+        Scaler.fit(parts)
+
+
+def test_a_column_beyond_float64_is_refused_by_name():
+    with pytest.raises(DataError) as error:
+        Scaler.fit([np.array([[1.7e308, 1.0], [1.7e308, 2.0], [-1.7e308, 3.0]])], ["a", "b"])
+    assert str(error.value) == "column 'a': its values are beyond the range of float64; give it another unit"
+
+
+def test_arrays_there_and_back():
+    scaler = Scaler.fit(random_parts())
+    arrays = scaler.to_arrays()
+    assert set(arrays) == {"mean", "scale"}
+    again = Scaler.from_arrays(arrays)
+    assert again.mean.tobytes() == scaler.mean.tobytes() and again.scale.tobytes() == scaler.scale.tobytes()
+
+
+@pytest.mark.parametrize(
+    "mean, scale",
+    [
+        ([1.0, 2.0], [1.0]),
+        ([1.0], [0.0]),
+        ([1.0], [-1.0]),
+        ([float("nan")], [1.0]),
+        ([1.0], [float("inf")]),
+        ([[1.0]], [[1.0]]),
+    ],
+)
+def test_arrays_that_are_no_scaler_are_refused(mean, scale):
+    with pytest.raises(RunError) as error:
+        Scaler.from_arrays({"mean": np.array(mean), "scale": np.array(scale)})
+    assert str(error.value) == (
+        "scaler: wanted finite mean and scale > 0 of equal length; the run is damaged, train again"
+    )
+
+
+def test_a_missing_array_is_named():
+    with pytest.raises(RunError) as error:
+        Scaler.from_arrays({"mean": np.array([1.0])})
+    assert str(error.value) == "scaler: 'scale' is missing; wanted mean and scale, train again"

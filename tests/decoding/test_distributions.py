@@ -1,0 +1,130 @@
+"""Quantiles without torch: against torch's formulas, closed forms, and each number alone."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from unrolled.decoding import distributions
+from unrolled.decoding.distributions import DISTRIBUTIONS, FLOOR, Gaussian, StudentT
+from unrolled.kernels import _cpu
+from unrolled.kernels.numpy import heads as plain
+from unrolled.tasks import student
+
+LEVELS = (0.001, 0.05, 0.25, 0.5, 0.81, 0.95, 0.999)
+DEGREES = np.array([2.001, 3.0, 9.3, 300.0, 2e5, 1e8])
+
+
+def drawn(name, *shape, dtype=np.float32):
+    one = DISTRIBUTIONS[name](LEVELS)
+    return one, np.random.default_rng(3).normal(0.3, 2, (*shape, one.size)).astype(dtype)
+
+
+def test_softplus_is_torchs():
+    a = np.array([-800.0, -40, -3.3, -1e-9, 0, 0.7, 19, 36, 900])
+    # Two functions of 2 units in the last place each.
+    np.testing.assert_allclose(
+        distributions.softplus(a), softplus(torch.from_numpy(a), threshold=50), rtol=1e-14
+    )
+
+
+def test_student_quantiles_are_the_inverse_of_the_distribution():
+    p = np.array(LEVELS)[:, None]
+    t = distributions.student_quantile(p, DEGREES)
+    assert t.shape == (7, 6)
+    wanted = np.broadcast_to(p, t.shape)
+    found = student.cdf(torch.from_numpy(t), torch.from_numpy(DEGREES)).numpy()
+    # What torch's lgamma leaves grows with ν: some 1e-8 at 1e8.
+    np.testing.assert_allclose(found[:, :4], wanted[:, :4], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-8)
+
+
+@pytest.mark.parametrize("p", [1e-9, 0.02, 0.4, 0.975, 1 - 1e-6])
+def test_student_quantiles_of_closed_forms(p):
+    """ν = 2 as a formula, ν = 4 by its distribution function, and the normal one beyond 1e12."""
+    rel = 1e-14 / min(p, 1 - p)  # the integral's rounding, beside the tail that is left
+    t = distributions.student_quantile(np.array([p]), np.array([2.0]))[0]
+    assert t == pytest.approx((2 * p - 1) / math.sqrt(2 * p * (1 - p)), rel=rel)
+    t = distributions.student_quantile(np.array([p]), np.array([4.0]))[0]
+    u = t * t / 4
+    below = 0.5 + 0.375 * t / math.sqrt(1 + u) * (1 - u / (3 * (1 + u)))
+    assert below == pytest.approx(p, abs=1e-13)
+    for df in (1e12, 1e30):
+        t = distributions.student_quantile(np.array([p]), np.array([df]))[0]
+        assert t == pytest.approx(NormalDist().inv_cdf(p), rel=max(rel, 1e-11))
+
+
+def test_numbers_that_are_none_stay_so():
+    with np.errstate(invalid="ignore"):
+        found = distributions.student_quantile(np.array([0.1, 0.9]), np.array([[np.nan], [3.0]]))
+    assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
+
+
+def test_quantiles_are_torchs_formulas():
+    """As float32 tensors gave them."""
+    gaussian, raw = drawn("gaussian", 5, 3)
+    t = torch.from_numpy(raw)
+    standard = torch.special.ndtri(torch.tensor(LEVELS))
+    wanted = t[..., :1] + (FLOOR + softplus(t[..., 1:])) * standard
+    np.testing.assert_allclose(gaussian.quantiles(raw, np.array(LEVELS)), wanted, rtol=2e-6, atol=2e-6)
+    steps, raw = drawn("quantiles", 5, 3)
+    t, m = torch.from_numpy(raw), LEVELS.index(0.5)
+    high = t[..., m : m + 1] + softplus(t[..., m + 1 :]).cumsum(-1)
+    low = t[..., m : m + 1] - softplus(t[..., :m]).flip(-1).cumsum(-1).flip(-1)
+    wanted = torch.cat([low, t[..., m : m + 1], high], -1)
+    np.testing.assert_allclose(steps.quantiles(raw, np.array(LEVELS)), wanted, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "studentt", "quantiles"])
+def test_every_number_has_the_bits_that_it_has_alone(name):
+    one, raw = drawn(name, 13, 7)
+    levels = np.array([0.0004, *LEVELS, 0.9996])
+    whole = one.quantiles(raw, levels)
+    assert whole.dtype == np.float64 and whole.shape == (13, 7, 9)
+    assert (np.diff(whole, axis=-1) > 0).all()
+    for i, j in ((0, 0), (4, 6), (12, 3)):
+        assert np.array_equal(one.quantiles(raw[i, j], levels), whole[i, j])
+        for k in range(9):
+            assert np.array_equal(
+                one.quantiles(raw[i : i + 1, j], levels[k : k + 1])[0], whole[i, j, k : k + 1]
+            )
+
+
+def test_every_instruction_set_gives_the_same_bits():
+    _, raw = drawn("studentt", 31, 3)
+    used, found = _cpu.isa(), []
+    for isa in _cpu.isas():
+        _cpu.use_isa(isa)
+        try:
+            found += [[one(LEVELS).quantiles(raw, np.array(LEVELS)) for one in (StudentT, Gaussian)]]
+        finally:
+            _cpu.use_isa(used)
+    for one in found[1:]:
+        assert all(np.array_equal(*pair) for pair in zip(one, found[0], strict=True))
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_moving_moves_the_point_and_nothing_else(name):
+    one, raw = drawn(name, 4)
+    base = np.arange(4, dtype=np.float32)
+    moved = one.moved(raw, base)
+    assert np.array_equal(one.point(moved), one.point(raw) + base) and not np.shares_memory(moved, raw)
+    moved[..., one.location] = raw[..., one.location]
+    assert np.array_equal(moved, raw)
+
+
+@pytest.mark.parametrize("levels", [(), (0.5,), (0.1, 0.4, 0.9), (0.5, 0.1, 0.9), (0.0, 0.5, 0.9)])
+def test_levels_that_cannot_be_are_refused(levels):
+    with pytest.raises(ValueError, match="levels"):
+        DISTRIBUTIONS["quantiles"](levels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exp_and_log_of_the_kernels(dtype):
+    x = np.random.default_rng(0).normal(0, 9, (3, 5, 7)).astype(dtype)[:, ::2]
+    np.testing.assert_allclose(plain.exp(x), np.exp(x), rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(plain.log(np.exp(x)), x, rtol=0, atol=40 * np.finfo(dtype).eps)
+    assert plain.exp(np.zeros((), dtype)).shape == () and plain.log(np.zeros(1, dtype)) == -np.inf

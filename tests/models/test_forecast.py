@@ -1,0 +1,495 @@
+"""Forecasters without torch: the bits of the trained model, however a series comes."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from unrolled import Forecaster, runtime, tasks
+from unrolled.errors import ConfigError, DataError, RunError, TrainingError
+from unrolled.models import saved
+from unrolled.streaming.sequences import kind_of
+from unrolled.tasks.forecast import pictures
+
+T = 200
+SMALL = {"target": "y", "window": 11, "season": 4, "hidden": 5, "epochs": 1, "threads": 1, "most_origins": 3}
+HOURS = np.datetime64("2024-01-01T05:00", "us") + np.arange(T + 9) * np.timedelta64(1, "h")
+MONTHS = (np.arange(T + 9).astype("datetime64[M]") + 1).astype("datetime64[D]") - 1  # their last days
+# Hours of Berlin with their offsets; clocks are set back in the last window.
+BEGIN = datetime(2026, 10, 16, 21, tzinfo=UTC)
+LOCAL = [(BEGIN + timedelta(hours=h)).astimezone(ZoneInfo("Europe/Berlin")).isoformat() for h in range(T + 9)]
+KINDS = {
+    "point": {"horizon": 3},
+    "months": {
+        "horizon": 3,
+        "output": "gaussian",
+        "times": MONTHS,
+        "residual": False,
+        "cell": "rnn",
+        "nonlinearity": "relu",
+    },
+    "years": {
+        "horizon": 2,
+        "output": "studentt",
+        "times": np.arange(1700, 1700 + T + 9),
+        "layers": 2,
+        "dropout": 0.2,
+    },
+    "rows": {
+        "horizon": 4,
+        "times": None,
+        "time": "rows",
+        "level": "relative",
+        "output": "quantiles",
+        "cell": "lstm",
+        "hidden": 6,
+        "cells_per_block": 2,
+    },
+    "direct": {
+        "horizon": 3,
+        "strategy": "direct",
+        "output": "quantiles",
+        "quantile_levels": (0.1, 0.4, 0.5, 0.9),
+        "past": "p",
+        "future": ("f", "g"),
+        "cell": "lstm",
+        "peephole": True,
+        "coupled_input_forget": True,
+        "learn_initial_state": True,
+        "zoneout": 0.1,
+    },
+    "two targets": {
+        "target": ("y", "p"),
+        "horizon": 3,
+        "output": "gaussian",
+        "level": ("relative", "absolute"),
+        "residual": False,
+        "future": "f",
+        "reset_after": False,
+    },
+    "marked gaps": {
+        "target": ("y", "p"),
+        "horizon": 3,
+        "output": "gaussian",
+        "level": ("relative", "absolute"),
+        "future": "f",
+        "gaps": "mask",
+    },
+    "zeros": {"horizon": 3, "strategy": "direct", "past": "p", "future": ("f", "g"), "gaps": "zero"},
+    "offsets": {"horizon": 3, "times": LOCAL, "output": "gaussian"},
+    "zone": {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin", "strategy": "direct"},
+    "plain two": {
+        "target": ("y", "p"),
+        "horizon": 2,
+        "strategy": "direct",
+        "output": "studentt",
+        "calendar": "none",
+        "level": ("absolute", "relative"),
+        "cell": "lstm",
+        "projection": 3,
+        "layer_norm": True,
+    },
+}
+
+
+def frame(times, rows_after=0, holes=False):
+    """y, p, f and g are random walks with a wave; the last rows have f and g alone. `holes`: two cells of
+    five are missing, but for those around the begin of the last window and the last known row."""
+    walks = np.random.default_rng(5).standard_normal((T + 9, 4)).cumsum(0) * 0.2
+    walks += np.sin(np.arange(T + 9) / 4)[:, None]
+    if holes:
+        t = np.arange(T + 9)[:, None]
+        kept = (t == T - 1) | (abs(t - T + SMALL["window"]) < 3)
+        walks[((t * 7 + 3 * np.arange(4)) % 5 < 2) & ~kept] = np.nan
+    values = dict(zip("ypfg", walks[: T + rows_after].T * [[3], [1], [0.1], [50]], strict=True))
+    known = pl.int_range(T + rows_after) < T
+    made = pl.DataFrame(values).fill_nan(None).with_columns(pl.when(known).then(pl.col("y", "p")))
+    return made if times is None else made.with_columns(pl.Series("when", times[: T + rows_after]))
+
+
+class Case:
+    """A trained model, its data as a frame and as steps, and the same series with what follows."""
+
+    def __init__(self, name):
+        options = dict(KINDS[name])
+        self.times, self.holes = options.pop("times", HOURS), "gaps" in options
+        options = SMALL | ({} if self.times is None else {"time": "when"}) | options
+        self.model = Forecaster(**options).fit(self.frame())
+        torch.manual_seed(1)
+        for weights in (self.model.network.head.weight, self.model.network.head.bias):
+            torch.nn.init.normal_(weights, std=0.4)
+        self.made, self.S = self.model.runtime(), self.model.codec.series.steps
+        self.future = self.made.codec.future
+
+    def frame(self, rows_after=0):
+        return frame(self.times, rows_after, self.holes)
+
+    def steps(self, rows=None):
+        """Steps as users give them."""
+        data, codec = self.frame(9).to_dicts(), self.made.codec
+        own = [*codec.targets, *codec.past] + ([] if self.times is None else ["when"])
+        made = [
+            {key: data[t][key] for key in own}
+            | {key: [data[t + 1 + s][key] for s in range(self.S)] for key in codec.future}
+            for t in range(T)
+        ]
+        return made[-rows:] if rows else made
+
+    def after(self, horizon):
+        """What `ahead` wants to know."""
+        data = self.frame(9).to_dicts()
+        return [{key: [data[T + 1 + h][key] for h in range(horizon - 1)] for key in self.future}]
+
+    def predicted(self, horizon):
+        """(H, K) forecasts and (H, K, L) quantiles of the estimator, None where there are none."""
+        found = self.model.predict(self.frame(9 if self.future else 0), horizon)
+        K = len(self.made.codec.targets)
+        quantiles = [name for name in found.columns if name.startswith("q0")]
+        shaped = found["forecast"].to_numpy().reshape(K, horizon).T
+        if not quantiles:
+            return shaped, None
+        return shaped, found.select(quantiles).to_numpy().reshape(K, horizon, -1).transpose(1, 0, 2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks.pictures, "draw_history", lambda *arguments: None)
+        patch.setattr(pictures, "draw_evaluation", lambda *arguments: None)
+        yield
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def case(request):
+    return Case(request.param)
+
+
+def same(found, wanted):
+    return found.keys() == wanted.keys() and all(np.array_equal(found[name], wanted[name]) for name in found)
+
+
+def test_every_answer_has_the_bits_of_torch(case, tmp_path):
+    model = case.model
+    series = model.codec.series.encode(model._new_file(case.frame(9 if case.future else 0)).series[0], 9)
+    with torch.no_grad():
+        raw = model.network(series.x[None])[0][0]
+    model.save(tmp_path / "run")
+    made = runtime.load(tmp_path / "run")
+    runtime.save(tmp_path / "model.unrolled", made)
+    for one in (case.made, made, runtime.load(tmp_path / "model.unrolled")):
+        assert one.fingerprint == made.fingerprint
+        found = one.stream().feed(case.steps())
+        assert found["raw"].dtype == np.float32 and np.array_equal(found["raw"], raw.numpy())
+    output = model.network.output
+    assert np.array_equal(found["forecast"], model.codec.series.values(output.point(raw)))
+    assert ("quantiles" in found) == output.is_distribution
+
+
+def test_a_stream_of_the_last_window_says_what_predict_says(case):
+    horizon, window = case.S, case.steps(SMALL["window"])
+    point, quantiles = case.predicted(horizon)
+    stream = case.made.stream()
+    for step in window:
+        found = stream.step(step)
+    alone = case.made.predict([case.steps(), case.steps()[:-7], window])
+    assert np.array_equal(found["forecast"], point)
+    for row in (0, 2):
+        assert np.array_equal(alone["forecast"][row], point)
+        assert quantiles is None or np.array_equal(alone["quantiles"][row], quantiles)
+    assert quantiles is None or np.array_equal(found["quantiles"], quantiles)
+    assert not np.array_equal(alone["forecast"][1], point)
+    first = case.made.predict([case.steps()], 1)
+    assert np.array_equal(first["forecast"][0], point[:1])
+
+
+def test_forecasts_run_on_from_a_state_and_leave_it_as_it_is(case):
+    stream = case.made.stream(rows=2)
+    stream.feed([case.steps(SMALL["window"]), case.steps()[:11]])
+    before = stream.snapshot()
+    if case.S > 1 or case.made.codec.past:
+        with pytest.raises(ConfigError, match="horizon=9: "):
+            case.made.ahead(stream.state, 9)
+        assert np.array_equal(case.made.ahead(stream.state, case.S)[0], case.predicted(case.S)[0])
+    else:
+        found = case.made.ahead(stream.state, 8, case.after(8) * 2 if case.future else None)
+        assert np.array_equal(found[0], case.predicted(8)[0]) and not np.array_equal(found[0], found[1])
+        whole = case.made.predict([case.steps()], 8, case.after(8))["forecast"]
+        assert np.array_equal(whole[0], found[0])
+    assert stream.snapshot() == before
+
+
+def test_padding_and_other_rows_change_nothing(case):
+    rows = case.model._rows(case.frame(9 if case.future else 0))
+    assert sum(map(len, rows)) == T and len({len(row) for row in rows}) == 2
+    wanted = [case.made.outputs(row) for row in rows]
+    for fill in (0.0, float("nan")):
+        for found, own in zip(case.model._raw(rows, fill), wanted, strict=True):
+            assert np.array_equal(found, own)
+    tested = case.model._rows()
+    assert sum(map(len, tested)) == 0.2 * T - (case.S if case.future else 0)
+
+
+def test_any_chunks_and_a_snapshot_between_give_the_same_bits(case):
+    made, draw, steps = case.made, np.random.default_rng(0), case.steps()[:90]
+    whole = made.stream().feed(steps)
+    for packed in (False, True):
+        given = made.encode(steps) if packed else steps
+        for _ in range(5):
+            stream, parts, at = made.stream(), [], 0
+            while at < len(steps):
+                size = int(draw.integers(0, 9))
+                parts.append(stream.feed(given[at : at + size]))
+                at += size
+                if draw.random() < 0.2:
+                    stream = made.stream(snapshot=stream.snapshot())
+            joined = {name: np.concatenate([part[name] for part in parts]) for name in whole}
+            assert same(joined, whole)
+    stream = made.stream()
+    for t, one in enumerate(steps):
+        assert same(stream.step(one), {name: array[t] for name, array in whole.items()})
+
+
+def test_rows_come_and_go_and_change_no_neighbour(case):
+    made, draw, steps = case.made, np.random.default_rng(1), case.steps()
+    stream, alone, at = made.stream(rows=2), [made.stream(), made.stream()], [0, 50]
+    for _ in range(80):
+        kind, row = draw.random(), int(draw.integers(len(alone)))
+        if kind < 0.2:
+            stream.join()
+            alone.append(made.stream())
+            at.append(int(draw.integers(T - 81)))
+        elif kind < 0.35 and len(alone) > 1:
+            stream.leave([row])
+            del alone[row], at[row]
+        elif kind < 0.5:
+            stream.reset([row])
+            alone[row].reset()
+            at[row] = int(draw.integers(T - 81))
+        else:
+            given = [steps[t] for t in at]
+            found = stream.step(given)
+            at = [t + 1 for t in at]
+            for row, (own, one) in enumerate(zip(alone, given, strict=True)):
+                assert same(own.step(one), {name: array[row] for name, array in found.items()})
+
+
+@pytest.mark.parametrize("name", ["point", "months", "years"])
+def test_steps_are_given_once_and_in_order(name):
+    case = Case(name)
+    stream, steps = case.made.stream(), case.steps()
+    stream.feed(steps[:5])
+    before = stream.snapshot()
+    for wrong in (steps[4], steps[6], steps[0]):
+        with pytest.raises(DataError, match=r"wanted the step of .*, which follows .*, got .*; give every"):
+            stream.step(wrong)
+    with pytest.raises(DataError, match="wanted the step of"):
+        stream.feed([steps[5], steps[7]])
+    assert stream.snapshot() == before
+    stream.step(steps[5])
+    rows = case.made.stream(rows=2)
+    rows.step([steps[0], steps[8]])
+    with pytest.raises(DataError, match="row 1: wanted the step of"):
+        rows.step([steps[1], steps[8]])
+    if name == "years":
+        rows.step([{"y": 1.0}, {"y": 2.0}])  # without times, each is one step after the last
+        with pytest.raises(DataError, match="row 0: wanted the step of 1702"):
+            rows.step([steps[1], steps[10]])
+        rows.step([steps[2], steps[10]])
+    else:
+        with pytest.raises(DataError, match="no 'when'; this model reads the calendar"):
+            rows.step([{"y": 1.0}, {"y": 2.0}])
+
+
+@pytest.fixture(scope="module")
+def direct():
+    return Case("direct")
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (
+            {"y": None},
+            "column 'y': the value is missing, and this model was trained without gaps; fill it, or",
+        ),
+        ({"y": float("nan")}, "column 'y': the value is missing"),
+        ({"y": float("inf")}, "column 'y': wanted a number, got inf"),
+        ({"y": "much"}, "column 'y': wanted a number, got 'much'"),
+        ({"y": 1e300}, "column 'y': a value is too far from those of the training part"),
+        ({"g": [1.0, 2.0, -1e300]}, "column 'g': a value is too far"),
+        ({"f": [1.0, 2.0]}, "column 'f': wanted 3 values, those of the steps to forecast, got 2"),
+        ({"g": [1.0, None, 2.0]}, "column 'g': the value is missing"),
+        ({"when": "yesterday"}, "wanted a time such as 2024-01-31 or 2024-01-31 12:30, got 'yesterday'"),
+        ({"when": 3}, "wanted a time such as"),
+        ({"when": "99999-01-01"}, "wanted a time such as"),
+    ],
+)
+def test_what_is_no_step_is_refused(direct, wrong, message):
+    stream = direct.made.stream()
+    with pytest.raises(DataError, match=message) as caught:
+        stream.step(direct.steps()[0] | wrong)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["y", "p", "f", "when"])
+def test_a_step_lacks_no_column(direct, column):
+    given = direct.steps()[0]
+    del given[column]
+    with pytest.raises(DataError, match=f"has no .*'{column}'"):
+        direct.made.stream().step(given)
+    with pytest.raises(DataError, match="wanted steps as"):
+        direct.made.stream().step(3.0)
+
+
+def test_steps_of_targets_alone_may_be_numbers():
+    """And times may be all that Python has for them."""
+    years, two = Case("years").made, Case("plain two").made
+    values = frame(None)["y"].to_list()[:6]
+    wanted = years.stream().feed(Case("years").steps()[:6])
+    for given in (values, np.array(values), np.array(values)[:, None], [{"y": f"{v!r}"} for v in values]):
+        assert same(years.stream().feed(given), wanted)
+    assert np.array_equal(
+        years.predict([np.array(values * 2)])["forecast"], years.predict([values * 2])["forecast"]
+    )
+    pairs = frame(None).select("y", "p").to_numpy()[:6]
+    wanted = two.stream().feed([{"y": y, "p": p} for y, p in pairs])
+    assert same(two.stream().feed(pairs), wanted) and same(two.stream().feed(pairs.tolist()), wanted)
+    for wrong in (pairs[:, 0], [[1.0, 2.0, 3.0]], [None], [[1.0, None]]):
+        with pytest.raises(DataError, match=r"wanted 2 numbers a step|value is missing"):
+            two.stream().feed(wrong)
+    with pytest.raises(DataError, match="wanted steps as"):
+        two.stream().feed([[1.0, 2.0], {"y": 1.0, "p": 2.0}])
+    with pytest.raises(DataError, match="a series has 6 steps; this model reads the last 11"):
+        two.predict([pairs])
+    with pytest.raises(DataError, match="no step yet"):
+        two.ahead(two.start(1), 1)
+
+
+def test_one_step_ahead_may_be_one_value():
+    case = Case("two targets")
+    steps = case.steps()[:5]
+    wanted = case.made.stream().feed(steps)
+    assert same(case.made.stream().feed(one | {"f": one["f"][0]} for one in steps), wanted)
+    rows = case.made.stream(rows=0)
+    assert rows.step([]) == {}
+    rows.join(2)
+    assert same({name: array[:, 1] for name, array in rows.feed([steps, steps]).items()}, wanted)
+    with pytest.raises(DataError, match="the same number of steps for each row"):
+        rows.feed([steps, steps[:2]])
+    for known in (None, case.after(4)):
+        with pytest.raises(DataError, match="wanted 'f' of 3 more steps for each of 2 rows"):
+            case.made.ahead(rows.state, 4, known)
+    with pytest.raises(DataError, match="column 'f': wanted 3 values"):
+        case.made.ahead(rows.state, 4, case.after(3) * 2)
+
+
+def test_times_in_all_their_forms_are_the_same_step():
+    case = Case("months")
+    steps, instants = case.steps()[:3], [np.datetime64(one["when"]) for one in case.steps()[:3]]
+    wanted = case.made.stream().feed(steps)
+    for form in (str, np.datetime64, lambda one: one.astype(object), lambda one: f"{one} 00:00"):
+        given = [one | {"when": form(at)} for one, at in zip(steps, instants, strict=True)]
+        assert same(case.made.stream().feed(given), wanted)
+    named = [{"time": one["when"], "y": one["y"]} for one in steps]
+    assert same(case.made.stream().feed(named), wanted)
+    with pytest.raises(DataError, match="wanted a time at one point of each month, got 1970-01-30"):
+        case.made.stream().step(steps[0] | {"when": "1970-01-30"})
+
+
+def test_forecasts_that_grow_without_bound_are_refused():
+    case = Case("point")
+    stream = case.made.stream()
+    stream.feed(case.steps())
+    state = stream.state | {"series.next": np.full((1, 1, 1), 1e38, np.float32)}
+    case.made.head = type(case.made.head)(np.full((1, 5), 1e38, np.float32))
+    with pytest.raises(TrainingError, match="the forecast is not finite from step"):
+        case.made.ahead(state, 9)
+
+
+def test_descriptions_that_do_not_fit_are_refused(direct):
+    """Each change alone makes one line of RunError, and nothing is run."""
+    about, arrays = direct.made.about, direct.made.arrays
+    changes = [
+        ("network", {"output": "poisson"}),
+        ("network", {"levels": [0.1, 0.5]}),
+        ("network", {"levels": [0.9, 0.5, 0.1, 0.2]}),
+        ("network", {"relative": [False, False]}),
+        ("network", {"levels": [0.1, 0.4, 0.5, 10**400]}),
+        ("network", {"window": 0}),
+        ("network", {"window": float("inf")}),
+        ("network", {"time": ["when"]}),
+        ("network", {"head": "nothing"}),
+        ("network", {"bias": "head.weight"}),
+        ("codec", {"steps": 10**9}),
+        ("codec", {"steps": 2.5}),
+        ("codec", {"steps": 2}),
+        ("codec", {"targets": []}),
+        ("codec", {"targets": ["y", "z"]}),
+        ("codec", {"future": ["f"]}),
+        ("codec", {"calendar": ["hour_of_day_sin", "moon_sin"]}),
+        ("codec", {"calendar": []}),
+        ("codec", {"step": {"count": 0, "unit": "microsecond", "month_end": False}}),
+        ("codec", {"step": {"count": 10**40, "unit": "microsecond", "month_end": False}}),
+        ("codec", {"step": {"count": 10**15, "unit": "month", "month_end": False}}),
+        ("codec", {"step": {"count": 1, "unit": "moon", "month_end": False}}),
+        ("codec", {"step": [1, "number"]}),
+    ]
+    for part, change in changes:
+        with pytest.raises(RunError, match=r"^here: ") as caught:
+            saved.model("here", about | {part: about[part] | change}, arrays)
+        assert "\n" not in str(caught.value)
+    for name in ("head.weight", "codec.past.scale", "codec.target.mean", "layer.weight_hh_l0"):
+        wrong = [arrays | {name: arrays[name][..., :0]}, {key: arrays[key] for key in arrays if key != name}]
+        if not name.startswith("codec"):
+            wrong.append(arrays | {name: arrays[name].astype(np.float64)})
+        for given in wrong:
+            with pytest.raises(RunError, match=r"^here: "):
+                saved.model("here", about, given)
+
+
+def test_the_runtime_loads_no_torch(direct, tmp_path):
+    runtime.save(tmp_path / "model.unrolled", direct.made)
+    wanted = direct.made.predict([direct.steps()])["quantiles"]
+    program = (
+        "import json, sys; from unrolled import runtime; path, steps = sys.argv[1], json.loads(sys.argv[2])\n"
+        "found = runtime.load(path).predict([steps])['quantiles']\n"
+        "heavy = {'torch', 'polars', 'pydantic', 'safetensors', 'typer'} & set(sys.modules)\n"
+        "print(json.dumps([sorted(heavy), found.tolist()]))"
+    )
+    steps = json.dumps(direct.steps(SMALL["window"]), default=str)
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "model.unrolled", steps],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [[], wanted.tolist()]
+
+
+def test_lines_are_steps_and_answers_are_told_by_column(case):
+    """As `unrolled stream` has them: the cells of the columns in, numbers by target and level out."""
+    codec, columns = case.made.codec, case.made.columns()
+    time = [] if case.times is None else ["when"]
+    assert list(columns) == [*time, *codec.targets, *codec.past, *codec.future]
+    assert all(column.numbers == (name != "when") for name, column in columns.items())
+    assert not time or columns["when"].optional == (not codec.calendar)
+    stream, kind = case.made.stream(), kind_of(case.made)
+    row = kind.begin()
+    for step in case.steps()[:4]:
+        found = stream.step(step)
+        line = {name: str(cell) if name == "when" else cell for name, cell in step.items()}
+        told, row = kind.answer(row, line)
+        assert list(told) == ["filled", "restarted", *codec.targets] and not told["restarted"]
+        for k, name in enumerate(codec.targets):
+            wanted = {"forecast": found["forecast"][:, k]}
+            for at, level in enumerate(case.made.output.levels if "quantiles" in found else ()):
+                wanted[f"q{level:g}"] = found["quantiles"][:, k, at]
+            assert told[name] == {
+                key: array[0] if case.S == 1 else array.tolist() for key, array in wanted.items()
+            }

@@ -1,0 +1,43 @@
+"""The plots of scores are drawn for any number of classes and sequences, and show what they were given."""
+
+import numpy as np
+import pytest
+
+from unrolled.plots import figures, scores
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_confusion_matrix_shows_its_counts_at_their_places():
+    counts = np.array([[1200, 3, 0], [0, 7, 2], [0, 0, 0]])
+    figure = scores.confusion(counts, ["a", "b", "a class of a very long name"], "title")
+    placed = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    assert placed == {(0, 0): "1,200", (1, 0): "3", (1, 1): "7", (2, 1): "2"}, "column, row"
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["a", "b", "a class of a very…"]
+
+
+@pytest.mark.parametrize("classes, names", [(2, 2), (21, 21), (60, 60), (61, 31), (500, 56)])
+def test_many_classes_are_drawn_without_numbers_and_with_some_names(tmp_path, classes, names):
+    counts = np.random.default_rng(0).integers(0, 9, (classes, classes))
+    figure = scores.confusion(counts, [f"class {k}" for k in range(classes)], "title")
+    assert len(figure.axes[0].get_xticks()) == names
+    assert bool(texts(figure)) == (classes <= scores.MOST_NUMBERS)
+    if classes == 21:
+        assert [path.stat().st_size > 1000 for path in figures.save(figure, tmp_path, "confusion")] == [
+            True
+        ] * 2
+
+
+@pytest.mark.parametrize("N", [1, 7, 5000])
+def test_the_scatter_plot_has_a_dot_for_each_sequence_and_the_line_of_equals(N):
+    draw = np.random.default_rng(1)
+    truth, answer = draw.normal(size=N), draw.normal(size=N)
+    axes = scores.scatter(truth, answer, "weight", "title").axes[0]
+    assert np.array_equal(axes.collections[0].get_offsets(), np.column_stack([truth, answer]))
+    (line,) = axes.lines
+    both = np.concatenate([truth, answer])
+    assert list(line.get_xdata()) == list(line.get_ydata()) == [both.min(), both.max()]
+    assert axes.get_xlabel() == "weight: truth"

@@ -1,0 +1,272 @@
+"""The short form of scripts/fuzz_saved.py, and what must never pass, each by itself."""
+
+import importlib.util
+import json
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unrolled.codecs.tokenizers import BPE
+from unrolled.decoding import search
+from unrolled.errors import RunError
+from unrolled.files import described, safetensors
+from unrolled.models import saved
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_saved.py"
+
+
+def script():
+    spec = importlib.util.spec_from_file_location("fuzz_saved", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+FUZZ = script()
+CASES = {"folder": 60, "file": 60, "snapshot": 120}
+FLIPS = {"flipped-folder": 8, "flipped-file": 4, "flipped-snapshot": 8}
+
+
+@pytest.mark.parametrize("kind", FUZZ.KINDS)
+def test_damaged_models_are_refused_by_one_line_or_run(kind):
+    saved = FUZZ.sound(kind)
+    for form, cases in CASES.items():
+        said = FUZZ.fuzz(kind, saved, form, cases, seed=5)
+        if said:  # a model that reads backward has no snapshot
+            assert said["read"] and len(said) > 3, said
+    for form, cases in FLIPS.items():
+        FUZZ.fuzz(kind, saved, form, cases, seed=5)
+
+
+@pytest.fixture(scope="module")
+def sound():
+    return FUZZ.sound("peepholes")
+
+
+@pytest.fixture(scope="module")
+def translating():
+    return FUZZ.sound("translate")
+
+
+def refused(sound, change, match):
+    """The model with `change(about, arrays)` made in it is refused."""
+    about = json.loads(json.dumps(sound.model.about))
+    arrays = {name: array.copy() for name, array in sound.model.arrays.items()}
+    change(about, arrays)
+    with pytest.raises(RunError, match=match) as raised:
+        saved.model("here", about, arrays)
+    assert "\n" not in str(raised.value)
+
+
+def first(about):
+    return about["layers"][0]["directions"][0]
+
+
+def assign(way, value):
+    """about[way[0]][way[1]]… = value"""
+
+    def change(about, arrays):
+        for key in way[:-1]:
+            about = about[key]
+        about[way[-1]] = value
+
+    return change
+
+
+LAYER, DIRECTION = ("layers", 0), ("layers", 0, "directions", 0)
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        ((*DIRECTION, "sizes"), [5, 8, 8]),
+        ((*DIRECTION, "sizes"), [5, 7, 6]),
+        ((*DIRECTION, "sizes"), [2**40, 7, 7]),
+        ((*DIRECTION, "sizes"), [5, -7, -7]),
+        ((*DIRECTION, "sizes"), [5.0, 7.0, 7.0]),
+        ((*DIRECTION, "sizes"), [5, 7, float("inf")]),
+        ((*DIRECTION, "states"), ["layer0.forward.h"]),
+        ((*DIRECTION, "states"), ["layer1.forward.h", "layer1.forward.c"]),
+        ((*DIRECTION, "states"), ["h", "h"]),
+        ((*DIRECTION, "initial"), ["layer.weight_hh_l0", "layer.weight_hh_l0"]),
+        ((*DIRECTION, "initial"), ["layer.initial_h_l0"]),
+        ((*DIRECTION, "parameters", "weight_hh"), "layer.weight_ih_l0"),
+        ((*DIRECTION, "parameters", "weight_hh"), "layer.weight_hh_l1"),
+        ((*DIRECTION, "parameters", "weight_hr"), "layer.weight_hh_l0"),
+        ((*DIRECTION, "parameters", "gain_ih"), "layer.bias_ih_l0"),
+        ((*DIRECTION, "parameters", "else"), "layer.bias_ih_l0"),
+        ((*DIRECTION, "parameters", "weight_hh"), "../../x"),
+        ((*LAYER, "cell"), "gru"),
+        ((*LAYER, "cell"), "rnn"),
+        ((*LAYER, "cell"), "quantum"),
+        ((*LAYER, "cell"), ["lstm"]),
+        ((*LAYER, "options"), {}),
+        ((*LAYER, "options"), ["peephole"]),
+        *(((*LAYER, "options", "peephole"), value) for value in (False, 1, "yes", None)),
+        ((*LAYER, "options", "coupled_input_forget"), True),
+        ((*LAYER, "options", "layer_norm"), True),
+        ((*LAYER, "options", "reset_after"), False),
+        *(((*LAYER, "options", "proj_size"), value) for value in (1, 7, -1, 10**400)),
+        ((*LAYER, "merge"), "sum"),
+        ((*LAYER, "merge"), "else"),
+        ((*LAYER, "residual"), True),
+        ((*LAYER, "zoneout"), [0.1, 0.1, 0.1]),
+        ((*LAYER, "zoneout"), [float("nan")]),
+        ((*LAYER, "zoneout"), [10**400]),
+        *(((*LAYER, "options", "cells_per_block"), n) for n in (2, 7, 0, -1, 10**400, True, 1.0, None)),
+        ((*LAYER, "directions"), []),
+        (("layers",), []),
+        (("layers",), {}),
+        (("network", "begin"), 10**6),
+        (("network", "begin"), -1),
+        (("network", "embedding"), "head.weight"),
+        (("network", "projection"), "head.weight"),
+        (("network", "bias"), "layer.bias_ih_l0"),
+        (("codec", "tokenizer"), {"symbols": ["<unk>", "a"]}),
+        (("codec", "tokens"), ["characters"]),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_refused(sound, way, value):
+    refused(sound, assign(way, value), "^here: ")
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("decoder", "attention", "kind"), "dot"),  # which has no u
+        (("decoder", "attention", "kind"), "else"),
+        (("decoder", "attention", "u"), None),
+        (("decoding", "longest"), 1 << 20),
+        (("decoding", "longest"), 1 << 14),  # beside the beam below
+        (("decoding", "min_length"), 1 << 14),
+        (("decoding", "beam"), 1025),
+    ],
+    ids=str,
+)
+def test_what_could_not_be_used_or_has_no_bound_is_refused_at_once(translating, way, value):
+    def change(about, arrays):
+        about["network"]["decoding"] |= {"beam": 256}
+        assign(("network", *way), value)(about, arrays)
+
+    refused(translating, change, "^here: ")
+
+
+def test_an_answer_has_a_bound_whatever_the_training_part_was():
+    class Never:
+        """A model that never ends, of two symbols and the end, 2."""
+
+        calls = 0
+
+        def __call__(self, tokens, parents, rows):
+            self.calls += 1
+            return np.log(np.array([[0.9, 0.1, 1e-300]] * len(tokens)))
+
+    step = Never()
+    (answers,) = search.beam_search(step, [1 << 40], begin=0, end=2, beam=1)
+    assert len(answers[0].tokens) == search.MOST_SYMBOLS == step.calls - 1
+
+
+def test_a_weight_that_stands_in_twenty_layers_is_refused(sound):
+    def again(about, arrays):
+        about["layers"] += [about["layers"][1]] * 20
+
+    refused(sound, again, "twice")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_refused(sound, number):
+    def change(about, arrays):
+        arrays["layer.weight_hh_l1"][-1, -1] = number
+
+    refused(sound, change, "'layer.weight_hh_l1' holds NaN or infinity")
+
+
+def test_every_parameter_of_a_layer_has_its_one_shape(sound):
+    for name in [name for name in sound.model.arrays if name.startswith("layer.")]:
+        for other in (lambda a: a[:-1], lambda a: a[None], lambda a: a.astype(np.float64)):
+
+            def change(about, arrays, name=name, other=other):
+                arrays[name] = other(arrays[name])
+
+            refused(sound, change, "its layers are not described as they should be")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda bpe: bpe["model"]["vocab"].update({"a": 2**31}),
+        lambda bpe: bpe["model"].update(vocab="/etc/passwd"),
+        lambda bpe: bpe["model"]["merges"].append(["no such", "pair"]),
+        lambda bpe: bpe.update(normalizer={"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}),
+        lambda bpe: bpe["pre_tokenizer"].update(add_prefix_space=True),
+    ],
+)
+def test_byte_pairs_are_taken_only_as_unrolled_makes_them(change):
+    about = BPE.fit([FUZZ.TEXT], most_symbols=280).about()
+    assert BPE.restore(about).about() == about
+    change(about["bpe"])
+    begun = time.perf_counter()
+    with pytest.raises(RunError, match=r"^bpe: [^\n]*$"):
+        BPE.restore(about)
+    assert time.perf_counter() - begun < 1
+
+
+def header(entries, numbers=b"", padding=0):
+    text = json.dumps(entries).encode() + b" " * padding
+    return len(text).to_bytes(8, "little") + text + numbers
+
+
+def test_arrays_across_their_alignment_are_moved():
+    entry = {"x": {"dtype": "F64", "shape": [3], "data_offsets": [0, 24]}}
+    for padding in range(8):
+        data = header(entry, np.arange(3.0).tobytes(), padding)
+        (x,) = safetensors.contents(data)[0].values()
+        assert x.flags.aligned and x.tolist() == [0, 1, 2]
+
+
+def test_truth_values_are_0_or_1():
+    entry = {"x": {"dtype": "BOOL", "shape": [4], "data_offsets": [0, 4]}}
+    (x,) = safetensors.contents(header(entry, bytes([0, 1, 2, 255])))[0].values()
+    assert x.dtype == bool and x.view(np.uint8).tolist() == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 40 + b"1" + b"}" * 40,
+        b'{"a": 1, "a": 2}',
+        b"[1e999]",
+        b"[NaN]",
+        b"[-Infinity]",
+        b"[" + b"9" * 5000 + b"]",
+        b'["' + b'\\"' * 200_000,
+        b"[" + b"[]," * 300_000 + b"[]]",
+        b"\xff",
+        b"",
+    ],
+    ids=lambda text: repr(text[:12]),
+)
+def test_json_of_any_kind_is_refused_at_once(text):
+    tracemalloc.start()
+    with pytest.raises(ValueError) as raised:
+        described.parse(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(text) + 100_000
+    assert len(str(raised.value)) < 200
+
+
+def test_brackets_in_texts_do_not_count():
+    deep = "[" * 100
+    assert described.parse(json.dumps({"a": deep, deep: f'"{deep}\\'}).encode()) == {
+        "a": deep,
+        deep: f'"{deep}\\',
+    }
