@@ -137,6 +137,10 @@ def fingerprint(array: Tensor | NDArray[Any]) -> tuple[int, int]:
     always changes the first; the chance that any other change is missed is about 2^-64, over keys that are
     drawn in each process."""
 
+def readable(tensors: list[Tensor]) -> bool:
+    """Whether a kernel may read these as they are: on the cpu, of no subclass, no batch, no lazy
+    minus or zero."""
+
 def use_openmp(parallel: int, team_size: int, member: int) -> None:
     """Runs on the process's OpenMP from now on: addresses of GOMP_parallel, omp_get_num_threads and
     omp_get_thread_num in it."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch._dynamo.testing
 
+from unrolled.kernels import _cpu
 from unrolled.kernels.torch import call as calls
 from unrolled.kernels.torch.backends import by_kernel, described
 
@@ -238,3 +239,54 @@ def test_wrong_gradients_are_refused_by_the_operator_itself():
     for name, wrong in (("y", (y[..., 1:], y, h)), ("dy", (y, y[:, :2], h)), ("dh", (y, y, h[0, :1]))):
         with pytest.raises(ValueError, match=rf"^{name}\b.* is .*; wanted"):
             torch.ops.unrolled.recurrence_backward([*tensors, *wrong], pull)
+
+
+READABLE = {
+    "none": list,
+    "no numbers": lambda: [torch.zeros(0, 3), torch.zeros(3, 0, dtype=torch.int64)],
+    "weights": lambda: [torch.zeros(2, 3), *torch.nn.LSTM(3, 4).parameters()],
+    "strides": lambda: [torch.zeros(4, 6)[::2, ::3], torch.zeros(()).expand(3), torch.zeros(2, 3).T],
+}
+UNREADABLE = {
+    "a subclass": lambda: type("Other", (torch.Tensor,), {})(2),
+    "meta": lambda: torch.zeros(2, device="meta"),
+    "a lazy minus": lambda: torch._neg_view(torch.ones(2)),
+    "a lazy zero": lambda: torch._efficientzerotensor(2),
+    "sparse": lambda: torch.eye(2).to_sparse(),
+    "without memory": lambda: _without_memory(),
+}
+
+
+def _without_memory():
+    tensor = torch.zeros(3)
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+@pytest.mark.parametrize("kind", READABLE)
+def test_tensors_with_numbers_are_readable(kind):
+    assert _cpu.readable(READABLE[kind]())
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_tensors_without_numbers_of_their_own_are_not_readable(kind):
+    unreadable = UNREADABLE[kind]()
+    assert not _cpu.readable([torch.zeros(2), unreadable]) and not _cpu.readable([unreadable])
+
+
+def test_batches_are_not_readable():
+    x, answers = torch.eye(3, requires_grad=True), []
+
+    class Look(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, d):
+            answers.append(_cpu.readable([d]))
+            return d * 2
+
+    torch.autograd.grad(Look.apply(x).sum(0), x, torch.eye(3), is_grads_batched=True)
+    torch.func.vmap(lambda x: answers.append(_cpu.readable([x])) or x)(x)
+    assert answers == [False, False]

@@ -74,6 +74,7 @@ public:
   explicit operator bool() const { return present_; }
   /* Whether its memory lasts as long as this: that of a buffer does, a tensor may be given another. */
   bool keeps_memory() const { return hold_.buffered() || !copy_.empty(); }
+  bool has_memory() const { return data_ || rows_ * columns_ == 0; }
   const Name& name() const { return name_; }
   int dimensions() const { return dimensions_; }
   Index size(int dimension) const { return shape_[dimension]; }

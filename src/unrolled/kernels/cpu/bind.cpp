@@ -12,6 +12,7 @@
 #include "bind_ctc.h"
 #include "bind_heads.h"
 #include "bind_recurrence.h"
+#include "bind_tensors.h"
 #include "fingerprint.h"
 #include "isa.h"
 #include "pool.h"
@@ -59,6 +60,7 @@ NB_MODULE(_cpu, m) {
   bind_recurrence(m);
   bind_heads(m);
   bind_ctc(m);
+  bind_tensors(m);
 }
 
 } // namespace unrolled

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels import dispatch
-from unrolled.kernels.torch.operators import Formulas, Gradients, Tensors, pulled, transformable
+from unrolled.kernels.torch.operators import Formulas, Gradients, Tensors, by_reference, pulled, transformable
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
@@ -174,8 +174,7 @@ def register(name: str, head: Head) -> Callable[[Any, Tensors], Tensors]:
         Formulas(
             run_gradients,
             fake_gradients,
-            None,
-            None,
+            *by_reference(reference_gradients),
             lambda options: f"{head.encode(options[0])}|{options[1]}",
             decode,
             batches_of_gradients,

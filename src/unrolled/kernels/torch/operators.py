@@ -21,10 +21,11 @@ from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 from torch.func import vjp
 
+from unrolled.kernels.compiled import cpu as _cpu
+
 Tensors = list[Tensor]
 Gradients = list[Tensor | None]
 Dims = Sequence[int | None]  # which dimension of each tensor vmap maps over
-READABLE = frozenset({Tensor, torch.nn.Parameter})
 _c: Any = torch._C
 _unpack: Any = forward_ad.unpack_dual
 
@@ -34,10 +35,9 @@ class Formulas(NamedTuple):
 
     run: Callable[[Any, Sequence[Tensor]], Tensors]  # the kernel: options, tensors -> outputs
     fake: Callable[[Any, Sequence[Tensor]], Tensors]  # the outputs' shapes
-    save: Callable[[Any, Any, Sequence[Tensor], Sequence[Tensor]], None] | None  # context, options, both
-    derive: Callable[[Any, Sequence[bool], Sequence[Tensor | None]], Gradients] | None
-    # context, which tensors need a gradient, gradients of the outputs -> those of the tensors. save and
-    # derive are None where the reference is derived instead
+    save: Callable[[Any, Any, Sequence[Tensor], Sequence[Tensor]], None]  # context, options, both
+    derive: Callable[[Any, Sequence[bool], Sequence[Tensor | None]], Gradients]
+    # context, which tensors need a gradient, gradients of the outputs -> those of the tensors
     encode: Callable[[Any], str]
     decode: Callable[[str], Any]
     batches: Callable[[Any], tuple[list[int | None], list[int]] | None]
@@ -47,12 +47,15 @@ class Formulas(NamedTuple):
     # the outputs that have a derivative, which are the first ones, in torch's own operators
 
 
-def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any, Tensors], Tensors]:
+Call = Callable[[Any, Tensors], Tensors]
+Fold = Callable[[Dims, Any, Sequence[Tensor]], tuple[Tensors, list[int]]]
+
+
+def transformable(library: Any, name: str, formulas: Formulas) -> Call:
     """Registers `unrolled::name` and returns how to call it, whatever transform is at work."""
-    run, fake, save, derive, encode, decode, batches, reference = formulas
-    save_call, derive_call = by_reference(reference) if save is None or derive is None else (save, derive)
     library.define(f"{name}(Tensor[] tensors, str options) -> Tensor[]")
     operator = getattr(torch.ops.unrolled, name).default
+    run, encode, record = formulas.run, formulas.encode, applier(recorder(formulas))
 
     def call(options: Any, tensors: Tensors) -> Tensors:
         if is_compiling() or not ordinary(tensors):
@@ -62,7 +65,7 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
     def transformed(options: Any, tensors: Tensors) -> Tensors:
         if not is_compiling():
             if _c._are_functorch_transforms_active() or differentiates_forward():
-                return list(apply(Transformed, encode(options), tensors))
+                return list(apply(function, encode(options), tensors))
             level, dims = batched(tensors)
             if level:
                 inner = [unbatched(t, d, level) for t, d in zip(tensors, dims, strict=True)]
@@ -70,30 +73,53 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
                 return [torch._add_batch_dim(o, d, level) for o, d in zip(outputs, places, strict=True)]
         return list(operator(tensors, encode(options)))
 
+    fold = folder(formulas, call)
+    function = transformer(formulas, call, fold)
+    implement(library, name, formulas, fold)
+    return call
+
+
+def folder(formulas: Formulas, call: Call) -> Fold:
+    """vmap: one call for all elements of the mapped dimension where it can join the batch, else one each."""
+
     def fold(dims: Dims, options: Any, tensors: Sequence[Tensor]) -> tuple[Tensors, list[int]]:
-        """One call for all elements of the mapped dimension where it can join the batch, else one each."""
         N = next(t.shape[d] for t, d in zip(tensors, dims, strict=True) if d is not None)
-        known = batches(options)
+        known = formulas.batches(options)
         if known is None or any(d is not None and b is None for d, b in zip(dims, known[0], strict=True)):
             return one_by_one(N, dims, lambda own: call(options, own), tensors)
         places = zip(tensors, dims, known[0], strict=True)
         outputs = call(options, [t if b is None else joined(t, d, N, b) for t, d, b in places])
         return [torch.unflatten(o, b, (N, -1)) for o, b in zip(outputs, known[1], strict=True)], known[1]
 
-    class Recorded(torch.autograd.Function):
-        """Without setup_context: with it, torch inspects the signature of forward at each call."""
+    return fold
 
+
+def recorder(formulas: Formulas) -> type[torch.autograd.Function]:
+    """The Function of a call that is recorded. It has no setup_context: with one, torch inspects forward's
+    signature at each call."""
+    run, _, save, derive, *_ = formulas
+
+    class Recorded(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, options: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
             outputs = tuple(run(options, tensors))
-            save_call(ctx, options, tensors, outputs)
+            save(ctx, options, tensors, outputs)
             return outputs
 
         @staticmethod
         def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-            return None, *derive_call(ctx, ctx.needs_input_grad[1:], cotangents)
+            return None, *derive(ctx, ctx.needs_input_grad[1:], cotangents)
+
+    return Recorded
+
+
+def transformer(formulas: Formulas, call: Call, fold: Fold) -> type[torch.autograd.Function]:
+    """The Function of a call under torch.func. Its options are text, which torch compares."""
+    decode, reference = formulas.decode, formulas.reference
 
     class Transformed(torch.autograd.Function):
+        backward = recorder(formulas).backward
+
         @staticmethod
         def forward(text: str, *tensors: Tensor) -> tuple[Tensor, ...]:
             return tuple(call(decode(text), list(tensors)))
@@ -102,9 +128,7 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
             ctx.text, ctx.outputs = inputs[0], len(output)
             ctx.save_for_forward(*inputs[1:])
-            save_call(ctx, decode(ctx.text), inputs[1:], output)
-
-        backward = Recorded.backward
+            formulas.save(ctx, decode(ctx.text), inputs[1:], output)
 
         @staticmethod
         def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Any:
@@ -121,22 +145,27 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Callable[[Any,
             outputs, places = fold(dims[1:], decode(text), tensors)
             return tuple(outputs), tuple(places)
 
-    def save_listed(ctx: Any, inputs: tuple[Tensors, str], output: Tensors) -> None:
-        save_call(ctx, decode(inputs[1]), inputs[0], output)
+    return Transformed
 
-    def derive_listed(ctx: Any, cotangents: Sequence[Tensor | None]) -> tuple[Gradients, None]:
-        return derive_call(ctx, ctx.needs_input_grad[0], cotangents), None
 
-    def fold_listed(info: Any, dims: tuple[Dims, None], tensors: Tensors, text: str) -> Any:
+def implement(library: Any, name: str, formulas: Formulas, fold: Fold) -> None:
+    """What torch's library is told of `unrolled::name`."""
+    run, fake, save, derive, _, decode = formulas[:6]
+
+    def setup_context(ctx: Any, inputs: tuple[Tensors, str], output: Tensors) -> None:
+        save(ctx, decode(inputs[1]), inputs[0], output)
+
+    def backward(ctx: Any, cotangents: Sequence[Tensor | None]) -> tuple[Gradients, None]:
+        return derive(ctx, ctx.needs_input_grad[0], cotangents), None
+
+    def vmap(info: Any, dims: tuple[Dims, None], tensors: Tensors, text: str) -> Any:
         return fold(dims[0], decode(text), tensors)
 
-    record = applier(Recorded)
     qualified = f"unrolled::{name}"
     library.impl(name, lambda tensors, text: run(decode(text), tensors), "CPU")
     torch.library.register_fake(qualified, lambda tensors, text: fake(decode(text), tensors), lib=library)
-    torch.library.register_autograd(qualified, derive_listed, setup_context=save_listed, lib=library)
-    torch.library.register_vmap(qualified, fold_listed, lib=library)
-    return call
+    torch.library.register_autograd(qualified, backward, setup_context=setup_context, lib=library)
+    torch.library.register_vmap(qualified, vmap, lib=library)
 
 
 def apply(function: Any, options: Any, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -156,7 +185,7 @@ def applier(function: type[torch.autograd.Function]) -> Callable[..., tuple[Tens
 # What is at work.
 
 
-def ordinary(tensors: Sequence[Tensor]) -> bool:
+def ordinary(tensors: Tensors) -> bool:
     """Whether torch wants results, and a kernel may read these tensors as they are."""
     return not (
         _c._are_functorch_transforms_active()
@@ -165,18 +194,7 @@ def ordinary(tensors: Sequence[Tensor]) -> bool:
         or _c._get_tracing_state() is not None
         or forward_ad._current_level >= 0
         or batching()
-    ) and readable(tensors)
-
-
-def readable(tensors: Sequence[Tensor]) -> bool:
-    """Whether a kernel may read these as they are: on the cpu, no subclass, no lazy minus or zero."""
-    try:
-        for t in tensors:
-            if not t.is_cpu or t.is_neg() or (t.data_ptr() == 0 and t.numel()):
-                return False
-    except RuntimeError:  # data_ptr of a tensor that stands for a batch: it has no memory of its own
-        return False
-    return READABLE.issuperset(map(type, tensors))
+    ) and _cpu.readable(tensors)
 
 
 def recorded(tensors: Sequence[Tensor]) -> bool:
@@ -281,7 +299,7 @@ def pushed(run: Run, tensors: Sequence[Tensor], tangents: Sequence[Tensor | None
     return tuple(found)
 
 
-def by_reference(reference: Any) -> tuple[Any, Any]:
+def by_reference(reference: Callable[[Any, Tensors], Sequence[Tensor]]) -> tuple[Any, Any]:
     """`save` and `derive` of an operator whose gradient is that of its reference."""
 
     def save(ctx: Any, options: Any, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:

@@ -17,7 +17,7 @@ from unrolled.kernels import dispatch
 from unrolled.kernels.torch import call as calls
 from unrolled.kernels.torch import native, openmp
 from unrolled.kernels.torch.call import Plan, Pull
-from unrolled.kernels.torch.operators import Formulas, pulled, transformable
+from unrolled.kernels.torch.operators import Formulas, by_reference, pulled, transformable
 
 ROWS = {"x": 1, "lengths": 0, "weights": None}  # the dimension of the rows; of all other tensors it is 1
 ROWS_OF_STEP = {"x": 0, "h0": 0, "c0": 0, "h": 0, "c": 0, "weights": None}
@@ -162,8 +162,7 @@ recurrence_backward = transformable(
     Formulas(
         native.backward,
         native.backward_fake,
-        None,
-        None,
+        *by_reference(_reference_pull),
         calls.encode,
         calls.decode_pull,
         lambda pull: None,

@@ -1,0 +1,9 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace unrolled {
+
+void bind_tensors(nanobind::module_& m);
+
+} // namespace unrolled
