@@ -162,16 +162,20 @@ def test_only_the_gradients_that_are_asked_for_arrive(needs):
 
 
 @torch.no_grad()
-def test_wrong_calls_are_refused_in_words():
-    layer = LSTM(3, 5)
+@pytest.mark.parametrize("backend", [None, "torch", "reference"])
+def test_wrong_calls_are_refused_in_words(backend):
+    layer = LSTM(3, 5, backend=backend)
     _, (h, c) = layer(X)
     for call, message in {
-        lambda: layer(X.double()): "float64",
+        lambda: layer(X.double()): "x is .*float64",
         lambda: layer(X[..., :2]): "2 features",
-        lambda: layer(X, (h, c[:, :1])): r"\(1, 1, 5\); wanted \(1, 2, 5\)",
-        lambda: layer(X, (h.double(), c)): "float64",
+        lambda: layer(X, (h, c[:, :1])): r"c0 is .*\(1, 1, 5\); wanted .*2, 5\)",
+        lambda: layer(X, (h, c[..., :4])): r"c0 is .*\(1, 2, 4\); wanted .*2, 5\)",
+        lambda: layer(X, (h.double(), c)): "h0 is .*float64",
         lambda: layer(X, h): "wanted h",
         lambda: layer(X, (h, c, c)): "wanted h",
+        lambda: layer(X, (h[0], c[0])): "wanted h",
+        lambda: layer(X, (h, c.expand(3, 2, 5))): "wanted h",
     }.items():
         with pytest.raises(ValueError, match=message):
             call()

@@ -61,8 +61,14 @@ def test_steps_one_after_another_are_the_layer(cell):
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 4\).*\(B, 5\)"):
         RNNCell(5, 7)(torch.zeros(2, 4))
-    with pytest.raises(ValueError, match=r"c has shape \(3, 7\); wanted \(2, 7\)"):
-        LSTMCell(5, 7)(torch.zeros(2, 5), (torch.zeros(2, 7), torch.zeros(3, 7)))
+    for backend in (None, "torch", "reference"):
+        one, h = LSTMCell(5, 7, backend=backend), torch.zeros(2, 7)
+        for c in (torch.zeros(3, 7), torch.zeros(2, 8)):
+            with pytest.raises(ValueError, match=r"c0 is .*\(.*\); wanted .*2, 7\)"):
+                one(torch.zeros(2, 5), (h, c))
+        for c in (torch.zeros(1, 2, 7), torch.zeros(7)):
+            with pytest.raises(ValueError, match=r"c has shape \(.*7,?\); wanted 2 dimensions"):
+                one(torch.zeros(2, 5), (h, c))
     with pytest.raises(ValueError, match="hidden_size=0"):
         GRUCell(5, 0)
 
@@ -75,5 +81,5 @@ def test_a_wrong_state_or_dtype_is_refused():
     x = torch.randn(2, 3)
     with pytest.raises(ValueError, match=r"hx is not a tuple \(h, c\)"):
         LSTMCell(3, 4)(x, torch.zeros(2, 2, 4))
-    with pytest.raises(ValueError, match=r"input is torch\.float64; this cell computes in torch\.float32"):
+    with pytest.raises(ValueError, match=r"x is float64 \(2, 3\); wanted float32 \(B, 3\)"):
         GRUCell(3, 4)(x.double())

@@ -10,11 +10,10 @@ from unrolled.cells.cell import refuse
 from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import backends
-from unrolled.kernels.torch.call import Form, Plan
+from unrolled.kernels.torch.call import Form
 from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import parameters
-from unrolled.nn import state as states
 from unrolled.nn.frozen import Freezable
 from unrolled.nn.options import Device, check_types, size_refusals
 from unrolled.nn.torch_compat import TorchCell
@@ -39,7 +38,7 @@ class Step(TorchCell, Freezable):
         dispatch.check_backend(backend)
         self.cell, self.input_size, self.hidden_size, self.bias = cell, input_size, hidden_size, bias
         self.backend = backend
-        self._sizes, self._packs = cell.state_sizes(hidden_size), Packs()
+        self._packs = Packs()
         self._names = parameters.register(self, cell, input_size, hidden_size, bias, "", device, dtype)
         for name in () if bias else ("bias_ih", "bias_hh"):
             self.register_parameter(name, None)  # as in torch.nn
@@ -61,25 +60,35 @@ class Step(TorchCell, Freezable):
         kinds = self.cell.states
         if state is not None and (isinstance(state, Tensor) or len(state) != len(kinds)):
             raise ValueError(f"hx is not a tuple ({', '.join(kinds)}); hand in one tensor for each")
+        for kind, s in zip(kinds, state or (), strict=False):
+            if s.dim() != x.dim():
+                raise ValueError(
+                    f"hx: {kind} has shape {tuple(s.shape)}; wanted {x.dim()} dimensions, as input has"
+                )
         if x.dim() == 1:
             rows = None if state is None else tuple([s.unsqueeze(0) for s in state])
             return tuple([s.squeeze(0) for s in self.step(x.unsqueeze(0), rows)])
-        weights = parameters.values(self, self._names)
-        dtype = None if backends.autocasting(x) else weights[0].dtype
-        if dtype is not None and x.dtype != dtype:
-            raise ValueError(f"input is {x.dtype}; this cell computes in {dtype}; convert one of them")
-        for kind, s, size in zip(kinds, state or (), self._sizes, strict=False):
-            states.check(kind, s, (x.shape[0], size), dtype)
-        tensors = [x, *(state or ()), *weights]
-        key = weights[0].dtype, weights[0].is_cpu, state is None, recorded(tensors)
+        tensors = [x, *(state or ()), *parameters.values(self, (self._names,))]
+        weight = tensors[-1]
+        key = weight.dtype, weight.is_cpu, state is None, recorded(tensors)
         plan = self._packs.plans.get(key)
         if plan is None:
-            plan = self._packs.plans[key] = self._plan(weights, state is not None, key[-1])
+            form = Form(
+                self.cell,
+                self._names,
+                1,
+                (False,),
+                (1,),
+                False,
+                state is not None,
+                (),
+                False,
+                key[-1],
+                0,
+                step=True,
+            )
+            plan = self._packs.plans[key] = planned(form, tensors[-len(self._names) :], self._packs)
         return tuple(backends.run(plan, tensors, self.backend)[: len(kinds)])
-
-    def _plan(self, weights: list[Tensor], initial: bool, trace: bool) -> Plan:
-        form = Form(self.cell, self._names, 1, (False,), (1,), False, initial, (), False, trace, 0, step=True)
-        return planned(form, weights, self._packs)
 
     def extra_repr(self) -> str:
         shown = [] if self.bias else ["bias=False"]

@@ -4,11 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, TypeVar, overload
 
-import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.kernels.torch import backends
 from unrolled.nn import sequences
 from unrolled.nn import state as states
 from unrolled.nn.frozen import Freezable
@@ -107,8 +105,11 @@ class SequenceModule(Traceable, Freezable, ABC):
         if other is not None:
             return other
         x, layout = sequences.enter(input, lengths, self.batch_first)
-        dtype = self._check_input(x)
-        state = self._enter_state(hx, x.shape[1], layout.batched, dtype)
+        if x.shape[2] != self.input_size:
+            raise ValueError(
+                f"input has {x.shape[2]} features; this layer reads input_size={self.input_size}"
+            )
+        state = self._enter_state(hx, x, layout.batched)
         y, last, every = self.unroll(x, layout.lengths, state, return_states)
         result = layout.leave(y), self._leave_state(last, layout.batched)
         return (*result, {name: layout.leave(s) for name, s in every.items()}) if return_states else result
@@ -127,14 +128,14 @@ class SequenceModule(Traceable, Freezable, ABC):
             return dict(state)
         return self._in_order(states.unstack(self._stacked(state), self.groups()))
 
-    def _stacked(self, state: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _stacked(self, state: Tensor | tuple[Tensor, ...], dimensions: int = 3) -> tuple[Tensor, ...]:
         """Torch's form as `groups`."""
         if self.kinds is None:
             raise ValueError(
                 f"the parts of this state differ in size; hand in a dict of {self.state_names()}"
             )
         stacked = (state,) if isinstance(state, Tensor) else tuple(state)
-        states.check_stacked(stacked, self.groups(), self.kinds)
+        states.check_stacked(stacked, len(self.groups()[0].names), self.kinds, dimensions)
         return stacked
 
     def _as_torch(self, stacked: tuple[Tensor, ...]) -> State:
@@ -143,36 +144,18 @@ class SequenceModule(Traceable, Freezable, ABC):
             return self._in_order(states.unstack(stacked, self.groups()))
         return stacked if len(stacked) > 1 else stacked[0]
 
-    def _check_input(self, x: Tensor) -> torch.dtype | None:
-        """What x and the state must be: None under autocast, where any float is taken."""
-        if x.shape[-1] != self.input_size:
-            raise ValueError(
-                f"input has {x.shape[-1]} features; this layer reads input_size={self.input_size}"
-            )
-        dtype = None if backends.autocasting(x) else self.like().dtype
-        if dtype is not None and x.dtype != dtype:
-            raise ValueError(f"input is {x.dtype}; this layer computes in {dtype}; convert one of them")
-        return dtype
-
-    def _enter_state(
-        self, hx: State | None, batch: int, batched: bool, dtype: torch.dtype | None
-    ) -> tuple[Tensor, ...] | None:
-        """The state as `groups`, None for zeros."""
+    def _enter_state(self, hx: State | None, x: Tensor, batched: bool) -> tuple[Tensor, ...] | None:
+        """The state as `groups`, None for zeros. Those who compute check its B, its sizes and its dtype."""
         if hx is None:
-            return self.start(batch)
-        groups = self.groups()
-        if isinstance(hx, Mapping):
-            states.check_names(hx, self.state_names())
-            named = hx if batched else {name: s.unsqueeze(0) for name, s in hx.items()}
-            for name, size in self.state_sizes().items():
-                states.check(name, named[name], (batch, size), dtype)
-            return states.stack(named, groups)
-        stacked = self._stacked(hx)
-        if not batched:
-            stacked = tuple([s.unsqueeze(1) for s in stacked])
-        for kind, group, s in zip(self.kinds or (), groups, stacked, strict=True):
-            states.check(kind, s, (len(group.names), batch, group.size), dtype)
-        return stacked
+            return self.start(x.shape[1])
+        if isinstance(hx, (Tensor, tuple, list)):
+            stacked = self._stacked(hx, 3 if batched else 2)
+            return stacked if batched else tuple([s.unsqueeze(1) for s in stacked])
+        states.check_names(hx, self.state_names())
+        named = hx if batched else {name: s.unsqueeze(0) for name, s in hx.items()}
+        for name, size in self.state_sizes().items():
+            states.check(name, named[name], (x.shape[1], size))
+        return states.stack(named, self.groups())
 
     def _leave_state(self, stacked: tuple[Tensor, ...], batched: bool) -> State:
         return self._as_torch(stacked if batched else tuple([s.squeeze(1) for s in stacked]))

@@ -1,7 +1,7 @@
 """Parameters of one cell in a module, under torch.nn's names."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,13 +37,13 @@ def add(
     module.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
 
 
-def values(module: nn.Module, names: Sequence[str]) -> list[Tensor]:
+def values(module: nn.Module, names: Iterable[Sequence[str]]) -> list[Tensor]:
     """The parameters of these names, in order."""
     own = module._parameters
     try:
-        return [own[name] for name in names]  # type: ignore[misc]
+        return [own[name] for some in names for name in some]  # type: ignore[misc]
     except KeyError:  # a parametrised weight is an attribute, and new at each call
-        return [getattr(module, name) for name in names]
+        return [getattr(module, name) for some in names for name in some]
 
 
 def options_text(cell: Cell) -> list[str]:

@@ -13,7 +13,7 @@ from unrolled.cells.cell import refuse
 from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import aten, backends
-from unrolled.kernels.torch.call import Form, Plan
+from unrolled.kernels.torch.call import Form
 from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import masks as masks_of
@@ -32,6 +32,7 @@ class Place(NamedTuple):
     layer: int
     reverse: bool
     hidden_size: int
+    sizes: tuple[int, ...]  # of the states
     suffix: str  # "_l0_reverse"
     names: tuple[str, ...]  # of the parameters, as the cell has them: weight_ih
     parameters: tuple[str, ...]  # as the layer has them: weight_ih_l0
@@ -39,6 +40,7 @@ class Place(NamedTuple):
 
 
 Places = tuple[Place, ...]
+Tensors = tuple[Tensor, ...]
 
 
 class Recurrent(TorchLayer, SequenceModule):
@@ -135,15 +137,14 @@ class Recurrent(TorchLayer, SequenceModule):
         for k, H in enumerate(sizes):
             reverse = self.reverse or k == 1
             suffix = f"_l{layer}" + ("_reverse" if reverse else "")
+            widths = self.cell.state_sizes(H)
             names = parameters.register(self, self.cell, input_size, H, self.bias, suffix, device, dtype)
             if self.learn_initial_state:
-                for kind, size in zip(self.cell.states, self.cell.state_sizes(H), strict=True):
+                for kind, size in zip(self.cell.states, widths, strict=True):
                     parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
             prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
-            own = tuple(name + suffix for name in names)
-            places.append(
-                Place(layer, reverse, H, suffix, names, own, tuple(f"{prefix}.{s}" for s in self.cell.states))
-            )
+            own, kinds = tuple(n + suffix for n in names), tuple(f"{prefix}.{s}" for s in self.cell.states)
+            places.append(Place(layer, reverse, H, widths, suffix, names, own, kinds))
         return places
 
     def reset_parameters(self) -> None:
@@ -175,7 +176,7 @@ class Recurrent(TorchLayer, SequenceModule):
 
     def _weights(self, places: Places) -> list[Tensor]:
         """The parameters of places, in order."""
-        return parameters.values(self, [name for place in places for name in place.parameters])
+        return parameters.values(self, [place.parameters for place in places])
 
     def _initial(self, place: Place) -> list[Tensor]:
         """The learned initial states of a place, none where they are not learned."""
@@ -183,7 +184,8 @@ class Recurrent(TorchLayer, SequenceModule):
         return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
 
     def like(self) -> Tensor:
-        return parameters.values(self, self._places[0].parameters[1:2])[0]
+        weight: Tensor = getattr(self, self._places[0].parameters[1])
+        return weight
 
     def groups(self) -> tuple[Group, ...]:
         return self._groups
@@ -192,18 +194,19 @@ class Recurrent(TorchLayer, SequenceModule):
         """Of each kind one tensor where all sizes are equal, else one for each place."""
         groups = []
         for k in range(len(self.cell.states)):
-            own = [(p.states[k], self.cell.state_sizes(p.hidden_size)[k]) for p in self._places]
-            if self.kinds is None:
-                groups += [Group((name,), size) for name, size in own]
-            else:
-                groups.append(Group(tuple([name for name, _ in own]), own[0][1]))
+            own = [Group((place.states[k],), place.sizes[k]) for place in self._places]
+            groups += own if self.kinds is None else [Group(tuple([g.names[0] for g in own]), own[0].size)]
         return tuple(groups)
+
+    def _counts(self, places: int) -> tuple[int, ...]:
+        """How many places each tensor of a state holds, of one kind."""
+        return (1,) * places if self.kinds is None else (places,)
 
     def state_sizes(self) -> dict[str, int]:
         sizes = super().state_sizes()
         return {name: sizes[name] for place in self._places for name in place.states}
 
-    def start(self, batch: int) -> tuple[Tensor, ...] | None:
+    def start(self, batch: int) -> Tensors | None:
         if not self.learn_initial_state:
             return None
         learned = {
@@ -214,13 +217,13 @@ class Recurrent(TorchLayer, SequenceModule):
         return tuple([s.unsqueeze(1).expand(-1, batch, -1) for s in states.stack(learned, self._groups)])
 
     def unroll(
-        self, x: Tensor, lengths: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
-    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
+        self, x: Tensor, lengths: Tensor | None, state: Tensors | None, return_states: bool
+    ) -> tuple[Tensor, Tensors, Named]:
         between = self.merge != "concat" or (self.training and self.dropout)
         if self.num_layers == 1 or not (between or return_states or self.keep_every or self._random()):
             y, last, every = self._run(self._places, x, lengths, state, return_states)
             return merged(y, self.merge), last, every
-        parts: list[tuple[Tensor, ...]] = []
+        parts: list[Tensors] = []
         every = {}
         D = len(self._places) // self.num_layers
         for k in range(self.num_layers):
@@ -233,7 +236,7 @@ class Recurrent(TorchLayer, SequenceModule):
                 x = drop(x, self.dropout, self.training)
         return x, self._whole(parts), every
 
-    def _part(self, state: tuple[Tensor, ...] | None, first: int, places: int) -> tuple[Tensor, ...] | None:
+    def _part(self, state: Tensors | None, first: int, places: int) -> Tensors | None:
         """The state of some places, of that of all."""
         if state is None:
             return None
@@ -243,7 +246,7 @@ class Recurrent(TorchLayer, SequenceModule):
         n = len(state) // len(self.cell.states)
         return tuple([s for k in range(0, len(state), n) for s in state[k : k + n][own]])
 
-    def _whole(self, parts: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    def _whole(self, parts: list[Tensors]) -> Tensors:
         """The state of all places, of that of parts in order."""
         if self.kinds is not None:
             return tuple([torch.cat(kind) for kind in zip(*parts, strict=True)])
@@ -251,113 +254,70 @@ class Recurrent(TorchLayer, SequenceModule):
         return tuple([s for k in range(0, len(parts[0]), n) for part in parts for s in part[k : k + n]])
 
     def _run(
-        self,
-        places: Places,
-        x: Tensor,
-        lengths: Tensor | None,
-        state: tuple[Tensor, ...] | None,
-        return_states: bool,
-    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
-        """The layers of `places`, with nothing between them."""
-        if not self._random():
-            return self._call(places, x, lengths, state, {}, return_states)
-        if not (self.training and self.variational_dropout):
-            drawn = [self._draw(place, x) for place in places]
-            masks = {name: [own[name] for own in drawn] for name in drawn[0]}
-            return self._call(places, x, lengths, state, masks, return_states)
-        found = []
-        for k, place in enumerate(places):  # each direction reads x through a mask of its own
-            masks = {name: [mask] for name, mask in self._draw(place, x).items()}
-            thin = masks_of.thinning(x, (x.shape[1], x.shape[2]), self.variational_dropout)
-            found.append(
-                self._call((place,), x * thin, lengths, self._part(state, k, 1), masks, return_states)
-            )
-        every = {name: s for _, _, own in found for name, s in own.items()}
-        return torch.cat([y for y, _, _ in found], -1), self._whole([last for _, last, _ in found]), every
-
-    def _call(
-        self,
-        places: Places,
-        x: Tensor,
-        lengths: Tensor | None,
-        state: tuple[Tensor, ...] | None,
-        masks: dict[str, list[Tensor]],
-        return_states: bool,
-    ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
-        weights = self._weights(places)
+        self, places: Places, x: Tensor, lengths: Tensor | None, state: Tensors | None, return_states: bool
+    ) -> tuple[Tensor, Tensors, Named]:
+        """The layers of `places`, with nothing between them, in one call."""
+        masks: dict[str, list[Tensor]] = {}
+        if self._random():
+            if self.training and self.variational_dropout and len(places) > 1:
+                return self._side_by_side(places, x, lengths, state, return_states)
+            x, masks = self._draw(places, x)
         tensors = [x] if lengths is None else [x, lengths]
         tensors += state or ()
-        for mask in masks.values():
-            tensors += mask
-        tensors += weights
-        trace, weight = recorded(tensors), weights[0]
+        for drawn in masks.values():
+            tensors += drawn
+        tensors += self._weights(places)
+        weight, trace = tensors[-1], recorded(tensors)
         which = places[0].suffix, len(places), len(masks), weight.dtype, weight.is_cpu
-        key = which, lengths is None, state is None, return_states, trace, self.keep_every
+        key = *which, lengths is None, state is None, return_states, trace, self.keep_every
         plan = self._packs.plans.get(key)
         if plan is None:
-            given = lengths is not None, state is not None
-            plan = self._plan(places, weights, tuple(masks), *given, return_states, trace)
+            reverse = tuple([place.reverse for place in places if place.layer == places[0].layer])
+            order = len(places) // len(reverse), reverse, self._counts(len(places))
+            given = lengths is not None, state is not None, tuple(masks)
+            form = Form(
+                self.cell, places[0].names, *order, *given, return_states, trace, self.keep_every or 0, False
+            )
+            plan = planned(form, self._weights(places), self._packs, places[0].suffix)
             self._packs.plans[key] = plan
-        found = backends.run(plan, tensors, self.backend)
-        every = self._every(places, plan.results.named(found)) if return_states else {}
-        return found[0], tuple(found[1 : plan.last]), every
+        results = backends.run(plan, tensors, self.backend)
+        every = self._every(places, plan.results.named(results)) if return_states else {}
+        return results[0], tuple(results[1 : plan.last]), every
 
-    def _plan(
-        self,
-        places: Places,
-        weights: list[Tensor],
-        masks: tuple[str, ...],
-        lengths: bool,
-        initial: bool,
-        states: bool,
-        trace: bool,
-    ) -> Plan:
-        reverse = tuple([place.reverse for place in places if place.layer == places[0].layer])
-        groups = (len(places),) if self.kinds is not None else (1,) * len(places)
-        layers, every = len(places) // len(reverse), self.keep_every or 0
-        form = Form(
-            self.cell,
-            places[0].names,
-            layers,
-            reverse,
-            groups,
-            lengths,
-            initial,
-            masks,
-            states,
-            trace,
-            every,
-            step=False,
-        )
-        return planned(form, weights, self._packs, places[0].suffix)
+    def _side_by_side(
+        self, places: Places, x: Tensor, lengths: Tensor | None, state: Tensors | None, return_states: bool
+    ) -> tuple[Tensor, Tensors, Named]:
+        """A call for each direction of a layer, which reads x through a mask of its own."""
+        parts = [self._part(state, k, 1) for k in range(len(places))]
+        own = zip(places, parts, strict=True)
+        results = [self._run((place,), x, lengths, part, return_states) for place, part in own]
+        every = {name: s for _, _, states in results for name, s in states.items()}
+        return torch.cat([y for y, _, _ in results], -1), self._whole([last for _, last, _ in results]), every
 
-    def _every(self, places: Places, found: dict[str, Any]) -> Named:
+    def _every(self, places: Places, results: dict[str, Any]) -> Named:
         """Every step's states of the places, by name."""
-        hs = torch.split(found["y"], [self.cell.state_sizes(p.hidden_size)[0] for p in places], -1)
-        kinds = [hs, found["every_c"]] if "every_c" in found else [hs]
-        return {
-            name: s
-            for place, *own in zip(places, *kinds, strict=True)
-            for name, s in zip(place.states, own, strict=True)
-        }
+        hs = torch.split(results["y"], [place.sizes[0] for place in places], -1)
+        kinds = [hs, results["every_c"]] if "every_c" in results else [hs]
+        own = zip(places, *kinds, strict=True)
+        return {name: s for place, *of in own for name, s in zip(place.states, of, strict=True)}
 
     def _random(self) -> bool:
         """Whether masks are drawn at a call."""
         drawn = self.training and (self.recurrent_dropout or self.variational_dropout)
         return bool(self.zoneout or drawn)
 
-    def _draw(self, place: Place, x: Tensor) -> dict[str, Tensor]:
-        T, B, _ = x.shape
-        return masks_of.draw(
-            self.like(),
-            T,
-            B,
-            self.cell.state_sizes(place.hidden_size),
-            self.training,
-            fresh=self.recurrent_dropout,
-            fixed=self.variational_dropout,
-            rates=options.rates_of(self.zoneout, self.cell),
-        )
+    def _draw(self, places: Places, x: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
+        """x, thinned where a mask is drawn for it, and the other masks of the places."""
+        fresh, fixed = (self.recurrent_dropout, self.variational_dropout) if self.training else (0.0, 0.0)
+        rates = options.rates_of(self.zoneout, self.cell)
+        like, (T, B, _), on = self.like(), x.shape, self.training
+        drawn = [
+            masks_of.draw(like, T, B, place.sizes, on, fresh=fresh, fixed=fixed, rates=rates)
+            for place in places
+        ]
+        if fixed:
+            x = x * masks_of.thinning(x, x.shape[1:], fixed)
+        return x, {name: [own[name] for own in drawn] for name in drawn[0]}
 
     def extra_repr(self) -> str:
         shown = [

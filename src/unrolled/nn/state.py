@@ -52,12 +52,14 @@ def unstack(stacked: Sequence[Tensor], groups: Sequence[Group]) -> Named:
     return {name: s for group, tensor in own for name, s in zip(group.names, tensor.unbind(), strict=True)}
 
 
-def check_stacked(stacked: Sequence[Tensor], groups: Sequence[Group], kinds: Sequence[str]) -> None:
-    """ValueError where torch's form has another number of tensors, or of layers and directions."""
-    shapes = [tuple(s.shape) for s in stacked]
-    layers = len(groups[0].names)
-    if len(stacked) != len(kinds) or any(len(shape) < 2 or shape[0] != layers for shape in shapes):
-        wanted = ", ".join(f"{kind} ({layers}, B, H)" for kind in kinds)
+def check_stacked(stacked: Sequence[Tensor], n: int, kinds: Sequence[str], dimensions: int) -> None:
+    """ValueError unless torch's form has a tensor for each kind, with n layers and directions."""
+    fit = len(stacked) == len(kinds)
+    for s in stacked:
+        fit = fit and s.dim() == dimensions and s.shape[0] == n
+    if not fit:
+        shapes = [tuple(s.shape) for s in stacked]
+        wanted = ", ".join(f"{kind} ({n}, B, H)" if dimensions == 3 else f"{kind} ({n}, H)" for kind in kinds)
         raise ValueError(f"hx has shapes {shapes}; wanted {wanted}, one row for each layer and direction")
 
 
@@ -69,9 +71,7 @@ def check_names(state: Mapping[str, Tensor], names: Iterable[str]) -> None:
         raise ValueError(f"hx lacks {missing} and has {extra} too many; wanted exactly {list(wanted)}")
 
 
-def check(name: str, s: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None) -> None:
-    """ValueError unless the state of that name is of this shape, and in `dtype` if given."""
+def check(name: str, s: Tensor, shape: tuple[int, ...]) -> None:
+    """ValueError unless the state of that name is of this shape."""
     if s.shape != shape:
         raise ValueError(f"hx: {name} has shape {tuple(s.shape)}; wanted {shape}")
-    if dtype is not None and s.dtype != dtype:
-        raise ValueError(f"hx: {name} is {s.dtype}; this layer computes in {dtype}; convert one of them")

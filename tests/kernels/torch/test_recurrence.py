@@ -194,7 +194,7 @@ def test_what_is_not_a_number_stays_in_its_row(cell):
 T, B, I, H = 4, 3, 2, 6
 REFUSED = {  # which tensor of a call in the order of `names`, its shape, and what the message says
     "x of two dimensions": (0, (B, I), r"x is \(3, 2\); wanted \(T, B, 2\)"),
-    "x of other features": (0, (T, B, I + 1), r"x is float32 \(4, 3, 3\); wanted float32 \(T, B, 2\)"),
+    "x of other features": (0, (T, B, I + 1), r"x is \(4, 3, 3\); wanted \(T, B, 2\)"),
     "h of three dimensions": (1, (1, B, H), r"h0 is float32 \(1, 1, 3, 6\); wanted float32 \(n, 3, 6\)"),
     "c of another batch": (2, (B + 1, H), r"c0 is float32 \(1, 4, 6\); wanted float32 \(n, 3, 6\)"),
     "weight_ih of three dimensions": (3, (1, 4 * H, I), "wanted weight_ih"),

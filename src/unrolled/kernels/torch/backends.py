@@ -9,7 +9,7 @@ from unrolled.cells import Call, Result
 from unrolled.cells.loop import unroll
 from unrolled.kernels import dispatch
 from unrolled.kernels.torch import aten
-from unrolled.kernels.torch.call import MASKS, Form, Plan
+from unrolled.kernels.torch.call import MASKS, Form, Plan, check
 from unrolled.kernels.torch.chunks import keeping_few, rounding_states
 from unrolled.kernels.torch.operators import recorded
 from unrolled.kernels.torch.recurrence import by_places, recurrence
@@ -17,25 +17,28 @@ from unrolled.kernels.torch.recurrence import by_places, recurrence
 HALVES = (torch.float16, torch.bfloat16)
 
 
-def run(plan: Plan, tensors: Sequence[Tensor], backend: str | None = None) -> list[Tensor]:
+def run(plan: Plan, tensors: list[Tensor], backend: str | None = None) -> list[Tensor]:
     """The outputs of a call, of which plan.results come first, by `backend` or by the best that can.
 
     Under autocast torch's own operators round as in torch.nn. All others compute in the weights' dtype, since
     rounding the carried state at every step compounds; y and the state come in that dtype.
     """
     weight = tensors[-1]
-    if dispatch.named_backend(backend) is None and not autocasting(weight):
+    casts = autocasting(weight)
+    if not casts and dispatch.named_backend(backend) is None:
         if plan.by_kernel is None:
             plan.by_kernel = _chosen(plan, weight, wants(plan.form), None).backend == "cpu"
         if plan.by_kernel:
-            return recurrence(plan, list(tensors))
+            return recurrence(plan, tensors)
     more = wants(plan.form) if tensors[0].numel() else wants(plan.form) | {"empty"}
-    row = _chosen(plan, weight, more, backend)
-    if row.backend == "torch" or not autocasting(weight):
-        return RUNNERS[row.backend](plan, tensors)
-    cast = [t.to(weight.dtype) if t.is_floating_point() else t for t in tensors]
-    with torch.autocast(weight.device.type, enabled=False):
-        return RUNNERS[row.backend](plan, cast)
+    name = _chosen(plan, weight, more, backend).backend
+    if casts and name != "torch":
+        cast = [t.to(weight.dtype) if t.is_floating_point() else t for t in tensors]
+        with torch.autocast(weight.device.type, enabled=False):
+            return run(plan, cast, backend)
+    if name != "cpu":
+        check(plan, tensors, None if casts else weight.dtype)
+    return RUNNERS[name](plan, tensors)
 
 
 def _chosen(plan: Plan, weight: Tensor, wanted: frozenset[str], backend: str | None) -> dispatch.Row:
@@ -132,8 +135,8 @@ def _rounded(call: Call) -> Result:
     return rounding_states(call, lambda step: by_kernel([step]))
 
 
-RUNNERS: dict[str, Callable[[Plan, Sequence[Tensor]], list[Tensor]]] = {
-    "cpu": lambda plan, tensors: recurrence(plan, list(tensors)),
+RUNNERS: dict[str, Callable[[Plan, list[Tensor]], list[Tensor]]] = {
+    "cpu": recurrence,
     "torch": lambda plan, tensors: by_places(plan, tensors, aten.unroll),
     "reference": lambda plan, tensors: by_places(plan, tensors, by_reference),
 }

@@ -119,9 +119,8 @@ class Plan:
         self.last = (not form.step) + len(form.groups) * len(form.kinds)  # results up to the states after
         self.outputs = self.results + Slots([("trace", None)] * form.trace)
         self.engine: Any = None  # native.Engine, once it has run
-        self.molds: dict[
-            torch.Size, list[Tensor]
-        ] = {}  # of the outputs' shapes, by that of x; without memory
+        # Of the outputs' shapes, by that of x; without memory.
+        self.molds: dict[torch.Size, list[Tensor]] = {}
         self.by_kernel: bool | None = None  # whether the table gives the kernels where none is named
         self._pulls: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pull] = {}
 
@@ -198,21 +197,34 @@ def sizes_of(form: Form, weights: Sequence[Tensor]) -> list[Sizes]:
 
 
 def shapes(plan: Plan, x: Tensor, sizes: Sequence[Sizes], width: int) -> list[tuple[int, ...]]:
-    """Of the outputs; `width` is the trace's."""
-    form, found = plan.form, list[tuple[int, ...]]()
-    if x.dim() != 3 - form.step:
-        raise ValueError(f"x is {tuple(x.shape)}; wanted (T, B, {sizes[0].I}) for these weights")
+    """Of the outputs; `width` is the trace's. ValueError where x has another shape than the weights say."""
+    form = plan.form
+    if x.dim() != 3 - form.step or x.shape[-1] != sizes[0].I:
+        wanted = "B" if form.step else "T, B"
+        raise ValueError(f"x is {tuple(x.shape)}; wanted ({wanted}, {sizes[0].I}) for these weights")
     T, B = (1, x.shape[0]) if form.step else x.shape[:2]
-    last = sizes[-len(form.reverse) :]
     starts = [sum(form.groups[:k]) for k in range(len(form.groups))]
-    if not form.step:
-        found.append((T, B, sum(s.P for s in last)))
+    every, last = [(T, B, s.H) for s in sizes], sizes[-len(form.reverse) :]
+    found: list[tuple[int, ...]] = [] if form.step else [(T, B, sum(s.P for s in last))]
     for kind in form.kinds:
         for n, start in zip(form.groups, starts, strict=True):
             size = sizes[start].P if kind == "h" else sizes[start].H
             found.append((B, size) if form.step else (n, B, size))
-    if "every_c" in plan.results.at:
-        found += [(T, B, s.H) for s in sizes]
-    if form.trace:
-        found.append((-(-T // form.every) if form.every else T, B, width))
-    return found
+    found += every if "every_c" in plan.results.at else []
+    return [*found, *[(-(-T // form.every) if form.every else T, B, width)] * form.trace]
+
+
+def check(plan: Plan, tensors: Sequence[Tensor], dtype: torch.dtype | None) -> list[Sizes]:
+    """The sizes of each place. ValueError where a tensor is not what the kernels want, for those who compute
+    without them: in shape, and in `dtype` if given."""
+    inputs = plan.inputs.named(tensors)
+    sizes = sizes_of(plan.form, inputs["weights"])
+    results = plan.results.named(shapes(plan, tensors[0], sizes, 0))
+    for kind in plan.form.kinds if plan.form.initial else ():
+        for s, shape in zip(inputs[f"{kind}0"], results[kind], strict=True):
+            if s.shape != shape:
+                raise ValueError(f"{kind}0 is {tuple(s.shape)}; wanted {shape}")
+    for name, t in zip(plan.inputs.each, tensors, strict=True):
+        if name in DIFFERENTIABLE and dtype is not None and t.dtype != dtype:
+            raise ValueError(f"{name} is {t.dtype}; wanted {dtype}, as the weights are; convert one of them")
+    return sizes

@@ -13,7 +13,7 @@ from unrolled.cells import Cell
 from unrolled.kernels import dispatch
 from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.kernels.packs import Packs
-from unrolled.kernels.torch.call import Form, Plan, Pull, Sizes, shapes, sizes_of
+from unrolled.kernels.torch.call import Form, Plan, Pull, Sizes, check, shapes, sizes_of
 
 SHAPES = 64  # so many shapes of x are known at most
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
@@ -48,9 +48,7 @@ def forward(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def forward_fake(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
     form, x = plan.form, tensors[0]
-    sizes = sizes_of(form, plan.inputs.named(tensors)["weights"])
-    if x.shape[-1] != sizes[0].I:
-        raise ValueError(f"x is {tuple(x.shape)}; wanted (T, B, {sizes[0].I}) for these weights")
+    sizes = check(plan, tensors, tensors[-1].dtype)
     fixed = tuple(Sizes(*map(int, s)) for s in sizes)  # weights of any size would be a kernel of any size
     width = _width(form.cell, form.names, form.reverse, form.every, fixed) if form.trace else 0
     return [x.new_empty(shape) for shape in shapes(plan, x, sizes, width)]
