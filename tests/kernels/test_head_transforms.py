@@ -200,24 +200,30 @@ def test_torch_checks_the_operators(needs_gradient):
     dy = drawn(2, 3, 7, seed=8).requires_grad_(needs_gradient)
     y = X.softmax(-1).requires_grad_(needs_gradient)
     eps = (1e-5).hex()
+    chain = "x transitions start end lengths"
     calls = {
-        "linear": ([x, weight, bias], "3"),
-        "linear_backward": ([dy, x, weight], "3|111"),
-        "softmax": ([x], ""),
-        "softmax_backward": ([x, y], "|1"),
-        "log_softmax": ([x], ""),
-        "log_softmax_backward": ([x, y], "|1"),
-        "layer_norm": ([x, gain, shift], f"{eps} gs"),
-        "layer_norm_backward": ([x, x, gain], f"{eps} gs|111"),
-        "crf": ([x, TRANSITIONS, gain, shift, STEPS, PATH], ""),
-        "crf_log_z": ([x, TRANSITIONS, gain, shift, STEPS], ""),
-        "crf_log_z_backward": ([drawn(2), drawn(2, 3, 10), x, TRANSITIONS, gain, shift, STEPS], "|11110"),
-        "pooling": ([x, STEPS, x[..., 0]], "attention"),
-        "pooling_backward": ([drawn(2, 5), drawn(2, 7), x, STEPS], "max|10"),
-        "attention": ([x, KEYS, VALUES, READ, gain], "additive u"),
-        "attention_backward": ([X[..., :3], X[..., :4], x, KEYS, VALUES, READ], "dot|1110"),
-        "embedding": ([weight, INDEX], "-1"),
-        "embedding_backward": ([x, weight.detach(), INDEX], "-1|10"),
+        "linear": ([x, weight, bias], "x weight bias||"),
+        "linear_backward": ([dy, x, weight], "dy x weight||dx d_weight d_bias"),
+        "softmax": ([x], "x||"),
+        "softmax_backward": ([x, y], "dy y||dx"),
+        "log_softmax": ([x], "x||"),
+        "log_softmax_backward": ([x, y], "dy y||dx"),
+        "layer_norm": ([x, gain, shift], f"x gain shift|{eps}|"),
+        "layer_norm_backward": ([x, x, gain], f"dy x gain|{eps}|dx d_gain d_shift"),
+        "crf": ([x, TRANSITIONS, gain, shift, STEPS, PATH], f"{chain} path||"),
+        "crf_backward": (
+            [drawn(2), drawn(2, 3, 10), x, TRANSITIONS, gain, shift, STEPS],
+            f"d_log_z tape {chain}||dx d_transitions d_start d_end",
+        ),
+        "pooling": ([x, x[..., 0], STEPS], "y scores lengths|attention|"),
+        "pooling_backward": ([drawn(2, 5), drawn(2, 7), x, STEPS], "d_last after y lengths|max|dy"),
+        "attention": ([x, KEYS, VALUES, gain, READ], "q k v u lengths|additive|"),
+        "attention_backward": (
+            [X[..., :3], X[..., :4], x, KEYS, VALUES, READ],
+            "dc w q k v lengths|dot|dq dk dv",
+        ),
+        "embedding": ([weight, INDEX], "table index|-1|"),
+        "embedding_backward": ([x, weight.detach(), INDEX], "dy table index|-1|d_table"),
     }
     for name, arguments in calls.items():
         torch.library.opcheck(getattr(torch.ops.unrolled, name).default, arguments)

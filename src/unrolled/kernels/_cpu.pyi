@@ -155,8 +155,8 @@ def use_isa(name: str) -> None:
     """ValueError where it cannot run here."""
 
 # What heads use (cpu/heads.h). Arrays are torch tensors or numpy's, all float32 or all float64 unless said
-# otherwise; None where one is absent, or not wanted. Those written to, and all without a word here, have no
-# gaps; of x (..., N) the last dimension alone is told. ValueError for what does not fit, by name.
+# otherwise; None, or left out, where one is absent or not wanted. Those written to, and all without a word
+# here, have no gaps; of x (..., N) the last dimension alone is told. ValueError by name for a misfit.
 
 Given = Array | None
 
@@ -167,71 +167,86 @@ class LinearWeight:
 
     frozen: bool
     def __init__(self) -> None: ...
-    def forward(self, x: Given, weight: Given, bias: Given, y: Given, *, threads: int) -> None:
+    def forward(
+        self, x: Given = None, weight: Given = None, bias: Given = None, y: Given = None, *, threads: int
+    ) -> None:
         """As `linear`."""
 
-def linear(x: Given, weight: Given, bias: Given, y: Given, *, threads: int) -> None:
+def linear(
+    x: Given = None, weight: Given = None, bias: Given = None, y: Given = None, *, threads: int
+) -> None:
     """x (..., I), weight (O, I) with any stride of its rows, bias (O,) -> y (..., O) = x Wᵀ + bias."""
 
 def linear_backward(
-    dy: Given,
-    x: Given,
-    weight: Given,
-    dx: Given,
-    d_weight: Given,
-    d_bias: Given,
+    dy: Given = None,
+    x: Given = None,
+    weight: Given = None,
+    dx: Given = None,
+    d_weight: Given = None,
+    d_bias: Given = None,
     *,
     threads: int,
 ) -> None:
     """dx = dy W, d_weight = dyᵀ x, d_bias = dyᵀ 1."""
 
-def map(function: str, x: Given, y: Given) -> None:
+def map(function: str, x: Given = None, y: Given = None) -> None:
     """y = f(x), of each number: exp, log, tanh or sigmoid."""
 
-def logaddexp(a: Given, b: Given, y: Given) -> None:
+def logaddexp(a: Given = None, b: Given = None, y: Given = None) -> None:
     """y = ln(e^a + e^b), of each number."""
 
-def softmax(x: Given, y: Given, *, threads: int) -> None:
+def softmax(x: Given = None, y: Given = None, *, threads: int) -> None:
     """Along the last dimension."""
 
-def softmax_backward(dy: Given, y: Given, dx: Given, *, threads: int) -> None: ...
-def log_softmax(x: Given, y: Given, *, threads: int) -> None:
+def softmax_backward(dy: Given = None, y: Given = None, dx: Given = None, *, threads: int) -> None: ...
+def log_softmax(x: Given = None, y: Given = None, *, threads: int) -> None:
     """Along the last dimension."""
 
-def log_softmax_backward(dy: Given, y: Given, dx: Given, *, threads: int) -> None: ...
-def logsumexp(x: Given, y: Given, *, threads: int) -> None:
+def log_softmax_backward(dy: Given = None, y: Given = None, dx: Given = None, *, threads: int) -> None: ...
+def logsumexp(x: Given = None, y: Given = None, *, threads: int) -> None:
     """x (..., N) -> y (..., 1)."""
 
-def layer_norm(x: Given, gain: Given, shift: Given, y: Given, *, epsilon: float, threads: int) -> None:
+def layer_norm(
+    x: Given = None, gain: Given = None, shift: Given = None, y: Given = None, *, epsilon: float, threads: int
+) -> None:
     """Along the last dimension; gain and shift (N,)."""
 
 def layer_norm_backward(
-    dy: Given,
-    x: Given,
-    gain: Given,
-    dx: Given,
-    d_gain: Given,
-    d_shift: Given,
+    dy: Given = None,
+    x: Given = None,
+    gain: Given = None,
+    dx: Given = None,
+    d_gain: Given = None,
+    d_shift: Given = None,
     *,
     epsilon: float,
     threads: int,
 ) -> None: ...
-def embedding(index: Given, table: Given, y: Given, *, threads: int) -> None:
+def embedding(index: Given = None, table: Given = None, y: Given = None, *, threads: int) -> None:
     """index (...) int64, table (V, N) -> y (..., N). IndexError outside the table."""
 
-def embedding_backward(dy: Given, index: Given, d_table: Given, *, padding: int, threads: int) -> None:
-    """d_table[v] = Σ dy[r] over index[r] = v; 0 for `padding`, which is -1 where there is none."""
+def embedding_backward(
+    dy: Given = None,
+    index: Given = None,
+    table: Given = None,
+    d_table: Given = None,
+    *,
+    padding: int,
+    threads: int,
+) -> None:
+    """d_table[v] = Σ dy[r] over index[r] = v; 0 for `padding`, which is -1 where there is none. Of the table
+    the shape alone is read."""
 
 def crf(
-    x: Given,
-    transitions: Given,
-    start: Given,
-    end: Given,
-    lengths: Given,
-    path: Given,
-    log_z: Given,
-    score: Given,
-    tape: Given,
+    x: Given = None,
+    transitions: Given = None,
+    start: Given = None,
+    end: Given = None,
+    lengths: Given = None,
+    path: Given = None,
+    log_z: Given = None,
+    score: Given = None,
+    tape: Given = None,
     *,
     threads: int,
 ) -> None:
@@ -240,36 +255,43 @@ def crf(
     outside the K."""
 
 def crf_backward(
-    x: Given,
-    transitions: Given,
-    start: Given,
-    end: Given,
-    lengths: Given,
-    path: Given,
-    tape: Given,
-    d_log_z: Given,
-    d_score: Given,
-    dx: Given,
-    d_transitions: Given,
-    d_start: Given,
-    d_end: Given,
+    x: Given = None,
+    transitions: Given = None,
+    start: Given = None,
+    end: Given = None,
+    lengths: Given = None,
+    path: Given = None,
+    tape: Given = None,
+    d_log_z: Given = None,
+    d_score: Given = None,
+    dx: Given = None,
+    d_transitions: Given = None,
+    d_start: Given = None,
+    d_end: Given = None,
     *,
     threads: int,
 ) -> None: ...
 def viterbi(
-    x: Given, transitions: Given, start: Given, end: Given, lengths: Given, path: Given, *, threads: int
+    x: Given = None,
+    transitions: Given = None,
+    start: Given = None,
+    end: Given = None,
+    lengths: Given = None,
+    path: Given = None,
+    *,
+    threads: int,
 ) -> None:
     """path (B, T) int64 out, 0 past a row's length."""
 
 def pooling(
     kind: str,
-    y: Given,
-    lengths: Given,
-    scores: Given,
-    before: Given,
-    after: Given,
-    last: Given,
-    every: Given,
+    y: Given = None,
+    lengths: Given = None,
+    scores: Given = None,
+    before: Given = None,
+    after: Given = None,
+    last: Given = None,
+    every: Given = None,
     *,
     threads: int,
 ) -> None:
@@ -279,26 +301,26 @@ def pooling(
 
 def pooling_backward(
     kind: str,
-    d_last: Given,
-    after: Given,
-    y: Given,
-    lengths: Given,
-    scores: Given,
-    dy: Given,
-    d_scores: Given,
+    d_last: Given = None,
+    after: Given = None,
+    y: Given = None,
+    lengths: Given = None,
+    scores: Given = None,
+    dy: Given = None,
+    d_scores: Given = None,
     *,
     threads: int,
 ) -> None: ...
 def attention(
     kind: str,
-    q: Given,
-    k: Given,
-    v: Given,
-    lengths: Given,
-    u: Given,
-    rows: Given,
-    c: Given,
-    w: Given,
+    q: Given = None,
+    k: Given = None,
+    v: Given = None,
+    lengths: Given = None,
+    u: Given = None,
+    rows: Given = None,
+    c: Given = None,
+    w: Given = None,
     *,
     threads: int,
 ) -> None:
@@ -308,17 +330,17 @@ def attention(
 
 def attention_backward(
     kind: str,
-    dc: Given,
-    w: Given,
-    q: Given,
-    k: Given,
-    v: Given,
-    lengths: Given,
-    u: Given,
-    dq: Given,
-    dk: Given,
-    dv: Given,
-    du: Given,
+    dc: Given = None,
+    w: Given = None,
+    q: Given = None,
+    k: Given = None,
+    v: Given = None,
+    lengths: Given = None,
+    u: Given = None,
+    dq: Given = None,
+    dk: Given = None,
+    dv: Given = None,
+    du: Given = None,
     *,
     threads: int,
 ) -> None: ...

@@ -44,7 +44,7 @@ def run(dtype, R, I, O):
     _cpu.layer_norm_backward(x, x, gain, dx, d_gain, d_shift, epsilon=1e-5, threads=1)
     index, table = guarded(torch.int64, R), guarded(dtype, 3, I)
     _cpu.embedding(index, table, dx, threads=1)
-    _cpu.embedding_backward(x, index, table, padding=1, threads=1)
+    _cpu.embedding_backward(x, index, table, guarded(dtype, 3, I), padding=1, threads=1)
     _cpu.map("tanh", x, dx)
     _cpu.logaddexp(x, x, dx)
     chain(dtype, R, O, I)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.kernels.numpy.attention import attention
+from unrolled.kernels.numpy.heads import attention
 from unrolled.kernels.torch.attention import SCORES
 from unrolled.kernels.torch.attention import attention as operator
 

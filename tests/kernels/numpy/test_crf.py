@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.kernels.numpy import crf as plain_crf
-from unrolled.kernels.torch import crf
+from unrolled.kernels.numpy import crf
+from unrolled.kernels.torch import crf as operators
 
 from .test_heads import DTYPES, drawn
 
@@ -23,16 +23,16 @@ def case(B, T, K, dtype):
 def test_paths_and_marginals_have_the_bits_of_the_operators(isa, shape, dtype, threads):
     x, scores = case(*shape, dtype)
     given = torch.from_numpy(x), tuple(map(torch.from_numpy, scores)), torch.full((shape[0],), shape[1])
-    assert np.array_equal(plain_crf.viterbi(x, scores, threads), crf.viterbi(*given).numpy())
-    assert np.array_equal(plain_crf.marginals(x, scores, threads), crf.marginals(*given).numpy())
+    assert np.array_equal(crf.viterbi(x, scores, threads), operators.viterbi(*given).numpy())
+    assert np.array_equal(crf.marginals(x, scores, threads), operators.marginals(*given).numpy())
     turned = np.asfortranarray(x)
-    assert np.array_equal(plain_crf.viterbi(turned, scores), plain_crf.viterbi(x, scores))
+    assert np.array_equal(crf.viterbi(turned, scores), crf.viterbi(x, scores))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_forward_sums_over_the_paths_so_far_and_goes_on_from_itself(isa, dtype):
     x, (a, start, end) = case(2, 6, 5, dtype)
-    alpha = plain_crf.forward(x, (a, start, end))
+    alpha = crf.forward(x, (a, start, end))
     want = (start + x[:, 0]).astype(np.float64)
     for t in range(6):
         if t:
@@ -41,16 +41,16 @@ def test_forward_sums_over_the_paths_so_far_and_goes_on_from_itself(isa, dtype):
         np.testing.assert_allclose(alpha[:, t], want, rtol=0, atol=64 * np.finfo(dtype).eps)
     for t in range(5):
         chain = np.concatenate([alpha[:, t : t + 1], x[:, t + 1 :]], 1)
-        assert np.array_equal(plain_crf.forward(chain, (a, 0 * start, end))[:, 1:], alpha[:, t + 1 :])
+        assert np.array_equal(crf.forward(chain, (a, 0 * start, end))[:, 1:], alpha[:, t + 1 :])
 
 
 def test_wrong_calls_are_refused():
     x, (a, start, end) = case(2, 3, 4, np.float32)
     with pytest.raises(ValueError, match=r"x is float32 \(3, 4\); wanted float32 \(B, T, K\)"):
-        plain_crf.viterbi(x[0], (a, start, end))
+        crf.viterbi(x[0], (a, start, end))
     with pytest.raises(ValueError, match=r"transitions is float32 \(3, 4\); wanted float32 \(4, 4\)"):
-        plain_crf.marginals(x, (a[:3], start, end))
+        crf.marginals(x, (a[:3], start, end))
     with pytest.raises(ValueError, match=r"end is float32 \(3,\); wanted float32 \(4,\)"):
-        plain_crf.forward(x, (a, start, end[:3]))
+        crf.forward(x, (a, start, end[:3]))
     with pytest.raises(ValueError, match=r"start is float64 \(4,\); wanted float32"):
-        plain_crf.viterbi(x, (a, start.astype(np.float64), end))
+        crf.viterbi(x, (a, start.astype(np.float64), end))

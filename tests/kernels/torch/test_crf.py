@@ -124,6 +124,17 @@ def test_marginals_add_up_to_one_over_a_thousand_steps(isa):
     assert not p[~valid].any()
 
 
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_marginals_are_the_same_in_inference_mode(monkeypatch, backend):
+    monkeypatch.setenv("UNROLLED_BACKEND", backend)
+    x, scores, _, lengths = case(2, 5, 3, torch.float32)
+    want = marginals(x, scores, lengths)
+    with torch.inference_mode():
+        inside, a, start, end = (t.clone() for t in (x, *scores))
+        assert torch.equal(marginals(x, scores, lengths), want)
+        assert torch.equal(marginals(inside, (a, start, end), lengths.clone()), want)
+
+
 def test_of_paths_that_tie_the_lowest_last_tag_wins():
     x, scores = torch.zeros(1, 4, 3), (torch.zeros(3, 3), torch.zeros(3), torch.zeros(3))
     lengths = torch.tensor([4])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unrolled.kernels import _cpu
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.kernels.torch.pooling import KINDS, pooling, reference
 
 from ..cases import assert_close, assert_same_bits
@@ -37,7 +37,7 @@ def run(kind, tensors, lengths):
 def running(kind, tensors, before=None):
     """p (T, B, H) of numpy arrays and what is carried."""
     y, *scores = (np.moveaxis(t.numpy(), 0, 1) for t in tensors)
-    return plain.pooling(kind, y, before, *scores)
+    return heads.pooling(kind, y, before, *scores)
 
 
 def by_the_equation(kind, y, scores=None):
@@ -202,7 +202,7 @@ def test_of_equal_steps_the_first_gets_the_gradient_of_max():
 
 def test_a_mean_of_a_million_steps_loses_nothing():
     y = np.full((1_000_000, 1, 1), 0.1, np.float32)
-    assert plain.pooling("mean", y)[0][-1, 0, 0] == np.float32(0.1)
+    assert heads.pooling("mean", y)[0][-1, 0, 0] == np.float32(0.1)
 
 
 @pytest.mark.parametrize(
@@ -219,11 +219,11 @@ def test_a_mean_of_a_million_steps_loses_nothing():
         ),
         (lambda y, n, s: pooling("mean", y, n + 4), "row 1 has length 6; wanted 0 to 5"),
         (
-            lambda y, n, s: plain.pooling("mean", y.numpy(), np.zeros((2, 6))),
+            lambda y, n, s: heads.pooling("mean", y.numpy(), np.zeros((2, 6))),
             r"before is float64 .*; wanted float64 \(5, 6\)",
         ),
-        (lambda y, n, s: plain.pooling("median", y.numpy()), "pooling 'median' without scores; wanted mean"),
-        (lambda y, n, s: plain.pooling("attention", y.numpy()), "pooling 'attention' without scores"),
+        (lambda y, n, s: heads.pooling("median", y.numpy()), "pooling 'median' without scores; wanted mean"),
+        (lambda y, n, s: heads.pooling("attention", y.numpy()), "pooling 'attention' without scores"),
     ],
 )
 def test_wrong_calls_are_refused(call, message):

@@ -224,11 +224,13 @@ void embedding(Object index_, Object table_, Object y_, Index threads) {
   });
 }
 
-void embedding_backward(Object dy_, Object index_, Object d_table_, Index padding, Index threads) {
-  const Array dy(dy_, "dy"), index(index_, "index"), d_table(d_table_, "d_table");
-  run(d_table, [&]<class Real>(const Heads<Real>& heads) {
-    const Matrix<Real> rows = d_table.matrix<Real>({"V"}, {"N"});
-    const Index V = d_table.size(0), N = d_table.size(1), count = index.rows() * index.columns();
+void embedding_backward(Object dy_, Object index_, Object table_, Object d_table_, Index padding,
+                        Index threads) {
+  const Array dy(dy_, "dy"), index(index_, "index"), table(table_, "table"), d_table(d_table_, "d_table");
+  run(table, [&]<class Real>(const Heads<Real>& heads) {
+    table.matrix<const Real>({"V"}, {"N"}); // for its size
+    const Index V = table.size(0), N = table.size(1), count = index.rows() * index.columns();
+    const Matrix<Real> rows = d_table.matrix<Real>({"V", V}, {"N", N});
     const Index* at = index.numbers<const Index>(count);
     check_index(at, count, V);
     heads.embedding_backward({count, N, V, padding, at, dy.rows<const Real>({"R", count}, {"N", N}), rows},
@@ -449,7 +451,7 @@ void attention_backward(const std::string& kind, Object dc_, Object w_, Object q
 void bind_heads(nb::module_& m) {
   using F = Heads<float>;
   using D = Heads<double>;
-  const auto a = [](const char* name) { return nb::arg(name).none(); };
+  const auto a = [](const char* name) { return nb::arg(name) = nb::none(); };
   const nb::arg threads("threads");
   nb::class_<LinearWeight>(m, "LinearWeight", nb::is_weak_referenceable())
       .def(nb::init<>())
@@ -472,8 +474,8 @@ void bind_heads(nb::module_& m) {
   m.def("layer_norm_backward", layer_norm_backward, a("dy"), a("x"), a("gain"), a("dx"), a("d_gain"),
         a("d_shift"), nb::kw_only(), nb::arg("epsilon"), threads);
   m.def("embedding", embedding, a("index"), a("table"), a("y"), nb::kw_only(), threads);
-  m.def("embedding_backward", embedding_backward, a("dy"), a("index"), a("d_table"), nb::kw_only(),
-        nb::arg("padding"), threads);
+  m.def("embedding_backward", embedding_backward, a("dy"), a("index"), a("table"), a("d_table"),
+        nb::kw_only(), nb::arg("padding"), threads);
   m.def("crf", crf, a("x"), a("transitions"), a("start"), a("end"), a("lengths"), a("path"), a("log_z"),
         a("score"), a("tape"), nb::kw_only(), threads);
   m.def("crf_backward", crf_backward, a("x"), a("transitions"), a("start"), a("end"), a("lengths"), a("path"),

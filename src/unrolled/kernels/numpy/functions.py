@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 
 Array = NDArray[np.float64]
 
@@ -64,11 +64,11 @@ _FAR = (
 def log1p(x: Array) -> Array:
     y = 1 + x
     rest = y - 1
-    return np.where(rest != 0, plain.log(y) * (x / np.where(rest != 0, rest, 1.0)), x)
+    return np.where(rest != 0, heads.log(y) * (x / np.where(rest != 0, rest, 1.0)), x)
 
 
 def sinh(u: Array) -> Array:
-    grown, square = plain.exp(u), u * u
+    grown, square = heads.exp(u), u * u
     series = u * (1 + square / 6 * (1 + square / 20 * (1 + square / 42 * (1 + square / 72))))
     return np.where(np.abs(u) < SMALL, series, (grown - 1 / grown) / 2)
 
@@ -80,7 +80,7 @@ def asinh(w: Array) -> Array:
 def power(x: Any, k: float) -> Array:
     base = np.asarray(x, np.float64)
     whole = int(k)
-    found = np.ones_like(base) if k == whole else plain.exp((k - whole) * plain.log(base))
+    found = np.ones_like(base) if k == whole else heads.exp((k - whole) * heads.log(base))
     for _ in range(whole):
         found = found * base
     return found
@@ -102,7 +102,7 @@ def waves(p: Array) -> tuple[Array, Array]:
 def normal_quantile(p: Array) -> Array:
     p = np.asarray(p, np.float64)
     q = p - 0.5
-    r = np.sqrt(-plain.log(np.where(q <= 0, p, 1 - p)))
+    r = np.sqrt(-heads.log(np.where(q <= 0, p, 1 - p)))
     outside = np.where(r <= 5, _ratio(_TAIL, r - 1.6), _ratio(_FAR, r - 5))
     middle = q * _ratio(_MIDDLE, 0.180625 - q * q)
     return np.where(np.abs(q) <= 0.425, middle, np.where(q < 0, -outside, outside))

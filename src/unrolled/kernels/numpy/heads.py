@@ -9,9 +9,10 @@
     exp, log, tanh   of each number
     logaddexp    y = ln(e^a + e^b), of each pair of numbers
     pooling      p_t, of the steps y_1 … y_t: mean, max, attention        cpu/pooling.h
+    attention    c = Σ w_t v_t, w = softmax(e), e_t = q · k_t or u · tanh(q + k_t)    cpu/attention.h
 
 Shapes   x (..., I) -> y (..., O) for W (O, I), b (O,); else y has the shape of x; index (...) -> y (..., N);
-         y (T, B, H) -> p (T, B, H)
+         y (T, B, H) -> p (T, B, H); attention's are those of kernels/torch/attention.py
 Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that do not fit, IndexError for an
          index outside the table, RunError where the compiled kernels are missing (but `linear`,
          logsumexp, exp, log, tanh and logaddexp: numpy's own)
@@ -23,9 +24,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.kernels import dispatch
+from unrolled.kernels import heads as of
 from unrolled.kernels.compiled import cpu as _cpu
 
 Array = NDArray[Any]
+
+
+def run(head: of.Head, inputs: dict[str, Array | None], threads: int, **setting: Any) -> dict[str, Array]:
+    """The outputs of a head by name, of its inputs, None where one is absent."""
+    arrays = {
+        name: integers(name, a) if name in of.INTEGERS else whole(a)
+        for name, a in inputs.items()
+        if a is not None
+    }
+    dtype = arrays[head.inputs[0]].dtype
+    molds = head.outputs(**arrays).items()
+    outputs: dict[str, Array] = {
+        name: np.empty(mold if isinstance(mold, tuple) else mold.shape, dtype) for name, mold in molds
+    }
+    getattr(_cpu, head.name)(**arrays, **outputs, **setting, threads=threads)
+    return outputs
 
 
 class Linear:
@@ -49,23 +67,17 @@ def linear(x: Array, weight: Array, bias: Array | None = None, threads: int = 1)
     """x (..., I), W (O, I), b (O,) -> y (..., O). `Linear` packs a weight that is used again only once."""
     if dispatch.MISSING is not None:
         return np.asarray(x @ weight.T + (0 if bias is None else bias))
-    y = np.empty((*x.shape[:-1], len(weight)), weight.dtype)
-    _cpu.linear(whole(x), whole(weight), None if bias is None else whole(bias), y, threads=threads)
-    return y
+    return run(of.LINEAR, {"x": x, "weight": weight, "bias": bias}, threads)["y"]
 
 
 def softmax(x: Array, threads: int = 1) -> Array:
     """Along the last dimension."""
-    y = np.empty(x.shape, x.dtype)
-    _cpu.softmax(whole(x), y, threads=threads)
-    return y
+    return run(of.SOFTMAX, {"x": x}, threads)["y"]
 
 
 def log_softmax(x: Array, threads: int = 1) -> Array:
     """Along the last dimension."""
-    y = np.empty(x.shape, x.dtype)
-    _cpu.log_softmax(whole(x), y, threads=threads)
-    return y
+    return run(of.LOG_SOFTMAX, {"x": x}, threads)["y"]
 
 
 def logsumexp(x: Array, threads: int = 1) -> Array:
@@ -81,17 +93,29 @@ def layer_norm(
     x: Array, gain: Array | None = None, shift: Array | None = None, eps: float = 1e-5, threads: int = 1
 ) -> Array:
     """Along the last dimension, of N numbers; gain and shift (N,)."""
-    y = np.empty(x.shape, x.dtype)
-    own_gain, own_shift = (None if p is None else whole(p) for p in (gain, shift))
-    _cpu.layer_norm(whole(x), own_gain, own_shift, y, epsilon=eps, threads=threads)
-    return y
+    return run(of.LAYER_NORM, {"x": x, "gain": gain, "shift": shift}, threads, epsilon=eps)["y"]
 
 
 def embedding(index: Array, table: Array, threads: int = 1) -> Array:
     """index (...) of integers, table (V, N) -> y (..., N)."""
-    y = np.empty((*index.shape, table.shape[-1]), table.dtype)
-    _cpu.embedding(integers("index", index), whole(table), y, threads=threads)
-    return y
+    return run(of.EMBEDDING, {"index": index, "table": table}, threads)["y"]
+
+
+def attention(
+    kind: str,
+    q: Array,
+    k: Array,
+    v: Array,
+    lengths: Array,
+    u: Array | None = None,
+    rows: Array | None = None,
+    threads: int = 1,
+) -> tuple[Array, Array]:
+    """c (N, S, H) and w (N, S, T), which is 0 past a row's length; rows (N,) say which row of the memory each
+    reads, None: its own."""
+    inputs = {"q": q, "k": k, "v": v, "lengths": lengths, "u": u, "rows": rows}
+    outputs = run(of.ATTENTION, inputs, threads, kind=kind)
+    return outputs["c"], outputs["w"]
 
 
 def exp(x: Array) -> Array:
@@ -111,8 +135,7 @@ def tanh(x: Array) -> Array:
 
 def _each(name: str, x: Array) -> Array:
     if dispatch.MISSING is not None:
-        made: Array = getattr(np, name)(x)
-        return made
+        return np.asarray(getattr(np, name)(x))
     y = np.empty(x.shape, x.dtype)
     _cpu.map(name, whole(x), y)
     return y
@@ -137,8 +160,8 @@ def pooling(
     B, H = y.shape[1:]
     p, after = np.empty(y.shape, y.dtype), np.empty((B, 2 + H))
     rows = None if scores is None else whole(scores.swapaxes(0, 1))
-    every = p.swapaxes(0, 1)
-    _cpu.pooling(kind, whole(y).swapaxes(0, 1), None, rows, before, after, None, every, threads=threads)
+    by_row = whole(y).swapaxes(0, 1), p.swapaxes(0, 1)
+    _cpu.pooling(kind, by_row[0], scores=rows, before=before, after=after, every=by_row[1], threads=threads)
     return p, after
 
 

@@ -17,14 +17,14 @@ gradient, and rows are for inference alone. Where kernels cannot run the call, `
 the second derivatives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from unrolled.kernels.compiled import cpu as _cpu
-from unrolled.kernels.torch.heads import Head, Shapes, adjacent, register, taken, whole
-from unrolled.kernels.torch.operators import Gradients, Tensors, recorded
+from unrolled.kernels.heads import ATTENTION
+from unrolled.kernels.torch.heads import register, taken
+from unrolled.kernels.torch.operators import recorded
 
 SCORES: dict[str, Callable[..., Tensor]] = {
     "dot": lambda q, k: (q.unsqueeze(2) * k.unsqueeze(1)).sum(-1),
@@ -48,9 +48,7 @@ def attention(
         )
     if not taken(q):
         return reference(kind, q, k, v, lengths, u, rows)
-    given = {"u": u, "rows": rows}
-    others = {name: t for name, t in given.items() if t is not None}
-    c, w = _attention(" ".join([kind, *others]), [q, k, v, lengths, *others.values()])
+    c, w = _attention(q, k, v, u, lengths, rows, setting=kind)
     return c, w
 
 
@@ -75,56 +73,4 @@ def reference(
     return w @ v, w.detach()
 
 
-# The options are the kind, then u and rows where they are given, in the order of the tensors: q, k, v,
-# lengths, u, rows. With rows there is no gradient.
-
-
-def _parts(options: str, tensors: Sequence[Tensor]) -> tuple[str, list[Tensor], dict[str, Tensor]]:
-    """The kind; q, k, v and lengths as the kernels read them; the others by name."""
-    kind, *names = options.split()
-    given = [*map(adjacent, tensors[:3]), whole(tensors[3])]
-    return kind, given, dict(zip(names, map(whole, tensors[4:]), strict=True))
-
-
-def _empty(options: str, tensors: Sequence[Tensor]) -> Tensors:
-    q, k, v = tensors[:3]
-    return [q.new_empty((*q.shape[:-1], size)) for size in (v.shape[-1], k.shape[-2])]
-
-
-def _fill(options: str, tensors: Sequence[Tensor], outputs: Tensors) -> None:
-    kind, given, others = _parts(options, tensors)
-    u, rows = others.get("u"), others.get("rows")
-    _cpu.attention(kind, *[*given, u, rows, *outputs], threads=torch.get_num_threads())
-
-
-def _shapes(options: str, tensors: Tensors) -> Shapes:
-    _, _, q, k, v, _, *u = tensors
-    return [q.shape, k.shape, v.shape, None, *[t.shape for t in u]]
-
-
-def _fill_gradients(options: str, tensors: Tensors, gradients: Gradients) -> None:
-    kind, given, others = _parts(options, tensors[2:])
-    dq, dk, dv, _, *du = gradients
-    found = adjacent(tensors[0]), whole(tensors[1]), *given, others.get("u"), dq, dk, dv, *(du or [None])
-    _cpu.attention_backward(kind, *found, threads=torch.get_num_threads())
-
-
-def _reference(options: str, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    kind, *names = options.split()
-    others = dict(zip(names, tensors[4:], strict=True))
-    q, k, v, lengths = tensors[:4]
-    return [reference(kind, q, k, v, lengths, others.get("u"), others.get("rows"))[0]]
-
-
-_attention = register(
-    "attention",
-    Head(
-        _empty,
-        _fill,
-        lambda options, tensors, outputs: [outputs[1], *tensors],
-        _shapes,
-        _fill_gradients,
-        _reference,
-        extra=1,
-    ),
-)
+_attention = register(ATTENTION, lambda **call: reference(**call)[:1])

@@ -6,10 +6,11 @@ Order    a number's result follows from it alone: not from where it stands, the 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from unrolled.kernels.compiled import cpu as _cpu
-from unrolled.kernels.torch.heads import LIBRARY, empty_like, whole
+from unrolled.kernels.torch.heads import LIBRARY, whole
 from unrolled.kernels.torch.operators import Formulas, Gradients, Tensors, transformable
 
 
@@ -19,9 +20,13 @@ def tanh(x: Tensor) -> Tensor:
 
 
 def _run(options: str, tensors: Sequence[Tensor]) -> Tensors:
-    (y,) = empty_like(options, tensors)
+    (y,) = _fake(options, tensors)
     _cpu.map("tanh", whole(tensors[0]), y)
     return [y]
+
+
+def _fake(options: str, tensors: Sequence[Tensor]) -> Tensors:
+    return [torch.empty_like(tensors[0], memory_format=torch.contiguous_format)]
 
 
 def _save(ctx: Any, options: str, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
@@ -33,12 +38,17 @@ def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
     return [None if dy is None else dy * (1 - y * y)]
 
 
-def _reference(options: str, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    return [tensors[0].tanh()]
-
-
 _tanh = transformable(
     LIBRARY,
     "tanh",
-    Formulas(_run, empty_like, _save, _derive, str, str, lambda options: ([0], [0]), _reference),
+    Formulas(
+        _run,
+        _fake,
+        _save,
+        _derive,
+        str,
+        str,
+        lambda options: ([0], [0]),
+        lambda options, tensors: [tensors[0].tanh()],
+    ),
 )

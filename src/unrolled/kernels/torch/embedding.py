@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unrolled.kernels.compiled import cpu as _cpu
-from unrolled.kernels.torch.heads import Head, adjacent, register, whole
-from unrolled.kernels.torch.operators import Gradients, Tensors
+from unrolled.kernels.heads import EMBEDDING
+from unrolled.kernels.torch.heads import register
 
 
 def embedding(index: Tensor, table: Tensor, padding: int = -1) -> Tensor:
@@ -22,51 +21,13 @@ def embedding(index: Tensor, table: Tensor, padding: int = -1) -> Tensor:
     if index.dtype not in (torch.int32, torch.int64):
         raise ValueError(f"index is {index.dtype}; wanted int64 or int32")
     rows = index.long().reshape(1, -1) if index.dim() == 0 else index.long()
-    y = _embedding(str(padding), [table, rows])[0]
+    (y,) = _embedding(table, rows, setting=str(padding))
     return y.reshape(-1) if index.dim() == 0 else y
 
 
-# The options are the padding. The gradient keeps the table for its size.
+def _reference(table: Tensor, index: Tensor, padding: int) -> Sequence[Tensor]:
+    y = table[index]
+    return [torch.where((index == padding).unsqueeze(-1), y.detach(), y)]
 
 
-def _empty(padding: str, tensors: Sequence[Tensor]) -> Tensors:
-    table, index = tensors
-    return [table.new_empty((*index.shape, table.shape[-1]))]
-
-
-def _fill(padding: str, tensors: Sequence[Tensor], outputs: Tensors) -> None:
-    table, index = tensors
-    _cpu.embedding(whole(index), adjacent(table), outputs[0], threads=torch.get_num_threads())
-
-
-def _fill_gradients(padding: str, tensors: Tensors, gradients: Gradients) -> None:
-    dy, _, index = tensors
-    _cpu.embedding_backward(
-        whole(dy), whole(index), gradients[0], padding=int(padding), threads=torch.get_num_threads()
-    )
-
-
-def _reference(padding: str, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    table, index = tensors
-    return [table[index]]
-
-
-def _reference_gradients(padding: str, tensors: Tensors, needs: Sequence[bool]) -> Sequence[Tensor | None]:
-    dy, table, index = tensors
-    rows = torch.where((index == int(padding)).unsqueeze(-1), 0, dy).reshape(-1, dy.shape[-1])
-    return [torch.zeros_like(table).index_add(0, index.reshape(-1), rows), None]
-
-
-_embedding = register(
-    "embedding",
-    Head(
-        _empty,
-        _fill,
-        lambda padding, tensors, outputs: tensors,
-        lambda padding, tensors: [tensors[1].shape, None],
-        _fill_gradients,
-        _reference,
-        _reference_gradients,
-        batches=lambda padding: ([None, 0], [0]),
-    ),
-)
+_embedding = register(EMBEDDING, _reference)

@@ -1,9 +1,7 @@
-"""What the operators of heads share: which calls our kernels take, and how an operator is made with its
-gradient.
+"""What the operators of heads share: which calls our kernels take, and how an operator is made of the
+description of a head (kernels/heads.py), with its gradient.
 
-A kernel writes into arrays that are there already, so an operator says what its outputs look like (`empty`)
-and fills them (`fill`), and so it does with its gradients, of which a call wants some. Shapes and dtypes are
-checked where the arrays are read, by the compiled module.
+A kernel writes into arrays that are there already: here they are made, and handed over by name.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +11,14 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels import dispatch
+from unrolled.kernels.compiled import cpu as _cpu
+from unrolled.kernels.heads import DOUBLES, INTEGERS, Head, Mold
+from unrolled.kernels.torch.call import gradient_of
+from unrolled.kernels.torch.native import DTYPES
 from unrolled.kernels.torch.operators import Formulas, Gradients, Tensors, by_reference, pulled, transformable
 
-DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
+Arrays = dict[str, Tensor]
 
 
 def taken(x: Tensor) -> bool:
@@ -52,133 +54,171 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor if tensor.is_contiguous() else tensor.contiguous()
 
 
-def adjacent(tensor: Tensor) -> Tensor:
-    """The tensor, copied where the numbers of its last dimension do not stand side by side."""
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+class Options(NamedTuple):
+    """What an operator takes beside its tensors, in a graph as text."""
+
+    names: tuple[str, ...]  # of the tensors, in order
+    setting: str = ""
+    wanted: tuple[str, ...] = ()  # of a gradient's operator: the names of its outputs
+    packed: Any = None  # packs the weight for its owner, which no graph knows
 
 
-def padded(tensors: Sequence[Tensor | None], count: int) -> list[Tensor | None]:
-    """The tensors, and None for those of `count` that are not there."""
-    return [*tensors, *[None] * (count - len(tensors))]
+def _encode(options: Options) -> str:
+    return f"{' '.join(options.names)}|{options.setting}|{' '.join(options.wanted)}"
 
 
-def empty_like(options: Any, tensors: Sequence[Tensor]) -> Tensors:
-    """One output of the shape of the first tensor."""
-    return [torch.empty_like(tensors[0], memory_format=torch.contiguous_format)]
+def _decode(text: str) -> Options:
+    names, setting, wanted = text.split("|")
+    return Options(tuple(names.split()), setting, tuple(wanted.split()))
 
 
-Shapes = list[tuple[int, ...] | None]
-Batches = Callable[[Any], tuple[list[int | None], list[int]] | None]
+def _named(options: Options, tensors: Sequence[Tensor]) -> Arrays:
+    return dict(zip(options.names, tensors, strict=True))
 
 
-def no_batches(options: Any) -> None:
-    """Of an operator that takes no batch of batches."""
+def _empty(like: Tensor, molds: dict[str, Mold]) -> Arrays:
+    """Memory in one piece for each; torch.empty_like takes half of new_empty's time."""
+    return {
+        name: torch.empty_like(mold, memory_format=torch.contiguous_format)
+        if isinstance(mold, Tensor)
+        else like.new_empty(mold, dtype=torch.float64 if name in DOUBLES else None)
+        for name, mold in molds.items()
+    }
 
 
-class Head(NamedTuple):
-    """An operator and its gradient. Options are text, unless `encode` and `decode` say otherwise."""
-
-    empty: Callable[[Any, Sequence[Tensor]], Tensors]  # the outputs
-    fill: Callable[[Any, Sequence[Tensor], Tensors], None]
-    keep: Callable[[Any, Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
-    # of tensors and outputs what the gradient is made from: `extra` ones, then the tensors, or others alone
-    shapes: Callable[[Any, Tensors], Shapes]
-    # those of the gradients of the tensors, None where there is none; of [*gradients of outputs, *kept]
-    fill_gradients: Callable[[Any, Tensors, Gradients], None]
-    reference: Callable[[Any, Sequence[Tensor]], Sequence[Tensor]]
-    # the first outputs, as many as have a derivative, in torch's own operators
-    reference_gradients: Callable[[Any, Tensors, Sequence[bool]], Sequence[Tensor | None]] | None = None
-    # where they are not those of `reference`, or `keep` does not keep the tensors; and which are wanted
-    extra: int = 0
-    outputs: int = 1  # how many have a derivative
-    some: bool = False  # whether fill_gradients takes None for gradients that are not wanted
-    batches: Batches = no_batches
-    batches_of_gradients: Batches = no_batches  # where the gradient of the first tensor alone is wanted
-    encode: Callable[[Any], str] = str
-    decode: Callable[[str], Any] = str
+def _setting(head: Head, options: Options) -> dict[str, Any]:
+    return {head.setting: head.read(options.setting)} if head.setting else {}
 
 
-def register(name: str, head: Head) -> Callable[[Any, Tensors], Tensors]:
-    """Registers `unrolled::name` and `unrolled::name_backward`, and returns how to call the first.
+def _readable(head: Head, arrays: Arrays) -> Arrays:
+    """Copies what the kernel cannot read as it lies in memory."""
+    for name, t in arrays.items():
+        if not (t.is_contiguous() or (name in head.strided and t.stride(-1) == 1)):
+            arrays[name] = t.contiguous()
+    return arrays
 
-    The options of the second are those of the first and a letter for each tensor: 1 where its gradient
-    is wanted.
+
+Reference = Callable[..., Sequence[Tensor]]  # the outputs that have a gradient, in torch's own operators
+Gradient = Callable[..., Tensor]  # of the one input, from what the gradient's kernel takes
+
+
+def register(head: Head, reference: Reference, gradient: Gradient | None = None) -> Callable[..., Tensors]:
+    """Registers `unrolled::name` and `unrolled::name_backward`, and returns how to call the first: with the
+    inputs in order, None for absent ones, and the setting as text.
+
+    `reference` and `gradient` are called by name; the latter where it is not the reference's.
     """
+    forward = _Forward(head, reference, _Backward(head, reference, gradient)).operator()
 
-    def run(options: Any, tensors: Sequence[Tensor]) -> Tensors:
-        outputs = head.empty(options, tensors)
-        head.fill(options, tensors, outputs)
-        return outputs
+    def call(*inputs: Tensor | None, setting: str = "", packed: Any = None) -> Tensors:
+        tensors = [t for t in inputs if t is not None]
+        names = head.inputs
+        if len(tensors) < len(names):
+            names = tuple([n for n, t in zip(names, inputs, strict=False) if t is not None])
+        return forward(Options(names, setting, (), packed), tensors)
 
-    def save(ctx: Any, options: Any, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-        ctx.options = options
-        ctx.save_for_backward(*head.keep(options, tensors, outputs))
-        if len(outputs) > head.outputs:
-            ctx.mark_non_differentiable(*outputs[head.outputs :])
+    return call
+
+
+class _Backward:
+    """The gradient of a head, as an operator."""
+
+    def __init__(self, head: Head, reference: Reference, gradient: Gradient | None) -> None:
+        self.head, self.head_reference, self.gradient = head, reference, gradient
+
+    def operator(self) -> Callable[[Any, Tensors], Tensors]:
+        own = *by_reference(self.reference), _encode, _decode, self.batches, self.reference
+        return transformable(LIBRARY, f"{self.head.name}_backward", Formulas(self.run, self.fake, *own))
+
+    def run(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
+        head, arrays = self.head, _named(options, tensors)
+        gradients = self.empty(options, arrays, tensors[0])
+        kernel, setting = getattr(_cpu, f"{head.name}_backward"), _setting(head, options)
+        kernel(**_readable(head, arrays), **gradients, **setting, threads=torch.get_num_threads())
+        return [gradients[name] for name in options.wanted]
+
+    def fake(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
+        gradients = self.empty(options, _named(options, tensors), tensors[0])
+        return [gradients[name] for name in options.wanted]
+
+    def empty(self, options: Options, arrays: Arrays, like: Tensor) -> Arrays:
+        """Of the wanted gradients and of those that the kernel makes in any case."""
+        always = [name for name in self.head.always if name in arrays]
+        made = [name for name in self.head.inputs if gradient_of(name) in options.wanted or name in always]
+        return _empty(like, {gradient_of(name): self.mold(name, arrays) for name in made})
+
+    def mold(self, name: str, arrays: Arrays) -> Mold:
+        unkept = self.head.unkept
+        return arrays[name] if name in arrays or unkept is None else unkept(**arrays)
+
+    def reference(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
+        """What was not kept is taken for zero, on which no gradient depends."""
+        head, arrays, wanted = self.head, _named(options, tensors), options.wanted
+        if self.gradient is not None:
+            return [self.gradient(**arrays)]
+        inputs = [name for name in head.inputs if name in arrays or gradient_of(name) in wanted]
+        values = [arrays[n] if n in arrays else tensors[0].new_zeros(self.mold(n, arrays)) for n in inputs]
+        needs = [gradient_of(name) in wanted for name in inputs]
+        d = [arrays[gradient_of(name)] for name in head.derived if gradient_of(name) in arrays]
+
+        def outputs(values: Tensors) -> Sequence[Tensor]:
+            return self.head_reference(**dict(zip(inputs, values, strict=True)), **_setting(head, options))
+
+        return [g for g in pulled(outputs, values, needs, d) if g is not None]
+
+    def batches(self, options: Options) -> tuple[list[int | None], list[int]] | None:
+        rows = self.head.rows
+        alone = rows and options.wanted == (gradient_of(rows),)
+        return ([0 if name in ("dy", "y", rows) else None for name in options.names], [0]) if alone else None
+
+
+class _Forward:
+    """A head as an operator, whose gradient is another."""
+
+    def __init__(self, head: Head, reference: Reference, backward: _Backward) -> None:
+        self.head, self.head_reference, self.backward = head, reference, backward.operator()
+
+    def operator(self) -> Callable[[Any, Tensors], Tensors]:
+        own = self.run, self.fake, self.save, self.derive, _encode, _decode, self.batches, self.reference
+        return transformable(LIBRARY, self.head.name, Formulas(*own))
+
+    def run(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
+        head, arrays = self.head, _named(options, tensors)
+        outputs = _empty(tensors[0], head.outputs(**arrays))
+        setting = {} if head.of_gradient else _setting(head, options)
+        kernel = getattr(_cpu, head.name) if options.packed is None else options.packed.forward
+        kernel(**_readable(head, arrays), **outputs, **setting, threads=torch.get_num_threads())
+        return list(outputs.values())
+
+    def fake(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
+        return list(_empty(tensors[0], self.head.outputs(**_named(options, tensors))).values())
+
+    def save(self, ctx: Any, options: Options, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        arrays = _named(options, tensors)
+        results = dict(zip(self.head.outputs(**arrays), outputs, strict=True))
+        derived = [name for name in results if name in self.head.derived]
+        kept = {name: t for name, t in (results | arrays).items() if name in self.head.kept}
+        ctx.names, ctx.derived = list(arrays), len(derived)
+        ctx.options = Options((*map(gradient_of, derived), *kept), options.setting)
+        ctx.save_for_backward(*kept.values())
+        ctx.mark_non_differentiable(*outputs[len(derived) :])
         ctx.set_materialize_grads(False)
 
-    def derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
-        some = next((d for d in cotangents[: head.outputs] if d is not None), None)
+    def derive(self, ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
+        given = cotangents[: ctx.derived]
+        some = next((d for d in given if d is not None), None)
         if some is None:
             return [None] * len(needs)
-        given = [torch.zeros_like(some) if d is None else d for d in cotangents[: head.outputs]]
-        tensors = [*given, *ctx.saved_tensors]
-        shapes = head.shapes(ctx.options, tensors)
-        wanted = "".join(
-            ["01"[need and shape is not None] for shape, need in zip(shapes, needs, strict=True)]
-        )
-        found = iter(backward((ctx.options, wanted), tensors))
-        return [next(found) if letter == "1" else None for letter in wanted]
+        named = zip(ctx.names, needs, strict=True)
+        wanted = [gradient_of(name) for name, need in named if need and name not in INTEGERS]
+        tensors = [*[torch.zeros_like(some) if d is None else d for d in given], *ctx.saved_tensors]
+        gradients = self.backward(ctx.options._replace(wanted=tuple(wanted)), tensors)
+        by_name = dict(zip(wanted, gradients, strict=True))
+        return [by_name.get(gradient_of(name)) for name in ctx.names]
 
-    def empty_gradients(options: tuple[Any, str], tensors: Sequence[Tensor]) -> Gradients:
-        shapes = zip(head.shapes(options[0], list(tensors)), options[1], strict=True)
-        return [
-            None if shape is None or (head.some and letter == "0") else tensors[0].new_empty(shape)
-            for shape, letter in shapes
-        ]
+    def reference(self, options: Options, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        return self.head_reference(**_named(options, tensors), **_setting(self.head, options))
 
-    def chosen(options: tuple[Any, str], gradients: Sequence[Tensor | None]) -> Tensors:
-        own = zip(gradients, options[1], strict=True)
-        return [g for g, letter in own if g is not None and letter == "1"]
-
-    def fake_gradients(options: tuple[Any, str], tensors: Sequence[Tensor]) -> Tensors:
-        return chosen(options, empty_gradients(options, tensors))
-
-    def run_gradients(options: tuple[Any, str], tensors: Sequence[Tensor]) -> Tensors:
-        gradients = empty_gradients(options, tensors)
-        head.fill_gradients(options[0], list(tensors), gradients)
-        return chosen(options, gradients)
-
-    def reference_gradients(options: tuple[Any, str], tensors: Sequence[Tensor]) -> Tensors:
-        needs = [letter == "1" for letter in options[1]]
-        if head.reference_gradients is not None:
-            return chosen(options, head.reference_gradients(options[0], list(tensors), needs))
-        d, inputs = tensors[: head.outputs], tensors[head.outputs + head.extra :]
-        return chosen(options, pulled(lambda inputs: head.reference(options[0], inputs), inputs, needs, d))
-
-    def batches_of_gradients(options: tuple[Any, str]) -> tuple[list[int | None], list[int]] | None:
-        return head.batches_of_gradients(options[0]) if "1" not in options[1][1:] else None
-
-    def decode(text: str) -> tuple[Any, str]:
-        options, wanted = text.rsplit("|", 1)
-        return head.decode(options), wanted
-
-    forward = transformable(
-        LIBRARY,
-        name,
-        Formulas(run, head.empty, save, derive, head.encode, head.decode, head.batches, head.reference),
-    )
-    backward = transformable(
-        LIBRARY,
-        f"{name}_backward",
-        Formulas(
-            run_gradients,
-            fake_gradients,
-            *by_reference(reference_gradients),
-            lambda options: f"{head.encode(options[0])}|{options[1]}",
-            decode,
-            batches_of_gradients,
-            reference_gradients,
-        ),
-    )
-    return forward
+    def batches(self, options: Options) -> tuple[list[int | None], list[int]] | None:
+        rows = [0 if name == self.head.rows else None for name in options.names]
+        return (rows, [0]) if self.head.rows else None
