@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled.ending import ended
 from unrolled.errors import DataError
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models import saved
 from unrolled.models.model import Column, Model
 from unrolled.streaming import command, lines
@@ -42,7 +42,7 @@ class Stub(Model):
         }
         layer = {"cell": "lstm", "merge": "concat", "residual": False, "zoneout": [], "options": {}}
         super().__init__({"task": task, "layers": [layer | {"directions": [one]}]}, arrays)
-        self.head = plain.Linear(draw.normal(size=(3, H)).astype(np.float32))
+        self.head = heads.Linear(draw.normal(size=(3, H)).astype(np.float32))
 
     def start(self, rows):
         return self.layers.start(rows)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.wording import option
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import asinh, log1p, normal_quantile, sinh, waves
 
 Array = NDArray[Any]
@@ -112,8 +112,8 @@ class StudentT(Distribution):
 
     def drawn(self, raw: Array, u: Array) -> Array:
         df, level = self._degrees(raw), np.clip(u[..., :1], NEAREST, 1 - NEAREST)
-        half = -plain.log(level) / df
-        grown = 2 * sinh(half) * plain.exp(half)  # e^2x - 1 = 2 sinh x e^x
+        half = -heads.log(level) / df
+        grown = 2 * sinh(half) * heads.exp(half)  # e^2x - 1 = 2 sinh x e^x
         return _moved_and_scaled(raw, np.sqrt(df * grown) * waves(u[..., 1:])[1])[..., 0]
 
     def _degrees(self, raw: Array) -> Array:
@@ -135,8 +135,8 @@ class Quantiles(Distribution):
         low, high = (np.take_along_axis(known, side, -1) for side in (cell - 1, cell))
         gap, first, last = at[cell] - at[cell - 1], at[0], at[-1]
         slope, share = (high - low) / gap, (p - at[cell - 1]) / gap
-        below = low + slope * first * plain.log(p / first)
-        above = high - slope * (1 - last) * plain.log((1 - p) / (1 - last))
+        below = low + slope * first * heads.log(p / first)
+        above = high - slope * (1 - last) * heads.log((1 - p) / (1 - last))
         inside = (1 - share) * low + share * high
         return np.asarray(np.where(p < first, below, np.where(p > last, above, inside)))
 
@@ -161,7 +161,7 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 
 def softplus(a: Array) -> Array:
     """ln(1 + e^a)."""
-    return plain.logaddexp(a, np.zeros((), a.dtype))
+    return heads.logaddexp(a, np.zeros((), a.dtype))
 
 
 def student_quantile(p: Array, df: Array) -> Array:
@@ -204,13 +204,13 @@ def _integral(U: Array, df: Array) -> Array:
 def _density(u: Array, df: Array) -> Array:
     """cosh(u)^-ν = (1 + sinh²u)^(-ν/2)."""
     w = sinh(u)
-    return plain.exp(-df / 2 * log1p(w * w))
+    return heads.exp(-df / 2 * log1p(w * w))
 
 
 def _end(df: Array) -> Array:
     """Where ν ln cosh u is NEGLIGIBLE."""
-    cosh = plain.exp(NEGLIGIBLE / df)
-    return plain.log(cosh + np.sqrt(cosh * cosh - 1))
+    cosh = heads.exp(NEGLIGIBLE / df)
+    return heads.log(cosh + np.sqrt(cosh * cosh - 1))
 
 
 @cache

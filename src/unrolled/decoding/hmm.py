@@ -33,7 +33,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import log1p
 
 Array = NDArray[np.float64]
@@ -100,7 +100,7 @@ class Moves:
     def logarithms(self) -> tuple[Array, Array, Array, Array]:
         """ln a, ln(1 - a), ln q and ln(1 - q)."""
         pause = np.array(self.pause)
-        return plain.log(self.stay), log1p(-self.stay), plain.log(pause), log1p(-pause)
+        return heads.log(self.stay), log1p(-self.stay), heads.log(pause), log1p(-pause)
 
 
 class Chains(NamedTuple):
@@ -149,8 +149,8 @@ def _chain(topology: Topology, moves: Moves, transcript: Sequence[int]) -> Chain
 
 def forward(x: Array, lengths: Numbers, chain: Chains) -> tuple[Array, Array]:
     """α, and ln Z: minus infinity where no path fits."""
-    alpha = _reached(_on(chain, x), chain, plain.logaddexp)
-    return alpha, plain.logsumexp(_last(alpha, lengths) + chain.end)
+    alpha = _reached(_on(chain, x), chain, heads.logaddexp)
+    return alpha, heads.logsumexp(_last(alpha, lengths) + chain.end)
 
 
 def backward(x: Array, lengths: Numbers, chain: Chains) -> Array:
@@ -163,7 +163,7 @@ def backward(x: Array, lengths: Numbers, chain: Chains) -> Array:
             ahead = y[:, t + 1] + beta[:, t + 1]
             stay, step, skip = chain.stay + ahead, chain.step + ahead, chain.skip + ahead
             step, skip = _moved(step, -1), _moved(skip, -2)
-            own = plain.logaddexp(plain.logaddexp(stay, step), skip)
+            own = heads.logaddexp(heads.logaddexp(stay, step), skip)
             beta[:, t] = np.where((t + 1 < lengths)[:, None], own, chain.end)
     return beta
 
@@ -172,7 +172,7 @@ def posteriors(x: Array, lengths: Numbers, chain: Chains) -> Array:
     """γ: 0 behind a row's length, NaN where no path fits."""
     alpha, total = forward(x, lengths, chain)
     with np.errstate(invalid="ignore"):
-        gamma = plain.exp(alpha + backward(x, lengths, chain) - total[:, None, None])
+        gamma = heads.exp(alpha + backward(x, lengths, chain) - total[:, None, None])
     return np.where(_inside(x, lengths)[:, :, None], gamma, 0.0)
 
 

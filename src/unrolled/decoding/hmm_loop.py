@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unrolled.decoding.hmm import NEVER, Array, Moves, Numbers, Plus, Span, Topology, parts
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 
 
 class Decoded(NamedTuple):
@@ -63,8 +63,8 @@ def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: A
     """(B,) ln of the sum over all paths of all transcripts."""
     loop, found = _Loop(topology, moves, g), list[Array]()
     for rows in loop.blocks(x):
-        v = loop.run(x[rows], plain.logaddexp, plain.logsumexp)
-        found.append(plain.logsumexp(loop.over(_last(v, lengths[rows]), plain.logaddexp) + g[:, -1]))
+        v = loop.run(x[rows], heads.logaddexp, heads.logsumexp)
+        found.append(heads.logsumexp(loop.over(_last(v, lengths[rows]), heads.logaddexp) + g[:, -1]))
     return np.concatenate(found)
 
 

@@ -20,7 +20,7 @@ from unrolled.decoding import hmm, hmm_loop
 from unrolled.decoding.ctc import Found
 from unrolled.decoding.hmm import Array, Moves, Numbers, Topology
 from unrolled.decoding.ngram_model import Grams
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 
 NAMES = ("stay", "pause", "prior")
 MOST_LABELS = 4096  # the bigram is of all pairs of them, 128 MB then
@@ -33,7 +33,7 @@ class States:
     def __init__(self, topology: Topology, moves: Moves, prior: Array, grams: Grams | None) -> None:
         if topology.labels > MOST_LABELS:
             raise ValueError(f"{topology.labels:,} labels; at most {MOST_LABELS:,} have a bigram")
-        self.topology, self.moves, self.log_prior = topology, moves, plain.log(prior)
+        self.topology, self.moves, self.log_prior = topology, moves, heads.log(prior)
         self.bigram = _bigram(topology.labels, grams)
 
     @classmethod

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unrolled.decoding.ngrams import KneserNey, suffixes
 from unrolled.errors import RunError
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -118,7 +118,7 @@ def _laid_out(model: KneserNey) -> dict[str, NDArray[Any]]:
     every = np.arange(V)
     ranks = model.grams[0].find(every)
     p = model.orders[0].probabilities(np.zeros(V, np.int64), ranks, np.full(V, 1 / V))
-    labels, log_p = [every], [plain.log(p)]
+    labels, log_p = [every], [heads.log(p)]
     following = [np.where(ranks >= 0, offsets[1] + ranks, 0) if n > 1 else np.zeros(V, np.int64)]
     counts, weights, shorter = [np.array([V])], [np.zeros(1)], [np.zeros(1, np.int64)]
     p = p[model.grams[0].keys]
@@ -131,9 +131,9 @@ def _laid_out(model: KneserNey) -> dict[str, NDArray[Any]]:
         p = terms.probabilities(histories, place, p[ends])
         known, totals = terms.reserved[:-1], terms.totals[:-1]
         labels.append(own % V)
-        log_p.append(plain.log(p))
+        log_p.append(heads.log(p))
         counts.append(np.bincount(histories, minlength=sizes[m]))
-        weights.append(plain.log(np.where(totals > 0, known, 1) / np.where(totals > 0, totals, 1)))
+        weights.append(heads.log(np.where(totals > 0, known, 1) / np.where(totals > 0, totals, 1)))
         following.append(offsets[m + 1] + place if m + 1 < n else offsets[m] + ends)
         if m + 1 < n:
             shorter.append(offsets[m] + ends)

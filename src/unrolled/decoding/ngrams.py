@@ -24,7 +24,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -129,7 +129,7 @@ class KneserNey:
             history = before[max(0, len(before) - self.order + 1) :]
             part = np.asarray(tokens[first : first + CHUNK], np.int64)
             before = np.concatenate([history, part])
-            found[first : first + CHUNK] = -plain.log(self._probabilities(before)[len(history) :])
+            found[first : first + CHUNK] = -heads.log(self._probabilities(before)[len(history) :])
         return found
 
     def _probabilities(self, tokens: Ints) -> Floats:

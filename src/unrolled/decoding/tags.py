@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.kernels.numpy import crf as plain_crf
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import crf, heads
 from unrolled.kernels.numpy.crf import Scores
 from unrolled.ops.state import Array, State
 
@@ -82,7 +81,7 @@ class Bound(Decoder):
         return tag, _softmax(o), after
 
     def whole(self, o: Array) -> tuple[Path, Array]:
-        return plain_crf.viterbi(_log_softmax(o)[None], self.scores)[0], _softmax(o)
+        return crf.viterbi(_log_softmax(o)[None], self.scores)[0], _softmax(o)
 
 
 class Chain(Decoder):
@@ -100,8 +99,8 @@ class Chain(Decoder):
         return tag, p, after | {ALPHA: alpha}
 
     def whole(self, o: Array) -> tuple[Path, Array]:
-        p = plain_crf.marginals(o[None], self.scores)[0]
-        return plain_crf.viterbi(o[None], self.scores)[0], p.astype(np.float64)
+        p = crf.marginals(o[None], self.scores)[0]
+        return crf.viterbi(o[None], self.scores)[0], p.astype(np.float64)
 
     def _last_marginals(self, o: Array, state: Mapping[str, Array]) -> tuple[Array, Array]:
         """Each row goes through the kernel as a chain whose first emissions are α_{t-1}, which is its own
@@ -114,8 +113,8 @@ class Chain(Decoder):
         x = np.zeros((B, T + 1, K), o.dtype)
         x[at[1], at[0]] = o.transpose(1, 0, 2)
         x[:, 0] = np.where(begun[:, None], state[ALPHA], start + o[0])
-        alpha = plain_crf.forward(x, (a, np.zeros_like(start), end))[at[1], at[0]]
-        return plain.softmax(alpha + end).transpose(1, 0, 2).astype(np.float64), alpha[:, -1].copy()
+        alpha = crf.forward(x, (a, np.zeros_like(start), end))[at[1], at[0]]
+        return heads.softmax(alpha + end).transpose(1, 0, 2).astype(np.float64), alpha[:, -1].copy()
 
 
 def decoder(tags: int, dtype: Any, bound: Scores | None, chain: Scores | None) -> Decoder:
@@ -151,8 +150,8 @@ def _running_path(o: Array, scores: Scores, state: Mapping[str, Array]) -> tuple
 
 
 def _softmax(o: Array) -> Array:
-    return plain.softmax(o.astype(np.float64))
+    return heads.softmax(o.astype(np.float64))
 
 
 def _log_softmax(o: Array) -> Array:
-    return plain.log_softmax(o.astype(np.float64))
+    return heads.log_softmax(o.astype(np.float64))

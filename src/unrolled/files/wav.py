@@ -28,7 +28,7 @@ from unrolled.files.limits import require_few
 from unrolled.files.riff import Sound
 from unrolled.files.spectrum import power_spectrum
 from unrolled.files.wording import option
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import waves
 
 FLOOR = 1e-10
@@ -82,9 +82,9 @@ def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
     count = max(1, _AT_ONCE // K)
     for first in range(0, len(frames), count):
         power = power_spectrum(frames[first : first + count] * _window(W), K)
-        energy = plain.linear(power.T, filters)
+        energy = heads.linear(power.T, filters)
         energy = np.where(np.isnan(energy), np.inf, energy)  # where a power is infinite, 0 times it is NaN
-        x[first : first + count] = plain.log(np.maximum(energy, FLOOR))
+        x[first : first + count] = heads.log(np.maximum(energy, FLOOR))
     return x
 
 
@@ -103,8 +103,8 @@ def _filters(rate: int, W: int, audio: Audio) -> tuple[int, NDArray[np.float64]]
             f"{option('low_hz')} and {option('high_hz')}: wanted a band below {rate / 2:g} Hz, half of the "
             f"rate, got {audio.low_hz:g} to {high:g} Hz"
         )
-    ends = plain.log(1 + np.array([audio.low_hz, high]) / 700)
-    points = 700 * (plain.exp(np.linspace(ends[0], ends[1], audio.mels + 2)) - 1)
+    ends = heads.log(1 + np.array([audio.low_hz, high]) / 700)
+    points = 700 * (heads.exp(np.linspace(ends[0], ends[1], audio.mels + 2)) - 1)
     a, c, b = (points[n : n + audio.mels, None] for n in range(3))
     while True:
         f = np.arange(K // 2 + 1) * (rate / K)

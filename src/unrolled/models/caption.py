@@ -25,7 +25,7 @@ from unrolled.decoding.distributions import softplus
 from unrolled.decoding.search import Beams, in_one_line
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.decoder import Answer, Bridge, Decoder
 from unrolled.models.encoders import require_scaled
 from unrolled.models.layers import Layers
@@ -41,9 +41,9 @@ class Convolutions:
     """x (B, H, W, C) -> r (B, R), places (B, T, M)."""
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array], inputs: Pictures) -> None:
-        self.stages = [plain.Linear(arrays[w], arrays[b]) for w, b in about["stages"]]
+        self.stages = [heads.Linear(arrays[w], arrays[b]) for w, b in about["stages"]]
         self.position = arrays[about["position"]]
-        self.head = plain.Linear(arrays[about["head"]], arrays[about["bias"]])
+        self.head = heads.Linear(arrays[about["head"]], arrays[about["bias"]])
         widths = [inputs.channels, *(one.out_features for one in self.stages)]
         height, width = (side >> len(self.stages) for side in inputs.size)
         self.memory_size: int | None = widths[-1]
@@ -89,12 +89,12 @@ class Told:
             require_scaled(inputs.numbers)
         if not all(isinstance(name, str) for name in (*inputs.classes, inputs.given or "")):
             raise TypeError("classes that are no texts")
-        self.numbers = None if own is None else plain.Linear(*(arrays[name] for name in own))
+        self.numbers = None if own is None else heads.Linear(*(arrays[name] for name in own))
         self.table = None if table is None else arrays[table]
         shapes = [] if self.numbers is None else [(self.numbers.in_features, self.numbers.out_features)]
         wanted = [] if self.numbers is None else [(inputs.width, shapes[0][1])]
         if self.table is not None:
-            plain.embedding(np.empty(0, np.int64), self.table)  # ValueError for one that is no table
+            heads.embedding(np.empty(0, np.int64), self.table)  # ValueError for one that is no table
             shapes.append(self.table.shape)
             wanted.append((len(inputs.classes), shapes[0][1]))
         if shapes != wanted or not shapes or (self.numbers is None) != (not inputs.width):
@@ -105,7 +105,7 @@ class Told:
 
     def __call__(self, z: Array, classes: Array) -> tuple[Array, Array | None]:
         parts = [] if self.numbers is None else [self.numbers(z)]
-        parts += [] if self.table is None else [plain.embedding(classes, self.table)]
+        parts += [] if self.table is None else [heads.embedding(classes, self.table)]
         return np.maximum(parts[0] if len(parts) == 1 else parts[0] + parts[1], 0), None
 
 
@@ -115,7 +115,7 @@ class Writer:
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array], size: int) -> None:
         self.layers = Layers(about["layers"], arrays)
         self.bridge = Bridge(about["bridge"], arrays)
-        self.head = plain.Linear(arrays[about["head"]], arrays[about["bias"]])
+        self.head = heads.Linear(arrays[about["head"]], arrays[about["bias"]])
         self.size, self.outputs = size, {"point": 1, "gaussian": 2}[about["output"]]
         self.extra = self.layers.input_size - size - 1
         self.bridge.require(self.layers, self.head.dtype)

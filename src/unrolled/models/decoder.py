@@ -17,8 +17,7 @@ import numpy as np
 
 from unrolled.codecs.texts import Side
 from unrolled.decoding.search import Beams, Hypothesis, Step, beam_search
-from unrolled.kernels.numpy import attention as plain_attention
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
 from unrolled.ops.state import Array, State, selected
 
@@ -52,7 +51,7 @@ class Bridge:
         self.parts = {
             str(name): (
                 tuple(map(str, one["read"])),
-                plain.Linear(arrays[one["weight"]], arrays[one["bias"]]),
+                heads.Linear(arrays[one["weight"]], arrays[one["bias"]]),
             )
             for name, one in about.items()
         }
@@ -62,7 +61,7 @@ class Bridge:
         made = {}
         for name, (read, linear) in self.parts.items():
             array = linear(np.concatenate([state[one] for one in read], 1))
-            made[name] = plain.tanh(array) if name.endswith(".h") else array
+            made[name] = heads.tanh(array) if name.endswith(".h") else array
         return made
 
     def require(self, layers: Layers, dtype: Any) -> None:
@@ -87,11 +86,11 @@ class Attention:
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.kind = str(about["kind"])
-        self.query = plain.Linear(arrays[about["query"]])
+        self.query = heads.Linear(arrays[about["query"]])
         own, bias = about["key"], about["key_bias"]
-        self.key = None if own is None else plain.Linear(arrays[own], None if bias is None else arrays[bias])
+        self.key = None if own is None else heads.Linear(arrays[own], None if bias is None else arrays[bias])
         self.u = None if about["u"] is None else arrays[about["u"]]
-        self.join = plain.Linear(arrays[about["join"]], arrays[about["join_bias"]])
+        self.join = heads.Linear(arrays[about["join"]], arrays[about["join_bias"]])
         self.memory_size = self.query.out_features if self.key is None else self.key.in_features
         width = self.query.in_features
         wanted = (width + self.memory_size, width, self.query.out_features)
@@ -107,8 +106,8 @@ class Attention:
 
     def __call__(self, s: Array, memory: Memory, rows: Array | None) -> tuple[Array, Array]:
         """s (N, S, H) -> what the head reads (N, S, H), and the weights (N, S, T)."""
-        c, weights = plain_attention.attention(self.kind, self.query(s), *memory, self.u, rows)
-        return plain.tanh(self.join(np.concatenate([s, c], 2))), weights
+        c, weights = heads.attention(self.kind, self.query(s), *memory, self.u, rows)
+        return heads.tanh(self.join(np.concatenate([s, c], 2))), weights
 
 
 class Decoder:
@@ -116,9 +115,9 @@ class Decoder:
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.table = arrays[about["embedding"]]
-        plain.embedding(np.empty(0, np.int64), self.table)  # ValueError for one that is no table of numbers
+        heads.embedding(np.empty(0, np.int64), self.table)  # ValueError for one that is no table of numbers
         self.layers = Layers(about["layers"], arrays)
-        self.head = plain.Linear(arrays[about["head"]], arrays[about["bias"]])
+        self.head = heads.Linear(arrays[about["head"]], arrays[about["bias"]])
         own = about["attention"]
         self.attention = None if own is None else Attention(own, arrays)
         self.end, self.begin = self.head.out_features - 1, self.head.out_features
@@ -154,7 +153,7 @@ class Decoder:
     ) -> tuple[Array, State, Array | None]:
         """o (B, S, V + 1), the state after the last step, and the weights (B, S, T); `rows` (B,): which row
         of the memory each one reads."""
-        x = plain.embedding(w, self.table)
+        x = heads.embedding(w, self.table)
         if extra is not None:
             x = np.concatenate([x, np.repeat(extra[:, None], w.shape[1], 1)], 2)
         s, last = self.layers(np.ascontiguousarray(x.swapaxes(0, 1)), state)
@@ -173,7 +172,7 @@ class Decoder:
             nonlocal kept
             given = None if extra is None else extra[rows]
             o, kept, _ = self(tokens[:, None], selected(kept, parents), memory, given, rows)
-            return plain.log_softmax(o)[:, 0]
+            return heads.log_softmax(o)[:, 0]
 
         return step
 

@@ -16,7 +16,7 @@ from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import MOST_CHARACTERS, Words, spelling
 from unrolled.errors import DataError
 from unrolled.files.wording import counted, listed, shown
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
 from unrolled.ops.state import Array, State
 
@@ -119,7 +119,7 @@ class WordFront(Front):
         return self.inputs.encode(chunk)
 
     def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-        e = plain.embedding(steps[..., 0], self.table)
+        e = heads.embedding(steps[..., 0], self.table)
         if self.spelling is None:
             return e, {}
         each, which = np.unique(steps.reshape(-1, 1 + MOST_CHARACTERS), axis=0, return_inverse=True)
@@ -129,7 +129,7 @@ class WordFront(Front):
         """The states after each word's last character, of both directions (U, 2 S)."""
         assert self.spelling is not None
         characters, sizes = spelling(words)
-        c = plain.embedding(np.ascontiguousarray(characters.T), self.letters)
+        c = heads.embedding(np.ascontiguousarray(characters.T), self.letters)
         _, last = self.spelling(c, self.spelling.start(len(words)), sizes)
         return np.concatenate(list(last.values()), 1)
 

@@ -27,7 +27,7 @@ from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.decoding.distributions import DISTRIBUTIONS, Distribution
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.wording import listed, option
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.models.series import Reader
 from unrolled.ops.state import Array, State
@@ -45,7 +45,7 @@ class Runtime(Model):
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
         self.reader = Reader(codec, network["time"], gappy=codec.gaps != REFUSE)
         self.output = DISTRIBUTIONS[network["output"]](network["levels"])
-        self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
+        self.head = heads.Linear(arrays[network["head"]], arrays[network["bias"]])
         self.shape = (codec.steps, len(codec.targets), self.output.size)
         self.relative = np.array([bool(one) for one in network["relative"]], self.layers.dtype)
         self.residual, self.window = bool(network["residual"]), index(network["window"])

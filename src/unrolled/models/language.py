@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.codecs.tokenizers import TOKENIZERS
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.model import Answers, Model
 from unrolled.models.symbols import SymbolFront
 from unrolled.ops.state import Array, State
@@ -32,8 +32,8 @@ class Runtime(Model):
         self.begin = int(network["begin"])
         self.front = SymbolFront(self.tokenizer, arrays[network["embedding"]])
         projection, bias = network["projection"], network["bias"]
-        self.projection = None if projection is None else plain.Linear(arrays[projection])
-        self.head = plain.Linear(arrays[network["head"]], arrays[bias])
+        self.projection = None if projection is None else heads.Linear(arrays[projection])
+        self.head = heads.Linear(arrays[network["head"]], arrays[bias])
         self._require()
 
     def _require(self) -> None:
@@ -59,7 +59,7 @@ class Runtime(Model):
         """{"log_p": (T, B, V)} of the symbol that follows each."""
         h, after = self.layers(self.front(steps, state)[0], state)
         h = h if self.projection is None else self.projection(h)
-        return {"log_p": plain.log_softmax(self.head(h))}, after
+        return {"log_p": heads.log_softmax(self.head(h))}, after
 
     def predict(self, sequences: Sequence[str]) -> Array:
         """(N,) the nats of each text, from the state that a text begins with."""

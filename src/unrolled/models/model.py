@@ -19,7 +19,7 @@ import numpy as np
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
 from unrolled.ops.state import Array, State
 
@@ -55,7 +55,7 @@ class Model(ABC):
         self.about, self.arrays = about, arrays
         self.layers = Layers(about["layers"], arrays)
 
-    def _require_meeting(self, width: int, head: plain.Linear, outputs: int) -> None:
+    def _require_meeting(self, width: int, head: heads.Linear, outputs: int) -> None:
         """ValueError unless the layers read `width` numbers a step, and `head` makes `outputs` of theirs."""
         sizes = (width, self.layers.output_size, outputs)
         wanted = (self.layers.input_size, head.in_features, head.out_features)

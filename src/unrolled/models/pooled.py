@@ -14,7 +14,7 @@ import numpy as np
 from unrolled.codecs.inputs import Inputs, NumberInputs, restore_inputs
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.encoders import Front, NumberFront
 from unrolled.models.layers import Layers
 from unrolled.models.model import CODEC, Answers, Column, Model, codec_arrays
@@ -32,9 +32,9 @@ class Pooling:
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array], layers: Layers) -> None:
         self.kind, self.forwards = str(about["pooling"]), int(about["forwards"])
         self.width, self.dtype = layers.output_size, layers.dtype
-        self.score: plain.Linear | None = None
+        self.score: heads.Linear | None = None
         if self.kind == "attention":
-            self.score = plain.Linear(arrays[about["score"]], arrays[about["score_bias"]])
+            self.score = heads.Linear(arrays[about["score"]], arrays[about["score_bias"]])
             found = self.score.in_features, self.score.out_features, self.score.dtype
             if found != (self.width, 1, self.dtype):
                 raise ValueError(f"the score is {found}; wanted {self.width, 1, self.dtype}")
@@ -52,7 +52,7 @@ class Pooling:
             first = np.broadcast_to(y[:1, :, self.forwards :], (*y.shape[:2], self.width - self.forwards))
             return np.concatenate([y[..., : self.forwards], first], -1), {}
         scores = None if self.score is None else self.score(y)[..., 0]
-        p, after = plain.pooling(self.kind, y, before, scores)
+        p, after = heads.pooling(self.kind, y, before, scores)
         return p, {CARRIED: after}
 
 
@@ -76,7 +76,7 @@ class Runtime(Model):
         self.inputs = restore_inputs(codec["inputs"], own)
         self.front = _front(self.inputs, network, arrays)
         self.pooling = Pooling(network, arrays, self.layers)
-        self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
+        self.head = heads.Linear(arrays[network["head"]], arrays[network["bias"]])
         self._require_meeting(self.front.width, self.head, self._restore(codec, own))
 
     @abstractmethod
@@ -140,7 +140,7 @@ class Classify(Runtime):
         return len(self.classes)
 
     def _answers(self, o: Array) -> Answers:
-        p = plain.softmax(o.astype(np.float64))
+        p = heads.softmax(o.astype(np.float64))
         return {"label": self._names[p.argmax(-1)], "probabilities": p}
 
     def told(self, answer: Answers) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from unrolled.codecs.tokenizers import Tokenizer
 from unrolled.errors import DataError
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.encoders import Front
 from unrolled.ops.state import Array, State
 
@@ -20,7 +20,7 @@ class SymbolFront(Front):
     carried. ValueError where `table` (V, N) is not of the tokenizer's symbols."""
 
     def __init__(self, tokenizer: Tokenizer, table: Array) -> None:
-        plain.embedding(np.empty(0, np.int64), table)  # ValueError for one that is no table of numbers
+        heads.embedding(np.empty(0, np.int64), table)  # ValueError for one that is no table of numbers
         if len(table) != tokenizer.size:
             raise ValueError(f"{tokenizer.size} symbols, an embedding of {table.shape}")
         self.tokenizer, self.table, self.width = tokenizer, table, table.shape[1]
@@ -34,7 +34,7 @@ class SymbolFront(Front):
         return np.array([self._number(one) for one in chunk], np.int64)
 
     def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-        return plain.embedding(steps, self.table), {}
+        return heads.embedding(steps, self.table), {}
 
     def _number(self, one: Any) -> int:
         if isinstance(one, str):

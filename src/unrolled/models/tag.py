@@ -12,7 +12,7 @@ import numpy as np
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import Words
 from unrolled.decoding.tags import Path, decoder, masks
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.encoders import Front, NumberFront, WordFront
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.ops.state import Array, State
@@ -35,7 +35,7 @@ class Runtime(Model):
         super().__init__(about, arrays)
         network, codec = about["network"], about["codec"]
         self.front = _front(network, codec, arrays)
-        self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
+        self.head = heads.Linear(arrays[network["head"]], arrays[network["bias"]])
         self.tags = tuple(codec["tags"])
         self._names = np.array([*self.tags, None], np.object_)[:-1]
         bound, chain = codec["allowed"], network["chain"]

@@ -23,7 +23,7 @@ from unrolled.decoding.lexicon import Lexicon
 from unrolled.decoding.ngram_model import Grams
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.encoders import NumberFront
 from unrolled.models.model import CODEC, Answers, Column, Model, codec_arrays
 from unrolled.ops.state import Array, State
@@ -101,7 +101,7 @@ class Runtime(Model):
         network, codec, own = about["network"], about["codec"], codec_arrays(arrays)
         self.stride = int(network["subsample"])
         self.front = NumberFront(NumberInputs.restore(codec["inputs"], own))
-        self.head = plain.Linear(arrays[network["head"]], arrays[network["bias"]])
+        self.head = heads.Linear(arrays[network["head"]], arrays[network["bias"]])
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec)
         vocabulary: Any = self.tokenizer
         self.labels = ("", *vocabulary.vocabulary.symbols[1:])
@@ -194,7 +194,7 @@ class Runtime(Model):
 
     def _log_p(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         y, after = self.layers(x, state)
-        return plain.log_softmax(self.head(y)), after
+        return heads.log_softmax(self.head(y)), after
 
     def _each(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, Array, State]:
         log_p, after = self._log_p(x, state)

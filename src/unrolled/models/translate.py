@@ -15,7 +15,7 @@ import numpy as np
 from unrolled.codecs.texts import Sides
 from unrolled.decoding.search import Beams, Hypothesis, in_one_line
 from unrolled.errors import DataError
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.decoder import Answer, Decoder
 from unrolled.models.model import Model
 from unrolled.ops.state import Array
@@ -56,7 +56,7 @@ class Runtime(Model):
 
     def answers(self, x: Array) -> list[Hypothesis]:
         """x (S,)."""
-        e = plain.embedding(x[:, None], self.table)
+        e = heads.embedding(x[:, None], self.table)
         y, state = self.layers(e, self.layers.start(1))
         memory = self.decoder.remember(np.ascontiguousarray(y.swapaxes(0, 1)), np.array([len(x)]))
         step = self.decoder.stepper(self.decoder.start(state), memory)

@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled.batching.streams import Tokens
 from unrolled.decoding.ngrams import KneserNey
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.tasks.evaluation import Row
 
 ORDER = 5  # and all below
@@ -35,7 +35,7 @@ def row_of(name: str, total: float, tokens: int, characters: float, stored: int)
 
 
 def perplexity(nats: float) -> float:
-    return float(plain.exp(np.array(nats))) if nats < MOST_NATS else math.inf
+    return float(heads.exp(np.array(nats))) if nats < MOST_NATS else math.inf
 
 
 def baselines(tokens: Tokens, judged: Tokens, symbols: int, characters: float) -> Iterator[Row]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
 from unrolled.files.wording import option
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 
 Array = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class Sampling:
         """(V,) what is left of p, its sum 1. Symbols of log_p -inf stay out."""
         order = np.argsort(-log_p, kind="stable")
         kept = order[: self.top_k if self.sample else 1]
-        q = plain.exp((log_p[kept] - log_p[kept[0]]) / self.temperature)
+        q = heads.exp((log_p[kept] - log_p[kept[0]]) / self.temperature)
         q /= q.sum()
         if self.top_p is not None:
             fewest = int(np.searchsorted(np.cumsum(q), self.top_p)) + 1

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
 from unrolled.decoding.distributions import softplus
-from unrolled.kernels.numpy import heads as plain
+from unrolled.kernels.numpy import heads
 from unrolled.models.caption import HALF
 from unrolled.nn import Linear
 from unrolled.nn.describe import describe
@@ -140,4 +140,4 @@ def _drawn(output: Output, a: Tensor, draws: Sequence[np.random.Generator]) -> T
 def _odds(draws: Sequence[np.random.Generator]) -> Array:
     """(B,) ln (u / (1 - u)): e is above it with the chance σ(e)."""
     u = np.array([draw.random() for draw in draws])
-    return plain.log(u / (1 - u))
+    return heads.log(u / (1 - u))
