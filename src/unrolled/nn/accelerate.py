@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from unrolled.cells.cell import Refusals
 from unrolled.kernels import dispatch
 from unrolled.nn.cells import Step
 from unrolled.nn.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -101,7 +102,7 @@ def _is_recurrent(module: nn.Module) -> bool:
 
 def _treat(module: nn.Module, paths: tuple[str, ...]) -> Finding:
     described = _described(module)
-    reason = next(filter(None, (refusal(module) for refusal in REFUSALS)), None)
+    reason = _refusal(module)
     if reason is not None:
         return Finding(paths, described, "", reason)
     try:
@@ -140,64 +141,44 @@ def _become(module: nn.Module, ours: Ours) -> None:
     module.__class__ = type(ours)
 
 
-# Why a module stays, one function a reason: words, or None.
-
-
-def _ours(module: nn.Module) -> str | None:
-    return "unrolled's already" if isinstance(module, Ours) else None
-
-
 def _is_scripted(module: nn.Module) -> bool:
     return isinstance(module, torch.jit.ScriptModule) and module.original_name in NAMES
-
-
-def _scripted(module: nn.Module) -> str | None:
-    return "it is TorchScript; accelerate the model before it is scripted" if _is_scripted(module) else None
 
 
 def _is_quantized(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.ao.nn.") and type(module).__name__ in NAMES
 
 
-def _quantized(module: nn.Module) -> str | None:
-    return "it is quantized, or about to be: its numbers are others" if _is_quantized(module) else None
-
-
-def _parametrized(module: nn.Module) -> str | None:
-    if not parametrize.is_parametrized(module):
-        return None
-    names = ", ".join(module.parametrizations)  # type: ignore[arg-type]
-    return (
-        f"{names} is computed by a parametrization; accelerate before it is registered, or remove it "
-        "(remove_parametrizations)"
+def _refusal(module: nn.Module) -> str | None:
+    """Why a module stays whatever its sizes, or None."""
+    kind = type(module)
+    computed = ", ".join(module.parametrizations) if parametrize.is_parametrized(module) else ""  # type: ignore[arg-type]
+    base = next((twin.__name__ for twin in TWINS if isinstance(module, twin)), None)
+    table: Refusals = (
+        (isinstance(module, Ours), "unrolled's already"),
+        (_is_scripted(module), "it is TorchScript; accelerate the model before it is scripted"),
+        (_is_quantized(module), "it is quantized, or about to be: its numbers are others"),
+        (
+            computed,
+            f"{computed} is computed by a parametrization; accelerate before it is registered, or remove it "
+            "(remove_parametrizations)",
+        ),
+        (
+            any(parent.__name__ == "FSDPModule" for parent in kind.__mro__),
+            "its weights are sharded; accelerate before fully_shard",
+        ),
+        (base is None, "no layer or cell of torch.nn's own"),
+        (
+            kind not in TWINS,
+            f"a subclass of torch.nn.{base}, and may differ from it; derive it from unrolled.nn.{base}",
+        ),
+        ("forward" in vars(module), "its forward was replaced on the instance; undo that first"),
+        (
+            any(p.is_meta for p in module.parameters(recurse=False)),
+            "its weights are on meta; load them, then accelerate",
+        ),
     )
-
-
-def _sharded(module: nn.Module) -> str | None:
-    sharded = any(kind.__name__ == "FSDPModule" for kind in type(module).__mro__)
-    return "its weights are sharded; accelerate before fully_shard" if sharded else None
-
-
-def _subclassed(module: nn.Module) -> str | None:
-    if type(module) in TWINS:
-        return None
-    base = next((kind for kind in TWINS if isinstance(module, kind)), None)
-    if base is None:
-        return "no layer or cell of torch.nn's own"
-    name = base.__name__
-    return f"a subclass of torch.nn.{name}, and may differ from it; derive it from unrolled.nn.{name}"
-
-
-def _patched(module: nn.Module) -> str | None:
-    return "its forward was replaced on the instance; undo that first" if "forward" in vars(module) else None
-
-
-def _on_meta(module: nn.Module) -> str | None:
-    empty = any(p.is_meta for p in module.parameters(recurse=False))
-    return "its weights are on meta; load them, then accelerate" if empty else None
-
-
-REFUSALS = (_ours, _scripted, _quantized, _parametrized, _sharded, _subclassed, _patched, _on_meta)
+    return next((reason for holds, reason in table if holds), None)
 
 
 def _unlike(module: nn.Module, ours: Ours) -> str | None:

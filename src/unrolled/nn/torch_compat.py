@@ -54,7 +54,6 @@ class TorchLayer(TorchModule):
     batch_first: bool
     bidirectional: bool
     proj_size = 0
-    weight_hh_l0: Tensor
     _places: Any
     _weights: Any
 
@@ -113,15 +112,11 @@ class TorchLayer(TorchModule):
     def _init_flat_weights(self) -> None:
         """torch.nn's collects the weights anew; here they are never collected."""
 
-    def _update_flat_weights(self) -> None:
-        """As `_init_flat_weights`."""
+    _update_flat_weights = _init_flat_weights
 
     def _weights_have_changed(self) -> bool:
         """torch.nn's says whether they are others than those collected."""
         return False
-
-    def _any_weight(self) -> Tensor:
-        return self.weight_hh_l0
 
     def _sizes_of(self, input: Tensor | PackedSequence) -> tuple[int, int]:
         if isinstance(input, PackedSequence):
@@ -141,7 +136,7 @@ class TorchCell(TorchModule):
     _suffix = "Cell"
     weight_hh: Tensor
 
-    def _any_weight(self) -> Tensor:
+    def like(self) -> Tensor:
         return self.weight_hh
 
     def _sizes_of(self, input: Tensor) -> tuple[int, int]:

@@ -3,6 +3,7 @@ precision: calls that our kernels do not compute are decided here, in `elsewhere
 
 import sys
 import warnings
+from abc import abstractmethod
 from types import FrameType
 from typing import Any, NoReturn, Self
 
@@ -78,17 +79,17 @@ class TorchModule(Traceable):
         constants: list[str] = self._torch_class().__constants__  # type: ignore[attr-defined]
         return constants
 
-    def _sizes_of(self, data: Tensor) -> tuple[int, int]:
+    @abstractmethod
+    def like(self) -> Tensor:
+        """A weight: calls compute in its dtype, on its device."""
+
+    @abstractmethod
+    def _sizes_of(self, data: Any) -> tuple[int, int]:
         """T and B of what comes in."""
-        raise NotImplementedError
 
-    def _any_weight(self) -> Tensor:
-        """A call computes in its dtype, on its device."""
-        raise NotImplementedError
-
+    @abstractmethod
     def _least(self) -> handover.Least | None:
         """The sizes from which on torch's operator is the faster one under autocast."""
-        raise NotImplementedError
 
     def _altered(self) -> bool:
         """Whether an option that torch.nn has not was set since."""
@@ -135,7 +136,7 @@ class TorchModule(Traceable):
 
     def _lower(self, input: Any, hx: Any, device: str, dtype: torch.dtype) -> Any:
         """The result in half precision, under autocast or on another device, or None."""
-        if device == "cpu" and torch.is_autocast_enabled("cpu") and self._any_weight().dtype == torch.float32:
+        if device == "cpu" and torch.is_autocast_enabled("cpu") and self.like().dtype == torch.float32:
             return self._in_autocast(input, hx)
         return self._by_torch(input, hx) if handover.unsupported(self.cell, device, dtype) else None
 
@@ -178,18 +179,10 @@ class TorchModule(Traceable):
             )
         return self._torch_class().forward(self, input, hx)
 
-    @property
-    def qconfig(self) -> Any:
-        """What torch.ao.quantization writes to every module of a model."""
-        try:
-            return vars(self)["qconfig"]
-        except KeyError:
-            raise AttributeError("qconfig") from None
-
-    @qconfig.setter
-    def qconfig(self, value: Any) -> None:
-        vars(self)["qconfig"] = value
-        if value is None and self._was_to_be_quantized(sys._getframe(1)):
+    def __setattr__(self, name: str, value: Any) -> None:
+        """torch.ao.quantization writes `qconfig` to every module, None where it leaves it alone."""
+        super().__setattr__(name, value)
+        if name == "qconfig" and value is None and self._was_to_be_quantized(sys._getframe(1)):
             warnings.warn(
                 f"torch.nn.{self._torch_class().__name__} was to be quantized, and this is unrolled's "
                 f"{type(self).__name__}, which stays as it is; quantize the model before it is accelerated",
@@ -197,19 +190,13 @@ class TorchModule(Traceable):
                 stacklevel=2,
             )
 
-    @qconfig.deleter
-    def qconfig(self) -> None:
-        del vars(self)["qconfig"]
-
     def _was_to_be_quantized(self, frame: FrameType | None) -> bool:
         """Whether the quantizer, which says so nowhere else, looks for the class of torch.nn."""
         if self._beyond_torch():
             return False
-        for _ in range(3):  # a setter, Module.__setattr__, the quantizer
-            if frame is not None and frame.f_code.co_name == QUANTIZER:
-                return frame.f_locals.get("qconfig_dict", {}).get(self._torch_class()) is not None
-            frame = frame and frame.f_back
-        return False
+        if frame is None or frame.f_code.co_name != QUANTIZER:
+            return False
+        return frame.f_locals.get("qconfig_dict", {}).get(self._torch_class()) is not None
 
 
 def _exporting_onnx() -> bool:
