@@ -22,6 +22,8 @@ LAYER_NORM = "layer norm inside the cell: of both products, and of a cell state 
 
 Shapes = dict[str, tuple[int, ...]]
 Refusals = Iterable[tuple[object, str]]
+State = tuple["Tensor", ...]
+Parameters = Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,7 @@ class Cell(ABC):
         return I, H, hh[1]
 
     @abstractmethod
-    def step(
-        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
-    ) -> tuple["Tensor", ...]:
+    def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         """x (B, I), each state (B, H) -> the new states.
 
         `recurrent` is state[0] on its way into the recurrent products, where dropout may have thinned it.
@@ -200,7 +200,7 @@ class Cell(ABC):
             if word in FILL:
                 yield name, slice(None), FILL[word]
 
-    def initialise(self, p: Mapping[str, "Tensor"], bound: float) -> None:
+    def initialise(self, p: Parameters, bound: float) -> None:
         """Fills the parameters in place: uniform in ±bound as in torch.nn, but for `constants`."""
         from torch import nn, no_grad
 
@@ -221,7 +221,7 @@ def refuse(table: Refusals) -> None:
             raise ValueError(message)
 
 
-def product(v: "Tensor", p: Mapping[str, "Tensor"], side: str, *groups: int) -> tuple["Tensor", ...]:
+def product(v: "Tensor", p: Parameters, side: str, *groups: int) -> tuple["Tensor", ...]:
     """W x + b ("ih") or U h + c ("hh"), cut into groups of so many rows; where there are gains, each group is
     normalised by itself, times its gain, before the bias is added."""
     from torch import split

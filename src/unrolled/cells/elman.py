@@ -8,11 +8,10 @@ Differs  Elman's units were logistic (`sigmoid`) and his context units a copy of
          Jordan's network, called by the same name at times, feeds back the output of the head, not h
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unrolled.cells.cell import Cell, option, product
+from unrolled.cells.cell import Cell, Parameters, State, option, product
 from unrolled.cells.registry import register
 
 if TYPE_CHECKING:
@@ -37,9 +36,7 @@ class Elman(Cell):
     def kernel(self) -> str:
         return f"elman.{self.nonlinearity}"
 
-    def step(
-        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
-    ) -> tuple["Tensor", ...]:
+    def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         import torch
 
         H = recurrent.shape[-1]

@@ -17,11 +17,10 @@ Differs  reset_after=False resets before it, as v3 of that paper and Keras's def
          some textbooks let 1 - z keep the old state; Keras and ONNX stack z, r, h
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unrolled.cells.cell import LAYER_NORM, Cell, option, product
+from unrolled.cells.cell import LAYER_NORM, Cell, Parameters, State, option, product
 from unrolled.cells.registry import register
 
 if TYPE_CHECKING:
@@ -47,9 +46,7 @@ class GRU(Cell):
     def kernel(self) -> str:
         return "gru" if self.reset_after else "gru.before"
 
-    def step(
-        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
-    ) -> tuple["Tensor", ...]:
+    def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         from torch import sigmoid, tanh
 
         (h,) = state

@@ -28,11 +28,21 @@ Differs  the 1997 cell had no forget gate; Keras stacks i, f, c, o and ONNX i, o
          some "peephole" cells let o see c_{t-1}
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unrolled.cells.cell import LAYER_NORM, Cell, Refusals, Shapes, layer_norm, option, product
+from unrolled.cells.cell import (
+    LAYER_NORM,
+    Cell,
+    Parameters,
+    Refusals,
+    Shapes,
+    State,
+    layer_norm,
+    option,
+    product,
+)
 from unrolled.cells.registry import register
 
 if TYPE_CHECKING:
@@ -99,9 +109,7 @@ class LSTM(Cell):
             yield "bias_ih", slice(M, 2 * M), self.forget_bias
             yield "bias_hh", slice(M, 2 * M), 0.0
 
-    def step(
-        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
-    ) -> tuple["Tensor", ...]:
+    def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         import torch
         from torch.nn.functional import linear
 

@@ -16,11 +16,10 @@ Differs  two biases, as torch.nn's cells have them, add up to the paper's one; l
          sees less, are other cells
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unrolled.cells.cell import LAYER_NORM, Cell, option, product
+from unrolled.cells.cell import LAYER_NORM, Cell, Parameters, State, option, product
 from unrolled.cells.registry import register
 
 if TYPE_CHECKING:
@@ -40,9 +39,7 @@ class MGU(Cell):
     def gates(self) -> int:
         return 2
 
-    def step(
-        self, x: "Tensor", state: tuple["Tensor", ...], recurrent: "Tensor", p: Mapping[str, "Tensor"]
-    ) -> tuple["Tensor", ...]:
+    def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         from torch import sigmoid, tanh
 
         (h,) = state

@@ -15,26 +15,6 @@ def thinning(like: Tensor, shape: Sequence[int], rate: float) -> Tensor:
     return dropout(like.new_ones(tuple(shape)), rate)
 
 
-def recurrent(like: Tensor, T: int, B: int, H: int, fresh: float, fixed: float) -> Tensor | None:
-    """Masks (T, B, H) on h_{t-1}: another at each step at rate `fresh`, or one for all at rate `fixed`."""
-    if fresh:
-        return thinning(like, (T, B, H), fresh)
-    return thinning(like, (1, B, H), fixed).expand(T, B, H) if fixed else None
-
-
-def zoneout(
-    like: Tensor, T: int, B: int, sizes: Sequence[int], rates: Sequence[float], training: bool
-) -> list[Tensor]:
-    """For each state the share of its old value that a unit keeps, (T, B, H): drawn, 0 or 1, in training;
-    afterwards the rate itself."""
-    if not training:
-        return [like.new_full((1, 1, H), rate).expand(T, B, H) for H, rate in zip(sizes, rates, strict=True)]
-    return [
-        (torch.rand((T, B, H), device=like.device) < rate).to(like.dtype)
-        for H, rate in zip(sizes, rates, strict=True)
-    ]
-
-
 def draw(
     like: Tensor,
     T: int,
@@ -46,10 +26,20 @@ def draw(
     fixed: float,
     rates: Sequence[float],
 ) -> dict[str, Tensor]:
-    """The masks of one call by their names in kernels/torch/call.py. `sizes` are the widths of the states."""
+    """The masks of one call, (T, B, H) each, by their names in kernels/torch/call.py.
+
+    On h_{t-1}, in training: another at each step at rate `fresh`, or one for all steps at rate `fixed`. Of
+    each state, as wide as `sizes` say: the share of its old value that a unit keeps, 0 or 1 as drawn in
+    training, afterwards the rate itself.
+    """
     like = like.float() if like.dtype in HALVES else like  # a rate keeps its digits
-    thinned = recurrent(like, T, B, sizes[0], fresh, fixed) if training else None
-    found = {} if thinned is None else {"recurrent": thinned}
-    if any(rates):
-        found |= dict(zip(MASKS[1:], zoneout(like, T, B, sizes, rates, training), strict=False))
-    return found
+    masks: dict[str, Tensor] = {}
+    if training and (fresh or fixed):
+        thinned = thinning(like, (T if fresh else 1, B, sizes[0]), fresh or fixed)
+        masks["recurrent"] = thinned.expand(T, -1, -1)
+    for name, H, rate in zip(MASKS[1:], sizes, rates if any(rates) else (), strict=False):
+        if training:
+            masks[name] = (torch.rand((T, B, H), device=like.device) < rate).to(like.dtype)
+        else:
+            masks[name] = like.new_full((1, 1, H), rate).expand(T, B, H)
+    return masks
