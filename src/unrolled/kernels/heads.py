@@ -102,3 +102,4 @@ CRF = Head(
     derived=("log_z", "score"),
     always=("x",),
 )
+VITERBI = Head("viterbi", CRF.inputs[:5], lambda x, **_: {"path": x.shape[:2]}, kept=(), derived=())

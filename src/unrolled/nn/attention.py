@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from unrolled.kernels.torch import attention
 from unrolled.nn.heads import Linear
+from unrolled.nn.torch_tools import Traceable, one_node
 
 
-class Attention(nn.Module):
+class Attention(Traceable):
     """kind dot or additive; size None: memory_size for dot, query_size for additive, as in the papers."""
 
     def __init__(self, kind: str, query_size: int, memory_size: int, size: int | None = None) -> None:
@@ -39,6 +40,7 @@ class Attention(nn.Module):
         """y (B, T, memory_size) -> k (B, T, D), made once for all queries."""
         return y if self.key is None else self.key(y)
 
+    @one_node
     def forward(
         self, s: Tensor, keys: Tensor, values: Tensor, lengths: Tensor, rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.kernels.torch import crf
+from unrolled.nn.torch_tools import Traceable, one_node
 
 
-class CRF(nn.Module):
+class CRF(Traceable):
     """A, start and end begin at 0, so that the chain begins as a softmax of each step by itself.
 
     `allowed` is a mask of A, start and end, 0 where a tag may follow and -∞ where not. It binds what is
@@ -28,6 +29,7 @@ class CRF(nn.Module):
         for name, mask in zip(("transitions", "start", "end"), allowed or free, strict=True):
             self.register_buffer(f"{name}_mask", mask, persistent=False)
 
+    @one_node
     def forward(self, x: Tensor, path: Tensor, lengths: Tensor) -> Tensor:
         """(B,) the log-likelihood of the path (B, T), 0 for a row of no steps."""
         return crf.log_likelihood(x, (self.transitions, self.start, self.end), path, lengths)

@@ -4,8 +4,10 @@ precision: calls that our kernels do not compute are decided here, in `elsewhere
 import sys
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import wraps
 from types import FrameType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,10 @@ from unrolled.cells import Cell
 from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import aten, handover
+from unrolled.kernels.torch.heads import exporting_onnx
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 FULL = (torch.float32, torch.float64)
 QUANTIZER = "_propagate_qconfig_helper"  # of torch.ao.quantization: gives every module its `qconfig`
@@ -26,24 +32,37 @@ class Traceable(nn.Module):
 
     def elsewhere(self, input: Any, hx: Any = None, **options: Any) -> Any:
         """The result of a call that is no computation, here what a symbolic trace records; else None."""
-        return recorded(self, input, hx, options) if isinstance(input, Proxy) else None
+        if not isinstance(input, Proxy):
+            return None
+        return recorded(self, input, (), _given({"hx": hx, **options}))
 
     def __prepare_scriptable__(self) -> NoReturn:
         """Called by torch.jit.script, which would put what this returns into the caller's model too."""
         raise NotImplementedError(
-            f"TorchScript cannot compile {type(self).__name__} of unrolled; script the model before it is "
-            "accelerated, or use torch.jit.trace or torch.export"
+            f"TorchScript cannot compile {type(self).__name__} of unrolled; put torch.nn's own in its place: "
+            "script the model before it is accelerated, or use torch.jit.trace or torch.export"
         )
 
 
-def recorded(module: nn.Module, input: Proxy, hx: Any, options: dict[str, Any]) -> Proxy:
+def recorded(module: nn.Module, input: Proxy, others: tuple[Any, ...], options: dict[str, Any]) -> Proxy:
     """The call as one node of the graph that is being traced."""
     path = input.tracer.path_of_module(module)  # type: ignore[attr-defined]
     if not path:
         raise TypeError(f"{type(module).__name__} is one node of a graph; trace a model that holds it")
-    hx = {} if hx is None else {"hx": hx}
-    node: Proxy = input.tracer.create_proxy("call_module", path, (input,), hx | _given(options))
+    node: Proxy = input.tracer.create_proxy("call_module", path, (input, *others), options)
     return node
+
+
+def one_node(forward: Callable[P, R]) -> Callable[P, R]:
+    """The forward of a `Traceable`, which is one call to a symbolic trace."""
+
+    @wraps(forward)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+        if isinstance(args[1], Proxy):
+            return recorded(args[0], args[1], args[2:], kwargs)  # type: ignore[arg-type]
+        return forward(*args, **kwargs)
+
+    return call
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -118,9 +137,8 @@ class TorchModule(Traceable):
         """The result of a call that our kernels do not compute, or None: what a symbolic trace records; what
         torch's own operators compute, for ONNX, or for an accelerated module where they are faster."""
         if isinstance(input, Proxy):
-            return recorded(self, input, hx, options)
-        compiling = torch.compiler.is_compiling()
-        if (compiling or torch._C._is_tracing()) and _exporting_onnx():
+            return super().elsewhere(input, hx, **options)
+        if exporting_onnx():
             return self._exported(input, hx, options)
         if self._accelerated is None:
             return None
@@ -130,7 +148,7 @@ class TorchModule(Traceable):
         more = options.get("lengths") is not None or options.get("return_states") or isinstance(hx, dict)
         if more or self._altered() or dispatch.named_backend(self.backend) is not None:
             return None  # torch.nn's forward does not take such a call
-        if not compiling and torch._C._are_functorch_transforms_active():
+        if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
             return None  # torch's operators have no rule for batches of batches
         return self._lower(input, hx, data.device.type, data.dtype)
 
@@ -197,14 +215,6 @@ class TorchModule(Traceable):
         if frame is None or frame.f_code.co_name != QUANTIZER:
             return False
         return frame.f_locals.get("qconfig_dict", {}).get(self._torch_class()) is not None
-
-
-def _exporting_onnx() -> bool:
-    return torch.onnx.is_in_onnx_export()
-
-
-# As torch.compiler.assume_constant_result does, which imports all of dynamo: it takes the answer for False.
-_exporting_onnx._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _to(dtype: torch.dtype, value: Any) -> Any:

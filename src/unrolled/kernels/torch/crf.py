@@ -16,10 +16,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unrolled.kernels.compiled import cpu as _cpu
-from unrolled.kernels.heads import CRF
+from unrolled.kernels.heads import CRF, VITERBI
 from unrolled.kernels.torch import crf_reference
-from unrolled.kernels.torch.heads import register, taken, whole
+from unrolled.kernels.torch.heads import register, taken
 
 Scores = tuple[Tensor, Tensor, Tensor]  # A, start, end
 
@@ -55,9 +54,7 @@ def viterbi(x: Tensor, scores: Scores, lengths: Tensor) -> Tensor:
     x, *others = (t.detach() for t in (x, *scores))
     if not taken(x):
         return crf_reference.viterbi(_clean(x, lengths), others[0], others[1], others[2], lengths)
-    path = lengths.new_empty(x.shape[:2])
-    _cpu.viterbi(*map(whole, (x, *others, lengths, path)), threads=torch.get_num_threads())
-    return path
+    return _viterbi(x, *others, lengths)[0]
 
 
 def _clean(x: Tensor, lengths: Tensor) -> Tensor:
@@ -75,3 +72,4 @@ def _reference(
 
 
 _crf = register(CRF, _reference)
+_viterbi = register(VITERBI, lambda **call: [])

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
+from torch.fx import Proxy
 
 from unrolled.kernels import dispatch
 from unrolled.kernels.compiled import cpu as _cpu
@@ -19,13 +21,21 @@ from unrolled.kernels.torch.operators import Formulas, Gradients, Tensors, by_re
 
 LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
 Arrays = dict[str, Tensor]
+DTYPE_OF = dict.fromkeys(INTEGERS, torch.int64) | dict.fromkeys(DOUBLES, torch.float64)  # where it is fixed
 
 
-def taken(x: Tensor) -> bool:
+def taken(x: Tensor | Proxy) -> bool:
     """Whether our kernels run a call on x; else torch's own operators do, which round in another order.
 
     Raises ValueError where UNROLLED_BACKEND=cpu names the kernels and they cannot.
     """
+    if isinstance(x, Proxy):
+        raise TypeError(
+            "torch.fx cannot look into a function of unrolled; use a module of unrolled.nn, or give the name "
+            "of the function to torch.fx.wrap"
+        )
+    if exporting_onnx():
+        return False
     named = dispatch.named_backend(None)
     if named is None:
         return refusal(x) is None
@@ -34,6 +44,19 @@ def taken(x: Tensor) -> bool:
     if named == "cpu" and reason is not None:
         raise ValueError(f"{dispatch.VARIABLE}='cpu' cannot run this: {reason}; choose 'reference', or none")
     return named == "cpu"
+
+
+def exporting_onnx() -> bool:
+    """Whether torch.onnx.export, which knows torch's own operators alone, records the call."""
+    return (is_compiling() or torch._C._is_tracing()) and _in_onnx_export()
+
+
+def _in_onnx_export() -> bool:
+    return torch.onnx.is_in_onnx_export()
+
+
+# As torch.compiler.assume_constant_result does, which imports all of dynamo: it takes the answer for False.
+_in_onnx_export._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def refusal(x: Tensor) -> str | None:
@@ -81,7 +104,7 @@ def _empty(like: Tensor, molds: dict[str, Mold]) -> Arrays:
     return {
         name: torch.empty_like(mold, memory_format=torch.contiguous_format)
         if isinstance(mold, Tensor)
-        else like.new_empty(mold, dtype=torch.float64 if name in DOUBLES else None)
+        else like.new_empty(mold, dtype=DTYPE_OF.get(name))
         for name, mold in molds.items()
     }
 
@@ -98,6 +121,7 @@ def _readable(head: Head, arrays: Arrays) -> Arrays:
     return arrays
 
 
+Operator = Callable[[Any, Tensors], Tensors]
 Reference = Callable[..., Sequence[Tensor]]  # the outputs that have a gradient, in torch's own operators
 Gradient = Callable[..., Tensor]  # of the one input, from what the gradient's kernel takes
 
@@ -108,7 +132,8 @@ def register(head: Head, reference: Reference, gradient: Gradient | None = None)
 
     `reference` and `gradient` are called by name; the latter where it is not the reference's.
     """
-    forward = _Forward(head, reference, _Backward(head, reference, gradient)).operator()
+    backward = _Backward(head, reference, gradient).operator() if head.derived else None
+    forward = _Forward(head, reference, backward).operator()
 
     def call(*inputs: Tensor | None, setting: str = "", packed: Any = None) -> Tensors:
         tensors = [t for t in inputs if t is not None]
@@ -126,7 +151,7 @@ class _Backward:
     def __init__(self, head: Head, reference: Reference, gradient: Gradient | None) -> None:
         self.head, self.head_reference, self.gradient = head, reference, gradient
 
-    def operator(self) -> Callable[[Any, Tensors], Tensors]:
+    def operator(self) -> Operator:
         own = *by_reference(self.reference), _encode, _decode, self.batches, self.reference
         return transformable(LIBRARY, f"{self.head.name}_backward", Formulas(self.run, self.fake, *own))
 
@@ -175,10 +200,10 @@ class _Backward:
 class _Forward:
     """A head as an operator, whose gradient is another."""
 
-    def __init__(self, head: Head, reference: Reference, backward: _Backward) -> None:
-        self.head, self.head_reference, self.backward = head, reference, backward.operator()
+    def __init__(self, head: Head, reference: Reference, backward: Operator | None) -> None:
+        self.head, self.head_reference, self.backward = head, reference, backward
 
-    def operator(self) -> Callable[[Any, Tensors], Tensors]:
+    def operator(self) -> Operator:
         own = self.run, self.fake, self.save, self.derive, _encode, _decode, self.batches, self.reference
         return transformable(LIBRARY, self.head.name, Formulas(*own))
 
@@ -207,7 +232,7 @@ class _Forward:
     def derive(self, ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
         given = cotangents[: ctx.derived]
         some = next((d for d in given if d is not None), None)
-        if some is None:
+        if some is None or self.backward is None:
             return [None] * len(needs)
         named = zip(ctx.names, needs, strict=True)
         wanted = [gradient_of(name) for name, need in named if need and name not in INTEGERS]
