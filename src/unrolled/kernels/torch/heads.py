@@ -100,13 +100,16 @@ def _named(options: Options, tensors: Sequence[Tensor]) -> Arrays:
 
 
 def _empty(like: Tensor, molds: dict[str, Mold]) -> Arrays:
-    """Memory in one piece for each; torch.empty_like takes half of new_empty's time."""
-    return {
-        name: torch.empty_like(mold, memory_format=torch.contiguous_format)
-        if isinstance(mold, Tensor)
-        else like.new_empty(mold, dtype=DTYPE_OF.get(name))
-        for name, mold in molds.items()
-    }
+    """Memory in one piece for each, in the quickest way that torch has."""
+    arrays = {}
+    for name, mold in molds.items():
+        if isinstance(mold, Tensor):
+            arrays[name] = torch.empty_like(mold, memory_format=torch.contiguous_format)
+        elif name in DTYPE_OF:
+            arrays[name] = like.new_empty(mold, dtype=DTYPE_OF[name])
+        else:
+            arrays[name] = like.new_empty(mold)
+    return arrays
 
 
 def _setting(head: Head, options: Options) -> dict[str, Any]:
