@@ -347,7 +347,7 @@ def try_others(case: Case, run: Path, encoding: str, names: Names) -> Iterator[s
         ("train", "forecast", case.file, f"--cell={hostile}"),
         ("train", "--config", run.parent / names("/\0", 40)),
         ("train", "--resume", run),
-        ("kernels", f"--cell={hostile}"),
+        ("kernels", "--", hostile),
         (f"a{hostile}",),
         ("generate", run, "--prime", hostile, "--top-k", hostile),
         ("verify", run, "--check", case.file),

@@ -67,7 +67,6 @@ def test_without_a_call_plain_ones_of_every_cell_are_told() -> None:
 
 def test_a_call_is_told_with_every_reason() -> None:
     options = (
-        "--cell",
         "lstm",
         "--option",
         "peephole",
@@ -96,18 +95,18 @@ def test_options_choose_the_cells_that_have_them() -> None:
 
 @compiled
 def test_a_nonlinearity_stands_for_tanh() -> None:
-    (sigmoid,) = found("--cell", "rnn", "--option", "sigmoid", "--device", "cpu")["calls"]
+    (sigmoid,) = found("rnn", "--option", "sigmoid", "--device", "cpu")["calls"]
     assert sigmoid["runs"] == "cpu"
     assert {c["backend"]: c["reason"] for c in sigmoid["choices"]}["torch"] == "does not compute sigmoid"
 
 
 def test_a_backend_that_the_environment_names_runs_or_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNROLLED_BACKEND", "torch")
-    assert [call["runs"] for call in found("--cell", "gru")["calls"]] == ["torch", "torch"]
-    (call,) = found("--cell", "gru", "--option", "zoneout", "--device", "cpu")["calls"]
+    assert [call["runs"] for call in found("gru")["calls"]] == ["torch", "torch"]
+    (call,) = found("gru", "--option", "zoneout", "--device", "cpu")["calls"]
     assert call["runs"] is None
     assert call["error"].startswith("UNROLLED_BACKEND='torch' cannot run this gru: does not compute zoneout")
-    assert call["error"] in unrolled("kernels", "--cell", "gru", "--option", "zoneout").out
+    assert call["error"] in unrolled("kernels", "gru", "--option", "zoneout").out
     assert found()["backend"] == "torch"
 
 
@@ -122,7 +121,7 @@ def test_the_machine_is_told() -> None:
 @pytest.mark.parametrize("json", [(), ("--json",)])
 def test_without_the_kernels_the_reason_is_told(monkeypatch: pytest.MonkeyPatch, json: tuple) -> None:
     monkeypatch.setattr(dispatch, "MISSING", "the compiled kernels are missing (no compiler)")
-    answer = unrolled("kernels", "--cell", "rnn", "--device", "cpu", *json)
+    answer = unrolled("kernels", "rnn", "--device", "cpu", *json)
     assert answer.status == 0 and answer.out.count("the compiled kernels are missing (no compiler)") == 2
     assert "reference" in answer.out
 
@@ -130,8 +129,8 @@ def test_without_the_kernels_the_reason_is_told(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("--cell", "ltsm"), f"--cell ltsm is unknown; wanted one of {', '.join(CELLS)}; did you mean lstm?"),
-        (("--cell", "gru", "--option", "peephole"), "--option peephole is unknown; wanted one of"),
+        (("ltsm",), f"cell ltsm is unknown; wanted one of {', '.join(CELLS)}; did you mean lstm?"),
+        (("gru", "--option", "peephole"), "--option peephole is unknown; wanted one of"),
         (("--option", "zonout"), "did you mean zoneout?"),
         (
             ("--option", "peephole", "--option", "reset_after=False"),

@@ -293,10 +293,10 @@ def verify(
         receipts.run(run, files or [], sequences, seed, out, json)
 
 
-@app.command(epilog="Example: unrolled kernels --cell lstm --option peephole --lengths --device cpu")
+@app.command(epilog="Example: unrolled kernels lstm --option peephole --lengths --device cpu")
 def kernels(
     cell: Annotated[
-        str | None, typer.Option(metavar="CELL", help=f"{', '.join(CELLS)}; all without.")
+        str | None, typer.Argument(metavar="[CELL]", help=f"{', '.join(CELLS)}; all without.")
     ] = None,
     option: Annotated[
         list[str] | None,

@@ -85,12 +85,12 @@ def _by_torch() -> list[dict[str, str]]:
 
 def _calls(cell: str | None, options: tuple[str, ...], device: str | None, dtype: str) -> Iterator[Call]:
     """One for each cell and device that was not named. ConfigError for a word that does not exist."""
-    cells = [_known("--cell", cell, CELLS)] if cell else [c for c in CELLS if set(options) <= _words(c)]
+    cells = [_known("cell", cell, CELLS)] if cell else [c for c in CELLS if set(options) <= _words(c)]
     everything = set[str]().union(*map(_words, CELLS))
     for option in options:
         _known("--option", option, sorted(_words(cell) if cell else everything))
     if not cells:
-        raise ConfigError(f"no cell has {' and '.join(options)} together; name one with --cell")
+        raise ConfigError(f"no cell has {' and '.join(options)} together; name one: `unrolled kernels CELL`")
     for choices in (one.choices for cell in CELLS.values() for one in cell.options()):
         if len(set(choices) & set(options)) > 1:
             raise ConfigError(f"--option names several of {', '.join(choices)}; a cell has one")
