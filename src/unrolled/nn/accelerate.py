@@ -4,7 +4,7 @@ A module keeps its identity: its class changes; its Parameter objects, hooks and
 to it or them (containers, wrappers, optimizers, the caller's own variables) goes on working.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,30 +45,23 @@ class Finding:
     reason: str  # why it stayed; empty where it was replaced
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(tuple[Finding, ...]):
     """What `accelerate` found, in the order of the model; printed, a table."""
 
-    findings: tuple[Finding, ...]
+    __slots__ = ()
 
     @property
     def replaced(self) -> tuple[Finding, ...]:
-        return tuple(found for found in self.findings if found.replacement)
+        return tuple(found for found in self if found.replacement)
 
     @property
     def kept(self) -> tuple[Finding, ...]:
-        return tuple(found for found in self.findings if not found.replacement)
-
-    def __iter__(self) -> Iterator[Finding]:
-        return iter(self.findings)
-
-    def __len__(self) -> int:
-        return len(self.findings)
+        return tuple(found for found in self if not found.replacement)
 
     def __str__(self) -> str:
-        if not self.findings:
+        if not self:
             return "no recurrent modules found"
-        rows = [("module", "was", "is"), *map(_row, self.findings)]
+        rows = [("module", "was", "is"), *map(_row, self)]
         widths = [max(len(row[k]) for row in rows) for k in range(2)]
         lines = [f"{path:<{widths[0]}}  {was:<{widths[1]}}  {now}" for path, was, now in rows]
         return "\n".join([f"replaced {len(self.replaced)} of {len(self)} recurrent modules", *lines])
@@ -92,7 +85,7 @@ def accelerate(model: nn.Module) -> Report:
     for path, module in model.named_modules(remove_duplicate=False):
         if _is_recurrent(module):
             paths.setdefault(module, []).append(path)
-    return Report(tuple(_treat(module, tuple(names)) for module, names in paths.items()))
+    return Report(_treat(module, tuple(names)) for module, names in paths.items())
 
 
 def _is_recurrent(module: nn.Module) -> bool:

@@ -1,13 +1,17 @@
 """The options that every layer takes besides torch.nn's own, and what of them cannot be together."""
 
-from collections.abc import Iterable
 from numbers import Integral
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
 from unrolled.cells import Cell
+from unrolled.cells.cell import Refusals, refuse
+from unrolled.kernels import dispatch
 from unrolled.nn.merge import MERGES
+
+if TYPE_CHECKING:
+    from unrolled.nn.recurrent import Recurrent
 
 Size = int | tuple[int, int]
 Rates = float | tuple[float, ...]
@@ -42,8 +46,6 @@ DEFAULTS: dict[str, object] = {  # shown by repr where they differ
     "keep_every": None,
     "backend": None,
 }
-
-Refusals = Iterable[tuple[object, str]]
 
 
 def sizes_of(hidden_size: Size, bidirectional: bool) -> tuple[int, ...]:
@@ -85,59 +87,64 @@ def size_refusals(input_size: int, hidden_size: Size, num_layers: int, bidirecti
     ]
 
 
-def direction_refusals(
-    cell: Cell, hidden_size: Size, bidirectional: bool, reverse: bool, merge: str
-) -> Refusals:
-    outputs = {cell.state_sizes(H)[0] for H in sizes_of(hidden_size, bidirectional)}
+def check(layer: "Recurrent") -> None:
+    """TypeError or ValueError for sizes and options that cannot be, or not together."""
+    truths = {name: getattr(layer, name) for name in ("bias", "batch_first", "bidirectional")}
+    check_types(layer.input_size, layer.hidden_size, layer.num_layers, **truths)
+    refuse(size_refusals(layer.input_size, layer.hidden_size, layer.num_layers, layer.bidirectional))
+    for refusals in (_of_directions, _of_dropout, _of_states):
+        refuse(refusals(layer))
+    dispatch.check_backend(layer.backend)
+
+
+def _of_directions(layer: "Recurrent") -> Refusals:
+    merge, both, size = layer.merge, layer.bidirectional, layer.hidden_size
+    outputs = {layer.cell.state_sizes(H)[0] for H in sizes_of(size, both)}
     return [
         (
-            bidirectional and reverse,
+            both and layer.reverse,
             "bidirectional and reverse exclude each other: of two directions one is backward already; leave "
             "reverse out",
         ),
         (merge not in MERGES, f"merge={merge!r} is unknown; choose one of {', '.join(MERGES)}"),
         (
-            merge != "concat" and not bidirectional,
+            merge != "concat" and not both,
             f"merge={merge!r} and bidirectional=False exclude each other: one direction has nothing to "
             "merge; leave merge out",
         ),
         (
             merge != "concat" and len(outputs) > 1,
-            f"merge={merge!r} and hidden_size={hidden_size} exclude each other: it needs two outputs of one "
+            f"merge={merge!r} and hidden_size={size} exclude each other: it needs two outputs of one "
             "size; use merge='concat' or equal sizes",
         ),
     ]
 
 
-def dropout_refusals(dropout: float, num_layers: int, recurrent: float, variational: float) -> Refusals:
-    return [
-        (not 0 <= dropout <= 1, f"dropout={dropout}: wanted 0 to 1"),
-        (not 0 <= recurrent < 1, f"recurrent_dropout={recurrent}: wanted 0 to below 1"),
-        (not 0 <= variational < 1, f"variational_dropout={variational}: wanted 0 to below 1"),
-        (
-            dropout > 0 and num_layers == 1,
-            f"dropout={dropout} and num_layers=1 exclude each other: it acts between layers; use more "
-            "layers, recurrent_dropout or variational_dropout",
-        ),
-        (
-            recurrent > 0 and variational > 0,
-            "recurrent_dropout and variational_dropout exclude each other: both thin h_{t-1}; choose one",
-        ),
-    ]
+def _of_dropout(layer: "Recurrent") -> Refusals:
+    for name in ("recurrent_dropout", "variational_dropout"):
+        rate = getattr(layer, name)
+        yield not 0 <= rate < 1, f"{name}={rate}: wanted 0 to below 1"
+    dropout = layer.dropout
+    yield not 0 <= dropout <= 1, f"dropout={dropout}: wanted 0 to 1"
+    yield (
+        dropout > 0 and layer.num_layers == 1,
+        f"dropout={dropout} and num_layers=1 exclude each other: it acts between layers; use more "
+        "layers, recurrent_dropout or variational_dropout",
+    )
+    yield (
+        layer.recurrent_dropout > 0 and layer.variational_dropout > 0,
+        "recurrent_dropout and variational_dropout exclude each other: both thin h_{t-1}; choose one",
+    )
 
 
-def zoneout_refusals(zoneout: Rates, cell: Cell) -> Refusals:
+def _of_states(layer: "Recurrent") -> Refusals:
+    cell, zoneout, every = layer.cell, layer.zoneout, layer.keep_every
     rates = rates_of(zoneout, cell)
-    return [
-        (
-            len(rates) != len(cell.states),
-            f"zoneout={zoneout} has {len(rates)} rates; {cell.name} has the states {', '.join(cell.states)}; "
-            "give one number, or one for each",
-        ),
-        (any(not 0 <= rate < 1 for rate in rates), f"zoneout={zoneout}: wanted 0 to below 1"),
-    ]
-
-
-def memory_refusals(keep_every: int | None) -> Refusals:
-    few = keep_every is not None and keep_every < 1
-    return [(few, f"keep_every={keep_every}: wanted 1 or more, or None to keep every step's state")]
+    yield (
+        len(rates) != len(cell.states),
+        f"zoneout={zoneout} has {len(rates)} rates; {cell.name} has the states {', '.join(cell.states)}; "
+        "give one number, or one for each",
+    )
+    yield any(not 0 <= rate < 1 for rate in rates), f"zoneout={zoneout}: wanted 0 to below 1"
+    few = every is not None and every < 1
+    yield few, f"keep_every={every}: wanted 1 or more, or None to keep every step's state"

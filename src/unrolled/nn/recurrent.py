@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
 
 from unrolled.cells import Cell
-from unrolled.cells.cell import refuse
 from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import aten, backends
@@ -89,16 +88,12 @@ class Recurrent(TorchLayer, SequenceModule):
         super().__init__()
         self.cell, self.kinds = cell, cell.states
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout, self.bidirectional = (
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-        )
+        self.bias, self.batch_first = bias, batch_first
+        self.dropout, self.bidirectional = dropout, bidirectional
         self.merge, self.reverse, self.keep_every, self.backend = merge, reverse, keep_every, backend
         self.recurrent_dropout, self.variational_dropout = recurrent_dropout, variational_dropout
         self.zoneout, self.learn_initial_state = zoneout, learn_initial_state
-        self._check_options()
+        options.check(self)
         sizes = options.sizes_of(hidden_size, bidirectional)
         self.output_size = MERGES[merge].size([cell.state_sizes(H)[0] for H in sizes])
         self.depth = num_layers
@@ -110,23 +105,6 @@ class Recurrent(TorchLayer, SequenceModule):
         self._packs = Packs()
         self.reset_parameters()
         self.flatten_parameters()
-
-    def _check_options(self) -> None:
-        o = options
-        truths = {name: getattr(self, name) for name in ("bias", "batch_first", "bidirectional")}
-        o.check_types(self.input_size, self.hidden_size, self.num_layers, **truths)
-        refuse(o.size_refusals(self.input_size, self.hidden_size, self.num_layers, self.bidirectional))
-        refuse(
-            o.direction_refusals(self.cell, self.hidden_size, self.bidirectional, self.reverse, self.merge)
-        )
-        refuse(
-            o.dropout_refusals(
-                self.dropout, self.num_layers, self.recurrent_dropout, self.variational_dropout
-            )
-        )
-        refuse(o.zoneout_refusals(self.zoneout, self.cell))
-        refuse(o.memory_refusals(self.keep_every))
-        dispatch.check_backend(self.backend)
 
     def _register(
         self, layer: int, sizes: tuple[int, ...], device: Device, dtype: torch.dtype | None

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
 
-from unrolled.cells.cell import refuse
+from unrolled.cells.cell import Refusals, refuse
 from unrolled.cells.loop import valid_steps
 from unrolled.nn.layer import SequenceModule
-from unrolled.nn.options import Refusals
 from unrolled.nn.state import Group, Named
 
 
