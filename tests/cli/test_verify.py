@@ -118,7 +118,7 @@ def test_another_description_in_the_folder_is_seen_without_torch_too(run):
     path = run / "runtime.json"
     whole = path.read_text()
     about = json.loads(whole)
-    about["layers"][0]["zoneout"] = [1e-3, 0.0]
+    about["network"]["layer"]["zoneout"] = [1e-3]
     try:
         path.write_text(json.dumps(about))
         isas = [f"without torch, {isa}" for isa in _cpu.isas()]

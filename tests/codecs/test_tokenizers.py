@@ -4,18 +4,14 @@ import builtins
 import json
 import subprocess
 import sys
-from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.codecs.tokenizers import fitted as chosen
-from unrolled.codecs.vocabulary import UNKNOWN, Vocabulary
+from unrolled.codecs.vocabulary import UNKNOWN
 from unrolled.errors import ConfigError, RunError
-from unrolled.files.vectors import Vectors
-from unrolled.tasks.embedding import embedding
 
 TEXTS = ["The cat, the mat — don't!\n\n", "naïve Käse 漢字 हिन्दी\ta\u0301 x_1 👩‍🚀", ""]
 
@@ -121,34 +117,6 @@ def test_bpe_without_its_library_names_the_extra(monkeypatch):
 def test_a_damaged_bpe_is_refused():
     with pytest.raises(RunError, match="saved tokenizer cannot be read"):
         TOKENIZERS["bpe"].restore({"bpe": {"model": 3}})
-
-
-WORDS = Vocabulary.fit(Counter("aaabbc"))
-
-
-def test_known_words_have_their_vectors_and_others_small_random_rows():
-    vectors = Vectors(3, {"b": np.array([1.5, -2.0, 0.25], np.float32), "z": np.zeros(3, np.float32)})
-    torch.manual_seed(5)
-    plain = embedding(WORDS, 3)
-    torch.manual_seed(5)
-    table = embedding(WORDS, 3, vectors)
-    b = WORDS.encode("b")[0]
-    assert table.weight[b].tolist() == [1.5, -2.0, 0.25]
-    others = [row for row in range(len(WORDS)) if row != b]
-    assert torch.equal(table.weight[others], plain.weight[others])
-    assert table.weight.requires_grad and table.weight.is_leaf
-
-
-def test_random_rows_have_about_unit_length():
-    torch.manual_seed(0)
-    many = Vocabulary.fit(Counter(chr(300 + k) for k in range(400)))
-    lengths = embedding(many, 48).weight.norm(dim=1)
-    assert 0.9 < lengths.mean() < 1.1 and lengths.std() > 0.01
-
-
-def test_vectors_of_another_size_are_refused():
-    with pytest.raises(ConfigError, match="embedding_size is 4, and the vectors have 3 numbers"):
-        embedding(WORDS, 4, Vectors(3, {}))
 
 
 def test_what_the_options_leave_open():

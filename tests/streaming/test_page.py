@@ -79,27 +79,25 @@ def test_a_reader_by_the_page_s_rules_gets_the_same_numbers(tmp_path, options):
     metadata, arrays = read((tmp_path / "model").read_bytes())
     assert json.loads(metadata["unrolled"]) == {"kind": "runtime 1", "about": {"task": "language"}}
     about = json.loads(bytes(arrays["about"]).decode())
-    assert about["format"] == 1 and about["codec"]["tokens"] == "characters"
-    symbols, network = about["codec"]["tokenizer"]["symbols"], about["network"]
-    state = {}
-    for layer in about["layers"]:
-        (one,) = layer["directions"]
-        for k, (name, size) in enumerate(zip(one["states"], (one["sizes"][2], one["sizes"][1]), strict=True)):
-            state[name] = arrays[one["initial"][k]] if one["initial"] else [0.0] * size
+    assert about["format"] == 2 and about["codec"]["tokens"] == "characters"
+    symbols, layers = about["codec"]["tokenizer"]["symbols"], about["network"]["layer"]
+    cell, options = layers["cell"]
+    assert cell == "lstm" and options.keys() <= {"peephole"}
+    H, count, state = layers["hidden_size"], layers.get("num_layers", 1), {}
+    for k in range(count):
+        for kind in ("h", "c"):
+            learned = layers.get("learn_initial_state", False)
+            state[f"layer{k}.forward.{kind}"] = arrays[f"layer.initial_{kind}_l{k}"] if learned else [0.0] * H
     stream = made.stream()
     for sign in "Anna s":
-        x = arrays[network["embedding"]][symbols.index(sign)]
-        for layer in about["layers"]:
-            (one,) = layer["directions"]
-            own = {role: arrays[name] for role, name in one["parameters"].items()}
-            h, c = one["states"]
-            assert layer["cell"] == "lstm" and layer["options"].keys() <= {"peephole"}
-            peephole = layer["options"].get("peephole", False)
-            state[h], state[c] = lstm(own, one["sizes"][1], x, state[h], state[c], peephole)
+        x = arrays["embedding.weight"][symbols.index(sign)]
+        for k in range(count):
+            end = f"_l{k}"
+            own = {name[6 : -len(end)]: a for name, a in arrays.items() if name.endswith(end)}
+            h, c = f"layer{k}.forward.h", f"layer{k}.forward.c"
+            state[h], state[c] = lstm(own, H, x, state[h], state[c], options.get("peephole", False))
             x = state[h]
-        scores = [
-            u + v for u, v in zip(product(arrays[network["head"]], x), arrays[network["bias"]], strict=True)
-        ]
+        scores = [u + v for u, v in zip(product(arrays["head.weight"], x), arrays["head.bias"], strict=True)]
         total = math.log(math.fsum(math.exp(one) for one in scores))
         # Our kernels sum in float32: 7 to 14 terms of about 1.
         assert np.abs(np.array(scores) - total - stream.step(sign)["log_p"]).max() < 1e-5

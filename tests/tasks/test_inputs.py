@@ -13,7 +13,7 @@ from unrolled.codecs.inputs import NumberInputs, TextInputs, restore_inputs
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.sequences import Sequences
-from unrolled.tasks.inputs import SequencesConfig, fit_inputs, front, read
+from unrolled.tasks.inputs import SequencesConfig, fit_inputs, network_of, read
 from unrolled.tasks.pooling import PooledModelConfig
 
 NAN = np.nan
@@ -106,7 +106,8 @@ def test_texts_become_numbers_by_what_training_knew(tokens):
     assert isinstance(again, TextInputs) and again.encode("a dog?", "here").tolist() == (
         codec.encode("a dog?", "here").tolist()
     )
-    assert front(again, PooledModelConfig(embedding_size=5)).width == 5
+    network = network_of(again, PooledModelConfig(embedding_size=5), 2)
+    assert (network.block.encoder.rows, network.block.encoder.size) == (again.tokenizer.size, 5)
 
 
 def test_a_text_is_summed_up_by_shares_of_its_symbols():
@@ -129,7 +130,7 @@ def test_vectors_begin_the_embedding(tmp_path):
     data = from_arrays(["cat dog", "cat dog"])
     codec = fitted(data, vectors=str(path))
     row = codec.tokenizer.vocabulary.encode(["cat"])[0]
-    table = front(codec, PooledModelConfig(embedding_size=3)).table
+    table = network_of(codec, PooledModelConfig(embedding_size=3), 2).p.encoder
     assert table.weight[row].tolist() == [1, 2, 3.5]
     for options, message in (
         (

@@ -7,21 +7,22 @@ import pytest
 import torch
 
 from unrolled.batching.streams import Streams
-from unrolled.codecs.vocabulary import Vocabulary
-from unrolled.nn import GRU, LSTM, RNN
+from unrolled.blocks.language import Language
+from unrolled.blocks.recurrent import Recurrent
+from unrolled.cells import CELLS
 from unrolled.tasks import next_symbol
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.next_symbol import Network
 from unrolled.tasks.sampling import Sampling
 
 V, E = 11, 5
-LAYERS = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+LAYERS = ("rnn", "gru", "lstm")
 
 
 def network(cell="gru", tie=False, layers=2, **options):
     torch.manual_seed(3)
-    table = embedding(Vocabulary(tuple(map(str, range(V)))), E)
-    made = Network(table, LAYERS[cell](E, 7, layers, batch_first=True, **options), tie, 0.0, 0.0)
+    layer = Recurrent(CELLS[cell](), E, 7, layers, **options)
+    made = Network(Language.of(embedding(V, E), layer, tie, 0.0, 0.0))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)

@@ -195,6 +195,12 @@ def fitted(
     return TOKENIZERS[kind].fit(texts, least, most)
 
 
+def beginning(tokenizer: Tokenizer) -> int:
+    """What stands before the first symbol of a text of its own: a line end, or what is most like it."""
+    newline = tokenizer.encode("\n")
+    return int(newline[0]) if len(newline) else 0
+
+
 @cache
 def _words() -> re.Pattern[str]:
     """A letter, digit or _ and what follows of these and of marks; `\\w` alone would cut a word of Hindi at

@@ -27,9 +27,9 @@ from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.kernels.numpy import heads
 from unrolled.models.decoder import Answer, Bridge, Decoder
-from unrolled.models.encoders import require_scaled
 from unrolled.models.layers import Layers
 from unrolled.models.model import Model, codec_arrays
+from unrolled.models.readers import require_scaled
 from unrolled.ops.state import Array, State
 
 CODE = "layer0.code.h"  # its name among the arrays that a bridge reads

@@ -1,6 +1,6 @@
-"""Language models without torch: the distribution of the next symbol. Equations: tasks/language.py.
+"""Language models without torch: the distribution of the next symbol. Equations: blocks/language.py.
 
-Shapes   tokens (T, B) int64 -> log_p (T, B, V); the state is that of the layers
+Shapes   tokens (T, B) int64 -> log_p (T, B, V); the state is that of the network
 """
 
 import math
@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.codecs.tokenizers import TOKENIZERS
+from unrolled.blocks.language import Language
+from unrolled.codecs.tokenizers import TOKENIZERS, beginning
 from unrolled.kernels.numpy import heads
 from unrolled.models.model import Answers, Model
-from unrolled.models.symbols import SymbolFront
+from unrolled.models.readers import SymbolReader
 from unrolled.ops.state import Array, State
 
 MOST_NUMBERS = 1 << 22  # of log_p in memory at once, while a text is read
@@ -23,43 +24,30 @@ class Runtime(Model):
     its symbols, as `predict` of the task gives them for lines."""
 
     task = "language"
+    kind = Language
+    block: Language
     compared = "log_p"
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
-        network, codec = about["network"], about["codec"]
+        codec = about["codec"]
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec["tokenizer"])
-        self.begin = int(network["begin"])
-        self.front = SymbolFront(self.tokenizer, arrays[network["embedding"]])
-        projection, bias = network["projection"], network["bias"]
-        self.projection = None if projection is None else heads.Linear(arrays[projection])
-        self.head = heads.Linear(arrays[network["head"]], arrays[bias])
-        self._require()
-
-    def _require(self) -> None:
-        """ValueError where the parts do not meet."""
-        V, between = self.tokenizer.size, self.projection or self.head
-        if self.front.table.shape != (V, self.layers.input_size) or self.head.out_features != V:
-            raise ValueError(f"{V} symbols, an embedding of {self.front.table.shape}")
-        widths = [(self.layers.output_size, between.in_features)]
-        if self.projection is not None:
-            widths.append((self.projection.out_features, self.head.in_features))
-        types = {self.front.table.dtype, self.layers.dtype, between.dtype, self.head.dtype}
-        if any(a != b for a, b in widths) or len(types) > 1 or not 0 <= self.begin < V:
-            raise ValueError(f"widths {widths}, {len(types)} types, begin {self.begin}")
+        self.reader, self.begin = SymbolReader(self.tokenizer), beginning(self.tokenizer)
+        V, rows = self.tokenizer.size, self.block.embedding.rows
+        if rows != V:
+            raise ValueError(f"{V} symbols, and the network's embedding has {rows} rows")
 
     def start(self, rows: int) -> State:
-        return self.layers.start(rows)
+        return self.network.start(rows)
 
     def encode(self, chunk: Any) -> Array:
         """A text, which should end where a symbol does, or numbers of symbols (T,)."""
-        return self.front.encode(chunk)
+        return self.reader.encode(chunk)
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """{"log_p": (T, B, V)} of the symbol that follows each."""
-        h, after = self.layers(self.front(steps, state)[0], state)
-        h = h if self.projection is None else self.projection(h)
-        return {"log_p": heads.log_softmax(self.head(h))}, after
+        logits, after = self.network(steps, state)
+        return {"log_p": heads.log_softmax(logits)}, after
 
     def predict(self, sequences: Sequence[str]) -> Array:
         """(N,) the nats of each text, from the state that a text begins with."""

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from unrolled.blocks.block import Block, read
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
 from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
+from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
 
 if TYPE_CHECKING:
@@ -45,15 +47,27 @@ class Model(ABC):
     """`about` as the run folder's runtime.json has it, `arrays` by the names that it uses."""
 
     task: ClassVar[str]
+    kind: ClassVar[type[Any]] = Block  # of its network
     # What `unrolled verify` compares: an answer by its name, after every step, after every `stride` steps and
     # the last, or after the last alone.
     compared: ClassVar[str]
     every_step: ClassVar[bool] = True
     stride: int = 1
 
+    block: Block
+
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.about, self.arrays = about, arrays
-        self.layers = Layers(about["layers"], arrays)
+        if "layers" in about:  # a task whose network is not a block yet
+            self.layers = Layers(about["layers"], arrays)
+            self.causal = self.layers.causal
+        else:
+            block = read(about["network"])
+            if not isinstance(block, self.kind):
+                raise TypeError(f"a network of kind {type(block).__name__}; wanted {self.kind.__name__}")
+            own = {name: array for name, array in arrays.items() if not name.startswith(CODEC)}
+            self.block, self.network = block, network(block, own)
+            self.causal = block.causal
 
     def _require_meeting(self, width: int, head: heads.Linear, outputs: int) -> None:
         """ValueError unless the layers read `width` numbers a step, and `head` makes `outputs` of theirs."""
@@ -121,7 +135,7 @@ class Model(ABC):
         from unrolled.models.stream import Stream
 
         self.start(0)
-        if not self.layers.causal:
+        if not self.causal:
             raise ConfigError(
                 "this model reads every sequence from its end, so its first answer waits for its last step; "
                 f"to stream, train one without {option('bidirectional')} and {option('reverse')} (a tagger: "

@@ -24,7 +24,7 @@ from unrolled.files.wording import resuming
 from unrolled.models.model import CODEC, Model
 from unrolled.ops.state import Array
 
-FORMAT = 1
+FORMAT = 2
 KIND = "runtime 1"
 DESCRIPTION, MODEL, SCALERS = "runtime.json", "model.safetensors", "scalers.safetensors"
 ABOUT = "about"

@@ -13,8 +13,8 @@ from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import Words
 from unrolled.decoding.tags import Path, decoder, masks
 from unrolled.kernels.numpy import heads
-from unrolled.models.encoders import Front, NumberFront, WordFront
 from unrolled.models.model import Answers, Column, Model, codec_arrays
+from unrolled.models.readers import NumberReader, WordFront
 from unrolled.ops.state import Array, State
 
 
@@ -88,8 +88,10 @@ class Runtime(Model):
         return {"tag": self._names[path], "probability": chosen, "probabilities": p}
 
 
-def _front(network: Mapping[str, Any], codec: Mapping[str, Any], arrays: Mapping[str, Array]) -> Front:
+def _front(
+    network: Mapping[str, Any], codec: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> WordFront | NumberReader:
     own = codec_arrays(arrays)
     if codec["kind"] == "words":
         return WordFront(Words.restore(codec["inputs"], own), network["words"], arrays)
-    return NumberFront(NumberInputs.restore(codec["inputs"], own))
+    return NumberReader(NumberInputs.restore(codec["inputs"], own))

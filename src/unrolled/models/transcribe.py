@@ -24,8 +24,8 @@ from unrolled.decoding.ngram_model import Grams
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
 from unrolled.kernels.numpy import heads
-from unrolled.models.encoders import NumberFront
 from unrolled.models.model import CODEC, Answers, Column, Model, codec_arrays
+from unrolled.models.readers import NumberReader
 from unrolled.ops.state import Array, State
 
 NOTHING = 0  # number of the output that says that no label stands at a step
@@ -100,7 +100,7 @@ class Runtime(Model):
         super().__init__(about, arrays)
         network, codec, own = about["network"], about["codec"], codec_arrays(arrays)
         self.stride = int(network["subsample"])
-        self.front = NumberFront(NumberInputs.restore(codec["inputs"], own))
+        self.front = NumberReader(NumberInputs.restore(codec["inputs"], own))
         self.head = heads.Linear(arrays[network["head"]], arrays[network["bias"]])
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec)
         vocabulary: Any = self.tokenizer

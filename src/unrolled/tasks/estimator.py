@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from unrolled.blocks.block import write
 from unrolled.errors import ConfigError, RunError
 from unrolled.files import typed
 from unrolled.files.metrics import Row
@@ -29,6 +30,7 @@ from unrolled.models import saved
 from unrolled.models.model import CODEC, Model
 from unrolled.models.stream import Stream
 from unrolled.nn.describe import describe
+from unrolled.ops.torch import Network
 from unrolled.runs import Run
 from unrolled.tasks import pictures
 from unrolled.tasks.config import from_options, from_sections, to_sections
@@ -341,8 +343,11 @@ class Estimator(ABC, Generic[C, D, K, N]):
     # The run folder.
 
     def _description(self) -> dict[str, Any]:
-        own = {"layers": self._layers(), "network": self._parts()}
-        return {"format": saved.FORMAT, "task": self.task, **own, "codec": self.codec.about()}
+        network = self.network
+        about = {"format": saved.FORMAT, "task": self.task, "codec": self.codec.about()}
+        if isinstance(network, Network):
+            return about | {"network": write(network.block)}
+        return about | {"layers": self._layers(), "network": self._parts()}
 
     def _write(self, run: Run) -> None:
         """What is known at the end of a training; the weights last, which make a run finished."""

@@ -5,19 +5,22 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from unrolled.blocks.leaves import Embedding
+from unrolled.blocks.pooled import Numbers, Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import option
-from unrolled.nn import Embedding
-from unrolled.tasks.augment import Augment, Front
+from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.config import PathName
-from unrolled.tasks.embedding import embedding
+from unrolled.tasks.embedding import begin_with, embedding
 from unrolled.tasks.estimator import Source, paths
-from unrolled.tasks.pooling import Embedded, PooledModelConfig
+from unrolled.tasks.pooling import PooledModelConfig, pooled
 from unrolled.tasks.sections import NumbersConfig
+
+Network = AnyNetwork[Pooled]
 
 
 class SequencesConfig(NumbersConfig):
@@ -57,13 +60,22 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
     return NumberInputs.fit(data)
 
 
-def front(inputs: Inputs, config: PooledModelConfig) -> Front:
+def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Network:
+    """A new network, whose embedding begins with the vectors that there are."""
+    network = Network(pooled(_encoder(inputs, config), config, outputs))
+    if isinstance(inputs, TextInputs) and (vectors := inputs.vectors) is not None:
+        tokenizer: Any = inputs.tokenizer  # of words, where there are vectors
+        begin_with(network.p.encoder, tokenizer.vocabulary, vectors)
+    return network
+
+
+def _encoder(inputs: Inputs, config: PooledModelConfig) -> Embedding | Numbers:
     """What the network begins with."""
     if isinstance(inputs, NumberInputs):
-        return Augment(inputs.width, config.noise, config.time_mask, config.feature_mask)
-    if (vocabulary := getattr(inputs.tokenizer, "vocabulary", None)) is None:
-        return Embedded(Embedding(inputs.tokenizer.size, config.embedding_size))
-    return Embedded(embedding(vocabulary, config.embedding_size, inputs.vectors))
+        return Numbers(inputs.width, config.noise, config.time_mask, config.feature_mask)
+    if not hasattr(inputs.tokenizer, "vocabulary"):
+        return Embedding(inputs.tokenizer.size, config.embedding_size)
+    return embedding(inputs.tokenizer.size, config.embedding_size, inputs.vectors)
 
 
 def read(

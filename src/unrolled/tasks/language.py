@@ -1,8 +1,6 @@
 """Language models: the distribution of the next symbol of a text, from all symbols before it. Per step t:
 
-    e_t     = dropout(E[w_t])                    row w_t of the embedding
-    h_t     = layer(e_t, h_{t-1})                tasks/model.py
-    log p_t = log softmax(W dropout(h_t) + b)    of w_{t+1}; tied: W = E R, R there only if sizes differ
+    log p_t = log softmax(logits_t)    of w_{t+1}; blocks/language.py has the network
     loss    = - mean log p_t[w_{t+1}]
 
 It reads plain text in UTF-8, larger than memory if need be. Symbols are characters, words or byte pairs, and
@@ -31,7 +29,8 @@ from torch import Tensor
 
 from unrolled.batching.splits import chronological
 from unrolled.batching.streams import Batch, Streams, Tokens, encoded
-from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
+from unrolled.blocks.language import Language
+from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.text import Text, open_text, text_of
@@ -40,10 +39,10 @@ from unrolled.files.wording import counted, option
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
 from unrolled.tasks.config import Section
-from unrolled.tasks.embedding import embedding
+from unrolled.tasks.embedding import begin_with, embedding
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
-from unrolled.tasks.model import ModelConfig, build, require_forward
+from unrolled.tasks.model import ModelConfig, recurrent, require_forward
 from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
 from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
@@ -186,11 +185,6 @@ class Codec:
             )
         return tokens
 
-    def begin(self) -> int:
-        """What stands before the first token of a text of its own: a line end, or what is most like it."""
-        newline = self.tokenizer.encode("\n")
-        return int(newline[0]) if len(newline) else 0
-
     def about(self) -> dict[str, Any]:
         return {"tokens": self.kind, "tokenizer": self.tokenizer.about()}
 
@@ -252,7 +246,12 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
             raise ConfigError("this model knows no symbol but <unk>; train it on more text")
         primed = [int(number) for number in codec.tokenizer.encode(prime)]
         numbers = continued(
-            network, primed or [codec.begin()], length, how, np.random.default_rng(seed), codec.unknown
+            network,
+            primed or [beginning(codec.tokenizer)],
+            length,
+            how,
+            np.random.default_rng(seed),
+            codec.unknown,
         )
         decode = codec.tokenizer.decode
         return prime + decode([*primed, *numbers])[len(decode(primed)) :]
@@ -287,8 +286,11 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:
         o = config.model
-        table = embedding(codec.vocabulary, o.embedding_size, codec.vectors)
-        return Network(table, build(o, o.embedding_size), o.tie, o.input_dropout, o.output_dropout)
+        table = embedding(codec.tokenizer.size, o.embedding_size, codec.vectors)
+        layer, rates = recurrent(o, table.size), (o.input_dropout, o.output_dropout)
+        network = Network(Language.of(table, layer, o.tie, *rates))
+        begin_with(network.p.embedding, codec.vocabulary, codec.vectors)
+        return network
 
     def _step(self, network: Network, prepared: Prepared[LanguageConfig, Codec]) -> Step[Batch]:
         carries = prepared.config.sampling.sampling == "consecutive"
@@ -329,16 +331,6 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
             figures.compared(values, "Perplexity on the test part: lower is better"), folder, "perplexity"
         )
 
-    def _parts(self) -> dict[str, Any]:
-        tied, projected = self.network.head is None, self.network.projection is not None
-        return {
-            "embedding": "embedding.weight",
-            "projection": "projection.weight" if projected else None,
-            "head": "embedding.weight" if tied else "head.weight",
-            "bias": "bias" if tied else "head.bias",
-            "begin": self.codec.begin(),
-        }
-
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
         text = self._test_part() if data is None else self._read_source(self.config, data)
         rows = (self.codec.tokenizer.encode(line) for line in text.lines())
@@ -364,7 +356,7 @@ def _lines(network: Network, codec: Codec, text: Text) -> Iterator[dict[str, Any
     lines = enumerate(text.lines(), 1)
     while pool := list(islice(lines, LINES_AT_ONCE)):
         tokens = [codec.tokenizer.encode(line) for _, line in pool]
-        sums = nats_of_rows(network, tokens, codec.begin(), codec.tokenizer.size)
+        sums = nats_of_rows(network, tokens, beginning(codec.tokenizer), codec.tokenizer.size)
         for (number, line), row, total in zip(pool, tokens, sums, strict=True):
             yield {
                 "line": number,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
+from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells import CELLS, Cell
 from unrolled.cells.registry import options_by_task
 from unrolled.errors import ConfigError
@@ -133,14 +134,19 @@ def require_forward(config: ModelConfig, task: str, why: str) -> None:
 
 
 def build(config: ModelConfig, input_size: int) -> "SequenceModule":
-    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state. What a derived
-    section adds is not for the layer.
+    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state."""
+    from unrolled.ops.torch import LEAVES
+
+    layer: Any = LEAVES["recurrent"](recurrent(config, input_size))
+    return layer  # type: ignore[no-any-return]
+
+
+def recurrent(config: ModelConfig, input_size: int) -> Recurrent:
+    """The layers of `config`, which read so many numbers. What a derived section adds is not for them.
 
     ConfigError where sizes do not go together, such as hidden 5 and cells_per_block 2.
     """
-    from unrolled.nn.layers import LAYERS
-
-    own = set(ModelConfig.model_fields) - {"cell"}  # a task's section may have more
+    own = set(LayerConfig.model_fields) - {"cell"}  # a task's section may have more
     options = config.model_dump(include=own, exclude_none=True)
     if (backward := options.pop("backward_hidden", None)) is not None:
         options["hidden"] = options["hidden"], backward
@@ -148,7 +154,7 @@ def build(config: ModelConfig, input_size: int) -> "SequenceModule":
         options["zoneout"] = options["zoneout"], cell_zoneout
     arguments = {ARGUMENTS.get(name, name): value for name, value in options.items()}
     try:
-        return LAYERS[config.cell](input_size, **arguments, batch_first=True)
+        return Recurrent(cell_of(config), input_size, **arguments)
     except ValueError as error:
         raise ConfigError(f"cell '{config.cell}': {_respelt(str(error))}") from error
 

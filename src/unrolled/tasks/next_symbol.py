@@ -1,4 +1,4 @@
-"""The network of language.py, and what it says of tokens.
+"""What the network of a language model says of tokens.
 
     nats_t = - log softmax(logits_{t-1})[w_t]
 
@@ -12,60 +12,32 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch import Tensor
 
 from unrolled.batching.buckets import by_length
 from unrolled.batching.streams import Batch, Streams, Tokens
-from unrolled.nn import Linear, SequenceModule
-from unrolled.nn.functional import linear, log_softmax
+from unrolled.blocks.language import Language
+from unrolled.nn.functional import log_softmax
 from unrolled.nn.linear_cross_entropy import linear_cross_entropy
+from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.sampling import Sampling
 
 Array = NDArray[np.float64]
+
+Network = AnyNetwork[Language]
 
 # Steps at once, and numbers of logits at once: what bounds the memory.
 STEPS, LOGITS = 1024, 1 << 23
 LINES = 64
 
 
-class Network(nn.Module):
-    """`layer` e (B, T, E) -> h (B, T, layer.output_size), state; `table` is the embedding E (V, E)."""
-
-    def __init__(
-        self, table: nn.Embedding, layer: SequenceModule, tie: bool, before: float, after: float
-    ) -> None:
-        super().__init__()
-        self.embedding, self.layer, self.before, self.after = table, layer, before, after
-        V, E = table.weight.shape
-        H = layer.output_size
-        self.projection = Linear(H, E, bias=False) if tie and H != E else None
-        self.head = None if tie else Linear(H, V)
-        self.bias = nn.Parameter(torch.zeros(V)) if tie else None
-
-    def forward(self, w: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        """w (B, T), lengths (B,) -> logits (B, T, V), and the state to go on from."""
-        h, state = self.hidden(w, state, lengths)
-        return linear(h, *self.output()), state
-
-    def hidden(self, w: Tensor, state: Any, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        """What the logits are made of by `output`, W (V, F) and b (V,): h (B, T, F)."""
-        e = dropout(self.embedding(w), self.before, self.training)
-        h, state = self.layer(e, state, lengths=lengths)
-        h = dropout(h, self.after, self.training)
-        return h if self.projection is None else self.projection(h), state
-
-    def output(self) -> tuple[Tensor, Tensor]:
-        if self.head is not None:
-            return self.head.weight, self.head.bias
-        assert self.bias is not None
-        return self.embedding.weight, self.bias
-
-
 def loss(network: Network, batch: Batch, state: Any) -> tuple[Tensor, Any]:
     """() the mean nats of a batch, and the state to carry on."""
-    h, state = network.hidden(batch.x, state if batch.goes_on else None)
-    return linear_cross_entropy(h.flatten(0, 1), *network.output(), batch.y.flatten()), state
+    before = state if batch.goes_on else None
+    h, state = network.block.hidden(network.ops, network.p, batch.x, before)
+    p, tied = network.p, network.block.head is None
+    weight, bias = (p.embedding.weight, p.bias) if tied else (p.head.weight, p.head.bias)
+    return linear_cross_entropy(h.flatten(0, 1), weight, bias, batch.y.flatten()), state
 
 
 def mean_loss(network: Network, streams: Streams) -> float:

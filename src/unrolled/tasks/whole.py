@@ -27,9 +27,9 @@ from unrolled.files.wording import counted, option
 from unrolled.tasks import neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
-from unrolled.tasks.inputs import SequencesConfig, fit_inputs, front, read
+from unrolled.tasks.inputs import Network, SequencesConfig, fit_inputs, network_of, read
 from unrolled.tasks.parts import Parts, PartsEstimator
-from unrolled.tasks.pooling import Embedded, PooledModelConfig, PooledNetwork
+from unrolled.tasks.pooling import PooledModelConfig
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -93,7 +93,7 @@ C = TypeVar("C", bound=WholeConfig)
 K = TypeVar("K", bound=WholeCodec)
 
 
-class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
+class WholeEstimator(PartsEstimator[C, Sequences, K, Network]):
     """Sources are files, polars frames, Sequences, or a pair (X, y): X an array (N, T) or (N, T, F), or a
     list of arrays (T_i,) or (T_i, F), or of texts."""
 
@@ -140,14 +140,14 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
         )
 
     @classmethod
-    def _network(cls, config: C, codec: K) -> PooledNetwork:
-        return PooledNetwork(front(codec.inputs, config.model), config.model, cls._outputs(codec))
+    def _network(cls, config: C, codec: K) -> Network:
+        return network_of(codec.inputs, config.model, cls._outputs(codec))
 
-    def _step(self, network: PooledNetwork, prepared: Prepared[C, K]) -> Step[Batch]:
+    def _step(self, network: Network, prepared: Prepared[C, K]) -> Step[Batch]:
         losses = self._losses(prepared.config, prepared.codec)
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return losses(network(batch.x, batch.lengths), batch.y).mean(), None
+            return losses(network(batch.x, lengths=batch.lengths, last=True)[0], batch.y).mean(), None
 
         return step
 
@@ -166,18 +166,6 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
         at, said = neighbours.nearest_series(self.codec.inputs, train, data)
         return train.select(at), [said]
 
-    def _parts(self) -> dict[str, Any]:
-        attends = self.config.model.pooling == "attention"
-        return {
-            "table": "front.table.weight" if isinstance(self.network.front, Embedded) else None,
-            "pooling": self.config.model.pooling,
-            "forwards": self.network.forwards,
-            "score": "pooling.score.weight" if attends else None,
-            "score_bias": "pooling.score.bias" if attends else None,
-            "head": "head.weight",
-            "bias": "head.bias",
-        }
-
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
         inputs = self.codec.inputs
         asked = inputs.aligned(self._asked_for(data))
@@ -192,7 +180,7 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
             behind = inputs.tokenizer.size - 1
         x, lengths = padding.padded(own, behind), torch.tensor([len(row) for row in rows])
         with torch.no_grad():
-            return list(self.network(torch.from_numpy(x), lengths).numpy())
+            return list(self.network(torch.from_numpy(x), lengths=lengths, last=True)[0].numpy())
 
     def _asked_for(self, data: Source) -> Sequences:
         """What to predict: other data, or the test part of the training data, or all of them."""
@@ -202,18 +190,19 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, PooledNetwork]):
         return parts.train if parts.test is None else parts.test
 
 
-def outputs(network: PooledNetwork, rows: Sequence[Tensor]) -> Tensor:
+def outputs(network: Network, rows: Sequence[Tensor]) -> Tensor:
     """(N, O), each row with the bits that it has alone."""
     found: list[Tensor] = [torch.empty(0)] * len(rows)
     with torch.no_grad():
         for indices in by_length([len(row) for row in rows], BATCH):
-            made = network(*padded([rows[i] for i in indices]))
+            x, lengths = padded([rows[i] for i in indices])
+            made, _ = network(x, lengths=lengths, last=True)
             for i, one in zip(indices, made, strict=True):
                 found[i] = one
     return torch.stack(found)
 
 
-def mean_loss(network: PooledNetwork, examples: Examples, losses: Losses) -> float:
+def mean_loss(network: Network, examples: Examples, losses: Losses) -> float:
     return float(losses(outputs(network, examples.rows), examples.y).double().mean())
 
 

@@ -13,6 +13,8 @@ Source   characters: Ling et al. 2015, arXiv:1508.02096; dropped words: Kiperwas
          arXiv:1603.04351, a = 1/4 there
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,8 @@ from torch import Tensor, nn
 from unrolled.codecs.words import WordBatch, Words
 from unrolled.nn import GRU, Embedding
 from unrolled.nn.functional import embedding as rows_of
-from unrolled.tasks.embedding import embedding
+from unrolled.ops.torch import LEAVES
+from unrolled.tasks.embedding import begin_with, embedding
 
 
 class WordFront(nn.Module):
@@ -32,7 +35,8 @@ class WordFront(nn.Module):
     ) -> None:
         super().__init__()
         self.width = size + 2 * character_hidden
-        self.table = embedding(inputs.words, size, inputs.vectors)
+        self.table: Any = LEAVES["embedding"](embedding(len(inputs.words), size, inputs.vectors))
+        begin_with(self.table, inputs.words, inputs.vectors)
         self.spelling: GRU | None = None
         if character_hidden:
             self.letters = Embedding(len(inputs.characters), character_size)

@@ -23,8 +23,7 @@ from unrolled.files.images import Size, spelt
 from unrolled.files.wording import option
 from unrolled.nn import Embedding, Linear
 from unrolled.tasks.caption.config import EncoderConfig
-from unrolled.tasks.model import build
-from unrolled.tasks.pooling import Last, forwards
+from unrolled.tasks.model import ModelConfig, build, cell_of
 
 KERNEL = 3
 
@@ -87,6 +86,25 @@ class Convolutions(nn.Module):
             x = max_pool2d(y, 2).permute(0, 2, 3, 1)
         places = x.flatten(1, 2)
         return Encoded(torch.relu(self.head(places.flatten(1))), places + self.position)
+
+
+class Last(nn.Module):
+    """Of `size` units the first `forwards` read forward."""
+
+    def __init__(self, size: int, forwards: int) -> None:
+        super().__init__()
+        self.forwards = forwards
+
+    def forward(self, y: Tensor, lengths: Tensor) -> Tensor:
+        last = y[torch.arange(len(y)), lengths - 1, : self.forwards]
+        return torch.cat([last, y[:, 0, self.forwards :]], -1)
+
+
+def forwards(config: ModelConfig, size: int) -> int:
+    """How many of the layer's `size` outputs, the first ones, read forward."""
+    if config.bidirectional and config.merge == "concat":
+        return cell_of(config).state_sizes(config.hidden)[0]
+    return 0 if config.reverse else size
 
 
 class Rows(nn.Module):

@@ -19,7 +19,7 @@ from torch.nn import functional
 from unrolled.batching.buckets import by_length
 from unrolled.nn import Linear
 from unrolled.nn.functional import log_softmax
-from unrolled.tasks.augment import Augment
+from unrolled.ops.torch import TRAINING, USE
 from unrolled.tasks.model import build
 from unrolled.tasks.transcribe.config import TranscribeModelConfig
 
@@ -35,7 +35,7 @@ class TranscribeNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.subsample = config.subsample
-        self.front = Augment(width, config.noise, config.time_mask, config.feature_mask)
+        self.rates = config.noise, config.time_mask, config.feature_mask
         self.layer = build(config, width * config.subsample)
         self.before, self.after = nn.Dropout(config.input_dropout), nn.Dropout(config.output_dropout)
         self.head = Linear(self.layer.output_size, outputs)
@@ -43,8 +43,9 @@ class TranscribeNetwork(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """log p (B, S, O), and how many steps of it (B,) each row has."""
+        ops = TRAINING if self.training else USE
         steps = grouped_steps(lengths, self.subsample)
-        s = side_by_side(self.front(x, lengths), lengths, self.subsample)
+        s = side_by_side(ops.augmented(x, lengths, *self.rates), lengths, self.subsample)
         y, _ = self.layer(self.before(s), lengths=steps)
         return log_softmax(self.head(self.after(y))), steps
 

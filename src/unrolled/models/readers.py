@@ -1,9 +1,10 @@
-"""What stands before the layers of a model that reads words or numbers step by step. Without torch.
+"""What a model reads, step by step, and how it becomes steps of its network. Without torch.
 
     numbers   x = [z, w] of codecs/inputs.py; the last known z of each feature is carried
+    symbols   their numbers; nothing is carried
     words     x = [e; s] of tasks/words.py; nothing is carried
 
-Shapes   encoded steps (T, B, …) -> x (T, B, width)
+Shapes   encoded steps (T, B, …) -> steps of the network (T, B, …)
 """
 
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.codecs.inputs import NumberInputs
+from unrolled.codecs.tokenizers import Tokenizer
 from unrolled.codecs.words import MOST_CHARACTERS, Words, spelling
 from unrolled.errors import DataError
 from unrolled.files.wording import counted, listed, shown
@@ -23,26 +25,51 @@ from unrolled.ops.state import Array, State
 LAST = "inputs.last"
 
 
-class Front(ABC):
-    """`width` numbers a step. `columns`: what a line of `unrolled stream` holds, () for text."""
+class Reader(ABC):
+    """What a model reads, and what of it becomes steps of its network. `columns`: what a line of `unrolled
+    stream` holds, () for text."""
 
-    width: int
     columns: tuple[str, ...] = ()
 
-    @abstractmethod
     def start(self, rows: int) -> State:
         """What is carried, before the first step."""
+        return {}
 
     @abstractmethod
     def encode(self, chunk: Any) -> Array:
         """What users give of one row's next T steps -> (T, …). DataError for what cannot be read."""
 
-    @abstractmethod
     def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-        """steps (T, B, …) -> x (T, B, width) and what is carried on."""
+        """Encoded steps (T, B, …) -> those of the network, and what is carried on."""
+        return steps, {}
 
 
-class NumberFront(Front):
+class SymbolReader(Reader):
+    """Steps are symbols: a text, which should end where a symbol does, or numbers of symbols. Encoded: those
+    numbers."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def encode(self, chunk: Any) -> Array:
+        if isinstance(chunk, str):
+            return self.tokenizer.encode(chunk)
+        return np.array([self._number(one) for one in chunk], np.int64)
+
+    def _number(self, one: Any) -> int:
+        if isinstance(one, str):
+            numbers = self.tokenizer.encode(one)
+            if len(numbers) != 1:
+                raise DataError(
+                    f"{one!r:.40} is {len(numbers)} symbols of this model; feed texts, step one symbol"
+                )
+            return int(numbers[0])
+        if not isinstance(one, int | np.integer) or not 0 <= one < self.tokenizer.size:
+            raise DataError(f"wanted a symbol or its number below {self.tokenizer.size}, got {one!r:.40}")
+        return int(one)
+
+
+class NumberReader(Reader):
     """A step is a number for each feature, in their order or by their names; of one feature it may stand
     alone. None and NaN are missing. Encoded: z (T, F)."""
 
@@ -93,7 +120,7 @@ def require_scaled(inputs: NumberInputs) -> None:
         raise TypeError("features whose names are no texts")
 
 
-class WordFront(Front):
+class WordFront(Reader):
     """A step is a word. Encoded: its row of codecs/words.py. `about`: names of the embeddings "table" and
     "letters", and the layers "spelling", the last two null where characters are not read."""
 

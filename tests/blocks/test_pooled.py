@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.blocks.leaves import Embedding, Pooling
+from unrolled.blocks.pooled import Numbers
 from unrolled.cells import CELLS
-from unrolled.nn import Embedding
-from unrolled.tasks.augment import Augment
-from unrolled.tasks.pooling import POOLINGS, Embedded, PooledModelConfig, PooledNetwork
+from unrolled.ops.torch import Network
+from unrolled.tasks.pooling import PooledModelConfig, pooled
+
+POOLINGS = ("last", "mean", "max", "attention")
 
 LENGTHS = [5, 1, 9, 3]
 
@@ -31,7 +34,7 @@ def by_the_equation(name, y, pooling):
 
 def made(name, size=6, forwards=3):
     torch.manual_seed(0)
-    pooling = POOLINGS[name](size, forwards).double()
+    pooling = Network(Pooling.of(name, size, forwards)).double()
     with torch.no_grad():
         for parameter in pooling.parameters():
             parameter.normal_()
@@ -41,7 +44,7 @@ def made(name, size=6, forwards=3):
 @pytest.mark.parametrize("name", POOLINGS)
 def test_values_match_the_equation(name):
     y, pooling = padded_output(), made(name)
-    found = pooling(y, torch.tensor(LENGTHS)).detach().numpy()
+    found = pooling(y, None, torch.tensor(LENGTHS), last=True)[0].detach().numpy()
     for row, length, one in zip(y.numpy(), LENGTHS, found, strict=True):
         # Sums of at most nine numbers of size 20, in another order.
         np.testing.assert_allclose(one, by_the_equation(name, row[:length], pooling), rtol=1e-13, atol=1e-13)
@@ -52,7 +55,11 @@ def test_gradients(name):
     pooling, lengths = made(name), torch.tensor(LENGTHS)
     y = padded_output().requires_grad_()
     inside = (torch.arange(9) < lengths[:, None])[..., None]
-    assert torch.autograd.gradcheck(lambda y, *_: pooling(y * inside, lengths), (y, *pooling.parameters()))
+
+    def last(y, *parameters):
+        return pooling(y * inside, None, lengths, last=True)[0]
+
+    assert torch.autograd.gradcheck(last, (y, *pooling.parameters()))
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -61,29 +68,30 @@ def test_gradients(name):
 def test_a_row_has_the_same_bits_alone_and_in_any_batch(name, cell, bidirectional):
     config = PooledModelConfig(pooling=name, cell=cell, hidden=5, layers=2, bidirectional=bidirectional)
     torch.manual_seed(1)
-    network = PooledNetwork(Augment(3, 0.5, 0.5, 0.5), config, 4).eval()
+    network = Network(pooled(Numbers(3, 0.5, 0.5, 0.5), config, 4)).eval()
     for parameter in network.pooling.parameters():
         torch.nn.init.normal_(parameter)
     lengths = torch.tensor([40, 1, 33, 7, 65])
     x = torch.randn(5, 130, 3)
     x[torch.arange(130) >= lengths[:, None]] = torch.nan
-    whole = network(x, lengths)
+    whole, _ = network(x, lengths=lengths, last=True)
     assert torch.isfinite(whole).all()
     for row, length, found in zip(x, lengths, whole, strict=True):
-        assert torch.equal(network(row[None, :length], length[None])[0], found)
+        alone, _ = network(row[None, :length], lengths=length[None], last=True)
+        assert torch.equal(alone[0], found)
 
 
 @pytest.mark.parametrize("name", POOLINGS)
 def test_padding_gets_and_gives_no_gradient(name):
     torch.manual_seed(2)
-    network = PooledNetwork(Augment(3, 0, 0, 0), PooledModelConfig(pooling=name, hidden=4), 2)
+    network = Network(pooled(Numbers(3), PooledModelConfig(pooling=name, hidden=4), 2))
     lengths, x = torch.tensor([6, 2]), torch.randn(2, 6, 3)
     gradients = []
     for filler in (0.0, torch.nan):
         x[1, 2:] = filler
         asked = x.clone().requires_grad_()
         network.zero_grad()
-        network(asked, lengths).square().sum().backward()
+        network(asked, lengths=lengths, last=True)[0].square().sum().backward()
         assert torch.count_nonzero(asked.grad[1, 2:]) == 0
         gradients.append([parameter.grad.clone() for parameter in network.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
@@ -99,13 +107,14 @@ def test_last_is_where_each_direction_ends():
         ({"bidirectional": True, "projection": 3}, 3),
     ):
         torch.manual_seed(0)
-        network = PooledNetwork(Augment(3, 0, 0, 0), PooledModelConfig(**sizes | options), 4).eval()
+        network = Network(pooled(Numbers(3), PooledModelConfig(**sizes | options), 4)).eval()
         x, lengths = torch.randn(1, 9, 3), torch.tensor([9])
         y, state = network.layer(x, lengths=lengths)
         named = isinstance(state, dict)  # directions of one size have torch's own form
         ends = [h for name, h in state.items() if name.endswith(".h")] if named else state[0]
-        found = network.pooling(y, lengths)
-        assert network.forwards == forwards
+        pooling = network.block.pooling
+        found, _ = pooling(network.ops, network.p.pooling, y, None, lengths, last=True)
+        assert pooling.forward == forwards
         assert torch.equal(found, torch.cat([h.reshape(1, -1) for h in ends], -1))
 
 
@@ -116,36 +125,8 @@ def test_last_of_merged_directions_is_refused(merge):
 
 
 def test_text_goes_through_the_embedding():
-    network = PooledNetwork(Embedded(Embedding(7, 3)), PooledModelConfig(hidden=4), 2).eval()
+    network = Network(pooled(Embedding(7, 3), PooledModelConfig(hidden=4), 2)).eval()
     tokens = torch.tensor([[3, 6, 1, 0, 0], [2, 2, 5, 4, 1]])
-    found = network(tokens, torch.tensor([3, 5]))
-    assert torch.equal(network(tokens[:1, :3], torch.tensor([3]))[0], found[0])
-
-
-def test_augmentation_is_for_training_alone():
-    x, lengths = torch.ones(3, 8, 2), torch.tensor([8, 3, 5])
-    augment = Augment(2, 0.5, 0.5, 0.5)
-    assert augment.eval()(x, lengths) is x
-    assert not torch.equal(augment.train()(x, lengths), x)
-
-
-def test_masks_hide_one_stretch_of_at_most_the_share():
-    torch.manual_seed(0)
-    lengths = torch.tensor([40, 10, 1]).repeat(400)
-    x = torch.ones(len(lengths), 40, 12)
-    steps = Augment(12, 0, 0.5, 0)(x, lengths)[..., 0] == 0
-    features = Augment(12, 0, 0, 0.25)(x, lengths)[:, 0] == 0
-    for hidden, most in ((steps, lengths // 2), (features, torch.full_like(lengths, 3))):
-        assert (hidden.sum(1) <= most).all()
-        edges = hidden.int().diff(dim=1, prepend=torch.zeros(len(hidden), 1)).clamp(min=0).sum(1)
-        assert edges.max() == 1, "one stretch"
-    assert not steps[torch.arange(40) >= lengths[:, None]].any(), "within the row's own steps"
-    for length in (40, 10):
-        sizes = steps[lengths == length].sum(1).bincount(minlength=length // 2 + 1)
-        assert (sizes > 0).all(), "every size comes"
-
-
-def test_noise_has_the_deviation_asked_for():
-    torch.manual_seed(0)
-    noise = Augment(4, 0.3, 0, 0)(torch.zeros(50, 40, 4), torch.full((50,), 40))
-    assert noise.std().item() == pytest.approx(0.3, rel=0.03)  # of 8,000 draws: 4 standard errors
+    found, _ = network(tokens, lengths=torch.tensor([3, 5]), last=True)
+    alone, _ = network(tokens[:1, :3], lengths=torch.tensor([3]), last=True)
+    assert torch.equal(alone[0], found[0])

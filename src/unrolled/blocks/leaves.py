@@ -1,0 +1,109 @@
+"""Blocks with parameters of their own, but for recurrent layers (recurrent.py)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from unrolled.blocks.block import Block, Shapes, require_sizes
+from unrolled.blocks.ops import Array, Ops, State
+
+
+@dataclass(frozen=True)
+class Linear(Block):
+    """x (…, I) -> y (…, O) = x Wᵀ + b. Drawn as torch.nn draws it, or zero at first."""
+
+    leaf: ClassVar[str] = "linear"
+
+    inputs: int
+    outputs: int
+    bias: bool = True
+    zero: bool = False
+
+    def __post_init__(self) -> None:
+        require_sizes(self, {"inputs": self.inputs, "outputs": self.outputs})
+
+    def shapes(self) -> Shapes:
+        own: Shapes = {"weight": (self.outputs, self.inputs)}
+        return own | ({"bias": (self.outputs,)} if self.bias else {})
+
+    def __call__(self, ops: Ops, p: Any, x: Array) -> Array:
+        return ops.linear(p, x)
+
+
+@dataclass(frozen=True)
+class Embedding(Block):
+    """index (…) -> row of a table (…, N) of V rows, drawn from N(0, scale²) at first."""
+
+    leaf: ClassVar[str] = "embedding"
+
+    rows: int
+    size: int
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_sizes(self, {"rows": self.rows, "size": self.size})
+
+    @property
+    def reads(self) -> tuple[str, int]:
+        """What a step is: one of so many symbols."""
+        return "symbols", self.rows
+
+    def shapes(self) -> Shapes:
+        return {"weight": (self.rows, self.size)}
+
+    def __call__(self, ops: Ops, p: Any, index: Array, lengths: Array = None) -> Array:
+        return ops.embedding(p, index)
+
+
+@dataclass(frozen=True)
+class Parameter(Block):
+    """An array of its own, drawn from N(0, scale²) at first; scale 0: zero."""
+
+    leaf: ClassVar[str] = "parameter"
+
+    shape: tuple[int, ...]
+    scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_sizes(self, {f"dimension {k}": size for k, size in enumerate(self.shape)})
+
+    def shapes(self) -> Shapes:
+        return {"": self.shape}
+
+
+@dataclass(frozen=True)
+class Pooling(Block):
+    """p_t, the vector that the steps y_1 … y_t become:
+
+    last       y_t of the `forward` units that read forward, y_1 of the others, which read backward
+    mean       1/t Σ_s y_s
+    max        max_s y_s, unit by unit
+    attention  Σ_s a_s y_s, a = softmax_s(v·y_s + c)    Raffel and Ellis 2015, arXiv:1512.08756, without a
+                                                        hidden layer in the score, which is zero at first
+    """
+
+    kind: str
+    size: int
+    forward: int
+    score: Linear | None = None
+
+    def rules(self) -> Iterator[tuple[object, str]]:
+        require_sizes(self, {"size": self.size})
+        yield self.kind in ("last", "mean", "max", "attention"), f"no pooling is called {self.kind!s:.40}"
+        fits = type(self.forward) is int and 0 <= self.forward <= self.size
+        yield fits, f"{self.forward!s:.40} of {self.size} units read forward"
+        wanted = Linear(self.size, 1, zero=True) if self.kind == "attention" else None
+        yield self.score == wanted, f"pooling {self.kind} has the score {self.score}; wanted {wanted}"
+
+    @classmethod
+    def of(cls, kind: str, size: int, forward: int) -> "Pooling":
+        return cls(kind, size, forward, Linear(size, 1, zero=True) if kind == "attention" else None)
+
+    def start(self, ops: Ops, p: Any, rows: int) -> State:
+        return ops.pooling_start(self.kind, self.size, rows)
+
+    def __call__(
+        self, ops: Ops, p: Any, y: Array, state: Any, lengths: Array = None, last: bool = False
+    ) -> tuple[Array, State]:
+        scores = None if self.score is None else self.score(ops, p.score, y)[..., 0]
+        return ops.pooling(self.kind, self.forward, y, state, lengths, scores, last)

@@ -1,0 +1,51 @@
+"""What blocks are written in. Each world has these operations on its own arrays: ops/numpy.py, ops/torch.py.
+
+Sequences are time-major in numpy, (T, B, …), and batch-first in torch, (B, T, …), so that neither world
+copies; no block looks at these two dimensions, and what does is an operation. What training alone needs,
+dropout and noise, is the identity elsewhere.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+Array = Any  # numpy's or torch's
+State = dict[str, Array]
+Carried = Mapping[str, Array] | None  # None: the state before the first step
+
+
+class Ops(Protocol):
+    """p is what the world made of the leaf that is computed."""
+
+    def linear(self, p: Any, x: Array) -> Array:
+        """x (…, I) -> x Wᵀ + b (…, O)."""
+
+    def embedding(self, p: Any, index: Array) -> Array:
+        """index (…) -> rows of the table (…, N)."""
+
+    def tied(self, p: Any, bias: Any, x: Array) -> Array:
+        """x (…, N) -> x Eᵀ + b (…, V) by the rows E of an embedding."""
+
+    def recurrent(self, p: Any, x: Array, state: Carried, lengths: Array) -> tuple[Array, State]:
+        """x -> y and the state after each row's last step. Past a row's length x is not read, y is zero."""
+
+    def start(self, p: Any, rows: int) -> State:
+        """The state of a recurrent leaf before the first step."""
+
+    def pooling(
+        self, kind: str, forward: int, y: Array, state: Carried, lengths: Array, scores: Array, last: bool
+    ) -> tuple[Array, State]:
+        """y and, of attention, a score for each step -> the vector that the steps so far become, of each step
+        or (B, H) of the last alone; and what is carried. The first `forward` numbers of y read forward."""
+
+    def pooling_start(self, kind: str, size: int, rows: int) -> State:
+        """What pooling carries, before the first step."""
+
+    def concat(self, *parts: Array) -> Array:
+        """Along the last dimension."""
+
+    def dropout(self, x: Array, rate: float) -> Array: ...
+
+    def augmented(
+        self, x: Array, lengths: Array, noise: float, time_mask: float, feature_mask: float
+    ) -> Array:
+        """Numbers changed at random (tasks/augment.py)."""

@@ -1,0 +1,140 @@
+"""The operations of blocks (blocks/ops.py) on numpy arrays, time-major, by the kernels that trained them."""
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from unrolled.blocks.block import Block, bind
+from unrolled.blocks.leaves import Embedding, Linear, Parameter
+from unrolled.kernels.numpy import heads
+from unrolled.ops.layers import Layers
+from unrolled.ops.state import Array, State
+
+DTYPES = ("float32", "float64")
+POOLED = "pooling"
+
+
+class Table:
+    """The rows of an embedding; as a linear layer they are packed once for each bias."""
+
+    def __init__(self, rows: Array) -> None:
+        self.rows = rows
+        self._tied: heads.Linear | None = None
+
+    def tied(self, bias: Array) -> heads.Linear:
+        if self._tied is None:
+            self._tied = heads.Linear(self.rows, bias)
+        return self._tied
+
+
+def _linear(block: Linear, arrays: Mapping[str, Array]) -> heads.Linear:
+    return heads.Linear(arrays["weight"], arrays.get("bias"))
+
+
+def _table(block: Embedding, arrays: Mapping[str, Array]) -> Table:
+    return Table(arrays["weight"])
+
+
+def _parameter(block: Parameter, arrays: Mapping[str, Array]) -> Array:
+    return arrays[""]
+
+
+LEAVES: dict[str, Callable[[Any, Mapping[str, Array]], Any]] = {
+    "linear": _linear,
+    "embedding": _table,
+    "parameter": _parameter,
+    "recurrent": Layers,
+}
+
+
+def network(block: Block, arrays: Mapping[str, Array]) -> "Network":
+    """A block with its parameters. ValueError where they have other names or shapes, or several types."""
+    shapes = block.shapes()
+    for name, shape in shapes.items():
+        if name not in arrays:
+            raise ValueError(f"there is no array '{name}'; wanted one of {shape}")
+        if arrays[name].shape != shape:
+            raise ValueError(f"'{name}' is {arrays[name].shape}; wanted {shape}")
+    if strange := sorted(arrays.keys() - shapes.keys()):
+        raise ValueError(f"'{strange[0]}' belongs to no block")
+    types = {str(arrays[name].dtype) for name in shapes}
+    if len(types) > 1 or not types <= set(DTYPES):
+        raise ValueError(f"parameters of {', '.join(sorted(types))}; wanted one of {' or '.join(DTYPES)}")
+    return Network(block, {name: np.require(arrays[name], requirements=["C", "A"]) for name in shapes})
+
+
+class Network:
+    """A block with its parameters: steps (T, B, …), state -> what the block computes."""
+
+    def __init__(self, block: Block, arrays: Mapping[str, Array]) -> None:
+        def leaf(one: Block, path: str) -> Any:
+            prefix = f"{path}." if one.shapes().keys() != {""} else path
+            own = {name: arrays[prefix + name] for name in one.shapes()}
+            return LEAVES[one.leaf](one, own)
+
+        self.block = block
+        self.dtype = next(iter(arrays.values())).dtype
+        self.p = bind(block, leaf, SimpleNamespace, list)
+
+    def start(self, rows: int) -> State:
+        """The state before the first step."""
+        return self.block.start(OPS, self.p, rows)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self.block(OPS, self.p, *arguments, **options)  # type: ignore[operator]
+
+
+class Numpy:
+    def linear(self, p: heads.Linear, x: Array) -> Array:
+        return p(x)
+
+    def embedding(self, p: Table, index: Array) -> Array:
+        return heads.embedding(index, p.rows)
+
+    def tied(self, p: Table, bias: Array, x: Array) -> Array:
+        return p.tied(bias)(x)
+
+    def recurrent(
+        self, p: Layers, x: Array, state: Mapping[str, Array] | None, lengths: Array | None
+    ) -> tuple[Array, State]:
+        return p(x, p.start(x.shape[1]) if state is None else state, lengths)
+
+    def start(self, p: Layers, rows: int) -> State:
+        return p.start(rows)
+
+    def pooling(
+        self,
+        kind: str,
+        forward: int,
+        y: Array,
+        state: Mapping[str, Array] | None,
+        lengths: Array | None,
+        scores: Array | None,
+        last: bool,
+    ) -> tuple[Array, State]:
+        """Of every step, in rows of one length: (T, B, H)."""
+        if kind == "last":
+            first = np.broadcast_to(y[:1, :, forward:], (*y.shape[:2], y.shape[2] - forward))
+            return np.concatenate([y[..., :forward], first], -1), {}
+        p, after = heads.pooling(kind, y, None if state is None else state[POOLED], scores)
+        return p, {POOLED: after}
+
+    def pooling_start(self, kind: str, size: int, rows: int) -> State:
+        if kind == "last":
+            return {}
+        y = np.empty((0, rows, size), np.float32)
+        return {POOLED: heads.pooling(kind, y, None, y[..., 0] if kind == "attention" else None)[1]}
+
+    def concat(self, *parts: Array) -> Array:
+        return np.concatenate(parts, -1)
+
+    def dropout(self, x: Array, rate: float) -> Array:
+        return x
+
+    def augmented(self, x: Array, lengths: Any, noise: float, time_mask: float, feature_mask: float) -> Array:
+        return x
+
+
+OPS = Numpy()

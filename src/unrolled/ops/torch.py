@@ -1,0 +1,141 @@
+"""The operations of blocks (blocks/ops.py) on torch's tensors, batch-first, and the module that holds the
+parameters of a block, whose members are modules of unrolled.nn."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from unrolled.blocks.block import Block, bind
+from unrolled.blocks.leaves import Embedding, Linear, Parameter
+from unrolled.blocks.recurrent import Recurrent
+from unrolled.kernels.torch.pooling import pooling
+from unrolled.nn import heads
+from unrolled.nn.functional import linear
+from unrolled.nn.layer import SequenceModule
+from unrolled.nn.layers import LAYERS
+from unrolled.nn.state import Named
+from unrolled.ops.augment import augmented
+
+B = TypeVar("B", bound=Block)
+
+
+def _linear(block: Linear) -> nn.Module:
+    module = heads.Linear(block.inputs, block.outputs, block.bias)
+    if block.zero:
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
+    return module
+
+
+def _embedding(block: Embedding) -> nn.Module:
+    module = heads.Embedding(block.rows, block.size)
+    with torch.no_grad():
+        module.weight.mul_(block.scale)
+    return module
+
+
+def _parameter(block: Parameter) -> nn.Parameter:
+    scale = block.scale
+    return nn.Parameter(torch.randn(block.shape) * scale if scale else torch.zeros(block.shape))
+
+
+def _recurrent(block: Recurrent) -> nn.Module:
+    cell = {one.name: getattr(block.cell, one.name) for one in block.cell.options()}
+    options = {name: value for name, value in block.values() if name not in ("cell", "input_size")}
+    return LAYERS[block.cell.name](block.input_size, **options, **cell, batch_first=True)
+
+
+LEAVES: dict[str, Callable[[Any], Any]] = {
+    "linear": _linear,
+    "embedding": _embedding,
+    "parameter": _parameter,
+    "recurrent": _recurrent,
+}
+
+
+class Network(nn.Module, Generic[B]):
+    """A block with its parameters, drawn from torch's generator in the order of `block.shapes()`."""
+
+    def __init__(self, block: B) -> None:
+        super().__init__()
+        self.block = block
+        tree = bind(block, lambda one, path: LEAVES[one.leaf](one), nn.Module, nn.ModuleList)
+        for name, member in (*tree.named_children(), *tree.named_parameters(recurse=False)):
+            setattr(self, name, member)
+
+    @property
+    def p(self) -> Any:
+        """The parameters: p.head is the module of the block's field `head`."""
+        return self
+
+    @property
+    def ops(self) -> "Torch":
+        """Those of training, or of use."""
+        return TRAINING if self.training else USE
+
+    def forward(self, *arguments: Any, **options: Any) -> Any:
+        return self.block(self.ops, self.p, *arguments, **options)  # type: ignore[operator]
+
+
+class Torch:
+    """In training dropout and noise are at work."""
+
+    def __init__(self, training: bool) -> None:
+        self.training = training
+
+    def linear(self, p: nn.Module, x: Tensor) -> Tensor:
+        y: Tensor = p(x)
+        return y
+
+    def embedding(self, p: nn.Module, index: Tensor) -> Tensor:
+        rows: Tensor = p(index)
+        return rows
+
+    def tied(self, p: nn.Embedding, bias: Tensor, x: Tensor) -> Tensor:
+        return linear(x, p.weight, bias)
+
+    def recurrent(
+        self, p: SequenceModule, x: Tensor, state: Mapping[str, Tensor] | None, lengths: Tensor | None
+    ) -> tuple[Tensor, Named]:
+        before = None if state is None else {name: state[name] for name in p.state_names()}
+        y, after = p(x, before, lengths=lengths)
+        return y, p.named(after)
+
+    def start(self, p: SequenceModule, rows: int) -> Named:
+        return p.initial_state(rows)
+
+    def pooling(
+        self,
+        kind: str,
+        forward: int,
+        y: Tensor,
+        state: Any,
+        lengths: Tensor,
+        scores: Tensor | None,
+        last: bool,
+    ) -> tuple[Tensor, Named]:
+        """Of the last step alone, (B, H); nothing is carried."""
+        if kind == "last":
+            ends = y[torch.arange(len(y)), lengths - 1, :forward]
+            return torch.cat([ends, y[:, 0, forward:]], -1), {}
+        return pooling(kind, y, lengths, scores), {}
+
+    def pooling_start(self, kind: str, size: int, rows: int) -> Named:
+        return {}
+
+    def concat(self, *parts: Tensor) -> Tensor:
+        return torch.cat(parts, -1)
+
+    def dropout(self, x: Tensor, rate: float) -> Tensor:
+        return dropout(x, rate, self.training)
+
+    def augmented(
+        self, x: Tensor, lengths: Tensor, noise: float, time_mask: float, feature_mask: float
+    ) -> Tensor:
+        return augmented(x, lengths, noise, time_mask, feature_mask) if self.training else x
+
+
+USE, TRAINING = Torch(False), Torch(True)
