@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 PREDICTIONS = 30  # in one measurement
-LINES = 2000
-LARGER = ("--hidden", "64", "--epochs", "8")
+LINES = 1000
+LARGER = ("--hidden", "64", "--epochs", "4")
 PARTS = ("train", "predict", "stream")
 
 
