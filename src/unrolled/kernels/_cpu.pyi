@@ -51,6 +51,7 @@ class Recurrence:
         *,
         threads: int,
         lengths: Array | None = None,
+        batch_sizes: Array | None = None,
         h0: Arrays = (),
         c0: Arrays = (),
         recurrent: Arrays = (),
@@ -66,6 +67,8 @@ class Recurrence:
 
         weights       of every place, as its cell's `shapes` says
         lengths       (B,) int64; None: all T
+        batch_sizes   (T,) int64, where x is packed as in torch's PackedSequence: x (N, I), y (N, F), likewise
+                      every_c, dy, dx and d_every_c; masks and the trace have T and B all the same
         h0, c0        the states before: arrays (n, B, P or H), whose n count the places in order; none: zeros
         h, c          the states after each row's last step, likewise; none: not wanted
         recurrent     what h is multiplied by on its way into the products, (T, B, P) for each place, or none
@@ -85,6 +88,7 @@ class Recurrence:
         *,
         threads: int,
         lengths: Array | None = None,
+        batch_sizes: Array | None = None,
         h0: Arrays = (),
         c0: Arrays = (),
         recurrent: Arrays = (),

@@ -32,7 +32,8 @@ def unwritten(*shape: int, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Case:
-    """One layer, one direction. `zoneout` are shares (T, B, H); c is None where the cell has none."""
+    """One layer, one direction. `zoneout` are shares (T, B, H); c is None where the cell has none. With
+    `batch_sizes` (T,) x is packed (N, I), and so are the outputs."""
 
     name: str
     cell: object
@@ -40,6 +41,7 @@ class Case:
     state: tuple[Tensor, ...]
     parameters: dict[str, Tensor]
     lengths: Tensor | None = None
+    batch_sizes: Tensor | None = None
     reverse: bool = False
     recurrent: Tensor | None = None
     zoneout: tuple[Tensor, ...] | None = None
@@ -48,7 +50,8 @@ class Case:
 
     @property
     def sizes(self):
-        T, B, I = self.x.shape
+        B, I = len(self.state[0]), self.x.shape[-1]
+        T = len(self.x if self.batch_sizes is None else self.batch_sizes)
         H = self.cell.units(self.parameters["weight_hh"].shape[0])
         return T, B, I, H, self.state[0].shape[1]
 
@@ -62,10 +65,10 @@ class Case:
         """y, every step's c where there is one, last states; and what backward wants."""
         T, B, _, H, P = self.sizes
         recurrence = recurrence or self.recurrence()
-        y, c = unwritten(T, B, P, like=self.x), []
+        y, c = unwritten(*self.x.shape[:-1], P, like=self.x), []
         last = [torch.full_like(s, torch.nan)[None] for s in self.state]
         if len(last) > 1:
-            c = [unwritten(T, B, H, like=self.x)]
+            c = [unwritten(*self.x.shape[:-1], H, like=self.x)]
         trace = None
         if train:
             steps = -(-T // self.every) if self.every else T
@@ -103,6 +106,7 @@ class Case:
             "y": y,
             "threads": self.threads,
             "lengths": self.lengths,
+            "batch_sizes": self.batch_sizes,
             "h0": state[:1],
             "c0": state[1:],
             "recurrent": () if self.recurrent is None else [self.recurrent],
@@ -131,6 +135,23 @@ class Case:
             state=tuple(s.clone().requires_grad_() for s in self.state),
             parameters={n: p.clone().requires_grad_() for n, p in self.parameters.items()},
         )
+
+
+def packed(case):
+    """A case and the same packed: its rows longest first, each of a step or more, NaN behind them. And which
+    steps of the first (T, B) are those of the second (N,)."""
+    T, B, _ = case.x.shape
+    lengths = torch.full((B,), T) if case.lengths is None else case.lengths.clamp(min=1)
+    lengths = lengths.sort(descending=True).values
+    valid = torch.arange(T).unsqueeze(1) < lengths
+    padded = replace(case, lengths=lengths, x=torch.where(valid.unsqueeze(-1), case.x, torch.nan))
+    sizes = valid.sum(1)
+    steps = int(lengths[0])
+    masks = {
+        "recurrent": None if case.recurrent is None else case.recurrent[:steps],
+        "zoneout": None if case.zoneout is None else tuple(z[:steps] for z in case.zoneout),
+    }
+    return padded, replace(case, x=case.x[valid], lengths=None, batch_sizes=sizes[:steps], **masks), valid
 
 
 def draw(name, cell, seed, sizes=None, dtype=torch.float64, plain=False, **changes):

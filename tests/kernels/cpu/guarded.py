@@ -38,14 +38,14 @@ def behind(tensor):
     return None if tensor is None else guarded(*tensor.shape, like=tensor).copy_(tensor)
 
 
-def run(name, cell, dtype, sizes, seed):
-    case = calls.draw(name, cell, seed, sizes, dtype)
+def run(case):
     case = replace(
         case,
         x=behind(case.x),
         state=tuple(map(behind, case.state)),
         parameters={n: behind(p) for n, p in case.parameters.items()},
         lengths=behind(case.lengths),
+        batch_sizes=behind(case.batch_sizes),
         recurrent=behind(case.recurrent),
         zoneout=None if case.zoneout is None else tuple(map(behind, case.zoneout)),
     )
@@ -60,9 +60,10 @@ def main():
     widths = (*range(5, 18), 31, 33, 63, 65)
     for seed, ((name, cell), size) in enumerate(itertools.product(calls.CELLS, widths)):
         dtype = (torch.float32, torch.float64)[seed % 2]
-        run(name, cell, dtype, (2, 3, size, 7), seed)
-        run(name, cell, dtype, (2, 3, 5, size), seed)
-        run(name, cell, dtype, (3, size, 2, 5), seed)
+        for sizes in ((2, 3, size, 7), (2, 3, 5, size), (3, size, 2, 5)):
+            case = calls.draw(name, cell, seed, sizes, dtype)
+            run(case)
+            run(calls.packed(case)[1])
     for dtype, size in itertools.product((torch.float32, torch.float64), widths):
         y = guarded(size, like=torch.empty(0, dtype=dtype)).normal_()
         _cpu.map("exp", y, y)

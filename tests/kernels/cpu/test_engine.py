@@ -12,7 +12,7 @@ import torch
 from unrolled.cells import MGU, Elman
 from unrolled.kernels import _cpu
 
-from .calls import CELLS, draw
+from .calls import CELLS, draw, packed
 
 SEEDS = range(40)
 DTYPES = (torch.float32, torch.float64)
@@ -26,11 +26,17 @@ def case_of(name, cell, seed):
     return random.Random(-1 - seed), draw(name, cell, seed, dtype=DTYPES[seed % 2])
 
 
-def outputs_and_gradients(case, recurrence=None):
-    outputs, trace = case.run(recurrence=recurrence)
+def cotangents(case):
+    """Of the last states, and of y (T, B, P)."""
     generator = torch.Generator().manual_seed(7)
-    dy = torch.randn(outputs[0].shape, generator=generator).to(case.x.dtype)
-    d_last = [torch.randn(s.shape, generator=generator).to(case.x.dtype) for s in case.state]
+    shapes = [*[s.shape for s in case.state], (*case.x.shape[:-1], case.state[0].shape[1])]
+    return [torch.randn(shape, generator=generator).to(case.x.dtype) for shape in shapes]
+
+
+def outputs_and_gradients(case, recurrence=None, dy=None):
+    outputs, trace = case.run(recurrence=recurrence)
+    *d_last, own = cotangents(case)
+    dy = own if dy is None else dy
     gradients = case.gradients(outputs[0], trace, dy, d_last, recurrence=recurrence)
     return [*outputs, *gradients.values()]
 
@@ -111,6 +117,20 @@ def test_the_amount_of_padding_changes_no_bit(name, cell):
         got_y, *got = wide.run()[0]
         n = len(case.state)
         assert torch.equal(got_y[:T], y) and not got_y[T:].any() and same(got[-n:], others[-n:])
+
+
+@pytest.mark.parametrize("name, cell", CELLS, ids=str)
+def test_packed_rows_are_the_padded_ones(name, cell):
+    """Every output and every gradient, those of the weights too: the rows come in the same order."""
+    for seed in SEEDS:
+        _, case = case_of(name, cell, seed)
+        padded, case, valid = packed(case)
+        dy = cotangents(padded)[-1]
+        wanted = outputs_and_gradients(padded, dy=dy)
+        found = outputs_and_gradients(case, dy=dy[valid])
+        sequences = [k for k, t in enumerate(wanted) if t.shape[:2] == valid.shape and t.dim() == 3]
+        assert len(sequences) == 1 + len(case.state)  # y, each c, dx
+        assert same(found, [t[valid] if k in sequences else t for k, t in enumerate(wanted)])
 
 
 @pytest.mark.parametrize("name, cell", CELLS, ids=str)

@@ -61,11 +61,12 @@ class Network:
         return [torch.full_like(t, torch.nan) for t in tensors]
 
 
-def whole(network, x, states, lengths, d, threads=1, trace=True):
+def whole(network, x, states, lengths, d, threads=1, trace=True, batch_sizes=None):
     """One call forward, one backward, of all layers: y, last states, dx, those of states and of weights."""
-    R, (T, B, _) = network.recurrence(), x.shape
-    y, last = network.empty(T, B, network.F), network.like(states)
+    R, T, B = network.recurrence(), len(x if batch_sizes is None else batch_sizes), states[0].shape[1]
+    y, last = network.empty(*x.shape[:-1], network.F), network.like(states)
     given = {"lengths": lengths, "h0": states[:1], "c0": states[1:], "threads": threads}
+    given["batch_sizes"] = batch_sizes
     kept = network.empty(T, B, R.trace_width(0)) if trace else None
     R.forward(network.weights, x, y, h=last[:1], c=last[1:], trace=kept, **given)
     dx, d_states, d_weights = network.like([x])[0], network.like(states), network.like(network.weights)
@@ -175,6 +176,22 @@ def test_layers_and_directions_in_one_call_are_those_of_a_call_each(name, cell, 
                     torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
                 else:
                     assert torch.equal(one, other), name_
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("name, cell", KINDS, ids=str)
+def test_packed_layers_and_directions_are_the_padded_ones(name, cell, seed):
+    network, x, states, lengths, d = drawn(seed, name, cell)
+    T, B, _ = x.shape
+    lengths = torch.randint(1, T + 1, (B,)).sort(descending=True).values
+    valid = torch.arange(T).unsqueeze(1) < lengths
+    sizes, packed_d = valid.sum(1)[: lengths[0]], [d[0][valid], *d[1:]]
+    for trace, threads in ((True, 1), (False, 2)):
+        options = {"threads": threads, "trace": trace}
+        want = whole(network, x, states, lengths, d, **options)
+        got = whole(network, x[valid], states, None, packed_d, batch_sizes=sizes, **options)
+        dx = 1 + len(states)
+        assert same(got, [t[valid] if k in (0, dx) else t for k, t in enumerate(want)])
 
 
 @pytest.mark.parametrize("T, B", [(0, 3), (4, 0), (0, 0)])
@@ -375,18 +392,19 @@ def test_threads_share_one_recurrence():
 # What is refused.
 
 
-def arguments(backward=False):
+def arguments(backward=False, packed=False):
     """Of a call that fits: one layer of two directions."""
     torch.manual_seed(0)
     network = Network(LSTM(), "lstm", 6, 8, 1, (False, True))
     R, (T, B) = network.recurrence(), (5, 3)
-    f = torch.randn
+    f, tokens = torch.randn, (10,) if packed else (T, B)
+    ends = {"batch_sizes": torch.tensor([3, 3, 2, 1, 1])} if packed else {"lengths": torch.tensor([5, 0, 2])}
     given = {
         "weights": network.weights,
-        "x": f(T, B, 6),
-        "y": f(T, B, 16),
+        "x": f(*tokens, 6),
+        "y": f(*tokens, 16),
         "threads": 1,
-        "lengths": torch.tensor([5, 0, 2]),
+        **ends,
         "h0": [f(2, B, 8)],
         "c0": [f(2, B, 8)],
         "recurrent": [f(T, B, 8) for _ in range(2)],
@@ -396,17 +414,17 @@ def arguments(backward=False):
     }
     if backward:
         given |= {
-            "dy": f(T, B, 16),
+            "dy": f(*tokens, 16),
             "dh": [f(2, B, 8)],
             "dc": [f(2, B, 8)],
-            "d_every_c": [f(T, B, 8) for _ in range(2)],
-            "dx": f(T, B, 6),
+            "d_every_c": [f(*tokens, 8) for _ in range(2)],
+            "dx": f(*tokens, 6),
             "dh0": [f(2, B, 8)],
             "dc0": [f(2, B, 8)],
             "d_weights": network.like(network.weights),
         }
     else:
-        given |= {"h": [f(2, B, 8)], "c": [f(2, B, 8)], "every_c": [f(T, B, 8) for _ in range(2)]}
+        given |= {"h": [f(2, B, 8)], "c": [f(2, B, 8)], "every_c": [f(*tokens, 8) for _ in range(2)]}
     return (R.backward if backward else R.forward), given
 
 
@@ -438,9 +456,10 @@ def wrong_kinds(array):
             yield torch.zeros(*shape, dtype=array.dtype)
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("backward", [False, True])
-def test_every_argument_that_does_not_fit_is_refused_by_its_name(backward):
-    call, given = arguments(backward)
+def test_every_argument_that_does_not_fit_is_refused_by_its_name(backward, packed):
+    call, given = arguments(backward, packed)
     call(**given)
     for name, array, put in arrays(given):
         for other in wrong_kinds(array):
@@ -501,6 +520,22 @@ def test_numbers_of_arrays_lengths_and_threads_are_checked(name, wrong, message)
     call, given = arguments()
     with pytest.raises(ValueError, match=message):
         call(**{**given, name: wrong(given.get(name))})
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[3, 3, 2, 1], [3, 3, 2, 1, 2], [3, 2, 3, 1, 1], [3, 3, 3, 1, 0], [4, 4, 4, -2], [2**62, 2**62], []],
+)
+def test_batch_sizes_fall_and_add_up_to_the_rows_of_x(sizes):
+    call, given = arguments(packed=True)
+    with pytest.raises(ValueError, match=r"batch_sizes is int64 .*; wanted .* add up to the 10 rows of x"):
+        call(**{**given, "batch_sizes": torch.tensor(sizes, dtype=torch.int64)})
+
+
+def test_lengths_and_batch_sizes_exclude_each_other():
+    call, given = arguments(packed=True)
+    with pytest.raises(ValueError, match="lengths and batch_sizes"):
+        call(**{**given, "lengths": torch.tensor([5, 3, 2])})
 
 
 @pytest.mark.parametrize("name", ["h0", "weights", "recurrent"])

@@ -252,8 +252,7 @@ private:
           copy(at(call_.d_initial[m], b), at(call_.d_last[m], b), sizes[m]);
         else
           fill_zero(at(call_.d_initial[m], b), sizes[m]);
-      for (Index t = part.length(i); t < call_.sizes.T && call_.dx.data; ++t)
-        fill_zero(at(call_.dx, t, b), call_.sizes.I);
+      end_row(call_.dx, part.length(i), call_.sizes.T, b, call_.sizes.I);
     }
   }
 

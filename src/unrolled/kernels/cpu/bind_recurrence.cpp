@@ -157,7 +157,7 @@ struct Bound {
 };
 
 struct Inputs {
-  nb::handle weights, x, y, lengths, h0, c0, recurrent, zoneout_h, zoneout_c;
+  nb::handle weights, x, y, lengths, batch_sizes, h0, c0, recurrent, zoneout_h, zoneout_c;
 };
 
 template <class Real>
@@ -175,28 +175,30 @@ public:
 
   void inputs(const Inputs& in, bool forward) {
     const Array& x = arrays_.input(in.x, "x");
-    call.x = steps<const Real>(x, {"T"}, {"B"}, {"I", R_.sizes()[0].I});
-    const bool step = x.dimensions() == 2;
-    call.T = step ? 1 : x.size(0);
-    call.B = x.size(step ? 0 : 1);
+    if (in.batch_sizes.is_none())
+      padded_x(x);
+    else
+      packed_x(x, arrays_.input(in.batch_sizes, "batch_sizes"));
     if (work() > most_work)
       x.refuse("fewer steps and rows");
     const Index F = R_.width(R_.layers() - 1);
     if (forward)
-      call.y = steps<Real>(arrays_.read(in.y, "y"), {"T", call.T}, {"B", call.B}, {"F", F});
+      call.y = like_x<Real>(arrays_.read(in.y, "y"), {"F", F});
     else {
-      const Sequence<const Real> y =
-          steps<const Real>(arrays_.input(in.y, "y"), {"T", call.T}, {"B", call.B}, {"F", F});
-      call.y = {const_cast<Real*>(y.data), y.time, y.row}; // only read
+      const auto y = like_x<const Real>(arrays_.input(in.y, "y"), {"F", F});
+      call.y = {const_cast<Real*>(y.data), y.time, y.row, y.starts}; // only read
     }
-    if (!in.lengths.is_none())
+    if (!in.lengths.is_none()) {
+      if (call.lengths)
+        throw std::invalid_argument("lengths and batch_sizes are given; batch_sizes say how long rows are");
       call.lengths = arrays_.input(in.lengths, "lengths").template vector<const Index>({"B", call.B});
+    }
     weights(in.weights);
     states("h0", in.h0, &PlaceCall<Real>::h0, true);
     states("c0", in.c0, &PlaceCall<Real>::c0, false);
-    masks("recurrent", in.recurrent, true, [](auto& p) -> auto& { return p.masks.recurrent; });
-    masks("zoneout_h", in.zoneout_h, true, [](auto& p) -> auto& { return p.masks.zoneout[0]; });
-    masks("zoneout_c", in.zoneout_c, false, [](auto& p) -> auto& { return p.masks.zoneout[1]; });
+    sequences("recurrent", in.recurrent, true, [](auto& p) -> auto& { return p.masks.recurrent; });
+    sequences("zoneout_h", in.zoneout_h, true, [](auto& p) -> auto& { return p.masks.zoneout[0]; });
+    sequences("zoneout_c", in.zoneout_c, false, [](auto& p) -> auto& { return p.masks.zoneout[1]; });
     if (call.every > 0 && R_.layers() > 1)
       throw std::invalid_argument("every is for one layer; this has " + std::to_string(R_.layers()));
   }
@@ -232,9 +234,9 @@ public:
       refuse_places(name);
   }
 
-  /* One sequence (T, B, size) of every place. */
+  /* One sequence (T, B, size) of every place, packed where it is an output or its gradient and x is. */
   template <class Field>
-  void masks(const char* name, nb::handle given, bool of_h, const Field& field) {
+  void sequences(const char* name, nb::handle given, bool of_h, const Field& field, bool output = false) {
     if (is_empty(given))
       return;
     const Items items(given, name);
@@ -252,7 +254,8 @@ public:
       const Name own(name, static_cast<Index>(p));
       const nb::handle item = items[static_cast<Index>(p)];
       const Array& array = arrays_.take<Number>(item, own);
-      to = steps<Number>(array, {"T", call.T}, {"B", call.B}, {of_h ? "P" : "H", size_of(p, of_h)});
+      const Extent N{of_h ? "P" : "H", size_of(p, of_h)};
+      to = output ? like_x<Number>(array, N) : steps<Number>(array, {"T", call.T}, {"B", call.B}, N);
     }
   }
 
@@ -270,13 +273,12 @@ public:
 
   void gradients(nb::handle dy, nb::handle dx, nb::handle d_weights) {
     if (!dy.is_none())
-      call.dy = steps<const Real>(arrays_.input(dy, "dy"), {"T", call.T}, {"B", call.B},
-                                  {"F", R_.width(R_.layers() - 1)});
+      call.dy = like_x<const Real>(arrays_.input(dy, "dy"), {"F", R_.width(R_.layers() - 1)});
     if (!dx.is_none()) {
       const Array& array = arrays_.read(dx, "dx");
       const Index I = R_.sizes()[0].I;
-      call.dx = array.dimensions() == 2 && call.T == 1
-                    ? array.view<Real>({{"B", call.B}, {"I", I}}, true)
+      call.dx = call.x.starts || (array.dimensions() == 2 && call.T == 1)
+                    ? array.view<Real>({{"N", call.tokens}, {"I", I}}, true)
                     : array.view<Real>({{"T", call.T}, {"B", call.B}, {"I", I}}, true);
     }
     const Items items(d_weights, "d_weights");
@@ -295,6 +297,49 @@ public:
 
 private:
   static constexpr double most_work = 1e18; // so that no product of sizes overflows
+
+  void padded_x(const Array& x) {
+    call.x = steps<const Real>(x, {"T"}, {"B"}, {"I", R_.sizes()[0].I});
+    const bool step = x.dimensions() == 2;
+    call.T = step ? 1 : x.size(0);
+    call.B = x.size(step ? 0 : 1);
+    call.tokens = call.T * call.B;
+  }
+
+  /* Rows of packed x come longest first: row b runs at the steps whose size is more than b. */
+  void packed_x(const Array& x, const Array& batch_sizes) {
+    const auto rows = x.matrix<const Real>({"N"}, {"I", R_.sizes()[0].I});
+    const Index* sizes = batch_sizes.vector<const Index>({"T"});
+    const Index N = x.size(0), T = batch_sizes.size(0);
+    for (Index t = 0, start = 0; t < T; start += sizes[t++]) {
+      if (sizes[t] < 1 || sizes[t] > N - start || (t > 0 && sizes[t] > sizes[t - 1]))
+        refuse_sizes(batch_sizes, N);
+      starts_.push_back(start);
+    }
+    if (T == 0 || starts_.back() + sizes[T - 1] != N)
+      refuse_sizes(batch_sizes, N);
+    for (Index t = T; t > 0; --t)
+      lengths_.resize(static_cast<std::size_t>(sizes[t - 1]), t);
+    call.x = {rows.data, rows.row, rows.row, starts_.data()};
+    call.T = T;
+    call.B = sizes[0];
+    call.tokens = N;
+    call.lengths = lengths_.data();
+  }
+  [[noreturn]] static void refuse_sizes(const Array& batch_sizes, Index N) {
+    batch_sizes.refuse("numbers of rows, of which none is larger than the one before, that add up to the " +
+                       std::to_string(N) + " rows of x");
+  }
+
+  /* (T, B, size), or packed where x is. */
+  template <class Number>
+  Sequence<Number> like_x(const Array& array, Extent size) const {
+    if (!call.x.starts)
+      return steps<Number>(array, {"T", call.T}, {"B", call.B}, size);
+    const Matrix<Number> rows = array.matrix<Number>({"N", call.tokens}, size);
+    return {rows.data, rows.row, rows.row, call.x.starts};
+  }
+
   Index size_of(std::size_t place, bool of_h) const {
     return of_h ? R_.sizes()[place].P : R_.sizes()[place].H;
   }
@@ -363,6 +408,7 @@ private:
   Bound<Real>& bound_;
   const Recurrence<Real>& R_;
   Arrays arrays_;
+  std::vector<Index> starts_, lengths_; // of packed x
   std::shared_ptr<const Weighted<Real>> weights_;
 };
 
@@ -382,14 +428,14 @@ private:
 
 template <class Real>
 void forward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, Index threads,
-             nb::handle lengths, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
-             nb::handle zoneout_c, Index every, nb::handle h, nb::handle c, nb::handle every_c,
-             nb::handle trace) {
+             nb::handle lengths, nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent,
+             nb::handle zoneout_h, nb::handle zoneout_c, Index every, nb::handle h, nb::handle c,
+             nb::handle every_c, nb::handle trace) {
   Reader<Real> read(self, threads, every);
-  read.inputs({weights, x, y, lengths, h0, c0, recurrent, zoneout_h, zoneout_c}, true);
+  read.inputs({weights, x, y, lengths, batch_sizes, h0, c0, recurrent, zoneout_h, zoneout_c}, true);
   read.states("h", h, &PlaceCall<Real>::h, true);
   read.states("c", c, &PlaceCall<Real>::c, false);
-  read.masks("every_c", every_c, false, [](auto& place) -> auto& { return place.every_c; });
+  read.sequences("every_c", every_c, false, [](auto& place) -> auto& { return place.every_c; }, true);
   read.trace(trace, true);
   const Release release(read.work());
   self.recurrence.forward(read.call);
@@ -397,16 +443,16 @@ void forward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, 
 
 template <class Real>
 void backward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, Index threads,
-              nb::handle lengths, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
-              nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy, nb::handle dh,
-              nb::handle dc, nb::handle d_every_c, nb::handle dx, nb::handle dh0, nb::handle dc0,
-              nb::handle d_weights) {
+              nb::handle lengths, nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent,
+              nb::handle zoneout_h, nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy,
+              nb::handle dh, nb::handle dc, nb::handle d_every_c, nb::handle dx, nb::handle dh0,
+              nb::handle dc0, nb::handle d_weights) {
   Reader<Real> read(self, threads, every);
-  read.inputs({weights, x, y, lengths, h0, c0, recurrent, zoneout_h, zoneout_c}, false);
+  read.inputs({weights, x, y, lengths, batch_sizes, h0, c0, recurrent, zoneout_h, zoneout_c}, false);
   read.trace(trace, false);
   read.states("dh", dh, &PlaceCall<Real>::dh, true);
   read.states("dc", dc, &PlaceCall<Real>::dc, false);
-  read.masks("d_every_c", d_every_c, false, [](auto& place) -> auto& { return place.d_every_c; });
+  read.sequences("d_every_c", d_every_c, false, [](auto& place) -> auto& { return place.d_every_c; }, true);
   read.states("dh0", dh0, &PlaceCall<Real>::dh0, true);
   read.states("dc0", dc0, &PlaceCall<Real>::dc0, false);
   read.gradients(dy, dx, d_weights);
@@ -485,16 +531,17 @@ void define(nb::module_& m, const char* name) {
       .def("trace_width",
            [](const Self& self, Index every) { return self.recurrence.trace_width(every, self.given); })
       .def("forward", forward<Real>, nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(),
-           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
-           nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
-           nb::arg("every") = 0, nb::arg("h") = empty, nb::arg("c") = empty, nb::arg("every_c") = empty,
-           nb::arg("trace") = none)
+           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("batch_sizes") = none,
+           nb::arg("h0") = empty, nb::arg("c0") = empty, nb::arg("recurrent") = empty,
+           nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty, nb::arg("every") = 0,
+           nb::arg("h") = empty, nb::arg("c") = empty, nb::arg("every_c") = empty, nb::arg("trace") = none)
       .def("backward", backward<Real>, nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(),
-           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
-           nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
-           nb::arg("every") = 0, nb::arg("trace") = none, nb::arg("dy") = none, nb::arg("dh") = empty,
-           nb::arg("dc") = empty, nb::arg("d_every_c") = empty, nb::arg("dx") = none, nb::arg("dh0") = empty,
-           nb::arg("dc0") = empty, nb::arg("d_weights") = empty);
+           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("batch_sizes") = none,
+           nb::arg("h0") = empty, nb::arg("c0") = empty, nb::arg("recurrent") = empty,
+           nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty, nb::arg("every") = 0,
+           nb::arg("trace") = none, nb::arg("dy") = none, nb::arg("dh") = empty, nb::arg("dc") = empty,
+           nb::arg("d_every_c") = empty, nb::arg("dx") = none, nb::arg("dh0") = empty, nb::arg("dc0") = empty,
+           nb::arg("d_weights") = empty);
 }
 
 nb::object make_recurrence(const std::string& cell, const std::string& dtype, Index block,

@@ -15,12 +15,14 @@ namespace unrolled {
 
 using Index = std::int64_t;
 
-/* (T, B, N): element t, b, n is data[t * time + b * row + n]. */
+/* (T, B, N): element t, b, n is data[t * time + b * row + n]. Packed, as torch's PackedSequence, where rows
+   come longest first and a step has as many as still run, it is data[starts[t] * time + b * row + n]. */
 template <class Real>
 struct Sequence {
   Real* data;
   Index time;
   Index row;
+  const Index* starts = nullptr; // (T), of a packed one
 };
 
 /* (M, N): element m, n is data[m * row + n]. */
@@ -65,9 +67,10 @@ struct Masks {
 
 /* A layer run over a whole sequence in one direction.
 
-   Steps past a row's length are not read in x and are written as zero in `states`. A forward call that trains
-   leaves what backward needs: either a `tape`, opaque, for every step, or, with every = k > 0, in `kept` the
-   state c before every k-th step alone, from which backward computes the rest again. */
+   x and `states` are packed or not, alike; so are their gradients. Masks are not. Steps past a row's length
+   are not read in x and are written as zero in `states`, where they have a place there. A forward call that
+   trains leaves what backward needs: either a `tape`, opaque, for every step, or, with every = k > 0, in
+   `kept` the state c before every k-th step alone, from which backward computes the rest again. */
 template <class Real>
 struct Forward {
   Sizes sizes;
@@ -83,7 +86,7 @@ struct Forward {
 };
 
 /* The gradients of the same call. Steps past a row's length are read in none of the inputs and are written as
-   zero in dx. The gradients of the parameters are wanted all or none. */
+   zero in dx, where they have a place. The gradients of the parameters are wanted all or none. */
 template <class Real>
 struct Backward {
   Sizes sizes;

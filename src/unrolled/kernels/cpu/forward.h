@@ -279,11 +279,9 @@ private:
         copy(at(call_.last[0], b), before(part, i, length, 0), n.P);
       if (form.has_c && call_.tape)
         copy(at(call_.last[1], b), before(part, i, length, 1), n.H);
-      for (Index t = length; t < n.T; ++t) {
-        fill_zero(at(call_.states[0], t, b), n.P);
-        if (form.has_c && call_.states[1].data)
-          fill_zero(at(call_.states[1], t, b), n.H);
-      }
+      end_row(call_.states[0], length, n.T, b, n.P);
+      if (form.has_c)
+        end_row(call_.states[1], length, n.T, b, n.H);
     }
   }
 

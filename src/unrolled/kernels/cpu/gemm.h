@@ -31,7 +31,7 @@ inline Index divide_up(Index a, Index b) {
 
 template <class Real>
 inline Real* at(const Sequence<Real>& s, Index t, Index b) {
-  return s.data + t * s.time + b * s.row;
+  return s.data + (s.starts ? s.starts[t] : t) * s.time + b * s.row;
 }
 
 template <class Real>

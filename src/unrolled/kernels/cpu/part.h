@@ -20,6 +20,13 @@ inline void copy(Real* to, const Real* from, Index count) {
     __builtin_memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Real));
 }
 
+/* Zeros past the length of row b, where s is there and has a place for them. */
+template <class Real>
+inline void end_row(const Sequence<Real>& s, Index length, Index T, Index b, Index count) {
+  for (Index t = length; t < T && s.data && !s.starts; ++t)
+    fill_zero(at(s, t, b), count);
+}
+
 /* The rows first … end - 1 of a plan, from the first step to the last. */
 struct Part {
   const Plan& plan;

@@ -54,7 +54,18 @@ Planner::Work work_of(const Sizes& n, Index rows, const Parameters<const Real>& 
 /* The columns of one direction. */
 template <class Real>
 Sequence<Real> columns(const Sequence<Real>& s, Index offset) {
-  return {s.data ? s.data + offset : nullptr, s.time, s.row};
+  return {s.data ? s.data + offset : nullptr, s.time, s.row, s.starts};
+}
+
+template <class Real>
+Sequence<const Real> read_only(const Sequence<Real>& s) {
+  return {s.data, s.time, s.row, s.starts};
+}
+
+/* N numbers a step, one row behind the other, packed where x is. */
+template <class Real>
+Sequence<Real> like_x(const RecurrenceCall<Real>& call, Real* data, Index N) {
+  return {data, call.x.starts ? N : call.B * N, N, call.x.starts};
 }
 
 /* What a place's call takes as it comes. */
@@ -79,7 +90,7 @@ Backward<Real> backward_of(const PlaceCall<Real>& place, const Sizes& n, const S
   one.sizes = n;
   one.x = x;
   one.masks = place.masks;
-  one.y = {y.data, y.time, y.row};
+  one.y = read_only(y);
   one.d_states[0] = dy;
   one.d_states[1] = place.d_every_c;
   one.d_last[0] = place.dh;
@@ -305,9 +316,9 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
     Sequence<Real> y = call.y;
     if (layer + 1 < layers()) {
       const Index F = width(layer);
-      y = {trace.y(layer), call.B * F, F};
+      y = like_x(call, trace.y(layer), F);
       if (!y.data)
-        y.data = memory.emplace_back(call.T * call.B * F).data();
+        y.data = memory.emplace_back(call.tokens * F).data();
     }
     std::array<Forward<Real>, 2> calls{};
     std::array<Weights<Real>, 2> weights{};
@@ -318,7 +329,7 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
       packs[k] =
-          packed_[p].packs(used, kernel, sizes_[p], place.parameters, true, false, frozen_, call.T * call.B);
+          packed_[p].packs(used, kernel, sizes_[p], place.parameters, true, false, frozen_, call.tokens);
       weights[k] = packs[k]->forward;
       weights[k].parameters = place.parameters;
       of[k] = &planned->planners[p]->plan();
@@ -333,7 +344,7 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       offset += n.P;
     }
     kernel.forward(calls.data(), weights.data(), of.data(), D);
-    x = {y.data, y.time, y.row};
+    x = read_only(y);
   }
 }
 
@@ -345,7 +356,7 @@ Real* Recurrence<Real>::trace_again(const RecurrenceCall<Real>& call, std::vecto
     return nullptr;
   RecurrenceCall<Real> again = call;
   again.trace = memory.emplace_back(kept_steps(call.T, call.every) * call.B * width).data();
-  again.y = {memory.emplace_back(call.T * call.B * F).data(), call.B * F, F};
+  again.y = like_x(call, memory.emplace_back(call.tokens * F).data(), F);
   for (PlaceCall<Real>& place : again.places)
     place.h = place.c = {}, place.every_c = {};
   forward(again);
@@ -358,15 +369,15 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
   const auto planned = plans(call);
   std::vector<Numbers<Real>> memory;
   const auto fresh = [&](Index count) { return memory.emplace_back(count).data(); };
-  const Index D = directions(), T = call.T, B = call.B;
+  const Index D = directions(), B = call.B;
   const Trace trace = cut(call, call.trace ? call.trace : trace_again(call, memory));
   const Isa& used = isa();
   const Kernel<Real>& kernel = this->kernel(used);
   Sequence<const Real> dy = call.dy;
   for (Index layer = layers() - 1; layer >= 0; --layer) {
     const Index F = width(layer), I = sizes_[static_cast<std::size_t>(layer * D)].I;
-    const Sequence<Real> y = layer + 1 < layers() ? Sequence<Real>{trace.y(layer), B * F, F} : call.y;
-    const Sequence<const Real> x = layer > 0 ? Sequence<const Real>{trace.y(layer - 1), B * I, I} : call.x;
+    const Sequence<Real> y = layer + 1 < layers() ? like_x(call, trace.y(layer), F) : call.y;
+    const Sequence<const Real> x = layer > 0 ? read_only(like_x(call, trace.y(layer - 1), I)) : call.x;
     std::array<Backward<Real>, 2> calls{};
     std::array<Weights<Real>, 2> weights{}, again{};
     std::array<std::shared_ptr<const typename PackedPlace<Real>::Packs>, 2> packs;
@@ -377,26 +388,26 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
       packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, call.every > 0, true, frozen_,
-                                  call.T * call.B);
+                                  call.tokens);
       weights[k] = packs[k]->backward;
       again[k] = packs[k]->forward;
       weights[k].parameters = again[k].parameters = place.parameters;
       of[k] = &planned->planners[p]->plan();
       if (layer > 0 || call.dx)
-        dx[k] = layer == 0 && d == 0 ? call.dx : fresh(T * B * I);
+        dx[k] = layer == 0 && d == 0 ? call.dx : fresh(call.tokens * I);
       Backward<Real>& one = calls[k] = backward_of(place, n, x, columns(y, offset), columns(dy, offset));
       one.every = call.every;
       one.initial[0] = initial(place.h0);
       one.initial[1] = initial(place.c0);
       (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
-      one.dx = {dx[k], B * I, I};
+      one.dx = like_x(call, dx[k], I);
       one.d_initial[0] = place.dh0.data ? place.dh0 : Matrix<Real>{fresh(B * n.P), n.P};
       one.d_initial[1] = place.dc0.data ? place.dc0 : Matrix<Real>{fresh(B * n.H), n.H};
       offset += n.P;
     }
     kernel.backward(calls.data(), weights.data(), again.data(), of.data(), D);
-    add(dx[0], dx[1], T * B * I);
-    dy = {dx[0], B * I, I};
+    add(dx[0], dx[1], call.tokens * I);
+    dy = read_only(like_x(call, dx[0], I));
   }
 }
 

@@ -94,7 +94,8 @@ struct PlaceCall {
 template <class Real>
 struct RecurrenceCall {
   Index T, B, threads, every;
-  const Index* lengths;
+  Index tokens;         // T B, or where x is packed fewer
+  const Index* lengths; // of packed x too
   Sequence<const Real> x;
   Sequence<Real> y; // read by backward
   Real* trace;
