@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unrolled.cells import CELLS
 from unrolled.models.layers import Layers
@@ -242,6 +243,24 @@ def padding(case: Case, whole: Tensors) -> None:
         assert name.startswith("last") or not t[T:].any(), f"{name} is not zero in the padding"
 
 
+def packed(case: Case, whole: Tensors) -> None:
+    """A PackedSequence in any order, which knows no rows without a step; longest first where masks fall."""
+    layer, (T, B, _) = case.layer, case.x.shape
+    if T == 0 or (layer.training and layer.dropout):  # which falls on fewer numbers
+        return
+    lengths = torch.full((B,), T) if case.lengths is None else case.lengths.clamp(min=1)
+    order = lengths.argsort(descending=True, stable=True).tolist()
+    part = replace(case, lengths=lengths).rows(order if case.random else list(range(B)))
+    part = replace(part, x=part.x[: int(lengths.max())])
+    wanted = part.run()
+    torch.manual_seed(7)
+    x = pack_padded_sequence(part.x, part.lengths, enforce_sorted=case.random)
+    y, last, every = layer(x, None if case.begins else part.state, return_states=True)
+    found = {"y": y} | {f"every {name}": s for name, s in every.items()}
+    padded = {name: pad_packed_sequence(s)[0] for name, s in found.items()}
+    same_bits(padded | {f"last {name}": s for name, s in layer.named(last).items()}, wanted)
+
+
 def threads(case: Case, whole: Tensors) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3 - before if before < 3 else 1)
@@ -440,6 +459,7 @@ LAWS: dict[str, Law] = {
     "order": other_rows_in_another_order,
     "chunks": chunks,
     "padding": padding,
+    "packed": packed,
     "threads": threads,
     "instruction sets": instruction_sets,
     "directions": two_directions,
@@ -449,7 +469,14 @@ LAWS: dict[str, Law] = {
     "steps": single_steps,
     "without torch": without_torch,
 }
-OF_ANY_MASKS = {"neighbours", "threads", "instruction sets", "states", "training"}  # whose shape stays
+OF_ANY_MASKS = {
+    "neighbours",
+    "packed",
+    "threads",
+    "instruction sets",
+    "states",
+    "training",
+}  # whose shape stays
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from .cases import BACKWARD, FORWARD, LAYERS, assert_equal, build, tensors
 
@@ -99,6 +100,40 @@ def test_more_padding_changes_nothing(name, shape, dtype, seed):
     y_longer, last_longer = layer(longer, state, lengths=lengths)
     assert_equal(tensors([y_longer[: len(x)], last_longer]), tensors([y, last]))
     assert not y_longer[len(x) :].any()
+
+
+def packed_and_padded(layer, x, lengths, state):
+    """Results and gradients of x (T, B, I) packed, and of it padded: y, last states, every step's; then of x,
+    the state and the parameters."""
+    pairs = []
+    for pack in (True, False):
+        leaves = [t.clone().requires_grad_() for t in (x, *state.values())]
+        given = dict(zip(state, leaves[1:], strict=True))
+        if pack:
+            rows = pack_padded_sequence(leaves[0], lengths, enforce_sorted=False)
+            y, last, states = layer(rows, given, return_states=True)
+            assert all(isinstance(s, PackedSequence) for s in (y, *states.values()))
+            y, *every = [pad_packed_sequence(s)[0] for s in (y, *states.values())]
+        else:
+            y, last, states = layer(leaves[0], given, lengths=lengths, return_states=True)
+            every = list(states.values())
+        found = [y, *every, *layer.named(last).values()]
+        loss = sum((torch.linspace(-1, 2, t.numel(), dtype=t.dtype).view(t.shape) * t).sum() for t in found)
+        leaves += layer.parameters()
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        pairs.append((found, gradients))
+    return pairs
+
+
+@law(LAYERS)
+def test_packed_rows_are_the_padded_ones(name, shape, dtype, seed):
+    """Longest first; and in any order, where the gradients of weights are sums over rows in another."""
+    layer, x, lengths, state = example(name, shape, dtype, seed)
+    lengths = lengths.clamp(min=1)
+    for own in (lengths.sort(descending=True).values, lengths):
+        (found, d_found), (wanted, d_wanted) = packed_and_padded(layer, x[: own.max()], own, state)
+        same = 1 + len(state) if (own.diff() > 0).any() else len(wanted) + len(d_wanted)
+        assert_equal([*found, *d_found[:same]], [*wanted, *d_wanted[:same]])
 
 
 @law(LAYERS)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unrolled.cells import Call, Masks
 from unrolled.cells.loop import unroll
@@ -54,6 +55,17 @@ def test_variational_dropout_has_one_mask_for_x_and_one_for_h_over_all_steps():
     assert torch.equal(y[0] > 0, y[2] > 0) and set(y[2].flatten().tolist()) == {0.0, 8.0}
     layer.eval()
     assert torch.equal(layer(x)[0], copier()(x)[0])
+
+
+def test_variational_dropout_has_one_mask_for_each_packed_row():
+    torch.manual_seed(1)
+    layer, lengths = copier(variational_dropout=0.5), [5, 2, 4]
+    with torch.no_grad():
+        layer.weight_hh_l0.zero_()
+    x = pack_padded_sequence(torch.rand(5, 3, 4) + 0.5, lengths, enforce_sorted=False)
+    kept, _ = pad_packed_sequence(x._replace(data=layer(x)[0].data / x.data))
+    for b, n in enumerate(lengths):
+        torch.testing.assert_close(kept[:n, b], kept[0, b].expand(n, 4))
 
 
 def test_zoneout_keeps_each_state_at_its_own_rate_and_takes_the_mean_in_evaluation():

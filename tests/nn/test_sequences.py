@@ -37,6 +37,20 @@ def test_states_come_in_the_form_of_the_output():
     assert torch.equal(padded, layer(x, lengths=[3, 5], return_states=True)[2]["layer0.forward.c"])
 
 
+@pytest.mark.parametrize("backend", [None, "reference"])
+@pytest.mark.parametrize("lengths", [[1], [1, 1, 1], [4], [3, 1, 2, 3]], ids=str)
+def test_packed_data_may_lie_anyhow_and_states_come_in_the_order_of_the_rows(lengths, backend):
+    layer = LSTM(3, 4, 2, bidirectional=True, learn_initial_state=True, backend=backend)
+    x = torch.randn(max(lengths), len(lengths), 3)
+    hx = {name: torch.randn(len(lengths), size) for name, size in layer.state_sizes().items()}
+    packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
+    turned = packed._replace(data=packed.data.T.contiguous().T)
+    for state in (None, hx):
+        (y, last), (wanted, wanted_last) = layer(turned, state), layer(x, state, lengths=lengths)
+        assert torch.equal(pad_packed_sequence(y)[0], wanted)
+        assert all(torch.equal(a, b) for a, b in zip(last, wanted_last, strict=True))
+
+
 @pytest.mark.parametrize("layer", [LSTM(3, 4, 2, bidirectional=True), GRU(3, 4, reverse=True)], ids=str)
 def test_both_forms_of_the_state_are_one(layer):
     x, y = torch.randn(5, 2, 3), torch.randn(4, 2, 3)
@@ -66,6 +80,23 @@ WRONG = {
     "lengths twice": (
         lambda: RNN(3, 4)(pack_padded_sequence(X, [5, 3]), lengths=[5, 3]),
         "PackedSequence has its own lengths",
+    ),
+    "packed features": (
+        lambda: RNN(3, 4)(pack_padded_sequence(torch.randn(5, 2, 6), [5, 3])),
+        "6 features.*input_size=3",
+    ),
+    "packed planes": (
+        lambda: RNN(3, 4)(pack_padded_sequence(torch.randn(5, 2, 2, 3), [5, 3])),
+        r"\(8, 2, 3\); wanted \(N, I\)",
+    ),
+    "packed dtype": (lambda: RNN(3, 4)(pack_padded_sequence(X.double(), [5, 3])), "float64.*float32"),
+    "packed sizes that do not fit": (
+        lambda: RNN(3, 4)(PackedSequence(X[0], torch.tensor([2, 1]))),
+        "batch_sizes.*wanted.*2 rows of x",
+    ),
+    "state of another batch than is packed": (
+        lambda: RNN(3, 4)(pack_padded_sequence(X, [5, 3]), torch.zeros(1, 3, 4)),
+        r"\(1, 3, 4\); wanted \(1, 2, 4\)",
     ),
     "state of another batch": (
         lambda: RNN(3, 4)(X, torch.zeros(1, 3, 4)),

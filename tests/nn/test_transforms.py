@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from torch.func import functional_call, grad, jacfwd, jvp, stack_module_state, vmap
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from unrolled.kernels import dispatch
 from unrolled.nn import GRU, LSTM, RNN, Stack
@@ -67,6 +68,30 @@ def test_export_of_a_compiled_layer_with_any_number_of_steps():
     shapes = {"input": {0: T}, "lengths": None}
     program = torch.export.export(layer, (x[:4],), {"lengths": LENGTHS}, dynamic_shapes=shapes)
     assert torch.equal(program.module()(x, lengths=lengths)[0], layer(x, lengths=lengths)[0])
+
+
+def test_packed_rows_compile_without_a_graph_break_and_are_exported(layer):
+    packed = pack_sequence([torch.randn(n, 3) for n in (2, 5, 4)], enforce_sorted=False)
+    more = pack_sequence([torch.randn(n, 3) for n in (1, 6, 1, 7)], enforce_sorted=False)
+
+    class Packed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, *parts):
+            y, last = self.layer(PackedSequence(*parts))
+            return y.data, *(last.values() if isinstance(last, dict) else last)
+
+    model = Packed()
+    for fullgraph in (True, False):
+        torch._dynamo.reset()
+        compiled = torch.compile(model, fullgraph=fullgraph, backend="aot_eager")
+        for rows in (packed, more):
+            found, wanted = compiled(*rows), model(*rows)
+            assert_close([*found, *gradients(layer, found[0])], [*wanted, *gradients(layer, wanted[0])])
+    program = torch.export.export(model, tuple(packed)).module()
+    assert_close(program(*packed), model(*packed))
 
 
 def test_vmap_over_inputs_states_and_lengths(layer):

@@ -79,7 +79,7 @@ class Step(TorchCell, Freezable):
                 1,
                 (False,),
                 (1,),
-                False,
+                None,
                 state is not None,
                 (),
                 False,

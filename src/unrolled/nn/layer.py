@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, TypeVar, overload
 
+import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.nn import sequences
@@ -34,16 +36,22 @@ class SequenceModule(Traceable, Freezable, ABC):
     def start(self, batch: int) -> tuple[Tensor, ...] | None:
         """The learned state before the first step, as `groups`; None where it is zero."""
 
+    def zeros(self, batch: int) -> tuple[Tensor, ...]:
+        """A state of zeros, as `groups`."""
+        like, sizes = self.like(), [(len(group.names), batch, group.size) for group in self.groups()]
+        return tuple([torch.zeros(size, dtype=like.dtype, device=like.device) for size in sizes])
+
     @abstractmethod
     def like(self) -> Tensor:
         """A weight: the state has its device and dtype."""
 
     @abstractmethod
     def unroll(
-        self, x: Tensor, lengths: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
+        self, x: Tensor, ragged: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
     ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
-        """x (T, B, I), lengths (B,), state as `groups` or None for zeros -> y (T, B, F), the last state
-        likewise, every step's (T, B, H) by name if asked."""
+        """x (T, B, I), `ragged` its lengths (B,) if any, state as `groups` or None for zeros -> y (T, B, F),
+        the last state likewise, every step's (T, B, H) by name if asked. Or x packed (N, I), `ragged` its
+        batch_sizes (T,), the state not None -> y (N, F), every step's (N, H)."""
 
     def state_sizes(self) -> dict[str, int]:
         """Name and width of each array of the state, in order: {"layer0.forward.h": 64}."""
@@ -105,13 +113,13 @@ class SequenceModule(Traceable, Freezable, ABC):
         if other is not None:
             return other
         x, layout = sequences.enter(input, lengths, self.batch_first)
-        if x.shape[2] != self.input_size:
+        if x.shape[-1] != self.input_size:
             raise ValueError(
-                f"input has {x.shape[2]} features; this layer reads input_size={self.input_size}"
+                f"input has {x.shape[-1]} features; this layer reads input_size={self.input_size}"
             )
-        state = self._enter_state(hx, x, layout.batched)
-        y, last, every = self.unroll(x, layout.lengths, state, return_states)
-        result = layout.leave(y), self._leave_state(last, layout.batched)
+        state = self._enter_state(hx, x, layout)
+        y, last, every = self.unroll(x, layout.ragged, state, return_states)
+        result = layout.leave(y), self._as_torch(layout.leave_state(last))
         return (*result, {name: layout.leave(s) for name, s in every.items()}) if return_states else result
 
     def reset_state(self, state: State, rows: Tensor) -> State:
@@ -144,18 +152,23 @@ class SequenceModule(Traceable, Freezable, ABC):
             return self._in_order(states.unstack(stacked, self.groups()))
         return stacked if len(stacked) > 1 else stacked[0]
 
-    def _enter_state(self, hx: State | None, x: Tensor, batched: bool) -> tuple[Tensor, ...] | None:
-        """The state as `groups`, None for zeros. Those who compute check its B, its sizes and its dtype."""
+    def _enter_state(
+        self, hx: State | None, x: Tensor, layout: sequences.Layout
+    ) -> tuple[Tensor, ...] | None:
+        """The state as `groups`, None for zeros unless x is packed. Those who compute check its B, its sizes
+        and its dtype."""
+        batch, batched = layout.batch(x), layout.batched
         if hx is None:
-            return self.start(x.shape[1])
+            learned = self.start(batch)
+            return self.zeros(batch) if learned is None and layout.packed is not None else learned
         if isinstance(hx, (Tensor, tuple, list)):
             stacked = self._stacked(hx, 3 if batched else 2)
-            return stacked if batched else tuple([s.unsqueeze(1) for s in stacked])
+            if layout.packed is not None and not is_compiling():  # rows too many would be passed over
+                for kind, group, s in zip(self.kinds or (), self.groups(), stacked, strict=True):
+                    states.check(kind, s, (len(group.names), batch, group.size))
+            return layout.enter_state(stacked if batched else tuple([s.unsqueeze(1) for s in stacked]))
         states.check_names(hx, self.state_names())
         named = hx if batched else {name: s.unsqueeze(0) for name, s in hx.items()}
         for name, size in self.state_sizes().items():
-            states.check(name, named[name], (x.shape[1], size))
-        return states.stack(named, self.groups())
-
-    def _leave_state(self, stacked: tuple[Tensor, ...], batched: bool) -> State:
-        return self._as_torch(stacked if batched else tuple([s.squeeze(1) for s in stacked]))
+            states.check(name, named[name], (batch, size))
+        return layout.enter_state(states.stack(named, self.groups()))

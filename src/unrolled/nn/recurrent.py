@@ -12,7 +12,7 @@ from unrolled.cells import Cell
 from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import aten, backends
-from unrolled.kernels.torch.call import Form
+from unrolled.kernels.torch.call import Form, steps_and_rows
 from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import masks as masks_of
@@ -195,18 +195,18 @@ class Recurrent(TorchLayer, SequenceModule):
         return tuple([s.unsqueeze(1).expand(-1, batch, -1) for s in states.stack(learned, self._groups)])
 
     def unroll(
-        self, x: Tensor, lengths: Tensor | None, state: Tensors | None, return_states: bool
+        self, x: Tensor, ragged: Tensor | None, state: Tensors | None, return_states: bool
     ) -> tuple[Tensor, Tensors, Named]:
         between = self.merge != "concat" or (self.training and self.dropout)
         if self.num_layers == 1 or not (between or return_states or self.keep_every or self._random()):
-            y, last, every = self._run(self._places, x, lengths, state, return_states)
+            y, last, every = self._run(self._places, x, ragged, state, return_states)
             return merged(y, self.merge), last, every
         parts: list[Tensors] = []
         every = {}
         D = len(self._places) // self.num_layers
         for k in range(self.num_layers):
             own = self._places[k * D : k * D + D]
-            y, last, states_of = self._run(own, x, lengths, self._part(state, k * D, D), return_states)
+            y, last, states_of = self._run(own, x, ragged, self._part(state, k * D, D), return_states)
             parts.append(last)
             every |= states_of
             x = merged(y, self.merge)
@@ -232,27 +232,28 @@ class Recurrent(TorchLayer, SequenceModule):
         return tuple([s for k in range(0, len(parts[0]), n) for part in parts for s in part[k : k + n]])
 
     def _run(
-        self, places: Places, x: Tensor, lengths: Tensor | None, state: Tensors | None, return_states: bool
+        self, places: Places, x: Tensor, ragged: Tensor | None, state: Tensors | None, return_states: bool
     ) -> tuple[Tensor, Tensors, Named]:
         """The layers of `places`, with nothing between them, in one call."""
         masks: dict[str, list[Tensor]] = {}
         if self._random():
             if self.training and self.variational_dropout and len(places) > 1:
-                return self._side_by_side(places, x, lengths, state, return_states)
-            x, masks = self._draw(places, x)
-        tensors = [x] if lengths is None else [x, lengths]
+                return self._side_by_side(places, x, ragged, state, return_states)
+            x, masks = self._draw(places, x, ragged, state)
+        tensors = [x] if ragged is None else [x, ragged]
         tensors += state or ()
         for drawn in masks.values():
             tensors += drawn
         tensors += self._weights(places)
         weight, trace = tensors[-1], recorded(tensors)
         which = places[0].suffix, len(places), len(masks), weight.dtype, weight.is_cpu
-        key = *which, lengths is None, state is None, return_states, trace, self.keep_every
+        ends = None if ragged is None else "lengths" if x.dim() == 3 else "batch_sizes"
+        key = *which, ends, state is None, return_states, trace, self.keep_every
         plan = self._packs.plans.get(key)
         if plan is None:
             reverse = tuple([place.reverse for place in places if place.layer == places[0].layer])
             order = len(places) // len(reverse), reverse, self._counts(len(places))
-            given = lengths is not None, state is not None, tuple(masks)
+            given = ends, state is not None, tuple(masks)
             form = Form(
                 self.cell, places[0].names, *order, *given, return_states, trace, self.keep_every or 0, False
             )
@@ -263,12 +264,12 @@ class Recurrent(TorchLayer, SequenceModule):
         return results[0], tuple(results[1 : plan.last]), every
 
     def _side_by_side(
-        self, places: Places, x: Tensor, lengths: Tensor | None, state: Tensors | None, return_states: bool
+        self, places: Places, x: Tensor, ragged: Tensor | None, state: Tensors | None, return_states: bool
     ) -> tuple[Tensor, Tensors, Named]:
         """A call for each direction of a layer, which reads x through a mask of its own."""
         parts = [self._part(state, k, 1) for k in range(len(places))]
         own = zip(places, parts, strict=True)
-        results = [self._run((place,), x, lengths, part, return_states) for place, part in own]
+        results = [self._run((place,), x, ragged, part, return_states) for place, part in own]
         every = {name: s for _, _, states in results for name, s in states.items()}
         return torch.cat([y for y, _, _ in results], -1), self._whole([last for _, last, _ in results]), every
 
@@ -284,17 +285,24 @@ class Recurrent(TorchLayer, SequenceModule):
         drawn = self.training and (self.recurrent_dropout or self.variational_dropout)
         return bool(self.zoneout or drawn)
 
-    def _draw(self, places: Places, x: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
+    def _draw(
+        self, places: Places, x: Tensor, ragged: Tensor | None, state: Tensors | None
+    ) -> tuple[Tensor, dict[str, list[Tensor]]]:
         """x, thinned where a mask is drawn for it, and the other masks of the places."""
+        if ragged is None or state is None or x.dim() == 3:
+            (T, B), rows = x.shape[:2], None
+        else:
+            T, B, rows = len(ragged), state[0].shape[1], steps_and_rows(ragged, x)[1]
         fresh, fixed = (self.recurrent_dropout, self.variational_dropout) if self.training else (0.0, 0.0)
         rates = options.rates_of(self.zoneout, self.cell)
-        like, (T, B, _), on = self.like(), x.shape, self.training
+        like, on = self.like(), self.training
         drawn = [
             masks_of.draw(like, T, B, place.sizes, on, fresh=fresh, fixed=fixed, rates=rates)
             for place in places
         ]
         if fixed:
-            x = x * masks_of.thinning(x, x.shape[1:], fixed)
+            thin = masks_of.thinning(x, (B, x.shape[-1]), fixed)
+            x = x * (thin if rows is None else thin[rows])
         return x, {name: [own[name] for own in drawn] for name in drawn[0]}
 
     def extra_repr(self) -> str:

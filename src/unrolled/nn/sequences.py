@@ -1,11 +1,12 @@
-"""What a caller may hand in, turned into x (T, B, I) and lengths (B,); results turned back into its form."""
+"""What a caller may hand in, turned into x (T, B, I), or packed (N, I); results turned back into its form."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.compiler import is_compiling, is_exporting
+from torch.nn.utils.rnn import PackedSequence
 
 Lengths = Tensor | Sequence[int]
 
@@ -16,15 +17,33 @@ class Layout(NamedTuple):
     batch_first: bool
     batched: bool
     packed: PackedSequence | None
-    lengths: Tensor | None  # (B,) int64
+    ragged: Tensor | None  # int64: lengths (B,), or batch_sizes (T,) where it is packed
 
     def leave(self, y: Tensor) -> Tensor | PackedSequence:
-        """y (T, B, F) -> (B, T, F), (T, F) or a PackedSequence, as the input was."""
+        """y (T, B, F) or packed (N, F) -> (B, T, F), (T, F) or a PackedSequence, as the input was."""
         if self.packed is not None:
-            return _pack(y, self.packed, self.lengths)
+            return PackedSequence(y, *self.packed[1:])
         if not self.batched:
             return y.squeeze(1)
         return y.transpose(0, 1) if self.batch_first else y
+
+    def batch(self, x: Tensor) -> int:
+        """B; of a packed input that is recorded a tensor, which no graph takes for a constant."""
+        if self.packed is None:
+            return x.shape[1]
+        first = self.packed.batch_sizes[0]
+        recorded = is_exporting() if is_compiling() else torch._C._is_tracing()
+        return first if recorded else int(first)  # type: ignore[return-value]
+
+    def enter_state(self, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Tensors (n, B, size) in the order of the rows inside: longest first where packed."""
+        return state if self.packed is None else _in_order(state, self.packed.sorted_indices)
+
+    def leave_state(self, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Tensors (n, B, size) in the caller's order, (n, size) of an input without a batch."""
+        if self.packed is not None:
+            return _in_order(state, self.packed.unsorted_indices)
+        return state if self.batched else tuple([s.squeeze(1) for s in state])
 
 
 PADDED = {batch_first: Layout(batch_first, True, None, None) for batch_first in (False, True)}
@@ -33,14 +52,15 @@ PADDED = {batch_first: Layout(batch_first, True, None, None) for batch_first in 
 def enter(
     input: Tensor | PackedSequence, lengths: Lengths | None, batch_first: bool
 ) -> tuple[Tensor, Layout]:
-    """input (T, B, I), (B, T, I), (T, I) or packed -> x (T, B, I) and how to go back."""
+    """input (T, B, I), (B, T, I), (T, I) or packed -> x (T, B, I) or (N, I), and how to go back."""
     if isinstance(input, PackedSequence):
         if lengths is not None:
             raise ValueError(
                 "a PackedSequence has its own lengths; leave `lengths` out, or hand in the padded tensor"
             )
-        x, own = pad_packed_sequence(input)
-        return x, Layout(batch_first, True, input, own.to(x.device))
+        if input.data.dim() != 2:
+            raise ValueError(f"packed input has shape {tuple(input.data.shape)}; wanted (N, I)")
+        return input.data, Layout(batch_first, True, input, input.batch_sizes)
     if input.dim() == 2:
         if lengths is not None:
             raise ValueError("lengths need a batch; cut an unbatched input (T, I) to its length instead")
@@ -76,7 +96,7 @@ def _is_integer(given: Tensor) -> bool:
 
 def _has_values(given: Tensor) -> bool:
     """Whether Python may look at the numbers: not while torch traces, and not inside vmap."""
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return False
     wrapper = torch._C._functorch
     while wrapper.is_functorch_wrapped_tensor(given):  # vmap may stand behind grad
@@ -86,11 +106,5 @@ def _has_values(given: Tensor) -> bool:
     return True
 
 
-def _pack(y: Tensor, like: PackedSequence, lengths: Tensor | None) -> PackedSequence:
-    """y (T, B, F) -> packed in the row order of `like`, whatever order that was."""
-    assert lengths is not None
-    order = like.sorted_indices
-    if order is not None:
-        y, lengths = y.index_select(1, order), lengths[order]
-    data = pack_padded_sequence(y, lengths.cpu()).data
-    return PackedSequence(data, like.batch_sizes, like.sorted_indices, like.unsorted_indices)
+def _in_order(state: tuple[Tensor, ...], order: Tensor | None) -> tuple[Tensor, ...]:
+    return state if order is None else tuple([s.index_select(1, order) for s in state])

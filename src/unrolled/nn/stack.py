@@ -84,22 +84,21 @@ class Stack(SequenceModule):
         starts = [layer.start(batch) for layer in self._members()]
         if all(start is None for start in starts):
             return None
-        like, found = self.like(), list[Tensor]()
+        found: list[Tensor] = []
         for layer, start in zip(self._members(), starts, strict=True):
-            zeros = [like.new_zeros(len(group.names), batch, group.size) for group in layer.groups()]
-            found += zeros if start is None else start
+            found += layer.zeros(batch) if start is None else start
         return tuple(found)
 
     def unroll(
-        self, x: Tensor, lengths: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
+        self, x: Tensor, ragged: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
     ) -> tuple[Tensor, tuple[Tensor, ...], Named]:
         last: list[Tensor] = []
         every: Named = {}
-        if lengths is not None and self.residual[0]:
-            x = torch.where(valid_steps(x, lengths), x, 0)  # the sum would carry its padding past the layer
+        if ragged is not None and x.dim() == 3 and self.residual[0]:
+            x = torch.where(valid_steps(x, ragged), x, 0)  # the sum would carry its padding past the layer
         for k, (layer, names) in enumerate(zip(self._members(), self._renamed(), strict=True)):
             own = None if state is None else state[len(last) : len(last) + len(layer.groups())]
-            y, after, states = layer.unroll(x, lengths, own, return_states)
+            y, after, states = layer.unroll(x, ragged, own, return_states)
             x = x + y if self.residual[k] else y
             last += after
             every.update({names[name]: s for name, s in states.items()})

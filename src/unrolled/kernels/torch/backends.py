@@ -49,7 +49,7 @@ def _chosen(plan: Plan, weight: Tensor, wanted: frozenset[str], backend: str | N
 def wants(form: Form) -> frozenset[str]:
     """What a call needs beyond the plain equations, in the table's words."""
     wanted = (
-        ("lengths", form.lengths),
+        ("lengths", form.ragged is not None),
         ("recurrent_dropout", "recurrent" in form.masks),
         ("zoneout", "zoneout_h" in form.masks),
         ("states", form.states and len(form.cell.states) > 1),
@@ -79,7 +79,7 @@ def described(calls: Sequence[Call]) -> tuple[Plan, list[Tensor]]:
         layers=1,
         reverse=tuple([call.reverse for call in calls]),
         groups=(1,) * len(calls),
-        lengths=first.lengths is not None,
+        ragged=None if first.lengths is None else "lengths",
         initial=True,
         masks=tuple(masks[0]),
         states=first.return_states,

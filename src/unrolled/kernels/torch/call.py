@@ -1,7 +1,9 @@
 """A call of the recurrence operators, described once: its tensors by name, in order, and its form, the rest.
 
     inputs     x (T, B, I), lengths (B,); the states before, h0 and c0; masks; weights
+               or x packed (N, I), batch_sizes (T,); the states before, in any case; the rest as above
     outputs    y (T, B, F), F of all directions side by side; the states after, h and c; every_c; trace
+               or y (N, F), and every_c likewise
 
 A place is one direction of one layer; places stand layer by layer, direction by direction. The states of n
 places of one size are one tensor (n, B, P or H), as in torch.nn. The names are those of the compiled module
@@ -49,7 +51,7 @@ class Form(NamedTuple):
     layers: int
     reverse: tuple[bool, ...]  # of each direction
     groups: tuple[int, ...]  # how many places each tensor of a state holds
-    lengths: bool
+    ragged: str | None  # lengths or batch_sizes: the input that says where rows end
     initial: bool  # the states before are given; else they are zero
     masks: tuple[str, ...]  # of MASKS
     states: bool  # every step's c is an output, where the cell has one
@@ -60,6 +62,10 @@ class Form(NamedTuple):
     @property
     def places(self) -> int:
         return self.layers * len(self.reverse)
+
+    @property
+    def packed(self) -> bool:
+        return self.ragged == "batch_sizes"
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -96,7 +102,7 @@ class Slots:
 
 def _inputs(form: Form) -> Slots:
     counts: list[tuple[str, int | None]] = [("x", None)]
-    counts += [("lengths", None)] * form.lengths
+    counts += [] if form.ragged is None else [(form.ragged, None)]
     counts += [(f"{kind}0", len(form.groups)) for kind in form.kinds if form.initial]
     counts += [(mask, form.places) for mask in form.masks]
     return Slots([*counts, ("weights", form.places * len(form.names))])
@@ -119,8 +125,9 @@ class Plan:
         self.last = (not form.step) + len(form.groups) * len(form.kinds)  # results up to the states after
         self.outputs = self.results + Slots([("trace", None)] * form.trace)
         self.engine: Any = None  # native.Engine, once it has run
-        # Of the outputs' shapes, by that of x; without memory.
-        self.molds: dict[torch.Size, list[Tensor]] = {}
+        # Of the outputs' shapes, by those of the inputs that they follow from; without memory.
+        self.molds: dict[torch.Size | tuple[torch.Size, ...], list[Tensor]] = {}
+        self.packed = form.packed
         self.by_kernel: bool | None = None  # whether the table gives the kernels where none is named
         self._pulls: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pull] = {}
 
@@ -196,16 +203,20 @@ def sizes_of(form: Form, weights: Sequence[Tensor]) -> list[Sizes]:
     return [Sizes(*form.cell.measure(own)) for own in shapes]
 
 
-def shapes(plan: Plan, x: Tensor, sizes: Sequence[Sizes], width: int) -> list[tuple[int, ...]]:
+def shapes(
+    plan: Plan, tensors: Sequence[Tensor], sizes: Sequence[Sizes], width: int
+) -> list[tuple[int, ...]]:
     """Of the outputs; `width` is the trace's. ValueError where x has another shape than the weights say."""
-    form = plan.form
-    if x.dim() != 3 - form.step or x.shape[-1] != sizes[0].I:
-        wanted = "B" if form.step else "T, B"
+    form, x = plan.form, tensors[0]
+    wanted = "B" if form.step else "N" if form.packed else "T, B"
+    if x.dim() != len(wanted.split()) + 1 or x.shape[-1] != sizes[0].I:
         raise ValueError(f"x is {tuple(x.shape)}; wanted ({wanted}, {sizes[0].I}) for these weights")
     T, B = (1, x.shape[0]) if form.step else x.shape[:2]
+    if form.packed:
+        T, B = tensors[1].shape[0], tensors[2].shape[1]
     starts = [sum(form.groups[:k]) for k in range(len(form.groups))]
-    every, last = [(T, B, s.H) for s in sizes], sizes[-len(form.reverse) :]
-    found: list[tuple[int, ...]] = [] if form.step else [(T, B, sum(s.P for s in last))]
+    every, last = [(*x.shape[:-1], s.H) for s in sizes], sizes[-len(form.reverse) :]
+    found: list[tuple[int, ...]] = [] if form.step else [(*x.shape[:-1], sum(s.P for s in last))]
     for kind in form.kinds:
         for n, start in zip(form.groups, starts, strict=True):
             size = sizes[start].P if kind == "h" else sizes[start].H
@@ -219,7 +230,7 @@ def check(plan: Plan, tensors: Sequence[Tensor], dtype: torch.dtype | None) -> l
     without them: in shape, and in `dtype` if given."""
     inputs = plan.inputs.named(tensors)
     sizes = sizes_of(plan.form, inputs["weights"])
-    results = plan.results.named(shapes(plan, tensors[0], sizes, 0))
+    results = plan.results.named(shapes(plan, tensors, sizes, 0))
     for kind in plan.form.kinds if plan.form.initial else ():
         for s, shape in zip(inputs[f"{kind}0"], results[kind], strict=True):
             if s.shape != shape:
@@ -228,3 +239,10 @@ def check(plan: Plan, tensors: Sequence[Tensor], dtype: torch.dtype | None) -> l
         if name in DIFFERENTIABLE and dtype is not None and t.dtype != dtype:
             raise ValueError(f"{name} is {t.dtype}; wanted {dtype}, as the weights are; convert one of them")
     return sizes
+
+
+def steps_and_rows(batch_sizes: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each token of packed x (N, I) stands in padded rows: t and b (N,)."""
+    sizes = batch_sizes.to(x.device)
+    t = torch.repeat_interleave(sizes, output_size=x.shape[0])
+    return t, torch.arange(x.shape[0], device=x.device) - (sizes.cumsum(0) - sizes)[t]

@@ -15,7 +15,7 @@ from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch.call import Form, Plan, Pull, Sizes, check, shapes, sizes_of
 
-SHAPES = 64  # so many shapes of x are known at most
+SHAPES = 64  # so many are known at most
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
@@ -33,11 +33,13 @@ def forward(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
     arrays = plan.inputs.named(tensors)
     engine = _engine(plan, arrays["weights"])
     x = tensors[0]
-    molds = plan.molds.get(x.shape)
+    key = (x.shape, tensors[1].shape, tensors[2].shape) if plan.packed else x.shape
+    molds = plan.molds.get(key)
     if molds is None:
-        molds = [x.new_empty(1).expand(shape) for shape in shapes(plan, x, engine.sizes, engine.width)]
+        like = x.new_empty(1)
+        molds = [like.expand(shape) for shape in shapes(plan, tensors, engine.sizes, engine.width)]
         if len(plan.molds) < SHAPES:
-            plan.molds[x.shape] = molds
+            plan.molds[key] = molds
     outputs = list(map(torch.empty_like, molds))
     arrays |= plan.outputs.named(outputs)
     if plan.form.step:
@@ -51,7 +53,7 @@ def forward_fake(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
     sizes = check(plan, tensors, tensors[-1].dtype)
     fixed = tuple(Sizes(*map(int, s)) for s in sizes)  # weights of any size would be a kernel of any size
     width = _width(form.cell, form.names, form.reverse, form.every, fixed) if form.trace else 0
-    return [x.new_empty(shape) for shape in shapes(plan, x, sizes, width)]
+    return [x.new_empty(shape) for shape in shapes(plan, tensors, sizes, width)]
 
 
 def planned(form: Form, weights: Sequence[Tensor], packs: Packs, which: Hashable = None) -> Plan:
@@ -67,7 +69,7 @@ def backward(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
     plan = pull.plan
     arrays = pull.inputs.named(tensors)
     engine = _engine(plan, arrays["weights"])
-    outputs = backward_fake(pull, tensors)
+    outputs = [_like(tensors[k]) for k in pull.to_inputs]
     arrays |= pull.outputs.named(outputs)
     if plan.form.step and "dh" in arrays:
         arrays["dy"] = arrays.pop("dh")[0]
@@ -76,7 +78,7 @@ def backward(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def backward_fake(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [_like(tensors[k]) for k in pull.to_inputs]
+    return [tensors[k].new_empty(tensors[k].shape) for k in pull.to_inputs]
 
 
 def _like(tensor: Tensor) -> Tensor:

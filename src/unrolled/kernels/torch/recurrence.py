@@ -29,8 +29,13 @@ if dispatch.MISSING is None:
 def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Result]) -> list[Tensor]:
     """The results of a call, place by place through `run`: by the equations, or by torch's operators."""
     form, given = plan.form, plan.inputs.named(tensors)
-    x = given["x"].unsqueeze(0) if form.step else given["x"]
+    x, lengths = given["x"].unsqueeze(0) if form.step else given["x"], given.get("lengths")
     before = _states_before(plan, given)
+    if form.packed:
+        sizes, (B, _) = given["batch_sizes"].to(x.device), before[0][0].shape
+        where = calls.steps_and_rows(sizes, x)
+        x = x.new_zeros(len(sizes), B, x.shape[-1]).index_put(where, x)
+        lengths = (sizes.unsqueeze(-1) > torch.arange(B, device=x.device)).sum(0)
     last: list[tuple[Tensor, ...]] = []
     every_c: list[Tensor] = []
     D, n = len(form.reverse), len(form.names)
@@ -38,7 +43,7 @@ def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Resul
         results = []
         for place, reverse in enumerate(form.reverse, layer * D):
             parameters = dict(zip(form.names, given["weights"][place * n : place * n + n], strict=True))
-            masks, lengths = _masks(plan, given, place), given.get("lengths")
+            masks = _masks(plan, given, place)
             call = Call(
                 form.cell, x, before[place], parameters, lengths, masks, reverse, form.states, form.every
             )
@@ -47,6 +52,8 @@ def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Resul
         last += [result.last for result in results]
         every_c += [state for result in results for state in (result.states or ())[1:]]
     after = [state for kind in zip(*last, strict=True) for state in _grouped(plan, kind)]
+    if form.packed:
+        x, every_c = x[where], [c[where] for c in every_c]
     return after if form.step else [x, *after, *every_c]
 
 
@@ -111,7 +118,7 @@ def _given(pull: Pull, saved: Sequence[Tensor], d_results: Sequence[Tensor | Non
         return found
     plan = pull.plan
     sizes = calls.sizes_of(plan.form, saved[plan.inputs.slice("weights")])
-    shapes = calls.shapes(plan, saved[0], sizes, 0)
+    shapes = calls.shapes(plan, saved, sizes, 0)
     some = [(d_results[k], shapes[k]) for k in pull.from_results]
     return [saved[0].new_zeros(shape) if d is None else d for d, shape in some]
 
@@ -134,7 +141,7 @@ def _reference_pull(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def _rows(plan: Plan) -> tuple[list[int | None], list[int]] | None:
     form = plan.form
-    if form.trace:
+    if form.trace or form.packed:
         return None
     rows = ROWS_OF_STEP if form.step else ROWS
     own: list[int | None] = [rows.get(name, 1) for name in plan.inputs.each]
