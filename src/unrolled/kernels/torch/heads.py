@@ -153,6 +153,7 @@ class _Backward:
 
     def __init__(self, head: Head, reference: Reference, gradient: Gradient | None) -> None:
         self.head, self.head_reference, self.gradient = head, reference, gradient
+        self.gradients = [(gradient_of(name), name) for name in head.inputs if name not in INTEGERS]
 
     def operator(self) -> Operator:
         own = *by_reference(self.reference), _encode, _decode, self.batches, self.reference
@@ -171,9 +172,13 @@ class _Backward:
 
     def empty(self, options: Options, arrays: Arrays, like: Tensor) -> Arrays:
         """Of the wanted gradients and of those that the kernel makes in any case."""
-        always = [name for name in self.head.always if name in arrays]
-        made = [name for name in self.head.inputs if gradient_of(name) in options.wanted or name in always]
-        return _empty(like, {gradient_of(name): self.mold(name, arrays) for name in made})
+        head = self.head
+        made = [
+            (d, name)
+            for d, name in self.gradients
+            if d in options.wanted or (name in head.always and name in arrays)
+        ]
+        return _empty(like, {d: self.mold(name, arrays) for d, name in made})
 
     def mold(self, name: str, arrays: Arrays) -> Mold:
         unkept = self.head.unkept
@@ -200,11 +205,29 @@ class _Backward:
         return ([0 if name in ("dy", "y", rows) else None for name in options.names], [0]) if alone else None
 
 
+class Kept(NamedTuple):
+    """What a call with inputs of some names keeps for its gradient."""
+
+    derived: int  # so many of the outputs have a gradient
+    at: list[int]  # places among outputs and inputs
+    names: tuple[str, ...]  # of the gradients of outputs, and of what is kept
+    gradients: list[str | None]  # of each input, None where it has none
+
+
+def _kept(head: Head, inputs: Sequence[str], outputs: Sequence[str]) -> Kept:
+    derived, both = [name for name in outputs if name in head.derived], [*outputs, *inputs]
+    at = [k for k, name in enumerate(both) if name in head.kept]
+    names = (*map(gradient_of, derived), *[both[k] for k in at])
+    gradients = [None if name in INTEGERS else gradient_of(name) for name in inputs]
+    return Kept(len(derived), at, names, gradients)
+
+
 class _Forward:
     """A head as an operator, whose gradient is another."""
 
     def __init__(self, head: Head, reference: Reference, backward: Operator | None) -> None:
         self.head, self.head_reference, self.backward = head, reference, backward
+        self.kept: dict[tuple[str, ...], Kept] = {}  # by the names of the inputs
 
     def operator(self) -> Operator:
         own = self.run, self.fake, self.save, self.derive, _encode, _decode, self.batches, self.reference
@@ -213,36 +236,36 @@ class _Forward:
     def run(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
         head, arrays = self.head, _named(options, tensors)
         outputs = _empty(tensors[0], head.outputs(**arrays))
-        setting = {} if head.of_gradient else _setting(head, options)
         kernel = getattr(_cpu, head.name) if options.packed is None else options.packed.forward
-        kernel(**_readable(head, arrays), **outputs, **setting, threads=torch.get_num_threads())
+        others = outputs if head.of_gradient or not head.setting else outputs | _setting(head, options)
+        kernel(**_readable(head, arrays), **others, threads=torch.get_num_threads())
         return list(outputs.values())
 
     def fake(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
         return list(_empty(tensors[0], self.head.outputs(**_named(options, tensors))).values())
 
     def save(self, ctx: Any, options: Options, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-        arrays = _named(options, tensors)
-        results = dict(zip(self.head.outputs(**arrays), outputs, strict=True))
-        derived = [name for name in results if name in self.head.derived]
-        kept = {name: t for name, t in (results | arrays).items() if name in self.head.kept}
-        ctx.names, ctx.derived = list(arrays), len(derived)
-        ctx.options = Options((*map(gradient_of, derived), *kept), options.setting)
-        ctx.save_for_backward(*kept.values())
-        ctx.mark_non_differentiable(*outputs[len(derived) :])
+        kept = self.kept.get(options.names)
+        if kept is None:
+            results = list(self.head.outputs(**_named(options, tensors)))
+            kept = self.kept[options.names] = _kept(self.head, options.names, results)
+        ctx.kept, ctx.setting, both = kept, options.setting, [*outputs, *tensors]
+        ctx.save_for_backward(*[both[k] for k in kept.at])
+        if len(outputs) > kept.derived:
+            ctx.mark_non_differentiable(*outputs[kept.derived :])
         ctx.set_materialize_grads(False)
 
     def derive(self, ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
-        given = cotangents[: ctx.derived]
+        kept: Kept = ctx.kept
+        given = cotangents[: kept.derived]
         some = next((d for d in given if d is not None), None)
         if some is None or self.backward is None:
             return [None] * len(needs)
-        named = zip(ctx.names, needs, strict=True)
-        wanted = [gradient_of(name) for name, need in named if need and name not in INTEGERS]
         tensors = [*[torch.zeros_like(some) if d is None else d for d in given], *ctx.saved_tensors]
-        gradients = self.backward(ctx.options._replace(wanted=tuple(wanted)), tensors)
-        by_name = dict(zip(wanted, gradients, strict=True))
-        return [by_name.get(gradient_of(name)) for name in ctx.names]
+        made = [name if need else None for name, need in zip(kept.gradients, needs, strict=True)]
+        wanted = tuple([name for name in made if name is not None])
+        found = iter(self.backward(Options(kept.names, ctx.setting, wanted), tensors))
+        return [None if name is None else next(found) for name in made]
 
     def reference(self, options: Options, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         return self.head_reference(**_named(options, tensors), **_setting(self.head, options))
