@@ -38,9 +38,18 @@ def test_every_form_holds_the_same_pairs(tmp_path):
     frame.write_csv(tmp_path / "a.csv")
     frame.write_csv(tmp_path / "bare.csv", include_header=False)
     frame.write_parquet(tmp_path / "a.parquet")
+    frame.write_parquet(tmp_path / "a.data")
     sides = [written(tmp_path, f"{side}.txt", " \n".join(frame[side])) for side in frame.columns]
     tsv = written(tmp_path, "a.tsv", TSV)
-    forms = [tsv, str(tsv), tmp_path / "a.csv", tmp_path / "bare.csv", tmp_path / "a.parquet", sides, frame]
+    forms = [
+        tsv,
+        str(tsv),
+        tmp_path / "a.csv",
+        tmp_path / "bare.csv",
+        tmp_path / "a.parquet",
+        tmp_path / "a.data",
+    ]
+    forms += [sides, frame]
     forms += [list(CAT), tuple(map(str, sides)), read_pairs(tsv), frame.select("target", "source")]
     assert [as_rows(read_pairs(form)) for form in forms] == [CAT] * len(forms)
     assert len({read_pairs(form).checksum() for form in forms}) == 1

@@ -224,3 +224,10 @@ def test_the_columns_of_training_are_read_and_others_refused(tmp_path):
     with pytest.raises(DataError, match=r"line 1: 3 columns here, 2 columns in .*wanted files of one kind"):
         read([two, three])
     assert to_tag([two, written(tmp_path, "s.txt", "It rains\n")], TABS).inputs[2:] == (("It", "rains"),)
+
+
+def test_parquet_is_known_by_its_content(tmp_path):
+    frame = pl.DataFrame({"id": ["a", "a", "b"], "word": ["un", "chat", "non"], "tag": ["D", "N", "I"]})
+    for name in ("a.parquet", "a.data"):
+        frame.write_parquet(tmp_path / name)
+        assert read(tmp_path / name).inputs == read(frame).inputs == (("un", "chat"), ("non",))

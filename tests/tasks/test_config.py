@@ -1,5 +1,6 @@
 """Configurations: options by name, one-line refusals, and the way to TOML and back."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -94,3 +95,16 @@ def test_an_open_configuration_has_no_plan():
 def test_a_configuration_loads_no_torch(task):
     code = f"import sys, unrolled.tasks as t; t.config_class('{task}')(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_file_that_an_option_names_is_found_from_any_folder(task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for section in sections(config_class(task)).values():
+        for name, field in section.model_fields.items():
+            if re.search(r"\bfile of\b|\bIDX file\b", field.description) and field.default is None:
+                validated = section.__pydantic_validator__.validate_assignment(
+                    section.model_construct(), name, "near.txt"
+                )
+                values = validated[0] if isinstance(validated, tuple) else validated.__dict__
+                assert values[name] == str(tmp_path / "near.txt"), name

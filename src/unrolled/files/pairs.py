@@ -30,6 +30,7 @@ from unrolled.files.delimited import read_delimited
 from unrolled.files.fingerprints import Prints, fingerprints
 from unrolled.files.limits import require_few
 from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
+from unrolled.files.parquet import is_parquet
 from unrolled.files.roles import check_distinct
 from unrolled.files.table import FOREIGN_TABLES, Table, open_table
 from unrolled.files.wording import counted, listed, option, shown
@@ -167,10 +168,9 @@ def _files(source: Any, answers: bool) -> list[Path] | None:
 
 
 def _read(path: Path, asked: _Asked) -> Pairs | _Lines:
-    ending = path.suffix.lower()
-    if ending in (".parquet", ".pq"):
+    name, data, ending = str(path), read_bytes(path, _WANTED), path.suffix.lower()
+    if is_parquet(path, data):
         return _of_table(open_table(path), asked)
-    name, data = str(path), read_bytes(path, _WANTED)
     refuse_foreign(name, data, FOREIGN_TABLES, _WANTED)
     if ending == ".csv":
         return _of_table(Table(name, *read_delimited(name, data, asked.is_header)), asked)

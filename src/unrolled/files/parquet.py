@@ -9,6 +9,7 @@ import io
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import polars as pl
@@ -49,6 +50,11 @@ except BaseException as error:
     sys.exit(1)
 frame.write_ipc(out)
 """
+
+
+def is_parquet(path: Path, data: bytes) -> bool:
+    """Whether a file is one, by its name or its content: a text may begin as one does, but holds no zeros."""
+    return path.suffix.lower() in (".parquet", ".pq") or (data.startswith(MAGIC) and b"\0" in data)
 
 
 def read_parquet(path: str, data: bytes) -> pl.DataFrame:

@@ -124,7 +124,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
 
 def _read(path: Path) -> Table:
     data = read_bytes(path)
-    if path.suffix.lower() in (".parquet", ".pq") or (data.startswith(parquet.MAGIC) and b"\0" in data):
+    if parquet.is_parquet(path, data):
         return Table(str(path), parquet.read_parquet(str(path), data), None)
     refuse_foreign(str(path), data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
     return Table(str(path), *read_delimited(str(path), data))

@@ -14,17 +14,17 @@ import numpy as np
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files import parquet
 from unrolled.files.asked import Asked, find_target, usual, written
 from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
 from unrolled.files.long import find_features, find_time_column, grouped, in_time
 from unrolled.files.opening import read_bytes
+from unrolled.files.parquet import is_parquet
 from unrolled.files.roles import IDS, check_distinct, check_header
 from unrolled.files.table import Table, open_table
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.wording import listed, option, shown
 
-TABLES = (".csv", ".tsv", ".parquet", ".pq")
+TABLES = (".csv", ".tsv")
 _WORDS = ("word", "token", "form", "text")
 _TAGS = ("tag", "tags", "label", "upos", "pos", "ner")
 _SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id")
@@ -53,11 +53,9 @@ def _read(source: Any, asked: Asked, column: str | None, layout: Layout | None) 
     if not isinstance(source, str | Path):
         raise ConfigError(f"wanted a path, paths, a polars frame or Tagged, got {type(source).__name__}")
     path = Path(source)
-    if path.suffix.lower() in TABLES:
-        return _read_table(open_table(path), asked, column)
     data = read_bytes(path, "a file of words and tags")
-    if data.startswith(parquet.MAGIC):
-        raise DataError(f"{path}: this is a Parquet file; give it a name that ends in .parquet")
+    if path.suffix.lower() in TABLES or is_parquet(path, data):
+        return _read_table(open_table(path), asked, column)
     named = [name for name in ("id", "time", "target", "text") if getattr(asked, name) is not None]
     if named or asked.features:
         raise ConfigError(

@@ -38,7 +38,7 @@ from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.files.wording import counted, option
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
-from unrolled.tasks.config import Section
+from unrolled.tasks.config import PathName, Section
 from unrolled.tasks.embedding import begin_with, embedding
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
@@ -98,7 +98,7 @@ class LanguageModelConfig(ModelConfig):
     embedding_size: int = Field(
         default=128, ge=1, le=2**16, description="numbers that a symbol becomes for the network"
     )
-    vectors: str | None = Field(
+    vectors: PathName | None = Field(
         default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
     )
     tie: bool = Field(default=False, description="predict symbols by the rows of the embedding")

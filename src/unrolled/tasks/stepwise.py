@@ -22,6 +22,7 @@ from unrolled.kernels.torch import crf as chain
 from unrolled.nn import CRF, Linear
 from unrolled.nn.describe import describe
 from unrolled.nn.functional import log_softmax, softmax
+from unrolled.tasks.config import PathName
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.model import CellName, ModelConfig, build
 from unrolled.tasks.words import WordFront
@@ -36,7 +37,7 @@ class TagModelConfig(ModelConfig):
     embedding_size: int = Field(
         default=100, ge=1, le=2**16, description="numbers that a word becomes for the network"
     )
-    vectors: str | None = Field(
+    vectors: PathName | None = Field(
         default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
     )
     character_size: int = Field(default=32, ge=1, le=2**16, description="numbers that a character becomes")
