@@ -120,7 +120,7 @@ REFUSED = [
     ("a.csv", "id,word,tag\n1,a,X\n1,b,\n", "line 3, column 'tag': wanted the tag of a step, got nothing"),
     ("a.csv", "word,tag\na,X\nb,Y\n", "wanted a column that tells which rows are one sequence"),
     ("a.csv", "id,x,tag\n1,2,X\n1,y,Y\n1,3,Y\n", "line 3, column 'x': wanted a finite number"),
-    ("a.txt", b"PAR1", "this is a Parquet file"),
+    ("a.txt", b"PAR1\0", "the Parquet file is cut off"),
 ]
 
 
