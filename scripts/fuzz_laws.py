@@ -131,7 +131,7 @@ def draw(name: str, seed: int) -> Case:
 def options_of(build: type[Recurrent]) -> dict[str, object]:
     """The name and default of every option of a layer that is drawn."""
     own = {name: p.default for name, p in inspect.signature(build).parameters.items()}
-    every = {name: options.DEFAULTS[name] for name in options.Options.__annotations__}
+    every = {name: Recurrent._defaults[name] for name in options.Options.__annotations__}
     return {name: default for name, default in (own | every).items() if name not in {*NOT_DRAWN, "options"}}
 
 

@@ -1,5 +1,7 @@
 """The options that every layer takes besides torch.nn's own, and what of them cannot be together."""
 
+from collections.abc import Callable
+from inspect import signature
 from numbers import Integral
 from typing import TYPE_CHECKING, TypedDict
 
@@ -31,21 +33,11 @@ class Options(TypedDict, total=False):
     backend: str | None
 
 
-DEFAULTS: dict[str, object] = {  # shown by repr where they differ
-    "num_layers": 1,
-    "bias": True,
-    "batch_first": False,
-    "dropout": 0.0,
-    "bidirectional": False,
-    "merge": "concat",
-    "recurrent_dropout": 0.0,
-    "variational_dropout": 0.0,
-    "zoneout": 0.0,
-    "learn_initial_state": False,
-    "reverse": False,
-    "keep_every": None,
-    "backend": None,
-}
+def defaults_of(constructor: Callable[..., None]) -> dict[str, object]:
+    """What a layer's options are by default, but for device and dtype, which are no attributes of it."""
+    known = signature(constructor).parameters.values()
+    options = [one for one in known if one.default is not one.empty and one.name not in ("device", "dtype")]
+    return {one.name: one.default for one in options}
 
 
 def sizes_of(hidden_size: Size, bidirectional: bool) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +105,8 @@ class Recurrent(TorchLayer, SequenceModule):
         self._packs = Packs()
         self.reset_parameters()
         self.flatten_parameters()
+
+    _defaults: ClassVar[dict[str, object]] = options.defaults_of(__init__)
 
     def _register(
         self, layer: int, sizes: tuple[int, ...], device: Device, dtype: torch.dtype | None
@@ -306,11 +308,8 @@ class Recurrent(TorchLayer, SequenceModule):
         return x, {name: [own[name] for own in drawn] for name in drawn[0]}
 
     def extra_repr(self) -> str:
-        shown = [
-            f"{name}={getattr(self, name)!r}"
-            for name, v in options.DEFAULTS.items()
-            if getattr(self, name) != v
-        ]
+        set_to = {name: getattr(self, name) for name in self._defaults}
+        shown = [f"{name}={value!r}" for name, value in set_to.items() if value != self._defaults[name]]
         return ", ".join(
             [f"{self.input_size}, {self.hidden_size}", *parameters.options_text(self.cell), *shown]
         )

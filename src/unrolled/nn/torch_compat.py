@@ -6,19 +6,18 @@ none of this: AttributeError says so.
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.kernels.torch import aten, handover
-from unrolled.nn.options import DEFAULTS
+from unrolled.nn.options import Options
 from unrolled.nn.torch_tools import TorchModule
 
-# Options of a layer that torch.nn has too, or that change no result; those that it has not.
-SHARED = {"num_layers", "bias", "batch_first", "dropout", "bidirectional", "keep_every", "backend"}
-OWN = {name: default for name, default in DEFAULTS.items() if name not in SHARED}
+# Options of a layer that torch.nn has not, and that change results.
+OWN = [name for name in Options.__annotations__ if name not in ("keep_every", "backend")]
 
 
 class Borrowed:
@@ -54,6 +53,7 @@ class TorchLayer(TorchModule):
     batch_first: bool
     bidirectional: bool
     proj_size = 0
+    _defaults: ClassVar[dict[str, object]]
     _places: Any
     _weights: Any
 
@@ -65,13 +65,13 @@ class TorchLayer(TorchModule):
     permute_hidden = Borrowed()
 
     def _beyond_torch(self) -> list[str]:
-        names = [name for name, default in OWN.items() if getattr(self, name) != default]
+        names = [name for name in OWN if getattr(self, name) != self._defaults[name]]
         sizes = ["two hidden sizes"] if isinstance(self.hidden_size, tuple) else []
         return [*super()._beyond_torch(), *names, *sizes]
 
     def _altered(self) -> bool:
-        for name, default in OWN.items():  # noqa: SIM110  (any() of a generator takes three times as long)
-            if getattr(self, name) != default:
+        for name in OWN:  # noqa: SIM110  (any() of a generator takes three times as long)
+            if getattr(self, name) != self._defaults[name]:
                 return True
         return False
 
