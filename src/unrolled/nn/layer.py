@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, TypeVar, overload
 
-import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 from torch.nn.utils.rnn import PackedSequence
@@ -12,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unrolled.nn import sequences
 from unrolled.nn import state as states
 from unrolled.nn.frozen import Freezable
-from unrolled.nn.sequences import Lengths
+from unrolled.nn.sequences import Layout, Lengths
 from unrolled.nn.state import Group, Named, State
 from unrolled.nn.torch_tools import Traceable
 
@@ -38,8 +37,8 @@ class SequenceModule(Traceable, Freezable, ABC):
 
     def zeros(self, batch: int) -> tuple[Tensor, ...]:
         """A state of zeros, as `groups`."""
-        like, sizes = self.like(), [(len(group.names), batch, group.size) for group in self.groups()]
-        return tuple([torch.zeros(size, dtype=like.dtype, device=like.device) for size in sizes])
+        like = self.like().detach()  # a trace that refuses a parameter leaves a new_zeros of it half recorded
+        return tuple([like.new_zeros(len(group.names), batch, group.size) for group in self.groups()])
 
     @abstractmethod
     def like(self) -> Tensor:
@@ -59,11 +58,7 @@ class SequenceModule(Traceable, Freezable, ABC):
 
     def initial_state(self, batch: int) -> Named:
         """The state before the first step: (batch, H) each, zero, or learned where the layer learns it."""
-        learned = self.start(batch)
-        if learned is not None:
-            return self._in_order(states.unstack(learned, self.groups()))
-        like = self.like()
-        return {name: like.new_zeros(batch, size) for name, size in self.state_sizes().items()}
+        return self._in_order(states.unstack(self.start(batch) or self.zeros(batch), self.groups()))
 
     def state_names(self) -> list[str]:
         """Names of the arrays of the state, in order."""
@@ -152,15 +147,11 @@ class SequenceModule(Traceable, Freezable, ABC):
             return self._in_order(states.unstack(stacked, self.groups()))
         return stacked if len(stacked) > 1 else stacked[0]
 
-    def _enter_state(
-        self, hx: State | None, x: Tensor, layout: sequences.Layout
-    ) -> tuple[Tensor, ...] | None:
-        """The state as `groups`, None for zeros unless x is packed. Those who compute check its B, its sizes
-        and its dtype."""
+    def _enter_state(self, hx: State | None, x: Tensor, layout: Layout) -> tuple[Tensor, ...] | None:
+        """The state as `groups`; None for zeros unless packed. Those who compute check B, sizes and dtype."""
         batch, batched = layout.batch(x), layout.batched
         if hx is None:
-            learned = self.start(batch)
-            return self.zeros(batch) if learned is None and layout.packed is not None else learned
+            return self.start(batch) or (None if layout.packed is None else self.zeros(batch))
         if isinstance(hx, (Tensor, tuple, list)):
             stacked = self._stacked(hx, 3 if batched else 2)
             if layout.packed is not None and not is_compiling():  # rows too many would be passed over

@@ -26,6 +26,7 @@ from unrolled.cells.registry import read_cell, write_cell
 from unrolled.kernels.packs import Packs
 
 _c: Any = torch._C
+Shape = tuple[int, ...]
 MASKS = ("recurrent", "zoneout_h", "zoneout_c")
 DIFFERENTIABLE = ("x", "h0", "c0", "weights")
 
@@ -62,10 +63,6 @@ class Form(NamedTuple):
     @property
     def places(self) -> int:
         return self.layers * len(self.reverse)
-
-    @property
-    def packed(self) -> bool:
-        return self.ragged == "batch_sizes"
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -127,7 +124,7 @@ class Plan:
         self.engine: Any = None  # native.Engine, once it has run
         # Of the outputs' shapes, by those of the inputs that they follow from; without memory.
         self.molds: dict[torch.Size | tuple[torch.Size, ...], list[Tensor]] = {}
-        self.packed = form.packed
+        self.packed = form.ragged == "batch_sizes"
         self.by_kernel: bool | None = None  # whether the table gives the kernels where none is named
         self._pulls: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pull] = {}
 
@@ -203,20 +200,18 @@ def sizes_of(form: Form, weights: Sequence[Tensor]) -> list[Sizes]:
     return [Sizes(*form.cell.measure(own)) for own in shapes]
 
 
-def shapes(
-    plan: Plan, tensors: Sequence[Tensor], sizes: Sequence[Sizes], width: int
-) -> list[tuple[int, ...]]:
+def shapes(plan: Plan, inputs: Sequence[Tensor], sizes: Sequence[Sizes], width: int) -> list[Shape]:
     """Of the outputs; `width` is the trace's. ValueError where x has another shape than the weights say."""
-    form, x = plan.form, tensors[0]
-    wanted = "B" if form.step else "N" if form.packed else "T, B"
+    form, x = plan.form, inputs[0]
+    wanted = "B" if form.step else "N" if plan.packed else "T, B"
     if x.dim() != len(wanted.split()) + 1 or x.shape[-1] != sizes[0].I:
         raise ValueError(f"x is {tuple(x.shape)}; wanted ({wanted}, {sizes[0].I}) for these weights")
     T, B = (1, x.shape[0]) if form.step else x.shape[:2]
-    if form.packed:
-        T, B = tensors[1].shape[0], tensors[2].shape[1]
+    if plan.packed:
+        T, B = inputs[1].shape[0], inputs[2].shape[1]
     starts = [sum(form.groups[:k]) for k in range(len(form.groups))]
     every, last = [(*x.shape[:-1], s.H) for s in sizes], sizes[-len(form.reverse) :]
-    found: list[tuple[int, ...]] = [] if form.step else [(*x.shape[:-1], sum(s.P for s in last))]
+    found: list[Shape] = [] if form.step else [(*x.shape[:-1], sum(s.P for s in last))]
     for kind in form.kinds:
         for n, start in zip(form.groups, starts, strict=True):
             size = sizes[start].P if kind == "h" else sizes[start].H

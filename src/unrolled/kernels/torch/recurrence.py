@@ -31,7 +31,7 @@ def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Resul
     form, given = plan.form, plan.inputs.named(tensors)
     x, lengths = given["x"].unsqueeze(0) if form.step else given["x"], given.get("lengths")
     before = _states_before(plan, given)
-    if form.packed:
+    if plan.packed:
         sizes, (B, _) = given["batch_sizes"].to(x.device), before[0][0].shape
         where = calls.steps_and_rows(sizes, x)
         x = x.new_zeros(len(sizes), B, x.shape[-1]).index_put(where, x)
@@ -52,7 +52,7 @@ def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Resul
         last += [result.last for result in results]
         every_c += [state for result in results for state in (result.states or ())[1:]]
     after = [state for kind in zip(*last, strict=True) for state in _grouped(plan, kind)]
-    if form.packed:
+    if plan.packed:
         x, every_c = x[where], [c[where] for c in every_c]
     return after if form.step else [x, *after, *every_c]
 
@@ -141,7 +141,7 @@ def _reference_pull(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def _rows(plan: Plan) -> tuple[list[int | None], list[int]] | None:
     form = plan.form
-    if form.trace or form.packed:
+    if form.trace or plan.packed:
         return None
     rows = ROWS_OF_STEP if form.step else ROWS
     own: list[int | None] = [rows.get(name, 1) for name in plan.inputs.each]
