@@ -41,6 +41,9 @@ class Recurrence:
         sizes: Sequence[tuple[int, int, int]],
         reverse: Sequence[bool],
     ) -> None: ...
+    def ordered(self, names: Sequence[str], every: int = 0) -> Ordered:
+        """For calls whose arrays come in one list: names[k] is what the k-th is called below. Those of a name
+        stand together. ValueError for a name that is none, or stands twice where one array is wanted."""
     def trace_width(self, every: int) -> int:
         """W: a trace is (T, B, W), or with every = k > 0 (⌈T / k⌉, B, W)."""
     def forward(
@@ -107,6 +110,12 @@ class Recurrence:
     ) -> None:
         """The gradients of the same call: dy, dh, dc and d_every_c, where they are given, -> dx, dh0, dc0 and
         d_weights, where they are wanted. Without a trace the call runs forward once more."""
+
+class Ordered:
+    """Calls of a recurrence in an order that was said once. They refuse what its own refuse."""
+
+    def forward(self, arrays: list[Tensor], threads: int, /) -> None: ...
+    def backward(self, arrays: list[Tensor], threads: int, /) -> None: ...
 
 class CtcSearch:
     """One row's prefix beam search; made by `ctc_search`."""

@@ -87,7 +87,7 @@ class Step(TorchCell, Freezable):
                 0,
                 step=True,
             )
-            plan = self._packs.plans[key] = planned(form, tensors[-len(self._names) :], self._packs)
+            plan = self._packs.plans[key] = planned(form, tensors, self._packs)
         return tuple(backends.run(plan, tensors, self.backend)[: len(kinds)])
 
     def extra_repr(self) -> str:

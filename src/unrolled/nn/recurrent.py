@@ -259,7 +259,7 @@ class Recurrent(TorchLayer, SequenceModule):
             form = Form(
                 self.cell, places[0].names, *order, *given, return_states, trace, self.keep_every or 0, False
             )
-            plan = planned(form, self._weights(places), self._packs, places[0].suffix)
+            plan = planned(form, tensors, self._packs, places[0].suffix)
             self._packs.plans[key] = plan
         results = backends.run(plan, tensors, self.backend)
         every = self._every(places, plan.results.named(results)) if return_states else {}

@@ -389,6 +389,61 @@ def test_threads_share_one_recurrence():
     assert not wrong
 
 
+# An order that is said once.
+
+
+def in_order(given):
+    """The names of arrays, and the arrays, of arguments by name."""
+    given = {name: value for name, value in given.items() if value is not None and name != "threads"}
+    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+    return [name for name, own in lists.items() for _ in own], [one for own in lists.values() for one in own]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("backward", [False, True])
+def test_arrays_in_order_give_what_arrays_by_name_give(backward, packed):
+    results = []
+    for ordered in (False, True):
+        run, given = arguments(backward, packed)
+        if ordered:
+            names, arrays = in_order(given)
+            call = run.__self__.ordered(names)
+            (call.backward if backward else call.forward)(arrays, 1)
+        else:
+            run(**given)
+        results.append(in_order(given)[1])
+    assert len(results[0]) > 12
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_an_order_has_names_that_a_call_knows_each_once():
+    run, given = arguments()
+    names, arrays = in_order(given)
+    R = run.__self__
+    for wrong, message in (
+        ([*names, "gate"], "'gate' is no array of a call"),
+        ([*names, "x"], "x is named twice"),
+        (["weights", *names[names.count("weights") - 1 :], "weights"], "weights is named twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            R.ordered(wrong)
+    with pytest.raises(ValueError, match=rf"arrays are {len(names) - 1}; wanted {len(names)}"):
+        R.ordered(names).forward(arrays[1:], 1)
+    swapped = ["c0" if name == "h0" else "h0" if name == "c0" else name for name in names]
+    arrays[names.index("c0")] = torch.randn(2, 3, 9)
+    with pytest.raises(ValueError, match=r"h0 is float32 \(2, 3, 9\)"):
+        R.ordered(swapped).forward(arrays, 1)
+
+
+def test_an_order_keeps_its_recurrence():
+    run, given = arguments()
+    names, arrays = in_order(given)
+    call = run.__self__.ordered(names)
+    del run
+    call.forward(arrays, 1)
+
+
 # What is refused.
 
 

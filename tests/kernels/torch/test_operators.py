@@ -232,6 +232,16 @@ def test_torch_checks_the_operators(cell, needs_gradient):
         torch.library.opcheck(torch.ops.unrolled.recurrence_backward.default, arguments)
 
 
+def test_calls_that_are_written_alike_may_be_of_other_dtypes():
+    plan, tensors = described(small("gru").calls)
+    tensors = [t.requires_grad_(t.is_floating_point()) for t in tensors]
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        cast = [t.to(dtype) for t in tensors]
+        y = torch.ops.unrolled.recurrence(cast, calls.encode(plan))[0]
+        gradients = torch.autograd.grad(y.sum(), cast, allow_unused=True)
+        assert {y.dtype, *(d.dtype for d in gradients if d is not None)} == {dtype}
+
+
 def test_wrong_gradients_are_refused_by_the_operator_itself():
     plan, tensors = described(small("tanh").change(return_states=False).calls)
     y, h = torch.ops.unrolled.recurrence(tensors, calls.encode(plan))

@@ -67,29 +67,85 @@ Of member_of(const std::string& name) {
   throw std::invalid_argument("'" + name + "' is no parameter of a cell");
 }
 
-/* Most calls bring few of the sequences that a call may bring. */
-bool is_empty(nb::handle sequence) {
-  return PyTuple_CheckExact(sequence.ptr()) && PyTuple_GET_SIZE(sequence.ptr()) == 0;
+/* What a call brings, by name: one array each of the first, of the others a sequence. */
+enum class Argument {
+  x,
+  y,
+  lengths,
+  batch_sizes,
+  trace,
+  dy,
+  dx,
+  weights,
+  h0,
+  c0,
+  recurrent,
+  zoneout_h,
+  zoneout_c,
+  h,
+  c,
+  every_c,
+  dh,
+  dc,
+  d_every_c,
+  dh0,
+  dc0,
+  d_weights
+};
+constexpr const char* arguments[] = {
+    "x",  "y",  "lengths",   "batch_sizes", "trace",     "dy",       "dx", "weights",
+    "h0", "c0", "recurrent", "zoneout_h",   "zoneout_c", "h",        "c",  "every_c",
+    "dh", "dc", "d_every_c", "dh0",         "dc0",       "d_weights"};
+static_assert(static_cast<std::size_t>(Argument::d_weights) + 1 == std::size(arguments));
+const char* name_of(Argument argument) {
+  return arguments[static_cast<std::size_t>(argument)];
 }
 
+/* The arrays of one name. */
+struct Items {
+  PyObject* const* first = nullptr; // null: the owner itself is the only one
+  Index count = 0;
+  nb::object owner{};
+  Index size() const { return count; }
+  nb::handle operator[](Index k) const { return first ? first[k] : owner.ptr(); }
+};
+
 /* The items of a tuple or a list. */
-class Items {
-public:
-  Items(nb::handle object, const char* name) {
-    PyObject* fast = PySequence_Fast(object.ptr(), "");
-    if (!fast) {
-      PyErr_Clear();
-      throw nb::type_error(
-          (std::string(name) + " is a " + Py_TYPE(object.ptr())->tp_name + "; wanted a sequence of arrays")
-              .c_str());
-    }
-    fast_ = nb::steal(fast);
+Items items_of(nb::handle sequence, const char* name) {
+  PyObject* fast = PySequence_Fast(sequence.ptr(), "");
+  if (!fast) {
+    PyErr_Clear();
+    throw nb::type_error(
+        (std::string(name) + " is a " + Py_TYPE(sequence.ptr())->tp_name + "; wanted a sequence of arrays")
+            .c_str());
   }
-  Index size() const { return PySequence_Fast_GET_SIZE(fast_.ptr()); }
-  nb::handle operator[](Index k) const { return PySequence_Fast_GET_ITEM(fast_.ptr(), k); }
+  return {PySequence_Fast_ITEMS(fast), PySequence_Fast_GET_SIZE(fast), nb::steal(fast)};
+}
+
+/* The arguments of a call. What they point to outlives them. */
+class Arguments {
+public:
+  Items& operator[](Argument of) { return items_[static_cast<std::size_t>(of)]; }
+  const Items& operator[](Argument of) const { return items_[static_cast<std::size_t>(of)]; }
+  /* None where it is not there. */
+  nb::handle one(Argument of) const { return (*this)[of].count ? (*this)[of][0] : nb::handle(Py_None); }
+
+  /* By keyword. */
+  struct Given {
+    Argument of;
+    nb::handle value;
+  };
+  Arguments() = default;
+  Arguments(std::initializer_list<Given> given) {
+    for (const auto& [of, value] : given)
+      if (of >= Argument::weights)
+        (*this)[of] = items_of(value, name_of(of));
+      else if (!value.is_none())
+        (*this)[of] = {nullptr, 1, nb::borrow(value)};
+  }
 
 private:
-  nb::object fast_;
+  std::array<Items, std::size(arguments)> items_;
 };
 
 /* The arrays of a call, alive until it has run; those of most calls need no memory of the heap. */
@@ -156,14 +212,11 @@ struct Bound {
   std::shared_ptr<const Weighted<Real>> frozen; // guarded by Python's lock
 };
 
-struct Inputs {
-  nb::handle weights, x, y, lengths, batch_sizes, h0, c0, recurrent, zoneout_h, zoneout_c;
-};
-
 template <class Real>
 class Reader {
 public:
-  Reader(Bound<Real>& bound, Index threads, Index every) : bound_(bound), R_(bound.recurrence) {
+  Reader(Bound<Real>& bound, const Arguments& given, Index threads, Index every)
+      : bound_(bound), R_(bound.recurrence), given_(given) {
     constexpr Index most_threads = 1024;
     call.threads = std::min(threads, most_threads);
     call.every = every;
@@ -173,42 +226,42 @@ public:
                                   std::to_string(threads) + "; wanted 0 or more, and 1 or more");
   }
 
-  void inputs(const Inputs& in, bool forward) {
-    const Array& x = arrays_.input(in.x, "x");
-    if (in.batch_sizes.is_none())
-      padded_x(x);
+  void inputs(bool forward) {
+    using enum Argument;
+    const Array& tokens = input(x);
+    if (given_[batch_sizes].size())
+      packed_x(tokens, input(batch_sizes));
     else
-      packed_x(x, arrays_.input(in.batch_sizes, "batch_sizes"));
+      padded_x(tokens);
     if (work() > most_work)
-      x.refuse("fewer steps and rows");
+      tokens.refuse("fewer steps and rows");
     const Index F = R_.width(R_.layers() - 1);
     if (forward)
-      call.y = like_x<Real>(arrays_.read(in.y, "y"), {"F", F});
+      call.y = like_x<Real>(output(y), {"F", F});
     else {
-      const auto y = like_x<const Real>(arrays_.input(in.y, "y"), {"F", F});
-      call.y = {const_cast<Real*>(y.data), y.time, y.row, y.starts}; // only read
+      const auto only_read = like_x<const Real>(input(y), {"F", F});
+      call.y = {const_cast<Real*>(only_read.data), only_read.time, only_read.row, only_read.starts};
     }
-    if (!in.lengths.is_none()) {
+    if (given_[lengths].size()) {
       if (call.lengths)
         throw std::invalid_argument("lengths and batch_sizes are given; batch_sizes say how long rows are");
-      call.lengths = arrays_.input(in.lengths, "lengths").template vector<const Index>({"B", call.B});
+      call.lengths = input(lengths).template vector<const Index>({"B", call.B});
     }
-    weights(in.weights);
-    states("h0", in.h0, &PlaceCall<Real>::h0, true);
-    states("c0", in.c0, &PlaceCall<Real>::c0, false);
-    sequences("recurrent", in.recurrent, true, [](auto& p) -> auto& { return p.masks.recurrent; });
-    sequences("zoneout_h", in.zoneout_h, true, [](auto& p) -> auto& { return p.masks.zoneout[0]; });
-    sequences("zoneout_c", in.zoneout_c, false, [](auto& p) -> auto& { return p.masks.zoneout[1]; });
+    read_weights();
+    states(h0, &PlaceCall<Real>::h0, true);
+    states(c0, &PlaceCall<Real>::c0, false);
+    sequences(recurrent, true, [](auto& p) -> auto& { return p.masks.recurrent; });
+    sequences(zoneout_h, true, [](auto& p) -> auto& { return p.masks.zoneout[0]; });
+    sequences(zoneout_c, false, [](auto& p) -> auto& { return p.masks.zoneout[1]; });
     if (call.every > 0 && R_.layers() > 1)
       throw std::invalid_argument("every is for one layer; this has " + std::to_string(R_.layers()));
   }
 
   /* One state of every place: arrays (n, B, size) whose n count the places. */
   template <class Number>
-  void states(const char* name, nb::handle given, Matrix<Number> PlaceCall<Real>::* field, bool of_h) {
-    if (is_empty(given))
-      return;
-    const Items items(given, name);
+  void states(Argument of, Matrix<Number> PlaceCall<Real>::* field, bool of_h) {
+    const Items& items = given_[of];
+    const char* name = name_of(of);
     if (items.size() == 0)
       return;
     require_c(name, of_h);
@@ -236,10 +289,9 @@ public:
 
   /* One sequence (T, B, size) of every place, packed where it is an output or its gradient and x is. */
   template <class Field>
-  void sequences(const char* name, nb::handle given, bool of_h, const Field& field, bool output = false) {
-    if (is_empty(given))
-      return;
-    const Items items(given, name);
+  void sequences(Argument of, bool of_h, const Field& field, bool output = false) {
+    const Items& items = given_[of];
+    const char* name = name_of(of);
     if (items.size() == 0)
       return;
     require_c(name, of_h);
@@ -259,33 +311,33 @@ public:
     }
   }
 
-  void trace(nb::handle given, bool write) {
-    if (given.is_none())
+  void trace(bool write) {
+    if (given_[Argument::trace].size() == 0)
       return;
     const Index steps = kept_steps(call.T, call.every);
     const Index W = R_.trace_width(call.every, bound_.given);
-    const Array& array = arrays_.read(given, "trace");
+    const Array& array = output(Argument::trace);
     if (write)
       call.trace = array.view<Real>({{"T", steps}, {"B", call.B}, {"W", W}}, true);
     else
       call.trace = const_cast<Real*>(array.view<const Real>({{"T", steps}, {"B", call.B}, {"W", W}}, true));
   }
 
-  void gradients(nb::handle dy, nb::handle dx, nb::handle d_weights) {
-    if (!dy.is_none())
-      call.dy = like_x<const Real>(arrays_.input(dy, "dy"), {"F", R_.width(R_.layers() - 1)});
-    if (!dx.is_none()) {
-      const Array& array = arrays_.read(dx, "dx");
+  void gradients() {
+    using enum Argument;
+    if (given_[dy].size())
+      call.dy = like_x<const Real>(input(dy), {"F", R_.width(R_.layers() - 1)});
+    if (given_[dx].size()) {
+      const Array& array = output(dx);
       const Index I = R_.sizes()[0].I;
       call.dx = call.x.starts || (array.dimensions() == 2 && call.T == 1)
                     ? array.view<Real>({{"N", call.tokens}, {"I", I}}, true)
                     : array.view<Real>({{"T", call.T}, {"B", call.B}, {"I", I}}, true);
     }
-    const Items items(d_weights, "d_weights");
-    if (items.size() == 0)
+    if (given_[d_weights].size() == 0)
       return;
     std::vector<Parameters<Real>> gradients(call.places.size());
-    each_parameter<Real>(items, "d_weights", arrays_, gradients);
+    each_parameter<Real>(d_weights, arrays_, gradients);
     for (std::size_t p = 0; p < gradients.size(); ++p)
       call.places[p].d = gradients[p];
   }
@@ -297,6 +349,9 @@ public:
 
 private:
   static constexpr double most_work = 1e18; // so that no product of sizes overflows
+
+  const Array& input(Argument of) { return arrays_.input(given_.one(of), name_of(of)); }
+  const Array& output(Argument of) { return arrays_.read(given_.one(of), name_of(of)); }
 
   void padded_x(const Array& x) {
     call.x = steps<const Real>(x, {"T"}, {"B"}, {"I", R_.sizes()[0].I});
@@ -353,12 +408,12 @@ private:
   }
 
   /* Frozen ones are read once, where nobody can give them other memory meanwhile. */
-  void weights(nb::handle given) {
+  void read_weights() {
     weights_ = bound_.frozen;
     if (!weights_) {
       auto read = std::make_shared<Weighted<Real>>();
       read->places.resize(call.places.size());
-      each_parameter<const Real>(Items(given, "weights"), "weights", read->arrays, read->places);
+      each_parameter<const Real>(Argument::weights, read->arrays, read->places);
       weights_ = read;
       if (R_.frozen() && read->arrays.keep_memory())
         bound_.frozen = read;
@@ -368,8 +423,9 @@ private:
   }
 
   template <class Number>
-  void each_parameter(const Items& items, const char* name, Arrays& arrays,
-                      std::vector<Parameters<Number>>& places) {
+  void each_parameter(Argument argument, Arrays& arrays, std::vector<Parameters<Number>>& places) {
+    const Items& items = given_[argument];
+    const char* name = name_of(argument);
     const Index count = static_cast<Index>(bound_.names.size());
     if (items.size() != count * static_cast<Index>(places.size()))
       throw std::invalid_argument(std::string(name) + " are " + std::to_string(items.size()) +
@@ -407,6 +463,7 @@ private:
 
   Bound<Real>& bound_;
   const Recurrence<Real>& R_;
+  const Arguments& given_;
   Arrays arrays_;
   std::vector<Index> starts_, lengths_; // of packed x
   std::shared_ptr<const Weighted<Real>> weights_;
@@ -427,38 +484,80 @@ private:
 };
 
 template <class Real>
-void forward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, Index threads,
-             nb::handle lengths, nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent,
-             nb::handle zoneout_h, nb::handle zoneout_c, Index every, nb::handle h, nb::handle c,
-             nb::handle every_c, nb::handle trace) {
-  Reader<Real> read(self, threads, every);
-  read.inputs({weights, x, y, lengths, batch_sizes, h0, c0, recurrent, zoneout_h, zoneout_c}, true);
-  read.states("h", h, &PlaceCall<Real>::h, true);
-  read.states("c", c, &PlaceCall<Real>::c, false);
-  read.sequences("every_c", every_c, false, [](auto& place) -> auto& { return place.every_c; }, true);
-  read.trace(trace, true);
+void forward(Bound<Real>& self, const Arguments& given, Index threads, Index every) {
+  using enum Argument;
+  Reader<Real> read(self, given, threads, every);
+  read.inputs(true);
+  read.states(h, &PlaceCall<Real>::h, true);
+  read.states(c, &PlaceCall<Real>::c, false);
+  read.sequences(every_c, false, [](auto& place) -> auto& { return place.every_c; }, true);
+  read.trace(true);
   const Release release(read.work());
   self.recurrence.forward(read.call);
 }
 
 template <class Real>
-void backward(Bound<Real>& self, nb::handle weights, nb::handle x, nb::handle y, Index threads,
-              nb::handle lengths, nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent,
-              nb::handle zoneout_h, nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy,
-              nb::handle dh, nb::handle dc, nb::handle d_every_c, nb::handle dx, nb::handle dh0,
-              nb::handle dc0, nb::handle d_weights) {
-  Reader<Real> read(self, threads, every);
-  read.inputs({weights, x, y, lengths, batch_sizes, h0, c0, recurrent, zoneout_h, zoneout_c}, false);
-  read.trace(trace, false);
-  read.states("dh", dh, &PlaceCall<Real>::dh, true);
-  read.states("dc", dc, &PlaceCall<Real>::dc, false);
-  read.sequences("d_every_c", d_every_c, false, [](auto& place) -> auto& { return place.d_every_c; }, true);
-  read.states("dh0", dh0, &PlaceCall<Real>::dh0, true);
-  read.states("dc0", dc0, &PlaceCall<Real>::dc0, false);
-  read.gradients(dy, dx, d_weights);
+void backward(Bound<Real>& self, const Arguments& given, Index threads, Index every) {
+  using enum Argument;
+  Reader<Real> read(self, given, threads, every);
+  read.inputs(false);
+  read.trace(false);
+  read.states(dh, &PlaceCall<Real>::dh, true);
+  read.states(dc, &PlaceCall<Real>::dc, false);
+  read.sequences(d_every_c, false, [](auto& place) -> auto& { return place.d_every_c; }, true);
+  read.states(dh0, &PlaceCall<Real>::dh0, true);
+  read.states(dc0, &PlaceCall<Real>::dc0, false);
+  read.gradients();
   const Release release(read.work());
   self.recurrence.backward(read.call);
 }
+
+/* Calls whose arrays come in one list: those of a name stand together, in an order that is said once. */
+template <class Real>
+class Ordered {
+public:
+  Ordered(nb::object owner, const std::vector<std::string>& names, Index every)
+      : owner_(owner), bound_(nb::cast<Bound<Real>*>(owner)), every_(every),
+        count_(static_cast<Index>(names.size())) {
+    for (std::size_t k = 0; k < names.size(); ++k) {
+      const auto known = std::find(std::begin(arguments), std::end(arguments), names[k]);
+      if (known == std::end(arguments))
+        throw std::invalid_argument("'" + names[k] + "' is no array of a call");
+      Range& range = at_[static_cast<std::size_t>(known - arguments)];
+      const bool next = range.count && static_cast<std::size_t>(range.first + range.count) == k;
+      if (range.count && (!next || known < arguments + static_cast<std::size_t>(Argument::weights)))
+        throw std::invalid_argument(names[k] + " is named twice");
+      if (!next)
+        range.first = static_cast<Index>(k);
+      ++range.count;
+    }
+  }
+  void forward(nb::list arrays, Index threads) { unrolled::forward(*bound_, given(arrays), threads, every_); }
+  void backward(nb::list arrays, Index threads) {
+    unrolled::backward(*bound_, given(arrays), threads, every_);
+  }
+
+private:
+  struct Range {
+    Index first = 0, count = 0;
+  };
+  Arguments given(const nb::list& arrays) const {
+    if (static_cast<Index>(arrays.size()) != count_)
+      throw std::invalid_argument("arrays are " + std::to_string(arrays.size()) + "; wanted " +
+                                  std::to_string(count_));
+    const Items all = items_of(arrays, "arrays");
+    Arguments given;
+    for (std::size_t k = 0; k < at_.size(); ++k)
+      if (at_[k].count)
+        given[static_cast<Argument>(k)] = {all.first + at_[k].first, at_[k].count};
+    return given;
+  }
+
+  nb::object owner_;
+  Bound<Real>* bound_;
+  Index every_, count_;
+  std::array<Range, std::size(arguments)> at_;
+};
 
 /* Throws where a parameter that the kernel reads is missing, or where one is named that it has not. */
 template <class Real>
@@ -530,18 +629,79 @@ void define(nb::module_& m, const char* name) {
           })
       .def("trace_width",
            [](const Self& self, Index every) { return self.recurrence.trace_width(every, self.given); })
-      .def("forward", forward<Real>, nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(),
-           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("batch_sizes") = none,
-           nb::arg("h0") = empty, nb::arg("c0") = empty, nb::arg("recurrent") = empty,
-           nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty, nb::arg("every") = 0,
-           nb::arg("h") = empty, nb::arg("c") = empty, nb::arg("every_c") = empty, nb::arg("trace") = none)
-      .def("backward", backward<Real>, nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(),
-           nb::arg("threads"), nb::arg("lengths") = none, nb::arg("batch_sizes") = none,
-           nb::arg("h0") = empty, nb::arg("c0") = empty, nb::arg("recurrent") = empty,
-           nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty, nb::arg("every") = 0,
-           nb::arg("trace") = none, nb::arg("dy") = none, nb::arg("dh") = empty, nb::arg("dc") = empty,
-           nb::arg("d_every_c") = empty, nb::arg("dx") = none, nb::arg("dh0") = empty, nb::arg("dc0") = empty,
-           nb::arg("d_weights") = empty);
+      .def(
+          "ordered",
+          [](nb::object self, const std::vector<std::string>& names, Index every) {
+            return Ordered<Real>(self, names, every);
+          },
+          nb::arg("names"), nb::arg("every") = 0)
+      .def(
+          "forward",
+          [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
+             nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
+             nb::handle zoneout_c, Index every, nb::handle h, nb::handle c, nb::handle every_c,
+             nb::handle trace) {
+            using A = Argument;
+            forward(self,
+                    {{A::weights, weights},
+                     {A::x, x},
+                     {A::y, y},
+                     {A::lengths, lengths},
+                     {A::batch_sizes, batch_sizes},
+                     {A::h0, h0},
+                     {A::c0, c0},
+                     {A::recurrent, recurrent},
+                     {A::zoneout_h, zoneout_h},
+                     {A::zoneout_c, zoneout_c},
+                     {A::h, h},
+                     {A::c, c},
+                     {A::every_c, every_c},
+                     {A::trace, trace}},
+                    threads, every);
+          },
+          nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
+          nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty,
+          nb::arg("c0") = empty, nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty,
+          nb::arg("zoneout_c") = empty, nb::arg("every") = 0, nb::arg("h") = empty, nb::arg("c") = empty,
+          nb::arg("every_c") = empty, nb::arg("trace") = none)
+      .def(
+          "backward",
+          [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
+             nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
+             nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy, nb::handle dh, nb::handle dc,
+             nb::handle d_every_c, nb::handle dx, nb::handle dh0, nb::handle dc0, nb::handle d_weights) {
+            using A = Argument;
+            backward(self,
+                     {{A::weights, weights},
+                      {A::x, x},
+                      {A::y, y},
+                      {A::lengths, lengths},
+                      {A::batch_sizes, batch_sizes},
+                      {A::h0, h0},
+                      {A::c0, c0},
+                      {A::recurrent, recurrent},
+                      {A::zoneout_h, zoneout_h},
+                      {A::zoneout_c, zoneout_c},
+                      {A::trace, trace},
+                      {A::dy, dy},
+                      {A::dh, dh},
+                      {A::dc, dc},
+                      {A::d_every_c, d_every_c},
+                      {A::dx, dx},
+                      {A::dh0, dh0},
+                      {A::dc0, dc0},
+                      {A::d_weights, d_weights}},
+                     threads, every);
+          },
+          nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
+          nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty,
+          nb::arg("c0") = empty, nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty,
+          nb::arg("zoneout_c") = empty, nb::arg("every") = 0, nb::arg("trace") = none, nb::arg("dy") = none,
+          nb::arg("dh") = empty, nb::arg("dc") = empty, nb::arg("d_every_c") = empty, nb::arg("dx") = none,
+          nb::arg("dh0") = empty, nb::arg("dc0") = empty, nb::arg("d_weights") = empty);
+  nb::class_<Ordered<Real>>(m, (std::string(name) + "_ordered").c_str())
+      .def("forward", &Ordered<Real>::forward, nb::arg("arrays"), nb::arg("threads"))
+      .def("backward", &Ordered<Real>::backward, nb::arg("arrays"), nb::arg("threads"));
 }
 
 nb::object make_recurrence(const std::string& cell, const std::string& dtype, Index block,

@@ -112,6 +112,16 @@ def _results(form: Form) -> Slots:
     return Slots([*counts, *[("every_c", form.places)] * (form.states and len(form.kinds) > 1)])
 
 
+def _names(slots: Slots, form: Form) -> list[str]:
+    """Those of the compiled module: the h of a step is its y."""
+    steps = {"h": "y", "dh": "dy"} if form.step else {}
+    return [steps.get(name, name) for name in slots.each]
+
+
+# Tensors without memory in the shapes of what a call gives, by dtype and shapes of what they follow from.
+Molds = dict[tuple[Any, ...], list[Tensor]]
+
+
 class Plan:
     """How calls of one form are run: where their tensors stand, and the compiled object that runs them."""
 
@@ -120,10 +130,11 @@ class Plan:
         self.form, self.packs, self.which = form, packs, which
         self.inputs, self.results = _inputs(form), _results(form)
         self.last = (not form.step) + len(form.groups) * len(form.kinds)  # results up to the states after
+        self.last_result = len(self.results)
         self.outputs = self.results + Slots([("trace", None)] * form.trace)
         self.engine: Any = None  # native.Engine, once it has run
-        # Of the outputs' shapes, by those of the inputs that they follow from; without memory.
-        self.molds: dict[torch.Size | tuple[torch.Size, ...], list[Tensor]] = {}
+        self.names = _names(self.inputs + self.outputs, form)
+        self.molds: Molds = {}
         self.packed = form.ragged == "batch_sizes"
         self.by_kernel: bool | None = None  # whether the table gives the kernels where none is named
         self._pulls: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pull] = {}
@@ -150,6 +161,10 @@ class Pull:
         left: list[tuple[str, int | None]] = [("y", None), *[("trace", None)] * plan.form.trace]
         self.inputs = plan.inputs + Slots([*left, *[(gradient_of(name), results[name]) for name in given]])
         self.outputs = Slots([(gradient_of(name), counts[name]) for name in wanted])
+        self.names = _names(self.inputs + self.outputs, plan.form)
+        self.backward: Any = None  # of the compiled object, once it has run
+        self.molds: Molds = {}
+        self.packed = plan.packed
         self.from_results = [k for k, name in enumerate(plan.results.each) if name in given]
         self.to_inputs = [k for name in wanted for k in range(len(plan.inputs))[plan.inputs.slice(name)]]
 

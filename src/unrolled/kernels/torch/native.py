@@ -23,29 +23,34 @@ class Engine(NamedTuple):
     """The compiled object that runs calls of weights of one dtype and these sizes, and keeps them packed."""
 
     compiled: "_cpu.Recurrence"
-    dtype: torch.dtype
+    forward: Callable[[list[Tensor], int], None]  # of a plan's tensors, in order, on so many threads
     sizes: list[Sizes]
     width: int  # of the trace
 
 
 def forward(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The outputs of a call, in the order of plan.outputs. ValueError where its tensors do not fit."""
-    arrays = plan.inputs.named(tensors)
-    engine = _engine(plan, arrays["weights"])
+    engine = plan.engine or _engine(plan, tensors)
+    outputs = _empty(plan, tensors, lambda: shapes(plan, tensors, engine.sizes, engine.width))
+    engine.forward([*tensors, *outputs], torch.get_num_threads())
+    return outputs
+
+
+def _empty(
+    plan: Plan | Pull, tensors: Sequence[Tensor], shapes: Callable[[], Sequence[Sequence[int]]]
+) -> list[Tensor]:
+    """Memory for what a call gives. Its shapes follow from those of the first tensors; a tensor of a shape,
+    which itself needs no memory, gives it in half the time."""
     x = tensors[0]
-    key = (x.shape, tensors[1].shape, tensors[2].shape) if plan.packed else x.shape
+    key = (x.dtype, x.shape, tensors[1].shape, tensors[2].shape) if plan.packed else (x.dtype, x.shape)
     molds = plan.molds.get(key)
     if molds is None:
-        like = x.new_empty(1)
-        molds = [like.expand(shape) for shape in shapes(plan, tensors, engine.sizes, engine.width)]
+        molds = [x.new_empty(shape) for shape in shapes()]
+        for mold in molds:
+            mold.untyped_storage().resize_(0)
         if len(plan.molds) < SHAPES:
             plan.molds[key] = molds
-    outputs = list(map(torch.empty_like, molds))
-    arrays |= plan.outputs.named(outputs)
-    if plan.form.step:
-        arrays["y"] = arrays.pop("h")[0]
-    engine.compiled.forward(threads=torch.get_num_threads(), every=plan.form.every, **arrays)
-    return outputs
+    return list(map(torch.empty_like, molds))
 
 
 def forward_fake(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -56,34 +61,30 @@ def forward_fake(plan: Plan, tensors: Sequence[Tensor]) -> list[Tensor]:
     return [x.new_empty(shape) for shape in shapes(plan, tensors, sizes, width)]
 
 
-def planned(form: Form, weights: Sequence[Tensor], packs: Packs, which: Hashable = None) -> Plan:
+def planned(form: Form, tensors: Sequence[Tensor], packs: Packs, which: Hashable = None) -> Plan:
     """The plan of a form; without a trace where the kernels leave none, or are not to run it."""
-    if form.trace and weights[0].dtype in DTYPES and dispatch.MISSING is None and not is_compiling():
-        engine = _engine(Plan(form, packs, which), weights)
-        form = form._replace(trace=engine.width > 0)
-    return Plan(form, packs, which)
+    plan = Plan(form, packs, which)
+    if form.trace and tensors[-1].dtype in DTYPES and dispatch.MISSING is None and not is_compiling():
+        plan = Plan(form._replace(trace=_engine(plan, tensors).width > 0), packs, which)
+    return plan
 
 
 def backward(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The gradients of a call, in the order of pull.outputs."""
-    plan = pull.plan
-    arrays = pull.inputs.named(tensors)
-    engine = _engine(plan, arrays["weights"])
-    outputs = [_like(tensors[k]) for k in pull.to_inputs]
-    arrays |= pull.outputs.named(outputs)
-    if plan.form.step and "dh" in arrays:
-        arrays["dy"] = arrays.pop("dh")[0]
-    engine.compiled.backward(threads=torch.get_num_threads(), every=plan.form.every, **arrays)
+    run = pull.backward
+    if run is None:
+        plan = pull.plan
+        engine = plan.engine or _engine(plan, tensors)
+        run = engine.compiled.ordered(pull.names, plan.form.every).backward
+        if plan.packs is not None:
+            pull.backward = run
+    outputs = _empty(pull, tensors, lambda: [tensors[k].shape for k in pull.to_inputs])
+    run([*tensors, *outputs], torch.get_num_threads())
     return outputs
 
 
 def backward_fake(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
     return [tensors[k].new_empty(tensors[k].shape) for k in pull.to_inputs]
-
-
-def _like(tensor: Tensor) -> Tensor:
-    """Memory of its shape, in one piece: torch.empty_like takes half of new_empty's time."""
-    return torch.empty_like(tensor) if tensor.is_contiguous() else tensor.new_empty(tensor.shape)
 
 
 @lru_cache(maxsize=1024)
@@ -105,15 +106,14 @@ def _compiled(
 # weight lies in memory, for calls out of a graph, and goes with that memory.
 
 
-def _engine(plan: Plan, weights: Sequence[Tensor]) -> Engine:
-    engine: Engine | None = plan.engine
-    if engine is not None and engine.dtype is weights[0].dtype:
-        return engine
-    form, sizes, dtype = plan.form, sizes_of(plan.form, weights), weights[0].dtype
+def _engine(plan: Plan, tensors: Sequence[Tensor]) -> Engine:
+    form, weights = plan.form, tensors[plan.inputs.slice("weights")]
+    sizes, dtype = sizes_of(form, weights), weights[0].dtype
     key = plan.which, form.cell, form.names, form.reverse, tuple(sizes), dtype
     packs = plan.packs or _packs_of(weights[0])
     compiled = packs.get(key, lambda: _compiled(form.cell, form.names, form.reverse, sizes, dtype))
-    engine = Engine(compiled, dtype, sizes, compiled.trace_width(form.every))
+    forward = compiled.ordered(plan.names, form.every).forward
+    engine = Engine(compiled, forward, sizes, compiled.trace_width(form.every))
     if plan.packs is not None:
         plan.engine = engine
     return engine

@@ -90,7 +90,7 @@ def _masks(plan: Plan, given: dict[str, Any], place: int) -> Masks:
 
 def _save(ctx: Any, plan: Plan, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     ctx.plan = plan
-    ctx.save_for_backward(*tensors, outputs[0], *outputs[len(plan.results) :])
+    ctx.save_for_backward(*tensors, outputs[0], *outputs[plan.last_result :])
     if plan.form.trace:
         ctx.mark_non_differentiable(outputs[-1])
     ctx.set_materialize_grads(False)
@@ -98,24 +98,22 @@ def _save(ctx: Any, plan: Plan, tensors: Sequence[Tensor], outputs: Sequence[Ten
 
 def _derive(ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
     plan: Plan = ctx.plan
-    d_results = cotangents[: len(plan.results)]
+    n, saved, d_results = len(needs), ctx.saved_tensors, cotangents[: plan.last_result]
     pull = plan.pull(tuple([d is not None for d in d_results]), tuple(needs))
-    n, saved = len(plan.inputs), ctx.saved_tensors
     if torch.is_grad_enabled():  # what the call left has no gradient of its own: _reference_pull
         saved = [*saved[:n], *[t.detach() for t in saved[n:]]]
-    gradients: list[Tensor | None] = [None] * len(plan.inputs)
-    for k, d in zip(
-        pull.to_inputs, recurrence_backward(pull, [*saved, *_given(pull, saved, d_results)]), strict=True
-    ):
-        gradients[k] = d if needs[k] else None
+    d_given = [d for d in d_results if d is not None]
+    if len(d_given) < len(pull.from_results):
+        d_given = _with_zeros(pull, saved, d_results)
+    gradients: list[Tensor | None] = [None] * n
+    for k, d in zip(pull.to_inputs, recurrence_backward(pull, [*saved, *d_given]), strict=True):
+        if needs[k]:
+            gradients[k] = d
     return gradients
 
 
-def _given(pull: Pull, saved: Sequence[Tensor], d_results: Sequence[Tensor | None]) -> list[Tensor]:
+def _with_zeros(pull: Pull, saved: Sequence[Tensor], d_results: Sequence[Tensor | None]) -> list[Tensor]:
     """The gradients that a pull takes: zero for those tensors of a name that have none."""
-    found = [d for k in pull.from_results if (d := d_results[k]) is not None]
-    if len(found) == len(pull.from_results):
-        return found
     plan = pull.plan
     sizes = calls.sizes_of(plan.form, saved[plan.inputs.slice("weights")])
     shapes = calls.shapes(plan, saved, sizes, 0)
