@@ -7,7 +7,8 @@ from unrolled.cells.registry import write_cell
 from unrolled.errors import ConfigError
 from unrolled.nn import options
 from unrolled.nn.layer import SequenceModule
-from unrolled.nn.recurrent import Place, Recurrent
+from unrolled.nn.parameters import Place
+from unrolled.nn.recurrent import Recurrent
 from unrolled.nn.stack import Stack
 
 

@@ -1,12 +1,26 @@
-"""Parameters of one cell in a module, under torch.nn's names."""
+"""Parameters of a cell in a module, under torch.nn's names."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.cells import Cell
+
+
+class Place(NamedTuple):
+    """One direction of one layer: its size, and the names of its parameters and states."""
+
+    layer: int
+    reverse: bool
+    hidden_size: int
+    sizes: tuple[int, ...]  # of the states
+    suffix: str  # "_l0_reverse"
+    names: tuple[str, ...]  # of the parameters, as the cell has them: weight_ih
+    parameters: tuple[str, ...]  # as the layer has them: weight_ih_l0
+    states: tuple[str, ...]  # "layer0.backward.h"
 
 
 def register(

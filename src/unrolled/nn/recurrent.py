@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,25 +21,11 @@ from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.merge import MERGES, merged
 from unrolled.nn.options import Device, Rates, Size
-from unrolled.nn.state import Group, Named
+from unrolled.nn.parameters import Place
+from unrolled.nn.state import Group, Named, Tensors
 from unrolled.nn.torch_compat import TorchLayer
 
-
-class Place(NamedTuple):
-    """One direction of one layer: its size, and the names of its parameters and states."""
-
-    layer: int
-    reverse: bool
-    hidden_size: int
-    sizes: tuple[int, ...]  # of the states
-    suffix: str  # "_l0_reverse"
-    names: tuple[str, ...]  # of the parameters, as the cell has them: weight_ih
-    parameters: tuple[str, ...]  # as the layer has them: weight_ih_l0
-    states: tuple[str, ...]  # "layer0.backward.h"
-
-
 Places = tuple[Place, ...]
-Tensors = tuple[Tensor, ...]
 
 
 class Recurrent(TorchLayer, SequenceModule):
@@ -189,49 +175,30 @@ class Recurrent(TorchLayer, SequenceModule):
     def start(self, batch: int) -> Tensors | None:
         if not self.learn_initial_state:
             return None
-        learned = {
-            name: initial
-            for place in self._places
-            for name, initial in zip(place.states, self._initial(place), strict=True)
-        }
+        own = [zip(place.states, self._initial(place), strict=True) for place in self._places]
+        learned = {name: initial for of in own for name, initial in of}
         return tuple([s.unsqueeze(1).expand(-1, batch, -1) for s in states.stack(learned, self._groups)])
 
     def unroll(
         self, x: Tensor, ragged: Tensor | None, state: Tensors | None, return_states: bool
     ) -> tuple[Tensor, Tensors, Named]:
-        between = self.merge != "concat" or (self.training and self.dropout)
-        if self.num_layers == 1 or not (between or return_states or self.keep_every or self._random()):
+        if self.num_layers == 1 or not (return_states or self.keep_every or self._acts_between()):
             y, last, every = self._run(self._places, x, ragged, state, return_states)
             return merged(y, self.merge), last, every
         parts: list[Tensors] = []
+        form = len(self.cell.states), self.kinds is not None
         every = {}
         D = len(self._places) // self.num_layers
         for k in range(self.num_layers):
             own = self._places[k * D : k * D + D]
-            y, last, states_of = self._run(own, x, ragged, self._part(state, k * D, D), return_states)
+            part = states.part(state, *form, slice(k * D, k * D + D))
+            y, last, states_of = self._run(own, x, ragged, part, return_states)
             parts.append(last)
             every |= states_of
             x = merged(y, self.merge)
             if self.dropout and k + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training)
-        return x, self._whole(parts), every
-
-    def _part(self, state: Tensors | None, first: int, places: int) -> Tensors | None:
-        """The state of some places, of that of all."""
-        if state is None:
-            return None
-        own = slice(first, first + places)
-        if self.kinds is not None:
-            return tuple([s[own] for s in state])
-        n = len(state) // len(self.cell.states)
-        return tuple([s for k in range(0, len(state), n) for s in state[k : k + n][own]])
-
-    def _whole(self, parts: list[Tensors]) -> Tensors:
-        """The state of all places, of that of parts in order."""
-        if self.kinds is not None:
-            return tuple([torch.cat(kind) for kind in zip(*parts, strict=True)])
-        n = len(parts[0]) // len(self.cell.states)
-        return tuple([s for k in range(0, len(parts[0]), n) for part in parts for s in part[k : k + n]])
+        return x, states.whole(parts, *form), every
 
     def _run(
         self, places: Places, x: Tensor, ragged: Tensor | None, state: Tensors | None, return_states: bool
@@ -269,11 +236,13 @@ class Recurrent(TorchLayer, SequenceModule):
         self, places: Places, x: Tensor, ragged: Tensor | None, state: Tensors | None, return_states: bool
     ) -> tuple[Tensor, Tensors, Named]:
         """A call for each direction of a layer, which reads x through a mask of its own."""
-        parts = [self._part(state, k, 1) for k in range(len(places))]
+        form = len(self.cell.states), self.kinds is not None
+        parts = [states.part(state, *form, slice(k, k + 1)) for k in range(len(places))]
         own = zip(places, parts, strict=True)
         results = [self._run((place,), x, ragged, part, return_states) for place, part in own]
-        every = {name: s for _, _, states in results for name, s in states.items()}
-        return torch.cat([y for y, _, _ in results], -1), self._whole([last for _, last, _ in results]), every
+        ys, lasts, everys = zip(*results, strict=True)
+        every = {name: s for own in everys for name, s in own.items()}
+        return torch.cat(ys, -1), states.whole(lasts, *form), every
 
     def _every(self, places: Places, results: dict[str, Any]) -> Named:
         """Every step's states of the places, by name."""
@@ -281,6 +250,10 @@ class Recurrent(TorchLayer, SequenceModule):
         kinds = [hs, results["every_c"]] if "every_c" in results else [hs]
         own = zip(places, *kinds, strict=True)
         return {name: s for place, *of in own for name, s in zip(place.states, of, strict=True)}
+
+    def _acts_between(self) -> bool:
+        """Whether something stands between two layers, or is drawn for each."""
+        return self.merge != "concat" or bool(self.training and self.dropout) or self._random()
 
     def _random(self) -> bool:
         """Whether masks are drawn at a call."""

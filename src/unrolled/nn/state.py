@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+Tensors = tuple[Tensor, ...]
 Named = dict[str, Tensor]
 State = Tensor | tuple[Tensor, ...] | Named
 
@@ -50,6 +51,25 @@ def unstack(stacked: Sequence[Tensor], groups: Sequence[Group]) -> Named:
     """The tensors of `groups` -> named."""
     own = zip(groups, stacked, strict=True)
     return {name: s for group, tensor in own for name, s in zip(group.names, tensor.unbind(), strict=True)}
+
+
+# Of each kind there is one tensor where sizes allow it, `stacked`, else one for each layer and direction.
+
+
+def part(state: Tensors | None, kinds: int, stacked: bool, places: slice) -> Tensors | None:
+    """The state of some layers and directions, of that of all."""
+    if state is None or stacked:
+        return state and tuple([s[places] for s in state])
+    n = len(state) // kinds
+    return tuple([s for k in range(0, len(state), n) for s in state[k : k + n][places]])
+
+
+def whole(parts: Sequence[Tensors], kinds: int, stacked: bool) -> Tensors:
+    """The state of all, of that of parts in order."""
+    if stacked:
+        return tuple([torch.cat(own) for own in zip(*parts, strict=True)])
+    n = len(parts[0]) // kinds
+    return tuple([s for k in range(0, len(parts[0]), n) for part in parts for s in part[k : k + n]])
 
 
 def check_stacked(stacked: Sequence[Tensor], n: int, kinds: Sequence[str], dimensions: int) -> None:

@@ -65,16 +65,17 @@ def transformable(library: Any, name: str, formulas: Formulas) -> Call:
     def transformed(options: Any, tensors: Tensors) -> Tensors:
         if not is_compiling():
             if _c._are_functorch_transforms_active() or differentiates_forward():
-                return list(apply(function, encode(options), tensors))
+                return list(function.apply(encode(options), *tensors))
             level, dims = batched(tensors)
             if level:
-                inner = [unbatched(t, d, level) for t, d in zip(tensors, dims, strict=True)]
+                batches = zip(tensors, dims, strict=True)
+                inner = [t if d is None else torch._remove_batch_dim(t, level, 0, 0) for t, d in batches]
                 outputs, places = fold(dims, options, inner)
                 return [torch._add_batch_dim(o, d, level) for o, d in zip(outputs, places, strict=True)]
         return list(operator(tensors, encode(options)))
 
     fold = folder(formulas, call)
-    function = transformer(formulas, call, fold)
+    function: Any = transformer(formulas, call, fold)
     implement(library, name, formulas, fold)
     return call
 
@@ -168,12 +169,6 @@ def implement(library: Any, name: str, formulas: Formulas, fold: Fold) -> None:
     torch.library.register_vmap(qualified, vmap, lib=library)
 
 
-def apply(function: Any, options: Any, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The autograd.Function of these."""
-    outputs: tuple[Tensor, ...] = function.apply(options, *tensors)
-    return outputs
-
-
 def applier(function: type[torch.autograd.Function]) -> Callable[..., tuple[Tensor, ...]]:
     """What function.apply comes to where no transform of torch.func is at work and there is no setup_context:
     the look for either takes 4 µs a call."""
@@ -223,17 +218,12 @@ def batching() -> int:
 
 def batched(tensors: Sequence[Tensor]) -> tuple[int, list[int | None]]:
     """The innermost level at which torch._vmap_internals, which autograd uses, batches one of these tensors,
-    and the dimension of the batch of each as `unbatched` gives it; level 0: none is."""
+    and the dimension of the batch of each once it is removed; level 0: none is."""
     for k in range(batching(), 0, -1):
         sizes = [torch._remove_batch_dim(t, k, 0, 0).shape[0] for t in tensors]  # 0 where it is no batch
         if any(sizes):
             return k, [0 if size else None for size in sizes]
     return 0, []
-
-
-def unbatched(tensor: Tensor, dim: int | None, level: int) -> Tensor:
-    """Without its batch, whose elements lie along dimension 0."""
-    return tensor if dim is None else torch._remove_batch_dim(tensor, level, 0, 0)
 
 
 def one_by_one(
