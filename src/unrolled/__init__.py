@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from unrolled.models.registry import TASKS, home
+
 __version__ = "0.1.0"
 __all__ = [
     "Captioner",
@@ -36,14 +38,7 @@ if TYPE_CHECKING:
 
 # Imported where they are first used: `import unrolled` loads neither torch nor numpy.
 HOMES = {
-    "Captioner": "unrolled.tasks.caption.estimator",
-    "Classifier": "unrolled.tasks.classify",
-    "Forecaster": "unrolled.tasks.forecast.estimator",
-    "LanguageModel": "unrolled.tasks.language",
-    "Regressor": "unrolled.tasks.regress",
-    "Tagger": "unrolled.tasks.tag",
-    "Transcriber": "unrolled.tasks.transcribe.estimator",
-    "Translator": "unrolled.tasks.translate.estimator",
+    **{name: module for module, name in (home(task.estimator) for task in TASKS.values())},
     "accelerate": "unrolled.nn",
     "load": "unrolled.tasks",
     "nn": "unrolled.nn",
@@ -54,8 +49,8 @@ HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in HOMES:
         raise AttributeError(f"module 'unrolled' has no attribute {name!r}; it has {', '.join(__all__)}")
-    home = importlib.import_module(HOMES[name])
-    return home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
+    module = importlib.import_module(HOMES[name])
+    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from unrolled.decoding.tags import Bound, Chain, Single, decoder, masks
+from unrolled.decoding.tags import NUMPY, Bound, Chain, Single, decoder, masks
 from unrolled.ops.state import joined, selected
+from unrolled.tasks.tag import TORCH
 
 
 def drawn(*shape, seed=0, dtype=np.float32):
@@ -42,13 +43,23 @@ def test_every_step_is_the_end_of_the_whole_answer_so_far(kind, K, whole_numbers
     tag, p, state = made.running(o, made.start(3))
     for b in range(3):
         for T in range(1, 13):
-            path, own = made.whole(np.ascontiguousarray(o[:T, b]))
+            path, own = (one[0] for one in made.decode(np.ascontiguousarray(o[None, :T, b])))
             assert tag[T - 1, b] == path[-1] and np.array_equal(p[T - 1, b], own[-1])
     first, own, between = made.running(o[:5], made.start(3))
     second, other, after = made.running(o[5:], between)
     assert np.array_equal(np.concatenate([first, second]), tag)
     assert np.array_equal(np.concatenate([own, other]), p)
     assert all(np.array_equal(after[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("kernels", [NUMPY, TORCH], ids=["numpy", "torch"])
+def test_a_padded_row_has_the_answers_that_it_has_alone(kind, kernels):
+    made, o, lengths = MADE[kind](5, False), drawn(4, 9, 5), np.array([9, 1, 4, 7])
+    path, p = made.decode(o, lengths, kernels)
+    for b, T in enumerate(lengths):
+        alone, own = made.decode(o[b : b + 1, :T])
+        assert np.array_equal(path[b, :T], alone[0]) and np.array_equal(p[b, :T], own[0])
 
 
 @pytest.mark.parametrize("kind", MADE)
@@ -69,7 +80,7 @@ def test_a_long_stream_of_large_scores_keeps_its_digits(dtype):
     made, o = Chain(scores(4, dtype, 1 / 8)), (drawn(3000, 1, 4) / 8 + 250).astype(dtype)
     tag, p, state = made.running(o, made.start(1))
     for T in range(1, 3001, 101):
-        path, own = made.whole(np.ascontiguousarray(o[:T, 0]))
+        path, own = (one[0] for one in made.decode(np.ascontiguousarray(o[None, :T, 0])))
         assert tag[T - 1, 0] == path[-1] and np.array_equal(p[T - 1, 0], own[-1])
     wide = Chain(tuple(s.astype(np.float64) for s in made.scores))
     assert np.array_equal(wide.running(o.astype(np.float64), wide.start(1))[0], tag)
@@ -80,7 +91,7 @@ def test_where_nothing_is_allowed_all_is_nan_and_no_warning(recwarn):
     nowhere = masks(np.zeros(3, np.bool_), np.ones((3, 3), np.bool_))
     made = decoder(3, np.dtype(np.float32), nowhere, scores(3))
     _, p, _ = made.running(drawn(4, 2, 3), made.start(2))
-    assert np.isnan(p).all() and np.isnan(made.whole(drawn(4, 3))[1]).all() and not recwarn.list
+    assert np.isnan(p).all() and np.isnan(made.decode(drawn(1, 4, 3))[1]).all() and not recwarn.list
 
 
 def test_scores_of_other_sizes_are_refused():

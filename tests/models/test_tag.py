@@ -1,5 +1,6 @@
 """Taggers without torch: the bits of the trained model, at every step what it says of the steps so far."""
 
+import json
 import subprocess
 import sys
 
@@ -232,7 +233,7 @@ def test_steps_of_one_feature_may_stand_alone_and_columns_in_any_order():
         assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
-@pytest.mark.parametrize("name", ["head.weight", "front.table.weight", "crf.transitions", "crf.end"])
+@pytest.mark.parametrize("name", ["head.weight", "encoder.table.weight", "crf.transitions", "crf.end"])
 def test_an_array_of_another_size_is_refused(name):
     made = trained("words-crf").runtime()
     for wrong in (
@@ -244,13 +245,32 @@ def test_an_array_of_another_size_is_refused(name):
             saved.model("here", made.about, {**made.arrays, name: wrong})
 
 
-def test_states_of_one_name_are_refused():
-    made = trained("numbers").runtime()
-    (layer,) = made.about["layers"]
-    (direction,) = layer["directions"]
-    renamed = {**layer, "directions": [{**direction, "states": ["inputs.last"]}]}
-    with pytest.raises(RunError, match="the name of another"):
-        saved.model("here", {**made.about, "layers": [renamed]}, made.arrays)
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("network", "encoder", "table", "rows"), 5),
+        (("network", "encoder", "letters"), None),
+        (("network", "encoder", "spelling"), None),
+        (("network", "encoder"), {"block": "Numbers", "size": 13}),
+        (("network", "crf"), None),
+        (("network", "crf", "tags"), 4),
+        (("network", "head", "outputs"), 4),
+        (("codec", "tags"), ["O"]),
+        (("codec", "inputs", "kind"), "text"),
+        (("codec", "inputs", "words"), ["<unk>", "go"]),
+        (("codec", "inputs", "characters"), ["<unk>", "g"]),
+    ],
+    ids=str,
+)
+def test_a_description_that_does_not_fit_is_refused(way, value):
+    made = trained("words-crf").runtime()
+    about = json.loads(json.dumps(made.about))
+    place = about
+    for key in way[:-1]:
+        place = place[key]
+    place[way[-1]] = value
+    with pytest.raises(RunError, match=r"^here: [^\n]*$"):
+        saved.model("here", about, made.arrays)
 
 
 def test_importing_it_loads_no_torch():

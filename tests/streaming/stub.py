@@ -30,7 +30,7 @@ class Stub(Model):
 
     def __init__(self, task="forecast", kind="table"):
         draw = np.random.default_rng(7)
-        self.task, self.kind = task, kind
+        self.task, self.kind, self.words = task, kind, kind == "words"
         shapes = {"weight_ih": (GATES * H, 2), "weight_hh": (GATES * H, H), "bias_ih": (GATES * H,)}
         arrays = {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
         one = {

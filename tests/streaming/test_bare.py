@@ -11,11 +11,11 @@ from unrolled.cells.registry import write_cell
 from unrolled.export.apart import FORBIDDEN
 from unrolled.kernels import _cpu
 from unrolled.models.layers import Layers
-from unrolled.models.saved import TASKS
+from unrolled.models.registry import TASKS, home
 
 from ..cells import cases
 
-MODULES = ("unrolled.runtime", *sorted(set(TASKS.values())))
+MODULES = ("unrolled.runtime", *sorted({home(task.model)[0] for task in TASKS.values()}))
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -224,8 +224,8 @@ def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
     for stretch, batch in zip(
         Walks(examples.lengths, 2, lambda one: one, 3, 0).batches(1), walk.batches(1), strict=True
     ):
-        before = state if state is None else network.layer.reset_state(state, batch.begins)
-        rows, _ = network.go_on(batch.x, batch.lengths, before)
+        before = state if state is None else network.p.layer.reset_state(state, batch.begins)
+        rows, _ = network(batch.x, before, batch.lengths)
         for row, i, start, n in zip(rows, stretch.indices, stretch.starts, stretch.lengths, strict=True):
             o |= {(int(i), int(start) + t): row[t] for t in range(n)}
         value, state = step(batch, state)
@@ -233,7 +233,7 @@ def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
     assert found == pytest.approx(wanted.item(), rel=1e-5)
     whole = examples.collate(np.arange(len(data)))
     for (i, t), one in o.items():
-        assert torch.equal(one, network(whole.x, whole.lengths)[i, t]), "to the bit"
+        assert torch.equal(one, network(whole.x, lengths=whole.lengths)[0][i, t]), "to the bit"
     assert len(o) == steps
 
 
@@ -258,7 +258,7 @@ def test_vectors_of_a_file_are_the_rows_of_known_words(tmp_path):
     data = Tagger()._read_source(config, sentences(20))
     codec = TagCodec.fit(data, 1, None, config.model.vectors, constraints=True)
     network = Tagger._network(config, codec)
-    assert network.front.table.weight[codec.inputs.words.encode(["mr"])[0]].tolist() == [1, 2, 3]
+    assert network.encoder.table.weight[codec.inputs.words.encode(["mr"])[0]].tolist() == [1, 2, 3]
 
 
 def test_notes_tell_what_was_read():

@@ -72,6 +72,23 @@ class Parameter(Block):
 
 
 @dataclass(frozen=True)
+class CRF(Block):
+    """The scores of a conditional random field over K tags: `transitions` from tag to tag, and of the first
+    and the last tag. Zero at first."""
+
+    leaf: ClassVar[str] = "crf"
+
+    tags: int
+
+    def __post_init__(self) -> None:
+        require_sizes(self, {"tags": self.tags})
+
+    def shapes(self) -> Shapes:
+        K = self.tags
+        return {"transitions": (K, K), "start": (K,), "end": (K,)}
+
+
+@dataclass(frozen=True)
 class Pooling(Block):
     """p_t, the vector that the steps y_1 … y_t become:
 

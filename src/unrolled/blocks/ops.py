@@ -22,6 +22,9 @@ class Ops(Protocol):
     def embedding(self, p: Any, index: Array) -> Array:
         """index (…) -> rows of the table (…, N)."""
 
+    def rows(self, table: Array, index: Array) -> Array:
+        """The same of a table (U, N) that was computed: index (…) -> (…, N)."""
+
     def tied(self, p: Any, bias: Any, x: Array) -> Array:
         """x (…, N) -> x Eᵀ + b (…, V) by the rows E of an embedding."""
 
@@ -39,15 +42,6 @@ class Ops(Protocol):
 
     def pooling_start(self, kind: str, size: int, rows: int) -> State:
         """What pooling carries, before the first step."""
-
-    def anchor(
-        self, z: Array, relative: tuple[bool, ...], state: Carried, lengths: Array
-    ) -> tuple[Array, State]:
-        """z (…, K) -> a, one step that stands for all: the first step that there was of each row where
-        `relative`, else 0. Carried as series.anchor, with the number of steps, series.steps."""
-
-    def anchor_start(self, p: Any, size: int, rows: int) -> State:
-        """What that carries before the first step; p is of a linear leaf, whose numbers have its type."""
 
     def concat(self, *parts: Array) -> Array:
         """Along the last dimension."""

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.codecs import padding
 from unrolled.codecs.gaps import carried
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
@@ -112,6 +113,15 @@ class NumberInputs:
             z = carried(z, missing, last)
         rows = np.concatenate([z, missing[..., self.flagged]], axis=-1, dtype=np.float32)
         return rows, z[-1].copy() if len(z) else last
+
+    def rows(self, data: Sequences) -> list[Array]:
+        """(N,) of (T_i, F) z of each sequence. DataError as of `aligned` and `scaled`."""
+        data = self.aligned(data)
+        return [self.scaled(x, place) for x, place in zip(cast(Any, data.inputs), data.places, strict=True)]
+
+    def padded(self, rows: Sequence[Array], fill: float) -> NDArray[np.float32]:
+        """(B, T, width) of such rows, `fill` behind the shorter ones."""
+        return padding.padded([self.filled(z, np.zeros(z.shape[1]))[0] for z in rows], fill)
 
     def summaries(self, data: Sequences) -> Array:
         """(N, S). DataError as of `aligned`."""
@@ -239,6 +249,15 @@ class TextInputs:
         if not len(numbers):
             raise DataError(f"{place}: {shown(x)} holds no symbol; write a text, or leave it out")
         return numbers
+
+    def rows(self, data: Sequences) -> list[NDArray[np.int64]]:
+        """(N,) of (T_i,) numbers of symbols. DataError as of `aligned` and `encode`."""
+        data = self.aligned(data)
+        return [self.encode(x, place) for x, place in zip(cast(Any, data.inputs), data.places, strict=True)]
+
+    def padded(self, rows: Sequence[NDArray[np.int64]], fill: float) -> NDArray[np.int64]:
+        """(B, T) of such rows, behind the shorter ones the last symbol, or for 0 the first."""
+        return padding.padded(rows, 0 if fill == 0 else self.tokenizer.size - 1)
 
     def summaries(self, data: Sequences) -> Array:
         """(N, S). DataError as of `aligned`."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.codecs.padding import padded
+from unrolled.codecs import padding
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
@@ -28,12 +28,13 @@ NOTHING = -1  # behind the last character
 
 
 class WordBatch(NamedTuple):
-    """words (B, T); row `which` (B, T) of characters (U, C), sizes (U,), spells the word."""
+    """The numbers of words (B, T), of which row `which` (B, T) of characters (U, C), sizes (U,), spells each:
+    of every different word once. Arrays of numpy, or of torch."""
 
-    words: Numbers
-    characters: Numbers
-    sizes: Numbers
-    which: Numbers
+    numbers: Any
+    characters: Any
+    sizes: Any
+    which: Any
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,19 @@ class Words:
             row[1 : 1 + len(spelt)] = spelt
         return rows
 
+    def padded(self, rows: Sequence[Numbers], fill: float) -> WordBatch:
+        """The batch of encoded rows. Behind the shorter ones stands the last word of the vocabulary with many
+        characters, or for 0 the unknown one with none."""
+        word = np.full(1 + MOST_CHARACTERS, NOTHING if fill == 0 else 0)
+        word[0] = 0 if fill == 0 else len(self.words) - 1
+        return batch_of(padding.padded(rows, word))
+
     def about(self) -> dict[str, Any]:
-        return {"words": list(self.words.symbols), "characters": list(self.characters.symbols)}
+        return {
+            "kind": "words",
+            "words": list(self.words.symbols),
+            "characters": list(self.characters.symbols),
+        }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"counts": self.counts}
@@ -108,12 +120,12 @@ class WordRows:
         different, which = np.unique(np.concatenate(some), return_inverse=True)
         cuts = np.cumsum([len(one) for one in some])[:-1]
         own = np.split(which.reshape(-1), cuts)
-        words = padded([self.table[one, 0] for one in some])
-        return WordBatch(words, *spelling(self.table[different]), padded(own))
+        numbers = padding.padded([self.table[one, 0] for one in some])
+        return WordBatch(numbers, *spelling(self.table[different]), padding.padded(own))
 
 
 def batch_of(rows: Numbers) -> WordBatch:
-    """The batch of rows (B, T, 1 + MOST_CHARACTERS)."""
+    """The batch of rows (B, T, 1 + MOST_CHARACTERS), or of (T, B, …) with (T, B) in place of (B, T)."""
     flat = rows.reshape(-1, rows.shape[-1])
     table, which = np.unique(flat, axis=0, return_inverse=True)
     return WordBatch(rows[..., 0], *spelling(table), which.reshape(rows.shape[:-1]))

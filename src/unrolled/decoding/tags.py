@@ -12,12 +12,13 @@ is the tag in which the best path so far ends, its scores brought down by their 
 in the operations of cpu/crf.h, with log softmax(o) in place of o where there is no chain. Of a chain p_t is
 the last marginal, softmax(α_t + end). v, α and whether there was a step are the state.
 
-Shapes   o (T, K) -> path (T,), p (T, K) float64; o (T, B, K) -> tag (T, B), p (T, B, K)
+Shapes   o (B, T, K), lengths (B,) -> path (B, T), p (B, T, K) float64; o (T, B, K) -> tag (T, B),
+         p (T, B, K)
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,19 @@ from unrolled.ops.state import Array, State
 Path = NDArray[np.int64]
 
 BEST, ALPHA, BEGUN = "tags.best", "tags.alpha", "tags.begun"
+
+
+class Kernels(NamedTuple):
+    """What whole sequences are decoded with: softmax(x), log_softmax(x), viterbi(x, scores, lengths) and
+    marginals(x, scores, lengths)."""
+
+    softmax: Callable[..., Array]
+    log_softmax: Callable[..., Array]
+    viterbi: Callable[..., Array]
+    marginals: Callable[..., Array]
+
+
+NUMPY = Kernels(heads.softmax, heads.log_softmax, crf.viterbi, crf.marginals)
 
 
 def masks(start: NDArray[np.bool_], transitions: NDArray[np.bool_]) -> Scores:
@@ -49,8 +63,8 @@ class Decoder(ABC):
         """o (T, B, K) -> tag (T, B), p (T, B, K) and the state after the last step."""
 
     @abstractmethod
-    def whole(self, o: Array) -> tuple[Path, Array]:
-        """o (T, K) -> path (T,), p (T, K)."""
+    def decode(self, o: Array, lengths: Array | None = None, kernels: Kernels = NUMPY) -> tuple[Path, Array]:
+        """o (B, T, K) -> path (B, T), p (B, T, K) of rows of these lengths, T where there are none."""
 
 
 class Single(Decoder):
@@ -60,10 +74,10 @@ class Single(Decoder):
         return {}
 
     def running(self, o: Array, state: Mapping[str, Array]) -> tuple[Path, Array, State]:
-        return o.argmax(-1), _softmax(o), {}
+        return o.argmax(-1), _double(heads.softmax, o), {}
 
-    def whole(self, o: Array) -> tuple[Path, Array]:
-        return o.argmax(-1), _softmax(o)
+    def decode(self, o: Array, lengths: Array | None = None, kernels: Kernels = NUMPY) -> tuple[Path, Array]:
+        return o.argmax(-1), _double(kernels.softmax, o)
 
 
 class Bound(Decoder):
@@ -77,11 +91,12 @@ class Bound(Decoder):
         return _begin(rows, self.scores[0], BEST)
 
     def running(self, o: Array, state: Mapping[str, Array]) -> tuple[Path, Array, State]:
-        tag, after = _running_path(_log_softmax(o), self.scores, state)
-        return tag, _softmax(o), after
+        tag, after = _running_path(_double(heads.log_softmax, o), self.scores, state)
+        return tag, _double(heads.softmax, o), after
 
-    def whole(self, o: Array) -> tuple[Path, Array]:
-        return crf.viterbi(_log_softmax(o)[None], self.scores)[0], _softmax(o)
+    def decode(self, o: Array, lengths: Array | None = None, kernels: Kernels = NUMPY) -> tuple[Path, Array]:
+        path = kernels.viterbi(_double(kernels.log_softmax, o), self.scores, lengths)
+        return path, _double(kernels.softmax, o)
 
 
 class Chain(Decoder):
@@ -98,9 +113,9 @@ class Chain(Decoder):
         p, alpha = self._last_marginals(o, state)
         return tag, p, after | {ALPHA: alpha}
 
-    def whole(self, o: Array) -> tuple[Path, Array]:
-        p = crf.marginals(o[None], self.scores)[0]
-        return crf.viterbi(o[None], self.scores)[0], p.astype(np.float64)
+    def decode(self, o: Array, lengths: Array | None = None, kernels: Kernels = NUMPY) -> tuple[Path, Array]:
+        p = kernels.marginals(o, self.scores, lengths)
+        return kernels.viterbi(o, self.scores, lengths), p.astype(np.float64)
 
     def _last_marginals(self, o: Array, state: Mapping[str, Array]) -> tuple[Array, Array]:
         """Each row goes through the kernel as a chain whose first emissions are α_{t-1}, which is its own
@@ -149,9 +164,5 @@ def _running_path(o: Array, scores: Scores, state: Mapping[str, Array]) -> tuple
     return tags, {BEST: best, BEGUN: begun}
 
 
-def _softmax(o: Array) -> Array:
-    return heads.softmax(o.astype(np.float64))
-
-
-def _log_softmax(o: Array) -> Array:
-    return heads.log_softmax(o.astype(np.float64))
+def _double(kernel: Callable[..., Array], o: Array) -> Array:
+    return kernel(o.astype(np.float64))

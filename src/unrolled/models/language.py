@@ -23,7 +23,6 @@ class Runtime(Model):
     """Steps are symbols: a stream takes text, or the numbers of symbols. `predict`: for each text the nats of
     its symbols, as `predict` of the task gives them for lines."""
 
-    task = "language"
     kind = Language
     block: Language
     compared = "log_p"

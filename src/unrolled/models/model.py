@@ -22,6 +22,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
 from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
+from unrolled.models.registry import TASKS, imported
 from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
 
@@ -46,25 +47,27 @@ class Column(NamedTuple):
 class Model(ABC):
     """`about` as the run folder's runtime.json has it, `arrays` by the names that it uses."""
 
-    task: ClassVar[str]
-    kind: ClassVar[type[Any]] = Block  # of its network
+    task: str
+    kind: ClassVar[type[Any] | None] = None  # of its network; None is the one of its task (registry.py)
     # What `unrolled verify` compares: an answer by its name, after every step, after every `stride` steps and
     # the last, or after the last alone.
     compared: ClassVar[str]
     every_step: ClassVar[bool] = True
     stride: int = 1
+    words: bool = False  # whether a line that is no row of a table is one step, a word
 
     block: Block
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        self.about, self.arrays = about, arrays
+        self.about, self.arrays, self.task = about, arrays, about["task"]
         if "layers" in about:  # a task whose network is not a block yet
             self.layers = Layers(about["layers"], arrays)
             self.causal = self.layers.causal
         else:
+            kind = self.kind or imported(TASKS[self.task].network)
             block = read(about["network"])
-            if not isinstance(block, self.kind):
-                raise TypeError(f"a network of kind {type(block).__name__}; wanted {self.kind.__name__}")
+            if not isinstance(block, kind):
+                raise TypeError(f"a network of kind {type(block).__name__}; wanted {kind.__name__}")
             own = {name: array for name, array in arrays.items() if not name.startswith(CODEC)}
             self.block, self.network = block, network(block, own)
             self.causal = block.causal

@@ -2,7 +2,7 @@
 
     numbers   x = [z, w] of codecs/inputs.py; the last known z of each feature is carried
     symbols   their numbers; nothing is carried
-    words     x = [e; s] of tasks/words.py; nothing is carried
+    words     a batch of codecs/words.py; nothing is carried
 
 Shapes   encoded steps (T, B, …) -> steps of the network (T, B, …)
 """
@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.codecs.inputs import NumberInputs
+from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.codecs.tokenizers import Tokenizer
-from unrolled.codecs.words import MOST_CHARACTERS, Words, spelling
+from unrolled.codecs.words import WordBatch, Words, batch_of
 from unrolled.errors import DataError
 from unrolled.files.wording import counted, listed, shown
-from unrolled.kernels.numpy import heads
-from unrolled.models.layers import Layers
 from unrolled.ops.state import Array, State
 
 LAST = "inputs.last"
@@ -27,9 +25,14 @@ LAST = "inputs.last"
 
 class Reader(ABC):
     """What a model reads, and what of it becomes steps of its network. `columns`: what a line of `unrolled
-    stream` holds, () for text."""
+    stream` holds, () for text; `reads`: what the block that encodes the steps must read."""
 
     columns: tuple[str, ...] = ()
+    reads: tuple[str, int]
+
+    def fits(self, encoder: Any) -> bool:
+        """Whether that block encodes these steps."""
+        return bool(encoder.reads == self.reads)
 
     def start(self, rows: int) -> State:
         """What is carried, before the first step."""
@@ -39,7 +42,7 @@ class Reader(ABC):
     def encode(self, chunk: Any) -> Array:
         """What users give of one row's next T steps -> (T, …). DataError for what cannot be read."""
 
-    def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+    def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[Any, State]:
         """Encoded steps (T, B, …) -> those of the network, and what is carried on."""
         return steps, {}
 
@@ -49,7 +52,7 @@ class SymbolReader(Reader):
     numbers."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
+        self.tokenizer, self.reads = tokenizer, ("symbols", tokenizer.size)
 
     def encode(self, chunk: Any) -> Array:
         if isinstance(chunk, str):
@@ -76,6 +79,7 @@ class NumberReader(Reader):
     def __init__(self, inputs: NumberInputs) -> None:
         require_scaled(inputs)
         self.inputs, self.width, self.columns = inputs, inputs.width, inputs.features
+        self.reads = "numbers", inputs.width
 
     def start(self, rows: int) -> State:
         return {LAST: np.zeros((rows, len(self.inputs.features)))}
@@ -120,22 +124,15 @@ def require_scaled(inputs: NumberInputs) -> None:
         raise TypeError("features whose names are no texts")
 
 
-class WordFront(Reader):
-    """A step is a word. Encoded: its row of codecs/words.py. `about`: names of the embeddings "table" and
-    "letters", and the layers "spelling", the last two null where characters are not read."""
+class WordReader(Reader):
+    """A step is a word. Encoded: its row of codecs/words.py."""
 
-    def __init__(self, inputs: Words, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        self.inputs, self.table = inputs, arrays[about["table"]]
-        _check("table", self.table, len(inputs.words), None)
-        self.width = self.table.shape[1]
-        self.spelling: Layers | None = None
-        if about["spelling"] is not None:
-            self.letters, self.spelling = arrays[about["letters"]], Layers(about["spelling"], arrays)
-            _check("letters", self.letters, len(inputs.characters), self.spelling.input_size)
-            self.width += sum(array.shape[1] for array in self.spelling.start(0).values())
+    def __init__(self, inputs: Words) -> None:
+        self.inputs, self.reads = inputs, ("words", len(inputs.words))
 
-    def start(self, rows: int) -> State:
-        return {}
+    def fits(self, encoder: Any) -> bool:
+        letters = getattr(encoder, "letters", None)
+        return super().fits(encoder) and (letters is None or letters.rows == len(self.inputs.characters))
 
     def encode(self, chunk: Any) -> Array:
         if isinstance(chunk, str):
@@ -145,22 +142,13 @@ class WordFront(Reader):
                 raise DataError(f"step {t + 1}: wanted a word, got {word!r:.40}")
         return self.inputs.encode(chunk)
 
-    def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-        e = heads.embedding(steps[..., 0], self.table)
-        if self.spelling is None:
-            return e, {}
-        each, which = np.unique(steps.reshape(-1, 1 + MOST_CHARACTERS), axis=0, return_inverse=True)
-        return np.concatenate([e, self._spelt(each)[which.reshape(steps.shape[:2])]], -1), {}
-
-    def _spelt(self, words: Array) -> Array:
-        """The states after each word's last character, of both directions (U, 2 S)."""
-        assert self.spelling is not None
-        characters, sizes = spelling(words)
-        c = heads.embedding(np.ascontiguousarray(characters.T), self.letters)
-        _, last = self.spelling(c, self.spelling.start(len(words)), sizes)
-        return np.concatenate(list(last.values()), 1)
+    def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[WordBatch, State]:
+        batch = batch_of(steps)
+        return batch._replace(characters=np.ascontiguousarray(batch.characters.T)), {}
 
 
-def _check(name: str, table: Array, rows: int, width: int | None) -> None:
-    if table.ndim != 2 or len(table) != rows or width not in (None, table.shape[1]) or not table.shape[1]:
-        raise ValueError(f"{name} is {table.shape}; wanted ({rows}, {width or 'any'})")
+def reader_of(inputs: Inputs | Words) -> Reader:
+    """What reads as these inputs encode."""
+    if isinstance(inputs, NumberInputs):
+        return NumberReader(inputs)
+    return WordReader(inputs) if isinstance(inputs, Words) else SymbolReader(inputs.tokenizer)

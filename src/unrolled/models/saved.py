@@ -9,7 +9,6 @@
 `layers` is for models/layers.py, `network` and `codec` are for the task's own file.
 """
 
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from unrolled.files import atomic, checksums, described, safetensors, typed
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read
 from unrolled.files.wording import resuming
 from unrolled.models.model import CODEC, Model
+from unrolled.models.registry import TASKS, imported
 from unrolled.ops.state import Array
 
 FORMAT = 2
@@ -30,17 +30,6 @@ DESCRIPTION, MODEL, SCALERS = "runtime.json", "model.safetensors", "scalers.safe
 ABOUT = "about"
 MOST_DESCRIPTION = 1 << 24  # bytes
 AT_ONCE = 1 << 18  # numbers
-# Task -> the module of its model, whose class is called Runtime.
-TASKS = {
-    "caption": "unrolled.models.caption",
-    "classify": "unrolled.models.pooled",
-    "forecast": "unrolled.models.forecast",
-    "language": "unrolled.models.language",
-    "regress": "unrolled.models.pooled",
-    "tag": "unrolled.models.tag",
-    "transcribe": "unrolled.models.transcribe",
-    "translate": "unrolled.models.translate",
-}
 
 
 def load(path: str | Path) -> Model:
@@ -66,8 +55,7 @@ def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
         if array.dtype.kind == "f" and not _finite(array):
             raise RunError(f"{place}: '{name}' holds NaN or infinity; restore the file or train anew")
     try:
-        module = importlib.import_module(TASKS[about["task"]])
-        made: Model = module.Runtime(about, arrays)
+        made: Model = imported(TASKS[about["task"]].model)(about, arrays)
         for name, part in vars(made).items():
             typed.require(part, name)
     except RunError as error:

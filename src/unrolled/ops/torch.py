@@ -9,16 +9,15 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from unrolled.blocks.block import Block, bind
-from unrolled.blocks.leaves import Embedding, Linear, Parameter
+from unrolled.blocks.leaves import CRF, Embedding, Linear, Parameter
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.kernels.torch.pooling import pooling
-from unrolled.nn import heads
-from unrolled.nn.functional import linear
+from unrolled.nn import crf, heads
+from unrolled.nn.functional import embedding, linear
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
 from unrolled.ops.augment import augmented
-from unrolled.ops.state import ANCHOR, STEPS
 
 B = TypeVar("B", bound=Block)
 
@@ -43,6 +42,10 @@ def _parameter(block: Parameter) -> nn.Parameter:
     return nn.Parameter(torch.randn(block.shape) * scale if scale else torch.zeros(block.shape))
 
 
+def _crf(block: CRF) -> nn.Module:
+    return crf.CRF(block.tags)
+
+
 def _recurrent(block: Recurrent) -> nn.Module:
     cell = {one.name: getattr(block.cell, one.name) for one in block.cell.options()}
     options = {name: value for name, value in block.values() if name not in ("cell", "input_size")}
@@ -53,6 +56,7 @@ LEAVES: dict[str, Callable[[Any], Any]] = {
     "linear": _linear,
     "embedding": _embedding,
     "parameter": _parameter,
+    "crf": _crf,
     "recurrent": _recurrent,
 }
 
@@ -95,6 +99,9 @@ class Torch:
         rows: Tensor = p(index)
         return rows
 
+    def rows(self, table: Tensor, index: Tensor) -> Tensor:
+        return embedding(index, table)
+
     def tied(self, p: nn.Embedding, bias: Tensor, x: Tensor) -> Tensor:
         return linear(x, p.weight, bias)
 
@@ -126,26 +133,6 @@ class Torch:
 
     def pooling_start(self, kind: str, size: int, rows: int) -> Named:
         return {}
-
-    def anchor(
-        self,
-        z: Tensor,
-        relative: tuple[bool, ...],
-        state: Mapping[str, Tensor] | None,
-        lengths: Tensor | None,
-    ) -> tuple[Tensor, Named]:
-        a = z[:, 0] * z.new_tensor(relative)
-        steps = torch.full((len(z),), z.shape[1]) if lengths is None else lengths
-        if state is not None:
-            a = torch.where(state[STEPS][:, None] == 0, a, state[ANCHOR])
-            steps = state[STEPS] + steps
-        return a[:, None], {ANCHOR: a, STEPS: steps}
-
-    def anchor_start(self, p: nn.Linear, size: int, rows: int) -> Named:
-        return {
-            ANCHOR: p.weight.new_zeros(rows, size),
-            STEPS: torch.zeros(rows, dtype=torch.int64),
-        }
 
     def concat(self, *parts: Tensor) -> Tensor:
         return torch.cat(parts, -1)

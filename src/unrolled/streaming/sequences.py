@@ -113,10 +113,9 @@ class Series(Kind):
 
     def _nothing(self) -> Record:
         """An answer without a forecast, in the same form as others."""
-        block = self.forecaster.block
-        S, K, _ = block.shape
+        S, K, _ = self.forecaster.shape
         empty = {"forecast": np.full((S, K), np.nan)}
-        empty["quantiles"] = np.full((S, K, len(block.output.levels)), np.nan)
+        empty["quantiles"] = np.full((S, K, len(self.forecaster.output.levels)), np.nan)
         told: Record = plain(self.model.told(empty))
         if self.ahead:
             self._put(told, np.full((self.ahead, K), np.nan))
@@ -229,7 +228,7 @@ def kind_of(
         return Series(model, ahead, gaps, longest_gap)
     if model.columns():
         return Rows(model)
-    return Words(model) if model.task == "tag" else Texts(model)
+    return Words(model) if model.words else Texts(model)
 
 
 def text_of(record: Record) -> str:

@@ -129,9 +129,16 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         known_by_nothing = [f"which {own.noun}s training held is not known: all are judged"] if blind else []
         return found.telling([*told(own.noun, known, len(own), whole), *known_by_nothing])
 
-    def _read_new(self, data: Source) -> D:
-        """What a source holds that the trained network is judged on."""
+    def _read_new(self, data: Source, answers: bool = True) -> D:
+        """What a source holds that the trained network is judged on, or asked for answers alone."""
         return self._read_source(self.config, data)
+
+    def _asked_for(self, data: Source) -> D:
+        """What to predict: other data, or the test part of the training data, or all of them."""
+        if data is not None:
+            return self._read_new(data, answers=False)
+        parts = self._training_parts()
+        return parts.train if parts.test is None else parts.test
 
     def _read(self, config: C, sources: Sources) -> tuple[C, Parts[D]]:
         asked: Any = config

@@ -1,7 +1,6 @@
 """A tag for every step of a sequence: of words, or of numbers.
 
-    x_t = front(step t)                      words: words.py; numbers: scaled, codecs/inputs.py
-    o_t = W dropout(y_t) + b                 y = layer(dropout(x)), both directions by default
+    o_t = network(steps)_t                   blocks/tagger.py, both directions by default
 
     softmax   p_t = softmax(o_t)             loss = mean of -w_k ln p_t[k], k the true tag of step t
     crf       p(y | o) of nn/crf.py          loss = mean of -ln p(y | o) for each step
@@ -20,7 +19,7 @@ Shapes   words or x (B, T, F), lengths (B,) -> o (B, T, K), path (B, T)
 Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 2016, arXiv:1603.01360
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -35,32 +34,56 @@ from torch import Tensor
 from unrolled.batching.buckets import Buckets, by_length
 from unrolled.batching.splits import by_label
 from unrolled.batching.stretches import Walks
-from unrolled.codecs.words import Words
+from unrolled.blocks.tagger import Tagger as Block
+from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
 from unrolled.files.asked import Asked
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.files.wording import counted, option
-from unrolled.nn.functional import cross_entropy
+from unrolled.kernels.torch import crf
+from unrolled.nn.functional import cross_entropy, log_softmax, softmax
 from unrolled.plots import figures
 from unrolled.plots import scores as drawn
 from unrolled.tasks import confusion, tag_scores, unseen
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.forward import ForwardEstimator, tensors
 from unrolled.tasks.model import require_forward
-from unrolled.tasks.parts import Parts, PartsEstimator, selected
+from unrolled.tasks.parts import Parts, selected
 from unrolled.tasks.sections import PartsConfig
-from unrolled.tasks.stepwise import Network, NumberFront, TagModelConfig
 from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
+from unrolled.tasks.tag_network import (
+    Network,
+    TagModelConfig,
+    dropping_rates,
+    network_of,
+    with_words_dropped,
+)
 from unrolled.tasks.unseen import UNSEEN
-from unrolled.tasks.words import WordFront
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Batches, Step
 
 Array = NDArray[np.float64]
 Path_ = NDArray[np.int64]
 
+
+def _on_arrays(kernel: Callable[..., Tensor]) -> Callable[..., Any]:
+    """A kernel of torch on numpy's arrays."""
+
+    def run(x: Any, *chain: Any) -> Any:
+        inputs: list[Any] = []
+        if chain:
+            scores, lengths = chain
+            inputs = [tuple(map(torch.from_numpy, scores)), torch.from_numpy(lengths)]
+        return kernel(torch.from_numpy(x), *inputs).numpy()
+
+    return run
+
+
+# With torch's threads, and where nothing is compiled.
+TORCH = Kernels(*(_on_arrays(kernel) for kernel in (softmax, log_softmax, crf.viterbi, crf.marginals)))
 BATCH = 128  # sequences that go through a network at once where nothing is learnt
 
 
@@ -139,7 +162,7 @@ class TagConfig(Section):
         return self
 
 
-class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
+class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     """Tags every word or step. Options are the fields of TagConfig, each by its own name:
 
     tagger = Tagger(column="upos", minutes=10).fit("train.conllu", validation="dev.conllu", out="run")
@@ -224,21 +247,14 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
 
     @classmethod
     def _network(cls, config: TagConfig, codec: TagCodec) -> Network:
-        o = config.model
-        front: WordFront | NumberFront
-        if isinstance(codec.inputs, Words):
-            sizes = o.embedding_size, o.character_size, o.character_hidden
-            front = WordFront(codec.inputs, *sizes, config.tag.word_dropout)
-        else:
-            front = NumberFront(codec.inputs.width)
-        return Network(front, o, len(codec.tags), config.tag.crf, codec.allowed)
+        return network_of(codec.inputs, config.model, len(codec.tags), config.tag.crf)
 
     def _step(self, network: Network, prepared: Prepared[TagConfig, TagCodec]) -> Step[Batch]:
         loss = self._loss(prepared.config, prepared.codec)
 
         def step(batch: Batch, state: Any) -> tuple[Tensor, Any]:
             if state is not None and batch.begins is not None:
-                state = network.layer.reset_state(state, batch.begins)
+                state = network.p.layer.reset_state(state, batch.begins)
             total, steps, state = loss(network, batch, state)
             return total / max(1, steps), None if batch.begins is None else state
 
@@ -251,16 +267,20 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
         weights = (
             torch.tensor(balanced, dtype=torch.float32) if config.tag.class_weights == "balanced" else None
         )
+        rates = dropping_rates(codec.inputs, config.tag.word_dropout)
 
         def loss(network: Network, batch: Batch, state: Any = None) -> tuple[Tensor, int, Any]:
-            (o, state), tags = network.go_on(batch.x, batch.lengths, state), batch.tags
+            x, tags = batch.x, batch.tags
+            if network.training and rates is not None:
+                x = with_words_dropped(x, rates)
+            o, state = network(x, state, batch.lengths)
             inside = torch.arange(tags.shape[1]) < batch.lengths[:, None]
             known = inside & (tags != UNSEEN)
-            if network.crf is None:
+            if network.block.crf is None:
                 losses = cross_entropy(o[known], tags[known], weights, reduction="none")
                 return losses.sum(), int(known.sum()), state
             whole = (known | ~inside).all(1)
-            likelihood = network.crf(o, tags.clamp(min=0), batch.lengths)[whole]
+            likelihood = network.p.crf(o, tags.clamp(min=0), batch.lengths)[whole]
             return -likelihood.sum(), int(batch.lengths[whole].sum()), None
 
         return loss
@@ -302,35 +322,31 @@ class Tagger(PartsEstimator[TagConfig, Tagged, TagCodec, Network]):
     def _loss_name(self) -> str:
         return "negative log-likelihood of a step in nats"
 
-    def _parts(self) -> dict[str, Any]:
-        return self.network.about()
-
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
         return self.codec.rows(self._asked_for(data))
 
-    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
-        with torch.no_grad():
-            o = self.network(self.codec.padded(rows, fill), torch.tensor([len(row) for row in rows]))
-        return [one[: len(row)] for one, row in zip(o.numpy(), rows, strict=True)]
-
-    def _asked_for(self, data: Source) -> Tagged:
-        """What to predict: other data, or the test part of the training data, or all of them."""
-        if data is not None:
-            return self._read_new(data, answers=False)
-        parts = self._training_parts()
-        return parts.train if parts.test is None else parts.test
-
     def _answers(self, data: Tagged) -> list[tuple[Path_, Array]]:
         """(N,) of the path (T_i,) and p (T_i, K), each with the bits that it has alone."""
-        network, steps, lengths = self.network, self.codec.steps(data), torch.tensor(data.lengths)
+        network, steps, decoder = self.network, self.codec.steps(data), self._decoder()
+        lengths = np.array(data.lengths, np.int64)
         found: list[tuple[Path_, Array]] = [(np.empty(0, np.int64), np.empty(0))] * len(data)
         with torch.no_grad():
             for indices in by_length(data.lengths, BATCH):
-                own = lengths[torch.from_numpy(indices)]
-                path, p = network.answer(network(steps.batch(indices), own), own)
-                for i, one, each in zip(indices, path.numpy(), p.numpy(), strict=True):
+                own = lengths[indices]
+                o, _ = network(tensors(steps.batch(indices)), lengths=torch.from_numpy(own))
+                path, p = decoder.decode(o.numpy(), own, TORCH)
+                for i, one, each in zip(indices, path, p, strict=True):
                     found[i] = one[: data.lengths[i]], each[: data.lengths[i]]
         return found
+
+    def _decoder(self) -> Decoder:
+        allowed, scores = self.codec.allowed, None
+        if self.network.block.crf is not None:
+            chain = self.network.p.crf
+            scores = tuple(score.detach().numpy() for score in (chain.transitions, chain.start, chain.end))
+        bound = None if allowed is None else masks(allowed.start, allowed.transitions)
+        dtype = self.network.p.head.weight.detach().numpy().dtype
+        return decoder(len(self.tags), dtype, bound, scores)
 
 
 def read(

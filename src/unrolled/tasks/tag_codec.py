@@ -17,7 +17,7 @@ from unrolled.batching.buckets import padded
 from unrolled.batching.stretches import Stretch
 from unrolled.codecs import padding
 from unrolled.codecs.inputs import NumberInputs
-from unrolled.codecs.words import MOST_CHARACTERS, NOTHING, WordRows, Words, batch_of
+from unrolled.codecs.words import WordRows, Words
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.conll import columns_of
 from unrolled.files.tagged import Layout, Tagged
@@ -25,8 +25,10 @@ from unrolled.files.typed import shaped
 from unrolled.files.wording import natural, option, shown
 from unrolled.tasks import entities, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
+from unrolled.tasks.forward import tensors
 
 Classes = NDArray[np.int64]
+INPUTS: dict[str, type[Words | NumberInputs]] = {"words": Words, "numbers": NumberInputs}
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ class TagCodec:
         return [torch.tensor(unseen.numbered(one, self.tags)) for one in tags_of(data)]
 
     def steps(self, data: Tagged) -> Any:
-        """The encoded inputs: `batch(indices)` of them is what the front of the network takes."""
+        """The encoded inputs: `batch(indices)` of them is what the network takes."""
         self._require_kind(data)
         inputs: Any = data.inputs
         if isinstance(self.inputs, Words):
             return WordRows.of(self.inputs, inputs)
         numbers: Any = self.inputs.aligned(data.sequences()).inputs
         pairs = zip(numbers, data.where, strict=True)
-        return NumberRows([torch.from_numpy(self.inputs.encode(x, place)) for x, place in pairs])
+        return NumberRows([self.inputs.encode(x, place) for x, place in pairs])
 
     def rows(self, data: Tagged) -> list[NDArray[Any]]:
         """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""
@@ -96,21 +98,10 @@ class TagCodec:
         numbers: Any = self.inputs.aligned(data.sequences()).inputs
         return [self.inputs.scaled(x, place) for x, place in zip(numbers, data.where, strict=True)]
 
-    def padded(self, rows: Sequence[NDArray[Any]], fill: float) -> Any:
-        """What the front takes, of such rows. Behind the shorter ones stand numbers `fill`; of words the last
-        of the vocabulary with many characters, or for 0 the unknown one with none."""
-        if isinstance(self.inputs, Words):
-            word = np.full(1 + MOST_CHARACTERS, NOTHING if fill == 0 else 0)
-            word[0] = 0 if fill == 0 else len(self.inputs.words) - 1
-            return batch_of(padding.padded(rows, word))
-        own = [self.inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
-        return torch.from_numpy(padding.padded(own, fill))
-
     def about(self) -> dict[str, Any]:
-        kind = "words" if isinstance(self.inputs, Words) else "numbers"
         bound = self.allowed and {name: part.tolist() for name, part in self.allowed._asdict().items()}
         own = {"tags": list(self.tags), "counts": self.counts.tolist(), "usual": dict(self.usual)}
-        own |= {"kind": kind, "inputs": self.inputs.about(), "allowed": bound}
+        own |= {"inputs": self.inputs.about(), "allowed": bound}
         return own | {"layout": self.layout and self.layout._asdict()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -118,8 +109,7 @@ class TagCodec:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        kinds: dict[str, Any] = {"words": Words, "numbers": NumberInputs}
-        inputs = kinds[about["kind"]].restore(about["inputs"], arrays)
+        inputs = INPUTS[about["inputs"]["kind"]].restore(about["inputs"], arrays)
         bound, tags, usual = about["allowed"], tuple(about["tags"]), about["usual"]
         if not all(type(number) is int and 0 <= number < len(tags) for number in dict(usual).values()):
             raise ValueError("a word whose usual tag is none")
@@ -154,10 +144,10 @@ class TagCodec:
 class NumberRows:
     """Encoded sequences of numbers (T_i, I)."""
 
-    rows: Sequence[Tensor]
+    rows: Sequence[NDArray[np.float32]]
 
-    def batch(self, indices: NDArray[np.int64]) -> Tensor:
-        return padded([self.rows[i] for i in indices])[0]
+    def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        return padding.padded([self.rows[i] for i in indices])
 
     def cut(self, rows: Sequence[slice], indices: NDArray[np.int64]) -> "NumberRows":
         """Stretches of the sequences `indices`."""
@@ -165,7 +155,7 @@ class NumberRows:
 
 
 class Batch(NamedTuple):
-    """`x` as the front takes it, lengths (B,), tags (B, T); of stretches of long sequences which rows begin
+    """`x` as the network takes it, lengths (B,), tags (B, T); of stretches of long sequences which rows begin
     one (B,), the others going on with the state of the batch before."""
 
     x: Any
@@ -191,13 +181,13 @@ class Examples:
 
     def collate(self, indices: NDArray[np.int64]) -> Batch:
         tags, lengths = padded([self.tags[i] for i in indices])
-        return Batch(self.steps.batch(indices), lengths, tags)
+        return Batch(tensors(self.steps.batch(indices)), lengths, tags)
 
     def cut(self, stretch: Stretch) -> Batch:
         indices = stretch.indices
         rows = [slice(s, s + n) for s, n in zip(stretch.starts, stretch.lengths, strict=True)]
         tags, lengths = padded([self.tags[i][part] for i, part in zip(indices, rows, strict=True)])
-        x = self.steps.cut(rows, indices).batch(np.arange(len(rows)))
+        x = tensors(self.steps.cut(rows, indices).batch(np.arange(len(rows))))
         return Batch(x, lengths, tags, torch.from_numpy(stretch.begins))
 
 

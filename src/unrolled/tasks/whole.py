@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length, padded
-from unrolled.codecs import padding
+from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
@@ -27,8 +27,9 @@ from unrolled.files.wording import counted, option
 from unrolled.tasks import neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import Network, SequencesConfig, fit_inputs, network_of, read
-from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.parts import Parts
 from unrolled.tasks.pooling import PooledModelConfig
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
@@ -93,7 +94,7 @@ C = TypeVar("C", bound=WholeConfig)
 K = TypeVar("K", bound=WholeCodec)
 
 
-class WholeEstimator(PartsEstimator[C, Sequences, K, Network]):
+class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     """Sources are files, polars frames, Sequences, or a pair (X, y): X an array (N, T) or (N, T, F), or a
     list of arrays (T_i,) or (T_i, F), or of texts."""
 
@@ -166,28 +167,8 @@ class WholeEstimator(PartsEstimator[C, Sequences, K, Network]):
         at, said = neighbours.nearest_series(self.codec.inputs, train, data)
         return train.select(at), [said]
 
-    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
-        inputs = self.codec.inputs
-        asked = inputs.aligned(self._asked_for(data))
-        encode: Any = inputs.scaled if isinstance(inputs, NumberInputs) else inputs.encode
-        return [encode(x, place) for x, place in zip(asked.inputs, asked.places, strict=True)]
-
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
-        inputs, own, behind = self.codec.inputs, list(rows), fill
-        if isinstance(inputs, NumberInputs):
-            own = [inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
-        elif fill != 0:
-            behind = inputs.tokenizer.size - 1
-        x, lengths = padding.padded(own, behind), torch.tensor([len(row) for row in rows])
-        with torch.no_grad():
-            return list(self.network(torch.from_numpy(x), lengths=lengths, last=True)[0].numpy())
-
-    def _asked_for(self, data: Source) -> Sequences:
-        """What to predict: other data, or the test part of the training data, or all of them."""
-        if data is not None:
-            return self._read_new(data, answers=False)
-        parts = self._training_parts()
-        return parts.train if parts.test is None else parts.test
+        return list(self._outputs_of_rows(rows, fill, last=True))
 
 
 def outputs(network: Network, rows: Sequence[Tensor]) -> Tensor:

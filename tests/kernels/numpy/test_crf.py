@@ -23,8 +23,8 @@ def case(B, T, K, dtype):
 def test_paths_and_marginals_have_the_bits_of_the_operators(isa, shape, dtype, threads):
     x, scores = case(*shape, dtype)
     given = torch.from_numpy(x), tuple(map(torch.from_numpy, scores)), torch.full((shape[0],), shape[1])
-    assert np.array_equal(crf.viterbi(x, scores, threads), operators.viterbi(*given).numpy())
-    assert np.array_equal(crf.marginals(x, scores, threads), operators.marginals(*given).numpy())
+    assert np.array_equal(crf.viterbi(x, scores, threads=threads), operators.viterbi(*given).numpy())
+    assert np.array_equal(crf.marginals(x, scores, threads=threads), operators.marginals(*given).numpy())
     turned = np.asfortranarray(x)
     assert np.array_equal(crf.viterbi(turned, scores), crf.viterbi(x, scores))
 

@@ -1,0 +1,76 @@
+"""Networks that read forward, without torch: the model of a task whose answers are the network's outputs. A
+task with answers of another kind derives its own from it.
+
+Shapes   encoded steps (T, B, …) -> o (T, B, …); the state is that of the network and of what it reads
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unrolled.codecs.inputs import NumberInputs, TextInputs
+from unrolled.codecs.words import Words
+from unrolled.errors import DataError
+from unrolled.models.model import Answers, Column, Model, codec_arrays
+from unrolled.models.readers import WordReader, reader_of
+from unrolled.ops.state import Array, State
+
+READ: dict[str, type[NumberInputs | TextInputs | Words]] = {
+    "numbers": NumberInputs,
+    "text": TextInputs,
+    "words": Words,
+}
+
+
+class Forward(Model):
+    """Steps are what `inputs` of the codec encode, and the block `encoder` of the network reads. Answers:
+    o as "output"."""
+
+    compared = "output"
+
+    def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        super().__init__(about, arrays)
+        reads = about["codec"]["inputs"]
+        inputs = READ[reads["kind"]].restore(reads, codec_arrays(arrays))
+        self.reader, encoder = reader_of(inputs), getattr(self.block, "encoder", None)
+        if encoder is None or not self.reader.fits(encoder):
+            raise ValueError(f"a network that reads by {encoder!s:.80}; wanted {self.reader.reads}")
+        self.words = isinstance(self.reader, WordReader)
+
+    def start(self, rows: int) -> State:
+        return self.network.start(rows) | self.reader.start(rows)
+
+    def encode(self, chunk: Any) -> Array:
+        """Rows of numbers, an array (T, F) or by their names; a list of words; a text, or numbers of its
+        symbols."""
+        return self.reader.encode(chunk)
+
+    def forward(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+        """o after each step, and the state after the last."""
+        x, carried = self.reader(steps, state)
+        o, after = self.network(x, state)
+        return o, after | carried
+
+    def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
+        o, after = self.forward(steps, state)
+        return {self.compared: o}, after
+
+    def outputs(self, steps: Array) -> Array:
+        o: Array = self.forward(steps[:, None], self.start(1))[0][:, 0]
+        return o
+
+    def predict(self, sequences: Sequence[Any]) -> Any:
+        """The answers of each sequence, (T, …) each."""
+        return [{self.compared: self.outputs(steps)} for steps in self.encoded(sequences)]
+
+    def encoded(self, sequences: Sequence[Any]) -> list[Array]:
+        """Every sequence as `encode` gives it. DataError with its number where one cannot be read."""
+        rows = []
+        for k, one in enumerate(sequences):
+            try:
+                rows.append(self.encode(one))
+            except DataError as error:
+                raise DataError(f"sequence {k}: {error}") from error
+        return rows
+
+    def columns(self) -> Mapping[str, Column]:
+        return {name: Column() for name in self.reader.columns}

@@ -1,0 +1,60 @@
+"""Tasks whose network reads forward what `inputs` of the codec encode: what `unrolled verify` asks of them.
+
+Shapes   rows (T_i, …) as the runtime's `encode` gives them -> steps (B, T, …), lengths (B,) -> o (B, T, …)
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import torch
+from numpy.typing import NDArray
+
+from unrolled.blocks.block import Block
+from unrolled.codecs.inputs import NumberInputs, TextInputs
+from unrolled.codecs.words import Words
+from unrolled.ops.torch import Network
+from unrolled.tasks.estimator import Codec, Source
+from unrolled.tasks.parts import Data, PartsEstimator
+
+Array = NDArray[Any]
+
+
+class InputsCodec(Codec, Protocol):
+    """A codec with `inputs`."""
+
+    @property
+    def inputs(self) -> NumberInputs | TextInputs | Words: ...
+
+
+C = TypeVar("C")
+D = TypeVar("D", bound=Data)
+K = TypeVar("K", bound=InputsCodec)
+B = TypeVar("B", bound=Block)
+
+
+class ForwardEstimator(PartsEstimator[C, D, K, Network[B]]):
+    """An estimator of such a task."""
+
+    def _rows(self, data: Source = None) -> list[Array]:
+        inputs: Any = self.codec.inputs
+        rows: list[Array] = inputs.rows(self._asked_for(data))
+        return rows
+
+    def _raw(self, rows: Sequence[Array], fill: float) -> list[Array]:
+        return [o[: len(row)] for o, row in zip(self._outputs_of_rows(rows, fill), rows, strict=True)]
+
+    def _outputs_of_rows(self, rows: Sequence[Array], fill: float, **options: Any) -> Array:
+        """o (B, T, …) of all rows in one batch."""
+        inputs: Any = self.codec.inputs
+        lengths = torch.tensor([len(row) for row in rows])
+        with torch.no_grad():
+            o, _ = self.network(tensors(inputs.padded(rows, fill)), lengths=lengths, **options)
+        array: Array = o.numpy()
+        return array
+
+
+def tensors(steps: Any) -> Any:
+    """Steps of a network as torch has them: an array, or a named tuple of arrays."""
+    if isinstance(steps, tuple):
+        return type(steps)(*map(torch.from_numpy, steps))
+    return torch.from_numpy(steps)

@@ -1,0 +1,86 @@
+"""The network of taggers as training has it. Equations: blocks/tagger.py.
+
+In training a word is taken for an unknown one with the probability a / (a + n), n the times it stands in the
+training part, so that row 0 of the embedding is learned from words like those that a new text will hold.
+
+Source   Kiperwasser and Goldberg 2016, arXiv:1603.04351, a = 1/4 there
+"""
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from unrolled.blocks.leaves import CRF, Embedding, Linear
+from unrolled.blocks.pooled import Numbers
+from unrolled.blocks.recurrent import Recurrent
+from unrolled.blocks.tagger import Tagger, Words
+from unrolled.cells import CELLS
+from unrolled.codecs import words
+from unrolled.codecs.inputs import NumberInputs
+from unrolled.codecs.words import WordBatch
+from unrolled.ops.torch import Network as AnyNetwork
+from unrolled.tasks.config import PathName
+from unrolled.tasks.embedding import begin_with, embedding
+from unrolled.tasks.model import CellName, ModelConfig, recurrent
+
+Network = AnyNetwork[Tagger]
+
+
+class TagModelConfig(ModelConfig):
+    """The recurrent layers, and what stands before and after them."""
+
+    cell: CellName = Field(default="lstm", description="kind of recurrent cell")
+    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
+    bidirectional: bool = Field(default=True, description="read every sequence in both directions")
+    embedding_size: int = Field(
+        default=100, ge=1, le=2**16, description="numbers that a word becomes for the network"
+    )
+    vectors: PathName | None = Field(
+        default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
+    )
+    character_size: int = Field(default=32, ge=1, le=2**16, description="numbers that a character becomes")
+    character_hidden: int = Field(
+        default=64,
+        ge=0,
+        le=2**16,
+        description="hidden units a direction that read a word's characters; 0 = none",
+    )
+    input_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout before the recurrent layers")
+    output_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout after the recurrent layers")
+
+
+def network_of(inputs: words.Words | NumberInputs, config: TagModelConfig, tags: int, crf: bool) -> Network:
+    """A new network, whose embedding begins with the vectors that there are."""
+    encoder = _encoder(inputs, config)
+    layer = recurrent(config, encoder.size)
+    head, chain = Linear(layer.output_size, tags), CRF(tags) if crf else None
+    network = Network(Tagger(encoder, layer, head, chain, config.input_dropout, config.output_dropout))
+    if isinstance(inputs, words.Words):
+        begin_with(network.p.encoder.table, inputs.words, inputs.vectors)
+    return network
+
+
+def _encoder(inputs: words.Words | NumberInputs, config: TagModelConfig) -> Words | Numbers:
+    """What the network begins with."""
+    if isinstance(inputs, NumberInputs):
+        return Numbers(inputs.width)
+    table = embedding(len(inputs.words), config.embedding_size, inputs.vectors)
+    if not config.character_hidden:
+        return Words(table)
+    letters = Embedding(len(inputs.characters), config.character_size)
+    spelling = Recurrent(CELLS["gru"](), letters.size, config.character_hidden, bidirectional=True)
+    return Words(table, letters, spelling)
+
+
+def with_words_dropped(batch: WordBatch, rates: Tensor) -> WordBatch:
+    """The same with words that are unknown, each with its own probability; rates (V,)."""
+    drawn = torch.rand(batch.numbers.shape) < rates[batch.numbers]
+    return batch._replace(numbers=torch.where(drawn, 0, batch.numbers))
+
+
+def dropping_rates(inputs: words.Words | NumberInputs, a: float) -> Tensor | None:
+    """(V,) a / (a + n) of each word, None where none is dropped."""
+    if not isinstance(inputs, words.Words) or not a:
+        return None
+    return torch.from_numpy(a / (a + inputs.counts.astype(np.float64))).float()
