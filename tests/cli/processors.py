@@ -19,8 +19,9 @@ import numpy as np
 import unrolled
 from tests.streaming.stub import answers as streamed
 from tests.tasks.caption import cases as captions
+from unrolled.blocks.outputs import Output
 from unrolled.codecs.calendar import calendar_features
-from unrolled.decoding.distributions import DISTRIBUTIONS
+from unrolled.decoding.distributions import DISTRIBUTIONS, distribution
 from unrolled.files.riff import Sound
 from unrolled.files.steps import Step
 from unrolled.files.wav import Audio, log_mel
@@ -158,9 +159,9 @@ def numbers(seed: int = 0) -> dict[str, str]:
     draw = np.random.default_rng(seed)
     raw, u, log_p = draw.random((900, 9), np.float32) * 6 - 3, draw.random((900, 2)), -9 * draw.random(900)
     made = {
-        name: one.drawn(raw[:, : one.size], u)
-        for name, kind in DISTRIBUTIONS.items()
-        if (one := kind((0.1, 0.5, 0.9))).is_distribution
+        name: distribution(output).drawn(raw[:, : output.size], u)
+        for name in DISTRIBUTIONS
+        if (output := Output(name, (0.1, 0.5, 0.9))).is_distribution
     }
     made |= {
         "recordings": log_mel(Sound(8000, draw.random(4000) - 0.5), Audio()),

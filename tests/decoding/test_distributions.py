@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
+from unrolled.blocks.outputs import Output
 from unrolled.decoding import distributions
-from unrolled.decoding.distributions import DISTRIBUTIONS, FLOOR, Gaussian, StudentT
+from unrolled.decoding.distributions import FLOOR, distribution
 from unrolled.kernels import _cpu
 from unrolled.kernels.numpy import heads
 from unrolled.tasks import student
@@ -19,8 +20,8 @@ DEGREES = np.array([2.001, 3.0, 9.3, 300.0, 2e5, 1e8])
 
 
 def drawn(name, *shape, dtype=np.float32):
-    one = DISTRIBUTIONS[name](LEVELS)
-    return one, np.random.default_rng(3).normal(0.3, 2, (*shape, one.size)).astype(dtype)
+    output = Output(name, LEVELS)
+    return distribution(output), np.random.default_rng(3).normal(0.3, 2, (*shape, output.size)).astype(dtype)
 
 
 def test_softplus_is_torchs():
@@ -99,27 +100,12 @@ def test_every_instruction_set_gives_the_same_bits():
     for isa in _cpu.isas():
         _cpu.use_isa(isa)
         try:
-            found += [[one(LEVELS).quantiles(raw, np.array(LEVELS)) for one in (StudentT, Gaussian)]]
+            each = [distribution(Output(name, LEVELS)) for name in ("studentt", "gaussian")]
+            found += [[one.quantiles(raw, np.array(LEVELS)) for one in each]]
         finally:
             _cpu.use_isa(used)
     for one in found[1:]:
         assert all(np.array_equal(*pair) for pair in zip(one, found[0], strict=True))
-
-
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_moving_moves_the_point_and_nothing_else(name):
-    one, raw = drawn(name, 4)
-    base = np.arange(4, dtype=np.float32)
-    moved = one.moved(raw, base)
-    assert np.array_equal(one.point(moved), one.point(raw) + base) and not np.shares_memory(moved, raw)
-    moved[..., one.location] = raw[..., one.location]
-    assert np.array_equal(moved, raw)
-
-
-@pytest.mark.parametrize("levels", [(), (0.5,), (0.1, 0.4, 0.9), (0.5, 0.1, 0.9), (0.0, 0.5, 0.9)])
-def test_levels_that_cannot_be_are_refused(levels):
-    with pytest.raises(ValueError, match="levels"):
-        DISTRIBUTIONS["quantiles"](levels)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

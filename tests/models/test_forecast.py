@@ -13,6 +13,7 @@ import torch
 
 from unrolled import Forecaster, runtime, tasks
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
+from unrolled.kernels.numpy import heads
 from unrolled.models import saved
 from unrolled.streaming.sequences import kind_of
 from unrolled.tasks.forecast import pictures
@@ -186,7 +187,7 @@ def test_every_answer_has_the_bits_of_torch(case, tmp_path):
         assert one.fingerprint == made.fingerprint
         found = one.stream().feed(case.steps())
         assert found["raw"].dtype == np.float32 and np.array_equal(found["raw"], raw.numpy())
-    output = model.network.output
+    output = model.network.block.output
     assert np.array_equal(found["forecast"], model.codec.series.values(output.point(raw)))
     assert ("quantiles" in found) == output.is_distribution
 
@@ -407,7 +408,7 @@ def test_forecasts_that_grow_without_bound_are_refused():
     stream = case.made.stream()
     stream.feed(case.steps())
     state = stream.state | {"series.next": np.full((1, 1, 1), 1e38, np.float32)}
-    case.made.head = type(case.made.head)(np.full((1, 5), 1e38, np.float32))
+    case.made.network.p.head = heads.Linear(np.full((1, 5), 1e38, np.float32))
     with pytest.raises(TrainingError, match="the forecast is not finite from step"):
         case.made.ahead(state, 9)
 
@@ -415,17 +416,24 @@ def test_forecasts_that_grow_without_bound_are_refused():
 def test_descriptions_that_do_not_fit_are_refused(direct):
     """Each change alone makes one line of RunError, and nothing is run."""
     about, arrays = direct.made.about, direct.made.arrays
+    output = about["network"]["output"]
     changes = [
-        ("network", {"output": "poisson"}),
-        ("network", {"levels": [0.1, 0.5]}),
-        ("network", {"levels": [0.9, 0.5, 0.1, 0.2]}),
+        ("network", {"output": output | {"kind": "poisson"}}),
+        ("network", {"output": output | {"levels": [0.1, 0.5]}}),
+        ("network", {"output": output | {"levels": [0.9, 0.5, 0.1, 0.2]}}),
+        ("network", {"output": output | {"levels": [0.1, 0.4, 0.5, 10**400]}}),
         ("network", {"relative": [False, False]}),
-        ("network", {"levels": [0.1, 0.4, 0.5, 10**400]}),
-        ("network", {"window": 0}),
-        ("network", {"window": float("inf")}),
-        ("network", {"time": ["when"]}),
+        ("network", {"relative": []}),
+        ("network", {"relative": [0]}),
+        ("network", {"residual": 1}),
+        ("network", {"steps": 2}),
+        ("network", {"steps": 10**9}),
         ("network", {"head": "nothing"}),
-        ("network", {"bias": "head.weight"}),
+        ("network", {"head": about["network"]["head"] | {"zero": False}}),
+        ("network", {"layer": about["network"]["layer"] | {"reverse": True}}),
+        ("answers", {"window": 0}),
+        ("answers", {"window": float("inf")}),
+        ("answers", {"time": ["when"]}),
         ("codec", {"steps": 10**9}),
         ("codec", {"steps": 2.5}),
         ("codec", {"steps": 2}),
@@ -488,7 +496,7 @@ def test_lines_are_steps_and_answers_are_told_by_column(case):
         assert list(told) == ["filled", "restarted", *codec.targets] and not told["restarted"]
         for k, name in enumerate(codec.targets):
             wanted = {"forecast": found["forecast"][:, k]}
-            for at, level in enumerate(case.made.output.levels if "quantiles" in found else ()):
+            for at, level in enumerate(case.made.block.output.levels if "quantiles" in found else ()):
                 wanted[f"q{level:g}"] = found["quantiles"][:, k, at]
             assert told[name] == {
                 key: array[0] if case.S == 1 else array.tolist() for key, array in wanted.items()

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from unrolled.tasks.outputs import FLOOR, OUTPUTS, Quantiles, pinball
+from unrolled.blocks.outputs import Output
+from unrolled.ops.torch import USE
+from unrolled.tasks.outputs import CRITERIA, FLOOR, criterion, pinball
 
 LEVELS = (0.05, 0.3, 0.5, 0.9)
 DISTRIBUTIONS = ["gaussian", "studentt", "quantiles"]
@@ -15,8 +17,8 @@ DISTRIBUTIONS = ["gaussian", "studentt", "quantiles"]
 def drawn(name, *shape, seed=3):
     """(output, raw (..., R), y (...)) of random asymmetric numbers in float64."""
     generator = torch.Generator().manual_seed(seed)
-    output = OUTPUTS[name](LEVELS)
-    raw = 1.5 * torch.randn(*shape, output.size, generator=generator, dtype=torch.float64) + 0.3
+    output = criterion(Output(name, LEVELS))
+    raw = 1.5 * torch.randn(*shape, output.output.size, generator=generator, dtype=torch.float64) + 0.3
     return output, raw, 2 * torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
@@ -37,7 +39,7 @@ def test_gaussian_loss_and_quantiles_are_torchs():
     levels = torch.tensor(LEVELS, dtype=torch.float64)
     wanted = normal.icdf(levels[:, None, None]).movedim(0, -1)
     torch.testing.assert_close(output.quantiles(raw, LEVELS), wanted, rtol=1e-9, atol=1e-9)
-    assert torch.equal(output.point(raw), normal.mean)
+    assert torch.equal(output.output.point(raw), normal.mean)
 
 
 def test_studentt_loss_is_torchs():
@@ -51,7 +53,7 @@ def test_quantiles_by_hand():
     """Levels 0.25, 0.5, 0.75; softplus(ln(e - 1)) = 1, so the quantiles are 2 - 1, 2, 2 + 1."""
     one = math.log(math.e - 1)
     raw = torch.tensor([one, 2.0, one], dtype=torch.float64)
-    output = Quantiles((0.25, 0.5, 0.75))
+    output = criterion(Output("quantiles", (0.25, 0.5, 0.75)))
     found = output.quantiles(raw, (0.25, 0.4, 0.5, 0.75))
     torch.testing.assert_close(found, torch.tensor([1.0, 1.6, 2.0, 3.0], dtype=torch.float64))
     # y = 5: errors 4, 3, 2 times their levels 0.25, 0.5, 0.75.
@@ -89,19 +91,18 @@ def test_crps_is_that_of_the_samples(name):
     assert output.crps(raw, y).item() == pytest.approx(wanted, rel=0.03)
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("name", CRITERIA)
 def test_moving_moves_everything(name):
     output, raw, y = drawn(name, 6)
     base = torch.linspace(-3, 4, 6, dtype=torch.float64)
-    moved = output.moved(raw, base)
-    torch.testing.assert_close(output.point(moved), output.point(raw) + base)
+    moved = output.output.moved(USE, raw, base)
     torch.testing.assert_close(output.loss(moved, y + base), output.loss(raw, y))
-    if output.is_distribution:
+    if output.output.is_distribution:
         wanted = output.quantiles(raw, LEVELS) + base[:, None]
         torch.testing.assert_close(output.quantiles(moved, LEVELS), wanted)
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("name", CRITERIA)
 def test_gradient_of_the_loss(name):
     output, raw, y = drawn(name, 3, 2)
     assert torch.autograd.gradcheck(lambda raw: output.loss(raw, y), raw.requires_grad_())
@@ -109,8 +110,8 @@ def test_gradient_of_the_loss(name):
 
 @pytest.mark.parametrize("name", ["gaussian", "studentt"])
 def test_scale_has_a_floor(name):
-    output = OUTPUTS[name](LEVELS)
-    raw = torch.full((output.size,), -1e4, dtype=torch.float64)
+    output = criterion(Output(name, LEVELS))
+    raw = torch.full((output.output.size,), -1e4, dtype=torch.float64)
     raw[0] = 0
     assert output.loss(raw, torch.tensor(0.0)).item() == pytest.approx(math.log(FLOOR) + 1, abs=0.1)
     assert output.quantiles(raw, (0.9,)).item() < 3 * FLOOR

@@ -1,4 +1,4 @@
-"""What a forecast says, from the raw numbers of a head: one number, and quantiles; see tasks/outputs.py.
+"""What a forecast says, from the raw numbers of a head (blocks/outputs.py): quantiles; see tasks/outputs.py.
 
 All in float64 by kernels/numpy/functions.py, in one order for each number: the same bits on every processor
 and in any company. Student's t with ν > 1 has, with t = √ν sinh u,
@@ -15,18 +15,17 @@ Draws are made of uniform numbers u, v in [0, 1):
     studentt    μ + σ √(ν (u^(-2/ν) - 1)) cos 2πv        exact for every ν (Bailey 1994)
     quantiles   the quantile of level u
 
-Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...)
+Shapes   raw (..., R) -> quantiles (..., L); u (..., 2) -> drawn (...)
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.blocks.outputs import Output
 from unrolled.files.wording import option
 from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import asinh, log1p, normal_quantile, sinh, waves
@@ -47,29 +46,10 @@ NEAREST = 1e-12
 
 
 class Distribution(ABC):
-    """One row of DISTRIBUTIONS. `size` is R; `location` is where the raw numbers hold the forecast."""
+    """One row of DISTRIBUTIONS."""
 
-    is_distribution = True
-    size: int
-    location = 0
-
-    def __init__(self, levels: Sequence[float]) -> None:
-        self.levels = tuple(float(level) for level in levels)
-        rising = all(low < high for low, high in pairwise((0.0, *self.levels, 1.0)))
-        if not rising or 0.5 not in self.levels or len(self.levels) < 3:
-            raise ValueError(f"levels {str(self.levels)[:40]}")
-
-    def point(self, raw: Array) -> Array:
-        """The forecast in one number: the location (mean, and of quantiles the median)."""
-        value: Array = raw[..., self.location]
-        return value
-
-    def moved(self, raw: Array, base: Array) -> Array:
-        """The raw numbers of the same distribution moved by `base` (...)."""
-        made = raw.copy()
-        with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
-            made[..., self.location] += base
-        return made
+    def __init__(self, output: Output) -> None:
+        self.output, self.levels = output, output.levels
 
     @abstractmethod
     def quantiles(self, raw: Array, levels: Array) -> Array:
@@ -83,9 +63,6 @@ class Distribution(ABC):
 class Point(Distribution):
     """No distribution."""
 
-    is_distribution = False
-    size = 1
-
     def quantiles(self, raw: Array, levels: Array) -> Array:
         raise ValueError(
             "a point forecast has no distribution, so no quantiles and no draws; train with "
@@ -96,16 +73,12 @@ class Point(Distribution):
 class Gaussian(Distribution):
     """μ and σ."""
 
-    size = 2
-
     def quantiles(self, raw: Array, levels: Array) -> Array:
         return _moved_and_scaled(raw, normal_quantile(levels))
 
 
 class StudentT(Distribution):
     """μ, σ and ν."""
-
-    size = 3
 
     def quantiles(self, raw: Array, levels: Array) -> Array:
         return _moved_and_scaled(raw, student_quantile(levels, self._degrees(raw)))
@@ -124,14 +97,10 @@ class StudentT(Distribution):
 class Quantiles(Distribution):
     """The median, and steps from it."""
 
-    def __init__(self, levels: Sequence[float]) -> None:
-        super().__init__(levels)
-        self.size, self.location = len(self.levels), self.levels.index(0.5)
-
     def quantiles(self, raw: Array, levels: Array) -> Array:
         known, at = self._trained(raw), np.array(self.levels)
         p = np.broadcast_to(np.asarray(levels, np.float64), (*raw.shape[:-1], np.shape(levels)[-1]))
-        cell = np.clip(np.searchsorted(at, p), 1, self.size - 1)
+        cell = np.clip(np.searchsorted(at, p), 1, len(at) - 1)
         low, high = (np.take_along_axis(known, side, -1) for side in (cell - 1, cell))
         gap, first, last = at[cell] - at[cell - 1], at[0], at[-1]
         slope, share = (high - low) / gap, (p - at[cell - 1]) / gap
@@ -142,9 +111,9 @@ class Quantiles(Distribution):
 
     def _trained(self, raw: Array) -> Array:
         """(..., L) the quantiles of the levels themselves."""
-        made, m = _wide(raw).copy(), self.location
+        made, m = _wide(raw).copy(), self.output.location
         step = softplus(made)
-        for i in range(m + 1, self.size):
+        for i in range(m + 1, self.output.size):
             made[..., i] = made[..., i - 1] + step[..., i]
         for i in range(m - 1, -1, -1):
             made[..., i] = made[..., i + 1] - step[..., i]
@@ -157,6 +126,10 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
     "studentt": StudentT,
     "quantiles": Quantiles,
 }
+
+
+def distribution(output: Output) -> Distribution:
+    return DISTRIBUTIONS[output.kind](output)
 
 
 def softplus(a: Array) -> Array:

@@ -1,18 +1,16 @@
-"""Forecasters without torch: after each step of a series the next S. Equations: tasks/forecast/network.py.
+"""Forecasters without torch: after each step of a series the next S. Equations: blocks/forecaster.py.
 
 A stream carries its state over all that it has read; `predict` reads the last `window` steps from the state
 that a series begins with. So a stream begun with those says what `predict` says, to the bit.
 
-    state   the layers', and of each row
-            series.anchor (K,)     a, the level that relative targets are told from
+    state   the network's, and of each row
             series.next   (S, K)   the scaled forecasts after the last step, which `ahead` goes on from
             series.last   (K+P+Q,) the last known scaled values of all columns
             series.time   ()       where the last step stands, NEVER where no time was given
             series.offset ()       its offset from UTC in seconds
-            series.steps  ()       how many there were
 
 Shapes   steps (T, B) of codec.dtype -> {"forecast": (T, B, S, K), "quantiles": (T, B, S, K, L)} in the units
-         of the file, the second where the output is a distribution; "raw" (T, B, S, K, R), the head's numbers
+         of the file, the second where the output is a distribution; "raw" (T, B, S, K, R) of the network
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,44 +20,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.blocks.forecaster import Forecaster
+from unrolled.blocks.outputs import Output
 from unrolled.codecs.gaps import FORWARD, MODEL, REFUSE
 from unrolled.codecs.series import NEVER, SeriesCodec
-from unrolled.decoding.distributions import DISTRIBUTIONS, Distribution
+from unrolled.decoding.distributions import distribution
+from unrolled.decoding.feedback import fed_back
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.wording import listed, option
-from unrolled.kernels.numpy import heads
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.models.series import Reader
-from unrolled.ops.state import Array, State
+from unrolled.ops.state import STEPS, Array, State
 
 
 class Runtime(Model):
     """Steps are those of a series, as models/series.py reads them."""
 
     task = "forecast"
+    kind = Forecaster
+    block: Forecaster
     compared = "raw"
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
-        network = about["network"]
+        how = about["answers"]
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
-        self.reader = Reader(codec, network["time"], gappy=codec.gaps != REFUSE)
-        self.output = DISTRIBUTIONS[network["output"]](network["levels"])
-        self.head = heads.Linear(arrays[network["head"]], arrays[network["bias"]])
-        self.shape = (codec.steps, len(codec.targets), self.output.size)
-        self.relative = np.array([bool(one) for one in network["relative"]], self.layers.dtype)
-        self.residual, self.window = bool(network["residual"]), index(network["window"])
-        self._check()
+        self.reader = Reader(codec, how["time"], gappy=codec.gaps != REFUSE)
+        self.window = index(how["window"])
+        wanted = codec.width, codec.steps, len(codec.targets)
+        sizes = self.block.layer.input_size, *self.block.shape[:2]
+        if sizes != wanted or self.window < 1:
+            raise ValueError(f"a network of {sizes}, wanted {wanted}; window {self.window}")
 
     def start(self, rows: int) -> State:
-        S, K, _ = self.shape
-        return self.layers.start(rows) | {
-            "series.anchor": np.zeros((rows, K), self.layers.dtype),
-            "series.next": np.zeros((rows, S, K), self.layers.dtype),
+        S, K, _ = self.block.shape
+        return self.network.start(rows) | {
+            "series.next": np.zeros((rows, S, K), self.network.dtype),
             "series.last": np.zeros((rows, len(self.codec.flagged)), np.float32),
             "series.time": np.full(rows, NEVER),
             "series.offset": np.zeros(rows, np.int64),
-            "series.steps": np.zeros(rows, np.int64),
         }
 
     def encode(self, chunk: Any) -> Array:
@@ -106,7 +105,7 @@ class Runtime(Model):
         raw, after = self._read(np.stack(windows, 1), start)
         if horizon is not None and (horizon < 1 or horizon > self.codec.steps):
             return {"forecast": self.ahead(after, horizon, known)}
-        return answers(self.codec, self.output, raw[-1, :, :horizon])
+        return answers(self.codec, self.block.output, raw[-1, :, :horizon])
 
     def ahead(
         self, state: Mapping[str, Array], horizon: int, known: Sequence[Mapping[str, Any]] | None = None
@@ -119,7 +118,7 @@ class Runtime(Model):
         """
         codec = self.codec
         check_reach("horizon", horizon, None if self._feeds_back else codec.steps, codec.past)
-        if not state["series.steps"].all():
+        if not state[STEPS].all():
             raise DataError("a row has read no step yet; feed its history first")
         found = state["series.next"][:, :horizon]
         if horizon > codec.steps:
@@ -139,7 +138,8 @@ class Runtime(Model):
     def told(self, answer: Answers) -> dict[str, Any]:
         """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""
         said = {"forecast": answer["forecast"]}
-        for at, level in enumerate(self.output.levels if self.output.is_distribution else ()):
+        output = self.block.output
+        for at, level in enumerate(output.levels if output.is_distribution else ()):
             said[f"q{level:g}"] = answer["quantiles"][..., at]
         first = 0 if self.codec.steps == 1 else slice(None)
         targets = enumerate(self.codec.targets)
@@ -167,7 +167,7 @@ class Runtime(Model):
         return self.codec.steps == 1 and not self.codec.past
 
     def _answers(self, raw: Array) -> Answers:
-        return answers(self.codec, self.output, raw) | {"raw": raw}
+        return answers(self.codec, self.block.output, raw) | {"raw": raw}
 
     def _read(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """raw (T, B, S, K, R) and the state after the last step."""
@@ -178,7 +178,7 @@ class Runtime(Model):
     def _filled(self, steps: Array, state: Mapping[str, Array], gaps: str) -> tuple[Array, State]:
         """The same, but for times."""
         x = np.ascontiguousarray(steps["x"])
-        if gaps == MODEL and np.isnan(x[..., : self.shape[1]]).any():
+        if gaps == MODEL and np.isnan(x[..., : len(self.codec.targets)]).any():
             parts = []
             for one in x:
                 check_finite(state["series.next"][:, 0], "forecast that stands for a missing value")
@@ -192,36 +192,31 @@ class Runtime(Model):
     ) -> tuple[Array, State]:
         rows, last = self.codec.filled(x, state["series.last"], gaps, instead)
         raw, after = self._forward(rows, state)
-        return raw, after | {"series.last": last, "series.steps": state["series.steps"] + len(x)}
+        return raw, after | {"series.last": last}
 
     def _forward(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """x (T, B, I) -> raw, and the state, which stands where it stood."""
-        K, anchor, following = self.shape[1], state["series.anchor"], state["series.next"]
-        z, rest = x[..., :K], x[..., K:]
-        if len(x):
-            anchor = np.where(state["series.steps"][:, None] == 0, z[0] * self.relative, anchor)
-        h, after = self.layers(np.concatenate([z - anchor, rest], -1), state)
-        raw = self.head(h).reshape(*h.shape[:2], *self.shape)
-        base = z if self.residual else np.broadcast_to(anchor, z.shape)
-        raw = self.output.moved(raw, base[:, :, None])
-        if len(x):
-            following = self.output.point(raw[-1])
-        return raw, {**state, **after, "series.anchor": anchor, "series.next": following.copy()}
+        with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
+            raw, after = self.network(x, state)
+        following = self.block.output.point(raw[-1]) if len(x) else state["series.next"]
+        return raw, {**state, **after, "series.next": following.copy()}
 
     def _fed_back(
         self, state: Mapping[str, Array], horizon: int, known: Sequence[Mapping[str, Any]] | None
     ) -> Array:
         """(rows, horizon, K) in scaled numbers."""
         future = self._known(len(state["series.time"]), horizon - 1, known)
-        time, values = self.codec.later(state["series.time"]), [state["series.next"][:, 0]]
-        last, offset = state["series.last"], state["series.offset"]
-        for h in range(horizon - 1):
-            following, offset = self.codec.following(time, offset)  # of the step to forecast from this value
-            time = following.astype(np.int64)
+
+        def advance(h: int, value: Array, state: Mapping[str, Array]) -> tuple[Array, Mapping[str, Array]]:
+            time = self.codec.later(state["series.time"])  # of `value`
+            following, offset = self.codec.following(time, state["series.offset"])
             k = self.codec.known(following, offset, future[:, h : h + 1])
-            x, last = self.codec.filled(np.concatenate([values[-1], k], -1)[None], last)
-            _, state = self._forward(x, state)
-            values.append(state["series.next"][:, 0])
+            x = np.concatenate([value, k], -1)[None]
+            _, after = self._step(x, state, self.codec.gaps)
+            return after["series.next"][:, 0], after | {"series.time": time, "series.offset": offset}
+
+        first: Array = state["series.next"][:, 0]
+        values = fed_back(first, state, horizon, advance)
         return np.stack(values, 1)
 
     def _known(self, rows: int, steps: int, known: Sequence[Mapping[str, Any]] | None) -> Array:
@@ -235,23 +230,13 @@ class Runtime(Model):
             )
         return np.stack([self.reader.future(one, steps) for one in known])
 
-    def _check(self) -> None:
-        """ValueError where the parts do not fit one another."""
-        sizes = (self.layers.input_size, self.layers.output_size, len(self.relative))
-        wanted = (self.codec.width, self.head.in_features, self.shape[1])
-        outputs = self.shape[0] * self.shape[1] * self.shape[2]
-        if sizes != wanted or self.head.out_features != outputs or self.head.dtype != self.layers.dtype:
-            raise ValueError(f"sizes {sizes}, wanted {wanted}; {self.head.out_features} outputs of {outputs}")
-        if self.window < 1:
-            raise ValueError(f"window {self.window}")
 
-
-def answers(codec: SeriesCodec, output: Distribution, raw: Array) -> Answers:
+def answers(codec: SeriesCodec, output: Output, raw: Array) -> Answers:
     """raw (..., S, K, R) -> "forecast" (..., S, K) and, of a distribution, "quantiles" (..., S, K, L)."""
     with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
         found = {"forecast": codec.values(output.point(raw))}
         if output.is_distribution:
-            scaled = np.moveaxis(output.quantiles(raw, np.array(output.levels)), -1, 0)
+            scaled = np.moveaxis(distribution(output).quantiles(raw, np.array(output.levels)), -1, 0)
             found["quantiles"] = np.moveaxis(codec.values(scaled), 0, -1)
     return found
 

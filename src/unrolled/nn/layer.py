@@ -149,17 +149,17 @@ class SequenceModule(Traceable, Freezable, ABC):
 
     def _enter_state(self, hx: State | None, x: Tensor, layout: Layout) -> tuple[Tensor, ...] | None:
         """The state as `groups`; None for zeros unless packed. Those who compute check B, sizes and dtype."""
-        batch, batched = layout.batch(x), layout.batched
         if hx is None:
+            batch = layout.batch(x)
             return self.start(batch) or (None if layout.packed is None else self.zeros(batch))
         if isinstance(hx, (Tensor, tuple, list)):
-            stacked = self._stacked(hx, 3 if batched else 2)
+            stacked = self._stacked(hx, 3 if layout.batched else 2)
             if layout.packed is not None and not is_compiling():  # rows too many would be passed over
                 for kind, group, s in zip(self.kinds or (), self.groups(), stacked, strict=True):
-                    states.check(kind, s, (len(group.names), batch, group.size))
-            return layout.enter_state(stacked if batched else tuple([s.unsqueeze(1) for s in stacked]))
+                    states.check(kind, s, (len(group.names), layout.batch(x), group.size))
+            return layout.enter_state(stacked if layout.batched else tuple([s.unsqueeze(1) for s in stacked]))
         states.check_names(hx, self.state_names())
-        named = hx if batched else {name: s.unsqueeze(0) for name, s in hx.items()}
+        named = hx if layout.batched else {name: s.unsqueeze(0) for name, s in hx.items()}
         for name, size in self.state_sizes().items():
-            states.check(name, named[name], (batch, size))
+            states.check(name, named[name], (layout.batch(x), size))
         return layout.enter_state(states.stack(named, self.groups()))

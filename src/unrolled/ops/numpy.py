@@ -11,10 +11,9 @@ from unrolled.blocks.leaves import CRF, Embedding, Linear, Parameter
 from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.crf import Scores
 from unrolled.ops.layers import Layers
-from unrolled.ops.state import Array, State
+from unrolled.ops.state import ANCHOR, POOLED, STEPS, Array, State
 
 DTYPES = ("float32", "float64")
-POOLED = "pooling"
 
 
 class Table:
@@ -135,6 +134,23 @@ class Numpy:
             return {}
         y = np.empty((0, rows, size), np.float32)
         return {POOLED: heads.pooling(kind, y, None, y[..., 0] if kind == "attention" else None)[1]}
+
+    def anchor(
+        self,
+        z: Array,
+        relative: tuple[bool, ...],
+        state: Mapping[str, Array] | None,
+        lengths: Array | None,
+    ) -> tuple[Array, State]:
+        T, B, K = z.shape
+        before = {ANCHOR: np.zeros((B, K), z.dtype), STEPS: np.zeros(B, np.int64)} if state is None else state
+        a, steps = before[ANCHOR], before[STEPS]
+        if T:
+            a = np.where(steps[:, None] == 0, z[0] * relative, a)
+        return a[None], {ANCHOR: a, STEPS: steps + (T if lengths is None else lengths)}
+
+    def anchor_start(self, p: heads.Linear, size: int, rows: int) -> State:
+        return {ANCHOR: np.zeros((rows, size), p.dtype), STEPS: np.zeros(rows, np.int64)}
 
     def concat(self, *parts: Array) -> Array:
         return np.concatenate(parts, -1)

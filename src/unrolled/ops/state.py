@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 State = dict[str, Array]
 
+POOLED, ANCHOR, STEPS = "pooling", "series.anchor", "series.steps"
+
 
 def rows_of(state: Mapping[str, Array]) -> int:
     """How many rows there are."""

@@ -18,6 +18,7 @@ from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
 from unrolled.ops.augment import augmented
+from unrolled.ops.state import ANCHOR, STEPS
 
 B = TypeVar("B", bound=Block)
 
@@ -133,6 +134,26 @@ class Torch:
 
     def pooling_start(self, kind: str, size: int, rows: int) -> Named:
         return {}
+
+    def anchor(
+        self,
+        z: Tensor,
+        relative: tuple[bool, ...],
+        state: Mapping[str, Tensor] | None,
+        lengths: Tensor | None,
+    ) -> tuple[Tensor, Named]:
+        a = z[:, 0] * z.new_tensor(relative)
+        steps = torch.full((len(z),), z.shape[1]) if lengths is None else lengths
+        if state is not None:
+            a = torch.where(state[STEPS][:, None] == 0, a, state[ANCHOR])
+            steps = state[STEPS] + steps
+        return a[:, None], {ANCHOR: a, STEPS: steps}
+
+    def anchor_start(self, p: nn.Linear, size: int, rows: int) -> Named:
+        return {
+            ANCHOR: p.weight.new_zeros(rows, size),
+            STEPS: torch.zeros(rows, dtype=torch.int64),
+        }
 
     def concat(self, *parts: Tensor) -> Tensor:
         return torch.cat(parts, -1)

@@ -113,9 +113,10 @@ class Series(Kind):
 
     def _nothing(self) -> Record:
         """An answer without a forecast, in the same form as others."""
-        S, K, _ = self.forecaster.shape
+        block = self.forecaster.block
+        S, K, _ = block.shape
         empty = {"forecast": np.full((S, K), np.nan)}
-        empty["quantiles"] = np.full((S, K, len(self.forecaster.output.levels)), np.nan)
+        empty["quantiles"] = np.full((S, K, len(block.output.levels)), np.nan)
         told: Record = plain(self.model.told(empty))
         if self.ahead:
             self._put(told, np.full((self.ahead, K), np.nan))

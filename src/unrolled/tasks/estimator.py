@@ -331,6 +331,10 @@ class Estimator(ABC, Generic[C, D, K, N]):
         (of whole numbers with some valid one)."""
         raise ConfigError(f"task '{self.task}' has no runtime to compare with; unrolled.runtime must know it")
 
+    def _answers_about(self) -> dict[str, Any]:
+        """How answers are made of what the network says, in plain values."""
+        return {}
+
     def _parts(self) -> dict[str, Any]:
         """What the runtime must know of the network beside its layers, in plain values."""
         return {}
@@ -346,7 +350,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
         network = self.network
         about = {"format": saved.FORMAT, "task": self.task, "codec": self.codec.about()}
         if isinstance(network, Network):
-            return about | {"network": write(network.block)}
+            return about | {"network": write(network.block), "answers": self._answers_about()}
         return about | {"layers": self._layers(), "network": self._parts()}
 
     def _write(self, run: Run) -> None:

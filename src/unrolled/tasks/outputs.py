@@ -12,40 +12,35 @@ Quantiles cannot cross: they are sums of positive steps from the median. Between
 is linear; beyond the outermost it goes on as an exponential tail of the same slope. The floors keep the loss
 of a series without noise from minus infinity, and the variance finite.
 
-Forecasts, quantiles and draws are answers, which need no gradient and no torch: decoding/distributions.py
-gives them, here and there. Losses and CRPS are here.
+Where the forecast itself stands among them says blocks/outputs.py. Quantiles and draws are answers, which
+need no gradient and no torch: decoding/distributions.py gives them, here and there. Losses and CRPS are here.
 
-Shapes   raw (..., R), y (...) -> loss (...), point (...), sample (...), quantiles (..., L), crps (...)
+Shapes   raw (..., R), y (...) -> loss (...), sample (...), quantiles (..., L), crps (...)
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from unrolled.decoding import distributions
-from unrolled.decoding.distributions import FLOOR, Distribution
+from unrolled.blocks.outputs import Output
+from unrolled.decoding.distributions import FLOOR, distribution
 from unrolled.tasks import student
 
 # The levels over which a quantile function is averaged for its CRPS.
 CRPS_LEVELS = tuple(step / 100 for step in range(1, 100))
 
 
-class Output(ABC):
-    """One row of OUTPUTS. `answers` gives its answers, of which `levels` are the L quantile levels that a
-    forecast reports; `size` is R."""
+class Criterion(ABC):
+    """One row of CRITERIA: what outcomes say of the raw numbers of an output. `answers` are its answers."""
 
-    kind: ClassVar[type[Distribution]]
-
-    def __init__(self, levels: Sequence[float]) -> None:
-        self.answers = self.kind(levels)
-        self.levels, self.size = self.answers.levels, self.answers.size
-        self.is_distribution = self.answers.is_distribution
+    def __init__(self, output: Output) -> None:
+        self.output, self.answers = output, distribution(output)
 
     @abstractmethod
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
@@ -66,20 +61,9 @@ class Output(ABC):
         u = torch.rand((*raw.shape[:-1], 2), generator=generator, dtype=torch.float64)
         return torch.from_numpy(self.answers.drawn(raw.detach().numpy(), u.numpy())).to(raw.dtype)
 
-    def point(self, raw: Tensor) -> Tensor:
-        """The forecast in one number: the location (mean, and of quantiles the median)."""
-        return raw[..., self.answers.location]
 
-    def moved(self, raw: Tensor, base: Tensor) -> Tensor:
-        """The raw numbers of the same distribution moved by `base` (...)."""
-        at = self.answers.location
-        return torch.cat([raw[..., :at], raw[..., at : at + 1] + base[..., None], raw[..., at + 1 :]], dim=-1)
-
-
-class Point(Output):
+class Point(Criterion):
     """No distribution: there is nothing to draw."""
-
-    kind = distributions.Point
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         return (y - raw[..., 0]) ** 2
@@ -88,10 +72,8 @@ class Point(Output):
         return (y - raw[..., 0]).abs()
 
 
-class Gaussian(Output):
+class Gaussian(Criterion):
     """CRPS in closed form: σ (z (2Φ(z) - 1) + 2φ(z) - 1/√π), z = (y - μ) / σ (Gneiting and Raftery 2007)."""
-
-    kind = distributions.Gaussian
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         scale = _scale(raw)
@@ -105,10 +87,8 @@ class Gaussian(Output):
         return scale * (z * (2 * below - 1) + 2 * density - 1 / math.sqrt(math.pi))
 
 
-class StudentT(Output):
+class StudentT(Criterion):
     """CRPS in closed form: student.py."""
-
-    kind = distributions.StudentT
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         scale = _scale(raw)
@@ -119,31 +99,34 @@ class StudentT(Output):
         return scale * student.crps((y - raw[..., 0]) / scale, _degrees(raw)).to(raw.dtype)
 
 
-class Quantiles(Output):
+class Quantiles(Criterion):
     """R = L. The levels must hold 0.5. CRPS is twice the mean pinball loss over CRPS_LEVELS."""
 
-    kind = distributions.Quantiles
-
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
-        return pinball(self._trained(raw), y, self.levels).sum(-1)
+        return pinball(self._trained(raw), y, self.output.levels).sum(-1)
 
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         return 2 * pinball(self.quantiles(raw, CRPS_LEVELS), y, CRPS_LEVELS).mean(-1)
 
     def _trained(self, raw: Tensor) -> Tensor:
         """The quantiles of the levels themselves."""
-        m = self.answers.location
+        m = self.output.location
         low, middle, high = raw[..., :m], raw[..., m : m + 1], raw[..., m + 1 :]
         below = middle - softplus(low).flip(-1).cumsum(-1).flip(-1)
         return torch.cat([below, middle, middle + softplus(high).cumsum(-1)], dim=-1)
 
 
-OUTPUTS: dict[str, type[Output]] = {
+CRITERIA: dict[str, type[Criterion]] = {
     "point": Point,
     "gaussian": Gaussian,
     "studentt": StudentT,
     "quantiles": Quantiles,
 }
+
+
+@cache
+def criterion(output: Output) -> Criterion:
+    return CRITERIA[output.kind](output)
 
 
 def pinball(quantiles: Tensor, y: Tensor, levels: Sequence[float]) -> Tensor:

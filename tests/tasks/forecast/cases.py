@@ -5,12 +5,14 @@ import polars as pl
 import torch
 from torch import nn
 
+from unrolled.blocks.forecaster import Forecaster
+from unrolled.blocks.outputs import Output
 from unrolled.files.series import read_series
+from unrolled.ops.torch import Network
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Codec
 from unrolled.tasks.forecast.forecasting import Predictor
-from unrolled.tasks.forecast.network import Network
-from unrolled.tasks.outputs import OUTPUTS
+from unrolled.tasks.model import ModelConfig, recurrent
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -36,31 +38,45 @@ def plan(window=7, horizon=4, season=24, level=("absolute",), steps=1):
     return Plan(window, horizon, season, level, steps)
 
 
+def network(codec, output="point", residual=True, relative=False, **layer):
+    """A new one that reads and forecasts what `codec` says."""
+    block = Forecaster.of(
+        recurrent(ModelConfig(**layer), codec.width),
+        Output(output, LEVELS),
+        codec.steps,
+        (relative,) * len(codec.targets),
+        residual,
+    )
+    return Network(block)
+
+
 class Reads(nn.Module):
     """A layer that hands its input through; the state counts the steps."""
 
-    def __init__(self, size):
-        super().__init__()
-        self.output_size = size
-
     def forward(self, x, state=None, lengths=None):
-        before = torch.zeros(1, len(x), 1) if state is None else state
-        return x, before + x.shape[1]
+        before = torch.zeros(len(x), 1) if state is None else state["read"]
+        return x, {"read": before + x.shape[1]}
+
+    def state_names(self):
+        return ["read"]
+
+    def named(self, state):
+        return state
 
 
 def reader(codec, pick, output="point", residual=False):
     """A network that forecasts the inputs of its row: step s, target k is input pick[s][k]."""
-    K = len(codec.targets)
-    network = Network(Reads(codec.width), OUTPUTS[output](LEVELS), codec.steps, residual, [False] * K)
+    made, K = network(codec, output, residual, hidden=codec.width), len(codec.targets)
+    made.layer = Reads()
     with torch.no_grad():
         for s, inputs in enumerate(pick):
             for k, i in enumerate(inputs):
-                network.head.weight.view(codec.steps, K, -1, codec.width)[s, k, 0, i] = 1
-    return network
+                made.head.weight.view(codec.steps, K, -1, codec.width)[s, k, 0, i] = 1
+    return made
 
 
-def predictor(codec, network, window=7, paths=50, seed=0):
-    return Predictor(network, codec, window, paths, seed)
+def predictor(codec, made, window=7, paths=50, seed=0):
+    return Predictor(made, codec, window, paths, seed)
 
 
 def coded(frame, *, train=None, steps=1, ahead=None, calendar=(), gaps="refuse", **columns):

@@ -6,12 +6,10 @@ import polars as pl
 import pytest
 import torch
 
-from tests.tasks.forecast.cases import LEVELS, coded, daily_wave, hourly, noisy, predictor, reader
+from tests.tasks.forecast.cases import coded, daily_wave, hourly, network, noisy, predictor, reader
+from unrolled.blocks.outputs import SIZES
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast import forecasting
-from unrolled.tasks.forecast.network import Network
-from unrolled.tasks.model import ModelConfig, build
-from unrolled.tasks.outputs import OUTPUTS
 
 ORIGINS = np.array([9, 10, 31, 50])
 
@@ -24,13 +22,11 @@ def outcomes(y, origins, horizon):
 def test_the_calendar_lines_up_with_the_predicted_step(horizon):
     """The oracle reads only the calendar of the step that it forecasts, and the value is a function of it."""
     codec, [series], _ = coded(daily_wave(100), calendar=("hour_of_day_sin", "hour_of_day_cos"))
-    network = reader(codec, [[1]])
+    made = reader(codec, [[1]])
     with torch.no_grad():
-        network.head.weight.mul_(1 / float(codec.scalers["target"].scale[0]) * 2)
-        network.head.bias.fill_(
-            (3 - float(codec.scalers["target"].mean[0])) / codec.scalers["target"].scale[0]
-        )
-    found = predictor(codec, network).forecast(series, ORIGINS, horizon)
+        made.head.weight.mul_(1 / float(codec.scalers["target"].scale[0]) * 2)
+        made.head.bias.fill_((3 - float(codec.scalers["target"].mean[0])) / codec.scalers["target"].scale[0])
+    found = predictor(codec, made).forecast(series, ORIGINS, horizon)
     np.testing.assert_allclose(found.point, outcomes(series.y, ORIGINS, horizon), atol=1e-5)  # float32
 
 
@@ -41,8 +37,8 @@ def test_known_future_covariates_line_up_with_the_predicted_step(strategy):
     frame = pl.DataFrame({"time": hourly(90), "y": y, "f": y})
     steps = horizon if strategy == "direct" else 1
     codec, [series], _ = coded(frame, steps=steps, future=["f"])
-    network = reader(codec, [[1 + s] for s in range(steps)])
-    found = predictor(codec, network).forecast(series, ORIGINS, horizon)
+    made = reader(codec, [[1 + s] for s in range(steps)])
+    found = predictor(codec, made).forecast(series, ORIGINS, horizon)
     np.testing.assert_allclose(found.point, outcomes(series.y, ORIGINS, horizon), atol=1e-5)
 
 
@@ -52,21 +48,20 @@ def test_past_covariates_are_those_of_the_origin():
     frame = pl.DataFrame({"time": hourly(90), "y": y[:90], "p": y[2:]})
     codec, [series], _ = coded(frame, steps=2, past=["p"])
     y_scale, p_scale = codec.scalers["target"], codec.scalers["past"]
-    network = reader(codec, [[0], [1]])
+    made = reader(codec, [[0], [1]])
     with torch.no_grad():
-        network.head.weight.view(2, -1)[1].mul_(float(p_scale.scale[0] / y_scale.scale[0]))
-        network.head.bias[1] = float((p_scale.mean[0] - y_scale.mean[0]) / y_scale.scale[0])
-    found = predictor(codec, network).forecast(series, ORIGINS, 2)
+        made.head.weight.view(2, -1)[1].mul_(float(p_scale.scale[0] / y_scale.scale[0]))
+        made.head.bias[1] = float((p_scale.mean[0] - y_scale.mean[0]) / y_scale.scale[0])
+    found = predictor(codec, made).forecast(series, ORIGINS, 2)
     np.testing.assert_allclose(found.point[:, 1], series.y[ORIGINS + 2], atol=1e-5)
 
 
 def trained_like(codec, output="point", relative=False, seed=0):
     """A network of random weights."""
     torch.manual_seed(seed)
-    layer = build(ModelConfig(hidden=6), codec.width)
-    network = Network(layer, OUTPUTS[output](LEVELS), codec.steps, True, [relative] * len(codec.targets))
-    torch.nn.init.normal_(network.head.weight, std=0.3)
-    return network.eval()
+    made = network(codec, output, relative=relative, hidden=6)
+    torch.nn.init.normal_(made.head.weight, std=0.3)
+    return made.eval()
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -74,13 +69,13 @@ def test_recursive_is_step_by_step_by_hand(relative):
     """Each forecast written into a copy of the series, which is then read anew: the last W steps as first
     seen, and all that follow."""
     codec, [series], _ = coded(noisy(80), calendar=("hour_of_day_sin", "hour_of_day_cos"))
-    network, window, horizon, origin = trained_like(codec, relative=relative), 7, 5, 40
-    found = predictor(codec, network, window).forecast(series, np.array([origin]), horizon).point[0, :, 0]
+    made, window, horizon, origin = trained_like(codec, relative=relative), 7, 5, 40
+    found = predictor(codec, made, window).forecast(series, np.array([origin]), horizon).point[0, :, 0]
     z, wanted = series.z.clone(), []
     for h in range(horizon):
         rows = torch.cat([z, series.k[:80]], 1)[origin - window + 1 : origin + h + 1]
         with torch.no_grad():
-            z[origin + h + 1] = network(rows[None])[0][0, -1, 0, :, 0]
+            z[origin + h + 1] = made(rows[None])[0][0, -1, 0, :, 0]
         wanted.append(codec.values(z[origin + h + 1])[0])
     np.testing.assert_allclose(found, wanted, rtol=1e-5)  # float32, another order of sums
 
@@ -96,7 +91,7 @@ def test_nothing_past_the_origin_is_read():
     assert np.array_equal(one.forecast(other, ORIGINS, 9).point, wanted)
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", SIZES)
 @pytest.mark.parametrize("steps, horizon", [(1, 1), (1, 4), (4, 4), (4, 2)])
 def test_shapes_and_bits_repeat(output, steps, horizon):
     frame = noisy(80).with_columns(x=pl.col("y").shift(1, fill_value=0) ** 2)
@@ -116,8 +111,8 @@ def test_shapes_and_bits_repeat(output, steps, horizon):
 def test_closed_distributions_in_the_units_of_the_file():
     """Against the normal distribution of the mean and deviation that the head gives, times the scale."""
     codec, [series], _ = coded(noisy(80), steps=3)
-    network = trained_like(codec, "gaussian")
-    asked, y = predictor(codec, network), outcomes(series.y, ORIGINS, 3)
+    made = trained_like(codec, "gaussian")
+    asked, y = predictor(codec, made), outcomes(series.y, ORIGINS, 3)
     found = asked.forecast(series, ORIGINS, 3, y)
     with torch.no_grad():
         raw, _ = asked.context(series, ORIGINS)
@@ -133,8 +128,7 @@ def test_closed_distributions_in_the_units_of_the_file():
 def test_sample_paths_of_a_random_walk_spread_with_the_square_root_of_time(output):
     """A residual network of zero weights draws independent steps: quantiles at step h widen by √h."""
     codec, [series], _ = coded(noisy(80))
-    network = Network(build(ModelConfig(hidden=2), 1), OUTPUTS[output](LEVELS), 1, True, [False])
-    found = predictor(codec, network, paths=4000).forecast(series, ORIGINS[:2], 16)
+    found = predictor(codec, network(codec, output, hidden=2), paths=4000).forecast(series, ORIGINS[:2], 16)
     spread = (found.quantiles[:, :, 0, 2] - found.quantiles[:, :, 0, 0]).mean(0)
     # The ratio of two spreads of 4,000 paths. Sums of numbers with heavy tails, ν = 2.69 here, approach the
     # normal law slowly: of 200,000 sums of numpy's standard_t it is 2.21.

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
+from unrolled.blocks.outputs import Output
 from unrolled.decoding.distributions import softplus
 from unrolled.kernels.numpy import heads
 from unrolled.models.caption import HALF
@@ -39,7 +40,7 @@ from unrolled.tasks.caption.examples import Batch
 from unrolled.tasks.caption.network import Conditioned
 from unrolled.tasks.decoder import Bridge
 from unrolled.tasks.model import build, decoder_layers
-from unrolled.tasks.outputs import OUTPUTS, Output
+from unrolled.tasks.outputs import Criterion, criterion
 
 Array = NDArray[np.float64]
 
@@ -90,7 +91,7 @@ class NumberDecoder(nn.Module):
 class NumberNetwork(Conditioned):
     def __init__(self, config: CaptionConfig, codec: Codec) -> None:
         super().__init__(config, codec)
-        self.output = OUTPUTS[config.numbers.output]((0.1, 0.5, 0.9))
+        self.output = Output(config.numbers.output, (0.1, 0.5, 0.9))
         self.noise = config.numbers.noise
         D = len(codec.numbers.columns)
         self.decoder = NumberDecoder(config, D, self.output.size, self.sources, self.extra)
@@ -104,7 +105,7 @@ class NumberNetwork(Conditioned):
         step = torch.arange(y.shape[1])
         inside, last = step < lengths[:, None], (step == lengths[:, None] - 1).to(e.dtype)
         ends = binary_cross_entropy_with_logits(e[inside], last[inside], reduction="none")
-        return self.output.loss(a[inside], y[inside]).sum(1) + ends
+        return criterion(self.output).loss(a[inside], y[inside]).sum(1) + ends
 
     @torch.no_grad()
     def write(
@@ -118,7 +119,7 @@ class NumberNetwork(Conditioned):
         lengths, passed = np.full(B, longest), np.zeros(B)
         for t in range(longest):
             a, e, state = self.decoder(last, one, state, extra, first=t == 0)
-            last = self.output.point(a) if draws is None else _drawn(self.output, a[:, 0], draws)
+            last = self.output.point(a) if draws is None else _drawn(criterion(self.output), a[:, 0], draws)
             steps.append(last[:, 0].numpy())
             sure = e[:, 0].numpy()
             passed += softplus(sure.astype(np.float64))
@@ -130,7 +131,7 @@ class NumberNetwork(Conditioned):
         return [row[:length] for row, length in zip(made, lengths, strict=True)]
 
 
-def _drawn(output: Output, a: Tensor, draws: Sequence[np.random.Generator]) -> Tensor:
+def _drawn(output: Criterion, a: Tensor, draws: Sequence[np.random.Generator]) -> Tensor:
     """a (B, D, R) -> (B, 1, D)."""
     raw = a.numpy()
     u = np.stack([draw.random((raw.shape[1], 2)) for draw in draws])

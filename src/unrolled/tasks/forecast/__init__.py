@@ -5,7 +5,7 @@ data          series as rows of numbers that the network reads
 settle        what the options leave open, chosen from the training parts
 fitted        what was fitted on the training parts beside the network
 preparation   all that a training needs, checked
-network       the network, and how it runs on beyond what is known
+network       the network in torch, and how it runs on beyond what is known
 learning      the training windows, the loss, the validation loss
 forecasting   forecasts and their distributions from known origins
 backtest      … from many origins, beside the baselines

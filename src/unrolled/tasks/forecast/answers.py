@@ -16,6 +16,7 @@ from unrolled.models.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.forecasting import Predictor
 from unrolled.tasks.forecast.network import run_on
+from unrolled.tasks.outputs import criterion
 
 
 def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFrame:
@@ -44,7 +45,7 @@ def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: i
         "forecast": found.point[0].T.reshape(-1),
     }
     if found.quantiles is not None:
-        levels = predictor.network.output.levels
+        levels = predictor.output.levels
         columns |= {
             f"q{level:g}": found.quantiles[0, :, :, i].T.reshape(-1) for i, level in enumerate(levels)
         }
@@ -56,11 +57,13 @@ def generate(
 ) -> pl.DataFrame:
     """`steps` values after `start`, each fed back for the next: the forecasts, or draws whose distance from
     them is multiplied by the temperature. Columns "step", "target" and "value"."""
-    output, draws = predictor.network.output, torch.Generator().manual_seed(seed)
+    output, draws = predictor.output, torch.Generator().manual_seed(seed)
 
     def choose(raw: Tensor) -> Tensor:
-        point = output.point(raw)
-        return point if temperature is None else point + temperature * (output.sample(raw, draws) - point)
+        point: Tensor = output.point(raw)
+        if temperature is None:
+            return point
+        return point + temperature * (criterion(output).sample(raw, draws) - point)
 
     end, window = len(start), min(predictor.window, len(start))
     with torch.no_grad():

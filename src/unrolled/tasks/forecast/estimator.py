@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.windows import Batch
+from unrolled.blocks import forecaster
+from unrolled.blocks.outputs import Output
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
@@ -29,8 +31,7 @@ from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.forecast.preparation import prepare
 from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.forecast.settle import ends_of
-from unrolled.tasks.model import build
-from unrolled.tasks.outputs import OUTPUTS
+from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, told
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -115,7 +116,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         """
         predictor, past = self._predictor(self.network), self.config.data.past
         check_reach("length", steps, 1 if past else None, past)
-        answers.check_sampling(self.network.output.is_distribution, sample, temperature)
+        answers.check_sampling(predictor.output.is_distribution, sample, temperature)
         if prime is None:
             start = predictor.codec.blank(
                 self.codec.last_time, self.codec.last_offset, steps + predictor.codec.steps
@@ -137,9 +138,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     @classmethod
     def _network(cls, config: ForecastConfig, codec: Fitted) -> Network:
         options, series = config.forecast, codec.series
-        output = OUTPUTS[options.output](options.quantile_levels)
-        relative = [level == "relative" for level in config.plan().level]
-        return Network(build(config.model, series.width), output, series.steps, options.residual, relative)
+        layer, output = recurrent(config.model, series.width), Output(options.output, options.quantile_levels)
+        relative = tuple(level == "relative" for level in config.plan().level)
+        return Network(forecaster.Forecaster.of(layer, output, series.steps, relative, options.residual))
 
     def _seen_by(self, config: ForecastConfig, data: SeriesFile) -> SeenSeries:
         ends = [end for _, end in ends_of(config.data, data)]
@@ -163,18 +164,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def _draw(self, folder: Path) -> None:
         pictures.draw_evaluation(folder, self.evaluation, self._training_file())
 
-    def _parts(self) -> dict[str, Any]:
-        network, time = self.network, self.config.data.time
-        return {
-            "head": "head.weight",
-            "bias": "head.bias",
-            "output": self.config.forecast.output,
-            "levels": list(network.output.levels),
-            "residual": network.residual,
-            "relative": network.relative.bool().tolist(),
-            "window": self.config.plan().window,
-            "time": None if time == ROWS else time,
-        }
+    def _answers_about(self) -> dict[str, Any]:
+        time = self.config.data.time
+        return {"window": self.config.plan().window, "time": None if time == ROWS else time}
 
     def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
         """Each series, or its test part, in pieces as long as the window: what `predict` reads at once."""

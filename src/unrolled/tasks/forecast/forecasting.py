@@ -16,10 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.blocks.outputs import Output
 from unrolled.models.forecast import answers
+from unrolled.nn.state import Named
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.data import Codec, Coded
-from unrolled.tasks.forecast.network import Network, NetworkState, repeated, run_on
+from unrolled.tasks.forecast.network import Network, repeated, run_on
+from unrolled.tasks.outputs import criterion
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -61,34 +64,36 @@ class Predictor:
     paths: int
     seed: int
 
+    @property
+    def output(self) -> Output:
+        return self.network.block.output
+
     def forecast(self, series: Coded, origins: Steps, horizon: int, y: Array | None = None) -> Forecast:
         """From origins (N,) of one series; y (N, H, K) are the outcomes where they are known."""
         parts = self._closed if horizon <= self.codec.steps else self._fed_back
         with torch.no_grad():
             return Forecast.joined(list(parts(series, origins, horizon, y)))
 
-    def context(self, series: Coded, origins: Steps) -> tuple[Tensor, NetworkState]:
+    def context(self, series: Coded, origins: Steps) -> tuple[Tensor, Named]:
         """raw (N, S, K, R) of the last row, and the state after it."""
         raw, state = self.network(series.x[_from(origins, 1 - self.window, 1)])
         return raw[:, -1], state
 
     def _closed(self, series: Coded, origins: Steps, horizon: int, y: Array | None) -> Iterator[Forecast]:
-        output = self.network.output
+        output = self.output
         for part in _parts(len(origins), ROWS_TOGETHER):
             raw = self.context(series, origins[part])[0][:, :horizon]
-            found = answers(self.codec, output.answers, raw.numpy())
+            found = answers(self.codec, output, raw.numpy())
             crps = self._crps(raw, y[part]) if output.is_distribution and y is not None else None
             yield Forecast(found["forecast"], found.get("quantiles"), crps)
 
     def _crps(self, raw: Tensor, y: Array) -> Array:
         scaler = self.codec.scalers["target"]
-        return (
-            self.network.output.crps(raw.double(), torch.from_numpy(scaler.transform(y))).numpy()
-            * scaler.scale
-        )
+        outcomes = torch.from_numpy(scaler.transform(y))
+        return criterion(self.output).crps(raw.double(), outcomes).numpy() * scaler.scale
 
     def _fed_back(self, series: Coded, origins: Steps, horizon: int, y: Array | None) -> Iterator[Forecast]:
-        output, draws = self.network.output, torch.Generator().manual_seed(self.seed)
+        output, draws = self.output, torch.Generator().manual_seed(self.seed)
         paths = self.paths if output.is_distribution else 1
         for part in _parts(len(origins), max(1, ROWS_TOGETHER // paths)):
             raw, state = self.context(series, origins[part])
@@ -103,7 +108,7 @@ class Predictor:
                 repeated(state, paths),
                 known.repeat_interleave(paths, 0),
                 horizon,
-                lambda raw: output.sample(raw, draws),
+                lambda raw: criterion(output).sample(raw, draws),
             )
             values = self.codec.values(drawn).reshape(-1, paths, *point.shape[1:])
             last = np.moveaxis(values, 1, -1)

@@ -20,6 +20,7 @@ from unrolled.files.wording import option
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
 from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.outputs import criterion
 
 VALIDATION_BATCH = 256
 Ends = Sequence[tuple[int, int]]
@@ -73,7 +74,7 @@ def target_losses(
     left out."""
     observed = ~y.isnan()
     raw, _ = network(x, lengths=lengths)
-    return network.output.loss(raw, torch.where(observed, y, 0.0)), observed
+    return criterion(network.block.output).loss(raw, torch.where(observed, y, 0.0)), observed
 
 
 class Validation:

@@ -3,41 +3,45 @@
 import pytest
 import torch
 
+from unrolled.blocks.forecaster import Forecaster
+from unrolled.blocks.outputs import SIZES, Output
+from unrolled.blocks.recurrent import Recurrent
+from unrolled.cells.registry import read_cell
 from unrolled.kernels import dispatch
-from unrolled.nn import GRU, LSTM, RNN, Recurrent
-from unrolled.tasks.forecast.network import Network, repeated, run_on
-from unrolled.tasks.outputs import OUTPUTS
+from unrolled.ops.torch import Network
+from unrolled.tasks.forecast.network import repeated, run_on
+from unrolled.tasks.outputs import criterion
 
 LEVELS = (0.1, 0.5, 0.9)
 LAYERS = {
-    "rnn": lambda I: RNN(I, 5, batch_first=True),
-    "lstm": lambda I: LSTM(I, 5, 2, batch_first=True),
-    "projected": lambda I: LSTM(I, 5, proj_size=3, batch_first=True),
-    "gru": lambda I: GRU(I, 5, batch_first=True),
+    "rnn": lambda I: Recurrent(read_cell("rnn", {}), I, 5),
+    "lstm": lambda I: Recurrent(read_cell("lstm", {}), I, 5, 2),
+    "projected": lambda I: Recurrent(read_cell("lstm", {"proj_size": 3}), I, 5),
+    "gru": lambda I: Recurrent(read_cell("gru", {}), I, 5),
 }
 
 
 def network(layer="gru", output="point", K=2, U=3, steps=1, residual=True, relative=(False, False)):
     torch.manual_seed(1)
-    made = Network(LAYERS[layer](K + U), OUTPUTS[output](LEVELS), steps, residual, relative)
+    made = Network(Forecaster.of(LAYERS[layer](K + U), Output(output, LEVELS), steps, relative, residual))
     torch.nn.init.normal_(made.head.weight)
     torch.nn.init.normal_(made.head.bias)
     return made.double()
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", SIZES)
 def test_shapes(output):
     made = network(output=output, steps=4)
     raw, _ = made(torch.randn(3, 6, 5, dtype=torch.float64))
-    assert raw.shape == (3, 6, 4, 2, OUTPUTS[output](LEVELS).size)
+    assert raw.shape == (3, 6, 4, 2, Output(output, LEVELS).size)
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", SIZES)
 def test_an_untrained_residual_network_is_persistence(output):
-    made = Network(LAYERS["gru"](5), OUTPUTS[output](LEVELS), 3, residual=True, relative=(False, False))
+    made = Network(Forecaster.of(LAYERS["gru"](5), Output(output, LEVELS), 3, (False, False), True))
     x = torch.randn(4, 6, 5)
     raw, _ = made(x)
-    assert torch.equal(made.output.point(raw), x[:, :, None, :2].expand(4, 6, 3, 2))
+    assert torch.equal(made.block.output.point(raw), x[:, :, None, :2].expand(4, 6, 3, 2))
 
 
 @pytest.mark.parametrize("residual", [True, False])
@@ -46,11 +50,11 @@ def test_relative_networks_forget_the_level(residual):
     made = network(residual=residual, relative=(True, True))
     x, shift = torch.randn(3, 6, 5, dtype=torch.float64), torch.tensor([5.0, -2.0], dtype=torch.float64)
     moved = torch.cat([x[..., :2] + shift, x[..., 2:]], -1)
-    found, wanted = (made.output.point(made(rows)[0]) for rows in (moved, x))
+    found, wanted = (made.block.output.point(made(rows)[0]) for rows in (moved, x))
     torch.testing.assert_close(found, wanted + shift)
     for relative in ((False, False), (True, False)):
         absolute = network(residual=residual, relative=relative)
-        found, wanted = (absolute.output.point(absolute(rows)[0]) for rows in (moved, x))
+        found, wanted = (absolute.block.output.point(absolute(rows)[0]) for rows in (moved, x))
         assert not torch.allclose(found, wanted + shift)
 
 
@@ -72,10 +76,10 @@ def test_feeding_back_is_one_step_after_the_other(layer, relative):
     x = torch.randn(3, 6, 5, dtype=torch.float64)
     known = torch.randn(3, horizon - 1, 3, dtype=torch.float64)
     raw, state = made(x)
-    found = run_on(made, raw[:, -1, 0], state, known, horizon, made.output.point)
+    found = run_on(made, raw[:, -1, 0], state, known, horizon, made.block.output.point)
     rows, wanted = x, []
     for h in range(horizon):
-        value = made.output.point(made(rows)[0])[:, -1, 0]
+        value = made.block.output.point(made(rows)[0])[:, -1, 0]
         wanted.append(value)
         if h < horizon - 1:
             rows = torch.cat([rows, torch.cat([value, known[:, h]], -1)[:, None]], 1)
@@ -107,12 +111,13 @@ def compiled(layer):
     return dispatch.choose(layer.cell.name, "cpu", "float64", layer.cell.wants).backend == "cpu"
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", SIZES)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_row_alone_has_the_bits_of_the_row_in_a_batch(layer, output):
     """Through the layer, the head and the output, and when forecasts are fed back."""
     made = network(layer, output, relative=(True, False)).eval()
-    if not all(compiled(part) for part in made.layer.modules() if isinstance(part, Recurrent)):
+    output = made.block.output
+    if not compiled(made.block.layer):
         pytest.skip(f"{layer} has no kernel yet")
     x = torch.randn(37, 6, 5, dtype=torch.float64)
     known = torch.randn(37, 3, 3, dtype=torch.float64)
@@ -120,9 +125,9 @@ def test_a_row_alone_has_the_bits_of_the_row_in_a_batch(layer, output):
     def answers(rows):
         with torch.no_grad():
             raw, state = made(x[rows])
-            path = run_on(made, raw[:, -1, 0], state, known[rows], 4, made.output.point)
-            quantiles = [made.output.quantiles(raw, LEVELS)] if made.output.is_distribution else []
-        return [raw, made.output.point(raw), path, *quantiles]
+            path = run_on(made, raw[:, -1, 0], state, known[rows], 4, made.block.output.point)
+            quantiles = [criterion(output).quantiles(raw, LEVELS)] if output.is_distribution else []
+        return [raw, made.block.output.point(raw), path, *quantiles]
 
     together = answers(slice(None))
     for rows in (slice(0, 1), slice(5, 6), slice(7, 24), slice(36, 37)):
