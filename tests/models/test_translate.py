@@ -61,7 +61,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(run):
 def test_parts_that_do_not_meet_are_refused(run):
     model = saved.load(run[0])
     about, arrays = dict(model.about), dict(model.arrays)
-    for name in ("embedding.weight", "decoder.bridge.linear.layer0_forward_h.weight", "decoder.head.weight"):
+    for name in ("embedding.weight", "decoder.bridge.linears.0.weight", "decoder.head.weight"):
         for axis in (0, 1):
             cut = np.ascontiguousarray(np.delete(arrays[name], 0, axis))
             with pytest.raises(RunError, match=r"^here: "):
@@ -89,9 +89,9 @@ def test_parts_that_do_not_meet_are_refused(run):
 )
 def test_a_file_that_asks_for_an_endless_search_is_refused(run, change):
     model = saved.load(run[0])
-    network = model.about["network"] | {"decoding": model.about["network"]["decoding"] | change}
+    answers = model.about["answers"] | change
     with pytest.raises(RunError, match=r"^here: .*a search of "):
-        saved.model("here", model.about | {"network": network}, model.arrays)
+        saved.model("here", model.about | {"answers": answers}, model.arrays)
 
 
 @pytest.mark.parametrize("change", [{"ratio": 1e300}, {"ratio": -5}, {"longest": 10**30}, {"longest": -1}])

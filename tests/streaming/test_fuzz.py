@@ -144,20 +144,39 @@ def test_what_does_not_fit_is_refused(sound, way, value):
 @pytest.mark.parametrize(
     ("way", "value"),
     [
-        (("decoder", "attention", "kind"), "dot"),  # which has no u
-        (("decoder", "attention", "kind"), "else"),
-        (("decoder", "attention", "u"), None),
-        (("decoding", "longest"), 1 << 20),
-        (("decoding", "longest"), 1 << 14),  # beside the beam below
-        (("decoding", "min_length"), 1 << 14),
-        (("decoding", "beam"), 1025),
+        (("network", "decoder", "attention", "kind"), "dot"),  # which has no u
+        (("network", "decoder", "attention", "kind"), "else"),
+        (("network", "decoder", "attention", "size"), 2**40),
+        (("network", "decoder", "attention"), None),
+        (("network", "decoder", "join"), None),
+        (("network", "decoder", "bridge"), None),
+        (("network", "decoder", "bridge", "reads"), []),
+        (("network", "decoder", "bridge", "reads"), [["layer0.forward.h", 6]] * 2),
+        (("network", "decoder", "bridge", "reads"), [["layer9.forward.h", 6]]),
+        (("network", "decoder", "bridge", "reads"), [["layer0.h", "6"]]),
+        (("network", "decoder", "bridge", "reads"), [["layer0.forward.h", 2**60]]),
+        (("network", "decoder", "bridge", "reads"), [[f"layer0.{k}.h", 6] for k in range(3000)]),
+        (("network", "decoder", "bridge", "makes"), [["layer0.forward.h", 6], [None, 6]]),
+        (("network", "decoder", "bridge", "makes"), [["layer-1.forward.h", 6]]),
+        (("network", "decoder", "bridge", "linears"), []),
+        (("network", "decoder", "layer", "reverse"), True),
+        (("network", "decoder", "layer", "input_size"), 5),
+        (("network", "decoder", "embedding", "rows"), 99),
+        (("network", "decoder", "head", "outputs"), 99),
+        (("network", "embedding", "rows"), 99),
+        (("network", "block"), "Decoder"),
+        (("answers", "longest"), 1 << 20),
+        (("answers", "longest"), 1 << 14),  # beside the beam below
+        (("answers", "min_length"), 1 << 14),
+        (("answers", "beam"), 1025),
+        (("answers", "else"), 1),
     ],
-    ids=str,
+    ids=lambda value: f"{value}"[:60],
 )
 def test_what_could_not_be_used_or_has_no_bound_is_refused_at_once(translating, way, value):
     def change(about, arrays):
-        about["network"]["decoding"] |= {"beam": 256}
-        assign(("network", *way), value)(about, arrays)
+        about["answers"] |= {"beam": 256}
+        assign(way, value)(about, arrays)
 
     refused(translating, change, "^here: ")
 

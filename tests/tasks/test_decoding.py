@@ -32,8 +32,8 @@ def test_an_answer_may_be_twice_as_long_as_in_training_or_as_long_as_asked():
 
 def test_scores_are_means_of_a_symbol_unless_told():
     assert decoding().penalty == 1 and decoding(length_penalty=0).penalty == 0
-    assert decoding(beam=2, min_length=3, no_repeat=4).beams(9) == Beams(2, 1, 1.0, 9, 3, 4)
-    short = decoding(min_length=3, no_repeat=4).beams(2)
+    assert decoding(beam=2, min_length=3, no_repeat=4).about(9) == Beams(2, 1, 1.0, 9, 3, 4)._asdict()
+    short = Beams(**decoding(min_length=3, no_repeat=4).about(2))
     assert Beams.of(short._asdict(), 9) == short == Beams(5, 1, 1.0, 2, 2, 4), "the limit of the model holds"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unrolled.blocks.block import Block, Shapes, require_sizes
-from unrolled.blocks.ops import Array, Ops, State
+from unrolled.blocks.ops import Array, Memory, Ops, State
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,42 @@ class CRF(Block):
     def shapes(self) -> Shapes:
         K = self.tags
         return {"transitions": (K, K), "start": (K,), "end": (K,)}
+
+
+@dataclass(frozen=True)
+class Attention(Block):
+    """s, y_1 … y_T -> c, what each step of s reads of y, and the weights: equations in nn/attention.py.
+
+    `size` D; None: what the papers have there. Keys and values are made of y once, a memory.
+    """
+
+    leaf: ClassVar[str] = "attention"
+
+    kind: str
+    query_size: int
+    memory_size: int
+    size: int | None = None
+
+    def rules(self) -> Iterator[tuple[object, str]]:
+        yield self.kind in ("dot", "additive"), f"no attention is called {self.kind!s:.40}"
+        require_sizes(self, {"query_size": self.query_size, "memory_size": self.memory_size})
+        if self.size is not None:
+            require_sizes(self, {"size": self.size})
+
+    def shapes(self) -> Shapes:
+        additive = self.kind == "additive"
+        D = self.size or (self.query_size if additive else self.memory_size)
+        shapes: Shapes = {"u": (D,)} if additive else {}
+        shapes |= {"query.weight": (D, self.query_size)}
+        if additive or self.size is not None:
+            shapes |= {"key.weight": (D, self.memory_size)}
+        return shapes | ({"key.bias": (D,)} if additive else {})
+
+    def memory(self, ops: Ops, p: Any, y: Array, lengths: Array = None) -> Memory:
+        return ops.memory(p, y, lengths)
+
+    def __call__(self, ops: Ops, p: Any, s: Array, memory: Memory, rows: Any = None) -> tuple[Array, Array]:
+        return ops.attention(p, s, memory, rows)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,19 @@ dropout and noise, is the identity elsewhere.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Array = Any  # numpy's or torch's
 State = dict[str, Array]
 Carried = Mapping[str, Array] | None  # None: the state before the first step
+
+
+class Memory(NamedTuple):
+    """What attention reads, a row for each sequence: keys (B, T, D), values (B, T, M), lengths (B,)."""
+
+    keys: Array
+    values: Array
+    lengths: Array
 
 
 class Ops(Protocol):
@@ -52,8 +60,35 @@ class Ops(Protocol):
     def anchor_start(self, p: Any, size: int, rows: int) -> State:
         """What that carries before the first step; p is of a linear leaf, whose numbers have its type."""
 
+    def memory(self, p: Any, y: Array, lengths: Array) -> Memory:
+        """What attention reads of a sequence y; lengths None: all of it."""
+
+    def attention(self, p: Any, s: Array, memory: Memory, rows: Any) -> tuple[Array, Array]:
+        """s -> what each step reads of the memory, and the weights (…, T). Sequence n reads row n of the
+        memory, or without gradient row rows[n]."""
+
+    def tanh(self, x: Array) -> Array: ...
+
+    def relu(self, x: Array) -> Array: ...
+
+    def log_softmax(self, x: Array) -> Array:
+        """Along the last dimension."""
+
     def concat(self, *parts: Array) -> Array:
         """Along the last dimension."""
+
+    def at_each_step(self, v: Array, x: Array) -> Array:
+        """v (B, N) at every step of the sequence x."""
+
+    def sequence(self, x: Array) -> Array:
+        """x (B, T, …) as a sequence."""
+
+    def patches(self, x: Array) -> Array:
+        """Pictures (B, H, W, C) -> (B, H, W, 9 C): around each pixel 3 × 3, rows, columns and channels in
+        order, 0 outside."""
+
+    def halved(self, x: Array) -> Array:
+        """(B, H, W, C) -> (B, H // 2, W // 2, C), of four the largest."""
 
     def dropout(self, x: Array, rate: float) -> Array: ...
 
@@ -61,3 +96,14 @@ class Ops(Protocol):
         self, x: Array, lengths: Array, noise: float, time_mask: float, feature_mask: float
     ) -> Array:
         """Numbers changed at random (tasks/augment.py)."""
+
+    # Where one step's output is fed back, searches and writers stand between, on numpy's arrays (N, …).
+
+    def selected(self, x: Array, rows: Any) -> Array:
+        """Rows of x (B, …)."""
+
+    def one_step(self, x: Any) -> Array:
+        """numpy (N, …) -> a sequence of one step."""
+
+    def of_one_step(self, x: Array) -> Any:
+        """The reverse."""

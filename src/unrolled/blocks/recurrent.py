@@ -91,6 +91,12 @@ class Recurrent(Block):
             return self.cell.state_sizes(self.sizes[0])[0]
         return 0 if self.reverse else self.output_size
 
+    @property
+    def state_sizes(self) -> dict[str, int]:
+        """Name and width of each array of the state, in order."""
+        places = self.places()
+        return {name: n for place in places for name, n in zip(place.states, place.widths, strict=True)}
+
     def places(self) -> list[Place]:
         """Layer by layer, direction by direction. ValueError for sizes that the cell excludes."""
         return [

@@ -1,7 +1,7 @@
 """What answers to inputs of one step are for a network: texts, or sequences of numbers. Fitted on the
 training part; needs no torch.
 
-    texts      numbers of symbols; V ends an answer, as in tasks/decoder.py
+    texts      numbers of symbols, then the end of blocks/decoder.py
     numbers    standard scores of each column over all steps of training
 
 Shapes   texts (S,) with the end; numbers (T, D)
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.blocks.decoder import end_of
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.texts import Side
 from unrolled.errors import DataError
@@ -45,7 +46,7 @@ class Texts:
 
     def encode(self, data: Captioned) -> list[list[NDArray[Any]]]:
         """(N,) of the right answers (S,) of each, their ends counted."""
-        encode, end = self.side.tokenizer.encode, self.side.size
+        encode, end = self.side.tokenizer.encode, end_of(self.side.size)
         return [[np.append(encode(text), end) for text in several] for several in answers_of(data)]
 
     def about(self) -> dict[str, Any]:

@@ -3,8 +3,8 @@
     S, T    symbols of a source and of its target
     L(S)    = min(⌈r S⌉ + 10, 2 max T), r = max T / S over the training part: the most symbols of an answer
 
-Symbols of the target are numbered 0 … V - 1 as its tokenizer does; V ends a target and V + 1 stands before
-it, so that no text holds them. No answer holds <unk>.
+Symbols of the target are numbered 0 … V - 1 as its tokenizer does; what stands before and behind a target has
+higher numbers (blocks/decoder.py), so that no text holds it. No answer holds <unk>.
 """
 
 import math
@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.blocks.decoder import end_of
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import DataError
 from unrolled.files.wording import shown
@@ -87,11 +88,7 @@ class Sides:
 
     @property
     def end(self) -> int:
-        return self.target.size
-
-    @property
-    def begin(self) -> int:
-        return self.target.size + 1
+        return end_of(self.target.size)
 
     @property
     def never(self) -> tuple[int, ...]:

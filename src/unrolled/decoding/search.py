@@ -79,6 +79,14 @@ class Beams(NamedTuple):
             raise ValueError(f"a search of penalty {made.penalty!r:.20}")
         return made
 
+    def search(
+        self, step: Step, longest: int, begin: int, end: int, never: Sequence[int]
+    ) -> "list[Hypothesis]":
+        """What a search finds of one example, the best first."""
+        how = self._asdict() | {"begin": begin, "end": end, "never": never}
+        del how["longest"]
+        return beam_search(step, [longest], **how)[0]
+
 
 def checked_beam(beam: Any) -> int:
     """As a saved model has it. ValueError for one that no search has."""
@@ -102,6 +110,18 @@ class Hypothesis(NamedTuple):
     tokens: tuple[int, ...]
     log_p: float
     score: float
+
+
+class Answer(NamedTuple):
+    """`log_p` of the text and its end; answers are ranked by `score`."""
+
+    text: str
+    log_p: float
+    score: float
+
+    @classmethod
+    def of(cls, hypotheses: Sequence[Hypothesis], decode: Callable[[Sequence[int]], str]) -> list[Self]:
+        return [cls(decode(one.tokens), one.log_p, one.score) for one in hypotheses]
 
 
 def beam_search(

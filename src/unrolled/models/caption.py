@@ -22,11 +22,11 @@ import numpy as np
 from unrolled.codecs.answers import ANSWERS, NumberAnswers, Texts
 from unrolled.codecs.conditions import INPUTS, GivenInputs, Pictures, Rows
 from unrolled.decoding.distributions import softplus
-from unrolled.decoding.search import Beams, in_one_line
+from unrolled.decoding.search import Answer, Beams, in_one_line
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.kernels.numpy import heads
-from unrolled.models.decoder import Answer, Bridge, Decoder
+from unrolled.models.decoder import Bridge, Decoder
 from unrolled.models.layers import Layers
 from unrolled.models.model import Model, codec_arrays
 from unrolled.models.readers import require_scaled
@@ -183,7 +183,7 @@ class Runtime(Model):
         found = [self._answered(self.encode(one)) for one in sequences]
         if isinstance(self.answers, NumberAnswers):
             return [self.answers.scaler.inverse(one.astype(np.float64)) for one in found]
-        return [Answer.of(each, self.answers.side) for each in found]
+        return [Answer.of(each, self.answers.side.tokenizer.decode) for each in found]
 
     def outputs(self, steps: Array) -> Array:
         """An encoded input -> its answers in one line (search.py), or its standard scores (T, D)."""

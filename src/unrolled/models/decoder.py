@@ -11,11 +11,10 @@ Shapes   w (B, S) -> o (B, S, V + 1); memory y (B, T, M), lengths (B,); v (B, ex
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from unrolled.codecs.texts import Side
 from unrolled.decoding.search import Beams, Hypothesis, Step, beam_search
 from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
@@ -28,20 +27,6 @@ class Memory(NamedTuple):
     keys: Array
     values: Array
     lengths: Array
-
-
-class Answer(NamedTuple):
-    """`log_p` of the text and its end; answers are ranked by `score`."""
-
-    text: str
-    log_p: float
-    score: float
-
-    @classmethod
-    def of(cls, found: Sequence[Hypothesis], side: Side) -> list[Self]:
-        """The hypotheses as texts."""
-        decode = side.tokenizer.decode
-        return [cls(decode(one.tokens), one.log_p, one.score) for one in found]
 
 
 class Bridge:

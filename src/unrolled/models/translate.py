@@ -1,8 +1,4 @@
-"""Texts that become other texts, without torch. Equations: tasks/translate/network.py, codecs/texts.py.
-
-    {"embedding": name, "decoder": {… as models/decoder.py has it},
-     "decoding": {"beam": 5, "best": 1, "penalty": 1.0, "longest": null,
-                  "min_length": 0, "no_repeat": null}}
+"""Texts that become other texts, without torch. Equations: blocks/translator.py, codecs/texts.py.
 
 Shapes   a source x (S,) -> its answers, the best first
 """
@@ -12,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.blocks.translator import Translator
 from unrolled.codecs.texts import Sides
-from unrolled.decoding.search import Beams, Hypothesis, in_one_line
+from unrolled.decoding.search import Answer, Beams, Hypothesis, in_one_line
 from unrolled.errors import DataError
-from unrolled.kernels.numpy import heads
-from unrolled.models.decoder import Answer, Decoder
 from unrolled.models.model import Model
+from unrolled.ops.numpy import OPS
 from unrolled.ops.state import Array
 
 
@@ -25,17 +21,19 @@ class Runtime(Model):
     """Answers of a beam search, as the training was told to find them."""
 
     task = "translate"
+    kind = Translator
+    block: Translator
     compared = "answers"
     every_step = False
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
-        network = about["network"]
         self.sides = Sides.restore(about["codec"])
-        self.table = arrays[network["embedding"]]
-        self.decoder = Decoder(network["decoder"], arrays)
-        self.how = Beams.of(network["decoding"], self.decoder.end)
-        self._require()
+        self.how = Beams.of(about["answers"], self.block.decoder.end)
+        sizes = self.block.embedding.rows, self.block.decoder.symbols
+        wanted = self.sides.source.size, self.sides.target.size
+        if sizes != wanted:
+            raise ValueError(f"a network of {sizes} symbols; wanted {wanted}")
 
     def encode(self, chunk: Any) -> Array:
         """A text, or numbers of its symbols."""
@@ -51,17 +49,15 @@ class Runtime(Model):
         """(N,) of the answers to each text."""
         if not len(sequences):
             raise DataError("there are no sources; wanted at least one")
-        found = [self.answers(self._encoded(one, k)) for k, one in enumerate(sequences)]
-        return [Answer.of(each, self.sides.target) for each in found]
+        each = [self.answers(self._encoded(one, k)) for k, one in enumerate(sequences)]
+        return [Answer.of(several, self.sides.target.tokenizer.decode) for several in each]
 
     def answers(self, x: Array) -> list[Hypothesis]:
         """x (S,)."""
-        e = heads.embedding(x[:, None], self.table)
-        y, state = self.layers(e, self.layers.start(1))
-        memory = self.decoder.remember(np.ascontiguousarray(y.swapaxes(0, 1)), np.array([len(x)]))
-        step = self.decoder.stepper(self.decoder.start(state), memory)
-        longest = self.sides.most(len(x)) if self.how.longest is None else self.how.longest
-        return self.decoder.answers(step, self.how, longest, self.sides.never)
+        decoder, longest = self.block.decoder, self.how.longest
+        step = decoder.stepper(OPS, self.network.p.decoder, self.network(x[:, None]))
+        longest = self.sides.most(len(x)) if longest is None else longest
+        return self.how.search(step, longest, decoder.begin, decoder.end, self.sides.never)
 
     def outputs(self, steps: Array) -> Array:
         """x (S,) -> its answers in one line, search.py."""
@@ -72,13 +68,3 @@ class Runtime(Model):
             return self.encode(source)
         except DataError as error:
             raise DataError(f"source {k}: {error}") from error
-
-    def _require(self) -> None:
-        ends = {name: array.shape[1] for name, array in self.layers.start(0).items()}
-        attention = self.decoder.attention
-        found = (self.table.shape, self.decoder.end, self.decoder.extra)
-        wanted = ((self.sides.source.size, self.layers.input_size), self.sides.target.size, 0)
-        fits = found == wanted and self.decoder.bridge.fits(ends)
-        fits = fits and (attention is None or attention.memory_size == self.layers.output_size)
-        if not fits or {self.table.dtype, self.decoder.table.dtype} != {self.layers.dtype}:
-            raise ValueError(f"sizes {found} do not meet {wanted}, or those of the bridge and the memory")

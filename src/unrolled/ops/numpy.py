@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.blocks import leaves
 from unrolled.blocks.block import Block, bind
 from unrolled.blocks.leaves import CRF, Embedding, Linear, Parameter
+from unrolled.blocks.ops import Memory
 from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.crf import Scores
 from unrolled.ops.layers import Layers
@@ -29,6 +31,16 @@ class Table:
         return self._tied
 
 
+class Attention:
+    """What unrolled.nn.Attention computes."""
+
+    def __init__(self, block: leaves.Attention, arrays: Mapping[str, Array]) -> None:
+        self.kind, self.u = block.kind, arrays.get("u")
+        self.query = heads.Linear(arrays["query.weight"])
+        key = arrays.get("key.weight")
+        self.key = None if key is None else heads.Linear(key, arrays.get("key.bias"))
+
+
 def _linear(block: Linear, arrays: Mapping[str, Array]) -> heads.Linear:
     return heads.Linear(arrays["weight"], arrays.get("bias"))
 
@@ -46,6 +58,7 @@ def _crf(block: CRF, arrays: Mapping[str, Array]) -> Scores:
 
 
 LEAVES: dict[str, Callable[[Any, Mapping[str, Array]], Any]] = {
+    "attention": Attention,
     "linear": _linear,
     "embedding": _table,
     "parameter": _parameter,
@@ -122,12 +135,14 @@ class Numpy:
         scores: Array | None,
         last: bool,
     ) -> tuple[Array, State]:
-        """Of every step, in rows of one length: (T, B, H)."""
+        """In rows of one length."""
+        if kind == "last" and last:
+            return np.concatenate([y[-1, :, :forward], y[0, :, forward:]], -1), {}
         if kind == "last":
             first = np.broadcast_to(y[:1, :, forward:], (*y.shape[:2], y.shape[2] - forward))
             return np.concatenate([y[..., :forward], first], -1), {}
         p, after = heads.pooling(kind, y, None if state is None else state[POOLED], scores)
-        return p, {POOLED: after}
+        return (p[-1] if last else p), {POOLED: after}
 
     def pooling_start(self, kind: str, size: int, rows: int) -> State:
         if kind == "last":
@@ -152,14 +167,66 @@ class Numpy:
     def anchor_start(self, p: heads.Linear, size: int, rows: int) -> State:
         return {ANCHOR: np.zeros((rows, size), p.dtype), STEPS: np.zeros(rows, np.int64)}
 
+    def memory(self, p: Attention, y: Array, lengths: Array | None) -> Memory:
+        values = _by_rows(y)
+        keys = values if p.key is None else p.key(values)
+        return Memory(keys, values, np.full(len(values), len(y)) if lengths is None else lengths)
+
+    def attention(self, p: Attention, s: Array, memory: Memory, rows: Array | None) -> tuple[Array, Array]:
+        c, w = heads.attention(p.kind, _by_rows(p.query(s)), *memory, p.u, rows)
+        return _by_rows(c), _by_rows(w)
+
+    def tanh(self, x: Array) -> Array:
+        return heads.tanh(x)
+
+    def relu(self, x: Array) -> Array:
+        y: Array = np.maximum(x, 0)
+        return y
+
+    def log_softmax(self, x: Array) -> Array:
+        return heads.log_softmax(x)
+
     def concat(self, *parts: Array) -> Array:
         return np.concatenate(parts, -1)
+
+    def at_each_step(self, v: Array, x: Array) -> Array:
+        return np.broadcast_to(v, (len(x), *v.shape))
+
+    def sequence(self, x: Array) -> Array:
+        return _by_rows(x)
+
+    def patches(self, x: Array) -> Array:
+        H, W = x.shape[1:3]
+        around = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        return np.concatenate([around[:, i : i + H, j : j + W] for i in range(3) for j in range(3)], 3)
+
+    def halved(self, x: Array) -> Array:
+        B, H, W, C = x.shape
+        four = x[:, : H // 2 * 2, : W // 2 * 2].reshape(B, H // 2, 2, W // 2, 2, C)
+        y: Array = four.max((2, 4))
+        return y
+
+    def selected(self, x: Array, rows: Array) -> Array:
+        y: Array = x[rows]
+        return y
+
+    def one_step(self, x: Array) -> Array:
+        return x[None]
+
+    def of_one_step(self, x: Array) -> Array:
+        y: Array = x[0]
+        return y
 
     def dropout(self, x: Array, rate: float) -> Array:
         return x
 
     def augmented(self, x: Array, lengths: Any, noise: float, time_mask: float, feature_mask: float) -> Array:
         return x
+
+
+def _by_rows(x: Array) -> Array:
+    """(T, B, …) -> (B, T, …), or the reverse."""
+    return np.ascontiguousarray(x.swapaxes(0, 1))
 
 
 OPS = Numpy()

@@ -5,15 +5,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, max_pool2d, pad
 
+from unrolled import nn as layers
 from unrolled.blocks.block import Block, bind
-from unrolled.blocks.leaves import CRF, Embedding, Linear, Parameter
+from unrolled.blocks.leaves import CRF, Attention, Embedding, Linear, Parameter
+from unrolled.blocks.ops import Memory
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.kernels.torch.pooling import pooling
 from unrolled.nn import crf, heads
-from unrolled.nn.functional import embedding, linear
+from unrolled.nn.functional import embedding, linear, log_softmax, tanh
 from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
@@ -53,7 +56,12 @@ def _recurrent(block: Recurrent) -> nn.Module:
     return LAYERS[block.cell.name](block.input_size, **options, **cell, batch_first=True)
 
 
+def _attention(block: Attention) -> nn.Module:
+    return layers.Attention(block.kind, block.query_size, block.memory_size, block.size)
+
+
 LEAVES: dict[str, Callable[[Any], Any]] = {
+    "attention": _attention,
     "linear": _linear,
     "embedding": _embedding,
     "parameter": _parameter,
@@ -122,11 +130,12 @@ class Torch:
         forward: int,
         y: Tensor,
         state: Any,
-        lengths: Tensor,
+        lengths: Tensor | None,
         scores: Tensor | None,
         last: bool,
     ) -> tuple[Tensor, Named]:
         """Of the last step alone, (B, H); nothing is carried."""
+        lengths = _lengths(y, lengths)
         if kind == "last":
             ends = y[torch.arange(len(y)), lengths - 1, :forward]
             return torch.cat([ends, y[:, 0, forward:]], -1), {}
@@ -155,8 +164,49 @@ class Torch:
             STEPS: torch.zeros(rows, dtype=torch.int64),
         }
 
+    def memory(self, p: layers.Attention, y: Tensor, lengths: Tensor | None) -> Memory:
+        return Memory(p.keys(y), y, _lengths(y, lengths))
+
+    def attention(
+        self, p: layers.Attention, s: Tensor, memory: Memory, rows: NDArray[Any] | None
+    ) -> tuple[Tensor, Tensor]:
+        c, w = p(s, *memory, None if rows is None else torch.from_numpy(rows))
+        return c, w
+
+    def tanh(self, x: Tensor) -> Tensor:
+        return tanh(x)
+
+    def relu(self, x: Tensor) -> Tensor:
+        return torch.relu(x)
+
+    def log_softmax(self, x: Tensor) -> Tensor:
+        return log_softmax(x)
+
     def concat(self, *parts: Tensor) -> Tensor:
         return torch.cat(parts, -1)
+
+    def at_each_step(self, v: Tensor, x: Tensor) -> Tensor:
+        return v[:, None].expand(-1, x.shape[1], -1)
+
+    def sequence(self, x: Tensor) -> Tensor:
+        return x
+
+    def patches(self, x: Tensor) -> Tensor:
+        H, W = x.shape[1:3]
+        around = pad(x, (0, 0, 1, 1, 1, 1))
+        return torch.cat([around[:, i : i + H, j : j + W] for i in range(3) for j in range(3)], 3)
+
+    def halved(self, x: Tensor) -> Tensor:
+        return max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+
+    def selected(self, x: Tensor, rows: NDArray[Any]) -> Tensor:
+        return x[torch.from_numpy(rows)]
+
+    def one_step(self, x: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(x)[:, None]
+
+    def of_one_step(self, x: Tensor) -> NDArray[Any]:
+        return x[:, 0].numpy()
 
     def dropout(self, x: Tensor, rate: float) -> Tensor:
         return dropout(x, rate, self.training)
@@ -165,6 +215,11 @@ class Torch:
         self, x: Tensor, lengths: Tensor, noise: float, time_mask: float, feature_mask: float
     ) -> Tensor:
         return augmented(x, lengths, noise, time_mask, feature_mask) if self.training else x
+
+
+def _lengths(y: Tensor, lengths: Tensor | None) -> Tensor:
+    """Those of rows y (B, T, …), all T where none are told."""
+    return torch.full((len(y),), y.shape[1]) if lengths is None else lengths
 
 
 USE, TRAINING = Torch(False), Torch(True)

@@ -26,6 +26,7 @@ from unrolled.decoding.search import (
     beam_search,
     sample,
 )
+from unrolled.errors import ConfigError
 from unrolled.files.wording import counted, option
 from unrolled.tasks import distances
 from unrolled.tasks.config import Section, to_sections
@@ -138,10 +139,12 @@ class Decoding(Section):
     def penalty(self) -> float:
         return PENALTY if self.length_penalty is None else self.length_penalty
 
-    def beams(self, longest: int | None) -> Beams:
-        """The same for a model without torch."""
+    def about(self, longest: int | None) -> dict[str, Any]:
+        """What a model without torch must know. ConfigError for answers that only torch can draw."""
+        if self.sample:
+            raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
         least = min(self.min_length or 0, MOST_SYMBOLS if longest is None else longest)
-        return Beams(self.width, self.best, self.penalty, longest, least, self.no_repeat)
+        return Beams(self.width, self.best, self.penalty, longest, least, self.no_repeat)._asdict()
 
     @property
     def sampling(self) -> Sampling:

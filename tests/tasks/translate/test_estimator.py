@@ -11,6 +11,7 @@ from tests.tasks.translate.cases import SMALL, backward, fitted
 from unrolled import Translator, load
 from unrolled.errors import ConfigError, DataError
 from unrolled.tasks import decoding
+from unrolled.tasks.decoder import decoded
 from unrolled.training.progress import Reporter
 
 SOURCES = ["abc", "edcba", "a", "deadbe", "bb", "xyz", "cabbage"]
@@ -66,10 +67,10 @@ def test_a_beam_of_one_takes_the_likeliest_symbol_of_each_step(made):
         x = torch.from_numpy(codec.source.tokenizer.encode(source))[None]
         y: list[int] = []
         with torch.no_grad():
-            read = network.read(x, torch.tensor([x.shape[1]]))
+            condition = network(x)
             while len(y) < 6:
-                w = torch.tensor([[codec.begin, *y]])
-                o, _, _ = network.decoder(w, torch.tensor([w.shape[1]]), *read)
+                w = torch.tensor([[network.block.decoder.begin, *y]])
+                o, _, _ = decoded(network, w, condition)
                 o[0, -1, 0] = -torch.inf  # <unk> is no answer
                 y.append(int(o[0, -1].argmax()))
                 if y[-1] == codec.end:

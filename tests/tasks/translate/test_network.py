@@ -11,7 +11,7 @@ from unrolled.files.pairs import read_pairs
 from unrolled.tasks.config import from_options
 from unrolled.tasks.translate.codec import Examples, TranslateCodec
 from unrolled.tasks.translate.config import TranslateConfig
-from unrolled.tasks.translate.network import Scheduled
+from unrolled.tasks.translate.network import Scheduled, losses, outputs, weights
 
 CASES = {
     "none": {"attention": "none"},
@@ -27,8 +27,8 @@ def made(case, pairs):
     codec = TranslateCodec.fit(config.data, pairs)
     torch.manual_seed(3)
     network = Translator._network(config, codec).eval()
-    for weight in network.parameters():
-        torch.nn.init.normal_(weight, std=0.4)
+    for p in network.parameters():
+        torch.nn.init.normal_(p, std=0.4)
     return network, codec
 
 
@@ -40,13 +40,14 @@ def test_the_loss_of_a_batch_is_that_of_each_pair_and_padding_reaches_nothing(ca
     batch = examples.collate(np.arange(5))
     for rows, lengths in ((batch.x, batch.lengths), (batch.y, batch.y_lengths)):
         rows[torch.arange(rows.shape[1]) >= lengths[:, None]] = 3  # a symbol like any other
-    total, symbols = network.losses(batch)
-    alone = [network.losses(examples.collate(np.array([i]))) for i in range(5)]
+    unknown = codec.target.unknown
+    total, symbols = losses(network, batch, unknown)
+    alone = [losses(network, examples.collate(np.array([i])), unknown) for i in range(5)]
     assert symbols == sum(count for _, count in alone) == sum(len(target) + 1 for target in pairs.targets)
     assert total.item() == pytest.approx(sum(one.item() for one, _ in alone), rel=1e-6)
-    o = network(batch).detach()
+    o = outputs(network, batch).detach()
     for i in range(5):
-        own = network(examples.collate(np.array([i]))).detach()[0]
+        own = outputs(network, examples.collate(np.array([i]))).detach()[0]
         assert torch.equal(o[i, : len(own)], own)
     gradients = torch.autograd.grad(total, list(network.parameters()))
     assert all(g.isfinite().all() and g.abs().max() > 0 for g in gradients)
@@ -57,11 +58,11 @@ def test_unknown_targets_have_no_loss_and_smoothing_is_that_of_its_equation():
     network, codec = made("dot", pairs)
     batch = Examples.of(codec, pairs).collate(np.arange(4))
     batch.y[1, 0] = 0
-    log_p = torch.log_softmax(network(batch).detach().double(), 2)
+    log_p = torch.log_softmax(outputs(network, batch).detach().double(), 2)
     inside = (torch.arange(batch.y.shape[1]) < batch.y_lengths[:, None]) & (batch.y != 0)
     right = log_p.gather(2, batch.y[..., None])[..., 0][inside]
     smooth = log_p.mean(2)[inside]
-    total, symbols = network.losses(batch, 0.1)
+    total, symbols = losses(network, batch, codec.target.unknown, 0.1)
     assert symbols == len(right)
     assert total.item() == pytest.approx(-(0.9 * right + 0.1 * smooth).sum().item(), rel=1e-5)
 
@@ -80,21 +81,21 @@ def test_what_is_drawn_is_read_and_no_gradient_flows_through_it():
     pairs = read_pairs(backward(6))
     network, codec = made("additive", pairs)
     batch = Examples.of(codec, pairs).collate(np.arange(6))
-    forced = network(batch)
+    forced = outputs(network, batch)
     torch.manual_seed(0)
-    mixed = network(batch._replace(share=1.0))
+    mixed = outputs(network, batch._replace(share=1.0))
     assert torch.equal(mixed[:, 0], forced[:, 0]) and not torch.allclose(mixed[:, 2], forced[:, 2])
     torch.manual_seed(0)
-    assert torch.equal(network(batch._replace(share=1.0)), mixed)
+    assert torch.equal(outputs(network, batch._replace(share=1.0)), mixed)
     mixed.square().sum().backward()
-    assert all(weight.grad is not None for weight in network.parameters())
+    assert all(p.grad is not None for p in network.parameters())
 
 
 def test_attention_reads_the_source_and_nothing_else():
     pairs = read_pairs(backward(3))
     network, codec = made("dot", pairs)
     x, y = codec.encode(pairs)[0], codec.encode_targets(pairs)[0]
-    weights = network.weights(torch.from_numpy(x), torch.from_numpy(y))
-    assert weights.shape == (len(y), len(x))
-    assert torch.allclose(weights.sum(1), torch.ones(len(y)), atol=1e-6)
-    assert made("none", pairs)[0].weights(torch.from_numpy(x), torch.from_numpy(y)) is None
+    w = weights(network, torch.from_numpy(x), torch.from_numpy(y))
+    assert w.shape == (len(y), len(x))
+    assert torch.allclose(w.sum(1), torch.ones(len(y)), atol=1e-6)
+    assert weights(made("none", pairs)[0], torch.from_numpy(x), torch.from_numpy(y)) is None

@@ -196,7 +196,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             "encoder": network.encoder.about("encoder."),
             "condition": self.config.model.condition,
             "writes": writes,
-            "decoding": how.beams(longest)._asdict(),
+            "decoding": how.about(longest),
         }
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:

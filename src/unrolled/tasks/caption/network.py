@@ -22,9 +22,9 @@ from unrolled.nn.functional import cross_entropy
 from unrolled.nn.state import Named
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig
+from unrolled.tasks.caption.decoder import Decoder, Memory
 from unrolled.tasks.caption.encoders import ENCODERS, GivenEncoder
 from unrolled.tasks.caption.examples import Batch
-from unrolled.tasks.decoder import Decoder, Memory
 
 CODE = "layer0.code.h"  # its name among the arrays that a bridge reads
 

@@ -36,9 +36,9 @@ from unrolled.nn.describe import describe
 from unrolled.nn.state import Named
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig
+from unrolled.tasks.caption.decoder import Bridge
 from unrolled.tasks.caption.examples import Batch
 from unrolled.tasks.caption.network import Conditioned
-from unrolled.tasks.decoder import Bridge
 from unrolled.tasks.model import build, decoder_layers
 from unrolled.tasks.outputs import Criterion, criterion
 

@@ -27,6 +27,7 @@ from unrolled.files.wording import counted, option, shown
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
+from unrolled.tasks.decoder import stepper
 from unrolled.tasks.decoding import JUDGED, Decoding, chosen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
@@ -34,7 +35,7 @@ from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.translate import scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec, targets_of
 from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig
-from unrolled.tasks.translate.network import Network, Scheduled
+from unrolled.tasks.translate.network import Network, Scheduled, losses, translator, weights
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
@@ -131,7 +132,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             config.model_copy(update={"training": training}),
             codec,
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
-            lambda network: _mean_loss(network, validation),
+            lambda network: _mean_loss(network, validation, codec.target.unknown),
             (*data.train.notes, _told(data, codec), *_whole_words(config, data.train)),
             lambda network: self._tuned(config, network, codec, data.validation),
         )
@@ -143,13 +144,13 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     @classmethod
     def _network(cls, config: TranslateConfig, codec: TranslateCodec) -> Network:
         sizes = codec.source.size, codec.target.size
-        return Network(config.model, config.decoder, *sizes, codec.target.unknown)
+        return Network(translator(config.model, config.decoder, *sizes))
 
     def _step(self, network: Network, prepared: Prepared[TranslateConfig, TranslateCodec]) -> Step[Batch]:
-        smoothing = prepared.config.learning.label_smoothing
+        unknown, smoothing = prepared.codec.target.unknown, prepared.config.learning.label_smoothing
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            total, symbols = network.losses(batch, smoothing)
+            total, symbols = losses(network, batch, unknown, smoothing)
             return total / symbols, None
 
         return step
@@ -206,22 +207,18 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         reads = []
         for source, x in ((asked.sources[i], rows[i]) for i in longest):
             tokens = found[source][0].tokens
-            weights = self.network.weights(torch.from_numpy(x), torch.tensor([*tokens, codec.end]))
-            assert weights is not None
+            read_at = weights(self.network, torch.from_numpy(x), torch.tensor([*tokens, codec.end]))
+            assert read_at is not None
             written = [codec.target.tokenizer.decode([number]) for number in tokens]
             read = [codec.source.tokenizer.decode([number]) for number in x]
-            reads.append(Read(read, [*written, "end"], weights.numpy()))
+            reads.append(Read(read, [*written, "end"], read_at.numpy()))
         figures.save(attention(reads), folder, "attention")
 
     def _loss_name(self) -> str:
         return "nats of a target symbol"
 
-    def _parts(self) -> dict[str, Any]:
-        how = self._how
-        if how.sample:
-            raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
-        decoder, beams = self.network.decoder.about("decoder."), how.beams(how.longest)
-        return {"embedding": "embedding.weight", "decoder": decoder, "decoding": beams._asdict()}
+    def _answers_about(self) -> dict[str, Any]:
+        return self._how.about(self._how.longest)
 
     def _rows(self, data: Source = None) -> list[Numbers]:
         return self.codec.encode(self._asked_for(data))
@@ -249,15 +246,17 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _answers(self, rows: Sequence[Numbers], fill: int = 0) -> list[list[Hypothesis]]:
         """Of sources (S_i,); `fill` stands behind the shorter ones."""
-        codec, how = self.codec, self._how
+        codec, how, decoder = self.codec, self._how, self.network.block.decoder
         x, lengths = torch.from_numpy(padding.padded(rows, fill)), torch.tensor([len(row) for row in rows])
+        with torch.no_grad():
+            condition = self.network(x, lengths)
         longest = [codec.most(len(row)) if how.longest is None else how.longest for row in rows]
         found: list[list[Hypothesis]] = how.answers(
-            lambda: self.network.stepper(x, lengths),
+            lambda: stepper(self.network, condition),
             longest,
             lambda n: [how.generator(n, *row.tolist()) for row in rows],
-            begin=codec.begin,
-            end=codec.end,
+            begin=decoder.begin,
+            end=decoder.end,
             never=codec.never,
         )
         return found
@@ -272,8 +271,9 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return found
 
 
-def _mean_loss(network: Network, examples: Examples) -> float:
-    sums = [network.losses(examples.collate(indices)) for indices in by_length(examples.order, BATCH)]
+def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:
+    batches = (examples.collate(indices) for indices in by_length(examples.order, BATCH))
+    sums = [losses(network, batch, unknown) for batch in batches]
     return sum(float(total) for total, _ in sums) / sum(symbols for _, symbols in sums)
 
 
