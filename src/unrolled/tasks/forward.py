@@ -6,9 +6,11 @@ Shapes   rows (T_i, …) as the runtime's `encode` gives them -> steps (B, T, �
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled.batching.buckets import by_length
 from unrolled.blocks.block import Block
 from unrolled.codecs.inputs import NumberInputs, TextInputs
 from unrolled.codecs.words import Words
@@ -17,6 +19,8 @@ from unrolled.tasks.estimator import Codec, Source
 from unrolled.tasks.parts import Data, PartsEstimator
 
 Array = NDArray[Any]
+
+BATCH = 256  # sequences that go through a network at once where nothing is learnt
 
 
 class InputsCodec(Codec, Protocol):
@@ -35,10 +39,23 @@ B = TypeVar("B", bound=Block)
 class ForwardEstimator(PartsEstimator[C, D, K, Network[B]]):
     """An estimator of such a task."""
 
-    def _rows(self, data: Source = None) -> list[Array]:
+    def _run(self, data: D) -> list[Array]:
+        """(N,) of o (T_i, …) for each sequence, with the bits that it has alone."""
+        rows = self._encoded(data)
+        outputs: list[Array] = [np.empty(0)] * len(rows)
+        for indices in by_length([len(row) for row in rows], BATCH):
+            for i, o in zip(indices, self._raw([rows[i] for i in indices], 0.0), strict=True):
+                outputs[i] = o
+        return outputs
+
+    def _encoded(self, data: D) -> list[Array]:
+        """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""
         inputs: Any = self.codec.inputs
-        rows: list[Array] = inputs.rows(self._asked_for(data))
+        rows: list[Array] = inputs.rows(data)
         return rows
+
+    def _rows(self, data: Source = None) -> list[Array]:
+        return self._encoded(self._asked_for(data))
 
     def _raw(self, rows: Sequence[Array], fill: float) -> list[Array]:
         return [o[: len(row)] for o, row in zip(self._outputs_of_rows(rows, fill), rows, strict=True)]

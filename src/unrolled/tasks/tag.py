@@ -322,8 +322,8 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     def _loss_name(self) -> str:
         return "negative log-likelihood of a step in nats"
 
-    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
-        return self.codec.rows(self._asked_for(data))
+    def _encoded(self, data: Tagged) -> list[NDArray[Any]]:
+        return self.codec.rows(data)
 
     def _answers(self, data: Tagged) -> list[tuple[Path_, Array]]:
         """(N,) of the path (T_i,) and p (T_i, K), each with the bits that it has alone."""
