@@ -10,7 +10,7 @@ from unrolled.blocks.ops import Array, Memory, Ops, State
 
 @dataclass(frozen=True)
 class Linear(Block):
-    """x (…, I) -> y (…, O) = x Wᵀ + b. Drawn as torch.nn draws it, or zero at first."""
+    """x (…, I) -> y (…, O) = x Wᵀ + b; weight W (O, I), bias b (O), drawn as torch.nn does or zero."""
 
     leaf: ClassVar[str] = "linear"
 
@@ -32,7 +32,7 @@ class Linear(Block):
 
 @dataclass(frozen=True)
 class Embedding(Block):
-    """index (…) -> row of a table (…, N) of V rows, drawn from N(0, scale²) at first."""
+    """index (…) -> row (…, N) of the array weight (V, N), drawn from N(0, scale²) at first."""
 
     leaf: ClassVar[str] = "embedding"
 
@@ -57,7 +57,7 @@ class Embedding(Block):
 
 @dataclass(frozen=True)
 class Parameter(Block):
-    """An array of its own, drawn from N(0, scale²) at first; scale 0: zero."""
+    """An array by the name of the field, drawn from N(0, scale²) at first; scale 0: zero."""
 
     leaf: ClassVar[str] = "parameter"
 

@@ -27,7 +27,9 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Recurrent(Block):
-    """x -> y, F numbers a step. What each option means says unrolled.nn.Recurrent."""
+    """x -> y, F numbers a step. What each option means says unrolled.nn.Recurrent; a cell is its name and its
+    options. The arrays of layer k are the cell's with _lk behind, and _lk_reverse of the direction that reads
+    backward; learned first states are initial_h_lk. States are layerk.forward.h, layerk.backward.h."""
 
     leaf: ClassVar[str] = "recurrent"
 
