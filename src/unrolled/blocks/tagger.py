@@ -46,8 +46,8 @@ class Words(Block):
 
     @property
     def size(self) -> int:
-        spelling = self.spelling.places() if self.spelling else []
-        return self.table.size + sum(sum(place.widths) for place in spelling)
+        spelling = self.spelling.state_sizes if self.spelling else {}
+        return self.table.size + sum(spelling.values())
 
     def start(self, ops: Ops, p: Any, rows: int) -> State:
         """Nothing: every word is read by itself."""

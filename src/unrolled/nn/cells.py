@@ -15,7 +15,7 @@ from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
 from unrolled.nn import parameters
 from unrolled.nn.frozen import Freezable
-from unrolled.nn.options import Device, check_types, size_refusals
+from unrolled.nn.options import Device, check_types
 from unrolled.nn.torch_compat import TorchCell
 
 
@@ -34,12 +34,15 @@ class Step(TorchCell, Freezable):
     ) -> None:
         super().__init__()
         check_types(input_size, hidden_size, 1, bias=bias)
-        refuse(size_refusals(input_size, hidden_size, 1, False))
-        dispatch.check_backend(backend)
         self.cell, self.input_size, self.hidden_size, self.bias = cell, input_size, hidden_size, bias
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            refuse([(size < 1, f"{name}={size}: wanted 1 or more")])
+        dispatch.check_backend(backend)
         self.backend = backend
         self._packs = Packs()
-        self._names = parameters.register(self, cell, input_size, hidden_size, bias, "", device, dtype)
+        shapes = cell.shapes(input_size, hidden_size, bias)
+        self._names = tuple(shapes)
+        parameters.register(self, shapes, device, dtype)
         for name in () if bias else ("bias_ih", "bias_hh"):
             self.register_parameter(name, None)  # as in torch.nn
         self.reset_parameters()

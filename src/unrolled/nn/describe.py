@@ -3,11 +3,10 @@
 from itertools import groupby
 from typing import Any
 
+from unrolled.cells.layer import Place, rates_of
 from unrolled.cells.registry import write_cell
 from unrolled.errors import ConfigError
-from unrolled.nn import options
 from unrolled.nn.layer import SequenceModule
-from unrolled.nn.parameters import Place
 from unrolled.nn.recurrent import Recurrent
 from unrolled.nn.stack import Stack
 
@@ -44,7 +43,7 @@ def _layer(module: Recurrent, places: list[Place], prefix: str) -> dict[str, Any
         "options": own,
         "merge": module.merge,
         "residual": False,
-        "zoneout": list(options.rates_of(module.zoneout, module.cell)),
+        "zoneout": list(rates_of(module)),
         "directions": [_direction(module, place, prefix) for place in places],
     }
 

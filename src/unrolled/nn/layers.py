@@ -13,8 +13,9 @@ from torch import Tensor
 
 from unrolled import cells
 from unrolled.cells import Cell
+from unrolled.cells.layer import Size
 from unrolled.nn.cells import Step
-from unrolled.nn.options import Device, Options, Size
+from unrolled.nn.options import Device, Options
 from unrolled.nn.recurrent import Recurrent
 
 LAYERS: dict[str, Callable[..., Recurrent]] = {}  # by the name of the cell

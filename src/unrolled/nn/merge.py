@@ -1,32 +1,23 @@
 """How the outputs of two directions become one."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-
-
-class Merge(NamedTuple):
-    """`size` of the result from those of the parts, and the result from two parts (T, B, P) of one size."""
-
-    size: Callable[[Sequence[int]], int]
-    combine: Callable[[Tensor, Tensor], Tensor] | None  # None: side by side, as they come, of any sizes
 
 
 def _mean(a: Tensor, b: Tensor) -> Tensor:
     return (a + b) / 2
 
 
-MERGES = {
-    "concat": Merge(sum, None),
-    "sum": Merge(max, torch.add),
-    "mean": Merge(max, _mean),
-    "product": Merge(max, torch.mul),
+# Of two parts (T, B, P) of one size; "concat" leaves them side by side, of any sizes.
+COMBINED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "sum": torch.add,
+    "mean": _mean,
+    "product": torch.mul,
 }
 
 
 def merged(y: Tensor, merge: str) -> Tensor:
     """y (T, B, P of both directions side by side) -> one output (T, B, F)."""
-    combine = MERGES[merge].combine
-    return y if combine is None else combine(*y.chunk(2, -1))
+    return y if merge == "concat" else COMBINED[merge](*y.chunk(2, -1))

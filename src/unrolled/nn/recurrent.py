@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
 
-from unrolled.cells import Cell
+from unrolled.cells import Cell, layer
+from unrolled.cells.layer import Place, Rates, Size
 from unrolled.kernels import dispatch
 from unrolled.kernels.packs import Packs
 from unrolled.kernels.torch import aten, backends
@@ -19,9 +20,8 @@ from unrolled.nn import masks as masks_of
 from unrolled.nn import options, parameters
 from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
-from unrolled.nn.merge import MERGES, merged
-from unrolled.nn.options import Device, Rates, Size
-from unrolled.nn.parameters import Place
+from unrolled.nn.merge import merged
+from unrolled.nn.options import Device
 from unrolled.nn.state import Group, Named, Tensors
 from unrolled.nn.torch_compat import TorchLayer
 
@@ -80,38 +80,18 @@ class Recurrent(TorchLayer, SequenceModule):
         self.recurrent_dropout, self.variational_dropout = recurrent_dropout, variational_dropout
         self.zoneout, self.learn_initial_state = zoneout, learn_initial_state
         options.check(self)
-        sizes = options.sizes_of(hidden_size, bidirectional)
-        self.output_size = MERGES[merge].size([cell.state_sizes(H)[0] for H in sizes])
-        self.depth = num_layers
-        if len(set(sizes)) > 1:
+        self.output_size, self.depth = layer.output_size(self), num_layers
+        if len(set(layer.sizes_of(self))) > 1:
             self.kinds = None
-        layers = [self._register(k, sizes, device, dtype) for k in range(num_layers)]
-        self._places: Places = tuple([place for layer in layers for place in layer])
+        self._places = layer.places(self)
+        for place in self._places:
+            parameters.register(self, layer.shapes_of(self, place), device, dtype)
         self._groups = self._grouped()
         self._packs = Packs()
         self.reset_parameters()
         self.flatten_parameters()
 
     _defaults: ClassVar[dict[str, object]] = options.defaults_of(__init__)
-
-    def _register(
-        self, layer: int, sizes: tuple[int, ...], device: Device, dtype: torch.dtype | None
-    ) -> list[Place]:
-        """Makes the parameters of one layer."""
-        places = []
-        input_size = self.input_size if layer == 0 else self.output_size
-        for k, H in enumerate(sizes):
-            reverse = self.reverse or k == 1
-            suffix = f"_l{layer}" + ("_reverse" if reverse else "")
-            widths = self.cell.state_sizes(H)
-            names = parameters.register(self, self.cell, input_size, H, self.bias, suffix, device, dtype)
-            if self.learn_initial_state:
-                for kind, size in zip(self.cell.states, widths, strict=True):
-                    parameters.add(self, f"initial_{kind}{suffix}", (size,), device, dtype)
-            prefix = f"layer{layer}.{'backward' if reverse else 'forward'}"
-            own, kinds = tuple(n + suffix for n in names), tuple(f"{prefix}.{s}" for s in self.cell.states)
-            places.append(Place(layer, reverse, H, widths, suffix, names, own, kinds))
-        return places
 
     def reset_parameters(self) -> None:
         """Draws the first values anew, in the order of torch.nn."""
@@ -146,8 +126,7 @@ class Recurrent(TorchLayer, SequenceModule):
 
     def _initial(self, place: Place) -> list[Tensor]:
         """The learned initial states of a place, none where they are not learned."""
-        kinds = self.cell.states if self.learn_initial_state else ()
-        return [getattr(self, f"initial_{kind}{place.suffix}") for kind in kinds]
+        return [getattr(self, name) for name in place.initial]
 
     def like(self) -> Tensor:
         weight: Tensor = getattr(self, self._places[0].parameters[1])
@@ -269,7 +248,7 @@ class Recurrent(TorchLayer, SequenceModule):
         else:
             T, B, rows = len(ragged), state[0].shape[1], steps_and_rows(ragged, x)[1]
         fresh, fixed = (self.recurrent_dropout, self.variational_dropout) if self.training else (0.0, 0.0)
-        rates = options.rates_of(self.zoneout, self.cell)
+        rates = layer.rates_of(self)
         like, on = self.like(), self.training
         drawn = [
             masks_of.draw(like, T, B, place.sizes, on, fresh=fresh, fixed=fixed, rates=rates)

@@ -8,8 +8,9 @@ from itertools import groupby
 
 import numpy as np
 
-from unrolled.blocks.recurrent import Place, Recurrent
+from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells import Cell
+from unrolled.cells.layer import Place, rates_of
 from unrolled.kernels.compiled import cpu as _cpu
 from unrolled.ops.state import Array, State, rows_of
 
@@ -21,9 +22,9 @@ class Layer:
 
     def __init__(self, block: Recurrent, places: Sequence[Place], arrays: Mapping[str, Array]) -> None:
         self.places, self.merge = places, block.merge
-        self._weights = [arrays[name + place.suffix] for place in places for name in place.shapes]
+        self._weights = [arrays[name] for place in places for name in place.parameters]
         self.dtype = self._weights[0].dtype
-        self.width = sum(place.widths[0] for place in places)
+        self.width = sum(place.sizes[0] for place in places)
         self._shares = [_shares(block, place, self.dtype) for place in places]
         self._zoned: tuple[int, int] | None = None
         self._zoneout: Zoneout = ((), ())
@@ -41,8 +42,8 @@ class Layer:
             return self._step(x, state, B, threads)
         y = np.empty((T, B, self.width), dtype)
         zoneout_h, zoneout_c = self._zoneout_of(T, B)
-        h = [np.empty((B, place.widths[0]), dtype) for place in self.places]
-        c = [np.empty((B, width), dtype) for place in self.places for width in place.widths[1:]]
+        h = [np.empty((B, place.sizes[0]), dtype) for place in self.places]
+        c = [np.empty((B, width), dtype) for place in self.places for width in place.sizes[1:]]
         self._forward(
             self._weights,
             x,
@@ -66,13 +67,13 @@ class Layer:
         """One step in one direction, whose y is h: nothing is made that a stream does without."""
         place = self.places[0]
         zoneout_h, zoneout_c = self._zoneout_of(1, B)
-        h = np.empty((B, place.widths[0]), self.dtype)
+        h = np.empty((B, place.sizes[0]), self.dtype)
         c0: tuple[Array, ...] = ()
         c: tuple[Array, ...] = ()
         after = {place.states[0]: h}
         if len(place.states) > 1:
             name = place.states[1]
-            c0, c = (state[name],), (np.empty((B, place.widths[1]), self.dtype),)
+            c0, c = (state[name],), (np.empty((B, place.sizes[1]), self.dtype),)
             after[name] = c[0]
         self._forward(
             self._weights,
@@ -105,9 +106,9 @@ class Layers:
         self.layers = [Layer(block, own, arrays) for own in each]
         self.dtype = self.layers[0].dtype
         self._start = {
-            name: (width, arrays[f"initial_{kind}{place.suffix}"] if block.learn_initial_state else None)
+            name: (width, arrays[place.initial[k]] if place.initial else None)
             for place in places
-            for kind, name, width in zip(block.cell.states, place.states, place.widths, strict=True)
+            for k, (name, width) in enumerate(zip(place.states, place.sizes, strict=True))
         }
 
     def start(self, rows: int) -> State:
@@ -133,18 +134,18 @@ class Layers:
 
 
 def _bound(cell: Cell, places: Sequence[Place], dtype: np.dtype) -> "_cpu.Recurrence":
-    sizes = [(place.input_size, place.hidden_size, place.widths[0]) for place in places]
+    sizes = [(place.input_size, place.hidden_size, place.sizes[0]) for place in places]
     reverse = [place.reverse for place in places]
-    bound = _cpu.Recurrence(cell.kernel, str(dtype), cell.block, list(places[0].shapes), sizes, reverse)
+    bound = _cpu.Recurrence(cell.kernel, str(dtype), cell.block, list(places[0].names), sizes, reverse)
     bound.frozen = True
     return bound
 
 
 def _shares(block: Recurrent, place: Place, dtype: np.dtype) -> list[Array]:
     """The share of each state that stays, the same for all steps and rows; none without zoneout."""
-    if not any(block.rates):
-        return []
-    return [np.full(width, rate, dtype) for width, rate in zip(place.widths, block.rates, strict=True)]
+    rates = rates_of(block)
+    shares = zip(place.sizes, rates, strict=True)
+    return [np.full(width, rate, dtype) for width, rate in shares] if any(rates) else []
 
 
 def _merged(y: Array, merge: str) -> Array:
