@@ -109,14 +109,25 @@ def test_parts_that_do_not_meet_are_refused(run):
                 )
                 saved.model("here", about, arrays | own)
     search = {"beam": 1, "best": 1, "penalty": 0, "longest": 1, "min_length": 0, "no_repeat": None}
-    for part, value in (
-        ("condition", "all"),
-        ("decoding", search | {"beam": 0}),
-        ("decoding", search | {"beam": 1 << 19}),
-        ("decoding", search | {"penalty": -1}),
-        ("decoding", search | {"longest": None}),
-        ("decoding", search | {"min_length": 2}),
-        ("decoding", search | {"no_repeat": 0}),
+    for change in (
+        {"beam": 0},
+        {"beam": 1 << 19},
+        {"penalty": -1},
+        {"longest": None},
+        {"min_length": 2},
+        {"no_repeat": 0},
     ):
         with pytest.raises(RunError, match=r"^here: "):
-            saved.model("here", about | {"network": about["network"] | {part: value}}, arrays)
+            saved.model("here", about | {"answers": search | change}, arrays)
+    for condition in ("all", *({"state", "input", "both"} - {about["network"]["condition"]})):
+        with pytest.raises(RunError, match=r"^here: "):
+            saved.model("here", about | {"network": about["network"] | {"condition": condition}}, arrays)
+
+
+def test_numbers_are_not_read_as_symbols(run, tmp_path):
+    """A codec of other answers than the network writes is refused."""
+    model = saved.load(run[0])
+    answers = {"kind": "texts", "side": {"tokens": "words", "tokenizer": {"symbols": ["<unk>", "a"]}}}
+    codec = model.about["codec"] | {"answers": answers | {"longest": 1, "usual": "a"}}
+    with pytest.raises(RunError, match=r"^here: .*wanted"):
+        saved.model("here", model.about | {"codec": codec}, model.arrays)

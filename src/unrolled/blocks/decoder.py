@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from unrolled.blocks.block import Block
+from unrolled.blocks.block import Block, require
 from unrolled.blocks.leaves import Attention, Embedding, Linear
 from unrolled.blocks.ops import Array, Memory, Ops, State
 from unrolled.blocks.recurrent import Recurrent
@@ -58,7 +58,7 @@ class Bridge(Block):
 
     def rules(self) -> Iterator[tuple[object, str]]:
         most = max(len(self.reads), len(self.makes))
-        yield 0 < most <= MOST_STATES, f"a bridge of {most} arrays"
+        require((0 < most <= MOST_STATES, f"a bridge of {most} arrays"))
         wanted = _linears(self.reads, self.makes)
         yield self.linears == wanted, f"a bridge of {self.linears!s:.80}; wanted {wanted!s:.80}"
 
@@ -67,13 +67,13 @@ class Bridge(Block):
         return _sources(self.reads, self.makes)
 
     def __call__(self, ops: Ops, p: Any, state: Mapping[str, Array]) -> State:
-        made = {}
+        after: State = {}
         for (name, _), names, linear, weights in zip(
             self.makes, self.sources(), self.linears, p.linears, strict=True
         ):
             array = linear(ops, weights, ops.concat(*(state[one] for one in names)))
-            made[name] = ops.tanh(array) if name.endswith(".h") else array
-        return made
+            after[name] = ops.tanh(array) if name.endswith(".h") else array
+        return after
 
 
 def _linears(reads: Sizes, makes: Sizes) -> tuple[Linear, ...]:
@@ -141,6 +141,11 @@ class Decoder(Block):
     def symbols(self) -> int:
         """V."""
         return self.embedding.rows - 2
+
+    @property
+    def writes(self) -> tuple[str, int]:
+        """One of so many symbols a step, beside the end."""
+        return "symbols", self.symbols
 
     @property
     def end(self) -> int:

@@ -18,9 +18,8 @@ from unrolled.ops.state import Array
 
 
 class Runtime(Model):
-    """Answers of a beam search, as the training was told to find them."""
+    """Answers of a beam search, as the options of the training say."""
 
-    task = "translate"
     kind = Translator
     block: Translator
     compared = "answers"

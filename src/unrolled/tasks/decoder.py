@@ -17,7 +17,6 @@ from torch import Tensor
 from unrolled.blocks.decoder import Bridge, Condition, Decoder
 from unrolled.blocks.leaves import Attention
 from unrolled.blocks.recurrent import Recurrent
-from unrolled.decoding.search import Step
 from unrolled.nn.functional import softmax
 from unrolled.ops.torch import USE, Network
 from unrolled.tasks.model import DecoderConfig, ModelConfig, decoder_layers, recurrent
@@ -60,11 +59,9 @@ def decoded(
     return block(network.ops, network.p.decoder, w, *condition, lengths=lengths)
 
 
-def stepper(network: Network[Any], condition: Condition) -> Step:
-    """For decoding/search.py, without gradients."""
-    block: Decoder = network.block.decoder
-    step: Step = block.stepper(network.ops, network.p.decoder, condition)
-    return torch.no_grad()(step)
+def stepper(network: Network[Any], condition: Condition) -> Any:
+    """That of the network's decoder, without gradients: for decoding/search.py or numbers.py."""
+    return torch.no_grad()(network.block.decoder.stepper(network.ops, network.p.decoder, condition))
 
 
 def inputs(block: Decoder, y: Tensor) -> Tensor:

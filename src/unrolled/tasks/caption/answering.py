@@ -5,19 +5,22 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from unrolled.blocks.decoder import Decoder
 from unrolled.codecs.conditions import Rows
+from unrolled.decoding.numbers import written
 from unrolled.decoding.search import Hypothesis
 from unrolled.files.captioned import Captioned
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.examples import at_once, tensors
-from unrolled.tasks.caption.network import TextNetwork
-from unrolled.tasks.caption.numbers import NumberNetwork
+from unrolled.tasks.caption.network import Network
+from unrolled.tasks.decoder import stepper
 from unrolled.tasks.decoding import Decoding
 
 Array = NDArray[np.float64]
@@ -30,46 +33,58 @@ class Caption(NamedTuple):
     score: float
 
 
-def captions(network: TextNetwork, codec: Codec, data: Captioned, how: Decoding) -> list[list[Caption]]:
+def captions(network: Network, codec: Codec, data: Captioned, how: Decoding) -> list[list[Caption]]:
     """(N,) of the best answers, the likeliest first."""
     decode = codec.texts.side.tokenizer.decode
-    made = hypotheses(network, codec, codec.inputs.encode(data), how)
-    return [[Caption(decode(one.tokens), one.score) for one in several] for several in made]
+    answers = hypotheses(network, codec, codec.inputs.encode(data), how)
+    return [[Caption(decode(one.tokens), one.score) for one in several] for several in answers]
 
 
-def hypotheses(network: TextNetwork, codec: Codec, rows: Rows, how: Decoding) -> list[list[Hypothesis]]:
+def hypotheses(network: Network, codec: Codec, rows: Rows, how: Decoding) -> list[list[Hypothesis]]:
     """The same of encoded inputs."""
-    keys, texts, decoder = _keys(rows), codec.texts, network.decoder
-    found: list[list[Hypothesis]] = []
+    keys, texts, decoder = _keys(rows), codec.texts, network.block.decoder
+    assert isinstance(decoder, Decoder)
+    answers: list[list[Hypothesis]] = []
     for indices in _parts(len(rows[0]), how.together(at_once(codec.inputs), texts.side.size)):
         with torch.no_grad():
-            read = network.read(tensors(codec.inputs, rows, indices))
-        found += how.answers(
-            partial(decoder.stepper, *read),
+            condition = network(*tensors(codec.inputs, rows, indices))
+        answers += how.answers(
+            partial(stepper, network, condition),
             [how.longest_of(texts.longest)] * len(indices),
             partial(_generators, how, [keys[i] for i in indices]),
             begin=decoder.begin,
             end=decoder.end,
             never=texts.side.never,
         )
-    return found
+    return answers
 
 
-def sequences(network: NumberNetwork, codec: Codec, data: Captioned, how: Decoding) -> list[Array]:
+def sequences(network: Network, codec: Codec, data: Captioned, how: Decoding) -> list[Array]:
     """(N,) of answers (T_i, D) in the data's own units."""
     inverse = codec.numbers.scaler.inverse
     return [inverse(one.astype(np.float64)) for one in scores(network, codec, codec.inputs.encode(data), how)]
 
 
-def scores(network: NumberNetwork, codec: Codec, rows: Rows, how: Decoding) -> list[NDArray[np.float32]]:
+def scores(network: Network, codec: Codec, rows: Rows, how: Decoding) -> list[NDArray[np.float32]]:
     """(N,) of answers (T_i, D) to encoded inputs, in standard scores."""
-    keys = _keys(rows)
-    found: list[NDArray[np.float32]] = []
+    keys, answers = _keys(rows), list[NDArray[np.float32]]()
     for indices in _parts(len(rows[0]), at_once(codec.inputs)):
-        generators = [how.generator(*keys[i]) for i in indices] if how.sample else None
+        draws = [how.generator(*keys[i]) for i in indices] if how.sample else None
         x = tensors(codec.inputs, rows, indices)
-        found += network.write(x, how.longest_of(codec.numbers.longest), generators)
-    return found
+        answers += numbers_of(network, x, how.longest_of(codec.numbers.longest), draws)
+    return answers
+
+
+@torch.no_grad()
+def numbers_of(
+    network: Network,
+    x: tuple[Tensor, ...],
+    longest: int,
+    draws: Sequence[np.random.Generator] | None = None,
+) -> list[NDArray[np.float32]]:
+    """(B,) of what the network writes of inputs x, decoding/numbers.py."""
+    decoder: Any = network.block.decoder
+    return written(stepper(network, network(*x)), decoder, len(x[0]), longest, draws)
 
 
 def _parts(count: int, together: int) -> list[NDArray[np.int64]]:

@@ -21,15 +21,13 @@ from unrolled.files.captioned import Captioned, Given
 from unrolled.files.captions import read_captioned
 from unrolled.files.wording import counted, option
 from unrolled.models.caption import as_step
-from unrolled.nn.describe import describe
 from unrolled.plots import figures
 from unrolled.tasks import unseen
 from unrolled.tasks.caption import answering, pictures, scores
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
 from unrolled.tasks.caption.examples import Batch, Examples
-from unrolled.tasks.caption.network import TextNetwork
-from unrolled.tasks.caption.numbers import NumberNetwork
+from unrolled.tasks.caption.network import Network, captioner, losses
 from unrolled.tasks.decoding import JUDGED, Decoding, chosen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
@@ -37,10 +35,8 @@ from unrolled.tasks.parts import Parts, PartsEstimator, by_lot, selected
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
-Network = TextNetwork | NumberNetwork
 
-
-class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
+class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
     """Tells about a picture, numbers or a class, in words or in a sequence of numbers. Options are the fields
     of CaptionConfig, each by its own name:
 
@@ -104,7 +100,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             config,
             codec,
             Buckets(train.lengths, train.collate, training.batch_size, training.seed),
-            lambda network: _mean_loss(network, validation, unknown),
+            lambda network: _mean_loss(network, validation, unknown, config.numbers.noise),
             (_told(data), *data.train.notes),
             lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
@@ -115,13 +111,13 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
 
     @classmethod
     def _network(cls, config: CaptionConfig, codec: Codec) -> Network:
-        return (TextNetwork if isinstance(codec.answers, Texts) else NumberNetwork)(config, codec)
+        return Network(captioner(config, codec))
 
     def _step(self, network: Network, prepared: Prepared[CaptionConfig, Codec]) -> Step[Batch]:
-        unknown = prepared.codec.answers.unknown
+        unknown, noise = prepared.codec.answers.unknown, prepared.config.numbers.noise
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return network.losses(batch, unknown).mean(), None
+            return losses(network, batch, unknown, noise).mean(), None
 
         return step
 
@@ -180,24 +176,8 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Any]):
             return "nats of a symbol"
         return "loss of a step, of scaled values"
 
-    def _layers(self) -> list[dict[str, Any]]:
-        reads = getattr(self.network.encoder, "layer", None)
-        return [] if reads is None else describe(reads, "encoder.layer.")
-
-    def _parts(self) -> dict[str, Any]:
-        how, network, codec = self._how, self.network, self.codec
-        if how.sample:
-            raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
-        writes = network.decoder.about("decoder.")
-        if not isinstance(codec.answers, Texts):
-            writes["output"] = self.config.numbers.output
-        longest = how.longest_of(codec.answers.longest)
-        return {
-            "encoder": network.encoder.about("encoder."),
-            "condition": self.config.model.condition,
-            "writes": writes,
-            "decoding": how.about(longest),
-        }
+    def _answers_about(self) -> dict[str, Any]:
+        return self._how.about(self._how.longest_of(self.codec.answers.longest))
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
         rows = self.codec.inputs.encode(self._asked_for(data))
@@ -245,9 +225,9 @@ def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
     return config.model_copy(update=settled)
 
 
-def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:
+def _mean_loss(network: Network, examples: Examples, unknown: int | None, noise: float) -> float:
     with torch.no_grad():
-        each = [network.losses(batch, unknown) for batch in examples.batches()]
+        each = [losses(network, batch, unknown, noise) for batch in examples.batches()]
     return float(torch.cat(each).double().mean())
 
 

@@ -1,89 +1,113 @@
-"""An encoder and a decoder of text. Per input:
+"""The network of blocks/captioner.py in training. Per input:
 
-    r, y  = encoder(x)                          encoders.py
-    s_0   = bridge(r)                           condition state or both; else 0
-    o     = decoder(begin, w_1 … w_{S-1})       tasks/decoder.py; at every step beside r: input or both
-    loss  = mean over all symbols and ends of - log softmax(o_t)[w_t]
+    words    loss = mean over all symbols and ends of - log softmax(o_t)[w_t]
+    numbers  loss = Σ_d loss(a_t, y_t)_d + binary cross-entropy of e_t and t = T, mean over all steps:
+             of standard scores the squared error, or that of a distribution (tasks/outputs.py)
 
-Symbols that training does not know are read, but count in no loss.
+In training ŷ is the truth with noise on it. Symbols that training does not know are read, but count in no
+loss.
 
-Shapes   x as its encoder takes it, w (B, S), lengths (B,), the end in both -> o (B, S, V + 1)
+Shapes   x as its encoder takes it; w (B, S), the end in it, or y (B, T, D), lengths (B,)
 """
 
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, pad
 
+from unrolled.blocks.captioner import Captioner, NumberDecoder, conditions
+from unrolled.blocks.decoder import Condition
+from unrolled.blocks.encoders import Attributes, Convolution, Rows, halved
+from unrolled.blocks.outputs import Output
+from unrolled.codecs.answers import Texts
 from unrolled.codecs.conditions import Pictures
 from unrolled.errors import ConfigError
+from unrolled.files.images import spelt
 from unrolled.files.wording import option
 from unrolled.nn.functional import cross_entropy
-from unrolled.nn.state import Named
+from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.caption.codec import Codec
-from unrolled.tasks.caption.config import CaptionConfig
-from unrolled.tasks.caption.decoder import Decoder, Memory
-from unrolled.tasks.caption.encoders import ENCODERS, GivenEncoder
+from unrolled.tasks.caption.config import CaptionConfig, EncoderConfig
 from unrolled.tasks.caption.examples import Batch
+from unrolled.tasks.decoder import decoded, decoder, inputs, layer_and_bridge
+from unrolled.tasks.model import recurrent
+from unrolled.tasks.outputs import criterion
 
-CODE = "layer0.code.h"  # its name among the arrays that a bridge reads
+Network = AnyNetwork[Captioner]
 
-
-class Conditioned(nn.Module):
-    """An encoder, and how what it says reaches the layers that write."""
-
-    def __init__(self, config: CaptionConfig, codec: Codec) -> None:
-        super().__init__()
-        own = codec.inputs
-        self.encoder: Any
-        if isinstance(own, Pictures):
-            self.encoder = ENCODERS[config.model.encoder or "convolution"](
-                config.model, own.size, own.channels
-            )
-        else:
-            self.encoder = GivenEncoder(config.model, own.width, len(own.classes))
-        how, size = config.model.condition, self.encoder.code_size
-        self.sources = {CODE: size} if how != "input" else {}
-        self.extra = size if how != "state" else 0
-
-    def begin(self, decoder: Any, code: Tensor) -> tuple[Named, Tensor | None]:
-        """The decoder's state before the first step, and what it reads at every step."""
-        state = decoder.start({CODE: code}) if self.sources else decoder.layer.initial_state(len(code))
-        return state, code if self.extra else None
+LEVELS = (0.1, 0.5, 0.9)  # which no answer tells
 
 
-class TextNetwork(Conditioned):
-    """ConfigError where attention finds no places to look at."""
-
-    def __init__(self, config: CaptionConfig, codec: Codec) -> None:
-        super().__init__(config, codec)
-        attention, memory_size = config.decoder.attention, self.encoder.memory_size
-        if attention != "none" and memory_size is None:
+def captioner(config: CaptionConfig, codec: Codec) -> Captioner:
+    """ConfigError where attention finds no places to look at, or an encoder cannot read such pictures."""
+    encoder = _encoder(config.model, codec)
+    reads, extra = conditions(config.model.condition, encoder.code_size)
+    writes = config.decoder
+    if isinstance(codec.answers, Texts):
+        memory_size = encoder.memory_size
+        if writes.attention != "none" and memory_size is None:
             raise ConfigError(
-                f"{option('attention', attention)} looks at places of a picture, and numbers and classes "
-                f"have none; set {option('attention', 'none')}"
+                f"{option('attention', writes.attention)} looks at places of a picture, and numbers and "
+                f"classes have none; set {option('attention', 'none')}"
             )
-        self.decoder = Decoder(
-            codec.texts.side.size,
-            config.decoder,
-            config.model,
-            memory_size=memory_size,
-            sources=self.sources,
-            extra=self.extra,
+        sizes: Any = {"reads": reads, "memory_size": memory_size, "extra": extra}
+        text = decoder(codec.texts.side.size, writes, config.model, **sizes)
+        return Captioner(encoder, text, config.model.condition)
+    D, output = len(codec.numbers.columns), Output(config.numbers.output, LEVELS)
+    layer, bridge = layer_and_bridge(config.model, writes, D + 1 + extra, reads)
+    numbers = NumberDecoder.of(layer, bridge, D, output, writes.decoder_dropout)
+    return Captioner(encoder, numbers, config.model.condition)
+
+
+def _encoder(config: EncoderConfig, codec: Codec) -> Convolution | Rows | Attributes:
+    reads = codec.inputs
+    if not isinstance(reads, Pictures):
+        return Attributes.of(reads.width, len(reads.classes), config.code_size)
+    picture = *reads.size, reads.channels
+    if config.encoder == "rows":
+        if config.merge != "concat":
+            raise ConfigError(
+                f"{option('merge', config.merge)} mixes both directions at each step, and the code is of "
+                f"each one's last; set {option('merge', 'concat')}"
+            )
+        return Rows(picture, recurrent(config, reads.size[1] * reads.channels))
+    if not min(halved(picture, config.stages)):
+        most = min(reads.size).bit_length() - 1
+        remedy = option("stages", most) if most else option("encoder", "rows")
+        raise ConfigError(
+            f"{option('stages', config.stages)} halves pictures of {spelt(reads.size)} to nothing; set "
+            f"{remedy}, or a larger {option('image_size')}"
         )
+    return Convolution.of(picture, config.filters, config.stages, config.code_size)
 
-    def read(self, x: tuple[Tensor, ...]) -> tuple[Named, Memory | None, Tensor | None]:
-        """The state before the first symbol, what attention reads, and what every step does."""
-        code, places = self.encoder(*x)
-        state, extra = self.begin(self.decoder, code)
-        if places is None:
-            return state, None, extra
-        lengths = torch.full((len(places),), places.shape[1])
-        return state, self.decoder.remember(places, lengths), extra
 
-    def losses(self, batch: Batch, unknown: int | None) -> Tensor:
-        """(N,) of all symbols and ends that count."""
-        inside = torch.arange(batch.y.shape[1]) < batch.lengths[:, None]
-        o, _, _ = self.decoder(self.decoder.inputs(batch.y), batch.lengths, *self.read(batch.x))
-        counted = inside if unknown is None else inside & (batch.y != unknown)
-        return cross_entropy(o[counted], batch.y[counted], reduction="none")
+def losses(network: Network, batch: Batch, unknown: int | None, noise: float) -> Tensor:
+    """(N,) of all symbols and ends that count, or of all steps; `noise` is the deviation of that in training,
+    `unknown` the symbol that does not count."""
+    condition, block = network(*batch.x), network.block.decoder
+    inside = torch.arange(batch.y.shape[1]) < batch.lengths[:, None]
+    if isinstance(block, NumberDecoder):
+        return _number_losses(network, block, condition, batch, inside, noise)
+    o = decoded(network, inputs(block, batch.y), condition, batch.lengths)[0]
+    counted = inside if unknown is None else inside & (batch.y != unknown)
+    return cross_entropy(o[counted], batch.y[counted], reduction="none")
+
+
+def _number_losses(
+    network: Network, block: NumberDecoder, condition: Condition, batch: Batch, inside: Tensor, noise: float
+) -> Tensor:
+    w = number_inputs(network, block, batch.y, noise)
+    a, e, _ = block(network.ops, network.p.decoder, w, *condition, lengths=batch.lengths)
+    last = torch.arange(batch.y.shape[1]) == batch.lengths[:, None] - 1
+    ends = binary_cross_entropy_with_logits(e[inside], last.to(e.dtype)[inside], reduction="none")
+    return criterion(block.output).loss(a[inside], batch.y[inside]).sum(1) + ends
+
+
+def number_inputs(network: Network, block: NumberDecoder, y: Tensor, noise: float = 0.0) -> Tensor:
+    """y (B, T, D) -> w (B, T, D + 1), what stands before each step."""
+    before = y[:, :-1]
+    if network.training:
+        before = before + noise * torch.randn_like(before)
+    begin = y.new_tensor(block.begin).expand(len(y), 1, -1)
+    return torch.cat([begin, pad(before, (0, 1))], 1)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, padded
 from unrolled.batching.splits import by_label
-from unrolled.blocks import transcriber as blocks
+from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
@@ -27,15 +27,14 @@ from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import read
-from unrolled.tasks.parts import Parts, selected
+from unrolled.tasks.parts import Parts, PartsEstimator, selected
 from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
-from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
+from unrolled.tasks.transcribe.network import TranscribeNetwork, together
 from unrolled.tasks.transcribe.tuning import tuned
 from unrolled.tasks.transcribe.ways import Way, require_steps, way
 from unrolled.tasks.whole import encoded, told
@@ -43,7 +42,7 @@ from unrolled.training.loop import Batches, Step
 from unrolled.training.state import State
 
 
-class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec, blocks.Transcriber]):
+class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, TranscribeNetwork]):
     """Finds the labels of each sequence. Options are the fields of TranscribeConfig, each by its own name:
 
     transcriber = Transcriber(tokens="words", minutes=10).fit("train.csv", test="test.csv", out="run")
@@ -126,17 +125,19 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return TranscribeCodec.restore(about, arrays)
 
     @classmethod
-    def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> Network:
+    def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> TranscribeNetwork:
         own = way(config, codec)
-        return network_of(config.model, codec.inputs.width, own.outputs, own.chain())
+        return TranscribeNetwork(config.model, codec.inputs.width, own.outputs, own.beside_layers())
 
     def _batches(
-        self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]
+        self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
     ) -> Batches[Batch]:
         buckets: Any = prepared.batches
         return way(prepared.config, prepared.codec).batches(network, buckets)
 
-    def _step(self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]) -> Step[Batch]:
+    def _step(
+        self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
+    ) -> Step[Batch]:
         own = way(prepared.config, prepared.codec)
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
@@ -202,13 +203,24 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
     def _loss_name(self) -> str:
         return way(self.config, self.codec).loss_name
 
-    def _answers_about(self) -> dict[str, Any]:
+    def _parts(self) -> dict[str, Any]:
         decoding = settled(self.codec, self.config.decoding)._asdict()
-        return {"decoding": decoding, "states": way(self.config, self.codec).about_states()}
+        chain = way(self.config, self.codec).about_chain()
+        own = {"subsample": self.config.model.subsample, "decoding": decoding, "chain": chain}
+        return own | {"head": "head.weight", "bias": "head.bias"}
+
+    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
+        inputs, asked = self.codec.inputs, self._asked_for(data)
+        own: Any = inputs.aligned(asked).inputs
+        return [inputs.scaled(x, place) for x, place in zip(own, asked.places, strict=True)]
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
-        each = zip(self._outputs_of_rows(rows, fill), map(len, rows), strict=True)
-        return [log_p[: self.network.block.steps(length)] for log_p, length in each]
+        inputs = self.codec.inputs
+        own = [inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
+        x, lengths = padding.padded(own, fill), torch.tensor([len(row) for row in rows])
+        with torch.no_grad():
+            log_p, steps = self.network(torch.from_numpy(x), lengths)
+        return [one[:count] for one, count in zip(log_p.numpy(), steps.tolist(), strict=True)]
 
     def _judged(
         self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]
@@ -238,18 +250,25 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         W, V = self.config.data.audio().samples(rate)
         return first * V / rate, (last * V + W) / rate
 
+    def _asked_for(self, data: Source) -> Sequences:
+        """What to predict: other data, or the test part of the training data, or all of them."""
+        if data is not None:
+            return self._read_new(data, answers=False)
+        parts = self._training_parts()
+        return parts.train if parts.test is None else parts.test
+
 
 def _outputs(
-    network: Network, rows: Sequence[Tensor]
+    network: TranscribeNetwork, rows: Sequence[Tensor]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
     """Batches of all rows: their indices (B,), log p (B, S, O), steps (B,)."""
     with torch.no_grad():
         for indices in together(network, [len(row) for row in rows]):
-            log_p, steps = outputs(network, *padded([rows[i] for i in indices]))
+            log_p, steps = network(*padded([rows[i] for i in indices]))
             yield indices, log_p.numpy(), steps.numpy()
 
 
-def _mean_loss(network: Network, own: Way, examples: Examples) -> float:
+def _mean_loss(network: TranscribeNetwork, own: Way, examples: Examples) -> float:
     with torch.no_grad():
         batches = map(examples.collate, together(network, examples.lengths))
         losses = torch.cat([own.watched(network, batch) for batch in batches])

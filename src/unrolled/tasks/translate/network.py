@@ -36,8 +36,8 @@ def translator(model: TranslateModelConfig, writes: DecoderConfig, sources: int,
     """Of so many symbols on either side."""
     embedding = Embedding(sources, model.embedding_size)
     layer = recurrent(model, embedding.size)
-    own = decoder(targets, writes, model, reads=layer.state_sizes, memory_size=layer.output_size)
-    return Translator(embedding, layer, own, model.input_dropout)
+    writer = decoder(targets, writes, model, reads=layer.state_sizes, memory_size=layer.output_size)
+    return Translator(embedding, layer, writer, model.input_dropout)
 
 
 def outputs(network: Network, batch: Batch) -> Tensor:
