@@ -127,6 +127,8 @@ class WordRows:
 def batch_of(rows: Numbers) -> WordBatch:
     """The batch of rows (B, T, 1 + MOST_CHARACTERS), or of (T, B, …) with (T, B) in place of (B, T)."""
     flat = rows.reshape(-1, rows.shape[-1])
+    if len(flat) == 1:  # a stream's: nothing to look for
+        return WordBatch(rows[..., 0], *spelling(flat), np.zeros(rows.shape[:-1], np.int64))
     table, which = np.unique(flat, axis=0, return_inverse=True)
     return WordBatch(rows[..., 0], *spelling(table), which.reshape(rows.shape[:-1]))
 
