@@ -84,6 +84,21 @@ def table(estimator: type[Any], but: list[str], **options: Any) -> Kind:
     return Kind(lambda: estimator(**SMALL | options).fit(moves().drop(but)), chunk)
 
 
+def words() -> pl.DataFrame:
+    """Thirty sentences, their tags as entities have them."""
+    rows = [
+        (f"s{n:02}", ("Anna", "sees", "Öl")[(n + t) % 3], ("B-X", "I-X", "O")[min(t, 2)])
+        for n in range(30)
+        for t in range(1 + n % 5)
+    ]
+    return pl.DataFrame(rows, schema=["id", "word", "tag"], orient="row")
+
+
+def words_tagger(**options: Any) -> Kind:
+    small = SMALL | {"embedding_size": 5, "character_size": 3, "character_hidden": 4} | options
+    return Kind(lambda: Tagger(target="tag", id="id", **small).fit(words()), ["Anna", "sees"])
+
+
 def series() -> pl.DataFrame:
     return pl.DataFrame({"step": range(120), "y": [float(t % 7) for t in range(120)]})
 
@@ -133,6 +148,7 @@ KINDS = {
     "both": table(Classifier, ["value", "tag"], bidirectional=True, pooling="mean"),
     "regress": table(Regressor, ["label", "tag"], target="value"),
     "tag": table(Tagger, ["value", "label"]),
+    "tag-words": words_tagger(crf=True, bidirectional=False),
     "transcribe": table(Transcriber, ["value", "tag"], subsample=2, layers=1, bidirectional=False),
     "hybrid": table(Transcriber, ["value", "tag"], layers=1, hmm=True, states=1),
     "translate": translator(attention="additive", cell="lstm", decoder_cell="gru"),
