@@ -206,6 +206,14 @@ def test_wrong_calls_are_refused_in_one_line(tagger, tmp_path):
     assert tagger.predict(frame.drop("tag")).height == frame.height
 
 
+def test_a_number_that_is_too_far_is_told_with_its_place(tmp_path):
+    tagger, path = fitted(waves(30), target="phase", epochs=1), tmp_path / "far.csv"
+    path.write_text("id,x,phase\na,1,up\nb,1,up\nb,1e300,down\n")
+    for ask in (tagger.predict, tagger._rows):
+        with pytest.raises(DataError, match=r"far\.csv, line 3, step 2, 'x': 1e\+300 is too far"):
+            ask(path)
+
+
 @pytest.mark.parametrize("frame", [sentences(9), waves(9)], ids=["words", "numbers"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):

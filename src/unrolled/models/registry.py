@@ -42,7 +42,7 @@ TASKS: dict[str, Task] = {
         model="unrolled.models.pooled:Regress",
     ),
     "tag": Task(
-        "unrolled.tasks.tag:TagConfig",
+        "unrolled.tasks.tag_config:TagConfig",
         "unrolled.tasks.tag:Tagger",
         "Tag every word of sentences, or every step of series: parts of speech, entities, phases.",
         "unrolled train tag train.conllu --column upos --validation-files dev.conllu --minutes 10",

@@ -22,13 +22,12 @@ Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 
 from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length
@@ -40,27 +39,19 @@ from unrolled.errors import DataError
 from unrolled.files.asked import Asked
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.tagging import read_tagged
-from unrolled.files.wording import counted, option
+from unrolled.files.wording import counted
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
 from unrolled.plots import figures
 from unrolled.plots import scores as drawn
 from unrolled.tasks import confusion, tag_scores, unseen
-from unrolled.tasks.config import Names, Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.forward import ForwardEstimator, tensors
-from unrolled.tasks.model import require_forward
 from unrolled.tasks.parts import Parts, selected
-from unrolled.tasks.sections import PartsConfig
 from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
-from unrolled.tasks.tag_network import (
-    Network,
-    TagModelConfig,
-    dropping_rates,
-    network_of,
-    with_words_dropped,
-)
+from unrolled.tasks.tag_config import TagConfig, TagData
+from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
 from unrolled.tasks.unseen import UNSEEN
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Batches, Step
@@ -85,81 +76,6 @@ def _on_arrays(kernel: Callable[..., Tensor]) -> Callable[..., Any]:
 # With torch's threads, and where nothing is compiled.
 TORCH = Kernels(*(_on_arrays(kernel) for kernel in (softmax, log_softmax, crf.viterbi, crf.marginals)))
 BATCH = 128  # sequences that go through a network at once where nothing is learnt
-
-
-class TagData(PartsConfig):
-    """Which files are read, what of them, and how they are split."""
-
-    column: str | None = Field(
-        default=None,
-        description="column of tags: CoNLL-U upos (as without), xpos …; CoNLL a number (the last)",
-    )
-    id: str | None = Field(
-        default=None, description="table: column that tells which sequence a row belongs to"
-    )
-    time: str | None = Field(default=None, description="table: column that rows of a sequence are sorted by")
-    target: str | None = Field(default=None, description="table: column of tags")
-    features: Names = Field(default=(), description="table: columns of numbers to read (all others)")
-    text: str | None = Field(default=None, description="table: column of words, in place of numbers")
-    least_count: int = Field(default=1, ge=1, description="words that come less often become <unk>")
-    most_symbols: int | None = Field(default=None, ge=1, description="most words, the rarer become <unk>")
-
-
-class TagOptions(Section):
-    """How tags are learned and decoded."""
-
-    crf: bool = Field(
-        default=False,
-        description="learn what tag follows which (conditional random field), in place of softmax",
-    )
-    constraints: bool = Field(
-        default=True, description="decode no I- tag where none may stand, if tags are B-, I- and O"
-    )
-    word_dropout: float = Field(
-        default=0.25, ge=0, description="a: in training a word of count n becomes <unk> with a / (a + n)"
-    )
-    window: int | None = Field(
-        default=None,
-        ge=1,
-        description="steps that backpropagation goes back, the state carried on: long sequences (whole ones)",
-    )
-    class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: rare tags count as much in the loss as frequent ones"
-    )
-
-
-class TagTraining(TrainingConfig):
-    """How a model is trained."""
-
-    patience: int = Field(
-        default=4, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
-    )
-    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
-
-
-class TagConfig(Section):
-    """All options of `tag`."""
-
-    data: TagData = TagData()
-    model: TagModelConfig = TagModelConfig()
-    tag: TagOptions = TagOptions()
-    training: TagTraining = TagTraining()
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        if self.tag.crf and self.tag.class_weights != "none":
-            raise ValueError(
-                f"{option('class_weights')} weighs single steps, {option('crf')} whole paths; leave one of "
-                "the two out"
-            )
-        if self.tag.window is not None:
-            require_forward(self.model, "tag with a window", "need what no state has carried yet")
-            if self.tag.crf:
-                raise ValueError(
-                    f"{option('crf')} learns from whole paths, and {option('window')} cuts them; leave one "
-                    "of the two out"
-                )
-        return self
 
 
 class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):

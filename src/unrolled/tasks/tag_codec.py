@@ -79,24 +79,22 @@ class TagCodec:
         """(N,) of (T_i,) the numbers of the tags, UNSEEN for those that training does not hold."""
         return [torch.tensor(unseen.numbered(one, self.tags)) for one in tags_of(data)]
 
-    def steps(self, data: Tagged) -> Any:
+    def steps(self, data: Tagged) -> "WordRows | NumberRows":
         """The encoded inputs: `batch(indices)` of them is what the network takes."""
-        self._require_kind(data)
-        inputs: Any = data.inputs
         if isinstance(self.inputs, Words):
-            return WordRows.of(self.inputs, inputs)
-        numbers: Any = self.inputs.aligned(data.sequences()).inputs
-        pairs = zip(numbers, data.where, strict=True)
-        return NumberRows([self.inputs.encode(x, place) for x, place in pairs])
+            return WordRows.of(self.inputs, self._words(data))
+        return NumberRows([self.inputs.filled(z, np.zeros(z.shape[1]))[0] for z in self.rows(data)])
 
     def rows(self, data: Tagged) -> list[NDArray[Any]]:
         """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""
-        self._require_kind(data)
-        inputs: Any = data.inputs
         if isinstance(self.inputs, Words):
-            return [self.inputs.encode(one) for one in inputs]
-        numbers: Any = self.inputs.aligned(data.sequences()).inputs
-        return [self.inputs.scaled(x, place) for x, place in zip(numbers, data.where, strict=True)]
+            return [self.inputs.encode(one) for one in self._words(data)]
+        self._require_kind(data)
+        return self.inputs.rows(data.sequences())
+
+    def _words(self, data: Tagged) -> Any:
+        self._require_kind(data)
+        return data.inputs
 
     def about(self) -> dict[str, Any]:
         bound = self.allowed and {name: part.tolist() for name, part in self.allowed._asdict().items()}

@@ -8,7 +8,6 @@ Source   Kiperwasser and Goldberg 2016, arXiv:1603.04351, a = 1/4 there
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from unrolled.blocks.leaves import CRF, Embedding, Linear
@@ -20,34 +19,11 @@ from unrolled.codecs import words
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import WordBatch
 from unrolled.ops.torch import Network as AnyNetwork
-from unrolled.tasks.config import PathName
 from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.model import CellName, ModelConfig, recurrent
+from unrolled.tasks.model import recurrent
+from unrolled.tasks.tag_config import TagModelConfig
 
 Network = AnyNetwork[Tagger]
-
-
-class TagModelConfig(ModelConfig):
-    """The recurrent layers, and what stands before and after them."""
-
-    cell: CellName = Field(default="lstm", description="kind of recurrent cell")
-    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
-    bidirectional: bool = Field(default=True, description="read every sequence in both directions")
-    embedding_size: int = Field(
-        default=100, ge=1, le=2**16, description="numbers that a word becomes for the network"
-    )
-    vectors: PathName | None = Field(
-        default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
-    )
-    character_size: int = Field(default=32, ge=1, le=2**16, description="numbers that a character becomes")
-    character_hidden: int = Field(
-        default=64,
-        ge=0,
-        le=2**16,
-        description="hidden units a direction that read a word's characters; 0 = none",
-    )
-    input_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout before the recurrent layers")
-    output_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout after the recurrent layers")
 
 
 def network_of(inputs: words.Words | NumberInputs, config: TagModelConfig, tags: int, crf: bool) -> Network:
