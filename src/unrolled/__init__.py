@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from unrolled.models.registry import TASKS, home
+from unrolled.registry import TASKS, home
 
 __version__ = "0.1.0"
 __all__ = [

@@ -11,7 +11,7 @@ from unrolled.cells.registry import write_cell
 from unrolled.export.apart import FORBIDDEN
 from unrolled.kernels import _cpu
 from unrolled.models.layers import Layers
-from unrolled.models.registry import TASKS, home
+from unrolled.registry import TASKS, home
 
 from ..cells import cases
 

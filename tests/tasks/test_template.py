@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled import registry
 from unrolled.blocks._template import Next
 from unrolled.errors import DataError, RunError
 from unrolled.files.arrays import from_arrays
-from unrolled.models import registry, saved
+from unrolled.models import saved
 from unrolled.models.forward import Forward
 from unrolled.tasks import _template, pictures
 from unrolled.tasks._template import NextStep
 from unrolled.tasks.whole import encoded
 
-REGISTRY = "models/registry.py"
+REGISTRY = "registry.py"
 SMALL = {"hidden": 8, "epochs": 1, "batch_size": 8}
 
 

@@ -22,9 +22,9 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
 from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
-from unrolled.models.registry import TASKS, imported
 from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
+from unrolled.registry import TASKS, imported
 
 if TYPE_CHECKING:
     from unrolled.models.stream import Stream

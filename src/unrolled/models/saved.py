@@ -21,8 +21,8 @@ from unrolled.files import atomic, checksums, described, safetensors, typed
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read
 from unrolled.files.wording import resuming
 from unrolled.models.model import CODEC, Model
-from unrolled.models.registry import TASKS, imported
 from unrolled.ops.state import Array
+from unrolled.registry import TASKS, imported
 
 FORMAT = 2
 KIND = "runtime 1"

@@ -1,14 +1,14 @@
 """The tasks: what each reads, its head, loss, decoding, metrics and baselines. One file or folder a task.
 
 A task is a configuration, light to import, and an estimator with fit, predict, evaluate, save and load.
-models/registry.py has the table of them.
+registry.py has the table of them.
 """
 
 from pathlib import Path
 from typing import Any
 
 from unrolled.errors import ConfigError
-from unrolled.models.registry import TASKS, Task, imported
+from unrolled.registry import TASKS, Task, imported
 from unrolled.tasks.config import unknown
 
 

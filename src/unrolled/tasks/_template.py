@@ -8,7 +8,7 @@ Judged by the mean absolute error of all next steps, beside one that needs no tr
 the current one.
 
 Copy this file to tasks/NAME.py and blocks/_template.py to blocks/NAME.py, change what NEW: marks, in the
-order of the files, and give the task a row in TASKS (models/registry.py). From these follow its command, its
+order of the files, and give the task a row in TASKS (registry.py). From these follow its command, its
 name in `unrolled`, its model without torch, `unrolled stream`, `export` and `verify`. A test file beside it
 begins as tests/tasks/test_template.py.
 

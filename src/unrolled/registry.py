@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 class Task(NamedTuple):
     """`about` and `example` are what the command line says of it. `network` is the block of its network; the
-    model may be left out where answers are the network's outputs (forward.py)."""
+    model may be left out where answers are the network's outputs (models/forward.py)."""
 
     config: str
     estimator: str
