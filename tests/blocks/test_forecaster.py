@@ -1,5 +1,8 @@
 """The network's equations, and feeding back against doing it by hand."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -8,6 +11,7 @@ from unrolled.blocks.outputs import SIZES, Output
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells.registry import read_cell
 from unrolled.kernels import dispatch
+from unrolled.ops import numpy as production
 from unrolled.ops.torch import Network
 from unrolled.tasks.forecast.network import repeated, run_on
 from unrolled.tasks.outputs import criterion
@@ -95,6 +99,44 @@ def test_repeated_states_are_those_of_repeated_rows(layer):
     _, wanted = made(x.repeat_interleave(4, 0))
     more = torch.randn(12, 2, 5, dtype=torch.float64)
     torch.testing.assert_close(made(more, repeated(state, 4))[0], made(more, wanted)[0])
+
+
+@pytest.mark.parametrize("output", SIZES)
+@pytest.mark.parametrize("residual", [True, False])
+def test_both_worlds_say_the_same_bits_step_by_step(output, residual):
+    """From the state before the first step, or from none; rows that begin later have their own level."""
+    made = network("lstm", output, steps=2, residual=residual, relative=(True, False)).eval()
+    other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
+    x = torch.randn(3, 6, 5, dtype=torch.float64)
+    with torch.no_grad():
+        wanted, after = made(x)
+        begun, _ = made(x, made.block.start(made.ops, made.p, 3))
+    assert torch.equal(begun, wanted)
+    state, late = other.start(3), other.start(3)
+    for t, step in enumerate(x.numpy().swapaxes(0, 1)):
+        found, state = other(step[None], state)
+        assert np.array_equal(found[0], wanted[:, t])
+        if t > 2:
+            _, late = other(step[None], late)
+    assert state.keys() == after.keys()
+    assert all(np.array_equal(state[name], after[name]) for name in state)
+    assert np.array_equal(late["series.anchor"], x[:, 3, :2] * torch.tensor([1, 0]))
+    assert late["series.steps"].tolist() == [3] * 3
+
+
+def test_what_would_see_later_steps_or_has_another_head_is_refused():
+    layer, output = LAYERS["gru"](5), Output("gaussian", LEVELS)
+    block = Forecaster.of(layer, output, 2, (True, False), True)
+    for change in (
+        {"layer": replace(layer, reverse=True)},
+        {"head": replace(block.head, outputs=9)},
+        {"head": replace(block.head, zero=False)},
+        {"relative": (True,)},
+        {"relative": ()},
+        {"steps": 3},
+    ):
+        with pytest.raises(ValueError, match=r"to come|wanted"):
+            replace(block, **change)
 
 
 def test_padding_changes_nothing():

@@ -119,8 +119,8 @@ def test_what_does_not_fit_is_refused(model, monkeypatch):
     for name in ("head.weight", "codec.grams.labels", "codec.features.mean"):
         with pytest.raises(RunError, match="here: "):
             saved.model("here", made.about, {**made.arrays, name: made.arrays[name][:-1]})
-    for change in ({"subsample": 5}, {"decoding": {"beam": 1}}):
-        about = {**made.about, "network": made.about["network"] | change}
+    for part, change in (("network", {"subsample": 5}), ("answers", {"decoding": {"beam": 1}})):
+        about = {**made.about, part: made.about[part] | change}
         with pytest.raises(RunError, match="here: the description does not fit"):
             saved.model("here", about, made.arrays)
     with pytest.raises(RunError, match=r"here: .*a beam of"):

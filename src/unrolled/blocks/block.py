@@ -80,6 +80,14 @@ def several(name: str, value: Any) -> list[tuple[str, Block]]:
     return [(f"{name}.{k}", block) for k, block in blocks if isinstance(block, Block)]
 
 
+def each_leaf(block: Block, path: str = "") -> Iterator[tuple[str, Block]]:
+    """The leaves, each with what the names of its parameters begin with."""
+    if block.leaf:
+        yield path, block
+    for name, one in block.inner().items():
+        yield from each_leaf(one, f"{path}{name}.")
+
+
 def at(p: Any, path: str) -> Any:
     """What stands at a path of a tree of parameters."""
     for name in path.split("."):

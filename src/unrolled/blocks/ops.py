@@ -71,6 +71,9 @@ class Ops(Protocol):
 
     def relu(self, x: Array) -> Array: ...
 
+    def side_by_side(self, x: Array, lengths: Array, k: int) -> Array:
+        """Each k steps (…, I) become one (…, k I), with zeros for those behind a row's length."""
+
     def log_softmax(self, x: Array) -> Array:
         """Along the last dimension."""
 

@@ -10,7 +10,7 @@ with its weight and the bonus of a label. Labels have numbers 1 … K here and 0
 Shapes   log p (B, S, O), steps (B,) -> x (B, S, O); O = S of hmm.py
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +22,6 @@ from unrolled.decoding.hmm import Array, Moves, Numbers, Topology
 from unrolled.decoding.ngram_model import Grams
 from unrolled.kernels.numpy import heads
 
-NAMES = ("stay", "pause", "prior")
 MOST_LABELS = 4096  # the bigram is of all pairs of them, 128 MB then
 
 
@@ -37,12 +36,10 @@ class States:
         self.bigram = _bigram(topology.labels, grams)
 
     @classmethod
-    def of(cls, topology: Topology, arrays: Mapping[str, NDArray[Any]], grams: Grams | None) -> Self:
-        """Of arrays by NAMES. ValueError for those that do not fit."""
-        stay, pause, prior = (np.asarray(arrays[name], np.float64) for name in NAMES)
-        shapes = stay.shape, pause.shape, prior.shape
-        if topology.states < 1 or shapes != ((topology.size,), (), (topology.size,)):
-            raise ValueError(f"{shapes} are not of {topology.size} states")
+    def of(cls, topology: Topology, grams: Grams | None, stay: Array, pause: Array, prior: Array) -> Self:
+        """Of a network's chain (blocks/transcriber.py). ValueError for arrays that do not fit."""
+        if topology.states < 1 or len(stay) != topology.size:
+            raise ValueError(f"{len(stay)} states; wanted {topology.size}")
         if not (all(((p > 0) & (p < 1)).all() for p in (stay, pause)) and ((prior > 0) & (prior <= 1)).all()):
             raise ValueError("a probability of the states is not between 0 and 1")
         return cls(topology, Moves(stay, float(pause)), prior, grams)

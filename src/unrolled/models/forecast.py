@@ -36,7 +36,6 @@ from unrolled.ops.state import STEPS, Array, State
 class Runtime(Model):
     """Steps are those of a series, as models/series.py reads them."""
 
-    task = "forecast"
     kind = Forecaster
     block: Forecaster
     compared = "raw"

@@ -62,14 +62,17 @@ class Forward(Model):
         """The answers of each sequence, (T, …) each."""
         return [{self.compared: self.outputs(steps)} for steps in self.encoded(sequences)]
 
-    def encoded(self, sequences: Sequence[Any]) -> list[Array]:
-        """Every sequence as `encode` gives it. DataError with its number where one cannot be read."""
+    def encoded(self, sequences: Sequence[Any], least: int = 0) -> list[Array]:
+        """Every sequence as `encode` gives it. DataError with its number where one cannot be read, or has
+        fewer steps than `least`, 0 or 1."""
         rows = []
         for k, one in enumerate(sequences):
             try:
                 rows.append(self.encode(one))
             except DataError as error:
                 raise DataError(f"sequence {k}: {error}") from error
+            if len(rows[-1]) < least:
+                raise DataError(f"sequence {k} holds no step; leave it out")
         return rows
 
     def columns(self) -> Mapping[str, Column]:

@@ -20,7 +20,6 @@ import numpy as np
 from unrolled.blocks.block import Block, read
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
-from unrolled.kernels.numpy import heads
 from unrolled.models.layers import Layers
 from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
@@ -71,13 +70,6 @@ class Model(ABC):
             own = {name: array for name, array in arrays.items() if not name.startswith(CODEC)}
             self.block, self.network = block, network(block, own)
             self.causal = block.causal
-
-    def _require_meeting(self, width: int, head: heads.Linear, outputs: int) -> None:
-        """ValueError unless the layers read `width` numbers a step, and `head` makes `outputs` of theirs."""
-        sizes = (width, self.layers.output_size, outputs)
-        wanted = (self.layers.input_size, head.in_features, head.out_features)
-        if sizes != wanted or head.dtype != self.layers.dtype:
-            raise ValueError(f"sizes {sizes} do not meet {wanted}, or {head.dtype} {self.layers.dtype}")
 
     def start(self, rows: int) -> State:
         """The state before the first step. ConfigError for a model whose answers have no steps: one that

@@ -52,10 +52,7 @@ class Pooling(Forward):
         """The answers (N, …) to arrays (T, F), or (T,) of one feature, or to texts."""
         if not len(sequences):
             raise DataError("there are no sequences; wanted at least one")
-        rows = self.encoded(sequences)
-        if empty := [k for k, row in enumerate(rows) if not len(row)]:
-            raise DataError(f"sequence {empty[0]} holds no step; leave it out")
-        o = np.stack([self.outputs(row) for row in rows])
+        o = np.stack([self.outputs(row) for row in self.encoded(sequences, least=1)])
         return self._answers(o) | {"output": o}
 
     def outputs(self, steps: Array) -> Array:

@@ -1,11 +1,11 @@
 """Transcripts without torch: labels of whole sequences, and of a stream as they are decided. Equations:
-tasks/transcribe/network.py, decoding/ctc.py, decoding/hybrid.py.
+blocks/transcriber.py, decoding/ctc.py, decoding/hybrid.py.
 
 A stream of t steps is at any time a sequence of t steps: of k steps side by side those that are still missing
 are zeros. A label is told at the step that completes the k in which it begins.
 
 Shapes   encoded steps (T, B, F) -> log p (T, B, 1 + K), that of the network's step in which each stands; the
-         state is that of the layers, the label before and, where k > 1, the steps that wait for others
+         state is that of the network, the label before and, where k > 1, the steps that wait for others
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,18 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from unrolled.codecs.inputs import NumberInputs
+from unrolled.blocks.transcriber import Transcriber
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.decoding import ctc
 from unrolled.decoding.ctc import Found
 from unrolled.decoding.hmm import Topology
-from unrolled.decoding.hybrid import NAMES, States
+from unrolled.decoding.hybrid import States
 from unrolled.decoding.lexicon import Lexicon
 from unrolled.decoding.ngram_model import Grams
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import ConfigError
 from unrolled.files.wording import option
-from unrolled.kernels.numpy import heads
-from unrolled.models.model import CODEC, Answers, Column, Model, codec_arrays
-from unrolled.models.readers import NumberReader
+from unrolled.models.forward import Forward
+from unrolled.models.model import CODEC, Answers, codec_arrays
 from unrolled.ops.state import Array, State
 
 NOTHING = 0  # number of the output that says that no label stands at a step
@@ -88,20 +87,19 @@ def made_lexicon(labels: Sequence[str], tokens: str, words: Any, name: str = "le
     return (Lexicon.spelled if tokens == "characters" else Lexicon.allowed)(labels, words, name)
 
 
-class Runtime(Model):
+class Runtime(Forward):
     """Steps are rows of numbers. Answers of a stream: "label", the name of one that is decided at a step,
     None at most steps, and "log_p"."""
 
-    task = "transcribe"
+    kind = Transcriber
+    block: Transcriber
     compared = "log_p"
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         arrays = {name: a for name, a in arrays.items() if name.startswith(OWN) or not name.startswith(CODEC)}
         super().__init__(about, arrays)
-        network, codec, own = about["network"], about["codec"], codec_arrays(arrays)
-        self.stride = int(network["subsample"])
-        self.front = NumberReader(NumberInputs.restore(codec["inputs"], own))
-        self.head = heads.Linear(arrays[network["head"]], arrays[network["bias"]])
+        how, codec, own = about["answers"], about["codec"], codec_arrays(arrays)
+        self.stride, self.width = self.block.subsample, self.block.encoder.size
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec)
         vocabulary: Any = self.tokenizer
         self.labels = ("", *vocabulary.vocabulary.symbols[1:])
@@ -110,12 +108,15 @@ class Runtime(Model):
         if self.grams is not None and self.grams.symbols != len(self.labels):
             raise ValueError(f"n-grams of {self.grams.symbols} symbols for {len(self.labels)}")
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
-        self.decoding = Decoding.of(network["decoding"])
+        self.decoding = Decoding.of(how["decoding"])
         if self.decoding.beam * len(self.labels) > MOST_KEPT:
             raise ValueError(f"a beam of {self.decoding.beam} for {len(self.labels):,} labels")
-        self.states = _states(network["chain"], len(self.labels) - 1, arrays, self.grams)
-        outputs = len(self.labels) if self.states is None else self.states.topology.size
-        self._require_meeting(self.stride * self.front.width, self.head, outputs)
+        self.states, outputs = None, len(self.labels)
+        if self.block.chain is not None:
+            topology = Topology(outputs - 1, int(how["states"]["states"]), bool(how["states"]["silence"]))
+            self.states, outputs = States.of(topology, self.grams, **self.network.p.chain), topology.size
+        if self.block.head.outputs != outputs:
+            raise ValueError(f"a network of {self.block.head.outputs} outputs; wanted {outputs}")
 
     def start(self, rows: int) -> State:
         """ConfigError of a hidden Markov model: its best path is known when a sequence has ended."""
@@ -126,17 +127,13 @@ class Runtime(Model):
             )
         own = {LABEL: np.zeros((rows, 1), np.int64)}
         if self.stride > 1:
-            own[WAITING] = np.zeros((rows, self.stride * self.front.width), self.layers.dtype)
+            own[WAITING] = np.zeros((rows, self.stride * self.width), self.network.dtype)
             own[COUNT] = np.zeros((rows, 1), np.int64)
-        return self.layers.start(rows) | self.front.start(rows) | own
-
-    def encode(self, chunk: Any) -> Array:
-        """A list of numbers, of lists of numbers or of {feature: number}, or an array (T, F)."""
-        return self.front.encode(chunk)
+        return super().start(rows) | own
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """{"label" (T, B), "log_p" (T, B, 1 + K)}."""
-        x, carried = self.front(steps, state)
+        x, carried = self.reader(steps, state)
         log_p, complete, after = (self._each if self.stride == 1 else self._grouped)(x, state)
         label, said = state[LABEL][:, 0], np.zeros(steps.shape[:2], np.int64)
         for t, (found, done) in enumerate(zip(log_p.argmax(-1), complete, strict=True)):
@@ -147,28 +144,17 @@ class Runtime(Model):
     def predict(self, sequences: Sequence[Any]) -> list[list[Answers]]:
         """For each sequence the best transcripts, as `predict` of the task: "transcript", "log_p", "score",
         "labels" (L,) and the "first" and the "last" step (L,) of each, from 1."""
-        return [self._answers(self._encoded(one, n)) for n, one in enumerate(sequences)]
+        return [self._answers(steps) for steps in self.encoded(sequences, least=1)]
 
     def outputs(self, steps: Array) -> Array:
-        return self._whole(steps)
-
-    def columns(self) -> Mapping[str, Column]:
-        return {name: Column() for name in self.front.columns}
+        log_p: Array = self.network(self.reader(steps[:, None], self.reader.start(1))[0])[0]
+        return log_p[:, 0]
 
     def told(self, answer: Answers) -> dict[str, Any]:
         return {"label": answer["label"]}
 
-    def _encoded(self, sequence: Any, n: int) -> Array:
-        try:
-            steps = self.encode(sequence)
-        except DataError as error:
-            raise DataError(f"sequence {n}: {error}") from error
-        if not len(steps):
-            raise DataError(f"sequence {n} holds no step; leave it out")
-        return steps
-
     def _answers(self, steps: Array) -> list[Answers]:
-        log_p = self._whole(steps)
+        log_p = self.outputs(steps)
         whole, count, own = log_p[None], np.array([len(log_p)]), self.decoding
         if self.states is None:
             row = transcripts(whole, count, own, self.grams, self.lexicon)[0]
@@ -186,48 +172,28 @@ class Runtime(Model):
             for one in row
         ]
 
-    def _whole(self, steps: Array) -> Array:
-        """steps (T, F) -> log p (⌈T / k⌉, 1 + K)."""
-        x = self.front(steps[:, None], self.front.start(1))[0][:, 0]
-        x = np.pad(x, ((0, -len(x) % self.stride), (0, 0))).reshape(-1, 1, self.stride * x.shape[1])
-        return self._log_p(x, self.layers.start(1))[0][:, 0]
-
-    def _log_p(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-        y, after = self.layers(x, state)
-        return heads.log_softmax(self.head(y)), after
-
     def _each(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, Array, State]:
-        log_p, after = self._log_p(x, state)
+        log_p, after = self.network(x, state)
         return log_p, np.ones(x.shape[:2], np.bool_), after
 
     def _grouped(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, Array, State]:
         """x (T, B, width) -> log p (T, B, 1 + K) as if each step were the last, which of them complete their
         k (T, B), and the state after them."""
         T, B, width = x.shape
-        own = {name: state[name] for name in self.layers.start(0)}
+        own = {name: state[name] for name in self.network.start(0)}
         waiting, count = (
             state[WAITING].reshape(B, self.stride, width).copy(),
             state[COUNT][:, 0] % self.stride,
         )
-        log_p, complete = np.zeros((T, B, len(self.labels)), self.layers.dtype), np.zeros((T, B), np.bool_)
+        log_p, complete = np.zeros((T, B, len(self.labels)), self.network.dtype), np.zeros((T, B), np.bool_)
         for t in range(T):
             waiting[np.arange(B), count] = x[t]
-            found, after = self._log_p(waiting.reshape(1, B, -1), own)
+            found, after = self.network(waiting.swapaxes(0, 1), own)
             count = (count + 1) % self.stride
             log_p[t], complete[t] = found[0], count == 0
             own = {name: _chosen(complete[t], after[name], array) for name, array in own.items()}
             waiting = _chosen(complete[t], np.zeros_like(waiting), waiting)
         return log_p, complete, own | {WAITING: waiting.reshape(B, -1), COUNT: count[:, None]}
-
-
-def _states(
-    chain: Mapping[str, Any] | None, labels: int, arrays: Mapping[str, Array], grams: Grams | None
-) -> States | None:
-    """Of the description's `chain`: None of CTC. LookupError or ValueError for one that does not fit."""
-    if chain is None:
-        return None
-    topology = Topology(labels, int(chain["states"]), bool(chain["silence"]))
-    return States.of(topology, {name: arrays[chain[name]] for name in NAMES}, grams)
 
 
 def _chosen(rows: Array, one: Array, other: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.blocks import leaves
-from unrolled.blocks.block import Block, bind
+from unrolled.blocks.block import Block, bind, each_leaf
 from unrolled.blocks.leaves import CRF, Embedding, Linear, Parameter
 from unrolled.blocks.ops import Memory
 from unrolled.kernels.numpy import heads
@@ -57,8 +57,15 @@ def _crf(block: CRF, arrays: Mapping[str, Array]) -> Scores:
     return arrays["transitions"], arrays["start"], arrays["end"]
 
 
+def _estimates(block: Block, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
+    if any(array.dtype != np.float64 for array in arrays.values()):
+        raise ValueError(f"{', '.join(arrays)} are not float64 all")
+    return arrays
+
+
 LEAVES: dict[str, Callable[[Any, Mapping[str, Array]], Any]] = {
     "attention": Attention,
+    "estimates": _estimates,
     "linear": _linear,
     "embedding": _table,
     "parameter": _parameter,
@@ -77,7 +84,9 @@ def network(block: Block, arrays: Mapping[str, Array]) -> "Network":
             raise ValueError(f"'{name}' is {arrays[name].shape}; wanted {shape}")
     if strange := sorted(arrays.keys() - shapes.keys()):
         raise ValueError(f"'{strange[0]}' belongs to no block")
-    types = {str(arrays[name].dtype) for name in shapes}
+    estimates = ((at, one) for at, one in each_leaf(block) if one.leaf == "estimates")
+    estimated = {f"{at}{name}" for at, one in estimates for name in one.shapes()}
+    types = {str(arrays[name].dtype) for name in shapes.keys() - estimated}
     if len(types) > 1 or not types <= set(DTYPES):
         raise ValueError(f"parameters of {', '.join(sorted(types))}; wanted one of {' or '.join(DTYPES)}")
     return Network(block, {name: np.require(arrays[name], requirements=["C", "A"]) for name in shapes})
@@ -182,6 +191,16 @@ class Numpy:
     def relu(self, x: Array) -> Array:
         y: Array = np.maximum(x, 0)
         return y
+
+    def side_by_side(self, x: Array, lengths: Array | None, k: int) -> Array:
+        if k == 1:
+            return x
+        T, B, size = x.shape
+        if lengths is not None:
+            x = np.where((np.arange(T)[:, None] < lengths)[..., None], x, 0)
+        if T % k:
+            x = np.concatenate([x, np.zeros((-T % k, B, size), x.dtype)])
+        return x.reshape(-1, k, B, size).swapaxes(1, 2).reshape(-1, B, k * size)
 
     def log_softmax(self, x: Array) -> Array:
         return heads.log_softmax(x)

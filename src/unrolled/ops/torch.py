@@ -60,8 +60,17 @@ def _attention(block: Attention) -> nn.Module:
     return layers.Attention(block.kind, block.query_size, block.memory_size, block.size)
 
 
+def _estimates(block: Block) -> nn.Module:
+    """Buffers of float64, which are put in later."""
+    module = nn.Module()
+    for name, shape in block.shapes().items():
+        module.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+    return module
+
+
 LEAVES: dict[str, Callable[[Any], Any]] = {
     "attention": _attention,
+    "estimates": _estimates,
     "linear": _linear,
     "embedding": _embedding,
     "parameter": _parameter,
@@ -178,6 +187,14 @@ class Torch:
 
     def relu(self, x: Tensor) -> Tensor:
         return torch.relu(x)
+
+    def side_by_side(self, x: Tensor, lengths: Tensor | None, k: int) -> Tensor:
+        if k == 1:
+            return x
+        B, T, _ = x.shape
+        if lengths is not None:
+            x = x.masked_fill((torch.arange(T) >= lengths[:, None])[..., None], 0.0)
+        return pad(x, (0, 0, 0, -T % k)).reshape(B, -(-T // k), -1)
 
     def log_softmax(self, x: Tensor) -> Tensor:
         return log_softmax(x)

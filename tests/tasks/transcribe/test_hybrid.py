@@ -10,6 +10,7 @@ import torch
 
 from unrolled import Transcriber, load, runtime
 from unrolled.batching.buckets import Buckets
+from unrolled.blocks.transcriber import Chain
 from unrolled.decoding import hmm, hmm_loop
 from unrolled.decoding.hmm import Topology
 from unrolled.decoding.hybrid import MOST_LABELS, States
@@ -17,11 +18,11 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.reading import read_sequences
 from unrolled.models import saved
 from unrolled.tasks.transcribe import hybrid
-from unrolled.tasks.transcribe.alignments import Chain, Realigned
+from unrolled.tasks.transcribe.alignments import Realigned
 from unrolled.tasks.transcribe.config import TranscribeModelConfig
 from unrolled.tasks.transcribe.examples import Batch, Examples
 from unrolled.tasks.transcribe.hybrid import Hybrid
-from unrolled.tasks.transcribe.network import TranscribeNetwork
+from unrolled.tasks.transcribe.network import network_of, outputs
 from unrolled.training import checkpoints
 from unrolled.training.checkpoints import Checkpoints
 
@@ -49,13 +50,14 @@ def test_answers_are_the_best_paths_of_its_model(transcriber):
     frame = table(20, seed=3)
     found = transcriber.using(lm_weight=0.7, label_bonus=0.3).predict(frame)
     own, codec = Hybrid(transcriber.config, transcriber.codec), transcriber.codec
-    g = hmm_loop.grammar(transcriber.network.chain.states(codec.grams).bigram, 0.7, 0.3)
+    states = own.states(transcriber.network)
+    g = hmm_loop.grammar(states.bigram, 0.7, 0.3)
     for row in found.to_dicts():
         x = frame.filter(pl.col("id") == row["name"]).select("u", "v").to_numpy()
         z = torch.from_numpy(codec.inputs.encode(x, ""))
-        log_p, steps = transcriber.network(z[None], torch.tensor([len(z)]))
+        log_p, steps = outputs(transcriber.network, z[None], torch.tensor([len(z)]))
         scaled = log_p.detach().double().numpy() - np.log(transcriber.network.chain.prior.numpy())
-        moves = transcriber.network.chain.moves
+        moves = states.moves
         (best,) = hmm_loop.decode(scaled, steps.numpy(), own.topology, moves, g)
         assert [codec.labels[k + 1] for k in best.labels] == row["labels"] and best.score == row["score"]
         chain = hmm.chains(own.topology, moves, [best.labels])
@@ -82,14 +84,14 @@ def test_probabilities_of_transcripts_add_up_to_one(transcriber, monkeypatch):
         monkeypatch.setattr(hmm, "MOST", 1)  # a row at a time
         assert torch.equal(nats, own.watched(network, batch) * counts.clamp(min=1))
     assert float(torch.exp(-nats).sum()) == pytest.approx(1, rel=1e-9)
-    bigram = network.chain.states(codec.grams).bigram
+    bigram = own.states(network).bigram
     for one in every:
         assert hmm_loop.likelihood(bigram, [one])[0] == pytest.approx(codec.grams.score(one + 1))
 
 
 def test_no_transcript_is_surer_than_sure(transcriber):
     """Where one path alone counts, rounding may tell more than 1."""
-    states = transcriber.network.chain.states(transcriber.codec.grams)
+    states = Hybrid(transcriber.config, transcriber.codec).states(transcriber.network)
     draw, T = np.random.default_rng(2), 41
     x = 2000 * draw.standard_normal((300, T, states.topology.size))
     steps = np.full(len(x), T)
@@ -105,7 +107,7 @@ def test_the_loss_is_the_mean_over_a_rows_steps(transcriber):
     x[0, 4:] = float("nan")
     states = torch.randint(own.outputs, (2, 7), generator=draw)
     batch = Batch(x, lengths, torch.tensor([1, 2]), torch.tensor([1, 1]), np.arange(2), states)
-    log_p, _ = network(x, lengths)
+    log_p, _ = outputs(network, x, lengths)
     for b, found in enumerate(own.learned(network, batch).tolist()):
         each = [-log_p[b, t, states[b, t]].item() for t in range(int(lengths[b]))]
         assert found == pytest.approx(np.mean(each), rel=1e-6)
@@ -116,10 +118,10 @@ def test_alignments_are_made_anew_when_due_and_by_the_network(subsample, monkeyp
     torch.manual_seed(0)
     topology = Topology(2, 2, True)
     config = TranscribeModelConfig(hidden=5, layers=1, subsample=subsample)
-    network = TranscribeNetwork(config, 2, topology.size, Chain(topology))
+    network = network_of(config, 2, topology.size, Chain(topology.size))
     rows = [torch.randn(T, 2) for T in (23, 19, 31)]
     each = [np.array(one, np.int64) for one in ([1, 2], [], [2, 2, 1])]
-    batches = Realigned(network, Buckets([23, 19, 31], Examples(rows, each).collate, 2, 0), 3)
+    batches = Realigned(network, topology, Buckets([23, 19, 31], Examples(rows, each).collate, 2, 0), 3)
     steps = [-(-len(row) // subsample) for row in rows]
     even = [topology.even(T, len(one)) for T, one in zip(steps, each, strict=True)]
     due = []
@@ -139,11 +141,10 @@ def test_alignments_are_made_anew_when_due_and_by_the_network(subsample, monkeyp
     np.testing.assert_array_equal(network.chain.stay, counts.moves().stay)
     kept = batches.kept()
     batches.put_back(kept)
-    whole = Chain(topology)
-    whole.load_state_dict(network.chain.state_dict())
+    settled = {name: array.clone() for name, array in network.chain.state_dict().items()}
     list(batches.batches(7))
     together = batches.kept()["paths"]
-    network.chain.load_state_dict(whole.state_dict())
+    network.chain.load_state_dict(settled)
     monkeypatch.setattr(hmm, "MOST", 1)
     list(batches.batches(7))
     assert torch.equal(batches.kept()["paths"], together)
@@ -243,10 +244,15 @@ def test_the_runtime_has_the_same_answers_without_torch(transcriber, tmp_path):
     for name, array in no_share.items():
         with pytest.raises(RunError, match="here: the description does not fit"):
             saved.model("here", made.about, {**made.arrays, name: array})
-    for chain in (None, {**made.about["network"]["chain"], "states": 0}, {}):
-        about = {**made.about, "network": made.about["network"] | {"chain": chain}}
+    states, chain = made.about["answers"]["states"], made.about["network"]["chain"]
+    changes = [("answers", {"states": one}) for one in (None, {}, states | {"states": 0}, {"states": 1})]
+    changes += [("network", {"chain": one}) for one in (None, {}, chain | {"size": 3})]
+    for part, change in changes:
         with pytest.raises(RunError, match="here: "):
-            saved.model("here", about, made.arrays)
+            saved.model("here", {**made.about, part: made.about[part] | change}, made.arrays)
+    narrow = {name: a.astype(np.float32) if "chain" in name else a for name, a in made.arrays.items()}
+    with pytest.raises(RunError, match="stay, pause, prior are not float64"):
+        saved.model("here", made.about, narrow)
 
 
 def test_without_silence_and_without_a_bigram():
@@ -297,7 +303,7 @@ def test_more_labels_than_their_pairs_fit_into_memory_are_refused(transcriber, m
     size = MOST_LABELS + 1  # a file of some kilobytes could ask for any number of pairs
     topology, half = Topology(size, 1, False), np.full(size, 0.5)
     with pytest.raises(ValueError, match="4,097 labels; at most 4,096 have a bigram"):
-        States.of(topology, {"stay": half, "pause": np.array(0.5), "prior": half}, None)
+        States.of(topology, None, half, np.array(0.5), half)
 
 
 def test_decodings_of_ctc_are_refused_of_a_trained_model(transcriber):

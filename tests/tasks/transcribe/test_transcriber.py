@@ -15,7 +15,7 @@ from unrolled.tasks.transcribe import codec
 from unrolled.tasks.transcribe import network as networks
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeModelConfig
 from unrolled.tasks.transcribe.ctc import Ctc
-from unrolled.tasks.transcribe.network import TranscribeNetwork
+from unrolled.tasks.transcribe.network import network_of
 
 SHAPES = {"a": (1, 0), "b": (0, 1), " ": (1, 1)}
 SMALL = {"hidden": 16, "layers": 1, "learning_rate": 0.02, "patience": 0, "batch_size": 16}
@@ -104,29 +104,9 @@ def test_of_many_labels_fewer_sequences_are_read_at_once(transcriber, monkeypatc
     assert transcriber.predict(frame).equals(wanted)
     monkeypatch.setattr(networks, "MOST_SAID", 1)
     assert [len(part) for part in networks.together(network, lengths)] == [1] * 7
-    subsampled = TranscribeNetwork(TranscribeModelConfig(hidden=3, subsample=3), 2, 5)
+    subsampled = network_of(TranscribeModelConfig(hidden=3, subsample=3), 2, 5)
     monkeypatch.setattr(networks, "MOST_SAID", 2 * 11 * 5)  # ⌈31 / 3⌉ steps
     assert [len(part) for part in networks.together(subsampled, lengths)] == [2, 2, 2, 1]
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 7])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_padding_changes_no_bit_of_a_row(k, cell):
-    torch.manual_seed(0)
-    config = TranscribeModelConfig(cell=cell, hidden=5, subsample=k)
-    network = TranscribeNetwork(config, 2, 4).eval()
-    rows = [torch.randn(T, 2) for T in (9, 7, 1, 4)]
-    x = torch.full((4, 13, 2), float("nan"))
-    for i, row in enumerate(rows):
-        x[i, : len(row)] = row
-    log_p, steps = network(x, torch.tensor([len(row) for row in rows]))
-    assert steps.tolist() == [-(-len(row) // k) for row in rows]
-    for row, p, S in zip(rows, log_p, steps.tolist(), strict=True):
-        alone, _ = network(row[None], torch.tensor([len(row)]))
-        assert torch.equal(alone[0], p[:S]) and p[:S].isfinite().all()
-    groups = torch.cat([rows[0], torch.zeros(-9 % k, 2)]).reshape(-1, 2 * k)
-    y, _ = network.layer(groups[None], lengths=steps[:1])
-    assert torch.equal(torch.log_softmax(network.head(y), -1).argmax(-1), log_p[:1, : steps[0]].argmax(-1))
 
 
 def test_the_loss_is_that_of_all_paths_for_each_label(transcriber):

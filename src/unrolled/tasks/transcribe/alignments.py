@@ -16,64 +16,33 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, padded
-from unrolled.decoding.hmm import Counts, Moves, Numbers, Topology
+from unrolled.decoding.hmm import Counts, Numbers, Topology
 from unrolled.decoding.hybrid import States
 from unrolled.decoding.ngram_model import Grams
 from unrolled.tasks.transcribe.examples import Batch
-from unrolled.tasks.transcribe.network import TranscribeNetwork, grouped_steps, together
+from unrolled.tasks.transcribe.network import Network, outputs, together
 
 
-class Chain(nn.Module):
-    """What alignments say of the states, all in float64."""
-
-    stay: Tensor
-    pause: Tensor
-    prior: Tensor
-
-    def __init__(self, topology: Topology) -> None:
-        super().__init__()
-        self.topology = topology
-        fixed = Moves.fixed(topology)
-        self.register_buffer("stay", torch.from_numpy(fixed.stay))
-        self.register_buffer("pause", torch.tensor(fixed.pause, dtype=torch.float64))
-        self.register_buffer("prior", torch.full((topology.size,), 1 / topology.size, dtype=torch.float64))
-
-    @property
-    def moves(self) -> Moves:
-        return Moves(self.stay.numpy(), float(self.pause))
-
-    def settle(self, counts: Counts) -> None:
-        moves = counts.moves()
-        self.stay.copy_(torch.from_numpy(moves.stay))
-        self.pause.fill_(moves.pause)
-        self.prior.copy_(torch.from_numpy(counts.prior()))
-
-    def states(self, grams: Grams | None = None) -> States:
-        """What answers with them."""
-        return States(self.topology, self.moves, self.prior.numpy(), grams)
-
-
-def chain_of(network: TranscribeNetwork) -> Chain:
-    assert isinstance(network.chain, Chain)
-    return network.chain
+def states_of(network: Network, topology: Topology, grams: Grams | None = None) -> States:
+    """What answers with what is known of them now."""
+    arrays = {name: array.numpy() for name, array in network.p.chain.named_buffers()}
+    return States.of(topology, grams, **arrays)
 
 
 class Realigned:
     """The batches of `buckets` with the states of all steps, for `network`; `first` is r_1."""
 
-    def __init__(self, network: TranscribeNetwork, buckets: Buckets[Batch], first: int) -> None:
-        self.network, self.buckets, self.first = network, buckets, first
+    def __init__(self, network: Network, topology: Topology, buckets: Buckets[Batch], first: int) -> None:
+        self.network, self.topology, self.buckets, self.first = network, topology, buckets, first
         self.paths: list[Numbers] = [np.empty(0, np.int64)] * len(buckets.lengths)
         self.transcripts: list[list[int]] = [[]] * len(buckets.lengths)
-        self.chain = chain_of(network)
-        topology = self.chain.topology
         for batch in self._all():
-            steps = grouped_steps(batch.lengths, network.subsample).tolist()
+            steps = network.block.steps(batch.lengths).tolist()
             for i, count, one in zip(batch.indices, steps, transcripts(batch), strict=True):
-                self.transcripts[i], self.paths[i] = one, topology.even(count, len(one))
+                self.transcripts[i], self.paths[i] = one, self.topology.even(count, len(one))
         self._settle()
 
     @property
@@ -84,9 +53,8 @@ class Realigned:
         """Makes alignments anew where they are due."""
         if skip == 0 and self._due(epoch - 1):
             self._realign()
-        topology = self.chain.topology
         for batch in self.buckets.batches(epoch, skip):
-            rows = [topology.chain(self.transcripts[i])[self.paths[i]] for i in batch.indices]
+            rows = [self.topology.chain(self.transcripts[i])[self.paths[i]] for i in batch.indices]
             yield batch._replace(states=padded([torch.from_numpy(row) for row in rows])[0])
 
     def kept(self) -> dict[str, Tensor]:
@@ -104,12 +72,11 @@ class Realigned:
         return rounds > 0 and rest == 0 and rounds & (rounds - 1) == 0
 
     def _realign(self) -> None:
-        chain = self.chain
+        states = states_of(self.network, self.topology)
         self.network.train(False)
         for batch in self._all():
             with torch.no_grad():
-                log_p, steps = self.network(batch.x, batch.lengths)
-            states = chain.states()
+                log_p, steps = outputs(self.network, batch.x, batch.lengths)
             paths = states.aligned(states.scaled(log_p.numpy()), steps.numpy(), transcripts(batch))
             for i, path in zip(batch.indices, paths, strict=True):
                 self.paths[i] = path
@@ -117,7 +84,11 @@ class Realigned:
         self._settle()
 
     def _settle(self) -> None:
-        self.chain.settle(Counts.of(self.chain.topology, self.transcripts, self.paths))
+        counts, chain = Counts.of(self.topology, self.transcripts, self.paths), self.network.p.chain
+        moves = counts.moves()
+        chain.stay.copy_(torch.from_numpy(moves.stay))
+        chain.pause.fill_(moves.pause)
+        chain.prior.copy_(torch.from_numpy(counts.prior()))
 
     def _all(self) -> Iterator[Batch]:
         return map(self.buckets.collate, together(self.network, self.buckets.lengths.tolist()))

@@ -19,7 +19,7 @@ from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch
-from unrolled.tasks.transcribe.network import TranscribeNetwork
+from unrolled.tasks.transcribe.network import Network, outputs
 
 
 class Ctc:
@@ -35,13 +35,13 @@ class Ctc:
         """The fewest steps that can say `labels`."""
         return ctc.needed(labels)
 
-    def beside_layers(self) -> None:
+    def chain(self) -> None:
         return None
 
-    def about_chain(self) -> None:
+    def about_states(self) -> None:
         return None
 
-    def batches(self, network: TranscribeNetwork, buckets: Buckets[Batch]) -> Buckets[Batch]:
+    def batches(self, network: Network, buckets: Buckets[Batch]) -> Buckets[Batch]:
         return buckets
 
     def losses(self, log_p: Tensor, steps: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
@@ -50,15 +50,15 @@ class Ctc:
         losses: Tensor = functional.ctc_loss(by_step, labels, steps, counts, NOTHING, reduction="none")
         return losses / counts.clamp(min=1)
 
-    def learned(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
-        log_p, steps = network(batch.x, batch.lengths)
+    def learned(self, network: Network, batch: Batch) -> Tensor:
+        log_p, steps = outputs(network, batch.x, batch.lengths)
         return self.losses(log_p, steps, batch.labels, batch.counts)
 
     watched = learned
 
     def answers(
         self,
-        network: TranscribeNetwork,
+        network: Network,
         log_p: NDArray[np.float32],
         steps: Numbers,
         decoding: TranscribeDecoding,

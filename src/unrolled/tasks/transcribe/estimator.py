@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, padded
 from unrolled.batching.splits import by_label
-from unrolled.codecs import padding
+from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
@@ -27,14 +27,15 @@ from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import read
-from unrolled.tasks.parts import Parts, PartsEstimator, selected
+from unrolled.tasks.parts import Parts, selected
 from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
-from unrolled.tasks.transcribe.network import TranscribeNetwork, together
+from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
 from unrolled.tasks.transcribe.tuning import tuned
 from unrolled.tasks.transcribe.ways import Way, require_steps, way
 from unrolled.tasks.whole import encoded, told
@@ -42,7 +43,7 @@ from unrolled.training.loop import Batches, Step
 from unrolled.training.state import State
 
 
-class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, TranscribeNetwork]):
+class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec, blocks.Transcriber]):
     """Finds the labels of each sequence. Options are the fields of TranscribeConfig, each by its own name:
 
     transcriber = Transcriber(tokens="words", minutes=10).fit("train.csv", test="test.csv", out="run")
@@ -125,19 +126,17 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         return TranscribeCodec.restore(about, arrays)
 
     @classmethod
-    def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> TranscribeNetwork:
+    def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> Network:
         own = way(config, codec)
-        return TranscribeNetwork(config.model, codec.inputs.width, own.outputs, own.beside_layers())
+        return network_of(config.model, codec.inputs.width, own.outputs, own.chain())
 
     def _batches(
-        self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
+        self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]
     ) -> Batches[Batch]:
         buckets: Any = prepared.batches
         return way(prepared.config, prepared.codec).batches(network, buckets)
 
-    def _step(
-        self, network: TranscribeNetwork, prepared: Prepared[TranscribeConfig, TranscribeCodec]
-    ) -> Step[Batch]:
+    def _step(self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]) -> Step[Batch]:
         own = way(prepared.config, prepared.codec)
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
@@ -203,24 +202,13 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
     def _loss_name(self) -> str:
         return way(self.config, self.codec).loss_name
 
-    def _parts(self) -> dict[str, Any]:
+    def _answers_about(self) -> dict[str, Any]:
         decoding = settled(self.codec, self.config.decoding)._asdict()
-        chain = way(self.config, self.codec).about_chain()
-        own = {"subsample": self.config.model.subsample, "decoding": decoding, "chain": chain}
-        return own | {"head": "head.weight", "bias": "head.bias"}
-
-    def _rows(self, data: Source = None) -> list[NDArray[Any]]:
-        inputs, asked = self.codec.inputs, self._asked_for(data)
-        own: Any = inputs.aligned(asked).inputs
-        return [inputs.scaled(x, place) for x, place in zip(own, asked.places, strict=True)]
+        return {"decoding": decoding, "states": way(self.config, self.codec).about_states()}
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
-        inputs = self.codec.inputs
-        own = [inputs.filled(z, np.zeros(z.shape[1]))[0] for z in rows]
-        x, lengths = padding.padded(own, fill), torch.tensor([len(row) for row in rows])
-        with torch.no_grad():
-            log_p, steps = self.network(torch.from_numpy(x), lengths)
-        return [one[:count] for one, count in zip(log_p.numpy(), steps.tolist(), strict=True)]
+        each = zip(self._outputs_of_rows(rows, fill), map(len, rows), strict=True)
+        return [log_p[: self.network.block.steps(length)] for log_p, length in each]
 
     def _judged(
         self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]
@@ -250,25 +238,18 @@ class Transcriber(PartsEstimator[TranscribeConfig, Sequences, TranscribeCodec, T
         W, V = self.config.data.audio().samples(rate)
         return first * V / rate, (last * V + W) / rate
 
-    def _asked_for(self, data: Source) -> Sequences:
-        """What to predict: other data, or the test part of the training data, or all of them."""
-        if data is not None:
-            return self._read_new(data, answers=False)
-        parts = self._training_parts()
-        return parts.train if parts.test is None else parts.test
-
 
 def _outputs(
-    network: TranscribeNetwork, rows: Sequence[Tensor]
+    network: Network, rows: Sequence[Tensor]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
     """Batches of all rows: their indices (B,), log p (B, S, O), steps (B,)."""
     with torch.no_grad():
         for indices in together(network, [len(row) for row in rows]):
-            log_p, steps = network(*padded([rows[i] for i in indices]))
+            log_p, steps = outputs(network, *padded([rows[i] for i in indices]))
             yield indices, log_p.numpy(), steps.numpy()
 
 
-def _mean_loss(network: TranscribeNetwork, own: Way, examples: Examples) -> float:
+def _mean_loss(network: Network, own: Way, examples: Examples) -> float:
     with torch.no_grad():
         batches = map(examples.collate, together(network, examples.lengths))
         losses = torch.cat([own.watched(network, batch) for batch in batches])

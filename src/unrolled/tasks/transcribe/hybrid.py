@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets
+from unrolled.blocks.transcriber import Chain
 from unrolled.decoding.hmm import Numbers, Topology
-from unrolled.decoding.hybrid import MOST_LABELS, NAMES, States
+from unrolled.decoding.hybrid import MOST_LABELS, States
 from unrolled.errors import ConfigError
 from unrolled.files.wording import option
-from unrolled.tasks.transcribe.alignments import Chain, Realigned, chain_of, transcripts
+from unrolled.tasks.transcribe.alignments import Realigned, states_of, transcripts
 from unrolled.tasks.transcribe.answers import Answer, weights
 from unrolled.tasks.transcribe.codec import TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch
-from unrolled.tasks.transcribe.network import TranscribeNetwork
+from unrolled.tasks.transcribe.network import Network, outputs
 
 
 class Hybrid:
@@ -46,33 +47,32 @@ class Hybrid:
     def needed(self, labels: Numbers) -> int:
         return max(1, len(labels) * self.topology.states)
 
-    def beside_layers(self) -> Chain:
-        return Chain(self.topology)
+    def chain(self) -> Chain:
+        return Chain(self.topology.size)
 
-    def about_chain(self) -> dict[str, Any]:
-        own = {"states": self.topology.states, "silence": self.topology.silence}
-        return own | {name: f"chain.{name}" for name in NAMES}
+    def about_states(self) -> dict[str, Any]:
+        return {"states": self.topology.states, "silence": self.topology.silence}
 
-    def batches(self, network: TranscribeNetwork, buckets: Buckets[Batch]) -> Realigned:
-        return Realigned(network, buckets, self.first)
+    def batches(self, network: Network, buckets: Buckets[Batch]) -> Realigned:
+        return Realigned(network, self.topology, buckets, self.first)
 
-    def learned(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
-        log_p, steps = network(batch.x, batch.lengths)
+    def learned(self, network: Network, batch: Batch) -> Tensor:
+        log_p, steps = outputs(network, batch.x, batch.lengths)
         assert batch.states is not None
         inside = torch.arange(log_p.shape[1]) < steps[:, None]
         each = -log_p.gather(2, batch.states[:, :, None]).squeeze(2)
         losses: Tensor = torch.where(inside, each, 0).sum(1) / steps
         return losses
 
-    def watched(self, network: TranscribeNetwork, batch: Batch) -> Tensor:
-        log_p, steps = network(batch.x, batch.lengths)
+    def watched(self, network: Network, batch: Batch) -> Tensor:
+        log_p, steps = outputs(network, batch.x, batch.lengths)
         states = self.states(network)
         own = states.log_p(states.scaled(log_p.numpy()), steps.numpy(), transcripts(batch))
         return -torch.from_numpy(own) / batch.counts.clamp(min=1)
 
     def answers(
         self,
-        network: TranscribeNetwork,
+        network: Network,
         log_p: NDArray[np.float32],
         steps: Numbers,
         decoding: TranscribeDecoding,
@@ -80,8 +80,8 @@ class Hybrid:
         found = self.states(network).found(log_p, steps, *weights(self.codec, decoding))
         return [[Answer(one.labels, one.log_p, one.score, one.spans)] for one in found]
 
-    def states(self, network: TranscribeNetwork) -> States:
-        return chain_of(network).states(self.codec.grams)
+    def states(self, network: Network) -> States:
+        return states_of(network, self.topology, self.codec.grams)
 
     def shares(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
         top, p = self.topology, np.exp(log_p)

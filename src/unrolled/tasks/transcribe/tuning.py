@@ -20,7 +20,7 @@ from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Examples
-from unrolled.tasks.transcribe.network import together
+from unrolled.tasks.transcribe.network import outputs, together
 from unrolled.tasks.transcribe.ways import Way
 
 PAIRS = (*product((LM_WEIGHT, LM_WEIGHT / 2, LM_WEIGHT * 2), (1.0, 0.5, 0.0)), (0.0, 1.0))
@@ -43,7 +43,7 @@ def tuned(
     for indices in together(network, [len(row) for row in rows]):
         batch = watched.collate(indices)
         with torch.no_grad():
-            log_p, steps = (one.numpy() for one in network(batch.x, batch.lengths))
+            log_p, steps = (one.numpy() for one in outputs(network, batch.x, batch.lengths))
         truths = [watched.labels[i].tolist() for i in indices]
         for k, decoding in enumerate(each):
             found = own.answers(network, log_p, steps, decoding)

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.batching.buckets import Buckets
+from unrolled.blocks.transcriber import Chain
 from unrolled.errors import DataError
 from unrolled.files.sequences import Sequences
 from unrolled.files.wording import counted, option
@@ -46,11 +47,11 @@ class Way(Protocol):
     def needed(self, labels: Numbers) -> int:
         """The fewest steps that can say `labels` (L,)."""
 
-    def beside_layers(self) -> nn.Module | None:
-        """What the network keeps beside its layers, as its `chain`."""
+    def chain(self) -> Chain | None:
+        """Of the network, where its outputs are states."""
 
-    def about_chain(self) -> dict[str, Any] | None:
-        """What the runtime must know of it, in plain values."""
+    def about_states(self) -> dict[str, Any] | None:
+        """What these states are, in plain values."""
 
     def batches(self, network: Any, buckets: Buckets[Batch]) -> Batches[Batch]:
         """What is trained on."""
