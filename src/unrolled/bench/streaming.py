@@ -67,7 +67,7 @@ def bare(cell: str, size: Size) -> tuple[Bare, nn.Module]:
     """The runtime of one layer, and the layer itself."""
     layer: Any = make(CELLS[cell].ours, size.I, size.H)
     arrays = {name: tensor.numpy().copy() for name, tensor in layer.state_dict().items()}
-    return Bare({"layers": describe(layer, "")}, arrays), layer
+    return Bare({"task": Bare.task, "layers": describe(layer, "")}, arrays), layer
 
 
 def _one(cell: str, size: Size) -> Peers:
