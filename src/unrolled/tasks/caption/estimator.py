@@ -192,13 +192,6 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
             return [in_one_line(several) for several in answering.hypotheses(*given)]
         return list(answering.scores(*given))
 
-    def _asked_for(self, data: Source) -> Captioned:
-        """What to predict: other data, or the test part of the training data, or all of them."""
-        if data is not None:
-            return self._read_new(data, answers=False)
-        parts = self._training_parts()
-        return parts.train if parts.test is None else parts.test
-
 
 def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
     """With the encoder and the attention that were open. ConfigError for options that data lack."""

@@ -103,6 +103,9 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         columns = config.data.source_column, config.data.target_column
         return read_pairs(source, source_column=columns[0], target_column=columns[1], answers=answers)
 
+    def _read_new(self, data: Source, answers: bool = True) -> Pairs:
+        return self._read_source(self.config, data, answers)
+
     def _split(
         self, config: TranslateConfig, data: Pairs, validation: float, test: float, seed: int
     ) -> tuple[Pairs, Pairs, Pairs]:
@@ -226,13 +229,6 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _raw(self, rows: Sequence[Numbers], fill: float) -> list[NDArray[Any]]:
         other = 0 if fill == 0 else self.codec.source.size - 1
         return [in_one_line(several) for several in self._answers(rows, other)]
-
-    def _asked_for(self, data: Source) -> Pairs:
-        """What to answer: other data, or the test part of the training data, or all of them."""
-        if data is not None:
-            return self._read_source(self.config, data, answers=False)
-        parts = self._training_parts()
-        return parts.train if parts.test is None else parts.test
 
     def _found(self, data: Pairs) -> dict[str, list[Hypothesis]]:
         """Every distinct source -> its answers, each with the bits that it has alone."""
