@@ -25,12 +25,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unrolled.cells import CELLS
+from unrolled.cells.layer import MERGES
 from unrolled.models.layers import Layers
 from unrolled.nn import Recurrent, options
 from unrolled.nn.cells import Step
 from unrolled.nn.describe import describe
 from unrolled.nn.layers import LAYERS as BY_CELL
-from unrolled.nn.merge import MERGES, merged
+from unrolled.nn.merge import merged
 
 Tensors = dict[str, Tensor]
 
@@ -497,7 +498,8 @@ def failures(name: str, seed: int, laws: Iterable[str] = LAWS) -> list[str]:
     repeat = f"python scripts/fuzz_laws.py --layers {name} --seed {seed} --cases 1"
     with unwritten_memory_is_nan():
         whole = case.run()
-        if not all(t.isfinite().all() for t in whole.values()):
+        overflows = case.x.dtype in HALVES  # torch's own arithmetic, in which products of states do
+        if not overflows and not all(t.isfinite().all() for t in whole.values()):
             return [f"{repeat}  # not all of a result was written; {case.described()}"]
         for law in laws:
             if case.random and law not in OF_ANY_MASKS:

@@ -101,6 +101,7 @@ public:
     RecurrenceCall<Real> call{};
     call.T = T;
     call.B = B;
+    call.tokens = T * B;
     call.threads = threads;
     call.every = every;
     call.lengths = lengths_.data();
