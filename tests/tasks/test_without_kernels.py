@@ -13,7 +13,7 @@ sys.meta_path.insert(0, Missing())
 warnings.simplefilter("ignore")
 import numpy as np
 import polars as pl
-from unrolled import Forecaster, LanguageModel
+from unrolled import Forecaster, LanguageModel, Tagger
 from unrolled.errors import RunError
 from unrolled.files.riff import Sound
 from unrolled.files.text import text_of
@@ -25,6 +25,10 @@ forecaster = Forecaster(**options, **small).fit(frame, out=sys.argv[1])
 print(forecaster.predict().height)
 model = LanguageModel(embedding_size=3, window=8, batch_size=2, **small).fit(text_of("ab cd. " * 60))
 print(len(model.generate(9)))
+rows = [(f"s{n}", w, t) for n in range(20) for w, t in (("mr", "O"), ("x", "B-P"), ("y", "I-P"))]
+sentences = pl.DataFrame(rows, schema=["id", "word", "tag"], orient="row")
+for crf in (False, True):
+    print(Tagger(crf=crf, embedding_size=3, **small).fit(sentences).predict().height)
 print(log_mel(Sound(8000, np.ones(400)), Audio()).shape)
 try:
     model.stream()
@@ -37,5 +41,6 @@ def test_tasks_train_and_answer(tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", CODE, str(tmp_path / "run")], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert told[:3] == ["2", "9", "(3, 40)"] and "compiled kernels are missing (not built here)" in told[3]
+    assert told[:5] == ["2", "9", "6", "6", "(3, 40)"]
+    assert "compiled kernels are missing (not built here)" in told[5]
     assert (tmp_path / "run" / "runtime.json").is_file()
