@@ -118,8 +118,8 @@ def test_both_worlds_say_the_same_bits_step_by_step(output, residual):
         assert np.array_equal(found[0], wanted[:, t])
         if t > 2:
             _, late = other(step[None], late)
-    assert state.keys() == after.keys()
-    assert all(np.array_equal(state[name], after[name]) for name in state)
+    assert state.keys() - after.keys() == {"series.steps"}  # torch's rows begin together
+    assert all(np.array_equal(state[name], after[name]) for name in after)
     assert np.array_equal(late["series.anchor"], x[:, 3, :2] * torch.tensor([1, 0]))
     assert late["series.steps"].tolist() == [3] * 3
 

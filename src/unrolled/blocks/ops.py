@@ -55,7 +55,8 @@ class Ops(Protocol):
         self, z: Array, relative: tuple[bool, ...], state: Carried, lengths: Array
     ) -> tuple[Array, State]:
         """z (…, K) -> a, one step that stands for all: the first step that there was of each row where
-        `relative`, else 0. Carried as series.anchor, with the number of steps, series.steps."""
+        `relative`, else 0. Carried as series.anchor, and where rows may begin one after the other with
+        the number of steps, series.steps."""
 
     def anchor_start(self, p: Any, size: int, rows: int) -> State:
         """What that carries before the first step; p is of a linear leaf, whose numbers have its type."""

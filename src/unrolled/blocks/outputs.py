@@ -51,4 +51,6 @@ class Output(Block):
     def moved(self, ops: Ops, raw: Array, base: Array) -> Array:
         """The raw numbers of the same distribution moved by `base` (…)."""
         m = self.location
+        if self.size == 1:
+            return raw + base[..., None]
         return ops.concat(raw[..., :m], raw[..., m : m + 1] + base[..., None], raw[..., m + 1 :])

@@ -100,6 +100,7 @@ class Runtime(Forward):
         super().__init__(about, arrays)
         how, codec, own = about["answers"], about["codec"], codec_arrays(arrays)
         self.stride, self.width = self.block.subsample, self.block.encoder.size
+        self._carried = tuple(self.network.start(0))  # names of the network's state
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec)
         vocabulary: Any = self.tokenizer
         self.labels = ("", *vocabulary.vocabulary.symbols[1:])
@@ -180,7 +181,7 @@ class Runtime(Forward):
         """x (T, B, width) -> log p (T, B, 1 + K) as if each step were the last, which of them complete their
         k (T, B), and the state after them."""
         T, B, width = x.shape
-        own = {name: state[name] for name in self.network.start(0)}
+        own = {name: state[name] for name in self._carried}
         waiting, count = (
             state[WAITING].reshape(B, self.stride, width).copy(),
             state[COUNT][:, 0] % self.stride,

@@ -21,7 +21,7 @@ from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
 from unrolled.ops.augment import augmented
-from unrolled.ops.state import ANCHOR, STEPS
+from unrolled.ops.state import ANCHOR
 
 B = TypeVar("B", bound=Block)
 
@@ -160,18 +160,12 @@ class Torch:
         state: Mapping[str, Tensor] | None,
         lengths: Tensor | None,
     ) -> tuple[Tensor, Named]:
-        a = z[:, 0] * z.new_tensor(relative)
-        steps = torch.full((len(z),), z.shape[1]) if lengths is None else lengths
-        if state is not None:
-            a = torch.where(state[STEPS][:, None] == 0, a, state[ANCHOR])
-            steps = state[STEPS] + steps
-        return a[:, None], {ANCHOR: a, STEPS: steps}
+        """All rows begin together, so that none needs to be counted."""
+        a = state[ANCHOR] if state is not None and ANCHOR in state else z[:, 0] * z.new_tensor(relative)
+        return a[:, None], {ANCHOR: a}
 
     def anchor_start(self, p: nn.Linear, size: int, rows: int) -> Named:
-        return {
-            ANCHOR: p.weight.new_zeros(rows, size),
-            STEPS: torch.zeros(rows, dtype=torch.int64),
-        }
+        return {}
 
     def memory(self, p: layers.Attention, y: Tensor, lengths: Tensor | None) -> Memory:
         return Memory(p.keys(y), y, _lengths(y, lengths))
