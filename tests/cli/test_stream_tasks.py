@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -130,6 +132,11 @@ def test_the_page_names_every_key_of_a_description(trained, name):
     assert keys(dict(model.about)) <= named
     own = {array.split(".")[1] for array in model.arrays if array.startswith("codec.")}
     assert own <= {"features", "target", "truth", "summary", "linear", "counts"} <= named
+
+
+def test_the_page_describes_blocks_as_the_code_does():
+    script = PAGE.parents[1] / "scripts" / "describe_blocks.py"
+    assert subprocess.run([sys.executable, script, "--check"], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("strategy", ["recursive", "direct"])
