@@ -26,12 +26,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unrolled.cells import CELLS
 from unrolled.cells.layer import MERGES
-from unrolled.models.layers import Layers
 from unrolled.nn import Recurrent, options
 from unrolled.nn.cells import Step
-from unrolled.nn.describe import describe
 from unrolled.nn.layers import LAYERS as BY_CELL
 from unrolled.nn.merge import merged
+from unrolled.ops.numpy import network
+from unrolled.ops.torch import block_of
 
 Tensors = dict[str, Tensor]
 
@@ -436,11 +436,11 @@ def without_torch(case: Case, whole: Tensors) -> None:
     if case.x.dtype in HALVES:
         return
     arrays = {name: w.numpy() for name, w in layer.state_dict().items()}
-    own, x = Layers(describe(layer, ""), arrays), case.x.numpy()
+    own, x = network(block_of(layer), arrays), case.x.numpy()
     first = {name: s.numpy() for name, s in case.state.items()}
     y, last = own(x, first, None if case.lengths is None else case.lengths.numpy())
     same_bits(numbers(y, last), {name: whole[name] for name in numbers(y, last)})
-    if not own.causal or case.lengths is not None or len(x) == 0:
+    if not own.block.causal or case.lengths is not None or len(x) == 0:
         return
     state, outputs = first, []
     for t in range(len(x)):

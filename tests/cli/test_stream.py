@@ -300,7 +300,7 @@ def test_wrong_calls_and_wrong_lines_are_one_line(folder, tmp_path):
 
 def test_a_model_that_reads_backward_is_refused_with_the_reason(folder):
     model = Stub()
-    model.layers.causal = False
+    model.causal = False
     with pytest.raises(
         ConfigError, match=r"reads every sequence from its end.*without bidirectional and reverse"
     ):

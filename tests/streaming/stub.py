@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from unrolled.blocks.block import write
+from unrolled.blocks.recurrent import Recurrent
+from unrolled.cells import CELLS
 from unrolled.ending import ended
 from unrolled.errors import DataError
 from unrolled.kernels.numpy import heads
@@ -19,40 +22,32 @@ from unrolled.streaming import command, lines
 from unrolled.streaming.sessions import Options
 
 H = 5
-GATES = 4
 ORDER = ("b", "a")
 
 
 class Stub(Model):
     """y = W h + b of an LSTM over (b, a), or over the letters of what it is given. Missing numbers are 0."""
 
+    kind = Recurrent
     compared = "y"
 
     def __init__(self, task="forecast", kind="table"):
         draw = np.random.default_rng(7)
-        self.task, self.kind, self.words = task, kind, kind == "words"
-        shapes = {"weight_ih": (GATES * H, 2), "weight_hh": (GATES * H, H), "bias_ih": (GATES * H,)}
-        arrays = {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-        one = {
-            "reverse": False,
-            "sizes": [2, H, H],
-            "parameters": {name: name for name in shapes},
-            "states": ["layer0.forward.h", "layer0.forward.c"],
-            "initial": [],
-        }
-        layer = {"cell": "lstm", "merge": "concat", "residual": False, "zoneout": [], "options": {}}
-        super().__init__({"task": task, "layers": [layer | {"directions": [one]}]}, arrays)
+        self.lines, self.words = kind, kind == "words"
+        block = Recurrent(CELLS["lstm"](), 2, H, bias=False)
+        arrays = {name: draw.normal(size=shape).astype(np.float32) for name, shape in block.shapes().items()}
+        super().__init__({"task": task, "network": write(block)}, arrays)
         self.head = heads.Linear(draw.normal(size=(3, H)).astype(np.float32))
 
     def start(self, rows):
-        return self.layers.start(rows)
+        return self.network.start(rows)
 
     def columns(self):
         known = {"a": Column(), "b": Column(), "when": Column(numbers=False, optional=True)}
-        return known if self.kind == "table" else {}
+        return known if self.lines == "table" else {}
 
     def encode(self, chunk):
-        if self.kind == "table":
+        if self.lines == "table":
             chunk = [[one[name] for name in ORDER] if isinstance(one, dict) else one for one in chunk]
             if any(value > 1e6 for step in chunk for value in step):
                 raise DataError("wanted numbers up to a million, got more; correct it")
@@ -61,7 +56,7 @@ class Stub(Model):
         return np.array([[ord(sign) % 7, ord(sign) % 5] for sign in signs], np.float32).reshape(-1, 2)
 
     def advance(self, steps, state):
-        h, after = self.layers(steps, state)
+        h, after = self.network(steps, state)
         return {"y": self.head(h), "largest": self.head(h).argmax(-1)}, after
 
     def told(self, answer):

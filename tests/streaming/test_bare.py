@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from unrolled.cells.registry import write_cell
+from unrolled.blocks.recurrent import Recurrent
 from unrolled.export.apart import FORBIDDEN
 from unrolled.kernels import _cpu
-from unrolled.models.layers import Layers
+from unrolled.ops.numpy import network
 from unrolled.registry import TASKS, home
 
 from ..cells import cases
@@ -37,28 +37,12 @@ def test_no_module_of_the_runtime_needs_more_than_numpy(module):
 CELLS = {name: cell for name, cell in cases.CELLS.items() if cell.block == 1}
 
 
-def layers(kind, I, H, zoneout, dtype, residual=False):
+def layers(kind, I, H, zoneout, dtype):
     """One layer of `kind` with random weights."""
     draw, cell = np.random.default_rng([I, H]), CELLS[kind]
-    shapes = cell.shapes(I, H, True)
-    arrays = {name: draw.normal(0.1, H**-0.5, shape).astype(dtype) for name, shape in shapes.items()}
-    direction = {
-        "reverse": False,
-        "sizes": [I, H, cell.state_sizes(H)[0]],
-        "parameters": {name: name for name in arrays},
-        "states": list(cell.states),
-        "initial": [],
-    }
-    name, options = write_cell(cell)
-    about = {
-        "cell": name,
-        "options": options,
-        "merge": "concat",
-        "residual": residual,
-        "zoneout": zoneout[: len(cell.states)],
-        "directions": [direction],
-    }
-    return Layers([about], arrays)
+    block = Recurrent(cell, I, H, zoneout=tuple(zoneout[: len(cell.states)]))
+    shapes = block.shapes()
+    return network(block, {name: draw.normal(0.1, H**-0.5, s).astype(dtype) for name, s in shapes.items()})
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -96,14 +80,3 @@ def test_a_step_on_another_instruction_set_has_the_same_bits():
             assert np.array_equal(made(x, made.start(2))[0], wanted)
     finally:
         _cpu.use_isa(before)
-
-
-def test_a_residual_step_adds_its_input():
-    made = layers("gru", 6, 6, [0.0, 0.0], "float32", residual=True)
-    x = np.random.default_rng(2).normal(size=(3, 1, 6)).astype(np.float32)
-    whole, _ = made(x, made.start(1))
-    state, found = made.start(1), []
-    for t in range(3):
-        y, state = made(x[t : t + 1], state)
-        found.append(y)
-    assert np.array_equal(np.concatenate(found), whole)

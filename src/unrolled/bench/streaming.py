@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from unrolled.bench import onnxpeer
 from unrolled.bench.layers import CELLS, make, products, random, twin
 from unrolled.bench.workload import ONNX, OURS, Absent, Peer, Peers, Size, Values, Workload
+from unrolled.blocks.block import write
+from unrolled.blocks.recurrent import Recurrent
 from unrolled.models.model import Answers, Model
-from unrolled.nn.describe import describe
 from unrolled.ops.state import Array, State
+from unrolled.ops.torch import block_of
 
 GATED = ("gru", "lstm")  # what streams are mostly made of
 STREAMED = (Size(1, 1, 64, 64), Size(1, 1, 64, 256))
@@ -30,20 +32,20 @@ FEW = 8  # steps whose values are compared
 class Bare(Model):
     """A layer and nothing else: arrays (T, I) -> y."""
 
-    task = "layer"
+    kind = Recurrent
     compared = "y"
 
     def start(self, rows: int) -> State:
-        return self.layers.start(rows)
+        return self.network.start(rows)
 
     def encode(self, chunk: Any) -> Array:
-        return np.asarray(chunk, self.layers.dtype)
+        return np.asarray(chunk, self.network.dtype)
 
     def encode_rows(self, chunks: Any) -> Array:
-        return np.asarray(chunks, self.layers.dtype).swapaxes(0, 1)
+        return np.asarray(chunks, self.network.dtype).swapaxes(0, 1)
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
-        y, after = self.layers(steps, state)
+        y, after = self.network(steps, state)
         return {"y": y}, after
 
     def predict(self, sequences: Sequence[Any]) -> list[Array]:
@@ -67,7 +69,7 @@ def bare(cell: str, size: Size) -> tuple[Bare, nn.Module]:
     """The runtime of one layer, and the layer itself."""
     layer: Any = make(CELLS[cell].ours, size.I, size.H)
     arrays = {name: tensor.numpy().copy() for name, tensor in layer.state_dict().items()}
-    return Bare({"task": Bare.task, "layers": describe(layer, "")}, arrays), layer
+    return Bare({"task": "layer", "network": write(block_of(layer))}, arrays), layer
 
 
 def _one(cell: str, size: Size) -> Peers:

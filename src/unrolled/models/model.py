@@ -20,7 +20,6 @@ import numpy as np
 from unrolled.blocks.block import Block, read
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.wording import option
-from unrolled.models.layers import Layers
 from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
 from unrolled.registry import TASKS, imported
@@ -59,17 +58,13 @@ class Model(ABC):
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.about, self.arrays, self.task = about, arrays, about["task"]
-        if "layers" in about:  # a task whose network is not a block yet
-            self.layers = Layers(about["layers"], arrays)
-            self.causal = self.layers.causal
-        else:
-            kind = self.kind or imported(TASKS[self.task].network)
-            block = read(about["network"])
-            if not isinstance(block, kind):
-                raise TypeError(f"a network of kind {type(block).__name__}; wanted {kind.__name__}")
-            own = {name: array for name, array in arrays.items() if not name.startswith(CODEC)}
-            self.block, self.network = block, network(block, own)
-            self.causal = block.causal
+        kind = self.kind or imported(TASKS[self.task].network)
+        block = read(about["network"])
+        if not isinstance(block, kind):
+            raise TypeError(f"a network of kind {type(block).__name__}; wanted {kind.__name__}")
+        own = {name: array for name, array in arrays.items() if not name.startswith(CODEC)}
+        self.block, self.network = block, network(block, own)
+        self.causal = block.causal
 
     def start(self, rows: int) -> State:
         """The state before the first step. ConfigError for a model whose answers have no steps: one that

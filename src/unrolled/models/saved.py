@@ -4,9 +4,9 @@
                   checksums of the two others; scalers.safetensors, theirs as codec.NAME
     single file   safetensors: the same arrays, and the description as JSON in the array "about" (bytes)
 
-    the description   {"format": 1, "task": "language", "layers": […], "network": {…}, "codec": {…}}
+    the description   {"format": 2, "task": "language", "network": {…}, "answers": {…}, "codec": {…}}
 
-`layers` is for models/layers.py, `network` and `codec` are for the task's own file.
+`network` is a block in plain values (blocks/block.py), `answers` and `codec` are for the task's own model.
 """
 
 import json

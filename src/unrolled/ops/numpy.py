@@ -97,7 +97,7 @@ class Network:
 
     def __init__(self, block: Block, arrays: Mapping[str, Array]) -> None:
         def leaf(one: Block, path: str) -> Any:
-            prefix = f"{path}." if one.shapes().keys() != {""} else path
+            prefix = f"{path}." if path and one.shapes().keys() != {""} else path
             own = {name: arrays[prefix + name] for name in one.shapes()}
             return LEAVES[one.leaf](one, own)
 

@@ -2,6 +2,7 @@
 parameters of a block, whose members are modules of unrolled.nn."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -77,6 +78,11 @@ LEAVES: dict[str, Callable[[Any], Any]] = {
     "crf": _crf,
     "recurrent": _recurrent,
 }
+
+
+def block_of(layer: Any) -> Recurrent:
+    """The block of a recurrent layer of unrolled.nn; its arrays are those of the layer's state dict."""
+    return Recurrent(**{one.name: getattr(layer, one.name) for one in fields(Recurrent)})
 
 
 class Network(nn.Module, Generic[B]):

@@ -29,8 +29,6 @@ from unrolled.files.wording import option
 from unrolled.models import saved
 from unrolled.models.model import CODEC, Model
 from unrolled.models.stream import Stream
-from unrolled.nn.describe import describe
-from unrolled.ops.torch import Network
 from unrolled.runs import Run
 from unrolled.tasks import pictures
 from unrolled.tasks.config import from_options, from_sections, to_sections
@@ -335,23 +333,12 @@ class Estimator(ABC, Generic[C, D, K, N]):
         """How answers are made of what the network says, in plain values."""
         return {}
 
-    def _parts(self) -> dict[str, Any]:
-        """What the runtime must know of the network beside its layers, in plain values."""
-        return {}
-
-    def _layers(self) -> list[dict[str, Any]]:
-        """The layers that read, as models/layers.py has them."""
-        network: Any = self.network
-        return describe(network.layer, "layer.")
-
     # The run folder.
 
     def _description(self) -> dict[str, Any]:
-        network = self.network
-        about = {"format": saved.FORMAT, "task": self.task, "codec": self.codec.about()}
-        if isinstance(network, Network):
-            return about | {"network": write(network.block), "answers": self._answers_about()}
-        return about | {"layers": self._layers(), "network": self._parts()}
+        network: Any = self.network
+        about = {"format": saved.FORMAT, "task": self.task, "network": write(network.block)}
+        return about | {"answers": self._answers_about(), "codec": self.codec.about()}
 
     def _write(self, run: Run) -> None:
         """What is known at the end of a training; the weights last, which make a run finished."""
