@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unrolled.blocks.block import read, write
-from unrolled.blocks.decoder import Bridge, Condition, Decoder
+from unrolled.blocks.decoder import Bridge, Condition, Decoder, sources
 from unrolled.blocks.leaves import Attention, Linear
 from unrolled.blocks.ops import Memory
 from unrolled.blocks.recurrent import Recurrent
@@ -173,13 +173,13 @@ def test_the_bridge_reads_what_is_nearest():
     encoder = layer("lstm", 3, (4, 6), num_layers=2, bidirectional=True).state_sizes
     writer = layer("gru", 3, 5, num_layers=3)
     bridge = Bridge.of(encoder, writer)
-    assert dict(zip(writer.state_sizes, bridge.sources(), strict=True)) == {
+    assert dict(zip(writer.state_sizes, sources(bridge.reads, bridge.makes), strict=True)) == {
         "layer0.forward.h": ["layer0.forward.h", "layer0.backward.h"],
         "layer1.forward.h": ["layer1.forward.h", "layer1.backward.h"],
         "layer2.forward.h": ["layer1.forward.h", "layer1.backward.h"],
     }
     other = Bridge.of(writer.state_sizes, layer("lstm", 3, 2))
-    assert other.sources() == [["layer0.forward.h"], ["layer0.forward.h"]]  # of h and of c
+    assert sources(other.reads, other.makes) == [["layer0.forward.h"], ["layer0.forward.h"]]  # of h and of c
     state = Network(bridge)({name: torch.randn(2, size) for name, size in encoder.items()})
     assert {name: tuple(s.shape) for name, s in state.items()} == dict.fromkeys(writer.state_sizes, (2, 5))
     assert all(s.abs().max() <= 1 for s in state.values())

@@ -114,18 +114,15 @@ class Captioner(Block):
     def __call__(self, ops: Ops, p: Any, *x: Array) -> Condition:
         code, places = self.encoder(ops, p.encoder, *x)
         decoder, weights = self.decoder, p.decoder
-        state = (
-            decoder.layer.start(ops, weights.layer, len(code))
-            if decoder.bridge is None
-            else decoder.bridge(ops, weights.bridge, {CODE: code})
-        )
+        if decoder.bridge is None:
+            state = decoder.layer.start(ops, weights.layer, len(code))
+        else:
+            state = decoder.bridge(ops, weights.bridge, {CODE: code})
         memory = decoder.memory(ops, weights, places) if isinstance(decoder, Decoder) else None
         return Condition(state, memory, code if decoder.extra else None)
 
 
 def conditions(condition: str, code_size: int) -> tuple[dict[str, int], int]:
     """What of the code the decoder's bridge reads, and how many numbers each step does."""
-    return (
-        {CODE: code_size} if condition != "input" else {},
-        code_size if condition != "state" else 0,
-    )
+    reads = {CODE: code_size} if condition != "input" else {}
+    return reads, code_size if condition != "state" else 0

@@ -51,10 +51,10 @@ class Bridge(Block):
     linears: tuple[Linear, ...]
 
     @classmethod
-    def of(cls, reads: Mapping[str, int], layer: Recurrent) -> "Bridge":
-        """To the state of a layer."""
+    def of(cls, reads: Mapping[str, int], layer: Recurrent) -> "Bridge | None":
+        """To the state of a layer; None where nothing is read."""
         sizes = tuple(reads.items()), tuple(layer.state_sizes.items())
-        return cls(*sizes, _linears(*sizes))
+        return cls(*sizes, _linears(*sizes)) if reads else None
 
     def rules(self) -> Iterator[tuple[object, str]]:
         most = max(len(self.reads), len(self.makes))
@@ -62,15 +62,10 @@ class Bridge(Block):
         wanted = _linears(self.reads, self.makes)
         yield self.linears == wanted, f"a bridge of {self.linears!s:.80}; wanted {wanted!s:.80}"
 
-    def sources(self) -> list[list[str]]:
-        """Of each array that it makes the names of those that are read for it."""
-        return _sources(self.reads, self.makes)
-
     def __call__(self, ops: Ops, p: Any, state: Mapping[str, Array]) -> State:
         after: State = {}
-        for (name, _), names, linear, weights in zip(
-            self.makes, self.sources(), self.linears, p.linears, strict=True
-        ):
+        read = sources(self.reads, self.makes)
+        for (name, _), names, linear, weights in zip(self.makes, read, self.linears, p.linears, strict=True):
             array = linear(ops, weights, ops.concat(*(state[one] for one in names)))
             after[name] = ops.tanh(array) if name.endswith(".h") else array
         return after
@@ -78,21 +73,22 @@ class Bridge(Block):
 
 def _linears(reads: Sizes, makes: Sizes) -> tuple[Linear, ...]:
     sizes = dict(reads)
-    inputs = [sum(sizes[name] for name in names) for names in _sources(reads, makes)]
+    inputs = [sum(sizes[name] for name in names) for names in sources(reads, makes)]
     return tuple(Linear(total, size) for total, (_, size) in zip(inputs, makes, strict=True))
 
 
-def _sources(reads: Sizes, makes: Sizes) -> list[list[str]]:
+def sources(reads: Sizes, makes: Sizes) -> list[list[str]]:
+    """Of each array that a bridge makes the names of those that are read for it."""
     layers: dict[str, list[str]] = {}
     for name, _ in reads:
         layers.setdefault(name.split(".")[0], []).append(name)
-    sources = []
+    each = []
     for name, _ in makes:
         layer, _, kind = name.split(".")
         nearest = layers[f"layer{min(int(layer.removeprefix('layer')), len(layers) - 1)}"]
         same = [one for one in nearest if one.endswith(f".{kind}")]
-        sources.append(same or [one for one in nearest if one.endswith(".h")])
-    return sources
+        each.append(same or [one for one in nearest if one.endswith(".h")])
+    return each
 
 
 def require_bridge(layer: Recurrent, bridge: Bridge | None) -> Iterator[tuple[object, str]]:
@@ -161,7 +157,7 @@ class Decoder(Block):
 
     def memory(self, ops: Ops, p: Any, y: Array, lengths: Array = None) -> Memory | None:
         """What attention reads of y."""
-        return None if self.attention is None else self.attention.memory(ops, p.attention, y, lengths)
+        return None if self.attention is None else ops.memory(p.attention, y, lengths)
 
     def __call__(
         self,

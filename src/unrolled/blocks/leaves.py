@@ -117,9 +117,6 @@ class Attention(Block):
             shapes |= {"key.weight": (D, self.memory_size)}
         return shapes | ({"key.bias": (D,)} if additive else {})
 
-    def memory(self, ops: Ops, p: Any, y: Array, lengths: Array = None) -> Memory:
-        return ops.memory(p, y, lengths)
-
     def __call__(self, ops: Ops, p: Any, s: Array, memory: Memory, rows: Any = None) -> tuple[Array, Array]:
         return ops.attention(p, s, memory, rows)
 

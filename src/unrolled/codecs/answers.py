@@ -44,11 +44,6 @@ class Texts:
     def unknown(self) -> int | None:
         return self.side.unknown
 
-    @property
-    def never(self) -> tuple[int, ...]:
-        """What no answer holds."""
-        return self.side.never
-
     def encode(self, data: Captioned) -> list[list[NDArray[Any]]]:
         """(N,) of the right answers (S,) of each, their ends counted."""
         encode, end = self.side.tokenizer.encode, end_of(self.side.size)
@@ -76,7 +71,6 @@ class NumberAnswers:
     lengths: NDArray[np.int64]
 
     unknown: ClassVar[int | None] = None
-    never: ClassVar[tuple[int, ...]] = ()
 
     @classmethod
     def fit(cls, data: Captioned, classes: Sequence[str]) -> Self:

@@ -21,6 +21,7 @@ from unrolled.decoding.distributions import distribution, softplus
 from unrolled.kernels.numpy import heads
 
 Array = NDArray[Any]
+Draws = Sequence[np.random.Generator] | None
 
 HALF = 0.6931471805599453  # ln 2: - ln of the chance to go on with which an answer ends
 
@@ -30,7 +31,7 @@ def written(
     decoder: NumberDecoder,
     rows: int,
     longest: int,
-    draws: Sequence[np.random.Generator] | None = None,
+    draws: Draws = None,
 ) -> list[Array]:
     """(B,) of answers (T_i, D) to so many rows, each with the bits that it has alone; drawn where there are
     generators, one for each. `step` is the decoder's."""

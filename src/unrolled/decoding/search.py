@@ -34,6 +34,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from unrolled.blocks.decoder import Decoder
 from unrolled.errors import RunError
 from unrolled.kernels.numpy.functions import power
 
@@ -80,12 +81,12 @@ class Beams(NamedTuple):
         return made
 
     def search(
-        self, step: Step, longest: int, begin: int, end: int, never: Sequence[int]
-    ) -> "list[Hypothesis]":
-        """What a search finds of one example, the best first."""
-        how = self._asdict() | {"begin": begin, "end": end, "never": never}
+        self, step: Step, longest: Sequence[int], decoder: Decoder, never: Sequence[int]
+    ) -> "list[list[Hypothesis]]":
+        """(B,) of the answers to each example, the best first."""
+        how = self._asdict() | {"begin": decoder.begin, "end": decoder.end, "never": never}
         del how["longest"]
-        return beam_search(step, [longest], **how)[0]
+        return beam_search(step, longest, **how)
 
 
 def checked_beam(beam: Any) -> int:

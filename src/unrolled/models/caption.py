@@ -38,10 +38,9 @@ class Runtime(Model):
         self.answers = ANSWERS[codec["answers"]["kind"]].restore(codec["answers"], fitted)
         self.how = Beams.of(about["answers"], decoder.symbols if isinstance(decoder, Decoder) else 1)
         self.longest = int(about["answers"]["longest"])
-        sizes, wanted = (
-            (self.block.encoder.reads, decoder.writes),
-            (_reads(self.inputs), _writes(self.answers)),
-        )
+        self.never = self.answers.side.never if isinstance(self.answers, Texts) else ()
+        sizes = self.block.encoder.reads, decoder.writes
+        wanted = _reads(self.inputs), _writes(self.answers)
         if sizes != wanted:
             raise ValueError(f"a network of {sizes}; wanted {wanted}")
 
@@ -74,8 +73,8 @@ class Runtime(Model):
         decoder, p = self.block.decoder, self.network.p.decoder
         if not isinstance(decoder, Decoder):
             return written(decoder.stepper(OPS, p, condition), decoder, 1, self.longest)[0]
-        step, never = decoder.stepper(OPS, p, condition), self.answers.never
-        return self.how.search(step, self.longest, decoder.begin, decoder.end, never)
+        step = decoder.stepper(OPS, p, condition)
+        return self.how.search(step, [self.longest], decoder, self.never)[0]
 
 
 def as_step(z: Array, number: Any) -> Array:

@@ -56,7 +56,7 @@ class Runtime(Model):
         decoder, longest = self.block.decoder, self.how.longest
         step = decoder.stepper(OPS, self.network.p.decoder, self.network(x[:, None]))
         longest = self.sides.most(len(x)) if longest is None else longest
-        return self.how.search(step, longest, decoder.begin, decoder.end, self.sides.never)
+        return self.how.search(step, [longest], decoder, self.sides.never)[0]
 
     def outputs(self, steps: Array) -> Array:
         """x (S,) -> its answers in one line, search.py."""

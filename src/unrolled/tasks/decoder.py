@@ -16,19 +16,9 @@ from torch import Tensor
 
 from unrolled.blocks.decoder import Bridge, Condition, Decoder
 from unrolled.blocks.leaves import Attention
-from unrolled.blocks.recurrent import Recurrent
 from unrolled.nn.functional import softmax
 from unrolled.ops.torch import USE, Network
 from unrolled.tasks.model import DecoderConfig, ModelConfig, decoder_layers, recurrent
-
-
-def layer_and_bridge(
-    model: ModelConfig, config: DecoderConfig, inputs: int, reads: Mapping[str, int]
-) -> tuple[Recurrent, Bridge | None]:
-    """Layers that write, which read `inputs` numbers a step; `reads`, names and sizes: of what their first
-    state is made, if of anything."""
-    layer = recurrent(decoder_layers(model, config), inputs)
-    return layer, Bridge.of(reads, layer) if reads else None
 
 
 def decoder(
@@ -40,15 +30,15 @@ def decoder(
     memory_size: int | None = None,
     extra: int = 0,
 ) -> Decoder:
-    """Of V symbols; `memory_size` M is for attention."""
+    """Of V symbols, its first state made of the arrays `reads`; `memory_size` M is for attention."""
     E, kind = config.target_embedding_size, config.attention
-    layer, bridge = layer_and_bridge(model, config, E + extra, reads)
+    layer = recurrent(decoder_layers(model, config), E + extra)
     attention = None
     if kind != "none":
         if memory_size is None:
             raise ValueError(f"attention '{kind}' reads a memory; give memory_size")
         attention = Attention(kind, layer.output_size, memory_size, config.attention_size)
-    return Decoder.of(symbols, E, layer, bridge, attention, config.decoder_dropout)
+    return Decoder.of(symbols, E, layer, Bridge.of(reads, layer), attention, config.decoder_dropout)
 
 
 def decoded(

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from unrolled.blocks.decoder import Decoder
 from unrolled.decoding.search import (
     BEAM,
     MOST_BEAM,
@@ -23,7 +24,6 @@ from unrolled.decoding.search import (
     Hypothesis,
     Rules,
     Step,
-    beam_search,
     sample,
 )
 from unrolled.errors import ConfigError
@@ -143,8 +143,11 @@ class Decoding(Section):
         """What a model without torch must know. ConfigError for answers that only torch can draw."""
         if self.sample:
             raise ConfigError(f"what is drawn at random needs torch; train without {option('sample')}")
+        return self._beams(longest)._asdict()
+
+    def _beams(self, longest: int | None) -> Beams:
         least = min(self.min_length or 0, MOST_SYMBOLS if longest is None else longest)
-        return Beams(self.width, self.best, self.penalty, longest, least, self.no_repeat)._asdict()
+        return Beams(self.width, self.best, self.penalty, longest, least, self.no_repeat)
 
     @property
     def sampling(self) -> Sampling:
@@ -160,18 +163,15 @@ class Decoding(Section):
         stepper: Callable[[], Step],
         longest: Sequence[int],
         generators: Callable[[int], Sequence[np.random.Generator]],
-        *,
-        begin: int,
-        end: int,
+        decoder: Decoder,
         never: Sequence[int],
     ) -> list[list[Hypothesis]]:
         """(B,) of the answers of each example, the best first. `generators(n)` (B,) draw the n-th of each;
         what else there is has decoding/search.py."""
-        rules: Rules = {"never": never, "min_length": self.min_length or 0, "no_repeat": self.no_repeat}
         if not self.sample:
-            how: dict[str, Any] = {"beam": self.width, "best": self.best, "penalty": self.penalty}
-            return beam_search(stepper(), longest, begin=begin, end=end, **how, **rules)
-        drawn = []
+            return self._beams(None).search(stepper(), longest, decoder, never)
+        drawn, begin, end = [], decoder.begin, decoder.end
+        rules: Rules = {"never": never, "min_length": self.min_length or 0, "no_repeat": self.no_repeat}
         for n in range(self.best):
             draws = [partial(self.sampling.draw, generator=own) for own in generators(n)]
             drawn.append(sample(stepper(), longest, draws, begin=begin, end=end, **rules))

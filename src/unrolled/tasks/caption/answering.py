@@ -5,17 +5,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.blocks.decoder import Decoder
 from unrolled.codecs.conditions import Rows
-from unrolled.decoding.numbers import written
-from unrolled.decoding.search import Hypothesis
+from unrolled.decoding.numbers import Draws, written
+from unrolled.decoding.search import Answer, Hypothesis
 from unrolled.files.captioned import Captioned
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.examples import at_once, tensors
@@ -26,25 +25,17 @@ from unrolled.tasks.decoding import Decoding
 Array = NDArray[np.float64]
 
 
-class Caption(NamedTuple):
-    """`score`: its log probability, over the penalty of its length."""
-
-    text: str
-    score: float
-
-
-def captions(network: Network, codec: Codec, data: Captioned, how: Decoding) -> list[list[Caption]]:
+def captions(network: Network, codec: Codec, data: Captioned, how: Decoding) -> list[list[Answer]]:
     """(N,) of the best answers, the likeliest first."""
     decode = codec.texts.side.tokenizer.decode
     answers = hypotheses(network, codec, codec.inputs.encode(data), how)
-    return [[Caption(decode(one.tokens), one.score) for one in several] for several in answers]
+    return [Answer.of(several, decode) for several in answers]
 
 
 def hypotheses(network: Network, codec: Codec, rows: Rows, how: Decoding) -> list[list[Hypothesis]]:
     """The same of encoded inputs."""
-    keys, texts, decoder = _keys(rows), codec.texts, network.block.decoder
-    assert isinstance(decoder, Decoder)
-    answers: list[list[Hypothesis]] = []
+    keys, texts, answers = _keys(rows), codec.texts, list[list[Hypothesis]]()
+    decoder: Any = network.block.decoder
     for indices in _parts(len(rows[0]), how.together(at_once(codec.inputs), texts.side.size)):
         with torch.no_grad():
             condition = network(*tensors(codec.inputs, rows, indices))
@@ -52,9 +43,8 @@ def hypotheses(network: Network, codec: Codec, rows: Rows, how: Decoding) -> lis
             partial(stepper, network, condition),
             [how.longest_of(texts.longest)] * len(indices),
             partial(_generators, how, [keys[i] for i in indices]),
-            begin=decoder.begin,
-            end=decoder.end,
-            never=texts.side.never,
+            decoder,
+            texts.side.never,
         )
     return answers
 
@@ -67,21 +57,15 @@ def sequences(network: Network, codec: Codec, data: Captioned, how: Decoding) ->
 
 def scores(network: Network, codec: Codec, rows: Rows, how: Decoding) -> list[NDArray[np.float32]]:
     """(N,) of answers (T_i, D) to encoded inputs, in standard scores."""
-    keys, answers = _keys(rows), list[NDArray[np.float32]]()
+    keys, longest, answers = _keys(rows), how.longest_of(codec.numbers.longest), list[NDArray[np.float32]]()
     for indices in _parts(len(rows[0]), at_once(codec.inputs)):
         draws = [how.generator(*keys[i]) for i in indices] if how.sample else None
-        x = tensors(codec.inputs, rows, indices)
-        answers += numbers_of(network, x, how.longest_of(codec.numbers.longest), draws)
+        answers += numbers_of(network, tensors(codec.inputs, rows, indices), longest, draws)
     return answers
 
 
 @torch.no_grad()
-def numbers_of(
-    network: Network,
-    x: tuple[Tensor, ...],
-    longest: int,
-    draws: Sequence[np.random.Generator] | None = None,
-) -> list[NDArray[np.float32]]:
+def numbers_of(network: Network, x: tuple[Tensor, ...], longest: int, draws: Draws = None) -> list[Any]:
     """(B,) of what the network writes of inputs x, decoding/numbers.py."""
     decoder: Any = network.block.decoder
     return written(stepper(network, network(*x)), decoder, len(x[0]), longest, draws)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, pad
 
 from unrolled.blocks.captioner import Captioner, NumberDecoder, conditions
-from unrolled.blocks.decoder import Condition
+from unrolled.blocks.decoder import Bridge, Condition
 from unrolled.blocks.encoders import Attributes, Convolution, Rows, halved
 from unrolled.blocks.outputs import Output
 from unrolled.codecs.answers import Texts
@@ -30,8 +30,8 @@ from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import CaptionConfig, EncoderConfig
 from unrolled.tasks.caption.examples import Batch
-from unrolled.tasks.decoder import decoded, decoder, inputs, layer_and_bridge
-from unrolled.tasks.model import recurrent
+from unrolled.tasks.decoder import decoded, decoder, inputs
+from unrolled.tasks.model import decoder_layers, recurrent
 from unrolled.tasks.outputs import criterion
 
 Network = AnyNetwork[Captioner]
@@ -55,8 +55,8 @@ def captioner(config: CaptionConfig, codec: Codec) -> Captioner:
         text = decoder(codec.texts.side.size, writes, config.model, **sizes)
         return Captioner(encoder, text, config.model.condition)
     D, output = len(codec.numbers.columns), Output(config.numbers.output, LEVELS)
-    layer, bridge = layer_and_bridge(config.model, writes, D + 1 + extra, reads)
-    numbers = NumberDecoder.of(layer, bridge, D, output, writes.decoder_dropout)
+    layer = recurrent(decoder_layers(config.model, writes), D + 1 + extra)
+    numbers = NumberDecoder.of(layer, Bridge.of(reads, layer), D, output, writes.decoder_dropout)
     return Captioner(encoder, numbers, config.model.condition)
 
 

@@ -242,20 +242,18 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _answers(self, rows: Sequence[Numbers], fill: int = 0) -> list[list[Hypothesis]]:
         """Of sources (S_i,); `fill` stands behind the shorter ones."""
-        codec, how, decoder = self.codec, self._how, self.network.block.decoder
+        codec, how = self.codec, self._how
         x, lengths = torch.from_numpy(padding.padded(rows, fill)), torch.tensor([len(row) for row in rows])
         with torch.no_grad():
             condition = self.network(x, lengths)
         longest = [codec.most(len(row)) if how.longest is None else how.longest for row in rows]
-        found: list[list[Hypothesis]] = how.answers(
+        return how.answers(
             lambda: stepper(self.network, condition),
             longest,
             lambda n: [how.generator(n, *row.tolist()) for row in rows],
-            begin=decoder.begin,
-            end=decoder.end,
-            never=codec.never,
+            self.network.block.decoder,
+            codec.never,
         )
-        return found
 
     def _unknown(self, data: Pairs) -> dict[str, int]:
         """How many symbols training did not hold, or held too seldom."""
