@@ -6,6 +6,7 @@ import torch
 from tests.tasks.translate.cases import SMALL, backward
 from unrolled import Translator
 from unrolled.blocks.decoder import Condition
+from unrolled.errors import ConfigError
 from unrolled.files.pairs import read_pairs
 from unrolled.tasks.config import from_options
 from unrolled.tasks.decoder import decoded, decoder, inputs, mixed
@@ -53,5 +54,5 @@ def test_drawn_inputs_follow_the_probabilities_of_the_steps_before():
 
 
 def test_attention_wants_a_memory():
-    with pytest.raises(ValueError, match="give memory_size"):
+    with pytest.raises(ConfigError, match="looks at places of a picture, and numbers and classes have none"):
         decoder(5, DecoderConfig(), ModelConfig(), reads={})

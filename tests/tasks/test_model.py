@@ -7,8 +7,15 @@ import torch
 from unrolled.cells import CELLS
 from unrolled.errors import ConfigError
 from unrolled.nn.layers import LAYERS
+from unrolled.ops.torch import LEAVES
 from unrolled.tasks.config import from_sections
-from unrolled.tasks.model import OWNERS, ModelConfig, build
+from unrolled.tasks.model import OWNERS, ModelConfig, recurrent
+
+
+def build(config, inputs):
+    """The layer of torch."""
+    return LEAVES["recurrent"](recurrent(config, inputs))
+
 
 VALUES = {
     "nonlinearity": "relu",

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from unrolled.blocks.decoder import Bridge, Condition, Decoder
 from unrolled.blocks.leaves import Attention
+from unrolled.errors import ConfigError
+from unrolled.files.wording import option
 from unrolled.nn.functional import softmax
 from unrolled.ops.torch import USE, Network
 from unrolled.tasks.model import DecoderConfig, ModelConfig, decoder_layers, recurrent
@@ -30,13 +32,16 @@ def decoder(
     memory_size: int | None = None,
     extra: int = 0,
 ) -> Decoder:
-    """Of V symbols, its first state made of the arrays `reads`; `memory_size` M is for attention."""
+    """Of V symbols, its first state made of the arrays `reads`. `memory_size` M; None: nothing to look at."""
     E, kind = config.target_embedding_size, config.attention
     layer = recurrent(decoder_layers(model, config), E + extra)
     attention = None
     if kind != "none":
         if memory_size is None:
-            raise ValueError(f"attention '{kind}' reads a memory; give memory_size")
+            raise ConfigError(
+                f"{option('attention', kind)} looks at places of a picture, and numbers and classes have "
+                f"none; set {option('attention', 'none')}"
+            )
         attention = Attention(kind, layer.output_size, memory_size, config.attention_size)
     return Decoder.of(symbols, E, layer, Bridge.of(reads, layer), attention, config.decoder_dropout)
 

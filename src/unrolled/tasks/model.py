@@ -13,9 +13,6 @@ from unrolled.errors import ConfigError
 from unrolled.files.wording import option
 from unrolled.tasks.config import Section
 
-if TYPE_CHECKING:
-    from unrolled.nn import SequenceModule
-
 OPTIONS = options_by_task()
 # Options that only some cells have; every other field below belongs to all cells.
 OWNERS: dict[str, tuple[str, ...]] = {name: tuple(owners) for name, owners in OPTIONS.items()}
@@ -131,14 +128,6 @@ def require_forward(config: ModelConfig, task: str, why: str) -> None:
             usual = type(config).model_fields[name].default  # what is on by itself is turned off
             remedy = f"set {option(name, False)}" if usual else f"leave {option(name)} out"
             raise ValueError(f"{task} takes no {name} layers, which would {why}; {remedy}")
-
-
-def build(config: ModelConfig, input_size: int) -> "SequenceModule":
-    """The layer of `config`: x (B, T, input_size) -> y (B, T, layer.output_size), state."""
-    from unrolled.ops.torch import LEAVES
-
-    layer: Any = LEAVES["recurrent"](recurrent(config, input_size))
-    return layer  # type: ignore[no-any-return]
 
 
 def recurrent(config: ModelConfig, input_size: int) -> Recurrent:

@@ -45,13 +45,7 @@ def captioner(config: CaptionConfig, codec: Codec) -> Captioner:
     reads, extra = conditions(config.model.condition, encoder.code_size)
     writes = config.decoder
     if isinstance(codec.answers, Texts):
-        memory_size = encoder.memory_size
-        if writes.attention != "none" and memory_size is None:
-            raise ConfigError(
-                f"{option('attention', writes.attention)} looks at places of a picture, and numbers and "
-                f"classes have none; set {option('attention', 'none')}"
-            )
-        sizes: Any = {"reads": reads, "memory_size": memory_size, "extra": extra}
+        sizes: Any = {"reads": reads, "memory_size": encoder.memory_size, "extra": extra}
         text = decoder(codec.texts.side.size, writes, config.model, **sizes)
         return Captioner(encoder, text, config.model.condition)
     D, output = len(codec.numbers.columns), Output(config.numbers.output, LEVELS)
