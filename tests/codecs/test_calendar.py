@@ -68,7 +68,8 @@ def test_whole_numbers_have_no_calendar():
 
 
 def test_splits_scalers_and_calendars_need_numpy_alone():
-    modules = ", ".join(f"unrolled.batching.{name}" for name in ("calendar", "scaling", "series", "splits"))
+    codecs = (f"unrolled.codecs.{name}" for name in ("calendar", "scaling", "series"))
+    modules = ", ".join([*codecs, "unrolled.batching.splits"])
     program = (
         f"import sys, {modules}\nprint([m for m in ('torch', 'polars', 'pydantic') if m in sys.modules])"
     )

@@ -19,7 +19,7 @@ def test_words_are_known_in_lower_case_and_spelt_as_they_stand(inputs):
     assert inputs.counts[inputs.words.encode(["the", "dog", "zebra"])].tolist() == [3, 2, 0]
     rows = WordRows.of(inputs, [("THE", "tho"), ("x" * 100,)])
     batch = rows.batch(np.array([1, 0]))
-    assert batch.words.tolist() == [[0, 0], [int(inputs.words.encode(["the"])[0]), 0]]
+    assert batch.numbers.tolist() == [[0, 0], [int(inputs.words.encode(["the"])[0]), 0]]
     assert batch.sizes[batch.which[0, 0]] == MOST_CHARACTERS
     spelt = batch.characters[batch.which[1, 0], :3].tolist()
     assert (
@@ -36,14 +36,14 @@ def test_rows_hold_what_batches_do(inputs):
         assert own.shape == (len(sentences[i]), 1 + MOST_CHARACTERS) and own.dtype == np.int64
         for t, row in enumerate(own):
             size, which = batch.sizes[batch.which[i, t]], batch.which[i, t]
-            assert row[0] == batch.words[i, t] and (row[1 + size :] == NOTHING).all()
+            assert row[0] == batch.numbers[i, t] and (row[1 + size :] == NOTHING).all()
             assert row[1 : 1 + size].tolist() == batch.characters[which, :size].tolist()
     other = batch_of(padded(rows, rows[0][0]))
     for i, own in enumerate(rows):
         for t in range(len(own)):
             a, b = batch.which[i, t], other.which[i, t]
             size = batch.sizes[a]
-            assert size == other.sizes[b] and batch.words[i, t] == other.words[i, t]
+            assert size == other.sizes[b] and batch.numbers[i, t] == other.numbers[i, t]
             assert (batch.characters[a, :size] == other.characters[b, :size]).all()
 
 
