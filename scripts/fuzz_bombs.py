@@ -23,9 +23,9 @@ import numpy as np
 import polars as pl
 
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked
 from unrolled.files.limits import set_most_values
 from unrolled.files.pairs import read_pairs
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.files.series import read_series
 from unrolled.files.tagging import read_tagged
@@ -87,7 +87,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "sequences": lambda path: read_sequences(path, answers=False),
     "series": lambda path: read_series(path, targets=(), time="rows"),
     "pairs": lambda path: read_pairs(path, answers=False),
-    "tagged": lambda path: read_tagged(path, Asked(answers=False)),
+    "tagged": lambda path: read_tagged(path, Query(answers=False)),
 }
 
 

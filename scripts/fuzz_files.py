@@ -29,9 +29,9 @@ from PIL import Image
 from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.errors import DataError
 from unrolled.files import captioned
-from unrolled.files.asked import Asked
 from unrolled.files.captions import read_captioned
 from unrolled.files.pairs import read_pairs
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
@@ -222,7 +222,7 @@ def read_spoken(path: Path) -> None:
 
 
 def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
-    data = read_tagged(path, Asked(**columns))
+    data = read_tagged(path, Query(**columns))
     parts = data.inputs, data.tags or (), data.lines
     assert all(len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True))
     data.checksum()
@@ -288,17 +288,17 @@ def check_captioned(data: captioned.Captioned) -> None:
 def read_picture(path: Path) -> None:
     beside = path.with_name("list.csv")
     beside.write_text(f"image,caption\n{path.name},this\n{path.name},that\n")
-    check_captioned(read_captioned(beside, captioned.Asked()))
+    check_captioned(read_captioned(beside, captioned.Query()))
 
 
 def read_pictures(path: Path) -> None:
     for name, format in (("a.png", "PNG"), ("b.jpg", "JPEG")):
         path.with_name(name).write_bytes(sound_picture(format))
-    check_captioned(read_captioned(path, captioned.Asked()))
+    check_captioned(read_captioned(path, captioned.Query()))
 
 
 def read_strokes(path: Path) -> None:
-    asked = captioned.Asked(id="id", time="step", given="class", features=("slant",), target=("x", "y"))
+    asked = captioned.Query(id="id", time="step", given="class", features=("slant",), target=("x", "y"))
     check_captioned(read_captioned(path, asked))
 
 

@@ -34,7 +34,7 @@ import numpy as np
 import polars as pl
 
 from unrolled.cli import main
-from unrolled.files.wording import CONTROL, visible
+from unrolled.files.messages import CONTROL, visible
 
 ENCODINGS = ("utf-8", "latin-1", "ascii")
 PIECES = (

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from unrolled import __version__
-from unrolled.files.wording import visible
+from unrolled.files.messages import visible
 
 
 def say(*lines: str) -> None:

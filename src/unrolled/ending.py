@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from unrolled.console import drop_unheard, escape_unwritable, note
 from unrolled.errors import UnrolledError
-from unrolled.files.wording import cut, for_the_command_line
+from unrolled.files.messages import cut, for_the_command_line
 
 WRONG_CALL, INTERRUPTED = 2, 130
 DESCRIPTORS = ("standard input", "standard output", "standard error")

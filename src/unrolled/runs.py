@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from unrolled import __version__
 from unrolled.errors import RunError
-from unrolled.files import atomic, checksums, described, locks, opening
+from unrolled.files import atomic, checksums, json_text, locks, opening
+from unrolled.files.messages import resuming
 from unrolled.files.metrics import Row, lines_of, rows_of
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read, require, write_tensors
-from unrolled.files.wording import resuming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,7 @@ class Run:
         """What tells this run apart from all others. RunError where environment.json does not say it."""
         path = self.folder / ENVIRONMENT
         try:
-            return str(described.parse(read(path))["run"])
+            return str(json_text.parse(read(path))["run"])
         except (LookupError, TypeError, ValueError) as error:
             raise RunError(f"{path} names no run ({error!s:.60}); restore it, or train anew") from None
 
@@ -170,7 +170,7 @@ class Run:
         """What `save_json` wrote. RunError as of `load_arrays`."""
         path = self._path(name, "json")
         try:
-            return described.parse(self.content(path.name))
+            return json_text.parse(self.content(path.name))
         except ValueError as error:
             raise RunError(f"cannot read {path}: {error}; restore it or train anew") from error
 

@@ -13,7 +13,7 @@ from unrolled.decoding import distributions
 from unrolled.decoding.distributions import FLOOR, distribution
 from unrolled.kernels import _cpu
 from unrolled.kernels.numpy import heads
-from unrolled.tasks import student
+from unrolled.tasks import student_t
 
 LEVELS = (0.001, 0.05, 0.25, 0.5, 0.81, 0.95, 0.999)
 DEGREES = np.array([2.001, 3.0, 9.3, 300.0, 2e5, 1e8])
@@ -37,7 +37,7 @@ def test_student_quantiles_are_the_inverse_of_the_distribution():
     t = distributions.student_quantile(p, DEGREES)
     assert t.shape == (7, 6)
     wanted = np.broadcast_to(p, t.shape)
-    found = student.cdf(torch.from_numpy(t), torch.from_numpy(DEGREES)).numpy()
+    found = student_t.cdf(torch.from_numpy(t), torch.from_numpy(DEGREES)).numpy()
     # What torch's lgamma leaves grows with ν: some 1e-8 at 1e8.
     np.testing.assert_allclose(found[:, :4], wanted[:, :4], rtol=0, atol=1e-12)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-8)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.captioned import Asked
+from unrolled.files.captioned import Query
 from unrolled.files.captions import read_captioned
 
 
@@ -25,7 +25,7 @@ def table(folder, text, name="list.csv"):
 
 def refused(source, error=DataError, **named):
     with pytest.raises(error) as caught:
-        read_captioned(source, Asked(**named))
+        read_captioned(source, Query(**named))
     assert str(caught.value).isprintable()
     return str(caught.value)
 
@@ -34,25 +34,25 @@ def test_rows_of_one_picture_are_one_input_with_several_captions(tmp_path):
     for name, shade in (("a", 10), ("b", 20)):
         picture(tmp_path / "p" / f"{name}.png", shade)
     path = table(tmp_path, "Image,caption\np/a.png,dark red\np/b.png, red \np/../p/a.png,very dark\n")
-    data = read_captioned(path, Asked())
+    data = read_captioned(path, Query())
     assert data.answers == (("dark red", "very dark"), ("red",))
     assert data.names == ("p/a.png", "p/b.png") and data.places[1] == f"{path}, line 3"
     assert [one[3, 5].tolist() for one in data.inputs] == [[10, 0, 0], [20, 0, 0]]
     assert data.is_pictures and data.notes == ("pictures: column 'Image'", "captions: column 'caption'")
     other = table(tmp_path, "Image,caption\np/b.png,rosy\n", "b.csv")
-    assert read_captioned([path, other], Asked()).answers[1] == ("red", "rosy")
+    assert read_captioned([path, other], Query()).answers[1] == ("red", "rosy")
     picture(tmp_path / "copy.png", 20)
-    copied = read_captioned([path, table(tmp_path, "Image,caption\ncopy.png,rosy\n", "b.csv")], Asked())
+    copied = read_captioned([path, table(tmp_path, "Image,caption\ncopy.png,rosy\n", "b.csv")], Query())
     assert copied.answers[1] == ("red", "rosy"), "or a copy could train and be judged on"
     new = table(tmp_path, "Image\np/b.png\ncopy.png\n", "new.csv")
-    assert read_captioned(new, Asked(answers=False)).names == ("p/b.png", "copy.png")
-    grey = read_captioned(path, Asked(channels="grey", size=(2, 3)))
+    assert read_captioned(new, Query(answers=False)).names == ("p/b.png", "copy.png")
+    grey = read_captioned(path, Query(channels="grey", size=(2, 3)))
     assert grey.inputs[0].shape == (2, 3, 1)
 
 
 def test_numbers_and_classes_are_inputs_and_equal_numbers_one(tmp_path):
     text = "w\tclass\th\tsentence\n1\tcat\t2\tsmall\n3\tdog\t4\tlarge\n1\tcat\t2\ttiny\n1\tdog\t2\tpup\n"
-    data = read_captioned(table(tmp_path, text, "list.tsv"), Asked())
+    data = read_captioned(table(tmp_path, text, "list.tsv"), Query())
     assert data.features == ("w", "h") and data.given == "class" and not data.is_pictures
     assert [(one.numbers.tolist(), one.label) for one in data.inputs] == [
         ([1, 2], "cat"),
@@ -60,10 +60,10 @@ def test_numbers_and_classes_are_inputs_and_equal_numbers_one(tmp_path):
         ([1, 2], "dog"),
     ]
     assert data.answers == (("small", "tiny"), ("large",), ("pup",)) and data.names == ("1", "2", "4")
-    alone = read_captioned(table(tmp_path, text, "list.tsv"), Asked(given="class"))
+    alone = read_captioned(table(tmp_path, text, "list.tsv"), Query(given="class"))
     assert [one.label for one in alone.inputs] == ["cat", "dog", "cat", "dog"], "a class alone is not merged"
     assert alone.names == ("cat", "dog", "cat", "dog")
-    named = read_captioned(table(tmp_path, text, "list.tsv"), Asked(features=("h",), target=("sentence",)))
+    named = read_captioned(table(tmp_path, text, "list.tsv"), Query(features=("h",), target=("sentence",)))
     assert [one.numbers.tolist() for one in named.inputs] == [[2], [4]]
 
 
@@ -80,23 +80,23 @@ def steps(**changed):
 
 
 def test_rows_of_an_id_are_the_steps_of_an_answer_in_time():
-    data = read_captioned(steps(), Asked(id="id", given="digit", features=("slant",)))
+    data = read_captioned(steps(), Query(id="id", given="digit", features=("slant",)))
     assert data.columns == ("x", "y") and data.names == ("a", "b")
     assert data.answers[0][0].tolist() == [[3, 0], [1, 0], [5, 2]]
     assert data.answers[1][0].tolist() == [[2, 1], [4, 1]]
     assert [(one.numbers.tolist(), one.label) for one in data.inputs] == [([0.5], "7"), ([0.1], "3")]
     assert "time: column 'step'" in data.notes
-    one = read_captioned(steps(), Asked(id="id", time="x", given="digit", target=("y",)))
+    one = read_captioned(steps(), Query(id="id", time="x", given="digit", target=("y",)))
     assert one.answers[0][0].tolist() == [[0], [0], [2]]
 
 
 def test_what_is_asked_about_needs_no_answers():
     asked = {"id": "id", "given": "digit", "features": ("slant",), "target": ("x", "y"), "answers": False}
-    bare = read_captioned(steps().select("digit", "slant").head(2), Asked(time="step", **asked))
+    bare = read_captioned(steps().select("digit", "slant").head(2), Query(time="step", **asked))
     assert bare.answers is None and len(bare) == 2
-    assert read_captioned(steps(), Asked(time="step", **asked)).names == ("a", "b")
+    assert read_captioned(steps(), Query(time="step", **asked)).names == ("a", "b")
     frame = pl.DataFrame({"class": ["a", "b"]})
-    assert [one.label for one in read_captioned(frame, Asked(answers=False)).inputs] == ["a", "b"]
+    assert [one.label for one in read_captioned(frame, Query(answers=False)).inputs] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_is_asked_about_needs_no_answers():
 )
 def test_the_column_of_pictures_is_not_offered_as_captions(more, said):
     with pytest.raises(DataError, match=re.escape(said)):
-        read_captioned(pl.DataFrame({"image": ["a.png"]} | more), Asked())
+        read_captioned(pl.DataFrame({"image": ["a.png"]} | more), Query())
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_the_examples_of_the_page_are_read(tmp_path):
         table(tmp_path, content, name)
     for number in (1, 2):
         picture(tmp_path / "shapes" / f"00{number}.png", shade=number)
-    data = read_captioned(tmp_path / "shapes.csv", Asked())
+    data = read_captioned(tmp_path / "shapes.csv", Query())
     assert data.answers == (("a red circle", "one circle and it is red"), ("a blue square",))
-    data = read_captioned(tmp_path / "drawings.csv", Asked(id="id", given="class", features=("slant",)))
+    data = read_captioned(tmp_path / "drawings.csv", Query(id="id", given="class", features=("slant",)))
     assert data.columns == ("x", "y") and [len(one) for (one,) in data.answers] == [2, 2]
 
 
@@ -159,7 +159,7 @@ def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
         f"{path}, line 3: a picture of 4x7, that of {path}, line 2 of 4x6; wanted pictures of one size, or "
         "image_size='4x6' to resize them all"
     )
-    assert len(read_captioned(path, Asked(size=(5, 5)))) == 2
+    assert len(read_captioned(path, Query(size=(5, 5)))) == 2
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_missing_numbers_and_captions_are_refused():
 
 def test_a_checksum_is_of_inputs_and_answers():
     def of(**changed):
-        return read_captioned(steps(**changed), Asked(id="id", given="digit", target=("x",))).checksum()
+        return read_captioned(steps(**changed), Query(id="id", given="digit", target=("x",))).checksum()
 
     assert of() == of(y=[0.0] * 5, slant=[0.0] * 5)
     assert len({of(), of(x=[1.0, 2, 3, 4, 6]), of(digit=[7, 4, 7, 4, 7])}) == 3

@@ -13,12 +13,12 @@ import pytest
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import limits
-from unrolled.files.asked import Asked
-from unrolled.files.captioned import Asked as AskedCaptions
+from unrolled.files.captioned import Query as AskedCaptions
 from unrolled.files.captions import read_captioned
 from unrolled.files.idx import read_idx
 from unrolled.files.limits import set_most_values
 from unrolled.files.pairs import read_pairs
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.files.series import read_series
 from unrolled.files.table import open_table
@@ -90,12 +90,12 @@ BOMBS = {
     "csv of nothing": (lambda f: tabled(f / "t.csv", "\0" * 10**6), open_table, "its 1,000,000 bytes"),
     "idx": (
         lambda f: idx(f / "images-idx3-ubyte.gz", 1, 1000, 1000),
-        lambda p: read_idx(p, Asked(answers=False)),
+        lambda p: read_idx(p, Query(answers=False)),
         "values of sizes 1 x 1000 x 1000",
     ),
     "idx of many": (
         lambda f: idx(f / "images-idx3-ubyte.gz", 5_000, 2, 2),
-        lambda p: read_idx(p, Asked(answers=False)),
+        lambda p: read_idx(p, Query(answers=False)),
         "values of sizes 5000 x 2 x 2",
     ),
     "sequences": (
@@ -122,7 +122,7 @@ BOMBS = {
     ),
     "tags": (
         lambda f: parquet(f / "t.parquet", id=np.arange(3_000), word=["a"] * 3_000, tag=["b"] * 3_000),
-        lambda p: read_tagged(p, Asked()),
+        lambda p: read_tagged(p, Query()),
         "3,000 sequences",
     ),
     "one recording often": (recordings, read_sequences, "features of recordings"),

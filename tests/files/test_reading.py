@@ -9,8 +9,8 @@ import pytest
 
 from tests.files.refusing import refused
 from unrolled.errors import ConfigError
-from unrolled.files.asked import Asked
 from unrolled.files.pairs import read_pairs
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.files.tagging import read_tagged
 from unrolled.files.wav import Audio
@@ -131,7 +131,7 @@ def test_the_examples_of_the_page_are_read(tmp_path):
         (tmp_path / name).write_text(content)
         if name.endswith((".csv", ".ts")) and name not in ("shapes.csv", "drawings.csv"):
             data[name] = read_sequences(tmp_path / name, transcripts=name == "strokes.csv")
-    assert read_tagged(tmp_path / "train.conll", Asked()).tags == (("B-ORG", "O"), ("B-LOC",))
+    assert read_tagged(tmp_path / "train.conll", Query()).tags == (("B-ORG", "O"), ("B-LOC",))
     assert read_pairs(tmp_path / "pairs.tsv").targets == ("le chat dort", "la chatte dort")
     assert {name: (len(one), one.answers) for name, one in data.items()} == {
         "long.csv": (2, ("yes", "no")),

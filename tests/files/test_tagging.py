@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.asked import Asked
+from unrolled.files.query import Query
 from unrolled.files.tagged import Layout
 from unrolled.files.tagging import read_tagged
 
@@ -37,7 +37,7 @@ def written(folder, name, text):
 
 
 def read(source, column=None, **named):
-    return read_tagged(source, Asked(**named), column)
+    return read_tagged(source, Query(**named), column)
 
 
 @pytest.mark.parametrize("name", ["a.conllu", "a.txt"])
@@ -165,7 +165,7 @@ TABS, BLANKS = Layout(2, True), Layout(2, False)
 
 
 def to_tag(path, layout):
-    return read_tagged(path, Asked(answers=False), None, layout)
+    return read_tagged(path, Query(answers=False), None, layout)
 
 
 def test_the_layout_is_that_of_the_lines(tmp_path):

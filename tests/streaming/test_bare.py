@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unrolled.blocks.recurrent import Recurrent
-from unrolled.export.apart import FORBIDDEN
+from unrolled.export.isolated import FORBIDDEN
 from unrolled.kernels import _cpu
 from unrolled.ops.numpy import network
 from unrolled.registry import TASKS, home
@@ -22,7 +22,7 @@ MODULES = ("unrolled.runtime", *sorted({home(task.model)[0] for task in TASKS.va
 def test_no_module_of_the_runtime_needs_more_than_numpy(module):
     code = (
         "import importlib, json, sys\n"
-        "from unrolled.export.apart import Refusing\n"
+        "from unrolled.export.isolated import Refusing\n"
         "sys.meta_path.insert(0, Refusing())\n"
         f"importlib.import_module({module!r})\n"
         "import numpy\n"

@@ -13,7 +13,7 @@ import pytest
 from unrolled.codecs.tokenizers import BPE
 from unrolled.decoding import search
 from unrolled.errors import RunError
-from unrolled.files import described, safetensors
+from unrolled.files import json_text, safetensors
 from unrolled.models import saved
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_saved.py"
@@ -273,7 +273,7 @@ def test_truth_values_are_0_or_1():
 def test_json_of_any_kind_is_refused_at_once(text):
     tracemalloc.start()
     with pytest.raises(ValueError) as raised:
-        described.parse(text)
+        json_text.parse(text)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3 * len(text) + 100_000
@@ -282,7 +282,7 @@ def test_json_of_any_kind_is_refused_at_once(text):
 
 def test_brackets_in_texts_do_not_count():
     deep = "[" * 100
-    assert described.parse(json.dumps({"a": deep, deep: f'"{deep}\\'}).encode()) == {
+    assert json_text.parse(json.dumps({"a": deep, deep: f'"{deep}\\'}).encode()) == {
         "a": deep,
         deep: f'"{deep}\\',
     }

@@ -19,7 +19,7 @@ from unrolled.models import saved
 from unrolled.models.forward import Forward
 from unrolled.tasks import _template, pictures
 from unrolled.tasks._template import NextStep
-from unrolled.tasks.whole import encoded
+from unrolled.tasks.pooled import encoded
 
 REGISTRY = "registry.py"
 SMALL = {"hidden": 8, "epochs": 1, "batch_size": 8}

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.wording import option, shown
+from unrolled.files.messages import option, shown
 
 Steps = NDArray[np.int64]
 Sampling = Literal["random", "consecutive"]

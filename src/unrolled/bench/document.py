@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from unrolled.errors import DataError
-from unrolled.files import described, opening
+from unrolled.files import json_text, opening
 
 Measured = Annotated[float, AfterValidator(lambda value: float(f"{value:.5g}"))]  # no clock knows more digits
 Unit = Literal["ms", "bytes"]
@@ -146,7 +146,7 @@ def joined(documents: Mapping[Path, Document]) -> Document:
 def read(path: Path) -> Document:
     """The document in `path`. DataError, in one line, where there is none."""
     try:
-        content = described.parse(opening.read_regular(path, MOST))
+        content = json_text.parse(opening.read_regular(path, MOST))
         if isinstance(content, dict):
             content.pop("summary", None)  # it follows from the rest
         return Document.model_validate(content)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from unrolled.errors import ConfigError
-from unrolled.files.wording import listed, option
+from unrolled.files.messages import listed, option
 from unrolled.tasks.config import sections
 
 METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: "on|off"}

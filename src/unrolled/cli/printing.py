@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
-from unrolled.files.wording import cut, either, visible
+from unrolled.files.messages import cut, either, visible
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,7 +15,7 @@ from unrolled.cli.shared import Json, MostValues, Out
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
 from unrolled.files import opening
-from unrolled.files.wording import resuming
+from unrolled.files.messages import resuming
 from unrolled.runs import HEAD, MOST_CONFIG, Run
 from unrolled.tasks import TASKS, config_class, estimator_class
 from unrolled.tasks.config import from_sections, to_sections

@@ -5,7 +5,7 @@ from pathlib import Path
 from unrolled.cli import printing
 from unrolled.console import note, say
 from unrolled.errors import ConfigError, DisagreementError, RunError
-from unrolled.files.wording import counted, listed
+from unrolled.files.messages import counted, listed
 
 
 def run(run: Path, files: list[Path], sequences: int, seed: int, out: Path | None, json: bool) -> None:

@@ -20,7 +20,7 @@ from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.texts import Side
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
-from unrolled.files.wording import listed, option, shown
+from unrolled.files.messages import listed, option, shown
 
 Array = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.images import Size, spelt
+from unrolled.files.messages import listed, natural, nearest, option, shown
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import listed, natural, nearest, option, shown
 
 Array = NDArray[np.float64]
 Rows = tuple[NDArray[Any], ...]  # arrays (N, …) that belong together

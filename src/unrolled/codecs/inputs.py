@@ -25,10 +25,10 @@ from unrolled.codecs.gaps import carried
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.sequences import Numbers, Sequences
 from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
-from unrolled.files.wording import counted, listed, nearest, option, shown
 
 Array = NDArray[np.float64]
 

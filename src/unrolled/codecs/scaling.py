@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError, RunError
-from unrolled.files.wording import shown
+from unrolled.files.messages import shown
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unrolled.blocks.decoder import end_of
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import DataError
-from unrolled.files.wording import shown
+from unrolled.files.messages import shown
 
 Numbers = NDArray[np.int64]
 

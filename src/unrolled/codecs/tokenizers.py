@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, RunError
-from unrolled.files import described
-from unrolled.files.wording import option
+from unrolled.files import json_text
+from unrolled.files.messages import option
 
 BYTES = 256
 BPE_SYMBOLS = 4096
@@ -152,7 +152,7 @@ class BPE:
             if sorted(numbers.values()) != list(range(len(numbers))):
                 raise ValueError("its symbols are not numbered from 0 without a gap")  # the library counts on
             made = _bytewise(numbers, [(a, b) for a, b in model["merges"]])
-            same = described.parse(made.to_str()) == about["bpe"]
+            same = json_text.parse(made.to_str()) == about["bpe"]
         except Exception as error:  # the library raises no narrower class
             said = " ".join(str(error).split())
             raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
@@ -171,7 +171,7 @@ class BPE:
         return str(self.library.decode([int(number) for number in numbers]))
 
     def about(self) -> dict[str, Any]:
-        return {"bpe": described.parse(self.library.to_str())}
+        return {"bpe": json_text.parse(self.library.to_str())}
 
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.blocks.outputs import Output
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import asinh, log1p, normal_quantile, sinh, waves
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.messages import counted, listed, shown
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
-from unrolled.files.wording import counted, listed, shown
 
 Ints = NDArray[np.int64]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unrolled.errors import RunError
+from unrolled.files.messages import resuming
 from unrolled.files.tensors import parsed, read
-from unrolled.files.wording import resuming
 from unrolled.runs import MODEL, Run
 
 SOUND = "as it was written"

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError, RunError
-from unrolled.export import apart
-from unrolled.files.wording import counted
+from unrolled.export import isolated
+from unrolled.files.messages import counted
 from unrolled.kernels import _cpu
 from unrolled.models import saved
 from unrolled.models.model import Model
@@ -239,7 +239,7 @@ def _exported(trial: Trial) -> Pairs:
 
 def _without_torch(trial: Trial, isa: str) -> Pairs:
     _ = trial.model
-    return zip(apart.outputs(trial.run, trial.rows, isa), trial.wanted, strict=True)
+    return zip(isolated.outputs(trial.run, trial.rows, isa), trial.wanted, strict=True)
 
 
 CHECKS: dict[str, Callable[[Trial], Pairs]] = {

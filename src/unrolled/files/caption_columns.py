@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files import asked as tables
-from unrolled.files.asked import looks_numeric, usual
-from unrolled.files.captioned import Asked
+from unrolled.files import query as tables
+from unrolled.files.captioned import Query
 from unrolled.files.images import ENDING
 from unrolled.files.long import find_time_column
+from unrolled.files.messages import listed, option, shown
+from unrolled.files.query import looks_numeric, usual
 from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.table import Table
-from unrolled.files.wording import listed, option, shown
 
 IMAGES = ("image", "path", "file", "filename", "picture")
 CAPTIONS = ("caption", "text", "sentence", "target", "description")
@@ -32,7 +32,7 @@ class Columns:
     time: str | None
 
 
-def find_columns(table: Table, asked: Asked) -> tuple[Columns, tuple[str, ...]]:
+def find_columns(table: Table, asked: Query) -> tuple[Columns, tuple[str, ...]]:
     """And notes on what was found. ConfigError for columns that do not go together, DataError where the table
     lacks one."""
     check_header(table)
@@ -53,7 +53,7 @@ def find_columns(table: Table, asked: Asked) -> tuple[Columns, tuple[str, ...]]:
     return found, (*of_input, *of_target, *of_time)
 
 
-def _check(table: Table, asked: Asked) -> None:
+def _check(table: Table, asked: Query) -> None:
     """That columns have one part each and are there; those of answers need be only where these are wanted."""
     inputs = [(asked.image, "image"), (asked.given, "class")] + [(name, "feature") for name in asked.features]
     answers = [(asked.id, "id"), (asked.time, "time")] + [(name, "target") for name in asked.target]
@@ -78,15 +78,15 @@ def _check(table: Table, asked: Asked) -> None:
             table.require(name)
 
 
-def _find_time(table: Table, asked: Asked, id: str | None) -> tuple[str | None, list[str]]:
+def _find_time(table: Table, asked: Query, id: str | None) -> tuple[str | None, list[str]]:
     if id is None or not (asked.answers or asked.time in (None, *table.frame.columns)):
         return None, []
     names = (name for name in (asked.given, asked.image) if name is not None)
     taken = (*asked.features, *asked.target, *names)
-    return find_time_column(table, tables.Asked(time=asked.time, features=taken), id)
+    return find_time_column(table, tables.Query(time=asked.time, features=taken), id)
 
 
-def _find_caption(table: Table, asked: Asked, left: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def _find_caption(table: Table, asked: Query, left: list[str]) -> tuple[tuple[str, ...], list[str]]:
     """The targets that were named, or the column of captions."""
     if asked.target:
         there = all(name in table.frame.columns for name in asked.target)
@@ -104,7 +104,7 @@ def _find_caption(table: Table, asked: Asked, left: list[str]) -> tuple[tuple[st
     )
 
 
-def _find_numbers(table: Table, asked: Asked, left: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def _find_numbers(table: Table, asked: Query, left: list[str]) -> tuple[tuple[str, ...], list[str]]:
     target = tuple(name for name in left if looks_numeric(table.frame[name]))
     if asked.answers and not target:
         raise DataError(
@@ -115,7 +115,7 @@ def _find_numbers(table: Table, asked: Asked, left: list[str]) -> tuple[tuple[st
 
 
 def _find_input(
-    table: Table, asked: Asked, left: list[str]
+    table: Table, asked: Query, left: list[str]
 ) -> tuple[str | None, tuple[str, ...], str | None, list[str]]:
     """The columns of pictures, of numbers and of classes."""
     if asked.image is not None or asked.features or asked.given is not None:

@@ -30,7 +30,7 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     """Names of columns, None or () where open; `channels` and `size` say how pictures are read. `answers`
     False: the source may lack them. `alike` False: pictures may have several sizes, the caller looks."""
 

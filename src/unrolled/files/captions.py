@@ -16,20 +16,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.asked import written
 from unrolled.files.caption_columns import Columns, find_columns
-from unrolled.files.captioned import Asked, Captioned, Given
+from unrolled.files.captioned import Captioned, Given, Query
 from unrolled.files.images import Pixels, read_image, spelt
 from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.long import grouped, in_time, one_each
 from unrolled.files.manifest import inside
+from unrolled.files.messages import counted, listed, option
+from unrolled.files.query import written
 from unrolled.files.table import Table, open_table
-from unrolled.files.wording import counted, listed, option
 
 Indices = NDArray[np.int64]
 
 
-def read_captioned(source: Any, asked: Asked) -> Captioned:
+def read_captioned(source: Any, asked: Query) -> Captioned:
     """The inputs of a path, of several paths, or of a polars frame; Captioned come back as they are.
 
     Raises ConfigError for columns that do not go together; DataError of one line, with the place, for
@@ -121,7 +121,7 @@ def _size(row: _Row) -> str:
     return spelt((height, width))
 
 
-def _read(source: Any, asked: Asked) -> _Part:
+def _read(source: Any, asked: Query) -> _Part:
     if not isinstance(source, str | Path | pl.DataFrame):
         raise ConfigError(f"wanted a path, paths, a polars frame or Captioned, got {type(source).__name__}")
     table = open_table(source)
@@ -166,7 +166,7 @@ class _Groups:
         return one_each(self.table, column, cells, self.order, self.starts, noun)
 
 
-def _given(groups: _Groups, asked: Asked, folder: Path | None) -> tuple[list[str], list[Any], list[Any]]:
+def _given(groups: _Groups, asked: Query, folder: Path | None) -> tuple[list[str], list[Any], list[Any]]:
     """Names, inputs and keys of numbers and classes."""
     columns, N = groups.columns, len(groups.starts)
     numbers = np.empty((N, len(columns.features)))
@@ -182,7 +182,7 @@ def _given(groups: _Groups, asked: Asked, folder: Path | None) -> tuple[list[str
     return names if columns.features else labels, inputs, keys
 
 
-def _pictures(groups: _Groups, asked: Asked, folder: Path | None) -> tuple[list[str], list[Any], list[Any]]:
+def _pictures(groups: _Groups, asked: Query, folder: Path | None) -> tuple[list[str], list[Any], list[Any]]:
     """Names, inputs and keys of pictures. A file that comes several times is read once. Where there are
     answers the key is of the pixels, so that a copy under another name is in the same part of the data; what
     is only asked about is told of file by file."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 
 SEPARATORS = ",;\t"
 MISSING = ("", "na", "nan", "null")  # in any case

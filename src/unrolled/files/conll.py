@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import clean_text
 from unrolled.files.tagged import Layout, Tagged
-from unrolled.files.wording import counted, listed, nearest, option, shown
 
 FIELDS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 # Fields that every word has: _ there says that the file is not annotated. Elsewhere it is a value.

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from unrolled.errors import DataError
 from unrolled.files.cells import SEPARATORS
 from unrolled.files.limits import require_few
+from unrolled.files.messages import counted, shown
 from unrolled.files.opening import clean_text
-from unrolled.files.wording import counted, shown
 
 Positions = NDArray[np.int64]
 

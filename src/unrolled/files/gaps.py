@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files import zones
+from unrolled.files.messages import counted, listed, shown
 from unrolled.files.order import Origin, Placed
 from unrolled.files.steps import Positions, Step, Times
-from unrolled.files.wording import counted, listed, shown
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked
 from unrolled.files.limits import require_few
+from unrolled.files.messages import counted, option
 from unrolled.files.opening import read_bytes
+from unrolled.files.query import Query
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted, option
 
 GZIP = b"\x1f\x8b"
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -40,7 +40,7 @@ def _is_start(start: bytes) -> bool:
     return len(start) == 4 and start.startswith(b"\0\0") and start[2] in _TYPES
 
 
-def read_idx(path: Path, asked: Asked) -> Sequences:
+def read_idx(path: Path, asked: Query) -> Sequences:
     """The images of a file; their answers are in the file that `asked` names, or the one of the usual name
     beside it (…-images-idx3-ubyte, …-labels-idx1-ubyte). DataError of one line for whatever is wrong."""
     asked.only("an IDX file", "labels")

@@ -11,8 +11,8 @@ import numpy as np
 
 from unrolled.errors import DataError
 from unrolled.files import zones
+from unrolled.files.messages import shown
 from unrolled.files.steps import Step
-from unrolled.files.wording import shown
 
 _DATE = r"(?P<year>\d{4})[-/](?P<month>\d{1,2})(?:[-/](?P<day>\d{1,2}))?"
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?"

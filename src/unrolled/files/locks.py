@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unrolled.errors import RunError
-from unrolled.files import described
-from unrolled.files.wording import shown
+from unrolled.files import json_text
+from unrolled.files.messages import shown
 
 # File systems that have no locks answer so.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -98,7 +98,7 @@ def _sign(descriptor: int, program: str) -> None:
 def _holder(descriptor: int) -> str:
     """In words, whoever wrote them."""
     try:
-        holder = described.parse(os.pread(descriptor, MOST_HOLDER, 0))
+        holder = json_text.parse(os.pread(descriptor, MOST_HOLDER, 0))
         process, host, program = int(holder["process"]), str(holder["host"]), str(holder["program"])
     except (LookupError, TypeError, ValueError):
         return "another process"

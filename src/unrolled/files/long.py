@@ -12,19 +12,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked, find_target, looks_numeric, usual, written, written_answers
 from unrolled.files.delimited import Positions
 from unrolled.files.limits import require_few
+from unrolled.files.messages import counted, listed, option, shown
+from unrolled.files.query import Query, find_target, looks_numeric, usual, written, written_answers
 from unrolled.files.roles import IDS, check_distinct, check_header, find_time
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table, is_missing
 from unrolled.files.times import parse_times
-from unrolled.files.wording import counted, listed, option, shown
 
 _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in any unit
 
 
-def read_long(table: Table, asked: Asked) -> Sequences:
+def read_long(table: Table, asked: Query) -> Sequences:
     """The sequences of a table, in the order of their first rows. DataError with place for what is wrong."""
     asked.only("a long table", "id", "time", "target")
     single = ((asked.id, "id"), (asked.time, "time"), (asked.target, "target"))
@@ -55,7 +55,7 @@ class _Columns:
     features: tuple[str, ...]
 
 
-def _find_columns(table: Table, asked: Asked) -> tuple[_Columns, tuple[str, ...]]:
+def _find_columns(table: Table, asked: Query) -> tuple[_Columns, tuple[str, ...]]:
     """The columns that were named or are found in the table, and notes on what was found."""
     id = asked.id or usual(table.frame.columns, IDS)
     if id is None:
@@ -73,7 +73,7 @@ def _find_columns(table: Table, asked: Asked) -> tuple[_Columns, tuple[str, ...]
     return _Columns(id, time, target, features), (*notes, *of_time, *of_target, *of_features)
 
 
-def find_time_column(table: Table, asked: Asked, id: str) -> tuple[str | None, list[str]]:
+def find_time_column(table: Table, asked: Query, id: str) -> tuple[str | None, list[str]]:
     if asked.time is not None:
         table.require(asked.time)
         return asked.time, []
@@ -83,7 +83,7 @@ def find_time_column(table: Table, asked: Asked, id: str) -> tuple[str | None, l
     return time, [f"time: column {shown(time)}" if time else "time: none, rows are in the order of the file"]
 
 
-def find_features(table: Table, asked: Asked, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def find_features(table: Table, asked: Query, taken: list[str]) -> tuple[tuple[str, ...], list[str]]:
     """Those named, else all columns of numbers that have no other part."""
     if asked.features:
         return asked.features, []
@@ -152,7 +152,7 @@ def _times(table: Table, column: str) -> NDArray[np.generic]:
 
 
 def _answers(
-    table: Table, target: str, asked: Asked, order: Positions, starts: Positions
+    table: Table, target: str, asked: Query, order: Positions, starts: Positions
 ) -> tuple[str, ...] | None:
     """(N,) the answer of each sequence; None where one is missing and none is required."""
     cells = written_answers(table, target, asked, "the sequence's answer")

@@ -11,13 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked, answers_of_rows, find_target, usual, written
 from unrolled.files.limits import require_few
+from unrolled.files.messages import listed, shown
+from unrolled.files.query import Query, answers_of_rows, find_target, usual, written
 from unrolled.files.riff import read_wav
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table
 from unrolled.files.wav import Audio, log_mel
-from unrolled.files.wording import listed, shown
 
 _USUAL_PATHS = ("path", "file", "wav", "filename", "audio")
 _ENDING = r"(?i)\.(wav|wave)$"
@@ -53,7 +53,7 @@ def inside(folder: Path | None, cell: str) -> Path:
     return folder / there.relative_to(home)  # as it was judged: no .. behind a link
 
 
-def read_manifest(table: Table, folder: Path | None, asked: Asked) -> Sequences:
+def read_manifest(table: Table, folder: Path | None, asked: Query) -> Sequences:
     """The recordings of a table's rows, named as it names them; `folder` is the table's, see `inside`.
 
     DataError with the line for what is wrong with a row or its recording.
@@ -82,7 +82,7 @@ def read_manifest(table: Table, folder: Path | None, asked: Asked) -> Sequences:
     return Sequences(inputs, asked.audio.names, answers, tuple(names), tuple(places), tuple(notes), rate_hz)
 
 
-def read_recording(path: Path, asked: Asked) -> Sequences:
+def read_recording(path: Path, asked: Query) -> Sequences:
     """One WAV file, which has no answer, named by its file name. Columns that were named are a table's."""
     if asked.answers:
         raise DataError(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.errors import RunError
-from unrolled.files import described
+from unrolled.files import json_text
 
 Row = dict[str, str | int | float]
-ROW = {str: (str, float)}  # as files/described.py has it
+ROW = {str: (str, float)}  # as files/json_text.py has it
 
 
 def lines_of(rows: Sequence[Row]) -> bytes:
@@ -23,8 +23,8 @@ def rows_of(path: Path, lines: bytes) -> list[Row]:
 
 def _row(path: Path, number: int, line: bytes) -> Row:
     try:
-        row: Row = described.parse(line)
-        described.require(row, ROW)
+        row: Row = json_text.parse(line)
+        json_text.require(row, ROW)
     except ValueError:
         raise RunError(f"{path}, line {number}: wanted a JSON object, got {line[:40]!r}") from None
     return row

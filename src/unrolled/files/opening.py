@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from unrolled.errors import DataError
 from unrolled.files.limits import VALUE_BYTES, require_few
-from unrolled.files.wording import nearest, shown
+from unrolled.files.messages import nearest, shown
 
 # First bytes of files that are often taken for text: what they are, and what to do.
 FOREIGN = {

@@ -11,11 +11,11 @@ import numpy as np
 
 from unrolled.errors import DataError
 from unrolled.files import zones
+from unrolled.files.messages import counted, option, shown
 from unrolled.files.roles import Roles
 from unrolled.files.steps import Positions, Step, Times, find_step
 from unrolled.files.table import Table
 from unrolled.files.times import Instants, naive, parse_instants
-from unrolled.files.wording import counted, option, shown
 
 # A series may lack this many steps for each that it has. More is a wrong time, and would fill the memory.
 MOST_MISSING = 100

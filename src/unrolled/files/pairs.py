@@ -25,15 +25,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.asked import usual
 from unrolled.files.delimited import read_delimited
 from unrolled.files.fingerprints import Prints, fingerprints
 from unrolled.files.limits import require_few
+from unrolled.files.messages import counted, listed, option, shown
 from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
 from unrolled.files.parquet import is_parquet
+from unrolled.files.query import usual
 from unrolled.files.roles import check_distinct
 from unrolled.files.table import FOREIGN_TABLES, Table, open_table
-from unrolled.files.wording import counted, listed, option, shown
 
 SOURCES = ("source", "src", "input", "question")
 TARGETS = ("target", "tgt", "trg", "output", "answer")
@@ -87,7 +87,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Query:
     """Names of columns, of a table without a header their numbers from 1; None where open. `answers` False:
     targets may lack."""
 
@@ -129,7 +129,7 @@ def read_pairs(
     """
     if isinstance(source, Pairs):
         return source
-    asked = _Asked(source_column, target_column, answers)
+    asked = _Query(source_column, target_column, answers)
     if isinstance(source, pl.DataFrame):
         return _of_table(open_table(source), asked)
     files = _files(source, answers)
@@ -167,7 +167,7 @@ def _files(source: Any, answers: bool) -> list[Path] | None:
     return [Path(one) for one in source] if texts and (answers or isinstance(source, tuple)) else None
 
 
-def _read(path: Path, asked: _Asked) -> Pairs | _Lines:
+def _read(path: Path, asked: _Query) -> Pairs | _Lines:
     name, data, ending = str(path), read_bytes(path, _WANTED), path.suffix.lower()
     if is_parquet(path, data):
         return _of_table(open_table(path), asked)
@@ -180,7 +180,7 @@ def _read(path: Path, asked: _Asked) -> Pairs | _Lines:
     return _of_table(_tsv(name, texts, asked), asked) if is_pairs else _Lines(name, texts)
 
 
-def _tsv(name: str, texts: list[str], asked: _Asked) -> Table:
+def _tsv(name: str, texts: list[str], asked: _Query) -> Table:
     rows = [line.split("\t") for line in texts]
     width = len(rows[0])
     if width == 1:
@@ -207,7 +207,7 @@ def _numbers(width: int) -> list[str]:
     return [str(number) for number in range(1, width + 1)]
 
 
-def _of_table(table: Table, asked: _Asked) -> Pairs:
+def _of_table(table: Table, asked: _Query) -> Pairs:
     source, target = _columns(table, asked)
     rows = table.frame.height
     require_few(table.name, counted(rows, "pair"), 0, sequences=rows)
@@ -224,7 +224,7 @@ def _of_table(table: Table, asked: _Asked) -> Pairs:
     return Pairs(sources, targets, places, (note,), columns=True)
 
 
-def _columns(table: Table, asked: _Asked) -> tuple[str, str | None]:
+def _columns(table: Table, asked: _Query) -> tuple[str, str | None]:
     """Those that were named or have usual names; of two columns the first is the source."""
     names = table.frame.columns
     source, target = asked.source or usual(names, SOURCES), asked.target or usual(names, TARGETS)
@@ -299,7 +299,7 @@ def _side_by_side(files: list[_Lines]) -> Pairs:
     return Pairs(left, right, tuple(sources.place(i) for i in range(len(left))), (note,))
 
 
-def _of_list(source: Sequence[Any], asked: _Asked) -> Pairs:
+def _of_list(source: Sequence[Any], asked: _Query) -> Pairs:
     alone = not asked.answers and all(isinstance(one, str) for one in source)
     rows = [(one,) for one in source] if alone else source
     sides = ("source", "target")[: 1 if alone else 2]

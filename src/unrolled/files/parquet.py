@@ -16,7 +16,7 @@ import polars as pl
 
 from unrolled.errors import DataError
 from unrolled.files.limits import VALUE_BYTES, require_few
-from unrolled.files.wording import counted
+from unrolled.files.messages import counted
 
 MAGIC = b"PAR1"  # the first and the last bytes
 

@@ -16,20 +16,20 @@ import polars as pl
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import riff
-from unrolled.files.asked import Asked, holds_names, looks_numeric, usual
 from unrolled.files.idx import is_idx, read_idx
 from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
+from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import read_bytes
+from unrolled.files.query import Query, holds_names, looks_numeric, usual
 from unrolled.files.roles import IDS
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table, open_table
 from unrolled.files.texts import TEXTS, read_texts
 from unrolled.files.ts import read_ts
 from unrolled.files.wav import Audio
-from unrolled.files.wording import counted, listed, nearest, option, shown
 
-Reader = Callable[[Path, Asked], Sequences]
+Reader = Callable[[Path, Query], Sequences]
 
 # Formats that are no tables: whether a name in small letters and the first bytes are theirs; their reader.
 _FORMATS: dict[str, tuple[Callable[[str, bytes], bool], Reader]] = {
@@ -44,7 +44,7 @@ _FORMATS: dict[str, tuple[Callable[[str, bytes], bool], Reader]] = {
 # What the rows of a table are, and their reader; the folder is the one that paths in it start from, None of a
 # frame.
 _LONG = "a long table"
-_TABLES: dict[str, Callable[[Table, Path | None, Asked], Sequences]] = {
+_TABLES: dict[str, Callable[[Table, Path | None, Query], Sequences]] = {
     "a table of texts": lambda table, _, asked: read_texts(table, asked),
     "a list of recordings": read_manifest,
     _LONG: lambda table, _, asked: read_long(table, asked),
@@ -85,7 +85,7 @@ def read_sequences(
     if isinstance(source, Sequences):
         return source
     names = (features,) if isinstance(features, str) else tuple(features)
-    asked = Asked(
+    asked = Query(
         id,
         time,
         target,
@@ -118,7 +118,7 @@ class _Part:
     data: Sequences
 
 
-def _read(source: Any, asked: Asked) -> _Part:
+def _read(source: Any, asked: Query) -> _Part:
     if isinstance(source, pl.DataFrame):
         table = open_table(source)
         return _part(table.name, *_read_table(table, None, asked), asked)
@@ -141,16 +141,16 @@ def _check_heard(part: _Part, audio: Audio) -> None:
         raise ConfigError(f"{option(name)} is for recordings, and {part.name} holds none; leave it out")
 
 
-def _part(name: str, kind: str, data: Sequences, asked: Asked) -> _Part:
+def _part(name: str, kind: str, data: Sequences, asked: Query) -> _Part:
     return _Part(name, kind, _chosen(data, asked.features) if asked.features else data)
 
 
-def _read_table(table: Table, folder: Path | None, asked: Asked) -> tuple[str, Sequences]:
+def _read_table(table: Table, folder: Path | None, asked: Query) -> tuple[str, Sequences]:
     kind = _kind(table, asked)
     return kind, _TABLES[kind](table, folder, asked)
 
 
-def _kind(table: Table, asked: Asked) -> str:
+def _kind(table: Table, asked: Query) -> str:
     """Texts and paths are told by their names and cells, unless ids repeat: then rows are steps."""
     if asked.text is not None:
         return "a table of texts"
@@ -163,7 +163,7 @@ def _kind(table: Table, asked: Asked) -> str:
     return "a table of texts" if is_text and not _has_steps(table, asked) else _LONG
 
 
-def _has_steps(table: Table, asked: Asked) -> bool:
+def _has_steps(table: Table, asked: Query) -> bool:
     """Whether ids repeat and there are numbers beside the answers."""
     columns = table.frame.columns
     id, target = usual(columns, IDS), asked.target or usual(columns, asked.targets)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.limits import require_few
+from unrolled.files.messages import shown
 from unrolled.files.opening import read_bytes
-from unrolled.files.wording import shown
 
 MAGIC = b"RIFF"
 LEAST_HZ, MOST_HZ = 1_000, 768_000

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import listed, option, shown
 from unrolled.files.table import Table, is_numeric
 from unrolled.files.times import form
-from unrolled.files.wording import listed, option, shown
 
 _VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import RunError
-from unrolled.files import checksums, described
+from unrolled.files import checksums, json_text
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -105,7 +105,7 @@ def contents(data: bytes) -> tuple[Arrays, dict[str, str]]:
     if not 0 < size <= min(len(data) - LENGTH_BYTES, MOST_HEADER):
         raise ValueError(f"a header of {max(size, 0):,} bytes in a file of {len(data):,}")
     try:
-        header = described.parse(
+        header = json_text.parse(
             data[LENGTH_BYTES : LENGTH_BYTES + size], LISTS_PER_TENSOR * (MOST_TENSORS + 1)
         )
     except ValueError as error:

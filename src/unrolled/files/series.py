@@ -19,12 +19,12 @@ from unrolled.files import zones
 from unrolled.files.cells import allow_gaps
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.limits import require_few
+from unrolled.files.messages import shown
 from unrolled.files.order import Origin, ordered_times
 from unrolled.files.roles import Roles, find_roles
 from unrolled.files.steps import Positions, Step, Times
 from unrolled.files.table import Table, open_table
 from unrolled.files.times import precision
-from unrolled.files.wording import shown
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from unrolled.errors import DataError
 from unrolled.files import parquet
 from unrolled.files.cells import MISSING
 from unrolled.files.delimited import read_delimited
+from unrolled.files.messages import counted, listed, nearest, shown
 from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
-from unrolled.files.wording import counted, listed, nearest, shown
 
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 

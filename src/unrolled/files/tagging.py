@@ -14,15 +14,15 @@ import numpy as np
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.asked import Asked, find_target, usual, written
 from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
 from unrolled.files.long import find_features, find_time_column, grouped, in_time
+from unrolled.files.messages import listed, option, shown
 from unrolled.files.opening import read_bytes
 from unrolled.files.parquet import is_parquet
+from unrolled.files.query import Query, find_target, usual, written
 from unrolled.files.roles import IDS, check_distinct, check_header
 from unrolled.files.table import Table, open_table
 from unrolled.files.tagged import Layout, Tagged
-from unrolled.files.wording import listed, option, shown
 
 TABLES = (".csv", ".tsv")
 _WORDS = ("word", "token", "form", "text")
@@ -30,7 +30,7 @@ _TAGS = ("tag", "tags", "label", "upos", "pos", "ner")
 _SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id")
 
 
-def read_tagged(source: Any, asked: Asked, column: str | None = None, layout: Layout | None = None) -> Tagged:
+def read_tagged(source: Any, asked: Query, column: str | None = None, layout: Layout | None = None) -> Tagged:
     """The sequences of a path, of several paths, or of a polars frame; Tagged come back as they are. `asked`
     names columns of a table, `column` that of a CoNLL file; `layout` is that of the files that a model was
     trained on.
@@ -47,7 +47,7 @@ def read_tagged(source: Any, asked: Asked, column: str | None = None, layout: La
     return parts[0] if len(parts) == 1 else _joined(parts, asked.answers)
 
 
-def _read(source: Any, asked: Asked, column: str | None, layout: Layout | None) -> Tagged:
+def _read(source: Any, asked: Query, column: str | None, layout: Layout | None) -> Tagged:
     if isinstance(source, pl.DataFrame):
         return _read_table(open_table(source), asked, column)
     if not isinstance(source, str | Path):
@@ -67,7 +67,7 @@ def _read(source: Any, asked: Asked, column: str | None, layout: Layout | None) 
     return read_conll(str(path), data, column) if asked.answers else read_words(str(path), data, layout)
 
 
-def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
+def _read_table(table: Table, asked: Query, column: str | None) -> Tagged:
     if column is not None:
         raise ConfigError(
             f"{option('column', column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
@@ -115,7 +115,7 @@ def _read_table(table: Table, asked: Asked, column: str | None) -> Tagged:
     )
 
 
-def _check_parts(asked: Asked, word: str | None) -> None:
+def _check_parts(asked: Query, word: str | None) -> None:
     if asked.text is not None and asked.features:
         raise ConfigError(
             f"{option('text')} and {option('features')}: a step is a word or numbers; leave one of the two "

@@ -13,7 +13,7 @@ import numpy as np
 
 from unrolled import __version__
 from unrolled.errors import RunError
-from unrolled.files import atomic, described, opening, safetensors
+from unrolled.files import atomic, json_text, opening, safetensors
 from unrolled.files.safetensors import REMEDY
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Ten
 
 def _about(path: Path, kind: str | None, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
-        entry = described.parse(metadata[ENTRY])
+        entry = json_text.parse(metadata[ENTRY])
         found: str = entry["kind"]
         about: dict[str, Any] = {} if kind is None and "about" not in entry else entry["about"]
-        described.require({"kind": found, "about": about}, {"kind": str, "about": dict})
+        json_text.require({"kind": found, "about": about}, {"kind": str, "about": dict})
     except (LookupError, TypeError, ValueError):
         raise RunError(f"{path} was not written by unrolled: it does not say what it holds") from None
     if found != kind and kind is not None:

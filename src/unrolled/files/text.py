@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from unrolled.errors import DataError
+from unrolled.files.messages import shown
 from unrolled.files.opening import FOREIGN, opened, refuse_foreign
-from unrolled.files.wording import shown
 
 PIECE_BYTES = 1 << 20
 

@@ -3,17 +3,17 @@
 import polars as pl
 
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked, answers_of_rows, find_target, usual, written
 from unrolled.files.limits import require_few
+from unrolled.files.messages import counted, listed, option, shown
+from unrolled.files.query import Query, answers_of_rows, find_target, usual, written
 from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table
-from unrolled.files.wording import counted, listed, option, shown
 
 TEXTS = ("text", "sentence", "review", "message", "tweet", "comment", "document", "content")
 
 
-def read_texts(table: Table, asked: Asked) -> Sequences:
+def read_texts(table: Table, asked: Query) -> Sequences:
     """The texts as they stand, named by the id column or the number of their row. DataError with place for
     what is wrong."""
     asked.only("a table of texts", "id", "target", "text")

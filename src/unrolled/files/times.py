@@ -20,9 +20,9 @@ from unrolled.files.instants import BOUNDS as _BOUNDS
 from unrolled.files.instants import ISO as _ISO
 from unrolled.files.instants import WANTED as _WANTED
 from unrolled.files.instants import WHOLE as _WHOLE
+from unrolled.files.messages import shown
 from unrolled.files.steps import Step, Times
 from unrolled.files.table import Table, is_missing
-from unrolled.files.wording import shown
 
 _FIRST, _LAST = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
 

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked
+from unrolled.files.messages import counted, listed, nearest, shown
 from unrolled.files.opening import clean_text, read_bytes
+from unrolled.files.query import Query
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted, listed, nearest, shown
 
 _PAIRS = re.compile(r"\s*\(([^(),]*),([^(),]*)\)\s*(?:,(?=\s*\()|$)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -55,7 +55,7 @@ class _Header:
         return bool(self.classlabel or self.targetlabel)
 
 
-def read_ts(path: Path, asked: Asked) -> Sequences:
+def read_ts(path: Path, asked: Query) -> Sequences:
     """The cases of a file. DataError with the line for whatever is wrong, or is not as the header says."""
     asked.only("a .ts file")
     data = clean_text(str(path), read_bytes(path, "a .ts file"), "a .ts file in UTF-8", "a header and cases")
@@ -247,7 +247,7 @@ def _finite(cell: str) -> bool:
     return bool(_NUMBER.fullmatch(cell.strip())) and math.isfinite(float(cell))
 
 
-def _answer(place: str, cell: str, header: _Header, asked: Asked) -> str | None:
+def _answer(place: str, cell: str, header: _Header, asked: Query) -> str | None:
     """The answer of a case; None where it is ? and none is required."""
     if cell == "?" and not asked.answers:
         return None

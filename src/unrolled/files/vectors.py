@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.messages import counted, shown
 from unrolled.files.opening import opened
-from unrolled.files.wording import counted, shown
 
 Row = NDArray[np.float32]
 

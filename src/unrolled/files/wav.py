@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
 from unrolled.files.limits import require_few
+from unrolled.files.messages import option
 from unrolled.files.riff import Sound
 from unrolled.files.spectrum import power_spectrum
-from unrolled.files.wording import option
 from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import waves
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
+from unrolled.files.messages import nearest, shown
 from unrolled.files.steps import Step, Times, spoken
-from unrolled.files.wording import nearest, shown
 
 OFFSETS = "offsets"
 

@@ -27,7 +27,7 @@ from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.decoding.distributions import distribution
 from unrolled.decoding.feedback import fed_back
 from unrolled.errors import ConfigError, DataError, TrainingError
-from unrolled.files.wording import listed, option
+from unrolled.files.messages import listed, option
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.models.series import Reader
 from unrolled.ops.state import STEPS, Array, State

@@ -19,7 +19,7 @@ import numpy as np
 
 from unrolled.blocks.block import Block, read
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
 from unrolled.registry import TASKS, imported

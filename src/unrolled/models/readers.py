@@ -17,7 +17,7 @@ from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.codecs.tokenizers import Tokenizer
 from unrolled.codecs.words import WordBatch, Words, batch_of
 from unrolled.errors import DataError
-from unrolled.files.wording import counted, listed, shown
+from unrolled.files.messages import counted, listed, shown
 from unrolled.ops.state import Array, State
 
 LAST = "inputs.last"

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from unrolled.errors import RunError
-from unrolled.files import atomic, checksums, described, safetensors, typed
+from unrolled.files import atomic, checksums, json_text, safetensors, typed
+from unrolled.files.messages import resuming
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read
-from unrolled.files.wording import resuming
 from unrolled.models.model import CODEC, Model
 from unrolled.ops.state import Array
 from unrolled.registry import TASKS, imported
@@ -102,7 +102,7 @@ def _description(path: Path, data: bytes) -> dict[str, Any]:
     if len(data) > MOST_DESCRIPTION:
         raise RunError(f"{path}: a description of {len(data):,} bytes; at most {MOST_DESCRIPTION:,} are read")
     try:
-        about = described.parse(data)
+        about = json_text.parse(data)
         found, task = about["format"], about["task"]
     except (LookupError, TypeError, ValueError) as error:
         raise RunError(f"{path}: the description is no JSON table ({error!s:.60}); restore it") from None

@@ -19,7 +19,7 @@ from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.cells import allow_gaps, is_missing
 from unrolled.files.instants import position
-from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.messages import listed, nearest, shown
 from unrolled.files.zones import local_times, spelt
 
 Array = NDArray[Any]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from unrolled.errors import DataError, RunError
-from unrolled.files import described, safetensors
+from unrolled.files import json_text, safetensors
 from unrolled.ops import state as states
 from unrolled.ops.state import Array, State
 
@@ -91,7 +91,7 @@ class Stream:
         """RunError for what is no snapshot of this model."""
         arrays, metadata = safetensors.parse("the snapshot", snapshot, "give an older one, or begin without")
         try:
-            about = described.parse(metadata[ENTRY])
+            about = json_text.parse(metadata[ENTRY])
             kind, fingerprint, single = about["kind"], about["model"], bool(about["single"])
         except (LookupError, TypeError, ValueError):
             raise RunError(

@@ -22,7 +22,7 @@ from unrolled.decoding.hybrid import States
 from unrolled.decoding.lexicon import Lexicon
 from unrolled.decoding.ngram_model import Grams
 from unrolled.errors import ConfigError
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.models.forward import Forward
 from unrolled.models.model import CODEC, Answers, codec_arrays
 from unrolled.ops.state import Array, State

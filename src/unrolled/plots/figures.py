@@ -30,7 +30,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from unrolled.files import atomic
-from unrolled.files.wording import cut
+from unrolled.files.messages import cut
 
 Array = NDArray[Any]
 P = ParamSpec("P")

@@ -23,7 +23,7 @@ import numpy as np
 from unrolled.codecs.gaps import FORWARD, GAPS, MASK, MODEL, OF_STREAMS, REFUSE, RESTART, ZERO
 from unrolled.codecs.series import NEVER
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.wording import counted, shown
+from unrolled.files.messages import counted, shown
 from unrolled.models.series import Reader
 from unrolled.ops.state import Array
 

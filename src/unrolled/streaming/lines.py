@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from zlib import crc32
 
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
-from unrolled.files.wording import listed, shown
+from unrolled.files.messages import listed, shown
 from unrolled.models.model import Column, Model
 from unrolled.streaming.pipes import MOST_LINE, Pipe
 from unrolled.streaming.records import FORMATS, Csv, HeaderError, Record, cells_of, found_format, require

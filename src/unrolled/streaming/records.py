@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from unrolled.errors import DataError
-from unrolled.files import described
+from unrolled.files import json_text
 from unrolled.files.cells import MISSING, SEPARATORS, is_missing
-from unrolled.files.wording import listed, nearest, shown
+from unrolled.files.messages import listed, nearest, shown
 from unrolled.models.model import Column
 
 Record = dict[str, Any]
@@ -110,7 +110,7 @@ class Json(Reader):
         if not line.strip():
             return None
         try:
-            value = described.parse(line.removeprefix("\ufeff"))
+            value = json_text.parse(line.removeprefix("\ufeff"))
         except ValueError as error:
             raise DataError(f"the line is no JSON ({error!s:.60}); correct it") from None
         if isinstance(value, list):

@@ -19,7 +19,7 @@ import numpy as np
 from unrolled.codecs.gaps import REFUSE, RESTART
 from unrolled.codecs.series import NEVER
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.wording import shown
+from unrolled.files.messages import shown
 from unrolled.files.zones import OFFSETS
 from unrolled.models.forecast import Runtime as Forecaster
 from unrolled.models.language import Runtime as LanguageModel

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unrolled.errors import ConfigError, DataError, RunError
-from unrolled.files import described
-from unrolled.files.wording import shown
+from unrolled.files import json_text
+from unrolled.files.messages import shown
 from unrolled.models.model import Model
 from unrolled.models.stream import Stream
 from unrolled.ops import state as states
@@ -179,7 +179,7 @@ class Session:
             raise RunError(f"the snapshot is {other}")
         text, _, answers = stream.notes.partition(b"\n")
         try:
-            self._restore(stream, described.parse(text), answers)
+            self._restore(stream, json_text.parse(text), answers)
         except (LookupError, TypeError, ValueError, DataError):
             raise RunError("the snapshot is none of `unrolled stream`; give one that it has saved") from None
 

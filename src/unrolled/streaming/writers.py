@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from unrolled.errors import DataError
-from unrolled.files.wording import CONTROL, listed, shown
+from unrolled.files.messages import CONTROL, listed, shown
 from unrolled.streaming.records import Format, Record
 
 ENDED = {"end": True}  # the answer to a line that ends a sequence and is no step of it

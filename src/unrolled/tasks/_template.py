@@ -38,9 +38,9 @@ from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.model import ModelConfig, recurrent
-from unrolled.tasks.parts import Parts
-from unrolled.tasks.sections import PartsConfig
-from unrolled.tasks.whole import encoded
+from unrolled.tasks.pooled import encoded
+from unrolled.tasks.shared_options import PartsConfig
+from unrolled.tasks.split_data import Parts
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State

@@ -28,18 +28,18 @@ from torch import Tensor
 from unrolled.batching.splits import by_class
 from unrolled.codecs.inputs import Inputs, restore_inputs
 from unrolled.errors import DataError
+from unrolled.files.messages import counted, listed, natural, shown
 from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
-from unrolled.files.wording import counted, listed, natural, shown
 from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.plots import figures, scores
 from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.parts import selected
+from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
+from unrolled.tasks.split_data import selected
 from unrolled.tasks.unseen import UNSEEN
-from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
 
 Array = NDArray[np.float64]
 Classes = NDArray[np.int64]

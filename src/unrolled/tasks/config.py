@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from unrolled.errors import ConfigError
-from unrolled.files.wording import listed, nearest, option, shown
+from unrolled.files.messages import listed, nearest, option, shown
 
 
 class Section(BaseModel):

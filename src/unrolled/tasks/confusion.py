@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.files.wording import listed
+from unrolled.files.messages import listed
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -17,7 +17,7 @@ from torch import Tensor
 from unrolled.blocks.decoder import Bridge, Condition, Decoder
 from unrolled.blocks.leaves import Attention
 from unrolled.errors import ConfigError
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.nn.functional import softmax
 from unrolled.ops.torch import USE, Network
 from unrolled.tasks.model import DecoderConfig, ModelConfig, decoder_layers, recurrent

@@ -27,7 +27,7 @@ from unrolled.decoding.search import (
     sample,
 )
 from unrolled.errors import ConfigError
-from unrolled.files.wording import counted, option
+from unrolled.files.messages import counted, option
 from unrolled.tasks import distances
 from unrolled.tasks.config import Section, to_sections
 from unrolled.tasks.distances import Symbols

@@ -6,8 +6,8 @@ from torch import nn
 from unrolled.blocks.leaves import Embedding
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError
+from unrolled.files.messages import option
 from unrolled.files.vectors import Vectors
-from unrolled.files.wording import option
 
 
 def embedding(symbols: int, size: int, vectors: Vectors | None = None) -> Embedding:

@@ -24,8 +24,8 @@ from torch import nn
 from unrolled.blocks.block import write
 from unrolled.errors import ConfigError, RunError
 from unrolled.files import typed
+from unrolled.files.messages import option
 from unrolled.files.metrics import Row
-from unrolled.files.wording import option
 from unrolled.models import saved
 from unrolled.models.model import CODEC, Model
 from unrolled.models.stream import Stream

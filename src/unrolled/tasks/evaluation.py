@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from unrolled.files.wording import every
+from unrolled.files.messages import every
 
 Row = dict[str, Any]
 

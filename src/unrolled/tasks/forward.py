@@ -16,7 +16,7 @@ from unrolled.codecs.inputs import NumberInputs, TextInputs
 from unrolled.codecs.words import Words
 from unrolled.ops.torch import Network
 from unrolled.tasks.estimator import Codec, Source
-from unrolled.tasks.parts import Data, PartsEstimator
+from unrolled.tasks.split_data import Data, PartsEstimator
 
 Array = NDArray[Any]
 

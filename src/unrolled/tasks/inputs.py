@@ -10,15 +10,15 @@ from unrolled.blocks.pooled import Numbers, Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
+from unrolled.files.messages import option
 from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import option
 from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.config import PathName
 from unrolled.tasks.embedding import begin_with, embedding
 from unrolled.tasks.estimator import Source, paths
 from unrolled.tasks.pooling import PooledModelConfig, pooled
-from unrolled.tasks.sections import NumbersConfig
+from unrolled.tasks.shared_options import NumbersConfig
 
 Network = AnyNetwork[Pooled]
 

@@ -33,9 +33,9 @@ from unrolled.blocks.language import Language
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
+from unrolled.files.messages import counted, option
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
-from unrolled.files.wording import counted, option
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
 from unrolled.tasks.config import PathName, Section
@@ -44,11 +44,11 @@ from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.model import ModelConfig, recurrent, require_forward
 from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
-from unrolled.tasks.parts import Parts, PartsEstimator
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
-from unrolled.tasks.sections import PartsConfig
 from unrolled.tasks.seen import SeenText
+from unrolled.tasks.shared_options import PartsConfig
+from unrolled.tasks.split_data import Parts, PartsEstimator
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State

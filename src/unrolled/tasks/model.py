@@ -10,7 +10,7 @@ from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells import CELLS, Cell
 from unrolled.cells.registry import options_by_task
 from unrolled.errors import ConfigError
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.tasks.config import Section
 
 OPTIONS = options_by_task()

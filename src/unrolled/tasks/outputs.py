@@ -30,7 +30,7 @@ from torch.nn.functional import softplus
 
 from unrolled.blocks.outputs import Output
 from unrolled.decoding.distributions import FLOOR, distribution
-from unrolled.tasks import student
+from unrolled.tasks import student_t
 
 # The levels over which a quantile function is averaged for its CRPS.
 CRPS_LEVELS = tuple(step / 100 for step in range(1, 100))
@@ -88,15 +88,15 @@ class Gaussian(Criterion):
 
 
 class StudentT(Criterion):
-    """CRPS in closed form: student.py."""
+    """CRPS in closed form: student_t.py."""
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         scale = _scale(raw)
-        return torch.log(scale) - student.log_density((y - raw[..., 0]) / scale, _degrees(raw))
+        return torch.log(scale) - student_t.log_density((y - raw[..., 0]) / scale, _degrees(raw))
 
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         scale = _scale(raw)
-        return scale * student.crps((y - raw[..., 0]) / scale, _degrees(raw)).to(raw.dtype)
+        return scale * student_t.crps((y - raw[..., 0]) / scale, _degrees(raw)).to(raw.dtype)
 
 
 class Quantiles(Criterion):

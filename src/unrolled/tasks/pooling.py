@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.pooled import Numbers, Pooled
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.tasks.config import PathName
 from unrolled.tasks.model import recurrent
-from unrolled.tasks.sections import AugmentedModelConfig
+from unrolled.tasks.shared_options import AugmentedModelConfig
 
 
 class PooledModelConfig(AugmentedModelConfig):

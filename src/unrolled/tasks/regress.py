@@ -29,15 +29,15 @@ from unrolled.batching.splits import by_size
 from unrolled.codecs.inputs import Inputs, restore_inputs, spread
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
+from unrolled.files.messages import shown
 from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
-from unrolled.files.wording import shown
 from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours
 from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.parts import selected
-from unrolled.tasks.whole import Losses, WholeConfig, WholeEstimator, answers_of
+from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
+from unrolled.tasks.split_data import selected
 
 Array = NDArray[np.float64]
 

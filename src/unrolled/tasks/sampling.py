@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.kernels.numpy import heads
 
 Array = NDArray[np.float64]

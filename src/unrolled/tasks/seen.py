@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.fingerprints import NONE, Prints, grams, known
+from unrolled.files.messages import counted, option
 from unrolled.files.text import Text
-from unrolled.files.wording import counted, option
 
 GRAM = 64
 LEAST_STRIDE = 16

@@ -36,10 +36,10 @@ from unrolled.batching.stretches import Walks
 from unrolled.blocks.tagger import Tagger as Block
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
-from unrolled.files.asked import Asked
+from unrolled.files.messages import counted
+from unrolled.files.query import Query
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.tagging import read_tagged
-from unrolled.files.wording import counted
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
 from unrolled.plots import figures
@@ -48,7 +48,7 @@ from unrolled.tasks import confusion, tag_scores, unseen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.forward import ForwardEstimator, tensors
-from unrolled.tasks.parts import Parts, selected
+from unrolled.tasks.split_data import Parts, selected
 from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
 from unrolled.tasks.tag_config import TagConfig, TagData
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
@@ -275,7 +275,7 @@ def read(
     """What a source holds; `known` are the features that a model reads, `layout` that of the files it was
     trained on. DataError with its place for whatever is wrong with it."""
     c = config
-    asked = Asked(c.id, c.time, c.target, c.features, c.text, None, answers, known=known)
+    asked = Query(c.id, c.time, c.target, c.features, c.text, None, answers, known=known)
     return read_tagged(source, asked, config.column if answers else None, layout)
 
 

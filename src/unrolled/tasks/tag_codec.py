@@ -20,9 +20,9 @@ from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import WordRows, Words
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.conll import columns_of
+from unrolled.files.messages import natural, option, shown
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.typed import shaped
-from unrolled.files.wording import natural, option, shown
 from unrolled.tasks import entities, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.forward import tensors

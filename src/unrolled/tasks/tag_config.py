@@ -4,10 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.tasks.config import Names, PathName, Section
 from unrolled.tasks.model import CellName, ModelConfig, require_forward
-from unrolled.tasks.sections import PartsConfig
+from unrolled.tasks.shared_options import PartsConfig
 from unrolled.training.config import TrainingConfig
 
 

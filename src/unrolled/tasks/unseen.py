@@ -5,7 +5,7 @@ validation part no loss is made of them."""
 from collections.abc import Iterable, Sequence
 
 from unrolled.codecs.texts import Side
-from unrolled.files.wording import counted, listed, natural
+from unrolled.files.messages import counted, listed, natural
 
 UNSEEN = -1  # the number of one, where all others have theirs
 

@@ -24,7 +24,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from unrolled.errors import RunError
-from unrolled.files import atomic, described
+from unrolled.files import atomic, json_text
 from unrolled.files.metrics import ROW, Row, lines_of
 from unrolled.files.tensors import MODEL_KIND, read_tensors, require, write_tensors
 from unrolled.runs import Run
@@ -153,9 +153,9 @@ def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Chec
     for name, tensor in tensors.items():
         group, _, own = name.partition(".")
         groups[group][own] = tensor
-    state, rows = groups["state"], described.parse(bytes(groups["history"]["rows"].numpy()))
-    described.require(rows, [ROW])
-    described.require(about["recipe"], dict)
+    state, rows = groups["state"], json_text.parse(bytes(groups["history"]["rows"].numpy()))
+    json_text.require(rows, [ROW])
+    json_text.require(about["recipe"], dict)
     return Checkpoint(
         weights=groups["weights"],
         best=groups["best"] or None,

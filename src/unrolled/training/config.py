@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 
 DEFAULT_EPOCHS = 100
 NO_LIMIT = 2**31 - 1

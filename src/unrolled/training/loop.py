@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import RunError, TrainingError
+from unrolled.files.messages import counted, resuming
 from unrolled.files.metrics import Row
-from unrolled.files.wording import counted, resuming
 from unrolled.interrupts import Interrupts
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
 from unrolled.training.config import NO_LIMIT, TrainingConfig

@@ -13,8 +13,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TextIO
 
+from unrolled.files.messages import visible
 from unrolled.files.metrics import Row
-from unrolled.files.wording import visible
 
 DRAW_HZ = 8
 # A terminal that hung up and a log on a full disk take no line; the training goes on without.

@@ -11,7 +11,7 @@ from unrolled.files.series import read_series
 from unrolled.ops.torch import Network
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Codec
-from unrolled.tasks.forecast.forecasting import Predictor
+from unrolled.tasks.forecast.paths import Predictor
 from unrolled.tasks.model import ModelConfig, recurrent
 
 LEVELS = (0.1, 0.5, 0.9)

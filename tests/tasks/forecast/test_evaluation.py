@@ -8,7 +8,7 @@ import pytest
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.backtest import Backtest
 from unrolled.tasks.forecast.evaluation import ALL, evaluate, verdict
-from unrolled.tasks.forecast.forecasting import Forecast
+from unrolled.tasks.forecast.paths import Forecast
 
 LEVELS = (0.1, 0.5, 0.9)
 SCALE, DEVIATION = np.array([2.0, 0.5]), np.array([10.0, 0.1])

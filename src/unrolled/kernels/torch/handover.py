@@ -37,7 +37,7 @@ CELLS = {"lstm": Least(1, 32, 128, 8192), "gru": Least(1, 32, 128, 8192)}
 # others the dtype of the state that came in, or of x where none did.
 LOWERING = (nn.LSTM, nn.RNN, nn.RNNCell)
 HALVES = (torch.float16, torch.bfloat16)
-# Asked once, for dynamo cannot trace the question.
+# Query once, for dynamo cannot trace the question.
 _BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from unrolled.files.captioned import Asked
+from unrolled.files.captioned import Query
 from unrolled.files.images import Size
-from unrolled.files.wording import option, shown
+from unrolled.files.messages import option, shown
 from unrolled.tasks.config import Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
-from unrolled.tasks.sections import PartsConfig
+from unrolled.tasks.shared_options import PartsConfig
 from unrolled.tasks.translate.config import SYMBOLS, Tokens
 from unrolled.training.config import TrainingConfig
 
@@ -67,8 +67,8 @@ class CaptionData(PartsConfig):
         height, width = self.image_size.split("x")
         return int(height), int(width)
 
-    def asked(self, answers: bool = True) -> Asked:
-        return Asked(
+    def asked(self, answers: bool = True) -> Query:
+        return Query(
             self.image,
             self.features,
             self.given,

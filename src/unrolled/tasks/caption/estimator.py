@@ -19,7 +19,7 @@ from unrolled.decoding.search import in_one_line
 from unrolled.errors import ConfigError
 from unrolled.files.captioned import Captioned, Given
 from unrolled.files.captions import read_captioned
-from unrolled.files.wording import counted, option
+from unrolled.files.messages import counted, option
 from unrolled.models.caption import as_step
 from unrolled.plots import figures
 from unrolled.tasks import unseen
@@ -31,7 +31,7 @@ from unrolled.tasks.caption.network import Network, captioner, losses
 from unrolled.tasks.decoding import JUDGED, Decoding, chosen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
-from unrolled.tasks.parts import Parts, PartsEstimator, by_lot, selected
+from unrolled.tasks.split_data import Parts, PartsEstimator, by_lot, selected
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 

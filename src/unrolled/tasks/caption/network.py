@@ -24,7 +24,7 @@ from unrolled.codecs.answers import Texts
 from unrolled.codecs.conditions import Pictures
 from unrolled.errors import ConfigError
 from unrolled.files.images import spelt
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.nn.functional import cross_entropy
 from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.caption.codec import Codec

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import listed, option, shown
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.times import as_precise, column_of
-from unrolled.files.wording import listed, option, shown
 from unrolled.models.forecast import check_finite
 from unrolled.tasks.forecast.data import Codec, Coded
-from unrolled.tasks.forecast.forecasting import Predictor
 from unrolled.tasks.forecast.network import run_on
+from unrolled.tasks.forecast.paths import Predictor
 from unrolled.tasks.outputs import criterion
 
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.wording import option, shown
+from unrolled.files.messages import option, shown
 from unrolled.tasks import metrics
 from unrolled.tasks.baselines import BASELINES, SEASONAL, Baseline
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
-from unrolled.tasks.forecast.forecasting import Forecast, Predictor
+from unrolled.tasks.forecast.paths import Forecast, Predictor
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from unrolled.errors import ConfigError
-from unrolled.files.wording import listed, option
+from unrolled.files.messages import listed, option
 from unrolled.tasks.config import Names, Section, several
 from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import TrainingConfig

@@ -16,9 +16,9 @@ from unrolled.codecs.gaps import MASK, REFUSE
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
+from unrolled.files.messages import listed, option
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times
-from unrolled.files.wording import listed, option
 from unrolled.files.zones import Seconds, described
 from unrolled.tasks.forecast.config import DataConfig
 

@@ -23,14 +23,14 @@ from unrolled.tasks.forecast import answers, pictures
 from unrolled.tasks.forecast.backtest import backtest, find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Source, checksum, read
+from unrolled.tasks.forecast.defaults import ends_of
 from unrolled.tasks.forecast.evaluation import Evaluation, evaluate
 from unrolled.tasks.forecast.fitted import Fitted
-from unrolled.tasks.forecast.forecasting import Predictor
-from unrolled.tasks.forecast.learning import mean_loss
 from unrolled.tasks.forecast.network import Network
-from unrolled.tasks.forecast.preparation import prepare
+from unrolled.tasks.forecast.paths import Predictor
+from unrolled.tasks.forecast.prepared import prepare
 from unrolled.tasks.forecast.seen import SeenSeries
-from unrolled.tasks.forecast.settle import ends_of
+from unrolled.tasks.forecast.windows import mean_loss
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, told
 from unrolled.training.loop import Step

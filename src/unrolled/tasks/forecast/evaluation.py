@@ -18,8 +18,8 @@ from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import plain
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
 from unrolled.tasks.forecast.by_series import by_series, middle_coverage, summary
-from unrolled.tasks.forecast.forecasting import Forecast
 from unrolled.tasks.forecast.noise import margin
+from unrolled.tasks.forecast.paths import Forecast
 from unrolled.tasks.forecast.verdict import percent, verdict
 
 Array = NDArray[np.float64]

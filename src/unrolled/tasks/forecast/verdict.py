@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unrolled.files.wording import counted, every
+from unrolled.files.messages import counted, every
 
 Row = dict[str, Any]
 

@@ -20,11 +20,11 @@ from unrolled.decoding.ctc import LM_WEIGHT
 from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.decoding.ngram_model import Grams
 from unrolled.errors import DataError
-from unrolled.files import described
+from unrolled.files import json_text
+from unrolled.files.messages import option
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
-from unrolled.files.wording import option
 from unrolled.models.transcribe import NOTHING, made_grams, made_lexicon
 from unrolled.tasks.transcribe.config import TranscribeConfig
 
@@ -114,7 +114,7 @@ class TranscribeCodec:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         words, inputs = about["words"], NumberInputs.restore(about["inputs"], arrays)
-        transcripts = tuple(map(str, described.parse(arrays["transcripts"].tobytes())))
+        transcripts = tuple(map(str, json_text.parse(arrays["transcripts"].tobytes())))
         return cls(
             inputs,
             about["tokens"],

@@ -6,9 +6,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section, to_sections
-from unrolled.tasks.sections import AugmentedModelConfig, NumbersConfig
+from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig
 from unrolled.training.config import NO_LIMIT, TrainingConfig
 
 

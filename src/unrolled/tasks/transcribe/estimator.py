@@ -20,8 +20,8 @@ from unrolled.batching.splits import by_label
 from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
+from unrolled.files.messages import counted
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen
@@ -29,16 +29,16 @@ from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import read
-from unrolled.tasks.parts import Parts, selected
+from unrolled.tasks.pooled import encoded, told
+from unrolled.tasks.split_data import Parts, selected
 from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
+from unrolled.tasks.transcribe.decoders import Way, require_steps, way
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
 from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
 from unrolled.tasks.transcribe.tuning import tuned
-from unrolled.tasks.transcribe.ways import Way, require_steps, way
-from unrolled.tasks.whole import encoded, told
 from unrolled.training.loop import Batches, Step
 from unrolled.training.state import State
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from unrolled.batching.buckets import padded
 from unrolled.errors import DataError
+from unrolled.files.messages import listed
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import listed
 from unrolled.models.transcribe import NOTHING
+from unrolled.tasks.pooled import encoded
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
-from unrolled.tasks.whole import encoded
 
 
 class Batch(NamedTuple):

@@ -20,7 +20,7 @@ from unrolled.blocks.transcriber import Chain
 from unrolled.decoding.hmm import Numbers, Topology
 from unrolled.decoding.hybrid import MOST_LABELS, States
 from unrolled.errors import ConfigError
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.tasks.transcribe.alignments import Realigned, states_of, transcripts
 from unrolled.tasks.transcribe.answers import Answer, weights
 from unrolled.tasks.transcribe.codec import TranscribeCodec

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from unrolled.files.wording import shown
+from unrolled.files.messages import shown
 from unrolled.plots import scores as drawn
 from unrolled.tasks.transcribe.scores import Pair, mistakes
 

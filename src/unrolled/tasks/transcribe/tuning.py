@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from unrolled.decoding.ctc import LM_WEIGHT
-from unrolled.files.wording import counted
+from unrolled.files.messages import counted
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
+from unrolled.tasks.transcribe.decoders import Way
 from unrolled.tasks.transcribe.examples import Examples
 from unrolled.tasks.transcribe.network import outputs, together
-from unrolled.tasks.transcribe.ways import Way
 
 PAIRS = (*product((LM_WEIGHT, LM_WEIGHT / 2, LM_WEIGHT * 2), (1.0, 0.5, 0.0)), (0.0, 1.0))
 # What is answered with each pair: so many sequences, fewer of more labels; and how widely.

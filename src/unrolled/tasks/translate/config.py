@@ -5,11 +5,11 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.decoding.search import MOST_SYMBOLS
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.tasks.config import Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig
-from unrolled.tasks.sections import PartsConfig
+from unrolled.tasks.shared_options import PartsConfig
 from unrolled.training.config import NO_LIMIT, TrainingConfig
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]

@@ -22,8 +22,8 @@ from unrolled.batching.splits import by_sequence
 from unrolled.codecs import padding
 from unrolled.decoding.search import Hypothesis, in_one_line
 from unrolled.errors import ConfigError
+from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs, read_pairs
-from unrolled.files.wording import counted, option, shown
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
@@ -31,7 +31,7 @@ from unrolled.tasks.decoder import stepper
 from unrolled.tasks.decoding import JUDGED, Decoding, chosen
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
-from unrolled.tasks.parts import Parts, PartsEstimator
+from unrolled.tasks.split_data import Parts, PartsEstimator
 from unrolled.tasks.translate import scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec, targets_of
 from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig

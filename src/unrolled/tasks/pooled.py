@@ -22,15 +22,15 @@ from unrolled.batching.buckets import Buckets, by_length, padded
 from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
+from unrolled.files.messages import counted, option
 from unrolled.files.sequences import Sequences
-from unrolled.files.wording import counted, option
 from unrolled.tasks import neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared, Source
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import Network, SequencesConfig, fit_inputs, network_of, read
-from unrolled.tasks.parts import Parts
 from unrolled.tasks.pooling import PooledModelConfig
+from unrolled.tasks.split_data import Parts
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State

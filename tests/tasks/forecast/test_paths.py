@@ -9,7 +9,7 @@ import torch
 from tests.tasks.forecast.cases import coded, daily_wave, hourly, network, noisy, predictor, reader
 from unrolled.blocks.outputs import SIZES
 from unrolled.tasks import metrics
-from unrolled.tasks.forecast import forecasting
+from unrolled.tasks.forecast import paths
 
 ORIGINS = np.array([9, 10, 31, 50])
 
@@ -152,5 +152,5 @@ def test_the_number_of_origins_together_does_not_matter(monkeypatch, together):
     codec, [series], _ = coded(noisy(80))
     asked = predictor(codec, trained_like(codec))
     wanted = asked.forecast(series, ORIGINS, 3).point
-    monkeypatch.setattr(forecasting, "ROWS_TOGETHER", together)
+    monkeypatch.setattr(paths, "ROWS_TOGETHER", together)
     np.testing.assert_allclose(asked.forecast(series, ORIGINS, 3).point, wanted, rtol=1e-5)  # float32

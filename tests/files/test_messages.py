@@ -1,6 +1,6 @@
 import pytest
 
-from unrolled.files.wording import cut, for_the_command_line, natural, option, resuming, shown, visible
+from unrolled.files.messages import cut, for_the_command_line, natural, option, resuming, shown, visible
 
 HOSTILE = "\0\t\n\r\x1b[31m\x7f\x9b\u2028\u202e\u2066\udc80"
 

@@ -9,7 +9,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.series import read_series
 from unrolled.tasks.config import from_options, to_sections
 from unrolled.tasks.forecast.config import ForecastConfig
-from unrolled.tasks.forecast.settle import _found_level, settle
+from unrolled.tasks.forecast.defaults import _found_level, settle
 
 
 def settled(frame, **options):

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from unrolled.batching.splits import chronological
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import option
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
-from unrolled.files.wording import option
 from unrolled.files.zones import OFFSETS
 from unrolled.tasks.baselines import Season, find_season
 from unrolled.tasks.forecast.config import DataConfig, ForecastConfig, ForecastOptions

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import listed, option, shown
 from unrolled.files.table import Table, is_missing
 from unrolled.files.wav import Audio
-from unrolled.files.wording import listed, option, shown
 
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
 TRANSCRIPTS = ("transcript", "transcription", "text", "sentence", "labels", *TARGETS)
@@ -16,7 +16,7 @@ _SAMPLE = 1000
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     """Names of columns, None or () where open. `labels`: the path of an IDX file of labels. `answers` False:
     the source may lack them. `known`: the features that a model reads, taken where none are named and a table
     has all of these. `transcripts`: answers have the usual names of these, and may be empty."""
@@ -51,7 +51,7 @@ def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((folded[name] for name in names if name in folded), None)
 
 
-def find_target(table: Table, asked: Asked, taken: Sequence[str]) -> tuple[str | None, list[str]]:
+def find_target(table: Table, asked: Query, taken: Sequence[str]) -> tuple[str | None, list[str]]:
     """The column of the answers and a note where it was found; None where the table may lack it and does.
 
     It is the one that was named, has a usual name, or, where answers are wanted, the only one that is neither
@@ -105,14 +105,14 @@ def holds_names(cells: pl.Series) -> bool:
     return not (kind.is_temporal() or kind.is_nested() or kind in (pl.Binary, pl.Object))
 
 
-def written_answers(table: Table, target: str, asked: Asked, wanted: str) -> pl.Series | None:
+def written_answers(table: Table, target: str, asked: Query, wanted: str) -> pl.Series | None:
     """(rows,) the answer in each row; None where one is missing and none is required."""
     wanted = "a transcript" if asked.transcripts else wanted
     cells = written(table, target, wanted, asked.answers, asked.transcripts)
     return None if cells.has_nulls() else cells
 
 
-def answers_of_rows(table: Table, target: str, asked: Asked) -> tuple[str, ...] | None:
+def answers_of_rows(table: Table, target: str, asked: Query) -> tuple[str, ...] | None:
     """`written_answers` one by one."""
     cells = written_answers(table, target, asked, "an answer")
     return None if cells is None else tuple(cells)

@@ -8,7 +8,7 @@ import torch
 from tests.tasks.forecast.cases import coded, daily_wave, hourly, noisy, plan, reader
 from unrolled.batching.windows import Batch
 from unrolled.errors import DataError
-from unrolled.tasks.forecast.learning import Validation, mean_loss, target_losses, training_windows
+from unrolled.tasks.forecast.windows import Validation, mean_loss, target_losses, training_windows
 
 
 def counting(T, **columns):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unrolled.batching.windows import Batch, Windows
 from unrolled.errors import DataError
-from unrolled.files.wording import option
+from unrolled.files.messages import option
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
 from unrolled.tasks.forecast.network import Network

@@ -8,9 +8,9 @@ from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.backtest import find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, calendar_names
+from unrolled.tasks.forecast.defaults import settle
 from unrolled.tasks.forecast.fitted import Fitted
-from unrolled.tasks.forecast.learning import Validation, training_windows
-from unrolled.tasks.forecast.settle import settle
+from unrolled.tasks.forecast.windows import Validation, training_windows
 from unrolled.tasks.metrics import naive_scale
 
 

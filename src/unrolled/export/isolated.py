@@ -1,4 +1,4 @@
-"""A model in a process of its own, in which importing torch fails: python -m unrolled.export.apart MODEL
+"""A model in a process of its own, in which importing torch fails: python -m unrolled.export.isolated MODEL
 
 Rows come in on standard input, a safetensors file of arrays "0", "1", … (T, …), or of their fields, "0 time",
 "0 x"; out goes one of what `Model.outputs` gives for each, with the instruction set in its metadata.
@@ -39,7 +39,7 @@ def outputs(model: Path, rows: Sequence[NDArray[Any]], isa: str) -> list[NDArray
     from unrolled.files import safetensors
 
     given = safetensors.dump(_in_fields(rows), {})
-    command = [sys.executable, "-P", "-m", "unrolled.export.apart", str(model)]
+    command = [sys.executable, "-P", "-m", "unrolled.export.isolated", str(model)]
     made = subprocess.run(command, input=given, capture_output=True, env=os.environ | {"UNROLLED_ISA": isa})
     if made.returncode:
         last = made.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]

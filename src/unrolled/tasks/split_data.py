@@ -1,5 +1,5 @@
 """Tasks whose data are cut into a training, a validation and a test part before anything is fitted: the
-parts, and what estimators of such tasks share. sections.py has the options that say how."""
+parts, and what estimators of such tasks share. shared_options.py has the options that say how."""
 
 import hashlib
 from abc import abstractmethod
@@ -14,11 +14,11 @@ from torch import nn
 
 from unrolled.batching import splits
 from unrolled.errors import ConfigError, DataError, UnrolledError
-from unrolled.files.wording import counted, option
+from unrolled.files.messages import counted, option
 from unrolled.tasks.estimator import Codec, Estimator, Source, Sources
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.sections import PartsConfig
 from unrolled.tasks.seen import Seen, SeenExamples, nothing_new, told
+from unrolled.tasks.shared_options import PartsConfig
 
 
 class Data(Protocol):

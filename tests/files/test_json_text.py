@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import unrolled
-from unrolled.files.described import parse, require
+from unrolled.files.json_text import parse, require
 
 
 def test_no_other_reader_of_json_is_used():
@@ -11,7 +11,7 @@ def test_no_other_reader_of_json_is_used():
     used = {
         path.name for path in sources if "json.load" in path.read_text() or "JSONDecoder" in path.read_text()
     }
-    assert used == {"described.py"}
+    assert used == {"json_text.py"}
 
 
 @pytest.mark.parametrize(
