@@ -99,7 +99,7 @@ class Ops(Protocol):
     def augmented(
         self, x: Array, lengths: Array, noise: float, time_mask: float, feature_mask: float
     ) -> Array:
-        """Numbers changed at random (tasks/augment.py)."""
+        """Numbers changed at random (ops/augment.py)."""
 
     # Where one step's output is fed back, searches and writers stand between, on numpy's arrays (N, …).
 
