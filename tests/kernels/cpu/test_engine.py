@@ -171,6 +171,7 @@ def test_a_sum_over_tokens_is_one_threads_alone():
 
 SHORT = ((1, 1, 150, 131), (3, 1, 7, 37), (1, 2, 33, 20), (2, 3, 20, 17), (1, 9, 130, 33), (1, 13, 5, 70))
 SHORT += ((1, 16, 65, 40), (1, 1, 1100, 5))  # more rows and more columns than are taken at once
+SHORT += ((1, 90, 131, 70),)  # one step of many rows
 
 
 @pytest.mark.parametrize("name, cell", CELLS, ids=str)

@@ -23,7 +23,7 @@ Index find_cell(const std::string& cell) {
 
 /* To pack weights takes as long as some ten rows at one step (docs/decisions/0155): a call of few tokens
    takes no longer with weights as they stand than to know that packed ones are not old; one of some tokens
-   not longer than to pack them. */
+   not longer than to pack them. Nor does a call of one step, of any rows, which meets each weight once. */
 constexpr Index few_tokens = 3, some_tokens = 16;
 
 /* So few weights are looked at faster than a call without packed ones is made ready. */
@@ -134,7 +134,7 @@ template <class Real>
 std::shared_ptr<const typename PackedPlace<Real>::Packs>
 PackedPlace<Real>::packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes& sizes,
                          const Parameters<const Real>& parameters, bool forward, bool backward, bool frozen,
-                         Index tokens) {
+                         Index steps, Index tokens) {
   if (!frozen && tokens <= few_tokens && kernel.rows(sizes) * (sizes.I + sizes.P) >= few_weights)
     return unpacked(kernel, sizes, parameters, forward, backward);
   const bool look = !frozen || !looked_;
@@ -146,7 +146,7 @@ PackedPlace<Real>::packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes
   const bool same = packs_ && isa_ == &isa && (!look || now == fingerprint_);
   if (same && (!forward || packs_->memory[0]) && (!backward || packs_->memory[1]))
     return packs_;
-  if (!frozen && tokens <= some_tokens && std::exchange(seen_[backward], now) != now)
+  if (!frozen && (tokens <= some_tokens || steps == 1) && std::exchange(seen_[backward], now) != now)
     return unpacked(kernel, sizes, parameters, forward, backward);
   auto fresh = std::make_shared<Packs>();
   if (same)
@@ -328,8 +328,8 @@ void Recurrence<Real>::forward(const RecurrenceCall<Real>& call) {
       const auto k = static_cast<std::size_t>(d), p = static_cast<std::size_t>(layer * D + d);
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
-      packs[k] =
-          packed_[p].packs(used, kernel, sizes_[p], place.parameters, true, false, frozen_, call.tokens);
+      packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, true, false, frozen_, call.T,
+                                  call.tokens);
       weights[k] = packs[k]->forward;
       weights[k].parameters = place.parameters;
       of[k] = &planned->planners[p]->plan();
@@ -388,7 +388,7 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       const PlaceCall<Real>& place = call.places[p];
       const Sizes n = measured(call, layer * D + d);
       packs[k] = packed_[p].packs(used, kernel, sizes_[p], place.parameters, call.every > 0, true, frozen_,
-                                  call.tokens);
+                                  call.T, call.tokens);
       weights[k] = packs[k]->backward;
       again[k] = packs[k]->forward;
       weights[k].parameters = again[k].parameters = place.parameters;

@@ -55,10 +55,10 @@ public:
   /* What a call with these parameters needs, alive as long as the result is held: packed anew where a number
      or the instruction set is another. `frozen`: numbers that were looked at are not looked at again.
      A call of few tokens that is not frozen reads the weights as they stand instead, and one of some tokens
-     does until it has seen them twice. */
+     or of one step does until it has seen them twice. */
   std::shared_ptr<const Packs> packs(const Isa& isa, const Kernel<Real>& kernel, const Sizes& sizes,
                                      const Parameters<const Real>& parameters, bool forward, bool backward,
-                                     bool frozen, Index tokens);
+                                     bool frozen, Index steps, Index tokens);
   /* The next call looks at the numbers, frozen or not. */
   void look() { looked_ = false; }
 
