@@ -516,11 +516,11 @@ void backward(Bound<Real>& self, const Arguments& given, Index threads, Index ev
 template <class Real>
 class Ordered {
 public:
-  Ordered(nb::object owner, const std::vector<std::string>& names, Index every)
+  Ordered(const nb::object& owner, const std::vector<std::string>& names, Index every)
       : owner_(owner), bound_(nb::cast<Bound<Real>*>(owner)), every_(every),
         count_(static_cast<Index>(names.size())) {
     for (std::size_t k = 0; k < names.size(); ++k) {
-      const auto known = std::find(std::begin(arguments), std::end(arguments), names[k]);
+      const auto* const known = std::find(std::begin(arguments), std::end(arguments), names[k]);
       if (known == std::end(arguments))
         throw std::invalid_argument("'" + names[k] + "' is no array of a call");
       Range& range = at_[static_cast<std::size_t>(known - arguments)];
@@ -532,8 +532,10 @@ public:
       ++range.count;
     }
   }
-  void forward(nb::list arrays, Index threads) { unrolled::forward(*bound_, given(arrays), threads, every_); }
-  void backward(nb::list arrays, Index threads) {
+  void forward(const nb::list& arrays, Index threads) {
+    unrolled::forward(*bound_, given(arrays), threads, every_);
+  }
+  void backward(const nb::list& arrays, Index threads) {
     unrolled::backward(*bound_, given(arrays), threads, every_);
   }
 
@@ -616,11 +618,88 @@ nb::object make(const std::string& cell, Index block, const std::vector<std::str
 }
 
 template <class Real>
-void define(nb::module_& m, const char* name) {
+void define_forward(nb::class_<Bound<Real>>& recurrence) {
   using Self = Bound<Real>;
   const auto none = nb::none();
   const auto empty = nb::tuple();
-  nb::class_<Self>(m, name, nb::is_weak_referenceable())
+  recurrence.def(
+      "forward",
+      [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
+         nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
+         nb::handle zoneout_c, Index every, nb::handle h, nb::handle c, nb::handle every_c,
+         nb::handle trace) {
+        using A = Argument;
+        forward(self,
+                {{A::weights, weights},
+                 {A::x, x},
+                 {A::y, y},
+                 {A::lengths, lengths},
+                 {A::batch_sizes, batch_sizes},
+                 {A::h0, h0},
+                 {A::c0, c0},
+                 {A::recurrent, recurrent},
+                 {A::zoneout_h, zoneout_h},
+                 {A::zoneout_c, zoneout_c},
+                 {A::h, h},
+                 {A::c, c},
+                 {A::every_c, every_c},
+                 {A::trace, trace}},
+                threads, every);
+      },
+      nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
+      nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
+      nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
+      nb::arg("every") = 0, nb::arg("h") = empty, nb::arg("c") = empty, nb::arg("every_c") = empty,
+      nb::arg("trace") = none);
+}
+
+template <class Real>
+void define_backward(nb::class_<Bound<Real>>& recurrence) {
+  using Self = Bound<Real>;
+  const auto none = nb::none();
+  const auto empty = nb::tuple();
+  recurrence.def(
+      "backward",
+      [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
+         nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
+         nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy, nb::handle dh, nb::handle dc,
+         nb::handle d_every_c, nb::handle dx, nb::handle dh0, nb::handle dc0, nb::handle d_weights) {
+        using A = Argument;
+        backward(self,
+                 {{A::weights, weights},
+                  {A::x, x},
+                  {A::y, y},
+                  {A::lengths, lengths},
+                  {A::batch_sizes, batch_sizes},
+                  {A::h0, h0},
+                  {A::c0, c0},
+                  {A::recurrent, recurrent},
+                  {A::zoneout_h, zoneout_h},
+                  {A::zoneout_c, zoneout_c},
+                  {A::trace, trace},
+                  {A::dy, dy},
+                  {A::dh, dh},
+                  {A::dc, dc},
+                  {A::d_every_c, d_every_c},
+                  {A::dx, dx},
+                  {A::dh0, dh0},
+                  {A::dc0, dc0},
+                  {A::d_weights, d_weights}},
+                 threads, every);
+      },
+      nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
+      nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
+      nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
+      nb::arg("every") = 0, nb::arg("trace") = none, nb::arg("dy") = none, nb::arg("dh") = empty,
+      nb::arg("dc") = empty, nb::arg("d_every_c") = empty, nb::arg("dx") = none, nb::arg("dh0") = empty,
+      nb::arg("dc0") = empty, nb::arg("d_weights") = empty);
+}
+
+template <class Real>
+void define(nb::module_& m, const char* name) {
+  using Self = Bound<Real>;
+  nb::class_<Self> recurrence(m, name, nb::is_weak_referenceable());
+  recurrence
       .def_prop_rw(
           "frozen", [](const Self& self) { return self.recurrence.frozen(); },
           [](Self& self, bool frozen) {
@@ -631,74 +710,12 @@ void define(nb::module_& m, const char* name) {
            [](const Self& self, Index every) { return self.recurrence.trace_width(every, self.given); })
       .def(
           "ordered",
-          [](nb::object self, const std::vector<std::string>& names, Index every) {
+          [](const nb::object& self, const std::vector<std::string>& names, Index every) {
             return Ordered<Real>(self, names, every);
           },
-          nb::arg("names"), nb::arg("every") = 0)
-      .def(
-          "forward",
-          [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
-             nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
-             nb::handle zoneout_c, Index every, nb::handle h, nb::handle c, nb::handle every_c,
-             nb::handle trace) {
-            using A = Argument;
-            forward(self,
-                    {{A::weights, weights},
-                     {A::x, x},
-                     {A::y, y},
-                     {A::lengths, lengths},
-                     {A::batch_sizes, batch_sizes},
-                     {A::h0, h0},
-                     {A::c0, c0},
-                     {A::recurrent, recurrent},
-                     {A::zoneout_h, zoneout_h},
-                     {A::zoneout_c, zoneout_c},
-                     {A::h, h},
-                     {A::c, c},
-                     {A::every_c, every_c},
-                     {A::trace, trace}},
-                    threads, every);
-          },
-          nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
-          nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty,
-          nb::arg("c0") = empty, nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty,
-          nb::arg("zoneout_c") = empty, nb::arg("every") = 0, nb::arg("h") = empty, nb::arg("c") = empty,
-          nb::arg("every_c") = empty, nb::arg("trace") = none)
-      .def(
-          "backward",
-          [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
-             nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
-             nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy, nb::handle dh, nb::handle dc,
-             nb::handle d_every_c, nb::handle dx, nb::handle dh0, nb::handle dc0, nb::handle d_weights) {
-            using A = Argument;
-            backward(self,
-                     {{A::weights, weights},
-                      {A::x, x},
-                      {A::y, y},
-                      {A::lengths, lengths},
-                      {A::batch_sizes, batch_sizes},
-                      {A::h0, h0},
-                      {A::c0, c0},
-                      {A::recurrent, recurrent},
-                      {A::zoneout_h, zoneout_h},
-                      {A::zoneout_c, zoneout_c},
-                      {A::trace, trace},
-                      {A::dy, dy},
-                      {A::dh, dh},
-                      {A::dc, dc},
-                      {A::d_every_c, d_every_c},
-                      {A::dx, dx},
-                      {A::dh0, dh0},
-                      {A::dc0, dc0},
-                      {A::d_weights, d_weights}},
-                     threads, every);
-          },
-          nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
-          nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty,
-          nb::arg("c0") = empty, nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty,
-          nb::arg("zoneout_c") = empty, nb::arg("every") = 0, nb::arg("trace") = none, nb::arg("dy") = none,
-          nb::arg("dh") = empty, nb::arg("dc") = empty, nb::arg("d_every_c") = empty, nb::arg("dx") = none,
-          nb::arg("dh0") = empty, nb::arg("dc0") = empty, nb::arg("d_weights") = empty);
+          nb::arg("names"), nb::arg("every") = 0);
+  define_forward(recurrence);
+  define_backward(recurrence);
   nb::class_<Ordered<Real>>(m, (std::string(name) + "_ordered").c_str())
       .def("forward", &Ordered<Real>::forward, nb::arg("arrays"), nb::arg("threads"))
       .def("backward", &Ordered<Real>::backward, nb::arg("arrays"), nb::arg("threads"));

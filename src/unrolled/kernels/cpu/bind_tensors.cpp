@@ -32,17 +32,18 @@ bool has_memory(nb::handle tensor) {
   } catch (const nb::python_error& error) { // torch's, of a tensor that stands for a batch
     if (!error.matches(PyExc_RuntimeError) && !error.matches(PyExc_BufferError))
       throw;
+    return false;
   } catch (const std::invalid_argument&) { // on another device
+    return false;
   }
-  return false;
 }
 
 /* Whether a kernel may read these tensors as they are: on the cpu, of no subclass, no lazy minus, with memory
    of their own, which a lazy zero has not. */
-bool readable(nb::list tensors) {
+bool readable(const nb::list& tensors) {
   static const Torch torch;
   for (const nb::handle tensor : tensors) {
-    const auto type = reinterpret_cast<PyObject*>(Py_TYPE(tensor.ptr()));
+    auto* const type = reinterpret_cast<PyObject*>(Py_TYPE(tensor.ptr()));
     if ((type != torch.tensor && type != torch.parameter) || !has_memory(tensor))
       return false;
     const nb::object minus = nb::steal(PyObject_CallOneArg(torch.is_neg, tensor.ptr()));
