@@ -18,12 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.nn import GRU
+from unrolled.blocks.decoder import Condition
 from unrolled.decoding import ctc
-from unrolled.decoding.ngram_model import Grams
 from unrolled.decoding.lexicon import Lexicon
+from unrolled.decoding.ngram_model import Grams
 from unrolled.decoding.search import beam_search
-from unrolled.tasks.decoder import Decoder
+from unrolled.nn import GRU
+from unrolled.ops.torch import Network
+from unrolled.tasks.decoder import decoder
 from unrolled.tasks.model import DecoderConfig, ModelConfig
 
 TARGET_MS, TARGET_RATIO = 50.0, 5.0
@@ -63,22 +65,23 @@ def answers(beam: int) -> tuple[Callable[[], object], Callable[[], object]]:
     """All sources in one batch, and one by one."""
     torch.manual_seed(1)
     layer = GRU(UNITS, UNITS, bidirectional=True, batch_first=True)
-    decoder = Decoder(
-        SYMBOLS,
-        DecoderConfig(attention="additive"),
-        ModelConfig(hidden=UNITS),
-        sources=layer.state_sizes(),
-        memory_size=layer.output_size,
-    ).eval()
+    config, memory_size = DecoderConfig(attention="additive"), layer.output_size
+    block = decoder(
+        SYMBOLS, config, ModelConfig(hidden=UNITS), reads=layer.state_sizes(), memory_size=memory_size
+    )
+    network = Network(block).eval()
     x = torch.randn(ROWS, LENGTH, UNITS)
 
     @torch.no_grad()
     def answer(first: int, last: int) -> object:
         y, h = layer(x[first:last])
-        state = decoder.start(dict(zip(layer.state_sizes(), h.unbind(), strict=True)))
-        step = decoder.stepper(state, decoder.remember(y, torch.full((last - first,), LENGTH)))
+        read = dict(zip(layer.state_sizes(), h.unbind(), strict=True))
+        assert block.bridge is not None
+        state = block.bridge(network.ops, network.p.bridge, read)
+        memory = block.memory(network.ops, network.p, y, torch.full((last - first,), LENGTH))
+        step = block.stepper(network.ops, network.p, Condition(state, memory))
         longest = [LENGTH] * (last - first)
-        return beam_search(step, longest, begin=decoder.begin, end=decoder.end, beam=beam)
+        return beam_search(step, longest, begin=block.begin, end=block.end, beam=beam)
 
     return lambda: answer(0, ROWS), lambda: [answer(k, k + 1) for k in range(ROWS)]
 
