@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, get_type_hints
 
-from unrolled.blocks.ops import Array, Ops, State
+from unrolled.blocks.ops import Ops, State
 from unrolled.cells import Cell
 from unrolled.cells.registry import read_cell, write_cell
 from unrolled.files import typed
@@ -162,11 +162,8 @@ def _value(value: Any, hint: Any) -> Any:
     return tuple(_value(one, None) for one in value) if isinstance(value, list) else value
 
 
-def require_sizes(block: Block, sizes: Mapping[str, Any], least: int = 1) -> None:
-    """ValueError for a size of a block that is no whole number from `least` on, or beyond all bounds."""
+def require_sizes(block: Block, sizes: Mapping[str, Any]) -> None:
+    """ValueError for a size of a block that is no whole number from 1 on, or beyond all bounds."""
     for name, size in sizes.items():
-        if type(size) is not int or not least <= size <= MOST:
-            raise ValueError(f"{name} of {type(block).__name__} is {size!r:.40}; wanted {least} or more")
-
-
-__all__ = ["BLOCKS", "Array", "Block", "Ops", "Shapes", "State", "at", "bind", "read", "require", "write"]
+        if type(size) is not int or not 1 <= size <= MOST:
+            raise ValueError(f"{name} of {type(block).__name__} is {size!r:.40}; wanted 1 or more")
