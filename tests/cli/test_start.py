@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +97,22 @@ def test_the_list_of_tasks_loads_no_torch() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.endswith("False False\n") and "classify" in answer.stdout
+
+
+def test_training_loads_no_compiler(tmp_path: Path) -> None:
+    file = tmp_path / "waves.csv"
+    rows = [f"{k},{t},{(t * (k % 2 + 1)) % 5},{'ab'[k % 2]}" for k in range(20) for t in range(6)]
+    file.write_text("\n".join(["id,t,x,y", *rows]))
+    words = ["train", "classify", str(file), "--id", "id", "--time", "t", "--target", "y"]
+    argv = ["unrolled", *words, "--epochs", "1", "--out", str(tmp_path / "run"), "--json"]
+    code = (
+        f"import sys; from unrolled.cli import main; sys.argv = {argv}\n"
+        "try: main()\n"
+        "finally: print('torch' in sys.modules, 'torch._dynamo' in sys.modules, file=sys.stderr)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stderr == "True False\n"  # the compiler takes seconds to import
+    assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:

@@ -44,15 +44,24 @@ def loss_of_double(model, scale):
     return scale * (model(x) - 0.3).pow(2).sum()
 
 
-def test_without_clipping_it_is_torchs_own_step():
-    model, update = make(optimizer="adam")
+@pytest.mark.parametrize(
+    "optimizer, torchs, momentum",
+    [
+        ("adam", torch.optim.Adam, {}),
+        ("adamw", torch.optim.AdamW, {}),
+        ("sgd", torch.optim.SGD, {}),
+        ("sgd", torch.optim.SGD, {"momentum": 0.9}),
+    ],
+)
+def test_without_clipping_it_is_torchs_own_step(optimizer, torchs, momentum):
+    model, update = make(optimizer=optimizer, weight_decay=0.03, **momentum)
     twin, _ = make()
-    optimizer = torch.optim.Adam(twin.parameters(), lr=0.01, fused=True)
+    theirs = torchs(twin.parameters(), lr=0.01, weight_decay=0.03, fused=True, **momentum)
     for _ in range(3):
         update(loss_of(model), 0.01)
-        optimizer.zero_grad()
+        theirs.zero_grad()
         loss_of(twin).backward()
-        optimizer.step()
+        theirs.step()
     assert all(map(torch.equal, model.parameters(), twin.parameters()))
 
 

@@ -12,39 +12,57 @@ Differs  falls once, without restarts
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from unrolled.training.config import TrainingConfig
 
-Make = Callable[[Iterable[Tensor], TrainingConfig], torch.optim.Optimizer]
+Tensors = list[Tensor]
+Moments = list[dict[str, Tensor]]  # what is kept of each parameter; empty before its first update
+Optimizer = Callable[[Tensors, Tensors, Moments, float, TrainingConfig], None]
 
 
-def _adam(parameters: Iterable[Tensor], config: TrainingConfig) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+def _adam(
+    function: Callable[..., None],
+    parameters: Tensors,
+    gradients: Tensors,
+    moments: Moments,
+    rate: float,
+    config: TrainingConfig,
+) -> None:
+    for parameter, kept in zip(parameters, moments, strict=True):
+        if not kept:
+            kept["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+            kept["exp_avg"], kept["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+    steps, means, squares = ([kept[name] for kept in moments] for name in MOMENTS["adam"])
+    numbers = {"lr": rate, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": config.weight_decay}
+    switches = {"fused": True, "amsgrad": False, "maximize": False}
+    function(parameters, gradients, means, squares, [], steps, **numbers, **switches)
 
 
-def _adamw(parameters: Iterable[Tensor], config: TrainingConfig) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+def _sgd(
+    parameters: Tensors, gradients: Tensors, moments: Moments, rate: float, config: TrainingConfig
+) -> None:
+    buffers: Any = [kept.get("momentum_buffer") for kept in moments] if config.momentum else []
+    numbers: Any = {"lr": rate, "momentum": config.momentum, "weight_decay": config.weight_decay}
+    switches: Any = {"fused": True, "nesterov": False, "maximize": False}
+    sgd(parameters, gradients, buffers, dampening=0.0, **numbers, **switches)
+    for kept, buffer in zip(moments, buffers, strict=False):
+        kept["momentum_buffer"] = buffer
 
 
-def _sgd(parameters: Iterable[Tensor], config: TrainingConfig) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
-        parameters,
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+# Each updates parameters in place, by their gradients and moments, which it changes too. They are torch's
+# functions: its classes import its compiler at their first step, which takes seconds.
+OPTIMIZERS: dict[str, Optimizer] = {"adam": partial(_adam, adam), "adamw": partial(_adam, adamw), "sgd": _sgd}
 
-
-OPTIMIZERS: dict[str, Make] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd}
-
-# What each keeps for a parameter, as its state_dict names it: "step" is a number, the rest have its shape.
+# "step" is a number, the rest have the parameter's shape.
 MOMENTS = {
     "adam": ("step", "exp_avg", "exp_avg_sq"),
     "adamw": ("step", "exp_avg", "exp_avg_sq"),

@@ -24,61 +24,56 @@ class NotFiniteError(ArithmeticError):
 
 
 class Update:
-    """Owns the optimizer of a model's trainable parameters."""
+    """Updates a model's trainable parameters, and keeps what its optimizer keeps of each."""
 
     def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.optimizer = OPTIMIZERS[config.optimizer](self.parameters.values(), config)
-        self.moment_names = MOMENTS[config.optimizer]
-        self.clip = config.clip
+        self.config = config
+        self.kept: dict[str, dict[str, Tensor]] = {}
 
     def __call__(self, loss: Tensor, learning_rate: float) -> tuple[float, float]:
         """Updates the weights; returns the loss and the norm n before clipping. NotFiniteError as above."""
         for parameter in self.parameters.values():
             parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
-        total = get_total_norm(gradients)
+        gradients = {name: p.grad for name, p in self.parameters.items() if p.grad is not None}
+        total = get_total_norm(gradients.values())
         # One read of both: on a GPU each read waits for the device.
         value, norm = torch.stack((loss.detach(), total)).tolist()
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise NotFiniteError(self._say_where(value))
-        if 0 < self.clip < norm:
-            clip_grads_with_norm_(self.parameters.values(), self.clip, total)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.step()
-        self._check_weights()
+        if 0 < self.config.clip < norm:
+            clip_grads_with_norm_(self.parameters.values(), self.config.clip, total)
+        with torch.no_grad():
+            parameters: list[Tensor] = [self.parameters[name] for name in gradients]
+            kept = [self.kept.setdefault(name, {}) for name in gradients]
+            update = OPTIMIZERS[self.config.optimizer]
+            update(parameters, list(gradients.values()), kept, learning_rate, self.config)
+            self._check_weights()
         return value, norm
 
     def moments(self) -> dict[str, Tensor]:
         """What the optimizer keeps, as `parameter.moment`."""
-        names, kept = list(self.parameters), self.optimizer.state_dict()["state"]
-        return {
-            f"{names[index]}.{moment}": value
-            for index, moments in kept.items()
-            for moment, value in moments.items()
-            if value is not None
-        }
+        return {f"{name}.{key}": value for name, kept in self.kept.items() for key, value in kept.items()}
 
     def load_moments(self, moments: Mapping[str, Tensor]) -> None:
         """Puts back what `moments` gave. KeyError or ValueError for what does not fit the parameters."""
-        place = {name: index for index, name in enumerate(self.parameters)}
-        kept: dict[int, dict[str, Tensor]] = {}
+        loaded: dict[str, dict[str, Tensor]] = {}
         for key, value in moments.items():
             name, _, moment = key.rpartition(".")
-            if value.shape != (() if moment == "step" else self.parameters[name].shape):
+            parameter = self.parameters[name]
+            if value.shape != (() if moment == "step" else parameter.shape):
                 raise ValueError(f"{key} has shape {tuple(value.shape)}")
-            kept.setdefault(place[name], {})[moment] = value
-        if any(own.keys() != set(self.moment_names) for own in kept.values()):
-            raise ValueError(f"a parameter has other moments than {self.moment_names}")
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
+            dtype = torch.float32 if moment == "step" else parameter.dtype
+            loaded.setdefault(name, {})[moment] = value.to(parameter.device, dtype)
+        names = MOMENTS[self.config.optimizer]
+        if any(kept.keys() != set(names) for kept in loaded.values()):
+            raise ValueError(f"a parameter has other moments than {names}")
+        self.kept = loaded
 
     def _check_weights(self) -> None:
-        with torch.no_grad():
-            if math.isfinite(get_total_norm(self.parameters.values()).item()):
-                return
+        if math.isfinite(get_total_norm(self.parameters.values()).item()):
+            return
         # The norm of large finite weights overflows too: only a weight itself decides.
         if name := first_not_finite(self.parameters.items()):
             raise NotFiniteError(f"the update made the weight '{name}' NaN or infinite")
