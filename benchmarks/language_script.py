@@ -28,7 +28,7 @@ from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.tasks.config import from_options
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.language import Codec, LanguageConfig, LanguageModel
-from unrolled.training.loop import train
+from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
 
 TARGETS = {"gru": 2.0, "lstm": 1.5}
@@ -78,7 +78,8 @@ def ours(text, config):
     network = LanguageModel._network(config, codec)
     step = estimator._step(network, Prepared(config, codec, batches, None))
     start = time.perf_counter()
-    train(network, batches, step, config.training, checkpoints=None, validate=lambda: 1.0, report=Reporter())
+    options = {"checkpoints": None, "validate": lambda: 1.0, "report": Reporter()}
+    Training(network, batches, step, config.training, **options).run()
     return time.perf_counter() - start
 
 

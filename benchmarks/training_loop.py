@@ -4,7 +4,7 @@
 
 20 steps × batch 50 × 100 relu units, input 1, outputs projected to 1, mean squared error at every step, Adam,
 global norm clipped at 1. The peers take turns in one process at one thread count; the figures are medians
-over the rounds. train() pays for all it does: the seed, two checkpoints and the history of each round.
+over the rounds. Training pays for all it does: the seed, two checkpoints and the history of each round.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import unrolled.nn
 from unrolled.batching.windows import Windows
 from unrolled.runs import Run
 from unrolled.training.config import TrainingConfig
-from unrolled.training.loop import train
+from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
 
 T, B, H = 20, 50, 100
@@ -66,7 +66,8 @@ def ours(model: Model, windows: Windows, folder: Path) -> Callable[[], None]:
         return nn.functional.mse_loss(model(batch.x), batch.y), None
 
     def epoch() -> None:
-        train(model, windows, step, config, checkpoints=checkpoints, validate=lambda: 0.0, report=Reporter())
+        options = {"checkpoints": checkpoints, "validate": lambda: 0.0, "report": Reporter()}
+        Training(model, windows, step, config, **options).run()
         model.train()
 
     return epoch

@@ -15,7 +15,7 @@ def test_the_first_signal_waits_and_the_second_does_not(number, kind, text):
     with Interrupts() as interrupts:
         interrupts.leave()
         os.kill(os.getpid(), number)
-        assert interrupts.asked == number
+        assert interrupts.received == number
         with pytest.raises(kind, match=text):
             interrupts.leave()
         with pytest.raises(kind, match=text):
@@ -28,11 +28,11 @@ def test_hang_ups_come_more_than_once_and_hurry_nothing():
     with Interrupts() as interrupts:
         for number, asked in ((signal.SIGHUP, signal.SIGHUP),) * 2 + ((signal.SIGTERM, signal.SIGTERM),):
             os.kill(os.getpid(), number)
-            assert interrupts.asked == asked
+            assert interrupts.received == asked
             with pytest.raises(SystemExit, match=str(128 + asked)):
                 interrupts.leave()
         os.kill(os.getpid(), signal.SIGHUP)
-        assert interrupts.asked == signal.SIGTERM
+        assert interrupts.received == signal.SIGTERM
 
 
 def test_an_ignored_signal_stays_ignored():
@@ -40,7 +40,7 @@ def test_an_ignored_signal_stays_ignored():
     try:
         with Interrupts() as interrupts:
             os.kill(os.getpid(), signal.SIGINT)
-            assert interrupts.asked is None
+            assert interrupts.received is None
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -51,7 +51,7 @@ def test_outside_the_main_thread_nothing_is_touched():
 
     def enter():
         with Interrupts() as interrupts:
-            seen.append((signal.getsignal(signal.SIGTERM), interrupts.asked))
+            seen.append((signal.getsignal(signal.SIGTERM), interrupts.received))
 
     thread = threading.Thread(target=enter)
     thread.start()

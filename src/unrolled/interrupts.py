@@ -14,15 +14,15 @@ LEAVE: dict[int, Callable[[], BaseException]] = {
 
 
 class Interrupts:
-    """While entered, notes the first signal in `asked`; a second one leaves at once, but for hang-ups: of one
-    terminal that closes, the kernel and the shell both tell.
+    """While entered, notes the first signal in `received`; a second one leaves at once, but for hang-ups: of
+    one terminal that closes, the kernel and the shell both tell.
 
     Signals that the parent chose to ignore (nohup) stay ignored. Outside the main thread none is noted:
     Python sets handlers only there.
     """
 
     def __init__(self) -> None:
-        self.asked: int | None = None
+        self.received: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
@@ -40,11 +40,11 @@ class Interrupts:
 
     def leave(self) -> None:
         """Raises KeyboardInterrupt or SystemExit, such as 143 for SIGTERM, where a signal came."""
-        if self.asked is not None:
-            raise LEAVE[self.asked]()
+        if self.received is not None:
+            raise LEAVE[self.received]()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked not in (None, signal.SIGHUP) and number != signal.SIGHUP:
+        if self.received not in (None, signal.SIGHUP) and number != signal.SIGHUP:
             raise LEAVE[number]()
-        if self.asked is None or number != signal.SIGHUP:
-            self.asked = number
+        if self.received is None or number != signal.SIGHUP:
+            self.received = number

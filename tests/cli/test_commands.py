@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from unrolled.cli import printing
+from unrolled.training.history import Progress
 
 from .command import unrolled
 
@@ -141,15 +142,13 @@ def test_a_finished_run_has_nothing_to_resume(folder: Path) -> None:
 def test_an_interrupt_says_how_to_go_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from unrolled.training import loop
+    real = Progress.next_epoch
 
-    real = loop._Training._end_epoch
-
-    def interrupted(training: loop._Training[object]) -> None:
-        real(training)
+    def interrupted(progress: Progress, loss: float) -> bool:
+        real(progress, loss)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop._Training, "_end_epoch", interrupted)
+    monkeypatch.setattr(Progress, "next_epoch", interrupted)
     out = tmp_path / "run"
     answer = unrolled("train", "forecast", folder / "load.csv", "--out", out, *OPTIONS)
     assert answer.status == 130

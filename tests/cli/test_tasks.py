@@ -17,15 +17,15 @@ from .test_wrong_input import refused
 
 KILLED = """
 import os, signal, sys
-from unrolled.training.loop import _Training
+from unrolled.training.history import Progress
 from unrolled.cli import main
-step, steps = _Training._step, []
-def until_killed(self, batch):
-    step(self, batch)
-    steps.append(batch)
+count, steps = Progress.count, []
+def until_killed(self, loss, norm, clip):
+    count(self, loss, norm, clip)
+    steps.append(loss)
     if len(steps) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-_Training._step = until_killed
+Progress.count = until_killed
 sys.argv[0] = "unrolled"
 main()
 """

@@ -16,6 +16,8 @@ from unrolled.decoding.ngrams import KneserNey
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.text import text_of
 from unrolled.tasks.language import LanguageConfig
+from unrolled.training.checkpoints import Checkpoints
+from unrolled.training.update import Update
 
 SMALL = {"hidden": 6, "embedding_size": 5, "window": 16, "batch_size": 4, "epochs": 2}
 
@@ -210,18 +212,16 @@ def test_vectors_are_what_the_embedding_begins_with(tmp_path, book):
 def test_a_training_that_was_cut_goes_on_to_the_same_bits(book, tmp_path, monkeypatch, cell, sampling):
     options = SMALL | {"cell": cell, "sampling": sampling, "output_dropout": 0.2, "checkpoint_seconds": 0.0}
     whole = LanguageModel(**options).fit(book, out=tmp_path / "whole")
-    from unrolled.training import loop
+    real, steps = Update.__call__, [0]
 
-    real, count = loop._Training._step, [0]
-
-    def cut(training, batch):
-        count[0] += 1
-        if count[0] == 41:
+    def cut(update, loss, learning_rate):
+        steps[0] += 1
+        if steps[0] == 41:
             raise KeyboardInterrupt
-        real(training, batch)
+        return real(update, loss, learning_rate)
 
-    monkeypatch.setattr(loop.Checkpoints, "due", lambda self, seconds: True)
-    monkeypatch.setattr(loop._Training, "_step", cut)
+    monkeypatch.setattr(Checkpoints, "due", lambda self, seconds: True)
+    monkeypatch.setattr(Update, "__call__", cut)
     with pytest.raises(KeyboardInterrupt):
         LanguageModel(**options).fit(book, out=tmp_path / "cut")
     monkeypatch.undo()

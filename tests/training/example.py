@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.config import TrainingConfig
 from unrolled.training.history import History
-from unrolled.training.loop import train
+from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
 from unrolled.training.state import State
 
@@ -68,9 +68,15 @@ class Example:
     def train(
         self, config: TrainingConfig, checkpoints: Checkpoints | None = None, **options: Any
     ) -> History:
-        given: dict[str, Any] = {"validate": self.validate, "report": Reporter(), "batches": Sums()} | options
-        batches = given.pop("batches")
-        return train(self.model, batches, self.step, config, checkpoints=checkpoints, **given)
+        options = {
+            "validate": self.validate,
+            "report": Reporter(),
+            "batches": Sums(),
+            "resume": False,
+        } | options
+        batches, resume = options.pop("batches"), options.pop("resume")
+        training = Training(self.model, batches, self.step, config, checkpoints=checkpoints, **options)
+        return training.run(resume)
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:

@@ -17,13 +17,13 @@ def _command() -> None:
         say(versions())
         return
     try:
-        from unrolled.cli.app import app, told
+        from unrolled.cli.app import app, refusals_in_a_line
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "unrolled":
             raise
         _bare(error.name)
     else:
-        with told():
+        with refusals_in_a_line():
             sys.exit(app(standalone_mode=False, prog_name="unrolled"))
 
 

@@ -1,4 +1,4 @@
-"""The commands, each a few lines: parse, call one function, print."""
+"""The commands by name. Each stands with its work; what is heavy is imported when it runs."""
 
 import sys
 from collections.abc import Iterator
@@ -9,20 +9,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from unrolled.cells import CELLS
-from unrolled.cli.shared import Json, MostValues, Out, OutFile, TableFile, with_decoding
+from unrolled.cli import using
+from unrolled.cli.demo import demo
+from unrolled.cli.exporting import export
+from unrolled.cli.kernels import kernels
+from unrolled.cli.shared import Json, MostValues, Out
+from unrolled.cli.verify import verify
 from unrolled.errors import ConfigError
-
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
-Files = Annotated[
-    list[Path] | None, typer.Argument(metavar="[FILES]", help="Files of the kind that it was trained on.")
-]
 
 WrongCall: Any = typer.BadParameter.__base__  # typer names this class in none of its public modules
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def refusals_in_a_line() -> Iterator[None]:
     """ConfigError for what typer refuses, in place of a box of several lines."""
     try:
         yield
@@ -92,7 +91,7 @@ class TaskGroup(Commands):
         from unrolled.cli import training
 
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and training.command(str(name)), rest
+        return name, command and training.task_command(str(name)), rest
 
 
 train_app = typer.Typer(
@@ -140,91 +139,18 @@ def _refuse(ctx: typer.Context, why: str, *names: str) -> None:
             ctx.fail(f"wanted no --{name} {why}")
 
 
-@app.command(
+app.command(
     epilog="Examples: unrolled evaluate runs/forecast-sales newer.csv · "
     "unrolled evaluate runs/translate-pairs --beam 10"
-)
-@with_decoding
-def evaluate(
-    run: RunFolder,
-    files: Files = None,
-    most_values: MostValues = None,
-    include_training: Annotated[
-        bool,
-        typer.Option(
-            "--include-training",
-            help="Judge what training held too, in place of leaving it out.",
-            show_default=False,
-        ),
-    ] = False,
-    out: TableFile = None,
-    json: Json = False,
-    decoding: dict[str, Any] | None = None,
-) -> None:
-    """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
-    from unrolled.cli import using
-
-    using.evaluate(run, files or [], include_training, decoding or {}, out, json)
-
-
-@app.command(
+)(using.evaluate)
+app.command(
     epilog="Examples: unrolled predict runs/forecast-sales newer.csv -o next.csv · "
     "unrolled predict runs/translate-pairs new.txt --beam 10 --best 3"
-)
-@with_decoding
-def predict(
-    run: RunFolder,
-    files: Files = None,
-    out: OutFile = None,
-    most_values: MostValues = None,
-    json: Json = False,
-    decoding: dict[str, Any] | None = None,
-) -> None:
-    """Answer: what follows the end of each series, what each sequence is, or says in other symbols."""
-    from unrolled.cli import using
-
-    using.predict(run, files or [], decoding or {}, out, json)
-
-
-@app.command(
+)(using.predict)
+app.command(
     epilog="Examples: unrolled generate runs/forecast-sales --length 200 --sample --seed 7 · "
     'unrolled generate runs/language-book --prime "It was" --temperature 0.8'
-)
-def generate(
-    run: RunFolder,
-    prime: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT|FILE",
-            help="Begin after this text (language), or after the end of this file (forecast); without, from "
-            "nothing.",
-        ),
-    ] = None,
-    length: Annotated[int, typer.Option(min=1, help="Steps or tokens to generate.")] = 100,
-    sample: Annotated[
-        bool | None,
-        typer.Option(
-            "--sample/--greedy",
-            help="Draw from the distribution (language without either), or take the likeliest (forecast).",
-        ),
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Above 1 draws more widely, below 1 more narrowly.")
-    ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Draw from so many of the likeliest alone.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Draw from the likeliest that hold this share of the mass.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Number that what is drawn follows from (0).")] = None,
-    out: OutFile = None,
-    most_values: MostValues = None,
-    json: Json = False,
-) -> None:
-    """Let a model go on by itself, each output its next input."""
-    from unrolled.cli import using
-
-    how = {"prime": prime, "sample": sample, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    using.generate(run, length, how | {"seed": seed}, out, json)
+)(using.generate)
 
 
 @app.command(
@@ -239,80 +165,12 @@ def stream(context: typer.Context) -> None:
     run(context.args)
 
 
-@app.command(epilog="Example: unrolled export runs/forecast-load --to runtime -o load.unrolled")
-def export(
-    run: RunFolder,
-    to: Annotated[str, typer.Option("--to", metavar="runtime", help="What to write.")],
-    out: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write (RUN.unrolled).")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
-    json: Json = False,
-) -> None:
-    """Write a model as one file for machines without torch."""
-    from unrolled.cli import exporting
-
-    exporting.export(run, to, out, force, json)
-
-
-@app.command(
+app.command(epilog="Example: unrolled export runs/forecast-load --to runtime -o load.unrolled")(export)
+app.command(
     epilog="Examples: unrolled verify runs/sales --out runs/sales/receipt.txt · "
     "unrolled verify runs/sales --check runs/sales/receipt.txt · unrolled verify runs/sales --files"
-)
-def verify(
-    run: RunFolder,
-    files: Files = None,
-    sequences: Annotated[int, typer.Option(min=1, help="Try at most so many of them.")] = 64,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Number that the choice of what is tried follows from.")
-    ] = 0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the receipt, a short text.")] = None,
-    check: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Only see that this receipt is unchanged and of this model."),
-    ] = None,
-    checksums: Annotated[
-        bool,
-        typer.Option(
-            "--files",
-            help="Only see that each file of a run, an exported model or a snapshot is as it was written.",
-            show_default=False,
-        ),
-    ] = False,
-    most_values: MostValues = None,
-    json: Json = False,
-) -> None:
-    """Prove that a model gives the same bits in batches, alone, in a stream and without torch."""
-    from unrolled.cli import verify as receipts
-
-    if checksums:
-        receipts.files(run, check, files or [], out, json)
-    elif check is not None:
-        receipts.check(check, run, files or [], out, json)
-    else:
-        receipts.run(run, files or [], sequences, seed, out, json)
-
-
-@app.command(epilog="Example: unrolled kernels lstm --option peephole --lengths --device cpu")
-def kernels(
-    cell: Annotated[
-        str | None, typer.Argument(metavar="[CELL]", help=f"{', '.join(CELLS)}; all without.")
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="WORD", help="What the call needs beyond the plain cell: peephole, zoneout …"),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="cpu, cuda …; without, these two.")
-    ] = None,
-    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float32, float64, bfloat16 …")] = "float32",
-    lengths: Annotated[bool, typer.Option("--lengths", help="The call has lengths.")] = False,
-    json: Json = False,
-) -> None:
-    """List what computes each cell on this machine, and what runs a given call and why."""
-    from unrolled.cli import kernels as table
-
-    table.run(cell, option or [], device, dtype, lengths, json)
+)(verify)
+app.command(epilog="Example: unrolled kernels lstm --option peephole --lengths --device cpu")(kernels)
 
 
 @app.command(
@@ -360,9 +218,4 @@ def bench(
         benchmarks.run(only, threads, quick, small, sources or [], out, docs, json)
 
 
-@app.command(epilog="Example: unrolled demo --out runs/sunspots")
-def demo(out: Out = None, json: Json = False) -> None:
-    """Forecast three centuries of sunspots, in under a minute."""
-    from unrolled.cli import demo as sunspots
-
-    sunspots.run(out, json)
+app.command(epilog="Example: unrolled demo --out runs/sunspots")(demo)

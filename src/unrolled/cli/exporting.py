@@ -3,14 +3,26 @@
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from unrolled.cli import printing
+from unrolled.cli.shared import Json, RunFolder
 from unrolled.console import say
 from unrolled.errors import ConfigError
 
 
-def export(run: Path, to: str, out: Path | None, force: bool, json: bool) -> None:
-    """Writes one file and tells how to use it."""
+def export(
+    run: RunFolder,
+    to: Annotated[str, typer.Option("--to", metavar="runtime", help="What to write.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write (RUN.unrolled).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a model as one file for machines without torch."""
     if to not in FORMS:
         raise ConfigError(f"--to: wanted {', '.join(FORMS)}, got {to!r}")
     write, ending = FORMS[to]

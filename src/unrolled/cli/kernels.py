@@ -3,10 +3,13 @@
 import difflib
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import typer
 
 from unrolled.cells import CELLS
 from unrolled.cli import printing
+from unrolled.cli.shared import Json
 from unrolled.console import say
 from unrolled.errors import ConfigError
 from unrolled.kernels import dispatch
@@ -26,7 +29,7 @@ DTYPES = ("float32", "float64", "float16", "bfloat16")
 
 
 class Call(NamedTuple):
-    """What is asked about."""
+    """A call, as the command line describes it."""
 
     cell: str
     device: str
@@ -52,35 +55,43 @@ class Call(NamedTuple):
         return dispatch.explain(self.cell, self.device, self.dtype, self.wants)
 
 
-def run(
-    cell: str | None, options: Sequence[str], device: str | None, dtype: str, lengths: bool, json: bool
+def kernels(
+    cell: Annotated[
+        str | None, typer.Argument(metavar="[CELL]", help=f"{', '.join(CELLS)}; all without.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="What the call needs beyond the plain cell: peephole, zoneout …"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="cpu, cuda …; without, these two.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float32, float64, bfloat16 …")] = "float32",
+    lengths: Annotated[bool, typer.Option("--lengths", help="The call has lengths.")] = False,
+    json: Json = False,
 ) -> None:
-    """The table and plain calls, or, where any of the arguments is given, such calls alone."""
-    options = tuple(dict.fromkeys([*options, *(["lengths"] if lengths else [])]))
+    """List what computes each cell on this machine, and what runs a given call and why."""
+    options = tuple(dict.fromkeys([*(option or []), *(["lengths"] if lengths else [])]))
     calls = list(_calls(cell, options, device, dtype))
     machine = _machine()
-    asked = cell is not None or device is not None or options or dtype != DTYPES[0]
+    from unrolled.kernels.torch import handover
+
     if json:
-        table = [_plain(row) for row in dispatch.TABLE]
-        calls_json = [_as_json(call) for call in calls]
-        printing.as_json({**machine, "table": table, "calls": calls_json, "by_torch": _by_torch()})
+        table = [_row_as_json(row) for row in dispatch.TABLE]
+        calls_json = [_call_as_json(call) for call in calls]
+        printing.as_json({**machine, "table": table, "calls": calls_json, "by_torch": handover.rules()})
         return
+    any_call = cell is None and device is None and not options and dtype == DTYPES[0]
     for name, text in _in_words(machine):
         say(f"{name:<16} {text}")
-    if not asked:
+    if any_call:
         say("")
         printing.table([_shown(row) for row in dispatch.TABLE], "the table; the first row that can, runs")
     _print_calls(calls)
-    if not asked:
+    if any_call:
         say("")
-        printing.table(_by_torch(), "what an accelerated module of torch.nn leaves to torch, in its sizes")
-
-
-def _by_torch() -> list[dict[str, str]]:
-    """Of accelerated modules the calls that torch's own operators compute."""
-    from unrolled.kernels.torch import handover
-
-    return handover.rules()
+        title = "what an accelerated module of torch.nn leaves to torch, in its sizes"
+        printing.table(handover.rules(), title)
 
 
 def _calls(cell: str | None, options: tuple[str, ...], device: str | None, dtype: str) -> Iterator[Call]:
@@ -138,38 +149,31 @@ def _in_words(machine: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "backend", f"{machine['backend'] or 'the best that can'} ({dispatch.VARIABLE} names one)"
 
 
-def _plain(row: dispatch.Row) -> dict[str, Any]:
-    """A row of the table for machines; None says: any."""
+def _row_as_json(row: dispatch.Row) -> dict[str, Any]:
+    """None says: any."""
     sets = {name: getattr(row, name) for name in ("devices", "dtypes", "automatic", "takes")}
     lists = {name: None if words is None else sorted(words) for name, words in sets.items()}
     return {"cell": row.cell, "backend": row.backend, **lists}
 
 
 def _shown(row: dispatch.Row) -> dict[str, str]:
-    plain = _plain(row)
-    texts = {name: "any" if plain[name] is None else ", ".join(plain[name]) for name in list(plain)[2:]}
-    return {
-        "cell": "any" if row.cell == "*" else row.cell,
-        "backend": row.backend,
-        "devices": texts["devices"],
-        "unasked on": texts["automatic"],
-        "dtypes": texts["dtypes"],
-        "computes besides the plain equations": texts["takes"],
+    sets = {
+        "devices": row.devices,
+        "unasked on": row.automatic,
+        "dtypes": row.dtypes,
+        "computes besides the plain equations": row.takes,
     }
+    texts = {name: "any" if words is None else ", ".join(sorted(words)) for name, words in sets.items()}
+    return {"cell": "any" if row.cell == "*" else row.cell, "backend": row.backend, **texts}
 
 
-def _as_json(call: Call) -> dict[str, Any]:
+def _call_as_json(call: Call) -> dict[str, Any]:
     runs, error = call.runs()
     choices = [
         {"backend": c.backend, "available": c.available, "reason": c.reason or None} for c in call.choices()
     ]
-    return {
-        **call._asdict(),
-        "options": list(call.options),
-        "runs": runs,
-        "error": error or None,
-        "choices": choices,
-    }
+    result = {"runs": runs, "error": error or None, "choices": choices}
+    return call._asdict() | {"options": list(call.options)} | result
 
 
 def _print_calls(calls: Sequence[Call]) -> None:

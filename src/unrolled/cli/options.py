@@ -4,10 +4,9 @@ A configuration is a pydantic model of sections; a field `window` of any section
 user typed goes to pydantic as it is: it alone converts and refuses, here as for a configuration file.
 """
 
-import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import typer
@@ -21,24 +20,14 @@ from unrolled.tasks.config import sections
 METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: "on|off"}
 
 
-def add_options(
-    command: Callable[..., None], config: type[BaseModel], but: tuple[str, ...] = ()
-) -> Callable[..., None]:
-    """`command(..., **options)` with a signature in which every field of `config`, but those in `but`, is an
-    option. Options that the user did not give are None."""
-    own = inspect.signature(command).parameters.values()
-    made = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, field, section)
-        )
+def options_of(config: type[BaseModel], but: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The type of the option of every field of `config` but those in `but`, by name."""
+    return {
+        name: _option(name, field, section)
         for section, model in sections(config).items()
         for name, field in model.model_fields.items()
         if name not in but
-    ]
-    fixed = [parameter for parameter in own if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
-    command.__signature__ = inspect.Signature([*fixed, *made])  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*fixed, *made]}
-    return command
+    }
 
 
 def once(config: type[BaseModel], options: Mapping[str, Any]) -> dict[str, Any]:

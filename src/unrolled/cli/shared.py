@@ -1,8 +1,7 @@
-"""Options that several commands have."""
+"""Arguments and options that several commands have."""
 
-from collections.abc import Callable
-from functools import wraps
-from inspect import Parameter, signature
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,10 @@ import typer
 
 from unrolled.files.limits import set_most_values
 
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
+Files = Annotated[
+    list[Path] | None, typer.Argument(metavar="[FILES]", help="Files of the kind that it was trained on.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder to make (runs/TASK-FILE).")]
 OutFile = Annotated[
@@ -67,19 +70,14 @@ DECODING = {
 }
 
 
-def with_decoding(command: Callable[..., None]) -> Callable[..., None]:
-    """`command(…, decoding)` with an option for each of these; `decoding` holds those that were given."""
+def with_options(options: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """For `command(…, **options)`: declares these by name and type; those that are not typed are None."""
 
-    @wraps(command)
-    def run(**given: Any) -> None:
-        chosen = {name: given.pop(name) for name in DECODING}
-        command(**given, decoding={name: value for name, value in chosen.items() if value is not None})
+    def declare(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in signature(command).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+        added = [Parameter(k, Parameter.KEYWORD_ONLY, default=None, annotation=t) for k, t in options.items()]
+        command.__signature__ = Signature([*own, *added])  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
+        return command
 
-    own = [parameter for name, parameter in signature(command).parameters.items() if name != "decoding"]
-    made = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in DECODING.items()
-    ]
-    run.__signature__ = signature(command).replace(parameters=[*own, *made])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *made]}
-    return run
+    return declare

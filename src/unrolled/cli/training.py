@@ -10,8 +10,8 @@ import typer
 from typer.core import TyperCommand
 
 from unrolled.cli import printing
-from unrolled.cli.options import add_options, once
-from unrolled.cli.shared import Json, MostValues, Out
+from unrolled.cli.options import once, options_of
+from unrolled.cli.shared import Json, MostValues, Out, with_options
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
 from unrolled.files import opening
@@ -25,15 +25,20 @@ NO_OPTIONS = ("files", "sha256")
 LONGEST = 40  # characters of a file's name that a run's folder takes over
 
 
-def command(task: str) -> TyperCommand:
+def task_command(task: str) -> TyperCommand:
     """`unrolled train TASK`, with an option for every field of the task's configuration."""
 
+    @with_options(options_of(config_class(task), but=NO_OPTIONS))
     def run(
-        files: Any = None,
-        config: Any = None,
-        out: Any = None,
-        most_values: Any = None,
-        json: bool = False,
+        files: Annotated[
+            list[Path] | None, typer.Argument(metavar="FILES", help="Files to train on.")
+        ] = None,
+        config: Annotated[
+            Path | None, typer.Option("--config", metavar="FILE", help="Options from a config.toml.")
+        ] = None,
+        out: Out = None,
+        most_values: MostValues = None,
+        json: Json = False,
         **options: Any,
     ) -> None:
         typed = {name: value for name, value in options.items() if value is not None and value != []}
@@ -42,23 +47,13 @@ def command(task: str) -> TyperCommand:
             chosen["files"] = [str(file) for file in files]
         train(task, chosen, config, out, json)
 
-    run.__annotations__ = {
-        "files": Annotated[list[Path] | None, typer.Argument(metavar="FILES", help="Files to train on.")],
-        "config": Annotated[
-            Path | None, typer.Option("--config", metavar="FILE", help="Options from a config.toml.")
-        ],
-        "out": Out,
-        "most_values": MostValues,
-        "json": Json,
-    }
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    declare = single.command(
+    single.command(
         task, help=TASKS[task].about, epilog=f"Example: {TASKS[task].example}", no_args_is_help=True
-    )
-    declare(add_options(run, config_class(task), but=NO_OPTIONS))
-    made = typer.main.get_command(single)
-    assert isinstance(made, TyperCommand)
-    return made
+    )(run)
+    command = typer.main.get_command(single)
+    assert isinstance(command, TyperCommand)
+    return command
 
 
 def train(
@@ -66,13 +61,13 @@ def train(
 ) -> None:
     """Trains on what `config` and, over it, `options` say, into a run folder; tells how good the model is."""
     values = {} if config is None else _read(config)
-    task = _agreed(task, values.get("task"), config)
+    task = _task(task, values.get("task"), config)
     sections = {name: value for name, value in values.items() if name not in HEAD}
     try:
-        given = to_sections(from_sections(config_class(task), sections))
+        configured = to_sections(from_sections(config_class(task), sections))
     except ConfigError as error:
         raise ConfigError(f"{config}: {error}") from None
-    estimator = estimator_class(task)(**_flat(given) | dict(options))
+    estimator = estimator_class(task)(**_flat(configured) | dict(options))
     files = estimator.config.data.files
     if not files:
         raise ConfigError(f"wanted files to train on, got none; example: {TASKS[task].example}")
@@ -85,23 +80,23 @@ def resume(folder: Path, json: bool) -> None:
     _fit(estimator_class(Run.open(folder).task)(), folder, json, resume=folder)
 
 
-def _fit(estimator: Any, folder: Path, json: bool, **how: Path) -> None:
+def _fit(estimator: Any, folder: Path, json: bool, **to: Path) -> None:
     """Trains into `folder` and prints what came of it."""
     from unrolled.training.progress import reporter
 
     try:
-        estimator.fit(**how, report=reporter(silent=json))
+        estimator.fit(**to, report=reporter(silent=json))
     except (KeyboardInterrupt, SystemExit):
         if folder.exists():  # not yet while the data are read
             note(f"interrupted; go on with: {resuming(folder)}")
         raise
-    found = estimator.evaluation if estimator.has_test else None
+    evaluation = estimator.evaluation if estimator.has_test else None
     if json:
-        printing.as_json({"run": str(folder)} | (found.json() if found else {}))
+        printing.as_json({"run": str(folder)} | (evaluation.json() if evaluation else {}))
         return
-    if found:
+    if evaluation:
         say("")
-        printing.evaluation(found, "On the test part")
+        printing.evaluation(evaluation, "On the test part")
     say("", f"The trained model is in {folder}, its plots in {folder}/plots")
 
 
@@ -111,19 +106,19 @@ def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def free_folder(task: str, stem: str) -> Path:
     """runs/TASK-STEM, or with the first number that is free."""
-    first = Path("runs") / f"{task}-{_tame(stem)}"
+    first = Path("runs") / f"{task}-{_folder_name(stem)}"
     numbered = (first.with_name(f"{first.name}-{n}") for n in range(2, 10**6))
     return first if not first.exists() else next(folder for folder in numbered if not folder.exists())
 
 
-def _tame(name: str) -> str:
+def _folder_name(name: str) -> str:
     """Letters and digits of any script, dots, hyphens, underscores; hyphens for all others."""
     letters = (c if c in "._" or category(c)[0] in "LMN" else "-" for c in normalize("NFC", name))
     words = [word for word in "".join(letters)[:LONGEST].split("-") if word]
     return "-".join(words) or "data"
 
 
-def _agreed(task: str | None, named: Any, config: Path | None) -> str:
+def _task(task: str | None, named: Any, config: Path | None) -> str:
     if task is not None and named not in (None, task):
         raise ConfigError(
             f"{config}: wanted task '{task}', got '{named}'; use unrolled train --config {config}"

@@ -1,36 +1,56 @@
-"""The commands that use a trained model."""
+"""The commands that use a trained model: evaluate, predict, generate."""
 
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from unrolled.cli import printing
+from unrolled.cli.shared import DECODING, Files, Json, MostValues, OutFile, RunFolder, TableFile, with_options
 from unrolled.console import note
 from unrolled.errors import ConfigError
 
 MOST_NAMES = 5  # of files, in a heading
 
 
+@with_options(DECODING)
 def evaluate(
-    run: Path,
-    files: list[Path],
-    include_training: bool,
-    decoding: Mapping[str, Any],
-    out: Path | None,
-    json: bool,
+    run: RunFolder,
+    files: Files = None,
+    most_values: MostValues = None,
+    include_training: Annotated[
+        bool,
+        typer.Option(
+            "--include-training",
+            help="Judge what training held too, in place of leaving it out.",
+            show_default=False,
+        ),
+    ] = False,
+    out: TableFile = None,
+    json: Json = False,
+    **decoding: Any,
 ) -> None:
-    """On new files, or on the test part of the training files."""
+    """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
+    evaluation = _decoder(run, decoding).evaluate(files or None, include_training=include_training)
+    if out is not None:
+        printing.write_frame(evaluation.frame(), out)
+    if json:
+        printing.as_json(evaluation.json())
+    else:
+        printing.evaluation(evaluation, _title(files or []))
+
+
+def _decoder(run: Path, decoding: Mapping[str, Any]) -> Any:
+    """The model in `run`, which decodes as those options say that were typed."""
     import unrolled
 
-    estimator = unrolled.load(run).using(**decoding)
-    found = estimator.evaluate(files or None, include_training=include_training)
-    if out is not None:
-        printing.write_frame(found.frame(), out)
-    if json:
-        printing.as_json(found.json())
-    else:
-        printing.evaluation(found, _title(files))
+    return unrolled.load(run).using(**_typed(decoding))
+
+
+def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _title(files: list[Path]) -> str:
@@ -39,34 +59,70 @@ def _title(files: list[Path]) -> str:
     return names if len(files) <= MOST_NAMES else f"{names} and {len(files) - MOST_NAMES:,} more"
 
 
-def predict(run: Path, files: list[Path], decoding: Mapping[str, Any], out: Path | None, json: bool) -> None:
-    """An answer for each example of the files: what follows their end, what they are, what they say."""
-    import unrolled
-
-    estimator = unrolled.load(run).using(**decoding)
-    found = estimator.predict(files or None)
+@with_options(DECODING)
+def predict(
+    run: RunFolder,
+    files: Files = None,
+    out: OutFile = None,
+    most_values: MostValues = None,
+    json: Json = False,
+    **decoding: Any,
+) -> None:
+    """Answer: what follows the end of each series, what each sequence is, or says in other symbols."""
+    estimator = _decoder(run, decoding)
+    predictions = estimator.predict(files or None)
     for line in estimator.notices(files or None):
         note(line)
-    printing.frame(found, out, json)
+    printing.frame(predictions, out, json)
 
 
-def generate(run: Path, length: int, typed: Mapping[str, Any], out: Path | None, json: bool) -> None:
-    """The model's own continuation. Of the options those that were `typed`, and so are not None, count."""
+def generate(
+    run: RunFolder,
+    prime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT|FILE",
+            help="Begin after this text (language), or after the end of this file (forecast); without, from "
+            "nothing.",
+        ),
+    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Steps or tokens to generate.")] = 100,
+    sample: Annotated[
+        bool | None,
+        typer.Option(
+            "--sample/--greedy",
+            help="Draw from the distribution (language without either), or take the likeliest (forecast).",
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Above 1 draws more widely, below 1 more narrowly.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from so many of the likeliest alone.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the likeliest that hold this share of the mass.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Number that what is drawn follows from (0).")] = None,
+    out: OutFile = None,
+    most_values: MostValues = None,
+    json: Json = False,
+) -> None:
+    """Let a model go on by itself, each output its next input."""
     import unrolled
 
     estimator = unrolled.load(run)
     if not hasattr(estimator, "generate"):
         raise ConfigError(f"{run}: task '{estimator.task}' generates nothing; use unrolled predict")
-    given = {name: value for name, value in typed.items() if value is not None}
-    taken = [name for name in inspect.signature(estimator.generate).parameters if name in typed]
-    for name in given:
-        if name not in taken:
+    options = {"prime": prime, "sample": sample, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    options["seed"] = seed
+    known = [name for name in inspect.signature(estimator.generate).parameters if name in options]
+    for name in _typed(options):
+        if name not in known:
             raise ConfigError(
                 f"generate has no option --{_dashed(name)} for task '{estimator.task}'; it has --length, "
-                + ", ".join(f"--{_dashed(other)}" for other in taken)
+                + ", ".join(f"--{_dashed(other)}" for other in known)
             )
-    made = estimator.generate(length, **given)
-    (printing.text if isinstance(made, str) else printing.frame)(made, out, json)
+    generated = estimator.generate(length, **_typed(options))
+    (printing.text if isinstance(generated, str) else printing.frame)(generated, out, json)
 
 
 def _dashed(name: str) -> str:

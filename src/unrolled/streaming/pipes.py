@@ -36,7 +36,7 @@ class Pipe:
 
     def __enter__(self) -> "Pipe":
         self.interrupts.__enter__()
-        # A signal between a look at `asked` and a wait makes this readable, so that it is not slept over.
+        # A signal between a look at `received` and a wait makes this readable, so that it is not slept over.
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         if threading.current_thread() is threading.main_thread():
             self._before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
@@ -60,7 +60,7 @@ class Pipe:
     @property
     def over(self) -> bool:
         """Whether no line comes any more."""
-        return self._closed or self.interrupts.asked is not None or (self.exhausted and not self._ready)
+        return self._closed or self.interrupts.received is not None or (self.exhausted and not self._ready)
 
     @property
     def rest(self) -> bytes:
@@ -95,7 +95,7 @@ class Pipe:
                 return False
             except OSError as error:
                 self._cut_off(len(data) - len(left))
-                if self.interrupts.asked is not None:  # a terminal that hung up
+                if self.interrupts.received is not None:  # a terminal that hung up
                     return False
                 raise RunError(f"standard output cannot be written to: {error.strerror}") from error
         return True
@@ -111,12 +111,12 @@ class Pipe:
             except BlockingIOError:
                 pass
             except OSError as error:
-                if self.interrupts.asked is None:
+                if self.interrupts.received is None:
                     raise RunError(f"standard input cannot be read: {error.strerror}") from error
 
     def _writable(self) -> bool:
         while True:
-            asked = self.interrupts.asked is not None
+            asked = self.interrupts.received is not None
             found = self._polled(self._writes, GRACE_MS / 1000 if asked else None)
             if asked or self.sink in found:
                 return self.sink in found

@@ -35,7 +35,7 @@ from unrolled.tasks.config import from_options, from_sections, to_sections
 from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.generators import own_generators
 from unrolled.training.history import History
-from unrolled.training.loop import Batches, Step, train
+from unrolled.training.loop import Batches, Step, Training
 from unrolled.training.progress import Reporter
 
 # A path, a polars frame or several paths; a task may take more.
@@ -148,7 +148,7 @@ class Estimator(ABC, Generic[C, D, K, N]):
     ) -> K:
         """Trains the network; the codec that is its own."""
         config: Any = prepared.config
-        self.history = train(
+        training = Training(
             network,
             self._batches(network, prepared),
             self._step(network, prepared),
@@ -156,8 +156,8 @@ class Estimator(ABC, Generic[C, D, K, N]):
             checkpoints=Checkpoints.of(run) if run else None,
             validate=lambda: prepared.validate(network),
             report=report,
-            resume=resume,
         )
+        self.history = training.run(resume)
         self.config, self.rows = config, self.history.rows
         if prepared.tuned is None:
             return prepared.codec

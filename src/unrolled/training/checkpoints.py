@@ -32,7 +32,7 @@ from unrolled.training.history import Progress
 from unrolled.training.state import State, put_together, take_apart
 
 KIND = "checkpoint 1"
-GROUPS = ("weights", "best", "moments", "random", "kept", "state", "history")
+GROUPS = ("weights", "best", "moments", "random", "kept")  # of tensors by name
 # Writing takes at most this share of the time.
 SHARE = 1 / 20
 
@@ -75,14 +75,14 @@ class Checkpoints:
     def save(self, checkpoint: Checkpoint) -> None:
         """Writes all three files. RunError where they cannot be written; what was there before stays."""
         begun = time.monotonic()
-        parts: list[Tensor] = []
+        state: list[Tensor] = []
         about = {
             "run": self.run,
             "progress": asdict(checkpoint.progress),
             "recipe": checkpoint.recipe,
-            "plan": take_apart(checkpoint.state, parts),
+            "plan": take_apart(checkpoint.state, state),
         }
-        write_tensors(self.last, KIND, _named(checkpoint, parts), about)
+        write_tensors(self.last, KIND, _named(checkpoint, state), about)
         self.publish(checkpoint.best, checkpoint.progress, checkpoint.rows)
         self._written = time.monotonic()
         self._cost = self._written - begun
@@ -136,32 +136,25 @@ class Checkpoints:
 
 
 def _named(checkpoint: Checkpoint, state: list[Tensor]) -> dict[str, Tensor]:
-    groups = {
-        "weights": checkpoint.weights,
-        "best": checkpoint.best or {},
-        "moments": checkpoint.moments,
-        "random": checkpoint.random,
-        "kept": checkpoint.kept,
-        "state": {str(index): tensor for index, tensor in enumerate(state)},
-        "history": {"rows": _text_tensor(json.dumps(checkpoint.rows, allow_nan=False))},
-    }
+    """All tensors of a checkpoint as `group.name`; `state` holds those of the carried state."""
+    groups: dict[str, Mapping[str, Tensor]] = {group: getattr(checkpoint, group) or {} for group in GROUPS}
+    groups["state"] = {str(index): tensor for index, tensor in enumerate(state)}
+    text = json.dumps(checkpoint.rows, allow_nan=False).encode()
+    groups["history"] = {"rows": torch.from_numpy(np.frombuffer(text, np.uint8).copy())}
     return {f"{group}.{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
 
 
 def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Checkpoint:
-    groups: dict[str, dict[str, Tensor]] = {name: {} for name in GROUPS}
-    for name, tensor in tensors.items():
-        group, _, own = name.partition(".")
-        groups[group][own] = tensor
+    groups: dict[str, dict[str, Tensor]] = {group: {} for group in (*GROUPS, "state", "history")}
+    for key, tensor in tensors.items():
+        group, _, name = key.partition(".")
+        groups[group][name] = tensor
     state, rows = groups["state"], json_text.parse(bytes(groups["history"]["rows"].numpy()))
     json_text.require(rows, [ROW])
     json_text.require(about["recipe"], dict)
+    named: Any = {group: groups[group] for group in GROUPS} | {"best": groups["best"] or None}
     return Checkpoint(
-        weights=groups["weights"],
-        best=groups["best"] or None,
-        moments=groups["moments"],
-        random=groups["random"],
-        kept=groups["kept"],
+        **named,
         state=put_together(about["plan"], [state[str(index)] for index in range(len(state))]),
         progress=TypeAdapter(Progress).validate_json(json.dumps(about["progress"]), strict=True),
         rows=rows,
@@ -174,7 +167,3 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"cannot remove {path}: {error.strerror}; make the run folder writable") from error
-
-
-def _text_tensor(text: str) -> Tensor:
-    return torch.from_numpy(np.frombuffer(text.encode(), np.uint8).copy())

@@ -64,41 +64,21 @@ class Remembering(Protocol):
         """What `kept` gave. LookupError, TypeError or ValueError for anything else."""
 
 
-def train(
-    model: nn.Module,
-    batches: Batches[Batch],
-    step: Step[Batch],
-    config: TrainingConfig,
-    *,
-    checkpoints: Checkpoints | None,
-    validate: Callable[[], float],
-    report: Reporter,
-    resume: bool = False,
-) -> History:
-    """Trains `model` in place and leaves it with the weights of the best epoch, in evaluation mode.
+class Training(Generic[Batch]):
+    """Trains `model` in place. `report` tells how it goes.
 
     `step(batch, state)` gives the loss () and the state to carry on (None where there is none). `validate()`
     gives the loss that early stopping watches; it runs in evaluation mode without gradients after every
-    epoch, and after the part of an epoch that the minutes cut short. `resume` goes on from the last
-    checkpoint, or from the beginning where none was written.
-
-    Raises TrainingError where a loss, gradient or weight is not finite, RunError where a checkpoint cannot be
-    read or written, and after a checkpoint KeyboardInterrupt on SIGINT, SystemExit on SIGTERM or SIGHUP.
+    epoch, and after the part of an epoch that the minutes cut short.
     """
-    if resume and checkpoints is None:
-        raise ValueError("resume=True goes on from a checkpoint; pass checkpoints")
-    training = _Training(model, batches, step, config, checkpoints, validate, report)
-    with own_generators(training.device, config.seed), _threads(config.threads), report, Interrupts() as stop:
-        return training.run(stop, resume)
 
-
-class _Training(Generic[Batch]):
     def __init__(
         self,
         model: nn.Module,
         batches: Batches[Batch],
         step: Step[Batch],
         config: TrainingConfig,
+        *,
         checkpoints: Checkpoints | None,
         validate: Callable[[], float],
         report: Reporter,
@@ -114,12 +94,26 @@ class _Training(Generic[Batch]):
         self.best: Mapping[str, Tensor] | None = None
         self.since = time.monotonic()
 
-    def run(self, interrupts: Interrupts, resume: bool) -> History:
-        if resume and self._restore():
-            done = counted(self.progress.steps_done(self.steps), "step")
-            self.report.note(f"goes on from the last checkpoint, after {done}")
-        else:
-            self._save()
+    def run(self, resume: bool = False) -> History:
+        """Leaves the model with the weights of the best epoch, in evaluation mode. `resume` goes on from the
+        last checkpoint, or from the beginning where none was written.
+
+        Raises TrainingError where a loss, gradient or weight is not finite, RunError where a checkpoint
+        cannot be read or written, and after a checkpoint KeyboardInterrupt on SIGINT, SystemExit on SIGTERM
+        or SIGHUP.
+        """
+        if resume and self.checkpoints is None:
+            raise ValueError("resume=True goes on from a checkpoint; pass checkpoints")
+        seeded = own_generators(self.device, self.config.seed)
+        with seeded, _threads(self.config.threads), self.report, Interrupts() as interrupts:
+            if resume and self._restore():
+                done = counted(self.progress.steps_done(self.steps), "step")
+                self.report.note(f"goes on from the last checkpoint, after {done}")
+            else:
+                self._save()
+            return self._run(interrupts)
+
+    def _run(self, interrupts: Interrupts) -> History:
         epochs = None if self.config.epoch_limit == NO_LIMIT else self.config.epoch_limit
         plan = Plan(self.steps, epochs, self.config.minutes)
         self.report.start(plan, self.progress.steps_done(self.steps), self.progress.seconds)
@@ -227,7 +221,7 @@ class _Training(Generic[Batch]):
         return self.progress.seconds + time.monotonic() - self.since
 
     def _save_where_due(self, interrupts: Interrupts, seconds: float) -> None:
-        if interrupts.asked is not None:
+        if interrupts.received is not None:
             self._save()
             interrupts.leave()
         if self.checkpoints is not None and self.checkpoints.due(seconds):
@@ -287,10 +281,10 @@ class _Training(Generic[Batch]):
 
 
 def _blame(batch: object) -> str:
-    """Which part of the batch, a NamedTuple or dataclass, is not finite itself; empty where none is."""
+    """Which field of the batch, a NamedTuple or dataclass, is not finite itself; empty where none is."""
     names = [field.name for field in fields(batch)] if is_dataclass(batch) else getattr(batch, "_fields", ())
-    parts = ((name, getattr(batch, name)) for name in names)
-    name = first_not_finite((name, part) for name, part in parts if isinstance(part, Tensor))
+    values = ((name, getattr(batch, name)) for name in names)
+    name = first_not_finite((name, value) for name, value in values if isinstance(value, Tensor))
     return f"'{name}' of this batch holds NaN or infinity: look at the data" if name else ""
 
 

@@ -33,9 +33,9 @@ def take_apart(state: State, tensors: list[Tensor]) -> Any:
         tensors.append(state)
         return len(tensors) - 1
     if isinstance(state, dict):
-        return {"dict": {name: take_apart(part, tensors) for name, part in state.items()}}
+        return {"dict": {name: take_apart(inner, tensors) for name, inner in state.items()}}
     if isinstance(state, tuple | list):
-        return {type(state).__name__: [take_apart(part, tensors) for part in state]}
+        return {type(state).__name__: [take_apart(inner, tensors) for inner in state]}
     return None
 
 
@@ -45,11 +45,11 @@ def put_together(plan: Any, tensors: list[Tensor]) -> State:
         return None
     if isinstance(plan, int):
         return tensors[plan]
-    [(kind, parts)] = dict(plan).items()
+    [(kind, plans)] = dict(plan).items()
     if kind == "dict":
-        return {name: put_together(part, tensors) for name, part in dict(parts).items()}
-    whole = [put_together(part, tensors) for part in parts]
-    kinds: dict[str, State] = {"tuple": tuple(whole), "list": whole}
+        return {name: put_together(inner, tensors) for name, inner in dict(plans).items()}
+    states = [put_together(inner, tensors) for inner in plans]
+    kinds: dict[str, State] = {"tuple": tuple(states), "list": states}
     return kinds[kind]
 
 
@@ -59,10 +59,10 @@ def _map(state: State, function: Callable[[Tensor], Tensor]) -> State:
     if isinstance(state, Tensor):
         return function(state)
     if isinstance(state, dict):
-        return {name: _map(part, function) for name, part in state.items()}
+        return {name: _map(inner, function) for name, inner in state.items()}
     if isinstance(state, tuple | list) and not hasattr(state, "_fields"):
-        parts: list[State] = [_map(part, function) for part in state]
-        return parts if isinstance(state, list) else tuple(parts)
+        states: list[State] = [_map(inner, function) for inner in state]
+        return states if isinstance(state, list) else tuple(states)
     raise TypeError(
         f"a state is None, a tensor, or a tuple, list or dict of such; got {type(state).__name__}"
     )
