@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, nearest, option, shown
@@ -32,6 +32,10 @@ Names = Annotated[tuple[str, ...], BeforeValidator(several)]
 
 # A file that is found again from any folder.
 PathName = Annotated[str, AfterValidator(lambda name: str(Path(name).absolute()))]
+
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1, le=2**16)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 M = TypeVar("M", bound=BaseModel)
 

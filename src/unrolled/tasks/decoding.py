@@ -7,7 +7,7 @@ share. They change no weight; decoding/search.py does what they say.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -29,7 +29,7 @@ from unrolled.decoding.search import (
 from unrolled.errors import ConfigError
 from unrolled.files.messages import counted, option
 from unrolled.tasks import distances
-from unrolled.tasks.config import Section, to_sections
+from unrolled.tasks.config import Count, Section, to_sections
 from unrolled.tasks.distances import Symbols
 from unrolled.tasks.sampling import Sampling
 
@@ -40,19 +40,19 @@ _OF_SAMPLING = ("temperature", "top_k", "top_p", "sample_seed")
 _OF_BEAMS = ("beam", "length_penalty")
 
 
+Beam = Annotated[int, Field(ge=1, le=MOST_BEAM)]
+Length = Annotated[int, Field(ge=1, le=MOST_SYMBOLS)]
+
+
 class Decoding(Section):
     """How answers are found. A task derives its own section from this one."""
 
-    beam: int | None = Field(
+    beam: Beam | None = Field(
         default=None,
-        ge=1,
-        le=MOST_BEAM,
         description="unfinished answers kept at every step; 1 = the likeliest symbol each time "
         f"({BEAM}, or 1 where it answers the validation part better)",
     )
-    best: int = Field(
-        default=1, ge=1, le=MOST_BEAM, description="answers for each input, the likeliest first"
-    )
+    best: Beam = Field(default=1, description="answers for each input, the likeliest first")
     length_penalty: float | None = Field(
         default=None,
         ge=0,
@@ -60,26 +60,20 @@ class Decoding(Section):
         description="log probabilities of answers are compared by symbols to this power; more = longer "
         f"({PENALTY:g})",
     )
-    longest: int | None = Field(
-        default=None,
-        ge=1,
-        le=MOST_SYMBOLS,
-        description="most symbols of an answer (twice the longest of training)",
+    longest: Length | None = Field(
+        default=None, description="most symbols of an answer (twice the longest of training)"
     )
     min_length: int | None = Field(
         default=None, ge=0, le=MOST_SYMBOLS, description="least symbols of an answer (0)"
     )
-    no_repeat: int | None = Field(
-        default=None,
-        ge=1,
-        le=MOST_SYMBOLS,
-        description="no run of so many symbols comes twice in an answer (off)",
+    no_repeat: Length | None = Field(
+        default=None, description="no run of so many symbols comes twice in an answer (off)"
     )
     sample: bool = Field(default=False, description="draw answers at random in place of a beam")
     temperature: float | None = Field(
         default=None, gt=0, le=1000, description="sample: below 1 the likely is drawn more often (1)"
     )
-    top_k: int | None = Field(default=None, ge=1, description="sample: from so many likeliest symbols alone")
+    top_k: Count | None = Field(default=None, description="sample: from so many likeliest symbols alone")
     top_p: float | None = Field(
         default=None, gt=0, le=1, description="sample: from the fewest symbols that hold this share alone"
     )

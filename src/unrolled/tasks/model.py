@@ -2,7 +2,7 @@
 
 import re
 from ast import literal_eval
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
@@ -11,7 +11,7 @@ from unrolled.cells import CELLS, Cell
 from unrolled.cells.registry import options_by_task
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
-from unrolled.tasks.config import Section
+from unrolled.tasks.config import Rate, Section, Size
 
 OPTIONS = options_by_task()
 # Options that only some cells have; every other field below belongs to all cells.
@@ -27,19 +27,25 @@ if TYPE_CHECKING:
 else:
     CellName = Literal[tuple(CELLS)]
 
+# Options whose defaults differ from task to task.
+CellKind = Annotated[CellName, Field(description="kind of recurrent cell")]
+Hidden = Annotated[Size, Field(description="hidden units of a layer")]
+Layers = Annotated[int, Field(ge=1, le=256, description="layers on top of one another")]
+Bidirectional = Annotated[bool, Field(description="read every sequence in both directions")]
+InputDropout = Annotated[Rate, Field(description="dropout before the recurrent layers")]
+OutputDropout = Annotated[Rate, Field(description="dropout after the recurrent layers")]
+WriterDropout = Annotated[Rate, Field(description="dropout before and after the layers that write")]
+
 
 class LayerConfig(Section):
     """What the layers of every cell have."""
 
-    cell: CellName = Field(default="gru", description="kind of recurrent cell")
-    hidden: int = Field(default=64, ge=1, le=2**16, description="hidden units of a layer")
-    layers: int = Field(default=1, ge=1, le=256, description="layers on top of one another")
-    bidirectional: bool = Field(default=False, description="read every sequence in both directions")
-    backward_hidden: int | None = Field(
-        default=None,
-        ge=1,
-        le=2**16,
-        description="bidirectional: hidden units of the backward one (hidden)",
+    cell: CellKind = "gru"
+    hidden: Hidden = 64
+    layers: Layers = 1
+    bidirectional: Bidirectional = False
+    backward_hidden: Size | None = Field(
+        default=None, description="bidirectional: hidden units of the backward one (hidden)"
     )
     merge: Literal["concat", "sum", "mean", "product"] = Field(
         default="concat", description="bidirectional: how the outputs of both directions become one"
@@ -51,20 +57,14 @@ class LayerConfig(Section):
         ge=1,
         description="keep every k-th state for backpropagation and compute the others anew: less memory",
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout between layers")
-    recurrent_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="dropout on the recurrent connections"
+    dropout: Rate = Field(default=0.0, description="dropout between layers")
+    recurrent_dropout: Rate = Field(default=0.0, description="dropout on the recurrent connections")
+    variational_dropout: Rate = Field(
+        default=0.0, description="dropout with one mask for all steps of a sequence"
     )
-    variational_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="dropout with one mask for all steps of a sequence"
-    )
-    zoneout: float = Field(
-        default=0.0, ge=0, lt=1, description="chance that a unit keeps its last value in training"
-    )
-    cell_zoneout: float | None = Field(
+    zoneout: Rate = Field(default=0.0, description="chance that a unit keeps its last value in training")
+    cell_zoneout: Rate | None = Field(
         default=None,
-        ge=0,
-        lt=1,
         description=f"{', '.join(OWNERS['cell_zoneout'])}: the same chance of the cell's own state (zoneout)",
     )
     learn_initial_state: bool = Field(default=False, description="learn the state before the first step")
@@ -163,27 +163,22 @@ class DecoderConfig(Section):
     decoder_cell: CellName | None = Field(
         default=None, description="kind of recurrent cell that writes (cell)"
     )
-    decoder_hidden: int | None = Field(
-        default=None, ge=1, le=2**16, description="hidden units of a layer that writes (hidden)"
+    decoder_hidden: Size | None = Field(
+        default=None, description="hidden units of a layer that writes (hidden)"
     )
     decoder_layers: int | None = Field(
         default=None, ge=1, le=256, description="layers that write, on top of one another (layers)"
     )
-    target_embedding_size: int = Field(
-        default=64, ge=1, le=2**16, description="numbers that a written symbol becomes for the network"
+    target_embedding_size: Size = Field(
+        default=64, description="numbers that a written symbol becomes for the network"
     )
     attention: Literal["none", "dot", "additive"] = Field(
         default="dot", description="how the writing layers look at each step of what was read"
     )
-    attention_size: int | None = Field(
-        default=None,
-        ge=1,
-        le=2**16,
-        description="numbers that attention compares (additive: decoder's units)",
+    attention_size: Size | None = Field(
+        default=None, description="numbers that attention compares (additive: decoder's units)"
     )
-    decoder_dropout: float = Field(
-        default=0.2, ge=0, lt=1, description="dropout before and after the layers that write"
-    )
+    decoder_dropout: WriterDropout = 0.2
 
     @model_validator(mode="after")
     def _check_attention(self) -> Self:

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.pooled import Numbers, Pooled
 from unrolled.files.messages import option
-from unrolled.tasks.config import PathName
-from unrolled.tasks.model import recurrent
+from unrolled.tasks.config import PathName, Rate, Size
+from unrolled.tasks.model import InputDropout, recurrent
 from unrolled.tasks.shared_options import AugmentedModelConfig
 
 
@@ -18,10 +18,10 @@ class PooledModelConfig(AugmentedModelConfig):
     pooling: Literal["last", "mean", "max", "attention"] = Field(
         default="attention", description="how the steps of a sequence become one vector"
     )
-    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
-    output_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout after the pooling")
-    embedding_size: int = Field(
-        default=64, ge=1, le=2**16, description="texts: numbers that a symbol becomes for the network"
+    input_dropout: InputDropout = 0.0
+    output_dropout: Rate = Field(default=0.0, description="dropout after the pooling")
+    embedding_size: Size = Field(
+        default=64, description="texts: numbers that a symbol becomes for the network"
     )
     vectors: PathName | None = Field(
         default=None,

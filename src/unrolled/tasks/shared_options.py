@@ -1,12 +1,26 @@
 """Sections of options that those of several tasks are derived from. Imports no torch."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from unrolled.files.wav import Audio
-from unrolled.tasks.config import Names, Section
+from unrolled.tasks.config import Count, Names, PathName, Section
 from unrolled.tasks.model import ModelConfig
+from unrolled.training.config import LearningRate, TrainingConfig
+
+SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
+Tokens = Literal["characters", "words", "symbols", "bpe"]
+LeastCount = Annotated[
+    Count | None, Field(description="symbols that come less often become <unk> (1; words: 2)")
+]
+MostSymbols = Annotated[
+    Count | None, Field(description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)")
+]
+WordVectors = Annotated[
+    PathName | None,
+    Field(description="file of word vectors (word2vec text format) that the embedding begins with"),
+]
 
 
 class PartsConfig(Section):
@@ -62,6 +76,12 @@ class NumbersConfig(PartsConfig):
         """What of a source `read_sequences` is asked for."""
         columns = {name: getattr(self, name) for name in ("id", "time", "target", "features")}
         return columns | {"audio": self.audio()}
+
+
+class TaskTraining(TrainingConfig):
+    """How a model is trained."""
+
+    learning_rate: LearningRate = 0.002
 
 
 class AugmentedModelConfig(ModelConfig):

@@ -5,10 +5,18 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Names, PathName, Section
-from unrolled.tasks.model import CellName, ModelConfig, require_forward
-from unrolled.tasks.shared_options import PartsConfig
-from unrolled.training.config import TrainingConfig
+from unrolled.tasks.config import Count, Names, Section, Size
+from unrolled.tasks.model import (
+    Bidirectional,
+    CellKind,
+    Hidden,
+    InputDropout,
+    ModelConfig,
+    OutputDropout,
+    require_forward,
+)
+from unrolled.tasks.shared_options import PartsConfig, TaskTraining, WordVectors
+from unrolled.training.config import Patience
 
 
 class TagData(PartsConfig):
@@ -25,31 +33,27 @@ class TagData(PartsConfig):
     target: str | None = Field(default=None, description="table: column of tags")
     features: Names = Field(default=(), description="table: columns of numbers to read (all others)")
     text: str | None = Field(default=None, description="table: column of words, in place of numbers")
-    least_count: int = Field(default=1, ge=1, description="words that come less often become <unk>")
-    most_symbols: int | None = Field(default=None, ge=1, description="most words, the rarer become <unk>")
+    least_count: Count = Field(default=1, description="words that come less often become <unk>")
+    most_symbols: Count | None = Field(default=None, description="most words, the rarer become <unk>")
 
 
 class TagModelConfig(ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
-    cell: CellName = Field(default="lstm", description="kind of recurrent cell")
-    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
-    bidirectional: bool = Field(default=True, description="read every sequence in both directions")
-    embedding_size: int = Field(
-        default=100, ge=1, le=2**16, description="numbers that a word becomes for the network"
-    )
-    vectors: PathName | None = Field(
-        default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
-    )
-    character_size: int = Field(default=32, ge=1, le=2**16, description="numbers that a character becomes")
+    cell: CellKind = "lstm"
+    hidden: Hidden = 128
+    bidirectional: Bidirectional = True
+    embedding_size: Size = Field(default=100, description="numbers that a word becomes for the network")
+    vectors: WordVectors = None
+    character_size: Size = Field(default=32, description="numbers that a character becomes")
     character_hidden: int = Field(
         default=64,
         ge=0,
         le=2**16,
         description="hidden units a direction that read a word's characters; 0 = none",
     )
-    input_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout before the recurrent layers")
-    output_dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout after the recurrent layers")
+    input_dropout: InputDropout = 0.3
+    output_dropout: OutputDropout = 0.3
 
 
 class TagOptions(Section):
@@ -65,9 +69,8 @@ class TagOptions(Section):
     word_dropout: float = Field(
         default=0.25, ge=0, description="a: in training a word of count n becomes <unk> with a / (a + n)"
     )
-    window: int | None = Field(
+    window: Count | None = Field(
         default=None,
-        ge=1,
         description="steps that backpropagation goes back, the state carried on: long sequences (whole ones)",
     )
     class_weights: Literal["none", "balanced"] = Field(
@@ -75,13 +78,10 @@ class TagOptions(Section):
     )
 
 
-class TagTraining(TrainingConfig):
+class TagTraining(TaskTraining):
     """How a model is trained."""
 
-    patience: int = Field(
-        default=4, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
-    )
-    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
+    patience: Patience = 4
 
 
 class TagConfig(Section):

@@ -1,6 +1,6 @@
 """The options of a training. Each becomes a `--option` of the command line and a key of config.toml."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -8,6 +8,14 @@ from unrolled.files.messages import option
 
 DEFAULT_EPOCHS = 100
 NO_LIMIT = 2**31 - 1
+
+# Options whose defaults differ from task to task.
+Patience = Annotated[
+    int,
+    Field(ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"),
+]
+BatchSize = Annotated[int, Field(ge=1, le=2**20, description="rows in a batch")]
+LearningRate = Annotated[float, Field(gt=0, le=1000, description="step size of the optimizer")]
 
 
 class TrainingConfig(BaseModel):
@@ -24,14 +32,12 @@ class TrainingConfig(BaseModel):
     minutes: float | None = Field(
         default=None, gt=0, description="stop after this many minutes of training, within an epoch if need be"
     )
-    patience: int = Field(
-        default=10, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
-    )
-    batch_size: int = Field(default=32, ge=1, le=2**20, description="rows in a batch")
+    patience: Patience = 10
+    batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="rule that updates the weights; adamw decays weights apart from gradients"
     )
-    learning_rate: float = Field(default=0.001, gt=0, le=1000, description="step size of the optimizer")
+    learning_rate: LearningRate = 0.001
     momentum: float = Field(default=0.0, ge=0, lt=1, description="momentum of optimizer sgd; 0 = none")
     weight_decay: float = Field(default=0.0, ge=0, le=1000, description="pull of the weights towards zero")
     schedule: Literal["constant", "cosine"] = Field(

@@ -8,12 +8,11 @@ from pydantic import AfterValidator, Field, model_validator
 from unrolled.files.captioned import Query
 from unrolled.files.images import Size
 from unrolled.files.messages import option, shown
-from unrolled.tasks.config import Names, Section
+from unrolled.tasks.config import Count, Names, Section
 from unrolled.tasks.decoding import Decoding
-from unrolled.tasks.model import DecoderConfig, ModelConfig
-from unrolled.tasks.shared_options import PartsConfig
-from unrolled.tasks.translate.config import SYMBOLS, Tokens
-from unrolled.training.config import TrainingConfig
+from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
+from unrolled.tasks.shared_options import SYMBOLS, PartsConfig, TaskTraining
+from unrolled.tasks.translate.config import Tokens
 
 # What only the layers of encoder `rows` have; the layers that write take all other options of them.
 OF_ROWS = ("bidirectional", "reverse", "learn_initial_state")
@@ -53,11 +52,11 @@ class CaptionData(PartsConfig):
         description="HEIGHTxWIDTH that pictures are resized to (all must have one size)",
     )
     tokens: Tokens = Field(default="words", description=f"symbols of a caption; {SYMBOLS}")
-    least_count: int = Field(
-        default=1, ge=1, description="symbols of captions that come less often are never written"
+    least_count: Count = Field(
+        default=1, description="symbols of captions that come less often are never written"
     )
-    most_symbols: int | None = Field(
-        default=None, ge=1, description="most symbols of captions (words, symbols: 20000; bpe: 4096)"
+    most_symbols: Count | None = Field(
+        default=None, description="most symbols of captions (words, symbols: 20000; bpe: 4096)"
     )
 
     @property
@@ -106,9 +105,7 @@ class WriterConfig(DecoderConfig):
         default=None,
         description="how the layers that write look at places or rows of a picture (additive for captions)",
     )
-    decoder_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="dropout before and after the layers that write"
-    )
+    decoder_dropout: WriterDropout = 0.0
 
 
 class NumbersConfig(Section):
@@ -123,12 +120,6 @@ class NumbersConfig(Section):
     )
 
 
-class CaptionTraining(TrainingConfig):
-    """How a model is trained."""
-
-    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
-
-
 class CaptionConfig(Section):
     """All options of `caption`."""
 
@@ -136,7 +127,7 @@ class CaptionConfig(Section):
     model: EncoderConfig = EncoderConfig()
     decoder: WriterConfig = WriterConfig()
     numbers: NumbersConfig = NumbersConfig()
-    training: CaptionTraining = CaptionTraining()
+    training: TaskTraining = TaskTraining()
     decoding: Decoding = Decoding()
 
     @model_validator(mode="after")

@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section, to_sections
-from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig
-from unrolled.training.config import NO_LIMIT, TrainingConfig
+from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, Layers, OutputDropout
+from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig, TaskTraining
+from unrolled.training.config import NO_LIMIT, BatchSize
 
 
 class TranscribeData(NumbersConfig):
@@ -23,14 +24,14 @@ class TranscribeData(NumbersConfig):
 class TranscribeModelConfig(AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
-    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
-    layers: int = Field(default=2, ge=1, le=256, description="layers on top of one another")
-    bidirectional: bool = Field(default=True, description="read every sequence in both directions")
+    hidden: Hidden = 128
+    layers: Layers = 2
+    bidirectional: Bidirectional = True
     subsample: int = Field(
         default=1, ge=1, le=1024, description="steps of a sequence that become one step of the network"
     )
-    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
-    output_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout after the recurrent layers")
+    input_dropout: InputDropout = 0.0
+    output_dropout: OutputDropout = 0.0
 
 
 class TranscribeOptions(Section):
@@ -162,11 +163,10 @@ class TranscribeDecoding(Section):
         return self
 
 
-class TranscribeTraining(TrainingConfig):
+class TranscribeTraining(TaskTraining):
     """How a model is trained."""
 
-    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
-    batch_size: int = Field(default=16, ge=1, le=2**20, description="rows in a batch")
+    batch_size: BatchSize = 16
 
 
 class TranscribeConfig(Section):

@@ -4,17 +4,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from unrolled.decoding.search import MOST_SYMBOLS
 from unrolled.files.messages import option
-from unrolled.tasks.config import Section
-from unrolled.tasks.decoding import Decoding
-from unrolled.tasks.model import DecoderConfig, ModelConfig
-from unrolled.tasks.shared_options import PartsConfig
-from unrolled.training.config import NO_LIMIT, TrainingConfig
+from unrolled.tasks.config import Count, Rate, Section, Size
+from unrolled.tasks.decoding import Decoding, Length
+from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
+from unrolled.tasks.shared_options import SYMBOLS, PartsConfig, TaskTraining
+from unrolled.training.config import NO_LIMIT, Patience
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
 SAMPLING_EPOCHS = 10  # unless told
-SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
 
 
 class TranslateData(PartsConfig):
@@ -28,17 +26,17 @@ class TranslateData(PartsConfig):
     )
     source_tokens: Tokens = Field(default="words", description=f"symbols of a source; {SYMBOLS}")
     target_tokens: Tokens = Field(default="words", description=f"symbols of a target; {SYMBOLS}")
-    source_least_count: int | None = Field(
-        default=None, ge=1, description="symbols of sources that come less often become <unk> (1; words: 2)"
+    source_least_count: Count | None = Field(
+        default=None, description="symbols of sources that come less often become <unk> (1; words: 2)"
     )
-    source_most_symbols: int | None = Field(
-        default=None, ge=1, description="most symbols of sources (words, symbols: 20000; bpe: 4096)"
+    source_most_symbols: Count | None = Field(
+        default=None, description="most symbols of sources (words, symbols: 20000; bpe: 4096)"
     )
-    target_least_count: int = Field(
-        default=1, ge=1, description="symbols of targets that come less often are never written"
+    target_least_count: Count = Field(
+        default=1, description="symbols of targets that come less often are never written"
     )
-    target_most_symbols: int | None = Field(
-        default=None, ge=1, description="most symbols of targets (words, symbols: 20000; bpe: 4096)"
+    target_most_symbols: Count | None = Field(
+        default=None, description="most symbols of targets (words, symbols: 20000; bpe: 4096)"
     )
     validation: float = Field(
         default=0.1, gt=0, description="sources that early stopping watches: a share, or a number from 1"
@@ -51,19 +49,19 @@ class TranslateData(PartsConfig):
 class TranslateModelConfig(ModelConfig):
     """The layers that read a source, and what stands before them."""
 
-    hidden: int = Field(default=128, ge=1, le=2**16, description="hidden units of a layer")
+    hidden: Hidden = 128
     bidirectional: bool = Field(default=True, description="read every source in both directions")
-    embedding_size: int = Field(
-        default=64, ge=1, le=2**16, description="numbers that a symbol of a source becomes for the network"
+    embedding_size: Size = Field(
+        default=64, description="numbers that a symbol of a source becomes for the network"
     )
-    input_dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout before the layers that read")
+    input_dropout: Rate = Field(default=0.2, description="dropout before the layers that read")
 
 
 class LearningConfig(Section):
     """What is learned from a pair."""
 
-    label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="share of each right symbol's mass that goes to all symbols"
+    label_smoothing: Rate = Field(
+        default=0.0, description="share of each right symbol's mass that goes to all symbols"
     )
     scheduled_sampling: float = Field(
         default=0.0,
@@ -91,22 +89,17 @@ class LearningConfig(Section):
 class TranslateDecoding(Decoding):
     """How answers are found."""
 
-    longest: int | None = Field(
+    longest: Length | None = Field(
         default=None,
-        ge=1,
-        le=MOST_SYMBOLS,
         description="most symbols of an answer (10 more than the greatest ratio of training pairs gives)",
     )
 
 
-class TranslateTraining(TrainingConfig):
+class TranslateTraining(TaskTraining):
     """How a model is trained."""
 
-    patience: int = Field(
-        default=5, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
-    )
+    patience: Patience = 5
     batch_size: int = Field(default=64, ge=1, le=2**20, description="pairs in a batch")
-    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
 
 
 class TranslateConfig(Section):
