@@ -56,7 +56,7 @@ TASKS: dict[str, Task] = {
         model="unrolled.models.transcribe:Runtime",
     ),
     "language": Task(
-        "unrolled.tasks.language:LanguageConfig",
+        "unrolled.tasks.language_config:LanguageConfig",
         "unrolled.tasks.language:LanguageModel",
         "Model a text: which character, word or piece of a word comes next, and how likely each text is.",
         "unrolled train language book.txt --minutes 10",

@@ -26,7 +26,7 @@ from unrolled.files.riff import Sound
 from unrolled.files.steps import Step
 from unrolled.files.wav import Audio, log_mel
 from unrolled.kernels.numpy.functions import power
-from unrolled.tasks.estimator import pictures
+from unrolled.tasks import pictures
 from unrolled.tasks.perplexity import perplexity
 from unrolled.tasks.sampling import Sampling
 

@@ -15,7 +15,7 @@ from unrolled.cells import CELLS
 from unrolled.decoding.ngrams import KneserNey
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.text import text_of
-from unrolled.tasks.language import LanguageConfig
+from unrolled.tasks.language_config import LanguageConfig
 from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.update import Update
 

@@ -114,7 +114,7 @@ def test_padding_and_other_rows_reach_no_loss_and_no_gradient(crf):
         tuple(np.arange(T) for T in (5, 2, 1)),
     )
     config = TagConfig.model_validate({"tag": {"crf": crf}, "model": {"hidden": 3}})
-    codec = TagCodec.fit(data, 1, None, None, constraints=True)
+    codec = TagCodec.fit(config, data)
     torch.manual_seed(0)
     network = Tagger._network(config, codec).eval()
     examples, loss = Examples.of(codec, data), Tagger._loss(config, codec)
@@ -220,7 +220,7 @@ def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
     options = SMALL | {"cell": cell, "bidirectional": False, "learn_initial_state": True, "window": 2}
     tagger = Tagger(**options, batch_size=3, word_dropout=0.0)
     data = tagger._read_source(tagger.config, frame)
-    codec = TagCodec.fit(data, 1, None, None, constraints=True)
+    codec = TagCodec.fit(tagger.config, data)
     network = Tagger._network(tagger.config, codec).eval()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.9, 0.9)
@@ -264,7 +264,7 @@ def test_vectors_of_a_file_are_the_rows_of_known_words(tmp_path):
         {"model": {"vectors": str(tmp_path / "vectors.txt"), "embedding_size": 3}}
     )
     data = Tagger()._read_source(config, sentences(20))
-    codec = TagCodec.fit(data, 1, None, config.model.vectors, constraints=True)
+    codec = TagCodec.fit(config, data)
     network = Tagger._network(config, codec)
     assert network.encoder.table.weight[codec.inputs.words.encode(["mr"])[0]].tolist() == [1, 2, 3]
 

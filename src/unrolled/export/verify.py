@@ -27,7 +27,8 @@ from unrolled.models import saved
 from unrolled.models.model import Model
 from unrolled.models.stream import Stream
 from unrolled.tasks import load
-from unrolled.tasks.estimator import Estimator, Source
+from unrolled.tasks.estimator import Estimator
+from unrolled.tasks.sources import Source
 
 Array = NDArray[Any]
 Pairs = Iterable[tuple[Array, Array]]

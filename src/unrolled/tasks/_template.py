@@ -34,12 +34,13 @@ from unrolled.files.reading import read_sequences
 from unrolled.files.sequences import Sequences
 from unrolled.ops.torch import Network
 from unrolled.tasks.config import Section
-from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.model import ModelConfig, recurrent
 from unrolled.tasks.pooled import encoded
 from unrolled.tasks.shared_options import PartsConfig
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts
 from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
@@ -94,6 +95,8 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
 
     task = "next"  # NEW: the row in TASKS
     config_class = NextConfig
+    codec_class = Codec
+    loss_name = "half the squared error of scaled values"
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence: its name, and the step after its last."""
@@ -107,10 +110,10 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
         return read_sequences(source, answers=False)
 
     def _prepare(self, config: NextConfig, data: Parts[Sequences]) -> Prepared[NextConfig, Codec]:
-        codec, training = Codec(NumberInputs.fit(data.train)), config.training.settled()
+        codec, training = Codec(NumberInputs.fit(data.train)), config.training
         rows, validation = (encoded(codec.inputs, part) for part in (data.train, data.validation))
         return Prepared(
-            config.model_copy(update={"training": training}),
+            config,
             codec,
             Buckets(
                 [len(row) for row in rows],
@@ -123,10 +126,6 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
             ),
             data.train.notes,
         )
-
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Codec:
-        return Codec.restore(about, arrays)
 
     @classmethod
     def _network(cls, config: NextConfig, codec: Codec) -> Network[Next]:
@@ -150,9 +149,6 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
             {"model": name, "MAE": mean_error(o, z, inputs.scaler.scale)} for name, o in answers.items()
         ]
         return Evaluation(table, [verdict(table, "MAE", higher_is_better=False)], about)
-
-    def _loss_name(self) -> str:
-        return "half the squared error of scaled values"
 
 
 def batches(rows: list[Tensor]) -> Iterator[Batch]:

@@ -34,10 +34,10 @@ from unrolled.files.typed import shaped
 from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.plots import figures, scores
 from unrolled.tasks import confusion, neighbours, unseen
-from unrolled.tasks.config import Section
-from unrolled.tasks.estimator import Source
+from unrolled.tasks.config import Rate, Section
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import selected
 from unrolled.tasks.unseen import UNSEEN
 
@@ -51,8 +51,8 @@ class ClassifyOptions(Section):
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="balanced: rare classes count as much in the loss as frequent ones"
     )
-    label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="share of the truth that is spread over all classes in the loss"
+    label_smoothing: Rate = Field(
+        default=0.0, description="share of the truth that is spread over all classes in the loss"
     )
 
 
@@ -120,6 +120,8 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
 
     task = "classify"
     config_class = ClassifyConfig
+    codec_class = ClassCodec
+    loss_name = "cross-entropy in nats"
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence: "name", "label" and "p(label)" of every class."""
@@ -148,11 +150,7 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
     def _fit(self, config: ClassifyConfig, train: Sequences, inputs: Inputs) -> ClassCodec:
         return ClassCodec.fit(train, inputs)
 
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ClassCodec:
-        return ClassCodec.restore(about, arrays)
-
-    def _watched(self, codec: ClassCodec, validation: Sequences) -> tuple[Sequences, list[str]]:
+    def _with_loss(self, codec: ClassCodec, validation: Sequences) -> tuple[Sequences, list[str]]:
         """Without classes that training does not hold."""
         known = codec.encode(validation).numpy() != UNSEEN
         strange = unseen.joined(codec.classes, answers_of(validation))[len(codec.classes) :]
@@ -209,9 +207,6 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
         title = f"{table.rows[0]['accuracy']:.1%} of {table.about['sequences']:,} sequences are right"
         names, m = table.details
         figures.save(scores.confusion(m, names, title), folder, "confusion")
-
-    def _loss_name(self) -> str:
-        return "cross-entropy in nats"
 
     def _probabilities(self, data: Sequences) -> Array:
         """(N, C), from float64 logits so that they sum to one."""

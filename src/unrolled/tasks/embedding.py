@@ -20,9 +20,9 @@ def embedding(symbols: int, size: int, vectors: Vectors | None = None) -> Embedd
     return Embedding(symbols, size, size**-0.5)
 
 
-def begin_with(table: nn.Embedding, vocabulary: Vocabulary, vectors: Vectors | None) -> None:
+def begin_with(table: nn.Embedding, vocabulary: Vocabulary, vectors: Vectors) -> None:
     """Puts the vectors of words that there are into the rows of these words."""
     with torch.no_grad():
         for number, symbol in enumerate(vocabulary.symbols):
-            if vectors is not None and symbol in vectors.rows:
+            if symbol in vectors.rows:
                 table.weight[number] = torch.from_numpy(vectors.rows[symbol])

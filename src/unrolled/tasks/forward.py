@@ -6,7 +6,6 @@ Shapes   rows (T_i, …) as the runtime's `encode` gives them -> steps (B, T, �
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -15,8 +14,10 @@ from unrolled.blocks.block import Block
 from unrolled.codecs.inputs import NumberInputs, TextInputs
 from unrolled.codecs.words import Words
 from unrolled.ops.torch import Network
-from unrolled.tasks.estimator import Codec, Source
+from unrolled.tasks.examples import in_batches
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Data, PartsEstimator
+from unrolled.tasks.trained import Codec
 
 Array = NDArray[Any]
 
@@ -42,11 +43,8 @@ class ForwardEstimator(PartsEstimator[C, D, K, Network[B]]):
     def _run(self, data: D) -> list[Array]:
         """(N,) of o (T_i, …) for each sequence, with the bits that it has alone."""
         rows = self._encoded(data)
-        outputs: list[Array] = [np.empty(0)] * len(rows)
-        for indices in by_length([len(row) for row in rows], BATCH):
-            for i, o in zip(indices, self._raw([rows[i] for i in indices], 0.0), strict=True):
-                outputs[i] = o
-        return outputs
+        batches = by_length(list(map(len, rows)), BATCH)
+        return in_batches(batches, lambda indices: self._raw([rows[i] for i in indices], 0.0))
 
     def _encoded(self, data: D) -> list[Array]:
         """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""

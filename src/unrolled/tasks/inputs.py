@@ -1,6 +1,6 @@
 """What tasks with one answer a sequence read, and what their network begins with. See codecs/inputs.py."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -16,9 +16,9 @@ from unrolled.files.sequences import Sequences
 from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.config import PathName
 from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.estimator import Source, paths
 from unrolled.tasks.pooling import PooledModelConfig, pooled
-from unrolled.tasks.shared_options import NumbersConfig
+from unrolled.tasks.shared_options import SYMBOLS, LeastCount, MostSymbols, NumbersConfig, Tokens
+from unrolled.tasks.sources import Source, paths
 
 Network = AnyNetwork[Pooled]
 
@@ -30,15 +30,9 @@ class SequencesConfig(NumbersConfig):
     labels: PathName | None = Field(
         default=None, description="IDX file of the answers (the one of the usual name beside the images)"
     )
-    tokens: Literal["characters", "words", "symbols", "bpe"] = Field(
-        default="words", description="symbols of a text; symbols: what stands between spaces; bpe: byte pairs"
-    )
-    least_count: int | None = Field(
-        default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"
-    )
-    most_symbols: int | None = Field(
-        default=None, ge=1, description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)"
-    )
+    tokens: Tokens = Field(default="words", description=f"symbols of a text; {SYMBOLS}")
+    least_count: LeastCount = None
+    most_symbols: MostSymbols = None
 
     def asked(self) -> dict[str, Any]:
         return super().asked() | {"text": self.text}

@@ -18,38 +18,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from unrolled.batching.splits import chronological
 from unrolled.batching.streams import Batch, Streams, Tokens, encoded
 from unrolled.blocks.language import Language
+from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
-from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.messages import counted, option
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
-from unrolled.tasks.config import PathName, Section
 from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
-from unrolled.tasks.model import ModelConfig, recurrent, require_forward
+from unrolled.tasks.language_config import LanguageConfig
+from unrolled.tasks.model import recurrent
 from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.seen import SeenText
-from unrolled.tasks.shared_options import PartsConfig
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, PartsEstimator
-from unrolled.training.config import TrainingConfig
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
@@ -64,88 +62,6 @@ COLUMNS = {
     "nats": pl.Float64,
     "perplexity": pl.Float64,
 }
-
-
-class DataConfig(PartsConfig):
-    """Which text is read, and what its symbols are."""
-
-    tokens: Literal["characters", "words", "symbols", "bpe"] = Field(
-        default="characters",
-        description="symbols of the text; symbols: what stands between spaces; bpe: byte pairs",
-    )
-    least_count: int | None = Field(
-        default=None, ge=1, description="symbols that come less often become <unk> (1; words: 2)"
-    )
-    most_symbols: int | None = Field(
-        default=None, ge=1, description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)"
-    )
-    validation: float = Field(
-        default=0.1,
-        gt=0,
-        description="part before the test part that early stopping watches: a share, or characters from 1",
-    )
-    test: float = Field(
-        default=0.1,
-        ge=0,
-        description="part at the end that the model is judged on: a share, or characters from 1",
-    )
-
-
-class LanguageModelConfig(ModelConfig):
-    """The recurrent layers, and what stands before and after them."""
-
-    hidden: int = Field(default=256, ge=1, le=2**16, description="hidden units of a layer")
-    embedding_size: int = Field(
-        default=128, ge=1, le=2**16, description="numbers that a symbol becomes for the network"
-    )
-    vectors: PathName | None = Field(
-        default=None, description="file of word vectors (word2vec text format) that the embedding begins with"
-    )
-    tie: bool = Field(default=False, description="predict symbols by the rows of the embedding")
-    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the recurrent layers")
-    output_dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout after the recurrent layers")
-
-
-class SamplingConfig(Section):
-    """How the text is cut into batches."""
-
-    sampling: Literal["consecutive", "random"] = Field(
-        default="consecutive",
-        description="rows that walk through the text and carry their state, or windows drawn at random",
-    )
-    window: int = Field(default=128, ge=1, description="tokens that backpropagation goes back")
-
-
-class LanguageTraining(TrainingConfig):
-    """How a model is trained."""
-
-    patience: int = Field(
-        default=3, ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"
-    )
-    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
-
-
-class LanguageConfig(Section):
-    """All options of `language`."""
-
-    data: DataConfig = DataConfig()
-    model: LanguageModelConfig = LanguageModelConfig()
-    sampling: SamplingConfig = SamplingConfig()
-    training: LanguageTraining = LanguageTraining()
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        require_forward(self.model, "language", "see the symbols to predict")
-        if self.data.split_seed:
-            raise ValueError(
-                f"language draws no parts, the text is cut in order; leave {option('split_seed')} out"
-            )
-        if self.model.vectors is not None and self.data.tokens != "words":
-            raise ValueError(
-                f"{option('vectors')} is for words; set {option('tokens', 'words')}, or leave "
-                f"{option('vectors')} out"
-            )
-        return self
 
 
 @dataclass(frozen=True)
@@ -169,12 +85,6 @@ class Codec:
     def unknown(self) -> int | None:
         """The number of <unk>; byte pairs have none."""
         return 0 if hasattr(self.tokenizer, "vocabulary") else None
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols; of byte pairs their numbers stand for them."""
-        numbers = Vocabulary(tuple(map(str, range(self.tokenizer.size))))
-        return getattr(self.tokenizer, "vocabulary", numbers)
 
     def encode(self, text: Text, part: str) -> Tokens:
         """(N,) in a file mapped into memory. DataError for fewer than two tokens."""
@@ -206,6 +116,8 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
 
     task = "language"
     config_class = LanguageConfig
+    codec_class = Codec
+    loss_name = "nats of a token"
     seen_class = SeenText
 
     def predict(self, data: Source = None) -> pl.DataFrame:
@@ -266,7 +178,6 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         return data.part(0, train), data.part(train, end), data.part(end, len(data))
 
     def _prepare(self, config: LanguageConfig, data: Parts[Text]) -> Prepared[LanguageConfig, Codec]:
-        settled = config.model_copy(update={"training": config.training.settled()})
         codec = Codec.fit(config, data.train)
         tokens = codec.encode(data.train, "the training part")
         watched = codec.encode(data.validation, "the validation part")
@@ -277,11 +188,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
             f"{codec.tokenizer.size:,} symbols; {len(data.validation):,} characters to validate"
         )
         validation = Streams(watched, cut.window, VALIDATION_ROWS)
-        return Prepared(settled, codec, batches, lambda network: mean_loss(network, validation), (note,))
-
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Codec:
-        return Codec.restore(about, arrays)
+        return Prepared(config, codec, batches, lambda network: mean_loss(network, validation), (note,))
 
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:
@@ -289,7 +196,9 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         table = embedding(codec.tokenizer.size, o.embedding_size, codec.vectors)
         layer, rates = recurrent(o, table.size), (o.input_dropout, o.output_dropout)
         network = Network(Language.of(table, layer, o.tie, *rates))
-        begin_with(network.p.embedding, codec.vocabulary, codec.vectors)
+        if codec.vectors is not None:
+            tokenizer: Any = codec.tokenizer  # of words, where there are vectors
+            begin_with(network.p.embedding, tokenizer.vocabulary, codec.vectors)
         return network
 
     def _step(self, network: Network, prepared: Prepared[LanguageConfig, Codec]) -> Step[Batch]:
@@ -322,9 +231,6 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
             return Evaluation(rows, [f"there are no n-grams to compare with: {error}", *told], about)
         return Evaluation(rows, [verdict(rows, "perplexity", higher_is_better=False), *told], about)
 
-    def _loss_name(self) -> str:
-        return "nats of a token"
-
     def _draw(self, folder: Path) -> None:
         values = {row["model"]: row["perplexity"] for row in self.evaluation.rows}
         figures.save(
@@ -337,19 +243,11 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         return [row for row in rows if len(row)]
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
-        lengths = torch.tensor([len(row) for row in rows])
-        w = torch.full((len(rows), int(lengths.max())), 0 if fill == 0 else self.codec.tokenizer.size - 1)
-        for padded, row in zip(w, rows, strict=True):
-            padded[: len(row)] = torch.from_numpy(row)
+        symbol = 0 if fill == 0 else self.codec.tokenizer.size - 1
+        w, lengths = torch.from_numpy(padding.padded(rows, symbol)), torch.tensor([len(row) for row in rows])
         with torch.no_grad():
             log_p = log_softmax(self.network(w, lengths=lengths)[0]).numpy()
-        return [one[: len(row)] for one, row in zip(log_p, rows, strict=True)]
-
-    def _test_part(self) -> Text:
-        test = self._training_parts().test
-        if test is None:
-            raise ConfigError("no part of the training data was kept to judge on; give other data")
-        return test
+        return [of_row[: len(row)] for of_row, row in zip(log_p, rows, strict=True)]
 
 
 def _lines(network: Network, codec: Codec, text: Text) -> Iterator[dict[str, Any]]:

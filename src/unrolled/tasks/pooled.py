@@ -9,29 +9,32 @@ Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, Protocol, Self, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
-from unrolled.batching.buckets import Buckets, by_length, padded
+from unrolled.batching.buckets import by_length, padded
 from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
-from unrolled.files.messages import counted, option
+from unrolled.files.messages import option
 from unrolled.files.sequences import Sequences
-from unrolled.tasks import neighbours
+from unrolled.tasks import examples, neighbours
 from unrolled.tasks.config import Section
-from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.estimator import Prepared
+from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import Network, SequencesConfig, fit_inputs, network_of, read
 from unrolled.tasks.pooling import PooledModelConfig
+from unrolled.tasks.shared_options import TaskTraining
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts
-from unrolled.training.config import TrainingConfig
+from unrolled.tasks.trained import Codec
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
@@ -41,21 +44,15 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 BATCH = 256
 
 
-class WholeTraining(TrainingConfig):
-    """How a model is trained."""
-
-    learning_rate: float = Field(default=0.002, gt=0, le=1000, description="step size of the optimizer")
-
-
 class WholeConfig(Section):
     """The sections of such a task."""
 
     data: SequencesConfig = SequencesConfig()
     model: PooledModelConfig = PooledModelConfig()
-    training: WholeTraining = WholeTraining()
+    training: TaskTraining = TaskTraining()
 
 
-class WholeCodec(Protocol):
+class WholeCodec(Codec, Protocol):
     """`inputs`, and the answers as the loss takes them."""
 
     @property
@@ -63,10 +60,6 @@ class WholeCodec(Protocol):
 
     def encode(self, data: Sequences) -> Tensor:
         """(N,) the answers. DataError with its place for one that cannot be."""
-
-    def about(self) -> dict[str, Any]: ...
-
-    def arrays(self) -> dict[str, NDArray[Any]]: ...
 
 
 class Batch(NamedTuple):
@@ -76,18 +69,22 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(examples.Examples[Batch]):
     """Encoded sequences (T_i, …) and their answers (N,)."""
 
     rows: Sequence[Tensor]
     y: Tensor
 
-    def collate(self, indices: NDArray[np.int64]) -> Batch:
-        return Batch(*padded([self.rows[i] for i in indices]), self.y[torch.from_numpy(indices)])
+    @classmethod
+    def of(cls, codec: WholeCodec, data: Sequences) -> Self:
+        return cls(encoded(codec.inputs, data), codec.encode(data))
 
     @property
     def lengths(self) -> list[int]:
-        return [len(row) for row in self.rows]
+        return list(map(len, self.rows))
+
+    def collate(self, indices: NDArray[np.int64]) -> Batch:
+        return Batch(*padded([self.rows[i] for i in indices]), self.y[torch.from_numpy(indices)])
 
 
 C = TypeVar("C", bound=WholeConfig)
@@ -111,7 +108,7 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _outputs(cls, codec: K) -> int:
         """O."""
 
-    def _watched(self, codec: K, validation: Sequences) -> tuple[Sequences, list[str]]:
+    def _with_loss(self, codec: K, validation: Sequences) -> tuple[Sequences, list[str]]:
         """What of the validation part has a loss, and notes on the rest. DataError where nothing has."""
         return validation, []
 
@@ -122,22 +119,17 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return read(self.config.data, data, answers, self.codec.inputs.features)
 
     def _prepare(self, config: C, data: Parts[Sequences]) -> Prepared[C, K]:
-        training = config.training.settled()
         codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
-        watched, notes = self._watched(codec, data.validation)
-        train, validation = (
-            Examples(encoded(codec.inputs, part), codec.encode(part)) for part in (data.train, watched)
-        )
-        if data.test is not None:  # what is wrong with it comes out now, not after the training
-            encoded(codec.inputs, data.test)
-            codec.encode(data.test)
+        with_loss, notes = self._with_loss(codec, data.validation)
+        parts = replace(data, validation=with_loss)
+        train, validation = parts.encoded(partial(Examples.of, codec))
         losses = self._losses(config, codec)
         return Prepared(
-            config.model_copy(update={"training": training}),
+            config,
             codec,
-            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
-            lambda network: mean_loss(network, validation, losses),
-            (told(data), *data.train.notes, *notes),
+            train.buckets(config.training),
+            lambda network: float(losses(outputs(network, validation.rows), validation.y).double().mean()),
+            (data.sizes(), *data.train.notes, *notes),
         )
 
     @classmethod
@@ -161,11 +153,11 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         None of texts, and where the training part is not here."""
         if not isinstance(self.codec.inputs, NumberInputs):
             return None, []
-        train, told = self._train_part()
+        train, sentences = self._train_part()
         if train is None:
-            return None, told
-        at, said = neighbours.nearest_series(self.codec.inputs, train, data)
-        return train.select(at), [said]
+            return None, sentences
+        indices, sentence = neighbours.nearest_series(self.codec.inputs, train, data)
+        return train.select(indices), [sentence]
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
         return list(self._outputs_of_rows(rows, fill, last=True))
@@ -173,24 +165,14 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
 
 def outputs(network: Network, rows: Sequence[Tensor]) -> Tensor:
     """(N, O), each row with the bits that it has alone."""
-    found: list[Tensor] = [torch.empty(0)] * len(rows)
+
+    def of_batch(indices: NDArray[np.int64]) -> Tensor:
+        x, lengths = padded([rows[i] for i in indices])
+        o: Tensor = network(x, lengths=lengths, last=True)[0]
+        return o
+
     with torch.no_grad():
-        for indices in by_length([len(row) for row in rows], BATCH):
-            x, lengths = padded([rows[i] for i in indices])
-            made, _ = network(x, lengths=lengths, last=True)
-            for i, one in zip(indices, made, strict=True):
-                found[i] = one
-    return torch.stack(found)
-
-
-def mean_loss(network: Network, examples: Examples, losses: Losses) -> float:
-    return float(losses(outputs(network, examples.rows), examples.y).double().mean())
-
-
-def told(parts: Parts[Sequences]) -> str:
-    """How many sequences each part has."""
-    sizes = [f"{counted(len(parts.train), 'sequence')} to train on", f"{len(parts.validation):,} to validate"]
-    return ", ".join(sizes + ([] if parts.test is None else [f"{len(parts.test):,} to test"]))
+        return torch.stack(in_batches(by_length(list(map(len, rows)), BATCH), of_batch))
 
 
 def encoded(inputs: Inputs, data: Sequences) -> list[Tensor]:

@@ -34,9 +34,9 @@ from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours
-from unrolled.tasks.estimator import Source
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import selected
 
 Array = NDArray[np.float64]
@@ -95,6 +95,8 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
 
     task = "regress"
     config_class = RegressConfig
+    codec_class = NumberCodec
+    loss_name = "half the squared error of scaled values"
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence: "name" and "value"."""
@@ -109,10 +111,6 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
 
     def _fit(self, config: RegressConfig, train: Sequences, inputs: Inputs) -> NumberCodec:
         return NumberCodec.fit(train, inputs, config.data.target or "answer")
-
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> NumberCodec:
-        return NumberCodec.restore(about, arrays)
 
     @classmethod
     def _outputs(cls, codec: NumberCodec) -> int:
@@ -151,9 +149,6 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
         title = f"{found.about['sequences']:,} sequences: MAE {own['MAE']:.3g}, R² {own['R²']:.3g}"
         truth, answers = found.details
         figures.save(scores.scatter(truth, answers, name, title), folder, "scatter")
-
-    def _loss_name(self) -> str:
-        return "half the squared error of scaled values"
 
 
 def numbers(data: Sequences) -> Array:

@@ -144,7 +144,7 @@ def rising(prints: NDArray[Any]) -> Prints:
     return prints
 
 
-def told(noun: str, known: int, total: int, judged: bool) -> list[str]:
+def seen_sentences(noun: str, known: int, total: int, judged: bool) -> list[str]:
     """What a verdict says of `known` of `total` that were seen, and were `judged` or left out."""
     if not known:
         return []

@@ -3,9 +3,8 @@ parts, and what estimators of such tasks share. shared_options.py has the option
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -15,10 +14,11 @@ from torch import nn
 from unrolled.batching import splits
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.messages import counted, option
-from unrolled.tasks.estimator import Codec, Estimator, Source, Sources
+from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.seen import Seen, SeenExamples, nothing_new, told
-from unrolled.tasks.shared_options import PartsConfig
+from unrolled.tasks.seen import Seen, SeenExamples, nothing_new, seen_sentences
+from unrolled.tasks.sources import Source, Sources
+from unrolled.tasks.trained import Codec
 
 
 class Data(Protocol):
@@ -44,6 +44,7 @@ D = TypeVar("D", bound=Data)
 L = TypeVar("L", bound=Drawable)
 K = TypeVar("K", bound=Codec)
 N = TypeVar("N", bound=nn.Module)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,21 @@ class Parts(Generic[D]):
     test: D | None
     apart: bool = False
 
+    def encoded(self, encode: Callable[[D], T]) -> tuple[T, T]:
+        """The training and the validation part as a network learns from them. The test part is encoded too:
+        what is wrong with it comes out now, not after the training."""
+        train, validation = encode(self.train), encode(self.validation)
+        if self.test is not None:
+            encode(self.test)
+        return train, validation
 
-Split = Callable[[D, float, float, int], tuple[D, D, D]]
+    def sizes(self, more: str = "") -> str:
+        """How many examples each part has; `more` to tell of those to train on."""
+        sizes = [
+            f"{counted(len(self.train), self.train.noun)}{more} to train on",
+            f"{len(self.validation):,} to validate",
+        ]
+        return ", ".join(sizes + ([] if self.test is None else [f"{len(self.test):,} to test"]))
 
 
 def selected(data: L, parts: splits.Parts) -> tuple[L, L, L]:
@@ -69,28 +83,6 @@ def selected(data: L, parts: splits.Parts) -> tuple[L, L, L]:
 def by_lot(data: L, validation: float, test: float, seed: int) -> tuple[L, L, L]:
     """Training, validation and test part of sequences that do not follow one another."""
     return selected(data, splits.by_sequence(len(data), validation, test, seed))
-
-
-def read_parts(
-    config: PartsConfig, sources: Sources, read: Callable[[Source], D], split: Split[D]
-) -> tuple[PartsConfig, Parts[D]]:
-    """Reads and splits; a part whose share is 0 is empty. DataError where the checksum is another than
-    `config` says; the configuration that comes back has it."""
-    validation = None if sources.validation is None else read(sources.validation)
-    test, apart = None if sources.test is None else read(sources.test), sources.test is not None
-    shares = (0 if validation is not None else config.validation, 0 if test is not None else config.test)
-    train, own_validation, own_test = split(read(sources.train), *shares, config.split_seed)
-    if test is None and len(own_test):
-        test = own_test
-    parts = Parts(train, own_validation if validation is None else validation, test, apart)
-    whole = [part.checksum() for part in (parts.train, parts.validation, parts.test) if part is not None]
-    sha256 = hashlib.sha256(" ".join(whole).encode()).hexdigest()
-    if config.sha256 not in (None, sha256):
-        raise DataError(
-            f"the data have changed: wanted sha256 {config.sha256}, got {sha256}; give the data that the "
-            "configuration was made with, or delete its line 'sha256' to train on these"
-        )
-    return config.model_copy(update={"sha256": sha256}), parts
 
 
 class PartsEstimator(Estimator[C, Parts[D], K, N]):
@@ -114,20 +106,25 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
 
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Evaluation:
         seen, parts = self.seen, self._training_parts() if data is None else None
-        own = self._read_new(data) if parts is None else parts.test
-        if own is None:
-            raise ConfigError("no part of the training data was kept to judge on; give other data")
-        whole = include_training or (parts is not None and not parts.apart)
-        new = seen.new(own)
-        known = len(own) - len(new)
-        if not whole and not len(new):
-            raise nothing_new(own.noun, 0, len(own), f"{own.noun}s")
-        what = "the data given" if parts is None else "the test part"
-        about = {"judged": what, "seen": known, "left_out": 0 if whole else known}
-        found = self._judge(own if whole else new, about)
+        examples = self._read_new(data) if parts is None else self._test_part()
+        keep_seen = include_training or (parts is not None and not parts.apart)
+        new, noun = seen.new(examples), examples.noun
+        known = len(examples) - len(new)
+        if not keep_seen and not len(new):
+            raise nothing_new(noun, 0, len(examples), f"{noun}s")
+        judged = "the data given" if parts is None else "the test part"
+        about = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
+        evaluation = self._judge(examples if keep_seen else new, about)
         blind = parts is None and not len(seen.prints)  # classes that are captioned, a text of a few words
-        known_by_nothing = [f"which {own.noun}s training held is not known: all are judged"] if blind else []
-        return found.telling([*told(own.noun, known, len(own), whole), *known_by_nothing])
+        sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
+        return evaluation.telling([*seen_sentences(noun, known, len(examples), keep_seen), *sentence])
+
+    def _test_part(self) -> D:
+        """ConfigError where none was kept."""
+        test = self._training_parts().test
+        if test is None:
+            raise ConfigError("no part of the training data was kept to judge on; give other data")
+        return test
 
     def _read_new(self, data: Source, answers: bool = True) -> D:
         """What a source holds that the trained network is judged on, or asked for answers alone."""
@@ -141,11 +138,33 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         return parts.train if parts.test is None else parts.test
 
     def _read(self, config: C, sources: Sources) -> tuple[C, Parts[D]]:
-        asked: Any = config
-        data, parts = read_parts(
-            asked.data, sources, partial(self._read_source, config), partial(self._split, config)
+        """A part whose share is 0 is empty. DataError where the checksum is another than `config` says; the
+        configuration that comes back has it."""
+        options: Any = config
+        data = options.data
+        validation, test = (
+            None if source is None else self._read_source(config, source)
+            for source in (sources.validation, sources.test)
         )
-        return asked.model_copy(update={"data": data}), parts
+        shares = 0 if validation is not None else data.validation, 0 if test is not None else data.test
+        read = self._read_source(config, sources.train)
+        train, validation_part, test_part = self._split(config, read, *shares, data.split_seed)
+        parts = Parts(
+            train,
+            validation_part if validation is None else validation,
+            test_part if test is None and len(test_part) else test,
+            apart=test is not None,
+        )
+        checksums = [
+            part.checksum() for part in (parts.train, parts.validation, parts.test) if part is not None
+        ]
+        sha256 = hashlib.sha256(" ".join(checksums).encode()).hexdigest()
+        if data.sha256 not in (None, sha256):
+            raise DataError(
+                f"the data have changed: wanted sha256 {data.sha256}, got {sha256}; give the data that the "
+                "configuration was made with, or delete its line 'sha256' to train on these"
+            )
+        return options.model_copy(update={"data": data.model_copy(update={"sha256": sha256})}), parts
 
     def _train_part(self) -> tuple[D | None, list[str]]:
         """What baselines find their answers in; None, and a sentence that says so, where it is not here."""
@@ -157,10 +176,6 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
     def _seen_by(self, config: C, data: Parts[D]) -> Seen[Any]:
         return self.seen_class.of(data.train, data.validation)
 
-    @classmethod
-    def _restore_seen(cls, arrays: Mapping[str, NDArray[Any]]) -> Seen[Any]:
-        return cls.seen_class.restore(arrays)
-
     def _overlap(self, data: Parts[D], seen: Seen[Any]) -> tuple[str, ...]:
         if data.test is None:
             return ()
@@ -171,7 +186,8 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
                 f"part; name others, or keep a part of the training files for it ({option('test', 0.1)})"
             )
         return tuple(
-            f"test part: {line}" for line in told(data.test.noun, total - new, total, not data.apart)
+            f"test part: {line}"
+            for line in seen_sentences(data.test.noun, total - new, total, not data.apart)
         )
 
     def _training_parts(self) -> Parts[D]:
@@ -180,6 +196,6 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
             if not self.config.data.files:
                 raise ConfigError("this model was trained on data that are no longer here; give the data")
             data = self.config.data
-            given = (data.files, data.validation_files or None, data.test_files or None)
-            self._data = self._read(self.config, Sources(*given))[1]
+            sources = Sources(data.files, data.validation_files or None, data.test_files or None)
+            _, self._data = self._read(self.config, sources)
         return self._data

@@ -19,7 +19,8 @@ Shapes   words or x (B, T, F), lengths (B,) -> o (B, T, K), path (B, T)
 Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 2016, arXiv:1603.01360
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.buckets import Buckets, by_length
+from unrolled.batching.buckets import by_length
 from unrolled.batching.splits import by_label
 from unrolled.batching.stretches import Walks
 from unrolled.blocks.tagger import Tagger as Block
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
-from unrolled.files.messages import counted
 from unrolled.files.query import Query
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.tagging import read_tagged
@@ -45,9 +45,11 @@ from unrolled.nn.functional import cross_entropy, log_softmax, softmax
 from unrolled.plots import figures
 from unrolled.plots import scores as drawn
 from unrolled.tasks import confusion, tag_scores, unseen
-from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator, tensors
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, selected
 from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
 from unrolled.tasks.tag_config import TagConfig, TagData
@@ -87,6 +89,8 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     task = "tag"
     config_class = TagConfig
+    codec_class = TagCodec
+    loss_name = "negative log-likelihood of a step in nats"
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each step: "name" of the sequence, "position" in it from 1, "word" (null of numbers),
@@ -136,30 +140,20 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         return selected(data, by_label(tags_of(data), validation, test, seed))
 
     def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
-        training, o = config.training.settled(), config.data
-        codec = TagCodec.fit(
-            data.train, o.least_count, o.most_symbols, config.model.vectors, config.tag.constraints
-        )
-        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
-        for part in (data.validation, *(() if data.test is None else (data.test,))):
-            tags_of(part)
-            codec.require_layout(part)
+        codec = TagCodec.fit(config, data.train)
+        train, validation = data.encoded(partial(Examples.of, codec))
         if all((tags == UNSEEN).all() for tags in validation.tags):
             raise DataError(
                 f"{data.validation.place(0, 0)}: no tag of the validation part is in the training part"
             )
         loss = self._loss(config, codec)
         return Prepared(
-            config.model_copy(update={"training": training}),
+            config,
             codec,
-            _batches(train, config.tag.window, training),
+            _batches(train, config.tag.window, config.training),
             lambda network: _mean_loss(network, validation, loss),
-            (_told(data, codec), *data.train.notes),
+            (f"{data.sizes()}, {len(codec.tags)} tags", *data.train.notes),
         )
-
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TagCodec:
-        return TagCodec.restore(about, arrays)
 
     @classmethod
     def _network(cls, config: TagConfig, codec: TagCodec) -> Network:
@@ -235,25 +229,21 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         names, m = table.details
         figures.save(drawn.confusion(m, names, title), folder, "confusion")
 
-    def _loss_name(self) -> str:
-        return "negative log-likelihood of a step in nats"
-
     def _encoded(self, data: Tagged) -> list[NDArray[Any]]:
         return self.codec.rows(data)
 
     def _answers(self, data: Tagged) -> list[tuple[Path_, Array]]:
         """(N,) of the path (T_i,) and p (T_i, K), each with the bits that it has alone."""
-        network, steps, decoder = self.network, self.codec.steps(data), self._decoder()
-        lengths = np.array(data.lengths, np.int64)
-        found: list[tuple[Path_, Array]] = [(np.empty(0, np.int64), np.empty(0))] * len(data)
+        steps, decoder = self.codec.steps(data), self._decoder()
+
+        def of_batch(indices: NDArray[np.int64]) -> list[tuple[Path_, Array]]:
+            lengths = np.array(data.lengths, np.int64)[indices]
+            o, _ = self.network(tensors(steps.batch(indices)), lengths=torch.from_numpy(lengths))
+            answers = zip(*decoder.decode(o.numpy(), lengths, TORCH), lengths, strict=True)
+            return [(path[:T], p[:T]) for path, p, T in answers]
+
         with torch.no_grad():
-            for indices in by_length(data.lengths, BATCH):
-                own = lengths[indices]
-                o, _ = network(tensors(steps.batch(indices)), lengths=torch.from_numpy(own))
-                path, p = decoder.decode(o.numpy(), own, TORCH)
-                for i, one, each in zip(indices, path, p, strict=True):
-                    found[i] = one[: data.lengths[i]], each[: data.lengths[i]]
-        return found
+            return in_batches(by_length(data.lengths, BATCH), of_batch)
 
     def _decoder(self) -> Decoder:
         allowed, scores = self.codec.allowed, None
@@ -280,19 +270,12 @@ def read(
 
 
 def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:
-    size, seed = training.batch_size, training.seed
     if window is None:
-        return Buckets(examples.lengths, examples.collate, size, seed)
-    return Walks(examples.lengths, window, examples.cut, size, seed)
+        return examples.buckets(training)
+    return Walks(examples.lengths, window, examples.cut, training.batch_size, training.seed)
 
 
 def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:
-    sums = [loss(network, examples.collate(indices)) for indices in by_length(examples.lengths, BATCH)]
+    sums = [loss(network, batch) for batch in examples.batches(BATCH)]
     steps = sum(count for _, count, _ in sums)
     return sum(float(total) for total, _, _ in sums) / steps if steps else float("nan")
-
-
-def _told(data: Parts[Tagged], codec: TagCodec) -> str:
-    sizes = [f"{counted(len(data.train), 'sequence')} to train on", f"{len(data.validation):,} to validate"]
-    sizes += [] if data.test is None else [f"{len(data.test):,} to test"]
-    return ", ".join([*sizes, f"{len(codec.tags)} tags"])

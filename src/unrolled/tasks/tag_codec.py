@@ -23,9 +23,10 @@ from unrolled.files.conll import columns_of
 from unrolled.files.messages import natural, option, shown
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.typed import shaped
-from unrolled.tasks import entities, tag_scores, unseen
+from unrolled.tasks import entities, examples, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.forward import tensors
+from unrolled.tasks.tag_config import TagConfig
 
 Classes = NDArray[np.int64]
 INPUTS: dict[str, type[Words | NumberInputs]] = {"words": Words, "numbers": NumberInputs}
@@ -45,11 +46,9 @@ class TagCodec:
     layout: Layout | None = None
 
     @classmethod
-    def fit(
-        cls, data: Tagged, least_count: int, most_symbols: int | None, vectors: str | None, constraints: bool
-    ) -> Self:
+    def fit(cls, config: TagConfig, data: Tagged) -> Self:
         """On the training part. DataError where all its steps have one tag."""
-        truth = tags_of(data)
+        truth, vectors = tags_of(data), config.model.vectors
         counted_tags = Counter(tag for one in truth for tag in one)
         names = tuple(sorted(counted_tags, key=natural))
         if len(names) == 1:
@@ -60,12 +59,12 @@ class TagCodec:
         inputs: Words | NumberInputs
         if data.is_text:
             sentences: Any = data.inputs
-            inputs = Words.fit(sentences, least_count, most_symbols, vectors)
+            inputs = Words.fit(sentences, config.data.least_count, config.data.most_symbols, vectors)
         elif vectors is not None:
             raise ConfigError(f"{option('vectors')} is for words, and these data are numbers; leave it out")
         else:
             inputs = NumberInputs.fit(data.sequences())
-        bound = constraints and entities.is_scheme(names)
+        bound = config.tag.constraints and entities.is_scheme(names)
         return cls(
             inputs,
             names,
@@ -163,7 +162,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(examples.Examples[Batch]):
     """Encoded sequences and their tags (T_i,)."""
 
     steps: Any
@@ -171,7 +170,10 @@ class Examples:
 
     @classmethod
     def of(cls, codec: TagCodec, data: Tagged) -> Self:
-        return cls(codec.steps(data), codec.encode(data))
+        """DataError where there are no tags, or lines have other columns than those of training."""
+        tags = codec.encode(data)
+        codec.require_layout(data)
+        return cls(codec.steps(data), tags)
 
     @property
     def lengths(self) -> list[int]:

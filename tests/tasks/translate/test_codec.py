@@ -63,7 +63,7 @@ def test_texts_are_written_as_decode_writes_them():
 
 def test_pairs_of_like_length_stand_together():
     examples = Examples.of(codec_of(source_least_count=1), read_pairs(PAIRS))
-    assert np.argsort(examples.order).tolist() == [2, 1, 0]
+    assert np.argsort(examples.lengths).tolist() == [2, 1, 0]
     batch = examples.collate(np.array([0, 2]))
     assert batch.x.shape == (2, 3) and batch.lengths.tolist() == [3, 1]
     assert batch.y_lengths.tolist() == [6, 6] and batch.share == 0

@@ -1,17 +1,16 @@
 """Captioner: the task `caption` behind the estimator that tasks share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.buckets import Buckets
 from unrolled.batching.splits import by_class
 from unrolled.codecs.answers import Texts, answers_of
 from unrolled.codecs.conditions import GivenInputs, Rows
@@ -26,11 +25,13 @@ from unrolled.tasks import unseen
 from unrolled.tasks.caption import answering, pictures, scores
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
-from unrolled.tasks.caption.examples import Batch, Examples
+from unrolled.tasks.caption.examples import Batch, Examples, at_once
 from unrolled.tasks.caption.network import Network, captioner, losses
 from unrolled.tasks.decoding import JUDGED, Decoding, chosen
-from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.examples import mean_loss
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, PartsEstimator, by_lot, selected
 from unrolled.training.loop import Step
 from unrolled.training.state import State
@@ -46,6 +47,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
 
     task = "caption"
     config_class = CaptionConfig
+    codec_class = Codec
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
@@ -90,24 +92,22 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
                 f"{option('id')}, or leave it out"
             )
         codec = Codec.fit(config.data, data.train)
-        training = config.training.settled()
-        config = _settled(config, data.train).model_copy(update={"training": training})
-        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
-        if data.test is not None:  # what is wrong with it comes out now, not after the training
-            Examples.of(codec, data.test)
-        unknown = codec.answers.unknown
+        config = _settled(config, data.train)
+        train, validation = data.encoded(partial(Examples.of, codec))
+        answers = sum(map(len, answers_of(data.train)))
+        captions = f" with {counted(answers, 'caption')}" if answers != len(data.train) else ""
+        unknown, noise = codec.answers.unknown, config.numbers.noise
         return Prepared(
             config,
             codec,
-            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
-            lambda network: _mean_loss(network, validation, unknown, config.numbers.noise),
-            (_told(data), *data.train.notes),
+            train.buckets(config.training),
+            lambda network: mean_loss(
+                lambda batch: losses(network, batch, unknown, noise),
+                validation.batches(at_once(codec.inputs)),
+            ),
+            (data.sizes(captions), *data.train.notes),
             lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
-
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Codec:
-        return Codec.restore(about, arrays)
 
     @classmethod
     def _network(cls, config: CaptionConfig, codec: Codec) -> Network:
@@ -171,7 +171,8 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         decoding: Decoding = self.config.decoding
         return decoding.settled(self.codec.beam)
 
-    def _loss_name(self) -> str:
+    @property
+    def loss_name(self) -> str:
         if isinstance(self.codec.answers, Texts):
             return "nats of a symbol"
         return "loss of a step, of scaled values"
@@ -218,12 +219,6 @@ def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
     return config.model_copy(update=settled)
 
 
-def _mean_loss(network: Network, examples: Examples, unknown: int | None, noise: float) -> float:
-    with torch.no_grad():
-        each = [losses(network, batch, unknown, noise) for batch in examples.batches()]
-    return float(torch.cat(each).double().mean())
-
-
 def _tuned(network: Any, codec: Codec, validation: Captioned, how: Decoding) -> tuple[Codec, str]:
     """The codec with the beam that answers the validation part best, and what to tell of it."""
     if not isinstance(codec.answers, Texts):
@@ -247,13 +242,3 @@ def _steps(data: Captioned, answers: list[NDArray[np.float64]], codec: Codec) ->
     }
     values = np.concatenate(answers)
     return pl.DataFrame(columns | {name: values[:, d] for d, name in enumerate(codec.numbers.columns)})
-
-
-def _told(parts: Parts[Captioned]) -> str:
-    answers = sum(len(several) for several in answers_of(parts.train))
-    more = f" with {counted(answers, 'caption')}" if answers != len(parts.train) else ""
-    sizes = [
-        f"{counted(len(parts.train), 'input')}{more} to train on",
-        f"{len(parts.validation):,} to validate",
-    ]
-    return ", ".join(sizes + ([] if parts.test is None else [f"{len(parts.test):,} to test"]))

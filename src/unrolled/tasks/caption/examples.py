@@ -1,6 +1,6 @@
 """The examples of a training: every right answer of an input is one of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple, Self
@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.buckets import by_length, padded
+from unrolled.batching.buckets import padded
 from unrolled.codecs.conditions import GivenInputs, Pictures, Rows
 from unrolled.files.captioned import Captioned
+from unrolled.tasks import examples
 from unrolled.tasks.caption.codec import Codec
 
 # What goes through a network at once where nothing is learnt: so many inputs, of large pictures fewer.
@@ -28,7 +29,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(examples.Examples[Batch]):
     """Encoded inputs (N, …); M answers, and which input each one is of (M,)."""
 
     inputs: Pictures | GivenInputs
@@ -46,16 +47,11 @@ class Examples:
 
     @property
     def lengths(self) -> list[int]:
-        return [len(answer) for answer in self.answers]
+        return list(map(len, self.answers))
 
     def collate(self, indices: NDArray[np.int64]) -> Batch:
         x = tensors(self.inputs, self.rows, self.which[indices])
         return Batch(x, *padded([self.answers[i] for i in indices]))
-
-    def batches(self) -> Iterator[Batch]:
-        """All of them, those of like length together."""
-        for indices in by_length(self.lengths, at_once(self.inputs)):
-            yield self.collate(indices)
 
 
 def at_once(inputs: Pictures | GivenInputs) -> int:

@@ -1,6 +1,6 @@
 """The forecaster as an estimator: what `forecast` adds to tasks/estimator.py, and generate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.files.zones import described
 from unrolled.models.forecast import check_reach
-from unrolled.tasks.estimator import Estimator, Prepared, Sources
+from unrolled.tasks.estimator import Estimator, Prepared
 from unrolled.tasks.forecast import answers, pictures
 from unrolled.tasks.forecast.backtest import backtest, find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
@@ -32,7 +32,8 @@ from unrolled.tasks.forecast.prepared import prepare
 from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.forecast.windows import mean_loss
 from unrolled.tasks.model import recurrent
-from unrolled.tasks.seen import nothing_new, told
+from unrolled.tasks.seen import nothing_new, seen_sentences
+from unrolled.tasks.sources import Sources
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
@@ -53,6 +54,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     task = "forecast"
     config_class = ForecastConfig
+    codec_class = Fitted
+    seen_class = SeenSeries
 
     def evaluate(self, data: Source | None = None, *, include_training: bool = False) -> Evaluation:
         """A backtest on the test part of the training data, or on other data: on what comes after the
@@ -81,7 +84,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             codec.scalers["target"].scale,
             about,
         )
-        return found.telling(told("step", known, sum(map(len, series)), include_training))
+        return found.telling(seen_sentences("step", known, sum(map(len, series)), include_training))
 
     def predict(self, data: Source | None = None, horizon: int | None = None) -> pl.DataFrame:
         """The steps after the end of every series of the training data, or of other data with the same
@@ -132,10 +135,6 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return prepare(config, data)
 
     @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float64]]) -> Fitted:
-        return Fitted.restore(about, arrays)
-
-    @classmethod
     def _network(cls, config: ForecastConfig, codec: Fitted) -> Network:
         options, series = config.forecast, codec.series
         layer, output = recurrent(config.model, series.width), Output(options.output, options.quantile_levels)
@@ -146,10 +145,6 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         ends = [end for _, end in ends_of(config.data, data)]
         return SeenSeries.of_parts(data.series, ends, data.time is not None, config.data.id is not None)
 
-    @classmethod
-    def _restore_seen(cls, arrays: Mapping[str, NDArray[Any]]) -> SeenSeries:
-        return SeenSeries.restore(arrays)
-
     def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch]:
         last_only = prepared.config.forecast.loss_at == "last"
 
@@ -158,7 +153,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
         return step
 
-    def _loss_name(self) -> str:
+    @property
+    def loss_name(self) -> str:
         return MEASURES[self.config.forecast.output]
 
     def _draw(self, folder: Path) -> None:

@@ -5,7 +5,8 @@ transcript that is nearest by what sums sequences up (codecs/inputs.py), and the
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.buckets import Buckets, padded
+from unrolled.batching.buckets import padded
 from unrolled.batching.splits import by_label
 from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
@@ -25,17 +26,19 @@ from unrolled.files.sequences import Sequences
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen
-from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.examples import in_batches, mean_loss
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import read
-from unrolled.tasks.pooled import encoded, told
+from unrolled.tasks.pooled import encoded
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, selected
 from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.answers import Answer, settled
 from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
-from unrolled.tasks.transcribe.decoders import Way, require_steps, way
+from unrolled.tasks.transcribe.decoders import require_steps, way
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
 from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
 from unrolled.tasks.transcribe.tuning import tuned
@@ -52,6 +55,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
 
     task = "transcribe"
     config_class = TranscribeConfig
+    codec_class = TranscribeCodec
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence, or for each of its `best` transcripts with their "rank": "name",
@@ -97,15 +101,12 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
     def _prepare(
         self, config: TranscribeConfig, data: Parts[Sequences]
     ) -> Prepared[TranscribeConfig, TranscribeCodec]:
-        training = config.training.settled()
         codec = TranscribeCodec.fit(config, data.train, data.validation)
-        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
+        train, validation = data.encoded(partial(Examples.of, codec))
         require_labels(codec, data.train, train)
         own = way(config, codec)
         for part, examples in ((data.train, train), (data.validation, validation)):
             require_steps(own, config.model.subsample, part, examples)
-        if data.test is not None:  # what is wrong with it comes out now, not after the training
-            Examples.of(codec, data.test)
         watched = validation.known()
         if not watched.rows:
             raise DataError(
@@ -113,17 +114,16 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
                 "training part does not hold; keep more sequences to train on"
             )
         return Prepared(
-            config.model_copy(update={"training": training, "hmm": config.hmm.settled()}),
+            config.model_copy(update={"hmm": config.hmm.settled()}),
             codec,
-            Buckets(train.lengths, train.collate, training.batch_size, training.seed),
-            lambda network: _mean_loss(network, own, watched),
-            (f"{told(data)}, {counted(len(codec.labels) - 1, 'label')}", *data.train.notes),
+            train.buckets(config.training),
+            lambda network: mean_loss(
+                partial(own.watched, network),
+                map(watched.collate, together(network, watched.lengths)),
+            ),
+            (f"{data.sizes()}, {counted(len(codec.labels) - 1, 'label')}", *data.train.notes),
             lambda network: tuned(own, network, codec, config.decoding, watched),
         )
-
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TranscribeCodec:
-        return TranscribeCodec.restore(about, arrays)
 
     @classmethod
     def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> Network:
@@ -148,7 +148,10 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         codec, truth, decoding = self.codec, transcripts_of(data), self.config.decoding
         own = way(self.config, codec)
         decodings = {MODEL: decoding} | own.beside(decoding)
-        found = {name: [self._text(one[0]) for one in each] for name, each in self._judged(data, decodings)}
+        found = {
+            name: [self._text(answers[0]) for answers in self._answers(data, one)]
+            for name, one in decodings.items()
+        }
         nearest = neighbours.nearest_summaries(codec.summary, codec.inputs.summaries(data))
         frequent = Counter(codec.transcripts).most_common(1)[0][0]
         found |= {
@@ -183,7 +186,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         for name, truth, row, (answer, *_) in zip(
             chosen.names, transcripts_of(chosen), rows, answers, strict=True
         ):
-            ((_, log_p, _),) = _outputs(self.network, [row])
+            log_p, _ = _outputs(self.network, [row])
             first, last = self._times(np.arange(log_p.shape[1])[:, None].repeat(2, 1), len(row))
             spans = np.stack(self._times(answer.spans, len(row)), 1) + around
             panels.append(
@@ -199,7 +202,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         title = "Where labels were found: their probabilities; of no label in grey"
         figures.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
 
-    def _loss_name(self) -> str:
+    @property
+    def loss_name(self) -> str:
         return way(self.config, self.codec).loss_name
 
     def _answers_about(self) -> dict[str, Any]:
@@ -210,20 +214,16 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         each = zip(self._outputs_of_rows(rows, fill), map(len, rows), strict=True)
         return [log_p[: self.network.block.steps(length)] for log_p, length in each]
 
-    def _judged(
-        self, data: Sequences, decodings: Mapping[str, TranscribeDecoding]
-    ) -> Iterator[tuple[str, list[list[Answer]]]]:
-        for name, decoding in decodings.items():
-            yield name, self._answers(data, decoding)
-
     def _answers(self, data: Sequences, decoding: TranscribeDecoding) -> list[list[Answer]]:
         """(N,) the answers to each sequence, with the bits that they have alone."""
         own, rows = way(self.config, self.codec), encoded(self.codec.inputs, data)
-        found: list[list[Answer]] = [[]] * len(rows)
-        for indices, log_p, steps in _outputs(self.network, rows):
-            for i, answers in zip(indices, own.answers(self.network, log_p, steps, decoding), strict=True):
-                found[i] = answers
-        return found
+        batches = together(self.network, list(map(len, rows)))
+        return in_batches(
+            batches,
+            lambda indices: own.answers(
+                self.network, *_outputs(self.network, [rows[i] for i in indices]), decoding
+            ),
+        )
 
     def _text(self, answer: Answer) -> str:
         return str(self.codec.tokenizer.decode(answer.labels))
@@ -239,18 +239,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return first * V / rate, (last * V + W) / rate
 
 
-def _outputs(
-    network: Network, rows: Sequence[Tensor]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
-    """Batches of all rows: their indices (B,), log p (B, S, O), steps (B,)."""
-    with torch.no_grad():
-        for indices in together(network, [len(row) for row in rows]):
-            log_p, steps = outputs(network, *padded([rows[i] for i in indices]))
-            yield indices, log_p.numpy(), steps.numpy()
-
-
-def _mean_loss(network: Network, own: Way, examples: Examples) -> float:
-    with torch.no_grad():
-        batches = map(examples.collate, together(network, examples.lengths))
-        losses = torch.cat([own.watched(network, batch) for batch in batches])
-    return float(losses.double().mean())
+@torch.no_grad()
+def _outputs(network: Network, rows: Sequence[Tensor]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """log p (B, S, O), steps (B,) of all rows in one batch."""
+    log_p, steps = outputs(network, *padded(rows))
+    return log_p.numpy(), steps.numpy()

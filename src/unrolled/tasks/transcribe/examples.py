@@ -17,6 +17,7 @@ from unrolled.errors import DataError
 from unrolled.files.messages import listed
 from unrolled.files.sequences import Sequences
 from unrolled.models.transcribe import NOTHING
+from unrolled.tasks import examples
 from unrolled.tasks.pooled import encoded
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 
@@ -33,7 +34,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(examples.Examples[Batch]):
     """`rows` (N,) of (T_i, I), `labels` (N,) of (L_i,)."""
 
     rows: Sequence[Tensor]
@@ -45,7 +46,7 @@ class Examples:
 
     @property
     def lengths(self) -> list[int]:
-        return [len(row) for row in self.rows]
+        return list(map(len, self.rows))
 
     def collate(self, indices: NDArray[np.int64]) -> Batch:
         x, lengths = padded([self.rows[i] for i in indices])

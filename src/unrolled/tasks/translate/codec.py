@@ -20,6 +20,7 @@ from unrolled.codecs.texts import Numbers, Side, Sides
 from unrolled.decoding.search import BEAM, checked_beam
 from unrolled.errors import DataError
 from unrolled.files.pairs import Pairs
+from unrolled.tasks import examples
 from unrolled.tasks.translate.config import TranslateData
 
 
@@ -76,7 +77,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(examples.Examples[Batch]):
     """Encoded pairs, x (S_i,) and y (T_i + 1,)."""
 
     x: Sequence[Tensor]
@@ -87,11 +88,8 @@ class Examples:
         x, y = codec.encode(data), codec.encode_targets(data)
         return cls([torch.from_numpy(row) for row in x], [torch.from_numpy(row) for row in y])
 
-    def __len__(self) -> int:
-        return len(self.x)
-
     @property
-    def order(self) -> list[int]:
+    def lengths(self) -> list[int]:
         """(N,) numbers that put pairs of like length on both sides side by side, the source's first."""
         most = max(len(row) for row in self.y) + 1
         return [len(x) * most + len(y) for x, y in zip(self.x, self.y, strict=True)]

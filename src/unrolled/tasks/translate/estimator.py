@@ -5,9 +5,10 @@ An answer is found by beam search or drawn (tasks/decoding.py); it holds L(S) sy
 has the same bits alone and in any batch. What is drawn follows from sample_seed and the source alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.buckets import Buckets, by_length
+from unrolled.batching.buckets import by_length
 from unrolled.batching.splits import by_sequence
 from unrolled.codecs import padding
 from unrolled.decoding.search import Hypothesis, in_one_line
@@ -29,8 +30,9 @@ from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
 from unrolled.tasks.decoder import stepper
 from unrolled.tasks.decoding import JUDGED, Decoding, chosen
-from unrolled.tasks.estimator import Prepared, Source
+from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, PartsEstimator
 from unrolled.tasks.translate import scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec, targets_of
@@ -69,6 +71,8 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     task = "translate"
     config_class = TranslateConfig
+    codec_class = TranslateCodec
+    loss_name = "nats of a target symbol"
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """Rows for each source, the best answer first: "source", "rank" from 1, "answer", "score" that they
@@ -124,25 +128,20 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _prepare(
         self, config: TranslateConfig, data: Parts[Pairs]
     ) -> Prepared[TranslateConfig, TranslateCodec]:
-        training, learning = config.training.settled(), config.learning
+        learning = config.learning
         _check_columns(config, data)
         codec = TranslateCodec.fit(config.data, data.train)
-        train, validation = (Examples.of(codec, part) for part in (data.train, data.validation))
-        if data.test is not None:
-            Examples.of(codec, data.test)  # what is wrong with it comes out now, not after the training
-        batches = Buckets(train.order, train.collate, training.batch_size, training.seed)
+        train, validation = data.encoded(partial(Examples.of, codec))
+        batches = train.buckets(config.training)
+        sides = f"{codec.source.size:,} symbols of sources, {codec.target.size:,} of targets"
         return Prepared(
-            config.model_copy(update={"training": training}),
+            config,
             codec,
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
             lambda network: _mean_loss(network, validation, codec.target.unknown),
-            (*data.train.notes, _told(data, codec), *_whole_words(config, data.train)),
+            (*data.train.notes, f"{data.sizes()}, {sides}", *_whole_words(config, data.train)),
             lambda network: self._tuned(config, network, codec, data.validation),
         )
-
-    @classmethod
-    def _restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TranslateCodec:
-        return TranslateCodec.restore(about, arrays)
 
     @classmethod
     def _network(cls, config: TranslateConfig, codec: TranslateCodec) -> Network:
@@ -217,9 +216,6 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             reads.append(Read(read, [*written, "end"], read_at.numpy()))
         figures.save(attention(reads), folder, "attention")
 
-    def _loss_name(self) -> str:
-        return "nats of a target symbol"
-
     def _answers_about(self) -> dict[str, Any]:
         return self._how.about(self._how.longest)
 
@@ -266,8 +262,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
 
 def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:
-    batches = (examples.collate(indices) for indices in by_length(examples.order, BATCH))
-    sums = [losses(network, batch, unknown) for batch in batches]
+    sums = [losses(network, batch, unknown) for batch in examples.batches(BATCH)]
     return sum(float(total) for total, _ in sums) / sum(symbols for _, symbols in sums)
 
 
@@ -278,13 +273,6 @@ def _check_columns(config: TranslateConfig, data: Parts[Pairs]) -> None:
         asked = getattr(config.data, name)
         if asked is not None and not any(part is not None and part.columns for part in parts):
             raise ConfigError(f"{option(name, asked)} is for tables, and these data are none; leave it out")
-
-
-def _told(data: Parts[Pairs], codec: TranslateCodec) -> str:
-    parts = [f"{counted(len(data.train), 'pair')} to train on", f"{len(data.validation):,} to validate"]
-    parts += [] if data.test is None else [f"{len(data.test):,} to test"]
-    sides = f"{codec.source.size:,} symbols of sources, {codec.target.size:,} of targets"
-    return ", ".join([*parts, sides])
 
 
 def _whole_words(config: TranslateConfig, train: Pairs) -> Iterable[str]:
