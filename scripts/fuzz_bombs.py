@@ -84,9 +84,9 @@ MAKERS: dict[str, Callable[[Path, random.Random], None]] = {
     ".tsv": sparse,
 }
 READERS: dict[str, Callable[[Path], object]] = {
-    "sequences": lambda path: read_sequences(path, answers=False),
+    "sequences": lambda path: read_sequences(path, Query(answers=False)),
     "series": lambda path: read_series(path, targets=(), time="rows"),
-    "pairs": lambda path: read_pairs(path, answers=False),
+    "pairs": lambda path: read_pairs(path, Query(answers=False)),
     "tagged": lambda path: read_tagged(path, Query(answers=False)),
 }
 

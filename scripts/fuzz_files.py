@@ -30,10 +30,10 @@ from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.errors import DataError
 from unrolled.files import captioned
 from unrolled.files.captions import read_captioned
+from unrolled.files.examples import Sequences
 from unrolled.files.pairs import read_pairs
 from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
-from unrolled.files.sequences import Sequences
 from unrolled.files.series import read_series
 from unrolled.files.tagging import read_tagged
 
@@ -189,13 +189,13 @@ def read_any(path: Path) -> None:
 
 
 def read_images(path: Path) -> None:
-    check(read_sequences(path, answers=False))
+    check(read_sequences(path, Query(answers=False)))
 
 
 def read_labels(path: Path) -> None:
     beside = path.with_name("images")
     beside.write_bytes(images())
-    check(read_sequences(beside, labels=path))
+    check(read_sequences(beside, Query(labels=path)))
 
 
 def read_recording(path: Path) -> None:
@@ -211,7 +211,7 @@ def read_list(path: Path) -> None:
 
 
 def read_transcripts(path: Path) -> None:
-    data = read_sequences(path, transcripts=True)
+    data = read_sequences(path, Query(transcripts=True))
     check(data)
     assert all(one == one.strip() for one in data.answers or ())
 
@@ -223,8 +223,8 @@ def read_spoken(path: Path) -> None:
 
 def read_tags(path: Path, **columns: str | tuple[str, ...]) -> None:
     data = read_tagged(path, Query(**columns))
-    parts = data.inputs, data.tags or (), data.lines
-    assert all(len(x) == len(tags) == len(lines) > 0 for x, tags, lines in zip(*parts, strict=True))
+    pairs = zip(data.inputs, data.answers or (), strict=True)
+    assert all(len(x) == len(tags) > 0 for x, tags in pairs)
     data.checksum()
 
 
@@ -233,8 +233,8 @@ def read_both_sides(path: Path, beside: bytes | None = None) -> None:
     if beside is not None:
         other.write_bytes(beside)
     data = read_pairs(path if beside is None else [path, other])
-    assert data.targets is not None and len(data) == len(data.targets) == len(data.places) > 0
-    assert all(text.strip() for text in (*data.sources, *data.targets))
+    assert data.answers is not None and len(data) == len(data.answers) == len(data.places) > 0
+    assert all(text.strip() for text in (*data.inputs, *data.answers))
     data.checksum()
 
 
@@ -278,7 +278,7 @@ def strokes_csv() -> bytes:
 def check_captioned(data: captioned.Captioned) -> None:
     assert len(data) == len(data.names) == len(data.places) == len(data.answers or data.names) > 0
     for one in data.inputs:
-        values = one.numbers if isinstance(one, captioned.Given) else one
+        values = one.numbers if isinstance(one, captioned.Attributes) else one
         assert np.isfinite(values).all() and (not data.is_pictures or (values.ndim == 3 and values.size))
     for one in data.answers or ():
         assert one and all(isinstance(a, str) or (len(a) and np.isfinite(a).all()) for a in one)
@@ -288,17 +288,17 @@ def check_captioned(data: captioned.Captioned) -> None:
 def read_picture(path: Path) -> None:
     beside = path.with_name("list.csv")
     beside.write_text(f"image,caption\n{path.name},this\n{path.name},that\n")
-    check_captioned(read_captioned(beside, captioned.Query()))
+    check_captioned(read_captioned(beside, Query()))
 
 
 def read_pictures(path: Path) -> None:
     for name, format in (("a.png", "PNG"), ("b.jpg", "JPEG")):
         path.with_name(name).write_bytes(sound_picture(format))
-    check_captioned(read_captioned(path, captioned.Query()))
+    check_captioned(read_captioned(path, Query()))
 
 
 def read_strokes(path: Path) -> None:
-    asked = captioned.Query(id="id", time="step", given="class", features=("slant",), target=("x", "y"))
+    asked = Query(id="id", time="step", label="class", features=("slant",), targets=("x", "y"))
     check_captioned(read_captioned(path, asked))
 
 

@@ -122,7 +122,7 @@ def blots() -> Captioned:
     pixels = tuple(draw.integers(0, 256, (4, 5, 3)).astype(np.uint8) for _ in range(30))
     answers = tuple((("red", "dark blue")[int(one[0, 0, 0] > 99)],) for one in pixels)
     names = tuple(str(n) for n in range(30))
-    return Captioned(pixels, (), None, answers, (), names, names)
+    return Captioned(pixels, (), answers, names, names)
 
 
 def points() -> pl.DataFrame:

@@ -5,14 +5,15 @@ import tracemalloc
 import numpy as np
 
 from unrolled.codecs.answers import NumberAnswers
-from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captioned import Attributes, Captioned
 
 
 def answered(answers):
     labels = ["ab"[n % 2] for n in range(len(answers))]
     names = tuple(f"s{n}" for n in range(len(answers)))
-    inputs = tuple(Given(np.empty(0), label) for label in labels)
-    return Captioned(inputs, (), "class", tuple((one,) for one in answers), ("x", "y"), names, names)
+    inputs = tuple(Attributes(np.empty(0), label) for label in labels)
+    each = tuple((one,) for one in answers)
+    return Captioned(inputs, (), each, names, names, class_column="class", targets=("x", "y"))
 
 
 def test_means_are_of_answers_held_at_their_last_value():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "digit_strings.py"
@@ -43,7 +44,7 @@ def test_strings_are_of_one_speaker_and_one_part_with_their_transcripts(clips, t
     options = ("--train", "9", "--test", "7", "--seed", "3")
     assert run(clips, tmp_path / "out", *options).returncode == 0
     for part, indices, count in (("train", {5, 6}, 9), ("test", {3, 4}, 7)):
-        data = read_sequences(tmp_path / "out" / f"{part}.csv", transcripts=True)
+        data = read_sequences(tmp_path / "out" / f"{part}.csv", Query(transcripts=True))
         assert len(data) == count and data.rate_hz == 8000
         for name, transcript in zip(data.names, data.answers, strict=True):
             with wave.open(str(tmp_path / "out" / name)) as file:

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.captioned import Query
 from unrolled.files.captions import read_captioned
+from unrolled.files.query import Query
 
 
 def picture(path, shade=100, size=(4, 6)):
@@ -53,17 +53,17 @@ def test_rows_of_one_picture_are_one_input_with_several_captions(tmp_path):
 def test_numbers_and_classes_are_inputs_and_equal_numbers_one(tmp_path):
     text = "w\tclass\th\tsentence\n1\tcat\t2\tsmall\n3\tdog\t4\tlarge\n1\tcat\t2\ttiny\n1\tdog\t2\tpup\n"
     data = read_captioned(table(tmp_path, text, "list.tsv"), Query())
-    assert data.features == ("w", "h") and data.given == "class" and not data.is_pictures
+    assert data.features == ("w", "h") and data.class_column == "class" and not data.is_pictures
     assert [(one.numbers.tolist(), one.label) for one in data.inputs] == [
         ([1, 2], "cat"),
         ([3, 4], "dog"),
         ([1, 2], "dog"),
     ]
     assert data.answers == (("small", "tiny"), ("large",), ("pup",)) and data.names == ("1", "2", "4")
-    alone = read_captioned(table(tmp_path, text, "list.tsv"), Query(given="class"))
+    alone = read_captioned(table(tmp_path, text, "list.tsv"), Query(label="class"))
     assert [one.label for one in alone.inputs] == ["cat", "dog", "cat", "dog"], "a class alone is not merged"
     assert alone.names == ("cat", "dog", "cat", "dog")
-    named = read_captioned(table(tmp_path, text, "list.tsv"), Query(features=("h",), target=("sentence",)))
+    named = read_captioned(table(tmp_path, text, "list.tsv"), Query(features=("h",), targets=("sentence",)))
     assert [one.numbers.tolist() for one in named.inputs] == [[2], [4]]
 
 
@@ -80,18 +80,18 @@ def steps(**changed):
 
 
 def test_rows_of_an_id_are_the_steps_of_an_answer_in_time():
-    data = read_captioned(steps(), Query(id="id", given="digit", features=("slant",)))
-    assert data.columns == ("x", "y") and data.names == ("a", "b")
+    data = read_captioned(steps(), Query(id="id", label="digit", features=("slant",)))
+    assert data.targets == ("x", "y") and data.names == ("a", "b")
     assert data.answers[0][0].tolist() == [[3, 0], [1, 0], [5, 2]]
     assert data.answers[1][0].tolist() == [[2, 1], [4, 1]]
     assert [(one.numbers.tolist(), one.label) for one in data.inputs] == [([0.5], "7"), ([0.1], "3")]
     assert "time: column 'step'" in data.notes
-    one = read_captioned(steps(), Query(id="id", time="x", given="digit", target=("y",)))
+    one = read_captioned(steps(), Query(id="id", time="x", label="digit", targets=("y",)))
     assert one.answers[0][0].tolist() == [[0], [0], [2]]
 
 
 def test_what_is_asked_about_needs_no_answers():
-    asked = {"id": "id", "given": "digit", "features": ("slant",), "target": ("x", "y"), "answers": False}
+    asked = {"id": "id", "label": "digit", "features": ("slant",), "targets": ("x", "y"), "answers": False}
     bare = read_captioned(steps().select("digit", "slant").head(2), Query(time="step", **asked))
     assert bare.answers is None and len(bare) == 2
     assert read_captioned(steps(), Query(time="step", **asked)).names == ("a", "b")
@@ -147,8 +147,8 @@ def test_the_examples_of_the_page_are_read(tmp_path):
         picture(tmp_path / "shapes" / f"00{number}.png", shade=number)
     data = read_captioned(tmp_path / "shapes.csv", Query())
     assert data.answers == (("a red circle", "one circle and it is red"), ("a blue square",))
-    data = read_captioned(tmp_path / "drawings.csv", Query(id="id", given="class", features=("slant",)))
-    assert data.columns == ("x", "y") and [len(one) for (one,) in data.answers] == [2, 2]
+    data = read_captioned(tmp_path / "drawings.csv", Query(id="id", label="class", features=("slant",)))
+    assert data.targets == ("x", "y") and [len(one) for (one,) in data.answers] == [2, 2]
 
 
 def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
@@ -165,15 +165,15 @@ def test_pictures_of_two_sizes_are_refused_or_resized(tmp_path):
 @pytest.mark.parametrize(
     "named, error, said",
     [
-        ({"image": "x", "given": "digit"}, ConfigError, "an input is a picture, or numbers and a class"),
-        ({"target": ("x", "y"), "given": "digit"}, ConfigError, "a caption is one column"),
-        ({"time": "step", "given": "digit", "target": ("x",)}, ConfigError, "tells these apart with id"),
-        ({"given": "x", "id": "id", "features": ("x",)}, ConfigError, "column 'x' is named as class"),
-        ({"given": "digits", "id": "id"}, DataError, "no column 'digits' (did you mean 'digit'?)"),
-        ({"given": "digit"}, DataError, "wanted a column of captions, found none"),
+        ({"image": "x", "label": "digit"}, ConfigError, "an input is a picture, or numbers and a class"),
+        ({"targets": ("x", "y"), "label": "digit"}, ConfigError, "a caption is one column"),
+        ({"time": "step", "label": "digit", "targets": ("x",)}, ConfigError, "tells these apart with id"),
+        ({"label": "x", "id": "id", "features": ("x",)}, ConfigError, "column 'x' is named as class"),
+        ({"label": "digits", "id": "id"}, DataError, "no column 'digits' (did you mean 'digit'?)"),
+        ({"label": "digit"}, DataError, "wanted a column of captions, found none"),
         ({"id": "id"}, DataError, "wanted pictures, numbers or a class to tell about, found none"),
-        ({"id": "id", "given": "x"}, DataError, "row 3 of 5, column 'x': '3.0', but row 1 of 5 of the same"),
-        ({"id": "id", "given": "digit", "features": ("x",)}, DataError, "wanted one value in all rows of"),
+        ({"id": "id", "label": "x"}, DataError, "row 3 of 5, column 'x': '3.0', but row 1 of 5 of the same"),
+        ({"id": "id", "label": "digit", "features": ("x",)}, DataError, "wanted one value in all rows of"),
     ],
 )
 def test_columns_that_do_not_go_together_are_refused(named, error, said):
@@ -181,7 +181,7 @@ def test_columns_that_do_not_go_together_are_refused(named, error, said):
 
 
 def test_missing_numbers_and_captions_are_refused():
-    named = {"id": "id", "given": "digit", "target": ("x",)}
+    named = {"id": "id", "label": "digit", "targets": ("x",)}
     assert refused(steps(x=[1.0, None, 3.0, None, 5.0]), **named) == (
         "the table, row 2 of 5, column 'x': wanted a number, got nothing (1 more such cell); fill the cell"
     )
@@ -196,7 +196,7 @@ def test_missing_numbers_and_captions_are_refused():
 
 def test_a_checksum_is_of_inputs_and_answers():
     def of(**changed):
-        return read_captioned(steps(**changed), Query(id="id", given="digit", target=("x",))).checksum()
+        return read_captioned(steps(**changed), Query(id="id", label="digit", targets=("x",))).checksum()
 
     assert of() == of(y=[0.0] * 5, slant=[0.0] * 5)
     assert len({of(), of(x=[1.0, 2, 3, 4, 6]), of(digit=[7, 4, 7, 4, 7])}) == 3

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from tests.files.refusing import refused
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.idx import read_array
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 
 CODES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
@@ -44,7 +45,7 @@ def test_images_are_sequences_of_rows(images):
 def test_further_dimensions_make_longer_rows(tmp_path, shape, wanted):
     values = np.arange(0, 300 * np.prod(shape), 300).astype(">i2").reshape(shape)
     (tmp_path / "x").write_bytes(idx(values))
-    data = read_sequences(tmp_path / "x", answers=False)
+    data = read_sequences(tmp_path / "x", Query(answers=False))
     assert data.answers is None and data.inputs[1].shape == wanted
     assert np.array_equal(data.inputs[1].ravel(), values[1].ravel())
 
@@ -67,7 +68,14 @@ def test_every_type_comes_back(tmp_path_factory, data, kind, packed):
 def test_labels_may_be_named_and_packed(images):
     other = images.with_name("odd.gz")
     other.write_bytes(gzip.compress(idx(np.array([-1.5, 2, 0, 7, 1e9], ">f8"))))
-    assert read_sequences(images, labels=other).answers == ("-1.5", "2.0", "0.0", "7.0", "1000000000.0")
+    data = read_sequences(images, Query(labels=other))
+    assert data.answers == (
+        "-1.5",
+        "2.0",
+        "0.0",
+        "7.0",
+        "1000000000.0",
+    )
     images.with_name("some-labels-idx1-ubyte").unlink()
     assert "there is no some-labels-idx1-ubyte beside it" in refused(images)
     other.rename(images.with_name("some-labels-idx1-ubyte.gz"))

@@ -13,7 +13,6 @@ import pytest
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import limits
-from unrolled.files.captioned import Query as AskedCaptions
 from unrolled.files.captions import read_captioned
 from unrolled.files.idx import read_idx
 from unrolled.files.limits import set_most_values
@@ -128,10 +127,10 @@ BOMBS = {
     "one recording often": (recordings, read_sequences, "features of recordings"),
     "samples": (
         lambda f: recording(f / "a.wav", 150_000),
-        lambda p: read_sequences(p, answers=False),
+        lambda p: read_sequences(p, Query(answers=False)),
         "150,000 frames of 1 channel",
     ),
-    "pictures": (pictures, lambda p: read_captioned(p, AskedCaptions()), "960,000 bytes of pictures"),
+    "pictures": (pictures, lambda p: read_captioned(p, Query()), "960,000 bytes of pictures"),
 }
 
 

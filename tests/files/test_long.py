@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.files.refusing import refused
 from unrolled.errors import ConfigError
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 
 MIXED = """id,time,x,label,y,remark
@@ -46,7 +47,7 @@ def test_rows_of_a_sequence_stand_together_by_time(path):
 def test_columns_may_be_named(path):
     path.write_text(MIXED)
     path.write_text(MIXED.replace("NA", "1"))
-    data = read_sequences(path, id="label", time="x", target="id", features=["y"])
+    data = read_sequences(path, Query(id="label", time="x", target="id", features=("y",)))
     assert data.features == ("y",) and data.names == ("no", "yes") and data.answers == ("b", "a")
     assert data.inputs[0].ravel().tolist() == [-1, 7, 8] and data.notes == ()
 
@@ -80,7 +81,7 @@ def test_whatever_is_written_comes_back(tmp_path_factory, sequences, lot, form):
     if form == "csv":
         frame.write_csv(source)
     data = read_sequences(
-        frame if form == "frame" else source, id="who", time="when", target="what", features=("v", "u")
+        frame if form == "frame" else source, Query(id="who", time="when", target="what", features=("v", "u"))
     )
     assert list(data.names) == list(dict.fromkeys(row[0] for row in rows))
     for name, read, answer in zip(data.names, data.inputs, data.answers, strict=True):
@@ -157,12 +158,12 @@ def test_a_column_that_is_mostly_numbers_is_a_feature_and_what_is_none_there_an_
 @pytest.mark.parametrize("cells", [("", ""), ("yes", "")])
 def test_answers_may_lack_where_none_are_asked_for(path, cells):
     path.write_text("id,x,label\n" + "".join(f"{n},1,{cell}\n" for n, cell in enumerate(cells)))
-    assert read_sequences(path, answers=False).answers is None
+    assert read_sequences(path, Query(answers=False)).answers is None
     assert "column 'label': wanted the sequence's answer, got nothing" in refused(path)
     path.write_text("id,x,remark\na,1,u\na,2,v\n")
-    assert read_sequences(path, answers=False).answers is None
+    assert read_sequences(path, Query(answers=False)).answers is None
     path.write_text("id,x\na,1\n")
-    assert read_sequences(path, answers=False, target="label").answers is None
+    assert read_sequences(path, Query(answers=False, target="label")).answers is None
     assert "no column 'label'" in refused(path, target="label")
 
 

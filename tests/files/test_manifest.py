@@ -1,6 +1,5 @@
 """Lists of recordings: paths beside the list, one rate, errors with the line of the list."""
 
-import functools
 import struct
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 
 from tests.files.refusing import refused
 from tests.files.test_riff import wav
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.files.riff import Sound
 from unrolled.files.wav import Audio, log_mel
@@ -36,20 +36,20 @@ def listing(folder, text):
 
 def test_recordings_are_read_beside_the_list(folder):
     path = listing(folder, f"speaker,file,label\nx,sub/a.wav,yes\ny,{folder / 'b.WAV'},no\n")
-    data = read_sequences(path, target="label", audio=Audio(mels=7))
+    data = read_sequences(path, Query(target="label", audio=Audio(mels=7)))
     assert data.features == tuple(f"mel{n}" for n in range(1, 8)) and data.rate_hz == 8000
     assert [one.shape for one in data.inputs] == [(11, 7), (1, 7)]
     samples = np.frombuffer((folder / "sub" / "a.wav").read_bytes()[44:], "<i2") / 2**15
     assert np.array_equal(data.inputs[0], log_mel(Sound(8000, samples), Audio(mels=7)))
     assert data.answers == ("yes", "no") and data.names == ("sub/a.wav", str(folder / "b.WAV"))
     assert data.places[1] == f"{path}, line 3"
-    some = read_sequences(path, id="speaker", audio=Audio(mels=7), features=("mel7", "mel2"))
+    some = read_sequences(path, Query(id="speaker", audio=Audio(mels=7), features=("mel7", "mel2")))
     assert some.names == ("x", "y") and np.array_equal(some.inputs[0], data.inputs[0][:, [6, 1]])
 
 
 def test_the_column_is_told_by_its_cells_and_then_by_its_name(folder):
     path = listing(folder, "noise,label,path\nx.wav,1,b.WAV\n")
-    assert read_sequences(path, target="label").names == ("b.WAV",)
+    assert read_sequences(path, Query(target="label")).names == ("b.WAV",)
     assert len(read_sequences(listing(folder, "anything,label\nb.WAV,1\n"))) == 1
 
 
@@ -66,7 +66,9 @@ def test_paths_are_judged_as_they_are_written_links_are_followed(folder, monkeyp
 
 
 def test_transcripts_have_usual_names_and_may_be_empty_but_not_missing(folder):
-    read = functools.partial(read_sequences, transcripts=True)
+    def read(path, **named):
+        return read_sequences(path, Query(transcripts=True, **named))
+
     for name in ("transcript", "text", "sentence", "labels"):
         path = listing(folder, f'path,speaker,{name}\nb.WAV,x,""\nsub/a.wav,y,null\n')
         assert read(path).answers == ("", "null")
@@ -87,7 +89,7 @@ def test_a_frame_names_paths_from_the_working_folder(folder, monkeypatch):
 
 def test_a_recording_alone_has_no_answer(folder):
     data = read_sequences(
-        [folder / "b.WAV", folder / "sub" / "a.wav"], answers=False, id="who", target="label"
+        [folder / "b.WAV", folder / "sub" / "a.wav"], Query(answers=False, id="who", target="label")
     )
     assert data.names == ("b.WAV", "a.wav") and data.answers is None and len(data.inputs[1]) == 11
     assert "a recording alone has no answer; wanted a table" in refused(folder / "b.WAV")
@@ -143,7 +145,7 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(folder, case):
 
 def test_the_rate_that_a_model_hears_is_asked_for(folder):
     path = listing(folder, "path,label\nb.WAV,1\n")
-    assert read_sequences(path, audio=Audio(rate_hz=8000)).rate_hz == 8000
+    assert read_sequences(path, Query(audio=Audio(rate_hz=8000))).rate_hz == 8000
     assert f"{folder}/b.WAV: recorded at 8,000 Hz; wanted the 44,100 Hz that the model hears" in refused(
         path, audio=Audio(rate_hz=44100)
     )

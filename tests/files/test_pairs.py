@@ -5,6 +5,7 @@ import pytest
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.pairs import read_pairs
+from unrolled.files.query import Query
 
 CAT = (("the cat", "le chat"), ('"a" dog', 'un "chien"'), ("the cat", "la chatte"))
 TSV = "".join(f"{source}\t{target}\n" for source, target in CAT)
@@ -17,7 +18,7 @@ def written(folder, name, content):
 
 
 def as_rows(pairs):
-    return tuple(zip(pairs.sources, pairs.targets, strict=True))
+    return tuple(zip(pairs.inputs, pairs.answers, strict=True))
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.txt", "a"])
@@ -56,21 +57,21 @@ def test_every_form_holds_the_same_pairs(tmp_path):
     assert as_rows(read_pairs([tsv, tmp_path / "a.csv"])) == CAT * 2
     assert read_pairs(sides).notes == (f"sources: {sides[0]}, targets: {sides[1]}, line by line",)
     assert read_pairs(tmp_path / "bare.csv").places[1].endswith("bare.csv, line 2")
-    assert read_pairs(tsv).select([2, 0]).targets == ("la chatte", "le chat")
+    assert read_pairs(tsv).select([2, 0]).answers == ("la chatte", "le chat")
 
 
 def test_columns_may_be_named_or_numbered(tmp_path):
     path = written(tmp_path, "a.tsv", "id\ten\tfr\n1\tcat\tchat\n2\tdog\tchien\n")
-    assert as_rows(read_pairs(path, source_column="en", target_column="fr")) == (
+    assert as_rows(read_pairs(path, Query(source="en", target="fr"))) == (
         ("cat", "chat"),
         ("dog", "chien"),
     )
-    numbered = read_pairs(path, source_column="3", target_column="2")
+    numbered = read_pairs(path, Query(source="3", target="2"))
     assert as_rows(numbered)[:2] == (("fr", "en"), ("chat", "cat"))
     two = written(tmp_path, "b.csv", "fr,en\nchat,cat\n")
-    assert as_rows(read_pairs(two, source_column="en")) == (("cat", "chat"),)
-    alone = read_pairs(two, source_column="en", target_column="de", answers=False)
-    assert alone.sources == ("cat",) and alone.targets is None
+    assert as_rows(read_pairs(two, Query(source="en"))) == (("cat", "chat"),)
+    alone = read_pairs(two, Query(source="en", target="de", answers=False))
+    assert alone.inputs == ("cat",) and alone.answers is None
 
 
 def test_sources_alone_are_for_answers(tmp_path):
@@ -78,10 +79,10 @@ def test_sources_alone_are_for_answers(tmp_path):
     tsv = written(tmp_path, "b.tsv", "source\none two\nthree\n")
     frame = pl.DataFrame({"en": ["one two", "three"]})
     for source in (lines, ["one two", "three"], frame, frame.rename({"en": "source"})):
-        data = read_pairs(source, answers=False)
-        assert data.sources == ("one two", "three") and data.targets is None
-    assert read_pairs([lines, lines], answers=False).sources == ("one two", "three") * 2
-    assert read_pairs(tsv, answers=False).sources == ("source", "one two", "three"), "a file of lines"
+        data = read_pairs(source, Query(answers=False))
+        assert data.inputs == ("one two", "three") and data.answers is None
+    assert read_pairs([lines, lines], Query(answers=False)).inputs == ("one two", "three") * 2
+    assert read_pairs(tsv, Query(answers=False)).inputs == ("source", "one two", "three"), "a file of lines"
     with pytest.raises(DataError, match="no tab; separate the sides"):
         read_pairs(lines)
 
@@ -151,7 +152,7 @@ def test_two_files_go_together_line_by_line(tmp_path):
             read_pairs(source)
         assert str(caught.value).startswith(said)
     with pytest.raises(DataError, match="line 2: the source is empty"):
-        read_pairs(c, answers=False)
+        read_pairs(c, Query(answers=False))
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,6 @@ def test_what_is_no_source_is_a_wrong_call(tmp_path):
         read_pairs(7)
     path = written(tmp_path, "a.tsv", TSV)
     with pytest.raises(ConfigError, match="named as source and again as target"):
-        read_pairs(path, source_column="1", target_column="1")
+        read_pairs(path, Query(source="1", target="1"))
     with pytest.raises(DataError, match="no column 'frensh'"):
-        read_pairs(path, source_column="frensh")
+        read_pairs(path, Query(source="frensh"))

@@ -36,7 +36,7 @@ def test_several_files_are_one_after_the_other(tmp_path):
     assert data.features == ("x", "z") and np.array_equal(data.inputs[2], [[1, 4], [2, 5]])
     assert data.places[3] == f"{second}, line 4"
     unanswered = write(tmp_path / "3.csv", other.with_columns(id=pl.col("id") + "3").drop("label"))
-    assert read_sequences((first, unanswered), answers=False).answers is None
+    assert read_sequences((first, unanswered), Query(answers=False)).answers is None
 
 
 def test_an_id_stands_in_one_file(tmp_path):
@@ -73,16 +73,16 @@ def test_files_of_other_features_are_refused(tmp_path):
     )
     third = write(tmp_path / "3.csv", ONE.with_columns(id=pl.lit("c"), w=pl.lit(1), label=pl.lit("u")))
     assert "the features are 'x', 'z', 'w', those of" in refused([first, third])
-    assert read_sequences([first, third], features=("z",)).features == ("z",)
+    assert read_sequences([first, third], Query(features=("z",))).features == ("z",)
 
 
 def test_features_are_chosen_from_any_numbers(tmp_path):
     path = tmp_path / "a.ts"
     path.write_text("@dimensions 3\n@classLabel true a\n@data\n1,2:3,4:5,6:a\n")
-    data = read_sequences(path, features=("dimension3", "dimension1"))
+    data = read_sequences(path, Query(features=("dimension3", "dimension1")))
     assert data.features == ("dimension3", "dimension1") and data.inputs[0].tolist() == [[5, 1], [6, 2]]
     assert f"{path}, line 4: no feature 'dimension4' (did you mean 'dimension" in refused(
-        path, features="dimension4"
+        path, features=("dimension4",)
     )
 
 
@@ -90,7 +90,7 @@ def test_features_are_chosen_from_any_numbers(tmp_path):
     "source, error, said",
     [
         ([], "DataError", "no files were named"),
-        (7, "ConfigError", "wanted a path, paths, a polars frame or Sequences, got int"),
+        (7, "ConfigError", "wanted a path, paths or a polars frame, got int"),
         (pl.DataFrame({"id": []}), "DataError", "the table: the table has no rows"),
     ],
 )
@@ -130,9 +130,9 @@ def test_the_examples_of_the_page_are_read(tmp_path):
     for name, content in re.findall(r"```(\S+)\n(.*?)```", page, re.DOTALL):
         (tmp_path / name).write_text(content)
         if name.endswith((".csv", ".ts")) and name not in ("shapes.csv", "drawings.csv"):
-            data[name] = read_sequences(tmp_path / name, transcripts=name == "strokes.csv")
-    assert read_tagged(tmp_path / "train.conll", Query()).tags == (("B-ORG", "O"), ("B-LOC",))
-    assert read_pairs(tmp_path / "pairs.tsv").targets == ("le chat dort", "la chatte dort")
+            data[name] = read_sequences(tmp_path / name, Query(transcripts=name == "strokes.csv"))
+    assert read_tagged(tmp_path / "train.conll", Query()).answers == (("B-ORG", "O"), ("B-LOC",))
+    assert read_pairs(tmp_path / "pairs.tsv").answers == ("le chat dort", "la chatte dort")
     assert {name: (len(one), one.answers) for name, one in data.items()} == {
         "long.csv": (2, ("yes", "no")),
         "texts.csv": (2, ("calm", "storm")),
@@ -152,4 +152,4 @@ def test_options_of_recordings_are_refused_where_there_are_none(tmp_path):
         "high_hz is for recordings, and the table holds none; leave it out"
     )
     known = Audio(mels=7, rate_hz=8000)  # of a model of recordings, which says itself what it wants
-    assert read_sequences(path, audio=known).rate_hz is None
+    assert read_sequences(path, Query(audio=known)).rate_hz is None

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from unrolled.errors import DataError
-from unrolled.files.table import Table, is_numeric, open_table, read_table
+from unrolled.files.table import Table, is_numeric, open_table
 
 
 def refused(call, *arguments) -> str:
@@ -24,18 +24,18 @@ def path(tmp_path):
 
 def test_a_csv_is_text_and_parquet_keeps_its_types(tmp_path):
     (tmp_path / "a.csv").write_text("n,s\n1,x\n")
-    assert read_table(tmp_path / "a.csv").equals(pl.DataFrame({"n": ["1"], "s": ["x"]}))
+    assert open_table(tmp_path / "a.csv").frame.equals(pl.DataFrame({"n": ["1"], "s": ["x"]}))
     frame = pl.DataFrame({"n": [1], "s": ["x"]})
     frame.write_parquet(tmp_path / "a.parquet")
-    assert read_table(str(tmp_path / "a.parquet")).equals(frame)
+    assert open_table(str(tmp_path / "a.parquet")).frame.equals(frame)
 
 
 def test_parquet_is_known_by_its_content_and_csv_by_the_lack_of_it(tmp_path):
     frame = pl.DataFrame({"n": [1]})
     frame.write_parquet(tmp_path / "a.data")
-    assert read_table(tmp_path / "a.data").equals(frame)
+    assert open_table(tmp_path / "a.data").frame.equals(frame)
     (tmp_path / "b.csv").write_text("PAR1,PAR2\n1,2\n")
-    assert read_table(tmp_path / "b.csv").columns == ["PAR1", "PAR2"]
+    assert open_table(tmp_path / "b.csv").frame.columns == ["PAR1", "PAR2"]
 
 
 def test_a_missing_file_is_told_from_its_neighbours(path):

@@ -45,16 +45,16 @@ def test_conllu_reads_words_alone_and_any_column(tmp_path, name):
     path = written(tmp_path, name, CONLLU)
     data = read(path)
     assert data.inputs == (("Vamos", "nos", "al mar"), ("Sí",))
-    assert data.tags == (("VERB", "PRON", "NOUN"), ("INTJ",))
+    assert data.answers == (("VERB", "PRON", "NOUN"), ("INTJ",))
     assert data.names == ("first", "2")
-    assert data.place(0, 2) == f"{path}, line 7" and data.place(1, 0) == f"{path}, line 9"
-    assert read(path, "feats").tags == (("Mood=Imp", "_", "_"), ("_",))
-    assert read(path, "deprel").tags == (("root", "obj", "obl"), ("root",))
+    assert data.places == (f"{path}, line 4", f"{path}, line 9")
+    assert read(path, "feats").answers == (("Mood=Imp", "_", "_"), ("_",))
+    assert read(path, "deprel").answers == (("root", "obj", "obl"), ("root",))
 
 
 def test_conllu_without_annotation_is_for_predicting(tmp_path):
     path = written(tmp_path, "a.conllu", CONLLU.replace("INTJ", "_"))
-    assert read(path, answers=False).tags is None
+    assert read(path, answers=False).answers is None
     with pytest.raises(DataError, match=r"line 9: wanted a value of upos, got '_'"):
         read(path)
 
@@ -62,19 +62,19 @@ def test_conllu_without_annotation_is_for_predicting(tmp_path):
 def test_conll_columns_comments_and_documents(tmp_path):
     data = read(written(tmp_path, "a.conll", CONLL))
     assert data.inputs == (("EU", "rejects"), ("#",))
-    assert data.tags == (("B-ORG", "O"), ("O",))
-    assert read(tmp_path / "a.conll", "2").tags == (("NNP", "VBZ"), ("#",))
-    assert read(tmp_path / "a.conll", "-2").tags == (("NNP", "VBZ"), ("#",))
+    assert data.answers == (("B-ORG", "O"), ("O",))
+    assert read(tmp_path / "a.conll", "2").answers == (("NNP", "VBZ"), ("#",))
+    assert read(tmp_path / "a.conll", "-2").answers == (("NNP", "VBZ"), ("#",))
     tabs = read(written(tmp_path, "b.txt", "New York\tB-LOC\r\nwins\tO\r\n"))
-    assert tabs.inputs == (("New York", "wins"),) and tabs.tags == (("B-LOC", "O"),)
-    assert read(written(tmp_path, "c.txt", "one\ntwo\n"), answers=False).tags is None
+    assert tabs.inputs == (("New York", "wins"),) and tabs.answers == (("B-LOC", "O"),)
+    assert read(written(tmp_path, "c.txt", "one\ntwo\n"), answers=False).answers is None
 
 
 def test_a_long_table_of_words_in_the_order_of_time(tmp_path):
     path = written(tmp_path, "a.csv", "id,step,word,tag\ns,2,null,B\nr,1,x,C\ns,1,w,A\n")
     data = read(path)
-    assert data.inputs == (("w", "null"), ("x",)) and data.tags == (("A", "B"), ("C",))
-    assert data.names == ("s", "r") and data.place(0, 0) == f"{path}, line 4"
+    assert data.inputs == (("w", "null"), ("x",)) and data.answers == (("A", "B"), ("C",))
+    assert data.names == ("s", "r") and data.places[0] == f"{path}, line 4"
 
 
 def test_a_long_table_of_numbers_keeps_what_is_missing():
@@ -82,16 +82,16 @@ def test_a_long_table_of_numbers_keeps_what_is_missing():
         {"id": ["a", "b", "a"], "u": [1, 2, 3], "v": [4.5, None, 5.0], "phase": ["p", "q", "q"]}
     )
     data = read(frame, target="phase")
-    assert data.features == ("u", "v") and data.tags == (("p", "q"), ("q",))
+    assert data.features == ("u", "v") and data.answers == (("p", "q"), ("q",))
     np.testing.assert_array_equal(data.inputs[0], [[1, 4.5], [3, 5.0]])
     np.testing.assert_array_equal(data.inputs[1], [[2, np.nan]])
-    assert read(frame.drop("phase"), answers=False).tags is None
+    assert read(frame.drop("phase"), answers=False).answers is None
 
 
 def test_several_files_keep_names_apart(tmp_path):
     one, other = (written(tmp_path, name, CONLLU) for name in ("a.conllu", "b.conllu"))
     data = read([one, other])
-    assert len(data) == 4 and len(set(data.names)) == 4 and data.place(3, 0) == f"{other}, line 9"
+    assert len(data) == 4 and len(set(data.names)) == 4 and data.places[3] == f"{other}, line 9"
     assert data.checksum() != read(one).checksum() == read(written(tmp_path, "c.conllu", CONLLU)).checksum()
     part = data.select([3, 0])
     assert part.inputs == (("Sí",), ("Vamos", "nos", "al mar")) and part.lengths == [1, 3]
@@ -185,7 +185,7 @@ def test_lines_of_sentences_are_sentences_and_no_word_is_lost(tmp_path, layout):
         ("#", "1", "of", "them"),
         ("It", "rains", "today"),
     )
-    assert data.tags is None and data.place(3, 2) == f"{path}, line 5"
+    assert data.answers is None and data.places[3] == f"{path}, line 5"
     assert data.notes[0].startswith(f"{path}: each line is read as a sentence, its words between blanks")
     assert ("columns of the training files" in data.notes[0]) == (layout is not None)
 
@@ -208,7 +208,7 @@ def test_words_alone_are_words(tmp_path, layout):
 def test_the_columns_of_training_are_read_and_others_refused(tmp_path):
     two = written(tmp_path, "two.txt", "Anna\tB-PER\nreads\tO\n\nRain\tO\n")
     assert to_tag(two, TABS).inputs == to_tag(two, BLANKS).inputs == (("Anna", "reads"), ("Rain",))
-    assert to_tag(two, TABS).notes == () and to_tag(two, TABS).tags is None
+    assert to_tag(two, TABS).notes == () and to_tag(two, TABS).answers is None
     for layout in (Layout(3, True), Layout(10, True), None):
         with pytest.raises(DataError) as error:
             to_tag(two, layout)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.files.refusing import refused
 from unrolled.errors import ConfigError
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 
 
@@ -26,16 +27,16 @@ def test_texts_and_answers_are_found_by_name(path):
 
 def test_columns_may_be_named(path):
     path.write_text("who\ta\tb\nx\tone\t1.5\ny\ttwo\t2\n")
-    data = read_sequences(path, text="a", target="b", id="who")
+    data = read_sequences(path, Query(text="a", target="b", id="who"))
     assert (data.inputs, data.answers, data.names) == (("one", "two"), ("1.5", "2"), ("x", "y"))
     assert data.notes == ()
-    assert read_sequences(path, text="a", target="c", answers=False).answers is None
+    assert read_sequences(path, Query(text="a", target="c", answers=False)).answers is None
 
 
 def test_ids_that_repeat_make_steps_of_the_rows(path):
     path.write_text("id\ttext\tx\tlabel\n1\ta\t5\tu\n1\tb\t6\tu\n2\tc\t7\tv\n")
     assert read_sequences(path).features == ("x",)
-    assert read_sequences(path, text="text").is_text
+    assert read_sequences(path, Query(text="text")).is_text
 
 
 @settings(max_examples=60, deadline=None)

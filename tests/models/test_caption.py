@@ -7,7 +7,7 @@ import torch
 from tests.tasks.caption.cases import classes, fitted, lines, pictures, points
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.export.verify import verify
-from unrolled.files.captioned import Given
+from unrolled.files.captioned import Attributes
 from unrolled.models import saved
 
 TEXTS = {"beam": 3, "best": 2, "length_penalty": 0.6, "min_length": 2, "no_repeat": 3}
@@ -39,7 +39,7 @@ def run(request, tmp_path_factory):
 
 def given(one):
     """An input as the runtime takes it."""
-    if not isinstance(one, Given):
+    if not isinstance(one, Attributes):
         return one
     if one.label in ("cat", "dog", "eel"):
         return one.label

@@ -11,7 +11,7 @@ import pytest
 from unrolled import Classifier, Regressor, runtime
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.arrays import from_arrays
-from unrolled.files.sequences import Sequences
+from unrolled.files.examples import Sequences
 from unrolled.models import saved
 from unrolled.streaming.records import TEXT
 from unrolled.streaming.sequences import kind_of

@@ -11,6 +11,7 @@ from tests.tasks.transcribe.test_transcriber import SMALL, table
 from unrolled import Transcriber, runtime
 from unrolled.decoding.ngram_model import Grams
 from unrolled.errors import ConfigError, RunError
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.models import saved, transcribe
 
@@ -35,7 +36,7 @@ def frame(seed, count=40):
 
 
 def arrays(seed, count=40):
-    return [np.asarray(x) for x in read_sequences(frame(seed, count), transcripts=True).inputs]
+    return [np.asarray(x) for x in read_sequences(frame(seed, count), Query(transcripts=True)).inputs]
 
 
 @pytest.fixture(scope="module", params=[1, 3])

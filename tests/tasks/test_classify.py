@@ -11,7 +11,7 @@ import torch
 import unrolled
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
-from unrolled.files.sequences import Sequences
+from unrolled.files.examples import Sequences
 from unrolled.tasks import classify, pictures
 from unrolled.tasks.classify import ClassCodec, Classifier, majority
 from unrolled.tasks.inputs import fit_inputs

@@ -12,7 +12,7 @@ from unrolled.codecs import inputs
 from unrolled.codecs.inputs import NumberInputs, TextInputs, restore_inputs
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
-from unrolled.files.sequences import Sequences
+from unrolled.files.examples import Sequences
 from unrolled.tasks.inputs import SequencesConfig, fit_inputs, network_of, read
 from unrolled.tasks.pooling import PooledModelConfig
 
@@ -167,7 +167,7 @@ def test_labels_are_those_of_the_training_files_alone(tmp_path, monkeypatch):
     config = SequencesConfig(files=(str(tmp_path / "train"),), labels="own-labels")
     asked = []
     monkeypatch.setattr(
-        "unrolled.tasks.inputs.read_sequences", lambda source, **options: asked.append(options["labels"])
+        "unrolled.tasks.inputs.read_sequences", lambda source, query: asked.append(query.labels)
     )
     read(config, config.files)
     read(config, tmp_path / "other")

@@ -19,7 +19,7 @@ from unrolled.blocks.decoder import end_of
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.texts import Side
 from unrolled.errors import DataError
-from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captioned import Captioned
 from unrolled.files.messages import listed, option, shown
 
 Array = NDArray[np.float64]
@@ -76,13 +76,13 @@ class NumberAnswers:
     def fit(cls, data: Captioned, classes: Sequence[str]) -> Self:
         """DataError for a column that is the same in all steps."""
         answers = [several[0] for several in answers_of(data)]
-        scaler = Scaler.fit(answers, data.columns)
+        scaler = Scaler.fit(answers, data.targets)
         longest = max(map(len, answers))
-        labels = np.array([one.label if isinstance(one, Given) else None for one in data.inputs], object)
+        labels = np.array(data.labels, object)
         groups = [*(np.flatnonzero(labels == name) for name in classes), np.arange(len(answers))]
         means = [_mean([answers[i] for i in group], longest) for group in groups]
         lengths = [round(float(np.mean([len(answers[i]) for i in group]))) for group in groups]
-        return cls(data.columns, scaler, np.stack(means), np.array(lengths))
+        return cls(data.targets, scaler, np.stack(means), np.array(lengths))
 
     @property
     def longest(self) -> int:
@@ -91,9 +91,9 @@ class NumberAnswers:
     def encode(self, data: Captioned) -> list[list[NDArray[Any]]]:
         """(N,) of the one answer (T, D) of each. DataError for other columns, or values that float32 cannot
         hold once they are scaled."""
-        if data.columns != self.columns:
+        if data.targets != self.columns:
             raise DataError(
-                f"{data.places[0]}: answers of {listed(data.columns)}; wanted {listed(self.columns)}"
+                f"{data.places[0]}: answers of {listed(data.targets)}; wanted {listed(self.columns)}"
             )
         with np.errstate(over="ignore"):
             rows = [self.scaler.transform(answer).astype(np.float32) for (answer,) in answers_of(data)]

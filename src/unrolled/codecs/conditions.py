@@ -2,7 +2,7 @@
 no torch.
 
     pictures   (x - m_c) / s_c: mean and deviation of each channel over all training pixels
-    given      numbers as codecs/inputs.py scales them; classes by their number
+    attributes numbers as codecs/inputs.py scales them; classes by their number
 
 Shapes   pictures (N, H, W, C), numbers (N, F), classes (N,)
 """
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
-from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captioned import Attributes, Captioned
+from unrolled.files.examples import Sequences
 from unrolled.files.images import Size, spelt
 from unrolled.files.messages import listed, natural, nearest, option, shown
-from unrolled.files.sequences import Sequences
 
 Array = NDArray[np.float64]
 Rows = tuple[NDArray[Any], ...]  # arrays (N, …) that belong together
@@ -35,7 +35,7 @@ class Pictures:
     scale: Array
 
     features: ClassVar[tuple[str, ...]] = ()
-    given: ClassVar[str | None] = None
+    class_column: ClassVar[str | None] = None
 
     @classmethod
     def fit(cls, data: Captioned) -> Self:
@@ -58,7 +58,7 @@ class Pictures:
         """(N, H, W, C) uint8. DataError where these are no pictures, or of another size."""
         pixels: Any = data.inputs
         for one, place in zip(pixels, data.places, strict=True):
-            if isinstance(one, Given):
+            if isinstance(one, Attributes):
                 raise DataError(
                     f"{place}: the model reads pictures, got columns of numbers or classes; give "
                     "files with a column of pictures"
@@ -92,18 +92,18 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class GivenInputs:
-    """`numbers` is None where there are no features; `given` names the column of `classes`."""
+class AttributeInputs:
+    """`numbers` is None where there are no features; `class_column` is that of `classes`."""
 
     numbers: NumberInputs | None
-    given: str | None
+    class_column: str | None
     classes: tuple[str, ...]
 
     @classmethod
     def fit(cls, data: Captioned) -> Self:
-        labels = {one.label for one in data.inputs if isinstance(one, Given) and one.label is not None}
+        labels = {label for label in data.labels if label is not None}
         numbers = NumberInputs.fit(_numbers(data)) if data.features else None
-        return cls(numbers, data.given, tuple(sorted(labels, key=natural)))
+        return cls(numbers, data.class_column, tuple(sorted(labels, key=natural)))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -116,26 +116,25 @@ class GivenInputs:
     def encode(self, data: Captioned) -> Rows:
         """z (N, F), the number of the class (N,). DataError for other columns, and for a class that training
         does not hold."""
-        if data.features != self.features or data.given != self.given:
+        if data.features != self.features or data.class_column != self.class_column:
             raise DataError(
-                f"{data.places[0]}: {_kind(data.features, data.given)}; the model reads "
-                f"{_kind(self.features, self.given)}"
+                f"{data.places[0]}: {_kind(data.features, data.class_column)}; the model reads "
+                f"{_kind(self.features, self.class_column)}"
             )
         z = np.zeros((len(data), self.width), np.float32)
         if self.numbers is not None:
             rows = _numbers(data)
             pairs = zip(rows.inputs, rows.places, strict=True)
-            z = np.concatenate([self.numbers.encode(x, place) for x, place in pairs])  # type: ignore[arg-type]
+            z = np.concatenate([self.numbers.encode(x, place) for x, place in pairs])
         known = {name: k for k, name in enumerate(self.classes)}
         numbers = np.zeros(len(data), np.int64)
-        for i, (one, place) in enumerate(zip(data.inputs, data.places, strict=True)):
-            if isinstance(one, Given) and one.label is not None:
-                if one.label not in known:
-                    raise DataError(
-                        f"{place}: class {shown(one.label)} is not in the training part"
-                        f"{nearest(one.label, self.classes)}; it holds {listed(self.classes)}"
-                    )
-                numbers[i] = known[one.label]
+        for i, (label, place) in enumerate(zip(data.labels, data.places, strict=True)):
+            if label is not None and label not in known:
+                raise DataError(
+                    f"{place}: class {shown(label)} is not in the training part"
+                    f"{nearest(label, self.classes)}; it holds {listed(self.classes)}"
+                )
+            numbers[i] = 0 if label is None else known[label]
         return z, numbers
 
     def scaled(self, rows: Rows) -> Rows:
@@ -147,7 +146,12 @@ class GivenInputs:
 
     def about(self) -> dict[str, Any]:
         numbers = None if self.numbers is None else self.numbers.about()
-        return {"kind": "given", "numbers": numbers, "given": self.given, "classes": list(self.classes)}
+        return {
+            "kind": "given",
+            "numbers": numbers,
+            "given": self.class_column,
+            "classes": list(self.classes),
+        }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {} if self.numbers is None else self.numbers.arrays()
@@ -164,10 +168,10 @@ def _numbers(data: Captioned) -> Sequences:
     return Sequences(tuple(one.numbers[None] for one in inputs), data.features, None, data.names, data.places)
 
 
-def _kind(features: Sequence[str], given: str | None) -> str:
-    if not features and given is None:
+def _kind(features: Sequence[str], class_column: str | None) -> str:
+    if not features and class_column is None:
         return "pictures"
-    return f"columns {listed([*features, *([given] if given else [])])}"
+    return f"columns {listed([*features, *([class_column] if class_column else [])])}"
 
 
-INPUTS: dict[str, type[Pictures] | type[GivenInputs]] = {"pictures": Pictures, "given": GivenInputs}
+INPUTS: dict[str, type[Pictures] | type[AttributeInputs]] = {"pictures": Pictures, "given": AttributeInputs}

@@ -25,8 +25,8 @@ from unrolled.codecs.gaps import carried
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.examples import Examples, Numbers
 from unrolled.files.messages import counted, listed, nearest, option, shown
-from unrolled.files.sequences import Numbers, Sequences
 from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
 
@@ -53,7 +53,7 @@ class NumberInputs:
     summed: ClassVar[str] = "mean and deviation"
 
     @classmethod
-    def fit(cls, data: Sequences) -> Self:
+    def fit(cls, data: Examples[Any, Any]) -> Self:
         """DataError where a feature has no value at all, or none that float64 can scale."""
         return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz)
 
@@ -61,7 +61,7 @@ class NumberInputs:
     def width(self) -> int:
         return len(self.features) + int(self.flagged.sum())
 
-    def aligned(self, data: Sequences) -> Sequences:
+    def aligned(self, data: Examples[Any, Any]) -> Examples[Any, Any]:
         """`data` with the features that the model reads, in their order. DataError where it lacks one, or
         where its recordings have another rate."""
         if data.rate_hz != self.rate_hz:
@@ -114,7 +114,7 @@ class NumberInputs:
         rows = np.concatenate([z, missing[..., self.flagged]], axis=-1, dtype=np.float32)
         return rows, z[-1].copy() if len(z) else last
 
-    def rows(self, data: Sequences) -> list[Array]:
+    def rows(self, data: Examples[Any, Any]) -> list[Array]:
         """(N,) of (T_i, F) z of each sequence. DataError as of `aligned` and `scaled`."""
         data = self.aligned(data)
         return [self.scaled(x, place) for x, place in zip(cast(Any, data.inputs), data.places, strict=True)]
@@ -123,7 +123,7 @@ class NumberInputs:
         """(B, T, width) of such rows, `fill` behind the shorter ones."""
         return padding.padded([self.filled(z, np.zeros(z.shape[1]))[0] for z in rows], fill)
 
-    def summaries(self, data: Sequences) -> Array:
+    def summaries(self, data: Examples[Any, Any]) -> Array:
         """(N, S). DataError as of `aligned`."""
         return np.stack([self.summary(x) for x in cast(Iterable[Numbers], self.aligned(data).inputs)])
 
@@ -217,7 +217,7 @@ class TextInputs:
     @classmethod
     def fit(
         cls,
-        data: Sequences,
+        data: Examples[Any, Any],
         kind: str,
         least_count: int | None = None,
         most_symbols: int | None = None,
@@ -234,7 +234,7 @@ class TextInputs:
         known = None if vectors is None else set(tokenizer.vocabulary.symbols)
         return cls(kind, tokenizer, None if known is None else read_vectors(str(vectors), known))
 
-    def aligned(self, data: Sequences) -> Sequences:
+    def aligned(self, data: Examples[Any, Any]) -> Examples[Any, Any]:
         """DataError where these are no texts."""
         if not data.is_text:
             raise DataError(
@@ -250,7 +250,7 @@ class TextInputs:
             raise DataError(f"{place}: {shown(x)} holds no symbol; write a text, or leave it out")
         return numbers
 
-    def rows(self, data: Sequences) -> list[NDArray[np.int64]]:
+    def rows(self, data: Examples[Any, Any]) -> list[NDArray[np.int64]]:
         """(N,) of (T_i,) numbers of symbols. DataError as of `aligned` and `encode`."""
         data = self.aligned(data)
         return [self.encode(x, place) for x, place in zip(cast(Any, data.inputs), data.places, strict=True)]
@@ -259,7 +259,7 @@ class TextInputs:
         """(B, T) of such rows, behind the shorter ones the last symbol, or for 0 the first."""
         return padding.padded(rows, 0 if fill == 0 else self.tokenizer.size - 1)
 
-    def summaries(self, data: Sequences) -> Array:
+    def summaries(self, data: Examples[Any, Any]) -> Array:
         """(N, S). DataError as of `aligned`."""
         return np.stack([self.summary(text) for text in cast(Iterable[str], self.aligned(data).inputs)])
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from unrolled.errors import DataError
+from unrolled.files.examples import Numbers, Sequences
 from unrolled.files.messages import shown
-from unrolled.files.sequences import Numbers, Sequences
 
 
 def from_arrays(X: Any, y: Any = None) -> Sequences:

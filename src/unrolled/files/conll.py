@@ -14,8 +14,6 @@ Source   CoNLL-2003 shared task, Tjong Kim Sang and De Meulder; universaldepende
 import re
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import clean_text
@@ -173,15 +171,15 @@ def _column_at(path: str, column: str | None, width: int) -> int:
         raise DataError(f"{path}: no line holds a word; wanted lines of words and tags")
     if width == 1:
         raise DataError(f"{path}: the lines hold one column; wanted words and, in another column, tags")
-    asked = "-1" if column is None else column
-    if not re.fullmatch(r"-?\d{1,4}", asked):
+    number = "-1" if column is None else column
+    if not re.fullmatch(r"-?\d{1,4}", number):
         raise ConfigError(
-            f"{option('column', asked)}: {path} has {width} columns without names; give a number"
+            f"{option('column', number)}: {path} has {width} columns without names; give a number"
         )
-    at = int(asked) - 1 if int(asked) > 0 else width + int(asked)
+    at = int(number) - 1 if int(number) > 0 else width + int(number)
     if not 1 <= at < width:
         raise ConfigError(
-            f"{option('column')}: wanted 2 to {width}, or -1 for the last, got {asked}; column 1 is the word"
+            f"{option('column')}: wanted 2 to {width}, or -1 for the last, got {number}; column 1 is the word"
         )
     return at
 
@@ -237,14 +235,12 @@ def _tagged(
     notes: tuple[str, ...] = (),
     layout: Layout | None = None,
 ) -> Tagged:
-    names = tuple(one.name or str(number) for number, one in enumerate(sentences, 1))
     return Tagged(
         tuple(tuple(one.words) for one in sentences),
         (),
         tuple(tuple(one.tags) for one in sentences) if has_tags else None,
-        names,
-        tuple(f"{path}, line" for _ in sentences),
-        tuple(np.array(one.lines, np.int64) for one in sentences),
+        tuple(one.name or str(number) for number, one in enumerate(sentences, 1)),
+        tuple(f"{path}, line {one.lines[0]}" for one in sentences),
         notes,
-        layout,
+        layout=layout,
     )

@@ -64,9 +64,9 @@ def mixed(prints: Prints) -> Prints:
     return prints ^ (prints >> _SHIFT)
 
 
-def known(asked: Prints, sorted_: Prints) -> NDArray[np.int64]:
-    """asked (N,), sorted_ (M,) rising -> (N,) where each stands in it, -1 where it does not."""
+def known(prints: Prints, sorted_: Prints) -> NDArray[np.int64]:
+    """prints (N,), sorted_ (M,) rising -> (N,) where each stands in it, -1 where it does not."""
     if not len(sorted_):
-        return np.full(len(asked), -1)
-    at = np.minimum(np.searchsorted(sorted_, asked), len(sorted_) - 1)
-    return np.where(sorted_[at] == asked, at, -1)
+        return np.full(len(prints), -1)
+    at = np.minimum(np.searchsorted(sorted_, prints), len(sorted_) - 1)
+    return np.where(sorted_[at] == prints, at, -1)

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, option
 from unrolled.files.opening import read_bytes
 from unrolled.files.query import Query
-from unrolled.files.sequences import Sequences
 
 GZIP = b"\x1f\x8b"
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -40,10 +40,10 @@ def _is_start(start: bytes) -> bool:
     return len(start) == 4 and start.startswith(b"\0\0") and start[2] in _TYPES
 
 
-def read_idx(path: Path, asked: Query) -> Sequences:
-    """The images of a file; their answers are in the file that `asked` names, or the one of the usual name
+def read_idx(path: Path, query: Query) -> Sequences:
+    """The images of a file; their answers are in the file that `query` names, or the one of the usual name
     beside it (…-images-idx3-ubyte, …-labels-idx1-ubyte). DataError of one line for whatever is wrong."""
-    asked.only("an IDX file", "labels")
+    query.only("an IDX file", "labels")
     images = read_array(path, "an IDX file of images")
     if images.ndim < 2 or not images.size:
         raise DataError(
@@ -53,10 +53,10 @@ def read_idx(path: Path, asked: Query) -> Sequences:
     N, R = images.shape[:2]
     images = images.reshape(N, R, -1)
     answers, notes = None, []
-    if asked.labels is not None or asked.answers:
-        labels = Path(asked.labels) if asked.labels is not None else _labels_beside(path)
+    if query.labels is not None or query.answers:
+        labels = Path(query.labels) if query.labels is not None else _labels_beside(path)
         answers = _answers(labels, path, N)
-        notes = [] if asked.labels is not None else [f"answers: {labels.name}"]
+        notes = [] if query.labels is not None else [f"answers: {labels.name}"]
     features = tuple(f"column{number}" for number in range(1, images.shape[2] + 1))
     names = tuple(str(number) for number in range(1, N + 1))
     places = tuple(f"{path}, image {name} of {N:,}" for name in names)

@@ -4,6 +4,7 @@ Paths are relative to the table's folder and stay inside it. All recordings have
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.limits import require_few
 from unrolled.files.messages import listed, shown
 from unrolled.files.query import Query, answers_of_rows, find_target, usual, written
 from unrolled.files.riff import read_wav
-from unrolled.files.sequences import Sequences
 from unrolled.files.table import Table
 from unrolled.files.wav import Audio, log_mel
 
@@ -24,15 +25,28 @@ _ENDING = r"(?i)\.(wav|wave)$"
 
 
 def paths_column(table: Table) -> str | None:
-    """The column of which half of the first cells or more end in .wav; of several one of a usual name."""
-    texts = [column for column in table.frame.columns if table.frame[column].dtype == pl.String]
-    samples = {column: table.frame[column].drop_nulls().head(100).str.strip_chars() for column in texts}
-    found = [
+    """The column of recordings."""
+    return column_of_files(table, table.frame.columns, _ENDING, _USUAL_PATHS)
+
+
+def column_of_files(table: Table, columns: Sequence[str], ending: str, names: Sequence[str]) -> str | None:
+    """The one of which half of the first cells or more have the ending; of several one of the usual names."""
+    texts = [name for name in columns if table.frame[name].dtype == pl.String]
+    cells = {name: table.frame[name].drop_nulls().head(100).str.strip_chars() for name in texts}
+    matches = [
         name
-        for name, some in samples.items()
-        if len(some) and 2 * int(some.str.contains(_ENDING).sum()) >= len(some)
+        for name, some in cells.items()
+        if len(some) and 2 * int(some.str.contains(ending).sum()) >= len(some)
     ]
-    return usual(found, _USUAL_PATHS) or next(iter(found), None)
+    return usual(matches, names) or next(iter(matches), None)
+
+
+def written_paths(table: Table, column: str, wanted: str) -> pl.Series:
+    """(rows,) the paths in a column. DataError for a missing one, and for one with control characters."""
+    cells = written(table, column, wanted)
+    odd = ~cells.str.contains(r"^[^\pC]+$")
+    table.refuse(column, odd, "wanted a path, got {}", "write it without control characters")
+    return cells
 
 
 def inside(folder: Path | None, cell: str) -> Path:
@@ -53,46 +67,43 @@ def inside(folder: Path | None, cell: str) -> Path:
     return folder / there.relative_to(home)  # as it was judged: no .. behind a link
 
 
-def read_manifest(table: Table, folder: Path | None, asked: Query) -> Sequences:
+def read_manifest(table: Table, folder: Path | None, query: Query) -> Sequences:
     """The recordings of a table's rows, named as it names them; `folder` is the table's, see `inside`.
 
     DataError with the line for what is wrong with a row or its recording.
     """
-    asked.only("a list of recordings", "id", "target")
+    query.only("a list of recordings", "id", "target")
     column = paths_column(table)
     if column is None:
         raise DataError(
             f"{table.name}: wanted a column of paths that end in .wav; "
             f"the columns are {listed(table.frame.columns)}"
         )
-    target, notes = find_target(table, asked, [name for name in (column, asked.id) if name is not None])
-    answers = None if target is None else answers_of_rows(table, target, asked)
-    cells = written(table, column, "the path of a recording")
-    odd = ~cells.str.contains(r"^[^\pC]+$")
-    table.refuse(column, odd, "wanted a path, got {}", "write it without control characters")
-    names = cells if asked.id is None else written(table, asked.id, "the name of a recording")
-    places = [f"{table.name}, {table.row(row)}" for row in range(len(cells))]
-    recordings = _Recordings(asked.audio)
+    target, notes = find_target(table, query, [column, query.id])
+    answers = None if target is None else answers_of_rows(table, target, query)
+    cells = written_paths(table, column, "the path of a recording")
+    names = cells if query.id is None else written(table, query.id, "the name of a recording")
+    recordings, places = _Recordings(query.audio), table.places
     for place, cell in zip(places, cells, strict=True):
         try:
             recordings.add(inside(folder, cell))
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
     rate_hz, inputs = recordings.rate_hz, tuple(recordings.inputs)
-    return Sequences(inputs, asked.audio.names, answers, tuple(names), tuple(places), tuple(notes), rate_hz)
+    return Sequences(inputs, query.audio.names, answers, tuple(names), places, tuple(notes), rate_hz)
 
 
-def read_recording(path: Path, asked: Query) -> Sequences:
+def read_recording(path: Path, query: Query) -> Sequences:
     """One WAV file, which has no answer, named by its file name. Columns that were named are a table's."""
-    if asked.answers:
+    if query.answers:
         raise DataError(
             f"{path}: a recording alone has no answer; wanted a table with a column of paths and one of "
             "answers"
         )
-    recordings = _Recordings(asked.audio)
+    recordings = _Recordings(query.audio)
     recordings.add(path)
     inputs, rate_hz = tuple(recordings.inputs), recordings.rate_hz
-    return Sequences(inputs, asked.audio.names, None, (path.name,), (str(path),), (), rate_hz)
+    return Sequences(inputs, query.audio.names, None, (path.name,), (str(path),), (), rate_hz)
 
 
 class _Recordings:

@@ -12,26 +12,24 @@ columns as the caller does, or holds usual names of both sides. Blanks at the en
 at the end of a file, do not count. A source may stand in several pairs: its targets are all right.
 """
 
-import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.delimited import read_delimited
-from unrolled.files.fingerprints import Prints, fingerprints
+from unrolled.files.examples import Examples, encoded, joined
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, option, shown
 from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
 from unrolled.files.parquet import is_parquet
-from unrolled.files.query import usual
+from unrolled.files.query import OPEN, Query, usual
 from unrolled.files.roles import check_distinct
 from unrolled.files.table import FOREIGN_TABLES, Table, open_table
 
@@ -42,115 +40,76 @@ _WANTED = "pairs of texts in TSV, CSV, Parquet or two text files"
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """N pairs of one source.
-
-    sources  (N,) texts, none empty
-    targets  (N,) likewise; None where there are none
-    places   (N,) where each stands, for errors: "words.tsv, line 7"
-    notes    what the reader found and chose
-    columns  whether any came from a table, whose columns may be named
-    """
+class Pairs(Examples[str, str]):
+    """Inputs are sources, answers targets; none is empty. A pair has no name but its place; `named`: whether
+    any pair came from a table, whose columns may be named."""
 
     noun: ClassVar[str] = "pair"
 
-    sources: tuple[str, ...]
-    targets: tuple[str, ...] | None
-    places: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    columns: bool = False
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def select(self, indices: Sequence[int] | NDArray[np.int64]) -> "Pairs":
-        """Those of `indices`, in their order."""
-        at = [int(i) for i in indices]
-        targets = None if self.targets is None else tuple(self.targets[i] for i in at)
-        sources, places = (tuple(all_[i] for i in at) for all_ in (self.sources, self.places))
-        return replace(self, sources=sources, targets=targets, places=places)
-
     def grouped(self) -> dict[str, list[int]]:
         """Every distinct source, in the order of its first pair: the indices of its pairs."""
-        found: dict[str, list[int]] = {}
-        for i, source in enumerate(self.sources):
-            found.setdefault(source, []).append(i)
-        return found
+        pairs: dict[str, list[int]] = {}
+        for i, source in enumerate(self.inputs):
+            pairs.setdefault(source, []).append(i)
+        return pairs
 
-    def fingerprints(self) -> Prints:
-        """(N,) of the sources."""
-        return fingerprints((source,) for source in self.sources)
-
-    def checksum(self) -> str:
-        """SHA-256 of the sources and the targets."""
-        return hashlib.sha256(repr((self.sources, self.targets)).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@dataclass(frozen=True)
-class _Query:
-    """Names of columns, of a table without a header their numbers from 1; None where open. `answers` False:
-    targets may lack."""
-
-    source: str | None
-    target: str | None
-    answers: bool
-
-    def is_header(self, names: Sequence[str]) -> bool:
-        """Whether the first line of a table says what its columns are."""
-        named = [name for name in (self.source, self.target) if name is not None]
-        if named:
-            return any(name in names or not name.isdecimal() for name in named)
-        found = [usual(names, SOURCES), usual(names, TARGETS)]
-        return all(found) or (len(names) == 1 and not self.answers and found[0] is not None)
+    def _content(self) -> Iterator[bytes]:
+        yield encoded((self.inputs, self.answers))
 
 
 @dataclass(frozen=True)
 class _Lines:
-    """A text file: a line is a side."""
+    """A text file, a side of a pair in each line."""
 
     name: str
-    texts: list[str]
+    texts: tuple[str, ...]
 
     def place(self, i: int) -> str:
         return f"{self.name}, line {i + 1}"
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        return tuple(map(self.place, range(len(self.texts))))
 
-def read_pairs(
-    source: Any, *, source_column: str | None = None, target_column: str | None = None, answers: bool = True
-) -> Pairs:
-    """The pairs of a path, of several paths, of a polars frame or of a list; Pairs come back as they are.
 
-    source_column, target_column   columns of a table; of one without a header their numbers, from 1
-    answers                        False: targets may lack. Text files are sources then, and so is each text
-                                   of a list
+def read_pairs(source: Any, query: Query = OPEN) -> Pairs:
+    """The pairs of a path, of several paths, of a polars frame or of a list; Pairs come back as they are. The
+    columns of a table without a header are named by their numbers, from 1. Where targets may lack, text files
+    are sources, and so is each text of a list.
 
     Raises ConfigError for what is no source; DataError of one line, with the place, for a pair with an empty
     side, a line of another number of fields, files of unequal length, and whatever else is wrong in a file.
     """
     if isinstance(source, Pairs):
         return source
-    asked = _Query(source_column, target_column, answers)
     if isinstance(source, pl.DataFrame):
-        return _of_table(open_table(source), asked)
-    files = _files(source, answers)
-    if files is None:
-        return _of_list(source, asked)
-    parts = [_read(path, asked) for path in files]
-    texts = [part for part in parts if isinstance(part, _Lines)]
-    pairs = [part for part in parts if isinstance(part, Pairs)]
+        return _of_table(open_table(source), query)
+    paths = _paths(source, query.answers)
+    if paths is None:
+        return _of_list(source, query.answers)
+    files = [_read(path, query) for path in paths]
+    texts = [file for file in files if isinstance(file, _Lines)]
+    pairs = [file for file in files if isinstance(file, Pairs)]
     if texts and pairs:
         raise DataError(
             f"{texts[0].name}, line 1: no tab, so this is a file of lines, and others hold pairs; wanted "
             "files of one kind"
         )
-    if not answers:
-        pairs += [_of_sources(one) for one in texts]
+    if not query.answers:
+        pairs += map(_of_sources, texts)
     elif texts:
         pairs = [_side_by_side(texts)]
-    return _joined(pairs)
+    return replace(joined(pairs), named=any(one.named for one in pairs))
 
 
-def _files(source: Any, answers: bool) -> list[Path] | None:
+def _pairs(
+    sources: Sequence[str], targets: Sequence[str] | None, places: tuple[str, ...], *notes: str, named: bool
+) -> Pairs:
+    answers = None if targets is None else tuple(targets)
+    return Pairs(tuple(sources), (), answers, places, places, notes, named=named)
+
+
+def _paths(source: Any, answers: bool) -> list[Path] | None:
     """The paths of a source that is of files, else None. Texts in a list are files where answers are wanted,
     which they could not hold."""
     if isinstance(source, str | Path):
@@ -167,37 +126,47 @@ def _files(source: Any, answers: bool) -> list[Path] | None:
     return [Path(one) for one in source] if texts and (answers or isinstance(source, tuple)) else None
 
 
-def _read(path: Path, asked: _Query) -> Pairs | _Lines:
+def _read(path: Path, query: Query) -> Pairs | _Lines:
     name, data, ending = str(path), read_bytes(path, _WANTED), path.suffix.lower()
     if is_parquet(path, data):
-        return _of_table(open_table(path), asked)
+        return _of_table(open_table(path), query)
     refuse_foreign(name, data, FOREIGN_TABLES, _WANTED)
     if ending == ".csv":
-        return _of_table(Table(name, *read_delimited(name, data, asked.is_header)), asked)
+        return _of_table(Table(name, *read_delimited(name, data, partial(_is_header, query))), query)
     body = clean_text(name, data, _WANTED, "a pair in each line").decode()
-    texts = body.rstrip("\n").split("\n")
-    is_pairs = "\t" in texts[0] or (ending in (".tsv", ".tab") and asked.answers)
-    return _of_table(_tsv(name, texts, asked), asked) if is_pairs else _Lines(name, texts)
+    lines = body.rstrip("\n").split("\n")
+    if "\t" in lines[0] or (ending in (".tsv", ".tab") and query.answers):
+        return _of_table(_tsv(name, lines, query), query)
+    return _Lines(name, tuple(line.strip() for line in lines))
 
 
-def _tsv(name: str, texts: list[str], asked: _Query) -> Table:
-    rows = [line.split("\t") for line in texts]
+def _is_header(query: Query, names: Sequence[str]) -> bool:
+    """Whether the first line of a table says what its columns are."""
+    named = [name for name in (query.source, query.target) if name is not None]
+    if named:
+        return any(name in names or not name.isdecimal() for name in named)
+    source, target = usual(names, SOURCES), usual(names, TARGETS)
+    return source is not None and (target is not None or (len(names) == 1 and not query.answers))
+
+
+def _tsv(name: str, lines: list[str], query: Query) -> Table:
+    rows = [line.split("\t") for line in lines]
     width = len(rows[0])
     if width == 1:
-        raise DataError(f"{name}, line 1: wanted a source, a tab and a target, got {shown(texts[0])}")
+        raise DataError(f"{name}, line 1: wanted a source, a tab and a target, got {shown(lines[0])}")
     for line, row in enumerate(rows, 1):
         if len(row) != width:
             raise DataError(
                 f"{name}, line {line}: wanted {counted(width, 'field')} with a tab between as in line 1, got "
                 f"{len(row)}; complete the line, or delete it"
             )
-    first = [field.strip() for field in rows[0]]
-    header = asked.is_header(first)
-    if header and len(set(first)) < width:
-        raise DataError(f"{name}, line 1: two columns of one name in {listed(first)}; rename one")
+    names = [field.strip() for field in rows[0]]
+    header = _is_header(query, names)
+    if header and len(set(names)) < width:
+        raise DataError(f"{name}, line 1: two columns of one name in {listed(names)}; rename one")
     if header and len(rows) == 1:
         raise DataError(f"{name}: the file has a header and no pairs; wanted at least one below it")
-    names = first if header else _numbers(width)
+    names = names if header else _numbers(width)
     frame = pl.DataFrame(rows[header:], schema=dict.fromkeys(names, pl.String), orient="row")
     return Table(name, frame, np.arange(len(frame)) + 1 + header)
 
@@ -207,30 +176,28 @@ def _numbers(width: int) -> list[str]:
     return [str(number) for number in range(1, width + 1)]
 
 
-def _of_table(table: Table, asked: _Query) -> Pairs:
-    source, target = _columns(table, asked)
-    rows = table.frame.height
-    require_few(table.name, counted(rows, "pair"), 0, sequences=rows)
+def _of_table(table: Table, query: Query) -> Pairs:
+    source, target = _columns(table, query)
+    require_few(table.name, counted(table.frame.height, "pair"), 0, sequences=table.frame.height)
     sources = _texts(table, source, "source")
     targets = None if target is None else _texts(table, target, "target")
-    places = tuple(f"{table.name}, {table.row(row)}" for row in range(len(sources)))
     header = table.lines is None or table.frame.columns != _numbers(table.frame.width)
-    found = [
+    sides = [
         f"{side}: column {shown(name) if header else name}"
         for side, name in (("source", source), ("target", target))
         if name is not None
     ]
-    note = ", ".join(found) + ("" if header else "; the first line is a pair, no header")
-    return Pairs(sources, targets, places, (note,), columns=True)
+    note = ", ".join(sides) + ("" if header else "; the first line is a pair, no header")
+    return _pairs(sources, targets, table.places, note, named=True)
 
 
-def _columns(table: Table, asked: _Query) -> tuple[str, str | None]:
+def _columns(table: Table, query: Query) -> tuple[str, str | None]:
     """Those that were named or have usual names; of two columns the first is the source."""
     names = table.frame.columns
-    source, target = asked.source or usual(names, SOURCES), asked.target or usual(names, TARGETS)
-    if not asked.answers and target not in names:
+    source, target = query.source or usual(names, SOURCES), query.target or usual(names, TARGETS)
+    if not query.answers and target not in names:
         target = None
-    check_distinct([(name, side) for name, side in ((source, "source"), (target, "target")) if name])
+    check_distinct([(source, "source"), (target, "target")])
     for name in (source, target):
         if name is not None:
             table.require(name)
@@ -239,36 +206,31 @@ def _columns(table: Table, asked: _Query) -> tuple[str, str | None]:
         source, left = left[0], left[1:]
     elif source is None and len(names) == 2:
         source, left = left[0], []
-    if target is None and asked.target is None and len(names) == 2:
+    if target is None and query.target is None and len(names) == 2:
         target = left[0]
-    if source is None or (target is None and asked.answers):
+    if source is None or (target is None and query.answers):
         remedy = (
             f"name them with {option('source_column')} and {option('target_column')}, without a header by "
             "their numbers"
         )
-        found = f"{listed(names)}; {remedy}" if len(names) > 1 else "one alone; add the other side"
-        raise DataError(f"{table.name}: wanted a column of sources and one of targets, found {found}")
+        got = f"{listed(names)}; {remedy}" if len(names) > 1 else "one alone; add the other side"
+        raise DataError(f"{table.name}: wanted a column of sources and one of targets, found {got}")
     return source, target
 
 
-def _texts(table: Table, column: str, side: str) -> tuple[str, ...]:
-    cells = table.frame[column]
-    if cells.dtype != pl.String:
-        raise DataError(
-            f"{table.name}, column {shown(column)}: wanted texts, got {cells.dtype} values; name another"
-        )
-    texts = [(cell or "").strip() for cell in cells.to_list()]
+def _texts(table: Table, column: str, side: str) -> list[str]:
+    """(rows,) of a column, none empty."""
+    texts = [(cell or "").strip() for cell in table.texts(column, "texts").to_list()]
     empty = pl.Series([not text for text in texts], dtype=pl.Boolean)
     table.refuse(column, empty, f"the {side} of this pair is empty", "write it, or delete the pair")
-    return tuple(texts)
+    return texts
 
 
 def _of_sources(lines: _Lines) -> Pairs:
-    texts = tuple(text.strip() for text in lines.texts)
-    for i, text in enumerate(texts):
+    for i, text in enumerate(lines.texts):
         if not text:
             raise DataError(f"{lines.place(i)}: the source is empty; write it, or delete the line")
-    return Pairs(texts, None, tuple(lines.place(i) for i in range(len(texts))), ("a source in each line",))
+    return _pairs(lines.texts, None, lines.places, "a source in each line", named=False)
 
 
 def _side_by_side(files: list[_Lines]) -> Pairs:
@@ -287,8 +249,7 @@ def _side_by_side(files: list[_Lines]) -> Pairs:
             f"{sources.name} has {counted(len(sources.texts), 'line')} and {targets.name} "
             f"{len(targets.texts):,}; wanted the target of line k in line k, as many of both"
         )
-    left, right = (tuple(text.strip() for text in side.texts) for side in files)
-    for i, pair in enumerate(zip(left, right, strict=True)):
+    for i, pair in enumerate(zip(sources.texts, targets.texts, strict=True)):
         for text, file, side in zip(pair, files, ("source", "target"), strict=True):
             if not text:
                 raise DataError(
@@ -296,13 +257,13 @@ def _side_by_side(files: list[_Lines]) -> Pairs:
                     "both files"
                 )
     note = f"sources: {sources.name}, targets: {targets.name}, line by line"
-    return Pairs(left, right, tuple(sources.place(i) for i in range(len(left))), (note,))
+    return _pairs(sources.texts, targets.texts, sources.places, note, named=False)
 
 
-def _of_list(source: Sequence[Any], asked: _Query) -> Pairs:
-    alone = not asked.answers and all(isinstance(one, str) for one in source)
+def _of_list(source: Sequence[Any], answers: bool) -> Pairs:
+    alone = not answers and all(isinstance(one, str) for one in source)
     rows = [(one,) for one in source] if alone else source
-    sides = ("source", "target")[: 1 if alone else 2]
+    sides = ("source",) if alone else ("source", "target")
     for i, row in enumerate(rows):
         if not (isinstance(row, list | tuple) and len(row) == len(sides)) or not all(
             isinstance(text, str) for text in row
@@ -315,17 +276,6 @@ def _of_list(source: Sequence[Any], asked: _Query) -> Pairs:
                 raise DataError(
                     f"pair {i}: the {side} holds a lone surrogate, which is no text; leave it out"
                 )
-    columns = [tuple(text.strip() for text in column) for column in zip(*rows, strict=True)]
-    return Pairs(columns[0], None if alone else columns[1], tuple(f"pair {i}" for i in range(len(rows))))
-
-
-def _joined(parts: list[Pairs]) -> Pairs:
-    """All of them in their order; without targets where one has none."""
-    targets = [part.targets for part in parts]
-    return Pairs(
-        tuple(chain(*(part.sources for part in parts))),
-        None if None in targets else tuple(chain(*(each or () for each in targets))),
-        tuple(chain(*(part.places for part in parts))),
-        tuple(dict.fromkeys(chain(*(part.notes for part in parts)))),
-        any(part.columns for part in parts),
-    )
+    sources, *targets = ([text.strip() for text in column] for column in zip(*rows, strict=True))
+    places = tuple(f"pair {i}" for i in range(len(rows)))
+    return _pairs(sources, targets[0] if targets else None, places, named=False)

@@ -1,11 +1,13 @@
-"""What a caller names of a source of sequences, and how a table is searched for what was left open."""
+"""What a caller asks of a source, and how a table is searched for what was left open."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.images import Size
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.table import Table, is_missing
 from unrolled.files.wav import Audio
@@ -17,32 +19,56 @@ _SAMPLE = 1000
 
 @dataclass(frozen=True)
 class Query:
-    """Names of columns, None or () where open. `labels`: the path of an IDX file of labels. `answers` False:
-    the source may lack them. `known`: the features that a model reads, taken where none are named and a table
-    has all of these. `transcripts`: answers have the usual names of these, and may be empty."""
+    """What a caller asks of a source. Columns of a table, None or () where open:
+
+    id, time       tells sequences apart, or names them; puts the steps of a sequence in order
+    target         of answers; `targets`: of captions, or of the numbers that sequences of answers have
+    features       of numbers to keep, in this order; () keeps all. `known`: those that a model reads, taken
+                   where none are named and a table has all of these
+    text           of texts, or of words that are tagged
+    source         of the texts that a pair begins with
+    image          of paths of pictures; `label` of the classes beside, or in place of, numbers
+
+    labels         the path of the IDX file of labels; None finds it by the usual name
+    answers        False: the source may lack them
+    transcripts    answers are transcripts: of other usual names, and "" is one
+    audio          how recordings become features
+    channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
+    """
 
     id: str | None = None
     time: str | None = None
     target: str | None = None
+    targets: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
-    text: str | None = None
-    labels: str | None = None
-    answers: bool = True
-    audio: Audio = field(default_factory=Audio)
     known: tuple[str, ...] = ()
+    text: str | None = None
+    source: str | None = None
+    image: str | None = None
+    label: str | None = None
+    labels: str | Path | None = None
+    answers: bool = True
     transcripts: bool = False
+    audio: Audio = field(default_factory=Audio)
+    channels: str = "rgb"
+    size: Size | None = None
+    alike: bool = True
 
     @property
-    def targets(self) -> tuple[str, ...]:
+    def usual_targets(self) -> tuple[str, ...]:
         """The usual names of the column of answers."""
         return TRANSCRIPTS if self.transcripts else TARGETS
 
     def only(self, kind: str, *taken: str) -> None:
         """Raises ConfigError where a column is named that the source, a `kind`, cannot have."""
         for name in ("id", "time", "target", "text", "labels"):
-            if getattr(self, name) is not None and name not in taken:
+            value = getattr(self, name)
+            if value is not None and name not in taken:
                 known = f"takes {listed(taken)}" if taken else "has no columns to name"
-                raise ConfigError(f"{option(name, getattr(self, name))}: {kind} {known}; leave it out")
+                raise ConfigError(f"{option(name, str(value))}: {kind} {known}; leave it out")
+
+
+OPEN = Query()
 
 
 def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
@@ -51,25 +77,25 @@ def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((folded[name] for name in names if name in folded), None)
 
 
-def find_target(table: Table, asked: Query, taken: Sequence[str]) -> tuple[str | None, list[str]]:
+def find_target(table: Table, query: Query, taken: Sequence[str | None]) -> tuple[str | None, list[str]]:
     """The column of the answers and a note where it was found; None where the table may lack it and does.
 
     It is the one that was named, has a usual name, or, where answers are wanted, the only one that is neither
     taken nor of numbers.
     """
-    if asked.target is not None:
-        if asked.answers or asked.target in table.frame.columns:
-            table.require(asked.target)
-            return asked.target, []
+    if query.target is not None:
+        if query.answers or query.target in table.frame.columns:
+            table.require(query.target)
+            return query.target, []
         return None, []
-    left = [column for column in table.frame.columns if column not in (*taken, *asked.known)]
-    found = usual(left, asked.targets)
-    if asked.answers and found in (None, "y", "Y"):  # y may well be a coordinate
-        words = [column for column in left if not looks_numeric(table.frame[column])]
-        found = words[0] if len(words) == 1 else found
-    if found is not None:
-        return found, [f"answers: column {shown(found)}"]
-    if not asked.answers:
+    left = [column for column in table.frame.columns if column not in (*taken, *query.known)]
+    column = usual(left, query.usual_targets)
+    if query.answers and column in (None, "y", "Y"):  # y may well be a coordinate
+        words = [name for name in left if not looks_numeric(table.frame[name])]
+        column = words[0] if len(words) == 1 else column
+    if column is not None:
+        return column, [f"answers: column {shown(column)}"]
+    if not query.answers:
         return None, []
     remedy = f"name one of {listed(left)} with {option('target')}" if left else "add a column of answers"
     raise DataError(f"{table.name}: wanted a column of answers, found none by a usual name; {remedy}")
@@ -86,9 +112,7 @@ def written(
     table.require(column)
     cells = table.frame[column]
     if not holds_names(cells):
-        raise DataError(
-            f"{table.name}, column {shown(column)}: wanted {wanted}, got {cells.dtype} values; name another"
-        )
+        raise table.unlike(column, wanted)
     text = cells.cast(pl.String).str.strip_chars()
     blank = (text == "") & (cells.cast(pl.String) != "")
     missing = (text.is_null() | blank) if may_be_empty else is_missing(text)
@@ -105,16 +129,16 @@ def holds_names(cells: pl.Series) -> bool:
     return not (kind.is_temporal() or kind.is_nested() or kind in (pl.Binary, pl.Object))
 
 
-def written_answers(table: Table, target: str, asked: Query, wanted: str) -> pl.Series | None:
+def written_answers(table: Table, target: str, query: Query, wanted: str) -> pl.Series | None:
     """(rows,) the answer in each row; None where one is missing and none is required."""
-    wanted = "a transcript" if asked.transcripts else wanted
-    cells = written(table, target, wanted, asked.answers, asked.transcripts)
+    wanted = "a transcript" if query.transcripts else wanted
+    cells = written(table, target, wanted, query.answers, query.transcripts)
     return None if cells.has_nulls() else cells
 
 
-def answers_of_rows(table: Table, target: str, asked: Query) -> tuple[str, ...] | None:
+def answers_of_rows(table: Table, target: str, query: Query) -> tuple[str, ...] | None:
     """`written_answers` one by one."""
-    cells = written_answers(table, target, asked, "an answer")
+    cells = written_answers(table, target, query, "an answer")
     return None if cells is None else tuple(cells)
 
 

@@ -6,9 +6,8 @@ IDX                     images, their rows the steps
 WAV                     a recording without an answer
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,15 @@ import polars as pl
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import riff
+from unrolled.files.examples import Examples, Sequences, joined
 from unrolled.files.idx import is_idx, read_idx
 from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import read_bytes
-from unrolled.files.query import Query, holds_names, looks_numeric, usual
+from unrolled.files.query import OPEN, Query, holds_names, looks_numeric, usual
 from unrolled.files.roles import IDS
-from unrolled.files.sequences import Sequences
-from unrolled.files.table import Table, open_table
+from unrolled.files.table import Table, open_table, sources_of
 from unrolled.files.texts import TEXTS, read_texts
 from unrolled.files.ts import read_ts
 from unrolled.files.wav import Audio
@@ -45,72 +44,33 @@ _FORMATS: dict[str, tuple[Callable[[str, bytes], bool], Reader]] = {
 # frame.
 _LONG = "a long table"
 _TABLES: dict[str, Callable[[Table, Path | None, Query], Sequences]] = {
-    "a table of texts": lambda table, _, asked: read_texts(table, asked),
+    "a table of texts": lambda table, _, query: read_texts(table, query),
     "a list of recordings": read_manifest,
-    _LONG: lambda table, _, asked: read_long(table, asked),
+    _LONG: lambda table, _, query: read_long(table, query),
 }
 
 
-def read_sequences(
-    source: Any,
-    *,
-    id: str | None = None,
-    time: str | None = None,
-    target: str | None = None,
-    features: Sequence[str] = (),
-    text: str | None = None,
-    labels: str | Path | None = None,
-    answers: bool = True,
-    audio: Audio | None = None,
-    known: Sequence[str] = (),
-    transcripts: bool = False,
-) -> Sequences:
-    """The sequences of a path, of several paths to files of one kind, or of a polars frame; Sequences come
+def read_sequences(source: Any, query: Query = OPEN) -> Sequences:
+    """The sequences of a path, of several paths to files of one kind, or of a polars frame; Examples come
     back as they are.
-
-    id        column that tells sequences apart (long), or names them
-    time      column that puts the steps of a sequence in order (long)
-    target    column of the answers
-    features  those to keep, in this order; () keeps all
-    text      column of texts
-    labels    path of the IDX file of labels; None finds it by the usual name
-    answers   False: the source may lack them
-    audio     how recordings become features
-    known     features that a model reads: a long table that has all of them gives these
-    transcripts   answers are transcripts: of other usual names, and "" is one
 
     Raises ConfigError for what a source of its kind cannot have; DataError of one line, with the place, for
     everything that is wrong in a file.
     """
-    if isinstance(source, Sequences):
+    if type(source) is Examples:
         return source
-    names = (features,) if isinstance(features, str) else tuple(features)
-    asked = Query(
-        id,
-        time,
-        target,
-        names,
-        text,
-        None if labels is None else str(labels),
-        answers,
-        audio or Audio(),
-        tuple(known),
-        transcripts,
-    )
-    several = list(source) if isinstance(source, list | tuple) else [source]
-    if not several:
-        raise DataError("no files were named; name one at least")
-    if len(several) > 1 and labels is not None:
+    sources = sources_of(source)
+    if len(sources) > 1 and query.labels is not None:
         raise ConfigError(
-            f"{option('labels')} belongs to one file, got {counted(len(several), 'file')}; leave it out"
+            f"{option('labels')} belongs to one file, got {counted(len(sources), 'file')}; leave it out"
         )
-    parts = [_read(one, asked) for one in several]
-    _check_heard(parts[0], asked.audio)
-    return _joined(parts)
+    files = [_read(one, query) for one in sources]
+    _check_heard(files[0], query.audio)
+    return _joined(files)
 
 
 @dataclass(frozen=True)
-class _Part:
+class _File:
     """What one of several sources holds."""
 
     name: str
@@ -118,82 +78,66 @@ class _Part:
     data: Sequences
 
 
-def _read(source: Any, asked: Query) -> _Part:
+def _read(source: Path | pl.DataFrame, query: Query) -> _File:
     if isinstance(source, pl.DataFrame):
-        table = open_table(source)
-        return _part(table.name, *_read_table(table, None, asked), asked)
-    if not isinstance(source, str | Path):
-        raise ConfigError(f"wanted a path, paths, a polars frame or Sequences, got {type(source).__name__}")
-    path = Path(source)
-    start = read_bytes(path, "a file of sequences", 4)
-    for kind, (is_it, reader) in _FORMATS.items():
-        if is_it(path.name.lower(), start):
-            return _part(str(path), kind, reader(path, asked), asked)
-    return _part(str(path), *_read_table(open_table(path), path.parent, asked), asked)
+        return _read_table(open_table(source), None, query)
+    start = read_bytes(source, "a file of sequences", 4)
+    for kind, (matches, reader) in _FORMATS.items():
+        if matches(source.name.lower(), start):
+            return _File(str(source), kind, _chosen(reader(source, query), query.features))
+    return _read_table(open_table(source), source.parent, query)
 
 
-def _check_heard(part: _Part, audio: Audio) -> None:
+def _read_table(table: Table, folder: Path | None, query: Query) -> _File:
+    kind = _kind(table, query)
+    return _File(table.name, kind, _chosen(_TABLES[kind](table, folder, query), query.features))
+
+
+def _check_heard(file: _File, audio: Audio) -> None:
     """ConfigError for options of recordings where there are none; those of a model, which knows its rate, are
     told by the model."""
     usual = Audio(rate_hz=audio.rate_hz)
-    if part.data.rate_hz is None and audio.rate_hz is None and audio != usual:
+    if file.data.rate_hz is None and audio.rate_hz is None and audio != usual:
         name = next(one.name for one in fields(Audio) if getattr(audio, one.name) != getattr(usual, one.name))
-        raise ConfigError(f"{option(name)} is for recordings, and {part.name} holds none; leave it out")
+        raise ConfigError(f"{option(name)} is for recordings, and {file.name} holds none; leave it out")
 
 
-def _part(name: str, kind: str, data: Sequences, asked: Query) -> _Part:
-    return _Part(name, kind, _chosen(data, asked.features) if asked.features else data)
-
-
-def _read_table(table: Table, folder: Path | None, asked: Query) -> tuple[str, Sequences]:
-    kind = _kind(table, asked)
-    return kind, _TABLES[kind](table, folder, asked)
-
-
-def _kind(table: Table, asked: Query) -> str:
+def _kind(table: Table, query: Query) -> str:
     """Texts and paths are told by their names and cells, unless ids repeat: then rows are steps."""
-    if asked.text is not None:
+    if query.text is not None:
         return "a table of texts"
-    if asked.time is None and paths_column(table) is not None:
+    if query.time is None and paths_column(table) is not None:
         return "a list of recordings"
-    if asked.time is not None or asked.features:
+    if query.time is not None or query.features:
         return _LONG
-    text = usual(table.frame.columns, [name for name in TEXTS if name not in asked.targets])
-    is_text = asked.id is None and text is not None and table.frame[text].dtype == pl.String
-    return "a table of texts" if is_text and not _has_steps(table, asked) else _LONG
+    text = usual(table.frame.columns, [name for name in TEXTS if name not in query.usual_targets])
+    is_text = query.id is None and text is not None and table.frame[text].dtype == pl.String
+    return "a table of texts" if is_text and not _has_steps(table, query) else _LONG
 
 
-def _has_steps(table: Table, asked: Query) -> bool:
+def _has_steps(table: Table, query: Query) -> bool:
     """Whether ids repeat and there are numbers beside the answers."""
     columns = table.frame.columns
-    id, target = usual(columns, IDS), asked.target or usual(columns, asked.targets)
+    id, target = usual(columns, IDS), query.target or usual(columns, query.usual_targets)
     if id is None or not holds_names(table.frame[id]) or table.frame[id].n_unique() == table.frame.height:
         return False
     return any(looks_numeric(table.frame[name]) for name in columns if name not in (id, target))
 
 
-def _joined(parts: list[_Part]) -> Sequences:
+def _joined(files: list[_File]) -> Sequences:
     """All sources in their order. Ids of long tables stand in one of them only; other names that stand in
     several get their source's in front."""
-    first = parts[0]
-    if len(parts) == 1:
+    first = files[0]
+    if len(files) == 1:
         return first.data
-    for other in parts[1:]:
+    for other in files[1:]:
         _check_alike(first, other)
-    data = [first.data, *(_chosen(other.data, first.data.features) for other in parts[1:])]
-    inputs: Any = tuple(chain(*(one.inputs for one in data)))
-    answers = [one.answers for one in data]
-    return replace(
-        first.data,
-        inputs=inputs,
-        answers=None if None in answers else tuple(chain(*(each or () for each in answers))),
-        names=tuple(chain(*_distinct_names(parts))),
-        places=tuple(chain(*(one.places for one in data))),
-        notes=tuple(dict.fromkeys(chain(*(one.notes for one in data)))),
-    )
+    several = [_chosen(one.data, first.data.features) for one in files]
+    names = _distinct_names(files)
+    return joined([replace(one, names=own) for one, own in zip(several, names, strict=True)])
 
 
-def _check_alike(first: _Part, other: _Part) -> None:
+def _check_alike(first: _File, other: _File) -> None:
     if other.kind != first.kind:
         raise DataError(f"{other.name} is {other.kind}, {first.name} {first.kind}; wanted files of one kind")
     if set(other.data.features) != set(first.data.features):
@@ -209,26 +153,26 @@ def _check_alike(first: _Part, other: _Part) -> None:
         )
 
 
-def _distinct_names(parts: list[_Part]) -> list[tuple[str, ...]]:
-    owner: dict[str, _Part] = {}
-    for part in parts:
-        shared = next((name for name in part.data.names if owner.get(name, part) is not part), None)
-        if shared is not None and part.kind != _LONG:
-            return [tuple(f"{part.name} {name}" for name in part.data.names) for part in parts]
+def _distinct_names(files: list[_File]) -> list[tuple[str, ...]]:
+    owner: dict[str, _File] = {}
+    for file in files:
+        shared = next((name for name in file.data.names if owner.get(name, file) is not file), None)
+        if shared is not None and file.kind != _LONG:
+            return [tuple(f"{one.name} {name}" for name in one.data.names) for one in files]
         if shared is not None:
             first = owner[shared].data
             raise DataError(
-                f"{part.data.places[part.data.names.index(shared)]}: sequence {shown(shared)} stands in "
+                f"{file.data.places[file.data.names.index(shared)]}: sequence {shown(shared)} stands in "
                 f"{first.places[first.names.index(shared)]} too; wanted all rows of a sequence in one file, "
                 "or ids that differ"
             )
-        owner |= dict.fromkeys(part.data.names, part)
-    return [part.data.names for part in parts]
+        owner |= dict.fromkeys(file.data.names, file)
+    return [file.data.names for file in files]
 
 
 def _chosen(data: Sequences, features: tuple[str, ...]) -> Sequences:
-    """With these features alone, in this order. Raises DataError for one that there is not."""
-    if features == data.features:
+    """With these features alone, in this order; () keeps all. DataError for one that there is not."""
+    if features in ((), data.features):
         return data
     for name in features:
         if name not in data.features:

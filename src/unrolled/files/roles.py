@@ -3,7 +3,7 @@ is found, and a note says so.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from unrolled.errors import ConfigError, DataError
@@ -92,14 +92,16 @@ def check_header(table: Table) -> None:
         )
 
 
-def check_distinct(named: Sequence[tuple[str, str]]) -> None:
-    parts: dict[str, str] = {}
-    for column, part in named:
-        if column in parts:
+def check_distinct(named: Iterable[tuple[str | None, str]]) -> None:
+    """ConfigError where two roles (column, role) are of one column; None is a role that is open."""
+    roles: dict[str, str] = {}
+    for column, role in named:
+        if column in roles:
             raise ConfigError(
-                f"column {shown(column)} is named as {parts[column]} and again as {part}; name it once"
+                f"column {shown(column)} is named as {roles[column]} and again as {role}; name it once"
             )
-        parts[column] = part
+        if column is not None:
+            roles[column] = role
 
 
 def _open_columns(table: Table, roles: Roles) -> list[str]:

@@ -19,7 +19,6 @@ from unrolled.files import zones
 from unrolled.files.cells import allow_gaps
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.limits import require_few
-from unrolled.files.messages import shown
 from unrolled.files.order import Origin, ordered_times
 from unrolled.files.roles import Roles, find_roles
 from unrolled.files.steps import Positions, Step, Times
@@ -113,9 +112,7 @@ def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
         return {Path(table.name).stem: np.arange(table.frame.height)}
     cells = table.frame[id]
     if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Binary:
-        raise DataError(
-            f"{table.name}, column {shown(id)}: wanted series' names, got {cells.dtype} values; name another"
-        )
+        raise table.unlike(id, "series' names")
     names = cells.cast(pl.String)
     unnamed = names.is_null() | (names == "")
     table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files import parquet
 from unrolled.files.cells import MISSING
 from unrolled.files.delimited import read_delimited
@@ -40,6 +41,11 @@ class Table:
         """ "line 7", or "row 6 of 100" where there are no lines."""
         return f"row {row + 1} of {self.frame.height:,}" if self.lines is None else f"line {self.lines[row]}"
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """(rows,) where each row stands, for errors."""
+        return tuple(f"{self.name}, {self.row(row)}" for row in range(self.frame.height))
+
     def place(self, row: int, column: str) -> str:
         return f"{self.name}, {self.row(row)}, column {shown(column)}"
 
@@ -59,9 +65,7 @@ class Table:
         self.require(column)
         cells = self.frame[column]
         if not (cells.dtype.is_numeric() or cells.dtype in (pl.String, pl.Boolean, pl.Null)):
-            raise DataError(
-                f"{self.name}, column {shown(column)}: wanted numbers, got {cells.dtype} values; name another"
-            )
+            raise self.unlike(column, "numbers")
         values, wrong = _cast(cells)
         commas = cells.dtype == pl.String and bool(cells.str.contains(DECIMAL_COMMA).any())
         remedy = (
@@ -71,6 +75,21 @@ class Table:
         )
         self.refuse(column, wrong, "wanted a finite number with a decimal point, got {}", remedy)
         return values.fill_null(np.nan).to_numpy()
+
+    def texts(self, column: str, wanted: str) -> pl.Series:
+        """(rows,) the column as it stands. DataError where it is none of texts."""
+        self.require(column)
+        cells = self.frame[column]
+        if cells.dtype != pl.String:
+            raise self.unlike(column, wanted)
+        return cells
+
+    def unlike(self, column: str, wanted: str) -> DataError:
+        """The error of a column whose values are of a wrong type."""
+        got = self.frame[column].dtype
+        return DataError(
+            f"{self.name}, column {shown(column)}: wanted {wanted}, got {got} values; name another"
+        )
 
     def refuse(self, column: str, wrong: pl.Series, complaint: str, remedy: str) -> None:
         """Raises DataError for the first of the rows that are `wrong`; {} in `complaint` becomes its cell."""
@@ -117,9 +136,16 @@ def open_table(source: str | Path | pl.DataFrame) -> Table:
     return table
 
 
-def read_table(path: str | Path) -> pl.DataFrame:
-    """`open_table(path)` without the places: the columns of a CSV are text."""
-    return open_table(path).frame
+def sources_of(source: Any) -> list[Path | pl.DataFrame]:
+    """The files and frames of a source: one, or several in a list. DataError where there are none,
+    ConfigError for what is neither."""
+    several = list(source) if isinstance(source, list | tuple) else [source]
+    if not several:
+        raise DataError("no files were named; name one at least")
+    for one in several:
+        if not isinstance(one, str | Path | pl.DataFrame):
+            raise ConfigError(f"wanted a path, paths or a polars frame, got {type(one).__name__}")
+    return [one if isinstance(one, pl.DataFrame) else Path(one) for one in several]
 
 
 def _read(path: Path) -> Table:

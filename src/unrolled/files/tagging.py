@@ -6,22 +6,24 @@ all others              CoNLL columns; to be tagged, also words alone, or a sent
 """
 
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
-from unrolled.files.long import find_features, find_time_column, grouped, in_time
+from unrolled.files.examples import joined
+from unrolled.files.groups import Groups
+from unrolled.files.long import find_features, find_time_column
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.opening import read_bytes
 from unrolled.files.parquet import is_parquet
 from unrolled.files.query import Query, find_target, usual, written
 from unrolled.files.roles import IDS, check_distinct, check_header
-from unrolled.files.table import Table, open_table
+from unrolled.files.table import Table, open_table, sources_of
 from unrolled.files.tagged import Layout, Tagged
 
 TABLES = (".csv", ".tsv")
@@ -30,8 +32,8 @@ _TAGS = ("tag", "tags", "label", "upos", "pos", "ner")
 _SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id")
 
 
-def read_tagged(source: Any, asked: Query, column: str | None = None, layout: Layout | None = None) -> Tagged:
-    """The sequences of a path, of several paths, or of a polars frame; Tagged come back as they are. `asked`
+def read_tagged(source: Any, query: Query, column: str | None = None, layout: Layout | None = None) -> Tagged:
+    """The sequences of a path, of several paths, or of a polars frame; Tagged come back as they are. `query`
     names columns of a table, `column` that of a CoNLL file; `layout` is that of the files that a model was
     trained on.
 
@@ -40,34 +42,32 @@ def read_tagged(source: Any, asked: Query, column: str | None = None, layout: La
     """
     if isinstance(source, Tagged):
         return source
-    several = list(source) if isinstance(source, list | tuple) else [source]
-    if not several:
-        raise DataError("no files were named; name one at least")
-    parts = [_read(one, asked, column, layout) for one in several]
-    return parts[0] if len(parts) == 1 else _joined(parts, asked.answers)
+    several = [_read(one, query, column, layout) for one in sources_of(source)]
+    return several[0] if len(several) == 1 else _joined(several, query.answers)
 
 
-def _read(source: Any, asked: Query, column: str | None, layout: Layout | None) -> Tagged:
+def _read(source: Path | pl.DataFrame, query: Query, column: str | None, layout: Layout | None) -> Tagged:
     if isinstance(source, pl.DataFrame):
-        return _read_table(open_table(source), asked, column)
-    if not isinstance(source, str | Path):
-        raise ConfigError(f"wanted a path, paths, a polars frame or Tagged, got {type(source).__name__}")
-    path = Path(source)
-    data = read_bytes(path, "a file of words and tags")
-    if path.suffix.lower() in TABLES or is_parquet(path, data):
-        return _read_table(open_table(path), asked, column)
-    named = [name for name in ("id", "time", "target", "text") if getattr(asked, name) is not None]
-    if named or asked.features:
+        return _read_table(open_table(source), query, column)
+    name, data = str(source), read_bytes(source, "a file of words and tags")
+    if source.suffix.lower() in TABLES or is_parquet(source, data):
+        return _read_table(open_table(source), query, column)
+    columns = [
+        name
+        for name in ("id", "time", "target", "text", "features")
+        if getattr(query, name) not in (None, ())
+    ]
+    if columns:
         raise ConfigError(
-            f"{option((named or ['features'])[0])} names a column of a table, and {path} is none; name the "
-            f"column of tags with {option('column')}"
+            f"{option(columns[0])} names a column of a table, and {name} is none; name the column of tags "
+            f"with {option('column')}"
         )
-    if path.suffix.lower() == ".conllu" or is_conllu(data):
-        return read_conllu(str(path), data, column, asked.answers)
-    return read_conll(str(path), data, column) if asked.answers else read_words(str(path), data, layout)
+    if source.suffix.lower() == ".conllu" or is_conllu(data):
+        return read_conllu(name, data, column, query.answers)
+    return read_conll(name, data, column) if query.answers else read_words(name, data, layout)
 
 
-def _read_table(table: Table, asked: Query, column: str | None) -> Tagged:
+def _read_table(table: Table, query: Query, column: str | None) -> Tagged:
     if column is not None:
         raise ConfigError(
             f"{option('column', column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
@@ -75,114 +75,73 @@ def _read_table(table: Table, asked: Query, column: str | None) -> Tagged:
         )
     check_header(table)
     columns = table.frame.columns
-    id = asked.id or usual(columns, _SENTENCES)
+    id = query.id or usual(columns, _SENTENCES)
     if id is None:
         raise DataError(
             f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
             f"name one of {listed(columns)} with {option('id')}"
         )
-    word = asked.text or (None if asked.features else usual(columns, _WORDS))
-    target = asked.target or usual([name for name in columns if name not in (id, word)], _TAGS)
-    asked = replace(asked, id=id, target=target)
-    _check_parts(asked, word)
-    names = written(table, id, "the name of a sequence")
-    named = (*asked.features, word) if word else asked.features
-    time, notes = find_time_column(table, replace(asked, features=named), id)
-    taken = [name for name in (id, time, word, *asked.features) if name is not None]
-    target, found = find_target(table, asked, taken)
-    notes += [f"sequences: column {shown(id)}", *found]
-    order, starts = grouped(table, names)
-    if time is not None:
-        order = in_time(table, time, order, starts)
-    features: tuple[str, ...] = ()
+    word = query.text or (None if query.features else usual(columns, _WORDS))
+    target = query.target or usual([name for name in columns if name not in (id, word)], _TAGS)
+    query = replace(query, id=id, target=target)
+    _check_roles(query, word)
+    time, notes = find_time_column(table, query.time, [id, target, word, *query.features])
+    target, of_target = find_target(table, query, [id, time, word, *query.features])
+    notes += [f"sequences: column {shown(id)}", *of_target]
+    groups = Groups.of(table, id)
+    in_order = groups.by_time(time)
     if word is None:
-        features, found = find_features(table, asked, [*taken, *([target] if target else [])])
-        notes += found
-        values: Any = np.column_stack([table.numbers(name) for name in features])
+        features, of_features = find_features(table, query, [id, time, target])
+        values = np.column_stack([table.numbers(name) for name in features])
+        inputs: tuple[Any, ...] = in_order.split(values)
+        notes += of_features
     else:
-        values = _words(table, word)
+        features, inputs = (), tuple(map(tuple, in_order.split(_words(table, word))))
         notes.append(f"words: column {shown(word)}")
-    inputs: Any = tuple(np.split(values[order], starts[1:]))
-    lines = np.arange(1, table.frame.height + 1) if table.lines is None else table.lines
-    return Tagged(
-        inputs if features else tuple(tuple(one) for one in inputs),
-        features,
-        _tags(table, target, asked.answers, order, starts),
-        tuple(names.gather(order[starts])),
-        (f"{table.name}, {'row' if table.lines is None else 'line'}",) * len(starts),
-        tuple(np.split(lines[order], starts[1:])),
-        tuple(notes),
-    )
+    tags = None if target is None else written(table, target, "the tag of a step", query.answers)
+    answers = None
+    if tags is not None and not tags.has_nulls():  # where none is required one may be missing
+        answers = tuple(map(tuple, in_order.split(tags.to_numpy())))
+    return Tagged(inputs, features, answers, in_order.names, in_order.places, tuple(notes))
 
 
-def _check_parts(asked: Query, word: str | None) -> None:
-    if asked.text is not None and asked.features:
+def _check_roles(query: Query, word: str | None) -> None:
+    if query.text is not None and query.features:
         raise ConfigError(
             f"{option('text')} and {option('features')}: a step is a word or numbers; leave one of the two "
             "out"
         )
-    parts = ((asked.id, "id"), (asked.time, "time"), (asked.target, "target"), (word, "text"))
-    named = [(name, part) for name, part in parts if name is not None]
-    check_distinct(named + [(name, "feature") for name in asked.features])
+    single = ((query.id, "id"), (query.time, "time"), (query.target, "target"), (word, "text"))
+    check_distinct([*single, *((name, "feature") for name in query.features)])
 
 
-def _words(table: Table, column: str) -> Any:
+def _words(table: Table, column: str) -> NDArray[Any]:
     """(rows,) as they stand: "null" is a word."""
-    table.require(column)
-    cells = table.frame[column]
-    if cells.dtype != pl.String:
-        raise DataError(
-            f"{table.name}, column {shown(column)}: wanted words, got {cells.dtype}; name another"
-        )
-    table.refuse(
-        column,
-        cells.is_null() | (cells.str.strip_chars() == ""),
-        "wanted a word, got {}",
-        "fill the cell, or delete the row",
-    )
+    cells = table.texts(column, "words")
+    missing = cells.is_null() | (cells.str.strip_chars() == "")
+    table.refuse(column, missing, "wanted a word, got {}", "fill the cell, or delete the row")
     return cells.to_numpy()
 
 
-def _tags(table: Table, target: str | None, required: bool, order: Any, starts: Any) -> Any:
-    """(N,) of (T_i,); None where one is missing and none is required."""
-    if target is None:
-        return None
-    cells = written(table, target, "the tag of a step", required)
-    if cells.has_nulls():
-        return None
-    return tuple(tuple(part) for part in np.split(cells.to_numpy()[order], starts[1:]))
-
-
-def _joined(parts: list[Tagged], answers: bool) -> Tagged:
+def _joined(several: list[Tagged], answers: bool) -> Tagged:
     """All in their order. Where a name stands in two files, all names get their file's in front."""
-    first = parts[0]
-    for part in parts[1:]:
-        if answers and part.layout != first.layout:
-            raise DataError(
-                f"{part.place(0, 0)}: {columns_of(part.layout)} here, {columns_of(first.layout)} in "
-                f"{first.place(0, 0)}; wanted files of one kind"
-            )
-        if part.features != first.features:
-            raise DataError(
-                f"{part.place(0, 0)}: {listed(part.features) or 'words'} here, "
-                f"{listed(first.features) or 'words'} in {first.place(0, 0)}; wanted files of one kind"
-            )
-    names = [set(part.names) for part in parts]
-    shared = len(set().union(*names)) < sum(map(len, names))
+    first = several[0]
+    for other in several[1:]:
+        if answers and other.layout != first.layout:
+            raise _unlike(other, columns_of(other.layout), first, columns_of(first.layout))
+        if other.features != first.features:
+            raise _unlike(other, listed(other.features) or "words", first, listed(first.features) or "words")
+    names = [set(one.names) for one in several]
+    if len(set().union(*names)) < sum(map(len, names)):
+        files = [one.places[0].rpartition(", ")[0] for one in several]
+        several = [
+            replace(one, names=tuple(f"{file} {name}" for name in one.names))
+            for file, one in zip(files, several, strict=True)
+        ]
+    return joined(several)
 
-    def named(part: Tagged) -> list[str]:
-        files = [where.rpartition(", ")[0] for where in part.where]
-        return [f"{file} {name}" if shared else name for file, name in zip(files, part.names, strict=True)]
 
-    has_tags = all(part.tags is not None for part in parts)
-    inputs: Any = tuple(chain(*(part.inputs for part in parts)))
-    return Tagged(
-        inputs,
-        first.features,
-        tuple(chain(*(part.tags or () for part in parts))) if has_tags else None,
-        tuple(chain(*map(named, parts))),
-        tuple(chain(*(part.where for part in parts))),
-        tuple(chain(*(part.lines for part in parts))),
-        tuple(dict.fromkeys(chain(*(part.notes for part in parts)))),
-        first.layout,
+def _unlike(other: Tagged, here: str, first: Tagged, there: str) -> DataError:
+    return DataError(
+        f"{other.places[0]}: {here} here, {there} in {first.places[0]}; wanted files of one kind"
     )

@@ -32,7 +32,8 @@ _FOREIGN = FOREIGN | {
 @dataclass(frozen=True)
 class Text:
     """Characters `start` … `end`-1 of each of the `ranges` of the files' text, one after the other; of `held`
-    where it came from no file. Ranges rise, and none is empty."""
+    where it came from no file. Ranges rise, and none is empty. These are no Examples (examples.py), which are
+    held: a part of them is a selection, here it is other ranges."""
 
     noun: ClassVar[str] = "character"
 

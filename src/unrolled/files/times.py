@@ -14,13 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from unrolled.errors import DataError
 from unrolled.files import zones
 from unrolled.files.instants import BOUNDS as _BOUNDS
 from unrolled.files.instants import ISO as _ISO
 from unrolled.files.instants import WANTED as _WANTED
 from unrolled.files.instants import WHOLE as _WHOLE
-from unrolled.files.messages import shown
 from unrolled.files.steps import Step, Times
 from unrolled.files.table import Table, is_missing
 
@@ -74,9 +72,7 @@ def parse_instants(table: Table, column: str) -> Instants:
         far = ~instants.to_physical().is_between(_FIRST, _LAST)
         table.refuse(column, far, "wanted a time in the years 1 to 9999, got one beyond", "correct it")
         return _zoned(instants.to_numpy(), getattr(cells.dtype, "time_zone", None))
-    raise DataError(
-        f"{table.name}, column {shown(column)}: wanted times, got {cells.dtype} values; name another"
-    )
+    raise table.unlike(column, "times")
 
 
 def naive(times: Times) -> Instants:

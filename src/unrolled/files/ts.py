@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted, listed, nearest, shown
 from unrolled.files.opening import clean_text, read_bytes
 from unrolled.files.query import Query
-from unrolled.files.sequences import Sequences
 
 _PAIRS = re.compile(r"\s*\(([^(),]*),([^(),]*)\)\s*(?:,(?=\s*\()|$)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -55,13 +55,13 @@ class _Header:
         return bool(self.classlabel or self.targetlabel)
 
 
-def read_ts(path: Path, asked: Query) -> Sequences:
+def read_ts(path: Path, query: Query) -> Sequences:
     """The cases of a file. DataError with the line for whatever is wrong, or is not as the header says."""
-    asked.only("a .ts file")
+    query.only("a .ts file")
     data = clean_text(str(path), read_bytes(path, "a .ts file"), "a .ts file in UTF-8", "a header and cases")
     lines = data.decode().split("\n")
     header, begin, notes = _read_header(str(path), lines)
-    if asked.answers and not header.has_answers:
+    if query.answers and not header.has_answers:
         raise DataError(f"{path}: its cases have no answer; wanted @classLabel true or @targetLabel true")
     numbers = [n for n, line in enumerate(lines[begin:], begin + 1) if line.strip() and line[0] != "#"]
     if not numbers:
@@ -71,7 +71,7 @@ def read_ts(path: Path, asked: Query) -> Sequences:
     places = tuple(f"{path}, line {number}" for number in numbers)
     for number, place in zip(numbers, places, strict=True):
         parts = lines[number - 1].split(":") if header.timestamps is not True else _parts(lines[number - 1])
-        answers.append(_answer(place, parts.pop().strip(), header, asked) if header.has_answers else None)
+        answers.append(_answer(place, parts.pop().strip(), header, query) if header.has_answers else None)
         inputs.append(_case(place, parts, header))
         _check_alike(places[0], inputs[0], place, inputs[-1], header)
     given = tuple(answer for answer in answers if answer is not None)
@@ -247,9 +247,9 @@ def _finite(cell: str) -> bool:
     return bool(_NUMBER.fullmatch(cell.strip())) and math.isfinite(float(cell))
 
 
-def _answer(place: str, cell: str, header: _Header, asked: Query) -> str | None:
+def _answer(place: str, cell: str, header: _Header, query: Query) -> str | None:
     """The answer of a case; None where it is ? and none is required."""
-    if cell == "?" and not asked.answers:
+    if cell == "?" and not query.answers:
         return None
     if header.classlabel and cell not in header.classlabel:
         raise DataError(

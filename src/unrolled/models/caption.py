@@ -12,11 +12,11 @@ import numpy as np
 from unrolled.blocks.captioner import Captioner
 from unrolled.blocks.decoder import Decoder
 from unrolled.codecs.answers import ANSWERS, NumberAnswers, Texts
-from unrolled.codecs.conditions import INPUTS, GivenInputs, Pictures, Rows
+from unrolled.codecs.conditions import INPUTS, AttributeInputs, Pictures, Rows
 from unrolled.decoding.numbers import written
 from unrolled.decoding.search import Answer, Beams, in_one_line
 from unrolled.errors import DataError
-from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captioned import Attributes, Captioned
 from unrolled.models.model import Model, codec_arrays
 from unrolled.models.readers import require_scaled
 from unrolled.ops.numpy import OPS
@@ -52,7 +52,7 @@ class Runtime(Model):
                 raise DataError(f"wanted a picture of whole numbers from 0 to 255 (uint8), got {x.dtype}")
             picture: Array = self.inputs.encode(_one(x, self.inputs))[0][0]
             return picture
-        z, classes = self.inputs.encode(_one(_given(chunk, self.inputs), self.inputs))
+        z, classes = self.inputs.encode(_one(_attributes(chunk, self.inputs), self.inputs))
         return as_step(z[0], classes[0])
 
     def predict(self, sequences: Sequence[Any]) -> list[Any]:
@@ -91,7 +91,7 @@ def _writes(answers: Texts | NumberAnswers) -> tuple[str, int]:
     return "numbers", len(answers.columns)
 
 
-def _reads(inputs: Pictures | GivenInputs) -> tuple[str, tuple[int, ...]]:
+def _reads(inputs: Pictures | AttributeInputs) -> tuple[str, tuple[int, ...]]:
     """What the encoder must read. ValueError or TypeError for inputs that do not fit together."""
     if isinstance(inputs, Pictures):
         shapes = inputs.mean.shape, inputs.scale.shape
@@ -100,18 +100,18 @@ def _reads(inputs: Pictures | GivenInputs) -> tuple[str, tuple[int, ...]]:
         return "pictures", (*inputs.size, inputs.channels)
     if inputs.numbers is not None:
         require_scaled(inputs.numbers)
-    if not all(isinstance(name, str) for name in (*inputs.classes, inputs.given or "")):
+    if not all(isinstance(name, str) for name in (*inputs.classes, inputs.class_column or "")):
         raise TypeError("classes that are no texts")
     return "attributes", (inputs.width, len(inputs.classes))
 
 
-def _given(chunk: Any, inputs: GivenInputs) -> Given:
+def _attributes(chunk: Any, inputs: AttributeInputs) -> Attributes:
     """{column: value}, or of a model that reads a class alone this."""
-    wanted = [*inputs.features, *([] if inputs.given is None else [inputs.given])]
+    wanted = [*inputs.features, *([] if inputs.class_column is None else [inputs.class_column])]
     if not isinstance(chunk, Mapping):
-        if wanted != [inputs.given]:
+        if wanted != [inputs.class_column]:
             raise DataError(f"wanted {wanted!s:.200} by their names, got {chunk!r:.40}")
-        chunk = {inputs.given: chunk}
+        chunk = {inputs.class_column: chunk}
     if missing := [name for name in wanted if name not in chunk]:
         raise DataError(f"{missing[0]!r:.40} is missing; give {wanted!s:.200}")
     try:
@@ -120,8 +120,8 @@ def _given(chunk: Any, inputs: GivenInputs) -> Given:
         raise DataError(f"wanted numbers for {list(inputs.features)!s:.200}, got {chunk!s:.60}") from None
     if not np.isfinite(numbers).all():
         raise DataError(f"wanted finite numbers for {list(inputs.features)!s:.200}, got {chunk!s:.60}")
-    return Given(numbers, None if inputs.given is None else str(chunk[inputs.given]))
+    return Attributes(numbers, None if inputs.class_column is None else str(chunk[inputs.class_column]))
 
 
-def _one(x: Any, inputs: Pictures | GivenInputs) -> Captioned:
-    return Captioned((x,), inputs.features, inputs.given, None, (), ("1",), ("the input",))
+def _one(x: Any, inputs: Pictures | AttributeInputs) -> Captioned:
+    return Captioned((x,), inputs.features, None, ("1",), ("the input",), class_column=inputs.class_column)

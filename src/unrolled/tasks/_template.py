@@ -30,8 +30,9 @@ from unrolled.blocks._template import Next  # NEW: the copy
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.pooled import Numbers
 from unrolled.codecs.inputs import NumberInputs
+from unrolled.files.examples import Sequences
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
-from unrolled.files.sequences import Sequences
 from unrolled.ops.torch import Network
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
@@ -107,7 +108,7 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
 
     # NEW: hand over the options that name columns; leave out answers=False where there are answers.
     def _read_source(self, config: NextConfig, source: Source) -> Sequences:
-        return read_sequences(source, answers=False)
+        return read_sequences(source, Query(answers=False))
 
     def _prepare(self, config: NextConfig, data: Parts[Sequences]) -> Prepared[NextConfig, Codec]:
         codec, training = Codec(NumberInputs.fit(data.train)), config.training

@@ -28,8 +28,8 @@ from torch import Tensor
 from unrolled.batching.splits import by_class
 from unrolled.codecs.inputs import Inputs, restore_inputs
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted, listed, natural, shown
-from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
 from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.plots import figures, scores

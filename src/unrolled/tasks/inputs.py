@@ -10,9 +10,10 @@ from unrolled.blocks.pooled import Numbers, Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import option
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
-from unrolled.files.sequences import Sequences
 from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.config import PathName
 from unrolled.tasks.embedding import begin_with, embedding
@@ -34,8 +35,8 @@ class SequencesConfig(NumbersConfig):
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
 
-    def asked(self) -> dict[str, Any]:
-        return super().asked() | {"text": self.text}
+    def query(self, **others: Any) -> Query:
+        return super().query(text=self.text, **others)
 
 
 def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Inputs:
@@ -85,12 +86,7 @@ def read(
         return from_arrays(source)
     if isinstance(source, tuple) and len(source) == 2 and not paths(source):
         return from_arrays(*source)
-    own = answers and paths(source) == config.files
-    return read_sequences(
-        source,
-        labels=getattr(config, "labels", None) if own else None,
-        answers=answers,
-        known=known,
-        transcripts=transcripts,
-        **config.asked(),
-    )
+    trained_on = answers and paths(source) == config.files
+    labels = getattr(config, "labels", None) if trained_on else None
+    query = config.query(labels=labels, answers=answers, known=known, transcripts=transcripts)
+    return read_sequences(source, query)

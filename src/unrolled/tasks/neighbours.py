@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.codecs.inputs import NumberInputs, spread
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted
-from unrolled.files.sequences import Sequences
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -22,8 +22,8 @@ from unrolled.batching.buckets import by_length, padded
 from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import option
-from unrolled.files.sequences import Sequences
 from unrolled.tasks import examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared

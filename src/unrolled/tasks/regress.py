@@ -29,8 +29,8 @@ from unrolled.batching.splits import by_size
 from unrolled.codecs.inputs import Inputs, restore_inputs, spread
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import shown
-from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.files.query import Query
 from unrolled.files.wav import Audio
 from unrolled.tasks.config import Count, Names, PathName, Section
 from unrolled.tasks.model import ModelConfig
@@ -72,10 +73,10 @@ class NumbersConfig(PartsConfig):
     def audio(self) -> Audio:
         return Audio(self.frame_ms, self.hop_ms, self.mels, self.low_hz, self.high_hz)
 
-    def asked(self) -> dict[str, Any]:
-        """What of a source `read_sequences` is asked for."""
+    def query(self, **others: Any) -> Query:
+        """What a source is asked for; `others` are further fields of it."""
         columns = {name: getattr(self, name) for name in ("id", "time", "target", "features")}
-        return columns | {"audio": self.audio()}
+        return Query(**columns, audio=self.audio(), **others)
 
 
 class TaskTraining(TrainingConfig):

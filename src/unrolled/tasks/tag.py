@@ -112,7 +112,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     def notices(self, data: Source = None) -> list[str]:
         """How the lines of files were read, where that is no matter of course."""
         asked = self._asked_for(data)
-        return [] if data is None or asked.tags is not None or not asked.is_text else list(asked.notes)
+        return [] if data is None or asked.answers is not None or not asked.is_text else list(asked.notes)
 
     def predict_proba(self, data: Source = None) -> list[Array]:
         """(N,) of (T_i, K) the probability of each tag at each step, in the order of `tags`."""
@@ -144,7 +144,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         train, validation = data.encoded(partial(Examples.of, codec))
         if all((tags == UNSEEN).all() for tags in validation.tags):
             raise DataError(
-                f"{data.validation.place(0, 0)}: no tag of the validation part is in the training part"
+                f"{data.validation.places[0]}: no tag of the validation part is in the training part"
             )
         loss = self._loss(config, codec)
         return Prepared(
@@ -264,9 +264,9 @@ def read(
 ) -> Tagged:
     """What a source holds; `known` are the features that a model reads, `layout` that of the files it was
     trained on. DataError with its place for whatever is wrong with it."""
-    c = config
-    asked = Query(c.id, c.time, c.target, c.features, c.text, None, answers, known=known)
-    return read_tagged(source, asked, config.column if answers else None, layout)
+    columns = {name: getattr(config, name) for name in ("id", "time", "target", "features", "text")}
+    query = Query(**columns, answers=answers, known=known)
+    return read_tagged(source, query, config.column if answers else None, layout)
 
 
 def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:

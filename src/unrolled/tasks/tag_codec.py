@@ -63,7 +63,7 @@ class TagCodec:
         elif vectors is not None:
             raise ConfigError(f"{option('vectors')} is for words, and these data are numbers; leave it out")
         else:
-            inputs = NumberInputs.fit(data.sequences())
+            inputs = NumberInputs.fit(data)
         bound = config.tag.constraints and entities.is_scheme(names)
         return cls(
             inputs,
@@ -89,7 +89,7 @@ class TagCodec:
         if isinstance(self.inputs, Words):
             return [self.inputs.encode(one) for one in self._words(data)]
         self._require_kind(data)
-        return self.inputs.rows(data.sequences())
+        return self.inputs.rows(data)
 
     def _words(self, data: Tagged) -> Any:
         self._require_kind(data)
@@ -127,14 +127,14 @@ class TagCodec:
         mine, own = self.layout, data.layout
         if mine is not None and own is not None and mine.columns != own.columns:
             raise DataError(
-                f"{data.place(0, 0)}: wanted {columns_of(mine)} as in the training files, got "
+                f"{data.places[0]}: wanted {columns_of(mine)} as in the training files, got "
                 f"{columns_of(own)}; give files of one kind"
             )
 
     def _require_kind(self, data: Tagged) -> None:
         if data.is_text != isinstance(self.inputs, Words):
             kinds = ("words", "numbers") if data.is_text else ("numbers", "words")
-            raise DataError(f"{data.place(0, 0)}: these are {kinds[0]}; this model reads {kinds[1]}")
+            raise DataError(f"{data.places[0]}: these are {kinds[0]}; this model reads {kinds[1]}")
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,9 @@ class Examples(examples.Examples[Batch]):
 
 def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
     """DataError where there are none."""
-    if data.tags is None:
+    if data.answers is None:
         raise DataError(
-            f"{data.place(0, 0)}: there are no tags; name their column ({option('column')} or "
+            f"{data.places[0]}: there are no tags; name their column ({option('column')} or "
             f"{option('target')})"
         )
-    return data.tags
+    return data.answers

@@ -3,7 +3,7 @@
 import numpy as np
 
 from unrolled import Captioner
-from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captioned import Attributes, Captioned
 
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (20, 40, 210)}
@@ -24,7 +24,9 @@ def gathered(inputs, answers, features=(), given=None, columns=()):
     numbers = range(1, len(inputs) + 1)
     names, places = tuple(map(str, numbers)), tuple(f"input {n}" for n in numbers)
     several = tuple(answer if isinstance(answer, tuple) else (answer,) for answer in answers)
-    return Captioned(tuple(inputs), tuple(features), given, several, tuple(columns), names, places)
+    return Captioned(
+        tuple(inputs), tuple(features), several, names, places, class_column=given, targets=tuple(columns)
+    )
 
 
 def pictures(count, seed=0):
@@ -46,7 +48,7 @@ def points(count, seed=0):
     for _ in range(count):
         u, v = draw.uniform(0.5, 4, 2) * draw.choice([-1, 1], 2)
         label = str(draw.choice(["dot", "star"]))
-        inputs.append(Given(np.array([u, 50 + v]), label))
+        inputs.append(Attributes(np.array([u, 50 + v]), label))
         answers.append(f"a {label} {'above' if v > 0 else 'below'} and {'right' if u > 0 else 'left'}")
     return gathered(inputs, answers, ("u", "v"), "kind")
 
@@ -60,7 +62,7 @@ def classes(count):
         "eel": ("it bites", "it swims"),
     }
     answers = [said[label][int(n % 9 < 3)] for n, label in enumerate(labels)]
-    return gathered([Given(np.empty(0), label) for label in labels], answers, (), "animal")
+    return gathered([Attributes(np.empty(0), label) for label in labels], answers, (), "animal")
 
 
 def lines(count, seed=0):
@@ -69,7 +71,7 @@ def lines(count, seed=0):
     for _ in range(count):
         slope, label = draw.uniform(-1, 1), str(draw.choice(["short", "long"]))
         t = np.arange(1.0, 5 if label == "short" else 9)
-        inputs.append(Given(np.array([slope]), label))
+        inputs.append(Attributes(np.array([slope]), label))
         answers.append(np.stack([slope * t, 7 - 100 * slope * t], 1))
     return gathered(inputs, answers, ("slope",), "kind", ("y", "z"))
 

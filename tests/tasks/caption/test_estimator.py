@@ -15,7 +15,7 @@ from tests.tasks.caption.cases import SMALL, classes, fitted, gathered, lines, p
 from tests.tasks.interrupted import resumed
 from unrolled import Captioner, load, runtime
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.captioned import Given
+from unrolled.files.captioned import Attributes
 from unrolled.training.progress import Lines
 
 PICTURES = {
@@ -62,7 +62,8 @@ def test_of_classes_alone_it_is_told_that_what_was_seen_is_not_known():
 
 def test_a_bleu_of_0_for_all_is_not_told():
     model = fitted(
-        gathered([Given(np.empty(0), "ab"[n % 2]) for n in range(40)], ["one two"] * 40, (), "kind"), epochs=1
+        gathered([Attributes(np.empty(0), "ab"[n % 2]) for n in range(40)], ["one two"] * 40, (), "kind"),
+        epochs=1,
     )
     assert not any("BLEU" in row for row in model.evaluation.rows)
     assert ["BLEU" in line for line in model.evaluation.verdict] == [False]
@@ -252,7 +253,10 @@ def test_data_that_do_not_fit_are_refused(made, written, tmp_path):
         with pytest.raises(ConfigError, match=f"{name}='{value}' is for pictures, and these are numbers or"):
             fitted(points(30), out=tmp_path / "run", **{name: value})
     wrong = gathered(
-        [Given(np.array([1.0, 2.0]), "star"), Given(np.array([1.0, 3.0]), "sun")], "ab", ("u", "v"), "kind"
+        [Attributes(np.array([1.0, 2.0]), "star"), Attributes(np.array([1.0, 3.0]), "sun")],
+        "ab",
+        ("u", "v"),
+        "kind",
     )
     with pytest.raises(
         DataError, match=r"input 2: class 'sun' is not in the training part; it holds 'dot', 'star'"
@@ -264,7 +268,7 @@ def test_data_that_do_not_fit_are_refused(made, written, tmp_path):
         made["rows"].predict(wrong)
     with pytest.raises(DataError, match=r"input 1: pictures; the model reads columns 'slope', 'kind'"):
         written.predict(pictures(2))
-    far = gathered([Given(np.array([1e300]), "long")], [np.ones((2, 2))], ("slope",), "kind", ("y", "z"))
+    far = gathered([Attributes(np.array([1e300]), "long")], [np.ones((2, 2))], ("slope",), "kind", ("y", "z"))
     with pytest.raises(DataError, match=r"input 1, step 1, 'slope': 1e\+300 is too far from the values"):
         written.predict(far)
     flat = gathered(lines(20).inputs, [np.ones((3, 1))] * 20, ("slope",), "kind", ("y",))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tasks.caption import cases
-from unrolled.files.captioned import Given
+from unrolled.files.captioned import Attributes
 from unrolled.tasks import neighbours
 from unrolled.tasks.caption import examples, scores
 from unrolled.tasks.caption.codec import Codec
@@ -42,7 +42,7 @@ def test_the_nearest_input_of_numbers_beside_a_class_is_that_of_the_smallest_dis
     monkeypatch.setattr(neighbours, "TOGETHER", 20)
     train, data = cases.points(33), cases.points(13, seed=1)
     codec = Codec.fit(CaptionData(), train)
-    far = cases.gathered([Given(np.array([1e25, 50.0]), "dot")], ["far"], ("u", "v"), "kind")
+    far = cases.gathered([Attributes(np.array([1e25, 50.0]), "dot")], ["far"], ("u", "v"), "kind")
     for asked in (data, far):
         assert scores.nearest(codec, asked, train) == brute(codec, asked, train)
 

@@ -15,6 +15,7 @@ from unrolled.decoding import hmm, hmm_loop
 from unrolled.decoding.hmm import Topology
 from unrolled.decoding.hybrid import MOST_LABELS, States
 from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.models import saved
 from unrolled.tasks.transcribe import hybrid
@@ -231,7 +232,7 @@ def test_a_run_folder_holds_the_whole_model(transcriber, tmp_path):
 
 def test_the_runtime_has_the_same_answers_without_torch(transcriber, tmp_path):
     own, newer = transcriber.using(lm_weight=0.7, label_bonus=0.3), table(20, seed=3)
-    sequences = [np.asarray(x) for x in read_sequences(newer, transcripts=True).inputs]
+    sequences = [np.asarray(x) for x in read_sequences(newer, Query(transcripts=True)).inputs]
     own.save(tmp_path / "run")
     for made in (own.runtime(), runtime.load(tmp_path / "run")):
         found = [answer for answers in made.predict(sequences) for answer in answers]

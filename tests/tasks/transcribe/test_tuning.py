@@ -4,6 +4,7 @@ import pytest
 
 from tests.tasks.transcribe.test_transcriber import SMALL, table
 from unrolled import Transcriber, load, runtime
+from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.answers import weights
@@ -51,4 +52,4 @@ def test_what_is_asked_for_stays(tmp_path):
         assert (model.codec.lm_weight, model.codec.share) == PAIRS[0]
     weighted = model.using(label_bonus=0.1)
     assert weights(weighted.codec, weighted.config.decoding) == (PAIRS[0][0], 0.1)
-    assert read_sequences(tmp_path / str(asked) / "it.csv", transcripts=True).answers
+    assert read_sequences(tmp_path / str(asked) / "it.csv", Query(transcripts=True)).answers

@@ -7,6 +7,7 @@ from unrolled.codecs.texts import SPARE, Side
 from unrolled.codecs.vocabulary import UNKNOWN
 from unrolled.errors import DataError
 from unrolled.files.pairs import read_pairs
+from unrolled.files.query import Query
 from unrolled.tasks.translate.codec import Examples, TranslateCodec
 from unrolled.tasks.translate.config import TranslateData
 
@@ -35,7 +36,7 @@ def test_rare_sources_are_unknown_and_targets_keep_all():
     assert codec.source.tokenizer.vocabulary.symbols == (UNKNOWN, "a", "b")
     assert set(codec.target.tokenizer.vocabulary.symbols) >= {"X", "Y", "Z"}
     assert codec_of(target_least_count=2).target.tokenizer.vocabulary.symbols[1:] == ("Y", "<", ">")
-    assert codec.encode(read_pairs(["c new"], answers=False))[0].tolist() == [0, 0]
+    assert codec.encode(read_pairs(["c new"], Query(answers=False)))[0].tolist() == [0, 0]
 
 
 def test_every_target_of_training_may_be_answered():
@@ -73,4 +74,4 @@ def test_a_side_without_a_symbol_is_refused_with_its_place():
     with pytest.raises(DataError, match="pair 1: the source is empty"):
         read_pairs([("a", "b"), ("\n", "c")])
     with pytest.raises(DataError, match="there are no targets; give pairs"):
-        codec_of().encode_targets(read_pairs(["a"], answers=False))
+        codec_of().encode_targets(read_pairs(["a"], Query(answers=False)))

@@ -109,7 +109,7 @@ def test_all_pairs_of_a_source_are_in_one_part_and_any_of_them_is_right():
     pairs = [(word, word[::-1]) for word, _ in backward(60)] + [(word, word) for word, _ in backward(60)]
     made = fitted(pairs, epochs=1, validation=10, test=12)
     parts = made._training_parts()
-    sets = [set(part.sources) for part in (parts.train, parts.validation, parts.test)]
+    sets = [set(part.inputs) for part in (parts.train, parts.validation, parts.test)]
     assert [len(one) for one in sets] == [38, 10, 12] and len(set.union(*sets)) == 60
     assert made.evaluate().about["questions"] == 12 and made.evaluate().about["pairs"] == 24
     assert made.evaluate().rows[1]["exact match"] == 1, "the copy is one of the right answers"
@@ -120,8 +120,7 @@ def test_sources_that_differ_in_blanks_alone_are_in_one_part():
     pairs = [(f"{word}{blanks}{k}", word) for blanks in (" ", "   ") for k, word in enumerate(words)]
     parts = fitted(pairs, epochs=1, validation=9, test=11)._training_parts()
     sets = [
-        {" ".join(one.split()) for one in part.sources}
-        for part in (parts.train, parts.validation, parts.test)
+        {" ".join(one.split()) for one in part.inputs} for part in (parts.train, parts.validation, parts.test)
     ]
     assert [len(one) for one in sets] == [20, 9, 11] and len(set.union(*sets)) == 40
 

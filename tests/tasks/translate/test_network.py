@@ -43,7 +43,7 @@ def test_the_loss_of_a_batch_is_that_of_each_pair_and_padding_reaches_nothing(ca
     unknown = codec.target.unknown
     total, symbols = losses(network, batch, unknown)
     alone = [losses(network, examples.collate(np.array([i])), unknown) for i in range(5)]
-    assert symbols == sum(count for _, count in alone) == sum(len(target) + 1 for target in pairs.targets)
+    assert symbols == sum(count for _, count in alone) == sum(len(target) + 1 for target in pairs.answers)
     assert total.item() == pytest.approx(sum(one.item() for one, _ in alone), rel=1e-6)
     o = outputs(network, batch).detach()
     for i in range(5):

@@ -7,7 +7,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from unrolled.codecs.answers import ANSWERS, NumberAnswers, Texts
-from unrolled.codecs.conditions import INPUTS, GivenInputs, Pictures
+from unrolled.codecs.conditions import INPUTS, AttributeInputs, Pictures
 from unrolled.decoding.search import BEAM, checked_beam
 from unrolled.files.captioned import Captioned
 from unrolled.files.typed import shaped
@@ -18,14 +18,14 @@ from unrolled.tasks.caption.config import CaptionData
 class Codec:
     """How both sides become numbers and back; `beam` of a search where none is asked for."""
 
-    inputs: Pictures | GivenInputs
+    inputs: Pictures | AttributeInputs
     answers: Texts | NumberAnswers
     beam: int = BEAM
 
     @classmethod
     def fit(cls, config: CaptionData, data: Captioned) -> Self:
-        inputs = Pictures.fit(data) if data.is_pictures else GivenInputs.fit(data)
-        if not data.columns:
+        inputs = Pictures.fit(data) if data.is_pictures else AttributeInputs.fit(data)
+        if not data.targets:
             texts = Texts.fit(config.tokens, data, config.least_count, config.most_symbols)
             return cls(inputs, texts)
         return cls(inputs, NumberAnswers.fit(data, getattr(inputs, "classes", ())))

@@ -1,13 +1,13 @@
 """The options of `caption`. Imports no torch."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from unrolled.files.captioned import Query
 from unrolled.files.images import Size
 from unrolled.files.messages import option, shown
+from unrolled.files.query import Query
 from unrolled.tasks.config import Count, Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
@@ -66,18 +66,12 @@ class CaptionData(PartsConfig):
         height, width = self.image_size.split("x")
         return int(height), int(width)
 
-    def asked(self, answers: bool = True) -> Query:
-        return Query(
-            self.image,
-            self.features,
-            self.given,
-            self.target,
-            self.id,
-            self.time,
-            answers,
-            self.channels,
-            self.size,
-        )
+    def query(self, **others: Any) -> Query:
+        """What a source is asked for; `others` are further fields of it."""
+        columns = {
+            name: getattr(self, name) for name in ("image", "features", "id", "time", "channels", "size")
+        }
+        return Query(**columns | {"label": self.given, "targets": self.target} | others)
 
 
 class EncoderConfig(ModelConfig):

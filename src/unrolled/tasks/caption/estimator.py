@@ -13,10 +13,10 @@ from torch import Tensor
 
 from unrolled.batching.splits import by_class
 from unrolled.codecs.answers import Texts, answers_of
-from unrolled.codecs.conditions import GivenInputs, Rows
+from unrolled.codecs.conditions import AttributeInputs, Rows
 from unrolled.decoding.search import in_one_line
 from unrolled.errors import ConfigError
-from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captioned import Captioned
 from unrolled.files.captions import read_captioned
 from unrolled.files.messages import counted, option
 from unrolled.models.caption import as_step
@@ -66,27 +66,27 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         return pl.DataFrame(rows, schema)
 
     def _read_source(self, config: CaptionConfig, source: Source) -> Captioned:
-        return read_captioned(source, config.data.asked())
+        return read_captioned(source, config.data.query())
 
     def _read_new(self, data: Source, answers: bool = True) -> Captioned:
         known: Any = self.codec.inputs
-        columns = getattr(self.codec.answers, "columns", ())
-        own = {"features": known.features, "given": known.given}
-        own |= {"target": columns} if columns else {}
-        asked = self.config.data.model_copy(update=own).asked(answers)
-        return read_captioned(data, replace(asked, alike=False))  # the codec knows the model's size
+        query = self.config.data.query(
+            features=known.features, label=known.class_column, answers=answers, alike=False
+        )  # the codec knows the size of pictures
+        targets = getattr(self.codec.answers, "columns", ())
+        return read_captioned(data, replace(query, targets=targets) if targets else query)
 
     def _split(
         self, config: CaptionConfig, data: Captioned, validation: float, test: float, seed: int
     ) -> tuple[Captioned, Captioned, Captioned]:
         """Every class has its share of each part."""
-        if data.given is None:
+        if data.class_column is None:
             return by_lot(data, validation, test, seed)
-        labels = [one.label or "" for one in data.inputs if isinstance(one, Given)]
+        labels = [label or "" for label in data.labels]
         return selected(data, by_class(labels, validation, test, seed))
 
     def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
-        if bool(data.train.columns) != (config.data.id is not None):
+        if bool(data.train.targets) != (config.data.id is not None):
             raise ConfigError(
                 f"sequences of numbers have a column that tells them apart, and captions have none; give "
                 f"{option('id')}, or leave it out"
@@ -186,7 +186,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
         whole: Rows = (np.stack(rows),)
-        if isinstance(self.codec.inputs, GivenInputs):
+        if isinstance(self.codec.inputs, AttributeInputs):
             whole = tuple(np.concatenate([row[name] for row in rows]) for name in ("z", "class"))
         given = self.network, self.codec, whole, self._how
         if isinstance(self.codec.answers, Texts):
@@ -211,7 +211,7 @@ def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
                 f"{option(name)} is for layers that read rows; set {option('encoder', 'rows')}, or leave it "
                 "out"
             )
-    usual = "additive" if data.is_pictures and not data.columns else "none"
+    usual = "additive" if data.is_pictures and not data.targets else "none"
     settled = {
         "model": own.model_copy(update={"encoder": encoder}),
         "decoder": decoder.model_copy(update={"attention": decoder.attention or usual}),

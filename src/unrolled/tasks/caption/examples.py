@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import padded
-from unrolled.codecs.conditions import GivenInputs, Pictures, Rows
+from unrolled.codecs.conditions import AttributeInputs, Pictures, Rows
 from unrolled.files.captioned import Captioned
 from unrolled.tasks import examples
 from unrolled.tasks.caption.codec import Codec
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
 class Examples(examples.Examples[Batch]):
     """Encoded inputs (N, …); M answers, and which input each one is of (M,)."""
 
-    inputs: Pictures | GivenInputs
+    inputs: Pictures | AttributeInputs
     rows: Rows
     which: NDArray[np.int64]
     answers: Sequence[Tensor]
@@ -54,11 +54,11 @@ class Examples(examples.Examples[Batch]):
         return Batch(x, *padded([self.answers[i] for i in indices]))
 
 
-def at_once(inputs: Pictures | GivenInputs) -> int:
+def at_once(inputs: Pictures | AttributeInputs) -> int:
     """How many inputs go through a network together where nothing is learnt."""
     return max(1, min(BATCH, MOST_PIXELS // prod(inputs.size))) if isinstance(inputs, Pictures) else BATCH
 
 
-def tensors(inputs: Pictures | GivenInputs, rows: Rows, indices: NDArray[np.int64]) -> tuple[Tensor, ...]:
+def tensors(inputs: Pictures | AttributeInputs, rows: Rows, indices: NDArray[np.int64]) -> tuple[Tensor, ...]:
     """The rows of `indices` as the encoder takes them."""
     return tuple(torch.from_numpy(one) for one in inputs.scaled(tuple(one[indices] for one in rows)))

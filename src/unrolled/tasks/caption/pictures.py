@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from unrolled.codecs.answers import answers_of
-from unrolled.files.captioned import Captioned, Given
+from unrolled.files.captioned import Captioned
 from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, styled
 
 Array = NDArray[np.float64]
@@ -52,17 +52,16 @@ def sequences(data: Captioned, answers: Sequence[Array], title: str) -> Figure:
     figure = Figure(figsize=(2.6 * COLUMNS, 2.6 * rows + 0.6), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    flat, alike = len(data.columns) > 1, _alike(data)
+    flat, alike = len(data.targets) > 1, _alike(data)
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
     for axes, i in zip(grid, chosen, strict=False):
         for values, colour, name in ((answers_of(data)[i][0], ORANGE, "truth"), (answers[i], BLUE, "answer")):
             x, y = (values[:, 0], values[:, 1]) if flat else (np.arange(1, len(values) + 1), values[:, 0])
             axes.plot(x, y, color=colour, linewidth=1.4, label=name, marker=".", markersize=3)
-        one = data.inputs[i]
-        label = f": {one.label}" if isinstance(one, Given) and one.label is not None else ""
+        label = "" if data.labels[i] is None else f": {data.labels[i]}"
         axes.set_title(f"{data.names[i]}{label}"[:24], fontsize=9)
-        axes.set(xlabel=data.columns[0] if flat else "step", ylabel=data.columns[1 if flat else 0])
+        axes.set(xlabel=data.targets[0] if flat else "step", ylabel=data.targets[1 if flat else 0])
         if flat and alike:
             axes.set_aspect("equal", adjustable="datalim")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
@@ -72,8 +71,8 @@ def sequences(data: Captioned, answers: Sequence[Array], title: str) -> Figure:
 def _chosen(data: Captioned) -> list[int]:
     """The first input of each class, then the others in their order."""
     firsts: dict[str | None, int] = {}
-    for i, one in enumerate(data.inputs):
-        firsts.setdefault(one.label if isinstance(one, Given) else None, i)
+    for i, label in enumerate(data.labels):
+        firsts.setdefault(label, i)
     others = [i for i in range(len(data)) if i not in firsts.values()]
     return ([firsts[label] for label in sorted(firsts, key=str)] + others)[: COLUMNS * ROWS]
 

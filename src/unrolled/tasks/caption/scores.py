@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.codecs.answers import NumberAnswers, Texts, answers_of, held, most_frequent
-from unrolled.codecs.conditions import GivenInputs
-from unrolled.files.captioned import Captioned, Given
+from unrolled.codecs.conditions import AttributeInputs
+from unrolled.files.captioned import Captioned
 from unrolled.tasks import neighbours
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.distances import error_rate, exact
@@ -33,11 +33,11 @@ _ERRORS = {"words": "word", "characters": "character", "symbols": "symbol", "bpe
 
 def questions(data: Captioned) -> Captioned:
     """`data` with one input for each class, where inputs are classes alone, and all its captions."""
-    if data.given is None or data.features or data.columns or data.answers is None:
+    if data.class_column is None or data.features or data.targets or data.answers is None:
         return data
     groups: dict[str | None, list[int]] = {}
-    for i, one in enumerate(data.inputs):
-        groups.setdefault(one.label if isinstance(one, Given) else None, []).append(i)
+    for i, label in enumerate(data.labels):
+        groups.setdefault(label, []).append(i)
     asked = data.select([group[0] for group in groups.values()])
     answers = [tuple(text for i in group for text in data.answers[i]) for group in groups.values()]
     return replace(asked, answers=tuple(answers))
@@ -67,13 +67,12 @@ def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) ->
     made = {"most frequent caption": [codec.texts.usual] * len(data)}
     if train is None:
         return made
-    if data.given is not None and not data.features:
+    if data.class_column is not None and not data.features:
         groups: dict[str | None, list[str]] = {}
-        for one, several in zip(train.inputs, answers_of(train), strict=True):
-            groups.setdefault(one.label if isinstance(one, Given) else None, []).extend(several)
+        for label, several in zip(train.labels, answers_of(train), strict=True):
+            groups.setdefault(label, []).extend(several)
         usual = {label: most_frequent(own) for label, own in groups.items()}
-        labels = [one.label if isinstance(one, Given) else None for one in data.inputs]
-        return made | {"most frequent of the class": [usual[label] for label in labels]}
+        return made | {"most frequent of the class": [usual[label] for label in data.labels]}
     first = [several[0] for several in answers_of(train)]
     return made | {"nearest training input": [first[i] for i in nearest(codec, data, train)]}
 
@@ -116,7 +115,7 @@ def number_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> 
     numbers, inputs = codec.numbers, codec.inputs
     means = [mean[:length] for mean, length in zip(numbers.means, numbers.lengths, strict=True)]
     made = {"mean sequence": [means[-1]] * len(data)}
-    if isinstance(inputs, GivenInputs) and inputs.classes:
+    if isinstance(inputs, AttributeInputs) and inputs.classes:
         made["mean sequence of the class"] = [means[k] for k in inputs.encode(data)[1].tolist()]
     if train is not None and (codec.inputs.features or data.is_pictures):
         first = [several[0] for several in answers_of(train)]

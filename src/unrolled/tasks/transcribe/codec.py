@@ -21,9 +21,9 @@ from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.decoding.ngram_model import Grams
 from unrolled.errors import DataError
 from unrolled.files import json_text
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import option
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
-from unrolled.files.sequences import Sequences
 from unrolled.files.typed import shaped
 from unrolled.models.transcribe import NOTHING, made_grams, made_lexicon
 from unrolled.tasks.transcribe.config import TranscribeConfig

@@ -14,8 +14,8 @@ from torch import Tensor
 from unrolled.batching.buckets import Buckets
 from unrolled.blocks.transcriber import Chain
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted, option
-from unrolled.files.sequences import Sequences
 from unrolled.tasks.transcribe.answers import Answer
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding

@@ -21,8 +21,8 @@ from unrolled.batching.splits import by_label
 from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted
-from unrolled.files.sequences import Sequences
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from unrolled.batching.buckets import padded
 from unrolled.errors import DataError
+from unrolled.files.examples import Sequences
 from unrolled.files.messages import listed
-from unrolled.files.sequences import Sequences
 from unrolled.models.transcribe import NOTHING
 from unrolled.tasks import examples
 from unrolled.tasks.pooled import encoded

@@ -34,17 +34,17 @@ class TranslateCodec(Sides):
     def fit(cls, data: TranslateData, train: Pairs) -> Self:
         """On the training part."""
         targets, d = targets_of(train), data
-        source = Side.fit(d.source_tokens, train.sources, d.source_least_count, d.source_most_symbols)
+        source = Side.fit(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
         target = Side.fit(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
         lengths = [
             (len(source.tokenizer.encode(x)), len(target.tokenizer.encode(y)))
-            for x, y in zip(train.sources, targets, strict=True)
+            for x, y in zip(train.inputs, targets, strict=True)
         ]
         return cls(source, target, max(T / max(1, S) for S, T in lengths), max(T for _, T in lengths))
 
     def encode(self, data: Pairs) -> list[Numbers]:
         """(N,) of x (S_i,). DataError with its place for a source without a symbol."""
-        pairs = zip(data.sources, data.places, strict=True)
+        pairs = zip(data.inputs, data.places, strict=True)
         return [self.source.encode(text, f"{place}: the source") for text, place in pairs]
 
     def encode_targets(self, data: Pairs) -> list[Numbers]:
@@ -100,6 +100,6 @@ class Examples(examples.Examples[Batch]):
 
 def targets_of(data: Pairs) -> tuple[str, ...]:
     """DataError where there are none."""
-    if data.targets is None:
+    if data.answers is None:
         raise DataError(f"{data.places[0]}: there are no targets; give pairs of a source and its target")
-    return data.targets
+    return data.answers

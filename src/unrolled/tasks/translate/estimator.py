@@ -25,6 +25,7 @@ from unrolled.decoding.search import Hypothesis, in_one_line
 from unrolled.errors import ConfigError
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs, read_pairs
+from unrolled.files.query import Query
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
@@ -82,7 +83,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         found, decode = self._found(asked), self.codec.target.tokenizer.decode
         rows = [
             (source, rank, decode(one.tokens), one.score, one.log_p, one.log_p / (len(one.tokens) + 1))
-            for source in asked.sources
+            for source in asked.inputs
             for rank, one in enumerate(found[source], 1)
         ]
         return pl.DataFrame(rows, schema=COLUMNS, orient="row")
@@ -92,7 +93,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         asked, side = self._asked_for(data), self.codec.source
         odd = [
             (place, symbol)
-            for text, place, row in zip(asked.sources, asked.places, self.codec.encode(asked), strict=True)
+            for text, place, row in zip(asked.inputs, asked.places, self.codec.encode(asked), strict=True)
             if (row == side.unknown).any()
             for symbol, number in zip(side.symbols(text), row, strict=True)
             if number == side.unknown
@@ -104,8 +105,8 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return [f"{place}: {shown(symbol)} is not among the symbols of training, it is read as <unk>{others}"]
 
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
-        columns = config.data.source_column, config.data.target_column
-        return read_pairs(source, source_column=columns[0], target_column=columns[1], answers=answers)
+        o = config.data
+        return read_pairs(source, Query(source=o.source_column, target=o.target_column, answers=answers))
 
     def _read_new(self, data: Source, answers: bool = True) -> Pairs:
         return self._read_source(self.config, data, answers)
@@ -161,11 +162,11 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         first, truths = scores.questions(data)
         asked = data.select(first)
         found, decode = self._found(asked), self.codec.target.tokenizer.decode
-        answers = {MODEL: [decode(found[source][0].tokens) for source in asked.sources]}
+        answers = {MODEL: [decode(found[source][0].tokens) for source in asked.inputs]}
         train, told = self._train_part()
         symbols = unseen.of_texts(self.codec.target, targets_of(data))
         told += unseen.sentences("symbols of targets", symbols)
-        rows = scores.table(self.codec.target, truths, answers | scores.baselines(asked.sources, train))
+        rows = scores.table(self.codec.target, truths, answers | scores.baselines(asked.inputs, train))
         judged = [
             verdict(rows, name, higher_is_better=more)
             for name, more in MEASURES.items()
@@ -186,7 +187,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         def answers(how: Decoding) -> list[list[str]]:
             trial.config = config.model_copy(update={"decoding": how})
             found = trial._found(asked)
-            return [side.symbols(side.tokenizer.decode(found[x][0].tokens)) for x in asked.sources]
+            return [side.symbols(side.tokenizer.decode(found[x][0].tokens)) for x in asked.inputs]
 
         wanted = [[side.symbols(text) for text in several] for several in truths[:JUDGED]]
         beam, note = chosen(config.decoding, answers, wanted)
@@ -207,7 +208,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         longest = sorted(range(len(rows)), key=lambda i: (len(rows[i]) > MOST, -len(rows[i])))[:DRAWN]
         found = self._found(asked.select(longest))
         reads = []
-        for source, x in ((asked.sources[i], rows[i]) for i in longest):
+        for source, x in ((asked.inputs[i], rows[i]) for i in longest):
             tokens = found[source][0].tokens
             read_at = weights(self.network, torch.from_numpy(x), torch.tensor([*tokens, codec.end]))
             assert read_at is not None
@@ -233,7 +234,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         together = self._how.together(BATCH, self.codec.target.size)
         for indices in by_length([len(row) for row in rows], together):
             several = self._answers([rows[i] for i in indices])
-            found |= {own.sources[i]: one for i, one in zip(indices, several, strict=True)}
+            found |= {own.inputs[i]: one for i, one in zip(indices, several, strict=True)}
         return found
 
     def _answers(self, rows: Sequence[Numbers], fill: int = 0) -> list[list[Hypothesis]]:
@@ -271,13 +272,13 @@ def _check_columns(config: TranslateConfig, data: Parts[Pairs]) -> None:
     parts = data.train, data.validation, data.test
     for name in ("source_column", "target_column"):
         asked = getattr(config.data, name)
-        if asked is not None and not any(part is not None and part.columns for part in parts):
+        if asked is not None and not any(part is not None and part.named for part in parts):
             raise ConfigError(f"{option(name, asked)} is for tables, and these data are none; leave it out")
 
 
 def _whole_words(config: TranslateConfig, train: Pairs) -> Iterable[str]:
     """Of a side whose texts are single words that hardly repeat: none of them teaches another."""
-    for name, texts in (("source", train.sources), ("target", train.targets or ())):
+    for name, texts in (("source", train.inputs), ("target", train.answers or ())):
         single = getattr(config.data, f"{name}_tokens") == "words" and all(
             len(one.split()) < 2 for one in texts
         )

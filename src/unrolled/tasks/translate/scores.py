@@ -50,6 +50,6 @@ def baselines(asked: Sequence[str], train: Pairs | None) -> dict[str, list[str]]
     """The answers of those that need no network; without the training part of one alone."""
     found = {"copy of the source": list(asked)}
     if train is not None:
-        nearest = Nearest(train.sources, targets_of(train))
+        nearest = Nearest(train.inputs, targets_of(train))
         found["nearest training pair"] = [nearest.answer(source) for source in asked]
     return found

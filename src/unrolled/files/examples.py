@@ -1,0 +1,109 @@
+"""Inputs of one source with their answers, as the readers of all formats give them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.files.fingerprints import Prints, fingerprints
+
+Numbers = NDArray[Any]
+Input = TypeVar("Input")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Examples(Generic[Input, Answer]):
+    """N examples of one source. As they stand here, sequences with one answer each; tagged.py, pairs.py and
+    captioned.py have those with others.
+
+    inputs    (N,) of numbers (T_i, F) of any real type, T_i ≥ 1, NaN where a value is missing; or texts
+    features  (F,) names of the columns of numbers; () where there are none
+    answers   (N,) as the source writes them; None where it holds none
+    names     (N,) what the source calls each: its id, file or number
+    places    (N,) where each stands, for errors: "digits.csv, line 7"
+    notes     what the reader found and chose
+    rate_hz   of recordings, the rate that they all have; None for others
+    named     whether the source names its columns, so that others beside those asked for do no harm
+    """
+
+    noun: ClassVar[str] = "sequence"
+
+    inputs: tuple[Input, ...]
+    features: tuple[str, ...]
+    answers: tuple[Answer, ...] | None
+    names: tuple[str, ...]
+    places: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    rate_hz: int | None = None
+    named: bool = True
+
+    @property
+    def is_text(self) -> bool:
+        return not self.features
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def select(self, indices: Sequence[int] | NDArray[np.int64]) -> Self:
+        """Those of `indices`, in their order."""
+        at = [int(i) for i in indices]
+        columns: dict[str, Any] = {
+            name: tuple(getattr(self, name)[i] for i in at) for name in ("inputs", "names", "places")
+        }
+        answers = None if self.answers is None else tuple(self.answers[i] for i in at)
+        return replace(self, answers=answers, **columns)
+
+    def fingerprints(self) -> Prints:
+        """(N,) of the inputs; NONE of one that is never known again."""
+        inputs: tuple[Any, ...] = self.inputs
+        return fingerprints((one,) for one in inputs)
+
+    def checksum(self) -> str:
+        """SHA-256 of the inputs, the answers and the names of columns, whatever the format."""
+        digest = hashlib.sha256()
+        for part in self._content():
+            digest.update(part)
+        return digest.hexdigest()
+
+    def _content(self) -> Iterator[bytes]:
+        yield encoded((self.features, self.answers))
+        for one in self.inputs:
+            if isinstance(one, str):
+                yield repr(one).encode("ascii", "backslashreplace")
+            else:
+                yield from content(one)
+
+
+Sequences = Examples[Any, str]
+E = TypeVar("E", bound=Examples[Any, Any])
+
+
+def content(array: Any) -> Iterator[bytes]:
+    """The shape, the type and the values of an array."""
+    yield repr((array.shape, array.dtype.str)).encode()
+    yield np.ascontiguousarray(array).tobytes()
+
+
+def encoded(values: object) -> bytes:
+    """Texts and what holds them, as Python would write them."""
+    return repr(values).encode("utf-8", "surrogatepass")
+
+
+def joined(several: Sequence[E]) -> E:
+    """All of them in their order, as the first one is; without answers where one has none."""
+    columns: dict[str, Any] = {
+        name: tuple(chain.from_iterable(getattr(one, name) for one in several))
+        for name in ("inputs", "names", "places")
+    }
+    answers = [one.answers for one in several]
+    return replace(
+        several[0],
+        answers=None if None in answers else tuple(chain.from_iterable(each or () for each in answers)),
+        notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in several))),
+        **columns,
+    )
