@@ -64,8 +64,8 @@ class SequenceModule(Traceable, Freezable, ABC):
         """Names of the arrays of the state, in order."""
         return list(self.state_sizes())
 
-    def _in_order(self, state: Named) -> Named:
-        return {name: state[name] for name in self.state_names()}
+    def _in_order(self, state: Mapping[str, Tensor]) -> Named:
+        return {name: state[name] for name in self.state_sizes()}
 
     @overload
     def forward(
@@ -122,7 +122,7 @@ class SequenceModule(Traceable, Freezable, ABC):
         named = self.named(state)
         batch = next(iter(named.values())).shape[0]
         reset = states.reset_rows(named, rows, self.initial_state(batch))
-        return reset if isinstance(state, dict) else self._as_torch(states.stack(reset, self.groups()))
+        return reset if isinstance(state, dict) else self.stacked(reset)
 
     def named(self, state: State) -> Named:
         """The arrays of a state (B, H) by their names, in whatever form it comes. ValueError for torch's form
@@ -130,6 +130,12 @@ class SequenceModule(Traceable, Freezable, ABC):
         if isinstance(state, Mapping):
             return dict(state)
         return self._in_order(states.unstack(self._stacked(state), self.groups()))
+
+    def stacked(self, state: Mapping[str, Tensor]) -> State:
+        """Of named arrays, those of others among them, what `forward` takes: the reverse of `named`."""
+        if self.kinds is None:
+            return self._in_order(state)
+        return self._as_torch(states.stack(state, self.groups()))
 
     def _stacked(self, state: Tensor | tuple[Tensor, ...], dimensions: int = 3) -> tuple[Tensor, ...]:
         """Torch's form as `groups`."""

@@ -87,6 +87,8 @@ class Recurrent(TorchLayer, SequenceModule):
         for place in self._places:
             parameters.register(self, layer.shapes_of(self, place), device, dtype)
         self._groups = self._grouped()
+        sizes = states.sizes_of(self._groups)
+        self._state_sizes = {name: sizes[name] for place in self._places for name in place.states}
         self._packs = Packs()
         self.reset_parameters()
         self.flatten_parameters()
@@ -148,8 +150,7 @@ class Recurrent(TorchLayer, SequenceModule):
         return (1,) * places if self.kinds is None else (places,)
 
     def state_sizes(self) -> dict[str, int]:
-        sizes = super().state_sizes()
-        return {name: sizes[name] for place in self._places for name in place.states}
+        return dict(self._state_sizes)
 
     def start(self, batch: int) -> Tensors | None:
         if not self.learn_initial_state:

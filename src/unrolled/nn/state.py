@@ -42,9 +42,10 @@ def reset_rows(state: Named, rows: Tensor, fresh: Named) -> Named:
     return {name: torch.where(rows.unsqueeze(-1), fresh[name], s) for name, s in state.items()}
 
 
-def stack(state: Named, groups: Sequence[Group]) -> tuple[Tensor, ...]:
+def stack(state: Mapping[str, Tensor], groups: Sequence[Group]) -> tuple[Tensor, ...]:
     """Named (B, size) -> the tensors (n, B, size) of `groups`."""
-    return tuple([torch.stack([state[name] for name in group.names]) for group in groups])
+    each = [[state[name] for name in group.names] for group in groups]
+    return tuple([own[0].unsqueeze(0) if len(own) == 1 else torch.stack(own) for own in each])
 
 
 def unstack(stacked: Sequence[Tensor], groups: Sequence[Group]) -> Named:

@@ -132,8 +132,7 @@ class Torch:
     def recurrent(
         self, p: SequenceModule, x: Tensor, state: Mapping[str, Tensor] | None, lengths: Tensor | None
     ) -> tuple[Tensor, Named]:
-        before = None if state is None else {name: state[name] for name in p.state_names()}
-        y, after = p(x, before, lengths=lengths)
+        y, after = p(x, None if state is None else p.stacked(state), lengths=lengths)
         return y, p.named(after)
 
     def start(self, p: SequenceModule, rows: int) -> Named:
@@ -167,7 +166,11 @@ class Torch:
         lengths: Tensor | None,
     ) -> tuple[Tensor, Named]:
         """All rows begin together, so that none needs to be counted."""
-        a = state[ANCHOR] if state is not None and ANCHOR in state else z[:, 0] * z.new_tensor(relative)
+        if state is not None and ANCHOR in state:
+            a = state[ANCHOR]
+        else:
+            alike = len(set(relative)) == 1  # no tensor is made then
+            a = z[:, 0] * (float(relative[0]) if alike else z.new_tensor(relative))
         return a[:, None], {ANCHOR: a}
 
     def anchor_start(self, p: nn.Linear, size: int, rows: int) -> Named:

@@ -57,8 +57,8 @@ class Reads(nn.Module):
         before = torch.zeros(len(x), 1) if state is None else state["read"]
         return x, {"read": before + x.shape[1]}
 
-    def state_names(self):
-        return ["read"]
+    def stacked(self, state):
+        return {"read": state["read"]}
 
     def named(self, state):
         return state

@@ -18,6 +18,7 @@ Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that d
          logsumexp, exp, log, tanh and logaddexp: numpy's own)
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,12 +73,19 @@ def linear(x: Array, weight: Array, bias: Array | None = None, threads: int = 1)
 
 def softmax(x: Array, threads: int = 1) -> Array:
     """Along the last dimension."""
-    return run(of.SOFTMAX, {"x": x}, threads)["y"]
+    return _in_rows(_cpu.softmax, x, threads)
 
 
 def log_softmax(x: Array, threads: int = 1) -> Array:
     """Along the last dimension."""
-    return run(of.LOG_SOFTMAX, {"x": x}, threads)["y"]
+    return _in_rows(_cpu.log_softmax, x, threads)
+
+
+def _in_rows(kernel: Callable[..., None], x: Array, threads: int) -> Array:
+    """Without `run`, which costs a step of a stream more than the kernel does."""
+    y = np.empty(x.shape, x.dtype)
+    kernel(x=whole(x), y=y, threads=threads)
+    return y
 
 
 def logsumexp(x: Array, threads: int = 1) -> Array:
@@ -98,7 +106,9 @@ def layer_norm(
 
 def embedding(index: Array, table: Array, threads: int = 1) -> Array:
     """index (...) of integers, table (V, N) -> y (..., N)."""
-    return run(of.EMBEDDING, {"index": index, "table": table}, threads)["y"]
+    y = np.empty((*index.shape, table.shape[-1]), table.dtype)
+    _cpu.embedding(index=integers("index", index), table=whole(table), y=y, threads=threads)
+    return y
 
 
 def attention(
