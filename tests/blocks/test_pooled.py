@@ -8,7 +8,7 @@ from unrolled.blocks.leaves import Embedding, Pooling
 from unrolled.blocks.pooled import Numbers
 from unrolled.cells import CELLS
 from unrolled.ops.torch import Network
-from unrolled.tasks.pooling import PooledModelConfig, pooled
+from unrolled.tasks.inputs import PooledModelConfig, pooled
 
 POOLINGS = ("last", "mean", "max", "attention")
 

@@ -13,8 +13,7 @@ from unrolled.codecs.inputs import NumberInputs, TextInputs, restore_inputs
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
-from unrolled.tasks.inputs import SequencesConfig, fit_inputs, network_of, read
-from unrolled.tasks.pooling import PooledModelConfig
+from unrolled.tasks.inputs import PooledModelConfig, SequencesConfig, fit_inputs, network_of, read
 
 NAN = np.nan
 

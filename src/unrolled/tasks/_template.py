@@ -15,7 +15,7 @@ begins as tests/tasks/test_template.py.
 Shapes   x (T_i, F) -> padded (B, T, F + W), lengths (B,) -> o (B, T, F)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -44,8 +44,6 @@ from unrolled.tasks.shared_options import PartsConfig
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts
 from unrolled.training.config import TrainingConfig
-from unrolled.training.loop import Step
-from unrolled.training.state import State
 
 Array = NDArray[Any]
 
@@ -134,12 +132,9 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
         layer = recurrent(config.model, width)
         return Network(Next(Numbers(width), layer, Linear(layer.output_size, F, zero=True)))
 
-    def _step(self, network: Network[Next], prepared: Prepared[NextConfig, Codec]) -> Step[Batch]:
-        # NEW: the second value is the state that the next batch goes on from; None where rows are apart.
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return losses(network, batch).mean(), None
-
-        return step
+    def _losses(self, config: NextConfig, codec: Codec) -> Callable[[Network[Next], Batch], Tensor]:
+        # NEW: or `_step`, where the next batch goes on from the state of this one.
+        return losses
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         """NEW: the model's row first, then one for every baseline, each with the same measures."""

@@ -1,6 +1,6 @@
 """One class for a whole sequence.
 
-    p(k | x) = softmax_k(o)                          o (C,) of the network, see pooling.py
+    p(k | x) = softmax_k(o)                          o (C,) of the network, blocks/pooled.py
     loss     = -w_k Σ_j q_j log p(j | x)             k the true class; q_j = 1 - ε + ε/C where j = k, else ε/C
     w_k      = 1, or balanced: N / (C N_k)           N_k of the N training sequences are of class k
     answer   = argmax_k p(k | x)                     the first of equals
@@ -169,7 +169,7 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
     def _outputs(cls, codec: ClassCodec) -> int:
         return len(codec.classes)
 
-    def _losses(self, config: ClassifyConfig, codec: ClassCodec) -> Losses:
+    def _row_losses(self, config: ClassifyConfig, codec: ClassCodec) -> Losses:
         weights, smoothing = codec.weights(config.classify.class_weights), config.classify.label_smoothing
 
         def losses(o: Tensor, y: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""What tasks with one answer a sequence read, and what their network begins with. See codecs/inputs.py."""
+"""What tasks with one answer a sequence read, codecs/inputs.py, and their network, blocks/pooled.py."""
 
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from unrolled.blocks.leaves import Embedding
+from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.pooled import Numbers, Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
@@ -15,10 +15,17 @@ from unrolled.files.messages import option
 from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.ops.torch import Network as AnyNetwork
-from unrolled.tasks.config import PathName
+from unrolled.tasks.config import PathName, Rate, Size
 from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.pooling import PooledModelConfig, pooled
-from unrolled.tasks.shared_options import SYMBOLS, LeastCount, MostSymbols, NumbersConfig, Tokens
+from unrolled.tasks.model import InputDropout, recurrent
+from unrolled.tasks.shared_options import (
+    SYMBOLS,
+    AugmentedModelConfig,
+    LeastCount,
+    MostSymbols,
+    NumbersConfig,
+    Tokens,
+)
 from unrolled.tasks.sources import Source, paths
 
 Network = AnyNetwork[Pooled]
@@ -39,17 +46,38 @@ class SequencesConfig(NumbersConfig):
         return super().query(text=self.text, **others)
 
 
+class PooledModelConfig(AugmentedModelConfig):
+    """The recurrent layers, and what stands before and after them."""
+
+    pooling: Literal["last", "mean", "max", "attention"] = Field(
+        default="attention", description="how the steps of a sequence become one vector"
+    )
+    input_dropout: InputDropout = 0.0
+    output_dropout: Rate = Field(default=0.0, description="dropout after the pooling")
+    embedding_size: Size = Field(
+        default=64, description="texts: numbers that a symbol becomes for the network"
+    )
+    vectors: PathName | None = Field(
+        default=None,
+        description="texts: file of word vectors (word2vec text format) that the embedding begins with",
+    )
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.pooling == "last" and self.merge != "concat":
+            raise ValueError(
+                f"{option('pooling', 'last')} takes each direction after its own last step, and "
+                f"{option('merge', self.merge)} puts both together at each step; set "
+                f"{option('merge', 'concat')}, or another pooling"
+            )
+        return self
+
+
 def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequences) -> Inputs:
     """What the training part needs. ConfigError for vectors that are of no use."""
     vectors = model.vectors
     if data.is_text:
-        return TextInputs.fit(
-            data,
-            config.tokens,
-            config.least_count,
-            config.most_symbols,
-            None if vectors is None else str(vectors),
-        )
+        return TextInputs.fit(data, config.tokens, config.least_count, config.most_symbols, vectors)
     if vectors is not None:
         raise ConfigError(f"{option('vectors')} is for texts, and these data are numbers; leave it out")
     return NumberInputs.fit(data)
@@ -62,6 +90,13 @@ def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Netwo
         tokenizer: Any = inputs.tokenizer  # of words, where there are vectors
         begin_with(network.p.encoder, tokenizer.vocabulary, vectors)
     return network
+
+
+def pooled(encoder: Embedding | Numbers, config: PooledModelConfig, outputs: int) -> Pooled:
+    layer = recurrent(config, encoder.size)
+    pooling = Pooling.of(config.pooling, layer.output_size, layer.forward)
+    rates = config.input_dropout, config.output_dropout
+    return Pooled(encoder, layer, pooling, Linear(layer.output_size, outputs), *rates)
 
 
 def _encoder(inputs: Inputs, config: PooledModelConfig) -> Embedding | Numbers:

@@ -1,8 +1,8 @@
-"""What tasks with one answer for a whole sequence share: their estimator. See inputs.py and pooling.py.
+"""What tasks with one answer for a whole sequence share: their estimator. See inputs.py.
 
 A task derives from WholeEstimator and says what its answers are: what is fitted on those of the training part
-(`_fit`), how many outputs the network has (`_outputs`), the loss of a row (`_losses`), how answers are judged
-(`_judge`) and drawn (`_draw`); `predict` is its own.
+(`_fit`), how many outputs the network has (`_outputs`), the losses of rows (`_row_losses`), how answers are
+judged (`_judge`) and drawn (`_draw`); `predict` is its own.
 
 Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (B,)
 """
@@ -29,14 +29,18 @@ from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator
-from unrolled.tasks.inputs import Network, SequencesConfig, fit_inputs, network_of, read
-from unrolled.tasks.pooling import PooledModelConfig
+from unrolled.tasks.inputs import (
+    Network,
+    PooledModelConfig,
+    SequencesConfig,
+    fit_inputs,
+    network_of,
+    read,
+)
 from unrolled.tasks.shared_options import TaskTraining
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts
 from unrolled.tasks.trained import Codec
-from unrolled.training.loop import Step
-from unrolled.training.state import State
 
 Losses = Callable[[Tensor, Tensor], Tensor]
 
@@ -100,7 +104,7 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """The codec of the training part."""
 
     @abstractmethod
-    def _losses(self, config: C, codec: K) -> Losses:
+    def _row_losses(self, config: C, codec: K) -> Losses:
         """o (B, O), y (B,) -> (B,) the loss of each row."""
 
     @classmethod
@@ -123,7 +127,7 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         with_loss, notes = self._with_loss(codec, data.validation)
         parts = replace(data, validation=with_loss)
         train, validation = parts.encoded(partial(Examples.of, codec))
-        losses = self._losses(config, codec)
+        losses = self._row_losses(config, codec)
         return Prepared(
             config,
             codec,
@@ -136,13 +140,9 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _network(cls, config: C, codec: K) -> Network:
         return network_of(codec.inputs, config.model, cls._outputs(codec))
 
-    def _step(self, network: Network, prepared: Prepared[C, K]) -> Step[Batch]:
-        losses = self._losses(prepared.config, prepared.codec)
-
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return losses(network(batch.x, lengths=batch.lengths, last=True)[0], batch.y).mean(), None
-
-        return step
+    def _losses(self, config: C, codec: K) -> Callable[[Network, Batch], Tensor]:
+        losses = self._row_losses(config, codec)
+        return lambda network, batch: losses(network(batch.x, lengths=batch.lengths, last=True)[0], batch.y)
 
     def _outputs_of(self, data: Sequences) -> Tensor:
         """(N, O) the network's outputs for sequences that may lack answers."""

@@ -1,6 +1,6 @@
 """One number for a whole sequence.
 
-    loss   = ½ (o - (y - m) / s)²      o () of the network, see pooling.py; m, s the mean and deviation of y
+    loss   = ½ (o - (y - m) / s)²      o () of the network, blocks/pooled.py; m, s the mean and deviation of y
                                        over the training part
     answer = m + s o
 
@@ -116,7 +116,7 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
     def _outputs(cls, codec: NumberCodec) -> int:
         return 1
 
-    def _losses(self, config: RegressConfig, codec: NumberCodec) -> Losses:
+    def _row_losses(self, config: RegressConfig, codec: NumberCodec) -> Losses:
         def losses(o: Tensor, y: Tensor) -> Tensor:
             return 0.5 * (o[:, 0] - y).square()
 

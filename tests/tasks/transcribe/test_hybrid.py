@@ -50,7 +50,7 @@ def test_labels_are_learned_from_even_alignments(transcriber):
 def test_answers_are_the_best_paths_of_its_model(transcriber):
     frame = table(20, seed=3)
     found = transcriber.using(lm_weight=0.7, label_bonus=0.3).predict(frame)
-    own, codec = Hybrid(transcriber.config, transcriber.codec), transcriber.codec
+    own, codec = Hybrid(transcriber.codec, transcriber.config.hmm), transcriber.codec
     states = own.states(transcriber.network)
     g = hmm_loop.grammar(states.bigram, 0.7, 0.3)
     for row in found.to_dicts():
@@ -76,14 +76,14 @@ def test_probabilities_of_transcripts_add_up_to_one(transcriber, monkeypatch):
     codec, network = transcriber.codec, transcriber.network
     K = len(codec.labels) - 1
     every = [np.array(one, np.int64) for L in range(3) for one in np.ndindex(*[K] * L)]
-    own, T = Hybrid(transcriber.config, codec), 5
+    own, T = Hybrid(codec, transcriber.config.hmm), 5
     x = torch.randn(1, T, 2, generator=torch.Generator().manual_seed(0)).expand(len(every), T, 2)
     labels, counts = np.concatenate(every) + 1, torch.tensor([len(one) for one in every])
     batch = Batch(x, torch.full((len(every),), T), torch.from_numpy(labels), counts, np.arange(len(every)))
     with torch.no_grad():
-        nats = own.watched(network, batch) * counts.clamp(min=1)
+        nats = own.validation_losses(network, batch) * counts.clamp(min=1)
         monkeypatch.setattr(hmm, "MOST", 1)  # a row at a time
-        assert torch.equal(nats, own.watched(network, batch) * counts.clamp(min=1))
+        assert torch.equal(nats, own.validation_losses(network, batch) * counts.clamp(min=1))
     assert float(torch.exp(-nats).sum()) == pytest.approx(1, rel=1e-9)
     bigram = own.states(network).bigram
     for one in every:
@@ -92,7 +92,7 @@ def test_probabilities_of_transcripts_add_up_to_one(transcriber, monkeypatch):
 
 def test_no_transcript_is_surer_than_sure(transcriber):
     """Where one path alone counts, rounding may tell more than 1."""
-    states = Hybrid(transcriber.config, transcriber.codec).states(transcriber.network)
+    states = Hybrid(transcriber.codec, transcriber.config.hmm).states(transcriber.network)
     draw, T = np.random.default_rng(2), 41
     x = 2000 * draw.standard_normal((300, T, states.topology.size))
     steps = np.full(len(x), T)
@@ -102,14 +102,14 @@ def test_no_transcript_is_surer_than_sure(transcriber):
 
 
 def test_the_loss_is_the_mean_over_a_rows_steps(transcriber):
-    network, own = transcriber.network, Hybrid(transcriber.config, transcriber.codec)
+    network, own = transcriber.network, Hybrid(transcriber.codec, transcriber.config.hmm)
     lengths, draw = torch.tensor([4, 7]), torch.Generator().manual_seed(1)
     x = torch.randn(2, 7, 2, generator=draw)
     x[0, 4:] = float("nan")
     states = torch.randint(own.outputs, (2, 7), generator=draw)
     batch = Batch(x, lengths, torch.tensor([1, 2]), torch.tensor([1, 1]), np.arange(2), states)
     log_p, _ = outputs(network, x, lengths)
-    for b, found in enumerate(own.learned(network, batch).tolist()):
+    for b, found in enumerate(own.losses(network, batch).tolist()):
         each = [-log_p[b, t, states[b, t]].item() for t in range(int(lengths[b]))]
         assert found == pytest.approx(np.mean(each), rel=1e-6)
 
@@ -167,7 +167,7 @@ def whole(tmp_path_factory):
 def test_an_interrupted_training_goes_on_to_the_same_bits(stop, whole, tmp_path, monkeypatch):
     folder, options, uninterrupted = whole
     monkeypatch.setattr(checkpoints, "SHARE", 1e9)  # after every step
-    seen, real = [], Hybrid.learned
+    seen, real = [], Hybrid.losses
 
     def until(self, network, batch):
         seen.append(batch)
@@ -175,7 +175,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(stop, whole, tmp_path,
             raise KeyboardInterrupt
         return real(self, network, batch)
 
-    monkeypatch.setattr(Hybrid, "learned", until)
+    monkeypatch.setattr(Hybrid, "losses", until)
     with pytest.raises(KeyboardInterrupt):
         Transcriber(**options, checkpoint_seconds=0).fit(folder / "moves.csv", out=tmp_path / "run")
     resumed = Transcriber().fit(resume=tmp_path / "run")
@@ -199,11 +199,11 @@ def test_a_run_of_other_paths_is_not_resumed(tmp_path, monkeypatch):
     def interrupted(self, network, batch):
         raise KeyboardInterrupt
 
-    learned = Hybrid.learned
-    monkeypatch.setattr(Hybrid, "learned", interrupted)
+    learned = Hybrid.losses
+    monkeypatch.setattr(Hybrid, "losses", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Transcriber(**OWN, epochs=1).fit(path, out=tmp_path / "run")
-    monkeypatch.setattr(Hybrid, "learned", learned)
+    monkeypatch.setattr(Hybrid, "losses", learned)
     monkeypatch.setattr(Checkpoints, "load", bent)
     with pytest.raises(RunError, match="no state of this optimizer, random generator or data"):
         Transcriber().fit(resume=tmp_path / "run")
@@ -300,7 +300,7 @@ def test_what_is_not_of_a_hybrid_is_refused_in_one_line(options, said):
 def test_more_labels_than_their_pairs_fit_into_memory_are_refused(transcriber, monkeypatch):
     monkeypatch.setattr(hybrid, "MOST_LABELS", 1)
     with pytest.raises(ConfigError, match="hmm takes 1 labels at most, these transcripts have"):
-        Hybrid(transcriber.config, transcriber.codec)
+        Hybrid(transcriber.codec, transcriber.config.hmm)
     size = MOST_LABELS + 1  # a file of some kilobytes could ask for any number of pairs
     topology, half = Topology(size, 1, False), np.full(size, 0.5)
     with pytest.raises(ValueError, match="4,097 labels; at most 4,096 have a bigram"):

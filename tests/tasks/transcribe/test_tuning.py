@@ -7,7 +7,6 @@ from unrolled import Transcriber, load, runtime
 from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.tasks import distances
-from unrolled.tasks.transcribe.answers import weights
 from unrolled.tasks.transcribe.tuning import PAIRS
 
 
@@ -28,7 +27,7 @@ def test_the_pair_has_the_fewest_edits_of_the_validation_part(tmp_path, way):
         edits.append(sum(map(distances.edits, found["transcript"], data.answers)))
     assert len(set(edits)) > 2, edits
     assert (codec.lm_weight, codec.share) == PAIRS[edits.index(min(edits))]
-    assert weights(codec, model.config.decoding) == (
+    assert codec.weights(model.config.decoding) == (
         codec.lm_weight,
         codec.share * codec.lm_weight * codec.nats,
     )
@@ -39,7 +38,7 @@ def test_it_is_kept_with_the_model(tmp_path):
     loaded, bare = load(tmp_path / "run"), runtime.load(tmp_path / "run")
     assert (loaded.codec.lm_weight, loaded.codec.share) == (model.codec.lm_weight, model.codec.share)
     assert loaded.predict().equals(model.predict())
-    assert bare.decoding[-2:] == weights(model.codec, model.config.decoding)
+    assert bare.decoding[-2:] == model.codec.weights(model.config.decoding)
     (tmp_path / "again").mkdir()
     assert trained(tmp_path / "again").codec.about() == model.codec.about()
 
@@ -51,5 +50,5 @@ def test_what_is_asked_for_stays(tmp_path):
         model = trained(folder, epochs=1, **asked)
         assert (model.codec.lm_weight, model.codec.share) == PAIRS[0]
     weighted = model.using(label_bonus=0.1)
-    assert weights(weighted.codec, weighted.config.decoding) == (PAIRS[0][0], 0.1)
+    assert weighted.codec.weights(weighted.config.decoding) == (PAIRS[0][0], 0.1)
     assert read_sequences(tmp_path / str(asked) / "it.csv", Query(transcripts=True)).answers

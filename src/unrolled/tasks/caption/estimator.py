@@ -1,6 +1,6 @@
 """Captioner: the task `caption` behind the estimator that tasks share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,8 +33,6 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.examples import mean_loss
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, PartsEstimator, by_lot, selected
-from unrolled.training.loop import Step
-from unrolled.training.state import State
 
 
 class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
@@ -96,15 +94,12 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         train, validation = data.encoded(partial(Examples.of, codec))
         answers = sum(map(len, answers_of(data.train)))
         captions = f" with {counted(answers, 'caption')}" if answers != len(data.train) else ""
-        unknown, noise = codec.answers.unknown, config.numbers.noise
+        losses = self._losses(config, codec)
         return Prepared(
             config,
             codec,
             train.buckets(config.training),
-            lambda network: mean_loss(
-                lambda batch: losses(network, batch, unknown, noise),
-                validation.batches(at_once(codec.inputs)),
-            ),
+            lambda network: mean_loss(partial(losses, network), validation.batches(at_once(codec.inputs))),
             (data.sizes(captions), *data.train.notes),
             lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
@@ -113,13 +108,8 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
     def _network(cls, config: CaptionConfig, codec: Codec) -> Network:
         return Network(captioner(config, codec))
 
-    def _step(self, network: Network, prepared: Prepared[CaptionConfig, Codec]) -> Step[Batch]:
-        unknown, noise = prepared.codec.answers.unknown, prepared.config.numbers.noise
-
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return losses(network, batch, unknown, noise).mean(), None
-
-        return step
+    def _losses(self, config: CaptionConfig, codec: Codec) -> Callable[[Network, Batch], Tensor]:
+        return partial(losses, unknown=codec.answers.unknown, noise=config.numbers.noise)
 
     def _judge(self, data: Captioned, about: dict[str, Any]) -> Evaluation:
         train, told = self._train_part()

@@ -25,8 +25,8 @@ from unrolled.files.examples import Sequences
 from unrolled.files.messages import option
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.typed import shaped
-from unrolled.models.transcribe import NOTHING, made_grams, made_lexicon
-from unrolled.tasks.transcribe.config import TranscribeConfig
+from unrolled.models.transcribe import NOTHING, Decoding, made_grams, made_lexicon
+from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 
 Numbers = NDArray[np.int64]
 
@@ -74,10 +74,10 @@ class TranscribeCodec:
             nats = _nats(grams, [tokenizer.encode(one) for one in transcripts_of(validation)])
         words = None if known.lexicon is None else read_words(known.lexicon)
         summary = inputs.summaries(train).astype(np.float32)
-        own = None if words is None else tuple(words)
-        made = cls(inputs, tokens, tokenizer, grams, nats, own, transcripts, summary)
-        made_lexicon(made.labels, tokens, words, str(known.lexicon))  # what cannot be spelled, with its line
-        return made
+        lexicon = None if words is None else tuple(words)
+        codec = cls(inputs, tokens, tokenizer, grams, nats, lexicon, transcripts, summary)
+        made_lexicon(codec.labels, tokens, words, str(known.lexicon))  # what cannot be spelled, with its line
+        return codec
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -88,6 +88,16 @@ class TranscribeCodec:
     def lexicon(self) -> Lexicon | None:
         return made_lexicon(self.labels, self.tokens, self.words)
 
+    def weights(self, options: TranscribeDecoding) -> tuple[float, float]:
+        """The weight of ln p under the n-gram, and what each label adds."""
+        weight = self.lm_weight if options.lm_weight is None else options.lm_weight
+        bonus = self.share * weight * self.nats if options.label_bonus is None else options.label_bonus
+        return weight, bonus
+
+    def decoding(self, options: TranscribeDecoding) -> Decoding:
+        """How answers are found, in values for a model without torch."""
+        return Decoding(options.decoder, options.beam, options.best, *self.weights(options))
+
     def numbers(self, data: Sequences) -> list[Numbers]:
         """(N,) of (L_i,) labels, NOTHING for those that training does not hold."""
         return [self.tokenizer.encode(one) for one in transcripts_of(data)]
@@ -97,13 +107,16 @@ class TranscribeCodec:
         return list(self.tokenizer.split(transcript))
 
     def about(self) -> dict[str, Any]:
-        own = {"tokens": self.tokens, "nats": self.nats, "lm_weight": self.lm_weight, "share": self.share}
-        known = {
+        return {
+            "tokens": self.tokens,
+            "nats": self.nats,
+            "lm_weight": self.lm_weight,
+            "share": self.share,
             "grams": None if self.grams is None else self.grams.about(),
             "words": None if self.words is None else list(self.words),
+            **self.tokenizer.about(),
+            "inputs": self.inputs.about(),
         }
-        about: dict[str, Any] = self.tokenizer.about()
-        return own | known | about | {"inputs": self.inputs.about()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         grams = {} if self.grams is None else self.grams.arrays()

@@ -179,11 +179,6 @@ class TranscribeConfig(Section):
     decoding: TranscribeDecoding = TranscribeDecoding()
     training: TranscribeTraining = TranscribeTraining()
 
-    @property
-    def way(self) -> str:
-        """How labels are learned, a row of WAYS (ways.py)."""
-        return "hmm" if self.hmm.hmm else "ctc"
-
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.decoding.lm_weight and not self.transcribe.lm_order:

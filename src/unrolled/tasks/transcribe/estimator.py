@@ -5,7 +5,7 @@ transcript that is nearest by what sums sequences up (codecs/inputs.py), and the
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from unrolled.batching.buckets import padded
 from unrolled.batching.splits import by_label
 from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
+from unrolled.decoding.ctc import Found
 from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted
@@ -35,15 +36,15 @@ from unrolled.tasks.pooled import encoded
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, selected
 from unrolled.tasks.transcribe import pictures, scores
-from unrolled.tasks.transcribe.answers import Answer, settled
-from unrolled.tasks.transcribe.codec import TranscribeCodec, transcripts_of
+from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
-from unrolled.tasks.transcribe.decoders import require_steps, way
+from unrolled.tasks.transcribe.criterion import Criterion
+from unrolled.tasks.transcribe.ctc import Ctc
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
+from unrolled.tasks.transcribe.hybrid import Hybrid
 from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
 from unrolled.tasks.transcribe.tuning import tuned
-from unrolled.training.loop import Batches, Step
-from unrolled.training.state import State
+from unrolled.training.loop import Batches
 
 
 class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec, blocks.Transcriber]):
@@ -104,11 +105,11 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         codec = TranscribeCodec.fit(config, data.train, data.validation)
         train, validation = data.encoded(partial(Examples.of, codec))
         require_labels(codec, data.train, train)
-        own = way(config, codec)
+        criterion = criterion_of(config, codec)
         for part, examples in ((data.train, train), (data.validation, validation)):
-            require_steps(own, config.model.subsample, part, examples)
-        watched = validation.known()
-        if not watched.rows:
+            criterion.require_steps(config.model.subsample, part, examples)
+        known = validation.known()
+        if not known.rows:
             raise DataError(
                 f"{data.validation.places[0]}: each transcript of the validation part has labels that the "
                 "training part does not hold; keep more sequences to train on"
@@ -118,71 +119,65 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
             codec,
             train.buckets(config.training),
             lambda network: mean_loss(
-                partial(own.watched, network),
-                map(watched.collate, together(network, watched.lengths)),
+                partial(criterion.validation_losses, network),
+                map(known.collate, together(network, known.lengths)),
             ),
             (f"{data.sizes()}, {counted(len(codec.labels) - 1, 'label')}", *data.train.notes),
-            lambda network: tuned(own, network, codec, config.decoding, watched),
+            lambda network: tuned(criterion, network, config.decoding, known),
         )
 
     @classmethod
     def _network(cls, config: TranscribeConfig, codec: TranscribeCodec) -> Network:
-        own = way(config, codec)
-        return network_of(config.model, codec.inputs.width, own.outputs, own.chain())
+        criterion = criterion_of(config, codec)
+        return network_of(config.model, codec.inputs.width, criterion.outputs, criterion.chain())
 
     def _batches(
         self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]
     ) -> Batches[Batch]:
         buckets: Any = prepared.batches
-        return way(prepared.config, prepared.codec).batches(network, buckets)
+        return criterion_of(prepared.config, prepared.codec).batches(network, buckets)
 
-    def _step(self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]) -> Step[Batch]:
-        own = way(prepared.config, prepared.codec)
-
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            return own.learned(network, batch).mean(), None
-
-        return step
+    def _losses(self, config: TranscribeConfig, codec: TranscribeCodec) -> Callable[[Network, Batch], Tensor]:
+        return criterion_of(config, codec).losses
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         codec, truth, decoding = self.codec, transcripts_of(data), self.config.decoding
-        own = way(self.config, codec)
-        decodings = {MODEL: decoding} | own.beside(decoding)
-        found = {
-            name: [self._text(answers[0]) for answers in self._answers(data, one)]
-            for name, one in decodings.items()
+        decodings = {MODEL: decoding} | criterion_of(self.config, codec).other_decodings(decoding)
+        answers = {
+            name: [self._text(best) for best, *_ in self._answers(data, options)]
+            for name, options in decodings.items()
         }
         nearest = neighbours.nearest_summaries(codec.summary, codec.inputs.summaries(data))
         frequent = Counter(codec.transcripts).most_common(1)[0][0]
-        found |= {
+        answers |= {
             f"nearest by {codec.inputs.summed}": [codec.transcripts[i] for i in nearest],
             "most frequent transcript": [frequent] * len(data),
         }
-        rows: list[Row] = [{"model": name} | scores.row(codec, each, truth) for name, each in found.items()]
-        compared = scores.counts(codec, found[MODEL], truth)
-        others = [row for row in rows[1:] if row["model"] not in decodings]
-        told_of = [verdict([rows[0], *others], "label error rate", higher_is_better=False)]
-        strange = [label for label, _ in compared if label is not None and label not in codec.labels]
-        told_of += unseen.sentences("labels", sorted(set(strange)))
-        tell = {
+        rows: list[Row] = [{"model": name} | scores.row(codec, each, truth) for name, each in answers.items()]
+        compared = scores.counts(codec, answers[MODEL], truth)
+        baselines = [row for row in rows if row["model"] not in decodings]
+        sentences = [verdict([rows[0], *baselines], "label error rate", higher_is_better=False)]
+        new = sorted({label for label, _ in compared if label is not None} - set(codec.labels))
+        sentences += unseen.sentences("labels", new)
+        about = about | {
             "sequences": len(data),
             "labels": sum(number for (label, _), number in compared.items() if label is not None),
             "mistakes": scores.mistakes(compared),
-            "unseen_labels": sorted(set(strange)),
+            "unseen_labels": new,
         }
-        return Evaluation(rows, told_of, about | tell, (data, found[MODEL], compared))
+        return Evaluation(rows, sentences, about, (data, answers[MODEL], compared))
 
     def _draw(self, folder: Path) -> None:
         """alignment and confusion, as PNG and SVG."""
-        data, found, compared = self.evaluation.details
+        data, answered, compared = self.evaluation.details
         rate = self.evaluation.rows[0]["label error rate"]
         figures.save(pictures.confusion(compared, rate), folder, "confusion")
-        chosen = data.select(pictures.chosen(found, transcripts_of(data)))
+        chosen = data.select(pictures.chosen(answered, transcripts_of(data)))
         rows = encoded(self.codec.inputs, chosen)
         answers = self._answers(chosen, self.config.decoding)
         recorded = self.codec.inputs.rate_hz is not None
         around = np.zeros(2) if recorded else np.array([-0.5, 0.5])  # a step alone can be seen too
-        own, panels = way(self.config, self.codec), list[Aligned]()
+        criterion, panels = criterion_of(self.config, self.codec), list[Aligned]()
         for name, truth, row, (answer, *_) in zip(
             chosen.names, transcripts_of(chosen), rows, answers, strict=True
         ):
@@ -193,7 +188,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
                 Aligned(
                     pictures.title(name, self._text(answer), truth),
                     (first + last) / 2,
-                    own.shares(log_p[0]),
+                    criterion.shares(log_p[0]),
                     [pictures.visible(label) for label in self.codec.labels],
                     answer.labels.tolist(),
                     spans,
@@ -204,28 +199,27 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
 
     @property
     def loss_name(self) -> str:
-        return way(self.config, self.codec).loss_name
+        return criterion_of(self.config, self.codec).loss_name
 
     def _answers_about(self) -> dict[str, Any]:
-        decoding = settled(self.codec, self.config.decoding)._asdict()
-        return {"decoding": decoding, "states": way(self.config, self.codec).about_states()}
+        decoding = self.codec.decoding(self.config.decoding)._asdict()
+        return {"decoding": decoding, "states": criterion_of(self.config, self.codec).about_states()}
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
         each = zip(self._outputs_of_rows(rows, fill), map(len, rows), strict=True)
         return [log_p[: self.network.block.steps(length)] for log_p, length in each]
 
-    def _answers(self, data: Sequences, decoding: TranscribeDecoding) -> list[list[Answer]]:
+    def _answers(self, data: Sequences, decoding: TranscribeDecoding) -> list[list[Found]]:
         """(N,) the answers to each sequence, with the bits that they have alone."""
-        own, rows = way(self.config, self.codec), encoded(self.codec.inputs, data)
-        batches = together(self.network, list(map(len, rows)))
-        return in_batches(
-            batches,
-            lambda indices: own.answers(
-                self.network, *_outputs(self.network, [rows[i] for i in indices]), decoding
-            ),
-        )
+        criterion, rows = criterion_of(self.config, self.codec), encoded(self.codec.inputs, data)
 
-    def _text(self, answer: Answer) -> str:
+        def of_batch(indices: Numbers) -> list[list[Found]]:
+            log_p, steps = _outputs(self.network, [rows[i] for i in indices])
+            return criterion.answers(self.network, log_p, steps, decoding)
+
+        return in_batches(together(self.network, list(map(len, rows))), of_batch)
+
+    def _text(self, answer: Found) -> str:
         return str(self.codec.tokenizer.decode(answer.labels))
 
     def _times(self, spans: NDArray[np.int64], length: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -237,6 +231,10 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
             return first + 1, last + 1
         W, V = self.config.data.audio().samples(rate)
         return first * V / rate, (last * V + W) / rate
+
+
+def criterion_of(config: TranscribeConfig, codec: TranscribeCodec) -> Criterion:
+    return Hybrid(codec, config.hmm) if config.hmm.hmm else Ctc(codec)
 
 
 @torch.no_grad()

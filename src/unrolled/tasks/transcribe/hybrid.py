@@ -17,25 +17,27 @@ from torch import Tensor
 
 from unrolled.batching.buckets import Buckets
 from unrolled.blocks.transcriber import Chain
+from unrolled.decoding.ctc import Found
 from unrolled.decoding.hmm import Numbers, Topology
 from unrolled.decoding.hybrid import MOST_LABELS, States
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 from unrolled.tasks.transcribe.alignments import Realigned, states_of, transcripts
-from unrolled.tasks.transcribe.answers import Answer, weights
 from unrolled.tasks.transcribe.codec import TranscribeCodec
-from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
+from unrolled.tasks.transcribe.config import HmmOptions, TranscribeDecoding
+from unrolled.tasks.transcribe.criterion import Criterion
 from unrolled.tasks.transcribe.examples import Batch
 from unrolled.tasks.transcribe.network import Network, outputs
 
 
-class Hybrid:
+class Hybrid(Criterion):
     loss_name = "nats of a step's state in training, of a label in validation"
 
-    def __init__(self, config: TranscribeConfig, codec: TranscribeCodec) -> None:
+    def __init__(self, codec: TranscribeCodec, options: HmmOptions) -> None:
         """ConfigError for more labels than all pairs of them fit into memory."""
-        states, silence, self.first = config.hmm.chosen
-        self.codec, self.topology = codec, Topology(len(codec.labels) - 1, states, silence)
+        super().__init__(codec)
+        states, silence, self.first = options.chosen
+        self.topology = Topology(len(codec.labels) - 1, states, silence)
         if self.topology.labels > MOST_LABELS:
             raise ConfigError(
                 f"{option('hmm')} takes {MOST_LABELS:,} labels at most, these transcripts have "
@@ -56,7 +58,7 @@ class Hybrid:
     def batches(self, network: Network, buckets: Buckets[Batch]) -> Realigned:
         return Realigned(network, self.topology, buckets, self.first)
 
-    def learned(self, network: Network, batch: Batch) -> Tensor:
+    def losses(self, network: Network, batch: Batch) -> Tensor:
         log_p, steps = outputs(network, batch.x, batch.lengths)
         assert batch.states is not None
         inside = torch.arange(log_p.shape[1]) < steps[:, None]
@@ -64,21 +66,16 @@ class Hybrid:
         losses: Tensor = torch.where(inside, each, 0).sum(1) / steps
         return losses
 
-    def watched(self, network: Network, batch: Batch) -> Tensor:
+    def validation_losses(self, network: Network, batch: Batch) -> Tensor:
         log_p, steps = outputs(network, batch.x, batch.lengths)
         states = self.states(network)
-        own = states.log_p(states.scaled(log_p.numpy()), steps.numpy(), transcripts(batch))
-        return -torch.from_numpy(own) / batch.counts.clamp(min=1)
+        nats = states.log_p(states.scaled(log_p.numpy()), steps.numpy(), transcripts(batch))
+        return -torch.from_numpy(nats) / batch.counts.clamp(min=1)
 
     def answers(
-        self,
-        network: Network,
-        log_p: NDArray[np.float32],
-        steps: Numbers,
-        decoding: TranscribeDecoding,
-    ) -> list[list[Answer]]:
-        found = self.states(network).found(log_p, steps, *weights(self.codec, decoding))
-        return [[Answer(one.labels, one.log_p, one.score, one.spans)] for one in found]
+        self, network: Network, log_p: NDArray[np.float32], steps: Numbers, decoding: TranscribeDecoding
+    ) -> list[list[Found]]:
+        return [[path] for path in self.states(network).found(log_p, steps, *self.codec.weights(decoding))]
 
     def states(self, network: Network) -> States:
         return states_of(network, self.topology, self.codec.grams)
@@ -88,6 +85,3 @@ class Hybrid:
         of_labels = p[:, : top.labels * top.states].reshape(len(p), top.labels, top.states).sum(2)
         silence = p[:, -1:] if top.silence else np.zeros_like(p[:, :1])
         return np.concatenate([silence, of_labels], 1)
-
-    def beside(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
-        return {}

@@ -9,7 +9,6 @@ edits of labels is taken, the first of those that tie.
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +18,9 @@ from unrolled.files.messages import counted
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
-from unrolled.tasks.transcribe.decoders import Way
+from unrolled.tasks.transcribe.criterion import Criterion
 from unrolled.tasks.transcribe.examples import Examples
-from unrolled.tasks.transcribe.network import outputs, together
+from unrolled.tasks.transcribe.network import Network, outputs, together
 
 PAIRS = (*product((LM_WEIGHT, LM_WEIGHT / 2, LM_WEIGHT * 2), (1.0, 0.5, 0.0)), (0.0, 1.0))
 # What is answered with each pair: so many sequences, fewer of more labels; and how widely.
@@ -29,27 +28,28 @@ MOST, LEAST, FEW_LABELS, BEAM = 200, 20, 50, 32
 
 
 def tuned(
-    own: Way, network: Any, codec: TranscribeCodec, asked: TranscribeDecoding, watched: Examples
+    criterion: Criterion, network: Network, options: TranscribeDecoding, validation: Examples
 ) -> tuple[TranscribeCodec, str]:
     """The codec with the best pair, and what to tell of it. As it was where there is no n-gram, none is
     heeded, or a weight or bonus is asked for."""
-    given = asked.decoder == "greedy" or (asked.lm_weight, asked.label_bonus) != (None, None)
-    if given or codec.grams is None or not codec.nats:
+    codec = criterion.codec
+    chosen = options.decoder == "greedy" or (options.lm_weight, options.label_bonus) != (None, None)
+    if chosen or codec.grams is None or not codec.nats:
         return codec, ""
-    beam, K = min(asked.beam, BEAM), len(codec.labels)
+    beam, K = min(options.beam, BEAM), len(codec.labels)
     each = [TranscribeDecoding(beam=beam, lm_weight=a, label_bonus=s * a * codec.nats) for a, s in PAIRS]
-    rows = watched.rows[: max(LEAST, MOST * FEW_LABELS // max(FEW_LABELS, K))]
+    rows = validation.rows[: max(LEAST, MOST * FEW_LABELS // max(FEW_LABELS, K))]
     edits = np.zeros(len(PAIRS), np.int64)
     for indices in together(network, [len(row) for row in rows]):
-        batch = watched.collate(indices)
+        batch = validation.collate(indices)
         with torch.no_grad():
             log_p, steps = (one.numpy() for one in outputs(network, batch.x, batch.lengths))
-        truths = [watched.labels[i].tolist() for i in indices]
+        truths = [validation.labels[i].tolist() for i in indices]
         for k, decoding in enumerate(each):
-            found = own.answers(network, log_p, steps, decoding)
+            answers = criterion.answers(network, log_p, steps, decoding)
             edits[k] += sum(
-                distances.edits(one.labels.tolist(), truth)
-                for (one, *_), truth in zip(found, truths, strict=True)
+                distances.edits(best.labels.tolist(), truth)
+                for (best, *_), truth in zip(answers, truths, strict=True)
             )
     best = int(edits.argmin())
     weight, share = PAIRS[best]
