@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.batching.windows import Windows
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 
 
 def numbered(lengths, features=2):
@@ -200,25 +200,6 @@ def test_a_shorter_series_beside_a_long_one_enters_padded_and_a_single_step_is_n
     assert batch.lengths is not None
     assert sorted(batch.lengths.tolist()) == [4] + [8] * 12
     assert windows.notes == ("series 'c' is left out: its training part has length 1, needed are 2",)
-
-
-@pytest.mark.parametrize(
-    "changed, message",
-    [
-        ({"window": 0}, "window: wanted 1 or more, got 0"),
-        ({"batch_size": -3}, "batch_size: wanted 1 or more, got -3"),
-        ({"seed": -1}, "seed: wanted 0 or more, got -1"),
-        ({"ahead": -1}, "ahead: wanted 0 or more, got -1"),
-        ({"horizon": 0}, "horizon: wanted 1 or more, got 0"),
-        ({"sampling": "shuffled"}, "sampling: wanted random or consecutive, got 'shuffled'"),
-    ],
-)
-def test_impossible_options_are_refused_by_name(changed, message):
-    x = numbered([20])
-    options = {"window": 4, "batch_size": 2, "seed": 0, "ahead": 1} | changed
-    with pytest.raises(ConfigError) as error:
-        Windows(x, x, **options)
-    assert str(error.value) == message
 
 
 def test_unpaired_inputs_and_targets_are_a_wrong_call():

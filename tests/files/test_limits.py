@@ -107,7 +107,7 @@ BOMBS = {
             f / "t.parquet", id=np.arange(4_000) // 2, t=np.arange(4_000) % 2, x=np.zeros(4_000)
         ),
         lambda p: read_series(p, targets="x", time="t", id="id"),
-        "2,000 series",
+        "2,000 sequences",
     ),
     "text rows": (
         lambda f: parquet(f / "t.parquet", text=["a"] * 3_000, label=["b"] * 3_000),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unrolled.files.typed import require, shaped
+from unrolled.files.typed import require, require_type, shaped
 
 
 class Pair(NamedTuple):
@@ -84,3 +84,21 @@ def test_arrays_have_the_shape_that_is_wanted():
     for shape in ((2,), (2, 3, 1), (3, 2), (None, 2), ()):
         with pytest.raises(ValueError, match="an array of shape"):
             shaped(array, *shape)
+
+
+@pytest.mark.parametrize(
+    "value, wanted, said",
+    [
+        ("a", list[str], "it: wanted list"),
+        (["a", 1], list[str], "it[1]: wanted str, got 1"),
+        ([{"loss": True}], list[dict[str, str | float]], "it[0]['loss']: wanted "),
+        ([{"loss": None}], list[dict[str, str | float]], "it[0]['loss']: wanted "),
+        ({1: "x"}, dict[str, str], "a name in it: wanted str, got 1"),
+        ([], dict[str, str], "it: wanted dict"),
+    ],
+)
+def test_values_of_any_type_are_held_against_it(value, wanted, said):
+    require_type([{"loss": 1, "model": "x"}, {}], list[dict[str, str | float]])
+    with pytest.raises(ValueError) as caught:
+        require_type(value, wanted)
+    assert str(caught.value).startswith(said)

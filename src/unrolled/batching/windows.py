@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.files.messages import option, shown
 
 Steps = NDArray[np.int64]
@@ -68,8 +68,7 @@ class Windows:
 
     `names` is what errors call the series; `notes` tells which series are too short for even one step. `keep`
     (n_i - W + 1,), of a shorter series (1,), says which windows of each series are drawn under random
-    sampling. Raises DataError where no series fills a window or none is kept, ConfigError for an impossible
-    option.
+    sampling. Raises DataError where no series fills a window or none is kept.
     """
 
     def __init__(
@@ -86,7 +85,6 @@ class Windows:
         names: Sequence[str] | None = None,
         keep: Sequence[Tensor] | None = None,
     ) -> None:
-        _check_options(window, batch_size, seed, sampling, ahead, horizon)
         _check_pairs(inputs, targets)
         labels = list(names) if names is not None else [str(number) for number in range(len(inputs))]
         margin = ahead + (horizon or 1) - 1
@@ -187,23 +185,6 @@ def _views(joined: Tensor, window: int, ahead: int, horizon: int | None) -> Tens
     inner = [window] if horizon is None else [window, horizon]
     count = len(joined) - span + 1
     return joined.as_strided([count, *inner, *shape], [step, *(step for _ in inner), *rest], ahead * step)
-
-
-def _check_options(
-    window: int, batch_size: int, seed: int, sampling: str, ahead: int, horizon: int | None
-) -> None:
-    least = {
-        "window": (window, 1),
-        "batch_size": (batch_size, 1),
-        "ahead": (ahead, 0),
-        "horizon": (horizon, 1),
-        "seed": (seed, 0),
-    }
-    for name, (value, low) in least.items():
-        if value is not None and value < low:
-            raise ConfigError(f"{option(name)}: wanted {low} or more, got {value}")
-    if sampling not in _PLANS:
-        raise ConfigError(f"{option('sampling')}: wanted {' or '.join(_PLANS)}, got {shown(sampling)}")
 
 
 def _check_pairs(inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> None:

@@ -14,7 +14,7 @@ Shapes   numbers x (T, F) -> [z, w] (T, F + W) float32; text -> (T,) int64
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -83,9 +83,7 @@ class NumberInputs:
                     f"{data.places[0]}: the model reads feature {shown(name)}"
                     f"{nearest(name, data.features)}, got {found}; give data with the columns of the training"
                 )
-        at = [data.features.index(name) for name in self.features]
-        inputs: Any = data.inputs
-        return replace(data, inputs=tuple(x[:, at] for x in inputs), features=self.features)
+        return data.with_features(self.features)
 
     def encode(self, x: Numbers, place: str) -> NDArray[np.float32]:
         """x (T, F) -> (T, width). DataError as of `scaled`."""

@@ -44,7 +44,7 @@ class Side:
     @property
     def unknown(self) -> int | None:
         """The number of <unk>; byte pairs have none."""
-        return 0 if hasattr(self.tokenizer, "vocabulary") else None
+        return self.tokenizer.unknown
 
     @property
     def never(self) -> tuple[int, ...]:
@@ -60,13 +60,11 @@ class Side:
 
     def symbols(self, text: str) -> list[str]:
         """What errors are counted in: the symbols of a text, of byte pairs its characters."""
-        split: Any = getattr(self.tokenizer, "split", list)
-        return list(split(text))
+        return list(self.tokenizer.split(text))
 
     def written(self, text: str) -> str:
         """The text as decode writes it: of words and symbols, one space between any two."""
-        joint: str = getattr(self.tokenizer, "joint", "")
-        return joint.join(self.symbols(text))
+        return self.tokenizer.joint.join(self.symbols(text))
 
     def about(self) -> dict[str, Any]:
         return {"tokens": self.kind, "tokenizer": self.tokenizer.about()}

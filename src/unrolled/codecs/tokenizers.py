@@ -16,7 +16,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,35 +31,12 @@ BPE_SYMBOLS = 4096
 JOINERS = "\u200c\u200d"  # without a width, inside words of Persian and of Indian languages
 
 
-class Tokenizer(Protocol):
-    """Text to numbers and back."""
+class Characters:
+    """Every code point is a symbol. Subclasses differ in `split`, and in the `joint` that decode writes
+    between two symbols."""
 
-    @classmethod
-    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
-        """Of symbols seen `least_count` times or more the most frequent, at most `most_symbols`."""
-
-    @classmethod
-    def restore(cls, about: Mapping[str, Any]) -> Self:
-        """The tokenizer that `about` described. LookupError, TypeError or RunError for what is none."""
-
-    @property
-    def size(self) -> int:
-        """How many numbers there are: each is in [0, size)."""
-
-    def encode(self, text: str) -> NDArray[np.int64]:
-        """(N,) the numbers of the symbols of `text`."""
-
-    def decode(self, numbers: Iterable[int]) -> str:
-        """The text of numbers."""
-
-    def about(self) -> dict[str, Any]:
-        """All of it in plain values."""
-
-
-class _Known:
-    """What tokenizers with a vocabulary share; `split` and the joint of their symbols differ."""
-
-    joint = ""
+    joint: ClassVar[str] = ""
+    unknown: ClassVar[int | None] = 0  # the number of <unk>
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -71,6 +48,7 @@ class _Known:
 
     @classmethod
     def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+        """Of symbols seen `least_count` times or more the most frequent, at most `most_symbols`."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(cls.split(text))
@@ -78,28 +56,29 @@ class _Known:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any]) -> Self:
+        """The tokenizer that `about` described. LookupError, TypeError or RunError for what is none."""
         return cls(Vocabulary.restore(about["symbols"]))
 
     @property
     def size(self) -> int:
+        """How many numbers there are: each is in [0, size)."""
         return len(self.vocabulary)
 
     def encode(self, text: str) -> NDArray[np.int64]:
+        """(N,) the numbers of the symbols of `text`."""
         return self.vocabulary.encode(self.split(text))
 
     def decode(self, numbers: Iterable[int]) -> str:
+        """The text of numbers."""
         return self.joint.join(self.vocabulary.decode(numbers))
 
     def about(self) -> dict[str, Any]:
+        """All of it in plain values."""
         return {"symbols": list(self.vocabulary.symbols)}
 
 
-class Characters(_Known):
-    """Every code point is a symbol."""
-
-
-class Words(_Known):
-    """Words, and single other symbols; spaces are left out, and decode writes one between any two."""
+class Words(Characters):
+    """Words, and single other symbols; spaces are left out."""
 
     joint = " "
 
@@ -108,8 +87,8 @@ class Words(_Known):
         return (match.group() for match in _words().finditer(text))
 
 
-class Symbols(_Known):
-    """What stands between spaces; decode writes one space between any two."""
+class Symbols(Characters):
+    """What stands between spaces."""
 
     joint = " "
 
@@ -119,7 +98,12 @@ class Symbols(_Known):
 
 
 class BPE:
-    """Byte pairs merged in the order of their frequency. `most_symbols` counts the 256 bytes too."""
+    """Byte pairs merged in the order of their frequency. `most_symbols` counts the 256 bytes too. Errors are
+    counted in characters."""
+
+    joint: ClassVar[str] = ""
+    unknown: ClassVar[int | None] = None
+    split = staticmethod(Characters.split)
 
     def __init__(self, library: Any) -> None:
         self.library = library
@@ -132,15 +116,15 @@ class BPE:
                 f"{option('most_symbols')}: byte pairs need {BYTES} or more, one for each byte, got {most}"
             )
         tokenizers = _tokenizers()
-        bytes_, made = tokenizers.pre_tokenizers.ByteLevel, _bytewise()
+        library = _bytewise()
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=most,
             min_frequency=least_count,
-            initial_alphabet=sorted(bytes_.alphabet()),
+            initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        made.train_from_iterator((_without_surrogates(text) for text in texts), trainer)
-        return cls(made)
+        library.train_from_iterator((_without_surrogates(text) for text in texts), trainer)
+        return cls(library)
 
     @classmethod
     def restore(cls, about: Mapping[str, Any]) -> Self:
@@ -151,14 +135,14 @@ class BPE:
             numbers = dict(model["vocab"])
             if sorted(numbers.values()) != list(range(len(numbers))):
                 raise ValueError("its symbols are not numbered from 0 without a gap")  # the library counts on
-            made = _bytewise(numbers, [(a, b) for a, b in model["merges"]])
-            same = json_text.parse(made.to_str()) == about["bpe"]
+            library = _bytewise(numbers, [(a, b) for a, b in model["merges"]])
+            same = json_text.parse(library.to_str()) == about["bpe"]
         except Exception as error:  # the library raises no narrower class
             said = " ".join(str(error).split())
             raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
         if not same:
             raise RunError("bpe: the saved tokenizer is not one that unrolled has made; train anew")
-        return cls(made)
+        return cls(library)
 
     @property
     def size(self) -> int:
@@ -174,7 +158,8 @@ class BPE:
         return {"bpe": json_text.parse(self.library.to_str())}
 
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {
+Tokenizer = Characters | BPE
+TOKENIZERS: dict[str, type[Characters] | type[BPE]] = {
     "characters": Characters,
     "words": Words,
     "symbols": Symbols,
@@ -219,10 +204,10 @@ def _without_surrogates(text: str) -> str:
 def _bytewise(*vocabulary_and_merges: Any) -> Any:
     """Byte pairs over the bytes of a text: without arguments, none yet."""
     tokenizers = _tokenizers()
-    made = tokenizers.Tokenizer(tokenizers.models.BPE(*vocabulary_and_merges))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = tokenizers.decoders.ByteLevel()
-    return made
+    library = tokenizers.Tokenizer(tokenizers.models.BPE(*vocabulary_and_merges))
+    library.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = tokenizers.decoders.ByteLevel()
+    return library
 
 
 def _tokenizers() -> Any:

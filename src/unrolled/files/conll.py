@@ -135,7 +135,9 @@ def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Ta
     _close(path, now)
     unmarked = column in _ALWAYS and any("_" in sentence.tags for sentence in sentences)
     if unmarked and answers:
-        _refuse_unmarked(path, sentences, column)
+        first = next(one for one in sentences if "_" in one.tags)
+        place = f"{path}, line {first.lines[first.tags.index('_')]}"
+        raise DataError(f"{place}: wanted a value of {column}, got '_'; annotate the word")
     return _tagged(path, sentences, not unmarked, layout=Layout(len(FIELDS), True))
 
 
@@ -220,12 +222,6 @@ def _close(path: str, now: _Sentence | None) -> None:
             f"{path}, line {now.lines[-1]}: a multi-word token reaches to word {now.span}, the sentence has "
             f"{len(now.words)}; correct its id"
         )
-
-
-def _refuse_unmarked(path: str, sentences: list[_Sentence], column: str) -> None:
-    first = next(one for one in sentences if "_" in one.tags)
-    line = first.lines[first.tags.index("_")]
-    raise DataError(f"{path}, line {line}: wanted a value of {column}, got '_'; annotate the word")
 
 
 def _tagged(

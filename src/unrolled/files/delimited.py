@@ -41,7 +41,9 @@ def read_delimited(
     lines = np.searchsorted(newlines, starts) + 1
 
     header = slice(starts[filled][0], ends[filled][0]) if filled.any() else slice(0, len(text))
-    separator = _separator(text[header], outside[header])
+    # The separator that the header holds most often; the comma where it holds none.
+    unquoted = text[header][outside[header]]
+    separator = max(SEPARATORS, key=lambda mark: int((unquoted == ord(mark)).sum()))
     _check_quotes(path, text, newlines, separator)
     marks = np.flatnonzero((text == ord(separator)) & outside)
     fields = np.diff(np.searchsorted(marks, np.append(starts, len(text)))) + 1
@@ -52,21 +54,18 @@ def read_delimited(
     )
     if columns == 1:
         _check_blanks(path, filled, lines)
-    names = _names(body[header], marks[marks < header.stop] - header.start)
+    cuts = [-1, *(marks[marks < header.stop] - header.start).tolist(), header.stop - header.start]
+    names = [_name(body[header][a + 1 : b].decode()) for a, b in pairwise(cuts)]
     headed = is_header(names)
     if headed:
         _check_names(f"{path}, line {lines[filled][0]}", names)
-        _check_rows(path, rows - 1)
+        if rows == 1:
+            raise DataError(f"{path}: the file has a header and no rows; wanted at least one row below it")
     else:
         names = [str(number) for number in range(1, len(names) + 1)]
     if not filled.all():
         body = np.delete(text, ends[~filled]).tobytes()
-    return _parsed(path, body, separator, names, rows, headed), lines[filled][headed:]
-
-
-def _separator(header: NDArray[np.uint8], outside: NDArray[np.bool_]) -> str:
-    """The separator that the header holds most often; the comma where it holds none."""
-    return max(SEPARATORS, key=lambda mark: int(((header == ord(mark)) & outside).sum()))
+    return _parsed(path, body, separator, names, rows - headed, headed), lines[filled][headed:]
 
 
 def _check_quotes(path: str, text: NDArray[np.uint8], newlines: Positions, separator: str) -> None:
@@ -117,11 +116,6 @@ def _check_widths(path: str, fields: Positions, lines: Positions) -> None:
         )
 
 
-def _check_rows(path: str, rows: int) -> None:
-    if not rows:
-        raise DataError(f"{path}: the file has a header and no rows; wanted at least one row below it")
-
-
 def _check_blanks(path: str, filled: NDArray[np.bool_], lines: Positions) -> None:
     """In a table of one column a blank line could be a missing value or nothing at all."""
     rows = np.flatnonzero(filled)
@@ -133,10 +127,8 @@ def _check_blanks(path: str, filled: NDArray[np.bool_], lines: Positions) -> Non
         )
 
 
-def _names(header: bytes, marks: Positions) -> list[str]:
-    cuts = [-1, *marks.tolist(), len(header)]
-    fields = [header[a + 1 : b].decode() for a, b in pairwise(cuts)]
-    return [(field[1:-1].replace('""', '"') if field[:1] == '"' else field).strip() for field in fields]
+def _name(field: str) -> str:
+    return (field[1:-1].replace('""', '"') if field[:1] == '"' else field).strip()
 
 
 def _check_names(place: str, names: list[str]) -> None:
@@ -151,9 +143,8 @@ def _check_names(place: str, names: list[str]) -> None:
 
 
 def _parsed(
-    path: str, body: bytes, separator: str, names: list[str], lines: int, headed: bool
+    path: str, body: bytes, separator: str, names: list[str], rows: int, headed: bool
 ) -> pl.DataFrame:
-    rows = lines - headed
     try:
         frame = pl.read_csv(body, separator=separator, infer_schema=False, has_header=headed)
     except pl.exceptions.PolarsError as error:

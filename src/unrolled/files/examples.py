@@ -58,6 +58,12 @@ class Examples(Generic[Input, Answer]):
         answers = None if self.answers is None else tuple(self.answers[i] for i in at)
         return replace(self, answers=answers, **columns)
 
+    def with_features(self, features: tuple[str, ...]) -> Self:
+        """Its numbers in these columns alone, in this order."""
+        at = [self.features.index(name) for name in features]
+        inputs: tuple[Any, ...] = self.inputs
+        return replace(self, inputs=tuple(x[:, at] for x in inputs), features=features)
+
     def fingerprints(self) -> Prints:
         """(N,) of the inputs; NONE of one that is never known again."""
         inputs: tuple[Any, ...] = self.inputs

@@ -59,7 +59,8 @@ def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step, zone: str |
     lengths, longest, where = [], 0, ""
     for grid in grids:
         missing = _missing(origin, grid)
-        begins, lasts = _runs(np.asarray(missing.any(1)))
+        edges = np.flatnonzero(np.diff(missing.any(1).astype(np.int8), prepend=0, append=0))
+        begins, lasts = edges[::2], edges[1::2] - edges[::2]  # of runs of missing steps
         lengths += lasts.tolist()
         if max(lasts, default=0) > longest:
             longest, at = int(lasts.max()), int(begins[np.argmax(lasts)])
@@ -87,9 +88,3 @@ def _spot(origin: Origin, grid: Grid, at: int, missing: NDArray[np.bool_]) -> st
         return f"after {origin.table.row(int(grid.rows[at - 1]))}{origin.of(grid.name)}"
     column = origin.roles.columns[int(np.argmax(missing))]
     return f"{origin.table.row(row)}, column {shown(column)}{origin.of(grid.name)}"
-
-
-def _runs(missing: NDArray[np.bool_]) -> tuple[Positions, Positions]:
-    """Where the runs of True begin, and how long they are."""
-    edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=0, append=0))
-    return edges[::2], edges[1::2] - edges[::2]

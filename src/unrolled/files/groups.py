@@ -28,9 +28,13 @@ class Groups:
     starts: Positions
 
     @classmethod
-    def of(cls, table: Table, column: str, wanted: str = "the name of a sequence") -> Self:
+    def of(cls, table: Table, column: str) -> Self:
         """By the ids in `column`. DataError for a row without one."""
-        ids = written(table, column, wanted)
+        return cls.by(table, written(table, column, "the name of a sequence"))
+
+    @classmethod
+    def by(cls, table: Table, ids: pl.Series) -> Self:
+        """By ids (rows,), none of which is missing."""
         count = ids.n_unique()
         require_few(table.name, counted(count, "sequence"), len(ids), sequences=count)
         rows = pl.DataFrame({"id": ids, "row": np.arange(len(ids))})

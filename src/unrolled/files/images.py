@@ -48,7 +48,9 @@ def read_image(path: Path, channels: str, size: Size | None = None) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong in EXIF data changes no pixel
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-                _require_few_pixels(path, image.size)
+                width, height = image.size
+                if width * height > MOST_PIXELS:
+                    raise _too_large(path, f"{height:,} x {width:,}")
                 return _pixels(image, channels, size)
     except DataError:
         raise
@@ -66,15 +68,9 @@ def spelt(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _require_few_pixels(path: Path, size: Size) -> None:
-    width, height = size
-    if width * height > MOST_PIXELS:
-        raise _too_large(path, f"{height:,} x {width:,}")
-
-
-def _too_large(path: Path, found: str) -> DataError:
+def _too_large(path: Path, size: str) -> DataError:
     return DataError(
-        f"{path}: a picture of {found} pixels; wanted {MOST_PIXELS:,} in all at most, make it smaller"
+        f"{path}: a picture of {size} pixels; wanted {MOST_PIXELS:,} in all at most, make it smaller"
     )
 
 
@@ -88,7 +84,7 @@ def _pixels(image: Any, channels: str, size: Size | None) -> Pixels:
     if upright.has_transparency_data:
         upright = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-    made = upright.convert("RGB").convert(MODES[channels])
-    if size is not None and made.size != size[::-1]:
-        made = made.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(made, np.uint8).reshape(made.height, made.width, -1)
+    picture = upright.convert("RGB").convert(MODES[channels])
+    if size is not None and picture.size != size[::-1]:
+        picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(picture, np.uint8).reshape(picture.height, picture.width, -1)

@@ -14,7 +14,7 @@ from unrolled.files.examples import Sequences
 from unrolled.files.groups import Groups
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.query import Query, find_target, looks_numeric, usual, written_answers
-from unrolled.files.roles import IDS, check_distinct, check_header, find_time
+from unrolled.files.roles import IDS, find_time
 from unrolled.files.table import Table
 
 _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in any unit
@@ -23,16 +23,8 @@ _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in a
 def read_long(table: Table, query: Query) -> Sequences:
     """The sequences of a table, in the order of their first rows. DataError with place for what is wrong."""
     query.only("a long table", "id", "time", "target")
-    single = ((query.id, "id"), (query.time, "time"), (query.target, "target"))
-    check_distinct([*single, *((name, "feature") for name in query.features)])
-    check_header(table)
-    id = query.id or usual(table.frame.columns, IDS)
-    if id is None:
-        raise DataError(
-            f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
-            f"name one of {listed(table.frame.columns)} with {option('id')}, or with {option('text')} if "
-            "each row is one"
-        )
+    query.check_roles(table)
+    id = find_id(table, query.id, IDS, f", or with {option('text')} if each row is one")
     notes = [] if query.id else [f"id: column {shown(id)}"]
     time, of_time = find_time_column(table, query.time, [id, query.target, *query.features])
     target, of_target = find_target(table, query, [id, time, *query.features])
@@ -49,6 +41,17 @@ def _answers(groups: Groups, target: str, query: Query) -> tuple[str, ...] | Non
     """(N,) the answer of each sequence; None where one is missing and none is required."""
     cells = written_answers(groups.table, target, query, "the sequence's answer")
     return None if cells is None else tuple(groups.one_each(target, cells, "answer"))
+
+
+def find_id(table: Table, id: str | None, names: Sequence[str], remedy: str = "") -> str:
+    """The one that was named, else one of a usual name."""
+    column = id or usual(table.frame.columns, names)
+    if column is None:
+        raise DataError(
+            f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
+            f"name one of {listed(table.frame.columns)} with {option('id')}{remedy}"
+        )
+    return column
 
 
 def find_time_column(

@@ -15,7 +15,7 @@ from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.limits import require_few
 from unrolled.files.messages import listed, shown
-from unrolled.files.query import Query, answers_of_rows, find_target, usual, written
+from unrolled.files.query import Query, rows_answered, usual, written
 from unrolled.files.riff import read_wav
 from unrolled.files.table import Table
 from unrolled.files.wav import Audio, log_mel
@@ -79,10 +79,8 @@ def read_manifest(table: Table, folder: Path | None, query: Query) -> Sequences:
             f"{table.name}: wanted a column of paths that end in .wav; "
             f"the columns are {listed(table.frame.columns)}"
         )
-    target, notes = find_target(table, query, [column, query.id])
-    answers = None if target is None else answers_of_rows(table, target, query)
+    ids, answers, notes = rows_answered(table, query, column, "recording")
     cells = written_paths(table, column, "the path of a recording")
-    names = cells if query.id is None else written(table, query.id, "the name of a recording")
     recordings, places = _Recordings(query.audio), table.places
     for place, cell in zip(places, cells, strict=True):
         try:
@@ -90,7 +88,7 @@ def read_manifest(table: Table, folder: Path | None, query: Query) -> Sequences:
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
     rate_hz, inputs = recordings.rate_hz, tuple(recordings.inputs)
-    return Sequences(inputs, query.audio.names, answers, tuple(names), places, tuple(notes), rate_hz)
+    return Sequences(inputs, query.audio.names, answers, ids or tuple(cells), places, tuple(notes), rate_hz)
 
 
 def read_recording(path: Path, query: Query) -> Sequences:

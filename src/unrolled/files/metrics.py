@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.errors import RunError
-from unrolled.files import json_text
+from unrolled.files import json_text, typed
 
 Row = dict[str, str | int | float]
-ROW = {str: (str, float)}  # as files/json_text.py has it
 
 
 def lines_of(rows: Sequence[Row]) -> bytes:
@@ -24,7 +23,7 @@ def rows_of(path: Path, lines: bytes) -> list[Row]:
 def _row(path: Path, number: int, line: bytes) -> Row:
     try:
         row: Row = json_text.parse(line)
-        json_text.require(row, ROW)
+        typed.require_type(row, Row)
     except ValueError:
         raise RunError(f"{path}, line {number}: wanted a JSON object, got {line[:40]!r}") from None
     return row

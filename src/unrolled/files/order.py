@@ -117,16 +117,13 @@ def _check_order(origin: Origin, name: str, instants: Instants) -> None:
     said, remedy, like = f"comes after {placed.spoken(i)} of {{before}}", "sort the rows by time", rises < 0
     if rises[i] == 0:
         said, remedy, like = "stands there again, as in {before}", "keep one row for each time", rises == 0
-    if instants.zone is None and _of_clocks(instants.times) and -rises[i] <= MOST_SET_BACK:
+    times = instants.times
+    of_clocks = times.dtype.kind == "M" and (times != times.astype("datetime64[D]")).any()  # not days alone
+    if instants.zone is None and of_clocks and -rises[i] <= MOST_SET_BACK:
         remedy += f", or name the zone ({option('zone', 'Europe/Berlin')}) if clocks were set back there"
     if origin.roles.id is None:
         remedy += f", or name the column that tells several series apart with {option('id')}"
     _refuse(origin, name, placed, i, said, np.flatnonzero(like), remedy)
-
-
-def _of_clocks(times: Times) -> bool:
-    """Whether they are more than days."""
-    return times.dtype.kind == "M" and bool((times != times.astype("datetime64[D]")).any())
 
 
 def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.images import Size
 from unrolled.files.messages import listed, option, shown
+from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.table import Table, is_missing
 from unrolled.files.wav import Audio
 
@@ -58,6 +59,12 @@ class Query:
     def usual_targets(self) -> tuple[str, ...]:
         """The usual names of the column of answers."""
         return TRANSCRIPTS if self.transcripts else TARGETS
+
+    def check_roles(self, table: Table) -> None:
+        """ConfigError where two of the columns that tables of sequences have are one."""
+        check_header(table)
+        single = [(getattr(self, role), role) for role in ("id", "time", "target", "text")]
+        check_distinct([*single, *((name, "feature") for name in self.features)])
 
     def only(self, kind: str, *taken: str) -> None:
         """Raises ConfigError where a column is named that the source, a `kind`, cannot have."""
@@ -136,10 +143,15 @@ def written_answers(table: Table, target: str, query: Query, wanted: str) -> pl.
     return None if cells.has_nulls() else cells
 
 
-def answers_of_rows(table: Table, target: str, query: Query) -> tuple[str, ...] | None:
-    """`written_answers` one by one."""
-    cells = written_answers(table, target, query, "an answer")
-    return None if cells is None else tuple(cells)
+def rows_answered(
+    table: Table, query: Query, column: str, noun: str
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None, list[str]]:
+    """Of a table with an input of `column` in each row: the ids where there is a column of them, the answers
+    where none is missing, and notes."""
+    target, notes = find_target(table, query, [column, query.id])
+    answers = None if target is None else written_answers(table, target, query, "an answer")
+    ids = None if query.id is None else tuple(written(table, query.id, f"the name of a {noun}"))
+    return ids, None if answers is None else tuple(answers), notes
 
 
 def looks_numeric(cells: pl.Series) -> bool:

@@ -180,6 +180,4 @@ def _chosen(data: Sequences, features: tuple[str, ...]) -> Sequences:
                 f"{data.places[0]}: no feature {shown(name)}{nearest(name, data.features)}; "
                 f"the features are {listed(data.features)}"
             )
-    at = [data.features.index(name) for name in features]
-    inputs: Any = data.inputs
-    return replace(data, inputs=tuple(one[:, at] for one in inputs), features=features)
+    return data.with_features(features)

@@ -71,13 +71,7 @@ def read_wav(path: Path) -> Sound:
     data = read_bytes(path, "a WAV file")
     if data[:4] != MAGIC or data[8:12] != b"WAVE":
         known = next((name for start, name in _FOREIGN.items() if data.startswith(start)), None)
-        got = (
-            f"{known}"
-            if known
-            else "an empty file"
-            if not data
-            else f"a file that begins with {shown(data[:12])}"
-        )
+        got = known or (f"a file that begins with {shown(data[:12])}" if data else "an empty file")
         raise DataError(f"{path}: wanted a WAV file, got {got}; save it as WAV of 16 bits")
     form, body = _chunks(str(path), data)
     return Sound(form.rate_hz, _samples(str(path), form, body))

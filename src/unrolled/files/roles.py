@@ -73,13 +73,20 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
             notes.append(f"time: column {shown(roles.time)}")
     if roles.time is None:
         notes.append("time: none, the rows of a series are its steps 0, 1, 2 …")
-        unread = [] if rows else [column for column in _open_columns(table, roles) if _usual(column)]
+        unread = (
+            [] if rows else [name for name in _open_columns(table, roles) if name.casefold() in _TIME_NAMES]
+        )
         notes += [_not_a_time(table, column) for column in unread]
     if not roles.targets:
         roles = replace(roles, targets=(_find_target(table, roles),))
         notes.append(f"target: column {shown(roles.targets[0])}")
     if roles.id is None:
-        notes += [_one_series(column) for column in _open_columns(table, roles) if _repeats(table, column)]
+        notes += [
+            f"column {shown(column)} is not read, all rows are one series; if it tells several apart, name "
+            f"it: {option('id', column)}"
+            for column in _open_columns(table, roles)
+            if column.casefold() in IDS and 1 < table.frame[column].n_unique() < table.frame.height
+        ]
     return roles, notes
 
 
@@ -117,22 +124,6 @@ def find_time(table: Table, columns: Sequence[str]) -> str | None:
             if column.casefold() == usual and found in accepted:
                 return column
     return next((column for column, found in forms.items() if found == "instants"), None)
-
-
-def _repeats(table: Table, column: str) -> bool:
-    """Whether a column that is called an id has several values, and one of them in several rows."""
-    return column.casefold() in IDS and 1 < table.frame[column].n_unique() < table.frame.height
-
-
-def _one_series(column: str) -> str:
-    return (
-        f"column {shown(column)} is not read, all rows are one series; if it tells several apart, name it: "
-        f"{option('id', column)}"
-    )
-
-
-def _usual(column: str) -> bool:
-    return column.casefold() in _TIME_NAMES
 
 
 def _not_a_time(table: Table, column: str) -> str:

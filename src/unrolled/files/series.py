@@ -18,7 +18,7 @@ from unrolled.errors import DataError
 from unrolled.files import zones
 from unrolled.files.cells import allow_gaps
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
-from unrolled.files.limits import require_few
+from unrolled.files.groups import Groups
 from unrolled.files.order import Origin, ordered_times
 from unrolled.files.roles import Roles, find_roles
 from unrolled.files.steps import Positions, Step, Times
@@ -116,11 +116,8 @@ def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
     names = cells.cast(pl.String)
     unnamed = names.is_null() | (names == "")
     table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")
-    count = names.n_unique()
-    require_few(table.name, f"{count:,} series", len(names), sequences=count)
-    rows = pl.DataFrame({"name": names, "row": np.arange(len(names))})
-    grouped = rows.group_by("name", maintain_order=True).agg("row")
-    return {name: row.to_numpy() for name, row in zip(grouped["name"], grouped["row"], strict=True)}
+    groups = Groups.by(table, names)
+    return dict(zip(groups.names, groups.split(np.arange(len(names))), strict=True))
 
 
 def _series(grid: Grid, roles: Roles) -> Series:

@@ -17,12 +17,12 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
 from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
-from unrolled.files.long import find_features, find_time_column
+from unrolled.files.long import find_features, find_id, find_time_column
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.opening import read_bytes
 from unrolled.files.parquet import is_parquet
 from unrolled.files.query import Query, find_target, usual, written
-from unrolled.files.roles import IDS, check_distinct, check_header
+from unrolled.files.roles import IDS
 from unrolled.files.table import Table, open_table, sources_of
 from unrolled.files.tagged import Layout, Tagged
 
@@ -73,18 +73,17 @@ def _read_table(table: Table, query: Query, column: str | None) -> Tagged:
             f"{option('column', column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
             f"column with {option('target')}"
         )
-    check_header(table)
-    columns = table.frame.columns
-    id = query.id or usual(columns, _SENTENCES)
-    if id is None:
-        raise DataError(
-            f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
-            f"name one of {listed(columns)} with {option('id')}"
+    if query.text is not None and query.features:
+        raise ConfigError(
+            f"{option('text')} and {option('features')}: a step is a word or numbers; leave one of the two "
+            "out"
         )
+    columns = table.frame.columns
+    id = find_id(table, query.id, _SENTENCES)
     word = query.text or (None if query.features else usual(columns, _WORDS))
     target = query.target or usual([name for name in columns if name not in (id, word)], _TAGS)
-    query = replace(query, id=id, target=target)
-    _check_roles(query, word)
+    query = replace(query, id=id, text=word, target=target)
+    query.check_roles(table)
     time, notes = find_time_column(table, query.time, [id, target, word, *query.features])
     target, of_target = find_target(table, query, [id, time, word, *query.features])
     notes += [f"sequences: column {shown(id)}", *of_target]
@@ -103,16 +102,6 @@ def _read_table(table: Table, query: Query, column: str | None) -> Tagged:
     if tags is not None and not tags.has_nulls():  # where none is required one may be missing
         answers = tuple(map(tuple, in_order.split(tags.to_numpy())))
     return Tagged(inputs, features, answers, in_order.names, in_order.places, tuple(notes))
-
-
-def _check_roles(query: Query, word: str | None) -> None:
-    if query.text is not None and query.features:
-        raise ConfigError(
-            f"{option('text')} and {option('features')}: a step is a word or numbers; leave one of the two "
-            "out"
-        )
-    single = ((query.id, "id"), (query.time, "time"), (query.target, "target"), (word, "text"))
-    check_distinct([*single, *((name, "feature") for name in query.features)])
 
 
 def _words(table: Table, column: str) -> NDArray[Any]:

@@ -90,7 +90,8 @@ def _about(path: Path, kind: str | None, metadata: Mapping[str, str]) -> dict[st
         entry = json_text.parse(metadata[ENTRY])
         found: str = entry["kind"]
         about: dict[str, Any] = {} if kind is None and "about" not in entry else entry["about"]
-        json_text.require({"kind": found, "about": about}, {"kind": str, "about": dict})
+        if not (isinstance(found, str) and isinstance(about, dict)):
+            raise TypeError
     except (LookupError, TypeError, ValueError):
         raise RunError(f"{path} was not written by unrolled: it does not say what it holds") from None
     if found != kind and kind is not None:

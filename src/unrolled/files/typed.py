@@ -29,7 +29,7 @@ def require(value: Any, place: str = "it") -> None:
     names = [one.name for one in fields(value)] if is_dataclass(value) else getattr(value, "_fields", ())
     hints = get_type_hints(type(value))
     for name in names:
-        _require(getattr(value, name), hints[name], f"{place}.{name}")
+        require_type(getattr(value, name), hints[name], f"{place}.{name}")
 
 
 def shaped(array: Any, *shape: int | None) -> Any:
@@ -40,7 +40,8 @@ def shaped(array: Any, *shape: int | None) -> Any:
     return array
 
 
-def _require(value: Any, wanted: Any, place: str) -> None:
+def require_type(value: Any, wanted: Any, place: str = "it") -> None:
+    """ValueError, which names the place inside, unless the value is of this type."""
     origin, inside = get_origin(wanted), get_args(wanted)
     if origin in (Union, UnionType):
         right = any(_is(value, one) for one in inside)
@@ -64,21 +65,21 @@ def _require(value: Any, wanted: Any, place: str) -> None:
 def _require_each(value: Collection[Any], origin: Any, inside: tuple[Any, ...], place: str) -> None:
     if isinstance(value, Mapping):
         for key, one in value.items():
-            _require(key, inside[0], f"a name in {place}")
-            _require(one, inside[1], f"{place}[{key!a:.40}]")
+            require_type(key, inside[0], f"a name in {place}")
+            require_type(one, inside[1], f"{place}[{key!a:.40}]")
     elif origin is tuple and inside[1:] != (...,):
         if len(value) != len(inside):
             raise ValueError(f"{place}: wanted {len(inside)} values, got {len(value)}")
         for n, (one, wanted) in enumerate(zip(value, inside, strict=True)):
-            _require(one, wanted, f"{place}[{n}]")
+            require_type(one, wanted, f"{place}[{n}]")
     else:
         for n, one in enumerate(value):
-            _require(one, inside[0], f"{place}[{n}]")
+            require_type(one, inside[0], f"{place}[{n}]")
 
 
 def _is(value: Any, wanted: Any) -> bool:
     try:
-        _require(value, wanted, "it")
+        require_type(value, wanted, "it")
     except ValueError:
         return False
     return True

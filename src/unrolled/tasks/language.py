@@ -84,7 +84,7 @@ class Codec:
     @property
     def unknown(self) -> int | None:
         """The number of <unk>; byte pairs have none."""
-        return 0 if hasattr(self.tokenizer, "vocabulary") else None
+        return self.tokenizer.unknown
 
     def encode(self, text: Text, part: str) -> Tokens:
         """(N,) in a file mapped into memory. DataError for fewer than two tokens."""

@@ -24,8 +24,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from unrolled.errors import RunError
-from unrolled.files import atomic, json_text
-from unrolled.files.metrics import ROW, Row, lines_of
+from unrolled.files import atomic, json_text, typed
+from unrolled.files.metrics import Row, lines_of
 from unrolled.files.tensors import MODEL_KIND, read_tensors, require, write_tensors
 from unrolled.runs import Run
 from unrolled.training.history import Progress
@@ -150,8 +150,9 @@ def _checkpoint(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Chec
         group, _, name = key.partition(".")
         groups[group][name] = tensor
     state, rows = groups["state"], json_text.parse(bytes(groups["history"]["rows"].numpy()))
-    json_text.require(rows, [ROW])
-    json_text.require(about["recipe"], dict)
+    typed.require_type(rows, list[Row])
+    if not isinstance(about["recipe"], dict):
+        raise TypeError("its recipe is no table")
     named: Any = {group: groups[group] for group in GROUPS} | {"best": groups["best"] or None}
     return Checkpoint(
         **named,
