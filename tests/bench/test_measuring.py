@@ -1,7 +1,6 @@
 """A small registry runs; what disagrees gets no figure."""
 
 import time
-from functools import partial
 
 import pytest
 import torch
@@ -66,8 +65,8 @@ def test_a_real_layer_with_one_wrong_weight_is_refused(monkeypatch: pytest.Monke
             torchs.weight_hh_l0[1, 2] += 0.1
         return ours, torchs, x
 
-    for build in (grid._inference, grid._training, grid._lengths):
-        plain = Workload("grid", "inference", "gru", size, partial(build, "gru", size))
+    for mode, build in (("inference", grid._layer), ("training", grid._layer), ("training", grid.ragged)):
+        plain = Workload("grid", mode, "gru", size, build)
         assert record(plain, 1, SHORT).refused is None
         monkeypatch.setattr(grid, "both", one_wrong)
         found = record(plain, 1, SHORT)

@@ -1,16 +1,15 @@
 """The registry holds what the targets speak of, and every peer in it computes the same at a small shape."""
 
 import dataclasses
-from functools import partial
 
 import pytest
 import torch
 
 import unrolled.nn
-from unrolled.bench import grid, heads, onnxpeer, overhead, variants
+from unrolled.bench import grid, onnxpeer, overhead
 from unrolled.bench import small as calls
 from unrolled.bench.agreement import TOLERANCE
-from unrolled.bench.layers import CELLS, make, random
+from unrolled.bench.layers import CELLS, make, peer, state
 from unrolled.bench.measuring import compare
 from unrolled.bench.registry import registry, select
 from unrolled.bench.targets import TARGETS
@@ -21,19 +20,13 @@ SMALL = Size(7, 3, 5, 72)  # wider than the projection, and a multiple of the bl
 
 
 def small(workload: Workload) -> Workload:
-    """The same peers at a small shape. A grid's builder knows its shape as its last argument."""
-    if workload.group in ("variants", "directions", "heads", *overhead.OVERHEADS):
+    """The same peers at a small shape."""
+    if workload.group in ("heads", *overhead.OVERHEADS):
         return workload
     if workload.group == "small-step":
-        return reshaped(workload, calls.Network(2, 2, 7))
+        return dataclasses.replace(workload, shape=calls.Network(2, 2, 7))
     size = SMALL._replace(T=1, B=1, I=72) if workload.group in ("step", "stream") else SMALL
-    return reshaped(workload, size)
-
-
-def reshaped(workload: Workload, shape: tuple[int, ...]) -> Workload:
-    build = workload.build
-    assert isinstance(build, partial)
-    return dataclasses.replace(workload, build=partial(build.func, *build.args[:-1], shape))
+    return dataclasses.replace(workload, shape=size)
 
 
 def one_of_each() -> list[Workload]:
@@ -42,43 +35,39 @@ def one_of_each() -> list[Workload]:
 
 
 @pytest.mark.parametrize("workload", one_of_each(), ids=lambda w: "/".join(w.name.split("/")[:3]))
-def test_every_peer_computes_the_same(workload: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variants, "SIZE", SMALL)
-    monkeypatch.setattr(heads, "WORDS", 50)
-    peers = {name: peer for name, peer in workload.build().items() if isinstance(peer, Peer)}
+def test_every_peer_computes_the_same(workload: Workload) -> None:
+    peers = {name: one for name, one in workload.peers().items() if isinstance(one, Peer)}
     assert next(iter(peers)) == OURS
     if workload.group not in overhead.OVERHEADS:
-        assert sum(peer.answer == "the same" for peer in peers.values()) >= 2
+        assert sum(one.answer == "the same" for one in peers.values()) >= 2
     worst, refused = compare(peers, workload.tolerance or TOLERANCE)
     assert refused is None
     assert 0 <= worst < (workload.tolerance or 1e-5)  # far under the tolerance, at so few tokens
-    for peer in peers.values():
-        with torch.inference_mode(not peer.gradients):
-            peer.run()
+    for one in peers.values():
+        with torch.inference_mode(not one.gradients):
+            one.run()
 
 
 def test_a_training_peer_takes_a_step_with_other_weights_and_no_old_gradients() -> None:
-    (peer, *_) = grid._training("lstm", SMALL).values()
-    assert isinstance(peer, Peer) and peer.before is not None
-    first = {name: v.clone() for name, v in peer.values().items()}
+    (step, *_) = grid._layer("training", "lstm", SMALL).values()
+    assert isinstance(step, Peer) and step.before is not None
+    first = {name: v.clone() for name, v in step.values().items()}
     assert {"y", "h_last", "c_last", "gradient of x", "gradient of weight_hh_l0"} <= first.keys()
-    peer.run()  # adds to the gradients that are there
-    peer.before()
-    flipped = {name: v.clone() for name, v in peer.values().items()}
+    step.run()  # adds to the gradients that are there
+    step.before()
+    flipped = {name: v.clone() for name, v in step.values().items()}
     assert not torch.allclose(first["y"], flipped["y"])
-    peer.before()
-    for name, v in peer.values().items():
+    step.before()
+    for name, v in step.values().items():
         assert torch.equal(v, first[name]), name
 
 
 def test_training_marks_the_weights_as_changed() -> None:
     ours, _, x = grid.both("rnn", SMALL)
-    from unrolled.bench.layers import training
-
-    peer = training(ours, ours, x)
-    assert peer.before is not None
+    step = peer("training", ours, x)
+    assert step.before is not None
     versions = [p._version for p in ours.parameters()]
-    peer.before()
+    step.before()
     assert all(p._version > version for p, version in zip(ours.parameters(), versions, strict=True))
 
 
@@ -111,11 +100,11 @@ def test_lengths_run_from_a_tenth_to_all() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_onnxruntime_with_states_gives_torchs_numbers(cell: str) -> None:
     ours, torchs, x = grid.both(cell, SMALL)
-    parts = tuple(random(1, SMALL.B, SMALL.H, seed=k) for k in range(len(CELLS[cell].states)))
-    peer = onnxpeer.onnxruntime(cell, SMALL, ours, x, parts)
-    assert isinstance(peer, Peer)
-    y, last = torchs(x, parts if len(parts) > 1 else parts[0])
-    found = peer.values()
+    first = state(cell, 1, SMALL.B, SMALL.H)
+    onnx = onnxpeer.onnxruntime(cell, SMALL, ours, x, first)
+    assert isinstance(onnx, Peer)
+    y, last = torchs(x, first)
+    found = onnx.values()
     torch.testing.assert_close(found["y"], y, atol=2e-6, rtol=0)
     lasts = last if isinstance(last, tuple) else (last,)
     for name, s in zip(("h_last", "c_last"), lasts, strict=False):
@@ -124,9 +113,9 @@ def test_onnxruntime_with_states_gives_torchs_numbers(cell: str) -> None:
 
 def test_a_missing_onnxruntime_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    peer = grid._inference("rnn", SMALL)[ONNX]
-    assert isinstance(peer, Absent)
-    assert "onnxruntime" in peer.reason and "pip install 'unrolled[onnx]'" in peer.reason
+    onnx = grid._layer("inference", "rnn", SMALL)[ONNX]
+    assert isinstance(onnx, Absent)
+    assert "onnxruntime" in onnx.reason and "pip install 'unrolled[onnx]'" in onnx.reason
 
 
 def test_layers_have_random_asymmetric_parameters() -> None:

@@ -1,7 +1,7 @@
 """Small calls: what is frozen and what is not, the overhead of a call, and how they are shown."""
 
 import gc
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -9,9 +9,9 @@ from torch import nn
 
 import unrolled.nn
 from unrolled.bench import measuring, overhead, page, small
-from unrolled.bench.layers import CELLS
+from unrolled.bench.layers import CELLS, state
 from unrolled.bench.targets import summary
-from unrolled.bench.workload import OURS, TORCH, Absent, Mode, Peers, Size
+from unrolled.bench.workload import MODES, OURS, TORCH, Absent, Mode, Peers, Size
 from unrolled.kernels.packs import Packs
 
 from .cases import document, record
@@ -37,13 +37,13 @@ def test_a_call_is_frozen_as_long_as_it_is_held() -> None:
     assert not module(None)
 
 
-@pytest.mark.parametrize("mode", small.MODES)
-@pytest.mark.parametrize("build", [partial(small._networks), partial(small._cells)])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("build", [small._networks, small._cells])
 def test_one_step_of_many_units_in_inference_stands_beside_its_default(
-    build: partial[Peers], mode: Mode
+    build: Callable[..., Peers], mode: Mode
 ) -> None:
     for H in (7, small.FROZEN_FROM):
-        shape = small.Network(1, 1, H) if build.func is small._networks else Size(1, 2, 3, H)
+        shape = small.Network(1, 1, H) if build is small._networks else Size(1, 2, 3, H)
         named = list(build(mode, "gru", shape))
         judged_frozen = mode == "inference" and H >= small.FROZEN_FROM
         assert named == [OURS, TORCH, *([small.DEFAULT] if judged_frozen else [])]
@@ -63,7 +63,7 @@ def test_twenty_steps_of_a_cell_are_twenty_steps_of_a_layer() -> None:
     (ours, torchs) = small.cells("gru", size)
     layer = unrolled.nn.GRU(4, 5)
     layer.load_state_dict({f"{name}_l0": w for name, w in ours.state_dict().items()})
-    x, h = torch.randn(20, 3, 4), small.first("gru", 3, 5)
+    x, h = torch.randn(20, 3, 4), state("gru", 3, 5)
     wanted, _ = layer(x, h.unsqueeze(0))
     for module in (ours, torchs):
         last, _ = small.stepping(module, 20, h)(x)
@@ -152,9 +152,3 @@ def test_the_page_has_a_table_for_each_group() -> None:
     assert "| inference | 1×1×256×512 | 1 | 0.02 | 1 | 0.5 | 0.02 | 2 | 1 | 0.02 | 3 | 1.5 |" in text
     assert "| inference | 1×1×256×256 | 1 |  |  |  |  | refused | refused |" in text
     assert "`frozen()`" in text and "`frozen()`" not in page.markdown(document())
-
-
-def test_every_group_has_a_title() -> None:
-    from unrolled.bench import crosswise
-
-    assert crosswise.TITLES.keys() == small.GROUPS.keys()

@@ -21,7 +21,7 @@ def peer(number: float) -> Peer:
 
 def workload(theirs: float = 1.0) -> Workload:
     peers = {"unrolled": peer(1.0), "torch.nn": peer(theirs)}
-    return Workload("grid", "inference", "rnn", (2, 3, 4, 5), lambda: peers, quick=True)
+    return Workload("grid", "inference", "rnn", (2, 3, 4, 5), lambda *_: peers, quick=True)
 
 
 @pytest.fixture(autouse=True)

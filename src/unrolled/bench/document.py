@@ -13,18 +13,16 @@ Measured = Annotated[float, AfterValidator(lambda value: float(f"{value:.5g}"))]
 Unit = Literal["ms", "bytes"]
 # A peer does the same work and agrees; other work stands beside it; information rounds as it likes.
 Role = Literal["peer", "other work", "information"]
-
-
 MOST = 1 << 26  # bytes of a file
 
 
-class Part(BaseModel):
+class Strict(BaseModel):
     """Unknown and missing keys are refused, NaN and infinities too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Figure(Part):
+class Figure(Strict):
     """One peer in one workload: the median of `samples`, each of `calls` calls, and its quartiles."""
 
     peer: str
@@ -38,7 +36,7 @@ class Figure(Part):
     absent: str | None = None
 
 
-class Record(Part):
+class Record(Strict):
     """One workload at one number of threads. Refused: no figures, and why."""
 
     name: str
@@ -61,6 +59,11 @@ class Record(Part):
         return next((figure.gflops for figure in self.figures if figure.peer == peer), None)
 
     @property
+    def dimensions(self) -> str:
+        """100×32×128×128."""
+        return "×".join(map(str, self.shape))
+
+    @property
     def kind(self) -> str:
         """grid/training: what stands in one table."""
         return f"{self.group}/{self.mode}"
@@ -71,7 +74,7 @@ class Record(Part):
         return above / below if above is not None and below else None
 
 
-class Machine(Part):
+class Machine(Strict):
     """What it was measured on."""
 
     cpu: str
@@ -82,7 +85,7 @@ class Machine(Part):
     versions: dict[str, str]
 
 
-class Peak(Part):
+class Peak(Strict):
     """The best rate of large matrix products."""
 
     threads: int
@@ -90,7 +93,7 @@ class Peak(Part):
     gflops: Measured
 
 
-class Document(Part):
+class Document(Strict):
     """All of one measurement.
 
     load     load average of the minute before it and of its last minute
@@ -117,10 +120,15 @@ class Document(Part):
         return max((p.gflops for p in self.peaks if p.threads == threads), default=None)
 
 
-def joined(documents: Mapping[Path, Document]) -> Document:
-    """One measurement that was made in parts, in this order; what was measured twice counts as it was last.
+def short(value: float | None) -> float | None:
+    """Three digits."""
+    return None if value is None else float(f"{value:.3g}")
 
-    DataError where a part was measured elsewhere, or with other versions.
+
+def joined(documents: Mapping[Path, Document]) -> Document:
+    """One measurement that was made in several, in this order; what was measured twice counts as it was last.
+
+    DataError where one was made elsewhere, or with other versions.
     """
     (first_path, first), *others = documents.items()
     for path, other in others:
@@ -128,15 +136,15 @@ def joined(documents: Mapping[Path, Document]) -> Document:
             raise DataError(
                 f"{path} was measured on another machine, or with other versions, than {first_path}"
             )
-    parts = list(documents.values())
-    records = {(r.name, r.threads): r for part in parts for r in part.records}
-    peaks = {(p.threads, p.product): p for part in parts for p in part.peaks}
+    every = list(documents.values())
+    records = {(r.name, r.threads): r for document in every for r in document.records}
+    peaks = {(p.threads, p.product): p for document in every for p in document.peaks}
     return first.model_copy(
         update={
-            "minutes": round(sum(part.minutes for part in parts), 2),
-            "quick": any(part.quick for part in parts),
-            "load": (first.load[0], parts[-1].load[1]),
-            "others": max((part.others for part in parts if part.others is not None), default=None),
+            "minutes": round(sum(document.minutes for document in every), 2),
+            "quick": any(document.quick for document in every),
+            "load": (first.load[0], every[-1].load[1]),
+            "others": max((d.others for d in every if d.others is not None), default=None),
             "peaks": tuple(peaks.values()),
             "records": tuple(records.values()),
         }

@@ -1,16 +1,15 @@
 """Plain cells against torch.nn and onnxruntime: the grid of shapes, random lengths, one step, memory."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from unrolled.bench.layers import CELLS, inference, make, named, products, random, training, twin
+from unrolled.bench.layers import CELLS, Call, make, named, peer, products, random, state, twin
 from unrolled.bench.onnxpeer import onnxruntime
-from unrolled.bench.workload import ONNX, OURS, TORCH, Absent, Peer, Peers, Size, Workload
+from unrolled.bench.workload import ONNX, OURS, TORCH, Absent, Mode, Peer, Peers, Size, Workload
 
 GRID = (
     Size(100, 1, 64, 64),
@@ -36,23 +35,16 @@ PACKED = "torch.nn, packed"
 def workloads() -> Iterator[Workload]:
     for cell in CELLS:
         for size in GRID:
-            tokens = size.T * size.B
-            flops = products(cell, tokens, size)
-            quick = size in QUICK
-            yield Workload(
-                "grid", "inference", cell, size, partial(_inference, cell, size), flops, quick=quick
-            )
-            yield Workload(
-                "grid", "training", cell, size, partial(_training, cell, size), 3 * flops, quick=quick
-            )
-            yield Workload("memory", "saved", cell, size, partial(_saved, cell, size), quick=quick, once=True)
+            flops, quick = products(cell, size.T * size.B, size), size in QUICK
+            yield Workload("grid", "inference", cell, size, _layer, flops, quick=quick)
+            yield Workload("grid", "training", cell, size, _layer, 3 * flops, quick=quick)
+            yield Workload("memory", "saved", cell, size, _saved, quick=quick, once=True)
         for size in RAGGED:
             flops = 3 * products(cell, int(lengths(size).sum()), size)
             slow = size == GRID[-1]  # seconds a call on one thread: a quarter of the time of all workloads
-            yield Workload("lengths", "training", cell, size, partial(_lengths, cell, size), flops, once=slow)
+            yield Workload("lengths", "training", cell, size, ragged, flops, once=slow)
         for size in STEPS:
-            flops = products(cell, 1, size)
-            yield Workload("step", "inference", cell, size, partial(_step, cell, size), flops, quick=True)
+            yield Workload("step", "inference", cell, size, _step, products(cell, 1, size), quick=True)
 
 
 def lengths(size: Size) -> Tensor:
@@ -69,7 +61,7 @@ def both(cell: str, size: Size) -> tuple[nn.Module, nn.Module, Tensor]:
     return ours, twin(ours, CELLS[cell].torch, size.I, size.H), random(size.T, size.B, size.I)
 
 
-def bfloat16(layer: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+def bfloat16(layer: Call) -> Call:
     """The call of `layer` under autocast."""
 
     def call(x: Tensor) -> Any:
@@ -79,28 +71,17 @@ def bfloat16(layer: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
     return call
 
 
-def _inference(cell: str, size: Size) -> Peers:
+def _layer(mode: Mode, cell: str, size: Size) -> Peers:
     ours, torchs, x = both(cell, size)
-    peers: dict[str, Peer | Absent] = {
-        OURS: inference(lambda: ours(x)),
-        TORCH: inference(lambda: torchs(x)),
-        ONNX: onnxruntime(cell, size, ours, x),
-    }
+    peers: dict[str, Peer | Absent] = {OURS: peer(mode, ours, x), TORCH: peer(mode, torchs, x)}
+    if mode == "inference":
+        peers[ONNX] = onnxruntime(cell, size, ours, x)
     if size == BFLOAT16:
-        rounded = bfloat16(torchs)
-        peers[BFLOAT16_PEER] = inference(lambda: rounded(x), answer=None)
+        peers[BFLOAT16_PEER] = peer(mode, torchs, x, bfloat16(torchs), answer=None)
     return peers
 
 
-def _training(cell: str, size: Size) -> Peers:
-    ours, torchs, x = both(cell, size)
-    peers = {OURS: training(ours, ours, x), TORCH: training(torchs, torchs, x)}
-    if size == BFLOAT16:
-        peers[BFLOAT16_PEER] = training(torchs, bfloat16(torchs), x, answer=None)
-    return peers
-
-
-def _saved(cell: str, size: Size) -> Peers:
+def _saved(mode: Mode, cell: str, size: Size) -> Peers:
     ours, torchs, x = both(cell, size)
     return {OURS: saving(ours, x), TORCH: saving(torchs, x)}
 
@@ -115,32 +96,24 @@ def saving(layer: nn.Module, x: Tensor) -> Peer:
     return Peer(run, run, gradients=True, held=(x, *layer.parameters()))
 
 
-def _lengths(cell: str, size: Size) -> Peers:
+def ragged(mode: Mode, cell: str, size: Size) -> Peers:
+    """Padded rows and their lengths; torch.nn packs them and pads them again."""
     ours, torchs, x = both(cell, size)
     each = lengths(size)
 
-    return {
-        OURS: training(ours, lambda x: ours(x, lengths=each), x),
-        PACKED: training(torchs, padded(torchs, each, size.T), x),
-    }
+    def packed(x: Tensor) -> tuple[Tensor, Any]:
+        y, state = torchs(pack_padded_sequence(x, each, enforce_sorted=False))
+        return pad_packed_sequence(y, total_length=size.T)[0], state
+
+    ours_peer = peer(mode, ours, x, lambda x: ours(x, lengths=each))
+    return {OURS: ours_peer, PACKED: peer(mode, torchs, x, packed)}
 
 
-def padded(layer: nn.Module, each: Tensor, T: int) -> Callable[[Tensor], Any]:
-    """The call of a layer of torch.nn on rows of these lengths: packs x, and pads y."""
-
-    def call(x: Tensor) -> tuple[Tensor, Any]:
-        y, state = layer(pack_padded_sequence(x, each, enforce_sorted=False))
-        return pad_packed_sequence(y, total_length=T)[0], state
-
-    return call
-
-
-def _step(cell: str, size: Size) -> Peers:
+def _step(mode: Mode, cell: str, size: Size) -> Peers:
     ours, torchs, x = both(cell, size)
-    parts = tuple(random(1, size.B, size.H, seed=seed) for seed in range(len(CELLS[cell].states)))
-    state = parts if len(parts) > 1 else parts[0]
+    first = state(cell, 1, size.B, size.H)
     return {
-        OURS: inference(lambda: ours(x, state)),
-        TORCH: inference(lambda: torchs(x, state)),
-        ONNX: onnxruntime(cell, size, ours, x, parts),
+        OURS: peer(mode, ours, x, lambda x: ours(x, first)),
+        TORCH: peer(mode, torchs, x, lambda x: torchs(x, first)),
+        ONNX: onnxruntime(cell, size, ours, x, first),
     }

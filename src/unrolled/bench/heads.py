@@ -1,15 +1,13 @@
 """What stands on a recurrent layer, against torch.nn: a linear layer and a softmax over 10,000 words."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import nn
 
 import unrolled.nn
-from unrolled.bench.layers import make, random, twin
-from unrolled.bench.variants import MODES, timed
-from unrolled.bench.workload import OURS, TORCH, Mode, Peers, Workload
+from unrolled.bench.layers import make, peer, random, twin
+from unrolled.bench.workload import MODES, OURS, TORCH, Mode, Peers, Workload
 
 WORDS = 10_000
 TOKENS = 35 * 20
@@ -37,13 +35,12 @@ def workloads() -> Iterator[Workload]:
     for name, head in HEADS.items():
         for mode in MODES:
             flops = head.flops * (3 if mode == "training" else 1)
-            shape = (TOKENS, head.width, *head.arguments[1:])
-            yield Workload("heads", mode, name, shape, partial(_head, head, mode), flops)
+            yield Workload("heads", mode, name, (TOKENS, head.width, *head.arguments[1:]), _head, flops)
 
 
-def _head(head: Head, mode: Mode) -> Peers:
-    ours_made: Callable[..., nn.Module] = getattr(unrolled.nn, head.module)
-    ours = make(ours_made, *head.arguments, **head.options)
+def _head(mode: Mode, name: str, shape: tuple[int, ...]) -> Peers:
+    head = HEADS[name]
+    ours = make(getattr(unrolled.nn, head.module), *head.arguments, **head.options)
     torchs = twin(ours, getattr(nn, head.module), *head.arguments, **head.options)
-    x = random(TOKENS, head.width)
-    return {OURS: timed(ours, mode, x), TORCH: timed(torchs, mode, x)}
+    x = random(*shape[:2])
+    return {OURS: peer(mode, ours, x), TORCH: peer(mode, torchs, x)}

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import cells
-from unrolled.bench.workload import SAME, Peer, Size, Values
+from unrolled.bench.workload import SAME, Mode, Peer, Size, Values
 from unrolled.nn.layers import LAYERS
 
 SEED = 20
+Call = Callable[[Any], Any]  # x -> (y, state)
 
 
 class Kind(NamedTuple):
@@ -47,20 +48,20 @@ def make(layer: Callable[..., nn.Module], *sizes: int, **options: Any) -> nn.Mod
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(SEED)
-        made = layer(*sizes, **options)
-        for name, parameter in made.named_parameters():
+        module = layer(*sizes, **options)
+        for name, parameter in module.named_parameters():
             if parameter.dim() == 1:
                 parameter.add_(torch.empty_like(parameter).uniform_(-0.1, 0.1))
             if name.startswith("gain_"):
                 parameter.mul_(0.5)
-    return made
+    return module
 
 
 def twin(like: nn.Module, layer: Callable[..., nn.Module], *sizes: int, **options: Any) -> nn.Module:
     """Another layer with the weights of `like`."""
-    made = layer(*sizes, **options)
-    made.load_state_dict(like.state_dict())
-    return made
+    module = layer(*sizes, **options)
+    module.load_state_dict(like.state_dict())
+    return module
 
 
 def random(*shape: int, seed: int = SEED) -> Tensor:
@@ -73,33 +74,46 @@ def named(output: Any) -> dict[str, Tensor]:
     if isinstance(output, Tensor):
         return {"y": output}
     y, state = output
-    parts = state if isinstance(state, tuple) else (state,)
-    return {"y": y} | dict(zip(("h_last", "c_last"), parts, strict=False))
+    states = state if isinstance(state, tuple) else (state,)
+    return {"y": y} | dict(zip(("h_last", "c_last"), states, strict=False))
 
 
-def inference(call: Callable[[], Any], answer: str | None = SAME) -> Peer:
-    """`call` gives (y, state)."""
-
-    def values() -> Values:
-        with torch.inference_mode():
-            return named(call())
-
-    return Peer(call, values, answer=answer)
+def state(cell: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
+    """A random state, as a layer or a cell takes it."""
+    states = tuple(random(*shape, seed=seed).to(dtype) for seed in range(len(CELLS[cell].states)))
+    return states if len(states) > 1 else states[0]
 
 
-def training(
+def peer(
+    mode: Mode,
     module: nn.Module,
-    call: Callable[[Tensor], Any],
     x: Tensor,
+    call: Call | None = None,
     answer: str | None = SAME,
     drawn: bool = False,
     changes: bool = True,
 ) -> Peer:
-    """`call(x)` gives (y, state); its gradients are those of a random weighted sum of y.
+    """`module(x)`, or `call(x)`, which gives (y, state) as it does; in training the gradients of a random
+    weighted sum of y.
 
-    drawn     the call draws random numbers: the same before every call
-    changes   the weights change before every call
+    drawn     a training call draws random numbers: the same before every call
+    changes   in training the weights change before every call
     """
+    if mode == "training":
+        return _training(module, x, call or module, answer, drawn, changes)
+    module.eval()
+    compute = call or module
+
+    def values() -> Values:
+        with torch.inference_mode():
+            return named(compute(x))
+
+    return Peer(lambda: compute(x), values, answer=answer)
+
+
+def _training(
+    module: nn.Module, x: Tensor, call: Call, answer: str | None, drawn: bool, changes: bool
+) -> Peer:
     x = x.clone().requires_grad_()
     parameters = dict(module.named_parameters())
 

@@ -1,10 +1,12 @@
 """Where figures were measured: the machine, what runs on it, and how fast its matrix products are."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,9 +28,16 @@ def describe() -> Machine:
         isa=_isa(),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
-        versions={"unrolled": unrolled.__version__}
-        | {name: version for name in PACKAGES if (version := _version(name))},
+        versions=_versions(),
     )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"unrolled": unrolled.__version__}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def cores() -> int:
@@ -52,8 +61,8 @@ class Watch:
         others = _others_seconds()
         if others is None or self.others_begun is None:
             return None
-        whole = (time.monotonic() - self.begun) * (os.cpu_count() or 1)
-        return min(1.0, max(0.0, (others - self.others_begun) / whole))
+        seconds = (time.monotonic() - self.begun) * (os.cpu_count() or 1)
+        return min(1.0, max(0.0, (others - self.others_begun) / seconds))
 
 
 def _others_seconds() -> float | None:
@@ -69,26 +78,12 @@ def _others_seconds() -> float | None:
 
 def peaks(threads: int) -> list[Peak]:
     """The best rate of torch.mm, and of our own product, over a few large shapes."""
-    found = [Peak(threads=threads, product="torch.mm", gflops=max(_rate(_mm(s), s) for s in PEAK_SHAPES))]
-    linear: Callable[[int, int], torch.nn.Module] | None = getattr(unrolled.nn, "Linear", None)
-    if linear is not None:
-        ours = max(_rate(_linear(linear, s), s) for s in PEAK_SHAPES)
-        found.append(Peak(threads=threads, product="unrolled.nn.Linear", gflops=ours))
-    return found
-
-
-def _mm(shape: tuple[int, int, int]) -> Callable[[], object]:
-    M, K, N = shape
-    a, b = torch.randn(M, K), torch.randn(K, N)
-    return lambda: torch.mm(a, b)
-
-
-def _linear(
-    linear: Callable[[int, int], torch.nn.Module], shape: tuple[int, int, int]
-) -> Callable[[], object]:
-    M, K, N = shape
-    x, layer = torch.randn(M, K), linear(K, N)
-    return lambda: layer(x)
+    rates: dict[str, list[float]] = {"torch.mm": [], "unrolled.nn.Linear": []}
+    for M, K, N in PEAK_SHAPES:
+        a, b, layer = torch.randn(M, K), torch.randn(K, N), unrolled.nn.Linear(K, N)
+        rates["torch.mm"].append(_rate(partial(torch.mm, a, b), (M, K, N)))
+        rates["unrolled.nn.Linear"].append(_rate(partial(layer, a), (M, K, N)))
+    return [Peak(threads=threads, product=name, gflops=max(each)) for name, each in rates.items()]
 
 
 @torch.inference_mode()
@@ -110,15 +105,11 @@ def _cpu_model() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    fields = dict(_field(line) for line in lines)
+    pairs = (line.partition(":") for line in lines)
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
     numbers = ", ".join(f"{key} {fields[key]}" for key in ("cpu family", "model") if key in fields)
     name = fields.get("model name", platform.machine())
     return f"{name} ({numbers})" if numbers else name
-
-
-def _field(line: str) -> tuple[str, str]:
-    key, _, value = line.partition(":")
-    return key.strip(), value.strip()
 
 
 def _isa() -> str:
@@ -127,10 +118,3 @@ def _isa() -> str:
     from unrolled.kernels import _cpu
 
     return _cpu.isa()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

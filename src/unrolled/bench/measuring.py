@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import torch
 
-from unrolled.bench import grid, machine, saved, timing
+from unrolled.bench import grid, machine, timing
 from unrolled.bench.agreement import TOLERANCE, disagreement
 from unrolled.bench.document import Document, Figure, Peak, Record, Role
+from unrolled.bench.saved import saved_bytes
 from unrolled.bench.workload import SAME, Absent, Peer, Workload
 from unrolled.errors import ConfigError
 
@@ -78,9 +79,9 @@ def _wanted(workload: Workload, threads: int, most: int) -> bool:
 
 def record(workload: Workload, threads: int, effort: timing.Effort) -> Record:
     """Compares the peers of one workload, then measures them."""
-    built = workload.build()
-    peers = {name: peer for name, peer in built.items() if isinstance(peer, Peer)}
-    absent = [Figure(peer=n, absent=p.reason) for n, p in built.items() if isinstance(p, Absent)]
+    every = workload.peers()
+    peers = {name: peer for name, peer in every.items() if isinstance(peer, Peer)}
+    absent = [Figure(peer=n, absent=p.reason) for n, p in every.items() if isinstance(p, Absent)]
     worst, refused = compare(peers, workload.tolerance or TOLERANCE)
     figures = () if refused else (*_figures(workload, peers, effort), *absent)
     return Record(
@@ -111,7 +112,7 @@ def compare(peers: dict[str, Peer], tolerance: float = TOLERANCE) -> tuple[float
 
 def _figures(workload: Workload, peers: dict[str, Peer], effort: timing.Effort) -> list[Figure]:
     if workload.mode == "saved":
-        return [Figure(peer=n, median=b, samples=1, calls=1) for n, b in saved.measure(peers).items()]
+        return [Figure(peer=n, median=saved_bytes(p), samples=1, calls=1) for n, p in peers.items()]
     return [
         Figure(
             peer=name,

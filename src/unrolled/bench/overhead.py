@@ -5,16 +5,15 @@ hundred steps more take. In training, what any function of one's own costs in au
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.bench.grid import GRID, both
-from unrolled.bench.layers import CELLS, inference, random, training, twin
-from unrolled.bench.small import MODES, Run, cells, first, held_frozen, peer, stepping
-from unrolled.bench.workload import OURS, Mode, Peers, Size, Workload
+from unrolled.bench.layers import CELLS, Call, peer, random, state, twin
+from unrolled.bench.small import cells, held_frozen, stepping
+from unrolled.bench.workload import MODES, OURS, Mode, Peers, Size, Workload
 
 SIZE = Size(1, 1, 8, 8)
 MORE = 100  # steps
@@ -26,10 +25,9 @@ def workloads() -> Iterator[Workload]:
     for mode in MODES:
         for cell in CELLS:
             for group, build in OVERHEADS.items():
-                made = partial(build, mode, cell, SIZE)
-                yield Workload(group, mode, cell, SIZE, made, threads=1, quick=True, small=True)
+                yield Workload(group, mode, cell, SIZE, build, threads=1, quick=True, small=True)
             for size in GRID:
-                yield Workload("looking", mode, cell, size, partial(_looking, mode, cell, size))
+                yield Workload("looking", mode, cell, size, _looking)
 
 
 def beside_kernel(mode: str, median: Callable[[str], float | None]) -> float | None:
@@ -43,28 +41,24 @@ def beside_kernel(mode: str, median: Callable[[str], float | None]) -> float | N
 
 def _layer(mode: Mode, cell: str, size: Size) -> Peers:
     ours, _, x = both(cell, size)
-    state = first(cell, 1, size.B, size.H)
-    return _peers(mode, cell, size, ours, lambda x: ours(x, state), x, 1 + len(CELLS[cell].states))
+    first = state(cell, 1, size.B, size.H)
+    return _peers(mode, cell, size, ours, x, lambda x: ours(x, first), 1 + len(CELLS[cell].states))
 
 
 def _cell(mode: Mode, cell: str, size: Size) -> Peers:
     ours, _ = cells(cell, size)
-    call = stepping(ours, 1, first(cell, size.B, size.H))
-    return _peers(mode, cell, size, ours, call, random(size.B, size.I), len(CELLS[cell].states))
+    call = stepping(ours, 1, state(cell, size.B, size.H))
+    return _peers(mode, cell, size, ours, random(size.B, size.I), call, len(CELLS[cell].states))
 
 
-def _peers(mode: Mode, cell: str, size: Size, ours: nn.Module, call: Run, x: Tensor, outputs: int) -> Peers:
+def _peers(mode: Mode, cell: str, size: Size, ours: nn.Module, x: Tensor, call: Call, outputs: int) -> Peers:
     layer, _, more = both(cell, size._replace(T=size.T + MORE))
-    state = first(cell, 1, size.B, size.H)
+    first = state(cell, 1, size.B, size.H)
+    longer = peer(mode, layer, more, lambda x: layer(x, first), "a longer call")
     if mode == "inference":
-        call = held_frozen(ours, call)
-    peers = {
-        OURS: peer(mode, ours, call, x),
-        LONG: peer(mode, layer, lambda x: layer(x, state), more, "a longer call"),
-    }
-    if mode == "training":
-        peers[EMPTY] = training(ours, empty(ours, outputs, state), x, answer=None)
-    return peers
+        return {OURS: peer(mode, ours, x, held_frozen(ours, call)), LONG: longer}
+    nothing = peer(mode, ours, x, empty(ours, outputs, first), answer=None)
+    return {OURS: peer(mode, ours, x, call), LONG: longer, EMPTY: nothing}
 
 
 class Empty(torch.autograd.Function):
@@ -82,7 +76,7 @@ class Empty(torch.autograd.Function):
         return None, *(torch.empty_like(t) if needed else None for t, needed in taken)
 
 
-def empty(module: nn.Module, outputs: int, state: Any) -> Run:
+def empty(module: nn.Module, outputs: int, state: Any) -> Call:
     """The call of the empty function on x, the state and the weights of `module`."""
     others = (*(state if isinstance(state, tuple) else (state,)), *module.parameters())
 
@@ -100,7 +94,7 @@ def _looking(mode: Mode, cell: str, size: Size) -> Peers:
     """A call that looks whether its weights have changed, and one that does not; they have not."""
     ours, _, x = both(cell, size)
     other = twin(ours, CELLS[cell].ours, size.I, size.H)
-    frozen = held_frozen(other, other)
-    if mode == "inference":
-        return {OURS: inference(lambda: ours(x)), FROZEN: inference(lambda: frozen(x))}
-    return {OURS: training(ours, ours, x, changes=False), FROZEN: training(other, frozen, x, changes=False)}
+    return {
+        OURS: peer(mode, ours, x, changes=False),
+        FROZEN: peer(mode, other, x, held_frozen(other, other), changes=False),
+    }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.bench import crosswise
-from unrolled.bench.document import Document, Record
+from unrolled.bench.document import Document, Record, short
 from unrolled.bench.small import GROUPS, HALF_TOLERANCE
 from unrolled.bench.targets import HIGHEST, Line, summary
 from unrolled.bench.workload import OURS
@@ -78,30 +78,31 @@ def write(document: Document, stem: Path) -> list[Path]:
 
 def content(document: Document) -> dict[str, Any]:
     """For JSON: the document, and the summary that follows from it."""
-    found = document.model_dump(mode="json", exclude_defaults=True)
-    return {"format": document.format, "summary": [line._asdict() for line in summary(document)]} | found
+    lines = [line._asdict() for line in summary(document)]
+    plain = document.model_dump(mode="json", exclude_defaults=True)
+    return {"format": document.format, "summary": lines} | plain
 
 
 def to_json(document: Document) -> str:
     """The content with a line for each record, so that two measurements can be compared line by line."""
-    parts = []
+    members = []
     for key, value in content(document).items():
-        lines = ",\n  ".join(json.dumps(part, allow_nan=False) for part in value) if key in LINES else None
-        parts.append(f"{json.dumps(key)}: " + (f"[\n  {lines}\n ]" if lines else json.dumps(value)))
-    return "{\n " + ",\n ".join(parts) + "\n}\n"
+        lines = ",\n  ".join(json.dumps(line, allow_nan=False) for line in value) if key in LINES else None
+        members.append(f"{json.dumps(key)}: " + (f"[\n  {lines}\n ]" if lines else json.dumps(value)))
+    return "{\n " + ",\n ".join(members) + "\n}\n"
 
 
 def markdown(document: Document) -> str:
     """The whole page."""
-    parts = ["# Benchmarks", " ".join(about(document)), METHOD.format(tolerance=document.tolerance)]
+    paragraphs = ["# Benchmarks", " ".join(about(document)), METHOD.format(tolerance=document.tolerance)]
     if any(record.group in GROUPS for record in document.records):
-        parts.append(SMALL_METHOD.format(tolerance=HALF_TOLERANCE))
-    parts += ["## Against the targets", _table(summary_rows(document))]
+        paragraphs.append(SMALL_METHOD.format(tolerance=HALF_TOLERANCE))
+    paragraphs += ["## Against the targets", _table(summary_rows(document))]
     for title, rows in (*tables(document), *crosswise.tables(document)):
-        parts += [f"## {title}", _table(rows)]
+        paragraphs += [f"## {title}", _table(rows)]
     for title, lines in (("Where a peer is faster", losses(document)), ("Without a figure", gaps(document))):
-        parts += [f"## {title}", "\n".join(f"- {line}" for line in lines) or "Nowhere."]
-    return "\n\n".join(parts) + "\n"
+        paragraphs += [f"## {title}", "\n".join(f"- {line}" for line in lines) or "Nowhere."]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def about(document: Document) -> list[str]:
@@ -134,7 +135,7 @@ def _summary_row(line: Line) -> Row:
         "threads": line.threads,
         "ratio": line.ratio,
         "statistic": line.statistic,
-        "value": _short(line.value),
+        "value": short(line.value),
         "of": line.measured,
         "target": "" if line.wanted is None else f"{sign} {line.wanted:g}",
         "verdict": VERDICTS[line.met],
@@ -153,16 +154,16 @@ def tables(document: Document) -> Iterable[tuple[str, list[Row]]]:
 
 def _row(document: Document, record: Record, peers: Sequence[str], rates: bool) -> Row:
     unit, scale = UNITS[record.unit]
-    row: Row = {"cell": record.cell, "shape": shape(record), "threads": record.threads}
+    row: Row = {"cell": record.cell, "shape": record.dimensions, "threads": record.threads}
     for peer in peers:
         value = record.median(peer)
-        row[f"{peer}, {unit}"] = "refused" if record.refused else _short(value and value * scale)
+        row[f"{peer}, {unit}"] = "refused" if record.refused else short(value and value * scale)
     for peer in peers:
         if peer != OURS:
-            row[f"{peer} / ours"] = _short(record.ratio(peer, OURS))
+            row[f"{peer} / ours"] = short(record.ratio(peer, OURS))
     if rates:
         rate, best = record.rate(OURS), document.peak(record.threads)
-        row["GFLOP/s"] = _short(rate)
+        row["GFLOP/s"] = short(rate)
         row["of peak"] = f"{rate / best:.0%}" if rate and best else ""
     return row
 
@@ -195,16 +196,6 @@ def gaps(document: Document) -> list[str]:
 def at(threads: int) -> str:
     """1 thread, 2 threads."""
     return f"{threads} thread{'s' * (threads > 1)}"
-
-
-def shape(record: Record) -> str:
-    """100×32×128×128."""
-    return "×".join(map(str, record.shape))
-
-
-def _short(value: float | None) -> float | None:
-    """Three digits."""
-    return None if value is None else float(f"{value:.3g}")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ the parameters, the input, and what the call returns. Copies of weights and pack
 are counted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -13,13 +13,8 @@ from torch import Tensor
 from unrolled.bench.workload import Peer
 
 
-def measure(peers: Mapping[str, Peer]) -> dict[str, float]:
-    """Bytes that each peer's `run`, which returns tensors by name, saves."""
-    return {name: float(saved_bytes(peer)) for name, peer in peers.items()}
-
-
 def saved_bytes(peer: Peer) -> int:
-    """Bytes saved by one call."""
+    """Bytes saved by one call of `run`, which returns tensors by name."""
     saved: list[Tensor] = []  # kept alive, so that no address is used twice
 
     def pack(tensor: Tensor) -> Tensor:

@@ -5,22 +5,20 @@ in `frozen()`, where no call looks whether its weights changed; the default, whi
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import unrolled.nn
-from unrolled.bench.grid import PACKED, bfloat16, both, lengths, padded
-from unrolled.bench.layers import CELLS, inference, make, random, training, twin
+from unrolled.bench.grid import bfloat16, both, lengths, ragged
+from unrolled.bench.layers import CELLS, Call, make, peer, random, state, twin
 from unrolled.bench.onnxpeer import onnxruntime
-from unrolled.bench.workload import ONNX, OURS, SAME, TORCH, Mode, Peer, Peers, Size, Workload
+from unrolled.bench.workload import MODES, ONNX, OURS, TORCH, Absent, Mode, Peer, Peers, Size, Workload
 
-MODES: tuple[Mode, ...] = ("inference", "training")
 DEFAULT = "unrolled, not frozen"
 FROZEN_FROM = 256  # units
 # Half precision keeps 8 binary digits of a number, and each implementation rounds at other places.
@@ -49,26 +47,17 @@ HALF_CELLS = (Size(1, 1, 64, 128), Size(1, 32, 64, 128), Size(20, 4, 64, 128))
 NARROW, WIDE = (Size(1, 1, 64, 64),), tuple(Size(1, 1, H, H) for H in (256, 512, 1024))
 QUICK = (CELL_SIZES[0], NETWORKS[0], ROWS[0], *HALF_CELLS[:1], *NARROW)
 
-Run = Callable[[Any], Any]  # x -> (y, state)
-
 
 def workloads() -> Iterator[Workload]:
-    for group, (shapes, modes, build, tolerance) in GROUPS.items():
+    for name, (_, shapes, modes, build, tolerance) in GROUPS.items():
         for mode in modes:
             for cell in CELLS:
                 for shape in shapes:
-                    made, quick = partial(build, mode, cell, shape), shape in QUICK
-                    yield Workload(
-                        group, mode, cell, shape, made, quick=quick, small=True, tolerance=tolerance
-                    )
+                    options: Any = {"quick": shape in QUICK, "small": True, "tolerance": tolerance}
+                    yield Workload(name, mode, cell, shape, build, **options)
 
 
-def peer(mode: Mode, module: nn.Module, call: Run, x: Tensor, answer: str = SAME) -> Peer:
-    """`call(x)` of `module`, in either mode."""
-    return training(module, call, x, answer) if mode == "training" else inference(lambda: call(x), answer)
-
-
-def held_frozen(module: nn.Module, call: Run) -> Run:
+def held_frozen(module: nn.Module, call: Call) -> Call:
     """`call`; `module` is frozen as long as this exists."""
     holding = ExitStack()
     holding.enter_context(unrolled.nn.frozen(module))
@@ -79,28 +68,33 @@ def held_frozen(module: nn.Module, call: Run) -> Run:
     return run
 
 
-def one_step(mode: Mode, H: int, call: Callable[[nn.Module], Run], ours: nn.Module, x: Tensor) -> Peers:
-    """Our peers of one step: frozen, and the default beside it, where a frozen one is what is judged."""
-    if mode == "training" or H < FROZEN_FROM:
-        return {OURS: peer(mode, ours, call(ours), x)}
+def beside(
+    theirs: Mapping[str, Peer | Absent],
+    mode: Mode,
+    ours: nn.Module,
+    x: Tensor,
+    call: Callable[[nn.Module], Call],
+    frozen: bool = False,
+) -> Peers:
+    """Our peers and `theirs`; where a frozen one is what is judged, the default is another."""
+    if not frozen:
+        return {OURS: peer(mode, ours, x, call(ours)), **theirs}
     default = copy.deepcopy(ours)
-    return {
-        OURS: peer(mode, ours, held_frozen(ours, call(ours)), x),
-        DEFAULT: peer(mode, default, call(default), x),
-    }
+    judged = peer(mode, ours, x, held_frozen(ours, call(ours)))
+    return {OURS: judged, **theirs, DEFAULT: peer(mode, default, x, call(default))}
 
 
 def _cells(mode: Mode, cell: str, size: Size) -> Peers:
     """T steps of a cell, one call each; in training the gradient is that of the last h."""
     ours, torchs = cells(cell, size)
     T, B, I, H = size
-    x = random(T, B, I) if T > 1 else random(B, I)
+    x, first = random(T, B, I) if T > 1 else random(B, I), state(cell, B, H)
 
-    def call(module: nn.Module) -> Run:
-        return stepping(module, T, first(cell, B, H))
+    def call(module: nn.Module) -> Call:
+        return stepping(module, T, first)
 
-    peers = one_step(mode, H, call, ours, x)
-    return {OURS: peers[OURS], TORCH: peer(mode, torchs, call(torchs), x), **peers}
+    theirs = {TORCH: peer(mode, torchs, x, call(torchs))}
+    return beside(theirs, mode, ours, x, call, mode == "inference" and H >= FROZEN_FROM)
 
 
 def cells(cell: str, size: Size) -> tuple[nn.Module, nn.Module]:
@@ -111,20 +105,14 @@ def cells(cell: str, size: Size) -> tuple[nn.Module, nn.Module]:
     return ours, twin(ours, getattr(nn, name), size.I, size.H)
 
 
-def first(cell: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
-    """An initial state, as a layer or a cell takes it."""
-    parts = tuple(random(*shape, seed=seed).to(dtype) for seed in range(len(CELLS[cell].states)))
-    return parts if len(parts) > 1 else parts[0]
-
-
-def stepping(module: nn.Module, T: int, state: Any) -> Run:
+def stepping(module: nn.Module, T: int, first: Any) -> Call:
     """x (T, B, I), or (B, I) where T = 1 -> the last h, and all of the last state."""
 
     def run(x: Tensor) -> tuple[Tensor, Any]:
-        after = state
-        for one in x.unbind() if T > 1 else (x,):
-            after = module(one, after)
-        return (after[0] if isinstance(after, tuple) else after), after
+        state = first
+        for step in x.unbind() if T > 1 else (x,):
+            state = module(step, state)
+        return (state[0] if isinstance(state, tuple) else state), state
 
     return run
 
@@ -135,13 +123,13 @@ def _networks(mode: Mode, cell: str, shape: Network) -> Peers:
     options: dict[str, Any] = {"num_layers": layers, "bidirectional": directions == 2}
     ours = make(CELLS[cell].ours, H, H, **options)
     torchs = twin(ours, CELLS[cell].torch, H, H, **options)
-    x, state = random(1, 1, H), first(cell, layers * directions, 1, H)
+    x, first = random(1, 1, H), state(cell, layers * directions, 1, H)
 
-    def call(module: nn.Module) -> Run:
-        return lambda x: module(x, state)
+    def call(module: nn.Module) -> Call:
+        return lambda x: module(x, first)
 
-    peers = one_step(mode, H, call, ours, x)
-    return {OURS: peers[OURS], TORCH: peer(mode, torchs, call(torchs), x), **peers}
+    theirs = {TORCH: peer(mode, torchs, x, call(torchs))}
+    return beside(theirs, mode, ours, x, call, mode == "inference" and H >= FROZEN_FROM)
 
 
 def _packed(mode: Mode, cell: str, size: Size) -> Peers:
@@ -149,24 +137,14 @@ def _packed(mode: Mode, cell: str, size: Size) -> Peers:
     ours, torchs, x = both(cell, size)
     data, *rest = pack_padded_sequence(x, lengths(size), enforce_sorted=False)
 
-    def call(module: nn.Module) -> Run:
+    def call(module: nn.Module) -> Call:
         def run(data: Tensor) -> tuple[Tensor, Any]:
             y, state = module(PackedSequence(data, *rest))
             return y.data, state
 
         return run
 
-    return {OURS: peer(mode, ours, call(ours), data), TORCH: peer(mode, torchs, call(torchs), data)}
-
-
-def _lengths(mode: Mode, cell: str, size: Size) -> Peers:
-    """Padded rows and their lengths; torch.nn packs them and pads them again."""
-    ours, torchs, x = both(cell, size)
-    each = lengths(size)
-    return {
-        OURS: peer(mode, ours, lambda x: ours(x, lengths=each), x),
-        PACKED: peer(mode, torchs, padded(torchs, each, size.T), x),
-    }
+    return beside({TORCH: peer(mode, torchs, data, call(torchs))}, mode, ours, data, call)
 
 
 def _half(autocast: bool, of_cells: bool, mode: Mode, cell: str, size: Size) -> Peers:
@@ -178,46 +156,46 @@ def _half(autocast: bool, of_cells: bool, mode: Mode, cell: str, size: Size) -> 
     x = random(B, I) if of_cells and T == 1 else random(T, B, I)
     if not autocast:
         ours, torchs, x = ours.bfloat16(), torchs.bfloat16(), x.bfloat16()
-    state = first(cell, B, H, dtype=x.dtype)
+    first = state(cell, B, H, dtype=x.dtype)
 
-    def call(module: nn.Module) -> Run:
-        run = stepping(module, T, state) if of_cells else module
+    def call(module: nn.Module) -> Call:
+        run = stepping(module, T, first) if of_cells else module
         return bfloat16(run) if autocast else run
 
-    return {OURS: peer(mode, ours, call(ours), x), TORCH: peer(mode, torchs, call(torchs), x)}
+    return beside({TORCH: peer(mode, torchs, x, call(torchs))}, mode, ours, x, call)
 
 
 def _onnx(mode: Mode, cell: str, size: Size) -> Peers:
     """One step of one layer, from a state, through the frozen module."""
     ours, _, x = both(cell, size)
-    state = first(cell, 1, size.B, size.H)
-    parts = state if isinstance(state, tuple) else (state,)
-    default = copy.deepcopy(ours)
-    return {
-        OURS: peer(mode, ours, held_frozen(ours, lambda x: ours(x, state)), x),
-        ONNX: onnxruntime(cell, size, ours, x, parts),
-        DEFAULT: peer(mode, default, lambda x: default(x, state), x),
-    }
+    first = state(cell, 1, size.B, size.H)
+    theirs = {ONNX: onnxruntime(cell, size, ours, x, first)}
+    return beside(theirs, mode, ours, x, lambda module: lambda x: module(x, first), frozen=True)
 
 
 class Group(NamedTuple):
     """Workloads of one builder, which takes a mode, a cell and one of the shapes."""
 
+    title: str
     shapes: tuple[Any, ...]
     modes: tuple[Mode, ...]
     build: Callable[..., Peers]
     tolerance: float | None = None
 
 
+def _rounded(title: str, shapes: tuple[Size, ...], autocast: bool, of_cells: bool) -> Group:
+    return Group(title, shapes, MODES, partial(_half, autocast, of_cells), HALF_TOLERANCE)
+
+
 GROUPS = {
-    "small-cells": Group(CELL_SIZES, MODES, _cells),
-    "small-step": Group(NETWORKS, MODES, _networks),
-    "small-packed": Group(ROWS, MODES, _packed),
-    "small-lengths": Group(ROWS, MODES, _lengths),
-    "small-bfloat16": Group(HALF_LAYERS, MODES, partial(_half, False, False), HALF_TOLERANCE),
-    "small-bfloat16-cells": Group(HALF_CELLS, MODES, partial(_half, False, True), HALF_TOLERANCE),
-    "small-autocast": Group(HALF_LAYERS, MODES, partial(_half, True, False), HALF_TOLERANCE),
-    "small-autocast-cells": Group(HALF_CELLS, MODES, partial(_half, True, True), HALF_TOLERANCE),
-    "small-onnx-narrow": Group(NARROW, MODES[:1], _onnx),
-    "small-onnx": Group(WIDE, MODES[:1], _onnx),
+    "small-cells": Group("steps of a cell", CELL_SIZES, MODES, _cells),
+    "small-step": Group("one step of one row (layers × directions × units)", NETWORKS, MODES, _networks),
+    "small-packed": Group("packed rows", ROWS, MODES, _packed),
+    "small-lengths": Group("rows of random lengths", ROWS, MODES, ragged),
+    "small-bfloat16": _rounded("accelerated layers in bfloat16", HALF_LAYERS, False, False),
+    "small-bfloat16-cells": _rounded("accelerated cells in bfloat16", HALF_CELLS, False, True),
+    "small-autocast": _rounded("accelerated layers under autocast to bfloat16", HALF_LAYERS, True, False),
+    "small-autocast-cells": _rounded("accelerated cells under autocast to bfloat16", HALF_CELLS, True, True),
+    "small-onnx-narrow": Group("one step of 64 units beside onnxruntime", NARROW, MODES[:1], _onnx),
+    "small-onnx": Group("one step of more units beside onnxruntime", WIDE, MODES[:1], _onnx),
 }

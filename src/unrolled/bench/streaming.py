@@ -6,7 +6,6 @@ back as it gave it, in a feed that is made once. The model around our layer does
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from unrolled.bench import onnxpeer
 from unrolled.bench.layers import CELLS, make, products, random, twin
-from unrolled.bench.workload import ONNX, OURS, Absent, Peer, Peers, Size, Values, Workload
+from unrolled.bench.workload import ONNX, OURS, Absent, Mode, Peer, Peers, Size, Workload
 from unrolled.blocks.block import write
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.models.model import Answers, Model
@@ -27,6 +26,8 @@ STREAMED = (Size(1, 1, 64, 64), Size(1, 1, 64, 256))
 MANY = Size(1, 1000, 64, 64)
 ALONE = "one by one"
 FEW = 8  # steps whose values are compared
+
+Step = Callable[[Array], Mapping[str, Any]]
 
 
 class Bare(Model):
@@ -49,7 +50,7 @@ class Bare(Model):
         return {"y": y}, after
 
     def predict(self, sequences: Sequence[Any]) -> list[Array]:
-        return [self.outputs(self.encode(one)) for one in sequences]
+        return [self.outputs(self.encode(sequence)) for sequence in sequences]
 
     def outputs(self, steps: Array) -> Array:
         return self.advance(steps[:, None], self.start(1))[0]["y"][:, 0]
@@ -58,11 +59,9 @@ class Bare(Model):
 def workloads() -> Iterator[Workload]:
     for cell in GATED:
         for size in STREAMED:
-            yield Workload(
-                "stream", "inference", cell, size, partial(_one, cell, size), products(cell, 1, size), 1
-            )
+            yield Workload("stream", "inference", cell, size, _alone, products(cell, 1, size), threads=1)
     for cell in GATED:
-        yield Workload("together", "inference", cell, MANY, partial(_many, cell, MANY), threads=1)
+        yield Workload("together", "inference", cell, MANY, _together, threads=1)
 
 
 def bare(cell: str, size: Size) -> tuple[Bare, nn.Module]:
@@ -72,7 +71,7 @@ def bare(cell: str, size: Size) -> tuple[Bare, nn.Module]:
     return Bare({"task": "layer", "network": write(block_of(layer))}, arrays), layer
 
 
-def _one(cell: str, size: Size) -> Peers:
+def _alone(mode: Mode, cell: str, size: Size) -> Peers:
     model, layer = bare(cell, size)
     x = random(FEW, size.I).numpy()
     stream = model.stream()
@@ -82,44 +81,44 @@ def _one(cell: str, size: Size) -> Peers:
 
 def _onnx(cell: str, size: Size, layer: nn.Module, x: Array) -> Peer | Absent:
     names = CELLS[cell].states
-    zeros = [torch.zeros(1, 1, size.H) for _ in names]
     session = onnxpeer.session(cell, size, layer, len(names))
     if isinstance(session, Absent):
         return session
     inputs = [f"initial_{name}" for name in names]
 
-    def begun() -> Callable[[Array], Mapping[str, Array]]:
-        feed = dict(zip(inputs, (zero.numpy() for zero in zeros), strict=True))
+    def fresh() -> Step:
+        feed = {name: np.zeros((1, 1, size.H), np.float32) for name in inputs}
 
-        def step(one: Array) -> Mapping[str, Array]:
-            feed["x"] = one[None, None]
+        def step(x: Array) -> Mapping[str, Array]:
+            feed["x"] = x[None, None]
             y, *last = session.run(None, feed)
             feed.update(zip(inputs, last, strict=True))
             return {"y": y[0, 0, 0]}
 
         return step
 
-    run = begun()
-    return Peer(lambda: run(x[0]), lambda: _steps(begun(), x))
+    run = fresh()
+    return Peer(lambda: run(x[0]), lambda: _steps(fresh(), x))
 
 
-def _many(cell: str, size: Size) -> Peers:
+def _together(mode: Mode, cell: str, size: Size) -> Peers:
     model, _ = bare(cell, size)
     x = random(FEW, size.B, size.I).numpy()
-    stream, alone = model.stream(rows=size.B), [model.stream() for _ in range(size.B)]
 
-    def one_by_one() -> None:
-        for own, one in zip(alone, x[0], strict=True):
-            own.step(one)
+    def one_by_one() -> Step:
+        streams = [model.stream() for _ in range(size.B)]
 
-    def values() -> Values:
-        fresh = [model.stream() for _ in range(size.B)]
-        found = [[own.step(one)["y"] for own, one in zip(fresh, now, strict=True)] for now in x]
-        return {"y": torch.from_numpy(np.array(found))}
+        def step(rows: Array) -> Mapping[str, Any]:
+            return {"y": [stream.step(row)["y"] for stream, row in zip(streams, rows, strict=True)]}
 
-    together = Peer(lambda: stream.step(x[0]), lambda: _steps(model.stream(rows=size.B).step, x))
-    return {OURS: together, ALONE: Peer(one_by_one, values)}
+        return step
+
+    together, alone = model.stream(rows=size.B), one_by_one()
+    return {
+        OURS: Peer(lambda: together.step(x[0]), lambda: _steps(model.stream(rows=size.B).step, x)),
+        ALONE: Peer(lambda: alone(x[0]), lambda: _steps(one_by_one(), x)),
+    }
 
 
-def _steps(step: Callable[[Array], Mapping[str, Array]], x: Array) -> dict[str, Tensor]:
-    return {"y": torch.from_numpy(np.stack([step(one)["y"] for one in x]))}
+def _steps(step: Step, x: Array) -> dict[str, Tensor]:
+    return {"y": torch.from_numpy(np.stack([step(now)["y"] for now in x]))}

@@ -9,11 +9,10 @@ from unrolled.bench.grid import BIG, GRID, PACKED, RAGGED, STEPS
 from unrolled.bench.keeping import KEEPING
 from unrolled.bench.layers import CELLS
 from unrolled.bench.overhead import FROZEN, OVERHEADS, beside_kernel
-from unrolled.bench.small import GROUPS as SMALL
-from unrolled.bench.small import MODES
+from unrolled.bench.small import GROUPS
 from unrolled.bench.streaming import ALONE, GATED, STREAMED
 from unrolled.bench.variants import ONE_DIRECTION, PLAIN, VARIANTS
-from unrolled.bench.workload import ONNX, OURS, TORCH
+from unrolled.bench.workload import MODES, ONNX, OURS, TORCH
 
 MEAN, LOWEST, HIGHEST = "geometric mean", "lowest", "highest"
 STATISTICS: dict[str, Callable[[list[float]], float]] = {MEAN: geometric_mean, LOWEST: min, HIGHEST: max}
@@ -57,12 +56,12 @@ def _all(wanted: float | None) -> dict[str, float | None]:
 
 def _small() -> Iterator[Target]:
     """Nothing is slower than torch.nn, at any number of threads; 0.05 is left to noise."""
-    for group, (shapes, modes, _, _) in SMALL.items():
-        above, wanted = SMALL_PEERS.get(group, (TORCH, 0.95))
-        for mode in modes:
-            kind = f"{group}/{mode}"
-            yield Target(kind, above, OURS, LOWEST, len(shapes), _all(wanted), None)
-            yield Target(kind, above, OURS, MEAN, len(shapes), _all(None))
+    for name, group in GROUPS.items():
+        above, wanted = SMALL_PEERS.get(name, (TORCH, 0.95))
+        for mode in group.modes:
+            kind, count = f"{name}/{mode}", len(group.shapes)
+            yield Target(kind, above, OURS, LOWEST, count, _all(wanted), None)
+            yield Target(kind, above, OURS, MEAN, count, _all(None))
 
 
 # Small calls that are not measured against torch.nn, and what they should reach at least.
@@ -125,18 +124,11 @@ def _line(document: Document, target: Target, cell: str, threads: int) -> Line |
         return None
     wanted = target.wanted[cell] if target.threads in (None, threads) else None
     value = STATISTICS[target.statistic](ratios)
-    good = wanted is not None and (value <= wanted if target.statistic == HIGHEST else value >= wanted)
-    return Line(
-        target.kind,
-        cell,
-        threads,
-        f"{target.above} / {target.below}",
-        target.statistic,
-        value,
-        f"{len(ratios)} of {target.workloads}",
-        wanted,
-        good if wanted is not None and len(ratios) == target.workloads else None,
-    )
+    met = None
+    if wanted is not None and len(ratios) == target.workloads:
+        met = value <= wanted if target.statistic == HIGHEST else value >= wanted
+    peers, measured = f"{target.above} / {target.below}", f"{len(ratios)} of {target.workloads}"
+    return Line(target.kind, cell, threads, peers, target.statistic, value, measured, wanted, met)
 
 
 def _overheads(document: Document) -> Iterator[Line]:
@@ -154,8 +146,5 @@ def _peaks(document: Document) -> Iterator[Line]:
     for r in document.records:
         best, rate = document.peak(r.threads), r.rate(OURS)
         if r.group == "grid" and r.shape in BIG and best and rate:
-            share = rate / best
-            ratio = f"{'x'.join(map(str, r.shape))}, GFLOP/s / peak"
-            yield Line(
-                f"grid/{r.mode}", r.cell, r.threads, ratio, LOWEST, share, "1 of 1", PEAK, share >= PEAK
-            )
+            share, ratio = rate / best, f"{'x'.join(map(str, r.shape))}, GFLOP/s / peak"
+            yield Line(r.kind, r.cell, r.threads, ratio, LOWEST, share, "1 of 1", PEAK, share >= PEAK)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -10,6 +10,7 @@ OURS, TORCH, ONNX, LOOP = "unrolled", "torch.nn", "onnxruntime", "reference loop
 SAME = "the same"
 
 Mode = Literal["inference", "training", "saved"]
+MODES: tuple[Mode, ...] = ("inference", "training")
 Values = Mapping[str, Tensor]
 
 
@@ -53,7 +54,7 @@ Peers = Mapping[str, Peer | Absent]
 
 @dataclass(frozen=True)
 class Workload:
-    """One line of the registry. `build` makes its peers for torch's present number of threads, ours first.
+    """One line of the registry. `build(mode, cell, shape)` makes its peers, ours first.
 
     flops      of the matrix products of one call, two for each multiplication and addition
     threads    None: any number; else the only one at which it is measured
@@ -67,7 +68,7 @@ class Workload:
     mode: Mode
     cell: str
     shape: tuple[int, ...]
-    build: Callable[[], Peers]
+    build: Callable[[Mode, str, Any], Peers]
     flops: float = 0.0
     threads: int | None = None
     once: bool = False
@@ -79,3 +80,7 @@ class Workload:
     def name(self) -> str:
         """grid/training/lstm/100x32x128x128: what `--only` is matched with."""
         return "/".join([self.group, self.mode, self.cell.replace(" ", "-"), "x".join(map(str, self.shape))])
+
+    def peers(self) -> Peers:
+        """Made for torch's present number of threads."""
+        return self.build(self.mode, self.cell, self.shape)
