@@ -11,9 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from unrolled.errors import RunError
-from unrolled.plots import figures, residuals, scores
-from unrolled.plots.figures import Drawn, Stretch
-from unrolled.plots.residuals import Errors
+from unrolled.plots import figures, forecasts, scores
+from unrolled.plots.forecasts import Drawn, Errors, Stretch
 
 E = np.arange(1, 6)
 TRAIN, VALIDATION = np.array([5.0, 3, 2, 1, 0.2]), np.array([4.0, 3, 1.5, 1.7, 1.9])
@@ -45,8 +44,8 @@ def errors():
 FIGURES = {
     "losses": lambda: figures.losses(E, TRAIN, VALIDATION, 3, "squared error"),
     "gradient_norms": lambda: figures.gradient_norms(np.arange(40), np.linspace(0.1, 3, 40), 1.0),
-    "forecasts": lambda: figures.forecasts([stretch()], "Forecasts of load", ["90% interval"]),
-    "residuals": lambda: residuals.over_time([errors()], "steps of 6 hours ahead"),
+    "forecasts": lambda: forecasts.forecasts([stretch()], "Forecasts of load", ["90% interval"]),
+    "residuals": lambda: forecasts.over_time([errors()], "steps of 6 hours ahead"),
 }
 
 
@@ -132,7 +131,7 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
     close = errors().__class__(
         "load", dates(3), np.zeros(3), np.ones(9), {n: np.ones(4) for n in ("a", "b", "c", "d")}
     )
-    figure = residuals.over_time([close], "steps ahead")
+    figure = forecasts.over_time([close], "steps ahead")
     figure.canvas.draw()
     boxes = [t.get_window_extent() for t in figure.axes[2].texts]
     heights = sorted((box.y0, box.y1) for box in boxes)
@@ -149,7 +148,7 @@ def test_names_from_data_are_written_as_they_are_but_for_control_characters(tmp_
     assert {"[/]", "\\x1b[31m", "a\\nb", "$x", "a_b$^", "\\udc80", "\\u202ex"} < texts(figure)
     assert "of \\x1b]0;x\\x07 $ and\nmore" in texts(figure)
     long = replace(stretch(), name="load\n" * 100, detail="RMSE \x1b" * 100)
-    figures.save(figures.forecasts([long], "\x1b", ["90% interval"]), tmp_path, "long")
+    figures.save(forecasts.forecasts([long], "\x1b", ["90% interval"]), tmp_path, "long")
 
 
 def test_a_folder_that_is_not_there_is_a_line(tmp_path):

@@ -20,8 +20,8 @@ class Stop(Reporter):
 class Began(Reporter):
     """Keeps after how many steps the training went on."""
 
-    def start(self, plan, steps_done, seconds):
-        self.steps = steps_done
+    def start(self, pace):
+        self.steps = pace.first
 
 
 def resumed(estimator, data, folder, after, monkeypatch):

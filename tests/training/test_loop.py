@@ -275,8 +275,8 @@ def test_the_reporter_sees_every_step_epoch_and_end_and_is_closed_on_errors():
         def __init__(self):
             self.calls = []
 
-        def start(self, plan, steps_done, seconds):
-            self.calls.append(("start", plan.epochs, steps_done))
+        def start(self, pace):
+            self.calls.append(("start", pace.epochs, pace.first))
 
         def step(self, epoch, steps_done, loss):
             self.calls.append(("step", epoch, steps_done))

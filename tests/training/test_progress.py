@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from unrolled.training.progress import Bar, Lines, Pace, Plan, Reporter, reporter
+from unrolled.training.progress import Bar, Lines, Pace, Reporter, reporter
 
 ROW = {
     "kind": "epoch",
@@ -43,7 +43,7 @@ def test_the_stream_decides(monkeypatch):
 def test_a_line_an_epoch(clock):
     stream = io.StringIO()
     with Lines(stream) as report:
-        report.start(Plan(steps_per_epoch=10, epochs=5, minutes=None), steps_done=10, seconds=3.0)
+        report.start(Pace(10, 5, None, steps_done=10, seconds=3.0))
         clock.now += 4
         report.step(2, 19, 0.7)
         report.epoch(ROW, best=True)
@@ -61,7 +61,7 @@ def test_the_bar_shows_epoch_loss_validation_rate_and_the_end(clock, monkeypatch
     monkeypatch.setenv("COLUMNS", "140")
     stream = Terminal()
     with Bar(stream) as report:
-        report.start(Plan(steps_per_epoch=10, epochs=5, minutes=None), steps_done=0, seconds=0.0)
+        report.start(Pace(10, 5, None, steps_done=0, seconds=0.0))
         clock.now += 4
         report.epoch(ROW, best=True)
         report.step(3, 21, 0.7)
@@ -74,7 +74,7 @@ def test_the_bar_is_drawn_at_most_so_often(clock, monkeypatch):
     drawn = []
     monkeypatch.setattr(Bar, "_draw", lambda self, *last: drawn.append(last))
     with Bar(Terminal()) as report:
-        report.start(Plan(steps_per_epoch=1000, epochs=1, minutes=None), steps_done=0, seconds=0.0)
+        report.start(Pace(1000, 1, None, steps_done=0, seconds=0.0))
         for step in range(1, 1001):
             clock.now += 0.002
             report.step(1, step, 0.5)
@@ -95,7 +95,7 @@ class Deaf(Terminal):
 @pytest.mark.parametrize("kind", [Lines, Bar])
 def test_a_training_goes_on_where_nobody_listens(kind):
     with kind(Deaf()) as report:
-        report.start(Plan(steps_per_epoch=10, epochs=5, minutes=None), steps_done=0, seconds=0.0)
+        report.start(Pace(10, 5, None, steps_done=0, seconds=0.0))
         report.step(1, 1, 0.5)
         report.epoch(ROW, best=True)
         report.note("stopped: because")
@@ -107,12 +107,12 @@ def test_a_bar_that_never_began_closes():
 
 
 def test_the_nearer_end_counts(clock):
-    both = Pace(Plan(steps_per_epoch=10, epochs=100, minutes=1.0), steps_done=0, seconds=30.0)
+    both = Pace(10, 100, 1.0, steps_done=0, seconds=30.0)
     clock.now += 10
     assert both.share(20) == pytest.approx(40 / 60)
     assert both.text(20) == "2 steps/s, 0:00:20 left"
     assert both.epoch(7) == "7/100"
-    endless = Pace(Plan(steps_per_epoch=10, epochs=None, minutes=1.0), steps_done=0, seconds=0.0)
+    endless = Pace(10, None, 1.0, steps_done=0, seconds=0.0)
     assert endless.epoch(7) == "7"
     clock.now += 100
     assert endless.share(20) == 1.0

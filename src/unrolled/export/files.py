@@ -25,13 +25,13 @@ class FileCheck(NamedTuple):
 def check(path: str | Path) -> list[FileCheck]:
     """A row for each file. RunError where there is no such run or file."""
     path = Path(path)
-    return list(_of_run(Run.open(path))) if path.is_dir() else [_tried(path.name, partial(_own, path))]
+    return list(_of_run(Run.open(path))) if path.is_dir() else [_tried(path.name, partial(_checked, path))]
 
 
 def _of_run(run: Run) -> Iterator[FileCheck]:
     yield FileCheck("config.toml", True, "can be read; it has no checksum, since it may be changed")
     if run.finished:
-        model = _tried(MODEL, partial(_own, run.folder / MODEL))
+        model = _tried(MODEL, partial(_checked, run.folder / MODEL))
         unknown = "" if model.sound else "; the files whose checksums it holds were not checked"
         yield model._replace(result=model.result + unknown)
         for name in sorted(run.members) if model.sound else ():
@@ -54,8 +54,8 @@ def _checkpoint(run: Run, path: Path) -> str:
     return SOUND
 
 
-def _own(path: Path) -> str:
-    """Of a file with a checksum of its own."""
+def _checked(path: Path) -> str:
+    """Of a file that holds its own checksum."""
     parsed(path, None, read(path))
     return SOUND
 

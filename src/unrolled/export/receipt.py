@@ -25,78 +25,62 @@ MODEL = "model      "
 MOST_BYTES = 1 << 16
 
 
-def as_json(found: Verification) -> dict[str, Any]:
+def as_json(verification: Verification) -> dict[str, Any]:
     """All of it in plain values."""
-    return {
-        "task": found.task,
-        "model": found.model,
-        "data": found.data,
-        "seed": found.seed,
-        "kept": not found.broken,
-        "left_out": found.left_out,
-        "checks": [
-            {
-                "check": one.check,
-                "sequences": one.sequences,
-                "steps": one.steps,
-                "equal": one.equal,
-                "result": one.result,
-            }
-            for one in found.checks
-        ],
-    }
+    v, columns = verification, ("check", "sequences", "steps", "equal", "result")
+    checks = [{name: getattr(check, name) for name in columns} for check in v.checks]
+    about = {"task": v.task, "model": v.model, "data": v.data, "seed": v.seed}
+    return {**about, "kept": not v.broken, "left_out": v.left_out, "checks": checks}
 
 
-def text(found: Verification) -> str:
+def text(verification: Verification) -> str:
     """The receipt, its hash in the last line."""
     about = environment()
     versions = ", ".join(f"{name} {about[name]}" for name in ("unrolled", "python", "torch", "numpy"))
-    wide = max(len(one.check) for one in found.checks)
+    checks = verification.checks
+    wide = max(len(check.check) for check in checks)
     lines = [
         HEAD,
-        f"task       {found.task}",
-        MODEL + found.model,
-        f"data       {found.data}",
-        f"seed       {found.seed}",
+        f"task       {verification.task}",
+        MODEL + verification.model,
+        f"data       {verification.data}",
+        f"seed       {verification.seed}",
         f"versions   {versions}",
         f"machine    {about['cpu']}, instruction set {_cpu.isa()}",
         "",
         f"{'check':{wide}}  sequences     steps  result",
-        *(
-            f"{one.check:{wide}}  {one.sequences:9}  {one.steps:8}  {' '.join(one.result.split())}"
-            for one in found.checks
-        ),
+        *(f"{c.check:{wide}}  {c.sequences:9}  {c.steps:8}  {' '.join(c.result.split())}" for c in checks),
         "",
-        f"verdict    {' '.join(found.verdict.split())}",
+        f"verdict    {' '.join(verification.verdict.split())}",
     ]
-    whole = "\n".join(lines) + "\n"
-    return f"{whole}{LAST}{_hash(whole)}\n"
+    signed = "\n".join(lines) + "\n"
+    return f"{signed}{LAST}{_hash(signed)}\n"
 
 
-def write(path: Path, found: Verification) -> None:
+def write(path: Path, verification: Verification) -> None:
     """Whole or not at all."""
-    atomic.write_text(path, text(found))
+    atomic.write_text(path, text(verification))
 
 
 def check(path: Path, run: Path) -> str:
     """The verdict of a receipt. RunError unless it is whole, as it was written, and of the model in `run`."""
     try:
-        given = opening.read_regular(path, MOST_BYTES).decode()
+        receipt = opening.read_regular(path, MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise RunError(f"cannot read {path}: {why}; give what unrolled verify --out wrote") from None
-    whole, mark, last = given.rpartition(LAST)
-    lines = whole.splitlines()
+    signed, mark, last = receipt.rpartition(LAST)
+    lines = signed.splitlines()
     if not mark or not lines or lines[0] != HEAD:
         raise RunError(f"{path} is no receipt; give what unrolled verify --out wrote")
-    if last != _hash(whole) + "\n":
+    if last != _hash(signed) + "\n":
         raise RunError(f"{path} was changed after it was written: its hash is another; verify anew")
-    said = next((line.removeprefix(MODEL) for line in lines if line.startswith(MODEL)), "none")
-    own = fingerprint(load(run))
-    if said != own:
-        raise RunError(f"{path} is of model {said:.16}…, {run} is {own:.16}…; verify this one itself")
+    verified = next((line.removeprefix(MODEL) for line in lines if line.startswith(MODEL)), "none")
+    model = fingerprint(load(run))
+    if verified != model:
+        raise RunError(f"{path} is of model {verified:.16}…, {run} is {model:.16}…; verify this one itself")
     return next(line for line in reversed(lines) if line).removeprefix("verdict").strip()
 
 
-def _hash(whole: str) -> str:
-    return hashlib.sha256(whole.encode()).hexdigest()
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

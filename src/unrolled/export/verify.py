@@ -1,9 +1,9 @@
 """What a trained model promises, tried on sequences of its own, to the bit.
 
     wanted    torch, all sequences in one batch, padded with zero
-    found     the same model in every other way to run it: CHECKS
+    answer    the same model in every other way to run it: CHECKS
 
-Each check gives pairs (found, wanted) of arrays, or raises ConfigError with the reason why this model has no
+Each check gives pairs (answer, wanted) of arrays, or raises ConfigError with the reason why this model has no
 such way; then nothing is broken.
 """
 
@@ -75,27 +75,27 @@ class Verification:
     @property
     def broken(self) -> list[str]:
         """The checks whose promise does not hold."""
-        return [one.check for one in self.checks if one.equal is False]
+        return [check.check for check in self.checks if check.equal is False]
 
     @property
     def left_out(self) -> list[str]:
         """What was not compared, and why."""
         reasons: dict[str, list[str]] = {}
-        for one in self.checks:
-            if one.equal is None:
-                reasons.setdefault(one.note, []).append(one.check)
-        found = [f"{', '.join(checks)} ({why})" for why, checks in reasons.items()]
+        for check in self.checks:
+            if check.equal is None:
+                reasons.setdefault(check.note, []).append(check.check)
+        lines = [f"{', '.join(checks)} ({why})" for why, checks in reasons.items()]
         if self.beyond:
-            found.append(f"{counted(self.beyond, 'sequence')} (more are tried with --sequences)")
+            lines.append(f"{counted(self.beyond, 'sequence')} (more are tried with --sequences)")
         if self.cut:
-            found.append(f"what follows step {MOST_STEPS} of {counted(self.cut, 'sequence')}")
-        return found
+            lines.append(f"what follows step {MOST_STEPS} of {counted(self.cut, 'sequence')}")
+        return lines
 
     @property
     def verdict(self) -> str:
         """Of what was compared, and of no more."""
-        said = f"BROKEN: {', '.join(self.broken)}" if self.broken else KEPT
-        return "; ".join([said, *(f"not compared: {one}" for one in self.left_out)])
+        compared = f"BROKEN: {', '.join(self.broken)}" if self.broken else KEPT
+        return "; ".join([compared, *(f"not compared: {line}" for line in self.left_out)])
 
 
 def verify(run: str | Path, data: Source = None, *, sequences: int = 64, seed: int = 0) -> Verification:
@@ -154,11 +154,11 @@ class Trial:
             at.append(min(steps, at[-1] + size))
         return at
 
-    def answer(self, parts: Sequence[Array]) -> Array:
-        """Answers (T, …) in parts -> what is compared: those after each stride and the last, or the last."""
-        whole, k = np.concatenate(parts), self.model.stride
-        ends = np.minimum(np.arange(k, len(whole) + k, k), len(whole)) - 1
-        return np.asarray(whole[ends] if self.model.every_step else whole[-1])
+    def compared(self, chunks: Sequence[Array]) -> Array:
+        """Answers (T, …) in chunks -> what is compared: those after each stride and the last, or the last."""
+        answers, k = np.concatenate(chunks), self.model.stride
+        ends = np.minimum(np.arange(k, len(answers) + k, k), len(answers)) - 1
+        return np.asarray(answers[ends] if self.model.every_step else answers[-1])
 
 
 def _cut(row: Array) -> Array:
@@ -174,8 +174,8 @@ def _batches(trial: Trial) -> Pairs:
     order = trial.draw.permutation(len(trial.rows))
     for a, b in pairwise(trial.cuts(len(order))):
         if a < b:
-            found = trial.raw([trial.rows[k] for k in order[a:b]])
-            yield from zip(found, (trial.wanted[k] for k in order[a:b]), strict=True)
+            answers = trial.raw([trial.rows[k] for k in order[a:b]])
+            yield from zip(answers, (trial.wanted[k] for k in order[a:b]), strict=True)
 
 
 def _padding(trial: Trial) -> Pairs:
@@ -185,16 +185,16 @@ def _padding(trial: Trial) -> Pairs:
 def _chunks(trial: Trial) -> Pairs:
     for row, wanted in zip(trial.rows, trial.wanted, strict=True):
         stream = trial.model.stream()
-        parts = [_advanced(stream, row[a:b, None])[:, 0] for a, b in pairwise(trial.cuts(len(row)))]
-        yield trial.answer(parts), wanted
+        chunks = [_advanced(stream, row[a:b, None])[:, 0] for a, b in pairwise(trial.cuts(len(row)))]
+        yield trial.compared(chunks), wanted
 
 
 def _beginnings(trial: Trial) -> Pairs:
     for row in trial.rows:
         steps = int(trial.draw.integers(1, len(row) + 1))
-        found = _advanced(trial.model.stream(), row[:, None])[steps - 1, 0]
+        answer = _advanced(trial.model.stream(), row[:, None])[steps - 1, 0]
         wanted = trial.raw([row[:steps]])[0]
-        yield found, wanted[-1] if trial.model.every_step else wanted
+        yield answer, wanted[-1] if trial.model.every_step else wanted
 
 
 def _snapshots(trial: Trial) -> Pairs:
@@ -202,13 +202,13 @@ def _snapshots(trial: Trial) -> Pairs:
         stream, half = trial.model.stream(), len(row) // 2
         first = _advanced(stream, row[:half, None])[:, 0]
         stream = trial.model.stream(snapshot=stream.snapshot())
-        yield trial.answer([first, _advanced(stream, row[half:, None])[:, 0]]), wanted
+        yield trial.compared([first, _advanced(stream, row[half:, None])[:, 0]]), wanted
 
 
 def _side_by_side(trial: Trial) -> Pairs:
     """Rows join and leave at any time; those that have ended leave."""
     stream, here, at = trial.model.stream(rows=0), list[int](), list[int]()
-    waiting, parts = list(range(len(trial.rows))), [list[Array]() for _ in trial.rows]
+    waiting, chunks = list(range(len(trial.rows))), [list[Array]() for _ in trial.rows]
     while waiting or here:
         fresh = min(len(waiting), MOST_BESIDE - len(here), int(trial.draw.integers(0 if here else 1, 4)))
         stream.join(fresh)
@@ -216,19 +216,18 @@ def _side_by_side(trial: Trial) -> Pairs:
         left = [len(trial.rows[k]) - a for k, a in zip(here, at, strict=True)]
         size = int(trial.draw.integers(1, min(left) + 1))
         steps = np.stack([trial.rows[k][a : a + size] for k, a in zip(here, at, strict=True)], 1)
-        for place, part in enumerate(np.moveaxis(_advanced(stream, steps), 1, 0)):
-            parts[here[place]].append(part)
+        for place, chunk in enumerate(np.moveaxis(_advanced(stream, steps), 1, 0)):
+            chunks[here[place]].append(chunk)
         ended = [place for place, rest in enumerate(left) if rest == size]
         stream.leave(ended)
         here = [k for place, k in enumerate(here) if place not in ended]
         at = [a + size for place, a in enumerate(at) if place not in ended]
-    return zip(map(trial.answer, parts), trial.wanted, strict=True)
+    return zip(map(trial.compared, chunks), trial.wanted, strict=True)
 
 
 def _read_back(trial: Trial) -> Pairs:
     _ = trial.model
-    model = saved.load(trial.run)
-    return zip(map(model.outputs, trial.rows), trial.wanted, strict=True)
+    return zip(map(saved.load(trial.run).outputs, trial.rows), trial.wanted, strict=True)
 
 
 def _exported(trial: Trial) -> Pairs:
@@ -264,8 +263,8 @@ def _tried(trial: Trial, name: str, check: Callable[[Trial], Pairs]) -> Check:
         return Check(name, count, steps, None, note=str(error))
     except RunError as error:
         return Check(name, count, steps, False, note=str(error))
-    equal = len(pairs) == count and all(_same(found, wanted) for found, wanted in pairs)
-    return Check(name, count, steps, equal, max(_gap(found, wanted) for found, wanted in pairs))
+    equal = len(pairs) == count and all(_same(answer, wanted) for answer, wanted in pairs)
+    return Check(name, count, steps, equal, max(_gap(answer, wanted) for answer, wanted in pairs))
 
 
 def _advanced(stream: Stream, steps: Array) -> Array:
@@ -274,15 +273,15 @@ def _advanced(stream: Stream, steps: Array) -> Array:
     return answers[stream.model.compared]
 
 
-def _same(found: Array, wanted: Array) -> bool:
+def _same(answer: Array, wanted: Array) -> bool:
     """The same bits: a negative zero is not a zero, and a NaN is itself."""
-    return (found.dtype, found.shape, found.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
+    return (answer.dtype, answer.shape, answer.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
 
 
-def _gap(found: Array, wanted: Array) -> float:
-    if (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
+def _gap(answer: Array, wanted: Array) -> float:
+    if (answer.dtype, answer.shape) != (wanted.dtype, wanted.shape):
         return float("inf")
-    differ = found.astype(np.float64) - wanted.astype(np.float64)
+    differ = answer.astype(np.float64) - wanted.astype(np.float64)
     largest = float(np.abs(differ).max(initial=0.0))
     return largest if np.isfinite(largest) else float("inf")
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from unrolled.plots.figures import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, Array, styled
+from unrolled.plots.figures import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, Array, heading, styled
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 # A label that is nowhere answered is drawn where its probability comes to this.
@@ -39,7 +39,7 @@ def alignments(panels: Sequence[Aligned], time: str, title: str) -> Figure:
     for axes, one in zip(grid, panels, strict=True):
         _draw(axes, one)
     grid[-1].set_xlabel(time)
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
+    heading(figure, title)
     return figure
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from unrolled.plots.figures import Array, styled
+from unrolled.plots.figures import Array, shortened, styled
 
 MOST = 30  # symbols of either side that are drawn
 LONGEST = 14  # characters of a symbol that are written
@@ -30,10 +30,12 @@ def attention(examples: Sequence[Read]) -> Figure:
         shown = weights[:MOST, :MOST]
         image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         for axis, symbols in ((axes.xaxis, read), (axes.yaxis, written)):
-            axis.set_ticks(np.arange(min(len(symbols), MOST)), [_short(one) for one in symbols[:MOST]])
-        several = any(len(one) > 2 for one in read)
+            axis.set_ticks(
+                np.arange(min(len(symbols), MOST)), [shortened(symbol, LONGEST) for symbol in symbols[:MOST]]
+            )
+        words = any(len(symbol) > 2 for symbol in read)
         axes.tick_params(length=0, labelsize=8)
-        axes.tick_params(axis="x", rotation=90 if several else 0)
+        axes.tick_params(axis="x", rotation=90 if words else 0)
         axes.grid(False)
         axes.set(xlabel="read", ylabel="written")
     figure.suptitle("Attention: what is read at each symbol written", x=0.01, ha="left", fontweight="bold")
@@ -41,7 +43,3 @@ def attention(examples: Sequence[Read]) -> Figure:
     bar.set_label("weight")
     bar.outline.set_visible(False)
     return figure
-
-
-def _short(symbol: str) -> str:
-    return symbol if len(symbol) <= LONGEST else f"{symbol[: LONGEST - 1]}…"

@@ -7,23 +7,14 @@ beside the line. Figures are made without pyplot, whatever settings matplotlib f
 import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib.style
 import numpy as np
+from matplotlib import dates
 from matplotlib.axes import Axes
-from matplotlib.dates import (
-    DAILY,
-    HOURLY,
-    MINUTELY,
-    MONTHLY,
-    SECONDLY,
-    AutoDateLocator,
-    ConciseDateFormatter,
-)
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
@@ -62,10 +53,7 @@ STYLE: Any = {
     "svg.fonttype": "path",
     "text.parse_math": False,  # a $ in the name of a column or class is a $
 }
-NO_METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-}
+NO_METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 # The model's line, then those of the baselines; dashed and dotted, as persistence and drift often coincide.
 LOOKS: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "linewidth": 2.0},
@@ -77,35 +65,12 @@ LOOKS: tuple[dict[str, Any], ...] = (
     {"color": INK, "linewidth": 1.1, "linestyle": ":"},
 )
 # The longest intervals of labels on a time axis, beside matplotlib's own.
-LONGER = {MONTHLY: 12, DAILY: 31, HOURLY: 24, MINUTELY: 60, SECONDLY: 60}
+LONGER = {dates.MONTHLY: 12, dates.DAILY: 31, dates.HOURLY: 24, dates.MINUTELY: 60, dates.SECONDLY: 60}
 # A logarithmic axis is easier to read than a linear one where values span more than this ratio.
 LOG_RATIO = 10
 # On such an axis 1, 2 and 5 of each power of ten are told, of more powers than these 1 alone.
 MOST_POWERS = 6
 LONGEST, LONGEST_LABEL = 160, 40  # characters of a line of a title, and beside an axis
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Part of a series with forecasts made along it: times (T,), truth (T,); `forecasts` do not overlap;
-    `detail` is written above them."""
-
-    name: str
-    detail: str
-    times: Array
-    truth: Array
-    forecasts: Sequence["Drawn"]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A forecast from the last known step on: times (H + 1,), the others too, their first the known value;
-    `bands` are pairs (low, high), the widest first."""
-
-    times: Array
-    point: Array
-    baseline: Array
-    bands: Sequence[tuple[Array, Array]]
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -122,6 +87,22 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def _style() -> Any:
     """matplotlib's own settings and STYLE, for a while."""
     return matplotlib.style.context(["default", STYLE])
+
+
+def single(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of one panel, in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def heading(figure: Figure, title: str) -> None:
+    """Above all panels."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
+
+
+def shortened(name: str, most: int) -> str:
+    """At most so many characters, the last an ellipsis where some are left out."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -156,8 +137,7 @@ def _cut_all(written: Callable[[Array], Sequence[str]], places: Array) -> list[s
 @styled
 def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, measure: str) -> Figure:
     """Loss (E,) of each of E epochs on the training and the validation part."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single(8, 4.5)
     marker = "o" if len(epochs) < 3 else ""
     axes.plot(epochs, train, color=BLUE, marker=marker)
     axes.plot(epochs, validation, color=ORANGE, marker=marker)
@@ -183,8 +163,7 @@ def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, meas
 @styled
 def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     """Global norm (N,) of the gradient at N steps, before clipping at `clip` (0: never)."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single(8, 4.5)
     axes.plot(steps, norms, color=BLUE, linewidth=0.8, marker="o" if len(steps) < 3 else "")
     _log_where_wide(axes, norms)
     above = f"{np.mean(norms > clip):.0%} clipped" if clip else "never clipped"
@@ -195,58 +174,19 @@ def gradient_norms(steps: Array, norms: Array, clip: float) -> Figure:
     return figure
 
 
-@styled
-def forecasts(stretches: Sequence[Stretch], title: str, bands: Sequence[str]) -> Figure:
-    """A panel for each stretch. `bands` names the shades, the widest first."""
-    figure = Figure(figsize=(9, 1.2 + 3 * len(stretches)), layout="constrained")
-    grid = figure.subplots(len(stretches), squeeze=False)[:, 0]
-    for axes, stretch in zip(grid, stretches, strict=True):
-        marker = "." if np.isnan(stretch.truth).any() else ""  # of a value among gaps there is no line
-        axes.plot(
-            stretch.times, stretch.truth, color=INK, linewidth=1.2, marker=marker, markersize=4, label="truth"
-        )
-        for drawn in stretch.forecasts:
-            axes.plot(
-                drawn.times, drawn.baseline, color=GREY, linewidth=0.9, linestyle="--", label="best baseline"
-            )
-            for alpha, band, (low, high) in zip((0.18, 0.3, 0.4), bands, drawn.bands, strict=False):
-                axes.fill_between(drawn.times, low, high, color=BLUE, alpha=alpha, linewidth=0, label=band)
-            axes.plot(drawn.times, drawn.point, color=BLUE, label="forecast")
-            axes.plot(drawn.times[:1], drawn.point[:1], "o", color=BLUE, markersize=4)
-        _keep_lines_large(axes, stretch)
-        axes.set_ylabel(stretch.name)
-        axes.set_title(stretch.detail, fontsize="medium", fontweight="normal")
-        axes.margins(x=0.01)
-        date_axis(axes, stretch.times)
-    named = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named))
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
-    return figure
-
-
-def _keep_lines_large(axes: Axes, stretch: Stretch) -> None:
-    """Shades that are far wider than what was and what is forecast leave the axes, not these."""
-    lines = [stretch.truth, *(line for drawn in stretch.forecasts for line in (drawn.point, drawn.baseline))]
-    values = np.concatenate(lines)
-    values = values[np.isfinite(values)]
-    low, high = axes.get_ylim()
-    if len(values) and (span := float(np.ptp(values))) > 0:
-        axes.set_ylim(max(low, values.min() - span), min(high, values.max() + span))
-
-
 def name_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
     """Writes each name right of its line's end, in its colour, moved apart where they would overlap."""
     dpi = axes.figure.dpi
     line = 1.25 * matplotlib.rcParams["font.size"] * dpi / 72
     names = sorted((name for name in ends if np.isfinite(ends[name][0])), key=lambda name: ends[name][0])
     axes.get_ylim()  # settles the limits, on which the places depend
-    own = np.array([axes.transData.transform((0, ends[name][0]))[1] for name in names])
-    for name, place, spread in zip(names, own, _spread(own, line), strict=True):
+    heights = np.array([axes.transData.transform((0, ends[name][0]))[1] for name in names])
+    for name, height, spread in zip(names, heights, _spread(heights, line), strict=True):
         value, colour = ends[name]
         axes.annotate(
             name,
             (1, value),
-            (4, (spread - place) * 72 / dpi),
+            (4, (spread - height) * 72 / dpi),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             color=colour,
@@ -286,11 +226,11 @@ def _log_where_wide(axes: Axes, values: Array) -> None:
 def date_axis(axes: Axes, times: Array, most: int = 9) -> None:
     """At most so many labels: as fit side by side."""
     if times.dtype.kind == "M":
-        locator = AutoDateLocator(minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
+        locator = dates.AutoDateLocator(minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
         for unit, more in LONGER.items():  # for spans of few of the next unit, without which it warns
             locator.intervald[unit] = [*locator.intervald[unit], more]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:
         axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
 
@@ -298,8 +238,7 @@ def date_axis(axes: Axes, times: Array, most: int = 9) -> None:
 @styled
 def compared(values: Mapping[str, float], title: str) -> Figure:
     """A bar for each value under its name, the model's first."""
-    figure = Figure(figsize=(8, 0.9 + 0.4 * len(values)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single(8, 0.9 + 0.4 * len(values))
     colours = [BLUE, *[GREY] * (len(values) - 1)]
     bars = axes.barh(list(values), list(values.values()), color=colours, height=0.6)
     axes.bar_label(bars, [number(value) for value in values.values()], padding=4, color=INK)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, PALE, Array, styled
+from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, PALE, Array, shortened, single, styled
 
 # Above so many classes the cells hold no numbers; above so many more, the axes no names.
 MOST_NUMBERS, MOST_NAMES = 20, 60
@@ -19,8 +19,7 @@ def confusion(counts: Array, classes: Sequence[str], title: str) -> Figure:
     share of its row; mistakes are of another colour than what is right, darkest from half of a row on."""
     C = len(classes)
     side = float(np.clip(0.55 * C, 3.5, 12))
-    figure = Figure(figsize=(side + 1.5, side + 1.2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single(side + 1.5, side + 1.2)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     right = np.eye(C, dtype=bool)
     shade = np.minimum(np.where(right, shares, 2 * shares), 1)
@@ -31,7 +30,7 @@ def confusion(counts: Array, classes: Sequence[str], title: str) -> Figure:
         for k, l in np.argwhere(counts):
             ink = "#ffffff" if shade[k, l] > 0.5 else INK
             axes.text(l, k, f"{counts[k, l]:,}", ha="center", va="center", color=ink, fontsize="small")
-    names = [name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…" for name in classes]
+    names = [shortened(name, NAME_LENGTH) for name in classes]
     shown = range(0, C, -(-C // MOST_NAMES))
     upright = C <= MOST_NUMBERS and max(map(len, names)) <= 4
     axes.set_xticks(shown, [names[k] for k in shown], rotation=0 if upright else 90)
@@ -48,8 +47,7 @@ def confusion(counts: Array, classes: Sequence[str], title: str) -> Figure:
 @styled
 def scatter(truth: Array, answer: Array, name: str, title: str) -> Figure:
     """truth, answer (N,) of the quantity `name`, a dot each; on the line both are equal."""
-    figure = Figure(figsize=(6, 6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single(6, 6)
     low, high = (float(pick([pick(truth), pick(answer)])) for pick in (np.min, np.max))
     axes.plot([low, high], [low, high], color=GREY, linewidth=1.0, linestyle="--")
     axes.scatter(

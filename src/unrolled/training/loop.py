@@ -30,7 +30,7 @@ from unrolled.training.config import NO_LIMIT, TrainingConfig
 from unrolled.training.generators import generator_states, own_generators, set_generator_states
 from unrolled.training.history import History, Progress, step_stride
 from unrolled.training.optimizers import learning_rate
-from unrolled.training.progress import Plan, Reporter
+from unrolled.training.progress import Pace, Reporter
 from unrolled.training.state import State, carried, to_device
 from unrolled.training.update import NotFiniteError, Update, first_not_finite
 
@@ -115,8 +115,8 @@ class Training(Generic[Batch]):
 
     def _run(self, interrupts: Interrupts) -> History:
         epochs = None if self.config.epoch_limit == NO_LIMIT else self.config.epoch_limit
-        plan = Plan(self.steps, epochs, self.config.minutes)
-        self.report.start(plan, self.progress.steps_done(self.steps), self.progress.seconds)
+        done, seconds = self.progress.steps_done(self.steps), self.progress.seconds
+        self.report.start(Pace(self.steps, epochs, self.config.minutes, done, seconds))
         self.model.train()
         while (stopped := self._ended()) is None:
             self._epoch(interrupts)

@@ -8,7 +8,6 @@ import contextlib
 import os
 import sys
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import TextIO
@@ -19,15 +18,6 @@ from unrolled.files.metrics import Row
 DRAW_HZ = 8
 # A terminal that hung up and a log on a full disk take no line; the training goes on without.
 unheard = contextlib.suppress(OSError)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long a training may go on: whichever end comes first."""
-
-    steps_per_epoch: int
-    epochs: int | None
-    minutes: float | None
 
 
 class Reporter:
@@ -41,8 +31,9 @@ class Reporter:
     ) -> None:
         self.close()
 
-    def start(self, plan: Plan, steps_done: int, seconds: float) -> None:
-        """The training begins or goes on; both numbers are 0 at the very beginning."""
+    def start(self, pace: "Pace") -> None:
+        """The training begins or goes on."""
+        self.pace = pace
 
     def step(self, epoch: int, steps_done: int, loss: float) -> None:
         """After every step."""
@@ -62,9 +53,6 @@ class Lines(Reporter):
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-
-    def start(self, plan: Plan, steps_done: int, seconds: float) -> None:
-        self.pace = Pace(plan, steps_done, seconds)
 
     def epoch(self, row: Row, best: bool) -> None:
         steps = int(row["step"])
@@ -94,8 +82,8 @@ class Bar(Reporter):
         self.drawn = 0.0
         self.last: tuple[int, int, float] | None = None
 
-    def start(self, plan: Plan, steps_done: int, seconds: float) -> None:
-        self.pace = Pace(plan, steps_done, seconds)
+    def start(self, pace: "Pace") -> None:
+        super().start(pace)
         self.task = self.bars.add_task("epoch", total=1.0, tail="")
         with unheard:
             self.bars.start()
@@ -133,17 +121,23 @@ class Bar(Reporter):
 
 
 class Pace:
-    """Rate and remaining time, from the steps that this process has done."""
+    """Rate and remaining time, from the steps that this process has done.
 
-    def __init__(self, plan: Plan, steps_done: int, seconds: float) -> None:
-        self.plan, self.first, self.seconds = plan, steps_done, seconds
+    Whichever comes first ends the training: all steps of `epochs`, or `minutes`; None is no limit. It begins
+    after `steps_done` steps and `seconds`, both 0 at the very beginning.
+    """
+
+    def __init__(
+        self, steps_per_epoch: int, epochs: int | None, minutes: float | None, steps_done: int, seconds: float
+    ) -> None:
+        self.epochs, self.first, self.seconds = epochs, steps_done, seconds
         self.begun = time.monotonic()
-        self.steps = None if plan.epochs is None else plan.epochs * plan.steps_per_epoch
-        self.budget = None if plan.minutes is None else plan.minutes * 60
+        self.steps = None if epochs is None else epochs * steps_per_epoch
+        self.budget = None if minutes is None else minutes * 60
 
     def epoch(self, epoch: str | int | float) -> str:
         """3/100, or 3 where no number of epochs ends the training."""
-        return f"{epoch}" if self.plan.epochs is None else f"{epoch}/{self.plan.epochs}"
+        return f"{epoch}" if self.epochs is None else f"{epoch}/{self.epochs}"
 
     def share(self, steps_done: int) -> float:
         """How much of the training is done, from 0 to 1."""

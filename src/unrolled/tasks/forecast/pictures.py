@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.series import Series, SeriesFile
-from unrolled.plots import figures, residuals
-from unrolled.plots.figures import Drawn, Stretch
-from unrolled.plots.residuals import Errors, Spread
+from unrolled.plots import figures, forecasts
+from unrolled.plots.forecasts import Drawn, Errors, Spread, Stretch
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.backtest import MODEL, Backtest
 from unrolled.tasks.forecast.evaluation import Evaluation
@@ -38,7 +37,7 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
         rows, of = np.arange(len(test.series)), ""
         stretches = [_stretch(evaluation, rows, k, file, _pooled(evaluation, k, file)) for k in targets]
         errors = [_errors(test, rows, k, file) for k in targets]
-        drawn = residuals.over_time(errors, f"{steps} ahead")
+        drawn = forecasts.over_time(errors, f"{steps} ahead")
     else:
         chosen = [(one, k, why) for k in targets for one, why in _chosen(evaluation, k, len(targets))]
         stretches = [
@@ -46,9 +45,9 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
             for series, k, why in chosen
         ]
         of = f" of {len(stretches)} of {len(own):,} series" if len(own) > len(stretches) else ""
-        drawn = residuals.over_series([_spread(evaluation, k) for k in targets], f"{steps} ahead")
+        drawn = forecasts.over_series([_spread(evaluation, k) for k in targets], f"{steps} ahead")
     title = f"Forecasts{of}: from each dot the next {H} {steps}"
-    figures.save(figures.forecasts(stretches, title, bands), folder, "forecast")
+    figures.save(forecasts.forecasts(stretches, title, bands), folder, "forecast")
     figures.save(drawn, folder, "residuals")
 
 
