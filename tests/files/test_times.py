@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from unrolled.errors import DataError
 from unrolled.files.table import open_table
-from unrolled.files.times import as_precise, form, parse_times, precision
+from unrolled.files.times import as_precise, form, parse_instants, precision
 
 WANTED = "a time such as 2024-01-31 or 2024-01-31 12:30"
 
 
 def parsed(*cells):
-    return parse_times(open_table(pl.DataFrame({"date": cells})), "date")
+    return parse_instants(open_table(pl.DataFrame({"date": cells})), "date").times
 
 
 def refused(*cells) -> str:
@@ -88,7 +88,7 @@ def test_columns_that_are_times_already():
     for unit in ("us", "ns"):
         np.testing.assert_array_equal(parsed(*series.cast(pl.Datetime(unit))), wanted)
     zoned = pl.DataFrame({"date": series.dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Tokyo")})
-    np.testing.assert_array_equal(parse_times(open_table(zoned), "date"), wanted)
+    np.testing.assert_array_equal(parse_instants(open_table(zoned), "date").times, wanted)
     days = parsed(datetime.date(1969, 12, 31))
     assert days.dtype == wanted.dtype and days[0] == np.datetime64("1969-12-31")
 
@@ -159,7 +159,7 @@ def test_columns_that_cannot_be_times_are_refused():
     assert refused(1.5, 2.5) == "the table, column 'date': wanted times, got Float64 values; name another"
     far = pl.DataFrame({"date": pl.Series([0, 2**62]).cast(pl.Datetime("us"))})
     with pytest.raises(DataError) as error:
-        parse_times(open_table(far), "date")
+        parse_instants(open_table(far), "date")
     assert str(error.value) == (
         "the table, row 2 of 2, column 'date': "
         "wanted a time in the years 1 to 9999, got one beyond; correct it"

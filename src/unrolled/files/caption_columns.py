@@ -10,7 +10,6 @@ from unrolled.files.long import find_time_column
 from unrolled.files.manifest import column_of_files
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.query import Query, looks_numeric, usual
-from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.table import Table
 
 IMAGES = ("image", "path", "file", "filename", "picture")
@@ -25,7 +24,7 @@ def find_columns(table: Table, query: Query) -> tuple[Query, tuple[str, ...]]:
 
     ConfigError for columns that do not go together, DataError where the table lacks one.
     """
-    check_header(table)
+    table.check_header()
     _check(table, query)
     columns = table.frame.columns
     id = query.id if query.id in columns else None
@@ -45,10 +44,7 @@ def find_columns(table: Table, query: Query) -> tuple[Query, tuple[str, ...]]:
 
 def _check(table: Table, query: Query) -> None:
     """That columns have one role each and are there; those of answers need be only where these are wanted."""
-    inputs = [(query.image, "image"), (query.label, "class")]
-    inputs += [(name, "feature") for name in query.features]
-    answers = [(query.id, "id"), (query.time, "time")] + [(name, "target") for name in query.targets]
-    check_distinct(inputs + answers)
+    query.check_roles()
     if query.image is not None and (query.features or query.label is not None):
         raise ConfigError(
             f"an input is a picture, or numbers and a class; name {option('image')}, or {option('features')} "
@@ -64,8 +60,8 @@ def _check(table: Table, query: Query) -> None:
             f"{option('time')} puts the steps of each sequence in order; name the column that tells these "
             f"apart with {option('id')}, or leave {option('time')} out"
         )
-    for name, _ in inputs + (answers if query.answers else []):
-        if name is not None:
+    for name, role in query.named:
+        if query.answers or role not in ("id", "time", "target"):
             table.require(name)
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from unrolled.errors import DataError
 from unrolled.files import zones
 from unrolled.files.messages import counted, listed, shown
-from unrolled.files.order import Origin, Placed
+from unrolled.files.order import Origin
 from unrolled.files.steps import Positions, Step, Times
+from unrolled.files.times import Instants
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,12 @@ class Grid:
     length: int
 
 
-def on_grid(origin: Origin, name: str, placed: Placed, step: Step, values: NDArray[np.float64]) -> Grid:
+def on_grid(origin: Origin, name: str, instants: Instants, step: Step, values: NDArray[np.float64]) -> Grid:
     """The rows of a series, `values` (rows, K + P + Q), each at its step.
 
     Raises DataError where fewer than 2 rows have a target.
     """
-    times, instants = placed.times, placed.instants
+    times = instants.on(step)
     positions = step.positions(times)
     index = (positions - positions[0]) // step.count
     every = positions[0] + step.count * np.arange(index[-1] + 1)
@@ -78,7 +79,7 @@ def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step, zone: str |
 def _missing(origin: Origin, grid: Grid) -> NDArray[np.bool_]:
     """(L, K + P + Q) the cells that a whole series has and this one has not."""
     missing = np.isnan(grid.values)
-    missing[grid.length :, : len(origin.roles.columns) - len(origin.roles.future)] = False
+    missing[grid.length :, : len(origin.roles.numbers) - len(origin.roles.future)] = False
     return missing
 
 
@@ -86,5 +87,5 @@ def _spot(origin: Origin, grid: Grid, at: int, missing: NDArray[np.bool_]) -> st
     row = int(grid.rows[at])
     if row < 0:
         return f"after {origin.table.row(int(grid.rows[at - 1]))}{origin.of(grid.name)}"
-    column = origin.roles.columns[int(np.argmax(missing))]
+    column = origin.roles.numbers[int(np.argmax(missing))]
     return f"{origin.table.row(row)}, column {shown(column)}{origin.of(grid.name)}"

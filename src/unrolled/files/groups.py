@@ -13,7 +13,7 @@ from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, shown
 from unrolled.files.query import looks_numeric, written
 from unrolled.files.table import Table, is_missing
-from unrolled.files.times import parse_times
+from unrolled.files.times import parse_instants
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _times(table: Table, column: str) -> NDArray[np.generic]:
     """(rows,) whole numbers, instants, or other numbers; none missing."""
     cells = table.frame[column]
     if not looks_numeric(cells):
-        return parse_times(table, column)
+        return parse_instants(table, column).times
     cells = cells.str.strip_chars() if cells.dtype == pl.String else cells
     table.refuse(column, is_missing(cells), "wanted a time, got {}", "write the time of every row")
     if not cells.dtype.is_float():

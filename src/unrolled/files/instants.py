@@ -4,7 +4,7 @@ This module needs numpy alone.
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,11 +55,6 @@ def position(value: Any, step: Step, zone: str | None = None, later: bool = Fals
     return found
 
 
-def _counted(value: Any) -> Position | None:
-    number = _number(value)
-    return None if number is None else Position(number, 0)
-
-
 def _placed(instant: datetime | None, step: Step, zone: str | None, later: bool) -> Position | None:
     """The microseconds and the offset of an instant."""
     if instant is None:
@@ -85,11 +80,12 @@ def _placed(instant: datetime | None, step: Step, zone: str | None, later: bool)
     return Position(since // timedelta(microseconds=1), offset // timedelta(seconds=1))
 
 
-def _number(value: Any) -> int | None:
+def _counted(value: Any) -> Position | None:
     if isinstance(value, str):
-        return int(value) if _DIGITS.match(value.strip()) else None
-    whole = isinstance(value, int | np.integer) or (isinstance(value, float) and value.is_integer())
-    return int(value) if whole else None
+        whole = _DIGITS.match(value.strip()) is not None
+    else:
+        whole = isinstance(value, int | np.integer) or (isinstance(value, float) and value.is_integer())
+    return Position(int(value), 0) if whole else None
 
 
 def _instant(value: Any) -> datetime | None:
@@ -113,8 +109,12 @@ def _read(text: str) -> datetime | None:
     offset = parts.get("offset")
     if offset is None:
         return instant
-    if offset == "Z":
-        return instant.replace(tzinfo=UTC)
+    return instant.replace(tzinfo=timezone(timedelta(minutes=minutes_east(offset))))
+
+
+def minutes_east(offset: str | None) -> int:
+    """Of UTC: "+02:00", "+0200" and "+02" -> 120, "Z" or none -> 0."""
+    if offset in (None, "Z"):
+        return 0
     digits = offset[1:].replace(":", "").ljust(4, "0")
-    minutes = (int(digits[:2]) * 60 + int(digits[2:])) * (1 if offset[0] == "+" else -1)
-    return instant.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    return int(offset[0] + "1") * (int(digits[:2]) * 60 + int(digits[2:]))

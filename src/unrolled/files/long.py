@@ -13,8 +13,8 @@ from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.groups import Groups
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.query import Query, find_target, looks_numeric, usual, written_answers
-from unrolled.files.roles import IDS, find_time
+from unrolled.files.query import IDS, Query, find_target, looks_numeric, usual, written_answers
+from unrolled.files.roles import find_time
 from unrolled.files.table import Table
 
 _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in any unit
@@ -23,7 +23,8 @@ _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in a
 def read_long(table: Table, query: Query) -> Sequences:
     """The sequences of a table, in the order of their first rows. DataError with place for what is wrong."""
     query.only("a long table", "id", "time", "target")
-    query.check_roles(table)
+    table.check_header()
+    query.check_roles()
     id = find_id(table, query.id, IDS, f", or with {option('text')} if each row is one")
     notes = [] if query.id else [f"id: column {shown(id)}"]
     time, of_time = find_time_column(table, query.time, [id, query.target, *query.features])

@@ -12,7 +12,7 @@ import numpy as np
 from unrolled.errors import DataError
 from unrolled.files import zones
 from unrolled.files.messages import counted, option, shown
-from unrolled.files.roles import Roles
+from unrolled.files.query import Query
 from unrolled.files.steps import Positions, Step, Times, find_step
 from unrolled.files.table import Table
 from unrolled.files.times import Instants, naive, parse_instants
@@ -28,7 +28,7 @@ class Origin:
     """The table of some series, its columns' roles, and the rows of each series in the order of the table."""
 
     table: Table
-    roles: Roles
+    roles: Query
     rows: dict[str, Positions]
 
     def of(self, name: str) -> str:
@@ -36,19 +36,7 @@ class Origin:
         return "" if self.roles.id is None else f" in series {shown(name)}"
 
 
-@dataclass(frozen=True)
-class Placed:
-    """times (rows,) of a series on the axis of the step; `instants` are the same with their offsets."""
-
-    times: Times
-    instants: Instants
-
-    def spoken(self, i: int) -> str:
-        one = self.instants
-        return zones.spelt(one.local[i], int(one.offsets[i]), one.zone)
-
-
-def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Placed], Step, str | None]:
+def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Instants], Step, str | None]:
     """The times of each series, the step that they share, and their zone, which is `zone` where one is named;
     without a time column 0, 1, 2 …
 
@@ -62,20 +50,21 @@ def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Placed], 
                 "wanted 2 or more, add rows or leave it out"
             )
     if origin.roles.time is None:
-        numbered = {name: np.arange(len(rows)) for name, rows in origin.rows.items()}
-        placed = {name: Placed(times, naive(times)) for name, times in numbered.items()}
-        return placed, Step(1, "number"), None
+        return (
+            {name: naive(np.arange(len(rows))) for name, rows in origin.rows.items()},
+            Step(1, "number"),
+            None,
+        )
     parsed = parse_instants(origin.table, origin.roles.time)
     instants = {name: _in_zone(origin, name, parsed, zone) for name in origin.rows}
-    for name in instants:
-        _check_order(origin, name, instants[name])
-    step, local = _step(list(instants.values()))
-    placed = {name: Placed(one.local if local else one.times, one) for name, one in instants.items()}
-    times = {name: one.times for name, one in placed.items()}
-    for name in times:
+    for name, one in instants.items():
+        _check_order(origin, name, one)
+    step = _step(list(instants.values()))
+    times = {name: one.on(step) for name, one in instants.items()}
+    for name, one in instants.items():
         _check_shared(origin, name, times, step)
-        _check_regular(origin, name, placed[name], step)
-    return placed, step, next(iter(instants.values())).zone
+        _check_regular(origin, name, one, step)
+    return instants, step, next(iter(instants.values())).zone
 
 
 def _in_zone(origin: Origin, name: str, parsed: Instants, zone: str | None) -> Instants:
@@ -96,15 +85,12 @@ def _in_zone(origin: Origin, name: str, parsed: Instants, zone: str | None) -> I
     return Instants(zones.shifted(times, -offsets), offsets, zone)
 
 
-def _step(instants: list[Instants]) -> tuple[Step, bool]:
-    """The step, and whether it is one of local times."""
-    utc = find_step([one.times for one in instants])
-    if instants[0].zone is None:
-        return utc, False
-    local = find_step([one.local for one in instants])
-    if local.is_days and all(local.regular(one.local) for one in instants):
-        return replace(local, local=True), True
-    return utc, False
+def _step(instants: list[Instants]) -> Step:
+    if instants[0].zone is not None:
+        local = find_step([one.local for one in instants])
+        if local.is_days and all(local.regular(one.local) for one in instants):
+            return replace(local, local=True)
+    return find_step([one.times for one in instants])
 
 
 def _check_order(origin: Origin, name: str, instants: Instants) -> None:
@@ -113,8 +99,7 @@ def _check_order(origin: Origin, name: str, instants: Instants) -> None:
     if not len(wrong):
         return
     i = int(wrong[0])
-    placed = Placed(instants.times, instants)
-    said, remedy, like = f"comes after {placed.spoken(i)} of {{before}}", "sort the rows by time", rises < 0
+    said, remedy, like = f"comes after {instants.spoken(i)} of {{before}}", "sort the rows by time", rises < 0
     if rises[i] == 0:
         said, remedy, like = "stands there again, as in {before}", "keep one row for each time", rises == 0
     times = instants.times
@@ -123,7 +108,7 @@ def _check_order(origin: Origin, name: str, instants: Instants) -> None:
         remedy += f", or name the zone ({option('zone', 'Europe/Berlin')}) if clocks were set back there"
     if origin.roles.id is None:
         remedy += f", or name the column that tells several series apart with {option('id')}"
-    _refuse(origin, name, placed, i, said, np.flatnonzero(like), remedy)
+    _refuse(origin, name, instants, i, said, np.flatnonzero(like), remedy)
 
 
 def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step) -> None:
@@ -141,28 +126,28 @@ def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step
     )
 
 
-def _check_regular(origin: Origin, name: str, placed: Placed, step: Step) -> None:
-    times = placed.times
+def _check_regular(origin: Origin, name: str, instants: Instants, step: Step) -> None:
+    times = instants.on(step)
     steps = np.diff(step.positions(times))
     odd = np.flatnonzero(steps % step.count)
     if len(odd):
         gap = replace(step, count=int(steps[odd[0]])).name
         remedy = "correct the times, resample the file, or count rows with time=rows"
         said = f"comes {gap} after {{before}}, where the step is {step.name}"
-        _refuse(origin, name, placed, int(odd[0]), said, odd, remedy)
+        _refuse(origin, name, instants, int(odd[0]), said, odd, remedy)
     if steps.sum() // step.count > (MOST_MISSING + 1) * len(times):
         i = int(np.argmax(steps))
         said = f"comes {counted(int(steps[i]) // step.count, 'step')} of {step.name} after {{before}}"
-        _refuse(origin, name, placed, i, said, np.array([i]), "correct the time, or cut the series there")
+        _refuse(origin, name, instants, i, said, np.array([i]), "correct the time, or cut the series there")
 
 
 def _refuse(
-    origin: Origin, name: str, placed: Placed, i: int, said: str, like: Positions, remedy: str
+    origin: Origin, name: str, instants: Instants, i: int, said: str, like: Positions, remedy: str
 ) -> None:
     """Raises for the time after number i, whose row is {before} in `said`; `like` lists all like it."""
     rows = origin.rows[name]
     more = f" ({counted(len(like) - 1, 'more such row')})" if len(like) > 1 else ""
     raise DataError(
-        f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {placed.spoken(i + 1)} "
+        f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {instants.spoken(i + 1)} "
         f"{said.format(before=origin.table.row(rows[i]))}{origin.of(name)}{more}; {remedy}"
     )

@@ -30,7 +30,6 @@ from unrolled.files.messages import counted, listed, option, shown
 from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
 from unrolled.files.parquet import is_parquet
 from unrolled.files.query import OPEN, Query, usual
-from unrolled.files.roles import check_distinct
 from unrolled.files.table import FOREIGN_TABLES, Table, open_table
 
 SOURCES = ("source", "src", "input", "question")
@@ -197,7 +196,7 @@ def _columns(table: Table, query: Query) -> tuple[str, str | None]:
     source, target = query.source or usual(names, SOURCES), query.target or usual(names, TARGETS)
     if not query.answers and target not in names:
         target = None
-    check_distinct([(source, "source"), (target, "target")])
+    replace(query, source=source, target=target).check_roles()
     for name in (source, target):
         if name is not None:
             table.require(name)

@@ -9,10 +9,10 @@ import polars as pl
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.images import Size
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.roles import check_distinct, check_header
 from unrolled.files.table import Table, is_missing
 from unrolled.files.wav import Audio
 
+IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
 TRANSCRIPTS = ("transcript", "transcription", "text", "sentence", "labels", *TARGETS)
 _SAMPLE = 1000
@@ -29,6 +29,7 @@ class Query:
     text           of texts, or of words that are tagged
     source         of the texts that a pair begins with
     image          of paths of pictures; `label` of the classes beside, or in place of, numbers
+    past, future   of covariates of series: known up to the last target, and beyond it
 
     labels         the path of the IDX file of labels; None finds it by the usual name
     answers        False: the source may lack them
@@ -47,6 +48,8 @@ class Query:
     source: str | None = None
     image: str | None = None
     label: str | None = None
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
     labels: str | Path | None = None
     answers: bool = True
     transcripts: bool = False
@@ -60,11 +63,31 @@ class Query:
         """The usual names of the column of answers."""
         return TRANSCRIPTS if self.transcripts else TARGETS
 
-    def check_roles(self, table: Table) -> None:
-        """ConfigError where two of the columns that tables of sequences have are one."""
-        check_header(table)
-        single = [(getattr(self, role), role) for role in ("id", "time", "target", "text")]
-        check_distinct([*single, *((name, "feature") for name in self.features)])
+    @property
+    def named(self) -> list[tuple[str, str]]:
+        """(column, role) of every column that is named."""
+        roles = ("time", "id", "source", "target", "text", "image")
+        single = [*((getattr(self, role), role) for role in roles), (self.label, "class")]
+        several = {"feature": self.features, "target": self.targets}
+        several |= {"past covariate": self.past, "future covariate": self.future}
+        return [(name, role) for name, role in single if name is not None] + [
+            (name, role) for role, names in several.items() for name in names
+        ]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """(K + P + Q,) the columns of numbers of series: targets, past and future covariates."""
+        return (*self.targets, *self.past, *self.future)
+
+    def check_roles(self) -> None:
+        """ConfigError where a column has two roles."""
+        roles: dict[str, str] = {}
+        for column, role in self.named:
+            if column in roles:
+                raise ConfigError(
+                    f"column {shown(column)} is named as {roles[column]} and again as {role}; name it once"
+                )
+            roles[column] = role
 
     def only(self, kind: str, *taken: str) -> None:
         """Raises ConfigError where a column is named that the source, a `kind`, cannot have."""

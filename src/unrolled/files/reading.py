@@ -21,8 +21,7 @@ from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import read_bytes
-from unrolled.files.query import OPEN, Query, holds_names, looks_numeric, usual
-from unrolled.files.roles import IDS
+from unrolled.files.query import IDS, OPEN, Query, holds_names, looks_numeric, usual
 from unrolled.files.table import Table, open_table, sources_of
 from unrolled.files.texts import TEXTS, read_texts
 from unrolled.files.ts import read_ts

@@ -1,20 +1,14 @@
-"""Which column of a table plays which part: time, series id, targets, covariates. What the caller leaves open
-is found, and a note says so.
-"""
+"""Which columns of a table of series hold times and targets: what the caller leaves open is found, and a note
+says so."""
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.files.messages import listed, option, shown
+from unrolled.files.query import IDS, Query
 from unrolled.files.table import Table, is_numeric
 from unrolled.files.times import form
-
-_VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
-
-# Usual names of the column that tells sequences apart.
-IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
 
 ROWS = "rows"  # given as the time column: the rows are the steps, whatever columns there are
 
@@ -30,40 +24,16 @@ _TIME_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Roles:
-    """Names of columns. `time` None: the rows are the steps. `past`: covariates known up to the last target;
-    `future`: covariates known beyond it.
+def find_roles(table: Table, query: Query) -> tuple[Query, list[str]]:
+    """`query` with time and targets found in the table where they are open, and notes on what was found.
+    Without a time the rows are the steps.
+
+    Raises ConfigError where a column has two roles, DataError where one is missing or no target can be told.
     """
-
-    targets: tuple[str, ...]
-    time: str | None
-    id: str | None
-    past: tuple[str, ...]
-    future: tuple[str, ...]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of numbers, in the order targets, past, future."""
-        return (*self.targets, *self.past, *self.future)
-
-    @property
-    def named(self) -> list[tuple[str, str]]:
-        """(column, part) of every column that has a part."""
-        parts = {"target": self.targets, "past covariate": self.past, "future covariate": self.future}
-        single = [(name, part) for name, part in ((self.time, "time"), (self.id, "id")) if name is not None]
-        return single + [(name, part) for part, names in parts.items() for name in names]
-
-
-def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
-    """`asked` with time and target found in the table where they are open, and notes on what was found.
-
-    Raises ConfigError where a column has two parts, DataError where one is missing or no target can be told.
-    """
-    check_distinct(asked.named)
-    check_header(table)
-    rows = asked.time == ROWS and ROWS not in table.frame.columns
-    roles = replace(asked, time=None) if rows else asked
+    query.check_roles()
+    table.check_header()
+    rows = query.time == ROWS and ROWS not in table.frame.columns
+    roles = replace(query, time=None) if rows else query
     for column, _ in roles.named:
         table.require(column)
     notes = []
@@ -90,28 +60,7 @@ def find_roles(table: Table, asked: Roles) -> tuple[Roles, list[str]]:
     return roles, notes
 
 
-def check_header(table: Table) -> None:
-    """A CSV that begins with values would lose its first row to the names."""
-    names = table.frame.columns
-    if table.lines is not None and all(_VALUE.fullmatch(name) for name in names):
-        raise DataError(
-            f"{table.name}, line 1: wanted names, got values ({shown(names[0])} …); add a header line"
-        )
-
-
-def check_distinct(named: Iterable[tuple[str | None, str]]) -> None:
-    """ConfigError where two roles (column, role) are of one column; None is a role that is open."""
-    roles: dict[str, str] = {}
-    for column, role in named:
-        if column in roles:
-            raise ConfigError(
-                f"column {shown(column)} is named as {roles[column]} and again as {role}; name it once"
-            )
-        if column is not None:
-            roles[column] = role
-
-
-def _open_columns(table: Table, roles: Roles) -> list[str]:
+def _open_columns(table: Table, roles: Query) -> list[str]:
     taken = {column for column, _ in roles.named}
     return [column for column in table.frame.columns if column not in taken]
 
@@ -135,7 +84,7 @@ def _not_a_time(table: Table, column: str) -> str:
     )
 
 
-def _find_target(table: Table, roles: Roles) -> str:
+def _find_target(table: Table, roles: Query) -> str:
     """The only open column, else the only open column of numbers."""
     columns = _open_columns(table, roles)
     numeric = columns if len(columns) == 1 else [name for name in columns if is_numeric(table.frame[name])]

@@ -20,7 +20,8 @@ from unrolled.files.cells import allow_gaps
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.groups import Groups
 from unrolled.files.order import Origin, ordered_times
-from unrolled.files.roles import Roles, find_roles
+from unrolled.files.query import Query
+from unrolled.files.roles import find_roles
 from unrolled.files.steps import Positions, Step, Times
 from unrolled.files.table import Table, open_table
 from unrolled.files.times import precision
@@ -84,8 +85,9 @@ def read_series(
     place in the file, for everything that is not as said above.
     """
     table = open_table(source)
-    roles, notes = find_roles(table, Roles(_names(targets), time, id, _names(past), _names(future)))
-    values = np.column_stack([table.numbers(column) for column in roles.columns])
+    query = Query(targets=_names(targets), time=time, id=id, past=_names(past), future=_names(future))
+    roles, notes = find_roles(table, query)
+    values = np.column_stack([table.numbers(column) for column in roles.numbers])
     origin = Origin(table, roles, _rows_by_series(table, roles.id))
     if zone is not None:
         zones.find(zone)
@@ -120,7 +122,7 @@ def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
     return dict(zip(groups.names, groups.split(np.arange(len(names))), strict=True))
 
 
-def _series(grid: Grid, roles: Roles) -> Series:
+def _series(grid: Grid, roles: Query) -> Series:
     cuts = np.cumsum([len(roles.targets), len(roles.past)])
     target, past, future = np.split(grid.values, cuts, axis=1)
     return Series(grid.name, grid.times, grid.offsets, target[: grid.length], past[: grid.length], future)

@@ -1,5 +1,6 @@
 """A table from a CSV or Parquet file, or from a frame at hand, that knows where its rows came from."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from unrolled.files.delimited import read_delimited
 from unrolled.files.messages import counted, listed, nearest, shown
 from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
 
+_VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 
 # Files that are often taken for tables, see opening.py.
@@ -48,6 +50,14 @@ class Table:
 
     def place(self, row: int, column: str) -> str:
         return f"{self.name}, {self.row(row)}, column {shown(column)}"
+
+    def check_header(self) -> None:
+        """DataError for a CSV that begins with values: it would lose its first row to the names."""
+        names = self.frame.columns
+        if self.lines is not None and all(_VALUE.fullmatch(name) for name in names):
+            raise DataError(
+                f"{self.name}, line 1: wanted names, got values ({shown(names[0])} …); add a header line"
+            )
 
     def require(self, column: str) -> None:
         """Raises DataError with the nearest name where the table has no such column."""

@@ -21,8 +21,7 @@ from unrolled.files.long import find_features, find_id, find_time_column
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.opening import read_bytes
 from unrolled.files.parquet import is_parquet
-from unrolled.files.query import Query, find_target, usual, written
-from unrolled.files.roles import IDS
+from unrolled.files.query import IDS, Query, find_target, usual, written
 from unrolled.files.table import Table, open_table, sources_of
 from unrolled.files.tagged import Layout, Tagged
 
@@ -73,6 +72,7 @@ def _read_table(table: Table, query: Query, column: str | None) -> Tagged:
             f"{option('column', column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
             f"column with {option('target')}"
         )
+    table.check_header()
     if query.text is not None and query.features:
         raise ConfigError(
             f"{option('text')} and {option('features')}: a step is a word or numbers; leave one of the two "
@@ -83,7 +83,7 @@ def _read_table(table: Table, query: Query, column: str | None) -> Tagged:
     word = query.text or (None if query.features else usual(columns, _WORDS))
     target = query.target or usual([name for name in columns if name not in (id, word)], _TAGS)
     query = replace(query, id=id, text=word, target=target)
-    query.check_roles(table)
+    query.check_roles()
     time, notes = find_time_column(table, query.time, [id, target, word, *query.features])
     target, of_target = find_target(table, query, [id, time, word, *query.features])
     notes += [f"sequences: column {shown(id)}", *of_target]

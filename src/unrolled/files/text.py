@@ -164,34 +164,29 @@ def _read(files: Sequence[str]) -> Iterator[str]:
 def _decoded(name: str) -> Iterator[str]:
     decoder: Any = codecs.getincrementaldecoder("utf-8-sig")()
     line, empty = 1, True
-    for number, data in enumerate(_chunks(name)):
-        if number == 0:
-            refuse_foreign(name, data, _FOREIGN, "plain text in UTF-8")
-        try:
-            piece = decoder.decode(data)
-        except UnicodeDecodeError as error:
-            raise _wrong_byte(name, line, error) from None
-        if "\0" in piece:
-            line += piece.count("\n", 0, piece.index("\0"))
-            raise DataError(
-                f"{name}, line {line}: a NUL byte, which text does not hold; is this another kind of file?"
-            )
-        line += piece.count("\n")
-        if piece:
-            empty = False
-            yield piece
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise _wrong_byte(name, line, error) from None
+    with opened(Path(name), "a text file") as file:
+        data = file.read(PIECE_BYTES)
+        refuse_foreign(name, data, _FOREIGN, "plain text in UTF-8")
+        while True:
+            try:
+                piece = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                raise _wrong_byte(name, line, error) from None
+            if "\0" in piece:
+                line += piece.count("\n", 0, piece.index("\0"))
+                raise DataError(
+                    f"{name}, line {line}: a NUL byte, which text does not hold; is this another kind of "
+                    "file?"
+                )
+            line += piece.count("\n")
+            if piece:
+                empty = False
+                yield piece
+            if not data:
+                break
+            data = file.read(PIECE_BYTES)
     if empty:
         raise DataError(f"{name}: the file is empty; wanted text")
-
-
-def _chunks(name: str) -> Iterator[bytes]:
-    with opened(Path(name), "a text file") as file:
-        while data := file.read(PIECE_BYTES):
-            yield data
 
 
 def _wrong_byte(name: str, line: int, error: UnicodeDecodeError) -> DataError:

@@ -16,6 +16,7 @@ def read_texts(table: Table, query: Query) -> Sequences:
     """The texts as they stand, named by the id column or the number of their row. DataError with place for
     what is wrong."""
     query.only("a table of texts", "id", "target", "text")
+    table.check_header()
     column = query.text or usual(table.frame.columns, TEXTS)
     if column is None:
         raise DataError(
@@ -23,7 +24,7 @@ def read_texts(table: Table, query: Query) -> Sequences:
             f"{option('text')}"
         )
     table.require(column)
-    replace(query, text=column).check_roles(table)
+    replace(query, text=column).check_roles()
     ids, answers, notes = rows_answered(table, query, column, "text")
     cells = table.texts(column, "texts")
     require_few(table.name, counted(len(cells), "text"), 0, sequences=len(cells))

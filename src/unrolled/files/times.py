@@ -15,10 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.files import zones
-from unrolled.files.instants import BOUNDS as _BOUNDS
-from unrolled.files.instants import ISO as _ISO
-from unrolled.files.instants import WANTED as _WANTED
-from unrolled.files.instants import WHOLE as _WHOLE
+from unrolled.files.instants import BOUNDS, ISO, WANTED, WHOLE, minutes_east
 from unrolled.files.steps import Step, Times
 from unrolled.files.table import Table, is_missing
 
@@ -43,18 +40,21 @@ class Instants:
         """(rows,) what clocks show."""
         return self.times if self.zone is None else zones.shifted(self.times, self.offsets)
 
+    def on(self, step: Step) -> Times:
+        """(rows,) the times on the axis of the step."""
+        return self.local if step.local else self.times
 
-def parse_times(table: Table, column: str) -> Times:
-    """(rows,) the column as datetime64[us], or as int64 where it holds whole numbers.
+    def spoken(self, row: int) -> str:
+        return zones.spelt(self.local[row], int(self.offsets[row]), self.zone)
+
+
+def parse_instants(table: Table, column: str) -> Instants:
+    """The column as datetime64[us], or as int64 where it holds whole numbers, and the offsets of its cells,
+    or of its zone where it has one.
 
     Raises DataError with place and content of the first cell that is missing, no time, or of another form
     than the first row's: an instant among numbers, an offset from UTC among times without.
     """
-    return parse_instants(table, column).times
-
-
-def parse_instants(table: Table, column: str) -> Instants:
-    """The same with offsets: those of the cells, or of the zone of a column that has one."""
     table.require(column)
     cells = table.frame[column]
     if cells.dtype.is_float() and ((cells.round() == cells) | cells.is_null()).all():
@@ -63,9 +63,9 @@ def parse_instants(table: Table, column: str) -> Instants:
         cells = cells.cast(pl.String)
     if cells.dtype == pl.String:
         cells = cells.str.strip_chars()
-    table.refuse(column, is_missing(cells), f"wanted {_WANTED}, got {{}}", "write the time of every row")
+    table.refuse(column, is_missing(cells), f"wanted {WANTED}, got {{}}", "write the time of every row")
     if cells.dtype == pl.String:
-        whole = bool(cells.head(1).str.contains(_WHOLE)[0])
+        whole = bool(cells.head(1).str.contains(WHOLE)[0])
         return naive(_whole_numbers(table, column, cells)) if whole else _instants(table, column, cells)
     if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
         instants = _utc(cells)
@@ -85,8 +85,7 @@ def _zoned(utc: Times, zone: str | None) -> Instants:
     if zone is None:
         return naive(utc)
     if _FIXED.fullmatch(zone):
-        minutes = int(zone[:3]) * 60 + int(zone[0] + zone[4:])
-        return Instants(utc, np.full(len(utc), 60 * minutes), zones.OFFSETS)
+        return Instants(utc, np.full(len(utc), 60 * minutes_east(zone)), zones.OFFSETS)
     return Instants(utc, zones.offsets(zone, utc), zone)
 
 
@@ -137,7 +136,7 @@ def form(cells: pl.Series) -> str:
         return "whole"
     if sample.dtype == pl.String and len(sample):
         text = sample.str.strip_chars()
-        for name, pattern in (("instants", _ISO), ("whole", _WHOLE)):
+        for name, pattern in (("instants", ISO), ("whole", WHOLE)):
             if 2 * int(text.str.contains(pattern).sum()) > len(text):
                 return name
     return "other"
@@ -153,7 +152,7 @@ def _utc(cells: pl.Series) -> pl.Series:
 
 def _whole_numbers(table: Table, column: str, cells: pl.Series) -> Times:
     """Counters as they are; 20240131 and its like as dates where every cell is one."""
-    wrong = ~cells.str.contains(_WHOLE)
+    wrong = ~cells.str.contains(WHOLE)
     wanted = f"wanted a whole number as in {table.row(0)}, got {{}}"
     table.refuse(column, wrong, wanted, "write all times in one form")
     numbers = cells.cast(pl.Int64).to_numpy()
@@ -165,28 +164,29 @@ def _whole_numbers(table: Table, column: str, cells: pl.Series) -> Times:
 
 
 def _instants(table: Table, column: str, cells: pl.Series) -> Instants:
-    parts = cells.str.extract_groups(_ISO).struct.unnest()
+    parts = cells.str.extract_groups(ISO).struct.unnest()
     number = {
-        name: parts[name].cast(pl.Int64).fill_null(_BOUNDS.get(name, (0, 0))[0]).to_numpy()
-        for name in ("year", *_BOUNDS)
+        name: parts[name].cast(pl.Int64).fill_null(BOUNDS.get(name, (0, 0))[0]).to_numpy()
+        for name in ("year", *BOUNDS)
     }
     days, right = _days(number["year"], number["month"], number["day"])
-    for name, (low, high) in _BOUNDS.items():
+    for name, (low, high) in BOUNDS.items():
         right &= (number[name] >= low) & (number[name] <= high)
     wrong = parts["year"].is_null() | ~pl.Series(right)
-    table.refuse(column, wrong, f"wanted {_WANTED}, got {{}}", "write a time that exists, year first")
+    table.refuse(column, wrong, f"wanted {WANTED}, got {{}}", "write a time that exists, year first")
 
     offsets = parts["offset"]
     mixed = offsets.is_null() != (offsets[0] is None)
     form = "without" if offsets[0] is None else "with"
     wanted = f"wanted a time {form} an offset from UTC as in {table.row(0)}, got {{}}"
     table.refuse(column, mixed, wanted, "write all times in one form")
-    east = 60 * _offset_minutes(offsets)
-    seconds = (number["hour"] * 60 + number["minute"]) * 60 + number["second"] - east
+    east = {offset: 60 * minutes_east(offset) for offset in offsets.unique()}
+    seconds_east = offsets.replace_strict(east, return_dtype=pl.Int64).to_numpy()
+    seconds = (number["hour"] * 60 + number["minute"]) * 60 + number["second"] - seconds_east
     fractions = parts["fraction"].str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0).to_numpy()
     within = (seconds * 1_000_000 + fractions).astype("timedelta64[us]")
     times = np.asarray(days.astype("datetime64[us]") + within)
-    return Instants(times, east, None if offsets[0] is None else zones.OFFSETS)
+    return Instants(times, seconds_east, None if offsets[0] is None else zones.OFFSETS)
 
 
 def _days(
@@ -197,13 +197,3 @@ def _days(
     days = months.astype("datetime64[D]") + (day - 1)
     right = (month >= 1) & (month <= 12) & (days.astype("datetime64[M]") == months)
     return days, right
-
-
-def _offset_minutes(offsets: pl.Series) -> NDArray[np.int64]:
-    """Minutes east of UTC: "+02:00" -> 120, "Z" or nothing -> 0."""
-    minutes = {None: 0, "Z": 0}
-    for offset in offsets.unique():
-        if offset not in minutes:
-            digits = offset[1:].replace(":", "").ljust(4, "0")
-            minutes[offset] = int(offset[0] + "1") * (int(digits[:2]) * 60 + int(digits[2:]))
-    return offsets.replace_strict(minutes, return_dtype=pl.Int64).to_numpy()

@@ -1,6 +1,6 @@
 """Word vectors in the text format of word2vec: a header "N D", then N lines "word v_1 … v_D"."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,33 +28,24 @@ def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Vec
     Raises DataError with the line for a header that is none or lies, bytes that are not UTF-8, a line of
     another width, a number that is none or not finite, a wanted word that comes twice, and for no file.
     """
-    path = Path(path)
-    lines = _lines(path)
-    number, size = _header(path, next(lines, b""))
-    rows: dict[str, Row] = {}
-    count = 0
-    for count, line in enumerate(lines, 1):
-        place = f"{path}, line {count + 1}"
-        word, values = _fields(place, line, size)
-        if wanted is None or word in wanted:
-            if word in rows:
-                raise DataError(
-                    f"{place}: the word {shown(word)} comes a second time; delete one of its lines"
-                )
-            rows[word] = _row(place, values)
+    path, rows, count = Path(path), dict[str, Row](), 0
+    with opened(path, "a file of word vectors") as file:
+        number, size = _header(path, file.readline().rstrip(b" \r\n"))
+        for count, line in enumerate(file, 1):
+            place = f"{path}, line {count + 1}"
+            word, values = _fields(place, line.rstrip(b" \r\n"), size)
+            if wanted is None or word in wanted:
+                if word in rows:
+                    raise DataError(
+                        f"{place}: the word {shown(word)} comes a second time; delete one of its lines"
+                    )
+                rows[word] = _row(place, values)
     if count != number:
         raise DataError(
             f"{path}, line 1: the header promises {counted(number, 'vector')}, the file holds {count:,}; "
             "fetch the file anew if it is cut short, else correct the header"
         )
     return Vectors(size, rows)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Every line without its end."""
-    with opened(path, "a file of word vectors") as file:
-        for line in file:
-            yield line.rstrip(b" \r\n")
 
 
 def _header(path: Path, line: bytes) -> tuple[int, int]:

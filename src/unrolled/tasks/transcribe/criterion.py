@@ -15,8 +15,8 @@ from unrolled.batching.buckets import Buckets
 from unrolled.blocks.transcriber import Chain
 from unrolled.decoding.ctc import Found
 from unrolled.errors import DataError
-from unrolled.files.messages import counted, option
 from unrolled.files.examples import Sequences
+from unrolled.files.messages import counted, option
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples
