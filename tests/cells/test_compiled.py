@@ -21,7 +21,7 @@ def recurrence(cell, names):
 def run(cell, shapes):
     x, y = np.ones((T, B, I), np.float32), np.empty((T, B, cell.state_sizes(H)[0]), np.float32)
     weights = [np.full(shape, 0.1, np.float32) for shape in shapes.values()]
-    recurrence(cell, shapes).forward(weights, x, y, threads=1)
+    recurrence(cell, shapes).forward(weights=weights, x=x, y=y, threads=1)
     assert np.isfinite(y).all()
 
 

@@ -46,76 +46,37 @@ class Recurrence:
         stand together. ValueError for a name that is none, or stands twice where one array is wanted."""
     def trace_width(self, every: int) -> int:
         """W: a trace is (T, B, W), or with every = k > 0 (⌈T / k⌉, B, W)."""
-    def forward(
-        self,
-        weights: Arrays,
-        x: Array,
-        y: Array,
-        *,
-        threads: int,
-        lengths: Array | None = None,
-        batch_sizes: Array | None = None,
-        h0: Arrays = (),
-        c0: Arrays = (),
-        recurrent: Arrays = (),
-        zoneout_h: Arrays = (),
-        zoneout_c: Arrays = (),
-        every: int = 0,
-        h: Arrays = (),
-        c: Arrays = (),
-        every_c: Arrays = (),
-        trace: Array | None = None,
-    ) -> None:
-        """x (T, B, I) -> y (T, B, F), and what else is wanted.
+    def forward(self, *, threads: int, every: int = 0, **arrays: Array | Arrays | None) -> None:
+        """x (T, B, I) -> y (T, B, F), and what else is wanted. By these names one array, or None:
 
-        weights       of every place, as its cell's `shapes` says
+        x, y
         lengths       (B,) int64; None: all T
         batch_sizes   (T,) int64, where x is packed as in torch's PackedSequence: x (N, I), y (N, F), likewise
                       every_c, dy, dx and d_every_c; masks and the trace have T and B all the same
+        trace         what `backward` needs; with every = k > 0 it holds every k-th state alone
+
+        By these a sequence of arrays, which may be left out:
+
+        weights       of every place, as its cell's `shapes` says
         h0, c0        the states before: arrays (n, B, P or H), whose n count the places in order; none: zeros
         h, c          the states after each row's last step, likewise; none: not wanted
         recurrent     what h is multiplied by on its way into the products, (T, B, P) for each place, or none
         zoneout_h, _c the share of each old state that stays, (T, B, P or H) for each place, or none
         every_c       c after every step, (T, B, H) for each place, or none
-        trace         what `backward` needs; with every = k > 0 it holds every k-th state alone
 
         A single step may come without its dimension T, a single state without n. Masks, every_c and every are
         for one layer. What is only read may lie anyhow in memory; what is written has its last dimension in
-        one piece. ValueError where an array does not fit, or a length is outside 0 to T.
+        one piece. ValueError for another name, where an array does not fit, or a length is outside 0 to T.
         """
-    def backward(
-        self,
-        weights: Arrays,
-        x: Array,
-        y: Array,
-        *,
-        threads: int,
-        lengths: Array | None = None,
-        batch_sizes: Array | None = None,
-        h0: Arrays = (),
-        c0: Arrays = (),
-        recurrent: Arrays = (),
-        zoneout_h: Arrays = (),
-        zoneout_c: Arrays = (),
-        every: int = 0,
-        trace: Array | None = None,
-        dy: Array | None = None,
-        dh: Arrays = (),
-        dc: Arrays = (),
-        d_every_c: Arrays = (),
-        dx: Array | None = None,
-        dh0: Arrays = (),
-        dc0: Arrays = (),
-        d_weights: Arrays = (),
-    ) -> None:
+    def backward(self, *, threads: int, every: int = 0, **arrays: Array | Arrays | None) -> None:
         """The gradients of the same call: dy, dh, dc and d_every_c, where they are given, -> dx, dh0, dc0 and
         d_weights, where they are wanted. Without a trace the call runs forward once more."""
 
 class Ordered:
     """Calls of a recurrence in an order that was said once. They refuse what its own refuse."""
 
-    def forward(self, arrays: list[Tensor], threads: int, /) -> None: ...
-    def backward(self, arrays: list[Tensor], threads: int, /) -> None: ...
+    def forward(self, arrays: list[Any], threads: int, /) -> None: ...
+    def backward(self, arrays: list[Any], threads: int, /) -> None: ...
 
 class CtcSearch:
     """One row's prefix beam search; made by `ctc_search`."""
@@ -167,9 +128,11 @@ def isa() -> str:
 def use_isa(name: str) -> None:
     """ValueError where it cannot run here."""
 
-# What heads use (cpu/heads.h). Arrays are torch tensors or numpy's, all float32 or all float64 unless said
-# otherwise; None, or left out, where one is absent or not wanted. Those written to, and all without a word
-# here, have no gaps; of x (..., N) the last dimension alone is told. ValueError by name for a misfit.
+# What heads use (cpu/heads.h), by the names of kernels/heads.py. Arrays are torch tensors or numpy's, all
+# float32 or all float64 unless said otherwise; None, or left out, where one is absent or not wanted. Those
+# written to, and all without a word here, have no gaps; of x (..., N) the last dimension alone is told. A
+# gradient takes those of the outputs, and what was kept, and gives those of the inputs, each called d and its
+# name. ValueError by name for a misfit, TypeError for an unknown name.
 
 Given = Array | None
 
@@ -185,175 +148,56 @@ class LinearWeight:
     ) -> None:
         """As `linear`."""
 
-def linear(
-    x: Given = None, weight: Given = None, bias: Given = None, y: Given = None, *, threads: int
-) -> None:
-    """x (..., I), weight (O, I) with any stride of its rows, bias (O,) -> y (..., O) = x Wᵀ + bias."""
-
-def linear_backward(
-    dy: Given = None,
-    x: Given = None,
-    weight: Given = None,
-    dx: Given = None,
-    d_weight: Given = None,
-    d_bias: Given = None,
-    *,
-    threads: int,
-) -> None:
-    """dx = dy W, d_weight = dyᵀ x, d_bias = dyᵀ 1."""
-
 def map(function: str, x: Given = None, y: Given = None) -> None:
     """y = f(x), of each number: exp, log, tanh or sigmoid."""
 
 def logaddexp(a: Given = None, b: Given = None, y: Given = None) -> None:
     """y = ln(e^a + e^b), of each number."""
 
-def softmax(x: Given = None, y: Given = None, *, threads: int) -> None:
-    """Along the last dimension."""
-
-def softmax_backward(dy: Given = None, y: Given = None, dx: Given = None, *, threads: int) -> None: ...
-def log_softmax(x: Given = None, y: Given = None, *, threads: int) -> None:
-    """Along the last dimension."""
-
-def log_softmax_backward(dy: Given = None, y: Given = None, dx: Given = None, *, threads: int) -> None: ...
 def logsumexp(x: Given = None, y: Given = None, *, threads: int) -> None:
     """x (..., N) -> y (..., 1)."""
 
-def layer_norm(
-    x: Given = None, gain: Given = None, shift: Given = None, y: Given = None, *, epsilon: float, threads: int
-) -> None:
-    """Along the last dimension; gain and shift (N,)."""
+def linear(*, threads: int, **arrays: Given) -> None:
+    """x (..., I), weight (O, I) with any stride of its rows, bias (O,) -> y (..., O) = x Wᵀ + bias."""
 
-def layer_norm_backward(
-    dy: Given = None,
-    x: Given = None,
-    gain: Given = None,
-    dx: Given = None,
-    d_gain: Given = None,
-    d_shift: Given = None,
-    *,
-    epsilon: float,
-    threads: int,
-) -> None: ...
-def embedding(index: Given = None, table: Given = None, y: Given = None, *, threads: int) -> None:
+def linear_backward(*, threads: int, **arrays: Given) -> None:
+    """dx = dy W, d_weight = dyᵀ x, d_bias = dyᵀ 1."""
+
+def softmax(*, threads: int, **arrays: Given) -> None:
+    """x -> y, along the last dimension; likewise log_softmax."""
+
+def softmax_backward(*, threads: int, **arrays: Given) -> None: ...
+def log_softmax(*, threads: int, **arrays: Given) -> None: ...
+def log_softmax_backward(*, threads: int, **arrays: Given) -> None: ...
+def layer_norm(*, epsilon: float, threads: int, **arrays: Given) -> None:
+    """x, gain and shift (N,) -> y, along the last dimension."""
+
+def layer_norm_backward(*, epsilon: float, threads: int, **arrays: Given) -> None: ...
+def embedding(*, threads: int, **arrays: Given) -> None:
     """index (...) int64, table (V, N) -> y (..., N). IndexError outside the table."""
 
-def embedding_backward(
-    dy: Given = None,
-    index: Given = None,
-    table: Given = None,
-    d_table: Given = None,
-    *,
-    padding: int,
-    threads: int,
-) -> None:
+def embedding_backward(*, padding: int, threads: int, **arrays: Given) -> None:
     """d_table[v] = Σ dy[r] over index[r] = v; 0 for `padding`, which is -1 where there is none. Of the table
     the shape alone is read."""
 
-def crf(
-    x: Given = None,
-    transitions: Given = None,
-    start: Given = None,
-    end: Given = None,
-    lengths: Given = None,
-    path: Given = None,
-    log_z: Given = None,
-    score: Given = None,
-    tape: Given = None,
-    *,
-    threads: int,
-) -> None:
+def crf(*, threads: int, **arrays: Given) -> None:
     """x (B, T, K), transitions (K, K), start and end (K,), lengths (B,) and path (B, T) int64 -> log_z (B,),
     score (B,) of the path, tape (B, T, 2 K). ValueError for a length outside 0 to T, IndexError for a tag
     outside the K."""
 
-def crf_backward(
-    x: Given = None,
-    transitions: Given = None,
-    start: Given = None,
-    end: Given = None,
-    lengths: Given = None,
-    path: Given = None,
-    tape: Given = None,
-    d_log_z: Given = None,
-    d_score: Given = None,
-    dx: Given = None,
-    d_transitions: Given = None,
-    d_start: Given = None,
-    d_end: Given = None,
-    *,
-    threads: int,
-) -> None: ...
-def viterbi(
-    x: Given = None,
-    transitions: Given = None,
-    start: Given = None,
-    end: Given = None,
-    lengths: Given = None,
-    path: Given = None,
-    *,
-    threads: int,
-) -> None:
-    """path (B, T) int64 out, 0 past a row's length."""
+def crf_backward(*, threads: int, **arrays: Given) -> None: ...
+def viterbi(*, threads: int, **arrays: Given) -> None:
+    """As `crf` -> path (B, T) int64, 0 past a row's length."""
 
-def pooling(
-    kind: str,
-    y: Given = None,
-    lengths: Given = None,
-    scores: Given = None,
-    before: Given = None,
-    after: Given = None,
-    last: Given = None,
-    every: Given = None,
-    *,
-    threads: int,
-) -> None:
+def pooling(kind: str, *, threads: int, **arrays: Given) -> None:
     """kind mean, max or attention, which has scores; y (B, T, H), scores (B, T) and every (B, T, H) with any
     strides of B and T; lengths (B,) int64, None: all T; before and after (B, 2 + H) float64, None where
     nothing came before; last (B, H)."""
 
-def pooling_backward(
-    kind: str,
-    d_last: Given = None,
-    after: Given = None,
-    y: Given = None,
-    lengths: Given = None,
-    scores: Given = None,
-    dy: Given = None,
-    d_scores: Given = None,
-    *,
-    threads: int,
-) -> None: ...
-def attention(
-    kind: str,
-    q: Given = None,
-    k: Given = None,
-    v: Given = None,
-    lengths: Given = None,
-    u: Given = None,
-    rows: Given = None,
-    c: Given = None,
-    w: Given = None,
-    *,
-    threads: int,
-) -> None:
+def pooling_backward(kind: str, *, threads: int, **arrays: Given) -> None: ...
+def attention(kind: str, *, threads: int, **arrays: Given) -> None:
     """kind dot, or additive, which has u (D,); q (N, S, D), k (B, T, D) and v (B, T, H) with any strides of
     their first two dimensions; lengths (B,) and rows (N,) int64, None: N is B -> c (N, S, H), w (N, S, T).
     ValueError for a length outside 0 to T, or rows outside the B."""
 
-def attention_backward(
-    kind: str,
-    dc: Given = None,
-    w: Given = None,
-    q: Given = None,
-    k: Given = None,
-    v: Given = None,
-    lengths: Given = None,
-    u: Given = None,
-    dq: Given = None,
-    dk: Given = None,
-    dv: Given = None,
-    du: Given = None,
-    *,
-    threads: int,
-) -> None: ...
+def attention_backward(kind: str, *, threads: int, **arrays: Given) -> None: ...

@@ -3,7 +3,8 @@
 Shapes   x (T, B, I), lengths (B,) -> y (T, B, F), F of both directions together; states (B, P) and (B, H)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
@@ -28,7 +29,7 @@ class Layer:
         self._shares = [_shares(block, place, self.dtype) for place in places]
         self._zoned: tuple[int, int] | None = None
         self._zoneout: Zoneout = ((), ())
-        self._forward = _bound(block.cell, places, self.dtype).forward
+        self._bound = _bound(block.cell, places, self.dtype)
 
     def __call__(
         self, x: Array, state: Mapping[str, Array], lengths: Array | None = None, threads: int = 1
@@ -44,10 +45,10 @@ class Layer:
         zoneout_h, zoneout_c = self._zoneout_of(T, B)
         h = [np.empty((B, place.sizes[0]), dtype) for place in self.places]
         c = [np.empty((B, width), dtype) for place in self.places for width in place.sizes[1:]]
-        self._forward(
-            self._weights,
-            x,
-            y,
+        self._bound.forward(
+            weights=self._weights,
+            x=x,
+            y=y,
             threads=threads,
             lengths=lengths,
             h0=[state[place.states[0]] for place in self.places],
@@ -65,28 +66,26 @@ class Layer:
 
     def _step(self, x: Array, state: Mapping[str, Array], B: int, threads: int) -> tuple[Array, State]:
         """One step in one direction, whose y is h: nothing is made that a stream does without."""
-        place = self.places[0]
-        zoneout_h, zoneout_c = self._zoneout_of(1, B)
-        h = np.empty((B, place.sizes[0]), self.dtype)
-        c0: tuple[Array, ...] = ()
-        c: tuple[Array, ...] = ()
-        after = {place.states[0]: h}
-        if len(place.states) > 1:
-            name = place.states[1]
-            c0, c = (state[name],), (np.empty((B, place.sizes[1]), self.dtype),)
-            after[name] = c[0]
-        self._forward(
-            self._weights,
-            x,
-            h,
-            threads=threads,
-            h0=(state[place.states[0]],),
-            c0=c0,
-            zoneout_h=zoneout_h,
-            zoneout_c=zoneout_c,
-            c=c,
-        )
+        place, dtype = self.places[0], self.dtype
+        names, h = place.states, np.empty((B, place.sizes[0]), dtype)
+        if len(names) == 1:
+            arrays, after = [*self._weights, x, state[names[0]], h], {names[0]: h}
+        else:
+            c = np.empty((B, place.sizes[1]), dtype)
+            arrays = [*self._weights, x, state[names[0]], state[names[1]], h, c]
+            after = {names[0]: h, names[1]: c}
+        if self._shares[0]:
+            arrays += [share for kind in self._zoneout_of(1, B) for share in kind]
+        self._forward_step(arrays, threads)
         return h[None], after
+
+    @cached_property
+    def _forward_step(self) -> Callable[[list[Array], int], None]:
+        """The arrays of a step in an order that is said once."""
+        kinds = len(self.places[0].states)
+        names = ["weights"] * len(self._weights) + ["x", *("h0", "c0")[:kinds], *("y", "c")[:kinds]]
+        masks = ("zoneout_h", "zoneout_c")[:kinds] if self._shares[0] else ()
+        return self._bound.ordered([*names, *masks]).forward
 
     def _zoneout_of(self, T: int, B: int) -> Zoneout:
         """The shares of so many steps and rows; those of the last call are kept."""

@@ -68,12 +68,12 @@ def whole(network, x, states, lengths, d, threads=1, trace=True, batch_sizes=Non
     given = {"lengths": lengths, "h0": states[:1], "c0": states[1:], "threads": threads}
     given["batch_sizes"] = batch_sizes
     kept = network.empty(T, B, R.trace_width(0)) if trace else None
-    R.forward(network.weights, x, y, h=last[:1], c=last[1:], trace=kept, **given)
+    R.forward(weights=network.weights, x=x, y=y, h=last[:1], c=last[1:], trace=kept, **given)
     dx, d_states, d_weights = network.like([x])[0], network.like(states), network.like(network.weights)
     R.backward(
-        network.weights,
-        x,
-        y,
+        weights=network.weights,
+        x=x,
+        y=y,
         trace=kept,
         dy=d[0],
         dh=d[1:2],
@@ -213,10 +213,11 @@ def test_states_that_are_not_given_are_zero_and_ends_are_not_wanted(name, cell):
     zeros = [torch.zeros_like(s) for s in states]
     want = whole(network, x, zeros, lengths, [d[0], *zeros])
     R, y = network.recurrence(), network.empty(5, 3, network.F)
-    R.forward(network.weights, x, y, threads=1, lengths=lengths)
+    R.forward(weights=network.weights, x=x, y=y, threads=1, lengths=lengths)
     assert torch.equal(y, want[0])
     dx, d_weights = torch.full_like(x, torch.nan), network.like(network.weights)
-    R.backward(network.weights, x, y, threads=1, lengths=lengths, dy=d[0], dx=dx, d_weights=d_weights)
+    given = {"weights": network.weights, "x": x, "y": y, "threads": 1, "lengths": lengths}
+    R.backward(**given, dy=d[0], dx=dx, d_weights=d_weights)
     assert torch.equal(dx, want[1 + len(states)])
     assert same(d_weights, want[2 + 2 * len(states) :])
 
@@ -231,7 +232,15 @@ def test_states_may_come_apart_and_sequences_at_any_stride():
     first = x.transpose(0, 1).contiguous().transpose(0, 1)
     y = network.empty(3, 4, network.F).transpose(0, 1)
     network.recurrence().forward(
-        network.weights, first, y, threads=1, lengths=lengths, h0=apart[0], c0=apart[1], h=ends[0], c=ends[1]
+        weights=network.weights,
+        x=first,
+        y=y,
+        threads=1,
+        lengths=lengths,
+        h0=apart[0],
+        c0=apart[1],
+        h=ends[0],
+        c=ends[1],
     )
     assert torch.equal(y, want[0])
     assert same([torch.cat(one) for one in ends], want[1:3])
@@ -242,13 +251,13 @@ def test_states_may_come_apart_and_sequences_at_any_stride():
 
 def run(R, network, x, weights=None):
     y = network.empty(*x.shape[:2], network.F)
-    R.forward(network.weights if weights is None else weights, x, y, threads=1)
+    R.forward(weights=network.weights if weights is None else weights, x=x, y=y, threads=1)
     return y
 
 
 def gradient(R, network, x, y):
     dx = torch.full_like(x, torch.nan)
-    R.backward(network.weights, x, y, threads=1, dy=torch.ones_like(y), dx=dx)
+    R.backward(weights=network.weights, x=x, y=y, threads=1, dy=torch.ones_like(y), dx=dx)
     return dx
 
 
@@ -428,6 +437,8 @@ def test_an_order_has_names_that_a_call_knows_each_once():
     ):
         with pytest.raises(ValueError, match=message):
             R.ordered(wrong)
+    with pytest.raises(ValueError, match="'gate' is no array of a call"):
+        run(**given, gate=None)
     with pytest.raises(ValueError, match=rf"arrays are {len(names) - 1}; wanted {len(names)}"):
         R.ordered(names).forward(arrays[1:], 1)
     swapped = ["c0" if name == "h0" else "h0" if name == "c0" else name for name in names]
@@ -623,9 +634,9 @@ def test_what_is_of_one_layer_is_refused_for_two():
     R, y, mask = network.recurrence(), network.empty(3, 2, network.F), network.empty(3, 2, network.H)
     for name in ("recurrent", "zoneout_h", "zoneout_c", "every_c"):
         with pytest.raises(ValueError, match=f"{name}.* one layer"):
-            R.forward(network.weights, x, y, threads=1, **{name: [mask, mask]})
+            R.forward(weights=network.weights, x=x, y=y, threads=1, **{name: [mask, mask]})
     with pytest.raises(ValueError, match=r"every.* one layer"):
-        R.forward(network.weights, x, y, threads=1, every=2)
+        R.forward(weights=network.weights, x=x, y=y, threads=1, every=2)
 
 
 def test_a_cell_without_c_takes_none():
@@ -633,7 +644,7 @@ def test_a_cell_without_c_takes_none():
     R, y = network.recurrence(), network.empty(3, 2, network.F)
     for name in ("c0", "c", "zoneout_c", "every_c"):
         with pytest.raises(ValueError, match=name):
-            R.forward(network.weights, x, y, threads=1, **{name: states})
+            R.forward(weights=network.weights, x=x, y=y, threads=1, **{name: states})
 
 
 W, U = "weight_ih", "weight_hh"

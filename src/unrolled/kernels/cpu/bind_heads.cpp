@@ -243,6 +243,10 @@ void embedding_backward(Object dy_, Object index_, Object table_, Object d_table
 struct Chain {
   Array x, transitions, start, end, lengths, path;
 
+  Chain(Object x_, Object transitions_, Object start_, Object end_, Object lengths_, Object path_)
+      : x(x_, "x"), transitions(transitions_, "transitions"), start(start_, "start"), end(end_, "end"),
+        lengths(lengths_, "lengths"), path(path_, "path") {}
+
   template <class Real>
   Crf<Real> call() const {
     const Real* data = x.view<const Real>({{"B"}, {"T"}, {"K"}}, true);
@@ -268,8 +272,7 @@ struct Chain {
 
 void crf(Object x, Object transitions, Object start, Object end, Object lengths, Object path, Object log_z_,
          Object score_, Object tape_, Index threads) {
-  const Chain chain = {{x, "x"},     {transitions, "transitions"}, {start, "start"},
-                       {end, "end"}, {lengths, "lengths"},         {path, "path"}};
+  const Chain chain(x, transitions, start, end, lengths, path);
   const Array log_z(log_z_, "log_z"), score(score_, "score"), tape(tape_, "tape");
   run(chain.x, [&]<class Real>(const Heads<Real>& heads) {
     const Crf<Real> call = chain.call<Real>();
@@ -282,8 +285,7 @@ void crf(Object x, Object transitions, Object start, Object end, Object lengths,
 void crf_backward(Object x, Object transitions, Object start, Object end, Object lengths, Object path,
                   Object tape_, Object d_log_z_, Object d_score_, Object dx_, Object d_transitions_,
                   Object d_start_, Object d_end_, Index threads) {
-  const Chain chain = {{x, "x"},     {transitions, "transitions"}, {start, "start"},
-                       {end, "end"}, {lengths, "lengths"},         {path, "path"}};
+  const Chain chain(x, transitions, start, end, lengths, path);
   const Array tape(tape_, "tape"), d_log_z(d_log_z_, "d_log_z"), d_score(d_score_, "d_score"), dx(dx_, "dx"),
       d_transitions(d_transitions_, "d_transitions"), d_start(d_start_, "d_start"), d_end(d_end_, "d_end");
   run(chain.x, [&]<class Real>(const Heads<Real>& heads) {
@@ -299,8 +301,7 @@ void crf_backward(Object x, Object transitions, Object start, Object end, Object
 
 void viterbi(Object x, Object transitions, Object start, Object end, Object lengths, Object path_,
              Index threads) {
-  const Chain chain = {{x, "x"},     {transitions, "transitions"}, {start, "start"},
-                       {end, "end"}, {lengths, "lengths"},         {nb::none(), "path"}};
+  const Chain chain(x, transitions, start, end, lengths, nb::none());
   const Array path(path_, "path");
   run(chain.x, [&]<class Real>(const Heads<Real>& heads) {
     const Crf<Real> call = chain.call<Real>();
@@ -385,6 +386,10 @@ struct Reading {
   AttentionKind kind;
   Array q, k, v, lengths, u, rows;
 
+  Reading(const std::string& name, Object q_, Object k_, Object v_, Object lengths_, Object u_, Object rows_)
+      : kind(attention_kind(name, !u_.is_none())), q(q_, "q"), k(k_, "k"), v(v_, "v"),
+        lengths(lengths_, "lengths"), u(u_, "u"), rows(rows_, "rows") {}
+
   template <class Real>
   Attention<Real> call() const {
     const Sequence<const Real> queries = steps<const Real>(q, {"N"}, {"S"}, {"D"});
@@ -408,13 +413,7 @@ struct Reading {
 
 void attention(const std::string& kind, Object q, Object k, Object v, Object lengths, Object u, Object rows,
                Object c_, Object w_, Index threads) {
-  const Reading reading = {attention_kind(kind, !u.is_none()),
-                           {q, "q"},
-                           {k, "k"},
-                           {v, "v"},
-                           {lengths, "lengths"},
-                           {u, "u"},
-                           {rows, "rows"}};
+  const Reading reading(kind, q, k, v, lengths, u, rows);
   const Array c(c_, "c"), w(w_, "w");
   run(reading.q, [&]<class Real>(const Heads<Real>& heads) {
     const Attention<Real> call = reading.call<Real>();
@@ -427,13 +426,7 @@ void attention(const std::string& kind, Object q, Object k, Object v, Object len
 void attention_backward(const std::string& kind, Object dc_, Object w_, Object q, Object k, Object v,
                         Object lengths, Object u, Object dq_, Object dk_, Object dv_, Object du_,
                         Index threads) {
-  const Reading reading = {attention_kind(kind, !u.is_none()),
-                           {q, "q"},
-                           {k, "k"},
-                           {v, "v"},
-                           {lengths, "lengths"},
-                           {u, "u"},
-                           {nb::none(), "rows"}};
+  const Reading reading(kind, q, k, v, lengths, u, nb::none());
   const Array dc(dc_, "dc"), w(w_, "w"), dq(dq_, "dq"), dk(dk_, "dk"), dv(dv_, "dv"), du(du_, "du");
   run(reading.q, [&]<class Real>(const Heads<Real>& heads) {
     const Attention<Real> call = reading.call<Real>();

@@ -100,6 +100,12 @@ static_assert(static_cast<std::size_t>(Argument::d_weights) + 1 == std::size(arg
 const char* name_of(Argument argument) {
   return arguments[static_cast<std::size_t>(argument)];
 }
+Argument argument_of(const std::string& name) {
+  const auto* const known = std::find(std::begin(arguments), std::end(arguments), name);
+  if (known == std::end(arguments))
+    throw std::invalid_argument("'" + name + "' is no array of a call");
+  return static_cast<Argument>(known - arguments);
+}
 
 /* The arrays of one name. */
 struct Items {
@@ -130,18 +136,16 @@ public:
   /* None where it is not there. */
   nb::handle one(Argument of) const { return (*this)[of].count ? (*this)[of][0] : nb::handle(Py_None); }
 
-  /* By keyword. */
-  struct Given {
-    Argument of;
-    nb::handle value;
-  };
   Arguments() = default;
-  Arguments(std::initializer_list<Given> given) {
-    for (const auto& [of, value] : given)
+  /* By keyword. */
+  explicit Arguments(const nb::kwargs& given) {
+    for (const auto& [name, value] : given) {
+      const Argument of = argument_of(nb::cast<std::string>(name));
       if (of >= Argument::weights)
         (*this)[of] = items_of(value, name_of(of));
       else if (!value.is_none())
         (*this)[of] = {nullptr, 1, nb::borrow(value)};
+    }
   }
 
 private:
@@ -520,12 +524,10 @@ public:
       : owner_(owner), bound_(nb::cast<Bound<Real>*>(owner)), every_(every),
         count_(static_cast<Index>(names.size())) {
     for (std::size_t k = 0; k < names.size(); ++k) {
-      const auto* const known = std::find(std::begin(arguments), std::end(arguments), names[k]);
-      if (known == std::end(arguments))
-        throw std::invalid_argument("'" + names[k] + "' is no array of a call");
-      Range& range = at_[static_cast<std::size_t>(known - arguments)];
+      const Argument of = argument_of(names[k]);
+      Range& range = at_[static_cast<std::size_t>(of)];
       const bool next = range.count && static_cast<std::size_t>(range.first + range.count) == k;
-      if (range.count && (!next || known < arguments + static_cast<std::size_t>(Argument::weights)))
+      if (range.count && (!next || of < Argument::weights))
         throw std::invalid_argument(names[k] + " is named twice");
       if (!next)
         range.first = static_cast<Index>(k);
@@ -618,88 +620,9 @@ nb::object make(const std::string& cell, Index block, const std::vector<std::str
 }
 
 template <class Real>
-void define_forward(nb::class_<Bound<Real>>& recurrence) {
-  using Self = Bound<Real>;
-  const auto none = nb::none();
-  const auto empty = nb::tuple();
-  recurrence.def(
-      "forward",
-      [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
-         nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
-         nb::handle zoneout_c, Index every, nb::handle h, nb::handle c, nb::handle every_c,
-         nb::handle trace) {
-        using A = Argument;
-        forward(self,
-                {{A::weights, weights},
-                 {A::x, x},
-                 {A::y, y},
-                 {A::lengths, lengths},
-                 {A::batch_sizes, batch_sizes},
-                 {A::h0, h0},
-                 {A::c0, c0},
-                 {A::recurrent, recurrent},
-                 {A::zoneout_h, zoneout_h},
-                 {A::zoneout_c, zoneout_c},
-                 {A::h, h},
-                 {A::c, c},
-                 {A::every_c, every_c},
-                 {A::trace, trace}},
-                threads, every);
-      },
-      nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
-      nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
-      nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
-      nb::arg("every") = 0, nb::arg("h") = empty, nb::arg("c") = empty, nb::arg("every_c") = empty,
-      nb::arg("trace") = none);
-}
-
-template <class Real>
-void define_backward(nb::class_<Bound<Real>>& recurrence) {
-  using Self = Bound<Real>;
-  const auto none = nb::none();
-  const auto empty = nb::tuple();
-  recurrence.def(
-      "backward",
-      [](Self& self, nb::handle weights, nb::handle x, nb::handle y, Index threads, nb::handle lengths,
-         nb::handle batch_sizes, nb::handle h0, nb::handle c0, nb::handle recurrent, nb::handle zoneout_h,
-         nb::handle zoneout_c, Index every, nb::handle trace, nb::handle dy, nb::handle dh, nb::handle dc,
-         nb::handle d_every_c, nb::handle dx, nb::handle dh0, nb::handle dc0, nb::handle d_weights) {
-        using A = Argument;
-        backward(self,
-                 {{A::weights, weights},
-                  {A::x, x},
-                  {A::y, y},
-                  {A::lengths, lengths},
-                  {A::batch_sizes, batch_sizes},
-                  {A::h0, h0},
-                  {A::c0, c0},
-                  {A::recurrent, recurrent},
-                  {A::zoneout_h, zoneout_h},
-                  {A::zoneout_c, zoneout_c},
-                  {A::trace, trace},
-                  {A::dy, dy},
-                  {A::dh, dh},
-                  {A::dc, dc},
-                  {A::d_every_c, d_every_c},
-                  {A::dx, dx},
-                  {A::dh0, dh0},
-                  {A::dc0, dc0},
-                  {A::d_weights, d_weights}},
-                 threads, every);
-      },
-      nb::arg("weights"), nb::arg("x"), nb::arg("y"), nb::kw_only(), nb::arg("threads"),
-      nb::arg("lengths") = none, nb::arg("batch_sizes") = none, nb::arg("h0") = empty, nb::arg("c0") = empty,
-      nb::arg("recurrent") = empty, nb::arg("zoneout_h") = empty, nb::arg("zoneout_c") = empty,
-      nb::arg("every") = 0, nb::arg("trace") = none, nb::arg("dy") = none, nb::arg("dh") = empty,
-      nb::arg("dc") = empty, nb::arg("d_every_c") = empty, nb::arg("dx") = none, nb::arg("dh0") = empty,
-      nb::arg("dc0") = empty, nb::arg("d_weights") = empty);
-}
-
-template <class Real>
 void define(nb::module_& m, const char* name) {
   using Self = Bound<Real>;
-  nb::class_<Self> recurrence(m, name, nb::is_weak_referenceable());
-  recurrence
+  nb::class_<Self>(m, name, nb::is_weak_referenceable())
       .def_prop_rw(
           "frozen", [](const Self& self) { return self.recurrence.frozen(); },
           [](Self& self, bool frozen) {
@@ -713,9 +636,19 @@ void define(nb::module_& m, const char* name) {
           [](const nb::object& self, const std::vector<std::string>& names, Index every) {
             return Ordered<Real>(self, names, every);
           },
-          nb::arg("names"), nb::arg("every") = 0);
-  define_forward(recurrence);
-  define_backward(recurrence);
+          nb::arg("names"), nb::arg("every") = 0)
+      .def(
+          "forward",
+          [](Self& self, Index threads, Index every, const nb::kwargs& arrays) {
+            forward(self, Arguments(arrays), threads, every);
+          },
+          nb::kw_only(), nb::arg("threads"), nb::arg("every") = 0, nb::arg("arrays"))
+      .def(
+          "backward",
+          [](Self& self, Index threads, Index every, const nb::kwargs& arrays) {
+            backward(self, Arguments(arrays), threads, every);
+          },
+          nb::kw_only(), nb::arg("threads"), nb::arg("every") = 0, nb::arg("arrays"));
   nb::class_<Ordered<Real>>(m, (std::string(name) + "_ordered").c_str())
       .def("forward", &Ordered<Real>::forward, nb::arg("arrays"), nb::arg("threads"))
       .def("backward", &Ordered<Real>::backward, nb::arg("arrays"), nb::arg("threads"));

@@ -170,8 +170,8 @@ def pooling(
     B, H = y.shape[1:]
     p, after = np.empty(y.shape, y.dtype), np.empty((B, 2 + H))
     rows = None if scores is None else whole(scores.swapaxes(0, 1))
-    by_row = whole(y).swapaxes(0, 1), p.swapaxes(0, 1)
-    _cpu.pooling(kind, by_row[0], scores=rows, before=before, after=after, every=by_row[1], threads=threads)
+    by_row = {"y": whole(y).swapaxes(0, 1), "every": p.swapaxes(0, 1)}
+    _cpu.pooling(kind, **by_row, scores=rows, before=before, after=after, threads=threads)
     return p, after
 
 
@@ -181,8 +181,8 @@ def whole(x: Array) -> Array:
     return x if fits else np.require(x, requirements=["C", "A"])
 
 
-def integers(name: str, given: Array) -> Array:
-    """`given` as int64 in one piece; ValueError where it is not of integers."""
-    if given.dtype.kind not in "iu":
-        raise ValueError(f"{name} is {given.dtype}; wanted integers")
-    return whole(given.astype(np.int64, copy=False))
+def integers(name: str, array: Array) -> Array:
+    """`array` as int64 in one piece; ValueError where it is not of integers."""
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{name} is {array.dtype}; wanted integers")
+    return whole(array.astype(np.int64, copy=False))
