@@ -79,8 +79,8 @@ def option(
     initial: bool = False,
 ) -> Any:
     """A field of a cell; see `Option`."""
-    told = {"meaning": meaning, "task": task, "least": least, "choices": tuple(choices), "initial": initial}
-    return field(default=default, metadata=told)
+    data = {"meaning": meaning, "task": task, "least": least, "choices": tuple(choices), "initial": initial}
+    return field(default=default, metadata=data)
 
 
 _OPTIONS: dict[type, tuple[Option, ...]] = {}  # a cache of functools is opaque to torch.compile
@@ -94,7 +94,7 @@ class Cell(ABC):
     torch: ClassVar[frozenset[str] | None] = None  # wants of which torch has an operator; None: it has none
 
     def __post_init__(self) -> None:
-        refuse(one.refusal(getattr(self, one.name)) for one in self.options())
+        refuse(option.refusal(getattr(self, option.name)) for option in self.options())
         refuse(self.refusals())
 
     @classmethod
@@ -111,14 +111,14 @@ class Cell(ABC):
     @cache
     def words(cls) -> dict[str, dict[str, Any]]:
         """All that a cell of this kind may want, each with options that ask for it."""
-        own = [one for one in cls.options() if not one.initial]
-        return {one.word(value): {one.name: value} for one in own for value in one.others}
+        equations = [option for option in cls.options() if not option.initial]
+        return {option.word(value): {option.name: value} for option in equations for value in option.others}
 
     @cached_property
     def wants(self) -> frozenset[str]:
         """What a backend must compute beyond the plain equations, in words: {"peephole"}."""
-        own = [(one, getattr(self, one.name)) for one in self.options() if not one.initial]
-        return frozenset(one.word(value) for one, value in own if one.choices or value != one.default)
+        values = [(o, getattr(self, o.name)) for o in self.options() if not o.initial]
+        return frozenset(o.word(value) for o, value in values if o.choices or value != o.default)
 
     def refusals(self) -> Refusals:
         """Options that exclude each other."""
@@ -205,9 +205,9 @@ class Cell(ABC):
         from torch import nn, no_grad
 
         constants = list(self.constants(p, self.units(p["weight_hh"].shape[0])))
-        whole = {name for name, rows, _ in constants if rows == slice(None)}
+        filled = {name for name, rows, _ in constants if rows == slice(None)}
         for name, parameter in p.items():
-            if name not in whole:
+            if name not in filled:
                 nn.init.uniform_(parameter, -bound, bound)
         with no_grad():
             for name, rows, value in constants:
@@ -231,8 +231,8 @@ def product(v: "Tensor", p: Parameters, side: str, *groups: int) -> tuple["Tenso
     if gain is None:
         return split(linear(v, weight, bias), list(groups), -1)
     shifts = (None,) * len(groups) if bias is None else split(bias, list(groups))
-    parts = zip(split(linear(v, weight), list(groups), -1), split(gain, list(groups)), shifts, strict=True)
-    return tuple(layer_norm(a, own, shift) for a, own, shift in parts)
+    rows = zip(split(linear(v, weight), list(groups), -1), split(gain, list(groups)), shifts, strict=True)
+    return tuple(layer_norm(a, gains, shift) for a, gains, shift in rows)
 
 
 def layer_norm(a: "Tensor", gain: "Tensor", shift: "Tensor | None") -> "Tensor":

@@ -109,8 +109,8 @@ def _place(layer: Layer, number: int, second: bool, hidden_size: int) -> Place:
 
 def shapes_of(layer: Layer, place: Place) -> Shapes:
     """Of the parameters of a place, and of its learned initial states, by the layer's names."""
-    own = layer.cell.shapes(place.input_size, place.hidden_size, layer.bias)
-    shapes = dict(zip(place.parameters, own.values(), strict=True))
+    shapes_of_cell = layer.cell.shapes(place.input_size, place.hidden_size, layer.bias)
+    shapes = dict(zip(place.parameters, shapes_of_cell.values(), strict=True))
     initial = zip(place.initial, place.sizes, strict=False)
     return shapes | {name: (size,) for name, size in initial}
 

@@ -20,19 +20,18 @@ def register(cell: C) -> C:
 
 def options_by_task() -> dict[str, dict[str, Option]]:
     """Every option by the name that tasks give it: {"projection": {"lstm": …}}, the cells that have it."""
-    found: dict[str, dict[str, Option]] = {}
+    options: dict[str, dict[str, Option]] = {}
     for name, cell in CELLS.items():
-        for one in cell.options():
-            found.setdefault(one.task or one.name, {})[name] = one
-    return found
+        for option in cell.options():
+            options.setdefault(option.task or option.name, {})[name] = option
+    return options
 
 
 def write_cell(cell: Cell) -> tuple[str, dict[str, Any]]:
     """A cell in plain values: its name, and the options that are not as by default."""
-    values = [(one, getattr(cell, one.name)) for one in cell.options()]
-    return cell.name, {
-        one.name: None if value is None else one.kind(value) for one, value in values if value != one.default
-    }
+    values = [(o, getattr(cell, o.name)) for o in cell.options()]
+    changed = [(o, value) for o, value in values if value != o.default]
+    return cell.name, {o.name: None if value is None else o.kind(value) for o, value in changed}
 
 
 def read_cell(name: str, options: Mapping[str, Any]) -> Cell:
@@ -40,10 +39,10 @@ def read_cell(name: str, options: Mapping[str, Any]) -> Cell:
     kind = CELLS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ValueError(f"no cell '{name!s:.40}'; wanted one of {', '.join(CELLS)}")
-    known = {one.name: one for one in kind.options()}
-    for own, value in options.items():
-        if own not in known:
-            raise ValueError(f"{name} has no option '{own!s:.40}'; it has {', '.join(known) or 'none'}")
-        if not known[own].takes(value):
-            raise ValueError(f"{own} of {name} is {value!r:.40}; wanted {known[own].kind.__name__}")
+    known = {option.name: option for option in kind.options()}
+    for key, value in options.items():
+        if key not in known:
+            raise ValueError(f"{name} has no option '{key!s:.40}'; it has {', '.join(known) or 'none'}")
+        if not known[key].takes(value):
+            raise ValueError(f"{key} of {name} is {value!r:.40}; wanted {known[key].kind.__name__}")
     return kind(**options)

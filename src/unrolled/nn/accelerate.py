@@ -52,11 +52,11 @@ class Report(tuple[Finding, ...]):
 
     @property
     def replaced(self) -> tuple[Finding, ...]:
-        return tuple(found for found in self if found.replacement)
+        return tuple(finding for finding in self if finding.replacement)
 
     @property
     def kept(self) -> tuple[Finding, ...]:
-        return tuple(found for found in self if not found.replacement)
+        return tuple(finding for finding in self if not finding.replacement)
 
     def __str__(self) -> str:
         if not self:
@@ -67,9 +67,9 @@ class Report(tuple[Finding, ...]):
         return "\n".join([f"replaced {len(self.replaced)} of {len(self)} recurrent modules", *lines])
 
 
-def _row(found: Finding) -> tuple[str, str, str]:
-    paths = ", ".join(path or "(the model)" for path in found.paths)
-    return paths, found.module, found.replacement or f"kept: {found.reason}"
+def _row(finding: Finding) -> tuple[str, str, str]:
+    paths = ", ".join(path or "(the model)" for path in finding.paths)
+    return paths, finding.module, finding.replacement or f"kept: {finding.reason}"
 
 
 def accelerate(model: nn.Module) -> Report:
@@ -126,11 +126,11 @@ def _twin(module: nn.Module) -> Ours:
 
 def _become(module: nn.Module, ours: Ours) -> None:
     """Gives `module` the class of `ours` and what this needs; what `module` has already, it keeps."""
-    own = vars(module)
+    attributes = vars(module)
     for name in INTERNALS:
-        own.pop(name, None)
-    own.update({name: value for name, value in vars(ours).items() if name not in own})
-    own["_accelerated"] = type(module)
+        attributes.pop(name, None)
+    attributes.update({name: value for name, value in vars(ours).items() if name not in attributes})
+    attributes["_accelerated"] = type(module)
     module.__class__ = type(ours)
 
 
@@ -192,8 +192,8 @@ def _unlike(module: nn.Module, ours: Ours) -> str | None:
 def _weight(module: nn.Module, name: str) -> Tensor | None:
     """A Parameter, or the tensor in its place that is computed before each call (pruning, weight norm); where
     weight dropout has not yet made it, what it makes it of."""
-    found: Tensor | None = getattr(module, name, None)
-    return getattr(module, f"{name}_raw", None) if found is None else found
+    weight: Tensor | None = getattr(module, name, None)
+    return getattr(module, f"{name}_raw", None) if weight is None else weight
 
 
 def _slow(module: nn.Module, ours: Ours) -> str | None:

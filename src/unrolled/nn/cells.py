@@ -76,25 +76,11 @@ class Step(TorchCell, Freezable):
         key = weight.dtype, weight.is_cpu, state is None, recorded(tensors)
         plan = self._packs.plans.get(key)
         if plan is None:
-            form = Form(
-                self.cell,
-                self._names,
-                1,
-                (False,),
-                (1,),
-                None,
-                state is not None,
-                (),
-                False,
-                key[-1],
-                0,
-                step=True,
-            )
+            form = Form(self.cell, self._names, initial=state is not None, trace=key[-1], step=True)
             plan = self._packs.plans[key] = planned(form, tensors, self._packs)
         return tuple(backends.run(plan, tensors, self.backend)[: len(kinds)])
 
     def extra_repr(self) -> str:
-        shown = [] if self.bias else ["bias=False"]
-        return ", ".join(
-            [f"{self.input_size}, {self.hidden_size}", *shown, *parameters.options_text(self.cell)]
-        )
+        bias = [] if self.bias else ["bias=False"]
+        sizes = f"{self.input_size}, {self.hidden_size}"
+        return ", ".join([sizes, *bias, *parameters.options_text(self.cell)])

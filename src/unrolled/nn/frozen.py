@@ -17,13 +17,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
     faster without that. A model may be frozen several times over, by several threads too.
     """
     packs = [packs for module in model.modules() if isinstance(packs := vars(module).get("_packs"), Packs)]
-    for one in packs:
-        one.freeze()
+    for pack in packs:
+        pack.freeze()
     try:
         yield
     finally:
-        for one in packs:
-            one.thaw()
+        for pack in packs:
+            pack.thaw()
 
 
 class Freezable(nn.Module):

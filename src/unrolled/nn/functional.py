@@ -10,7 +10,7 @@ from math import prod
 
 import torch
 from torch import Tensor
-from torch.nn import functional as own
+from torch.nn import functional as F
 
 from unrolled.kernels.torch import elementwise as _elementwise
 from unrolled.kernels.torch import embedding as _embedding
@@ -23,19 +23,19 @@ __all__ = ["cross_entropy", "embedding", "layer_norm", "linear", "log_softmax", 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., I), weight (O, I), bias (O,) -> y (..., O) = x Wᵀ + b."""
-    return _linear.linear(input, weight, bias) if taken(input) else own.linear(input, weight, bias)
+    return _linear.linear(input, weight, bias) if taken(input) else F.linear(input, weight, bias)
 
 
 def softmax(input: Tensor, dim: int = -1, dtype: torch.dtype | None = None) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`, of x in `dtype`."""
     x = input if dtype is None else input.to(dtype)
-    return _along(dim, _normalization.softmax, x) if taken(x) else own.softmax(x, dim)
+    return _along(dim, _normalization.softmax, x) if taken(x) else F.softmax(x, dim)
 
 
 def log_softmax(input: Tensor, dim: int = -1, dtype: torch.dtype | None = None) -> Tensor:
     """x - log Σ exp(x) along `dim`, of x in `dtype`."""
     x = input if dtype is None else input.to(dtype)
-    return _along(dim, _normalization.log_softmax, x) if taken(x) else own.log_softmax(x, dim)
+    return _along(dim, _normalization.log_softmax, x) if taken(x) else F.log_softmax(x, dim)
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def layer_norm(
     """(x - mean) / √(variance + eps) ⊙ weight + bias over the last dimensions, `normalized_shape`."""
     shape = tuple(normalized_shape)
     if not taken(input):
-        return own.layer_norm(input, shape, weight, bias, eps)
+        return F.layer_norm(input, shape, weight, bias, eps)
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise ValueError(f"x is {tuple(input.shape)}; its last dimensions must be normalized_shape={shape}")
     if len(shape) == 1:
@@ -81,7 +81,7 @@ def embedding(
     """index (...), weight (V, N) -> y (..., N); row `padding_idx` gets no gradient. max_norm, sparse and
     scale_grad_by_freq are torch's own."""
     if max_norm is not None or scale_grad_by_freq or sparse or not taken(weight):
-        return own.embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        return F.embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     V = weight.shape[0]
     if padding_idx is not None and not -V <= padding_idx < V:
         raise ValueError(f"padding_idx={padding_idx}; wanted one of the {V} rows of the table, or None")
@@ -102,7 +102,7 @@ def cross_entropy(
     probabilities, and label_smoothing, are torch's own.
     """
     if label_smoothing or target.is_floating_point() or not taken(input):
-        return own.cross_entropy(
+        return F.cross_entropy(
             input,
             target,
             weight,
@@ -111,4 +111,4 @@ def cross_entropy(
             label_smoothing=label_smoothing,
         )
     log_p = log_softmax(input, 0 if input.dim() == 1 else 1)
-    return own.nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
+    return F.nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, TypeVar, overload
 
+import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 from torch.nn.utils.rnn import PackedSequence
@@ -54,7 +55,7 @@ class SequenceModule(Traceable, Freezable, ABC):
 
     def state_sizes(self) -> dict[str, int]:
         """Name and width of each array of the state, in order: {"layer0.forward.h": 64}."""
-        return states.sizes_of(self.groups())
+        return {name: group.size for group in self.groups() for name in group.names}
 
     def initial_state(self, batch: int) -> Named:
         """The state before the first step: (batch, H) each, zero, or learned where the layer learns it."""
@@ -120,8 +121,8 @@ class SequenceModule(Traceable, Freezable, ABC):
     def reset_state(self, state: State, rows: Tensor) -> State:
         """`state` with the initial state in the rows (B,) that are true, in the form in which it came."""
         named = self.named(state)
-        batch = next(iter(named.values())).shape[0]
-        reset = states.reset_rows(named, rows, self.initial_state(batch))
+        initial = self.initial_state(next(iter(named.values())).shape[0])
+        reset = {name: torch.where(rows.unsqueeze(-1), initial[name], s) for name, s in named.items()}
         return reset if isinstance(state, dict) else self.stacked(reset)
 
     def named(self, state: State) -> Named:

@@ -31,8 +31,8 @@ def _of(cell: type[Cell]) -> Callable[[type[M]], type[M]]:
             LAYERS[cell.name] = module
         else:
             STEPS[cell.name] = module
-        width = max(len(one.name) for one in cell.options()) + 3
-        meanings = [f"    {one.name:{width}}{one.described}" for one in cell.options()]
+        width = max(len(option.name) for option in cell.options()) + 3
+        meanings = [f"    {option.name:{width}}{option.described}" for option in cell.options()]
         module.__doc__ = "\n".join([f"{module.__doc__}\n", *meanings, "    "])
         return module
 
@@ -57,8 +57,8 @@ class RNN(Recurrent):
         dtype: torch.dtype | None = None,
         **options: Unpack[Options],
     ) -> None:
-        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        super().__init__(cells.Elman(nonlinearity), input_size, hidden_size, *own, **options)
+        shared = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cells.Elman(nonlinearity), input_size, hidden_size, *shared, **options)
         self.nonlinearity = nonlinearity
 
 
@@ -87,8 +87,8 @@ class LSTM(Recurrent):
         **options: Unpack[Options],
     ) -> None:
         cell = cells.LSTM(proj_size, peephole, cells_per_block, coupled_input_forget, layer_norm, forget_bias)
-        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        super().__init__(cell, input_size, hidden_size, *own, **options)
+        shared = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cell, input_size, hidden_size, *shared, **options)
         self.proj_size = proj_size
 
 
@@ -112,8 +112,8 @@ class GRU(Recurrent):
         layer_norm: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        super().__init__(cells.GRU(reset_after, layer_norm), input_size, hidden_size, *own, **options)
+        shared = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cells.GRU(reset_after, layer_norm), input_size, hidden_size, *shared, **options)
 
 
 class _StepOfH(Step):
@@ -211,8 +211,8 @@ class MGU(Recurrent):
         layer_norm: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        own = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        super().__init__(cells.MGU(layer_norm), input_size, hidden_size, *own, **options)
+        shared = num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(cells.MGU(layer_norm), input_size, hidden_size, *shared, **options)
 
 
 @_of(cells.MGU)

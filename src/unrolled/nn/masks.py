@@ -10,8 +10,8 @@ from unrolled.kernels.torch.backends import HALVES
 from unrolled.kernels.torch.call import MASKS
 
 
-def thinning(like: Tensor, shape: Sequence[int], rate: float) -> Tensor:
-    """Zero with chance `rate`, else 1 / (1 - rate): what dropout multiplies by."""
+def dropout_mask(like: Tensor, shape: Sequence[int], rate: float) -> Tensor:
+    """Zero with chance `rate`, else 1 / (1 - rate)."""
     return dropout(like.new_ones(tuple(shape)), rate)
 
 
@@ -21,23 +21,21 @@ def draw(
     B: int,
     sizes: Sequence[int],
     training: bool,
-    *,
-    fresh: float,
-    fixed: float,
-    rates: Sequence[float],
+    drop_h: tuple[float, float],
+    zoneout: Sequence[float],
 ) -> dict[str, Tensor]:
     """The masks of one call, (T, B, H) each, by their names in kernels/torch/call.py.
 
-    On h_{t-1}, in training: another at each step at rate `fresh`, or one for all steps at rate `fixed`. Of
-    each state, as wide as `sizes` say: the share of its old value that a unit keeps, 0 or 1 as drawn in
-    training, afterwards the rate itself.
+    On h_{t-1}: dropout at the first rate of `drop_h`, another mask at each step, or at the second, one for
+    all steps. Of each state, as wide as `sizes` say: the share of its old value that a unit keeps, 0 or 1 as
+    drawn in training, afterwards the rate itself.
     """
     like = like.float() if like.dtype in HALVES else like  # a rate keeps its digits
     masks: dict[str, Tensor] = {}
-    if training and (fresh or fixed):
-        thinned = thinning(like, (T if fresh else 1, B, sizes[0]), fresh or fixed)
-        masks["recurrent"] = thinned.expand(T, -1, -1)
-    for name, H, rate in zip(MASKS[1:], sizes, rates if any(rates) else (), strict=False):
+    if any(drop_h):
+        drawn = dropout_mask(like, (T if drop_h[0] else 1, B, sizes[0]), max(drop_h))
+        masks["recurrent"] = drawn.expand(T, -1, -1)
+    for name, H, rate in zip(MASKS[1:], sizes, zoneout if any(zoneout) else (), strict=False):
         if training:
             masks[name] = (torch.rand((T, B, H), device=like.device) < rate).to(like.dtype)
         else:

@@ -33,8 +33,8 @@ class Options(TypedDict, total=False):
 def defaults_of(constructor: Callable[..., None]) -> dict[str, object]:
     """What a layer's options are by default, but for device and dtype, which are no attributes of it."""
     known = signature(constructor).parameters.values()
-    options = [one for one in known if one.default is not one.empty and one.name not in ("device", "dtype")]
-    return {one.name: one.default for one in options}
+    options = [p for p in known if p.default is not p.empty and p.name not in ("device", "dtype")]
+    return {p.name: p.default for p in options}
 
 
 def check_types(input_size: int, hidden_size: Size, num_layers: int, **truths: bool) -> None:

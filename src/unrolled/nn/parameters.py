@@ -1,6 +1,5 @@
 """Parameters of a cell in a module, under torch.nn's names."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -20,15 +19,14 @@ def register(
 
 def values(module: nn.Module, names: Iterable[Sequence[str]]) -> list[Tensor]:
     """The parameters of these names, in order."""
-    own = module._parameters
+    parameters = module._parameters
     try:
-        return [own[name] for some in names for name in some]  # type: ignore[misc]
+        return [parameters[name] for place in names for name in place]  # type: ignore[misc]
     except KeyError:  # a parametrised weight is an attribute, and new at each call
-        return [getattr(module, name) for some in names for name in some]
+        return [getattr(module, name) for place in names for name in place]
 
 
 def options_text(cell: Cell) -> list[str]:
     """The options of a cell that are not its defaults, as they stand in `repr`."""
-    fields = dataclasses.fields(cell)  # type: ignore[arg-type]
-    values = [(f.name, getattr(cell, f.name), f.default) for f in fields]
-    return [f"{name}={value!r}" for name, value, default in values if value != default]
+    values = [(o, getattr(cell, o.name)) for o in cell.options()]
+    return [f"{o.name}={value!r}" for o, value in values if value != o.default]

@@ -16,16 +16,21 @@ from unrolled.kernels.torch import aten, backends
 from unrolled.kernels.torch.call import Form, steps_and_rows
 from unrolled.kernels.torch.native import planned
 from unrolled.kernels.torch.operators import recorded
-from unrolled.nn import masks as masks_of
 from unrolled.nn import options, parameters
 from unrolled.nn import state as states
 from unrolled.nn.layer import SequenceModule
-from unrolled.nn.merge import merged
+from unrolled.nn.masks import draw, dropout_mask
 from unrolled.nn.options import Device
 from unrolled.nn.state import Group, Named, Tensors
 from unrolled.nn.torch_compat import TorchLayer
 
 Places = tuple[Place, ...]
+# Of the outputs of two directions, (T, B, P) each; "concat" leaves them side by side.
+MERGED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "sum": torch.add,
+    "mean": lambda a, b: (a + b) / 2,
+    "product": torch.mul,
+}
 
 
 class Recurrent(TorchLayer, SequenceModule):
@@ -141,8 +146,8 @@ class Recurrent(TorchLayer, SequenceModule):
         """Of each kind one tensor where all sizes are equal, else one for each place."""
         groups = []
         for k in range(len(self.cell.states)):
-            own = [Group((place.states[k],), place.sizes[k]) for place in self._places]
-            groups += own if self.kinds is None else [Group(tuple([g.names[0] for g in own]), own[0].size)]
+            each = [Group((place.states[k],), place.sizes[k]) for place in self._places]
+            groups += each if self.kinds is None else [Group(tuple([g.names[0] for g in each]), each[0].size)]
         return tuple(groups)
 
     def _counts(self, places: int) -> tuple[int, ...]:
@@ -155,8 +160,8 @@ class Recurrent(TorchLayer, SequenceModule):
     def start(self, batch: int) -> Tensors | None:
         if not self.learn_initial_state:
             return None
-        own = [zip(place.states, self._initial(place), strict=True) for place in self._places]
-        learned = {name: initial for of in own for name, initial in of}
+        each = [zip(place.states, self._initial(place), strict=True) for place in self._places]
+        learned = {name: initial for place_states in each for name, initial in place_states}
         return tuple([s.unsqueeze(1).expand(-1, batch, -1) for s in states.stack(learned, self._groups)])
 
     def unroll(
@@ -164,18 +169,18 @@ class Recurrent(TorchLayer, SequenceModule):
     ) -> tuple[Tensor, Tensors, Named]:
         if self.num_layers == 1 or not (return_states or self.keep_every or self._acts_between()):
             y, last, every = self._run(self._places, x, ragged, state, return_states)
-            return merged(y, self.merge), last, every
+            return self._merged(y), last, every
         parts: list[Tensors] = []
         form = len(self.cell.states), self.kinds is not None
         every = {}
         D = len(self._places) // self.num_layers
         for k in range(self.num_layers):
-            own = self._places[k * D : k * D + D]
+            places = self._places[k * D : k * D + D]
             part = states.part(state, *form, slice(k * D, k * D + D))
-            y, last, states_of = self._run(own, x, ragged, part, return_states)
+            y, last, states_of = self._run(places, x, ragged, part, return_states)
             parts.append(last)
             every |= states_of
-            x = merged(y, self.merge)
+            x = self._merged(y)
             if self.dropout and k + 1 < self.num_layers:
                 x = drop(x, self.dropout, self.training)
         return x, states.whole(parts, *form), every
@@ -218,18 +223,22 @@ class Recurrent(TorchLayer, SequenceModule):
         """A call for each direction of a layer, which reads x through a mask of its own."""
         form = len(self.cell.states), self.kinds is not None
         parts = [states.part(state, *form, slice(k, k + 1)) for k in range(len(places))]
-        own = zip(places, parts, strict=True)
-        results = [self._run((place,), x, ragged, part, return_states) for place, part in own]
+        each = zip(places, parts, strict=True)
+        results = [self._run((place,), x, ragged, part, return_states) for place, part in each]
         ys, lasts, everys = zip(*results, strict=True)
-        every = {name: s for own in everys for name, s in own.items()}
+        every = {name: s for each in everys for name, s in each.items()}
         return torch.cat(ys, -1), states.whole(lasts, *form), every
 
     def _every(self, places: Places, results: dict[str, Any]) -> Named:
         """Every step's states of the places, by name."""
         hs = torch.split(results["y"], [place.sizes[0] for place in places], -1)
         kinds = [hs, results["every_c"]] if "every_c" in results else [hs]
-        own = zip(places, *kinds, strict=True)
-        return {name: s for place, *of in own for name, s in zip(place.states, of, strict=True)}
+        each = zip(places, *kinds, strict=True)
+        return {name: s for place, *of in each for name, s in zip(place.states, of, strict=True)}
+
+    def _merged(self, y: Tensor) -> Tensor:
+        """y (T, B, P of both directions side by side) -> one output (T, B, F)."""
+        return y if self.merge == "concat" else MERGED[self.merge](*y.chunk(2, -1))
 
     def _acts_between(self) -> bool:
         """Whether something stands between two layers, or is drawn for each."""
@@ -248,17 +257,13 @@ class Recurrent(TorchLayer, SequenceModule):
             (T, B), rows = x.shape[:2], None
         else:
             T, B, rows = len(ragged), state[0].shape[1], steps_and_rows(ragged, x)[1]
-        fresh, fixed = (self.recurrent_dropout, self.variational_dropout) if self.training else (0.0, 0.0)
-        rates = layer.rates_of(self)
-        like, on = self.like(), self.training
-        drawn = [
-            masks_of.draw(like, T, B, place.sizes, on, fresh=fresh, fixed=fixed, rates=rates)
-            for place in places
-        ]
-        if fixed:
-            thin = masks_of.thinning(x, (B, x.shape[-1]), fixed)
-            x = x * (thin if rows is None else thin[rows])
-        return x, {name: [own[name] for own in drawn] for name in drawn[0]}
+        like, rates = self.like(), layer.rates_of(self)
+        drop_h = (self.recurrent_dropout, self.variational_dropout) if self.training else (0.0, 0.0)
+        drawn = [draw(like, T, B, place.sizes, self.training, drop_h, rates) for place in places]
+        if self.training and self.variational_dropout:
+            mask = dropout_mask(x, (B, x.shape[-1]), self.variational_dropout)
+            x = x * (mask if rows is None else mask[rows])
+        return x, {name: [masks[name] for masks in drawn] for name in drawn[0]}
 
     def extra_repr(self) -> str:
         set_to = {name: getattr(self, name) for name in self._defaults}

@@ -77,32 +77,32 @@ def enter(
 def _checked(lengths: Lengths, x: Tensor) -> Tensor:
     """Lengths as (B,) int64 on the device of x (T, B, I)."""
     T, B = x.shape[:2]
-    given = lengths if isinstance(lengths, Tensor) else torch.tensor(lengths)
-    empty = given.numel() == 0
-    if given.shape != (B,) or not (empty or _is_integer(given)):
-        kind = f"{given.dtype} of shape {tuple(given.shape)}"
+    tensor = lengths if isinstance(lengths, Tensor) else torch.tensor(lengths)
+    empty = tensor.numel() == 0
+    if tensor.shape != (B,) or not (empty or _is_integer(tensor)):
+        kind = f"{tensor.dtype} of shape {tuple(tensor.shape)}"
         raise ValueError(f"lengths are {kind}; wanted one integer for each of the {B} rows")
-    given = given.to(torch.int64)  # not every integer type has a smallest and a largest
-    if not empty and _has_values(given):
-        low, high = int(given.min()), int(given.max())
+    tensor = tensor.to(torch.int64)  # not every integer type has a smallest and a largest
+    if not empty and _has_values(tensor):
+        low, high = int(tensor.min()), int(tensor.max())
         if low < 0 or high > T:
             raise ValueError(f"lengths run from {low} to {high}; wanted 0 to {T}, the steps of the input")
-    return given.to(x.device)
+    return tensor.to(x.device)
 
 
-def _is_integer(given: Tensor) -> bool:
-    return not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
+def _is_integer(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
 
 
-def _has_values(given: Tensor) -> bool:
+def _has_values(tensor: Tensor) -> bool:
     """Whether Python may look at the numbers: not while torch traces, and not inside vmap."""
     if is_compiling():
         return False
     wrapper = torch._C._functorch
-    while wrapper.is_functorch_wrapped_tensor(given):  # vmap may stand behind grad
-        if wrapper.is_batchedtensor(given):
+    while wrapper.is_functorch_wrapped_tensor(tensor):  # vmap may stand behind grad
+        if wrapper.is_batchedtensor(tensor):
             return False
-        given = wrapper.get_unwrapped(given)
+        tensor = wrapper.get_unwrapped(tensor)
     return True
 
 

@@ -60,8 +60,8 @@ class Stack(SequenceModule):
         """For each layer: name of a state in the layer -> its name in the stack."""
         names, below = [], 0
         for layer in self._members():
-            own = [name.removeprefix("layer").split(".", 1) for name in layer.state_names()]
-            names.append({f"layer{k}.{rest}": f"layer{below + int(k)}.{rest}" for k, rest in own})
+            split = [name.removeprefix("layer").split(".", 1) for name in layer.state_names()]
+            names.append({f"layer{k}.{rest}": f"layer{below + int(k)}.{rest}" for k, rest in split})
             below += layer.depth
         return names
 
@@ -84,10 +84,10 @@ class Stack(SequenceModule):
         starts = [layer.start(batch) for layer in self._members()]
         if all(start is None for start in starts):
             return None
-        found: list[Tensor] = []
+        state: list[Tensor] = []
         for layer, start in zip(self._members(), starts, strict=True):
-            found += layer.zeros(batch) if start is None else start
-        return tuple(found)
+            state += layer.zeros(batch) if start is None else start
+        return tuple(state)
 
     def unroll(
         self, x: Tensor, ragged: Tensor | None, state: tuple[Tensor, ...] | None, return_states: bool
@@ -97,8 +97,8 @@ class Stack(SequenceModule):
         if ragged is not None and x.dim() == 3 and self.residual[0]:
             x = torch.where(valid_steps(x, ragged), x, 0)  # the sum would carry its padding past the layer
         for k, (layer, names) in enumerate(zip(self._members(), self._renamed(), strict=True)):
-            own = None if state is None else state[len(last) : len(last) + len(layer.groups())]
-            y, after, states = layer.unroll(x, ragged, own, return_states)
+            before = None if state is None else state[len(last) : len(last) + len(layer.groups())]
+            y, after, states = layer.unroll(x, ragged, before, return_states)
             x = x + y if self.residual[k] else y
             last += after
             every.update({names[name]: s for name, s in states.items()})

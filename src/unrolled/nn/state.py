@@ -23,11 +23,6 @@ class Group(NamedTuple):
     size: int
 
 
-def sizes_of(groups: Iterable[Group]) -> dict[str, int]:
-    """Name and width of each state."""
-    return {name: group.size for group in groups for name in group.names}
-
-
 def detach(state: State) -> State:
     """The same values, cut from the graph: what truncated backpropagation carries on."""
     if isinstance(state, Tensor):
@@ -37,21 +32,16 @@ def detach(state: State) -> State:
     return {name: s.detach() for name, s in state.items()}
 
 
-def reset_rows(state: Named, rows: Tensor, fresh: Named) -> Named:
-    """`fresh` in the rows (B,) that are true, `state` in the others."""
-    return {name: torch.where(rows.unsqueeze(-1), fresh[name], s) for name, s in state.items()}
-
-
 def stack(state: Mapping[str, Tensor], groups: Sequence[Group]) -> tuple[Tensor, ...]:
     """Named (B, size) -> the tensors (n, B, size) of `groups`."""
     each = [[state[name] for name in group.names] for group in groups]
-    return tuple([own[0].unsqueeze(0) if len(own) == 1 else torch.stack(own) for own in each])
+    return tuple([s[0].unsqueeze(0) if len(s) == 1 else torch.stack(s) for s in each])
 
 
 def unstack(stacked: Sequence[Tensor], groups: Sequence[Group]) -> Named:
     """The tensors of `groups` -> named."""
-    own = zip(groups, stacked, strict=True)
-    return {name: s for group, tensor in own for name, s in zip(group.names, tensor.unbind(), strict=True)}
+    names = [name for group in groups for name in group.names]
+    return dict(zip(names, [s for tensor in stacked for s in tensor.unbind()], strict=True))
 
 
 # Of each kind there is one tensor where sizes allow it, `stacked`, else one for each layer and direction.
@@ -68,7 +58,7 @@ def part(state: Tensors | None, kinds: int, stacked: bool, places: slice) -> Ten
 def whole(parts: Sequence[Tensors], kinds: int, stacked: bool) -> Tensors:
     """The state of all, of that of parts in order."""
     if stacked:
-        return tuple([torch.cat(own) for own in zip(*parts, strict=True)])
+        return tuple([torch.cat(tensors) for tensors in zip(*parts, strict=True)])
     n = len(parts[0]) // kinds
     return tuple([s for k in range(0, len(parts[0]), n) for part in parts for s in part[k : k + n]])
 

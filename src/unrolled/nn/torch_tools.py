@@ -78,11 +78,15 @@ class TorchModule(Traceable):
     _accelerated: type[nn.Module] | None = None  # the class of torch.nn that `accelerate` made it of
     _suffix = ""  # of its class's name in torch.nn
 
+    def _changed(self) -> list[str]:
+        """The options that torch.nn has not and that are not as by default."""
+        return []
+
     def _beyond_torch(self) -> list[str]:
         """What it has and torch.nn has not, in words."""
         if dispatch.takes("torch", self.cell.name, self.cell.wants):
-            return []
-        return sorted(self.cell.wants) or [f"the cell {self.cell.name}"]
+            return self._changed()
+        return [*(sorted(self.cell.wants) or [f"the cell {self.cell.name}"]), *self._changed()]
 
     def _torch_class(self) -> type[nn.Module]:
         """The class of torch.nn that computes the same. AttributeError where there is none."""
@@ -109,10 +113,6 @@ class TorchModule(Traceable):
     @abstractmethod
     def _least(self) -> handover.Least | None:
         """The sizes from which on torch's operator is the faster one under autocast."""
-
-    def _altered(self) -> bool:
-        """Whether an option that torch.nn has not was set since."""
-        return False
 
     def _attributes(self) -> dict[str, Any]:
         """What a module of torch.nn has in its place."""
@@ -146,7 +146,7 @@ class TorchModule(Traceable):
         if data.is_cpu and data.dtype in FULL and not torch.is_autocast_enabled("cpu"):
             return None
         more = options.get("lengths") is not None or options.get("return_states") or isinstance(hx, dict)
-        if more or self._altered() or dispatch.named_backend(self.backend) is not None:
+        if more or self._changed() or dispatch.named_backend(self.backend) is not None:
             return None  # torch.nn's forward does not take such a call
         if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
             return None  # torch's operators have no rule for batches of batches
@@ -220,5 +220,5 @@ class TorchModule(Traceable):
 def _to(dtype: torch.dtype, value: Any) -> Any:
     """Every tensor of an input, a state or a result, in `dtype`."""
     if isinstance(value, tuple) and not isinstance(value, PackedSequence):
-        return tuple(_to(dtype, one) for one in value)
+        return tuple(_to(dtype, item) for item in value)
     return value if value is None else value.to(dtype)

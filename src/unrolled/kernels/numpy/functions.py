@@ -79,11 +79,11 @@ def asinh(w: Array) -> Array:
 
 def power(x: Any, k: float) -> Array:
     base = np.asarray(x, np.float64)
-    whole = int(k)
-    found = np.ones_like(base) if k == whole else heads.exp((k - whole) * heads.log(base))
-    for _ in range(whole):
-        found = found * base
-    return found
+    n = int(k)
+    y = np.ones_like(base) if k == n else heads.exp((k - n) * heads.log(base))
+    for _ in range(n):
+        y = y * base
+    return y
 
 
 def waves(p: Array) -> tuple[Array, Array]:

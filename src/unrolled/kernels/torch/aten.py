@@ -88,18 +88,9 @@ def flatten(cell: Cell, parameters: Mapping[str, Tensor]) -> None:
     flattens = all(w.is_cuda and cudnn.is_acceptable(w) for w in weights)  # type: ignore[no-untyped-call]
     if not flattens or len({w.data_ptr() for w in weights}) < len(weights):
         return
-    input_size, P = weights[0].shape[1], weights[1].shape[1]
+    I, P = weights[0].shape[1], weights[1].shape[1]
     H = weights[0].shape[0] // cell.gates
-    cudnn_mode = get_cudnn_mode(mode(cell).upper())  # type: ignore[no-untyped-call]
+    projected = P if P < H else 0
+    number = get_cudnn_mode(mode(cell).upper())  # type: ignore[no-untyped-call]
     with torch.cuda.device(weights[0].device), torch.no_grad():
-        torch._cudnn_rnn_flatten_weight(
-            weights,
-            len(weights),
-            input_size,
-            cudnn_mode,
-            H,
-            P if P < H else 0,
-            1,
-            False,
-            False,
-        )
+        torch._cudnn_rnn_flatten_weight(weights, len(weights), I, number, H, projected, 1, False, False)

@@ -71,21 +71,18 @@ def described(calls: Sequence[Call]) -> tuple[Plan, list[Tensor]]:
     first, masks = calls[0], [_masks(call) for call in calls]
     tensors = [first.x] if first.lengths is None else [first.x, first.lengths]
     tensors += [s.unsqueeze(0) for kind in zip(*[call.state for call in calls], strict=True) for s in kind]
-    tensors += [mask for name in masks[0] for mask in (own[name] for own in masks)]
+    tensors += [mask for name in masks[0] for mask in (by_name[name] for by_name in masks)]
     tensors += [weight for call in calls for weight in call.parameters.values()]
     form = Form(
         first.cell,
         tuple(first.parameters),
-        layers=1,
         reverse=tuple([call.reverse for call in calls]),
         groups=(1,) * len(calls),
         ragged=None if first.lengths is None else "lengths",
-        initial=True,
         masks=tuple(masks[0]),
         states=first.return_states,
         trace=recorded(tensors),
         every=first.keep_every,
-        step=False,
     )
     return Plan(form), tensors
 
@@ -108,27 +105,23 @@ def by_kernel(calls: Sequence[Call]) -> Result:
 def _masks(call: Call) -> dict[str, Tensor]:
     """By name, as the kernels take them: what h is multiplied by, and the share of each state that stays."""
     recurrent, zoneout = call.masks
-    found = {} if recurrent is None else {"recurrent": recurrent}
+    masks = {} if recurrent is None else {"recurrent": recurrent}
     for name, share, state in zip(MASKS[1:], zoneout or (), call.state, strict=False):
         (T, B, _), H = call.x.shape, state.shape[-1]
-        one = state.new_full((1, 1, H), share) if isinstance(share, float) else share.to(state.dtype)
-        found[name] = one.expand(T, B, H)
-    if any(mask.requires_grad for mask in found.values()):
+        mask = state.new_full((1, 1, H), share) if isinstance(share, float) else share.to(state.dtype)
+        masks[name] = mask.expand(T, B, H)
+    if any(mask.requires_grad for mask in masks.values()):
         raise ValueError("the compiled kernels give masks no gradient; choose backend='reference'")
-    return found
+    return masks
 
 
 def by_reference(call: Call) -> Result:
-    """One place, by the equations; in half precision on a CPU by the kernels, step by step."""
-    one = _rounded if _rounds(call) else unroll
-    return keeping_few(call, one) if call.keep_every else one(call)
-
-
-def _rounds(call: Call) -> bool:
-    """Whether the kernels can do each step of a call in half precision, so that the law holds for it too."""
+    """One place, by the equations; in half precision on a CPU by the kernels, step by step, so that the law
+    holds for it too."""
     weight = call.parameters["weight_ih"]
-    kernels = dispatch.MISSING is None and weight.is_cpu
-    return kernels and weight.dtype in HALVES
+    by_steps = weight.dtype in HALVES and weight.is_cpu and dispatch.MISSING is None
+    run = _rounded if by_steps else unroll
+    return keeping_few(call, run) if call.keep_every else run(call)
 
 
 def _rounded(call: Call) -> Result:

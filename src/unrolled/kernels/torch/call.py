@@ -49,16 +49,16 @@ class Form(NamedTuple):
 
     cell: Cell
     names: tuple[str, ...]  # of the parameters of a place, as the cell has them
-    layers: int
-    reverse: tuple[bool, ...]  # of each direction
-    groups: tuple[int, ...]  # how many places each tensor of a state holds
-    ragged: str | None  # lengths or batch_sizes: the input that says where rows end
-    initial: bool  # the states before are given; else they are zero
-    masks: tuple[str, ...]  # of MASKS
-    states: bool  # every step's c is an output, where the cell has one
-    trace: bool  # an output is left for backward
-    every: int  # k > 0: the trace holds every k-th state alone
-    step: bool
+    layers: int = 1
+    reverse: tuple[bool, ...] = (False,)  # of each direction
+    groups: tuple[int, ...] = (1,)  # how many places each tensor of a state holds
+    ragged: str | None = None  # lengths or batch_sizes: the input that says where rows end
+    initial: bool = True  # the states before are given; else they are zero
+    masks: tuple[str, ...] = ()  # of MASKS
+    states: bool = False  # every step's c is an output, where the cell has one
+    trace: bool = False  # an output is left for backward
+    every: int = 0  # k > 0: the trace holds every k-th state alone
+    step: bool = False
 
     @property
     def places(self) -> int:
@@ -142,13 +142,13 @@ class Plan:
     def pull(self, has_gradient: tuple[bool, ...], needs: tuple[bool, ...]) -> "Pull":
         """How such a call's gradients are taken: `has_gradient` of each result, `needs` of each input."""
         key = has_gradient, needs
-        found = self._pulls.get(key)
-        if found is None:
-            given = dict.fromkeys(n for n, has in zip(self.results.each, has_gradient, strict=True) if has)
-            asked = {n for n, need in zip(self.inputs.each, needs, strict=True) if need}
-            found = Pull(self, tuple(given), tuple(n for n in DIFFERENTIABLE if n in asked))
-            self._pulls[key] = found
-        return found
+        pull = self._pulls.get(key)
+        if pull is None:
+            results = dict.fromkeys(n for n, has in zip(self.results.each, has_gradient, strict=True) if has)
+            inputs = {n for n, need in zip(self.inputs.each, needs, strict=True) if need}
+            pull = Pull(self, tuple(results), tuple(n for n in DIFFERENTIABLE if n in inputs))
+            self._pulls[key] = pull
+        return pull
 
 
 class Pull:
@@ -210,9 +210,9 @@ def _form(literal: tuple[Any, ...]) -> Form:
 def sizes_of(form: Form, weights: Sequence[Tensor]) -> list[Sizes]:
     """Of each place. ValueError where a weight has another shape than the cell says."""
     n = len(form.names)
-    places = [weights[k : k + n] for k in range(0, n * form.places, n)]
-    shapes = [dict(zip(form.names, [tuple(w.shape) for w in own], strict=True)) for own in places]
-    return [Sizes(*form.cell.measure(own)) for own in shapes]
+    shapes = [tuple(w.shape) for w in weights]
+    places = [shapes[k : k + n] for k in range(0, n * form.places, n)]
+    return [Sizes(*form.cell.measure(dict(zip(form.names, place, strict=True)))) for place in places]
 
 
 def shapes(plan: Plan, inputs: Sequence[Tensor], sizes: Sequence[Sizes], width: int) -> list[Shape]:
@@ -226,13 +226,13 @@ def shapes(plan: Plan, inputs: Sequence[Tensor], sizes: Sequence[Sizes], width: 
         T, B = inputs[1].shape[0], inputs[2].shape[1]
     starts = [sum(form.groups[:k]) for k in range(len(form.groups))]
     every, last = [(*x.shape[:-1], s.H) for s in sizes], sizes[-len(form.reverse) :]
-    found: list[Shape] = [] if form.step else [(*x.shape[:-1], sum(s.P for s in last))]
+    outputs: list[Shape] = [] if form.step else [(*x.shape[:-1], sum(s.P for s in last))]
     for kind in form.kinds:
         for n, start in zip(form.groups, starts, strict=True):
             size = sizes[start].P if kind == "h" else sizes[start].H
-            found.append((B, size) if form.step else (n, B, size))
-    found += every if "every_c" in plan.results.at else []
-    return [*found, *[(-(-T // form.every) if form.every else T, B, width)] * form.trace]
+            outputs.append((B, size) if form.step else (n, B, size))
+    outputs += every if "every_c" in plan.results.at else []
+    return [*outputs, *[(-(-T // form.every) if form.every else T, B, width)] * form.trace]
 
 
 def check(plan: Plan, tensors: Sequence[Tensor], dtype: torch.dtype | None) -> list[Sizes]:

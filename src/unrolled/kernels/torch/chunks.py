@@ -52,7 +52,7 @@ def _in_chunks(call: Call, k: int, run: Run) -> Result:
     if not call.return_states:
         return Result(y, state, None)
     every = zip(*(result.states or () for result in in_order), strict=True)
-    return Result(y, state, tuple(torch.cat(parts) for parts in every))
+    return Result(y, state, tuple(torch.cat(chunks) for chunks in every))
 
 
 def _cut(call: Call, start: int, end: int, state: tuple[Tensor, ...]) -> Call:

@@ -28,13 +28,13 @@ def score(
     """(B,) of the path; what stands in it past a row's length is not read."""
     valid = torch.arange(x.shape[1], device=x.device) < lengths.unsqueeze(1)
     y = torch.where(valid, path, 0)
-    own = torch.where(valid, x.gather(2, y.unsqueeze(2)).squeeze(2), 0).sum(1)
-    between = torch.where(valid[:, 1:], transitions[y[:, :-1], y[:, 1:]], 0).sum(1)
-    some = lengths > 0
+    emissions = torch.where(valid, x.gather(2, y.unsqueeze(2)).squeeze(2), 0).sum(1)
+    steps = torch.where(valid[:, 1:], transitions[y[:, :-1], y[:, 1:]], 0).sum(1)
+    any_step = lengths > 0
     if not x.shape[1]:
         return x.new_zeros(x.shape[0])
     last = y.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
-    return torch.where(some, start[y[:, 0]] + own + between + end[last], 0)
+    return torch.where(any_step, start[y[:, 0]] + emissions + steps + end[last], 0)
 
 
 def viterbi(x: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
@@ -42,9 +42,9 @@ def viterbi(x: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths:
     B, T, K = x.shape
     pointers, best = [], _down(start + x[:, 0]) if T else x.new_zeros(B, K)
     for t in range(1, T):
-        found = best.unsqueeze(2) + transitions
-        largest = found.max(1, keepdim=True).values
-        pointers.append((found == largest).byte().argmax(1))
+        scores = best.unsqueeze(2) + transitions
+        largest = scores.max(1, keepdim=True).values
+        pointers.append((scores == largest).byte().argmax(1))
         best = torch.where((t < lengths).unsqueeze(1), _down(x[:, t] + largest.squeeze(1)), best)
     ended = best + end
     tag = (ended == ended.max(1, keepdim=True).values).byte().argmax(1)

@@ -156,8 +156,8 @@ class _Backward:
         self.gradients = [(gradient_of(name), name) for name in head.inputs if name not in INTEGERS]
 
     def operator(self) -> Operator:
-        own = *by_reference(self.reference), _encode, _decode, self.batches, self.reference
-        return transformable(LIBRARY, f"{self.head.name}_backward", Formulas(self.run, self.fake, *own))
+        formulas = *by_reference(self.reference), _encode, _decode, self.batches, self.reference
+        return transformable(LIBRARY, f"{self.head.name}_backward", Formulas(self.run, self.fake, *formulas))
 
     def run(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
         head, arrays = self.head, _named(options, tensors)
@@ -173,12 +173,12 @@ class _Backward:
     def empty(self, options: Options, arrays: Arrays, like: Tensor) -> Arrays:
         """Of the wanted gradients and of those that the kernel makes in any case."""
         head = self.head
-        made = [
+        gradients = [
             (d, name)
             for d, name in self.gradients
             if d in options.wanted or (name in head.always and name in arrays)
         ]
-        return _empty(like, {d: self.mold(name, arrays) for d, name in made})
+        return _empty(like, {d: self.mold(name, arrays) for d, name in gradients})
 
     def mold(self, name: str, arrays: Arrays) -> Mold:
         unkept = self.head.unkept
@@ -230,8 +230,8 @@ class _Forward:
         self.kept: dict[tuple[str, ...], Kept] = {}  # by the names of the inputs
 
     def operator(self) -> Operator:
-        own = self.run, self.fake, self.save, self.derive, _encode, _decode, self.batches, self.reference
-        return transformable(LIBRARY, self.head.name, Formulas(*own))
+        formulas = self.run, self.fake, self.save, self.derive, _encode, _decode, self.batches, self.reference
+        return transformable(LIBRARY, self.head.name, Formulas(*formulas))
 
     def run(self, options: Options, tensors: Sequence[Tensor]) -> Tensors:
         head, arrays = self.head, _named(options, tensors)
@@ -257,15 +257,15 @@ class _Forward:
 
     def derive(self, ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None]) -> Gradients:
         kept: Kept = ctx.kept
-        given = cotangents[: kept.derived]
-        some = next((d for d in given if d is not None), None)
-        if some is None or self.backward is None:
+        d_outputs = cotangents[: kept.derived]
+        like = next((d for d in d_outputs if d is not None), None)
+        if like is None or self.backward is None:
             return [None] * len(needs)
-        tensors = [*[torch.zeros_like(some) if d is None else d for d in given], *ctx.saved_tensors]
-        made = [name if need else None for name, need in zip(kept.gradients, needs, strict=True)]
-        wanted = tuple([name for name in made if name is not None])
-        found = iter(self.backward(Options(kept.names, ctx.setting, wanted), tensors))
-        return [None if name is None else next(found) for name in made]
+        tensors = [*[torch.zeros_like(like) if d is None else d for d in d_outputs], *ctx.saved_tensors]
+        names = [name if need else None for name, need in zip(kept.gradients, needs, strict=True)]
+        wanted = tuple([name for name in names if name is not None])
+        gradients = iter(self.backward(Options(kept.names, ctx.setting, wanted), tensors))
+        return [None if name is None else next(gradients) for name in names]
 
     def reference(self, options: Options, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         return self.head_reference(**_named(options, tensors), **_setting(self.head, options))

@@ -126,9 +126,9 @@ _by_memory: dict[int, tuple[StorageWeakRef, Packs]] = {}
 def _packs_of(weight: Tensor) -> Packs:
     """Those of whoever's weight lies there."""
     address = weight.data_ptr()
-    found = _by_memory.get(address)
-    if found is not None and not _expired(found[0]):
-        return found[1]
+    known = _by_memory.get(address)
+    if known is not None and not _expired(known[0]):
+        return known[1]
     for place, (memory, _) in list(_by_memory.items()):  # other threads may add to it meanwhile
         if _expired(memory):
             _by_memory.pop(place, None)

@@ -20,8 +20,8 @@ def share() -> bool:
     """Hands torch's OpenMP to the kernels. False where none is found: they then keep their own threads."""
     for library in _libraries():
         if all(hasattr(library, function) for function in FUNCTIONS):
-            found = [ctypes.cast(getattr(library, f), ctypes.c_void_p).value or 0 for f in FUNCTIONS]
-            _cpu.use_openmp(*found)
+            addresses = [ctypes.cast(getattr(library, f), ctypes.c_void_p).value or 0 for f in FUNCTIONS]
+            _cpu.use_openmp(*addresses)
             return True
     return False
 

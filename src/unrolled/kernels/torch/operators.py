@@ -87,7 +87,7 @@ def folder(formulas: Formulas, call: Call) -> Fold:
         N = next(t.shape[d] for t, d in zip(tensors, dims, strict=True) if d is not None)
         known = formulas.batches(options)
         if known is None or any(d is not None and b is None for d, b in zip(dims, known[0], strict=True)):
-            return one_by_one(N, dims, lambda own: call(options, own), tensors)
+            return one_by_one(N, dims, lambda element: call(options, element), tensors)
         places = zip(tensors, dims, known[0], strict=True)
         outputs = call(options, [t if b is None else joined(t, d, N, b) for t, d, b in places])
         return [torch.unflatten(o, b, (N, -1)) for o, b in zip(outputs, known[1], strict=True)], known[1]
@@ -138,8 +138,8 @@ def transformer(formulas: Formulas, call: Call, fold: Fold) -> type[torch.autogr
                     "the fused kernels have no forward-mode derivative; backend='reference' computes it"
                 )
             options = decode(ctx.text)
-            found = pushed(lambda tensors: reference(options, tensors), ctx.saved_tensors, tangents)
-            return *found, *[None] * (ctx.outputs - len(found))
+            d_outputs = pushed(lambda tensors: reference(options, tensors), ctx.saved_tensors, tangents)
+            return *d_outputs, *[None] * (ctx.outputs - len(d_outputs))
 
         @staticmethod
         def vmap(info: Any, dims: tuple[int | None, ...], text: str, *tensors: Tensor) -> Any:
@@ -234,7 +234,7 @@ def one_by_one(
         call([t if d is None else t.select(d, n) for t, d in zip(tensors, dims, strict=True)])
         for n in range(N)
     ]
-    outputs = [torch.stack(parts) for parts in zip(*calls, strict=True)]
+    outputs = [torch.stack(elements) for elements in zip(*calls, strict=True)]
     return outputs, [0] * len(outputs)
 
 
@@ -273,8 +273,8 @@ def pulled(
     with torch.autocast(tensors[0].device.type, enabled=False):  # as the kernels, in the tensors' dtype
         outputs, pull = vjp(of_leaves(run, tensors, at), *[tensors[k] for k in at])[:2]
         filled = [torch.zeros_like(o) if d is None else d for o, d in zip(outputs, u, strict=False)]
-        found = dict(zip(at, pull(tuple(filled)), strict=True))
-    return [found.get(k) for k in range(len(tensors))]
+        gradients = dict(zip(at, pull(tuple(filled)), strict=True))
+    return [gradients.get(k) for k in range(len(tensors))]
 
 
 def pushed(run: Run, tensors: Sequence[Tensor], tangents: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
@@ -285,8 +285,8 @@ def pushed(run: Run, tensors: Sequence[Tensor], tangents: Sequence[Tensor | None
         at = [k for k, t in enumerate(tangents) if t is not None]
         outputs, pull = vjp(of_leaves(run, primals, at), *[primals[k] for k in at])[:2]
         zeros = tuple(torch.zeros_like(o) for o in outputs)
-        (found,) = vjp(pull, zeros)[1](tuple(tangents[k] for k in at))
-    return tuple(found)
+        (tangents_out,) = vjp(pull, zeros)[1](tuple(tangents[k] for k in at))
+    return tuple(tangents_out)
 
 
 def by_reference(reference: Callable[[Any, Tensors], Sequence[Tensor]]) -> tuple[Any, Any]:

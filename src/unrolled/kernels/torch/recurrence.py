@@ -28,11 +28,11 @@ if dispatch.MISSING is None:
 
 def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Result]) -> list[Tensor]:
     """The results of a call, place by place through `run`: by the equations, or by torch's operators."""
-    form, given = plan.form, plan.inputs.named(tensors)
-    x, lengths = given["x"].unsqueeze(0) if form.step else given["x"], given.get("lengths")
-    before = _states_before(plan, given)
+    form, inputs = plan.form, plan.inputs.named(tensors)
+    x, lengths = inputs["x"].unsqueeze(0) if form.step else inputs["x"], inputs.get("lengths")
+    before = _states_before(plan, inputs)
     if plan.packed:
-        sizes, (B, _) = given["batch_sizes"].to(x.device), before[0][0].shape
+        sizes, (B, _) = inputs["batch_sizes"].to(x.device), before[0][0].shape
         where = calls.steps_and_rows(sizes, x)
         x = x.new_zeros(len(sizes), B, x.shape[-1]).index_put(where, x)
         lengths = (sizes.unsqueeze(-1) > torch.arange(B, device=x.device)).sum(0)
@@ -42,8 +42,8 @@ def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Resul
     for layer in range(form.layers):
         results = []
         for place, reverse in enumerate(form.reverse, layer * D):
-            parameters = dict(zip(form.names, given["weights"][place * n : place * n + n], strict=True))
-            masks = _masks(plan, given, place)
+            parameters = dict(zip(form.names, inputs["weights"][place * n : place * n + n], strict=True))
+            masks = _masks(plan, inputs, place)
             call = Call(
                 form.cell, x, before[place], parameters, lengths, masks, reverse, form.states, form.every
             )
@@ -57,15 +57,15 @@ def by_places(plan: Plan, tensors: Sequence[Tensor], run: Callable[[Call], Resul
     return after if form.step else [x, *after, *every_c]
 
 
-def _states_before(plan: Plan, given: dict[str, Any]) -> list[tuple[Tensor, ...]]:
+def _states_before(plan: Plan, inputs: dict[str, Any]) -> list[tuple[Tensor, ...]]:
     """Those of each place, (B, P or H)."""
-    form, x = plan.form, given["x"]
+    form, x = plan.form, inputs["x"]
     if not form.initial:
         B = x.shape[0 if form.step else 1]
-        sizes = calls.sizes_of(form, given["weights"])
-        own = [(s.P, s.H)[: len(form.kinds)] for s in sizes]
-        return [tuple(x.new_zeros(B, size) for size in widths) for widths in own]
-    kinds = [given[f"{kind}0"] for kind in form.kinds]
+        sizes = calls.sizes_of(form, inputs["weights"])
+        widths_of = [(s.P, s.H)[: len(form.kinds)] for s in sizes]
+        return [tuple(x.new_zeros(B, size) for size in widths) for widths in widths_of]
+    kinds = [inputs[f"{kind}0"] for kind in form.kinds]
     if form.step:
         return [tuple(kind[0] for kind in kinds)]
     return list(zip(*[[s for group in kind for s in group.unbind()] for kind in kinds], strict=True))
@@ -79,10 +79,10 @@ def _grouped(plan: Plan, states: Sequence[Tensor]) -> list[Tensor]:
     return [torch.stack([next(rest) for _ in range(n)]) for n in plan.form.groups]
 
 
-def _masks(plan: Plan, given: dict[str, Any], place: int) -> Masks:
-    own = {mask: given[mask][place] for mask in plan.form.masks}
-    zoneout = tuple(mask for name, mask in own.items() if name != "recurrent")
-    return Masks(own.get("recurrent"), zoneout or None)
+def _masks(plan: Plan, inputs: dict[str, Any], place: int) -> Masks:
+    masks = {mask: inputs[mask][place] for mask in plan.form.masks}
+    zoneout = tuple(mask for name, mask in masks.items() if name != "recurrent")
+    return Masks(masks.get("recurrent"), zoneout or None)
 
 
 # Derivatives.
@@ -130,11 +130,11 @@ def _reference_pull(pull: Pull, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The gradients, by the equations: y and what the call left are functions of the inputs."""
     plan = pull.plan
     n, m = len(plan.inputs), len(pull.from_results)
-    given = dict(zip(pull.from_results, tensors[len(tensors) - m :], strict=True))
-    d_results = [given.get(k) for k in range(len(plan.results))]
+    cotangents = dict(zip(pull.from_results, tensors[len(tensors) - m :], strict=True))
+    d_results = [cotangents.get(k) for k in range(len(plan.results))]
     needs = [k in pull.to_inputs for k in range(n)]
-    found = pulled(lambda inputs: _reference(plan, inputs), tensors[:n], needs, d_results)
-    return [d for d in (found[k] for k in pull.to_inputs) if d is not None]
+    gradients = pulled(lambda inputs: _reference(plan, inputs), tensors[:n], needs, d_results)
+    return [d for d in (gradients[k] for k in pull.to_inputs) if d is not None]
 
 
 def _rows(plan: Plan) -> tuple[list[int | None], list[int]] | None:
@@ -142,8 +142,8 @@ def _rows(plan: Plan) -> tuple[list[int | None], list[int]] | None:
     if form.trace or plan.packed:
         return None
     rows = ROWS_OF_STEP if form.step else ROWS
-    own: list[int | None] = [rows.get(name, 1) for name in plan.inputs.each]
-    return own, [0 if form.step else 1] * len(plan.results)
+    dims: list[int | None] = [rows.get(name, 1) for name in plan.inputs.each]
+    return dims, [0 if form.step else 1] * len(plan.results)
 
 
 _LIBRARY: Any = torch.library.Library("unrolled", "FRAGMENT")  # type: ignore[no-untyped-call]
