@@ -92,8 +92,8 @@ class Recurrent(TorchLayer, SequenceModule):
         for place in self._places:
             parameters.register(self, layer.shapes_of(self, place), device, dtype)
         self._groups = self._grouped()
-        sizes = states.sizes_of(self._groups)
-        self._state_sizes = {name: sizes[name] for place in self._places for name in place.states}
+        sizes = [pair for place in self._places for pair in zip(place.states, place.sizes, strict=True)]
+        self._state_sizes = dict(sizes)
         self._packs = Packs()
         self.reset_parameters()
         self.flatten_parameters()
