@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from unrolled.tasks import distances, overlap
+from unrolled.tasks import distances, text_scores
 
 
 def slow(a, b):
@@ -31,11 +31,11 @@ def test_the_error_rate_is_over_all_symbols_and_against_the_nearest_truth():
 
 def test_bleu_and_chrf_of_known_texts():
     same = ["the cat sat on the mat", "a dog barked at him"]
-    assert overlap.bleu(same, [[one] for one in same]) == pytest.approx(100)
-    assert overlap.chrf(same, [[one] for one in same]) == pytest.approx(100)
+    assert text_scores.bleu(same, [[one] for one in same]) == pytest.approx(100)
+    assert text_scores.chrf(same, [[one] for one in same]) == pytest.approx(100)
     # 5 of 6 words, 3 of 5 pairs, 2 of 4, 1 of 3: the geometric mean, no brevity penalty
     wanted = 100 * math.prod([5 / 6, 3 / 5, 2 / 4, 1 / 3]) ** 0.25
-    assert overlap.bleu(["the cat sat on a mat"], [["the cat sat on the mat"]]) == pytest.approx(wanted)
+    assert text_scores.bleu(["the cat sat on a mat"], [["the cat sat on the mat"]]) == pytest.approx(wanted)
     several = [["nothing like it at all", same[0]], [same[1]]]
     for order in itertools.permutations(several[0]):
-        assert overlap.bleu(same, [list(order), several[1]]) == pytest.approx(100)
+        assert text_scores.bleu(same, [list(order), several[1]]) == pytest.approx(100)

@@ -25,20 +25,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.batching.splits import by_class
+from unrolled.batching import splits
 from unrolled.codecs.inputs import Inputs, restore_inputs
 from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted, listed, natural, shown
 from unrolled.files.typed import shaped
 from unrolled.nn.functional import cross_entropy, softmax
-from unrolled.plots import figures, scores
 from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Rate, Section
-from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
 from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import selected
+from unrolled.tasks.split_data import Shares
 from unrolled.tasks.unseen import UNSEEN
 
 Array = NDArray[np.float64]
@@ -141,11 +140,9 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
         """(C,) names, as the columns of predict_proba."""
         return self.codec.classes
 
-    def _split(
-        self, config: ClassifyConfig, data: Sequences, validation: float, test: float, seed: int
-    ) -> tuple[Sequences, Sequences, Sequences]:
+    def _split(self, config: ClassifyConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot within each class, so that every class is trained on and, where it can be, tested on."""
-        return selected(data, by_class(answers_of(data), validation, test, seed))
+        return splits.by_class(answers_of(data), *shares)
 
     def _fit(self, config: ClassifyConfig, train: Sequences, inputs: Inputs) -> ClassCodec:
         return ClassCodec.fit(train, inputs)
@@ -194,35 +191,24 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
             for name, m in counts.items()
         ]
         m = counts[MODEL]
-        tell = {"sequences": len(data), "classes": _by_class(names, m), "confusion": m.tolist()}
-        told = [verdict(rows, measure, higher_is_better=True) for measure in ("accuracy", "macro-F1")]
-        strange = names[len(codec.classes) :]
-        told += unseen.sentences("classes", strange, int((truth >= len(codec.classes)).sum()), "sequence")
-        told += confusion.untested("sequence", "classes", names, m)
-        return Evaluation(rows, told + notes, about | tell, (names, m))
+        about = about | {
+            "sequences": len(data),
+            "classes": confusion.by_class("class", "sequence", names, m),
+            "confusion": m.tolist(),
+        }
+        sentences = verdicts(rows, {"accuracy": True, "macro-F1": True})
+        new, count = names[len(codec.classes) :], int((truth >= len(codec.classes)).sum())
+        sentences += unseen.sentences("classes", new, count, "sequence")
+        sentences += confusion.untested("sequence", "classes", names, m)
+        return Evaluation(rows, sentences + notes, about, (names, m))
 
     def _draw(self, folder: Path) -> None:
-        """confusion, as PNG and SVG."""
-        table = self.evaluation
-        title = f"{table.rows[0]['accuracy']:.1%} of {table.about['sequences']:,} sequences are right"
-        names, m = table.details
-        figures.save(scores.confusion(m, names, title), folder, "confusion")
+        confusion.draw(folder, self.evaluation, "sequence")
 
     def _probabilities(self, data: Sequences) -> Array:
         """(N, C), from float64 logits so that they sum to one."""
         p: Array = softmax(self._outputs_of(data).double()).numpy()
         return p
-
-
-def _by_class(classes: tuple[str, ...], m: Classes) -> list[Row]:
-    """A row for each class; `sequences`: how many there are."""
-    columns = zip(
-        classes, m.sum(1).tolist(), confusion.precision(m), confusion.recall(m), confusion.f1(m), strict=True
-    )
-    names = ("class", "sequences", "precision", "recall", "F1")
-    return [
-        dict(zip(names, (name, count, *map(float, shares)), strict=True)) for name, count, *shares in columns
-    ]
 
 
 def majority(truth: Classes) -> int:

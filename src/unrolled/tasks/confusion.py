@@ -11,11 +11,14 @@ how well it is found: `untested` names it.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.messages import listed
+from unrolled.plots import figures, scores
+from unrolled.tasks.evaluation import Evaluation, Row
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -44,6 +47,21 @@ def f1(m: Counts) -> Array:
 
 def macro_f1(m: Counts) -> float:
     return float(f1(m)[m.sum(1) > 0].mean())
+
+
+def by_class(kind: str, noun: str, names: Sequence[str], m: Counts) -> list[Row]:
+    """A row for each class, which is called a `kind`; `noun`s: how many examples have it."""
+    shares = (score(m).tolist() for score in (precision, recall, f1))
+    keys = (kind, f"{noun}s", "precision", "recall", "F1")
+    return [dict(zip(keys, row, strict=True)) for row in zip(names, m.sum(1).tolist(), *shares, strict=True)]
+
+
+def draw(folder: Path, evaluation: Evaluation, noun: str) -> None:
+    """confusion, as PNG and SVG, of an evaluation whose details are the names and M."""
+    names, m = evaluation.details
+    right, count = evaluation.rows[0]["accuracy"], evaluation.about[f"{noun}s"]
+    title = f"{right:.1%} of {count:,} {noun}s are right"
+    figures.save(scores.confusion(m, names, title), folder, "confusion")
 
 
 def untested(example: str, kinds: str, names: Sequence[str], m: Counts) -> list[str]:

@@ -6,13 +6,15 @@ share. They change no weight; decoding/search.py does what they say.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from unrolled.blocks.decoder import Decoder
+from unrolled.codecs.texts import Side
 from unrolled.decoding.search import (
     BEAM,
     MOST_BEAM,
@@ -41,6 +43,7 @@ _OF_BEAMS = ("beam", "length_penalty")
 
 
 Beam = Annotated[int, Field(ge=1, le=MOST_BEAM)]
+K = TypeVar("K")
 Length = Annotated[int, Field(ge=1, le=MOST_SYMBOLS)]
 
 
@@ -174,6 +177,24 @@ class Decoding(Section):
     def longest_of(self, trained: int) -> int:
         """The most symbols of an answer where the longest of training has `trained`."""
         return min(2 * trained, MOST_SYMBOLS) if self.longest is None else self.longest
+
+
+def tuned(
+    codec: K,
+    side: Side,
+    decoding: Decoding,
+    answers: Callable[[Decoding], Sequence[str]],
+    truths: Sequence[Sequence[str]],
+) -> tuple[K, str]:
+    """The codec with the beam that `chosen` finds for texts of `side`, and what to tell of it."""
+    symbols = side.symbols
+    beam, note = chosen(
+        decoding,
+        lambda decoding: [symbols(text) for text in answers(decoding)],
+        [[symbols(text) for text in several] for several in truths],
+    )
+    codec_with_beam: Any = codec
+    return replace(codec_with_beam, beam=beam), note
 
 
 def chosen(

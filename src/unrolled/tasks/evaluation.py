@@ -60,6 +60,15 @@ def verdict(rows: Sequence[Row], measure: str, *, higher_is_better: bool) -> str
     return f"the model beats every baseline on {measure}: {own:.4g}, the best ({best}) {others[best]:.4g}"
 
 
+def verdicts(rows: Sequence[Row], measures: Mapping[str, bool]) -> list[str]:
+    """A verdict on each of the measures that the rows have: name -> whether more of it is better."""
+    return [
+        verdict(rows, measure, higher_is_better=more)
+        for measure, more in measures.items()
+        if measure in rows[0]
+    ]
+
+
 def plain(value: Any) -> Any:
     """`value` for JSON: a number that is not finite becomes None."""
     if isinstance(value, Mapping):

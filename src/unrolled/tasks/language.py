@@ -47,7 +47,7 @@ from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.seen import SeenText
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, PartsEstimator
+from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
 from unrolled.training.loop import Step
 from unrolled.training.state import State
 
@@ -171,10 +171,8 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
     def _read_source(self, config: LanguageConfig, source: Source) -> Text:
         return open_text(source)
 
-    def _split(
-        self, config: LanguageConfig, data: Text, validation: float, test: float, seed: int
-    ) -> tuple[Text, Text, Text]:
-        train, end = chronological(len(data), validation, test, "characters")
+    def _cut(self, config: LanguageConfig, data: Text, shares: Shares) -> tuple[Text, Text, Text]:
+        train, end = chronological(len(data), *shares[:2], "characters")
         return data.part(0, train), data.part(train, end), data.part(end, len(data))
 
     def _prepare(self, config: LanguageConfig, data: Parts[Text]) -> Prepared[LanguageConfig, Codec]:

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.splits import by_size
+from unrolled.batching import splits
 from unrolled.codecs.inputs import Inputs, restore_inputs, spread
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
@@ -34,10 +34,10 @@ from unrolled.files.messages import shown
 from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours
-from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
 from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import selected
+from unrolled.tasks.split_data import Shares
 
 Array = NDArray[np.float64]
 
@@ -103,11 +103,9 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
         asked = self._asked_for(data)
         return pl.DataFrame({"name": asked.names, "value": self.codec.decode(self._outputs_of(asked))})
 
-    def _split(
-        self, config: RegressConfig, data: Sequences, validation: float, test: float, seed: int
-    ) -> tuple[Sequences, Sequences, Sequences]:
+    def _split(self, config: RegressConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot within parts of the order of the answers, so that small and large ones are in every part."""
-        return selected(data, by_size(numbers(data), validation, test, seed))
+        return splits.by_size(numbers(data), *shares)
 
     def _fit(self, config: RegressConfig, train: Sequences, inputs: Inputs) -> NumberCodec:
         return NumberCodec.fit(train, inputs, config.data.target or "answer")
@@ -139,8 +137,8 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
             }
             for name, f in answers.items()
         ]
-        told = [verdict(rows, measure, higher_is_better=False) for measure in ("MAE", "RMSE")]
-        return Evaluation(rows, told + notes, about | {"sequences": len(y)}, (y, answers[MODEL]))
+        sentences = verdicts(rows, {"MAE": False, "RMSE": False})
+        return Evaluation(rows, sentences + notes, about | {"sequences": len(y)}, (y, answers[MODEL]))
 
     def _draw(self, folder: Path) -> None:
         """scatter, as PNG and SVG."""

@@ -9,15 +9,15 @@ A test part that was cut from the training files is judged whole: it repeats wha
     series     see tasks/forecast/seen.py
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.examples import Examples
 from unrolled.files.fingerprints import NONE, Prints, grams, known
 from unrolled.files.messages import counted, option
 from unrolled.files.text import Text
@@ -29,57 +29,22 @@ MOST_GRAMS = 2**20
 Arrays = Mapping[str, NDArray[Any]]
 
 
-class Examples(Protocol):
-    """Data whose examples do not follow one another; `noun` is what one is called."""
-
-    noun: ClassVar[str]
-
-    def __len__(self) -> int: ...
-
-    def fingerprints(self) -> Prints:
-        """(N,) of the inputs; NONE of one that is never known again."""
-
-    def select(self, indices: NDArray[np.int64]) -> Self:
-        """Those of `indices`, in their order."""
-
-
-D = TypeVar("D")
-E = TypeVar("E", bound=Examples)
-
-
-class Seen(ABC, Generic[D]):
-    """Of data of type D."""
-
-    @classmethod
-    @abstractmethod
-    def of(cls, *parts: D) -> Self:
-        """What these parts hold."""
-
-    @abstractmethod
-    def new(self, data: D) -> D:
-        """Of `data` what is none of it, in its order."""
-
-    @abstractmethod
-    def arrays(self) -> dict[str, NDArray[Any]]: ...
-
-    @classmethod
-    @abstractmethod
-    def restore(cls, arrays: Arrays) -> Self:
-        """What `arrays` gave. LookupError or ValueError for others."""
+E = TypeVar("E", bound=Examples[Any, Any])
 
 
 @dataclass(frozen=True)
-class SeenExamples(Seen[E]):
-    """`prints` (M,) rising."""
+class SeenExamples:
+    """`prints` (M,) rising. `restore` raises LookupError or ValueError for what `arrays` did not give."""
 
     prints: Prints
 
     @classmethod
-    def of(cls, *parts: E) -> Self:
+    def of(cls, *parts: Examples[Any, Any]) -> Self:
         prints = np.unique(np.concatenate([part.fingerprints() for part in parts]))
         return cls(prints[prints != NONE])
 
     def new(self, data: E) -> E:
+        """What of `data` none of these parts held, in its order."""
         return data.select(np.flatnonzero(known(data.fingerprints(), self.prints) < 0))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -91,8 +56,8 @@ class SeenExamples(Seen[E]):
 
 
 @dataclass(frozen=True)
-class SeenText(Seen[Text]):
-    """`prints` (M,) rising, of every `stride`-th gram."""
+class SeenText:
+    """The same of texts: `prints` (M,) rising, of every `stride`-th gram."""
 
     prints: Prints
     stride: int

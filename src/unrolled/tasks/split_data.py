@@ -5,10 +5,8 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.batching import splits
@@ -16,7 +14,7 @@ from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.messages import counted, option
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.seen import Seen, SeenExamples, nothing_new, seen_sentences
+from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences
 from unrolled.tasks.sources import Source, Sources
 from unrolled.tasks.trained import Codec
 
@@ -32,19 +30,13 @@ class Data(Protocol):
         """Of what was read, whatever the file's name and format."""
 
 
-class Drawable(Data, Protocol):
-    """Data whose examples do not follow one another."""
-
-    def select(self, indices: NDArray[np.int64]) -> Self:
-        """Those of `indices`, in their order."""
-
-
 C = TypeVar("C")
 D = TypeVar("D", bound=Data)
-L = TypeVar("L", bound=Drawable)
 K = TypeVar("K", bound=Codec)
 N = TypeVar("N", bound=nn.Module)
 T = TypeVar("T")
+
+Shares = tuple[float, float, int]  # of the validation and of the test part, and what the draw follows from
 
 
 @dataclass(frozen=True)
@@ -74,21 +66,10 @@ class Parts(Generic[D]):
         return ", ".join(sizes + ([] if self.test is None else [f"{len(self.test):,} to test"]))
 
 
-def selected(data: L, parts: splits.Parts) -> tuple[L, L, L]:
-    """The examples of each part."""
-    train, validation, test = (data.select(part) for part in parts)
-    return train, validation, test
-
-
-def by_lot(data: L, validation: float, test: float, seed: int) -> tuple[L, L, L]:
-    """Training, validation and test part of sequences that do not follow one another."""
-    return selected(data, splits.by_sequence(len(data), validation, test, seed))
-
-
 class PartsEstimator(Estimator[C, Parts[D], K, N]):
     """An estimator of such a task: it says how one source is read and how a part is judged."""
 
-    seen_class: ClassVar[type[Seen[Any]]] = SeenExamples
+    seen_class: ClassVar[type[Any]] = SeenExamples
 
     @abstractmethod
     def _read_source(self, config: C, source: Source) -> D:
@@ -98,11 +79,15 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
     def _judge(self, data: D, about: dict[str, Any]) -> Evaluation:
         """The trained network beside the baselines; `about` goes into the evaluation."""
 
-    def _split(self, config: C, data: D, validation: float, test: float, seed: int) -> tuple[D, D, D]:
-        """By lot; otherwise where the parts must follow one another, or have their shares of something."""
-        drawable: Any = data
-        parts: tuple[D, D, D] = by_lot(drawable, validation, test, seed)
-        return parts
+    def _split(self, config: C, data: D, shares: Shares) -> splits.Parts:
+        """Which examples train, validate and test: by lot, or so that all parts have shares of something."""
+        return splits.by_sequence(len(data), *shares)
+
+    def _cut(self, config: C, data: D, shares: Shares) -> tuple[D, D, D]:
+        """The parts of data whose examples do not follow one another."""
+        examples: Any = data
+        train, validation, test = map(examples.select, self._split(config, data, shares))
+        return train, validation, test
 
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Evaluation:
         seen, parts = self.seen, self._training_parts() if data is None else None
@@ -146,9 +131,9 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
             None if source is None else self._read_source(config, source)
             for source in (sources.validation, sources.test)
         )
-        shares = 0 if validation is not None else data.validation, 0 if test is not None else data.test
+        shares = (data.validation if validation is None else 0, data.test if test is None else 0)
         read = self._read_source(config, sources.train)
-        train, validation_part, test_part = self._split(config, read, *shares, data.split_seed)
+        train, validation_part, test_part = self._cut(config, read, (*shares, data.split_seed))
         parts = Parts(
             train,
             validation_part if validation is None else validation,
@@ -173,10 +158,10 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         except UnrolledError as error:
             return None, [f"there is no training part to compare with: {error}"]
 
-    def _seen_by(self, config: C, data: Parts[D]) -> Seen[Any]:
+    def _seen_by(self, config: C, data: Parts[D]) -> Any:
         return self.seen_class.of(data.train, data.validation)
 
-    def _overlap(self, data: Parts[D], seen: Seen[Any]) -> tuple[str, ...]:
+    def _overlap(self, data: Parts[D], seen: Any) -> tuple[str, ...]:
         if data.test is None:
             return ()
         total, new = len(data.test), len(seen.new(data.test))

@@ -31,8 +31,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching import splits
 from unrolled.batching.buckets import by_length
-from unrolled.batching.splits import by_label
 from unrolled.batching.stretches import Walks
 from unrolled.blocks.tagger import Tagger as Block
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
@@ -42,15 +42,13 @@ from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
-from unrolled.plots import figures
-from unrolled.plots import scores as drawn
 from unrolled.tasks import confusion, tag_scores, unseen
 from unrolled.tasks.estimator import Prepared
-from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator, tensors
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, selected
+from unrolled.tasks.split_data import Parts, Shares
 from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
 from unrolled.tasks.tag_config import TagConfig, TagData
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
@@ -133,11 +131,9 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             self.codec.require_layout(found)
         return found
 
-    def _split(
-        self, config: TagConfig, data: Tagged, validation: float, test: float, seed: int
-    ) -> tuple[Tagged, Tagged, Tagged]:
+    def _split(self, config: TagConfig, data: Tagged, shares: Shares) -> splits.Parts:
         """By lot, so that every tag is in every part as far as possible."""
-        return selected(data, by_label(tags_of(data), validation, test, seed))
+        return splits.by_label(tags_of(data), *shares)
 
     def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
         codec = TagCodec.fit(config, data.train)
@@ -203,31 +199,27 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             answers["word's most frequent tag"] = tag_scores.by_word(data, codec.usual, most)
         answers["most frequent tag"] = [np.full(T, most) for T in data.lengths]
         rows = [
-            {"model": name} | tag_scores.scores(names, codec.usual, data, truth, found)
-            for name, found in answers.items()
+            {"model": name} | tag_scores.scores(names, codec.usual, data, truth, paths)
+            for name, paths in answers.items()
         ]
         every = list(chain.from_iterable(truth))
         judged = unseen.joined(names, every)
         numbers = np.array(unseen.numbered(every, judged), np.int64)
         m = confusion.confusion(numbers, np.concatenate(answers[MODEL]), len(judged))
-        strange = judged[len(names) :]
-        tell: dict[str, Any] = {"sequences": len(data), "steps": len(every), "unseen_tags": list(strange)}
-        tell["tags"] = tag_scores.by_tag(judged, m)
-        told = [
-            verdict(rows, measure, higher_is_better=True)
-            for measure in ("accuracy", "entity F1")
-            if measure in rows[0]
-        ]
-        told += unseen.sentences("tags", strange, int((numbers >= len(names)).sum()), "step")
-        told += confusion.untested("step", "tags", judged, m)
-        return Evaluation(rows, told, about | tell, (judged, m))
+        new = judged[len(names) :]
+        about = about | {
+            "sequences": len(data),
+            "steps": len(every),
+            "unseen_tags": list(new),
+            "tags": confusion.by_class("tag", "step", judged, m),
+        }
+        sentences = verdicts(rows, {"accuracy": True, "entity F1": True})
+        sentences += unseen.sentences("tags", new, int((numbers >= len(names)).sum()), "step")
+        sentences += confusion.untested("step", "tags", judged, m)
+        return Evaluation(rows, sentences, about, (judged, m))
 
     def _draw(self, folder: Path) -> None:
-        """confusion, as PNG and SVG."""
-        table = self.evaluation
-        title = f"{table.rows[0]['accuracy']:.1%} of {table.about['steps']:,} steps are right"
-        names, m = table.details
-        figures.save(drawn.confusion(m, names, title), folder, "confusion")
+        confusion.draw(folder, self.evaluation, "step")
 
     def _encoded(self, data: Tagged) -> list[NDArray[Any]]:
         return self.codec.rows(data)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.files.tagged import Tagged
-from unrolled.tasks import confusion, entities
+from unrolled.tasks import entities
 from unrolled.tasks.evaluation import Row
 
 Tags = Sequence[Sequence[str]]
@@ -49,10 +49,3 @@ def scores(
         unknown = np.array([word not in usual for one in data.inputs for word in one])
         row["of unknown words"] = float(right[unknown].mean()) if unknown.any() else float("nan")
     return row | (entities.scores(truth, answers) if entities.is_scheme(names) else {})
-
-
-def by_tag(names: Sequence[str], m: Path) -> list[Row]:
-    """A row for each tag from the counts of confusion.py; `steps`: how many have it."""
-    shares = (score(m).tolist() for score in (confusion.precision, confusion.recall, confusion.f1))
-    keys = ("tag", "steps", "precision", "recall", "F1")
-    return [dict(zip(keys, row, strict=True)) for row in zip(names, m.sum(1).tolist(), *shares, strict=True)]

@@ -5,22 +5,27 @@ import random
 from unrolled.codecs.texts import Side
 from unrolled.files.pairs import read_pairs
 from unrolled.tasks.distances import edits
+from unrolled.tasks.text_scores import text_rows
 from unrolled.tasks.translate import nearest, scores
 
 WORDS = Side.fit("words", ["the cat sat on the mat"], 1, None)
+
+
+def table(truths, answers):
+    return text_rows(WORDS, truths, answers, with_chrf=True)
 
 
 def test_any_of_several_targets_is_right_and_spaces_do_not_count():
     data = read_pairs([("x", "the  cat sat on the mat"), ("y", "no"), ("x", "a cat"), ("x", "a cat")])
     first, truths = scores.questions(data)
     assert first == [0, 1] and truths == [["the  cat sat on the mat", "a cat"], ["no"]]
-    right, wrong = scores.table(WORDS, truths, {"model": ["a cat", "no"], "none": ["the cat", "on"]})
+    right, wrong = table(truths, {"model": ["a cat", "no"], "none": ["the cat", "on"]})
     assert (right["exact match"], right["symbol error rate"]) == (1, 0)
     # "the cat" is one word from "a cat", "on" one from "no": two edits in three words
     assert (wrong["exact match"], wrong["symbol error rate"]) == (0, 2 / 3)
-    whole, _ = scores.table(WORDS, truths[:1], {"model": ["the cat sat on the mat"], "none": ["a"]})
+    whole, _ = table(truths[:1], {"model": ["the cat sat on the mat"], "none": ["a"]})
     assert round(whole["BLEU"], 6) == round(whole["chrF"], 6) == 100
-    short, _ = scores.table(WORDS, truths[1:], {"model": ["no"], "none": ["on"]})
+    short, _ = table(truths[1:], {"model": ["no"], "none": ["on"]})
     assert (short["exact match"], round(short["chrF"])) == (1, 100) and "BLEU" not in short
 
 

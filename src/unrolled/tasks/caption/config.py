@@ -48,8 +48,7 @@ class CaptionData(PartsConfig):
     )
     channels: Literal["rgb", "grey"] = Field(default="rgb", description="what is read of a picture")
     image_size: Annotated[str, AfterValidator(_size)] | None = Field(
-        default=None,
-        description="HEIGHTxWIDTH that pictures are resized to (all must have one size)",
+        default=None, description="HEIGHTxWIDTH that pictures are resized to (all must have one size)"
     )
     tokens: Tokens = Field(default="words", description=f"symbols of a caption; {SYMBOLS}")
     least_count: Count = Field(

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.splits import by_class
+from unrolled.batching import splits
 from unrolled.codecs.answers import Texts, answers_of
 from unrolled.codecs.conditions import AttributeInputs, Rows
 from unrolled.decoding.search import in_one_line
@@ -27,12 +27,12 @@ from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
 from unrolled.tasks.caption.examples import Batch, Examples, at_once
 from unrolled.tasks.caption.network import Network, captioner, losses
-from unrolled.tasks.decoding import JUDGED, Decoding, chosen
+from unrolled.tasks.decoding import JUDGED, Decoding, tuned
 from unrolled.tasks.estimator import Prepared
-from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import mean_loss
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, PartsEstimator, by_lot, selected
+from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
 
 
 class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
@@ -51,7 +51,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
         logarithm of its probability over the penalty of its length. Of sequences of numbers a row for each
         step: "name", "step" from 1, and the columns. Without data, of the test part."""
-        asked, how = self._asked_for(data), self._how
+        asked, how = self._asked_for(data), self._decoding
         if not isinstance(self.codec.answers, Texts):
             return _steps(asked, answering.sequences(self.network, self.codec, asked, how), self.codec)
         found = answering.captions(self.network, self.codec, asked, how)
@@ -74,14 +74,11 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         targets = getattr(self.codec.answers, "columns", ())
         return read_captioned(data, replace(query, targets=targets) if targets else query)
 
-    def _split(
-        self, config: CaptionConfig, data: Captioned, validation: float, test: float, seed: int
-    ) -> tuple[Captioned, Captioned, Captioned]:
+    def _split(self, config: CaptionConfig, data: Captioned, shares: Shares) -> splits.Parts:
         """Every class has its share of each part."""
         if data.class_column is None:
-            return by_lot(data, validation, test, seed)
-        labels = [label or "" for label in data.labels]
-        return selected(data, by_class(labels, validation, test, seed))
+            return super()._split(config, data, shares)
+        return splits.by_class([label or "" for label in data.labels], *shares)
 
     def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
         if bool(data.train.targets) != (config.data.id is not None):
@@ -119,27 +116,23 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
 
     def _judge_captions(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
         codec, asked = self.codec, scores.questions(data)
-        own = [best[0].text for best in answering.captions(self.network, codec, asked, self._how)]
+        own = [best[0].text for best in answering.captions(self.network, codec, asked, self._decoding)]
         baselines = scores.caption_baselines(codec, asked, train)
         rows = scores.of_captions(codec.texts, asked, {MODEL: own} | baselines)
         symbols = unseen.of_texts(
             codec.texts.side, (text for several in answers_of(data) for text in several)
         )
-        told = [
-            verdict(rows, measure, higher_is_better=True)
-            for measure in ("exact match", "BLEU")
-            if measure in rows[0]
-        ]
-        told += unseen.sentences("symbols of captions", symbols)
-        return Evaluation(rows, told, about | {"unseen_symbols": symbols}, (asked, own))
+        sentences = verdicts(rows, {"exact match": True, "BLEU": True})
+        sentences += unseen.sentences("symbols of captions", symbols)
+        return Evaluation(rows, sentences, about | {"unseen_symbols": symbols}, (asked, own))
 
     def _judge_numbers(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
         codec = self.codec
-        own = answering.sequences(self.network, codec, data, self._how)
+        own = answering.sequences(self.network, codec, data, self._decoding)
         rows = scores.of_numbers(
             codec.numbers, data, {MODEL: own} | scores.number_baselines(codec, data, train)
         )
-        return Evaluation(rows, [verdict(rows, "RMSE", higher_is_better=False)], about, (data, own))
+        return Evaluation(rows, verdicts(rows, {"RMSE": False}), about, (data, own))
 
     def _draw(self, folder: Path) -> None:
         """answers, as PNG and SVG."""
@@ -157,7 +150,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
             figures.save(pictures.captioned(data, own, right, title), folder, "answers")
 
     @property
-    def _how(self) -> Decoding:
+    def _decoding(self) -> Decoding:
         decoding: Decoding = self.config.decoding
         return decoding.settled(self.codec.beam)
 
@@ -168,7 +161,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         return "loss of a step, of scaled values"
 
     def _answers_about(self) -> dict[str, Any]:
-        return self._how.about(self._how.longest_of(self.codec.answers.longest))
+        return self._decoding.about(self._decoding.longest_of(self.codec.answers.longest))
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
         rows = self.codec.inputs.encode(self._asked_for(data))
@@ -178,7 +171,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         whole: Rows = (np.stack(rows),)
         if isinstance(self.codec.inputs, AttributeInputs):
             whole = tuple(np.concatenate([row[name] for row in rows]) for name in ("z", "class"))
-        given = self.network, self.codec, whole, self._how
+        given = self.network, self.codec, whole, self._decoding
         if isinstance(self.codec.answers, Texts):
             return [in_one_line(several) for several in answering.hypotheses(*given)]
         return list(answering.scores(*given))
@@ -209,19 +202,16 @@ def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
     return config.model_copy(update=settled)
 
 
-def _tuned(network: Any, codec: Codec, validation: Captioned, how: Decoding) -> tuple[Codec, str]:
-    """The codec with the beam that answers the validation part best, and what to tell of it."""
+def _tuned(network: Network, codec: Codec, validation: Captioned, decoding: Decoding) -> tuple[Codec, str]:
     if not isinstance(codec.answers, Texts):
         return codec, ""
-    asked, symbols = scores.questions(validation), codec.texts.side.symbols
-    asked = asked.select(range(min(JUDGED, len(asked))))
+    questions = scores.questions(validation)
+    questions = questions.select(range(min(JUDGED, len(questions))))
 
-    def answers(how: Decoding) -> list[list[str]]:
-        return [symbols(best[0].text) for best in answering.captions(network, codec, asked, how)]
+    def best(decoding: Decoding) -> list[str]:
+        return [answers[0].text for answers in answering.captions(network, codec, questions, decoding)]
 
-    truths = [[symbols(text) for text in several] for several in answers_of(asked)]
-    beam, note = chosen(how, answers, truths)
-    return replace(codec, beam=beam), note
+    return tuned(codec, codec.texts.side, decoding, best, answers_of(questions))
 
 
 def _steps(data: Captioned, answers: list[NDArray[np.float64]], codec: Codec) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """How answers are judged, beside answers that need no network.
 
-captions   exact match, the error rate of symbols (distances.py), BLEU (overlap.py); an input with several
-           right captions is nearest to one of them. Texts are compared as their tokenizer writes them
+captions   text_scores.py; an input may have several right ones
 numbers    RMSE       √ of the mean of ((ŷ - y) / s)² over all columns and all steps of the truth, s the
                       deviation in training; an answer that ended early is held at its last value
            RMSE of c  the same of one column in its own unit
@@ -22,13 +21,12 @@ from unrolled.codecs.conditions import AttributeInputs
 from unrolled.files.captioned import Captioned
 from unrolled.tasks import neighbours
 from unrolled.tasks.caption.codec import Codec
-from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
-from unrolled.tasks.overlap import bleu, with_bleu
+from unrolled.tasks.text_scores import text_rows
 
 Array = NDArray[np.float64]
 
-_ERRORS = {"words": "word", "characters": "character", "symbols": "symbol", "bpe": "character"}
+_SYMBOLS = {"words": "word", "characters": "character", "symbols": "symbol", "bpe": "character"}
 
 
 def questions(data: Captioned) -> Captioned:
@@ -45,21 +43,8 @@ def questions(data: Captioned) -> Captioned:
 
 def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[str]]) -> list[Row]:
     """A row for each of `answers`: name -> (N,) captions."""
-    truths = [list(dict.fromkeys(several)) for several in answers_of(data)]
-    symbols = [[texts.side.symbols(text) for text in several] for several in truths]
-    written = [[texts.side.written(text) for text in several] for several in truths]
-    rows: list[Row] = []
-    for name, found in answers.items():
-        own = [texts.side.symbols(text) for text in found]
-        rows.append(
-            {
-                "model": name,
-                "exact match": exact(own, symbols),
-                f"{_ERRORS[texts.side.kind]} error rate": error_rate(own, symbols),
-                "BLEU": bleu([texts.side.written(text) for text in found], written),
-            }
-        )
-    return with_bleu(rows, written)
+    truths = [list(dict.fromkeys(captions)) for captions in answers_of(data)]
+    return text_rows(texts.side, truths, answers, _SYMBOLS[texts.side.kind])
 
 
 def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> dict[str, list[str]]:

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching import splits
 from unrolled.batching.buckets import padded
-from unrolled.batching.splits import by_label
 from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.decoding.ctc import Found
@@ -34,7 +34,7 @@ from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import read
 from unrolled.tasks.pooled import encoded
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, selected
+from unrolled.tasks.split_data import Parts, Shares
 from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec, transcripts_of
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
@@ -92,12 +92,10 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         return read(self.config.data, data, answers, self.codec.inputs.features, transcripts=True)
 
-    def _split(
-        self, config: TranscribeConfig, data: Sequences, validation: float, test: float, seed: int
-    ) -> tuple[Sequences, Sequences, Sequences]:
+    def _split(self, config: TranscribeConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot, so that every label is in every part as far as possible."""
-        split: Any = TOKENIZERS[config.data.tokens]
-        return selected(data, by_label(list(map(split.split, transcripts_of(data))), validation, test, seed))
+        tokenizer: Any = TOKENIZERS[config.data.tokens]
+        return splits.by_label(list(map(tokenizer.split, transcripts_of(data))), *shares)
 
     def _prepare(
         self, config: TranscribeConfig, data: Parts[Sequences]

@@ -6,8 +6,6 @@ has the same bits alone and in any batch. What is drawn follows from sample_seed
 """
 
 from collections.abc import Iterable, Sequence
-from copy import copy
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.buckets import by_length
-from unrolled.batching.splits import by_sequence
-from unrolled.codecs import padding
+from unrolled.batching import splits
 from unrolled.decoding.search import Hypothesis, in_one_line
 from unrolled.errors import ConfigError
 from unrolled.files.messages import counted, option, shown
@@ -29,13 +25,13 @@ from unrolled.files.query import Query
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
-from unrolled.tasks.decoder import stepper
-from unrolled.tasks.decoding import JUDGED, Decoding, chosen
+from unrolled.tasks.decoding import JUDGED, Decoding, tuned
 from unrolled.tasks.estimator import Prepared
-from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
+from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, PartsEstimator
-from unrolled.tasks.translate import scores
+from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
+from unrolled.tasks.text_scores import text_rows
+from unrolled.tasks.translate import answering, scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec, targets_of
 from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig
 from unrolled.tasks.translate.network import Network, Scheduled, losses, translator, weights
@@ -44,7 +40,6 @@ from unrolled.training.state import State
 
 Numbers = NDArray[np.int64]
 
-BATCH = 128  # sources that are answered at once, or pairs whose loss is
 DRAWN, LOOKED_AT = 4, 100  # the longest that can be drawn, of so many, are in the plot of attention
 
 COLUMNS = {
@@ -80,7 +75,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         are ranked by, "log_p" of the answer and "log_p_per_symbol", its end counted. Without data, of the
         test part."""
         asked = self._asked_for(data)
-        found, decode = self._found(asked), self.codec.target.tokenizer.decode
+        found, decode = self._answers(asked), self.codec.target.tokenizer.decode
         rows = [
             (source, rank, decode(one.tokens), one.score, one.log_p, one.log_p / (len(one.tokens) + 1))
             for source in asked.inputs
@@ -111,20 +106,17 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _read_new(self, data: Source, answers: bool = True) -> Pairs:
         return self._read_source(self.config, data, answers)
 
-    def _split(
-        self, config: TranslateConfig, data: Pairs, validation: float, test: float, seed: int
-    ) -> tuple[Pairs, Pairs, Pairs]:
+    def _split(self, config: TranslateConfig, data: Pairs, shares: Shares) -> splits.Parts:
         """By lot, all pairs of a source in one part, however many blanks stand between its words."""
         same: dict[str, list[int]] = {}
-        for source, own in data.grouped().items():
-            same.setdefault(" ".join(source.split()), []).extend(own)
-        groups = [np.array(group) for group in same.values()]
-        parts = by_sequence(len(groups), validation, test, seed)
-        train, watched, tests = (
-            data.select(np.sort(np.concatenate([groups[g] for g in part])) if len(part) else [])
-            for part in parts
+        for source, pairs in data.grouped().items():
+            same.setdefault(" ".join(source.split()), []).extend(pairs)
+        groups = list(same.values())
+        train, validation, test = (
+            np.array(sorted(i for g in part for i in groups[g]), np.int64)
+            for part in splits.by_sequence(len(groups), *shares)
         )
-        return train, watched, tests
+        return train, validation, test
 
     def _prepare(
         self, config: TranslateConfig, data: Parts[Pairs]
@@ -141,7 +133,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
             lambda network: _mean_loss(network, validation, codec.target.unknown),
             (*data.train.notes, f"{data.sizes()}, {sides}", *_whole_words(config, data.train)),
-            lambda network: self._tuned(config, network, codec, data.validation),
+            lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
 
     @classmethod
@@ -161,40 +153,19 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _judge(self, data: Pairs, about: dict[str, Any]) -> Evaluation:
         first, truths = scores.questions(data)
         asked = data.select(first)
-        found, decode = self._found(asked), self.codec.target.tokenizer.decode
-        answers = {MODEL: [decode(found[source][0].tokens) for source in asked.inputs]}
+        hypotheses, decode = self._answers(asked), self.codec.target.tokenizer.decode
+        answers = {MODEL: [decode(hypotheses[source][0].tokens) for source in asked.inputs]}
         train, told = self._train_part()
         symbols = unseen.of_texts(self.codec.target, targets_of(data))
         told += unseen.sentences("symbols of targets", symbols)
-        rows = scores.table(self.codec.target, truths, answers | scores.baselines(asked.inputs, train))
-        judged = [
-            verdict(rows, name, higher_is_better=more)
-            for name, more in MEASURES.items()
-            if name in rows[0] and any(row[name] for row in rows)
-        ]
-        own = {"questions": len(asked), "pairs": len(data), "unseen_symbols": symbols} | self._unknown(data)
-        return Evaluation(rows, [*judged, *told], about | own)
-
-    def _tuned(
-        self, config: TranslateConfig, network: Network, codec: TranslateCodec, validation: Pairs
-    ) -> tuple[TranslateCodec, str]:
-        """The codec with the beam that answers the validation part best, and what to tell of it."""
-        trial, side = copy(self), codec.target
-        trial.config, trial._network_, trial._codec_ = config, network, codec
-        first, truths = scores.questions(validation)
-        asked = validation.select(first[:JUDGED])
-
-        def answers(how: Decoding) -> list[list[str]]:
-            trial.config = config.model_copy(update={"decoding": how})
-            found = trial._found(asked)
-            return [side.symbols(side.tokenizer.decode(found[x][0].tokens)) for x in asked.inputs]
-
-        wanted = [[side.symbols(text) for text in several] for several in truths[:JUDGED]]
-        beam, note = chosen(config.decoding, answers, wanted)
-        return replace(codec, beam=beam), note
+        answers |= scores.baselines(asked.inputs, train)
+        rows = text_rows(self.codec.target, truths, answers, with_chrf=True)
+        measures = {name: more for name, more in MEASURES.items() if any(row.get(name) for row in rows)}
+        about = about | {"questions": len(asked), "pairs": len(data), "unseen_symbols": symbols}
+        return Evaluation(rows, [*verdicts(rows, measures), *told], about | self._unknown(data))
 
     @property
-    def _how(self) -> Decoding:
+    def _decoding(self) -> Decoding:
         decoding: Decoding = self.config.decoding
         return decoding.settled(self.codec.beam)
 
@@ -206,7 +177,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         asked = asked.select([group[0] for group in asked.grouped().values()][:LOOKED_AT])
         rows = codec.encode(asked)
         longest = sorted(range(len(rows)), key=lambda i: (len(rows[i]) > MOST, -len(rows[i])))[:DRAWN]
-        found = self._found(asked.select(longest))
+        found = self._answers(asked.select(longest))
         reads = []
         for source, x in ((asked.inputs[i], rows[i]) for i in longest):
             tokens = found[source][0].tokens
@@ -218,39 +189,18 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         figures.save(attention(reads), folder, "attention")
 
     def _answers_about(self) -> dict[str, Any]:
-        return self._how.about(self._how.longest)
+        return self._decoding.about(self._decoding.longest)
 
     def _rows(self, data: Source = None) -> list[Numbers]:
         return self.codec.encode(self._asked_for(data))
 
     def _raw(self, rows: Sequence[Numbers], fill: float) -> list[NDArray[Any]]:
-        other = 0 if fill == 0 else self.codec.source.size - 1
-        return [in_one_line(several) for several in self._answers(rows, other)]
+        symbol = 0 if fill == 0 else self.codec.source.size - 1
+        hypotheses = answering.search(self.network, self.codec, rows, self._decoding, symbol)
+        return [in_one_line(of_row) for of_row in hypotheses]
 
-    def _found(self, data: Pairs) -> dict[str, list[Hypothesis]]:
-        """Every distinct source -> its answers, each with the bits that it has alone."""
-        own = data.select([group[0] for group in data.grouped().values()])
-        rows, found = self.codec.encode(own), dict[str, list[Hypothesis]]()
-        together = self._how.together(BATCH, self.codec.target.size)
-        for indices in by_length([len(row) for row in rows], together):
-            several = self._answers([rows[i] for i in indices])
-            found |= {own.inputs[i]: one for i, one in zip(indices, several, strict=True)}
-        return found
-
-    def _answers(self, rows: Sequence[Numbers], fill: int = 0) -> list[list[Hypothesis]]:
-        """Of sources (S_i,); `fill` stands behind the shorter ones."""
-        codec, how = self.codec, self._how
-        x, lengths = torch.from_numpy(padding.padded(rows, fill)), torch.tensor([len(row) for row in rows])
-        with torch.no_grad():
-            condition = self.network(x, lengths)
-        longest = [codec.most(len(row)) if how.longest is None else how.longest for row in rows]
-        return how.answers(
-            lambda: stepper(self.network, condition),
-            longest,
-            lambda n: [how.generator(n, *row.tolist()) for row in rows],
-            self.network.block.decoder,
-            codec.never,
-        )
+    def _answers(self, data: Pairs) -> dict[str, list[Hypothesis]]:
+        return answering.answers(self.network, self.codec, data, self._decoding)
 
     def _unknown(self, data: Pairs) -> dict[str, int]:
         """How many symbols training did not hold, or held too seldom."""
@@ -263,8 +213,21 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
 
 def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:
-    sums = [losses(network, batch, unknown) for batch in examples.batches(BATCH)]
+    sums = [losses(network, batch, unknown) for batch in examples.batches(answering.BATCH)]
     return sum(float(total) for total, _ in sums) / sum(symbols for _, symbols in sums)
+
+
+def _tuned(
+    network: Network, codec: TranslateCodec, validation: Pairs, decoding: Decoding
+) -> tuple[TranslateCodec, str]:
+    first, truths = scores.questions(validation)
+    questions, decode = validation.select(first[:JUDGED]), codec.target.tokenizer.decode
+
+    def best(decoding: Decoding) -> list[str]:
+        answers = answering.answers(network, codec, questions, decoding)
+        return [decode(answers[source][0].tokens) for source in questions.inputs]
+
+    return tuned(codec, codec.target, decoding, best, truths[:JUDGED])
 
 
 def _check_columns(config: TranslateConfig, data: Parts[Pairs]) -> None:
