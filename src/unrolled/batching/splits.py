@@ -79,12 +79,12 @@ def by_label(labels: Sequence[Iterable[str]], validation: float, test: float, se
     of three sequences or more, and of these the most frequent, as many as the smaller part has sequences:
     parts that are chosen for their rare labels are no fair sample."""
     sizes = test_count, validation_count = _held_out(len(labels), validation, test)
-    own = [sorted(set(several)) for several in labels]
-    found = Counter(chain.from_iterable(own))
-    often = sorted((name for name in found if found[name] >= 3), key=lambda name: (-found[name], name))
+    names = [sorted(set(one)) for one in labels]
+    counts = Counter(chain.from_iterable(names))
+    often = sorted((name for name in counts if counts[name] >= 3), key=lambda name: (-counts[name], name))
     heeded = set(often[: min((size for size in sizes if size), default=0)])
-    kept = [tuple(label for label in several if label in heeded) for several in own]
-    return _stratified(kept, validation_count, test_count, seed)
+    frequent = [tuple(label for label in one if label in heeded) for one in names]
+    return _stratified(frequent, validation_count, test_count, seed)
 
 
 def by_size(values: NDArray[np.float64], validation: float, test: float, seed: int) -> Parts:
@@ -99,13 +99,8 @@ def by_size(values: NDArray[np.float64], validation: float, test: float, seed: i
 
 def _held_out(count: int, validation: float, test: float) -> tuple[int, int]:
     """How many sequences test and validate."""
-    test_count, validation_count = _steps("test", test, count), _steps("validation", validation, count)
-    if validation_count + test_count >= count:
-        raise DataError(
-            f"validation ({validation_count} sequences) and test ({test_count}) leave nothing to train on of "
-            f"{count}; lower them, or give more sequences"
-        )
-    return test_count, validation_count
+    train_end, validation_end = chronological(count, validation, test, "sequences")
+    return count - validation_end, validation_end - train_end
 
 
 def _stratified(labels: Sequence[Sequence[str]], validation: int, test: int, seed: int) -> Parts:

@@ -47,10 +47,10 @@ class Walks(Generic[Out]):
     def batches(self, epoch: int, skip: int = 0) -> Iterator[Out]:
         """The batches of epoch 1, 2, …, without the first `skip`."""
         draw = np.random.default_rng([self.seed, epoch])
-        walks = [self._walk(draw.permutation(row)) for row in self.rows]
+        rows = [self._walk(draw.permutation(row)) for row in self.rows]
         for at in range(skip, self.steps_per_epoch):
-            now = [walk[at] if at < len(walk) else (walk[-1][0], 0, 0, True) for walk in walks]
-            indices, starts, lengths, begins = (np.array(part) for part in zip(*now, strict=True))
+            stretches = [walk[at] if at < len(walk) else (walk[-1][0], 0, 0, True) for walk in rows]
+            indices, starts, lengths, begins = (np.array(part) for part in zip(*stretches, strict=True))
             yield self.collate(Stretch(indices, starts, lengths, begins))
 
     def _walk(self, order: NDArray[np.int64]) -> list[tuple[int, int, int, bool]]:

@@ -110,8 +110,8 @@ class NumberAnswers:
         return {"kind": "numbers", "columns": list(self.columns)}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        own = {f"answer_{name}": array for name, array in self.scaler.to_arrays().items()}
-        return own | {"means": self.means, "mean_lengths": self.lengths}
+        arrays = {f"answer_{name}": array for name, array in self.scaler.to_arrays().items()}
+        return arrays | {"means": self.means, "mean_lengths": self.lengths}
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:

@@ -54,10 +54,10 @@ def calendar_features(times: Times, step: Step) -> tuple[tuple[str, ...], NDArra
     names, phases = _cycles(step)
     if not phases:
         return names, np.empty((len(times), 0))
-    found = np.empty((len(times), len(phases), 2))
+    features = np.empty((len(times), len(phases), 2))
     sine, cosine = waves(np.array([phase(times) for phase in phases]).T)
-    found[..., 0], found[..., 1] = sine, cosine
-    return names, found.reshape(len(times), len(names))
+    features[..., 0], features[..., 1] = sine, cosine
+    return names, features.reshape(len(times), len(names))
 
 
 @cache

@@ -43,8 +43,8 @@ class Pictures:
         levels = np.arange(256.0)
         counts = np.zeros((pixels[0].shape[2], 256), np.int64)
         for one in pixels:
-            for channel, own in enumerate(np.moveaxis(one, 2, 0)):
-                counts[channel] += np.bincount(own.ravel(), minlength=256)
+            for channel, plane in enumerate(np.moveaxis(one, 2, 0)):
+                counts[channel] += np.bincount(plane.ravel(), minlength=256)
         shares = counts / counts.sum(1, keepdims=True)
         mean = (shares * levels).sum(1)
         scale = np.sqrt((shares * (levels - mean[:, None]) ** 2).sum(1))
@@ -87,8 +87,8 @@ class Pictures:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         height, width = about["size"]
-        own = Scaler.from_arrays({name: arrays[f"pixel_{name}"] for name in ("mean", "scale")})
-        return cls((int(height), int(width)), own.mean, own.scale)
+        scaler = Scaler.from_arrays({name: arrays[f"pixel_{name}"] for name in ("mean", "scale")})
+        return cls((int(height), int(width)), scaler.mean, scaler.scale)
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,10 @@ class NumberInputs:
             )
         for name in self.features:
             if name not in data.features:
-                found = f"columns {listed(data.features)}" if data.features else "texts"
+                got = f"columns {listed(data.features)}" if data.features else "texts"
                 raise DataError(
                     f"{data.places[0]}: the model reads feature {shown(name)}"
-                    f"{nearest(name, data.features)}, got {found}; give data with the columns of the training"
+                    f"{nearest(name, data.features)}, got {got}; give data with the columns of the training"
                 )
         return data.with_features(self.features)
 
@@ -166,7 +166,12 @@ def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, ND
         for x in _chunks(inputs):
             rows, count, total = rows + len(x), count + (~np.isnan(x)).sum(0), total + np.nansum(x, 0)
             low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
-        _require_values(features, count)
+        for name, known in zip(features, count, strict=True):
+            if not known:
+                raise DataError(
+                    f"column {shown(name)} holds no value in the training part; leave it out of "
+                    f"{option('features')}"
+                )
         mean = np.where(low == high, low, total / count)
         unit = np.where(low == high, 1.0, np.maximum(high - mean, mean - low))
         squares = sum(np.nansum(((x - mean) / unit) ** 2, 0) for x in _chunks(inputs))
@@ -179,27 +184,18 @@ def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, ND
     return Scaler(mean, scale), count < rows
 
 
-def _require_values(features: Sequence[str], count: NDArray[np.int64]) -> None:
-    for name, known in zip(features, count, strict=True):
-        if not known:
-            raise DataError(
-                f"column {shown(name)} holds no value in the training part; leave it out of "
-                f"{option('features')}"
-            )
-
-
 def _chunks(inputs: Sequence[Any]) -> Iterator[Array]:
     """The rows of all sequences in float64, some sequences at a time."""
-    part: list[Any] = []
+    chunk: list[Any] = []
     size = 0
     for x in inputs:
-        part.append(x)
+        chunk.append(x)
         size += x.size
         if size >= CHUNK:
-            yield np.concatenate(part, dtype=np.float64)
-            part, size = [], 0
-    if part:
-        yield np.concatenate(part, dtype=np.float64)
+            yield np.concatenate(chunk, dtype=np.float64)
+            chunk, size = [], 0
+    if chunk:
+        yield np.concatenate(chunk, dtype=np.float64)
 
 
 @dataclass(frozen=True)

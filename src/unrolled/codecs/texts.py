@@ -98,8 +98,8 @@ class Sides:
         return min(math.ceil(self.ratio * S) + SPARE, 2 * self.longest)
 
     def about(self) -> dict[str, Any]:
-        own = {"source": self.source.about(), "target": self.target.about()}
-        return own | {"ratio": self.ratio, "longest": self.longest}
+        sides = {"source": self.source.about(), "target": self.target.about()}
+        return sides | {"ratio": self.ratio, "longest": self.longest}
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> Self:

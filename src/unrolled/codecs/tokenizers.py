@@ -138,8 +138,8 @@ class BPE:
             library = _bytewise(numbers, [(a, b) for a, b in model["merges"]])
             same = json_text.parse(library.to_str()) == about["bpe"]
         except Exception as error:  # the library raises no narrower class
-            said = " ".join(str(error).split())
-            raise RunError(f"bpe: the saved tokenizer cannot be read ({said:.80}); train anew") from error
+            reason = " ".join(str(error).split())
+            raise RunError(f"bpe: the saved tokenizer cannot be read ({reason:.80}); train anew") from error
         if not same:
             raise RunError("bpe: the saved tokenizer is not one that unrolled has made; train anew")
         return cls(library)
@@ -213,10 +213,6 @@ def _bytewise(*vocabulary_and_merges: Any) -> Any:
 def _tokenizers() -> Any:
     try:
         import tokenizers
-        import tokenizers.decoders
-        import tokenizers.models
-        import tokenizers.pre_tokenizers
-        import tokenizers.trainers
     except ImportError:
         raise ConfigError(
             f"{option('tokens', 'bpe')} needs the library tokenizers, which is not installed; pip install "

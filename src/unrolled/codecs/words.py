@@ -119,9 +119,9 @@ class WordRows:
         some = [self.places[i] for i in indices]
         different, which = np.unique(np.concatenate(some), return_inverse=True)
         cuts = np.cumsum([len(one) for one in some])[:-1]
-        own = np.split(which.reshape(-1), cuts)
+        rows = np.split(which.reshape(-1), cuts)
         numbers = padding.padded([self.table[one, 0] for one in some])
-        return WordBatch(numbers, *spelling(self.table[different]), padding.padded(own))
+        return WordBatch(numbers, *spelling(self.table[different]), padding.padded(rows))
 
 
 def batch_of(rows: Numbers) -> WordBatch:

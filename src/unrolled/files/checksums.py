@@ -14,24 +14,24 @@ from unrolled.errors import RunError
 MEMBERS = "files"
 
 
-def of(*parts: bytes | memoryview) -> str:
+def of(*chunks: bytes | memoryview) -> str:
     """Of all parts, one behind the other: 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
+    for chunk in chunks:
+        digest.update(chunk)
     return digest.hexdigest()
 
 
 def members(place: Path, about: Mapping[str, Any]) -> dict[str, str]:
     """Checksums by the names of files, as what a model says of itself holds them. RunError, which begins with
     `place`, for one that was not saved at the end of a training."""
-    found = about.get(MEMBERS)
-    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+    files = about.get(MEMBERS)
+    if not isinstance(files, dict) or not all(isinstance(one, str) for one in files.values()):
         raise RunError(
             f"{place} names no files that belong to it, as a model does when its training has ended; restore "
             "it, or train anew"
         )
-    return found
+    return files
 
 
 def require(path: Path, data: bytes, wanted: Mapping[str, str]) -> None:

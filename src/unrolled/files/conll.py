@@ -54,9 +54,9 @@ def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
     the first is the word; words alone, one a line; or lines without tabs of several words, each a sentence.
     DataError for others: which column holds the words is not known."""
     lines = _lines(path, data, "words or sentences")
-    own = [(number, line) for number, line in lines if line and not line.startswith(("#", DOCUMENT))]
-    widths, tabs = [len(_split(line)) for _, line in own], any(_has_tabs(line) for _, line in own)
-    if not own:
+    words = [(number, line) for number, line in lines if line and not line.startswith(("#", DOCUMENT))]
+    widths, tabs = [len(_split(line)) for _, line in words], any(_has_tabs(line) for _, line in words)
+    if not words:
         raise DataError(f"{path}: no line holds a word; wanted lines of words")
     columns = 1 if max(widths) == 1 else layout.columns if layout and (tabs or not layout.tabs) else 0
     of_training = f"{layout.columns} columns of the training files" if layout else ""
@@ -68,7 +68,7 @@ def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
         wrong = next(k for k, width in enumerate(widths) if width > 1)
         known = f"the {of_training}, " if layout else ""
         raise DataError(
-            f"{path}, line {own[wrong][0]}: wanted {known}one word a line, or one sentence a line without "
+            f"{path}, line {words[wrong][0]}: wanted {known}one word a line, or one sentence a line without "
             f"tabs, got {widths[wrong]} columns; give one of these"
         )
     sentences = [_Sentence(number, None, line.split(), [], [number]) for number, line in lines if line]
@@ -86,22 +86,22 @@ def columns_of(layout: Layout | None) -> str:
 
 def _sentences(path: str, lines: list[tuple[int, str]], width: int, at: int | None) -> list[_Sentence]:
     """Of lines of `width` columns, the tags in column `at`."""
-    sentences, now = list[_Sentence](), None
+    sentences, sentence = list[_Sentence](), None
     for number, line in lines:
         fields = _split(line)
         if not fields or line.startswith(DOCUMENT):
-            now = None
-        elif now is not None or not line.startswith("#") or len(fields) == width:
+            sentence = None
+        elif sentence is not None or not line.startswith("#") or len(fields) == width:
             if len(fields) != width:
                 raise DataError(
                     f"{path}, line {number}: wanted {counted(width, 'column')} as in the lines before, got "
                     f"{len(fields)}; complete the line, or put an empty line between sentences"
                 )
-            if now is None:
-                sentences.append(now := _Sentence(number))
-            now.words.append(fields[0])
-            now.tags.append(fields[at] if at is not None else "")
-            now.lines.append(number)
+            if sentence is None:
+                sentences.append(sentence := _Sentence(number))
+            sentence.words.append(fields[0])
+            sentence.tags.append(fields[at] if at is not None else "")
+            sentence.lines.append(number)
     return sentences
 
 
@@ -114,25 +114,25 @@ def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Ta
             f"{shown(column)}"
         )
     at, sentences = FIELDS.index(column), list[_Sentence]()
-    now: _Sentence | None = None
+    sentence: _Sentence | None = None
     for number, line in _lines(path, data, "CoNLL-U"):
         if not line:
-            _close(path, now)
-            now = None
+            _close(path, sentence)
+            sentence = None
             continue
-        if now is None:
-            sentences.append(now := _Sentence(number))
+        if sentence is None:
+            sentences.append(sentence := _Sentence(number))
         if line.startswith("#"):
-            found = re.fullmatch(r"#\s*sent_id\s*=\s*(\S+)\s*", line)
-            now.name = found[1] if found else now.name
-            if now.words:
+            match = re.fullmatch(r"#\s*sent_id\s*=\s*(\S+)\s*", line)
+            sentence.name = match[1] if match else sentence.name
+            if sentence.words:
                 raise DataError(
                     f"{path}, line {number}: a comment between the words of a sentence; wanted it before "
                     "them, put an empty line between sentences"
                 )
         else:
-            _word(f"{path}, line {number}", line, now, at, number)
-    _close(path, now)
+            _word(f"{path}, line {number}", line, sentence, at, number)
+    _close(path, sentence)
     unmarked = column in _ALWAYS and any("_" in sentence.tags for sentence in sentences)
     if unmarked and answers:
         first = next(one for one in sentences if "_" in one.tags)
@@ -186,7 +186,7 @@ def _column_at(path: str, column: str | None, width: int) -> int:
     return at
 
 
-def _word(place: str, line: str, now: _Sentence, at: int, number: int) -> None:
+def _word(place: str, line: str, sentence: _Sentence, at: int, number: int) -> None:
     """One line of CoNLL-U."""
     fields = line.split("\t")
     if len(fields) != len(FIELDS):
@@ -195,32 +195,32 @@ def _word(place: str, line: str, now: _Sentence, at: int, number: int) -> None:
         )
     if empty := next((name for name, value in zip(FIELDS, fields, strict=True) if not value.strip()), None):
         raise DataError(f"{place}: the field {empty} is empty; write _ where there is no value")
-    found, last = _ID.fullmatch(fields[0]), len(now.words)
-    if found is None:
+    match, count = _ID.fullmatch(fields[0]), len(sentence.words)
+    if match is None:
         raise DataError(f"{place}: wanted an id such as 3, 3-4 or 5.1, got {shown(fields[0])}; correct it")
-    word, begin, end, before, _ = found.groups()
-    if word is not None and int(word) == last + 1:
-        now.words.append(fields[1])
-        now.tags.append(fields[at])
-        now.lines.append(number)
-    elif begin is not None and int(begin) == last + 1 and int(end) >= int(begin) and last >= now.span:
-        now.span = int(end)
-    elif before is None or int(before) != last:
+    word, begin, end, before, _ = match.groups()
+    if word is not None and int(word) == count + 1:
+        sentence.words.append(fields[1])
+        sentence.tags.append(fields[at])
+        sentence.lines.append(number)
+    elif begin is not None and int(begin) == count + 1 and int(end) >= int(begin) and count >= sentence.span:
+        sentence.span = int(end)
+    elif before is None or int(before) != count:
         raise DataError(
-            f"{place}: id {fields[0]} after {counted(last, 'word')} of the sentence; wanted {last + 1}, "
+            f"{place}: id {fields[0]} after {counted(count, 'word')} of the sentence; wanted {count + 1}, "
             "correct the ids, or put an empty line between sentences"
         )
 
 
-def _close(path: str, now: _Sentence | None) -> None:
-    if now is None:
+def _close(path: str, sentence: _Sentence | None) -> None:
+    if sentence is None:
         return
-    if not now.words:
-        raise DataError(f"{path}, line {now.begin}: a sentence without words; delete its lines")
-    if now.span > len(now.words):
+    if not sentence.words:
+        raise DataError(f"{path}, line {sentence.begin}: a sentence without words; delete its lines")
+    if sentence.span > len(sentence.words):
         raise DataError(
-            f"{path}, line {now.lines[-1]}: a multi-word token reaches to word {now.span}, the sentence has "
-            f"{len(now.words)}; correct its id"
+            f"{path}, line {sentence.lines[-1]}: a multi-word token reaches to word {sentence.span}, the "
+            f"sentence has {len(sentence.words)}; correct its id"
         )
 
 

@@ -58,8 +58,10 @@ def on_grid(origin: Origin, name: str, instants: Instants, step: Step, values: N
 def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step, zone: str | None) -> str:
     """How many gaps there are and where the longest begins; "" where there is none."""
     lengths, longest, where = [], 0, ""
+    ending = len(origin.roles.targets) + len(origin.roles.past)  # columns that end with the last target
     for grid in grids:
-        missing = _missing(origin, grid)
+        missing = np.isnan(grid.values)
+        missing[grid.length :, :ending] = False
         edges = np.flatnonzero(np.diff(missing.any(1).astype(np.int8), prepend=0, append=0))
         begins, lasts = edges[::2], edges[1::2] - edges[::2]  # of runs of missing steps
         lengths += lasts.tolist()
@@ -74,13 +76,6 @@ def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step, zone: str |
         f"{counted(len(lengths), 'gap')} with {counted(sum(lengths), 'missing step')} of {step.name}, "
         f"the longest, {counted(longest, 'step')}, {where}"
     )
-
-
-def _missing(origin: Origin, grid: Grid) -> NDArray[np.bool_]:
-    """(L, K + P + Q) the cells that a whole series has and this one has not."""
-    missing = np.isnan(grid.values)
-    missing[grid.length :, : len(origin.roles.numbers) - len(origin.roles.future)] = False
-    return missing
 
 
 def _spot(origin: Origin, grid: Grid, at: int, missing: NDArray[np.bool_]) -> str:

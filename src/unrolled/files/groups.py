@@ -109,9 +109,9 @@ def _times(table: Table, column: str) -> NDArray[np.generic]:
     cells = cells.str.strip_chars() if cells.dtype == pl.String else cells
     table.refuse(column, is_missing(cells), "wanted a time, got {}", "write the time of every row")
     if not cells.dtype.is_float():
-        whole = cells.cast(pl.Int64, strict=False)  # beyond 2⁵³ floats would make one of two times
-        if not whole.has_nulls():
-            return whole.to_numpy()
+        integers = cells.cast(pl.Int64, strict=False)  # beyond 2⁵³ floats would make one of two times
+        if not integers.has_nulls():
+            return integers.to_numpy()
     values = table.numbers(column)
     table.refuse(column, pl.Series(np.isnan(values)), "wanted a time, got {}", "write the time of every row")
     return values

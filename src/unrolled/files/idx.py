@@ -120,12 +120,12 @@ def _labels_beside(path: Path) -> Path:
             f"{path}: wanted a file of labels, none is named and the name holds no 'images' to find it by; "
             f"name it with {option('labels')}"
         )
-    found = [
+    paths = [
         path.with_name(name + ending) for ending in ("", ".gz") if path.with_name(name + ending).exists()
     ]
-    if not found:
+    if not paths:
         raise DataError(f"{path}: there is no {name} beside it; name it with {option('labels')}")
-    return found[0]
+    return paths[0]
 
 
 def _answers(labels: Path, images: Path, N: int) -> tuple[str, ...]:

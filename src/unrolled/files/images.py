@@ -59,8 +59,8 @@ def read_image(path: Path, channels: str, size: Size | None = None) -> Pixels:
     except UnidentifiedImageError:
         raise DataError(f"{path}: a picture whose head is damaged; {_REMEDY}") from None
     except Exception as error:  # the library raises no narrower class
-        said = " ".join(str(error).split()).encode("ascii", "replace").decode()
-        raise DataError(f"{path}: a damaged picture ({said:.80}); {_REMEDY}") from error
+        reason = " ".join(str(error).split()).encode("ascii", "replace").decode()
+        raise DataError(f"{path}: a damaged picture ({reason:.80}); {_REMEDY}") from error
 
 
 def spelt(size: Size) -> str:

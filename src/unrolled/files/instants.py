@@ -46,13 +46,13 @@ def position(value: Any, step: Step, zone: str | None = None, later: bool = Fals
     and for a time with an offset where the series has none, or without.
     """
     try:
-        found = _counted(value) if step.unit == "number" else _placed(_instant(value), step, zone, later)
+        result = _counted(value) if step.unit == "number" else _placed(_instant(value), step, zone, later)
     except (ValueError, OverflowError, TypeError):
-        found = None
-    if found is None or abs(found.at) >= _FAR:
+        result = None
+    if result is None or abs(result.at) >= _FAR:
         wanted = "a whole number" if step.unit == "number" else WANTED
         raise DataError(f"wanted {wanted}, got {shown(value)}; give each step's time as the training had it")
-    return found
+    return result
 
 
 def _placed(instant: datetime | None, step: Step, zone: str | None, later: bool) -> Position | None:
@@ -99,14 +99,14 @@ def _instant(value: Any) -> datetime | None:
 
 
 def _read(text: str) -> datetime | None:
-    found = _INSTANT.match(text) or _COMPACT.match(text)
-    if found is None:
+    match = _INSTANT.match(text) or _COMPACT.match(text)
+    if match is None:
         return None
-    parts = found.groupdict()
-    month, day, hour, minute, second = (int(parts.get(name) or low) for name, (low, _) in BOUNDS.items())
-    fraction = int((parts.get("fraction") or "").ljust(6, "0")[:6])
-    instant = datetime(int(parts["year"]), month, day, hour, minute, second, fraction)
-    offset = parts.get("offset")
+    fields = match.groupdict()
+    month, day, hour, minute, second = (int(fields.get(name) or low) for name, (low, _) in BOUNDS.items())
+    fraction = int((fields.get("fraction") or "").ljust(6, "0")[:6])
+    instant = datetime(int(fields["year"]), month, day, hour, minute, second, fraction)
+    offset = fields.get("offset")
     if offset is None:
         return instant
     return instant.replace(tzinfo=timezone(timedelta(minutes=minutes_east(offset))))

@@ -36,10 +36,10 @@ def _require_bounded(data: bytes, most_lists: int) -> None:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    table = dict(pairs)
+    if len(table) != len(pairs):
         raise ValueError("a name stands twice")
-    return made
+    return table
 
 
 def _refused(constant: str) -> Any:

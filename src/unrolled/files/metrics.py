@@ -17,13 +17,11 @@ def lines_of(rows: Sequence[Row]) -> bytes:
 
 def rows_of(path: Path, lines: bytes) -> list[Row]:
     """The rows of the content of `path`. RunError where a line is none."""
-    return [_row(path, number, line) for number, line in enumerate(lines.splitlines(), start=1)]
-
-
-def _row(path: Path, number: int, line: bytes) -> Row:
-    try:
-        row: Row = json_text.parse(line)
-        typed.require_type(row, Row)
-    except ValueError:
-        raise RunError(f"{path}, line {number}: wanted a JSON object, got {line[:40]!r}") from None
-    return row
+    rows: list[Row] = []
+    for number, line in enumerate(lines.splitlines(), start=1):
+        try:
+            rows.append(json_text.parse(line))
+            typed.require_type(rows[-1], Row)
+        except ValueError:
+            raise RunError(f"{path}, line {number}: wanted a JSON object, got {line[:40]!r}") from None
+    return rows

@@ -99,16 +99,16 @@ def _check_order(origin: Origin, name: str, instants: Instants) -> None:
     if not len(wrong):
         return
     i = int(wrong[0])
-    said, remedy, like = f"comes after {instants.spoken(i)} of {{before}}", "sort the rows by time", rises < 0
+    complaint, remedy = f"comes after {instants.spoken(i)} of {{before}}", "sort the rows by time"
     if rises[i] == 0:
-        said, remedy, like = "stands there again, as in {before}", "keep one row for each time", rises == 0
+        complaint, remedy = "stands there again, as in {before}", "keep one row for each time"
     times = instants.times
     of_clocks = times.dtype.kind == "M" and (times != times.astype("datetime64[D]")).any()  # not days alone
     if instants.zone is None and of_clocks and -rises[i] <= MOST_SET_BACK:
         remedy += f", or name the zone ({option('zone', 'Europe/Berlin')}) if clocks were set back there"
     if origin.roles.id is None:
         remedy += f", or name the column that tells several series apart with {option('id')}"
-    _refuse(origin, name, instants, i, said, np.flatnonzero(like), remedy)
+    _refuse(origin, name, instants, i, complaint, np.flatnonzero(np.sign(rises) == np.sign(rises[i])), remedy)
 
 
 def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step) -> None:
@@ -133,21 +133,22 @@ def _check_regular(origin: Origin, name: str, instants: Instants, step: Step) ->
     if len(odd):
         gap = replace(step, count=int(steps[odd[0]])).name
         remedy = "correct the times, resample the file, or count rows with time=rows"
-        said = f"comes {gap} after {{before}}, where the step is {step.name}"
-        _refuse(origin, name, instants, int(odd[0]), said, odd, remedy)
+        complaint = f"comes {gap} after {{before}}, where the step is {step.name}"
+        _refuse(origin, name, instants, int(odd[0]), complaint, odd, remedy)
     if steps.sum() // step.count > (MOST_MISSING + 1) * len(times):
         i = int(np.argmax(steps))
-        said = f"comes {counted(int(steps[i]) // step.count, 'step')} of {step.name} after {{before}}"
-        _refuse(origin, name, instants, i, said, np.array([i]), "correct the time, or cut the series there")
+        complaint = f"comes {counted(int(steps[i]) // step.count, 'step')} of {step.name} after {{before}}"
+        remedy = "correct the time, or cut the series there"
+        _refuse(origin, name, instants, i, complaint, np.array([i]), remedy)
 
 
 def _refuse(
-    origin: Origin, name: str, instants: Instants, i: int, said: str, like: Positions, remedy: str
+    origin: Origin, name: str, instants: Instants, i: int, complaint: str, like: Positions, remedy: str
 ) -> None:
-    """Raises for the time after number i, whose row is {before} in `said`; `like` lists all like it."""
+    """Raises for the time after number i, whose row is {before} in `complaint`; `like` lists all like it."""
     rows = origin.rows[name]
     more = f" ({counted(len(like) - 1, 'more such row')})" if len(like) > 1 else ""
     raise DataError(
         f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {instants.spoken(i + 1)} "
-        f"{said.format(before=origin.table.row(rows[i]))}{origin.of(name)}{more}; {remedy}"
+        f"{complaint.format(before=origin.table.row(rows[i]))}{origin.of(name)}{more}; {remedy}"
     )

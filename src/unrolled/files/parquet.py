@@ -84,16 +84,17 @@ def read_parquet(path: str, data: bytes) -> pl.DataFrame:
 
 
 def _received(
-    path: str, data: bytes, reader: "subprocess.Popen[bytes]", asked: IO[bytes], told: IO[bytes]
+    path: str, data: bytes, reader: "subprocess.Popen[bytes]", stdin: IO[bytes], stdout: IO[bytes]
 ) -> pl.DataFrame:
-    _send(asked, data)
-    rows, columns = _sizes(path, told, 2)
-    said = f"{counted(rows, 'row')} of {counted(columns, 'column')}"
-    require_few(path, said, rows * columns, columns=columns)
-    _send(asked, b"\n")
-    (text_bytes,) = _sizes(path, told, 1)
-    require_few(path, f"{said} with {text_bytes:,} bytes of text", rows * columns + text_bytes // VALUE_BYTES)
-    frame = told.read()
+    _send(stdin, data)
+    rows, columns = _sizes(path, stdout, 2)
+    sizes = f"{counted(rows, 'row')} of {counted(columns, 'column')}"
+    require_few(path, sizes, rows * columns, columns=columns)
+    _send(stdin, b"\n")
+    (text_bytes,) = _sizes(path, stdout, 1)
+    values = rows * columns + text_bytes // VALUE_BYTES
+    require_few(path, f"{sizes} with {text_bytes:,} bytes of text", values)
+    frame = stdout.read()
     if reader.wait():
         raise _damaged(path, "its reader broke down")
     return pl.read_ipc(io.BytesIO(frame))
@@ -105,9 +106,9 @@ def _send(pipe: IO[bytes], data: bytes) -> None:
         pipe.flush()
 
 
-def _sizes(path: str, told: IO[bytes], count: int) -> list[int]:
+def _sizes(path: str, stdout: IO[bytes], count: int) -> list[int]:
     """The numbers of the next line. DataError where the reader tells why there are none, or ended."""
-    line = told.readline().decode(errors="replace").strip()
+    line = stdout.readline().decode(errors="replace").strip()
     words = line.split()
     if len(words) != count or not all(word.isdecimal() for word in words):
         raise _damaged(path, line[:100] or "its reader broke down")

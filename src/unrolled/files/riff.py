@@ -102,14 +102,14 @@ def _chunks(path: str, data: bytes) -> tuple[_Format, bytes]:
 def _format(path: str, body: bytes) -> _Format:
     if len(body) < 16:
         raise DataError(f"{path}: the format has {len(body)} bytes, wanted 16 or more; save the file again")
-    parts = [int.from_bytes(body[a:b], "little") for a, b in ((0, 2), (2, 4), (4, 8), (12, 14), (14, 16))]
-    form = _Format(*parts)
+    fields = [int.from_bytes(body[a:b], "little") for a, b in ((0, 2), (2, 4), (4, 8), (12, 14), (14, 16))]
+    form = _Format(*fields)
     if form.code == _EXTENSIBLE:
         if len(body) < 40 or body[26:40] != _GUID_TAIL:
             raise DataError(
                 f"{path}: the samples are of an unknown kind (GUID); save the file as WAV of 16 bits"
             )
-        form = _Format(int.from_bytes(body[24:26], "little"), *parts[1:])
+        form = _Format(int.from_bytes(body[24:26], "little"), *fields[1:])
     if (form.code, form.bits) not in _FORMATS:
         code = _CODES.get(form.code, f"kind {form.code:#06x}")
         raise DataError(
@@ -132,8 +132,8 @@ def _format(path: str, body: bytes) -> _Format:
 def _samples(path: str, form: _Format, body: bytes) -> NDArray[np.float64]:
     frames, rest = divmod(len(body), form.frame_bytes)
     if not frames or rest:
-        said = "holds no sound" if not body else f"ends within a frame ({len(body):,} bytes)"
-        raise DataError(f"{path}: the file {said}; record or copy it again, or leave it out")
+        fault = "holds no sound" if not body else f"ends within a frame ({len(body):,} bytes)"
+        raise DataError(f"{path}: the file {fault}; record or copy it again, or leave it out")
     require_few(path, f"{frames:,} frames of {form.channels:,} channels", frames * form.channels)
     kind = _FORMATS[form.code, form.bits]
     values = _of_24_bits(body) if kind is None else np.frombuffer(body, kind).astype(np.float64)

@@ -69,10 +69,10 @@ def find_time(table: Table, columns: Sequence[str]) -> str | None:
     """One of the columns with one of the usual names, else the first that looks like dates."""
     forms = {column: form(table.frame[column]) for column in columns}
     for usual, accepted in _TIME_NAMES.items():
-        for column, found in forms.items():
-            if column.casefold() == usual and found in accepted:
+        for column, kind in forms.items():
+            if column.casefold() == usual and kind in accepted:
                 return column
-    return next((column for column, found in forms.items() if found == "instants"), None)
+    return next((column for column, kind in forms.items() if kind == "instants"), None)
 
 
 def _not_a_time(table: Table, column: str) -> str:

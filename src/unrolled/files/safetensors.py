@@ -59,7 +59,7 @@ REMEDY = "restore it or train anew"
 def dump(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
     """Equal contents give equal bytes. ValueError for a dtype that the format does not have here."""
     header: dict[str, Any] = {METADATA: {CHECKSUM: "0" * DIGITS, **dict(sorted(metadata.items()))}}
-    parts: list[bytes] = []
+    buffers: list[bytes] = []
     end = 0
     # Wide numbers first: with the header's padding every array lies at a multiple of its item size.
     for name, array in sorted(arrays.items(), key=lambda one: (-one[1].dtype.itemsize, one[0])):
@@ -70,11 +70,11 @@ def dump(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> byt
             )
         begin, end = end, end + array.nbytes
         header[name] = {"dtype": CODES[code], "shape": list(array.shape), "data_offsets": [begin, end]}
-        parts.append(np.ascontiguousarray(array, code).tobytes())
+        buffers.append(np.ascontiguousarray(array, code).tobytes())
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-len(text) % LENGTH_BYTES)
     before = len(text).to_bytes(LENGTH_BYTES, "little") + HEAD
-    others = [text[len(HEAD) + DIGITS :], *parts]
+    others = [text[len(HEAD) + DIGITS :], *buffers]
     return b"".join([before, checksums.of(before, *others).encode(), *others])
 
 
@@ -93,8 +93,8 @@ def parse(place: str, data: bytes, remedy: str = REMEDY) -> tuple[Arrays, dict[s
 def _require_checksum(data: bytes) -> None:
     if data[LENGTH_BYTES:_AT] != HEAD:
         raise ValueError("it carries no checksum")
-    whole = memoryview(data)
-    if checksums.of(whole[:_AT], whole[_AT + DIGITS :]).encode() != data[_AT : _AT + DIGITS]:
+    content = memoryview(data)
+    if checksums.of(content[:_AT], content[_AT + DIGITS :]).encode() != data[_AT : _AT + DIGITS]:
         raise ValueError("its checksum is not that of its content")
 
 
@@ -130,8 +130,8 @@ def _views(header: dict[str, Any], numbers: memoryview) -> Arrays:
             name.encode()  # whoever names or counts it may have to write it
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"array {name!a:.40} is described by {entry!a:.60}") from None
-        whole = all(type(n) is int and 0 <= n <= len(numbers) for n in (*shape, begin, end))
-        if not whole or len(shape) > 8 or end - begin != prod(shape) * dtype.itemsize or end > len(numbers):
+        within = all(type(n) is int and 0 <= n <= len(numbers) for n in (*shape, begin, end))
+        if not within or len(shape) > 8 or end - begin != prod(shape) * dtype.itemsize or end > len(numbers):
             raise ValueError(f"array {name!a:.40} of shape {str(shape)[:40]} is not {begin} to {end}")
         spans.append((begin, end))
         array = np.frombuffer(numbers[begin:end], np.uint8 if dtype.kind == "b" else dtype).reshape(shape)

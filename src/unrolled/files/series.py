@@ -93,11 +93,11 @@ def read_series(
         zones.find(zone)
     times, step, zone = ordered_times(origin, zone)
     grids = [on_grid(origin, name, times[name], step, values[rows]) for name, rows in origin.rows.items()]
-    found = describe_gaps(origin, grids, step, zone)
-    if found and not gaps:
-        raise DataError(f"{table.name}: {found}; complete the file, or {allow_gaps()}")
-    if found:
-        notes.append(f"gaps: {found}; what is missing is no outcome: no loss and no figure counts it")
+    description = describe_gaps(origin, grids, step, zone)
+    if description and not gaps:
+        raise DataError(f"{table.name}: {description}; complete the file, or {allow_gaps()}")
+    if description:
+        notes.append(f"gaps: {description}; what is missing is no outcome: no loss and no figure counts it")
     series = tuple(_series(grid, roles) for grid in grids)
     written = "instant" if roles.time is None else precision(table.frame[roles.time])
     columns = roles.targets, roles.past, roles.future, roles.time

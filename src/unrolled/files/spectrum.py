@@ -49,13 +49,13 @@ def _halved(z: Array) -> Array:
     """z (2, m, Q, B) -> z' (2, m / 2, 2, Q, B)."""
     _, m, Q, B = z.shape
     first, second = z[:, : m // 2], z[:, m // 2 :]
-    made = np.empty((2, m // 2, 2, Q, B))
-    np.add(first, second, out=made[:, :, 0])
+    halved = np.empty((2, m // 2, 2, Q, B))
+    np.add(first, second, out=halved[:, :, 0])
     real, imaginary = first - second
     c, d = (turn[..., None] for turn in _turns(m, m // 2))
-    np.subtract(c * real, d * imaginary, out=made[0, :, 1])
-    np.add(c * imaginary, d * real, out=made[1, :, 1])
-    return made
+    np.subtract(c * real, d * imaginary, out=halved[0, :, 1])
+    np.add(c * imaginary, d * real, out=halved[1, :, 1])
+    return halved
 
 
 @cache

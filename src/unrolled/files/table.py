@@ -140,10 +140,19 @@ def open_table(source: str | Path | pl.DataFrame) -> Table:
 
     Raises DataError, one line with file, place and remedy, for everything else.
     """
-    table = Table("the table", source, None) if isinstance(source, pl.DataFrame) else _read(Path(source))
-    if not table.frame.height:
-        raise DataError(f"{table.name}: the table has no rows; wanted at least one")
-    return table
+    name, lines = "the table", None
+    if isinstance(source, pl.DataFrame):
+        frame = source
+    else:
+        name, data = str(Path(source)), read_bytes(Path(source))
+        if parquet.is_parquet(Path(source), data):
+            frame = parquet.read_parquet(name, data)
+        else:
+            refuse_foreign(name, data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
+            frame, lines = read_delimited(name, data)
+    if not frame.height:
+        raise DataError(f"{name}: the table has no rows; wanted at least one")
+    return Table(name, frame, lines)
 
 
 def sources_of(source: Any) -> list[Path | pl.DataFrame]:
@@ -156,11 +165,3 @@ def sources_of(source: Any) -> list[Path | pl.DataFrame]:
         if not isinstance(one, str | Path | pl.DataFrame):
             raise ConfigError(f"wanted a path, paths or a polars frame, got {type(one).__name__}")
     return [one if isinstance(one, pl.DataFrame) else Path(one) for one in several]
-
-
-def _read(path: Path) -> Table:
-    data = read_bytes(path)
-    if parquet.is_parquet(path, data):
-        return Table(str(path), parquet.read_parquet(str(path), data), None)
-    refuse_foreign(str(path), data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
-    return Table(str(path), *read_delimited(str(path), data))

@@ -69,15 +69,15 @@ def read(path: Path, remedy: str = REMEDY) -> bytes:
         raise RunError(f"cannot read {path}: {error.strerror}; {remedy}") from error
 
 
-def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Tensor"]) -> None:
+def require(path: Path, tensors: Mapping[str, "Tensor"], wanted: Mapping[str, "Tensor"]) -> None:
     """RunError unless both hold the same names with the same shapes and types."""
     remedy = "the file belongs to another configuration of the model; see config.toml beside it"
-    for name in wanted.keys() - found.keys():
+    for name in wanted.keys() - tensors.keys():
         raise RunError(f"{path}: wanted a tensor '{name}', found none; {remedy}")
-    for name in found.keys() - wanted.keys():
+    for name in tensors.keys() - wanted.keys():
         raise RunError(f"{path}: found a tensor '{name}' that the model does not have; {remedy}")
     for name, tensor in wanted.items():
-        shape, dtype = tuple(found[name].shape), found[name].dtype
+        shape, dtype = tuple(tensors[name].shape), tensors[name].dtype
         if (shape, dtype) != (tuple(tensor.shape), tensor.dtype):
             raise RunError(
                 f"{path}: '{name}' has shape {shape} and type {dtype}, "
@@ -88,12 +88,12 @@ def require(path: Path, found: Mapping[str, "Tensor"], wanted: Mapping[str, "Ten
 def _about(path: Path, kind: str | None, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
         entry = json_text.parse(metadata[ENTRY])
-        found: str = entry["kind"]
+        stored: str = entry["kind"]
         about: dict[str, Any] = {} if kind is None and "about" not in entry else entry["about"]
-        if not (isinstance(found, str) and isinstance(about, dict)):
+        if not (isinstance(stored, str) and isinstance(about, dict)):
             raise TypeError
     except (LookupError, TypeError, ValueError):
         raise RunError(f"{path} was not written by unrolled: it does not say what it holds") from None
-    if found != kind and kind is not None:
-        raise RunError(f"{path} holds {found!r:.40}; unrolled {__version__} reads '{kind}' here")
+    if stored != kind and kind is not None:
+        raise RunError(f"{path} holds {stored!r:.40}; unrolled {__version__} reads '{kind}' here")
     return about

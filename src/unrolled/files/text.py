@@ -56,14 +56,14 @@ class Text:
     def parts(self, ranges: Iterable[tuple[int, int]]) -> "Text":
         """Its characters `start` … `end`-1 of each of these, which rise, one after the other."""
         begins = list(accumulate((end - start for start, end in self.ranges), initial=0))
-        found = []
+        clipped = []
         for start, end in ranges:
             k = max(0, bisect_right(begins, start) - 1)
             while start < end and k < len(self.ranges):
                 moved = self.ranges[k][0] - begins[k]
-                found.append((start + moved, min(end, begins[k + 1]) + moved))
+                clipped.append((start + moved, min(end, begins[k + 1]) + moved))
                 start, k = begins[k + 1], k + 1
-        return replace(self, ranges=tuple(found))
+        return replace(self, ranges=tuple(clipped))
 
     def pieces(self) -> Iterator[str]:
         """The text in order. DataError where a file cannot be read, or is not what it was when it was

@@ -65,8 +65,8 @@ def parse_instants(table: Table, column: str) -> Instants:
         cells = cells.str.strip_chars()
     table.refuse(column, is_missing(cells), f"wanted {WANTED}, got {{}}", "write the time of every row")
     if cells.dtype == pl.String:
-        whole = bool(cells.head(1).str.contains(WHOLE)[0])
-        return naive(_whole_numbers(table, column, cells)) if whole else _instants(table, column, cells)
+        is_whole = bool(cells.head(1).str.contains(WHOLE)[0])
+        return naive(_whole_numbers(table, column, cells)) if is_whole else _instants(table, column, cells)
     if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
         instants = _utc(cells)
         far = ~instants.to_physical().is_between(_FIRST, _LAST)
@@ -164,18 +164,18 @@ def _whole_numbers(table: Table, column: str, cells: pl.Series) -> Times:
 
 
 def _instants(table: Table, column: str, cells: pl.Series) -> Instants:
-    parts = cells.str.extract_groups(ISO).struct.unnest()
+    fields = cells.str.extract_groups(ISO).struct.unnest()
     number = {
-        name: parts[name].cast(pl.Int64).fill_null(BOUNDS.get(name, (0, 0))[0]).to_numpy()
+        name: fields[name].cast(pl.Int64).fill_null(BOUNDS.get(name, (0, 0))[0]).to_numpy()
         for name in ("year", *BOUNDS)
     }
     days, right = _days(number["year"], number["month"], number["day"])
     for name, (low, high) in BOUNDS.items():
         right &= (number[name] >= low) & (number[name] <= high)
-    wrong = parts["year"].is_null() | ~pl.Series(right)
+    wrong = fields["year"].is_null() | ~pl.Series(right)
     table.refuse(column, wrong, f"wanted {WANTED}, got {{}}", "write a time that exists, year first")
 
-    offsets = parts["offset"]
+    offsets = fields["offset"]
     mixed = offsets.is_null() != (offsets[0] is None)
     form = "without" if offsets[0] is None else "with"
     wanted = f"wanted a time {form} an offset from UTC as in {table.row(0)}, got {{}}"
@@ -183,7 +183,7 @@ def _instants(table: Table, column: str, cells: pl.Series) -> Instants:
     east = {offset: 60 * minutes_east(offset) for offset in offsets.unique()}
     seconds_east = offsets.replace_strict(east, return_dtype=pl.Int64).to_numpy()
     seconds = (number["hour"] * 60 + number["minute"]) * 60 + number["second"] - seconds_east
-    fractions = parts["fraction"].str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0).to_numpy()
+    fractions = fields["fraction"].str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0).to_numpy()
     within = (seconds * 1_000_000 + fractions).astype("timedelta64[us]")
     times = np.asarray(days.astype("datetime64[us]") + within)
     return Instants(times, seconds_east, None if offsets[0] is None else zones.OFFSETS)

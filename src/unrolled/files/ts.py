@@ -30,6 +30,7 @@ from unrolled.files.opening import clean_text, read_bytes
 from unrolled.files.query import Query
 
 _PAIRS = re.compile(r"\s*\(([^(),]*),([^(),]*)\)\s*(?:,(?=\s*\()|$)")
+_COLON = r":(?![^()]*\))"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
@@ -70,15 +71,20 @@ def read_ts(path: Path, query: Query) -> Sequences:
     answers: list[str | None] = []
     places = tuple(f"{path}, line {number}" for number in numbers)
     for number, place in zip(numbers, places, strict=True):
-        parts = lines[number - 1].split(":") if header.timestamps is not True else _parts(lines[number - 1])
-        answers.append(_answer(place, parts.pop().strip(), header, query) if header.has_answers else None)
-        inputs.append(_case(place, parts, header))
+        # With timestamps, what stands in brackets may hold colons too.
+        dimensions = re.split(_COLON if header.timestamps else ":", lines[number - 1])
+        answers.append(
+            _answer(place, dimensions.pop().strip(), header, query) if header.has_answers else None
+        )
+        inputs.append(_case(place, dimensions, header))
         _check_alike(places[0], inputs[0], place, inputs[-1], header)
-    given = tuple(answer for answer in answers if answer is not None)
+    complete = tuple(answer for answer in answers if answer is not None)
     features = tuple(f"dimension{number}" for number in range(1, inputs[0].shape[1] + 1))
     names = tuple(str(number) for number in range(1, len(inputs) + 1))
-    complete = given if len(given) == len(inputs) else None
-    return Sequences(tuple(inputs), features, complete, names, places, notes, named=False)
+    is_complete = len(complete) == len(inputs)
+    return Sequences(
+        tuple(inputs), features, complete if is_complete else None, names, places, notes, named=False
+    )
 
 
 def _read_header(path: str, lines: list[str]) -> tuple[_Header, int, tuple[str, ...]]:
@@ -151,26 +157,21 @@ def _check_header(path: str, header: _Header) -> None:
         )
 
 
-def _parts(line: str) -> list[str]:
-    """Dimensions and answer of a line with timestamps, which may hold colons themselves."""
-    return re.split(r":(?![^()]*\))", line)
-
-
-def _case(place: str, parts: list[str], header: _Header) -> Values:
+def _case(place: str, dimensions: list[str], header: _Header) -> Values:
     """(T, D), T and D ≥ 1, as the header says."""
     wanted = 1 if header.univariate else header.dimensions
-    if len(parts) != (wanted or len(parts)) or not parts:
+    if len(dimensions) != (wanted or len(dimensions)) or not dimensions:
         raise DataError(
-            f"{place}: {counted(len(parts), 'dimension')}, where the header says {wanted or 'more'}; "
+            f"{place}: {counted(len(dimensions), 'dimension')}, where the header says {wanted or 'more'}; "
             "correct the case or the header"
         )
     columns: list[Values] = []
     shared: Values | None = None
-    for number, part in enumerate(parts, 1):
+    for number, dimension in enumerate(dimensions, 1):
         here = f"{place}, dimension {number}"
-        if not part.strip():
+        if not dimension.strip():
             raise DataError(f"{here}: no values; wanted one at least, complete the case or delete it")
-        times, cells = _timed(here, part) if header.timestamps else (None, part.split(","))
+        times, cells = _timed(here, dimension) if header.timestamps else (None, dimension.split(","))
         values = _values(here, cells)
         if header.missing is False and np.isnan(values).any():
             raise DataError(f"{here}: a value is missing, where the header says @missing false; correct one")
@@ -186,14 +187,14 @@ def _case(place: str, parts: list[str], header: _Header) -> Values:
     return np.column_stack(columns)
 
 
-def _timed(here: str, part: str) -> tuple[Values, list[str]]:
+def _timed(here: str, dimension: str) -> tuple[Values, list[str]]:
     """Times, which rise, and values of "(time,value),(time,value)"."""
     pairs, at = [], 0
-    while at < len(part):
-        match = _PAIRS.match(part, at)
+    while at < len(dimension):
+        match = _PAIRS.match(dimension, at)
         if match is None:
             raise DataError(
-                f"{here}: wanted (time,value) pairs as @timeStamps true says, got {shown(part[at:])}; "
+                f"{here}: wanted (time,value) pairs as @timeStamps true says, got {shown(dimension[at:])}; "
                 "correct one"
             )
         pairs.append(match.groups())
@@ -267,10 +268,11 @@ def _check_alike(first_place: str, first: Values, place: str, case: Values, head
             f"{place}: {counted(case.shape[1], 'dimension')}, where {first_place} has {first.shape[1]}; "
             "wanted as many in all cases, correct the case"
         )
-    said = header.serieslength if header.equallength is not False else None
-    if said and len(case) != said:
+    length = header.serieslength if header.equallength is not False else None
+    if length and len(case) != length:
         raise DataError(
-            f"{place}: {counted(len(case), 'step')}, where the header says @seriesLength {said}; correct one"
+            f"{place}: {counted(len(case), 'step')}, where the header says @seriesLength {length}; correct "
+            "one"
         )
     if header.equallength and len(case) != len(first):
         raise DataError(

@@ -34,9 +34,9 @@ def require(value: Any, place: str = "it") -> None:
 
 def shaped(array: Any, *shape: int | None) -> Any:
     """The array. ValueError where it is none of that shape; None stands for any size."""
-    found = np.shape(array)
-    if len(found) != len(shape) or any(n not in (None, m) for m, n in zip(found, shape, strict=True)):
-        raise ValueError(f"an array of shape {found!s:.40}; wanted {shape!s:.40}")
+    sizes = np.shape(array)
+    if len(sizes) != len(shape) or any(n not in (None, m) for m, n in zip(sizes, shape, strict=True)):
+        raise ValueError(f"an array of shape {sizes!s:.40}; wanted {shape!s:.40}")
     return array
 
 

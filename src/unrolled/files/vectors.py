@@ -65,10 +65,10 @@ def _header(path: Path, line: bytes) -> tuple[int, int]:
 def _fields(place: str, line: bytes, size: int) -> tuple[str, bytes]:
     """The word of a line, and its values as they stand there."""
     word, _, values = line.partition(b" ")
-    found = values.count(b" ") + 1 if values else 0
-    if found != size:
+    count = values.count(b" ") + 1 if values else 0
+    if count != size:
         raise DataError(
-            f"{place}: wanted a word and {counted(size, 'value')} with one space between, got {found:,}; "
+            f"{place}: wanted a word and {counted(size, 'value')} with one space between, got {count:,}; "
             "correct the line, or the header"
         )
     try:

@@ -52,10 +52,10 @@ def offsets(zone: str, utc: Times) -> Seconds:
     begins, ends = (
         np.array([_of_instant(place, day) for day in (days + more).tolist()], np.int64) for more in (0, 1)
     )
-    found = begins[at]
+    east = begins[at]
     for i in np.flatnonzero((begins != ends)[at]):
-        found[i] = _of_instant(place, utc[i].item())
-    return found
+        east[i] = _of_instant(place, utc[i].item())
+    return east
 
 
 def local_offsets(zone: str, local: Times) -> tuple[Seconds, NDArray[np.bool_]]:
@@ -66,16 +66,16 @@ def local_offsets(zone: str, local: Times) -> tuple[Seconds, NDArray[np.bool_]]:
     before, after = (
         np.array([_of_instant(place, day) for day in (days + more).tolist()], np.int64) for more in (-1, 2)
     )
-    found, missing = before[at], np.zeros(len(local), np.bool_)
+    east, missing = before[at], np.zeros(len(local), np.bool_)
     last, later = None, False
     for i in np.flatnonzero((before != after)[at]):
-        now = local[i].item()
-        first, second = readings(place, now)
+        moment = local[i].item()
+        first, second = readings(place, moment)
         twice = first > second
-        later = twice and last is not None and (later or now <= last)
-        last = now if twice else None
-        found[i], missing[i] = second if later else first, first < second
-    return found, missing
+        later = twice and last is not None and (later or moment <= last)
+        last = moment if twice else None
+        east[i], missing[i] = second if later else first, first < second
+    return east, missing
 
 
 def readings(place: tzinfo, local: datetime) -> tuple[int, int]:
