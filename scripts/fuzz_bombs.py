@@ -85,7 +85,7 @@ MAKERS: dict[str, Callable[[Path, random.Random], None]] = {
 }
 READERS: dict[str, Callable[[Path], object]] = {
     "sequences": lambda path: read_sequences(path, Query(answers=False)),
-    "series": lambda path: read_series(path, targets=(), time="rows"),
+    "series": lambda path: read_series(path, Query(targets=(), time="rows")),
     "pairs": lambda path: read_pairs(path, Query(answers=False)),
     "tagged": lambda path: read_tagged(path, Query(answers=False)),
 }

@@ -178,7 +178,7 @@ def check(data: Sequences) -> None:
 
 def read_shops(path: Path) -> None:
     file = read_series(
-        path, targets=["sales"], time="date", id="shop", past=["price"], future=["promo"], gaps=True
+        path, Query(targets=("sales",), time="date", id="shop", past=("price",), future=("promo",), gaps=True)
     )
     for series in file.series:
         assert len(series.times) == len(series.future) and len(series.target) == len(series.past)

@@ -26,6 +26,7 @@ import polars as pl
 from unrolled import Forecaster, tasks
 from unrolled.errors import DataError, UnrolledError
 from unrolled.files import zones
+from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.models.forecast import Runtime
 from unrolled.streaming.gaps import POLICIES
@@ -85,9 +86,15 @@ def check_file(seed: int) -> str:
     ]
     rows = spoilt(draw, rows)
     frame = pl.DataFrame(rows, schema={"t": pl.String, "y": pl.Float64, "p": pl.Float64, "f": pl.Float64})
-    columns = {"targets": ["y"], "time": "t", "past": ["p"], "future": draw.choice([[], ["f"]]), "zone": zone}
+    columns = {
+        "targets": ("y",),
+        "time": "t",
+        "past": ("p",),
+        "future": draw.choice([(), ("f",)]),
+        "zone": zone,
+    }
     try:
-        file = read_series(frame, gaps=True, **columns)
+        file = read_series(frame, Query(gaps=True, **columns))
     except UnrolledError as error:
         assert "\n" not in str(error), error
         return "refused"
@@ -102,7 +109,7 @@ def check_file(seed: int) -> str:
         whole = codec.encode(series, codec.steps)
         t = draw.randrange(len(whole))
         later = frame_after(frame, t, codec.steps, steps_of(frame, columns))
-        part = codec.encode(read_series(later, gaps=True, **columns).series[0], codec.steps)
+        part = codec.encode(read_series(later, Query(gaps=True, **columns)).series[0], codec.steps)
         assert np.array_equal(part.x[: t + 1], whole.x[: t + 1], equal_nan=True), "an input knows the future"
     return "read"
 
@@ -120,7 +127,7 @@ def frame_after(frame: pl.DataFrame, t: int, steps: int, at: list[int]) -> pl.Da
 def steps_of(frame: pl.DataFrame, columns: dict[str, object]) -> list[int]:
     """At which step of the series each row stands."""
     numbered = frame.with_columns(y=pl.int_range(len(frame)).cast(pl.Float64), p=0.0, f=0.0)
-    known = read_series(numbered, gaps=True, **columns).series[0].target[:, 0]
+    known = read_series(numbered, Query(gaps=True, **columns)).series[0].target[:, 0]
     return [int(np.flatnonzero(known == row)[0]) for row in range(len(frame))]
 
 

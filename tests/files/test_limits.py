@@ -106,7 +106,7 @@ BOMBS = {
         lambda f: parquet(
             f / "t.parquet", id=np.arange(4_000) // 2, t=np.arange(4_000) % 2, x=np.zeros(4_000)
         ),
-        lambda p: read_series(p, targets="x", time="t", id="id"),
+        lambda p: read_series(p, Query(targets="x", time="t", id="id")),
         "2,000 sequences",
     ),
     "text rows": (

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import zones
+from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.files.steps import Step
 
@@ -32,7 +33,7 @@ def hours(n, start="2024-01-01"):
 
 def test_one_series_with_everything_found(write):
     file = read_series(
-        write("when,Date,sales\nx,2024-01-01,1\ny,2024-01-02,2.5\nz,2024-01-03,4\n"), targets=()
+        write("when,Date,sales\nx,2024-01-01,1\ny,2024-01-02,2.5\nz,2024-01-03,4\n"), Query(targets=())
     )
     assert (file.targets, file.past, file.future, file.time) == (("sales",), (), (), "Date")
     assert file.step == Step(DAY, "microsecond")
@@ -52,7 +53,7 @@ def test_a_frame_and_a_parquet_file_are_read_as_a_csv_is(tmp_path):
     frame.write_csv(tmp_path / "s.csv")
     frame.write_parquet(tmp_path / "s.parquet")
     for source in (tmp_path / "s.csv", str(tmp_path / "s.parquet"), frame):
-        file = read_series(source, targets=["sunspots"])
+        file = read_series(source, Query(targets=("sunspots",)))
         assert file.step == Step(1, "number") and file.time == "year"
         np.testing.assert_array_equal(file.series[0].times, [1700, 1701, 1702])
         np.testing.assert_array_equal(file.series[0].target, [[5], [11], [16]])
@@ -60,7 +61,7 @@ def test_a_frame_and_a_parquet_file_are_read_as_a_csv_is(tmp_path):
 
 def test_columns_keep_the_order_in_which_they_are_named(write):
     path = write("t,a,b,c,d,date\n0,1,2,3,4,2024-01\n1,5,6,7,8,2024-02\n")
-    file = read_series(path, targets=["c", "a"], past=["d"], future=["t", "b"])
+    file = read_series(path, Query(targets=("c", "a"), past=("d",), future=("t", "b")))
     series = file.series[0]
     np.testing.assert_array_equal(series.target, [[3, 1], [7, 5]])
     np.testing.assert_array_equal(series.past, [[4], [8]])
@@ -73,7 +74,7 @@ def test_series_of_unequal_length_come_apart_wherever_their_rows_stand(write):
         "shop,date,sales\n"
         "b,2024-01-02,1\na,2024-01-01,10\nb,2024-01-03,2\nb,2024-01-04,3\na,2024-01-02,20\nNA,2024-01-02,7\nNA,2024-01-03,8\n"
     )
-    file = read_series(path, targets=["sales"], id="shop")
+    file = read_series(path, Query(targets=("sales",), id="shop"))
     assert [s.name for s in file.series] == ["b", "a", "NA"]
     assert [s.target[:, 0].tolist() for s in file.series] == [[1, 2, 3], [10, 20], [7, 8]]
     assert str(file.series[1].times[1]).startswith("2024-01-02")
@@ -81,20 +82,20 @@ def test_series_of_unequal_length_come_apart_wherever_their_rows_stand(write):
 
 def test_the_name_of_a_series_may_be_a_number():
     frame = pl.DataFrame({"shop": [2, 1, 2, 1], "y": [1.0, 2.0, 3.0, 4.0]})
-    file = read_series(frame, targets=["y"], id="shop")
+    file = read_series(frame, Query(targets=("y",), id="shop"))
     assert [(s.name, s.target[:, 0].tolist()) for s in file.series] == [("2", [1, 3]), ("1", [2, 4])]
 
 
 def test_without_times_the_rows_are_the_steps_and_a_note_says_so(write):
     for text, options in (("y\n3\n1\n", {}), ("date,y\n2024-01-07,3\n2024-01-01,1\n", {"time": "rows"})):
-        file = read_series(write(text), targets=["y"], **options)
+        file = read_series(write(text), Query(targets=("y",), **options))
         assert file.time is None and file.step == Step(1, "number")
         assert file.notes == ("time: none, the rows of a series are its steps 0, 1, 2 …",)
         assert file.series[0].times.tolist() == [0, 1]
 
 
 def test_a_column_called_rows_can_still_be_the_time(write):
-    file = read_series(write("rows,y\n5,3\n6,1\n"), targets=["y"], time="rows")
+    file = read_series(write("rows,y\n5,3\n6,1\n"), Query(targets=("y",), time="rows"))
     assert file.time == "rows" and file.series[0].times.tolist() == [5, 6]
 
 
@@ -117,19 +118,19 @@ def test_a_column_called_rows_can_still_be_the_time(write):
     ],
 )
 def test_which_column_is_the_time(write, text, found):
-    assert read_series(write(text), targets=["a"]).time == found
+    assert read_series(write(text), Query(targets=("a",))).time == found
 
 
 def test_months_from_their_end_and_quarters_and_years(write):
     ends = "date,y\n2023-12-31,1\n2024-01-31,2\n2024-02-29,3\n2024-03-31,4\n"
-    assert read_series(write(ends), targets=["y"]).step == Step(1, "month", month_end=True)
+    assert read_series(write(ends), Query(targets=("y",))).step == Step(1, "month", month_end=True)
     quarters = "date,y\n2023-01,1\n2023-04,2\n2023-10,3\n2024-01,4\n"
-    file = read_series(write(quarters), targets=["y"], gaps=True)
+    file = read_series(write(quarters), Query(targets=("y",), gaps=True))
     assert file.step.name == "3 months"
     np.testing.assert_array_equal(file.series[0].target[:, 0], [1, 2, np.nan, 3, 4])
     assert str(file.series[0].times[2]).startswith("2023-07-01")
     years = "date,y\n2020-02-28,1\n2021-02-28,2\n"
-    assert read_series(write(years), targets=["y"]).step.name == "1 year"
+    assert read_series(write(years), Query(targets=("y",))).step.name == "1 year"
 
 
 BERLIN = "Europe/Berlin"
@@ -163,7 +164,7 @@ def test_hours_through_a_change_of_clocks(write, tmp_path, begin, form):
     elif form == "UTC":
         path = write(rows(utc, np.zeros(30, np.int64)))
     named = None if form in ("offsets", "parquet") else BERLIN
-    file = read_series(path, targets=["y"], zone=named)
+    file = read_series(path, Query(targets=("y",), zone=named))
     assert file.step == Step(HOUR, "microsecond") and file.zone == (
         zones.OFFSETS if form == "offsets" else zone
     )
@@ -177,19 +178,21 @@ def test_hours_through_a_change_of_clocks(write, tmp_path, begin, form):
 def test_days_of_the_local_calendar_are_regular_though_one_has_25_hours(write, zone):
     days = np.datetime64("2026-10-20", "us") + np.arange(12) * np.timedelta64(1, "D")
     offsets, _ = zones.local_offsets(BERLIN, days)
-    file = read_series(write(rows(days, offsets)), targets=["y"], zone=zone)
+    file = read_series(write(rows(days, offsets)), Query(targets=("y",), zone=zone))
     assert file.step == Step(DAY, "microsecond", local=True)
     np.testing.assert_array_equal(file.series[0].times, days)
     np.testing.assert_array_equal(file.series[0].offsets, offsets)
     months = np.arange("2025-01", "2026-06", 1, "datetime64[M]").astype("datetime64[us]")
-    file = read_series(write(rows(months, zones.local_offsets(BERLIN, months)[0])), targets=["y"], zone=zone)
+    file = read_series(
+        write(rows(months, zones.local_offsets(BERLIN, months)[0])), Query(targets=("y",), zone=zone)
+    )
     assert file.step == Step(1, "month", local=True)
 
 
 def test_days_of_utc_told_in_local_time_are_regular_too(write):
     utc = np.datetime64("2026-10-20", "us") + np.arange(12) * np.timedelta64(1, "D")
     offsets = zones.offsets(BERLIN, utc)
-    file = read_series(write(rows(zones.shifted(utc, offsets), offsets)), targets=["y"])
+    file = read_series(write(rows(zones.shifted(utc, offsets), offsets)), Query(targets=("y",)))
     assert file.step == Step(DAY, "microsecond") and file.series[0].times.tolist() == utc.tolist()
 
 
@@ -197,10 +200,10 @@ def test_a_gap_in_local_time_is_named_in_local_time(write):
     local, offsets, _ = berlin("2026-10-24T12:00", 30)
     kept = np.delete(np.arange(30), [13, 14])
     with pytest.raises(DataError, match=r"2 missing steps of 1 hour, .* from 2026-10-25 03:00:00\+02:00 on"):
-        read_series(write(rows(local[kept], offsets[kept])), targets=["y"])
-    file = read_series(write(rows(local[kept], offsets[kept])), targets=["y"], gaps=True)
+        read_series(write(rows(local[kept], offsets[kept])), Query(targets=("y",)))
+    file = read_series(write(rows(local[kept], offsets[kept])), Query(targets=("y",), gaps=True))
     assert file.series[0].offsets[12:16].tolist() == [7200, 7200, 7200, 3600]  # those before the gap go on
-    file = read_series(write(rows(local[kept], offsets[kept])), targets=["y"], gaps=True, zone=BERLIN)
+    file = read_series(write(rows(local[kept], offsets[kept])), Query(targets=("y",), gaps=True, zone=BERLIN))
     assert file.series[0].offsets[12:16].tolist() == [7200, 3600, 3600, 3600]
 
 
@@ -209,12 +212,12 @@ def test_an_hour_that_comes_twice_names_the_zone_as_the_remedy(write):
     with pytest.raises(
         DataError, match=r"02:00:00 stands there again.*\(zone='Europe/Berlin'\) if clocks were"
     ):
-        read_series(write(rows(local)), targets=["y"])
+        read_series(write(rows(local)), Query(targets=("y",)))
     local, _, _ = berlin("2026-10-24T12:00", 60, 30)
     with pytest.raises(
         DataError, match=r"02:00:00 comes after 2026-10-25 02:30:00 of line 27; .*if clocks were"
     ):
-        read_series(write(rows(local)), targets=["y"])
+        read_series(write(rows(local)), Query(targets=("y",)))
 
 
 def test_an_hour_that_does_not_come_in_a_zone_is_refused(write):
@@ -222,9 +225,9 @@ def test_an_hour_that_does_not_come_in_a_zone_is_refused(write):
     with pytest.raises(
         DataError, match="line 4, column 'date': no clock of Europe/Berlin shows 2026-03-29 02:30"
     ):
-        read_series(write(text), targets=["y"], zone=BERLIN)
+        read_series(write(text), Query(targets=("y",), zone=BERLIN))
     with pytest.raises(ConfigError, match="no time zone 'Berlin'"):
-        read_series(write(text), targets=["y"], zone="Berlin")
+        read_series(write(text), Query(targets=("y",), zone="Berlin"))
 
 
 # Gaps: hours 2, 3, 4 have no row, hour 7 has no target, hour 9 no covariate.
@@ -238,7 +241,7 @@ GAPPY = "date,y,x\n" + "".join(
 def test_gaps_are_refused_with_their_number_and_the_place_of_the_longest(write):
     path = write(GAPPY)
     with pytest.raises(DataError) as error:
-        read_series(path, targets=["y"], past=["x"])
+        read_series(path, Query(targets=("y",), past=("x",)))
     assert str(error.value) == (
         f"{path}: 3 gaps with 5 missing steps of 1 hour, the longest, 3 steps, from 2024-01-01 02:00:00 on, "
         "after line 3; complete the file, or train with gaps='forward', zero or mask"
@@ -246,7 +249,7 @@ def test_gaps_are_refused_with_their_number_and_the_place_of_the_longest(write):
 
 
 def test_gaps_that_are_allowed_hold_nothing_and_are_noted(write):
-    file = read_series(write(GAPPY), targets=["y"], past=["x"], gaps=True)
+    file = read_series(write(GAPPY), Query(targets=("y",), past=("x",), gaps=True))
     series, none = file.series[0], np.nan
     y = [0, 1, none, none, none, 25, 36, none, 64, 81, 100, 121]
     x = [100, 99, none, none, none, 95, 94, 93, 92, none, 90, 89]
@@ -263,7 +266,7 @@ def test_gaps_that_are_allowed_hold_nothing_and_are_noted(write):
 def test_a_gap_of_cells_names_the_column_and_the_series(write):
     path = write("shop,date,y,x\na,2024-01-01,1,1\na,2024-01-02,,1\na,2024-01-03,null,1\na,2024-01-04,1,1\n")
     with pytest.raises(DataError) as error:
-        read_series(path, targets=["y"], past=["x"], id="shop")
+        read_series(path, Query(targets=("y",), past=("x",), id="shop"))
     assert str(error.value) == (
         f"{path}: 1 gap with 2 missing steps of 1 day, the longest, 2 steps, from 2024-01-02 on, line 3, "
         "column 'y' in series 'a'; complete the file, or train with gaps='forward', zero or mask"
@@ -273,7 +276,7 @@ def test_a_gap_of_cells_names_the_column_and_the_series(write):
 @pytest.mark.parametrize("text", ["NA,1,2", "0,1,"])
 def test_a_series_may_begin_and_end_with_a_gap(write, text):
     rows = "".join(f"2024-01-0{day},{cell}\n" for day, cell in enumerate(text.split(","), 1))
-    file = read_series(write("date,y\n" + rows), targets=["y"], gaps=True)
+    file = read_series(write("date,y\n" + rows), Query(targets=("y",), gaps=True))
     wanted = [float(cell) if cell.isdigit() else np.nan for cell in text.split(",")]
     np.testing.assert_array_equal(file.series[0].target[:, 0], wanted)
 
@@ -282,7 +285,7 @@ TAIL = "date,y,promo,x\n2024-01-01,1,0,5\n2024-01-02,2,1,6\n2024-01-03,,1,\n2024
 
 
 def test_rows_past_the_last_target_are_steps_to_predict_where_future_covariates_stand(write):
-    series = read_series(write(TAIL), targets=["y"], past=["x"], future=["promo"]).series[0]
+    series = read_series(write(TAIL), Query(targets=("y",), past=("x",), future=("promo",))).series[0]
     assert series.target[:, 0].tolist() == [1, 2] and series.past[:, 0].tolist() == [5, 6]
     assert series.future[:, 0].tolist() == [0, 1, 1, 0]
     assert len(series.times) == 4
@@ -292,18 +295,18 @@ def test_without_future_covariates_a_tail_without_targets_is_a_gap(write):
     with pytest.raises(
         DataError, match="1 gap with 2 missing steps of 1 day, the longest, 2 steps, from 2024-01-03"
     ):
-        read_series(write(TAIL), targets=["y"])
+        read_series(write(TAIL), Query(targets=("y",)))
 
 
 def test_a_future_covariate_may_not_be_missing_in_the_tail(write):
     path = write(TAIL.replace("2024-01-03,,1", "2024-01-03,,"))
     with pytest.raises(DataError) as error:
-        read_series(path, targets=["y"], future=["promo"])
+        read_series(path, Query(targets=("y",), future=("promo",)))
     assert str(error.value) == (
         f"{path}: 1 gap with 1 missing step of 1 day, the longest, 1 step, from 2024-01-03 on, line 4, "
         "column 'promo'; complete the file, or train with gaps='forward', zero or mask"
     )
-    series = read_series(path, targets=["y"], future=["promo"], gaps=True).series[0]
+    series = read_series(path, Query(targets=("y",), future=("promo",), gaps=True)).series[0]
     np.testing.assert_array_equal(series.future[:, 0], [0, 1, np.nan, 0])
     assert len(series.target) == 2
 
@@ -356,7 +359,7 @@ WRONG_TIMES = {
 def test_wrong_rows_are_named_with_their_lines(write, text, message):
     path = write(text)
     with pytest.raises(DataError) as error:
-        read_series(path, targets=["y"])
+        read_series(path, Query(targets=("y",)))
     assert str(error.value) == f"{path}{message}"
 
 
@@ -397,7 +400,7 @@ WRONG_SERIES = {
 def test_wrong_rows_of_several_series_are_named_with_their_lines(write, text, message):
     path = write(text)
     with pytest.raises(DataError) as error:
-        read_series(path, targets=["y"], id="id")
+        read_series(path, Query(targets=("y",), id="id"))
     assert str(error.value) == f"{path}{message}"
 
 
@@ -405,14 +408,14 @@ def test_a_series_too_short_to_show_its_step_takes_the_others(write):
     text = (
         "id,date,y\n" + "".join(f"a,{t},1\n" for t in hours(6)) + "".join(f"b,{t},2\n" for t in hours(5)[::4])
     )
-    file = read_series(write(text), targets=["y"], id="id", gaps=True)
+    file = read_series(write(text), Query(targets=("y",), id="id", gaps=True))
     assert file.step.name == "1 hour" and len(file.series[1].target) == 5
 
 
 def test_columns_of_the_wrong_type_are_refused():
     frame = pl.DataFrame({"id": [[1], [1]], "y": [1.0, 2.0]})
     with pytest.raises(DataError) as error:
-        read_series(frame, targets=["y"], id="id")
+        read_series(frame, Query(targets=("y",), id="id"))
     assert (
         str(error.value)
         == "the table, column 'id': wanted series' names, got List(Int64) values; name another"
@@ -423,19 +426,19 @@ def test_columns_of_the_wrong_type_are_refused():
     "options, message",
     [
         (
-            {"targets": ["sale"]},
+            {"targets": ("sale",)},
             ": no column 'sale' (did you mean 'sales'?); the columns are 'date', 'sales', 'costs'",
         ),
         (
-            {"targets": ["sales"], "time": "dates"},
+            {"targets": ("sales",), "time": "dates"},
             ": no column 'dates' (did you mean 'date'?); the columns are 'date', 'sales', 'costs'",
         ),
         (
-            {"targets": ["sales"], "id": "shop"},
+            {"targets": ("sales",), "id": "shop"},
             ": no column 'shop'; the columns are 'date', 'sales', 'costs'",
         ),
         (
-            {"targets": ["sales"], "past": ["cost"]},
+            {"targets": ("sales",), "past": ("cost",)},
             ": no column 'cost' (did you mean 'costs'?); the columns are 'date', 'sales', 'costs'",
         ),
         ({"targets": ()}, ": wanted a target; name one or more of 'sales', 'costs' with target"),
@@ -444,45 +447,45 @@ def test_columns_of_the_wrong_type_are_refused():
 def test_missing_columns_are_named(write, options, message):
     path = write("date,sales,costs\n2024-01-01,1,2\n2024-01-02,3,4\n")
     with pytest.raises(DataError) as error:
-        read_series(path, **options)
+        read_series(path, Query(**options))
     assert str(error.value) == f"{path}{message}"
 
 
 def test_no_column_of_numbers_is_an_error_and_a_lone_column_is_the_target_whatever_it_holds(write):
     path = write("date,a,b\n2024-01-01,x,y\n2024-01-02,3,z\n")
     with pytest.raises(DataError) as error:
-        read_series(path, targets=())
+        read_series(path, Query(targets=()))
     assert str(error.value) == (
         f"{path}: no column of numbers is left to be the target; the columns are 'date', 'a', 'b'; "
         "name it with target to see what is wrong with its cells"
     )
     with pytest.raises(DataError, match="line 2, column 'a': wanted a finite number"):
-        read_series(write("date,a\n2024-01-01,x\n2024-01-02,3\n"), targets=())
+        read_series(write("date,a\n2024-01-01,x\n2024-01-02,3\n"), Query(targets=()))
 
 
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"targets": ["y", "y"]}, "column 'y' is named as target and again as target; name it once"),
+        ({"targets": ("y", "y")}, "column 'y' is named as target and again as target; name it once"),
         (
-            {"targets": ["y"], "past": ["y"]},
+            {"targets": ("y",), "past": ("y",)},
             "column 'y' is named as target and again as past covariate; name it once",
         ),
         (
-            {"targets": ["y"], "past": ["x"], "future": ["x"]},
+            {"targets": ("y",), "past": ("x",), "future": ("x",)},
             "column 'x' is named as past covariate and again as future covariate; name it once",
         ),
-        ({"targets": ["y"], "id": "y"}, "column 'y' is named as id and again as target; name it once"),
-        ({"targets": ["y"], "time": "y"}, "column 'y' is named as time and again as target; name it once"),
+        ({"targets": ("y",), "id": "y"}, "column 'y' is named as id and again as target; name it once"),
+        ({"targets": ("y",), "time": "y"}, "column 'y' is named as time and again as target; name it once"),
         (
-            {"targets": ["y"], "time": "t", "id": "t"},
+            {"targets": ("y",), "time": "t", "id": "t"},
             "column 't' is named as time and again as id; name it once",
         ),
     ],
 )
 def test_impossible_requests_are_configuration_errors(options, message):
     with pytest.raises(ConfigError) as error:
-        read_series(pl.DataFrame({"t": [1, 2], "y": [1.0, 2.0], "x": [1.0, 2.0]}), **options)
+        read_series(pl.DataFrame({"t": [1, 2], "y": [1.0, 2.0], "x": [1.0, 2.0]}), Query(**options))
     assert str(error.value) == message
 
 
@@ -504,7 +507,7 @@ def test_random_series_with_holes_come_back_on_the_grid(data):
         series = data.draw(st.sampled_from([r for r in rows if r]))
         mixed.append(series.pop(0))
     frame = pl.DataFrame(mixed, schema=["id", "t", "y"], orient="row")
-    file = read_series(frame, targets=["y"], time="t", id="id", gaps=True)
+    file = read_series(frame, Query(targets=("y",), time="t", id="id", gaps=True))
     assert file.step == Step(step, "number")
     assert {s.name for s in file.series} == set(truth)
     for series in file.series:
@@ -516,7 +519,9 @@ def test_random_series_with_holes_come_back_on_the_grid(data):
 
 def test_a_time_column_that_cannot_be_read_is_named_in_a_note():
     days = [f"{day}.01.2024" for day in range(10, 20)]
-    file = read_series(pl.DataFrame({"Time": days, "y": [float(n) for n in range(10)]}), targets=("y",))
+    file = read_series(
+        pl.DataFrame({"Time": days, "y": [float(n) for n in range(10)]}), Query(targets=("y",))
+    )
     assert any("column 'Time' holds no times that can be read, such as '10.01.2024'" in n for n in file.notes)
 
 
@@ -525,16 +530,16 @@ def test_a_file_without_a_header_is_refused(tmp_path, header):
     path = tmp_path / "in.csv"
     path.write_text(f"{header}\n" * 3)
     with pytest.raises(DataError, match=r"in\.csv, line 1: wanted names, got values .*add a header line"):
-        read_series(path, targets=())
+        read_series(path, Query(targets=()))
 
 
 def test_an_id_that_is_not_read_is_told():
     frame = pl.DataFrame({"id": ["a", "b"] * 5, "step": range(10), "y": np.arange(10.0) ** 2})
-    file = read_series(frame, targets="y")
+    file = read_series(frame, Query(targets=("y",)))
     assert len(file.series) == 1
     assert file.notes[-1] == (
         "column 'id' is not read, all rows are one series; if it tells several apart, name it: id='id'"
     )
     for other in (frame.with_columns(id=pl.lit("a")), frame.with_columns(id=pl.int_range(10))):
-        assert not any("'id'" in note for note in read_series(other, targets="y").notes)
-    assert len(read_series(frame, targets="y", id="id").series) == 2
+        assert not any("'id'" in note for note in read_series(other, Query(targets=("y",))).notes)
+    assert len(read_series(frame, Query(targets=("y",), id="id")).series) == 2

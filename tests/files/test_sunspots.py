@@ -1,12 +1,13 @@
 """The series that ships with the package."""
 
 from unrolled.data import sunspots
+from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.files.steps import Step
 
 
 def test_the_figures_are_the_published_ones_of_the_first_version():
-    file = read_series(sunspots(), targets=())
+    file = read_series(sunspots(), Query(targets=()))
     assert (file.time, file.targets, file.step) == ("year", ("sunspots",), Step(1, "number"))
     series = file.series[0]
     assert series.times.tolist() == list(range(1700, 2009))

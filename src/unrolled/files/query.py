@@ -22,8 +22,9 @@ _SAMPLE = 1000
 class Query:
     """What a caller asks of a source. Columns of a table, None or () where open:
 
-    id, time       tells sequences apart, or names them; puts the steps of a sequence in order
-    target         of answers; `targets`: of captions, or of the numbers that sequences of answers have
+    id, time       tells sequences apart, or names them; puts the steps of a sequence in order. Of series
+                   "rows": they are the steps
+    target         of answers; `targets`: of captions, of the numbers of answers, or of series to forecast
     features       of numbers to keep, in this order; () keeps all. `known`: those that a model reads, taken
                    where none are named and a table has all of these
     text           of texts, or of words that are tagged
@@ -36,6 +37,8 @@ class Query:
     transcripts    answers are transcripts: of other usual names, and "" is one
     audio          how recordings become features
     channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
+    gaps           whether steps and cells of series may be missing, which are NaN then
+    zone           such as Europe/Berlin: of times without an offset, and in which others are told
     """
 
     id: str | None = None
@@ -57,6 +60,8 @@ class Query:
     channels: str = "rgb"
     size: Size | None = None
     alike: bool = True
+    gaps: bool = False
+    zone: str | None = None
 
     @property
     def usual_targets(self) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ K targets, P past and Q future covariates. A series ends with its last target; w
 covariates, F ≥ 0 further rows without targets are steps to predict.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,41 +59,23 @@ class SeriesFile:
         return zones.local_times(self.zone, series.times, self.step, series.offsets)
 
 
-def read_series(
-    source: str | Path | pl.DataFrame,
-    *,
-    targets: Sequence[str],
-    time: str | None = None,
-    id: str | None = None,
-    past: Sequence[str] = (),
-    future: Sequence[str] = (),
-    gaps: bool = False,
-    zone: str | None = None,
-) -> SeriesFile:
-    """The series in a CSV or Parquet file, or in a polars frame.
+def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
+    """The series in a CSV or Parquet file, or in a polars frame. Without targets the only column of numbers
+    that has no other role is one; with an id rows of several series may be mixed, each in the order of time.
 
-    targets  columns to predict; () takes the only column of numbers that has no other part
-    time     column of times; None finds one, "rows" takes the rows as steps
-    id       column that tells several series apart; their rows may be mixed, each series in time order
-    past     covariates known up to the last target
-    future   covariates known beyond it
-    gaps     whether steps and cells may be missing, which are NaN then
-    zone     the time zone, such as Europe/Berlin, of times without an offset, and in which others are told
-
-    Raises ConfigError for a column that has two parts and for a zone that there is not; DataError, with the
+    Raises ConfigError for a column that has two roles and for a zone that there is not; DataError, with the
     place in the file, for everything that is not as said above.
     """
     table = open_table(source)
-    query = Query(targets=_names(targets), time=time, id=id, past=_names(past), future=_names(future))
     roles, notes = find_roles(table, query)
     values = np.column_stack([table.numbers(column) for column in roles.numbers])
     origin = Origin(table, roles, _rows_by_series(table, roles.id))
-    if zone is not None:
-        zones.find(zone)
-    times, step, zone = ordered_times(origin, zone)
+    if query.zone is not None:
+        zones.find(query.zone)
+    times, step, zone = ordered_times(origin, query.zone)
     grids = [on_grid(origin, name, times[name], step, values[rows]) for name, rows in origin.rows.items()]
     description = describe_gaps(origin, grids, step, zone)
-    if description and not gaps:
+    if description and not query.gaps:
         raise DataError(f"{table.name}: {description}; complete the file, or {allow_gaps()}")
     if description:
         notes.append(f"gaps: {description}; what is missing is no outcome: no loss and no figure counts it")
@@ -102,10 +83,6 @@ def read_series(
     written = "instant" if roles.time is None else precision(table.frame[roles.time])
     columns = roles.targets, roles.past, roles.future, roles.time
     return SeriesFile(series, *columns, step, zone, written, tuple(notes))
-
-
-def _names(columns: Sequence[str]) -> tuple[str, ...]:
-    return (columns,) if isinstance(columns, str) else tuple(columns)
 
 
 def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:

@@ -7,6 +7,7 @@ from torch import nn
 
 from unrolled.blocks.forecaster import Forecaster
 from unrolled.blocks.outputs import Output
+from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.ops.torch import Network
 from unrolled.tasks.forecast.config import Plan
@@ -81,7 +82,7 @@ def predictor(codec, made, window=7, paths=50, seed=0):
 
 def coded(frame, *, train=None, steps=1, ahead=None, calendar=(), gaps="refuse", **columns):
     """(codec fitted on the first `train` rows, the coded series, the series)."""
-    file = read_series(frame, **({"targets": ("y",), "gaps": gaps != "refuse"} | columns))
+    file = read_series(frame, Query(**({"targets": ("y",), "gaps": gaps != "refuse"} | columns)))
     ends = [train or len(s.target) for s in file.series]
     codec = Codec.fit(file, ends, calendar, steps, gaps)
     return codec, [codec.encode(s, ahead or steps) for s in file.series], file

@@ -9,6 +9,7 @@ from tests.tasks.forecast.cases import coded, daily_wave, hourly
 from unrolled.codecs.calendar import calendar_features
 from unrolled.errors import DataError
 from unrolled.files import zones
+from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.tasks.forecast.config import DataConfig
 from unrolled.tasks.forecast.data import Codec, calendar_names, checksum, read
@@ -127,7 +128,7 @@ def holes(share=0.6, seed=0, T=T):
 def test_the_inputs_of_a_step_are_of_the_past_whatever_comes(gaps, steps):
     """The rows up to each step are those of a file that ends there, and outcomes are those of the file."""
     frame, (y, _, _) = holes()
-    options = {"steps": steps, "gaps": gaps, "past": ["p"], "future": ["f"]}
+    options = {"steps": steps, "gaps": gaps, "past": ("p",), "future": ("f",)}
     codec, [series], _ = coded(frame, train=40, **options)
     np.testing.assert_array_equal(series.y[:, 0], y)
     np.testing.assert_array_equal(series.z[:, 0], codec.scaled("target", y[:, None])[:, 0])
@@ -137,7 +138,9 @@ def test_the_inputs_of_a_step_are_of_the_past_whatever_comes(gaps, steps):
         for name in "ypf":
             first = t + 1 if name != "f" else t + 1 + steps
             other[name][first:] = draws.standard_normal(T - first).tolist()
-        changed = codec.encode(read_series(pl.DataFrame(other), **file_options(options)).series[0], steps)
+        changed = codec.encode(
+            read_series(pl.DataFrame(other), Query(**file_options(options))).series[0], steps
+        )
         assert torch.equal(changed.x[: t + 1], series.x[: t + 1])
 
 
@@ -178,7 +181,7 @@ def test_scalers_are_of_what_was_observed():
 @pytest.mark.parametrize("days, names", [(1.9, 0), (3, 2), (15, 4), (800, 6)])
 def test_only_cycles_that_training_spans_twice(days, names):
     frame = daily_wave(int(24 * days) + 100)
-    file = read_series(frame, targets=("y",))
+    file = read_series(frame, Query(targets=("y",)))
     assert len(calendar_names(file, [int(24 * days) + 1])) == names
 
 

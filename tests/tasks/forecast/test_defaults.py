@@ -6,6 +6,7 @@ import pytest
 
 from tests.tasks.forecast.cases import hourly, noisy
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.tasks.config import from_options, to_sections
 from unrolled.tasks.forecast.config import ForecastConfig
@@ -14,7 +15,7 @@ from unrolled.tasks.forecast.defaults import _found_level, settle
 
 def settled(frame, **options):
     options = {"target": "y"} | options
-    return settle(from_options(ForecastConfig, options), read_series(frame, targets=("y",)))
+    return settle(from_options(ForecastConfig, options), read_series(frame, Query(targets=("y",))))
 
 
 def test_an_hourly_series():
@@ -29,7 +30,7 @@ def test_an_hourly_series():
 
 def test_nothing_is_left_open_and_settling_again_changes_nothing():
     once = settled(noisy(500)).config
-    again = settle(once, read_series(noisy(500), targets=("y",))).config
+    again = settle(once, read_series(noisy(500), Query(targets=("y",)))).config
     assert again == once
     assert None not in to_sections(once)["forecast"].values() and once.data.sha256
 
@@ -64,7 +65,7 @@ def test_a_slow_series_is_read_relative_to_its_window():
 def test_each_target_has_its_own_level():
     walk = np.cumsum(np.random.default_rng(0).standard_normal(500))
     frame = noisy(500).with_columns(z=walk)
-    file = read_series(frame, targets=("y", "z"))
+    file = read_series(frame, Query(targets=("y", "z")))
     assert settle(ForecastConfig(), file).config.plan().level == ("absolute", "relative")
     named = from_options(ForecastConfig, {"level": "relative"})
     assert settle(named, file).config.plan().level == ("relative", "relative")
@@ -74,13 +75,13 @@ def test_each_target_has_its_own_level():
 
 def test_series_of_very_different_level_are_read_relative():
     frames = [noisy(300).with_columns(pl.col("y") * 0.1 + 100 * i, id=pl.lit(f"s{i}")) for i in range(4)]
-    file = read_series(pl.concat(frames), targets=("y",), id="id")
+    file = read_series(pl.concat(frames), Query(targets=("y",), id="id"))
     assert settle(ForecastConfig(), file).config.forecast.level == ("relative",)
 
 
 def test_each_series_is_cut_at_its_own_shares():
     frames = [noisy(T).with_columns(id=pl.lit(f"s{T}")) for T in (100, 40)]
-    file = read_series(pl.concat(frames), targets=("y",), id="id")
+    file = read_series(pl.concat(frames), Query(targets=("y",), id="id"))
     found = settle(from_options(ForecastConfig, {"validation": 0.1, "test": 0.2}), file)
     assert found.ends == ((70, 80), (28, 32))
 
@@ -88,7 +89,7 @@ def test_each_series_is_cut_at_its_own_shares():
 def test_other_data_than_the_checksum_says_are_refused():
     config = settled(noisy(200)).config
     with pytest.raises(DataError, match=r"the data have changed: wanted sha256 .*delete its line 'sha256'"):
-        settle(config, read_series(noisy(200, seed=1), targets=("y",)))
+        settle(config, read_series(noisy(200, seed=1), Query(targets=("y",))))
 
 
 def test_a_season_longer_than_the_training_part():

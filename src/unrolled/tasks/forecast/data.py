@@ -17,6 +17,7 @@ from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.messages import listed, option
+from unrolled.files.query import Query
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times
 from unrolled.files.zones import Seconds, described
@@ -138,19 +139,9 @@ def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
 def read(source: Source, config: DataConfig) -> SeriesFile:
     """The series of one frame, or of one or several files with the same columns and step."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
-    files = [
-        read_series(
-            one,
-            targets=config.target,
-            time=config.time,
-            id=config.id,
-            past=config.past,
-            future=config.future,
-            gaps=config.gaps != REFUSE,
-            zone=config.zone,
-        )
-        for one in sources
-    ]
+    columns = {name: getattr(config, name) for name in ("time", "id", "past", "future", "zone")}
+    query = Query(targets=config.target, gaps=config.gaps != REFUSE, **columns)
+    files = [read_series(one, query) for one in sources]
     if len(files) == 1:
         return files[0]
     return _joined([Path(str(one)) for one in sources], files)
