@@ -22,6 +22,7 @@ from unrolled.blocks.decoder import Condition
 from unrolled.decoding import ctc
 from unrolled.decoding.lexicon import Lexicon
 from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.prefix_search import Options
 from unrolled.decoding.search import beam_search
 from unrolled.nn import GRU
 from unrolled.ops.torch import Network
@@ -56,7 +57,8 @@ def cases(T: int, K: int, beam: int) -> dict[str, Callable[[], object]]:
     for name, sigma in SIGMA.items():
         x = frames(T, K, sigma, draw)
         for more, own in options.items():
-            found[f"ctc {name}{more}"] = lambda x=x, own=own: ctc.beam(x, 0, beam, **own)
+            search = Options(0, beam, **own)
+            found[f"ctc {name}{more}"] = lambda x=x, search=search: ctc.beams(x[None], [len(x)], search)
         found[f"ctc {name} greedy"] = lambda x=x: ctc.greedy(x, 0)
     return found
 

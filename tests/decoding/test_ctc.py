@@ -9,6 +9,7 @@ import pytest
 from unrolled.decoding import ctc
 from unrolled.decoding.lexicon import Lexicon
 from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.prefix_search import Options
 
 # (T, K, blank): odd on purpose; one frame, one label beside the blank, the blank alone.
 CASES = [(1, 3, 0), (5, 2, 1), (4, 4, 2), (6, 3, 0), (7, 3, 2), (3, 1, 0), (0, 3, 1)]
@@ -18,6 +19,11 @@ WIDE = 10**4
 @pytest.fixture(autouse=True, params=["compiled", "plain"])
 def kind(request, monkeypatch):
     monkeypatch.setattr(ctc, "COMPILED", request.param == "compiled")
+
+
+def beam(x, blank, size, best=1, *more, **options):
+    """The answers to one row."""
+    return ctc.beams(x[None], [len(x)], Options(blank, size, *more, **options), best)[0]
 
 
 def drawn(T, K, seed=0, forbid=0.0, peak=1.5):
@@ -74,7 +80,7 @@ def grams_for(K, order=3, seed=0):
 @pytest.mark.parametrize(("T", "K", "blank"), CASES)
 def test_a_wide_beam_finds_every_answer(T, K, blank, forbid):
     x = drawn(T, K, forbid=forbid)
-    found = ctc.beam(x, blank, WIDE, WIDE)
+    found = beam(x, blank, WIDE, WIDE)
     assert_all_found(found, ranked(x, blank))
     # As long as it is no answer that has been dropped, all of p is shared out.
     assert math.fsum(math.exp(one.log_p) for one in found) == pytest.approx(1.0, abs=1e-12)
@@ -84,7 +90,7 @@ def test_a_wide_beam_finds_every_answer(T, K, blank, forbid):
 @pytest.mark.parametrize(("T", "K", "blank"), CASES)
 def test_a_wide_beam_finds_every_answer_with_n_grams(T, K, blank, order):
     x, grams = drawn(T, K, forbid=0.1), grams_for(K, order)
-    found = ctc.beam(x, blank, WIDE, WIDE, grams, 0.7, 0.3)
+    found = beam(x, blank, WIDE, WIDE, grams, 0.7, 0.3)
     assert_all_found(found, ranked(x, blank, grams, 0.7, 0.3))
 
 
@@ -102,7 +108,7 @@ def spells(labels):
 @pytest.mark.parametrize("T", [1, 4, 6])
 def test_a_wide_beam_finds_every_answer_of_a_lexicon(T, weight):
     x, grams, lexicon = drawn(T, 4), grams_for(4), Lexicon.spelled(SYMBOLS, WORDS)
-    found = ctc.beam(x, 0, WIDE, WIDE, grams, weight, lexicon=lexicon)
+    found = beam(x, 0, WIDE, WIDE, grams, weight, lexicon=lexicon)
     want = ranked(x, 0, grams, weight, accepts=spells)
     assert_all_found(found, want)
     assert 1 < len(want) < len(ranked(x, 0))
@@ -111,14 +117,14 @@ def test_a_wide_beam_finds_every_answer_of_a_lexicon(T, weight):
 def test_whole_words_are_kept_to_those_allowed():
     x, lexicon = drawn(5, 4), Lexicon.allowed(SYMBOLS, ["b", " "])
     want = ranked(x, 0, accepts=lambda labels: set(labels) <= {2, 3})
-    assert_all_found(ctc.beam(x, 0, WIDE, WIDE, lexicon=lexicon), want)
+    assert_all_found(beam(x, 0, WIDE, WIDE, lexicon=lexicon), want)
 
 
-@pytest.mark.parametrize("beam", [1, 2, 3])
-def test_every_answer_of_a_narrow_beam_is_complete(beam):
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_every_answer_of_a_narrow_beam_is_complete(size):
     lexicon = Lexicon.spelled(SYMBOLS, ["abba"])
     for seed in range(20):
-        found = ctc.beam(drawn(9, 4, seed), 0, beam, beam, lexicon=lexicon)
+        found = beam(drawn(9, 4, seed), 0, size, size, lexicon=lexicon)
         assert found and all(lexicon.accepts(one.labels) for one in found)
 
 
@@ -127,10 +133,10 @@ def test_no_beam_scores_its_best_above_the_exhaustive_one_nor_any_answer_above_i
     for seed in range(30):
         x, grams = drawn(6, 4, seed, forbid=0.1), grams_for(4, 2, seed)
         want = {labels: log_p for _, labels, log_p, _ in ranked(x, 1)}
-        best = ctc.beam(x, 1, WIDE, 1, grams, 0.5)[0].score
-        for beam in range(1, 12):
-            found = ctc.beam(x, 1, beam, beam, grams, 0.5)
-            assert len(found) <= beam and found[0].score <= best + 1e-12
+        best = beam(x, 1, WIDE, 1, grams, 0.5)[0].score
+        for size in range(1, 12):
+            found = beam(x, 1, size, size, grams, 0.5)
+            assert len(found) <= size and found[0].score <= best + 1e-12
             assert all(one.log_p <= want[tuple(one.labels.tolist())] + 1e-12 for one in found)
             lost += found[0].score < best - 1e-9
     assert lost  # else narrow beams were not narrow
@@ -138,26 +144,26 @@ def test_no_beam_scores_its_best_above_the_exhaustive_one_nor_any_answer_above_i
 
 def test_least_leaves_out_what_begins_with_less():
     x = np.log([[0.6, 0.3, 0.1], [0.5, 0.25, 0.25]])
-    found = ctc.beam(x, 0, WIDE, WIDE, least=math.log(0.2))
+    found = beam(x, 0, WIDE, WIDE, least=math.log(0.2))
     assert {tuple(one.labels) for one in found} == {(), (1,), (2,), (1, 2)}
     only = next(one for one in found if tuple(one.labels) == (2,))
     assert only.log_p == pytest.approx(math.log(0.6 * 0.25))
-    assert ctc.beam(x, 0, WIDE, WIDE, least=-99.0)[0].score == ctc.beam(x, 0, WIDE, WIDE)[0].score
+    assert beam(x, 0, WIDE, WIDE, least=-99.0)[0].score == beam(x, 0, WIDE, WIDE)[0].score
 
 
 def test_of_answers_that_tie_the_shorter_then_the_lower_is_first():
     x = np.zeros((2, 3))
-    found = ctc.beam(x, 0, WIDE, WIDE)
+    found = beam(x, 0, WIDE, WIDE)
     # 2 frames: one path says (), three say (1,), three (2,), one each (1, 2) and (2, 1).
     assert [tuple(one.labels.tolist()) for one in found] == [(1,), (2,), (), (1, 2), (2, 1)]
     # Of the three prefixes that tie after the first frame, (2,) is dropped.
-    assert [tuple(one.labels.tolist()) for one in ctc.beam(x, 0, 2, 2)] == [(1,), ()]
+    assert [tuple(one.labels.tolist()) for one in beam(x, 0, 2, 2)] == [(1,), ()]
     x[0, 1:] = -np.inf
-    assert [tuple(one.labels.tolist()) for one in ctc.beam(x, 0, 2, 9)] == [(), (1,)]
+    assert [tuple(one.labels.tolist()) for one in beam(x, 0, 2, 9)] == [(), (1,)]
 
 
 def test_where_nothing_has_a_probability_there_is_no_answer():
-    assert ctc.beam(np.full((2, 3), -np.inf), 0, 4, 4) == []
+    assert beam(np.full((2, 3), -np.inf), 0, 4, 4) == []
 
 
 @pytest.mark.parametrize(("T", "K", "blank"), CASES)
@@ -195,7 +201,7 @@ def test_of_alignments_that_tie_one_stays_longest_from_the_end():
 
 def test_answers_carry_their_alignment():
     x = drawn(9, 4)
-    for one in ctc.beam(x, 0, 5, 5):
+    for one in beam(x, 0, 5, 5):
         assert one.spans.tolist() == ctc.align(x, one.labels, 0).tolist()
 
 
@@ -214,16 +220,11 @@ OPTIONS = {
 @pytest.mark.parametrize("cuts", [(1,), (13,), (0, 5, 5, 38), tuple(range(1, 41))])
 def test_pieces_equal_the_whole(options, cuts):
     x = drawn(41, 4, peak=2.5).astype(np.float32)
-    whole = ctc.beam(x, 0, 7, 7, **options)
-    search, path = ctc.Beam(4, 0, 7, **options), ctc.Greedy(0)
-    news = []
-    for part in np.split(x, cuts):
+    whole = beam(x, 0, 7, 7, **options)
+    search = ctc.searching(4, Options(0, 7, **options))
+    for part in np.split(x.astype(np.float64), cuts):
         search.add(part)
-        news += path.add(part).tolist()
     assert bits(search.best(7)) == bits(whole)
-    labels, spans = ctc.greedy(x, 0)
-    assert news == labels.tolist() == path.best()[0].tolist()
-    assert spans.tolist() == path.best()[1].tolist()
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -233,9 +234,9 @@ def test_rows_of_a_batch_have_the_bits_they_have_alone(options, threads):
     x = np.full((5, 40, 4), np.nan, np.float32)
     for b, length in enumerate(lengths):
         x[b, :length] = drawn(length, 4, b, peak=2.5)
-    found = ctc.beams(x, lengths, 0, 6, 6, **options, threads=threads)
+    found = ctc.beams(x, lengths, Options(0, 6, **options), 6, threads=threads)
     for b, length in enumerate(lengths):
-        alone = ctc.beam(x[b, :length].copy(), 0, 6, 6, **options)
+        alone = beam(x[b, :length].copy(), 0, 6, 6, **options)
         assert bits(found[b]) == bits(alone) and alone
         assert [one.spans.tolist() for one in found[b]] == [one.spans.tolist() for one in alone]
 
@@ -245,17 +246,17 @@ def test_what_does_not_fit_is_refused():
     nan, two = x.copy(), [1, 2]
     nan[2, 1] = np.nan
     for call, said_so in {
-        "beam of 1": lambda: ctc.beam(x, 0, 0, 1),
-        "1 answer or more": lambda: ctc.beam(x, 0, 1, 0),
-        "a blank in": lambda: ctc.beam(x, 3, 1, 1),
+        "beam of 1": lambda: beam(x, 0, 0, 1),
+        "1 answer or more": lambda: beam(x, 0, 1, 0),
+        "a blank in": lambda: beam(x, 3, 1, 1),
         "blank in .0, 3": lambda: ctc.greedy(x, -1),
-        "weights of": lambda: ctc.Beam(3, 0, 1, lm_weight=math.nan),
-        "NaN": lambda: ctc.beam(nan, 0, 1, 1),
+        "weights of": lambda: beam(x, 0, 1, lm_weight=math.nan),
+        "NaN": lambda: beam(nan, 0, 1, 1),
         "float32 or float64": lambda: ctc.greedy(x.astype(np.int64), 0),
-        "n-grams know 4": lambda: ctc.beam(x, 0, 1, 1, grams_for(4)),
-        "lexicon know 4": lambda: ctc.beam(x, 0, 1, 1, lexicon=Lexicon.spelled(SYMBOLS, WORDS)),
-        "wanted .B, T, K": lambda: ctc.beams(x, [4], 0, 1, 1),
-        "length 5": lambda: ctc.beams(x[None], [5], 0, 1, 1),
+        "n-grams know 4": lambda: beam(x, 0, 1, 1, grams_for(4)),
+        "lexicon know 4": lambda: beam(x, 0, 1, 1, lexicon=Lexicon.spelled(SYMBOLS, WORDS)),
+        "wanted .B, T, K": lambda: ctc.beams(x, [4], Options(0, 1)),
+        "length 5": lambda: ctc.beams(x[None], [5], Options(0, 1)),
         "need 5 frames": lambda: ctc.align(x, [1, 1, 2, 1], 0),
         "without the blank": lambda: ctc.align(x, [0], 0),
         "no alignment": lambda: ctc.align(np.full((3, 3), -np.inf), two, 0),

@@ -57,6 +57,14 @@ def every_path(topology, moves, x, transcript):
             yield score + x[np.arange(len(x)), path].sum(), at
 
 
+def spans_on(topology, transcript, path):
+    """Where each label of a transcript stands on a path (T,) of positions."""
+    position = path - topology.silence
+    spoken = position % topology.stride < topology.states
+    frames = [np.flatnonzero(spoken & (position // topology.stride == j)) for j in range(len(transcript))]
+    return [hmm.Span(k, at[0], at[-1] + 1) for k, at in zip(transcript, frames, strict=True)]
+
+
 def log_sum(scores):
     return np.logaddexp.reduce(np.array(list(scores)), initial=-np.inf)
 
@@ -72,7 +80,7 @@ def test_sums_and_best_path_over_all_paths(topology, transcript, T):
     x, moves, _ = drawn(topology, T)
     paths = list(every_path(topology, moves, x[0], transcript))
     chain, lengths = hmm.chains(topology, moves, [transcript]), np.array([T])
-    alpha, total = hmm.forward(x, lengths, chain)
+    total = hmm.forward(x, lengths, chain)[1]
     path, score = hmm.viterbi(x, lengths, chain)
     assert topology.fits(T, len(transcript)) == bool(paths)
     if not paths:
@@ -83,22 +91,6 @@ def test_sums_and_best_path_over_all_paths(topology, transcript, T):
     np.testing.assert_allclose(score, best, rtol=1e-12)
     where = path[0]  # of a label twice in one state each several tie
     assert any(np.array_equal(where, at) and one == pytest.approx(best, rel=1e-12) for one, at in paths)
-    weights = np.exp([one - total[0] for one, _ in paths])
-    gamma = np.zeros(alpha.shape[1:])
-    for weight, (_, at) in zip(weights, paths, strict=True):
-        gamma[np.arange(T), at] += weight
-    np.testing.assert_allclose(hmm.posteriors(x, lengths, chain)[0], gamma, atol=1e-12)
-    beta = hmm.backward(x, lengths, chain)
-    for t in range(T):
-        np.testing.assert_allclose(np.logaddexp.reduce(alpha[0, t] + beta[0, t]), total[0], rtol=1e-12)
-    spans = hmm.spans(topology, transcript, path[0])
-    number = (where - topology.silence) // topology.stride
-    spoken = (where - topology.silence) % topology.stride < topology.states
-    for j, span in enumerate(spans):
-        np.testing.assert_array_equal(
-            np.arange(span.start, span.stop), np.flatnonzero(spoken & (number == j))
-        )
-        assert span.label == transcript[j]
 
 
 @pytest.mark.parametrize("T", [1, 4, 6])
@@ -123,7 +115,7 @@ def test_decoding_over_all_transcripts_and_paths(topology, T):
     np.testing.assert_allclose(total, log_sum(whole for _, whole in each.values()), rtol=1e-12)
     if best and (topology.states > 1 or topology.silence):
         path, _ = hmm.viterbi(x, np.array([T]), hmm.chains(topology, moves, [best]))
-        assert list(found.spans) == hmm.spans(topology, best, path[0])
+        assert list(found.spans) == spans_on(topology, best, path[0])
 
 
 def test_a_row_has_the_bits_that_it_has_alone(topology, monkeypatch):
@@ -134,7 +126,6 @@ def test_a_row_has_the_bits_that_it_has_alone(topology, monkeypatch):
     chain = hmm.chains(topology, moves, several)
     whole = (
         *hmm.forward(x, lengths, chain),
-        hmm.posteriors(x, lengths, chain),
         *hmm.viterbi(x, lengths, chain),
         log_total(x, lengths, topology, moves, g),
     )
@@ -148,7 +139,6 @@ def test_a_row_has_the_bits_that_it_has_alone(topology, monkeypatch):
         P = alone.state.shape[1]
         parts = (
             *hmm.forward(row, own, alone),
-            hmm.posteriors(row, own, alone),
             *hmm.viterbi(row, own, alone),
             log_total(row, own, topology, moves, g),
         )
@@ -171,7 +161,6 @@ def test_frames_that_cannot_be_take_their_paths_with_them(topology):
     path, score = hmm.viterbi(x, lengths, chain)
     assert np.isfinite(score)
     assert topology.chain((1, 2))[path[0, 3]] == 2 * topology.states - 1
-    assert np.isfinite(hmm.posteriors(x, lengths, chain)).all()
     assert 1 in decode(x, lengths, topology, moves, g)[0].labels
 
 

@@ -39,8 +39,8 @@ def bits(found):
     return [(one.labels.tolist(), one.score, one.log_p, one.log_lm) for one in found]
 
 
-def assert_twins_agree(x, options, *more):
-    kinds = [kind(x.shape[1], options, *more) for kind in (ctc.CompiledSearch, PrefixSearch)]
+def assert_twins_agree(x, options):
+    kinds = [kind(x.shape[1], options) for kind in (ctc.CompiledSearch, PrefixSearch)]
     cut = len(x) // 3
     for part in (x[:cut], x[cut:]):
         for search in kinds:
@@ -57,10 +57,10 @@ def test_random_searches_have_the_same_bits(seed):
     blank = int(draw.integers(0, K))
     x = frames(T, K, seed, peak=draw.choice([0.0, 1.0, 4.0]), forbid=draw.choice([0.0, 0.3]))
     least = float(draw.choice([NEVER, -3.0]))
-    options = Options(blank, beam, float(draw.normal()), float(draw.normal()), least)
+    weights = float(draw.normal()), float(draw.normal())
     model = grams(K, int(draw.integers(1, 5)), seed) if draw.random() < 0.6 else None
     words = lexicon(K, blank, seed) if K > 2 and blank < K - 1 and draw.random() < 0.5 else None
-    for one in assert_twins_agree(x, options, model, words):
+    for one in assert_twins_agree(x, Options(blank, beam, model, *weights, words, least)):
         spans = np.empty((len(one[0]), 2), np.int64)
         if len(spans):
             spans = ctc.align(x, one[0], blank)
@@ -70,14 +70,12 @@ def test_random_searches_have_the_same_bits(seed):
 
 def test_a_tree_that_forgets_keeps_every_bit():
     """Flat frames make several thousand prefixes, more than are kept before the first are forgotten."""
-    found = assert_twins_agree(frames(900, 12, 0, peak=0.7), Options(3, 14, 0.0, 0.4, NEVER), None, None)
+    found = assert_twins_agree(frames(900, 12, 0, peak=0.7), Options(3, 14, None, 0.0, 0.4))
     assert len(found) == 14 and len(found[0][0]) > 100
 
 
 def test_many_labels_share_no_row_of_the_n_grams():
-    found = assert_twins_agree(
-        frames(60, 25, 1, peak=1.0), Options(0, 9, 0.7, 0.1, NEVER), grams(25, 3, 1), None
-    )
+    found = assert_twins_agree(frames(60, 25, 1, peak=1.0), Options(0, 9, grams(25, 3, 1), 0.7, 0.1))
     assert len({tuple(one[0]) for one in found}) == 9
 
 

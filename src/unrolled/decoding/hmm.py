@@ -13,15 +13,12 @@ the logarithms of the arcs' probabilities,
 
     α_1[p] = begin[p] + x_1[p]
     α_t[p] = x_t[p] + (α_{t-1}[p] + w_stay[p] ⊕ α_{t-1}[p-1] + w_step[p] ⊕ α_{t-1}[p-2] + w_skip[p])
-    β_T[p] = end[p]
-    β_t[p] = w_stay[p] + y[p] ⊕ w_step[p+1] + y[p+1] ⊕ w_skip[p+2] + y[p+2]        y = x_{t+1} + β_{t+1}
     ln Z   = ⊕_p α_T[p] + end[p]
-    γ_t[p] = exp(α_t[p] + β_t[p] - ln Z)
 
 A path passes through every label, so a transcript needs L n frames or more. A row's numbers have the bits
 that it has alone; what stands behind its length is not read.
 
-Shapes   x (B, T, S), lengths (B,) -> α, β, γ (B, T, P), ln Z (B,), path (B, T); S = K n + 1 with silence
+Shapes   x (B, T, S), lengths (B,) -> α (B, T, P), ln Z (B,), path (B, T); S = K n + 1 with silence
 Source   Rabiner 1989, Proceedings of the IEEE 77(2); Viterbi 1967
 """
 
@@ -153,29 +150,6 @@ def forward(x: Array, lengths: Numbers, chain: Chains) -> tuple[Array, Array]:
     return alpha, heads.logsumexp(_last(alpha, lengths) + chain.end)
 
 
-def backward(x: Array, lengths: Numbers, chain: Chains) -> Array:
-    """β; behind a row's length, that of its last step."""
-    y = _on(chain, x)
-    beta = np.empty_like(y)
-    beta[:, -1] = chain.end
-    with np.errstate(invalid="ignore"):
-        for t in range(y.shape[1] - 2, -1, -1):
-            ahead = y[:, t + 1] + beta[:, t + 1]
-            stay, step, skip = chain.stay + ahead, chain.step + ahead, chain.skip + ahead
-            step, skip = _moved(step, -1), _moved(skip, -2)
-            own = heads.logaddexp(heads.logaddexp(stay, step), skip)
-            beta[:, t] = np.where((t + 1 < lengths)[:, None], own, chain.end)
-    return beta
-
-
-def posteriors(x: Array, lengths: Numbers, chain: Chains) -> Array:
-    """γ: 0 behind a row's length, NaN where no path fits."""
-    alpha, total = forward(x, lengths, chain)
-    with np.errstate(invalid="ignore"):
-        gamma = heads.exp(alpha + backward(x, lengths, chain) - total[:, None, None])
-    return np.where(_inside(x, lengths)[:, :, None], gamma, 0.0)
-
-
 def viterbi(x: Array, lengths: Numbers, chain: Chains) -> tuple[Numbers, Array]:
     """The positions of the best path, -1 behind a row's length, and its score (B,). Of paths that tie, the
     one that ends furthest and was there longest. Where no path fits the score is minus infinity, and the path
@@ -220,20 +194,12 @@ def _reached(y: Array, chain: Chains, plus: Plus) -> Array:
 def _moved(v: Array, by: int) -> Array:
     """v (B, P) with each number `by` positions further on; what comes in from outside is minus infinity."""
     out = np.full_like(v, NEVER)
-    if by > 0:
-        out[:, by:] = v[:, :-by]
-    else:
-        out[:, :by] = v[:, -by:]
+    out[:, by:] = v[:, :-by]
     return out
 
 
 def _last(alpha: Array, lengths: Numbers) -> Array:
     own: Array = alpha[np.arange(len(alpha)), lengths - 1]
-    return own
-
-
-def _inside(x: Array, lengths: Numbers) -> NDArray[np.bool_]:
-    own: NDArray[np.bool_] = np.arange(x.shape[1]) < lengths[:, None]
     return own
 
 
@@ -283,14 +249,3 @@ class Span(NamedTuple):
     label: int
     start: int
     stop: int
-
-
-def spans(topology: Topology, transcript: Sequence[int], path: Numbers) -> list[Span]:
-    """Where each label of a transcript stands on a path (T,) of positions."""
-    own = path - topology.silence
-    number = np.where(own % topology.stride < topology.states, own // topology.stride, -1)
-    found = []
-    for j, label in enumerate(transcript):
-        frames = np.flatnonzero(number == j)
-        found.append(Span(label, int(frames[0]), int(frames[-1]) + 1))
-    return found

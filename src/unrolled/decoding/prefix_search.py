@@ -30,6 +30,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 NEVER = -math.inf
+LM_WEIGHT = 0.5
 
 # log(1 + exp(-d)) in sums and products alone, in the order of cpu/ctc.h: libraries differ in the last bit.
 _PER_LN_2, _LN_2_HIGH, _LN_2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
@@ -60,13 +61,17 @@ def log_add(a: float, b: float) -> float:
 
 
 class Options(NamedTuple):
-    """How a search runs: see `ctc.beam`."""
+    """How a search runs. In each frame `beam` prefixes are kept; with a lexicon one more where none of these
+    is complete, so that there is an answer. A label below `least` in a frame begins nothing there, which is
+    faster and no longer exact; by default none is left out."""
 
     blank: int
     beam: int
-    lm_weight: float
-    label_bonus: float
-    least: float
+    grams: Grams | None = None
+    lm_weight: float = LM_WEIGHT
+    label_bonus: float = 0.0
+    lexicon: Lexicon | None = None
+    least: float = NEVER
 
 
 class Prefix(NamedTuple):
@@ -118,11 +123,11 @@ class _Grown(NamedTuple):
 
 
 class PrefixSearch:
-    """`add` and `best` of `ctc.Beam`, without checks."""
+    """Over frames of K labels that come in pieces, without checks."""
 
-    def __init__(self, K: int, options: Options, grams: Grams | None, lexicon: Lexicon | None) -> None:
-        self.K, self.options, self.grams, self.lexicon = K, options, grams, lexicon
-        self.kept = [self._prefix((), 0.0, NEVER, 0.0, 0 if grams is None else grams.start, START)]
+    def __init__(self, K: int, options: Options) -> None:
+        self.K, self.options, self.grams, self.lexicon = K, options, options.grams, options.lexicon
+        self.kept = [self._prefix((), 0.0, NEVER, 0.0, 0 if self.grams is None else self.grams.start, START)]
 
     def add(self, log_p: Floats) -> None:
         """log_p (T, K) float64 of the next frames."""

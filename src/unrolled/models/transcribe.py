@@ -21,6 +21,7 @@ from unrolled.decoding.hmm import Topology
 from unrolled.decoding.hybrid import States
 from unrolled.decoding.lexicon import Lexicon
 from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.prefix_search import Options
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 from unrolled.models.forward import Forward
@@ -66,9 +67,11 @@ def transcripts(
     if decoding.decoder == "greedy":
         return [[_likeliest(row[:count])] for row, count in zip(log_p, steps, strict=True)]
     _, beam, best, weight, bonus = decoding
-    found = ctc.beams(log_p, steps, NOTHING, beam, best, grams, weight, bonus, lexicon)
+    options = Options(NOTHING, beam, grams, weight, bonus, lexicon)
     silent = Found(np.empty(0, np.int64), -np.inf, -np.inf, 0.0, np.empty((0, 2), np.int64))
-    return [row or [silent] for row in found]  # where a lexicon leaves nothing that has a probability
+    return [
+        row or [silent] for row in ctc.beams(log_p, steps, options, best)
+    ]  # where a lexicon leaves nothing that has a probability
 
 
 def made_grams(about: Mapping[str, Any] | None, arrays: Mapping[str, Array]) -> Grams | None:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.tokenizers import TOKENIZERS
-from unrolled.decoding.ctc import LM_WEIGHT
 from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.prefix_search import LM_WEIGHT
 from unrolled.errors import DataError
 from unrolled.files import json_text
 from unrolled.files.examples import Sequences

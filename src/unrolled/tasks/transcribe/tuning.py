@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from unrolled.decoding.ctc import LM_WEIGHT
+from unrolled.decoding.prefix_search import LM_WEIGHT
 from unrolled.files.messages import counted
 from unrolled.tasks import distances
 from unrolled.tasks.transcribe.codec import TranscribeCodec
