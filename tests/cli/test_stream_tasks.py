@@ -49,7 +49,7 @@ def test_the_last_answer_of_each_sequence_is_its_prediction(trained, name):
     for row in predicted:
         found = last[row.pop("name")]
         assert {key: found[key] for key in row} == row
-    by_row = answers(model, file.read_bytes(), id="id", given="csv")
+    by_row = answers(model, file.read_bytes(), id="id", input_format="csv")
     assert [one["id"] for one in by_row] == [line.split(",")[0] for line in file.read_text().splitlines()[1:]]
 
 
@@ -157,7 +157,9 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
     assert own[-1][name]["forecast"] == (predicted[0] if strategy == "recursive" else predicted)
     assert own[-1][name]["q0.05"] == found[-1][name]["q0.05"]
     for part in (rows[:5], rows[5:]):
-        out = streamed(model, "\n".join([header, *part, ""]), told="csv", snapshot=path, ahead=4).splitlines()
+        out = streamed(
+            model, "\n".join([header, *part, ""]), output_format="csv", snapshot=path, ahead=4
+        ).splitlines()
     last = dict(zip(out[0].split(","), out[-1].split(","), strict=True))
     assert [float(last[f"{name}.forecast.{k}"]) for k in range(1, 5)] == predicted
     named = in_code(PAGE.read_text())
@@ -167,7 +169,7 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
         streamed(model, lost)
     found = [json.loads(line) for line in streamed(model, lost, skip_wrong=True).splitlines()]
     assert [(one["line"], one["restarted"]) for one in found[2:]] == [(4, False), (6, True), (7, False)]
-    found = streamed(model, lost + "\n", told="csv", gaps="forward").splitlines()
+    found = streamed(model, lost + "\n", output_format="csv", gaps="forward").splitlines()
     heads = [",".join(row.split(",")[:3]) for row in found]
     assert heads[:1] + heads[3:6] == ["line,filled,restarted", "4,0,false", "5,1,false", "6,0,false"]
 

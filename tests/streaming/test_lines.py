@@ -65,7 +65,7 @@ def test_formats_say_the_same():
 
 
 def test_a_table_comes_out_with_every_digit():
-    out = streamed(Stub(), csv(VALUES), told="csv").splitlines()
+    out = streamed(Stub(), csv(VALUES), output_format="csv").splitlines()
     assert out[0] == "line,y.1,y.2,y.3,largest"
     rows = [line.split(",") for line in out[1:]]
     assert [row[0] for row in rows] == [str(n) for n in range(2, len(VALUES) + 2)]
@@ -111,7 +111,7 @@ def test_the_end_of_a_sequence_begins_it_anew(tmp_path, column):
     assert np.array_equal(bits(found), np.concatenate([wanted(VALUES[:7]), wanted(VALUES[7:])]))
     gone = '{"id": "u", "last": true}' if column else '{"last": true}'
     more = f"{gone}\n" if column else f"{gone}\n[1, 2, null]\n"
-    found = answers(Stub(), more, given="json", id=column, end="last", snapshot=path)
+    found = answers(Stub(), more, input_format="json", id=column, end="last", snapshot=path)
     assert found[0]["end"] is True
     if column is None:
         assert np.array_equal(bits(found[1:]), wanted(np.array([[2, 1]], np.float32)))
@@ -202,10 +202,12 @@ def test_a_sequence_ends_in_a_table_of_answers_too(tmp_path):
     first, second = ([*(str(y) for y in one["y"]), one["largest"]] for one in alone)
     table = [["line", "y.1", "y.2", "y.3", "largest"], ["2", *first], ["3", *second]]
     table += [["4", "", "", "", ""], ["5", *first], ["6", "", "", "", ""]]
-    whole = streamed(Stub("tag", "words"), "".join(f"{word}\n" for word in words), told="csv")
+    whole = streamed(Stub("tag", "words"), "".join(f"{word}\n" for word in words), output_format="csv")
     assert [line.split(",") for line in whole.splitlines()] == table
     parts = [
-        streamed(Stub("tag", "words"), f"{word}\n", told="csv", snapshot=path).splitlines(keepends=True)
+        streamed(Stub("tag", "words"), f"{word}\n", output_format="csv", snapshot=path).splitlines(
+            keepends=True
+        )
         for word in words
     ]
     assert [line for part in parts for line in part[1:]] == whole.splitlines(keepends=True)[1:]
@@ -260,11 +262,11 @@ def test_control_characters_are_escaped_in_json_and_kept_in_csv():
     given = json.dumps({"u": hostile, "a": 1, "b": 2})
     out = streamed(Stub(), given, id="u")
     assert r"\u001b[31m\u009b\u202e漢\u007f[/]" in out and json.loads(out)["u"] == hostile
-    assert hostile in streamed(Stub(), given, id="u", told="csv")
+    assert hostile in streamed(Stub(), given, id="u", output_format="csv")
     half = json.dumps({"u": "\udc80", "a": 1, "b": 2})
     assert json.loads(streamed(Stub(), half, id="u"))["u"] == "\udc80"
     with pytest.raises(DataError, match="take --to json"):
-        streamed(Stub(), half, id="u", told="csv")
+        streamed(Stub(), half, id="u", output_format="csv")
 
 
 def test_ids_are_the_same_in_any_form():
@@ -349,8 +351,8 @@ def test_a_snapshot_that_cannot_be_written_is_told_before_the_first_line(tmp_pat
 @pytest.mark.parametrize(
     ("kind", "options", "complaint"),
     [
-        ("words", {"given": "csv"}, "reads text; give --from text or json"),
-        ("table", {"given": "text"}, "reads columns 'a', 'b', 'when'"),
+        ("words", {"input_format": "csv"}, "reads text; give --from text or json"),
+        ("table", {"input_format": "text"}, "reads columns 'a', 'b', 'when'"),
         ("words", {"id": "u"}, "lines of text have no columns"),
         ("table", {"likeliest": 3}, "--next is for models of task 'language'"),
         ("words", {"ahead": 3}, "--ahead is for models of task 'forecast'"),
@@ -378,7 +380,7 @@ def test_texts_run_on_until_an_empty_line():
     texts = ("a fine day", "a fine day\nwas had", "other")
     assert np.array_equal(bits(one for one in found if "y" in one), np.array(model.predict(texts)))
     rows = "".join(json.dumps({"text": text, "u": u}) + "\n" for text, u in (("a", 1), ("b", 2), ("c", 1)))
-    found = answers(model, rows, given="json", id="u")
+    found = answers(model, rows, input_format="json", id="u")
     assert np.array_equal(bits(found), np.array(model.predict(["a", "b", "a\nc"])))
 
 

@@ -40,11 +40,13 @@ def state(tmp_path):
 @pytest.mark.parametrize("header", [False, True])
 def test_numbers_are_those_of_the_lines_over_all_restarts(state, capfd, form, header):
     """Also where whoever feeds lines begins with the header again, as a program that is started anew does."""
-    whole = streamed(Stub(), text(TABLE), told=form, **WRONG)
+    whole = streamed(Stub(), text(TABLE), output_format=form, **WRONG)
     parts, done = [], 0
     for end in (1, 3, 5, 9, 10, 40, len(TABLE)):
         again = TABLE[:1] if header and done else []
-        parts.append(streamed(Stub(), text(again + TABLE[done:end]), told=form, snapshot=state, **WRONG))
+        parts.append(
+            streamed(Stub(), text(again + TABLE[done:end]), output_format=form, snapshot=state, **WRONG)
+        )
         assert notes_of(state)["line"] == end
         assert (
             not done or f"holds the lines up to {done}: send from line {done + 1}" in capfd.readouterr().err
@@ -93,9 +95,9 @@ def test_the_reader_names_its_last_answer_and_gets_those_after_it(state):
 
 
 def test_the_table_has_its_columns_before_answers_that_are_given_again(state):
-    whole = streamed(Stub(), text(TABLE[:8]), told="csv").splitlines(keepends=True)
-    streamed(Stub(), text(TABLE[:7]), told="csv", snapshot=state)
-    assert streamed(Stub(), text(TABLE[7:8]), told="csv", snapshot=state, after=3) == "".join(
+    whole = streamed(Stub(), text(TABLE[:8]), output_format="csv").splitlines(keepends=True)
+    streamed(Stub(), text(TABLE[:7]), output_format="csv", snapshot=state)
+    assert streamed(Stub(), text(TABLE[7:8]), output_format="csv", snapshot=state, after=3) == "".join(
         whole[:1] + whole[3:]
     )
     with pytest.raises(ConfigError, match=r"are not json; give the same --to as before, or drop them with"):

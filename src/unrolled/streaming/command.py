@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from unrolled.console import say, versions
 from unrolled.ending import ended
@@ -52,74 +52,48 @@ class Version(argparse.Action):
 
 def parser(program: str) -> Parser:
     """The options of `unrolled stream`."""
-    made = Parser(
+    parser = Parser(
         program, description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = made.add_argument
+    add = parser.add_argument
+
+    def value(flag: str, metavar: str, kind: Callable[[str], Any], meaning: str, **more: Any) -> None:
+        add(flag, metavar=metavar, type=kind, help=meaning, **more)
+
     add("model", metavar="RUN|FILE", type=Path, help="run folder, or what unrolled export --to runtime wrote")
-    add("--from", dest="given", choices=FORMATS, help="what lines are (found by the first one)")
-    add("--to", dest="told", choices=OUTPUTS, default="json", help="what answers are (json)")
-    add("--json", dest="told", action="store_const", const="json", help="the same as --to json")
-    add("--id", metavar="COLUMN", help="many sequences at once: the column that tells them apart")
-    add("--end", metavar="COLUMN", help="a line with 1 or true here is the last of its sequence")
-    add(
-        "--next",
-        dest="likeliest",
-        metavar="K",
-        type=_count,
-        default=0,
-        help="tell the K likeliest next symbols",
-    )
-    add("--ahead", metavar="N", type=_count, default=0, help="tell the forecasts of the next N steps")
+    add("--from", dest="input_format", choices=FORMATS, help="what lines are (found by the first one)")
+    add("--to", dest="output_format", choices=OUTPUTS, default="json", help="what answers are (json)")
+    add("--json", dest="output_format", action="store_const", const="json", help="the same as --to json")
+    value("--id", "COLUMN", str, "many sequences at once: the column that tells them apart")
+    value("--end", "COLUMN", str, "a line with 1 or true here is the last of its sequence")
+    value("--next", "K", _count, "tell the K likeliest next symbols", dest="likeliest", default=0)
+    value("--ahead", "N", _count, "tell the forecasts of the next N steps", default=0)
     add(
         "--gaps",
         choices=POLICIES,
         help="what stands for steps and values of a series that are missing: refuse them, the last value, 0, "
         "the last value and a mark, restart the sequence, or the model's own forecast (as in the training)",
     )
-    add("--longest-gap", metavar="N", type=_count, help="fill at most N steps (the model's window)")
-    add(
-        "--snapshot",
-        metavar="FILE",
-        type=Path,
-        help="go on from this file, and save the state there on leaving",
-    )
-    add("--every", metavar="N|Ns", type=_every, help="save it every N lines, or every N seconds too")
-    add(
-        "--keep-answers",
-        metavar="N",
-        type=_count_from_0,
-        help="keep the last N answers in it, for --after and --replay (those of the last 256 KiB)",
-    )
-    add(
-        "--after",
-        metavar="LINE",
-        type=_count_from_0,
-        help="the reader has the answers up to this line: give those after it, again where need be",
-    )
-    add(
-        "--replay",
-        action="store_true",
-        help="the input begins with line 1 again: pass over what is done",
-    )
-    add(
-        "--forget-after",
-        metavar="N",
-        type=_count,
-        help="with --id: forget a sequence that has no line among N",
-    )
-    add("--most-ids", metavar="N", type=_count, help=f"with --id: keep at most N sequences ({MOST_IDS})")
+    value("--longest-gap", "N", _count, "fill at most N steps (the model's window)")
+    value("--snapshot", "FILE", Path, "go on from this file, and save the state there on leaving")
+    value("--every", "N|Ns", _every, "save it every N lines, or every N seconds too")
+    keep = "keep the last N answers in it, for --after and --replay (those of the last 256 KiB)"
+    value("--keep-answers", "N", _count_from_0, keep)
+    after = "the reader has the answers up to this line: give those after it, again where need be"
+    value("--after", "LINE", _count_from_0, after)
+    add("--replay", action="store_true", help="the input begins with line 1 again: pass over what is done")
+    value("--forget-after", "N", _count, "with --id: forget a sequence that has no line among N")
+    value("--most-ids", "N", _count, f"with --id: keep at most N sequences ({MOST_IDS})")
     add("--skip-wrong", action="store_true", help="tell wrong lines and go on")
     add("--version", action=Version, help="print versions and exit")
-    return made
+    return parser
 
 
 def stream(arguments: Sequence[str], program: str = "unrolled stream") -> None:
     """What the command does. ConfigError for a wrong call; errors as of `lines.run` and `saved.load`."""
-    made = parser(program)
-    given = vars(made.parse_args(arguments))
-    path = given.pop("model")
-    options = Options(**given)
+    values = vars(parser(program).parse_args(arguments))
+    path = values.pop("model")
+    options = Options(**values)
     lines.run(saved.load(path), options)
 
 

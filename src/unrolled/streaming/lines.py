@@ -58,7 +58,7 @@ class _Lines:
         self.line, self.checksum = (0, 0) if replay else (session.line, session.checksum)
         self.after = self.options.after or 0
         self._first, self._headed = True, False
-        if session.reader is not None and self.options.given not in (None, session.reader.name):
+        if session.reader is not None and self.options.input_format not in (None, session.reader.name):
             session.reader = None
 
     def begin(self) -> None:
@@ -152,7 +152,9 @@ class _Lines:
         if self.session.reader is None:
             if self.columns and not text.strip():
                 return None
-            reader = FORMATS[self.options.given or found_format(text, list(self.columns))](list(self.columns))
+            reader = FORMATS[self.options.input_format or found_format(text, list(self.columns))](
+                list(self.columns)
+            )
             if isinstance(reader, Csv):
                 reader(text)
                 self._check_header(reader.header or [])
@@ -210,9 +212,9 @@ def _names_itself(record: Record) -> bool:
 def _require_fit(model: Model, options: Options) -> None:
     """ConfigError where lines of this format are none to this model."""
     columns = list(model.columns())
-    if options.given == "csv" and not columns:
+    if options.input_format == "csv" and not columns:
         raise ConfigError(f"this model of task '{model.task}' reads text; give --from text or json")
-    if options.given == "text" and columns:
+    if options.input_format == "text" and columns:
         raise ConfigError(f"this model reads columns {listed(columns)}; give --from csv or json")
-    if (options.id or options.end) and not columns and options.given != "json":
+    if (options.id or options.end) and not columns and options.input_format != "json":
         raise ConfigError("lines of text have no columns; give --from json with --id and --end")

@@ -43,7 +43,7 @@ class Every(NamedTuple):
 
 @dataclass(frozen=True)
 class Options:
-    """`given`, `told`: the formats in (None: found) and out. `id`: the column that tells sequences apart;
+    """`input_format` (None: found), `output_format`. `id`: the column that tells sequences apart;
     `end`: the column that marks a sequence's last line; `likeliest`, `ahead`, `gaps`, `longest_gap`: as of
     `kind_of`.
 
@@ -53,8 +53,8 @@ class Options:
     `forget_after`: a sequence without a line among so many is forgotten; `most_ids`: how many there may be.
     """
 
-    given: str | None = None
-    told: str = "json"
+    input_format: str | None = None
+    output_format: str = "json"
     id: str | None = None
     end: str | None = None
     likeliest: int = 0
@@ -96,7 +96,7 @@ class Session:
         if options.id is None:
             self.sequences[None] = self.kind.begin(), 0
         self.reader: Reader | None = None
-        self.writer: Writer = OUTPUTS[options.told]()
+        self.writer: Writer = OUTPUTS[options.output_format]()
         self.recent = RecentAnswers(0 if options.snapshot is None else options.keep_answers)
         self.forgotten = 0
         self._whole = True
@@ -202,13 +202,13 @@ class Session:
             self.reader = FORMATS[reader["format"]](list(self.model.columns()))
             self.reader.restore(reader)
         count = _number(notes["answers"])
-        if writer["format"] == self.options.told:
+        if writer["format"] == self.options.output_format:
             self.writer.restore(writer)
             self.recent.load(answers, count, _number(notes["dropped"]), line)
         elif count and self.options.keep_answers != 0:
             raise ConfigError(
-                f"the answers in the snapshot are not {self.options.told}; give the same --to as before, or "
-                "drop them with --keep-answers 0"
+                f"the answers in the snapshot are not {self.options.output_format}; give the same --to as "
+                "before, or drop them with --keep-answers 0"
             )
         else:
             self.recent.dropped = line
