@@ -36,11 +36,17 @@ class Block:
         BLOCKS[cls.__name__] = cls
 
     def __post_init__(self) -> None:
-        """ValueError for sizes that are impossible or do not go together."""
-        require(*self.rules())
+        """ValueError for sizes that are impossible or do not go together. Fields of whole numbers are sizes,
+        from 1 on or from their metadata's `least`."""
+        sizes = [(one.name, one.metadata.get("least", 1)) for one in fields(self) if one.type is int]
+        for name, least in sizes:
+            require_sizes(self, {name: getattr(self, name)}, least)
+        for holds, message in self.rules():
+            if not holds:
+                raise ValueError(message)
 
     def rules(self) -> "Iterator[tuple[object, str]]":
-        """What must hold, each with what to say where it does not."""
+        """What must hold, each with what to say where it does not; asked for one after the other."""
         yield from ()
 
     def inner(self) -> dict[str, "Block"]:
@@ -93,13 +99,6 @@ def at(p: Any, path: str) -> Any:
     for name in path.split("."):
         p = p[int(name)] if name.isdigit() else getattr(p, name)
     return p
-
-
-def require(*rules: tuple[object, str]) -> None:
-    """ValueError with the first message whose condition does not hold."""
-    for holds, message in rules:
-        if not holds:
-            raise ValueError(message)
 
 
 def bind(
@@ -162,8 +161,8 @@ def _value(value: Any, hint: Any) -> Any:
     return tuple(_value(one, None) for one in value) if isinstance(value, list) else value
 
 
-def require_sizes(block: Block, sizes: Mapping[str, Any]) -> None:
-    """ValueError for a size of a block that is no whole number from 1 on, or beyond all bounds."""
+def require_sizes(block: Block, sizes: Mapping[str, Any], least: int = 1) -> None:
+    """ValueError for a size of a block that is no whole number from `least` on, or beyond all bounds."""
     for name, size in sizes.items():
-        if type(size) is not int or not 1 <= size <= MOST:
-            raise ValueError(f"{name} of {type(block).__name__} is {size!r:.40}; wanted 1 or more")
+        if type(size) is not int or not least <= size <= MOST:
+            raise ValueError(f"{name} of {type(block).__name__} is {size!r:.40}; wanted {least} or more")

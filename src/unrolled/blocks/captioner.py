@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.blocks.block import Block, require_sizes
+from unrolled.blocks.block import Block
 from unrolled.blocks.decoder import Bridge, Condition, Decoder, require_bridge
 from unrolled.blocks.encoders import Attributes, Convolution, Rows
 from unrolled.blocks.leaves import Linear
@@ -45,7 +45,6 @@ class NumberDecoder(Block):
         return cls(layer, bridge, head, size, output, dropout)
 
     def rules(self) -> Iterator[tuple[object, str]]:
-        require_sizes(self, {"size": self.size})
         yield from require_bridge(self.layer, self.bridge)
         head = Linear(self.layer.output_size, self.size * self.output.size + 1)
         yield self.head == head, f"the head is {self.head}; wanted {head}"

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from unrolled.blocks.block import Block, require
+from unrolled.blocks.block import Block
 from unrolled.blocks.leaves import Attention, Embedding, Linear
 from unrolled.blocks.ops import Array, Memory, Ops, State
 from unrolled.blocks.recurrent import Recurrent
@@ -58,7 +58,7 @@ class Bridge(Block):
 
     def rules(self) -> Iterator[tuple[object, str]]:
         most = max(len(self.reads), len(self.makes))
-        require((0 < most <= MOST_STATES, f"a bridge of {most} arrays"))
+        yield 0 < most <= MOST_STATES, f"a bridge of {most} arrays"
         wanted = _linears(self.reads, self.makes)
         yield self.linears == wanted, f"a bridge of {self.linears!s:.80}; wanted {wanted!s:.80}"
 

@@ -39,7 +39,7 @@ class Forecaster(Block):
         return cls(layer, head, output, steps, relative, residual)
 
     def rules(self) -> Iterator[tuple[object, str]]:
-        require_sizes(self, {"steps": self.steps, "targets": len(self.relative)})
+        require_sizes(self, {"targets": len(self.relative)})
         yield self.layer.causal, "forecasts would depend on the steps to come"
         yield len(self.relative) <= self.layer.input_size, f"{len(self.relative)} targets"
         outputs = math.prod(self.shape)

@@ -1,7 +1,7 @@
 """Blocks with parameters of their own, but for recurrent layers (recurrent.py)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from unrolled.blocks.block import Block, Shapes, require_sizes
@@ -18,9 +18,6 @@ class Linear(Block):
     outputs: int
     bias: bool = True
     zero: bool = False
-
-    def __post_init__(self) -> None:
-        require_sizes(self, {"inputs": self.inputs, "outputs": self.outputs})
 
     def shapes(self) -> Shapes:
         own: Shapes = {"weight": (self.outputs, self.inputs)}
@@ -39,9 +36,6 @@ class Embedding(Block):
     rows: int
     size: int
     scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_sizes(self, {"rows": self.rows, "size": self.size})
 
     @property
     def reads(self) -> tuple[str, int]:
@@ -64,8 +58,9 @@ class Parameter(Block):
     shape: tuple[int, ...]
     scale: float = 0.0
 
-    def __post_init__(self) -> None:
+    def rules(self) -> Iterator[tuple[object, str]]:
         require_sizes(self, {f"dimension {k}": size for k, size in enumerate(self.shape)})
+        yield from ()
 
     def shapes(self) -> Shapes:
         return {"": self.shape}
@@ -79,9 +74,6 @@ class CRF(Block):
     leaf: ClassVar[str] = "crf"
 
     tags: int
-
-    def __post_init__(self) -> None:
-        require_sizes(self, {"tags": self.tags})
 
     def shapes(self) -> Shapes:
         K = self.tags
@@ -104,7 +96,6 @@ class Attention(Block):
 
     def rules(self) -> Iterator[tuple[object, str]]:
         yield self.kind in ("dot", "additive"), f"no attention is called {self.kind!s:.40}"
-        require_sizes(self, {"query_size": self.query_size, "memory_size": self.memory_size})
         if self.size is not None:
             require_sizes(self, {"size": self.size})
 
@@ -134,14 +125,12 @@ class Pooling(Block):
 
     kind: str
     size: int
-    forward: int
+    forward: int = field(metadata={"least": 0})
     score: Linear | None = None
 
     def rules(self) -> Iterator[tuple[object, str]]:
-        require_sizes(self, {"size": self.size})
         yield self.kind in ("last", "mean", "max", "attention"), f"no pooling is called {self.kind!s:.40}"
-        fits = type(self.forward) is int and 0 <= self.forward <= self.size
-        yield fits, f"{self.forward!s:.40} of {self.size} units read forward"
+        yield self.forward <= self.size, f"{self.forward} of {self.size} units read forward"
         wanted = Linear(self.size, 1, zero=True) if self.kind == "attention" else None
         yield self.score == wanted, f"pooling {self.kind} has the score {self.score}; wanted {wanted}"
 

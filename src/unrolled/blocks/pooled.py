@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.blocks.block import Block, require_sizes
+from unrolled.blocks.block import Block
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.recurrent import Recurrent
@@ -27,9 +27,6 @@ class Numbers(Block):
     noise: float = 0.0
     time_mask: float = 0.0
     feature_mask: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_sizes(self, {"size": self.size})
 
     @property
     def reads(self) -> tuple[str, int]:

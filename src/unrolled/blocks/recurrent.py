@@ -1,9 +1,10 @@
 """Recurrent layers of one cell as a block: sizes, options, and where each parameter and state stands."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from unrolled.blocks.block import Block, Shapes, require, require_sizes
+from unrolled.blocks.block import Block, Shapes, require_sizes
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.cells import Cell, layer
 from unrolled.cells.cell import refuse
@@ -35,10 +36,9 @@ class Recurrent(Block):
     learn_initial_state: bool = False
     keep_every: int | None = None
 
-    def __post_init__(self) -> None:
-        sizes = {f"hidden_size[{k}]": H for k, H in enumerate(layer.sizes_of(self))}
-        require_sizes(self, {"input_size": self.input_size, "num_layers": self.num_layers} | sizes)
-        require((self.num_layers <= MOST_LAYERS, f"{self.num_layers} layers; wanted {MOST_LAYERS} at most"))
+    def rules(self) -> Iterator[tuple[object, str]]:
+        require_sizes(self, {f"hidden_size[{k}]": H for k, H in enumerate(layer.sizes_of(self))})
+        yield self.num_layers <= MOST_LAYERS, f"{self.num_layers} layers; wanted {MOST_LAYERS} at most"
         refuse(layer.refusals(self))
         self.places()  # ValueError for sizes that the cell excludes
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from unrolled.blocks.block import Block, Shapes, require_sizes
+from unrolled.blocks.block import Block, Shapes
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.pooled import Numbers
@@ -27,9 +27,6 @@ class Chain(Block):
     leaf: ClassVar[str] = "estimates"
 
     size: int
-
-    def __post_init__(self) -> None:
-        require_sizes(self, {"size": self.size})
 
     def shapes(self) -> Shapes:
         return {"stay": (self.size,), "pause": (), "prior": (self.size,)}
@@ -48,7 +45,6 @@ class Transcriber(Block):
     output_dropout: float = 0.0
 
     def rules(self) -> Iterator[tuple[object, str]]:
-        require_sizes(self, {"subsample": self.subsample})
         sizes = self.subsample * self.encoder.size, self.layer.output_size
         wanted = self.layer.input_size, self.head.inputs
         yield sizes == wanted, f"sizes {sizes} do not meet {wanted}"
