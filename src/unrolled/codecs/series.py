@@ -53,6 +53,11 @@ class SeriesCodec:
     gaps: str
     flagged: NDArray[np.bool_]
 
+    @property
+    def known_columns(self) -> tuple[str, ...]:
+        """What the numbers of a step without flags are of."""
+        return (*self.targets, *self.past, *self.calendar, *self.future * self.steps)
+
     @cached_property
     def own(self) -> int:
         """K + P, the numbers that are known of a step when it has come."""
@@ -82,15 +87,14 @@ class SeriesCodec:
 
     def known(self, times: Times, offsets: zones.Seconds, future: Array) -> Rows:
         """times (T,) of the steps t+1 with their offsets, future (T, S, Q) as in the file -> k (T, U)."""
+        f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
         if not self.calendar:
-            return self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
+            return f
         local = zones.local_times(self.zone, times, self.step, offsets)
         names, features = calendar_features(local, self.step)
         if names != self.calendar:
             features = features[:, [names.index(name) for name in self.calendar]]
-        g = features.astype(np.float32)
-        f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
-        return np.concatenate([g, f], axis=1)
+        return np.concatenate([features.astype(np.float32), f], axis=1)
 
     def filled(
         self, x: Rows, last: Rows, gaps: str | None = None, instead: Rows | None = None

@@ -147,7 +147,7 @@ def _chain(topology: Topology, moves: Moves, transcript: Sequence[int]) -> Chain
 def forward(x: Array, lengths: Numbers, chain: Chains) -> tuple[Array, Array]:
     """α, and ln Z: minus infinity where no path fits."""
     alpha = _reached(_on(chain, x), chain, heads.logaddexp)
-    return alpha, heads.logsumexp(_last(alpha, lengths) + chain.end)
+    return alpha, heads.logsumexp(last(alpha, lengths) + chain.end)
 
 
 def viterbi(x: Array, lengths: Numbers, chain: Chains) -> tuple[Numbers, Array]:
@@ -155,7 +155,7 @@ def viterbi(x: Array, lengths: Numbers, chain: Chains) -> tuple[Numbers, Array]:
     one that ends furthest and was there longest. Where no path fits the score is minus infinity, and the path
     says nothing."""
     best = _reached(_on(chain, x), chain, np.maximum)
-    ends = _last(best, lengths) + chain.end
+    ends = last(best, lengths) + chain.end
     P, rows = ends.shape[1], np.arange(len(x))
     at = P - 1 - ends[:, ::-1].argmax(1)
     path = np.full(x.shape[:2], -1, np.int64)
@@ -198,12 +198,13 @@ def _moved(v: Array, by: int) -> Array:
     return out
 
 
-def _last(alpha: Array, lengths: Numbers) -> Array:
-    own: Array = alpha[np.arange(len(alpha)), lengths - 1]
-    return own
+def last(v: Array, lengths: Numbers) -> Array:
+    """v (B, T, …) -> (B, …) at the last frame of each row."""
+    ends: Array = v[np.arange(len(v)), lengths - 1]
+    return ends
 
 
-def parts(rows: int, each: int) -> list[slice]:
+def pieces(rows: int, each: int) -> list[slice]:
     """Rows that need `each` numbers, so many at a time that memory suffices."""
     size = max(1, MOST // max(1, each))
     return [slice(b, min(rows, b + size)) for b in range(0, rows, size)]

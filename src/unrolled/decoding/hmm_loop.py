@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.decoding.hmm import NEVER, Array, Moves, Numbers, Plus, Span, Topology, parts
+from unrolled.decoding.hmm import NEVER, Array, Moves, Numbers, Plus, Span, Topology, last, pieces
 from unrolled.kernels.numpy import heads
 
 
@@ -53,7 +53,7 @@ def decode(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: Arra
     loop, found = _Loop(topology, moves, g), list[Decoded]()
     for rows in loop.blocks(x):
         v = loop.run(x[rows], np.maximum, lambda each: each.max(-1))
-        ends = loop.over(_last(v, lengths[rows]), np.maximum) + g[:, -1]
+        ends = loop.over(last(v, lengths[rows]), np.maximum) + g[:, -1]
         pairs = zip(v, lengths[rows].tolist(), ends, strict=True)
         found += [loop.back(own[:T], int(end.argmax()), float(end.max())) for own, T, end in pairs]
     return found
@@ -64,7 +64,7 @@ def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: A
     loop, found = _Loop(topology, moves, g), list[Array]()
     for rows in loop.blocks(x):
         v = loop.run(x[rows], heads.logaddexp, heads.logsumexp)
-        found.append(heads.logsumexp(loop.over(_last(v, lengths[rows]), heads.logaddexp) + g[:, -1]))
+        found.append(heads.logsumexp(loop.over(last(v, lengths[rows]), heads.logaddexp) + g[:, -1]))
     return np.concatenate(found)
 
 
@@ -90,7 +90,7 @@ class _Loop:
 
     def blocks(self, x: Array) -> list[slice]:
         """The rows of x, as many at a time as memory allows."""
-        return parts(len(x), max(x.shape[1] * self.state.size, self.g.size))
+        return pieces(len(x), max(x.shape[1] * self.state.size, self.g.size))
 
     def run(self, x: Array, plus: Plus, over: Callable[[Array], Array]) -> Array:
         """v; `over` is `plus` along the last axis."""
@@ -150,8 +150,3 @@ class _Loop:
             else (self.over(before, np.maximum) + self.g[:, label]).max()
         )
         return bool(before[label, p] + self.stay[label, p] >= came)
-
-
-def _last(v: Array, lengths: Numbers) -> Array:
-    own: Array = v[np.arange(len(v)), lengths - 1]
-    return own

@@ -64,7 +64,7 @@ class States:
     def aligned(self, x: Array, steps: Numbers, each: Sequence[Sequence[int]]) -> list[Numbers]:
         """(B,) of (S_i,) the positions on the best path of each transcript, for which its steps suffice."""
         found: list[Numbers] = []
-        for rows in self._parts(x, each):
+        for rows in self._pieces(x, each):
             own = hmm.chains(self.topology, self.moves, each[rows])
             paths, _ = hmm.viterbi(x[rows], steps[rows], own)
             found += [path[:count] for path, count in zip(paths, steps[rows].tolist(), strict=True)]
@@ -80,14 +80,14 @@ class States:
         g = self._grammar(1.0, 0.0)
         of_paths = [
             hmm.forward(x[rows], steps[rows], hmm.chains(self.topology, self.moves, some[rows]))[1]
-            for rows in self._parts(x, some)
+            for rows in self._pieces(x, some)
         ]
         total = hmm_loop.log_total(x, steps, self.topology, self.moves, g)
         own[said] = np.minimum(np.concatenate(of_paths) + hmm_loop.likelihood(g, some) - total, 0)
         return own
 
-    def _parts(self, x: Array, each: Sequence[Sequence[int]]) -> list[slice]:
-        return hmm.parts(len(x), x.shape[1] * max(self.topology.positions(len(one)) for one in each))
+    def _pieces(self, x: Array, each: Sequence[Sequence[int]]) -> list[slice]:
+        return hmm.pieces(len(x), x.shape[1] * max(self.topology.positions(len(one)) for one in each))
 
     def _grammar(self, weight: float, bonus: float) -> Array:
         return hmm_loop.grammar(self.bigram, weight, bonus)

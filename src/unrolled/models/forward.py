@@ -9,7 +9,6 @@ from typing import Any
 
 from unrolled.codecs.inputs import NumberInputs, TextInputs
 from unrolled.codecs.words import Words
-from unrolled.errors import DataError
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.models.readers import WordReader, reader_of
 from unrolled.ops.state import Array, State
@@ -61,19 +60,6 @@ class Forward(Model):
     def predict(self, sequences: Sequence[Any]) -> Any:
         """The answers of each sequence, (T, …) each."""
         return [{self.compared: self.outputs(steps)} for steps in self.encoded(sequences)]
-
-    def encoded(self, sequences: Sequence[Any], least: int = 0) -> list[Array]:
-        """Every sequence as `encode` gives it. DataError with its number where one cannot be read, or has
-        fewer steps than `least`, 0 or 1."""
-        rows = []
-        for k, one in enumerate(sequences):
-            try:
-                rows.append(self.encode(one))
-            except DataError as error:
-                raise DataError(f"sequence {k}: {error}") from error
-            if len(rows[-1]) < least:
-                raise DataError(f"sequence {k} holds no step; leave it out")
-        return rows
 
     def columns(self) -> Mapping[str, Column]:
         return {name: Column() for name in self.reader.columns}

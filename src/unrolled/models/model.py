@@ -53,17 +53,20 @@ class Model(ABC):
     every_step: ClassVar[bool] = True
     stride: int = 1
     words: bool = False  # whether a line that is no row of a table is one step, a word
+    uses: ClassVar[tuple[str, ...]] = ("",)  # what begin the codec's arrays that are not for baselines
 
     block: Block
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        self.about, self.arrays, self.task = about, arrays, about["task"]
+        uses = tuple(CODEC + name for name in self.uses)
+        self.arrays = {n: a for n, a in arrays.items() if n.startswith(uses) or not n.startswith(CODEC)}
+        self.about, self.task = about, about["task"]
         kind = self.kind or imported(TASKS[self.task].network)
         block = read(about["network"])
         if not isinstance(block, kind):
             raise TypeError(f"a network of kind {type(block).__name__}; wanted {kind.__name__}")
-        own = {name: array for name, array in arrays.items() if not name.startswith(CODEC)}
-        self.block, self.network = block, network(block, own)
+        weights = {name: array for name, array in arrays.items() if not name.startswith(CODEC)}
+        self.block, self.network = block, network(block, weights)
         self.causal = block.causal
 
     def start(self, rows: int) -> State:
@@ -86,6 +89,19 @@ class Model(ABC):
             found = [len(one) for one in encoded][:9]
             raise DataError(f"wanted the same number of steps for each row, got {found}")
         return np.stack(encoded, 1)
+
+    def encoded(self, sequences: Sequence[Any], name: str = "sequence", least: int = 0) -> list[Array]:
+        """Every sequence as `encode` gives it. DataError with its name and number where one cannot be read,
+        or has fewer steps than `least`, 0 or 1."""
+        rows = []
+        for k, sequence in enumerate(sequences):
+            try:
+                rows.append(self.encode(sequence))
+            except DataError as error:
+                raise DataError(f"{name} {k}: {error}") from error
+            if len(rows[-1]) < least:
+                raise DataError(f"{name} {k} holds no step; leave it out")
+        return rows
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """steps (T, B, …) -> the answer after each of them, and the state after the last. ConfigError as of

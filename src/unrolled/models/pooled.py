@@ -15,10 +15,8 @@ from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.kernels.numpy import heads
 from unrolled.models.forward import Forward
-from unrolled.models.model import CODEC, Answers, codec_arrays
+from unrolled.models.model import Answers, codec_arrays
 from unrolled.ops.state import Array, State
-
-OWN = ("codec.features.", "codec.target.")  # of the codec's arrays; the others are for baselines
 
 
 class Pooling(Forward):
@@ -27,11 +25,11 @@ class Pooling(Forward):
     kind = Pooled
     block: Pooled
     every_step = False
+    uses = ("features.", "target.")
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        arrays = {name: a for name, a in arrays.items() if name.startswith(OWN) or not name.startswith(CODEC)}
         super().__init__(about, arrays)
-        wanted = self._restore(about["codec"], codec_arrays(arrays))
+        wanted = self._restore(about["codec"], codec_arrays(self.arrays))
         if self.block.head.outputs != wanted:
             raise ValueError(f"a network of {self.block.head.outputs} outputs; wanted {wanted}")
 

@@ -111,8 +111,7 @@ class Reader:
         x = np.concatenate(parts, axis=1)
         far = np.abs(x) > FAR
         if far.any():
-            names = (*codec.targets, *codec.past, *codec.calendar, *codec.future * codec.steps)
-            name = names[int(np.argmax(far.any(0)))]
+            name = codec.known_columns[int(np.argmax(far.any(0)))]
             raise DataError(
                 f"column {shown(name)}: a value is too far from those of the training part; correct it"
             )

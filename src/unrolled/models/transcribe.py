@@ -25,11 +25,10 @@ from unrolled.decoding.prefix_search import Options
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 from unrolled.models.forward import Forward
-from unrolled.models.model import CODEC, Answers, codec_arrays
+from unrolled.models.model import Answers, codec_arrays
 from unrolled.ops.state import Array, State
 
 NOTHING = 0  # number of the output that says that no label stands at a step
-OWN = ("codec.features.", "codec.grams.")  # of the codec's arrays; the others are for baselines
 DECODERS, MOST_BEAM = ("beam", "greedy"), 4096
 MOST_WEIGHT = 1 << 16
 MOST_KEPT = 1 << 27  # numbers of a beam: for each prefix that it holds one of each label
@@ -97,11 +96,11 @@ class Runtime(Forward):
     kind = Transcriber
     block: Transcriber
     compared = "log_p"
+    uses = ("features.", "grams.")
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        arrays = {name: a for name, a in arrays.items() if name.startswith(OWN) or not name.startswith(CODEC)}
         super().__init__(about, arrays)
-        how, codec, own = about["answers"], about["codec"], codec_arrays(arrays)
+        how, codec, own = about["answers"], about["codec"], codec_arrays(self.arrays)
         self.stride, self.width = self.block.subsample, self.block.encoder.size
         self._carried = tuple(self.network.start(0))  # names of the network's state
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec)

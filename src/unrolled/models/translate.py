@@ -27,19 +27,19 @@ class Runtime(Model):
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
-        self.sides = Sides.restore(about["codec"])
+        self.texts = Sides.restore(about["codec"])
         self.how = Beams.of(about["answers"], self.block.decoder.end)
         sizes = self.block.embedding.rows, self.block.decoder.symbols
-        wanted = self.sides.source.size, self.sides.target.size
+        wanted = self.texts.source.size, self.texts.target.size
         if sizes != wanted:
             raise ValueError(f"a network of {sizes} symbols; wanted {wanted}")
 
     def encode(self, chunk: Any) -> Array:
         """A text, or numbers of its symbols."""
         if isinstance(chunk, str):
-            return self.sides.source.encode(chunk, "the source")
+            return self.texts.source.encode(chunk, "the source")
         x = np.asarray(chunk)
-        size = self.sides.source.size
+        size = self.texts.source.size
         if x.ndim != 1 or not len(x) or x.dtype.kind not in "iu" or not (0 <= x.min() <= x.max() < size):
             raise DataError(f"wanted a text, or whole numbers below {size} of its symbols")
         return x.astype(np.int64)
@@ -48,22 +48,16 @@ class Runtime(Model):
         """(N,) of the answers to each text."""
         if not len(sequences):
             raise DataError("there are no sources; wanted at least one")
-        each = [self.answers(self._encoded(one, k)) for k, one in enumerate(sequences)]
-        return [Answer.of(several, self.sides.target.tokenizer.decode) for several in each]
+        decode = self.texts.target.tokenizer.decode
+        return [Answer.of(self.answers(x), decode) for x in self.encoded(sequences, "source")]
 
     def answers(self, x: Array) -> list[Hypothesis]:
         """x (S,)."""
         decoder, longest = self.block.decoder, self.how.longest
         step = decoder.stepper(OPS, self.network.p.decoder, self.network(x[:, None]))
-        longest = self.sides.most(len(x)) if longest is None else longest
-        return self.how.search(step, [longest], decoder, self.sides.never)[0]
+        longest = self.texts.most(len(x)) if longest is None else longest
+        return self.how.search(step, [longest], decoder, self.texts.never)[0]
 
     def outputs(self, steps: Array) -> Array:
         """x (S,) -> its answers in one line, search.py."""
         return in_one_line(self.answers(steps))
-
-    def _encoded(self, source: Any, k: int) -> Array:
-        try:
-            return self.encode(source)
-        except DataError as error:
-            raise DataError(f"source {k}: {error}") from error

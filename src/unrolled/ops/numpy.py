@@ -114,6 +114,9 @@ class Network:
 
 
 class Numpy:
+    tanh = staticmethod(heads.tanh)
+    log_softmax = staticmethod(heads.log_softmax)
+
     def linear(self, p: heads.Linear, x: Array) -> Array:
         return p(x)
 
@@ -185,9 +188,6 @@ class Numpy:
         c, w = heads.attention(p.kind, _by_rows(p.query(s)), *memory, p.u, rows)
         return _by_rows(c), _by_rows(w)
 
-    def tanh(self, x: Array) -> Array:
-        return heads.tanh(x)
-
     def relu(self, x: Array) -> Array:
         y: Array = np.maximum(x, 0)
         return y
@@ -201,9 +201,6 @@ class Numpy:
         if T % k:
             x = np.concatenate([x, np.zeros((-T % k, B, size), x.dtype)])
         return x.reshape(-1, k, B, size).swapaxes(1, 2).reshape(-1, B, k * size)
-
-    def log_softmax(self, x: Array) -> Array:
-        return heads.log_softmax(x)
 
     def concat(self, *parts: Array) -> Array:
         return np.concatenate(parts, -1)

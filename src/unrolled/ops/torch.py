@@ -112,16 +112,16 @@ class Network(nn.Module, Generic[B]):
 class Torch:
     """In training dropout and noise are at work."""
 
+    tanh, relu, log_softmax = staticmethod(tanh), staticmethod(torch.relu), staticmethod(log_softmax)
+
     def __init__(self, training: bool) -> None:
         self.training = training
 
-    def linear(self, p: nn.Module, x: Tensor) -> Tensor:
-        y: Tensor = p(x)
-        return y
+    def linear(self, p: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return p(x)
 
-    def embedding(self, p: nn.Module, index: Tensor) -> Tensor:
-        rows: Tensor = p(index)
-        return rows
+    def embedding(self, p: Callable[[Tensor], Tensor], index: Tensor) -> Tensor:
+        return p(index)
 
     def rows(self, table: Tensor, index: Tensor) -> Tensor:
         return embedding(index, table)
@@ -185,12 +185,6 @@ class Torch:
         c, w = p(s, *memory, None if rows is None else torch.from_numpy(rows))
         return c, w
 
-    def tanh(self, x: Tensor) -> Tensor:
-        return tanh(x)
-
-    def relu(self, x: Tensor) -> Tensor:
-        return torch.relu(x)
-
     def side_by_side(self, x: Tensor, lengths: Tensor | None, k: int) -> Tensor:
         if k == 1:
             return x
@@ -198,9 +192,6 @@ class Torch:
         if lengths is not None:
             x = x.masked_fill((torch.arange(T) >= lengths[:, None])[..., None], 0.0)
         return pad(x, (0, 0, 0, -T % k)).reshape(B, -(-T // k), -1)
-
-    def log_softmax(self, x: Tensor) -> Tensor:
-        return log_softmax(x)
 
     def concat(self, *parts: Tensor) -> Tensor:
         return torch.cat(parts, -1)

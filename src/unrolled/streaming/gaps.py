@@ -112,9 +112,7 @@ class Gaps:
 
     def refuse_missing(self, steps: Array) -> NoReturn:
         """steps (1,) of codec.dtype, of which a value is missing: LineRefusedError."""
-        codec = self.codec
-        names = (*codec.targets, *codec.past, *codec.calendar, *codec.future * codec.steps)
-        name = names[int(np.argmax(np.isnan(steps["x"][0])))]
+        name = self.codec.known_columns[int(np.argmax(np.isnan(steps["x"][0])))]
         raise LineRefusedError(
             f"column {shown(name)}: the value is missing; send it, or choose --gaps {FORWARD}, {ZERO}, "
             f"{RESTART} or {MODEL}",

@@ -471,11 +471,15 @@ def test_refusals_of_a_fitted_forecaster(run, csv, tmp_path):
         (lambda: forecaster.predict(daily_wave(T).rename({"y": "x"})), DataError, "no column 'y'"),
         (lambda: forecaster.evaluate(daily_wave(20)), DataError, "20 are to be judged; wanted 4 or more"),
         (lambda: forecaster.generate(0), ConfigError, "length: wanted 1 or more, got 0"),
-        (lambda: forecaster.generate(3, temperature=2), ConfigError, "temperature needs sample"),
+        (
+            lambda: forecaster.generate(3, temperature=2),
+            ConfigError,
+            "nothing is drawn at random; leave temperature out",
+        ),
         (
             lambda: forecaster.generate(3, sample=True, temperature=-1),
             ConfigError,
-            "temperature: wanted more than 0",
+            "temperature: wanted a number above 0",
         ),
         (lambda: forecaster.fit(csv, out=tmp_path), RunError, "holds a run|not an empty folder"),
     ]

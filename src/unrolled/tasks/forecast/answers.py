@@ -17,6 +17,7 @@ from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.network import run_on
 from unrolled.tasks.forecast.paths import Predictor
 from unrolled.tasks.outputs import criterion
+from unrolled.tasks.sampling import Sampling
 
 
 def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFrame:
@@ -107,7 +108,4 @@ def check_sampling(possible: bool, sample: bool, temperature: float) -> None:
             f"this model forecasts points, which cannot be drawn from; leave {option('sample')} out, or "
             f"train with {option('output', 'gaussian')}"
         )
-    if not sample and temperature != 1:
-        raise ConfigError(f"{option('temperature')} needs {option('sample')}; set it, or leave both out")
-    if not 0 < temperature < np.inf:
-        raise ConfigError(f"{option('temperature')}: wanted more than 0, got {temperature}")
+    Sampling(sample, temperature)

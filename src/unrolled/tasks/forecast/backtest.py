@@ -17,6 +17,7 @@ from unrolled.errors import DataError
 from unrolled.files.messages import option, shown
 from unrolled.tasks import metrics
 from unrolled.tasks.baselines import BASELINES, SEASONAL, Baseline
+from unrolled.tasks.evaluation import MODEL
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
 from unrolled.tasks.forecast.paths import Forecast, Predictor
@@ -24,7 +25,6 @@ from unrolled.tasks.forecast.paths import Forecast, Predictor
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
-MODEL = "model"
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 

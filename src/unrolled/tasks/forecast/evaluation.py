@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.tasks import metrics
-from unrolled.tasks.evaluation import plain
-from unrolled.tasks.forecast.backtest import MODEL, Backtest
+from unrolled.tasks.evaluation import MODEL, plain
+from unrolled.tasks.forecast.backtest import Backtest
 from unrolled.tasks.forecast.by_series import by_series, middle_coverage, summary
 from unrolled.tasks.forecast.noise import margin
 from unrolled.tasks.forecast.paths import Forecast
@@ -112,7 +112,7 @@ def evaluate(
             for name, forecast in backtest.forecasts.items():
                 part = (
                     backtest.y[..., columns],
-                    _column(forecast, columns),
+                    forecast.of(columns),
                     unit,
                     naive_scale[columns],
                     levels,
@@ -199,12 +199,3 @@ def scores(
         "coverage": metrics.coverage(y / unit, low, high, axis),
         "width": metrics.width(low, high, axis),
     }
-
-
-def _column(forecast: Forecast, columns: slice) -> Forecast:
-    q, crps = forecast.quantiles, forecast.crps
-    return Forecast(
-        forecast.point[..., columns],
-        None if q is None else q[:, :, columns],
-        None if crps is None else crps[..., columns],
-    )

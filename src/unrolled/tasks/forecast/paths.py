@@ -10,6 +10,7 @@ Shapes   origins (N,) -> point (N, H, K), quantiles (N, H, K, L), crps (N, H, K)
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -40,18 +41,19 @@ class Forecast:
     quantiles: Array | None = None
     crps: Array | None = None
 
-    @staticmethod
-    def joined(parts: Sequence["Forecast"]) -> "Forecast":
+    @classmethod
+    def joined(cls, forecasts: Sequence["Forecast"]) -> Self:
         """One after the other along N."""
-        point, quantiles, crps = (
-            [array for part in parts if (array := getattr(part, name)) is not None]
-            for name in ("point", "quantiles", "crps")
-        )
-        return Forecast(
-            np.concatenate(point),
-            np.concatenate(quantiles) if quantiles else None,
-            np.concatenate(crps) if crps else None,
-        )
+        names = forecasts[0].arrays()
+        return cls(**{name: np.concatenate([each.arrays()[name] for each in forecasts]) for name in names})
+
+    def of(self, targets: slice) -> "Forecast":
+        """Of these targets alone."""
+        return Forecast(**{name: array[:, :, targets] for name, array in self.arrays().items()})
+
+    def arrays(self) -> dict[str, Array]:
+        """Those that there are."""
+        return {name: array for name, array in vars(self).items() if array is not None}
 
 
 @dataclass(frozen=True)

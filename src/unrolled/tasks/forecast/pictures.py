@@ -12,7 +12,8 @@ from unrolled.files.series import Series, SeriesFile
 from unrolled.plots import figures, forecasts
 from unrolled.plots.forecasts import Drawn, Errors, Spread, Stretch
 from unrolled.tasks import metrics
-from unrolled.tasks.forecast.backtest import MODEL, Backtest
+from unrolled.tasks.evaluation import MODEL
+from unrolled.tasks.forecast.backtest import Backtest
 from unrolled.tasks.forecast.evaluation import Evaluation
 
 Array = NDArray[np.float64]
