@@ -13,9 +13,10 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
 from unrolled.models import saved
+from unrolled.plots import figures
 from unrolled.streaming.records import TEXT
 from unrolled.streaming.sequences import kind_of
-from unrolled.tasks import classify, pictures, regress
+from unrolled.tasks import pictures
 
 SMALL = {"hidden": 6, "epochs": 1, "batch_size": 16, "learning_rate": 0.02}
 CELLS = {
@@ -55,8 +56,7 @@ ESTIMATORS = {"classify": Classifier, "regress": Regressor}
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     monkeypatch.setattr(pictures, "draw_history", lambda *arguments: None)
-    for task in (classify, regress):
-        monkeypatch.setattr(task.figures, "save", lambda *arguments: None)
+    monkeypatch.setattr(figures, "save", lambda *arguments: None)
 
 
 def numbers(N=40, seed=0):
