@@ -156,7 +156,7 @@ def test_a_column_that_is_mostly_numbers_is_a_feature_and_what_is_none_there_an_
 
 
 @pytest.mark.parametrize("cells", [("", ""), ("yes", "")])
-def test_answers_may_lack_where_none_are_asked_for(path, cells):
+def test_answers_may_lack_where_none_are_data_for(path, cells):
     path.write_text("id,x,label\n" + "".join(f"{n},1,{cell}\n" for n, cell in enumerate(cells)))
     assert read_sequences(path, Query(answers=False)).answers is None
     assert "column 'label': wanted the sequence's answer, got nothing" in refused(path)

@@ -143,7 +143,7 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(folder, case):
     assert message.startswith(str(path)) and said.format(folder) in message
 
 
-def test_the_rate_that_a_model_hears_is_asked_for(folder):
+def test_the_rate_that_a_model_hears_is_data_for(folder):
     path = listing(folder, "path,label\nb.WAV,1\n")
     assert read_sequences(path, Query(audio=Audio(rate_hz=8000))).rate_hz == 8000
     assert f"{folder}/b.WAV: recorded at 8,000 Hz; wanted the 44,100 Hz that the model hears" in refused(

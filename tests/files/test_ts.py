@@ -82,14 +82,14 @@ def test_whatever_is_written_comes_back(tmp_path_factory, D, cases, data):
 
 
 @pytest.mark.parametrize("header", ["@classLabel false\n", ""])
-def test_answers_may_lack_where_none_are_asked_for(path, header):
+def test_answers_may_lack_where_none_are_data_for(path, header):
     path.write_text(header + "@data\n1,2\n3\n")
     data = read_sequences(path, Query(answers=False))
     assert data.answers is None and [one.tolist() for one in data.inputs] == [[[1], [2]], [[3]]]
     assert "its cases have no answer; wanted @classLabel true or @targetLabel true" in refused(path)
 
 
-def test_answers_may_be_unknown_where_none_are_asked_for(path):
+def test_answers_may_be_unknown_where_none_are_data_for(path):
     path.write_text(SOUND.replace(":calm", ":?"))
     assert read_sequences(path, Query(answers=False)).answers is None
     assert "line 12: label '?' is not one of the header's ('calm', 'storm')" in refused(path)

@@ -143,7 +143,7 @@ def test_gradients_are_recorded_whatever_asks_for_them():
 
 
 @pytest.mark.parametrize("needs", [{"weight_hh_l0"}, {"x"}, {"c"}, {"x", "h", "bias_ih_l0"}])
-def test_only_the_gradients_that_are_asked_for_arrive(needs):
+def test_only_the_gradients_that_are_data_for_arrive(needs):
     layer = LSTM(3, 5).double()
     tensors = {"x": X.double(), "h": torch.randn(1, 2, 5).double(), "c": torch.randn(1, 2, 5).double()}
     every = tensors | dict(layer.named_parameters())

@@ -29,7 +29,7 @@ def test_masks_hide_one_stretch_of_at_most_the_share():
         assert (sizes > 0).all(), "every size comes"
 
 
-def test_noise_has_the_deviation_asked_for():
+def test_noise_has_the_deviation_data_for():
     torch.manual_seed(0)
     noise = augmented(torch.zeros(50, 40, 4), torch.full((50,), 40), 0.3, 0, 0)
     assert noise.std().item() == pytest.approx(0.3, rel=0.03)  # of 8,000 draws: 4 standard errors

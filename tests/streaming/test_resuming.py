@@ -328,7 +328,7 @@ class TestManySequences:
         assert "".join(parts) == whole
         assert notes_of(state)["ids"] == ["y", "x", "z"] and notes_of(state)["seen"] == [11, 12, 13]
 
-    def test_no_more_are_kept_than_asked_for(self):
+    def test_no_more_are_kept_than_data_for(self):
         with pytest.raises(DataError, match=r"line 4: id 'z' is new, and 2 sequences .* raise --most-ids"):
             streamed(Stub(), self.given("x", "y", "x", "z"), id="id", most_ids=2)
         out = streamed(Stub(), self.given("x", "y", "z", "x", "y"), id="id", most_ids=2, skip_wrong=True)

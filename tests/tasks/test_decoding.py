@@ -65,7 +65,7 @@ def test_greedy_is_taken_where_the_beam_is_worse_in_either_figure(by_beam, greed
     assert said.count("\n") == 0 and "on 2 inputs of the validation part" in said
 
 
-def test_what_is_asked_for_is_not_compared():
+def test_what_is_data_for_is_not_compared():
     for how in (decoding(beam=3), decoding(sample=True)):
         assert chosen(how, lambda _: pytest.fail("answered"), []) == (BEAM, "")
 

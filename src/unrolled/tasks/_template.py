@@ -99,10 +99,10 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence: its name, and the step after its last."""
-        asked, inputs = self._asked_for(data), self.codec.inputs
-        last = np.stack([o[-1].astype(np.float64) for o in self._run(asked)])
+        examples, inputs = self._data_for(data), self.codec.inputs
+        last = np.stack([o[-1].astype(np.float64) for o in self._run(examples)])
         table = pl.DataFrame(inputs.scaler.inverse(last), schema=list(inputs.features))
-        return table.insert_column(0, pl.Series("name", asked.names))
+        return table.insert_column(0, pl.Series("name", examples.names))
 
     # NEW: hand over the options that name columns; leave out answers=False where there are answers.
     def _read_source(self, config: NextConfig, source: Source) -> Sequences:

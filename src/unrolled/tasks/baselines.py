@@ -73,8 +73,10 @@ def _known(y: Array, season: int) -> Array:
         return y
     filled = y.copy()
     for phase in range(min(season, len(y))):
-        own = y[phase::season]
-        filled[phase::season] = carried(own, np.isnan(own), np.full(own.shape[1:], np.nan))
+        same_phase = y[phase::season]
+        filled[phase::season] = carried(
+            same_phase, np.isnan(same_phase), np.full(same_phase.shape[1:], np.nan)
+        )
     return filled
 
 

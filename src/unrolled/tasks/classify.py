@@ -124,16 +124,16 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence: "name", "label" and "p(label)" of every class."""
-        asked = self._asked_for(data)
-        p = self._probabilities(asked)
+        sequences = self._data_for(data)
+        p = self._probabilities(sequences)
         classes = self.codec.classes
         label = [classes[k] for k in p.argmax(1)]
         each = {f"p({name})": p[:, k] for k, name in enumerate(classes)}
-        return pl.DataFrame({"name": asked.names, "label": label} | each)
+        return pl.DataFrame({"name": sequences.names, "label": label} | each)
 
     def predict_proba(self, data: Source = None) -> Array:
         """(N, C) the probability of each class, in the order of `classes`."""
-        return self._probabilities(self._asked_for(data))
+        return self._probabilities(self._data_for(data))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -150,8 +150,8 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
     def _with_loss(self, codec: ClassCodec, validation: Sequences) -> tuple[Sequences, list[str]]:
         """Without classes that training does not hold."""
         known = codec.encode(validation).numpy() != UNSEEN
-        strange = unseen.joined(codec.classes, answers_of(validation))[len(codec.classes) :]
-        if not strange:
+        new_classes = unseen.joined(codec.classes, answers_of(validation))[len(codec.classes) :]
+        if not new_classes:
             return validation, []
         if not known.any():
             raise DataError(
@@ -159,7 +159,8 @@ class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
                 f"{listed(codec.classes)}; validate on data of these classes"
             )
         count = counted(int((~known).sum()), "sequence")
-        note = f"{count} to validate with classes that training does not hold have no loss: {listed(strange)}"
+        classes = listed(new_classes)
+        note = f"{count} to validate with classes that training does not hold have no loss: {classes}"
         return validation.select(np.flatnonzero(known)), [note]
 
     @classmethod

@@ -42,10 +42,10 @@ M = TypeVar("M", bound=BaseModel)
 
 def sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """The fields of a configuration that are sections themselves: name -> model."""
-    found = {name: field.annotation for name, field in kind.model_fields.items()}
+    annotations = {name: field.annotation for name, field in kind.model_fields.items()}
     return {
         name: type_
-        for name, type_ in found.items()
+        for name, type_ in annotations.items()
         if isinstance(type_, type) and issubclass(type_, BaseModel)
     }
 

@@ -170,7 +170,7 @@ class Decoding(Section):
         drawn, begin, end = [], decoder.begin, decoder.end
         rules: Rules = {"never": never, "min_length": self.min_length or 0, "no_repeat": self.no_repeat}
         for n in range(self.best):
-            draws = [partial(self.sampling.draw, generator=own) for own in generators(n)]
+            draws = [partial(self.sampling.draw, generator=generator) for generator in generators(n)]
             drawn.append(sample(stepper(), longest, draws, begin=begin, end=end, **rules))
         return [sorted(several, key=lambda one: -one.score) for several in zip(*drawn, strict=True)]
 
@@ -198,16 +198,16 @@ def tuned(
 
 
 def chosen(
-    how: Decoding, answers: Callable[[Decoding], Sequence[Symbols]], truths: Sequence[Sequence[Symbols]]
+    decoding: Decoding, answers: Callable[[Decoding], Sequence[Symbols]], truths: Sequence[Sequence[Symbols]]
 ) -> tuple[int, str]:
     """The beam of a search where none is asked for, and what to tell of it: BEAM, or 1, greedy, where this
     meets more of the `truths` (N,) of the validation part or has a lower error rate. `answers(how)` (N,)."""
-    if how.sample or how.beam is not None:
+    if decoding.sample or decoding.beam is not None:
         return BEAM, ""
     figures = {}
     for beam in (BEAM, 1):
-        found = answers(how.model_copy(update={"beam": beam, "best": 1}))
-        figures[beam] = distances.exact(found, truths), distances.error_rate(found, truths)
+        texts = answers(decoding.model_copy(update={"beam": beam, "best": 1}))
+        figures[beam] = distances.exact(texts, truths), distances.error_rate(texts, truths)
     (met, errors), (greedily_met, greedy_errors) = figures[BEAM], figures[1]
     worse = greedily_met > met or greedy_errors < errors
     return 1 if worse else BEAM, (

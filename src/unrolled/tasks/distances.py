@@ -14,27 +14,30 @@ from rapidfuzz.distance import Levenshtein
 Symbols = Sequence[Hashable]
 
 
-def edits(found: Symbols, truth: Symbols) -> int:
-    return int(Levenshtein.distance(found, truth))
+def edits(answer: Symbols, truth: Symbols) -> int:
+    return int(Levenshtein.distance(answer, truth))
 
 
-def nearest(found: Symbols, truths: Sequence[Symbols]) -> Symbols:
+def nearest(answer: Symbols, truths: Sequence[Symbols]) -> Symbols:
     """Of several right answers the one with the fewest edits."""
-    return min(truths, key=lambda truth: edits(found, truth))
+    return min(truths, key=lambda truth: edits(answer, truth))
 
 
-def error_rate(found: Sequence[Symbols], truths: Sequence[Sequence[Symbols]]) -> float:
+def error_rate(answers: Sequence[Symbols], truths: Sequence[Sequence[Symbols]]) -> float:
     """`truths` (N,) of one or more right answers each. 0 where all of them are empty and nothing was found,
     infinite where they are empty and something was."""
-    against = [nearest(one, several) for one, several in zip(found, truths, strict=True)]
-    wrong = sum(edits(one, truth) for one, truth in zip(found, against, strict=True))
+    against = [nearest(answer, several) for answer, several in zip(answers, truths, strict=True)]
+    wrong = sum(edits(answer, truth) for answer, truth in zip(answers, against, strict=True))
     length = sum(len(truth) for truth in against)
     if not length:
         return float("inf") if wrong else 0.0
     return wrong / length
 
 
-def exact(found: Sequence[Symbols], truths: Sequence[Sequence[Symbols]]) -> float:
+def exact(answers: Sequence[Symbols], truths: Sequence[Sequence[Symbols]]) -> float:
     """The share of answers that are one of the right ones."""
-    right = [any(edits(one, t) == 0 for t in several) for one, several in zip(found, truths, strict=True)]
+    right = [
+        any(edits(answer, truth) == 0 for truth in several)
+        for answer, several in zip(answers, truths, strict=True)
+    ]
     return sum(right) / len(right)

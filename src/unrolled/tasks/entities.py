@@ -49,24 +49,24 @@ def is_scheme(tags: Iterable[str]) -> bool:
 
 def entities(tags: Sequence[str]) -> list[Entity]:
     """Those of a sequence, in order. What is no tag of an entity counts as O."""
-    found: list[Entity] = []
+    complete: list[Entity] = []
     first, kind = 0, ""
     for at, tag in enumerate([*tags, "O"]):
-        now = tag[2:] if _TAG.fullmatch(tag) else ""
-        if kind and (now != kind or tag.startswith("B-")):
-            found.append(Entity(first, at, kind))
+        kind_here = tag[2:] if _TAG.fullmatch(tag) else ""
+        if kind and (kind_here != kind or tag.startswith("B-")):
+            complete.append(Entity(first, at, kind))
             kind = ""
-        if now and not kind:
-            first, kind = at, now
-    return found
+        if kind_here and not kind:
+            first, kind = at, kind_here
+    return complete
 
 
 def scores(truth: Sequence[Sequence[str]], answer: Sequence[Sequence[str]]) -> dict[str, float]:
     """precision, recall and F1 over all sequences; nothing to nothing is NaN."""
     there = answered = right = 0
-    for one, other in zip(truth, answer, strict=True):
-        own, found = set(entities(one)), set(entities(other))
-        there, answered, right = there + len(own), answered + len(found), right + len(own & found)
+    for true_tags, answered_tags in zip(truth, answer, strict=True):
+        true, guessed = set(entities(true_tags)), set(entities(answered_tags))
+        there, answered, right = there + len(true), answered + len(guessed), right + len(true & guessed)
 
     def ratio(a: int, b: int) -> float:
         return a / b if b else float("nan")

@@ -45,19 +45,19 @@ def verdict(rows: Sequence[Row], measure: str, *, higher_is_better: bool) -> str
     """One sentence on `measure`: by how much the first row, the model, beats the best of the others, or which
     of them beat it. Rows without the measure do not take part."""
     key = next(iter(rows[0]))
-    own, others = (
+    score, others = (
         rows[0][measure],
         {row[key]: row[measure] for row in rows[1:] if row.get(measure) is not None},
     )
     sign = 1 if higher_is_better else -1
     if not others:
-        return f"{measure}: {own:.4g}; there is no baseline to compare it with"
+        return f"{measure}: {score:.4g}; there is no baseline to compare it with"
     best = max(others, key=lambda name: sign * others[name])
-    if better := [f"{name} ({value:.4g})" for name, value in others.items() if sign * value > sign * own]:
-        return f"the model ({own:.4g}) loses to {every(better)} on {measure}; until it wins, use {best}"
-    if own == others[best]:
-        return f"the model is no better than the best baseline, {best}, on {measure}: {own:.4g}"
-    return f"the model beats every baseline on {measure}: {own:.4g}, the best ({best}) {others[best]:.4g}"
+    if better := [f"{name} ({value:.4g})" for name, value in others.items() if sign * value > sign * score]:
+        return f"the model ({score:.4g}) loses to {every(better)} on {measure}; until it wins, use {best}"
+    if score == others[best]:
+        return f"the model is no better than the best baseline, {best}, on {measure}: {score:.4g}"
+    return f"the model beats every baseline on {measure}: {score:.4g}, the best ({best}) {others[best]:.4g}"
 
 
 def verdicts(rows: Sequence[Row], measures: Mapping[str, bool]) -> list[str]:

@@ -4,15 +4,13 @@ Shapes   rows (T_i, …) as the runtime's `encode` gives them -> steps (B, T, �
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
 
 from unrolled.batching.buckets import by_length
 from unrolled.blocks.block import Block
-from unrolled.codecs.inputs import NumberInputs, TextInputs
-from unrolled.codecs.words import Words
 from unrolled.ops.torch import Network
 from unrolled.tasks.examples import in_batches
 from unrolled.tasks.sources import Source
@@ -24,16 +22,9 @@ Array = NDArray[Any]
 BATCH = 256  # sequences that go through a network at once where nothing is learnt
 
 
-class InputsCodec(Codec, Protocol):
-    """A codec with `inputs`."""
-
-    @property
-    def inputs(self) -> NumberInputs | TextInputs | Words: ...
-
-
 C = TypeVar("C")
 D = TypeVar("D", bound=Data)
-K = TypeVar("K", bound=InputsCodec)
+K = TypeVar("K", bound=Codec)  # with `inputs`
 B = TypeVar("B", bound=Block)
 
 
@@ -48,22 +39,22 @@ class ForwardEstimator(PartsEstimator[C, D, K, Network[B]]):
 
     def _encoded(self, data: D) -> list[Array]:
         """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""
-        inputs: Any = self.codec.inputs
-        rows: list[Array] = inputs.rows(data)
+        codec: Any = self.codec
+        rows: list[Array] = codec.inputs.rows(data)
         return rows
 
     def _rows(self, data: Source = None) -> list[Array]:
-        return self._encoded(self._asked_for(data))
+        return self._encoded(self._data_for(data))
 
     def _raw(self, rows: Sequence[Array], fill: float) -> list[Array]:
         return [o[: len(row)] for o, row in zip(self._outputs_of_rows(rows, fill), rows, strict=True)]
 
     def _outputs_of_rows(self, rows: Sequence[Array], fill: float, **options: Any) -> Array:
         """o (B, T, …) of all rows in one batch."""
-        inputs: Any = self.codec.inputs
-        lengths = torch.tensor([len(row) for row in rows])
+        codec: Any = self.codec
+        lengths = torch.tensor(list(map(len, rows)))
         with torch.no_grad():
-            o, _ = self.network(tensors(inputs.padded(rows, fill)), lengths=lengths, **options)
+            o, _ = self.network(tensors(codec.inputs.padded(rows, fill)), lengths=lengths, **options)
         array: Array = o.numpy()
         return array
 

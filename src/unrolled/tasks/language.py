@@ -153,7 +153,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         if prime:
             text_of(prime)
         network, codec = self.network, self.codec
-        how = Sampling(sample, temperature, top_k, top_p)
+        sampling = Sampling(sample, temperature, top_k, top_p)
         if codec.tokenizer.size - (codec.unknown is not None) < 1:
             raise ConfigError("this model knows no symbol but <unk>; train it on more text")
         primed = [int(number) for number in codec.tokenizer.encode(prime)]
@@ -161,7 +161,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
             network,
             primed or [beginning(codec.tokenizer)],
             length,
-            how,
+            sampling,
             np.random.default_rng(seed),
             codec.unknown,
         )
@@ -214,20 +214,20 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         symbols, scored = codec.tokenizer.size, len(tokens) - 1
         characters = len(data) * scored / len(tokens)
         parameters = sum(p.numel() for p in network.parameters())
-        own = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
-        rows = [row_of(MODEL, own, scored, characters, parameters)]
+        total = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
+        rows = [row_of(MODEL, total, scored, characters, parameters)]
         about = about | {"tokens": scored, "characters": len(data)}
-        told = []
+        sentences = []
         if codec.unknown is not None:
             about["unknown"] = int(np.count_nonzero(tokens == codec.unknown))
             number = f"{counted(about['unknown'], 'token')} that training did not hold, or too seldom"
-            told += [f"{number}, judged as <unk>"] if about["unknown"] else []
+            sentences += [f"{number}, judged as <unk>"] if about["unknown"] else []
         try:
             known = codec.encode(self._training_parts().train, "the training part")
             rows += baselines(known, tokens, symbols, characters)
         except UnrolledError as error:
-            return Evaluation(rows, [f"there are no n-grams to compare with: {error}", *told], about)
-        return Evaluation(rows, [verdict(rows, "perplexity", higher_is_better=False), *told], about)
+            return Evaluation(rows, [f"there are no n-grams to compare with: {error}", *sentences], about)
+        return Evaluation(rows, [verdict(rows, "perplexity", higher_is_better=False), *sentences], about)
 
     def _draw(self, folder: Path) -> None:
         values = {row["model"]: row["perplexity"] for row in self.evaluation.rows}

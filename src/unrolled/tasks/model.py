@@ -72,15 +72,15 @@ class LayerConfig(Section):
 
 def _fields() -> dict[str, Any]:
     """The options of the cells as fields; None is the cell's own default."""
-    made: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, owners in OPTIONS.items():
         one, *_ = owners.values()
         kind = Literal[one.choices] if one.choices else one.kind
         unset: Any = {"unset": True} if one.default is True else None
         description = f"{', '.join(owners)}: {one.described}"
         field = Field(default=None, ge=one.least, description=description, json_schema_extra=unset)
-        made[name] = (kind | None, field)
-    return made
+        fields[name] = (kind | None, field)
+    return fields
 
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def recurrent(config: ModelConfig, input_size: int) -> Recurrent:
 
     ConfigError where sizes do not go together, such as hidden 5 and cells_per_block 2.
     """
-    own = set(LayerConfig.model_fields) - {"cell"}  # a task's section may have more
-    options = config.model_dump(include=own, exclude_none=True)
+    of_layers = set(LayerConfig.model_fields) - {"cell"}  # a task's section may have more
+    options = config.model_dump(include=of_layers, exclude_none=True)
     if (backward := options.pop("backward_hidden", None)) is not None:
         options["hidden"] = options["hidden"], backward
     if (cell_zoneout := options.pop("cell_zoneout", None)) is not None:
@@ -151,10 +151,10 @@ def recurrent(config: ModelConfig, input_size: int) -> Recurrent:
 def _respelt(message: str) -> str:
     """What a layer says of its arguments, by our names of them: num_layers=2 -> option("layers", 2)."""
     names = {ARGUMENTS.get(name, name): name for name in ModelConfig.model_fields}
-    given = rf"\b({'|'.join(names)})=('[^']*'|\([^)]*\)|[\w.]+)"
+    assignment = rf"\b({'|'.join(names)})=('[^']*'|\([^)]*\)|[\w.]+)"
     alone = rf"\b({'|'.join(name for name in names if '_' in name)})\b(?!=)"
-    message = re.sub(alone, lambda found: option(names[found[1]]), message)
-    return re.sub(given, lambda found: option(names[found[1]], literal_eval(found[2])), message)
+    message = re.sub(alone, lambda match: option(names[match[1]]), message)
+    return re.sub(assignment, lambda match: option(names[match[1]], literal_eval(match[2])), message)
 
 
 class DecoderConfig(Section):
@@ -190,15 +190,15 @@ class DecoderConfig(Section):
         return self
 
 
-def decoder_layers(model: ModelConfig, own: DecoderConfig) -> ModelConfig:
+def decoder_layers(model: ModelConfig, writer: DecoderConfig) -> ModelConfig:
     """The layers that write: the options of those that read, as far as the cell has them, in one direction.
 
     ConfigError where they do not go together.
     """
     values = model.model_dump(include=set(ModelConfig.model_fields), exclude_none=True)
-    cell = own.decoder_cell or model.cell
-    layers = own.decoder_layers or model.layers
-    values |= {"cell": cell, "hidden": own.decoder_hidden or model.hidden, "layers": layers}
+    cell = writer.decoder_cell or model.cell
+    layers = writer.decoder_layers or model.layers
+    values |= {"cell": cell, "hidden": writer.decoder_hidden or model.hidden, "layers": layers}
     gone = {"bidirectional", "backward_hidden", "merge", "reverse", "learn_initial_state"}
     gone |= {name for name, owners in OWNERS.items() if cell not in owners}
     gone |= {"dropout"} if layers == 1 else set()

@@ -50,47 +50,47 @@ class Rows:
         return [slice(at, min(at + some, self.count)) for at in range(0, self.count, some)]
 
 
-def nearest(known: Rows, asked: Rows) -> Ints:
+def nearest(known: Rows, queries: Rows) -> Ints:
     """(M,) which row of `known` is nearest to each of `asked`."""
-    found, least = np.zeros(asked.count, np.int64), np.full(asked.count, np.inf)
+    indices, least = np.zeros(queries.count, np.int64), np.full(queries.count, np.inf)
     for theirs_at in known.parts():
         theirs = known.part(theirs_at)
         sizes = np.square(theirs).sum(1)
-        for at in asked.parts():
-            own = asked.part(at)
-            own_sizes = np.square(own).sum(1)
-            rough = (-2 * own) @ theirs.T  # and from here on without the own size, which is that of a row
+        for at in queries.parts():
+            query = queries.part(at)
+            query_sizes = np.square(query).sum(1)
+            rough = (-2 * query) @ theirs.T  # and from here on without the own size, which is that of a row
             rough += sizes
-            slack = ROUNDING * (own_sizes + sizes.max())
-            bound = np.minimum(rough.min(1) + slack, least[at] - own_sizes) + slack
+            slack = ROUNDING * (query_sizes + sizes.max())
+            bound = np.minimum(rough.min(1) + slack, least[at] - query_sizes) + slack
             for i in np.flatnonzero(rough.min(1) <= bound):
                 among = np.flatnonzero(rough[i] <= bound[i])
-                distances = np.square(theirs[among] - own[i]).sum(1)
+                distances = np.square(theirs[among] - query[i]).sum(1)
                 if distances.min() < least[at.start + i]:
                     least[at.start + i] = distances.min()
-                    found[at.start + i] = theirs_at.start + among[distances.argmin()]
-    return found
+                    indices[at.start + i] = theirs_at.start + among[distances.argmin()]
+    return indices
 
 
-def nearest_summaries(known: NDArray[np.float32], asked: Array) -> Ints:
+def nearest_summaries(known: NDArray[np.float32], queries: Array) -> Ints:
     """`nearest` of rows that sum sequences up (codecs/inputs.py), each number in units of its deviation
     over `known`."""
     scale = spread(known)
-    return nearest(Rows.of(known / scale), Rows.of(asked / scale))
+    return nearest(Rows.of(known / scale), Rows.of(queries / scale))
 
 
-def nearest_series(inputs: NumberInputs, train: Sequences, asked: Sequences) -> tuple[Ints, str]:
+def nearest_series(inputs: NumberInputs, train: Sequences, queries: Sequences) -> tuple[Ints, str]:
     """`nearest` of the series themselves, and what to say of those that it was found among."""
-    known, own = inputs.aligned(train), inputs.aligned(asked)
+    known, aligned = inputs.aligned(train), inputs.aligned(queries)
     F = len(inputs.features)
     length = min(max(map(len, known.inputs)), max(LEAST_STEPS, MOST_NUMBERS // F))
-    most = max(1, MOST_PRODUCTS // (len(own) * length * F))
+    most = max(1, MOST_PRODUCTS // (len(aligned) * length * F))
     among = np.arange(min(len(known), most)) * len(known) // min(len(known), most)
-    rows = [_series(inputs, one, length) for one in (known.select(among), own)]
-    said = f"1-NN compares sequences of {counted(length, 'step')}"
+    rows = [_series(inputs, one, length) for one in (known.select(among), aligned)]
+    sentence = f"1-NN compares sequences of {counted(length, 'step')}"
     if len(among) < len(known):
-        said += f", with {len(among):,} of the {len(known):,} training sequences"
-    return among[nearest(*rows)], said
+        sentence += f", with {len(among):,} of the {len(known):,} training sequences"
+    return among[nearest(*rows)], sentence
 
 
 def resampled(x: NDArray[Any], length: int) -> Array:
@@ -102,10 +102,10 @@ def resampled(x: NDArray[Any], length: int) -> Array:
 
 
 def _series(inputs: NumberInputs, data: Sequences, length: int) -> Rows:
-    F, given = len(inputs.features), data.inputs
+    F, sequences = len(inputs.features), data.inputs
 
     def row(i: int) -> Array:
-        z = inputs.filled(inputs.scaled(np.asarray(given[i]), data.places[i]), np.zeros(F))[0]
+        z = inputs.filled(inputs.scaled(np.asarray(sequences[i]), data.places[i]), np.zeros(F))[0]
         return resampled(z[:, :F].astype(np.float64), length).ravel()
 
     return Rows(len(data), length * F, lambda at: np.stack([row(i) for i in range(at.start, at.stop)]))

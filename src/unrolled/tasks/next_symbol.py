@@ -55,8 +55,8 @@ def nats(network: Network, tokens: Tokens, symbols: int) -> Iterator[Array]:
     state: Any = None
     for first in range(0, len(tokens) - 1, _steps(symbols, 1)):
         part = torch.from_numpy(tokens[first : first + _steps(symbols, 1) + 1].astype(np.int64))[None]
-        found, state = _nats(network, part[:, :-1], part[:, 1:], state, None)
-        yield found[0]
+        values, state = _nats(network, part[:, :-1], part[:, 1:], state, None)
+        yield values[0]
 
 
 def nats_of_rows(
@@ -75,8 +75,8 @@ def nats_of_rows(
         for first in range(0, T, steps):
             part, targets = (torch.from_numpy(one[:, first : first + steps]) for one in (w, y))
             left = (lengths - first).clamp(0, part.shape[1])
-            found, state = _nats(network, part, targets, state, left)
-            parts.append(found)
+            values, state = _nats(network, part, targets, state, left)
+            parts.append(values)
         each = np.concatenate(parts, axis=1)
         for r, i in enumerate(indices):
             sums[i] = math.fsum(each[r, : len(rows[i])])
@@ -87,7 +87,7 @@ def continued(
     network: Network,
     primed: Sequence[int],
     length: int,
-    how: Sampling,
+    sampling: Sampling,
     generator: np.random.Generator,
     never: int | None,
 ) -> list[int]:
@@ -103,7 +103,7 @@ def continued(
             log_p = log_softmax(logits)[0, 0].double().numpy()
             if never is not None:
                 log_p[never] = -np.inf
-            drawn.append(how.draw(log_p, generator))
+            drawn.append(sampling.draw(log_p, generator))
             w = torch.tensor([[drawn[-1]]])
     return drawn
 

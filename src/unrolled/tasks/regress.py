@@ -100,8 +100,10 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
 
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each sequence: "name" and "value"."""
-        asked = self._asked_for(data)
-        return pl.DataFrame({"name": asked.names, "value": self.codec.decode(self._outputs_of(asked))})
+        sequences = self._data_for(data)
+        return pl.DataFrame(
+            {"name": sequences.names, "value": self.codec.decode(self._outputs_of(sequences))}
+        )
 
     def _split(self, config: RegressConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot within parts of the order of the answers, so that small and large ones are in every part."""
@@ -142,10 +144,10 @@ class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
 
     def _draw(self, folder: Path) -> None:
         """scatter, as PNG and SVG."""
-        found, name = self.evaluation, self.config.data.target or "answer"
-        own = found.rows[0]
-        title = f"{found.about['sequences']:,} sequences: MAE {own['MAE']:.3g}, R² {own['R²']:.3g}"
-        truth, answers = found.details
+        evaluation, name = self.evaluation, self.config.data.target or "answer"
+        row = evaluation.rows[0]
+        title = f"{evaluation.about['sequences']:,} sequences: MAE {row['MAE']:.3g}, R² {row['R²']:.3g}"
+        truth, answers = evaluation.details
         figures.save(scores.scatter(truth, answers, name, title), folder, "scatter")
 
 

@@ -48,15 +48,15 @@ class Sampling:
     def distribution(self, log_p: Array) -> Array:
         """(V,) what is left of p, its sum 1. Symbols of log_p -inf stay out."""
         order = np.argsort(-log_p, kind="stable")
-        kept = order[: self.top_k if self.sample else 1]
-        q = heads.exp((log_p[kept] - log_p[kept[0]]) / self.temperature)
+        symbols = order[: self.top_k if self.sample else 1]
+        q = heads.exp((log_p[symbols] - log_p[symbols[0]]) / self.temperature)
         q /= q.sum()
         if self.top_p is not None:
             fewest = int(np.searchsorted(np.cumsum(q), self.top_p)) + 1
-            kept, q = kept[:fewest], q[:fewest] / q[:fewest].sum()
-        whole = np.zeros_like(log_p)
-        whole[kept] = q
-        return whole
+            symbols, q = symbols[:fewest], q[:fewest] / q[:fewest].sum()
+        distribution = np.zeros_like(log_p)
+        distribution[symbols] = q
+        return distribution
 
     def draw(self, log_p: Array, generator: np.random.Generator) -> int:
         """A symbol's number. Takes one number of the generator, whatever the distribution."""

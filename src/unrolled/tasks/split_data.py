@@ -115,7 +115,7 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         """What a source holds that the trained network is judged on, or asked for answers alone."""
         return self._read_source(self.config, data)
 
-    def _asked_for(self, data: Source) -> D:
+    def _data_for(self, data: Source) -> D:
         """What to predict: other data, or the test part of the training data, or all of them."""
         if data is not None:
             return self._read_new(data, answers=False)

@@ -37,8 +37,7 @@ from unrolled.batching.stretches import Walks
 from unrolled.blocks.tagger import Tagger as Block
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
-from unrolled.files.query import Query
-from unrolled.files.tagged import Layout, Tagged
+from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
@@ -50,7 +49,7 @@ from unrolled.tasks.forward import ForwardEstimator, tensors
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, Shares
 from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
-from unrolled.tasks.tag_config import TagConfig, TagData
+from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
 from unrolled.tasks.unseen import UNSEEN
 from unrolled.training.config import TrainingConfig
@@ -93,28 +92,34 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     def predict(self, data: Source = None) -> pl.DataFrame:
         """A row for each step: "name" of the sequence, "position" in it from 1, "word" (null of numbers),
         "tag" and its "probability". Without data, of the test part."""
-        asked = self._asked_for(data)
-        found = self._answers(asked)
-        words: list[Any] = [None] * sum(asked.lengths)
-        if asked.is_text:
-            words = [word for one in asked.inputs for word in one]
+        sequences = self._data_for(data)
+        answers = self._answers(sequences)
+        words: list[Any] = [None] * sum(sequences.lengths)
+        if sequences.is_text:
+            words = [word for one in sequences.inputs for word in one]
         columns = {
-            "name": [name for name, T in zip(asked.names, asked.lengths, strict=True) for _ in range(T)],
-            "position": [t for T in asked.lengths for t in range(1, T + 1)],
+            "name": [
+                name for name, T in zip(sequences.names, sequences.lengths, strict=True) for _ in range(T)
+            ],
+            "position": [t for T in sequences.lengths for t in range(1, T + 1)],
             "word": pl.Series(words, dtype=pl.String),
-            "tag": [self.codec.tags[k] for path, _ in found for k in path.tolist()],
-            "probability": np.concatenate([p[np.arange(len(path)), path] for path, p in found]),
+            "tag": [self.codec.tags[k] for path, _ in answers for k in path.tolist()],
+            "probability": np.concatenate([p[np.arange(len(path)), path] for path, p in answers]),
         }
         return pl.DataFrame(columns)
 
     def notices(self, data: Source = None) -> list[str]:
         """How the lines of files were read, where that is no matter of course."""
-        asked = self._asked_for(data)
-        return [] if data is None or asked.answers is not None or not asked.is_text else list(asked.notes)
+        sequences = self._data_for(data)
+        return (
+            []
+            if data is None or sequences.answers is not None or not sequences.is_text
+            else list(sequences.notes)
+        )
 
     def predict_proba(self, data: Source = None) -> list[Array]:
         """(N,) of (T_i, K) the probability of each tag at each step, in the order of `tags`."""
-        return [p for _, p in self._answers(self._asked_for(data))]
+        return [p for _, p in self._answers(self._data_for(data))]
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -122,14 +127,15 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         return self.codec.tags
 
     def _read_source(self, config: TagConfig, source: Source) -> Tagged:
-        return read(config.data, source)
+        return read_tagged(source, config.data.query(), config.data.column)
 
     def _read_new(self, data: Source, answers: bool = True) -> Tagged:
-        features = getattr(self.codec.inputs, "features", ())
-        found = read(self.config.data, data, answers, features, self.codec.layout)
+        options, features = self.config.data, getattr(self.codec.inputs, "features", ())
+        query, column = options.query(answers=answers, known=features), options.column if answers else None
+        sequences = read_tagged(data, query, column, self.codec.layout)
         if answers:
-            self.codec.require_layout(found)
-        return found
+            self.codec.require_layout(sequences)
+        return sequences
 
     def _split(self, config: TagConfig, data: Tagged, shares: Shares) -> splits.Parts:
         """By lot, so that every tag is in every part as far as possible."""
@@ -185,9 +191,9 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             if network.block.crf is None:
                 losses = cross_entropy(o[known], tags[known], weights, reduction="none")
                 return losses.sum(), int(known.sum()), state
-            whole = (known | ~inside).all(1)
-            likelihood = network.p.crf(o, tags.clamp(min=0), batch.lengths)[whole]
-            return -likelihood.sum(), int(batch.lengths[whole].sum()), None
+            known_rows = (known | ~inside).all(1)
+            likelihood = network.p.crf(o, tags.clamp(min=0), batch.lengths)[known_rows]
+            return -likelihood.sum(), int(batch.lengths[known_rows].sum()), None
 
         return loss
 
@@ -245,20 +251,6 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         bound = None if allowed is None else masks(allowed.start, allowed.transitions)
         dtype = self.network.p.head.weight.detach().numpy().dtype
         return decoder(len(self.tags), dtype, bound, scores)
-
-
-def read(
-    config: TagData,
-    source: Source,
-    answers: bool = True,
-    known: tuple[str, ...] = (),
-    layout: Layout | None = None,
-) -> Tagged:
-    """What a source holds; `known` are the features that a model reads, `layout` that of the files it was
-    trained on. DataError with its place for whatever is wrong with it."""
-    columns = {name: getattr(config, name) for name in ("id", "time", "target", "features", "text")}
-    query = Query(**columns, answers=answers, known=known)
-    return read_tagged(source, query, config.column if answers else None, layout)
 
 
 def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:

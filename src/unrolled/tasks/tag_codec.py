@@ -80,26 +80,29 @@ class TagCodec:
 
     def steps(self, data: Tagged) -> "WordRows | NumberRows":
         """The encoded inputs: `batch(indices)` of them is what the network takes."""
+        self._require_kind(data)
         if isinstance(self.inputs, Words):
-            return WordRows.of(self.inputs, self._words(data))
+            sentences: Any = data.inputs
+            return WordRows.of(self.inputs, sentences)
         return NumberRows([self.inputs.filled(z, np.zeros(z.shape[1]))[0] for z in self.rows(data)])
 
     def rows(self, data: Tagged) -> list[NDArray[Any]]:
         """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""
+        self._require_kind(data)
         if isinstance(self.inputs, Words):
-            return [self.inputs.encode(one) for one in self._words(data)]
-        self._require_kind(data)
+            return list(map(self.inputs.encode, data.inputs))
         return self.inputs.rows(data)
-
-    def _words(self, data: Tagged) -> Any:
-        self._require_kind(data)
-        return data.inputs
 
     def about(self) -> dict[str, Any]:
         bound = self.allowed and {name: part.tolist() for name, part in self.allowed._asdict().items()}
-        own = {"tags": list(self.tags), "counts": self.counts.tolist(), "usual": dict(self.usual)}
-        own |= {"inputs": self.inputs.about(), "allowed": bound}
-        return own | {"layout": self.layout and self.layout._asdict()}
+        return {
+            "tags": list(self.tags),
+            "counts": self.counts.tolist(),
+            "usual": dict(self.usual),
+            "inputs": self.inputs.about(),
+            "allowed": bound,
+            "layout": self.layout and self.layout._asdict(),
+        }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return self.inputs.arrays()
@@ -124,11 +127,11 @@ class TagCodec:
 
     def require_layout(self, data: Tagged) -> None:
         """DataError where lines have other columns than those of training: what they hold is not known."""
-        mine, own = self.layout, data.layout
-        if mine is not None and own is not None and mine.columns != own.columns:
+        wanted, got = self.layout, data.layout
+        if wanted is not None and got is not None and wanted.columns != got.columns:
             raise DataError(
-                f"{data.places[0]}: wanted {columns_of(mine)} as in the training files, got "
-                f"{columns_of(own)}; give files of one kind"
+                f"{data.places[0]}: wanted {columns_of(wanted)} as in the training files, got "
+                f"{columns_of(got)}; give files of one kind"
             )
 
     def _require_kind(self, data: Tagged) -> None:

@@ -28,7 +28,7 @@ def usual_tags(data: Tagged, names: Sequence[str], truth: Tags) -> dict[str, int
     for words, tags in zip(sentences, truth, strict=True):
         for word, tag in zip(words, tags, strict=True):
             counts.setdefault(str(word), Counter())[numbers[tag]] += 1
-    return {word: max(range(len(names)), key=found.__getitem__) for word, found in counts.items()}
+    return {word: max(range(len(names)), key=of_word.__getitem__) for word, of_word in counts.items()}
 
 
 def by_word(data: Tagged, usual: Mapping[str, int], other: int) -> list[Path]:
@@ -37,15 +37,19 @@ def by_word(data: Tagged, usual: Mapping[str, int], other: int) -> list[Path]:
 
 
 def scores(
-    names: Sequence[str], usual: Mapping[str, int], data: Tagged, truth: Tags, found: Sequence[Path]
+    names: Sequence[str], usual: Mapping[str, int], data: Tagged, truth: Tags, paths: Sequence[Path]
 ) -> Row:
     """Of the paths `found`; `usual` {} where steps are no words."""
-    answers = [[names[k] for k in path.tolist()] for path in found]
+    answers = [[names[k] for k in path.tolist()] for path in paths]
     right = np.array(
-        [a == b for one, other in zip(truth, answers, strict=True) for a, b in zip(one, other, strict=True)]
+        [
+            a == b
+            for true, answer in zip(truth, answers, strict=True)
+            for a, b in zip(true, answer, strict=True)
+        ]
     )
     row: Row = {"accuracy": float(right.mean())}
     if usual:
-        unknown = np.array([word not in usual for one in data.inputs for word in one])
+        unknown = np.array([word not in usual for true in data.inputs for word in true])
         row["of unknown words"] = float(right[unknown].mean()) if unknown.any() else float("nan")
     return row | (entities.scores(truth, answers) if entities.is_scheme(names) else {})

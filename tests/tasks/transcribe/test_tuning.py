@@ -43,7 +43,7 @@ def test_it_is_kept_with_the_model(tmp_path):
     assert trained(tmp_path / "again").codec.about() == model.codec.about()
 
 
-def test_what_is_asked_for_stays(tmp_path):
+def test_what_is_data_for_stays(tmp_path):
     for asked in ({"decoder": "greedy"}, {"lm_weight": 0.3}, {"label_bonus": 0.1}, {"lm_order": 0}):
         folder = tmp_path / str(asked)
         folder.mkdir()

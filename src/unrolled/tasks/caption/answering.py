@@ -25,41 +25,47 @@ from unrolled.tasks.decoding import Decoding
 Array = NDArray[np.float64]
 
 
-def captions(network: Network, codec: Codec, data: Captioned, how: Decoding) -> list[list[Answer]]:
+def captions(network: Network, codec: Codec, data: Captioned, decoding: Decoding) -> list[list[Answer]]:
     """(N,) of the best answers, the likeliest first."""
     decode = codec.texts.side.tokenizer.decode
-    answers = hypotheses(network, codec, codec.inputs.encode(data), how)
+    answers = hypotheses(network, codec, codec.inputs.encode(data), decoding)
     return [Answer.of(several, decode) for several in answers]
 
 
-def hypotheses(network: Network, codec: Codec, rows: Rows, how: Decoding) -> list[list[Hypothesis]]:
+def hypotheses(network: Network, codec: Codec, rows: Rows, decoding: Decoding) -> list[list[Hypothesis]]:
     """The same of encoded inputs."""
     keys, texts, answers = _keys(rows), codec.texts, list[list[Hypothesis]]()
     decoder: Any = network.block.decoder
-    for indices in _parts(len(rows[0]), how.together(at_once(codec.inputs), texts.side.size)):
+    for indices in _parts(len(rows[0]), decoding.together(at_once(codec.inputs), texts.side.size)):
         with torch.no_grad():
             condition = network(*tensors(codec.inputs, rows, indices))
-        answers += how.answers(
+        answers += decoding.answers(
             partial(stepper, network, condition),
-            [how.longest_of(texts.longest)] * len(indices),
-            partial(_generators, how, [keys[i] for i in indices]),
+            [decoding.longest_of(texts.longest)] * len(indices),
+            partial(_generators, decoding, [keys[i] for i in indices]),
             decoder,
             texts.side.never,
         )
     return answers
 
 
-def sequences(network: Network, codec: Codec, data: Captioned, how: Decoding) -> list[Array]:
+def sequences(network: Network, codec: Codec, data: Captioned, decoding: Decoding) -> list[Array]:
     """(N,) of answers (T_i, D) in the data's own units."""
     inverse = codec.numbers.scaler.inverse
-    return [inverse(one.astype(np.float64)) for one in scores(network, codec, codec.inputs.encode(data), how)]
+    return [
+        inverse(one.astype(np.float64)) for one in scores(network, codec, codec.inputs.encode(data), decoding)
+    ]
 
 
-def scores(network: Network, codec: Codec, rows: Rows, how: Decoding) -> list[NDArray[np.float32]]:
+def scores(network: Network, codec: Codec, rows: Rows, decoding: Decoding) -> list[NDArray[np.float32]]:
     """(N,) of answers (T_i, D) to encoded inputs, in standard scores."""
-    keys, longest, answers = _keys(rows), how.longest_of(codec.numbers.longest), list[NDArray[np.float32]]()
+    keys, longest, answers = (
+        _keys(rows),
+        decoding.longest_of(codec.numbers.longest),
+        list[NDArray[np.float32]](),
+    )
     for indices in _parts(len(rows[0]), at_once(codec.inputs)):
-        draws = [how.generator(*keys[i]) for i in indices] if how.sample else None
+        draws = [decoding.generator(*keys[i]) for i in indices] if decoding.sample else None
         answers += numbers_of(network, tensors(codec.inputs, rows, indices), longest, draws)
     return answers
 
@@ -86,5 +92,7 @@ def _keys(rows: Rows) -> list[tuple[int, ...]]:
     return keys
 
 
-def _generators(how: Decoding, keys: Sequence[tuple[int, ...]], number: int) -> list[np.random.Generator]:
-    return [how.generator(*key, number) for key in keys]
+def _generators(
+    decoding: Decoding, keys: Sequence[tuple[int, ...]], number: int
+) -> list[np.random.Generator]:
+    return [decoding.generator(*key, number) for key in keys]

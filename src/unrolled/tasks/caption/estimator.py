@@ -51,13 +51,13 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
         logarithm of its probability over the penalty of its length. Of sequences of numbers a row for each
         step: "name", "step" from 1, and the columns. Without data, of the test part."""
-        asked, how = self._asked_for(data), self._decoding
+        inputs, decoding = self._data_for(data), self._decoding
         if not isinstance(self.codec.answers, Texts):
-            return _steps(asked, answering.sequences(self.network, self.codec, asked, how), self.codec)
-        found = answering.captions(self.network, self.codec, asked, how)
+            return _steps(inputs, answering.sequences(self.network, self.codec, inputs, decoding), self.codec)
+        answers = answering.captions(self.network, self.codec, inputs, decoding)
         rows = [
             {"name": name, "rank": rank, "caption": one.text, "score": one.score}
-            for name, several in zip(asked.names, found, strict=True)
+            for name, several in zip(inputs.names, answers, strict=True)
             for rank, one in enumerate(several, 1)
         ]
         schema = {"name": pl.String, "rank": pl.Int64, "caption": pl.String, "score": pl.Float64}
@@ -109,45 +109,49 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         return partial(losses, unknown=codec.answers.unknown, noise=config.numbers.noise)
 
     def _judge(self, data: Captioned, about: dict[str, Any]) -> Evaluation:
-        train, told = self._train_part()
+        train, sentences = self._train_part()
         judge = self._judge_captions if isinstance(self.codec.answers, Texts) else self._judge_numbers
-        found = judge(data, train, about | {"inputs": len(data)})
-        return Evaluation(found.rows, [*found.verdict, *told], found.about, found.details)
+        evaluation = judge(data, train, about | {"inputs": len(data)})
+        return Evaluation(
+            evaluation.rows, [*evaluation.verdict, *sentences], evaluation.about, evaluation.details
+        )
 
     def _judge_captions(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
-        codec, asked = self.codec, scores.questions(data)
-        own = [best[0].text for best in answering.captions(self.network, codec, asked, self._decoding)]
-        baselines = scores.caption_baselines(codec, asked, train)
-        rows = scores.of_captions(codec.texts, asked, {MODEL: own} | baselines)
+        codec, questions = self.codec, scores.questions(data)
+        captions = [
+            best[0].text for best in answering.captions(self.network, codec, questions, self._decoding)
+        ]
+        baselines = scores.caption_baselines(codec, questions, train)
+        rows = scores.of_captions(codec.texts, questions, {MODEL: captions} | baselines)
         symbols = unseen.of_texts(
             codec.texts.side, (text for several in answers_of(data) for text in several)
         )
         sentences = verdicts(rows, {"exact match": True, "BLEU": True})
         sentences += unseen.sentences("symbols of captions", symbols)
-        return Evaluation(rows, sentences, about | {"unseen_symbols": symbols}, (asked, own))
+        return Evaluation(rows, sentences, about | {"unseen_symbols": symbols}, (questions, captions))
 
     def _judge_numbers(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
         codec = self.codec
-        own = answering.sequences(self.network, codec, data, self._decoding)
+        answers = answering.sequences(self.network, codec, data, self._decoding)
         rows = scores.of_numbers(
-            codec.numbers, data, {MODEL: own} | scores.number_baselines(codec, data, train)
+            codec.numbers, data, {MODEL: answers} | scores.number_baselines(codec, data, train)
         )
-        return Evaluation(rows, verdicts(rows, {"RMSE": False}), about, (data, own))
+        return Evaluation(rows, verdicts(rows, {"RMSE": False}), about, (data, answers))
 
     def _draw(self, folder: Path) -> None:
         """answers, as PNG and SVG."""
         evaluation, codec = self.evaluation, self.codec
-        data, own = evaluation.details
+        data, answers = evaluation.details
         inputs = counted(len(data), "input")
         if not isinstance(codec.answers, Texts):
             title = f"RMSE {evaluation.rows[0]['RMSE']:.3g} over {inputs}"
-            figures.save(pictures.sequences(data, own, title), folder, "answers")
+            figures.save(pictures.sequences(data, answers, title), folder, "answers")
         elif data.is_pictures:
             symbols = codec.texts.side.symbols
             truths = [[symbols(text) for text in several] for several in answers_of(data)]
-            right = [symbols(text) in several for text, several in zip(own, truths, strict=True)]
+            right = [symbols(text) in several for text, several in zip(answers, truths, strict=True)]
             title = f"{np.mean(right):.1%} of the captions of {inputs} are right"
-            figures.save(pictures.captioned(data, own, right, title), folder, "answers")
+            figures.save(pictures.captioned(data, answers, right, title), folder, "answers")
 
     @property
     def _decoding(self) -> Decoding:
@@ -164,39 +168,39 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         return self._decoding.about(self._decoding.longest_of(self.codec.answers.longest))
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
-        rows = self.codec.inputs.encode(self._asked_for(data))
+        rows = self.codec.inputs.encode(self._data_for(data))
         return list(rows[0]) if len(rows) == 1 else [as_step(*one) for one in zip(*rows, strict=True)]
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
-        whole: Rows = (np.stack(rows),)
+        inputs: Rows = (np.stack(rows),)
         if isinstance(self.codec.inputs, AttributeInputs):
-            whole = tuple(np.concatenate([row[name] for row in rows]) for name in ("z", "class"))
-        given = self.network, self.codec, whole, self._decoding
+            inputs = tuple(np.concatenate([row[name] for row in rows]) for name in ("z", "class"))
+        arguments = self.network, self.codec, inputs, self._decoding
         if isinstance(self.codec.answers, Texts):
-            return [in_one_line(several) for several in answering.hypotheses(*given)]
-        return list(answering.scores(*given))
+            return [in_one_line(several) for several in answering.hypotheses(*arguments)]
+        return list(answering.scores(*arguments))
 
 
 def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:
     """With the encoder and the attention that were open. ConfigError for options that data lack."""
-    own, decoder = config.model, config.decoder
+    model, decoder = config.model, config.decoder
     grey = None if config.data.channels == "rgb" else config.data.channels
-    asked = {"encoder": own.encoder, "image_size": config.data.image_size, "channels": grey}
-    for name, value in asked.items():
+    of_pictures = {"encoder": model.encoder, "image_size": config.data.image_size, "channels": grey}
+    for name, value in of_pictures.items():
         if value is not None and not data.is_pictures:
             raise ConfigError(
                 f"{option(name, value)} is for pictures, and these are numbers or classes; leave it out"
             )
-    encoder = own.encoder or ("convolution" if data.is_pictures else None)
+    encoder = model.encoder or ("convolution" if data.is_pictures else None)
     for name in OF_ROWS:
-        if getattr(own, name) and encoder != "rows":
+        if getattr(model, name) and encoder != "rows":
             raise ConfigError(
                 f"{option(name)} is for layers that read rows; set {option('encoder', 'rows')}, or leave it "
                 "out"
             )
     usual = "additive" if data.is_pictures and not data.targets else "none"
     settled = {
-        "model": own.model_copy(update={"encoder": encoder}),
+        "model": model.model_copy(update={"encoder": encoder}),
         "decoder": decoder.model_copy(update={"attention": decoder.attention or usual}),
     }
     return config.model_copy(update=settled)

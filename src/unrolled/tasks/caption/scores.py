@@ -36,9 +36,9 @@ def questions(data: Captioned) -> Captioned:
     groups: dict[str | None, list[int]] = {}
     for i, label in enumerate(data.labels):
         groups.setdefault(label, []).append(i)
-    asked = data.select([group[0] for group in groups.values()])
+    inputs = data.select([group[0] for group in groups.values()])
     answers = [tuple(text for i in group for text in data.answers[i]) for group in groups.values()]
-    return replace(asked, answers=tuple(answers))
+    return replace(inputs, answers=tuple(answers))
 
 
 def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[str]]) -> list[Row]:
@@ -49,17 +49,17 @@ def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[st
 
 def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> dict[str, list[str]]:
     """Without the training part, the first alone."""
-    made = {"most frequent caption": [codec.texts.usual] * len(data)}
+    answers = {"most frequent caption": [codec.texts.usual] * len(data)}
     if train is None:
-        return made
+        return answers
     if data.class_column is not None and not data.features:
         groups: dict[str | None, list[str]] = {}
         for label, several in zip(train.labels, answers_of(train), strict=True):
             groups.setdefault(label, []).extend(several)
         usual = {label: most_frequent(own) for label, own in groups.items()}
-        return made | {"most frequent of the class": [usual[label] for label in data.labels]}
+        return answers | {"most frequent of the class": [usual[label] for label in data.labels]}
     first = [several[0] for several in answers_of(train)]
-    return made | {"nearest training input": [first[i] for i in nearest(codec, data, train)]}
+    return answers | {"nearest training input": [first[i] for i in nearest(codec, data, train)]}
 
 
 def nearest(codec: Codec, data: Captioned, train: Captioned) -> list[int]:
@@ -82,14 +82,14 @@ def of_numbers(numbers: NumberAnswers, data: Captioned, answers: Mapping[str, Se
     """A row for each of `answers`: name -> (N,) of (T_i, D)."""
     truths = [several[0] for several in answers_of(data)]
     rows: list[Row] = []
-    for name, found in answers.items():
-        pairs = zip(found, truths, strict=True)
+    for name, sequences in answers.items():
+        pairs = zip(sequences, truths, strict=True)
         errors = np.concatenate([held(one, len(truth)) - truth for one, truth in pairs])
         mean = np.square(errors).mean(0)
         row: Row = {"model": name, "RMSE": float(np.sqrt((mean / numbers.scaler.scale**2).mean()))}
         row |= {f"RMSE of {c}": float(np.sqrt(m)) for c, m in zip(numbers.columns, mean, strict=True)}
         row["length"] = float(
-            np.mean([abs(len(one) - len(truth)) for one, truth in zip(found, truths, strict=True)])
+            np.mean([abs(len(one) - len(truth)) for one, truth in zip(sequences, truths, strict=True)])
         )
         rows.append(row)
     return rows
@@ -99,10 +99,10 @@ def number_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> 
     """Without the training part, not that of the nearest input."""
     numbers, inputs = codec.numbers, codec.inputs
     means = [mean[:length] for mean, length in zip(numbers.means, numbers.lengths, strict=True)]
-    made = {"mean sequence": [means[-1]] * len(data)}
+    answers = {"mean sequence": [means[-1]] * len(data)}
     if isinstance(inputs, AttributeInputs) and inputs.classes:
-        made["mean sequence of the class"] = [means[k] for k in inputs.encode(data)[1].tolist()]
+        answers["mean sequence of the class"] = [means[k] for k in inputs.encode(data)[1].tolist()]
     if train is not None and (codec.inputs.features or data.is_pictures):
         first = [several[0] for several in answers_of(train)]
-        made["nearest training input"] = [first[i] for i in nearest(codec, data, train)]
-    return made
+        answers["nearest training input"] = [first[i] for i in nearest(codec, data, train)]
+    return answers

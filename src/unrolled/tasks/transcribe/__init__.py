@@ -3,8 +3,7 @@
 config       the options
 codec        what is fitted on the training part beside the network
 network      the network
-ways         how labels without steps are learned and found: ctc, hybrid (with alignments)
-answers      what is found for a sequence
+criterion    how labels without steps are learned and found: ctc, hybrid (with alignments)
 examples     encoded sequences and their labels
 scores       how near transcripts are to the true ones
 pictures     the plots of a run

@@ -60,8 +60,8 @@ class Realigned:
     def kept(self) -> dict[str, Tensor]:
         return {"paths": torch.from_numpy(np.concatenate(self.paths).astype(np.int32))}
 
-    def put_back(self, kept: Mapping[str, Tensor]) -> None:
-        paths, places = kept["paths"].numpy().astype(np.int64), np.cumsum([len(one) for one in self.paths])
+    def put_back(self, saved: Mapping[str, Tensor]) -> None:
+        paths, places = saved["paths"].numpy().astype(np.int64), np.cumsum([len(one) for one in self.paths])
         if paths.shape != (places[-1],):
             raise ValueError(f"paths of {paths.shape} steps, for {places[-1]}")
         self.paths = np.split(paths, places[:-1])

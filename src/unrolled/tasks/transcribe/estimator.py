@@ -63,11 +63,14 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         "transcript", "log_p" (the natural logarithm of its probability), "score" (by which answers are
         ranked, see ctc.py), and lists of its "labels" with where each begins and ends: of recordings in
         seconds, "begins_s" and "ends_s", else the "first" and the "last" step, from 1."""
-        asked = self._asked_for(data)
+        sequences = self._data_for(data)
         rows: list[Row] = []
         ends = ("first", "last") if self.codec.inputs.rate_hz is None else ("begins_s", "ends_s")
         for name, length, answers in zip(
-            asked.names, map(len, asked.inputs), self._answers(asked, self.config.decoding), strict=True
+            sequences.names,
+            map(len, sequences.inputs),
+            self._answers(sequences, self.config.decoding),
+            strict=True,
         ):
             for rank, answer in enumerate(answers, 1):
                 found = {"transcript": self._text(answer), "log_p": answer.log_p, "score": answer.score}

@@ -15,16 +15,16 @@ NOTHING = "–"
 LONGEST = 70  # letters of a transcript in a title
 
 
-def chosen(found: Sequence[str], truth: Sequence[str]) -> list[int]:
+def chosen(answers: Sequence[str], truth: Sequence[str]) -> list[int]:
     """Which sequences to draw: up to half of them with mistakes, the others right; the first of each."""
-    wrong = [i for i, (one, other) in enumerate(zip(found, truth, strict=True)) if one != other]
-    right = [i for i in range(len(found)) if i not in set(wrong)]
+    wrong = [i for i, (answer, true) in enumerate(zip(answers, truth, strict=True)) if answer != true]
+    right = [i for i in range(len(answers)) if i not in set(wrong)]
     some = wrong[: max(PANELS // 2, PANELS - len(right))]
     return sorted([*some, *right[: PANELS - len(some)]])
 
 
-def title(name: str, found: str, truth: str) -> str:
-    answer = "right" if found == truth else f"answer {shown(found, LONGEST)}"
+def title(name: str, transcript: str, truth: str) -> str:
+    answer = "right" if transcript == truth else f"answer {shown(transcript, LONGEST)}"
     return f"{name}: truth {shown(truth, LONGEST)}, {answer}"
 
 

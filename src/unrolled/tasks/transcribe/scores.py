@@ -19,29 +19,29 @@ from unrolled.tasks.transcribe.codec import TranscribeCodec
 Pair = tuple[str | None, str | None]
 
 
-def row(codec: TranscribeCodec, found: Sequence[str], truth: Sequence[str]) -> Row:
+def row(codec: TranscribeCodec, answers: Sequence[str], truth: Sequence[str]) -> Row:
     """Of transcripts (N,)."""
-    labels = [[codec.split(one) for one in several] for several in (found, truth)]
+    labels = [[codec.split(one) for one in several] for several in (answers, truth)]
     scores: Row = {"label error rate": distances.error_rate(labels[0], [[one] for one in labels[1]])}
     if codec.tokens == "characters":
-        words = [one.split() for one in found]
+        words = [one.split() for one in answers]
         scores["word error rate"] = distances.error_rate(words, [[one.split()] for one in truth])
     return scores | {"exact": distances.exact(labels[0], [[one] for one in labels[1]])}
 
 
-def pairs(found: Sequence[str], truth: Sequence[str]) -> list[Pair]:
+def pairs(answer: Sequence[str], truth: Sequence[str]) -> list[Pair]:
     """The labels of an answer beside those of the truth, with the fewest edits."""
     beside: list[Pair] = []
-    for part in Levenshtein.opcodes(truth, found):
-        theirs, own = truth[part.src_start : part.src_end], found[part.dest_start : part.dest_end]
+    for part in Levenshtein.opcodes(truth, answer):
+        theirs, own = truth[part.src_start : part.src_end], answer[part.dest_start : part.dest_end]
         beside += zip_longest(theirs, own)
     return beside
 
 
-def counts(codec: TranscribeCodec, found: Sequence[str], truth: Sequence[str]) -> Counter[Pair]:
+def counts(codec: TranscribeCodec, answers: Sequence[str], truth: Sequence[str]) -> Counter[Pair]:
     """How often each label stands for each in transcripts (N,)."""
     every: Counter[Pair] = Counter()
-    for one, other in zip(found, truth, strict=True):
+    for one, other in zip(answers, truth, strict=True):
         every.update(pairs(codec.split(one), codec.split(other)))
     return every
 
@@ -49,7 +49,7 @@ def counts(codec: TranscribeCodec, found: Sequence[str], truth: Sequence[str]) -
 def mistakes(counted: Counter[Pair]) -> dict[str, int]:
     """How many labels were exchanged, left out and put in."""
     numbers = {"exchanged": 0, "left out": 0, "put in": 0}
-    for (truth, found), number in counted.items():
-        if truth != found:
-            numbers["put in" if truth is None else "left out" if found is None else "exchanged"] += number
+    for (truth, answer), number in counted.items():
+        if truth != answer:
+            numbers["put in" if truth is None else "left out" if answer is None else "exchanged"] += number
     return numbers

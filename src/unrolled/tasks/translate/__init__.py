@@ -3,7 +3,8 @@
 config      the options
 codec       the symbols of both sides, how long answers may be, pairs as batches
 network     encoder and decoder, the loss, scheduled sampling
-scores      answers judged, beside baselines
+answering   from a trained network to answers, in batches
+scores      the questions that it is judged by, and baselines
 nearest     the baseline that looks the nearest training pair up
 estimator   Translator
 """

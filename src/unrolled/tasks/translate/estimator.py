@@ -74,29 +74,29 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         """Rows for each source, the best answer first: "source", "rank" from 1, "answer", "score" that they
         are ranked by, "log_p" of the answer and "log_p_per_symbol", its end counted. Without data, of the
         test part."""
-        asked = self._asked_for(data)
-        found, decode = self._answers(asked), self.codec.target.tokenizer.decode
+        pairs = self._data_for(data)
+        hypotheses, decode = self._answers(pairs), self.codec.target.tokenizer.decode
         rows = [
             (source, rank, decode(one.tokens), one.score, one.log_p, one.log_p / (len(one.tokens) + 1))
-            for source in asked.inputs
-            for rank, one in enumerate(found[source], 1)
+            for source in pairs.inputs
+            for rank, one in enumerate(hypotheses[source], 1)
         ]
         return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
     def notices(self, data: Source = None) -> list[str]:
         """Where symbols stand that training did not hold, or held too seldom."""
-        asked, side = self._asked_for(data), self.codec.source
-        odd = [
+        pairs, side = self._data_for(data), self.codec.source
+        unknown = [
             (place, symbol)
-            for text, place, row in zip(asked.inputs, asked.places, self.codec.encode(asked), strict=True)
+            for text, place, row in zip(pairs.inputs, pairs.places, self.codec.encode(pairs), strict=True)
             if (row == side.unknown).any()
             for symbol, number in zip(side.symbols(text), row, strict=True)
             if number == side.unknown
         ]
-        if not odd:
+        if not unknown:
             return []
-        place, symbol = odd[0]
-        others = f", and {counted(len(odd) - 1, 'other symbol')} likewise" if len(odd) > 1 else ""
+        place, symbol = unknown[0]
+        others = f", and {counted(len(unknown) - 1, 'other symbol')} likewise" if len(unknown) > 1 else ""
         return [f"{place}: {shown(symbol)} is not among the symbols of training, it is read as <unk>{others}"]
 
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
@@ -152,17 +152,17 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _judge(self, data: Pairs, about: dict[str, Any]) -> Evaluation:
         first, truths = scores.questions(data)
-        asked = data.select(first)
-        hypotheses, decode = self._answers(asked), self.codec.target.tokenizer.decode
-        answers = {MODEL: [decode(hypotheses[source][0].tokens) for source in asked.inputs]}
-        train, told = self._train_part()
+        questions = data.select(first)
+        hypotheses, decode = self._answers(questions), self.codec.target.tokenizer.decode
+        answers = {MODEL: [decode(hypotheses[source][0].tokens) for source in questions.inputs]}
+        train, sentences = self._train_part()
         symbols = unseen.of_texts(self.codec.target, targets_of(data))
-        told += unseen.sentences("symbols of targets", symbols)
-        answers |= scores.baselines(asked.inputs, train)
+        sentences += unseen.sentences("symbols of targets", symbols)
+        answers |= scores.baselines(questions.inputs, train)
         rows = text_rows(self.codec.target, truths, answers, with_chrf=True)
         measures = {name: more for name, more in MEASURES.items() if any(row.get(name) for row in rows)}
-        about = about | {"questions": len(asked), "pairs": len(data), "unseen_symbols": symbols}
-        return Evaluation(rows, [*verdicts(rows, measures), *told], about | self._unknown(data))
+        about = about | {"questions": len(questions), "pairs": len(data), "unseen_symbols": symbols}
+        return Evaluation(rows, [*verdicts(rows, measures), *sentences], about | self._unknown(data))
 
     @property
     def _decoding(self) -> Decoding:
@@ -173,14 +173,14 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         """attention, as PNG and SVG: what was read at each symbol of some answers."""
         if self.config.decoder.attention == "none":
             return
-        asked, codec = self._asked_for(None), self.codec
-        asked = asked.select([group[0] for group in asked.grouped().values()][:LOOKED_AT])
-        rows = codec.encode(asked)
+        pairs, codec = self._data_for(None), self.codec
+        pairs = pairs.select([group[0] for group in pairs.grouped().values()][:LOOKED_AT])
+        rows = codec.encode(pairs)
         longest = sorted(range(len(rows)), key=lambda i: (len(rows[i]) > MOST, -len(rows[i])))[:DRAWN]
-        found = self._answers(asked.select(longest))
+        hypotheses = self._answers(pairs.select(longest))
         reads = []
-        for source, x in ((asked.inputs[i], rows[i]) for i in longest):
-            tokens = found[source][0].tokens
+        for source, x in ((pairs.inputs[i], rows[i]) for i in longest):
+            tokens = hypotheses[source][0].tokens
             read_at = weights(self.network, torch.from_numpy(x), torch.tensor([*tokens, codec.end]))
             assert read_at is not None
             written = [codec.target.tokenizer.decode([number]) for number in tokens]
@@ -192,7 +192,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return self._decoding.about(self._decoding.longest)
 
     def _rows(self, data: Source = None) -> list[Numbers]:
-        return self.codec.encode(self._asked_for(data))
+        return self.codec.encode(self._data_for(data))
 
     def _raw(self, rows: Sequence[Numbers], fill: float) -> list[NDArray[Any]]:
         symbol = 0 if fill == 0 else self.codec.source.size - 1
@@ -204,12 +204,12 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _unknown(self, data: Pairs) -> dict[str, int]:
         """How many symbols training did not hold, or held too seldom."""
-        found = {}
+        counts = {}
         for side, rows in (("source", self.codec.encode(data)), ("target", self.codec.encode_targets(data))):
             unknown = getattr(self.codec, side).unknown
             if unknown is not None:
-                found[f"unknown_{side}_symbols"] = int(sum((row == unknown).sum() for row in rows))
-        return found
+                counts[f"unknown_{side}_symbols"] = int(sum((row == unknown).sum() for row in rows))
+        return counts
 
 
 def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:
@@ -234,9 +234,9 @@ def _check_columns(config: TranslateConfig, data: Parts[Pairs]) -> None:
     """ConfigError for a column that is named where no data are a table."""
     parts = data.train, data.validation, data.test
     for name in ("source_column", "target_column"):
-        asked = getattr(config.data, name)
-        if asked is not None and not any(part is not None and part.named for part in parts):
-            raise ConfigError(f"{option(name, asked)} is for tables, and these data are none; leave it out")
+        column = getattr(config.data, name)
+        if column is not None and not any(part is not None and part.named for part in parts):
+            raise ConfigError(f"{option(name, column)} is for tables, and these data are none; leave it out")
 
 
 def _whole_words(config: TranslateConfig, train: Pairs) -> Iterable[str]:

@@ -30,10 +30,10 @@ class Nearest:
         self.sources, self.targets = list(first), list(first.values())
         self.numbers: dict[str, int] = {}
         grams = [
-            np.array([self.numbers.setdefault(one, len(self.numbers)) for one in threes(source)], np.int64)
+            np.array([self.numbers.setdefault(gram, len(self.numbers)) for gram in threes(source)], np.int64)
             for source in self.sources
         ]
-        self.sizes = np.array([len(one) for one in grams])
+        self.sizes = np.array([len(gram) for gram in grams])
         flat = np.concatenate(grams)
         order = np.argsort(flat, kind="stable")
         self.holders = np.repeat(np.arange(len(grams)), self.sizes)[order]
@@ -45,14 +45,14 @@ class Nearest:
 
     def _candidates(self, source: str) -> NDArray[np.int64]:
         """The most alike, the first of those that tie, in the order of the training part."""
-        own = threes(source)
-        known = [self.numbers[one] for one in own if one in self.numbers]
+        grams = threes(source)
+        known = [self.numbers[one] for one in grams if one in self.numbers]
         lists = [self.holders[self.starts[g] : self.starts[g + 1]] for g in known]
         shared = np.bincount(np.concatenate(lists) if lists else [], minlength=len(self.sources))
         among = np.flatnonzero(shared)
         if len(among) <= CANDIDATES:
             return among if len(among) else np.arange(min(CANDIDATES, len(self.sources)))
-        likeness = 2 * shared[among] / (len(own) + self.sizes[among])
+        likeness = 2 * shared[among] / (len(grams) + self.sizes[among])
         least = np.partition(likeness, -CANDIDATES)[-CANDIDATES]
         above, equal = among[likeness > least], among[likeness == least]
         return np.sort(np.concatenate([above, equal[: CANDIDATES - len(above)]]))

@@ -17,10 +17,10 @@ def questions(data: Pairs) -> tuple[list[int], list[list[str]]]:
     ]
 
 
-def baselines(asked: Sequence[str], train: Pairs | None) -> dict[str, list[str]]:
+def baselines(sources: Sequence[str], train: Pairs | None) -> dict[str, list[str]]:
     """The answers of those that need no network; without the training part of one alone."""
-    found = {"copy of the source": list(asked)}
+    answers = {"copy of the source": list(sources)}
     if train is not None:
         nearest = Nearest(train.inputs, targets_of(train))
-        found["nearest training pair"] = [nearest.answer(source) for source in asked]
-    return found
+        answers["nearest training pair"] = [nearest.answer(source) for source in sources]
+    return answers
