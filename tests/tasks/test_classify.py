@@ -12,7 +12,8 @@ import unrolled
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
-from unrolled.tasks import classify, pictures
+from unrolled.plots import figures
+from unrolled.tasks import pictures
 from unrolled.tasks.classify import ClassCodec, Classifier, majority
 from unrolled.tasks.inputs import fit_inputs
 from unrolled.tasks.neighbours import NEAREST
@@ -24,7 +25,7 @@ SMALL = {"hidden": 8, "epochs": 2, "batch_size": 16}
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     monkeypatch.setattr(pictures, "draw_history", lambda *arguments: None)
-    monkeypatch.setattr(classify.figures, "save", lambda *arguments: None)
+    monkeypatch.setattr(figures, "save", lambda *arguments: None)
 
 
 def turns(N=120, seed=0):
@@ -206,7 +207,7 @@ def test_the_loss_is_the_weighted_smoothed_cross_entropy():
     w = made.codec.weights("balanced")
     q = torch.tensor([[0.15, 0.85], [0.85, 0.15]], dtype=torch.float64)
     wanted = -w[y] * (q * log_p).sum(1)
-    found = made._losses(made.config, made.codec)(o, y)
+    found = made._row_losses(made.config, made.codec)(o, y)
     torch.testing.assert_close(found.double(), wanted, rtol=1e-6, atol=0)  # float32
 
 

@@ -77,7 +77,7 @@ def test_answers_that_do_not_vary_are_refused():
 
 def test_the_loss_is_half_the_squared_error_of_scaled_values(learnt):
     o, y = torch.tensor([[0.5], [-1.0]]), torch.tensor([0.0, 2.0])
-    assert learnt._losses(learnt.config, learnt.codec)(o, y).tolist() == [0.125, 4.5]
+    assert learnt._row_losses(learnt.config, learnt.codec)(o, y).tolist() == [0.125, 4.5]
 
 
 def test_the_linear_model_finds_a_linear_rule_and_takes_constant_columns():
