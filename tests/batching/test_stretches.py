@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.batching.stretches import Walks
+from unrolled.batching.stretches import Stretches
 
 
 def walked(walks, epoch, skip=0):
@@ -19,7 +19,7 @@ def walked(walks, epoch, skip=0):
     st.integers(0, 99),
 )
 def test_every_step_comes_once_and_goes_on_where_its_row_was(lengths, window, rows, seed):
-    walks = Walks(lengths, window, lambda stretch: stretch, rows, seed)
+    walks = Stretches(lengths, window, lambda stretch: stretch, rows, seed)
     for epoch in (1, 2):
         seen = [np.zeros(length, int) for length in lengths]
         batches = walked(walks, epoch)
@@ -40,7 +40,7 @@ def test_every_step_comes_once_and_goes_on_where_its_row_was(lengths, window, ro
 
 
 def test_an_epoch_follows_from_its_number_and_can_be_entered_anywhere():
-    walks = Walks([30, 7, 12, 12, 5, 1], 4, lambda stretch: stretch, 3, seed=5)
+    walks = Stretches([30, 7, 12, 12, 5, 1], 4, lambda stretch: stretch, 3, seed=5)
     for skip in range(walks.steps_per_epoch + 1):
         for a, b in zip(walked(walks, 2, skip), walked(walks, 2)[skip:], strict=True):
             assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
@@ -51,6 +51,6 @@ def test_an_epoch_follows_from_its_number_and_can_be_entered_anywhere():
 def test_rows_have_about_as_much_to_do():
     draw = np.random.default_rng(0)
     lengths = draw.integers(1, 500, 200).tolist()
-    walks = Walks(lengths, 50, lambda stretch: stretch, 8, seed=0)
+    walks = Stretches(lengths, 50, lambda stretch: stretch, 8, seed=0)
     stretches = sum(-(-length // 50) for length in lengths)
     assert walks.steps_per_epoch == pytest.approx(stretches / 8, rel=0.01)

@@ -11,7 +11,7 @@ import pytest
 
 from unrolled import Classifier, Forecaster, load
 from unrolled.errors import DataError
-from unrolled.files.fingerprints import fingerprint, grams, known
+from unrolled.files.fingerprints import fingerprint, known, ngrams
 from unrolled.files.series import Series
 from unrolled.files.text import text_of
 from unrolled.tasks import pictures
@@ -53,10 +53,10 @@ def test_a_fingerprint_is_of_the_content():
 def test_grams_are_those_of_each_piece_alone():
     draw = np.random.default_rng(0)
     codes = draw.integers(0, 3, 300).astype(np.uint32)
-    whole = grams(codes, 8)
-    assert whole.tolist() == [grams(codes[i : i + 8].copy(), 8)[0] for i in range(293)]
+    whole = ngrams(codes, 8)
+    assert whole.tolist() == [ngrams(codes[i : i + 8].copy(), 8)[0] for i in range(293)]
     pieces = {tuple(codes[i : i + 8]) for i in range(293)}
-    assert len(set(whole.tolist())) == len(pieces) and len(grams(codes[:7], 8)) == 0
+    assert len(set(whole.tolist())) == len(pieces) and len(ngrams(codes[:7], 8)) == 0
     assert known(whole[:2], np.sort(whole)[:0]).tolist() == [-1, -1]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from unrolled import load
-from unrolled.batching.stretches import Walks
+from unrolled.batching.stretches import Stretches
 from unrolled.cells import CELLS
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
@@ -229,7 +229,7 @@ def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
     step = tagger._step(network, Prepared(tagger.config, codec, walk, None))
     state, found, o = None, 0.0, {}
     for stretch, batch in zip(
-        Walks(examples.lengths, 2, lambda one: one, 3, 0).batches(1), walk.batches(1), strict=True
+        Stretches(examples.lengths, 2, lambda one: one, 3, 0).batches(1), walk.batches(1), strict=True
     ):
         before = state if state is None else network.p.layer.reset_state(state, batch.begins)
         rows, _ = network(batch.x, before, batch.lengths)

@@ -29,7 +29,7 @@ class Stretch(NamedTuple):
     begins: NDArray[np.bool_]
 
 
-class Walks(Generic[Out]):
+class Stretches(Generic[Out]):
     """Every step of every sequence once an epoch. `collate(stretch)` makes the batch."""
 
     def __init__(

@@ -56,7 +56,7 @@ class _Plan:
     reset: Tensor | None
     rows: int
 
-    def kept(self, keep: Tensor) -> "_Plan":
+    def select(self, keep: Tensor) -> "_Plan":
         """Of windows that do not follow one another those of `keep` (N,)."""
         if not keep.any():
             raise DataError("no window of the training part has a value to learn, gaps alone; give more data")
@@ -85,27 +85,31 @@ class Windows:
         names: Sequence[str] | None = None,
         keep: Sequence[Tensor] | None = None,
     ) -> None:
-        _check_pairs(inputs, targets)
+        sizes = [[len(x) for x in part] for part in (inputs, targets)]
+        if sizes[0] != sizes[1] or not inputs:
+            raise ValueError(
+                f"inputs and targets must be pairs of equal length, got lengths {sizes[0]} and {sizes[1]}"
+            )
         labels = list(names) if names is not None else [str(number) for number in range(len(inputs))]
         margin = ahead + (horizon or 1) - 1
         usable = np.array([len(x) - margin for x in inputs])
-        _check_lengths(usable, [len(x) for x in inputs], labels, window, margin)
+        _check_lengths(usable, sizes[0], labels, window, margin)
         self.notes = tuple(
             f"series {shown(label)} is left out: its training part has length {len(x)}, needed are "
             f"{margin + 1}"
             for label, x, steps in zip(labels, inputs, usable, strict=True)
             if steps < 1
         )
-        kept = [i for i, steps in enumerate(usable) if steps >= 1]
-        usable = usable[kept]
+        filled = [i for i, steps in enumerate(usable) if steps >= 1]
+        usable = usable[filled]
         stored = -(-usable // window) * window + margin
         offsets = np.cumsum(stored) - stored
-        self._x = _views(_joined([inputs[i] for i in kept], stored), window, 0, None)
-        self._y = _views(_joined([targets[i] for i in kept], stored), window, ahead, horizon)
+        self._x = _views(_joined([inputs[i] for i in filled], stored), window, 0, None)
+        self._y = _views(_joined([targets[i] for i in filled], stored), window, ahead, horizon)
         self._window, self._seed, self._shuffled = window, seed, sampling == "random"
         self._plan = _PLANS[sampling](usable, offsets, window, batch_size)
         if keep is not None:
-            self._plan = self._plan.kept(torch.cat([keep[i] for i in kept]))
+            self._plan = self._plan.select(torch.cat([keep[i] for i in filled]))
         self._ragged = bool((self._plan.lengths < window).any())
 
     @property
@@ -120,16 +124,13 @@ class Windows:
         for first in range(skip * plan.rows, len(plan.starts), plan.rows):
             part = slice(first, first + plan.rows)
             starts = plan.starts[part].to(self._x.device)
-            reset = None if plan.reset is None else plan.reset[part]
+            reset, lengths = None if plan.reset is None else plan.reset[part], plan.lengths[part]
             yield Batch(
                 self._x.index_select(0, starts),
                 self._y.index_select(0, starts),
-                self._lengths(plan.lengths[part]),
+                lengths if self._ragged and bool((lengths < self._window).any()) else None,
                 reset,
             )
-
-    def _lengths(self, lengths: Tensor) -> Tensor | None:
-        return lengths if self._ragged and bool((lengths < self._window).any()) else None
 
     def _shuffle(self, epoch: int) -> _Plan:
         plan = self._plan
@@ -185,14 +186,6 @@ def _views(joined: Tensor, window: int, ahead: int, horizon: int | None) -> Tens
     inner = [window] if horizon is None else [window, horizon]
     count = len(joined) - span + 1
     return joined.as_strided([count, *inner, *shape], [step, *(step for _ in inner), *rest], ahead * step)
-
-
-def _check_pairs(inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
-    sizes = [[len(x) for x in part] for part in (inputs, targets)]
-    if sizes[0] != sizes[1] or not inputs:
-        raise ValueError(
-            f"inputs and targets must be pairs of equal length, got lengths {sizes[0]} and {sizes[1]}"
-        )
 
 
 def _check_lengths(

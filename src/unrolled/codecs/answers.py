@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unrolled.blocks.decoder import end_of
 from unrolled.codecs.scaling import Scaler
-from unrolled.codecs.texts import Side
+from unrolled.codecs.texts import TextCodec
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned
 from unrolled.files.messages import listed, option, shown
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 class Texts:
     """`longest` answer of training in symbols; `usual`: its most frequent one."""
 
-    side: Side
+    side: TextCodec
     longest: int
     usual: str
 
@@ -37,7 +37,7 @@ class Texts:
     def fit(cls, kind: str, data: Captioned, least: int | None = None, most: int | None = None) -> Self:
         """`kind`, `least` and `most` are of the tokenizer."""
         texts = [text for several in answers_of(data) for text in several]
-        side = Side.fit(kind, texts, least, most)
+        side = TextCodec.fit(kind, texts, least, most)
         return cls(side, max(len(side.tokenizer.encode(text)) for text in texts), most_frequent(texts))
 
     @property
@@ -57,7 +57,7 @@ class Texts:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        return cls(Side.restore(about["side"]), int(about["longest"]), str(about["usual"]))
+        return cls(TextCodec.restore(about["side"]), int(about["longest"]), str(about["usual"]))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ SPARE = 10  # symbols that an answer may have beyond what the training part sugg
 
 
 @dataclass(frozen=True)
-class Side:
+class TextCodec:
     """How the texts of one side become numbers; `kind` names the tokenizer."""
 
     kind: str
@@ -76,11 +76,11 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Sides:
+class PairCodec:
     """`ratio`: r; `longest`: max T."""
 
-    source: Side
-    target: Side
+    source: TextCodec
+    target: TextCodec
     ratio: float
     longest: int
 
@@ -103,7 +103,7 @@ class Sides:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> Self:
-        source, target = (Side.restore(about[side]) for side in ("source", "target"))
+        source, target = (TextCodec.restore(about[side]) for side in ("source", "target"))
         ratio, longest = float(about["ratio"]), int(about["longest"])
         if not (0 <= ratio <= MOST and 0 <= longest <= MOST):
             raise ValueError(f"targets of {longest!r:.20} symbols, {ratio:g} for one of a source")

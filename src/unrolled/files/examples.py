@@ -53,10 +53,11 @@ class Examples(Generic[Input, Answer]):
         """Those of `indices`, in their order."""
         at = [int(i) for i in indices]
         columns: dict[str, Any] = {
-            name: tuple(getattr(self, name)[i] for i in at) for name in ("inputs", "names", "places")
+            name: tuple(map(column.__getitem__, at))
+            for name in ("inputs", "answers", "names", "places")
+            if (column := getattr(self, name)) is not None
         }
-        answers = None if self.answers is None else tuple(self.answers[i] for i in at)
-        return replace(self, answers=answers, **columns)
+        return replace(self, **columns)
 
     def with_features(self, features: tuple[str, ...]) -> Self:
         """Its numbers in these columns alone, in this order."""

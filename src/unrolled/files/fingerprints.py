@@ -46,7 +46,7 @@ def comparable(numbers: NDArray[np.generic]) -> NDArray[np.float32]:
     return np.asarray(np.where(np.isnan(plain), np.float32(np.nan), plain + np.float32(0)))
 
 
-def grams(steps: NDArray[np.uint32], k: int) -> Prints:
+def ngrams(steps: NDArray[np.uint32], k: int) -> Prints:
     """steps (T,) -> (T - k + 1,) of every k in a row, none where T < k; k is a power of two."""
     if len(steps) < k:
         return np.empty(0, np.uint64)

@@ -103,7 +103,7 @@ def shifted(times: Times, seconds: Seconds) -> Times:
     return np.asarray(times + seconds.astype("timedelta64[s]"))
 
 
-def described(zone: str | None) -> str:
+def notation(zone: str | None) -> str:
     """How the times of a zone are written."""
     if zone is None or zone == OFFSETS:
         return f"{'without' if zone is None else 'with'} an offset from UTC"

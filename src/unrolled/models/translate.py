@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.blocks.translator import Translator
-from unrolled.codecs.texts import Sides
+from unrolled.codecs.texts import PairCodec
 from unrolled.decoding.search import Answer, Beams, Hypothesis, in_one_line
 from unrolled.errors import DataError
 from unrolled.models.model import Model
@@ -27,7 +27,7 @@ class Runtime(Model):
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
-        self.texts = Sides.restore(about["codec"])
+        self.texts = PairCodec.restore(about["codec"])
         self.how = Beams.of(about["answers"], self.block.decoder.end)
         sizes = self.block.embedding.rows, self.block.decoder.symbols
         wanted = self.texts.source.size, self.texts.target.size

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from unrolled.blocks.decoder import Decoder
-from unrolled.codecs.texts import Side
+from unrolled.codecs.texts import TextCodec
 from unrolled.decoding.search import (
     BEAM,
     MOST_BEAM,
@@ -181,7 +181,7 @@ class Decoding(Section):
 
 def tuned(
     codec: K,
-    side: Side,
+    side: TextCodec,
     decoding: Decoding,
     answers: Callable[[Decoding], Sequence[str]],
     truths: Sequence[Sequence[str]],

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.examples import Examples
-from unrolled.files.fingerprints import NONE, Prints, grams, known
+from unrolled.files.fingerprints import NONE, Prints, known, ngrams
 from unrolled.files.messages import counted, option
 from unrolled.files.text import Text
 
@@ -91,11 +91,11 @@ class SeenText:
 
 
 def _grams(text: Text) -> Any:
-    """(where the first begins, the fingerprints of all grams) in pieces of the text."""
+    """(where the first begins, the fingerprints of all ngrams) in pieces of the text."""
     rest, begin = np.empty(0, np.uint32), 0
     for piece in text.pieces():
         codes = np.concatenate([rest, np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)])
-        prints = grams(codes, GRAM)
+        prints = ngrams(codes, GRAM)
         if len(prints):
             yield begin, prints
         begin += len(prints)

@@ -33,7 +33,7 @@ from torch import Tensor
 
 from unrolled.batching import splits
 from unrolled.batching.buckets import by_length
-from unrolled.batching.stretches import Walks
+from unrolled.batching.stretches import Stretches
 from unrolled.blocks.tagger import Tagger as Block
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
@@ -256,7 +256,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:
     if window is None:
         return examples.buckets(training)
-    return Walks(examples.lengths, window, examples.cut, training.batch_size, training.seed)
+    return Stretches(examples.lengths, window, examples.cut, training.batch_size, training.seed)
 
 
 def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:

@@ -14,13 +14,13 @@ from typing import Any
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from unrolled.codecs.texts import Side
+from unrolled.codecs.texts import TextCodec
 from unrolled.tasks.distances import error_rate, exact
 from unrolled.tasks.evaluation import Row
 
 
 def text_rows(
-    side: Side,
+    side: TextCodec,
     truths: Sequence[Sequence[str]],
     answers: Mapping[str, Sequence[str]],
     symbol: str = "symbol",

@@ -4,7 +4,7 @@ validation part no loss is made of them."""
 
 from collections.abc import Iterable, Sequence
 
-from unrolled.codecs.texts import Side
+from unrolled.codecs.texts import TextCodec
 from unrolled.files.messages import counted, listed, natural
 
 UNSEEN = -1  # the number of one, where all others have theirs
@@ -31,7 +31,7 @@ def sentences(labels: str, unseen: Sequence[str], count: int = 0, one: str = "")
     return [f"{kind} that training did not hold {verb} as wrong: {listed(unseen)}"]
 
 
-def of_texts(side: Side, texts: Iterable[str]) -> list[str]:
+def of_texts(side: TextCodec, texts: Iterable[str]) -> list[str]:
     """The symbols of texts that a model cannot write: training did not hold them, or too seldom. None of byte
     pairs, which write all."""
     vocabulary = getattr(side.tokenizer, "vocabulary", None)

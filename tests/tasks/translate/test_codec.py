@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unrolled.codecs.texts import SPARE, Side
+from unrolled.codecs.texts import SPARE, TextCodec
 from unrolled.codecs.vocabulary import UNKNOWN
 from unrolled.errors import DataError
 from unrolled.files.pairs import read_pairs
@@ -52,7 +52,8 @@ def test_every_target_of_training_may_be_answered():
 
 def test_texts_are_written_as_decode_writes_them():
     fit = {
-        kind: Side.fit(kind, ["don't  stop", "stop"], 1, None) for kind in ("words", "symbols", "characters")
+        kind: TextCodec.fit(kind, ["don't  stop", "stop"], 1, None)
+        for kind in ("words", "symbols", "characters")
     }
     assert [side.written("stop   don't") for side in fit.values()] == [
         "stop don ' t",

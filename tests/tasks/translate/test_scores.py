@@ -2,13 +2,13 @@
 
 import random
 
-from unrolled.codecs.texts import Side
+from unrolled.codecs.texts import TextCodec
 from unrolled.files.pairs import read_pairs
 from unrolled.tasks.distances import edits
 from unrolled.tasks.text_scores import text_rows
 from unrolled.tasks.translate import nearest, scores
 
-WORDS = Side.fit("words", ["the cat sat on the mat"], 1, None)
+WORDS = TextCodec.fit("words", ["the cat sat on the mat"], 1, None)
 
 
 def table(truths, answers):

@@ -20,7 +20,7 @@ from unrolled.files.messages import listed, option
 from unrolled.files.query import Query
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times
-from unrolled.files.zones import Seconds, described
+from unrolled.files.zones import Seconds, notation
 from unrolled.tasks.forecast.config import DataConfig
 
 # Cycles of the calendar. One that was seen once is learnt by heart, so the training part must span it twice.
@@ -164,7 +164,7 @@ def _joined(paths: Sequence[Path], files: Sequence[SeriesFile]) -> SeriesFile:
     for path, file in zip(paths, files, strict=True):
         if file.zone != first.zone:
             raise DataError(
-                f"{path}: times {described(file.zone)}, but {paths[0]}: {described(first.zone)}; write them "
+                f"{path}: times {notation(file.zone)}, but {paths[0]}: {notation(first.zone)}; write them "
                 f"alike, or name the zone ({option('zone', 'Europe/Berlin')})"
             )
         if (file.targets, file.step) != (first.targets, first.step):

@@ -16,7 +16,7 @@ from unrolled.blocks.outputs import Output
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
-from unrolled.files.zones import described
+from unrolled.files.zones import notation
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
 from unrolled.tasks.forecast import answers, pictures
@@ -207,8 +207,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         step = codec.step
         if file.zone != codec.zone:
             raise DataError(
-                f"these data have times {described(file.zone)}; the model was trained on times "
-                f"{described(codec.zone)}; write them as the training had them"
+                f"these data have times {notation(file.zone)}; the model was trained on times "
+                f"{notation(codec.zone)}; write them as the training had them"
             )
         if file.step != step:
             raise DataError(

@@ -23,7 +23,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.files.fingerprints import Prints, comparable, fingerprint, grams, known, mixed
+from unrolled.files.fingerprints import Prints, comparable, fingerprint, known, mixed, ngrams
 from unrolled.files.series import Series
 from unrolled.tasks.seen import Arrays, rising
 
@@ -42,8 +42,8 @@ Steps = NDArray[np.int64]
 @dataclass(frozen=True)
 class SeenSeries:
     """Of S series the fingerprints of their `names` (S,), and of all their steps, `wholes` (S,), and their
-    `last` (S,) times or rows. Of M grams, whose `prints` rise, which series each is `of` (M,) and the time or
-    row that it begins `at` (M,); every `stride`-th of a series was taken. `timed`: whether there are times;
+    `last` (S,) times or rows. Of M ngrams, whose `prints` rise, which series each is `of` (M,) and the time
+    or row that it begins `at` (M,); every `stride`-th of a series was taken. `timed`: whether there are times;
     `named`: whether a column names series."""
 
     names: Prints
@@ -61,7 +61,7 @@ class SeenSeries:
         """Each series up to its end."""
         stride = max(1, -(-sum(ends) // MOST_GRAMS))
         found = [_grams(s, end, timed) for s, end in zip(series, ends, strict=True)]
-        kept = [_informative(*grams, stride) for grams in found]
+        kept = [_informative(*ngrams, stride) for ngrams in found]
         prints, at = (np.concatenate([one[k] for one in kept]) for k in range(2))
         of = np.repeat(np.arange(len(series)), [len(one[0]) for one in kept])
         prints, first = np.unique(prints, return_index=True)
@@ -109,7 +109,7 @@ class SeenSeries:
 
     @cached_property
     def _grams_of(self) -> list[Steps]:
-        """(S,) which grams are of each series."""
+        """(S,) which ngrams are of each series."""
         order = np.argsort(self.of, kind="stable")
         return np.split(order, np.searchsorted(self.of[order], np.arange(1, len(self.names))))
 
@@ -140,7 +140,7 @@ def _joint(y: NDArray[np.float32], clock: Steps, timed: bool, k: int) -> Prints:
     """The fingerprints of every `k` steps in a row, with their times where there are some."""
     parts = [y.view(np.uint32), *([np.ascontiguousarray(clock)[:, None].view(np.uint32)] if timed else [])]
     words = np.concatenate(parts, axis=1)
-    columns = [grams(np.ascontiguousarray(words[:, i]), k) for i in range(words.shape[1])]
+    columns = [ngrams(np.ascontiguousarray(words[:, i]), k) for i in range(words.shape[1])]
     prints = columns[0].copy()
     for column in columns[1:]:
         prints = (prints ^ (prints >> np.uint64(31))) * _MIX + column
@@ -155,7 +155,7 @@ def _so_far(series: Series) -> Prints:
 
 
 def _grams(series: Series, end: int, timed: bool) -> tuple[Prints, Steps]:
-    """The fingerprints of all grams before `end`, 0 of one that does not vary, and where each begins."""
+    """The fingerprints of all ngrams before `end`, 0 of one that does not vary, and where each begins."""
     y, clock = comparable(series.target[:end]), _clock(series)[:end]
     prints = _joint(y, clock, timed, GRAM)
     if len(prints):
@@ -165,7 +165,7 @@ def _grams(series: Series, end: int, timed: bool) -> tuple[Prints, Steps]:
 
 
 def _content(y: NDArray[np.float64], begins: Steps) -> tuple[int, int, int]:
-    """How many steps and values the grams that begin there hold, and how often these change from step to
+    """How many steps and values the ngrams that begin there hold, and how often these change from step to
     step."""
     inside = np.zeros(len(y), np.bool_)
     inside[(begins[:, None] + np.arange(GRAM)).reshape(-1)] = True

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import padded
-from unrolled.codecs.texts import Numbers, Side, Sides
+from unrolled.codecs.texts import Numbers, PairCodec, TextCodec
 from unrolled.decoding.search import BEAM, checked_beam
 from unrolled.errors import DataError
 from unrolled.files.pairs import Pairs
@@ -25,7 +25,7 @@ from unrolled.tasks.translate.config import TranslateData
 
 
 @dataclass(frozen=True)
-class TranslateCodec(Sides):
+class TranslateCodec(PairCodec):
     """The symbols of both sides of pairs; `beam` of a search where none is asked for."""
 
     beam: int = BEAM
@@ -34,8 +34,8 @@ class TranslateCodec(Sides):
     def fit(cls, data: TranslateData, train: Pairs) -> Self:
         """On the training part."""
         targets, d = targets_of(train), data
-        source = Side.fit(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
-        target = Side.fit(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
+        source = TextCodec.fit(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
+        target = TextCodec.fit(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
         lengths = [
             (len(source.tokenizer.encode(x)), len(target.tokenizer.encode(y)))
             for x, y in zip(train.inputs, targets, strict=True)
