@@ -44,7 +44,7 @@ def one_line(caught):
         Config(),
         Config(data=Data(file='a "b"\\ü\t.csv', targets=["x y", "é\n", ""], time="t")),
         Config(training=TrainingConfig(learning_rate=5e-324, minutes=0.1 + 0.2, seed=2**63 - 1, epochs=None)),
-        Config(training=TrainingConfig(learning_rate=1e-05, clip=1e22, weight_decay=1 / 3).settled()),
+        Config(training=TrainingConfig(learning_rate=1e-05, clip=1e22, weight_decay=1 / 3, epochs=100)),
     ],
 )
 def test_the_configuration_read_equals_the_one_written(tmp_path, config):

@@ -20,9 +20,9 @@ import os, signal, sys
 from unrolled.training.history import Progress
 from unrolled.cli import main
 count, steps = Progress.count, []
-def until_killed(self, loss, norm, clip):
-    count(self, loss, norm, clip)
-    steps.append(loss)
+def until_killed(self, *step):
+    count(self, *step)
+    steps.append(step)
     if len(steps) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 Progress.count = until_killed

@@ -21,7 +21,7 @@ CHECKPOINTS = ["checkpoints/best.safetensors", "checkpoints/last.safetensors"]
 
 def written(folder, task="forecast", scale=1.0):
     run = Run.create(folder, {}, task)
-    checkpoint = Checkpoint(WEIGHTS, WEIGHTS, {}, {}, {}, None, Progress(best_epoch=1), [], {})
+    checkpoint = Checkpoint(WEIGHTS, WEIGHTS, {}, {}, {}, {}, None, Progress(best_epoch=1), [], {})
     Checkpoints.of(run).save(checkpoint)
     run.save_arrays("scalers", {"scale": np.array([scale])})
     run.save_json("data", {"scale": scale})

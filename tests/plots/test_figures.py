@@ -43,6 +43,7 @@ def errors():
 
 FIGURES = {
     "losses": lambda: figures.losses(E, TRAIN, VALIDATION, 3, "squared error"),
+    "losses without a validation part": lambda: figures.losses(E, TRAIN, None, len(E), "squared error"),
     "gradient_norms": lambda: figures.gradient_norms(np.arange(40), np.linspace(0.1, 3, 40), 1.0),
     "forecasts": lambda: forecasts.forecasts([stretch()], "Forecasts of load", ["90% interval"]),
     "residuals": lambda: forecasts.over_time([errors()], "steps of 6 hours ahead"),
@@ -57,6 +58,12 @@ def texts(figure):
 
 WRITTEN = {
     "losses": {"Loss by epoch: squared error", "epoch", "training", "validation", "kept: epoch 3, 1.5"},
+    "losses without a validation part": {
+        "Loss by epoch: squared error",
+        "epoch",
+        "training",
+        f"kept: epoch {len(E)}, {TRAIN[-1]:.3g}",
+    },
     "gradient_norms": {"Gradient norm by step, 68% clipped", "training step", "clip 1"},
     "forecasts": {
         "Forecasts of load",

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from example import Example
 
 CONFIG = TrainingConfig(
-    epochs=30, learning_rate=0.02, schedule="cosine", seed=3, patience=12, checkpoint_seconds=0, clip=0.3
+    epochs=30, learning_rate=0.02, schedule="cosine", seed=3, patience=156, checkpoint_seconds=0, clip=0.3
 )
 FULL_DISK = 9
 

@@ -37,6 +37,7 @@ def make(model, **changes):
     parts = {
         "weights": model.state_dict(),
         "best": {name: tensor + 1 for name, tensor in model.state_dict().items()},
+        "average": {"weight": torch.randn(2, 3)},
         "moments": {"weight.step": torch.tensor(3.0), "weight.exp_avg": torch.randn(2, 3)},
         "random": {"cpu": torch.get_rng_state()},
         "kept": {"paths": torch.arange(4, dtype=torch.int32)},
@@ -56,7 +57,7 @@ def test_what_is_saved_is_loaded(checkpoints, model):
     saved = make(model)
     checkpoints.save(saved)
     loaded = checkpoints.load(model.state_dict(), RECIPE)
-    for group in ("weights", "best", "moments", "random", "kept"):
+    for group in ("weights", "best", "average", "moments", "random", "kept"):
         assert all_equal(getattr(loaded, group), getattr(saved, group))
     assert torch.equal(loaded.state["h"][0], saved.state["h"][0])
     assert loaded.state["h"][1] is None

@@ -6,13 +6,16 @@ import pytest
 import tomli_w
 from pydantic import ValidationError
 
-from unrolled.training.config import DEFAULT_EPOCHS, NO_LIMIT, TrainingConfig
+from unrolled.errors import ConfigError
+from unrolled.training.config import DEFAULT_EPOCHS, LEAST_PATIENCE, LEAST_STEPS, TrainingConfig
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"epochs": 0},
+        {"steps": 0},
+        {"keep": "first"},
         {"minutes": 0},
         {"minutes": float("inf")},
         {"batch_size": 0},
@@ -38,9 +41,6 @@ def test_a_wrong_or_unknown_option_is_refused_by_name(wrong):
 def test_options_that_cannot_be_together_are_refused():
     with pytest.raises(ValidationError, match="momentum belongs to optimizer='sgd', not 'adam'"):
         TrainingConfig(momentum=0.9)
-    with pytest.raises(ValidationError, match="give epochs beside minutes"):
-        TrainingConfig(schedule="cosine", minutes=3)
-    TrainingConfig(schedule="cosine", minutes=3, epochs=5)
     TrainingConfig(momentum=0.9, optimizer="sgd")
 
 
@@ -53,15 +53,45 @@ def test_every_option_describes_itself():
     assert all(field.description for field in TrainingConfig.model_fields.values())
 
 
-def test_epochs_are_bounded_unless_minutes_bound_the_training():
-    assert TrainingConfig().epoch_limit == DEFAULT_EPOCHS
-    assert TrainingConfig(minutes=1).epoch_limit == NO_LIMIT
-    assert TrainingConfig(minutes=1, epochs=7).epoch_limit == 7
+@pytest.mark.parametrize(
+    "options, limit",
+    [
+        ({}, None),
+        ({"epochs": 7}, 70),
+        ({"steps": 25}, 25),
+        ({"epochs": 2, "steps": 25}, 20),
+        ({"epochs": 3, "steps": 25}, 25),
+        ({"minutes": 1}, None),
+    ],
+)
+def test_the_nearer_of_epochs_and_steps_is_the_limit(options, limit):
+    assert TrainingConfig(**options).step_limit(steps_per_epoch=10) == limit
 
 
-def test_settled_names_the_epochs():
-    assert TrainingConfig().settled().epochs == DEFAULT_EPOCHS
-    assert TrainingConfig(threads=3, minutes=2).settled() == TrainingConfig(threads=3, minutes=2)
+@pytest.mark.parametrize(
+    "steps, epochs, patience",
+    [(1, LEAST_STEPS, LEAST_PATIENCE), (7, 143, LEAST_PATIENCE), (50, DEFAULT_EPOCHS, 500)],
+)
+def test_small_data_are_trained_and_waited_for_by_steps(steps, epochs, patience):
+    settled = TrainingConfig().settled(steps, validated=True)
+    assert (settled.epochs, settled.patience, settled.keep) == (epochs, patience, "best")
+    assert settled.settled(steps, validated=True) == settled
+    blind = TrainingConfig().settled(steps, validated=False)
+    assert (blind.epochs, blind.patience, blind.keep) == (epochs, 0, "last")
+
+
+def test_what_is_set_stays():
+    options = {"steps": 30, "patience": 4, "keep": "average"}
+    config = TrainingConfig(**options).settled(2, validated=True)
+    assert config == TrainingConfig(**options)
+    assert TrainingConfig(minutes=2).settled(5, validated=True).epochs is None
+
+
+def test_without_a_validation_part_nothing_is_best():
+    with pytest.raises(ConfigError, match="keep='best' needs a validation part"):
+        TrainingConfig(keep="best").settled(5, validated=False)
+    with pytest.raises(ConfigError, match="patience=3 needs a validation part"):
+        TrainingConfig(patience=3).settled(5, validated=False)
 
 
 @pytest.mark.parametrize(

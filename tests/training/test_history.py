@@ -5,9 +5,10 @@ from unrolled.training.history import STEP_ROWS, Progress, step_stride
 
 def test_an_epoch_is_summed_up():
     progress = Progress(epoch=3)
+    rates = iter((0.04, 0.03, 0.02, 0.01))
     for loss, norm in [(1.0, 4.0), (2.0, 0.5), (6.0, 3.0), (0.5, 2.0)]:
-        progress.count(loss, norm, clip=2.0)
-    assert progress.epoch_row(1.25, 0.01, steps_per_epoch=4) == {
+        progress.count(loss, norm, clip=2.0, learning_rate=next(rates))
+    assert progress.epoch_row(1.25, steps_per_epoch=4) == {
         "kind": "epoch",
         "epoch": 3,
         "step": 12,
@@ -22,7 +23,7 @@ def test_an_epoch_is_summed_up():
 
 def test_without_clipping_no_step_counts_as_clipped():
     progress = Progress()
-    progress.count(1.0, 1e30, clip=0.0)
+    progress.count(1.0, 1e30, clip=0.0, learning_rate=0.1)
     assert progress.clipped == 0
 
 
@@ -31,10 +32,12 @@ def test_the_next_epoch_begins_anew_and_remembers_the_best():
     losses = [3.0, 2.0, 2.0, 2.5, 1.0]
     better = []
     for loss in losses:
-        progress.count(loss, 1.0, clip=0.5)
-        better.append((progress.next_epoch(loss), progress.epochs_since_best))
-    assert better == [(True, 0), (True, 0), (False, 1), (False, 2), (True, 0)]
-    assert progress == Progress(epoch=6, best_epoch=5, best_loss=1.0)
+        for _ in range(3):
+            progress.count(loss, 1.0, clip=0.5, learning_rate=0.1)
+        better.append((progress.next_epoch(loss, steps_per_epoch=3), progress.best_step))
+    assert better == [(True, 3), (True, 6), (False, 6), (False, 6), (True, 15)]
+    assert not progress.next_epoch(None, steps_per_epoch=3)
+    assert progress == Progress(epoch=7, best_epoch=5, best_loss=1.0, best_step=15, learning_rate=0.1)
 
 
 @pytest.mark.parametrize("steps", [1, 49, 50, 51, 99, 100, 101, 12345])

@@ -91,9 +91,9 @@ def test_early_stopping_keeps_the_best_epoch():
         states.append({name: tensor.clone() for name, tensor in example.model.state_dict().items()})
         return next(losses)
 
-    history = example.train(config(epochs=50, patience=3), validate=validate)
-    assert (history.best_epoch, history.best_loss, len(states)) == (2, 3.0, 5)
-    assert history.stopped == "no lower validation loss for 3 epochs"
+    history = example.train(config(epochs=50, patience=2 * STEPS + 1), validate=validate)
+    assert (history.kept_epoch, history.kept_loss, len(states)) == (2, 3.0, 5)
+    assert history.stopped == f"no lower validation loss for {3 * STEPS} steps"
     assert all(torch.equal(states[1][name], tensor) for name, tensor in example.model.state_dict().items())
     assert not example.model.training
 
@@ -101,7 +101,107 @@ def test_early_stopping_keeps_the_best_epoch():
 def test_patience_zero_never_stops_early():
     history = Example().train(config(epochs=8, patience=0), validate=lambda: 1.0)
     assert history.stopped == "epochs = 8 reached"
-    assert history.best_epoch == 1
+    assert history.kept_epoch == 1
+
+
+class TestKeep:
+    def test_last_keeps_the_weights_of_the_last_step(self, run):
+        losses = iter([2.0, 1.0, 3.0, 4.0])
+        example, weights = Example(), []
+
+        def validate():
+            weights[:] = [tensor.clone() for tensor in example.model.state_dict().values()]
+            return next(losses)
+
+        history = example.train(config(epochs=4, keep="last"), Checkpoints.of(run), validate=validate)
+        assert (history.kept_epoch, history.kept_loss) == (4, 4.0)
+        assert all(map(torch.equal, weights, example.model.state_dict().values()))
+        assert not (run.folder / "checkpoints" / "best.safetensors").exists()
+
+    def test_average_validates_and_keeps_the_weighted_mean_of_all_steps(self):
+        """a_k = Σ_j v_kj θ_j, each weight the product of what its step takes and the later ones leave."""
+        trained, judged = [], []
+        example = Example(lambda number: trained.append(_weights(example)))
+        losses = iter([3.0, 1.0, 2.0])
+
+        def validate():
+            judged.append(_weights(example))
+            return next(losses)
+
+        example.train(config(keep="average"), validate=validate)
+        after = trained[1:]  # each hook runs before its step: what the step before left
+        for epoch in (1, 2):
+            k = epoch * STEPS
+            share = [
+                9 / (j + 8) * math.prod(1 - 9 / (i + 8) for i in range(j + 1, k + 1)) for j in range(1, k + 1)
+            ]
+            assert sum(share) == pytest.approx(1)
+            mean = sum(v * one.double() for v, one in zip(share, after[:k], strict=True))
+            torch.testing.assert_close(judged[epoch - 1].double(), mean, rtol=1e-5, atol=1e-6)
+        assert torch.equal(_weights(example), judged[1])
+        assert not torch.equal(after[STEPS], judged[0])
+
+    def test_validating_an_average_leaves_the_training_as_it_was(self):
+        plain, averaged = Example(), Example()
+        rows = plain.train(config(keep="last")).rows
+        others = averaged.train(config(keep="average")).rows
+        assert [row["loss"] for row in rows if row["kind"] == "step"] == [
+            row["loss"] for row in others if row["kind"] == "step"
+        ]
+
+    @pytest.mark.parametrize("keep", [None, "last", "average"])
+    def test_without_a_validation_part_the_end_is_kept(self, keep):
+        trained = []
+        example = Example(lambda number: trained.append(_weights(example)))
+        history = example.train(config(epochs=5, keep=keep), validate=None)
+        epochs = [row for row in history.rows if row["kind"] == "epoch"]
+        assert len(epochs) == 5 and all(row["validation_loss"] is None for row in epochs)
+        assert (history.kept_epoch, history.kept_loss) == (5, None)
+        if keep == "average":
+            assert (_weights(example) - trained[-1]).abs().max() > 1e-3
+        else:
+            assert torch.equal(_weights(example), _end(config(epochs=5)))
+
+
+def _weights(example):
+    return nn.utils.parameters_to_vector(example.model.parameters()).detach().clone()
+
+
+def _end(options):
+    """The weights after the last step."""
+    example = Example()
+    example.train(options.model_copy(update={"keep": "last"}))
+    return _weights(example)
+
+
+def test_steps_end_the_training_within_an_epoch_and_more_go_on_exactly(run):
+    short, long = STEPS + 4, 2 * STEPS + 6
+    example = Example()
+    history = example.train(config(epochs=None, steps=short), Checkpoints.of(run))
+    assert history.stopped == f"steps = {short} reached"
+    assert example.steps == short
+    assert [row["step"] for row in history.rows if row["kind"] == "epoch"] == [STEPS, short]
+    more, whole = Example(), Example()
+    resumed = more.train(config(epochs=None, steps=long), Checkpoints.of(run), resume=True)
+    assert more.steps == long - short
+    assert resumed.rows == whole.train(config(epochs=None, steps=long)).rows
+    assert same(more.model, whole.model)
+
+
+def test_a_training_of_minutes_takes_its_learning_rate_to_the_end(monkeypatch):
+    clock = Clock(monkeypatch, 1.0)
+    history = Example(clock.tick).train(config(epochs=None, minutes=20 / 60, schedule="cosine"))
+    rates = [row["learning_rate"] for row in history.rows if row["kind"] == "epoch"]
+    wanted = [0.01 * 0.5 * (1 + math.cos(math.pi * (done - 1) / 20)) for done in (STEPS, 20)]
+    assert rates == pytest.approx(wanted)
+
+
+def test_the_last_epoch_as_the_best_is_noted():
+    report = Reporter()
+    report.note = (notes := []).append
+    losses = iter([3.0, 2.0])
+    Example().train(config(epochs=2), report=report, validate=lambda: next(losses))
+    assert notes[-1] == "the last epoch was the best: the loss was still falling; train longer"
 
 
 def test_the_history_holds_every_number_and_no_time():
@@ -276,7 +376,7 @@ def test_the_reporter_sees_every_step_epoch_and_end_and_is_closed_on_errors():
             self.calls = []
 
         def start(self, pace):
-            self.calls.append(("start", pace.epochs, pace.first))
+            self.calls.append(("start", pace.steps, pace.first))
 
         def step(self, epoch, steps_done, loss):
             self.calls.append(("step", epoch, steps_done))
@@ -295,12 +395,17 @@ def test_the_reporter_sees_every_step_epoch_and_end_and_is_closed_on_errors():
     Example().train(config(epochs=2), report=seen, validate=lambda: next(losses))
     steps = [("step", 1 + number // STEPS, number + 1) for number in range(2 * STEPS)]
     assert seen.calls == [
-        ("start", 2, 0),
+        ("start", 2 * STEPS, 0),
         *steps[:STEPS],
         ("epoch", 1, True),
         *steps[STEPS:],
         ("epoch", 2, False),
-        ("note", "stopped: epochs = 2 reached; kept epoch 1, validation loss 2"),
+        ("note", "stopped: epochs = 2 reached; kept epoch 1 of 2, validation loss 2"),
+        (
+            "note",
+            "the first epoch was the best: what came after fits the training part alone; lower learning_rate "
+            "(now 0.01), or give more data",
+        ),
         ("close",),
     ]
     with pytest.raises(TrainingError):

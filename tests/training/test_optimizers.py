@@ -58,15 +58,15 @@ def test_every_name_of_the_configuration_has_an_optimizer():
     assert set(names) == set(OPTIMIZERS) == set(MOMENTS)
 
 
-def test_cosine_falls_from_the_rate_to_zero_over_all_epochs():
-    config = TrainingConfig(schedule="cosine", learning_rate=0.3, epochs=4)
-    rates = [learning_rate(config, step, steps_per_epoch=5) for step in range(20)]
+def test_cosine_falls_from_the_rate_to_zero_over_the_training():
+    config = TrainingConfig(schedule="cosine", learning_rate=0.3)
+    rates = [learning_rate(config, step / 20) for step in range(20)]
     assert rates[0] == 0.3
     assert rates[10] == pytest.approx(0.15)
     assert rates == sorted(rates, reverse=True)
     assert rates[7] == 0.3 * 0.5 * (1 + math.cos(math.pi * 7 / 20))
-    assert learning_rate(config, 20, steps_per_epoch=5) == 0
+    assert learning_rate(config, 1.0) == learning_rate(config, 1.2) == 0
 
 
 def test_constant_stays():
-    assert learning_rate(TrainingConfig(learning_rate=0.3), 10**9, steps_per_epoch=5) == 0.3
+    assert learning_rate(TrainingConfig(learning_rate=0.3), 0.9) == 0.3

@@ -43,7 +43,7 @@ def test_the_stream_decides(monkeypatch):
 def test_a_line_an_epoch(clock):
     stream = io.StringIO()
     with Lines(stream) as report:
-        report.start(Pace(10, 5, None, steps_done=10, seconds=3.0))
+        report.start(Pace(10, 50, None, steps_done=10, seconds=3.0))
         clock.now += 4
         report.step(2, 19, 0.7)
         report.epoch(ROW, best=True)
@@ -56,12 +56,30 @@ def test_a_line_an_epoch(clock):
     ]
 
 
+def test_within_an_epoch_a_line_comes_every_ten_seconds(clock):
+    stream = io.StringIO()
+    with Lines(stream) as report:
+        report.start(Pace(1000, None, None, steps_done=1000, seconds=3.0))
+        for step in range(1001, 1046):
+            clock.now += 1
+            report.step(2, step, 0.7)
+            if step == 1025:  # starts the ten seconds anew
+                report.epoch(ROW | {"validation_loss": None, "step": 1025}, best=False)
+    assert stream.getvalue().splitlines() == [
+        "epoch 2, step 10 of 1,000: loss 0.7, 1 steps/s",
+        "epoch 2, step 20 of 1,000: loss 0.7, 1 steps/s",
+        "epoch 2: train 0.5, gradient 1.5, 12% clipped, 1 steps/s",
+        "epoch 2, step 35 of 1,000: loss 0.7, 1 steps/s",
+        "epoch 2, step 45 of 1,000: loss 0.7, 1 steps/s",
+    ]
+
+
 def test_the_bar_shows_epoch_loss_validation_rate_and_the_end(clock, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "140")
     stream = Terminal()
     with Bar(stream) as report:
-        report.start(Pace(10, 5, None, steps_done=0, seconds=0.0))
+        report.start(Pace(10, 50, None, steps_done=0, seconds=0.0))
         clock.now += 4
         report.epoch(ROW, best=True)
         report.step(3, 21, 0.7)
@@ -74,7 +92,7 @@ def test_the_bar_is_drawn_at_most_so_often(clock, monkeypatch):
     drawn = []
     monkeypatch.setattr(Bar, "_draw", lambda self, *last: drawn.append(last))
     with Bar(Terminal()) as report:
-        report.start(Pace(1000, 1, None, steps_done=0, seconds=0.0))
+        report.start(Pace(1000, 1000, None, steps_done=0, seconds=0.0))
         for step in range(1, 1001):
             clock.now += 0.002
             report.step(1, step, 0.5)
@@ -95,7 +113,7 @@ class Deaf(Terminal):
 @pytest.mark.parametrize("kind", [Lines, Bar])
 def test_a_training_goes_on_where_nobody_listens(kind):
     with kind(Deaf()) as report:
-        report.start(Pace(10, 5, None, steps_done=0, seconds=0.0))
+        report.start(Pace(10, 50, None, steps_done=0, seconds=0.0))
         report.step(1, 1, 0.5)
         report.epoch(ROW, best=True)
         report.note("stopped: because")
@@ -107,7 +125,7 @@ def test_a_bar_that_never_began_closes():
 
 
 def test_the_nearer_end_counts(clock):
-    both = Pace(10, 100, 1.0, steps_done=0, seconds=30.0)
+    both = Pace(10, 1000, 1.0, steps_done=0, seconds=30.0)
     clock.now += 10
     assert both.share(20) == pytest.approx(40 / 60)
     assert both.text(20) == "2 steps/s, 0:00:20 left"

@@ -20,6 +20,7 @@ from unrolled.training.progress import Reporter
 from .example import STEPS, Batch, Example, Sums, same
 
 ADAM = {"schedule": "cosine", "clip": 0.3}
+AVERAGE = {"keep": "average", "learning_rate": 0.05}
 SGD = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.01}
 
 
@@ -37,7 +38,7 @@ def interrupt_before(number):
     return lambda step: os.kill(os.getpid(), signal.SIGINT) if step == number else None
 
 
-@pytest.mark.parametrize("options", [ADAM, SGD])
+@pytest.mark.parametrize("options", [ADAM, SGD, AVERAGE])
 @pytest.mark.parametrize("stops", [[1], [STEPS], [STEPS + 1], [3, 4, STEPS, 2], [STEPS - 1, 1, 1]])
 def test_interrupts_at_any_step_leave_no_trace(run, tmp_path, options, stops):
     for stop in stops:
@@ -113,10 +114,10 @@ def test_early_stopping_counts_on_through_an_interrupt(run):
     options = {"validate": lambda: next(losses), "resume": True}
     with pytest.raises(KeyboardInterrupt):
         Example(interrupt_before(3 * STEPS + 2)).train(
-            config(epochs=9, patience=3), Checkpoints.of(run), **options
+            config(epochs=9, patience=3 * STEPS), Checkpoints.of(run), **options
         )
-    history = Example().train(config(epochs=9, patience=3), Checkpoints.of(run), **options)
-    assert (history.best_epoch, history.stopped) == (2, "no lower validation loss for 3 epochs")
+    history = Example().train(config(epochs=9, patience=3 * STEPS), Checkpoints.of(run), **options)
+    assert (history.kept_epoch, history.stopped) == (2, f"no lower validation loss for {3 * STEPS} steps")
     assert next(losses, None) is None
 
 
@@ -143,7 +144,14 @@ def test_the_learning_rate_may_be_corrected(run):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"seed": 9}, {"batch_size": 9}, {"optimizer": "adamw"}, {"optimizer": "sgd", "momentum": 0.5}]
+    "changed",
+    [
+        {"seed": 9},
+        {"batch_size": 9},
+        {"optimizer": "adamw"},
+        {"optimizer": "sgd", "momentum": 0.5},
+        {"keep": "last"},
+    ],
 )
 def test_what_the_bits_depend_on_may_not_change(run, changed):
     Example().train(config(epochs=1), Checkpoints.of(run))

@@ -12,7 +12,6 @@ OPTIONS = {
     "output": "gaussian",
     "residual": False,
     "learning_rate": 0.005,
-    "patience": 40,
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from unrolled.errors import RunError
 from unrolled.files import json_text, typed
 
-Row = dict[str, str | int | float]
+Row = dict[str, str | int | float | None]
 
 
 def lines_of(rows: Sequence[Row]) -> bytes:

@@ -135,26 +135,30 @@ def _cut_all(written: Callable[[Array], Sequence[str]], places: Array) -> list[s
 
 
 @styled
-def losses(epochs: Array, train: Array, validation: Array, best_epoch: int, measure: str) -> Figure:
-    """Loss (E,) of each of E epochs on the training and the validation part."""
+def losses(epochs: Array, train: Array, validation: Array | None, kept_epoch: int, measure: str) -> Figure:
+    """Loss (E,) of each of E epochs on the training and the validation part, where there is one."""
     figure, axes = single(8, 4.5)
     marker = "o" if len(epochs) < 3 else ""
-    axes.plot(epochs, train, color=BLUE, marker=marker)
-    axes.plot(epochs, validation, color=ORANGE, marker=marker)
-    kept = validation[list(epochs).index(best_epoch)]
-    axes.plot([best_epoch], [kept], "o", color=ORANGE, markersize=8, fillstyle="none", markeredgewidth=1.6)
+    lines = {"training": (train, BLUE)}
+    if validation is not None:
+        lines["validation"] = (validation, ORANGE)
+    for loss, color in lines.values():
+        axes.plot(epochs, loss, color=color, marker=marker)
+    watched, color = list(lines.values())[-1]
+    kept = watched[list(epochs).index(kept_epoch)]
+    axes.plot([kept_epoch], [kept], "o", color=color, markersize=8, fillstyle="none", markeredgewidth=1.6)
     axes.annotate(
-        f"kept: epoch {best_epoch}, {number(kept)}",
+        f"kept: epoch {kept_epoch}, {number(kept)}",
         (1, 0),
         (0, -20),  # beside the name of the axis, where no line runs
         xycoords="axes fraction",
         textcoords="offset points",
-        color=ORANGE,
+        color=color,
         ha="right",
         va="top",
     )
-    _log_where_wide(axes, np.concatenate([train, validation]))
-    name_ends(axes, {"training": (train[-1], BLUE), "validation": (validation[-1], ORANGE)})
+    _log_where_wide(axes, np.concatenate([loss for loss, _ in lines.values()]))
+    name_ends(axes, {name: (loss[-1], color) for name, (loss, color) in lines.items()})
     axes.set(title=f"Loss by epoch: {measure}", xlabel="epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

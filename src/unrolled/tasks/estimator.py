@@ -12,7 +12,7 @@ import contextlib
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Self
 
@@ -26,21 +26,23 @@ from unrolled.runs import Run
 from unrolled.tasks.config import from_sections, to_sections
 from unrolled.tasks.sources import Source, Sources, named_sources
 from unrolled.tasks.trained import C, D, K, N, Trained
+from unrolled.training.batches import Batches, Step
 from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.generators import own_generators
-from unrolled.training.loop import Batches, Step, Training
+from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
 
 
 @dataclass(frozen=True)
 class Prepared(Generic[C, K]):
-    """`config` is complete; `batches` and `validate(network)` are for the training loop; notes tell what was
-    chosen and why; `tuned(network)` gives the codec after the training, and what to tell of it."""
+    """`config` is complete but for its training; `batches` and `validate(network)` are for the training loop;
+    notes tell what was chosen and why; `tuned(network)` gives the codec after the training, and what to tell
+    of it. The last two are left alone where there is no validation part."""
 
     config: C
     codec: K
     batches: Batches[Any]
-    validate: Callable[[Any], float]
+    validate: Callable[[Any], float] | None
     notes: tuple[str, ...] = ()
     tuned: Callable[[Any], tuple[K, str]] | None = None
 
@@ -71,8 +73,7 @@ class Estimator(Trained[C, D, K, N]):
             config: Any = self._options if run is None else self._config_of(run)
             config, sources = named_sources(config, self.task, data, validation, test)
             config, read = self._read(config, sources)
-            config = config.model_copy(update={"training": config.training.settled()})
-            prepared = self._prepare(config, read)
+            prepared = self._settled(self._prepare(config, self._preparable(read)), read)
             config = prepared.config
             seen = self._seen_by(config, read)
             notes = (*prepared.notes, *self._overlap(read, seen))
@@ -94,13 +95,14 @@ class Estimator(Trained[C, D, K, N]):
     ) -> K:
         """Trains the network, and gives the codec that fits it."""
         config: Any = prepared.config
+        validate = prepared.validate
         training = Training(
             network,
             self._batches(network, prepared),
             self._step(network, prepared),
             config.training,
             checkpoints=Checkpoints.of(run) if run else None,
-            validate=lambda: prepared.validate(network),
+            validate=None if validate is None else lambda: validate(network),
             report=report,
         )
         self.history = training.run(resume)
@@ -111,6 +113,14 @@ class Estimator(Trained[C, D, K, N]):
         if note:
             report.note(note)
         return codec
+
+    def _settled(self, prepared: Prepared[C, K], data: D) -> Prepared[C, K]:
+        """With the length of the training, and what follows from a validation part where there is one."""
+        config: Any = prepared.config
+        validated = self._is_validated(config, data)
+        training = config.training.settled(prepared.batches.steps_per_epoch, validated)
+        prepared = replace(prepared, config=config.model_copy(update={"training": training}))
+        return prepared if validated else replace(prepared, validate=None, tuned=None)
 
     def using(self, **options: Any) -> Self:
         """The same trained model with other options of its section `decoding`, which change no weight. What
@@ -145,6 +155,15 @@ class Estimator(Trained[C, D, K, N]):
     @abstractmethod
     def _prepare(self, config: C, data: D) -> Prepared[C, K]:
         """DataError for whatever the data lack; touches no file."""
+
+    def _is_validated(self, config: C, data: D) -> bool:
+        """Whether there is a validation part."""
+        options: Any = config
+        return bool(options.data.validation)
+
+    def _preparable(self, data: D) -> D:
+        """With something in place of a validation part that is empty; nothing is validated then."""
+        return data
 
     @abstractmethod
     def _seen_by(self, config: C, data: D) -> Any:

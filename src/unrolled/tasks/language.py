@@ -48,7 +48,7 @@ from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.seen import SeenText
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
-from unrolled.training.loop import Step
+from unrolled.training.batches import Step
 from unrolled.training.state import State
 
 VALIDATION_ROWS = 32
@@ -181,10 +181,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         watched = codec.encode(data.validation, "the validation part")
         training, cut = config.training, config.sampling
         batches = Streams(tokens, cut.window, training.batch_size, cut.sampling, training.seed)
-        note = (
-            f"{len(data.train):,} characters to train on, {len(tokens):,} tokens of "
-            f"{codec.tokenizer.size:,} symbols; {len(data.validation):,} characters to validate"
-        )
+        note = data.sizes(f", {len(tokens):,} tokens of {codec.tokenizer.size:,} symbols,")
         validation = Streams(watched, cut.window, VALIDATION_ROWS)
         return Prepared(config, codec, batches, lambda network: mean_loss(network, validation), (note,))
 

@@ -1,6 +1,6 @@
 """The options of `language`. Imports no torch."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,6 @@ from unrolled.tasks.shared_options import (
     Tokens,
     WordVectors,
 )
-from unrolled.training.config import Patience
 
 
 class DataConfig(PartsConfig):
@@ -27,8 +26,9 @@ class DataConfig(PartsConfig):
     most_symbols: MostSymbols = None
     validation: float = Field(
         default=0.1,
-        gt=0,
-        description="part before the test part that early stopping watches: a share, or characters from 1",
+        ge=0,
+        description="part before the test part that early stopping watches: a share, or characters from 1; "
+        "0 = none, the weights of the last step are kept",
     )
     test: float = Field(
         default=0.1,
@@ -61,7 +61,7 @@ class SamplingConfig(Section):
 class LanguageTraining(TaskTraining):
     """How a model is trained."""
 
-    patience: Patience = 3
+    patience_epochs: ClassVar[int] = 3
 
 
 class LanguageConfig(Section):

@@ -7,17 +7,20 @@ import numpy as np
 
 from unrolled.files.metrics import Row
 from unrolled.plots import figures
+from unrolled.training.config import TrainingConfig
 
 
-def draw_history(folder: Path, rows: Sequence[Row], measure: str, clip: float) -> None:
+def draw_history(folder: Path, rows: Sequence[Row], measure: str, training: TrainingConfig) -> None:
     """loss and gradient_norm, as PNG and SVG. `measure` names the loss."""
     epochs = [row for row in rows if row["kind"] == "epoch"]
     steps = [row for row in rows if row["kind"] == "step"]
     number, train, validation = (
-        np.array([row[key] for row in epochs]) for key in ("epoch", "train_loss", "validation_loss")
+        np.array([row[key] for row in epochs], float) for key in ("epoch", "train_loss", "validation_loss")
     )
-    best = int(number[np.argmin(validation)])
-    figures.save(figures.losses(number, train, validation, best, measure), folder, "loss")
+    validated = bool(np.isfinite(validation).all())
+    kept = np.argmin(validation) if validated and training.keep != "last" else -1
+    figure = figures.losses(number, train, validation if validated else None, int(number[kept]), measure)
+    figures.save(figure, folder, "loss")
     if steps:
         at, norms = (np.array([row[key] for row in steps]) for key in ("step", "gradient_norm"))
-        figures.save(figures.gradient_norms(at, norms, clip), folder, "gradient_norm")
+        figures.save(figures.gradient_norms(at, norms, training.clip), folder, "gradient_norm")

@@ -35,7 +35,10 @@ class PartsConfig(Section):
         default=(), description="files that the model is judged on, in place of a share of the others"
     )
     validation: float = Field(
-        default=0.1, gt=0, description="part that early stopping watches: a share, or a number from 1"
+        default=0.1,
+        ge=0,
+        description="part that early stopping watches: a share, or a number from 1; 0 = none, the weights of "
+        "the last step are kept",
     )
     test: float = Field(
         default=0.1, ge=0, description="part that the model is judged on: a share, or a number from 1"

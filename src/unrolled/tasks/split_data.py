@@ -4,7 +4,7 @@ parts, and what estimators of such tasks share. shared_options.py has the option
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import nn
@@ -52,17 +52,16 @@ class Parts(Generic[D]):
     def encoded(self, encode: Callable[[D], T]) -> tuple[T, T]:
         """The training and the validation part as a network learns from them. The test part is encoded too:
         what is wrong with it comes out now, not after the training."""
-        train, validation = encode(self.train), encode(self.validation)
+        train = encode(self.train)
+        validation = train if self.validation is self.train else encode(self.validation)
         if self.test is not None:
             encode(self.test)
         return train, validation
 
     def sizes(self, more: str = "") -> str:
         """How many examples each part has; `more` to tell of those to train on."""
-        sizes = [
-            f"{counted(len(self.train), self.train.noun)}{more} to train on",
-            f"{len(self.validation):,} to validate",
-        ]
+        sizes = [f"{counted(len(self.train), self.train.noun)}{more} to train on"]
+        sizes += [f"{len(self.validation):,} to validate"] if self.validation is not self.train else []
         return ", ".join(sizes + ([] if self.test is None else [f"{len(self.test):,} to test"]))
 
 
@@ -88,6 +87,12 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         examples: Any = data
         train, validation, test = map(examples.select, self._split(config, data, shares))
         return train, validation, test
+
+    def _is_validated(self, config: C, data: Parts[D]) -> bool:
+        return len(data.validation) > 0
+
+    def _preparable(self, data: Parts[D]) -> Parts[D]:
+        return data if len(data.validation) else replace(data, validation=data.train)
 
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Evaluation:
         seen, parts = self.seen, self._training_parts() if data is None else None

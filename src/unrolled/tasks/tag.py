@@ -52,8 +52,8 @@ from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
 from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
 from unrolled.tasks.unseen import UNSEEN
+from unrolled.training.batches import Batches, Step
 from unrolled.training.config import TrainingConfig
-from unrolled.training.loop import Batches, Step
 
 Array = NDArray[np.float64]
 Path_ = NDArray[np.int64]

@@ -1,6 +1,6 @@
 """The options of taggers."""
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,6 @@ from unrolled.tasks.model import (
     require_forward,
 )
 from unrolled.tasks.shared_options import PartsConfig, TaskTraining, WordVectors
-from unrolled.training.config import Patience
 
 
 class TagData(PartsConfig):
@@ -87,7 +86,7 @@ class TagOptions(Section):
 class TagTraining(TaskTraining):
     """How a model is trained."""
 
-    patience: Patience = 4
+    patience_epochs: ClassVar[int] = 4
 
 
 class TagConfig(Section):

@@ -188,7 +188,7 @@ class Trained(ABC, Generic[C, D, K, N]):
         run.save_arrays("seen", self.seen.arrays())
         run.save_json("data", self.codec.about())
         run.write_metrics(self.rows)
-        pictures.draw_history(run.plots, self.rows, self.loss_name, self.config.training.clip)
+        pictures.draw_history(run.plots, self.rows, self.loss_name, self.config.training)
         if self.has_test and self._data is not None:
             run.save_json("evaluation", self.evaluation.json())
             run.save_table("evaluation", self.evaluation.frame())

@@ -1,8 +1,8 @@
 """Checkpoints of a training in a run folder.
 
     checkpoints/last.safetensors   the whole training: weights, optimizer, random generators, carried state,
-                                   what batches keep, progress, the best weights so far, all rows of the
-                                   history
+                                   what batches keep, progress, the best weights so far, their average, all
+                                   rows of the history
     checkpoints/best.safetensors   the best weights alone
     metrics.jsonl                  the rows alone
 
@@ -32,7 +32,7 @@ from unrolled.training.history import Progress
 from unrolled.training.state import State, put_together, take_apart
 
 KIND = "checkpoint 1"
-GROUPS = ("weights", "best", "moments", "random", "kept")  # of tensors by name
+GROUPS = ("weights", "best", "average", "moments", "random", "kept")  # of tensors by name
 # Writing takes at most this share of the time.
 SHARE = 1 / 20
 
@@ -43,6 +43,7 @@ class Checkpoint:
 
     weights: Mapping[str, Tensor]
     best: Mapping[str, Tensor] | None
+    average: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]
     random: Mapping[str, Tensor]
     kept: Mapping[str, Tensor]

@@ -1,19 +1,23 @@
-"""The options of a training. Each becomes a `--option` of the command line and a key of config.toml."""
+"""The options of a training. Each becomes a `--option` of the command line and a key of config.toml.
 
-from typing import Annotated, Literal, Self
+How long a training goes on, and how long it waits for a lower validation loss, is counted in gradient steps:
+an epoch of ten batches teaches little, one of ten thousand much.
+"""
+
+import math
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 
-DEFAULT_EPOCHS = 100
+# Where neither epochs, steps nor minutes are given: so many epochs, and of small data more, so many steps.
+DEFAULT_EPOCHS, LEAST_STEPS = 100, 1000
+LEAST_PATIENCE = 200
 NO_LIMIT = 2**31 - 1
 
 # Options whose defaults differ from task to task.
-Patience = Annotated[
-    int,
-    Field(ge=0, description="stop after this many epochs without a lower validation loss; 0 = never"),
-]
 BatchSize = Annotated[int, Field(ge=1, le=2**20, description="rows in a batch")]
 LearningRate = Annotated[float, Field(gt=0, le=1000, description="step size of the optimizer")]
 
@@ -23,16 +27,31 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    # Epochs without a lower validation loss that a task's data are worth waiting for.
+    patience_epochs: ClassVar[int] = 10
+
     epochs: int | None = Field(
         default=None,
         ge=1,
         le=NO_LIMIT,
-        description=f"most passes over the training data ({DEFAULT_EPOCHS}; no limit where minutes is set)",
+        description=f"most passes over the training data ({DEFAULT_EPOCHS}, and at least {LEAST_STEPS:,} "
+        "steps; no limit where steps or minutes is set)",
     )
+    steps: int | None = Field(default=None, ge=1, le=NO_LIMIT, description="most gradient steps")
     minutes: float | None = Field(
         default=None, gt=0, description="stop after this many minutes of training, within an epoch if need be"
     )
-    patience: Patience = 10
+    patience: int | None = Field(
+        default=None,
+        ge=0,
+        description="stop after this many gradient steps without a lower validation loss; 0 = never (several "
+        f"epochs, and at least {LEAST_PATIENCE} steps)",
+    )
+    keep: Literal["best", "last", "average"] | None = Field(
+        default=None,
+        description="weights that the trained model has: of the lowest validation loss; of the last step; or "
+        "an average over the last steps, the best one (best; last where there is no validation part)",
+    )
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="rule that updates the weights; adamw decays weights apart from gradients"
@@ -41,7 +60,8 @@ class TrainingConfig(BaseModel):
     momentum: float = Field(default=0.0, ge=0, lt=1, description="momentum of optimizer sgd; 0 = none")
     weight_decay: float = Field(default=0.0, ge=0, le=1000, description="pull of the weights towards zero")
     schedule: Literal["constant", "cosine"] = Field(
-        default="constant", description="learning rate over time; cosine falls to zero over all epochs"
+        default="constant",
+        description="learning rate over time; cosine falls to zero at the end of the training",
     )
     clip: float = Field(default=1.0, ge=0, description="largest global gradient norm; 0 = no clipping")
     seed: int = Field(default=0, ge=0, lt=2**63, description="number that everything random follows from")
@@ -59,21 +79,30 @@ class TrainingConfig(BaseModel):
                 f"{option('momentum')} belongs to {option('optimizer', 'sgd')}, not '{self.optimizer}'; "
                 "leave it out"
             )
-        if self.schedule == "cosine" and self.minutes is not None and self.epochs is None:
-            raise ValueError(
-                f"{option('schedule', 'cosine')} falls over a number of epochs; give {option('epochs')} "
-                f"beside {option('minutes')}"
-            )
         return self
 
-    @property
-    def epoch_limit(self) -> int:
-        """The number of epochs after which training ends whatever the losses."""
-        if self.epochs is not None:
-            return self.epochs
-        return DEFAULT_EPOCHS if self.minutes is None else NO_LIMIT
+    def step_limit(self, steps_per_epoch: int) -> int | None:
+        """The number of steps after which training ends whatever the losses; None where only time ends it."""
+        limits = [self.steps] if self.steps else []
+        limits += [self.epochs * steps_per_epoch] if self.epochs else []
+        return min(limits, default=None)
 
-    def settled(self) -> "TrainingConfig":
-        """The same with what was left open as numbers, for a config.toml that repeats a training exactly."""
-        epochs = self.epochs if self.epoch_limit == NO_LIMIT else self.epoch_limit
-        return self.model_copy(update={"epochs": epochs})
+    def settled(self, steps_per_epoch: int, validated: bool) -> Self:
+        """The same with what was left open as numbers, for a config.toml that repeats a training exactly.
+        `validated`: whether there is a validation part. ConfigError for options that need one."""
+        if not validated:
+            self._require_blind()
+        epochs, patience = self.epochs, self.patience
+        if epochs is None and self.steps is None and self.minutes is None:
+            epochs = max(DEFAULT_EPOCHS, math.ceil(LEAST_STEPS / steps_per_epoch))
+        if patience is None:
+            patience = max(self.patience_epochs * steps_per_epoch, LEAST_PATIENCE) if validated else 0
+        keep = self.keep or ("best" if validated else "last")
+        return self.model_copy(update={"epochs": epochs, "patience": patience, "keep": keep})
+
+    def _require_blind(self) -> None:
+        """ConfigError for what only a validation part can decide."""
+        wrong = option("keep", "best") if self.keep == "best" else ""
+        wrong = wrong or (option("patience", self.patience) if self.patience else "")
+        if wrong:
+            raise ConfigError(f"{wrong} needs a validation part, and validation is 0; leave one of them out")

@@ -5,8 +5,8 @@
      "gradient_norm_max", "clipped", "learning_rate"}                            one an epoch
 
 Epochs and steps count from 1, steps over all epochs. Norms are before clipping; `clipped` is the share of
-steps whose norm was above `clip`. No row holds a time: a resumed training writes the same bytes as an
-uninterrupted one.
+steps whose norm was above `clip`. `validation_loss` is null without a validation part. No row holds a time: a
+resumed training writes the same bytes as an uninterrupted one.
 """
 
 import math
@@ -31,24 +31,26 @@ class Progress:
     norm_sum: float = 0.0
     norm_max: float = 0.0
     clipped: int = 0
+    learning_rate: float = 0.0
     best_epoch: int | None = None
     best_loss: float | None = None
-    epochs_since_best: int = 0
+    best_step: int = 0
     seconds: float = 0.0
 
     def steps_done(self, steps_per_epoch: int) -> int:
         """Steps over all epochs."""
         return (self.epoch - 1) * steps_per_epoch + self.step
 
-    def count(self, loss: float, norm: float, clip: float) -> None:
+    def count(self, loss: float, norm: float, clip: float, learning_rate: float) -> None:
         """Adds one step."""
         self.step += 1
         self.loss_sum += loss
         self.norm_sum += norm
         self.norm_max = max(self.norm_max, norm)
         self.clipped += 0 < clip < norm
+        self.learning_rate = learning_rate
 
-    def epoch_row(self, validation_loss: float, learning_rate: float, steps_per_epoch: int) -> Row:
+    def epoch_row(self, validation_loss: float | None, steps_per_epoch: int) -> Row:
         """The row of the running epoch."""
         return {
             "kind": "epoch",
@@ -59,16 +61,15 @@ class Progress:
             "gradient_norm_mean": self.norm_sum / self.step,
             "gradient_norm_max": self.norm_max,
             "clipped": self.clipped / self.step,
-            "learning_rate": learning_rate,
+            "learning_rate": self.learning_rate,
         }
 
-    def next_epoch(self, validation_loss: float) -> bool:
+    def next_epoch(self, validation_loss: float | None, steps_per_epoch: int) -> bool:
         """Ends the running epoch. True where its validation loss is the lowest so far."""
-        best = self.best_loss is None or validation_loss < self.best_loss
+        best = validation_loss is not None and (self.best_loss is None or validation_loss < self.best_loss)
         if best:
-            self.best_epoch, self.best_loss, self.epochs_since_best = self.epoch, validation_loss, 0
-        else:
-            self.epochs_since_best += 1
+            self.best_epoch, self.best_loss = self.epoch, validation_loss
+            self.best_step = self.steps_done(steps_per_epoch)
         self.epoch, self.step, self.clipped = self.epoch + 1, 0, 0
         self.loss_sum = self.norm_sum = self.norm_max = 0.0
         return best
@@ -76,11 +77,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class History:
-    """What a training leaves: rows as above, the epoch whose weights the model holds, and why it ended."""
+    """What a training leaves: rows as above, the epoch whose weights the model holds with its validation loss
+    (None where there was no validation part), and why it ended."""
 
     rows: tuple[Row, ...]
-    best_epoch: int
-    best_loss: float
+    kept_epoch: int
+    kept_loss: float | None
     stopped: str
     seconds: float
 

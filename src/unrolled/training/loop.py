@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,10 @@ from unrolled.errors import RunError, TrainingError
 from unrolled.files.messages import counted, resuming
 from unrolled.files.metrics import Row
 from unrolled.interrupts import Interrupts
+from unrolled.training.average import Average
+from unrolled.training.batches import Batch, Batches, Remembering, Step
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
-from unrolled.training.config import NO_LIMIT, TrainingConfig
+from unrolled.training.config import TrainingConfig
 from unrolled.training.generators import generator_states, own_generators, set_generator_states
 from unrolled.training.history import History, Progress, step_stride
 from unrolled.training.optimizers import learning_rate
@@ -34,34 +36,8 @@ from unrolled.training.progress import Pace, Reporter
 from unrolled.training.state import State, carried, to_device
 from unrolled.training.update import NotFiniteError, Update, first_not_finite
 
-Batch = TypeVar("Batch")
-BatchOut = TypeVar("BatchOut", covariant=True)
-Step = Callable[[Batch, State], tuple[Tensor, State]]
-
 # A checkpoint at the end of an epoch, but not of every epoch that takes milliseconds.
 EPOCH_CHECKPOINT_SECONDS = 5.0
-
-
-class Batches(Protocol[BatchOut]):
-    """The examples of an epoch in order. What `batches` gives follows from its arguments alone."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """The number of batches of every epoch, at least 1."""
-
-    def batches(self, epoch: int, skip: int = 0) -> Iterator[BatchOut]:
-        """The batches of epoch 1, 2, …, without the first `skip`."""
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """Batches that follow from what was found out on the way too, such as alignments: checkpoints keep it."""
-
-    def kept(self) -> Mapping[str, Tensor]:
-        """All of it."""
-
-    def put_back(self, kept: Mapping[str, Tensor]) -> None:
-        """What `kept` gave. LookupError, TypeError or ValueError for anything else."""
 
 
 class Training(Generic[Batch]):
@@ -69,7 +45,8 @@ class Training(Generic[Batch]):
 
     `step(batch, state)` gives the loss () and the state to carry on (None where there is none). `validate()`
     gives the loss that early stopping watches; it runs in evaluation mode without gradients after every
-    epoch, and after the part of an epoch that the minutes cut short.
+    epoch, and after the part of an epoch that the minutes or steps cut short; None where there is no
+    validation part.
     """
 
     def __init__(
@@ -80,14 +57,17 @@ class Training(Generic[Batch]):
         config: TrainingConfig,
         *,
         checkpoints: Checkpoints | None,
-        validate: Callable[[], float],
+        validate: Callable[[], float] | None,
         report: Reporter,
     ) -> None:
-        self.model, self.batches, self.step, self.config = model, batches, step, config
+        self.model, self.batches, self.step = model, batches, step
         self.checkpoints, self.validate, self.report = checkpoints, validate, report
-        self.update = Update(model, config)
-        self.device = next(model.parameters()).device
         self.steps = batches.steps_per_epoch
+        self.config = config = config.settled(self.steps, validate is not None)
+        self.limit = config.step_limit(self.steps)
+        self.update = Update(model, config)
+        self.average = Average(model) if config.keep == "average" else None
+        self.device = next(model.parameters()).device
         self.stride = step_stride(self.steps)
         self.progress, self.rows = Progress(), list[Row]()
         self.state: State = None
@@ -95,8 +75,8 @@ class Training(Generic[Batch]):
         self.since = time.monotonic()
 
     def run(self, resume: bool = False) -> History:
-        """Leaves the model with the weights of the best epoch, in evaluation mode. `resume` goes on from the
-        last checkpoint, or from the beginning where none was written.
+        """Leaves the model with the weights that config.keep says, in evaluation mode. `resume` goes on from
+        the last checkpoint, or from the beginning where none was written.
 
         Raises TrainingError where a loss, gradient or weight is not finite, RunError where a checkpoint
         cannot be read or written, and after a checkpoint KeyboardInterrupt on SIGINT, SystemExit on SIGTERM
@@ -114,9 +94,8 @@ class Training(Generic[Batch]):
             return self._run(interrupts)
 
     def _run(self, interrupts: Interrupts) -> History:
-        epochs = None if self.config.epoch_limit == NO_LIMIT else self.config.epoch_limit
         done, seconds = self.progress.steps_done(self.steps), self.progress.seconds
-        self.report.start(Pace(self.steps, epochs, self.config.minutes, done, seconds))
+        self.report.start(Pace(self.steps, self.limit, self.config.minutes, done, seconds))
         self.model.train()
         while (stopped := self._ended()) is None:
             self._epoch(interrupts)
@@ -127,16 +106,16 @@ class Training(Generic[Batch]):
         return self._finish(stopped)
 
     def _epoch(self, interrupts: Interrupts) -> None:
-        """Trains to the end of the running epoch, or until the minutes are over."""
+        """Trains to the end of the running epoch, or until the steps or minutes are over."""
         for batch in self.batches.batches(self.progress.epoch, skip=self.progress.step):
             self._step(batch)
             self._save_where_due(interrupts, self.config.checkpoint_seconds)
-            if self._out_of_time():
+            if self._limit_reached():
                 break
         if self.progress.step == self.steps:
             self._end_epoch()
             self._save_where_due(interrupts, min(EPOCH_CHECKPOINT_SECONDS, self.config.checkpoint_seconds))
-        elif not self._out_of_time():
+        elif not self._limit_reached():
             raise ValueError(
                 f"batches gave {self.progress.step} batches in epoch {self.progress.epoch}, "
                 f"steps_per_epoch promised {self.steps}"
@@ -144,15 +123,18 @@ class Training(Generic[Batch]):
 
     def _step(self, batch: Batch) -> None:
         progress = self.progress
+        rate = learning_rate(self.config, self._share())
         loss, state = self.step(batch, self.state)
         try:
-            value, norm = self.update(loss, self._learning_rate(progress.steps_done(self.steps)))
+            value, norm = self.update(loss, rate)
         except NotFiniteError as error:
             place = f"epoch {progress.epoch}, step {progress.step + 1} of {self.steps}"
             raise TrainingError(f"{place}: {error}; {_blame(batch) or self._remedy()}") from None
         self.state = carried(state)
-        progress.count(value, norm, self.config.clip)
+        progress.count(value, norm, self.config.clip, rate)
         done = progress.steps_done(self.steps)
+        if self.average is not None:
+            self.average.add(done)
         if progress.step % self.stride == 0:
             row: Row = {"kind": "step", "epoch": progress.epoch, "step": done, "loss": value}
             self.rows.append(row | {"gradient_norm": norm})
@@ -160,17 +142,20 @@ class Training(Generic[Batch]):
 
     def _end_epoch(self) -> None:
         progress = self.progress
-        loss = self._validation_loss()
-        rate = self._learning_rate(progress.steps_done(self.steps) - 1)
-        row = progress.epoch_row(loss, rate, self.steps)
-        self.rows.append(row)
-        best = progress.next_epoch(loss)
-        if best:
-            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        with self.average.applied() if self.average else contextlib.nullcontext():
+            loss = self._validation_loss()
+            row = progress.epoch_row(loss, self.steps)
+            self.rows.append(row)
+            best = progress.next_epoch(loss, self.steps)
+            if best and self.config.keep != "last":
+                weights = self.model.state_dict()
+                self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
         self.report.epoch(row, best)
         self.state = None
 
-    def _validation_loss(self) -> float:
+    def _validation_loss(self) -> float | None:
+        if self.validate is None:
+            return None
         self.model.eval()
         with torch.no_grad():
             loss = float(self.validate())
@@ -182,40 +167,60 @@ class Training(Generic[Batch]):
         return loss
 
     def _close(self) -> None:
-        """Ends an epoch that the minutes cut short.
+        """Ends an epoch that the minutes or steps cut short.
 
-        last.safetensors stays within the epoch: a resume with more minutes goes on as if never stopped.
+        last.safetensors stays within the epoch: a resume with more of them goes on as if never stopped.
         """
         self._end_epoch()
         if self.checkpoints is not None:
             self.checkpoints.publish(self.best, self.progress, self.rows)
 
     def _finish(self, stopped: str) -> History:
-        progress = self.progress
-        assert self.best is not None and progress.best_epoch is not None and progress.best_loss is not None
-        self.model.load_state_dict(self.best)
+        progress, last = self.progress, self.progress.epoch - 1
+        kept, loss = last, None if self.validate is None else float(self.rows[-1]["validation_loss"] or 0)
+        if self.best is not None:
+            assert progress.best_epoch is not None
+            kept, loss = progress.best_epoch, progress.best_loss
+            self.model.load_state_dict(self.best)
+        elif self.average is not None:
+            self.model.load_state_dict(self.model.state_dict() | self.average.weights)
         self.model.eval()
-        self.report.note(
-            f"stopped: {stopped}; kept epoch {progress.best_epoch}, validation loss {progress.best_loss:.4g}"
-        )
-        return History(tuple(self.rows), progress.best_epoch, progress.best_loss, stopped, self._seconds())
+        weights = "the average up to " if self.average else ""
+        validation = "" if loss is None else f", validation loss {loss:.4g}"
+        self.report.note(f"stopped: {stopped}; kept {weights}epoch {kept} of {last}{validation}")
+        if self.best is not None and last > 1 and kept in (1, last):
+            self.report.note(self._at_an_end(kept))
+        return History(tuple(self.rows), kept, loss, stopped, self._seconds())
+
+    def _at_an_end(self, kept: int) -> str:
+        """What it means that the first or the last epoch was the best."""
+        if kept == 1:
+            return (
+                "the first epoch was the best: what came after fits the training part alone; lower "
+                f"learning_rate (now {self.config.learning_rate:g}), or give more data"
+            )
+        return "the last epoch was the best: the loss was still falling; train longer"
 
     def _ended(self) -> str | None:
         """Why the training is over, in words; None while it is not."""
-        config, progress = self.config, self.progress
-        if 0 < config.patience <= progress.epochs_since_best:
-            return f"no lower validation loss for {config.patience} epochs"
-        if progress.epoch > config.epoch_limit:
-            return f"epochs = {config.epoch_limit} reached"
-        return f"minutes = {config.minutes:g} reached" if self._out_of_time() else None
+        config, progress, done = self.config, self.progress, self.progress.steps_done(self.steps)
+        patience = config.patience or 0
+        if progress.step == 0 and self.validate and 0 < patience <= done - progress.best_step:
+            return f"no lower validation loss for {counted(done - progress.best_step, 'step')}"
+        if self.limit is not None and done >= self.limit:
+            by_epochs = config.epochs is not None and self.limit == config.epochs * self.steps
+            return f"epochs = {config.epochs} reached" if by_epochs else f"steps = {config.steps} reached"
+        return f"minutes = {config.minutes:g} reached" if self._limit_reached() else None
 
-    def _out_of_time(self) -> bool:
-        """At least one step is done, however short the time."""
+    def _limit_reached(self) -> bool:
+        """Whether the steps or the minutes are over. At least one step is done, however short the time."""
+        return self.progress.steps_done(self.steps) > 0 and self._share() >= 1
+
+    def _share(self) -> float:
+        """How much of the training is over, by its steps or its minutes."""
         minutes, done = self.config.minutes, self.progress.steps_done(self.steps)
-        return minutes is not None and done > 0 and self._seconds() >= 60 * minutes
-
-    def _learning_rate(self, step: int) -> float:
-        return learning_rate(self.config, step, self.steps)
+        by_steps = done / self.limit if self.limit else 0.0
+        return max(by_steps, self._seconds() / (60 * minutes) if minutes else 0.0)
 
     def _seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self.since
@@ -235,6 +240,7 @@ class Training(Generic[Batch]):
             Checkpoint(
                 weights=self.model.state_dict(),
                 best=self.best,
+                average=self.average.weights if self.average else {},
                 moments=self.update.moments(),
                 random=generator_states(self.device),
                 kept=self.batches.kept() if isinstance(self.batches, Remembering) else {},
@@ -254,6 +260,8 @@ class Training(Generic[Batch]):
         try:
             self.update.load_moments(last.moments)
             set_generator_states(self.device, last.random)
+            if self.average is not None:
+                self.average.load(last.average)
             if isinstance(self.batches, Remembering):
                 self.batches.put_back(last.kept)
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -268,7 +276,7 @@ class Training(Generic[Batch]):
 
     def _recipe(self) -> dict[str, Any]:
         """What the bits of a training depend on and a resume must not change; the rest may be corrected."""
-        fixed = self.config.model_dump(include={"seed", "batch_size", "optimizer", "momentum"})
+        fixed = self.config.model_dump(include={"seed", "batch_size", "optimizer", "momentum", "keep"})
         return fixed | {"steps_per_epoch": self.steps, "device": self.device.type}
 
     def _remedy(self) -> str:

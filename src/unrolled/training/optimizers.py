@@ -1,11 +1,12 @@
 """The optimizers by name, and the learning rate of each step.
 
-Step s of S (epochs × steps an epoch), s from 0, learning rate α:
+At the share r of a training, from 0 to 1, learning rate α:
 
     constant   α
-    cosine     α (1 + cos(π s / S)) / 2
+    cosine     α (1 + cos(π r)) / 2
 
-The rate depends on s alone, so a resumed training takes the same rates.
+r is s / S before step s of S, from 0, or the share of the minutes that are over where that is more. With a
+number of steps or epochs alone a resumed training takes the same rates.
 
 Source   Loshchilov & Hutter 2016, arXiv:1608.03983
 Differs  falls once, without restarts
@@ -70,9 +71,8 @@ MOMENTS = {
 }
 
 
-def learning_rate(config: TrainingConfig, step: int, steps_per_epoch: int) -> float:
-    """The rate of step `step` (from 0, counted over all epochs)."""
+def learning_rate(config: TrainingConfig, share: float) -> float:
+    """The rate where `share` of the training is over."""
     if config.schedule == "constant":
         return config.learning_rate
-    share = step / (config.epoch_limit * steps_per_epoch)
-    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))

@@ -5,6 +5,7 @@ times in it and is no part of what a resumed training repeats.
 """
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -16,6 +17,8 @@ from unrolled.files.messages import visible
 from unrolled.files.metrics import Row
 
 DRAW_HZ = 8
+# Without a terminal a line is printed at least this often.
+LINE_SECONDS = 10
 # A terminal that hung up and a log on a full disk take no line; the training goes on without.
 unheard = contextlib.suppress(OSError)
 
@@ -49,21 +52,30 @@ class Reporter:
 
 
 class Lines(Reporter):
-    """A line an epoch, for logs and pipes."""
+    """A line an epoch, and within an epoch a line every LINE_SECONDS, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
+    def start(self, pace: "Pace") -> None:
+        super().start(pace)
+        self.printed = time.monotonic()
+
+    def step(self, epoch: int, steps_done: int, loss: float) -> None:
+        if time.monotonic() - self.printed >= LINE_SECONDS:
+            at = self.pace.step_of_epoch(steps_done)
+            self.note(f"epoch {self.pace.epoch(epoch)}, {at}: loss {loss:.4g}, {self.pace.text(steps_done)}")
+
     def epoch(self, row: Row, best: bool) -> None:
-        steps = int(row["step"])
         clipped = f"{row['clipped']:.0%} clipped, " if row["clipped"] else ""
         self.note(
-            f"epoch {self.pace.epoch(row['epoch'])}: train {row['train_loss']:.4g}, "
-            f"validation {row['validation_loss']:.4g}{' (best)' if best else ''}, "
-            f"gradient {row['gradient_norm_mean']:.3g}, {clipped}{self.pace.text(steps)}"
+            f"epoch {self.pace.epoch(row['epoch'])}: train {row['train_loss']:.4g}"
+            f"{_validation(row, best)}, gradient {row['gradient_norm_mean']:.3g}, {clipped}"
+            f"{self.pace.text(int(row['step'] or 0))}"
         )
 
     def note(self, line: str) -> None:
+        self.printed = time.monotonic()
         with unheard:
             print(visible(line), file=self.stream, flush=True)
 
@@ -97,7 +109,7 @@ class Bar(Reporter):
         self._draw(*self.last)
 
     def epoch(self, row: Row, best: bool) -> None:
-        self.validation = f", validation {row['validation_loss']:.4g}{' (best)' if best else ''}"
+        self.validation = _validation(row, best)
 
     def note(self, line: str) -> None:
         with unheard:
@@ -123,21 +135,30 @@ class Bar(Reporter):
 class Pace:
     """Rate and remaining time, from the steps that this process has done.
 
-    Whichever comes first ends the training: all steps of `epochs`, or `minutes`; None is no limit. It begins
+    Whichever comes first ends the training: `steps`, or `minutes`; None is no limit. It begins
     after `steps_done` steps and `seconds`, both 0 at the very beginning.
     """
 
     def __init__(
-        self, steps_per_epoch: int, epochs: int | None, minutes: float | None, steps_done: int, seconds: float
+        self, steps_per_epoch: int, steps: int | None, minutes: float | None, steps_done: int, seconds: float
     ) -> None:
-        self.epochs, self.first, self.seconds = epochs, steps_done, seconds
+        self.steps_per_epoch, self.steps, self.first, self.seconds = (
+            steps_per_epoch,
+            steps,
+            steps_done,
+            seconds,
+        )
         self.begun = time.monotonic()
-        self.steps = None if epochs is None else epochs * steps_per_epoch
+        self.epochs = None if steps is None else math.ceil(steps / steps_per_epoch)
         self.budget = None if minutes is None else minutes * 60
 
-    def epoch(self, epoch: str | int | float) -> str:
-        """3/100, or 3 where no number of epochs ends the training."""
+    def epoch(self, epoch: str | float | None) -> str:
+        """3/100, or 3 where no number of steps ends the training."""
         return f"{epoch}" if self.epochs is None else f"{epoch}/{self.epochs}"
+
+    def step_of_epoch(self, steps_done: int) -> str:
+        """step 120 of 3,000, of the running epoch."""
+        return f"step {(steps_done - 1) % self.steps_per_epoch + 1:,} of {self.steps_per_epoch:,}"
 
     def share(self, steps_done: int) -> float:
         """How much of the training is done, from 0 to 1."""
@@ -155,6 +176,12 @@ class Pace:
 
     def _elapsed(self) -> float:
         return max(time.monotonic() - self.begun, 1e-9)
+
+
+def _validation(row: Row, best: bool) -> str:
+    """, validation 0.25 (best); nothing where there is no validation part."""
+    loss = row["validation_loss"]
+    return "" if loss is None else f", validation {loss:.4g}{' (best)' if best else ''}"
 
 
 def reporter(silent: bool = False, stream: TextIO | None = None) -> Reporter:

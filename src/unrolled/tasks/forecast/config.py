@@ -41,8 +41,9 @@ class DataConfig(Section):
     )
     validation: float = Field(
         default=0.1,
-        gt=0,
-        description="part before the test part that early stopping watches: a share, or steps from 1",
+        ge=0,
+        description="part before the test part that early stopping watches: a share, or steps from 1; 0 = "
+        "none, the weights of the last step are kept",
     )
     test: float = Field(
         default=0.2,

@@ -45,7 +45,6 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
         update={
             "data": _data(config.data, file),
             "forecast": options,
-            "training": config.training.settled(),
         }
     )
     chosen = [name for name in ("horizon", "window", "level") if getattr(config.forecast, name) is None]

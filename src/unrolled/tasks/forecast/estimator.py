@@ -34,7 +34,7 @@ from unrolled.tasks.forecast.windows import mean_loss
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, seen_sentences
 from unrolled.tasks.sources import Sources
-from unrolled.training.loop import Step
+from unrolled.training.batches import Step
 from unrolled.training.state import State
 
 MEASURES = {

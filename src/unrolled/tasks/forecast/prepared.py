@@ -25,7 +25,7 @@ def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared[ForecastConfig
     series = [codec.encode(s, plan.steps) for s in file.series]
     last_only = config.forecast.loss_at == "last"
     windows = training_windows(series, ends, plan, training.batch_size, training.seed, last_only)
-    validation = Validation(series, ends, plan, last_only)
+    validation = Validation(series, ends, plan, last_only) if config.data.validation else None
     if config.data.test:
         find_origins(series, [end for _, end in ends], plan, config.forecast.most_origins)
     parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]

@@ -21,7 +21,7 @@ from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples
 from unrolled.tasks.transcribe.network import Network
-from unrolled.training.loop import Batches
+from unrolled.training.batches import Batches
 
 
 class Criterion(ABC):

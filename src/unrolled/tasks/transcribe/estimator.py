@@ -44,7 +44,7 @@ from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
 from unrolled.tasks.transcribe.hybrid import Hybrid
 from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
 from unrolled.tasks.transcribe.tuning import tuned
-from unrolled.training.loop import Batches
+from unrolled.training.batches import Batches
 
 
 class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec, blocks.Transcriber]):

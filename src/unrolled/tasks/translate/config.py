@@ -1,6 +1,6 @@
 """The options of `translate`. Imports no torch."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,7 +9,7 @@ from unrolled.tasks.config import Count, Rate, Section, Size
 from unrolled.tasks.decoding import Decoding, Length
 from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
 from unrolled.tasks.shared_options import SYMBOLS, PartsConfig, TaskTraining
-from unrolled.training.config import NO_LIMIT, Patience
+from unrolled.training.config import NO_LIMIT
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
 SAMPLING_EPOCHS = 10  # unless told
@@ -39,7 +39,10 @@ class TranslateData(PartsConfig):
         default=None, description="most symbols of targets (words, symbols: 20000; bpe: 4096)"
     )
     validation: float = Field(
-        default=0.1, gt=0, description="sources that early stopping watches: a share, or a number from 1"
+        default=0.1,
+        ge=0,
+        description="sources that early stopping watches: a share, or a number from 1; 0 = none, the weights "
+        "of the last step are kept",
     )
     test: float = Field(
         default=0.1, ge=0, description="sources that the model is judged on: a share, or a number from 1"
@@ -98,7 +101,7 @@ class TranslateDecoding(Decoding):
 class TranslateTraining(TaskTraining):
     """How a model is trained."""
 
-    patience: Patience = 5
+    patience_epochs: ClassVar[int] = 5
     batch_size: int = Field(default=64, ge=1, le=2**20, description="pairs in a batch")
 
 

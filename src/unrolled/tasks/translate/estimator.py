@@ -35,7 +35,7 @@ from unrolled.tasks.translate import answering, scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec, targets_of
 from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig
 from unrolled.tasks.translate.network import Network, Scheduled, losses, translator, weights
-from unrolled.training.loop import Step
+from unrolled.training.batches import Step
 from unrolled.training.state import State
 
 Numbers = NDArray[np.int64]

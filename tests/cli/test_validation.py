@@ -1,0 +1,58 @@
+"""`--validation 0` in every task: all that is not tested on trains, and the end of the training is kept."""
+
+import importlib
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from unrolled.files.metrics import rows_of
+from unrolled.tasks import TASKS
+
+from .command import unrolled
+from .test_wrong_input import refused
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+FILES = importlib.import_module("recorded_files").FILES
+RUNS = importlib.import_module("recorded_runs").RUNS
+sys.path.remove(str(SCRIPTS))
+
+# One of every task; of those that choose by the validation part, one of each way to.
+NAMES = [next(name for name, run in RUNS.items() if run.task == task) for task in TASKS]
+NAMES += ["transcribe-hmm", "caption-points"]
+
+
+@pytest.fixture(params=NAMES)
+def command(request, tmp_path, monkeypatch):
+    run = RUNS[request.param]
+    monkeypatch.chdir(tmp_path)
+    return ("train", run.task, FILES[run.file](tmp_path).path, *run.options)
+
+
+def losses(run):
+    path = run / "metrics.jsonl"
+    rows = [row for row in rows_of(path, path.read_bytes()) if row["kind"] == "epoch"]
+    return [row["validation_loss"] for row in rows], [row["train_loss"] for row in rows]
+
+
+def test_without_a_validation_part_the_end_is_kept(command, tmp_path):
+    run = tmp_path / "run"
+    answer = unrolled(*command, "--validation", 0, "--out", run)
+    assert answer.status == 0, answer.err
+    validation, _ = losses(run)
+    assert set(validation) == {None}
+    training = tomllib.loads((run / "config.toml").read_text())["training"]
+    assert (training["keep"], training["patience"]) == ("last", 0)
+    assert "validat" not in answer.err
+    assert unrolled("verify", run).status == 0
+
+
+def test_what_needs_a_validation_part_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = FILES["moves"](tmp_path).path
+    for options in (("--keep", "best"), ("--patience", 5)):
+        answer = unrolled("train", "classify", file, "--validation", 0, *options, "--out", "run")
+        refused(answer, 2, "needs a validation part")
+        assert not (tmp_path / "run").exists()
