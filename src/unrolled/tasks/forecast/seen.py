@@ -43,8 +43,8 @@ Steps = NDArray[np.int64]
 class SeenSeries:
     """Of S series the fingerprints of their `names` (S,), and of all their steps, `wholes` (S,), and their
     `last` (S,) times or rows. Of M ngrams, whose `prints` rise, which series each is `of` (M,) and the time
-    or row that it begins `at` (M,); every `stride`-th of a series was taken. `timed`: whether there are times;
-    `named`: whether a column names series."""
+    or row that it begins `at` (M,); every `stride`-th of a series was taken. `timed`: whether there are
+    times; `named`: whether a column names series."""
 
     names: Prints
     wholes: Prints
