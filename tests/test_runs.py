@@ -329,8 +329,8 @@ class TestExtras:
 
 
 def test_one_process_writes_to_a_run(run):
-    code = f"from unrolled.runs import Run\nwith Run.open({json.dumps(str(run.folder))}).kept(): print(1)"
-    with run.kept() as own:
+    code = f"from unrolled.runs import Run\nwith Run.open({json.dumps(str(run.folder))}).locked(): print(1)"
+    with run.locked() as own:
         assert own is run
         other = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
         held = f"{run.folder} is in use by process {os.getpid()} on .* [(]'?unrolled train'?[)]; let it end"

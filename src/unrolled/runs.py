@@ -83,10 +83,10 @@ class Run:
             what = "is not a run: it has no config.toml" if folder.is_dir() else "is no folder"
             raise RunError(f"{folder} {what}; give the folder that 'unrolled train --out' wrote")
         config = _read_toml(path)
-        found, task, version = (config.pop(key, None) for key in HEAD)
-        if type(found) is not int or found != FORMAT:
+        number, task, version = (config.pop(key, None) for key in HEAD)
+        if type(number) is not int or number != FORMAT:
             raise RunError(
-                f"{path}: written by format {found!r}; this is unrolled {__version__}, which reads format "
+                f"{path}: written by format {number!r}; this is unrolled {__version__}, which reads format "
                 f"{FORMAT}; use unrolled {version or 'of the version that wrote it'}"
             )
         if not isinstance(task, str):
@@ -94,7 +94,7 @@ class Run:
         return cls(folder, task, config)
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[Self]:
+    def locked(self) -> Iterator[Self]:
         """The run, for one process to write to. RunError, which says who has it, where another does."""
         with locks.held(self.folder, "unrolled train"):
             yield self

@@ -183,9 +183,9 @@ def test_even_paths_are_paths_and_even(topology, T):
 
 def test_parts_hold_all_rows_and_no_more_than_memory_allows(monkeypatch):
     monkeypatch.setattr(hmm, "MOST", 100)
-    assert hmm.parts(7, 30) == [slice(0, 3), slice(3, 6), slice(6, 7)]
-    assert hmm.parts(2, 1000) == [slice(0, 1), slice(1, 2)]
-    assert hmm.parts(0, 5) == []
+    assert hmm.pieces(7, 30) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert hmm.pieces(2, 1000) == [slice(0, 1), slice(1, 2)]
+    assert hmm.pieces(0, 5) == []
 
 
 def test_counts_of_paths():

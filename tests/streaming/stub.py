@@ -59,7 +59,7 @@ class Stub(Model):
         h, after = self.network(steps, state)
         return {"y": self.head(h), "largest": self.head(h).argmax(-1)}, after
 
-    def told(self, answer):
+    def record(self, answer):
         return {"y": answer["y"], "largest": np.array((*ORDER, "none"))[answer["largest"]]}
 
     def predict(self, sequences):

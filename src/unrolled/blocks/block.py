@@ -71,8 +71,8 @@ class Block:
 
     def start(self, ops: Ops, p: Any, rows: int) -> State:
         """The state before the first step."""
-        parts = (block.start(ops, at(p, path), rows) for path, block in self.inner().items())
-        return {name: array for part in parts for name, array in part.items()}
+        states = (block.start(ops, at(p, path), rows) for path, block in self.inner().items())
+        return {name: array for part in states for name, array in part.items()}
 
     @property
     def causal(self) -> bool:
@@ -117,7 +117,7 @@ def bind(
         if isinstance(value, Block):
             setattr(node, name, bind(value, leaf, branch, row, prefix + name))
         elif blocks := several(prefix + name, value):
-            setattr(node, name, row([bind(one, leaf, branch, row, own) for own, one in blocks]))
+            setattr(node, name, row([bind(member, leaf, branch, row, at_path) for at_path, member in blocks]))
     return node
 
 
@@ -127,8 +127,8 @@ def bind(
 def write(block: Block) -> dict[str, Any]:
     """A block in plain values."""
     defaults = {one.name: one.default for one in fields(block)}
-    own = {name: _plain(value) for name, value in block.values() if value != defaults[name]}
-    return {"block": type(block).__name__, **own}
+    members = {name: _plain(value) for name, value in block.values() if value != defaults[name]}
+    return {"block": type(block).__name__, **members}
 
 
 def _plain(value: Any) -> Any:

@@ -20,8 +20,8 @@ class Linear(Block):
     zero: bool = False
 
     def shapes(self) -> Shapes:
-        own: Shapes = {"weight": (self.outputs, self.inputs)}
-        return own | ({"bias": (self.outputs,)} if self.bias else {})
+        weight: Shapes = {"weight": (self.outputs, self.inputs)}
+        return weight | ({"bias": (self.outputs,)} if self.bias else {})
 
     def __call__(self, ops: Ops, p: Any, x: Array) -> Array:
         return ops.linear(p, x)

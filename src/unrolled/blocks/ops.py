@@ -78,7 +78,7 @@ class Ops(Protocol):
     def log_softmax(self, x: Array) -> Array:
         """Along the last dimension."""
 
-    def concat(self, *parts: Array) -> Array:
+    def concat(self, *arrays: Array) -> Array:
         """Along the last dimension."""
 
     def at_each_step(self, v: Array, x: Array) -> Array:

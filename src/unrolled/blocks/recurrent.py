@@ -58,7 +58,7 @@ class Recurrent(Block):
     def state_sizes(self) -> dict[str, int]:
         """Name and width of each array of the state, in order."""
         each = (zip(place.states, place.sizes, strict=True) for place in self.places())
-        return {name: size for own in each for name, size in own}
+        return {name: size for states in each for name, size in states}
 
     def places(self) -> tuple[Place, ...]:
         """Layer by layer, direction by direction."""
@@ -66,7 +66,7 @@ class Recurrent(Block):
 
     def shapes(self) -> Shapes:
         each = (layer.shapes_of(self, place) for place in self.places())
-        return {name: shape for own in each for name, shape in own.items()}
+        return {name: shape for shapes in each for name, shape in shapes.items()}
 
     def start(self, ops: Ops, p: Any, rows: int) -> State:
         return ops.start(p, rows)

@@ -148,9 +148,9 @@ class SeriesCodec:
 
     def packed(self, times: Times, offsets: zones.Seconds, x: Rows) -> NDArray[Any]:
         """times (T,), offsets (T,), x (T, known_width) -> (T,) of `dtype`."""
-        made = np.empty(len(x), self.dtype)
-        made["time"], made["offset"], made["x"] = times.astype(np.int64), offsets, x
-        return made
+        steps = np.empty(len(x), self.dtype)
+        steps["time"], steps["offset"], steps["x"] = times.astype(np.int64), offsets, x
+        return steps
 
     def offsets_after(self, times: Times, last: zones.Seconds) -> zones.Seconds:
         """times (T,) that follow others, whose last offsets are `last` (T,) or () -> their offsets."""
@@ -199,7 +199,7 @@ class SeriesCodec:
             grouped.setdefault(kind, {})[own] = array
         scalers = {kind: Scaler.from_arrays(own) for kind, own in grouped.items()}
         names = {key: tuple(map(str, about[key])) for key in ("targets", "past", "future", "calendar")}
-        made = cls(
+        codec = cls(
             **names,
             step=Step(**about["step"]),
             zone=about["zone"],
@@ -208,8 +208,8 @@ class SeriesCodec:
             gaps=about["gaps"],
             flagged=np.array(about["flagged"], np.bool_),
         )
-        made._check()
-        return made
+        codec._check()
+        return codec
 
     def _check(self) -> None:
         sizes = dict(zip(KINDS, map(len, (self.targets, self.past, self.future)), strict=True))
@@ -217,8 +217,8 @@ class SeriesCodec:
             kind: size for kind, size in sizes.items() if size
         }:
             raise ValueError(f"scalers of {', '.join(self.scalers)}")
-        whole = all(type(n) is int and 0 < n < MOST[self.step.unit] for n in (self.step.count, self.steps))
-        if not self.targets or not whole:
+        counts = all(type(n) is int and 0 < n < MOST[self.step.unit] for n in (self.step.count, self.steps))
+        if not self.targets or not counts:
             raise ValueError(f"{self.steps!r:.20} steps of {self.step.count!r:.20} {self.step.unit!r:.20}")
         if self.zone not in (None, zones.OFFSETS):
             zones.find(self.zone)

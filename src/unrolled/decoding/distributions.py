@@ -111,13 +111,13 @@ class Quantiles(Distribution):
 
     def _trained(self, raw: Array) -> Array:
         """(..., L) the quantiles of the levels themselves."""
-        made, m = _wide(raw).copy(), self.output.location
-        step = softplus(made)
+        quantiles, m = _wide(raw).copy(), self.output.location
+        step = softplus(quantiles)
         for i in range(m + 1, self.output.size):
-            made[..., i] = made[..., i - 1] + step[..., i]
+            quantiles[..., i] = quantiles[..., i - 1] + step[..., i]
         for i in range(m - 1, -1, -1):
-            made[..., i] = made[..., i + 1] - step[..., i]
-        return made
+            quantiles[..., i] = quantiles[..., i + 1] - step[..., i]
+        return quantiles
 
 
 DISTRIBUTIONS: dict[str, type[Distribution]] = {
@@ -143,8 +143,8 @@ def student_quantile(p: Array, df: Array) -> Array:
     start = normal_quantile(upper)
     shape = np.broadcast_shapes(upper.shape, np.shape(df))
     level, begin, degrees = (np.broadcast_to(one, shape).ravel() for one in (upper, start, df))
-    parts = [slice(at, at + TOGETHER) for at in range(0, len(level), TOGETHER)]
-    t = [_above(level[part], begin[part], np.minimum(degrees[part], MOST_DEGREES)) for part in parts]
+    pieces = [slice(at, at + TOGETHER) for at in range(0, len(level), TOGETHER)]
+    t = [_above(level[part], begin[part], np.minimum(degrees[part], MOST_DEGREES)) for part in pieces]
     above = np.concatenate([np.empty(0), *t]).reshape(shape)
     return np.where(np.asarray(p) < 0.5, -above, above)
 
@@ -169,8 +169,8 @@ def _above(p: Array, begin: Array, df: Array) -> Array:
 def _integral(U: Array, df: Array) -> Array:
     """∫_0^U cosh(u)^-ν du; U and ν (N,)."""
     points, weights = _gauss_legendre(NODES)
-    parts = weights * _density(points * U, df)
-    total: Array = np.cumsum(parts, 0)[-1] * U  # a sum would choose its order by N
+    terms = weights * _density(points * U, df)
+    total: Array = np.cumsum(terms, 0)[-1] * U  # a sum would choose its order by N
     return total
 
 

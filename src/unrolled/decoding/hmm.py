@@ -115,8 +115,8 @@ class Chains(NamedTuple):
 def chains(topology: Topology, moves: Moves, transcripts: Sequence[Sequence[int]]) -> Chains:
     P = max(topology.positions(len(one)) for one in transcripts)
     rows = [_chain(topology, moves, one) for one in transcripts]
-    own = (np.stack([_stretched(part, P) for part in parts]) for parts in zip(*rows, strict=True))
-    return Chains(*own)
+    columns = (np.stack([_stretched(part, P) for part in parts]) for parts in zip(*rows, strict=True))
+    return Chains(*columns)
 
 
 def _stretched(part: NDArray[Any], P: int) -> NDArray[Any]:
@@ -240,8 +240,8 @@ class Counts:
 
     def prior(self) -> Array:
         """(S,) the share of frames, each state counted once more than it was met."""
-        own: Array = (self.frames + 1) / (self.frames.sum() + len(self.frames))
-        return own
+        share: Array = (self.frames + 1) / (self.frames.sum() + len(self.frames))
+        return share
 
 
 class Span(NamedTuple):

@@ -50,22 +50,22 @@ def likelihood(g: Array, transcripts: Sequence[Sequence[int]]) -> Array:
 
 def decode(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: Array) -> list[Decoded]:
     """The best path of each row. Of those that tie, the last label lowest, each stayed in the longest."""
-    loop, found = _Loop(topology, moves, g), list[Decoded]()
+    loop, best = _Loop(topology, moves, g), list[Decoded]()
     for rows in loop.blocks(x):
         v = loop.run(x[rows], np.maximum, lambda each: each.max(-1))
         ends = loop.over(last(v, lengths[rows]), np.maximum) + g[:, -1]
         pairs = zip(v, lengths[rows].tolist(), ends, strict=True)
-        found += [loop.back(own[:T], int(end.argmax()), float(end.max())) for own, T, end in pairs]
-    return found
+        best += [loop.back(scores[:T], int(end.argmax()), float(end.max())) for scores, T, end in pairs]
+    return best
 
 
 def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: Array) -> Array:
     """(B,) ln of the sum over all paths of all transcripts."""
-    loop, found = _Loop(topology, moves, g), list[Array]()
+    loop, totals = _Loop(topology, moves, g), list[Array]()
     for rows in loop.blocks(x):
         v = loop.run(x[rows], heads.logaddexp, heads.logsumexp)
-        found.append(heads.logsumexp(loop.over(last(v, lengths[rows]), heads.logaddexp) + g[:, -1]))
-    return np.concatenate(found)
+        totals.append(heads.logsumexp(loop.over(last(v, lengths[rows]), heads.logaddexp) + g[:, -1]))
+    return np.concatenate(totals)
 
 
 class _Loop:
@@ -100,24 +100,24 @@ class _Loop:
         with np.errstate(invalid="ignore"):  # of NaN behind a row's end
             for t in range(1, x.shape[1]):
                 before = v[:, t - 1]
-                own = before + self.stay
-                own[..., 1:] = plus(own[..., 1:], before[..., :-1] + self.step[:, 1:])
+                reached = before + self.stay
+                reached[..., 1:] = plus(reached[..., 1:], before[..., :-1] + self.step[:, 1:])
                 entry = over(self.over(before, plus)[:, None, :] + into)
-                own[:, : self.K, 0] = plus(own[:, : self.K, 0], entry)
-                v[:, t] = own + x[:, t][:, self.state]
+                reached[:, : self.K, 0] = plus(reached[:, : self.K, 0], entry)
+                v[:, t] = reached + x[:, t][:, self.state]
         return v
 
     def over(self, v: Array, plus: Plus) -> Array:
         """e (…, K + 1)."""
-        own: Array = v[..., self.n - 1] + self.end
-        own[..., self.K] = NEVER
-        return plus(own, v[..., self.n] + self.leave[:, self.n]) if self.silent else own
+        ends: Array = v[..., self.n - 1] + self.end
+        ends[..., self.K] = NEVER
+        return plus(ends, v[..., self.n] + self.leave[:, self.n]) if self.silent else ends
 
     def back(self, v: Array, label: int, score: float) -> Decoded:
         """The spans of the best path that ends after `label`; v (T, K + 1, n + 1)."""
         if score == NEVER:
             return Decoded((), score)
-        found: list[Span] = []
+        spans: list[Span] = []
         p, stop = self._before_end(v[-1], label), len(v)
         for t in range(len(v) - 1, -1, -1):
             if label == self.K:
@@ -129,12 +129,12 @@ class _Loop:
                 p -= 1
                 stop = t if p == self.n - 1 else stop
                 continue
-            found.append(Span(label, t, stop))
+            spans.append(Span(label, t, stop))
             if t == 0:
                 break
             label = int((self.over(v[t - 1], np.maximum) + self.g[:, label]).argmax())
             p, stop = self._before_end(v[t - 1], label), t
-        return Decoded(tuple(reversed(found)), score)
+        return Decoded(tuple(reversed(spans)), score)
 
     def _before_end(self, v: Array, label: int) -> int:
         """The position of `label` from which it ended best."""

@@ -55,36 +55,36 @@ class States:
         x = self.scaled(log_p)
         best = hmm_loop.decode(x, steps, self.topology, self.moves, self._grammar(weight, bonus))
         each = [one.labels for one in best]
-        log_lm, own = hmm_loop.likelihood(self.bigram, each), self.log_p(x, steps, each)
+        log_lm, log_posterior = hmm_loop.likelihood(self.bigram, each), self.log_p(x, steps, each)
         return [
             Found(np.array(one.labels, np.int64) + 1, one.score, float(log), float(lm), _spans(one.spans))
-            for one, log, lm in zip(best, own, log_lm, strict=True)
+            for one, log, lm in zip(best, log_posterior, log_lm, strict=True)
         ]
 
     def aligned(self, x: Array, steps: Numbers, each: Sequence[Sequence[int]]) -> list[Numbers]:
         """(B,) of (S_i,) the positions on the best path of each transcript, for which its steps suffice."""
-        found: list[Numbers] = []
+        positions: list[Numbers] = []
         for rows in self._pieces(x, each):
-            own = hmm.chains(self.topology, self.moves, each[rows])
-            paths, _ = hmm.viterbi(x[rows], steps[rows], own)
-            found += [path[:count] for path, count in zip(paths, steps[rows].tolist(), strict=True)]
-        return found
+            chain = hmm.chains(self.topology, self.moves, each[rows])
+            paths, _ = hmm.viterbi(x[rows], steps[rows], chain)
+            positions += [path[:count] for path, count in zip(paths, steps[rows].tolist(), strict=True)]
+        return positions
 
     def log_p(self, x: Array, steps: Numbers, each: Sequence[Sequence[int]]) -> Array:
         """(B,) ln P(y | x) of transcripts; minus infinity of one that no path says."""
-        own = np.full(len(x), hmm.NEVER)
+        log_p = np.full(len(x), hmm.NEVER)
         said = np.array([self.topology.fits(int(T), len(one)) for T, one in zip(steps, each, strict=True)])
         x, steps, some = x[said], steps[said], [one for one, fits in zip(each, said, strict=True) if fits]
         if not some:
-            return own
+            return log_p
         g = self._grammar(1.0, 0.0)
         of_paths = [
             hmm.forward(x[rows], steps[rows], hmm.chains(self.topology, self.moves, some[rows]))[1]
             for rows in self._pieces(x, some)
         ]
         total = hmm_loop.log_total(x, steps, self.topology, self.moves, g)
-        own[said] = np.minimum(np.concatenate(of_paths) + hmm_loop.likelihood(g, some) - total, 0)
-        return own
+        log_p[said] = np.minimum(np.concatenate(of_paths) + hmm_loop.likelihood(g, some) - total, 0)
+        return log_p
 
     def _pieces(self, x: Array, each: Sequence[Sequence[int]]) -> list[slice]:
         return hmm.pieces(len(x), x.shape[1] * max(self.topology.positions(len(one)) for one in each))

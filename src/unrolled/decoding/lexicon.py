@@ -70,18 +70,18 @@ class Lexicon:
 
     def step(self, state: int) -> tuple[Ints, Ints]:
         """The labels (N,) that may follow, rising, and the state that each leads to."""
-        own = slice(self.first[state], self.first[state + 1])
-        return self.labels[own], self.targets[own]
+        place = slice(self.first[state], self.first[state + 1])
+        return self.labels[place], self.targets[place]
 
     def accepts(self, labels: Iterable[int]) -> bool:
         """Whether a search may answer this."""
         state = START
         for label in labels:
             known, targets = self.step(state)
-            found = np.flatnonzero(known == label)
-            if not len(found):
+            at = np.flatnonzero(known == label)
+            if not len(at):
                 return False
-            state = int(targets[found[0]])
+            state = int(targets[at[0]])
         return bool(self.final[state])
 
 
@@ -94,12 +94,12 @@ def read_words(path: str | Path) -> dict[str, int]:
     lines = clean_text(str(path), data, wanted, "one word in each line").decode().split("\n")
     words: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
-        parts = line.split()
-        if len(parts) > 1:
+        line_words = line.split()
+        if len(line_words) > 1:
             raise DataError(
                 f"{path}, line {number}: wanted one word, got {shown(line)}; give each its own line"
             )
-        for word in parts:
+        for word in line_words:
             words.setdefault(word, number)
     if not words:
         raise DataError(f"{path}: no line holds a word; wanted one word in each line")

@@ -63,22 +63,22 @@ class Grams:
         tokens = np.concatenate(
             [begin, *(part for one in each for part in (one, close if len(one) else close[:1]))]
         )
-        made = cls(symbols, order, 0, _laid_out(KneserNey.fit(tokens, order, symbols + 1)))
+        model = cls(symbols, order, 0, _laid_out(KneserNey.fit(tokens, order, symbols + 1)))
         for _ in range(order - 1):
-            made.start = made.next(made.start)[1][symbols]
-        return made
+            model.start = model.next(model.start)[1][symbols]
+        return model
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The model that `about()` and `arrays()` described. RunError for parts that do not fit together."""
         try:
             symbols, order, start = (int(about[name]) for name in ("symbols", "order", "start"))
-            given = {name: arrays[name] for name in TYPES}
+            parts = {name: arrays[name] for name in TYPES}
         except (LookupError, TypeError, ValueError) as error:
             raise RunError(f"n-grams: {error!r:.60} is missing or no number; {_REMEDY}") from error
-        if wrong := _misfit(symbols, order, start, given):
+        if wrong := _misfit(symbols, order, start, parts):
             raise RunError(f"n-grams: {wrong}; {_REMEDY}")
-        return cls(symbols, order, start, given)
+        return cls(symbols, order, start, parts)
 
     def about(self) -> dict[str, Any]:
         return {"symbols": self.symbols, "order": self.order, "start": int(self.start)}
@@ -91,13 +91,13 @@ class Grams:
         chain = [int(context)]
         while chain[-1]:
             chain.append(int(self.shorter[chain[-1]]))
-        own = slice(self.first[0], self.first[1])
-        log_p, following = self.log_p[own].copy(), self.following[own].copy()
+        place = slice(self.first[0], self.first[1])
+        log_p, following = self.log_p[place].copy(), self.following[place].copy()
         for one in reversed(chain[:-1]):
-            own = slice(self.first[one], self.first[one + 1])
+            place = slice(self.first[one], self.first[one + 1])
             log_p += self.weights[one]
-            log_p[self.labels[own]] = self.log_p[own]
-            following[self.labels[own]] = self.following[own]
+            log_p[self.labels[place]] = self.log_p[place]
+            following[self.labels[place]] = self.following[place]
         return log_p, following
 
     def score(self, labels: Sequence[int] | Ints) -> float:
@@ -126,11 +126,11 @@ def _laid_out(model: KneserNey) -> dict[str, NDArray[Any]]:
         if m == 0:
             shorter.append(ends[: sizes[1]] if n > 1 else ends[:0])
             continue
-        own, terms = model.grams[m].keys, model.orders[m]
-        histories, place = own // V, np.arange(len(own))
+        keys, terms = model.grams[m].keys, model.orders[m]
+        histories, place = keys // V, np.arange(len(keys))
         p = terms.probabilities(histories, place, p[ends])
         known, totals = terms.reserved[:-1], terms.totals[:-1]
-        labels.append(own % V)
+        labels.append(keys % V)
         log_p.append(heads.log(p))
         counts.append(np.bincount(histories, minlength=sizes[m]))
         weights.append(heads.log(np.where(totals > 0, known, 1) / np.where(totals > 0, totals, 1)))
@@ -138,8 +138,10 @@ def _laid_out(model: KneserNey) -> dict[str, NDArray[Any]]:
         if m + 1 < n:
             shorter.append(offsets[m] + ends)
     first = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    parts: tuple[list[NDArray[Any]], ...] = [first], labels, log_p, following, weights, shorter
-    return {name: np.concatenate(own).astype(TYPES[name]) for name, own in zip(TYPES, parts, strict=True)}
+    columns: tuple[list[NDArray[Any]], ...] = [first], labels, log_p, following, weights, shorter
+    return {
+        name: np.concatenate(column).astype(TYPES[name]) for name, column in zip(TYPES, columns, strict=True)
+    }
 
 
 _REMEDY = "the run is damaged, train again"

@@ -77,8 +77,8 @@ class _Order:
     def probabilities(self, histories: Ints, ranks: Ints, lower: Floats) -> Floats:
         """p_k (N,) from the ranks of histories and of k-grams (N,), and p_{k-1} (N,)."""
         totals = self.totals[histories]
-        own = self.discounted[ranks] + self.reserved[histories] * lower
-        return np.where(totals > 0, own / np.maximum(totals, 1), lower)
+        p = self.discounted[ranks] + self.reserved[histories] * lower
+        return np.where(totals > 0, p / np.maximum(totals, 1), lower)
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class KneserNey:
             grams.append(_counted(tokens, grams, symbols))
         histories = [one.keys // symbols for one in grams]
         known = [1, *(len(one.keys) for one in grams)]
-        own = [_Order.fit(grams[k].occurrences, histories[k], known[k]) for k in range(order)]
+        highest = [_Order.fit(grams[k].occurrences, histories[k], known[k]) for k in range(order)]
         continued = _continuations(grams, symbols)
         lower = [_Order.fit(counts, histories[k], known[k]) for k, counts in enumerate(continued)]
-        return [cls(symbols, tuple(grams[: n + 1]), (*lower[:n], own[n])) for n in range(order)]
+        return [cls(symbols, tuple(grams[: n + 1]), (*lower[:n], highest[n])) for n in range(order)]
 
     @property
     def order(self) -> int:
@@ -124,33 +124,33 @@ class KneserNey:
         before = np.asarray(context, np.int64)
         _check(tokens, self.symbols)
         _check(before, self.symbols)
-        found = np.empty(len(tokens))
+        nats = np.empty(len(tokens))
         for first in range(0, len(tokens), CHUNK):
             history = before[max(0, len(before) - self.order + 1) :]
             part = np.asarray(tokens[first : first + CHUNK], np.int64)
             before = np.concatenate([history, part])
-            found[first : first + CHUNK] = -heads.log(self._probabilities(before)[len(history) :])
-        return found
+            nats[first : first + CHUNK] = -heads.log(self._probabilities(before)[len(history) :])
+        return nats
 
     def _probabilities(self, tokens: Ints) -> Floats:
-        histories, found = np.zeros(len(tokens), np.int64), np.full(len(tokens), 1 / self.symbols)
+        histories, p = np.zeros(len(tokens), np.int64), np.full(len(tokens), 1 / self.symbols)
         for grams, order in zip(self.grams, self.orders, strict=True):
             ranks = grams.find(histories * self.symbols + tokens)
-            found = order.probabilities(histories, ranks, found)
+            p = order.probabilities(histories, ranks, p)
             histories = _following(ranks)
-        return found
+        return p
 
 
 def _counted(tokens: Ints, shorter: Sequence[_Grams], symbols: int) -> _Grams:
     """The k-grams of a text, given all that are shorter, of order 1 … k - 1."""
-    found = _Grams(np.empty(0, np.int64), np.empty(0, np.int64))
+    grams_so_far = _Grams(np.empty(0, np.int64), np.empty(0, np.int64))
     for first in range(0, len(tokens), CHUNK):
         part = np.asarray(tokens[max(0, first - len(shorter)) : first + CHUNK], np.int64)
         histories = np.zeros(len(part), np.int64)
         for grams in shorter:
             histories = _following(grams.find(histories * symbols + part))
-        found = found.joined((histories * symbols + part)[histories != UNSEEN])
-    return found
+        grams_so_far = grams_so_far.joined((histories * symbols + part)[histories != UNSEEN])
+    return grams_so_far
 
 
 def _following(ranks: Ints) -> Ints:

@@ -136,9 +136,9 @@ class PrefixSearch:
 
     def best(self, most: int) -> list[Prefix]:
         """The answers of largest score, at most `most`."""
-        found = [self._answer(one) for one in self.kept if self._final(one.state)]
-        found.sort(key=lambda one: (-one.score, len(one.labels), tuple(one.labels)))
-        return found[:most]
+        answers = [self._answer(one) for one in self.kept if self._final(one.state)]
+        answers.sort(key=lambda one: (-one.score, len(one.labels), tuple(one.labels)))
+        return answers[:most]
 
     def _answer(self, one: _Kept) -> Prefix:
         log_lm = one.log_lm + float(one.next_lm[self.K])
@@ -152,9 +152,9 @@ class PrefixSearch:
         return self.lexicon is None or bool(self.lexicon.final[state])
 
     def _step(self, x: Floats) -> None:
-        own = self._stayed(x)
-        floor = min(one.score for one in own) if len(own) >= self.options.beam else NEVER
-        grown = [one for one in own if one.score > NEVER]
+        stayed = self._stayed(x)
+        floor = min(one.score for one in stayed) if len(stayed) >= self.options.beam else NEVER
+        grown = [one for one in stayed if one.score > NEVER]
         for one in self.kept:
             grown += self._extended(one, x, floor)
         grown.sort(key=lambda one: one.rank)
@@ -165,7 +165,7 @@ class PrefixSearch:
 
     def _stayed(self, x: Floats) -> list[_Grown]:
         at = {one.labels: one for one in self.kept}
-        found = []
+        stayed = []
         for one in self.kept:
             ends_blank, ends_label = one.log_p + float(x[self.options.blank]), NEVER
             if one.labels:
@@ -175,8 +175,8 @@ class PrefixSearch:
                 if shorter is not None and p >= self.options.least:
                     ends_label = log_add(ends_label, shorter.before(one.last) + p)
             log_p = log_add(ends_blank, ends_label)
-            found.append(_Grown(log_p + one.bias, one.labels, one, None, ends_blank, ends_label, log_p))
-        return found
+            stayed.append(_Grown(log_p + one.bias, one.labels, one, None, ends_blank, ends_label, log_p))
+        return stayed
 
     def _extended(self, one: _Kept, x: Floats, floor: float) -> list[_Grown]:
         """But for what scores below `floor`, unless it is complete by a lexicon."""
@@ -200,12 +200,12 @@ class PrefixSearch:
         return int(targets[np.searchsorted(labels, one.label)])
 
     def _made(self, one: _Grown) -> _Kept:
-        kept = one.kept
+        prefix = one.kept
         if one.label is None:
-            kept.blank, kept.label, kept.log_p = one.ends_blank, one.ends_label, one.log_p
-            return kept
-        log_lm = kept.log_lm + float(kept.next_lm[one.label])
-        context = int(kept.contexts[one.label])
+            prefix.blank, prefix.label, prefix.log_p = one.ends_blank, one.ends_label, one.log_p
+            return prefix
+        log_lm = prefix.log_lm + float(prefix.next_lm[one.label])
+        context = int(prefix.contexts[one.label])
         return self._prefix(one.labels, one.ends_blank, one.ends_label, log_lm, context, self._state(one))
 
     def _prefix(

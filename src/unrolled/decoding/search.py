@@ -63,22 +63,22 @@ class Beams(NamedTuple):
     def of(cls, about: Mapping[str, Any], symbols: int) -> Self:
         """As the description of a model of so many symbols has it. TypeError or ValueError for one that is
         none, or asks for too much."""
-        made = cls(**about)
-        longest = MOST_SYMBOLS if made.longest is None else made.longest
-        wanted = ((made.beam, MOST_BEAM), (made.best, MOST_BEAM), (longest, MOST_SYMBOLS))
+        beams = cls(**about)
+        longest = MOST_SYMBOLS if beams.longest is None else beams.longest
+        wanted = ((beams.beam, MOST_BEAM), (beams.best, MOST_BEAM), (longest, MOST_SYMBOLS))
         if not all(type(one) is int and 1 <= one <= most for one, most in wanted):
-            raise ValueError(f"a search of beam {made.beam!r:.20}, {made.longest!r:.20} symbols")
-        least, run = made.min_length, 1 if made.no_repeat is None else made.no_repeat
+            raise ValueError(f"a search of beam {beams.beam!r:.20}, {beams.longest!r:.20} symbols")
+        least, run = beams.min_length, 1 if beams.no_repeat is None else beams.no_repeat
         known = type(least) is int and type(run) is int
         if not (known and 0 <= least <= longest and 1 <= run <= MOST_SYMBOLS):
             raise ValueError(f"a search of {least!r:.20} symbols or more, runs of {run!r:.20} once")
-        if made.beam * max(made.longest or 1, least) > MOST_SEARCH:
-            raise ValueError(f"a search of beam {made.beam} for {longest:,} symbols")
-        if made.beam * symbols > MOST_KEPT:
-            raise ValueError(f"a search of beam {made.beam} among {symbols:,} symbols")
-        if type(made.penalty) not in (int, float) or not 0 <= made.penalty <= MOST_PENALTY:
-            raise ValueError(f"a search of penalty {made.penalty!r:.20}")
-        return made
+        if beams.beam * max(beams.longest or 1, least) > MOST_SEARCH:
+            raise ValueError(f"a search of beam {beams.beam} for {longest:,} symbols")
+        if beams.beam * symbols > MOST_KEPT:
+            raise ValueError(f"a search of beam {beams.beam} among {symbols:,} symbols")
+        if type(beams.penalty) not in (int, float) or not 0 <= beams.penalty <= MOST_PENALTY:
+            raise ValueError(f"a search of penalty {beams.penalty!r:.20}")
+        return beams
 
     def search(
         self, step: Step, longest: Sequence[int], decoder: Decoder, never: Sequence[int]
@@ -145,31 +145,31 @@ def beam_search(
             f"beam={beam}, best={best}, penalty={penalty}: wanted 1 or more of both, and a penalty from 0"
         )
     limits = np.minimum(np.asarray(longest, np.int64), min(MOST_SYMBOLS, MOST_SEARCH // beam))
-    found: list[list[Hypothesis]] = [[] for _ in limits]
+    answers: list[list[Hypothesis]] = [[] for _ in limits]
     free, wanted = np.full(len(limits), beam), np.full(len(limits), -np.inf)
-    kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
+    hypotheses = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
     log_p, trail, following = np.zeros(len(limits)), list[tuple[Ints, Ints]](), _Following(end, **rules)
-    while len(kept.rows):
-        log_q = following(step(*kept), limits[kept.rows] <= len(trail))
-        parents, tokens, total = _best(log_p, log_q, kept.rows, free, beam)
-        rows = kept.rows[parents]
+    while len(hypotheses.rows):
+        log_q = following(step(*hypotheses), limits[hypotheses.rows] <= len(trail))
+        parents, tokens, total = _best(log_p, log_q, hypotheses.rows, free, beam)
+        rows = hypotheses.rows[parents]
         for n in np.flatnonzero(tokens == end):
-            own = found[rows[n]]
-            own.append(_hypothesis(trail, int(parents[n]), float(total[n]), penalty))
-            own.sort(key=lambda one: -one.score)
+            ended = answers[rows[n]]
+            ended.append(_hypothesis(trail, int(parents[n]), float(total[n]), penalty))
+            ended.sort(key=lambda one: -one.score)
             free[rows[n]] -= 1
-            wanted[rows[n]] = own[best - 1].score if len(own) >= best else -np.inf
+            wanted[rows[n]] = ended[best - 1].score if len(ended) >= best else -np.inf
         on = tokens != end
         on[on] = _hopeful(total[on] / power(limits[rows[on]] + 1, penalty), rows[on], wanted)
-        kept, log_p = _Kept(tokens[on], parents[on], rows[on]), total[on]
-        following.take(kept)
-        trail.append((kept.tokens, kept.parents))
-    if not all(found):
+        hypotheses, log_p = _Kept(tokens[on], parents[on], rows[on]), total[on]
+        following.take(hypotheses)
+        trail.append((hypotheses.tokens, hypotheses.parents))
+    if not all(answers):
         raise RunError(
             "no symbol may follow: every probability is 0 or not a number; the weights are too large, train "
             "anew"
         )
-    return [several[:best] for several in found]
+    return [several[:best] for several in answers]
 
 
 def sample(
@@ -183,20 +183,20 @@ def sample(
 ) -> list[Hypothesis]:
     """(B,) an answer of each example, its score ln p; draws[b](ln p (V,)) gives the number of a symbol."""
     limits = np.minimum(np.asarray(longest, np.int64), MOST_SYMBOLS)
-    found: dict[int, Hypothesis] = {}
-    kept = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
+    answers: dict[int, Hypothesis] = {}
+    hypotheses = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
     log_p, trail, following = np.zeros(len(limits)), list[tuple[Ints, Ints]](), _Following(end, **rules)
-    while len(kept.rows):
-        log_q = following(step(*kept), limits[kept.rows] <= len(trail))
-        tokens = np.array([draws[b](one) for b, one in zip(kept.rows, log_q, strict=True)], np.int64)
+    while len(hypotheses.rows):
+        log_q = following(step(*hypotheses), limits[hypotheses.rows] <= len(trail))
+        tokens = np.array([draws[b](one) for b, one in zip(hypotheses.rows, log_q, strict=True)], np.int64)
         total = log_p + log_q[np.arange(len(tokens)), tokens]
         for n in np.flatnonzero(tokens == end):
-            found[int(kept.rows[n])] = _hypothesis(trail, int(n), float(total[n]), 0.0)
+            answers[int(hypotheses.rows[n])] = _hypothesis(trail, int(n), float(total[n]), 0.0)
         on = np.flatnonzero(tokens != end)
-        kept, log_p = _Kept(tokens[on], on, kept.rows[on]), total[on]
-        following.take(kept)
-        trail.append((kept.tokens, kept.parents))
-    return [found[b] for b in range(len(limits))]
+        hypotheses, log_p = _Kept(tokens[on], on, hypotheses.rows[on]), total[on]
+        following.take(hypotheses)
+        trail.append((hypotheses.tokens, hypotheses.parents))
+    return [answers[b] for b in range(len(limits))]
 
 
 def in_one_line(answers: Sequence[Hypothesis]) -> Floats:
@@ -226,21 +226,25 @@ class _Following:
     def __call__(self, log_p: NDArray[Any], full: NDArray[np.bool_]) -> Floats:
         """ln p (N, V) in float64, -∞ where a symbol may not follow; after the rows that are `full` only the
         end may."""
-        made = np.array(log_p, np.float64)
-        made[:, self.never] = -np.inf
+        log_q = np.array(log_p, np.float64)
+        log_q[:, self.never] = -np.inf
         if self.no_repeat is not None:
-            made[_repeating(self.paths, self.no_repeat)] = -np.inf
-        ends = made[:, self.end].copy()
-        made[full] = made[:, self.end] = -np.inf
-        early = self.length < self.min_length and (made > -np.inf).any(1)
-        made[:, self.end] = np.where(early, -np.inf, ends)
-        return made
+            log_q[_repeating(self.paths, self.no_repeat)] = -np.inf
+        ends = log_q[:, self.end].copy()
+        log_q[full] = log_q[:, self.end] = -np.inf
+        early = self.length < self.min_length and (log_q > -np.inf).any(1)
+        log_q[:, self.end] = np.where(early, -np.inf, ends)
+        return log_q
 
-    def take(self, kept: _Kept) -> None:
+    def take(self, hypotheses: _Kept) -> None:
         """One symbol more."""
         if self.no_repeat is not None:
-            before = self.paths[kept.parents] if self.length else np.empty((len(kept.tokens), 0), np.int64)
-            self.paths = np.concatenate([before, kept.tokens[:, None]], 1)
+            before = (
+                self.paths[hypotheses.parents]
+                if self.length
+                else np.empty((len(hypotheses.tokens), 0), np.int64)
+            )
+            self.paths = np.concatenate([before, hypotheses.tokens[:, None]], 1)
         self.length += 1
 
 

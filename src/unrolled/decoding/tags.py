@@ -142,8 +142,8 @@ def decoder(tags: int, dtype: Any, bound: Scores | None, chain: Scores | None) -
         return Single() if bound is None else Bound(bound)
     if any(score.dtype != dtype for score in chain):
         raise ValueError(f"scores of {chain[0].dtype}; wanted {dtype}")
-    own = chain if bound is None else tuple(c + b.astype(dtype) for c, b in zip(chain, bound, strict=True))
-    a, start, end = own
+    scores = chain if bound is None else tuple(c + b.astype(dtype) for c, b in zip(chain, bound, strict=True))
+    a, start, end = scores
     return Chain((a, start, end))
 
 

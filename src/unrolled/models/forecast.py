@@ -79,10 +79,10 @@ class Runtime(Model):
         """`advance` with steps (T, B) whose order is known; `gaps` says what stands for missing values, as
         for streams (gaps.py)."""
         time, offset = steps["time"][-1], steps["offset"][-1]
-        told = time != NEVER
-        if not told.all():
-            time = np.where(told, time, self.codec.later(state["series.time"]))
-            offset = np.where(told, offset, state["series.offset"])
+        timed = time != NEVER
+        if not timed.all():
+            time = np.where(timed, time, self.codec.later(state["series.time"]))
+            offset = np.where(timed, offset, state["series.offset"])
         raw, after = self._filled(steps, state, gaps)
         return self._answers(raw), after | {"series.time": time, "series.offset": offset}
 
@@ -119,10 +119,10 @@ class Runtime(Model):
         check_reach("horizon", horizon, None if self._feeds_back else codec.steps, codec.past)
         if not state[STEPS].all():
             raise DataError("a row has read no step yet; feed its history first")
-        found = state["series.next"][:, :horizon]
+        scaled = state["series.next"][:, :horizon]
         if horizon > codec.steps:
-            found = self._fed_back(state, horizon, known)
-        values = codec.values(found)
+            scaled = self._fed_back(state, horizon, known)
+        values = codec.values(scaled)
         for row in values:
             check_finite(row, "forecast")
         return values
@@ -134,7 +134,7 @@ class Runtime(Model):
         }
         return times | {name: Column() for name in self.reader.columns}
 
-    def told(self, answer: Answers) -> dict[str, Any]:
+    def record(self, answer: Answers) -> dict[str, Any]:
         """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""
         said = {"forecast": answer["forecast"]}
         output = self.block.output
@@ -178,12 +178,12 @@ class Runtime(Model):
         """The same, but for times."""
         x = np.ascontiguousarray(steps["x"])
         if gaps == MODEL and np.isnan(x[..., : len(self.codec.targets)]).any():
-            parts = []
+            raws = []
             for one in x:
                 check_finite(state["series.next"][:, 0], "forecast that stands for a missing value")
                 raw, state = self._step(one[None], state, FORWARD, state["series.next"][None, :, 0])
-                parts.append(raw)
-            return np.concatenate(parts), dict(state)
+                raws.append(raw)
+            return np.concatenate(raws), dict(state)
         return self._step(x, state, FORWARD if gaps == MODEL else gaps)
 
     def _step(
@@ -233,11 +233,11 @@ class Runtime(Model):
 def answers(codec: SeriesCodec, output: Output, raw: Array) -> Answers:
     """raw (..., S, K, R) -> "forecast" (..., S, K) and, of a distribution, "quantiles" (..., S, K, L)."""
     with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
-        found = {"forecast": codec.values(output.point(raw))}
+        forecasts = {"forecast": codec.values(output.point(raw))}
         if output.is_distribution:
             scaled = np.moveaxis(distribution(output).quantiles(raw, np.array(output.levels)), -1, 0)
-            found["quantiles"] = np.moveaxis(codec.values(scaled), 0, -1)
-    return found
+            forecasts["quantiles"] = np.moveaxis(codec.values(scaled), 0, -1)
+    return forecasts
 
 
 def check_reach(name: str, wanted: int, most: int | None, past: Sequence[str]) -> None:

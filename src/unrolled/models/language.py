@@ -58,15 +58,15 @@ class Runtime(Model):
     def nats(self, before: int, tokens: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """(T,) float64, - log p of each of `tokens` (T,), where `before` is the symbol that precedes them and
         is not yet in the state of one row; in the same way the state that comes out lacks the last."""
-        given = np.concatenate([[before], tokens[:-1]]).astype(np.int64)
-        found, after = [np.empty(0)], dict(state)
+        context = np.concatenate([[before], tokens[:-1]]).astype(np.int64)
+        nats, after = [np.empty(0)], dict(state)
         at_once = max(1, MOST_NUMBERS // self.tokenizer.size)
         for first in range(0, len(tokens), at_once):
             part = slice(first, first + at_once)
-            answers, after = self.advance(given[part, None], after)
+            answers, after = self.advance(context[part, None], after)
             log_p = answers["log_p"][np.arange(len(tokens[part])), 0, tokens[part]]
-            found.append(-log_p.astype(np.float64))
-        return np.concatenate(found), after
+            nats.append(-log_p.astype(np.float64))
+        return np.concatenate(nats), after
 
     def _nats(self, text: str) -> float:
         return math.fsum(self.nats(self.begin, self.tokenizer.encode(text), self.start(1))[0])

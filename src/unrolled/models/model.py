@@ -86,8 +86,8 @@ class Model(ABC):
         """A chunk for each of B rows, one or more -> (T, B, …). DataError also where their T differ."""
         encoded = self.encode_each(chunks)
         if len({len(one) for one in encoded}) > 1:
-            found = [len(one) for one in encoded][:9]
-            raise DataError(f"wanted the same number of steps for each row, got {found}")
+            lengths = [len(one) for one in encoded][:9]
+            raise DataError(f"wanted the same number of steps for each row, got {lengths}")
         return np.stack(encoded, 1)
 
     def encoded(self, sequences: Sequence[Any], name: str = "sequence", least: int = 0) -> list[Array]:
@@ -130,7 +130,7 @@ class Model(ABC):
         floats (NaN where missing), in JSON lists of them too, or texts. {} where steps are text."""
         return {}
 
-    def told(self, answer: Answers) -> dict[str, Any]:
+    def record(self, answer: Answers) -> dict[str, Any]:
         """What a line says of the answer after one step, arrays or plain values by name."""
         return dict(answer)
 

@@ -73,7 +73,7 @@ class Classify(Pooling):
         p = heads.softmax(o.astype(np.float64))
         return {"label": self._names[p.argmax(-1)], "probabilities": p}
 
-    def told(self, answer: Answers) -> dict[str, Any]:
+    def record(self, answer: Answers) -> dict[str, Any]:
         """As the columns of `predict` of the task."""
         each = zip(self.classes, answer["probabilities"], strict=True)
         return {"label": answer["label"]} | {f"p({name})": p for name, p in each}
@@ -89,5 +89,5 @@ class Regress(Pooling):
     def _answers(self, o: Array) -> Answers:
         return {"value": self.target.inverse(o.astype(np.float64))[..., 0]}
 
-    def told(self, answer: Answers) -> dict[str, Any]:
+    def record(self, answer: Answers) -> dict[str, Any]:
         return {"value": answer["value"]}

@@ -37,8 +37,8 @@ def load(path: str | Path) -> Model:
     path = Path(path)
     if path.is_dir():
         _require(path)
-        arrays, own = parsed(path / MODEL, MODEL_KIND, read(path / MODEL))
-        files = checksums.members(path / MODEL, own)
+        arrays, metadata = parsed(path / MODEL, MODEL_KIND, read(path / MODEL))
+        files = checksums.members(path / MODEL, metadata)
         about = _description(path / DESCRIPTION, _member(path / DESCRIPTION, files))
         scalers = safetensors.parse(str(path / SCALERS), _member(path / SCALERS, files))[0]
         return model(str(path), about, arrays | {CODEC + name: array for name, array in scalers.items()})
@@ -55,8 +55,8 @@ def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
         if array.dtype.kind == "f" and not _finite(array):
             raise RunError(f"{place}: '{name}' holds NaN or infinity; restore the file or train anew")
     try:
-        made: Model = imported(TASKS[about["task"]].model)(about, arrays)
-        for name, part in vars(made).items():
+        loaded: Model = imported(TASKS[about["task"]].model)(about, arrays)
+        for name, part in vars(loaded).items():
             typed.require(part, name)
     except RunError as error:
         raise RunError(f"{place}: {error}") from error
@@ -64,13 +64,13 @@ def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
         raise RunError(
             f"{place}: the description does not fit ({error!r:.80}); restore it or train anew"
         ) from error
-    return made
+    return loaded
 
 
-def save(path: str | Path, made: Model) -> None:
+def save(path: str | Path, saved: Model) -> None:
     """Writes the single file, whole or not at all."""
-    about = np.frombuffer(json.dumps(made.about, allow_nan=False).encode(), np.uint8)
-    atomic.write_bytes(path, dumped(KIND, {**made.arrays, ABOUT: about}, {"task": made.task}))
+    about = np.frombuffer(json.dumps(saved.about, allow_nan=False).encode(), np.uint8)
+    atomic.write_bytes(path, dumped(KIND, {**saved.arrays, ABOUT: about}, {"task": saved.task}))
 
 
 def _require(run: Path) -> None:
@@ -103,12 +103,12 @@ def _description(path: Path, data: bytes) -> dict[str, Any]:
         raise RunError(f"{path}: a description of {len(data):,} bytes; at most {MOST_DESCRIPTION:,} are read")
     try:
         about = json_text.parse(data)
-        found, task = about["format"], about["task"]
+        version, task = about["format"], about["task"]
     except (LookupError, TypeError, ValueError) as error:
         raise RunError(f"{path}: the description is no JSON table ({error!s:.60}); restore it") from None
-    if type(found) is not int or found != FORMAT:
-        raise RunError(f"{path}: written in format {found!r:.40}; this version reads format {FORMAT}")
+    if type(version) is not int or version != FORMAT:
+        raise RunError(f"{path}: written in format {version!r:.40}; this version reads format {FORMAT}")
     if not isinstance(task, str) or task not in TASKS:
         raise RunError(f"{path}: a model of task {task!r:.40}; this version runs {', '.join(TASKS)}")
-    made: dict[str, Any] = about
-    return made
+    description: dict[str, Any] = about
+    return description

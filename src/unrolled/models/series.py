@@ -61,16 +61,16 @@ class Reader:
         future = [self.future(one, codec.steps) for one in steps] if codec.future else None
         sizes = len(codec.targets), len(codec.past)
         values, covariates = (
-            np.array(found, np.float64).reshape(T, size)
-            for found, size in zip((target, past), sizes, strict=True)
+            np.array(cells, np.float64).reshape(T, size)
+            for cells, size in zip((target, past), sizes, strict=True)
         )
         return self._packed(times, offsets, values, covariates, future)
 
-    def future(self, given: Mapping[str, Any], steps: int) -> Array:
+    def future(self, step: Mapping[str, Any], steps: int) -> Array:
         """(steps, Q) of each covariate its values of so many steps."""
         columns = []
         for name in self.codec.future:
-            values = np.ravel(np.asarray(self._found(given, name), object))
+            values = np.ravel(np.asarray(self._found(step, name), object))
             if len(values) != steps:
                 raise DataError(
                     f"column {shown(name)}: wanted {steps} values, those of the steps to forecast, got "
@@ -82,7 +82,7 @@ class Reader:
     def require_order(self, steps: Array, last: Array, offset: Array) -> tuple[Array, Array]:
         """steps (T, B) of codec.dtype after the times last (B,) with their offset (B,) -> those of the last
         of all. DataError where a step is left out."""
-        for now, own in zip(steps["time"], steps["offset"], strict=True):
+        for now, east in zip(steps["time"], steps["offset"], strict=True):
             wanted = self.codec.later(last)
             wrong = (now != wanted) & (now != NEVER) & (wanted != NEVER)
             if wrong.any():
@@ -92,10 +92,10 @@ class Reader:
                 raise DataError(
                     f"{of}wanted the step of {self.spoken(wanted[row], offset[row])}, which follows "
                     f"{self.spoken(last[row], offset[row])} by {self.codec.step.name}, got "
-                    f"{self.spoken(now[row], own[row])}; give every step once and in order, {none}or begin "
+                    f"{self.spoken(now[row], east[row])}; give every step once and in order, {none}or begin "
                     "anew"
                 )
-            offset = np.where(now == NEVER, offset, own)
+            offset = np.where(now == NEVER, offset, east)
             last = np.where(now == NEVER, wanted, now)
         return last, offset
 
@@ -107,8 +107,8 @@ class Reader:
         ahead = np.zeros(shape) if future is None else np.array(future).reshape(shape)
         next_, east = codec.following(times, offsets) if codec.calendar else (times, offsets)
         known = codec.known(next_, east, ahead)
-        parts = codec.scaled("target", target), codec.scaled("past", past), known
-        x = np.concatenate(parts, axis=1)
+        columns = codec.scaled("target", target), codec.scaled("past", past), known
+        x = np.concatenate(columns, axis=1)
         far = np.abs(x) > FAR
         if far.any():
             name = codec.known_columns[int(np.argmax(far.any(0)))]
@@ -127,15 +127,15 @@ class Reader:
         for row in rows:
             if len(row) != K:
                 raise DataError(f"wanted {K} numbers a step ({listed(self.codec.targets)}), got {len(row)}")
-        found = [
+        numbers = [
             [self._number(value, name) for value, name in zip(row, self.columns, strict=True)] for row in rows
         ]
-        return np.array(found, np.float64).reshape(len(rows), K)
+        return np.array(numbers, np.float64).reshape(len(rows), K)
 
     def _time(self, step: Mapping[str, Any], later: bool) -> tuple[int, int]:
         """The whole number of a step's time, NEVER where there is none, and its offset."""
-        given = next((step[name] for name in self.times if step.get(name) is not None), None)
-        if given is None:
+        cell = next((step[name] for name in self.times if step.get(name) is not None), None)
+        if cell is None:
             if self.codec.calendar:
                 raise DataError(
                     f"a step has no {shown(self.times[0] if self.times else 'time')}; this model reads the "
@@ -143,7 +143,7 @@ class Reader:
                 )
             return NEVER, 0
         axis = self.codec.step
-        time, offset = position(given, axis, self.codec.zone, later)
+        time, offset = position(cell, axis, self.codec.zone, later)
         if axis.unit == "month":
             moments = np.array([time, *self.codec.later(np.array([time]))]).astype("datetime64[us]")
             months = axis.positions(moments)

@@ -120,10 +120,10 @@ class Stream:
         answers, self.state = self.model.advance(steps, self.state)
         return answers
 
-    def _each(self, given: Any) -> Sequence[Any]:
-        if len(given) != self.rows:
-            raise DataError(f"wanted one for each of {self.rows} rows, got {len(given)}")
-        each: Sequence[Any] = given
+    def _each(self, rows: Any) -> Sequence[Any]:
+        if len(rows) != self.rows:
+            raise DataError(f"wanted one for each of {self.rows} rows, got {len(rows)}")
+        each: Sequence[Any] = rows
         return each
 
     def _checked(self, rows: Sequence[int]) -> list[int]:

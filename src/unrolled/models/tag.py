@@ -58,7 +58,7 @@ class Tags(Forward):
         decoded = (self.decoder.decode(self.outputs(steps)[None]) for steps in self.encoded(sequences))
         return [self._answers(path[0], p[0]) for path, p in decoded]
 
-    def told(self, answer: Answers) -> dict[str, Any]:
+    def record(self, answer: Answers) -> dict[str, Any]:
         return {name: answer[name] for name in ("tag", "probability")}
 
     def _answers(self, path: Path, p: Array) -> Answers:

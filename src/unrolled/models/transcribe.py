@@ -47,15 +47,15 @@ class Decoding(NamedTuple):
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Self:
         """As a description has it. LookupError, TypeError or ValueError for one that is none."""
-        made = cls(**about)
-        whole, numbers = (made.beam, made.best), (made.lm_weight, made.label_bonus)
-        if made.decoder not in DECODERS or not all(
-            type(one) is int and 1 <= one <= MOST_BEAM for one in whole
+        decoding = cls(**about)
+        counts, numbers = (decoding.beam, decoding.best), (decoding.lm_weight, decoding.label_bonus)
+        if decoding.decoder not in DECODERS or not all(
+            type(one) is int and 1 <= one <= MOST_BEAM for one in counts
         ):
-            raise ValueError(f"decoder {made.decoder!r:.40} with beam {made.beam!r:.40}")
+            raise ValueError(f"decoder {decoding.decoder!r:.40} with beam {decoding.beam!r:.40}")
         if not all(type(one) in (int, float) and abs(one) <= MOST_WEIGHT for one in numbers):
             raise ValueError(f"weights {numbers!r:.80}")
-        return made
+        return decoding
 
 
 def transcripts(
@@ -78,8 +78,8 @@ def made_grams(about: Mapping[str, Any] | None, arrays: Mapping[str, Array]) -> 
     if about is None:
         return None
     head = "grams."
-    own = {name.removeprefix(head): array for name, array in arrays.items() if name.startswith(head)}
-    return Grams.restore(about, own)
+    grams = {name.removeprefix(head): array for name, array in arrays.items() if name.startswith(head)}
+    return Grams.restore(about, grams)
 
 
 def made_lexicon(labels: Sequence[str], tokens: str, words: Any, name: str = "lexicon") -> Lexicon | None:
@@ -100,14 +100,14 @@ class Runtime(Forward):
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
-        how, codec, own = about["answers"], about["codec"], codec_arrays(self.arrays)
+        how, codec, fitted = about["answers"], about["codec"], codec_arrays(self.arrays)
         self.stride, self.width = self.block.subsample, self.block.encoder.size
         self._carried = tuple(self.network.start(0))  # names of the network's state
         self.tokenizer = TOKENIZERS[codec["tokens"]].restore(codec)
         vocabulary: Any = self.tokenizer
         self.labels = ("", *vocabulary.vocabulary.symbols[1:])
         self._names = np.array([None, *self.labels[1:]], np.object_)
-        self.grams = made_grams(codec["grams"], own)
+        self.grams = made_grams(codec["grams"], fitted)
         if self.grams is not None and self.grams.symbols != len(self.labels):
             raise ValueError(f"n-grams of {self.grams.symbols} symbols for {len(self.labels)}")
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
@@ -128,20 +128,20 @@ class Runtime(Forward):
                 "the best path of a hidden Markov model is known when a sequence has ended; train a model "
                 f"without {option('hmm')} to stream"
             )
-        own = {LABEL: np.zeros((rows, 1), np.int64)}
+        carried = {LABEL: np.zeros((rows, 1), np.int64)}
         if self.stride > 1:
-            own[WAITING] = np.zeros((rows, self.stride * self.width), self.network.dtype)
-            own[COUNT] = np.zeros((rows, 1), np.int64)
-        return super().start(rows) | own
+            carried[WAITING] = np.zeros((rows, self.stride * self.width), self.network.dtype)
+            carried[COUNT] = np.zeros((rows, 1), np.int64)
+        return super().start(rows) | carried
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """{"label" (T, B), "log_p" (T, B, 1 + K)}."""
         x, carried = self.reader(steps, state)
         log_p, complete, after = (self._each if self.stride == 1 else self._grouped)(x, state)
         label, said = state[LABEL][:, 0], np.zeros(steps.shape[:2], np.int64)
-        for t, (found, done) in enumerate(zip(log_p.argmax(-1), complete, strict=True)):
-            said[t] = np.where(done & (found != label), found, NOTHING)
-            label = np.where(done, found, label)
+        for t, (labels, done) in enumerate(zip(log_p.argmax(-1), complete, strict=True)):
+            said[t] = np.where(done & (labels != label), labels, NOTHING)
+            label = np.where(done, labels, label)
         return {"label": self._names[said], "log_p": log_p}, after | carried | {LABEL: label[:, None]}
 
     def predict(self, sequences: Sequence[Any]) -> list[list[Answers]]:
@@ -153,16 +153,16 @@ class Runtime(Forward):
         log_p: Array = self.network(self.reader(steps[:, None], self.reader.start(1))[0])[0]
         return log_p[:, 0]
 
-    def told(self, answer: Answers) -> dict[str, Any]:
+    def record(self, answer: Answers) -> dict[str, Any]:
         return {"label": answer["label"]}
 
     def _answers(self, steps: Array) -> list[Answers]:
         log_p = self.outputs(steps)
-        whole, count, own = log_p[None], np.array([len(log_p)]), self.decoding
+        rows, count, how = log_p[None], np.array([len(log_p)]), self.decoding
         if self.states is None:
-            row = transcripts(whole, count, own, self.grams, self.lexicon)[0]
+            row = transcripts(rows, count, how, self.grams, self.lexicon)[0]
         else:
-            row = self.states.found(whole, count, own.lm_weight, own.label_bonus)
+            row = self.states.found(rows, count, how.lm_weight, how.label_bonus)
         return [
             {
                 "transcript": np.array(self.tokenizer.decode(one.labels), np.object_),
@@ -183,7 +183,7 @@ class Runtime(Forward):
         """x (T, B, width) -> log p (T, B, 1 + K) as if each step were the last, which of them complete their
         k (T, B), and the state after them."""
         T, B, width = x.shape
-        own = {name: state[name] for name in self._carried}
+        carried = {name: state[name] for name in self._carried}
         waiting, count = (
             state[WAITING].reshape(B, self.stride, width).copy(),
             state[COUNT][:, 0] % self.stride,
@@ -191,12 +191,12 @@ class Runtime(Forward):
         log_p, complete = np.zeros((T, B, len(self.labels)), self.network.dtype), np.zeros((T, B), np.bool_)
         for t in range(T):
             waiting[np.arange(B), count] = x[t]
-            found, after = self.network(waiting.swapaxes(0, 1), own)
+            log_p_now, after = self.network(waiting.swapaxes(0, 1), carried)
             count = (count + 1) % self.stride
-            log_p[t], complete[t] = found[0], count == 0
-            own = {name: _chosen(complete[t], after[name], array) for name, array in own.items()}
+            log_p[t], complete[t] = log_p_now[0], count == 0
+            carried = {name: _chosen(complete[t], after[name], array) for name, array in carried.items()}
             waiting = _chosen(complete[t], np.zeros_like(waiting), waiting)
-        return log_p, complete, own | {WAITING: waiting.reshape(B, -1), COUNT: count[:, None]}
+        return log_p, complete, carried | {WAITING: waiting.reshape(B, -1), COUNT: count[:, None]}
 
 
 def _chosen(rows: Array, one: Array, other: Array) -> Array:

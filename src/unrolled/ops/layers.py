@@ -91,7 +91,9 @@ class Layer:
         """The shares of so many steps and rows; those of the last call are kept."""
         if not self._shares[0] or self._zoned == (T, B):
             return self._zoneout
-        h, *c = zip(*[[np.broadcast_to(s, (T, B, s.size)) for s in own] for own in self._shares], strict=True)
+        h, *c = zip(
+            *[[np.broadcast_to(s, (T, B, s.size)) for s in shares] for shares in self._shares], strict=True
+        )
         self._zoned, self._zoneout = (T, B), (h, c[0] if c else ())
         return self._zoneout
 
@@ -101,8 +103,8 @@ class Layers:
 
     def __init__(self, block: Recurrent, arrays: Mapping[str, Array]) -> None:
         places = block.places()
-        each = [list(own) for _, own in groupby(places, key=lambda place: place.layer)]
-        self.layers = [Layer(block, own, arrays) for own in each]
+        each = [list(of_layer) for _, of_layer in groupby(places, key=lambda place: place.layer)]
+        self.layers = [Layer(block, of_layer, arrays) for of_layer in each]
         self.dtype = self.layers[0].dtype
         self._start = {
             name: (width, arrays[place.initial[k]] if place.initial else None)

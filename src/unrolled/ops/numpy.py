@@ -98,8 +98,8 @@ class Network:
     def __init__(self, block: Block, arrays: Mapping[str, Array]) -> None:
         def leaf(one: Block, path: str) -> Any:
             prefix = f"{path}." if path and one.shapes().keys() != {""} else path
-            own = {name: arrays[prefix + name] for name in one.shapes()}
-            return LEAVES[one.leaf](one, own)
+            members = {name: arrays[prefix + name] for name in one.shapes()}
+            return LEAVES[one.leaf](one, members)
 
         self.block = block
         self.dtype = next(iter(arrays.values())).dtype
@@ -202,8 +202,8 @@ class Numpy:
             x = np.concatenate([x, np.zeros((-T % k, B, size), x.dtype)])
         return x.reshape(-1, k, B, size).swapaxes(1, 2).reshape(-1, B, k * size)
 
-    def concat(self, *parts: Array) -> Array:
-        return np.concatenate(parts, -1)
+    def concat(self, *arrays: Array) -> Array:
+        return np.concatenate(arrays, -1)
 
     def at_each_step(self, v: Array, x: Array) -> Array:
         return np.broadcast_to(v, (len(x), *v.shape))

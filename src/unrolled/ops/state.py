@@ -37,7 +37,7 @@ def selected(state: Mapping[str, Array], rows: Array | Sequence[int]) -> State:
 def replaced(state: Mapping[str, Array], rows: Array | Sequence[int], fresh: Mapping[str, Array]) -> State:
     """`state` with those rows taken, in order, from `fresh`."""
     at = np.asarray(rows, np.int64)
-    made = {name: array.copy() for name, array in state.items()}
-    for name, array in made.items():
+    after = {name: array.copy() for name, array in state.items()}
+    for name, array in after.items():
         array[at] = fresh[name]
-    return made
+    return after

@@ -193,8 +193,8 @@ class Torch:
             x = x.masked_fill((torch.arange(T) >= lengths[:, None])[..., None], 0.0)
         return pad(x, (0, 0, 0, -T % k)).reshape(B, -(-T // k), -1)
 
-    def concat(self, *parts: Tensor) -> Tensor:
-        return torch.cat(parts, -1)
+    def concat(self, *arrays: Tensor) -> Tensor:
+        return torch.cat(arrays, -1)
 
     def at_each_step(self, v: Tensor, x: Tensor) -> Tensor:
         return v[:, None].expand(-1, x.shape[1], -1)

@@ -192,11 +192,11 @@ class _Lines:
             require(header, self.columns)
         except DataError as error:
             raise HeaderError(str(error)) from None
-        own = (self.options.id, self.options.end)
-        for name in own:
+        special = (self.options.id, self.options.end)
+        for name in special:
             if name is not None and name not in header:
                 raise HeaderError(f"column {shown(name)} is missing; there are {listed(header)}")
-        if unread := [name for name in header if name not in self.columns and name not in own]:
+        if unread := [name for name in header if name not in self.columns and name not in special]:
             note(f"this model does not read {listed(unread)}")
 
 

@@ -102,10 +102,10 @@ class Pipe:
 
     def _read(self, seconds: float | None) -> None:
         """Waits and takes what has come."""
-        found = self._polled(self._reads, seconds)
-        if found.get(self.sink, 0) & CLOSED:
+        events = self._polled(self._reads, seconds)
+        if events.get(self.sink, 0) & CLOSED:
             self._closed = True
-        if self.source in found and not self.over:
+        if self.source in events and not self.over:
             try:
                 self._take(os.read(self.source, CHUNK))
             except BlockingIOError:
@@ -116,21 +116,21 @@ class Pipe:
 
     def _writable(self) -> bool:
         while True:
-            asked = self.interrupts.received is not None
-            found = self._polled(self._writes, GRACE_MS / 1000 if asked else None)
-            if asked or self.sink in found:
-                return self.sink in found
+            stopping = self.interrupts.received is not None
+            events = self._polled(self._writes, GRACE_MS / 1000 if stopping else None)
+            if stopping or self.sink in events:
+                return self.sink in events
 
     def _polled(self, watched: select.poll, seconds: float | None) -> dict[int, int]:
-        found = dict(watched.poll(None if seconds is None else max(0, int(seconds * 1000))))
-        if self._wake in found:
+        events = dict(watched.poll(None if seconds is None else max(0, int(seconds * 1000))))
+        if self._wake in events:
             os.read(self._wake, CHUNK)
-        return found
+        return events
 
     def _take(self, chunk: bytes) -> None:
         """Cuts what was read into lines; nothing read is the end of input."""
-        *whole, rest = chunk.split(b"\n")
-        for part in whole:
+        *lines, rest = chunk.split(b"\n")
+        for part in lines:
             self._grow(part)
             self._end()
         self._grow(rest)

@@ -160,9 +160,9 @@ def require(names: Collection[str], columns: Mapping[str, Column]) -> None:
     """DataError where a line of these columns lacks one that the model must have."""
     for name, column in columns.items():
         if name not in names and not column.optional:
-            own = list(names)
+            there = list(names)
             raise DataError(
-                f"column {shown(name)} is missing{nearest(name, own)}; there are {listed(own) or 'none'}"
+                f"column {shown(name)} is missing{nearest(name, there)}; there are {listed(there) or 'none'}"
             )
 
 
@@ -208,15 +208,15 @@ def _one_number(name: str, value: Any) -> float:
     try:
         if isinstance(value, NO_NUMBERS) or (isinstance(value, str) and "_" in value):
             raise ValueError
-        found = float(value)
+        number = float(value)
     except (ValueError, OverflowError):
-        found = math.inf
-    if not math.isfinite(found):
+        number = math.inf
+    if not math.isfinite(number):
         raise DataError(
             f"column {shown(name)}: wanted a finite number with a decimal point, got {shown(value)}; correct "
             "it"
         )
-    return found
+    return number
 
 
 def _text(name: str, value: Any) -> str:

@@ -62,8 +62,8 @@ class Rows(Kind):
     """Rows of a table."""
 
     def answer(self, row: Row, record: Record) -> tuple[Record, Row | None]:
-        told, state = _last(self.model, [cells_of(record, self.model.columns())], row.state)
-        return told, Row(state, 0)
+        answer, state = _last(self.model, [cells_of(record, self.model.columns())], row.state)
+        return answer, Row(state, 0)
 
 
 class Series(Kind):
@@ -92,7 +92,7 @@ class Series(Kind):
         steps, place = self._placed(row, cells_of(record, self.columns))
         gone = bool(np.isnan(steps["x"]).any())
         if gone and self.gaps.policy == RESTART:  # it begins with the next line that has all values
-            return self._told(self.nothing, 0, True), self.begin()
+            return self._marked(self.nothing, 0, True), self.begin()
         if gone and self.gaps.policy == REFUSE:
             self.gaps.refuse_missing(steps)
         state = self.model.start(1) if place.anew else row.state
@@ -101,15 +101,15 @@ class Series(Kind):
             steps = np.concatenate([self._missing(state, place.missing), steps])
         rule = self.gaps.policy if filled else REFUSE
         answers, after = self.forecaster.follow(steps[:, None], state, rule)
-        told = plain(self.model.told({name: array[-1, 0] for name, array in answers.items()}))
+        answer = plain(self.model.record({name: array[-1, 0] for name, array in answers.items()}))
         if self.ahead:
-            self._put(told, self.forecaster.ahead(after, self.ahead)[0])
-        return self._told(told, filled, place.anew), Row(after, NEVER)
+            self._put(answer, self.forecaster.ahead(after, self.ahead)[0])
+        return self._marked(answer, filled, place.anew), Row(after, NEVER)
 
-    def _put(self, told: Record, values: Array) -> None:
+    def _put(self, answer: Record, values: Array) -> None:
         """The forecasts (ahead, K) in an answer."""
         for k, name in enumerate(self.forecaster.codec.targets):
-            told[name] = told[name] | {"forecast": plain(values[:, k])}
+            answer[name] = answer[name] | {"forecast": plain(values[:, k])}
 
     def _nothing(self) -> Record:
         """An answer without a forecast, in the same form as others."""
@@ -117,10 +117,10 @@ class Series(Kind):
         S, K, _ = block.shape
         empty = {"forecast": np.full((S, K), np.nan)}
         empty["quantiles"] = np.full((S, K, len(block.output.levels)), np.nan)
-        told: Record = plain(self.model.told(empty))
+        answer: Record = plain(self.model.record(empty))
         if self.ahead:
-            self._put(told, np.full((self.ahead, K), np.nan))
-        return told
+            self._put(answer, np.full((self.ahead, K), np.nan))
+        return answer
 
     def _placed(self, row: Row, cells: Record) -> tuple[Array, Place]:
         """The line as a step, and where it stands; of a time that comes twice as the reading that is not
@@ -143,8 +143,8 @@ class Series(Kind):
         return self.reader.missing(np.concatenate(times[1:]), np.concatenate(offsets[1:]))
 
     @staticmethod
-    def _told(told: Record, filled: int, restarted: bool) -> Record:
-        return {"filled": filled, "restarted": restarted} | told
+    def _marked(answer: Record, filled: int, restarted: bool) -> Record:
+        return {"filled": filled, "restarted": restarted} | answer
 
 
 class Words(Kind):
@@ -154,8 +154,8 @@ class Words(Kind):
         word = text_of(record).strip()
         if not word:
             return ENDED, None
-        told, state = _last(self.model, [word], row.state)
-        return told, Row(state, 0)
+        answer, state = _last(self.model, [word], row.state)
+        return answer, Row(state, 0)
 
 
 class Texts(Kind):
@@ -168,8 +168,8 @@ class Texts(Kind):
         text = text_of(record)
         if not text:
             return ENDED, None
-        told, state = _last(self.model, LINE_END + text if row.carried else text, row.state)
-        return told, Row(state, 1)
+        answer, state = _last(self.model, LINE_END + text if row.carried else text, row.state)
+        return answer, Row(state, 1)
 
 
 class Endless(Kind):
@@ -197,10 +197,10 @@ class Endless(Kind):
             last = int(self.line_end[-1])
         nats, state = self.text_model.nats(last, tokens, state)
         last = int(tokens[-1]) if len(tokens) else last
-        told: Record = {"tokens": len(tokens), "nats": math.fsum(nats)}
+        answer: Record = {"tokens": len(tokens), "nats": math.fsum(nats)}
         if self.likeliest:
-            told["next"] = self._likeliest(last, state)
-        return told, Row(state, last)
+            answer["next"] = self._likeliest(last, state)
+        return answer, Row(state, last)
 
     def _likeliest(self, last: int, state: Mapping[str, Array]) -> list[Record]:
         answers, _ = self.text_model.advance(np.array([[last]]), state)
@@ -246,5 +246,5 @@ def _last(model: Model, chunk: Any, state: State) -> tuple[Record, State]:
     answers, after = model.advance(steps[:, None], state)
     if not len(steps):
         return {}, after
-    told: Record = plain(model.told({name: array[-1, 0] for name, array in answers.items()}))
-    return told, after
+    record: Record = plain(model.record({name: array[-1, 0] for name, array in answers.items()}))
+    return record, after

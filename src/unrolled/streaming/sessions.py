@@ -71,13 +71,13 @@ class Options:
     skip_wrong: bool = False
 
     def __post_init__(self) -> None:
-        for option, given in (
+        for option, chosen in (
             ("--every", self.every is not None),
             ("--keep-answers", self.keep_answers is not None),
             ("--after", self.after is not None),
             ("--replay", self.replay),
         ):
-            if given and self.snapshot is None:
+            if chosen and self.snapshot is None:
                 raise ConfigError(f"{option} is for a stream that is saved; give --snapshot FILE too")
         if self.id is None and (self.forget_after is not None or self.most_ids is not None):
             raise ConfigError("--forget-after and --most-ids are for many sequences; give --id COLUMN too")
@@ -103,17 +103,17 @@ class Session:
 
     def answer(self, record: Record, line: int) -> tuple[Record, str | None, Row | None]:
         """The answer to that line, and the sequence as it is after it: for `commit`, once it was written."""
-        own, told = dict(record), {}
+        cells, head = dict(record), {}
         key = None
         if self.options.id is not None:
-            value = own.pop(self.options.id, None)
+            value = cells.pop(self.options.id, None)
             if type(value) not in ID_TYPES or value == "":
                 raise DataError(f"column {shown(self.options.id)}: wanted an id, got {shown(value)}")
-            key, told = str(value), {self.options.id: value}
+            key, head = str(value), {self.options.id: value}
             self._forget(line)
-        over = self.options.end is not None and truth(self.options.end, own.pop(self.options.end, None))
-        if over and not own:
-            return told | ENDED, key, None
+        over = self.options.end is not None and truth(self.options.end, cells.pop(self.options.end, None))
+        if over and not cells:
+            return head | ENDED, key, None
         seen = self.sequences.get(key)
         if seen is None and not over and len(self.sequences) >= (self.options.most_ids or MOST_IDS):
             raise DataError(
@@ -122,12 +122,12 @@ class Session:
             )
         row, last = (self.kind.begin(), 0) if seen is None else seen
         try:
-            answer, after = self.kind.answer(row, own)
+            answer, after = self.kind.answer(row, cells)
         except LineRefusedError as error:
             if seen is not None:
                 self.sequences[key] = row._replace(carried=error.suspect), last
             raise
-        return told | answer, key, None if over else after
+        return head | answer, key, None if over else after
 
     def commit(self, line: int, checksum: int, key: str | None, row: Row | None, answer: bytes) -> None:
         """A line is stepped, and its answer written."""

@@ -93,8 +93,8 @@ class Snapshots:
         recent = self.session.recent
         begin = "line 1, as --replay says" if options.replay else f"line {line + 1}"
         again = f"; --after LINE gives answers after line {recent.dropped} again"
-        asked = options.after is not None or options.replay or not len(recent)
-        return f"the lines up to {line}: send from {begin}{'' if asked else again}"
+        known = options.after is not None or options.replay or not len(recent)
+        return f"the lines up to {line}: send from {begin}{'' if known else again}"
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class JsonOut(Writer):
         text = ENCODER.encode(answer)
         if text.isascii() and "\x7f" not in text:  # the encoder has escaped the others below it
             return text.encode() + b"\n"
-        return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
+        return CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", text).encode() + b"\n"
 
 
 OUTPUTS: dict[str, type[Writer]] = {kind.name: kind for kind in (CsvOut, JsonOut)}

@@ -80,7 +80,7 @@ class Estimator(Trained[C, D, K, N]):
             with own_generators(torch.device("cpu"), config.training.seed):
                 network = self._network(config, prepared.codec)
             if out is not None:
-                run = stack.enter_context(Run.create(out, to_sections(config), self.task).kept())
+                run = stack.enter_context(Run.create(out, to_sections(config), self.task).locked())
             for note in notes:
                 report.note(note)
             codec = self._trained(network, prepared, run, report, resume is not None)
@@ -193,7 +193,7 @@ class Estimator(Trained[C, D, K, N]):
             raise ConfigError(
                 "resume takes its folder and options from the run; leave out all others, or train anew"
             )
-        with Run.open(folder).kept() as run:
+        with Run.open(folder).locked() as run:
             if run.finished:
                 raise RunError(
                     f"{run.folder} is finished, there is nothing to resume; train anew in another folder"

@@ -103,7 +103,7 @@ class Trained(ABC, Generic[C, D, K, N]):
     def save(self, folder: str | Path) -> None:
         """Writes a run folder; the evaluation on the test part too, where its data are in memory."""
         _ = self.codec
-        with Run.create(folder, to_sections(self.config), self.task).kept() as run:
+        with Run.create(folder, to_sections(self.config), self.task).locked() as run:
             self._write(run)
 
     @classmethod

@@ -255,7 +255,7 @@ def test_resume_gives_the_bits_of_an_uninterrupted_training(csv, tmp_path, monke
     assert not Run.open(tmp_path / "cut").finished
     with pytest.raises(RunError, match="the training has not ended"):
         Forecaster.load(tmp_path / "cut")
-    with Run.open(tmp_path / "cut").kept(), pytest.raises(RunError, match="cut is in use by process"):
+    with Run.open(tmp_path / "cut").locked(), pytest.raises(RunError, match="cut is in use by process"):
         Forecaster().fit(resume=tmp_path / "cut")
     began = Began()
     resumed = Forecaster().fit(resume=tmp_path / "cut", report=began)

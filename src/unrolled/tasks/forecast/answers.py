@@ -34,8 +34,8 @@ def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFr
 def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: int) -> pl.DataFrame:
     codec = predictor.codec
     coded = continued(codec, series, predictor.window, horizon)
-    found = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
-    check_finite(found.point[0], f"forecast of series {shown(series.name)}")
+    forecast = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
+    check_finite(forecast.point[0], f"forecast of series {shown(series.name)}")
     K, T = len(codec.targets), len(coded)
     times, offsets = codec.continued(series.times[:T], series.offsets, horizon)
     ahead = as_precise(column_of(times[T:], offsets[T:], codec.zone, codec.step), file.precision)
@@ -43,12 +43,12 @@ def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: i
     columns |= {
         "time": pl.concat([ahead] * K),
         "target": np.repeat(np.array(codec.targets), horizon),
-        "forecast": found.point[0].T.reshape(-1),
+        "forecast": forecast.point[0].T.reshape(-1),
     }
-    if found.quantiles is not None:
+    if forecast.quantiles is not None:
         levels = predictor.output.levels
         columns |= {
-            f"q{level:g}": found.quantiles[0, :, :, i].T.reshape(-1) for i, level in enumerate(levels)
+            f"q{level:g}": forecast.quantiles[0, :, :, i].T.reshape(-1) for i, level in enumerate(levels)
         }
     return pl.DataFrame(columns)
 

@@ -113,7 +113,7 @@ def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, pl
         origins=np.concatenate(origins.of),
         stride=origins.stride,
         y=np.concatenate(outcomes),
-        forecasts={name: Forecast.joined(parts) for name, parts in forecasts.items()},
+        forecasts={name: Forecast.joined(each) for name, each in forecasts.items()},
         scale=np.stack([own_scale(y, plan.season) for y in history]),
         naive=SEASONAL if plan.season > 1 else "persistence",
     )
@@ -122,9 +122,9 @@ def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, pl
 def _baselines(season: int, periods: Sequence[int], first: int) -> dict[str, tuple[Baseline, int]]:
     """Each with its season: the one that was found, and the natural ones of the step, a year of days too,
     that the first origin has behind it. Without a season, seasonal naive is persistence and left out."""
-    found = {name: (make, season) for name, make in BASELINES.items() if season > 1 or name != SEASONAL}
+    chosen = {name: (make, season) for name, make in BASELINES.items() if season > 1 or name != SEASONAL}
     more = [m for m in periods if m not in (1, season) and m <= first + 1]
-    return found | {f"{SEASONAL} ({m})": (BASELINES[SEASONAL], m) for m in more}
+    return chosen | {f"{SEASONAL} ({m})": (BASELINES[SEASONAL], m) for m in more}
 
 
 def own_scale(history: Array, season: int) -> Array:

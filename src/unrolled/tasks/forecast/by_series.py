@@ -22,12 +22,12 @@ Array = NDArray[np.float64]
 def by_series(backtest: Backtest, targets: Sequence[str]) -> pl.DataFrame:
     """A row for every series and target: "series", "target", "origins", "outcomes", "naive_scale", and "mae
     NAME", "mase NAME" and "coverage NAME" of the model and every baseline."""
-    own, at = np.unique(backtest.series, return_inverse=True)
+    judged, at = np.unique(backtest.series, return_inverse=True)
     K, counts = len(targets), _summed(np.isfinite(backtest.y).sum(1), at)
-    scale = backtest.scale[own]
+    scale = backtest.scale[judged]
     columns = {
-        "series": np.repeat(np.array(backtest.names, object)[own], K).tolist(),
-        "target": list(targets) * len(own),
+        "series": np.repeat(np.array(backtest.names, object)[judged], K).tolist(),
+        "target": list(targets) * len(judged),
         "origins": np.repeat(np.bincount(at), K),
         "outcomes": counts.reshape(-1).astype(np.int64),
         "naive_scale": scale.reshape(-1),

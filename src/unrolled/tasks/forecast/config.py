@@ -105,10 +105,10 @@ class ForecastOptions(Section):
     def _levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
         rising = all(low < high for low, high in pairwise(levels))
         if not (rising and len(levels) >= 3 and 0 < levels[0] < 0.5 < levels[-1] < 1 and 0.5 in levels):
-            given = ", ".join(map(str, levels))
+            numbers = ", ".join(map(str, levels))
             raise ValueError(
                 f"{option('quantile_levels')}: wanted rising numbers between 0 and 1, 0.5 among them, got "
-                f"{given}"
+                f"{numbers}"
             )
         return levels
 

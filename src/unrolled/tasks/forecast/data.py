@@ -62,12 +62,12 @@ class Codec(SeriesCodec):
     ) -> "Codec":
         """`ends`: where the training part of each series ends; `steps`: S. DataError where a column is
         constant in all of them."""
-        parts = {
+        training = {
             name: [getattr(s, name)[:end] for s, end in zip(file.series, ends, strict=True)] for name in KINDS
         }
         names = {"target": file.targets, "past": file.past, "future": file.future}
-        scalers = {kind: Scaler.fit(parts[kind], names[kind]) for kind in KINDS if names[kind]}
-        missing = [np.isnan(np.concatenate(parts[kind])).any(0) for kind in KINDS]
+        scalers = {kind: Scaler.fit(training[kind], names[kind]) for kind in KINDS if names[kind]}
+        missing = [np.isnan(np.concatenate(training[kind])).any(0) for kind in KINDS]
         flagged = np.concatenate(missing) & (gaps == MASK)
         return cls(
             file.targets,

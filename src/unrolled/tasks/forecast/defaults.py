@@ -37,10 +37,12 @@ class Settled:
 def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     """DataError where the data are others than the checksum says, or a season is longer than they are."""
     ends = ends_of(config.data, file)
-    parts = [s.target[:end] for s, (end, _) in zip(file.series, ends, strict=True)]
-    season = _season(config.forecast.season, parts, file)
+    training = [s.target[:end] for s, (end, _) in zip(file.series, ends, strict=True)]
+    season = _season(config.forecast.season, training, file)
     test = max(len(s.target) - end for s, (_, end) in zip(file.series, ends, strict=True))
-    options = _options(config.forecast, parts, min(file.step.periods(), default=season.steps), season, test)
+    options = _options(
+        config.forecast, training, min(file.step.periods(), default=season.steps), season, test
+    )
     settled = config.model_copy(
         update={
             "data": _data(config.data, file),
@@ -75,27 +77,27 @@ def _data(data: DataConfig, file: SeriesFile) -> DataConfig:
 
 
 def _options(
-    options: ForecastOptions, parts: Parts, period: int, season: Season, test: int
+    options: ForecastOptions, training: Parts, period: int, season: Season, test: int
 ) -> ForecastOptions:
     """`period`: the shortest natural one, 1 where there is none; `test`: steps of the longest test part."""
-    K = parts[0].shape[1]
+    K = training[0].shape[1]
     horizon = period if period > 1 else DEFAULT_HORIZON
-    window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, max(map(len, parts)) // 4)
+    window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, max(map(len, training)) // 4)
     window = options.window or max(window, 1)
     return options.model_copy(
         update={
             "season": season.steps,
             "horizon": options.horizon or (max(1, min(horizon, test // 2)) if test else horizon),
             "window": window,
-            "level": _named_level(options.level, K) if options.level else _found_level(parts, window),
+            "level": _named_level(options.level, K) if options.level else _found_level(training, window),
         }
     )
 
 
-def _season(named: int | None, parts: Parts, file: SeriesFile) -> Season:
+def _season(named: int | None, training: Parts, file: SeriesFile) -> Season:
     if named is None:
-        return find_season(parts, file.step.periods(), file.step.name)
-    longest = max(map(len, parts))
+        return find_season(training, file.step.periods(), file.step.name)
+    longest = max(map(len, training))
     if named >= longest:
         raise DataError(
             f"{option('season', named)} needs more than {named} steps of training data, there are {longest}; "
@@ -112,17 +114,20 @@ def _named_level(level: tuple[str, ...], targets: int) -> tuple[str, ...]:
     return level * targets if len(level) == 1 else level
 
 
-def _found_level(parts: Parts, window: int) -> tuple[str, ...]:
+def _found_level(training: Parts, window: int) -> tuple[str, ...]:
     """Relative where more of a target's variance lies between windows than within them: within a window it
     shows little of its range, and its level in the test part may be one that training never saw. A power of
     two brings the values near 1: no square is infinite."""
-    _, exponent = np.frexp(np.fmax.reduce(np.abs(np.concatenate(parts)), 0))
-    parts = [np.ldexp(part, -exponent) for part in parts]
-    pieces = np.concatenate([p[: len(p) // window * window].reshape(-1, window, p.shape[1]) for p in parts])
-    within = _variance(pieces) if len(pieces) else np.full(parts[0].shape[1], np.inf)
-    total = _variance(np.concatenate(parts)[None])
+    _, exponent = np.frexp(np.fmax.reduce(np.abs(np.concatenate(training)), 0))
+    training = [np.ldexp(part, -exponent) for part in training]
+    pieces = np.concatenate(
+        [p[: len(p) // window * window].reshape(-1, window, p.shape[1]) for p in training]
+    )
+    within = _variance(pieces) if len(pieces) else np.full(training[0].shape[1], np.inf)
+    total = _variance(np.concatenate(training)[None])
     return tuple(
-        "relative" if own < 0.5 * whole else "absolute" for own, whole in zip(within, total, strict=True)
+        "relative" if inside < 0.5 * variance else "absolute"
+        for inside, variance in zip(within, total, strict=True)
     )
 
 
@@ -133,5 +138,5 @@ def _variance(y: NDArray[np.float64]) -> NDArray[np.float64]:
     mean = np.nansum(y, 1) / np.maximum(count, 1)
     squares = np.nansum((y - mean[:, None]) ** 2, 1)
     counted = (count > 1) | (count == T)
-    own = np.where(counted, squares, 0) / np.maximum(count - 1, 1) * (T - 1) / T
-    return np.asarray(own.sum(0) / np.maximum(counted.sum(0), 1))
+    variances = np.where(counted, squares, 0) / np.maximum(count - 1, 1) * (T - 1) / T
+    return np.asarray(variances.sum(0) / np.maximum(counted.sum(0), 1))

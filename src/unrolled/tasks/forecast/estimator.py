@@ -61,22 +61,22 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         """A backtest on the test part of the training data, or on other data: on what comes after the
         training and the validation part of each series, or on all with `include_training`."""
         network, codec, options = self.network, self.codec.series, self.config.forecast
-        plan, own = self.config.plan(), data is None
-        if own and not self.config.data.test:
+        plan, on_test = self.config.plan(), data is None
+        if on_test and not self.config.data.test:
             raise ConfigError("no part of the training data was kept to judge on; give other data")
         file = self._training_file() if data is None else self._new_file(data)
         seen = [self.seen.first_new(s) for s in file.series]
-        first = [end for _, end in ends_of(self.config.data, file)] if own else seen
-        known = 0 if own else sum(seen)
+        first = [end for _, end in ends_of(self.config.data, file)] if on_test else seen
+        known = 0 if on_test else sum(seen)
         if known and include_training:
             first = [0] * len(seen)
         elif known:
             _require_new(file, seen, plan.horizon)
         series = [codec.encode(s, plan.steps) for s in file.series]
         origins = find_origins(series, first, plan, options.most_origins)
-        about = {"judged": "the test part" if own else "the data given", "season": plan.season}
+        about = {"judged": "the test part" if on_test else "the data given", "season": plan.season}
         about |= {"seen": known, "left_out": 0 if include_training else known}
-        found = evaluate(
+        evaluation = evaluate(
             backtest(self._predictor(network), series, origins, plan),
             codec.targets,
             options.quantile_levels,
@@ -84,7 +84,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             codec.scalers["target"].scale,
             about,
         )
-        return found.telling(seen_sentences("step", known, sum(map(len, series)), include_training))
+        return evaluation.telling(seen_sentences("step", known, sum(map(len, series)), include_training))
 
     def predict(self, data: Source | None = None, horizon: int | None = None) -> pl.DataFrame:
         """The steps after the end of every series of the training data, or of other data with the same

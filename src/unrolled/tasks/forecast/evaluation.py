@@ -118,9 +118,9 @@ def evaluate(
                     levels,
                 )
                 head = {"target": target, "forecast": name}
-                whole = {key: float(value) for key, value in scores(*part, axis=None).items()}
+                figures = {key: float(value) for key, value in scores(*part, axis=None).items()}
                 rows.append(
-                    head | whole | of_series.get(name, {}) | _noise(backtest, name, columns, unit, nominal)
+                    head | figures | of_series.get(name, {}) | _noise(backtest, name, columns, unit, nominal)
                 )
                 by_step.append(
                     head | {key: value.tolist() for key, value in scores(*part, axis=(0, 2)).items()}
@@ -139,8 +139,8 @@ def evaluate(
         "middle_coverage": middle_coverage(series),
         **about,
     }
-    told = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]
-    return Evaluation(rows, by_step, series, told, about, backtest)
+    sentences = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]
+    return Evaluation(rows, by_step, series, sentences, about, backtest)
 
 
 def _left_out(missing: int, outcomes: int) -> list[str]:
@@ -174,9 +174,9 @@ def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, nominal: 
     errors = [y - backtest.forecasts[each].point[..., columns] / unit for each in (MODEL, name)]
     # A power of two brings them near 1: no square is infinite, or lost to 0.
     _, exponent = np.frexp(max(np.abs(np.where(known, error, 0)).max() for error in errors))
-    own, other = (np.ldexp(error, -exponent) for error in errors)
-    sum_ = sum(math.sqrt(float((np.where(known, one, 0) ** 2).sum()) / known.sum()) for one in (own, other))
-    return {"rmse_noise": float(np.ldexp(spread(own**2 - other**2) / sum_, exponent)) if sum_ else 0.0}
+    model, other = (np.ldexp(error, -exponent) for error in errors)
+    sum_ = sum(math.sqrt(float((np.where(known, one, 0) ** 2).sum()) / known.sum()) for one in (model, other))
+    return {"rmse_noise": float(np.ldexp(spread(model**2 - other**2) / sum_, exponent)) if sum_ else 0.0}
 
 
 def scores(
@@ -184,16 +184,16 @@ def scores(
 ) -> dict[str, Array]:
     """All numbers that the forecast admits. y (N, H, K); unit and naive_scale (K,)."""
     f, q = forecast.point, forecast.quantiles
-    found = {
+    figures = {
         "mae": metrics.mae(y / unit, f / unit, axis),
         "rmse": metrics.rmse(y / unit, f / unit, axis),
         "smape": metrics.smape(y, f, axis),
         "mase": metrics.mase(y, f, naive_scale, axis),
     }
     if q is None or forecast.crps is None:
-        return found
+        return figures
     low, high = q[..., 0] / unit, q[..., -1] / unit
-    return found | {
+    return figures | {
         "crps": metrics.mean(forecast.crps / unit, y, axis),
         "pinball": metrics.pinball(y / unit, q / unit[:, None], levels, axis),
         "coverage": metrics.coverage(y / unit, low, high, axis),

@@ -34,15 +34,15 @@ def margin(sums: Array, counts: Array, series: Steps, origins: Steps, horizon: i
     sums, counts, series, origins = sums[known], counts[known], series[known], origins[known]
     begins = np.flatnonzero(np.diff(series, prepend=-1))
     ends = np.append(begins[1:], len(series))
-    apart = origins[ends - 1] - origins[begins]
-    independent = float(np.minimum(ends - begins, 1 + 1.5 * apart / reach).sum())
+    distance = origins[ends - 1] - origins[begins]
+    independent = float(np.minimum(ends - begins, 1 + 1.5 * distance / reach).sum())
     if independent < 2:
         return math.inf
     e = sums - counts * (sums.sum() / counts.sum())
     variance = float(e @ e)
     for lag in range(1, len(e)):
-        apart = origins[lag:] - origins[:-lag]
-        weight = np.where(series[lag:] == series[:-lag], np.maximum(0, 1 - apart / reach), 0)
+        distance = origins[lag:] - origins[:-lag]
+        weight = np.where(series[lag:] == series[:-lag], np.maximum(0, 1 - distance / reach), 0)
         if not weight.any():
             break
         variance += 2 * float(weight @ (e[lag:] * e[:-lag]))

@@ -72,9 +72,9 @@ class Predictor:
 
     def forecast(self, series: Coded, origins: Steps, horizon: int, y: Array | None = None) -> Forecast:
         """From origins (N,) of one series; y (N, H, K) are the outcomes where they are known."""
-        parts = self._closed if horizon <= self.codec.steps else self._fed_back
+        forecasts = self._closed if horizon <= self.codec.steps else self._fed_back
         with torch.no_grad():
-            return Forecast.joined(list(parts(series, origins, horizon, y)))
+            return Forecast.joined(list(forecasts(series, origins, horizon, y)))
 
     def context(self, series: Coded, origins: Steps) -> tuple[Tensor, Named]:
         """raw (N, S, K, R) of the last row, and the state after it."""
@@ -85,9 +85,9 @@ class Predictor:
         output = self.output
         for part in _parts(len(origins), ROWS_TOGETHER):
             raw = self.context(series, origins[part])[0][:, :horizon]
-            found = answers(self.codec, output, raw.numpy())
+            said = answers(self.codec, output, raw.numpy())
             crps = self._crps(raw, y[part]) if output.is_distribution and y is not None else None
-            yield Forecast(found["forecast"], found.get("quantiles"), crps)
+            yield Forecast(said["forecast"], said.get("quantiles"), crps)
 
     def _crps(self, raw: Tensor, y: Array) -> Array:
         scaler = self.codec.scalers["target"]

@@ -29,12 +29,12 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
     and the worst, and how they are spread."""
     file = replace(file, series=tuple(replace(one, times=file.local(one)) for one in file.series))
     test = evaluation.backtest
-    own = np.unique(test.series)
+    judged = np.unique(test.series)
     H, steps = test.y.shape[1], "steps" if file.step.unit == "number" else f"steps of {file.step.name}"
     levels = evaluation.levels if test.forecasts[MODEL].quantiles is not None else ()
     bands = [f"{high - low:.0%} interval" for low, high in _pairs(levels)]
     targets = range(min(len(file.targets), MOST_TARGETS))
-    if len(own) == 1:
+    if len(judged) == 1:
         rows, of = np.arange(len(test.series)), ""
         stretches = [_stretch(evaluation, rows, k, file, _pooled(evaluation, k, file)) for k in targets]
         errors = [_errors(test, rows, k, file) for k in targets]
@@ -45,7 +45,7 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
             _stretch(evaluation, np.flatnonzero(test.series == series), k, file, why)
             for series, k, why in chosen
         ]
-        of = f" of {len(stretches)} of {len(own):,} series" if len(own) > len(stretches) else ""
+        of = f" of {len(stretches)} of {len(judged):,} series" if len(judged) > len(stretches) else ""
         drawn = forecasts.over_series([_spread(evaluation, k) for k in targets], f"{steps} ahead")
     title = f"Forecasts{of}: from each dot the next {H} {steps}"
     figures.save(forecasts.forecasts(stretches, title, bands), folder, "forecast")
@@ -65,16 +65,16 @@ def _chosen(evaluation: Evaluation, k: int, targets: int) -> Iterator[tuple[int,
     in the order of the file."""
     test, name = evaluation.backtest, evaluation.targets[k]
     rows = evaluation.series.filter(target=name)
-    own, mase = np.unique(test.series), rows[f"mase {MODEL}"].fill_null(np.nan).to_numpy()
+    judged, mase = np.unique(test.series), rows[f"mase {MODEL}"].fill_null(np.nan).to_numpy()
     known = np.flatnonzero(np.isfinite(mase))
-    ranked = known[np.argsort(mase[known], kind="stable")] if len(known) else np.arange(len(own))
+    ranked = known[np.argsort(mase[known], kind="stable")] if len(known) else np.arange(len(judged))
     places = {"the best": 0, "the median": len(ranked) // 2, "the worst": len(ranked) - 1}
     for which, place in list(places.items())[1 if targets > 1 else 0 : 2 if targets > 1 else 3]:
         at = ranked[place]
         naive, beside = rows[f"mase {test.naive}"][int(at)], ""
         if len(known) and naive is not None:
             beside = f": MASE {figures.number(mase[at])}, {test.naive} {figures.number(naive)}"
-        yield int(own[at]), f"{test.names[own[at]]}, {which} of {len(own):,} series{beside}"
+        yield int(judged[at]), f"{test.names[judged[at]]}, {which} of {len(judged):,} series{beside}"
 
 
 def _stretch(evaluation: Evaluation, rows: Steps, k: int, file: SeriesFile, detail: str) -> Stretch:
@@ -111,14 +111,14 @@ def _drawn(test: Backtest, row: int, k: int, series: Series, baseline: str) -> D
 
 def _errors(test: Backtest, rows: Steps, k: int, file: SeriesFile) -> Errors:
     errors = {
-        forecast: made.point[rows][..., k] - test.y[rows][..., k] for forecast, made in test.forecasts.items()
+        name: forecast.point[rows][..., k] - test.y[rows][..., k] for name, forecast in test.forecasts.items()
     }
     return Errors(
         file.targets[k],
         file.series[test.series[rows[0]]].times[test.origins[rows]],
         metrics.mean(errors[MODEL], errors[MODEL], 1),
         errors[MODEL].reshape(-1),
-        {forecast: metrics.rmse(error, np.zeros(1), 0) for forecast, error in errors.items()},
+        {name: metrics.rmse(error, np.zeros(1), 0) for name, error in errors.items()},
     )
 
 
@@ -129,8 +129,8 @@ def _spread(evaluation: Evaluation, k: int) -> Spread:
     known = np.isfinite(scale)
     scale, known = (scale, known) if known.any() else (np.ones_like(scale), ~known)
     errors = {
-        name: ((made.point[..., k] - test.y[..., k]) / scale[:, None])[known]
-        for name, made in test.forecasts.items()
+        name: ((forecast.point[..., k] - test.y[..., k]) / scale[:, None])[known]
+        for name, forecast in test.forecasts.items()
     }
     rows = evaluation.series.filter(target=name)
     mase = {name: rows[f"mase {name}"].drop_nulls().to_numpy() for name in (MODEL, test.naive)}

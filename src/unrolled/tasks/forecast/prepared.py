@@ -28,8 +28,8 @@ def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared[ForecastConfig
     validation = Validation(series, ends, plan, last_only) if config.data.validation else None
     if config.data.test:
         find_origins(series, [end for _, end in ends], plan, config.forecast.most_origins)
-    parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]
+    training_parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]
     ended = [(s, len(s.target) - 1) for s in file.series]
     last = max((int(s.times[end].astype(np.int64)), int(s.offsets[end])) for s, end in ended)
-    fitted = Fitted(codec, naive_scale(parts, plan.season), *last)
+    fitted = Fitted(codec, naive_scale(training_parts, plan.season), *last)
     return Prepared(config, fitted, windows, validation, (*settled.notes, *windows.notes))

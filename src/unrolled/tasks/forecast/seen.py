@@ -60,10 +60,10 @@ class SeenSeries:
     def of_parts(cls, series: Sequence[Series], ends: Sequence[int], timed: bool, named: bool) -> Self:
         """Each series up to its end."""
         stride = max(1, -(-sum(ends) // MOST_GRAMS))
-        found = [_grams(s, end, timed) for s, end in zip(series, ends, strict=True)]
-        kept = [_informative(*ngrams, stride) for ngrams in found]
-        prints, at = (np.concatenate([one[k] for one in kept]) for k in range(2))
-        of = np.repeat(np.arange(len(series)), [len(one[0]) for one in kept])
+        each = [_grams(s, end, timed) for s, end in zip(series, ends, strict=True)]
+        chosen = [_informative(*ngrams, stride) for ngrams in each]
+        prints, at = (np.concatenate([one[k] for one in chosen]) for k in range(2))
+        of = np.repeat(np.arange(len(series)), [len(one[0]) for one in chosen])
         prints, first = np.unique(prints, return_index=True)
         last = np.array([_clock(s)[end - 1] for s, end in zip(series, ends, strict=True)], np.int64)
         names = np.array([fingerprint(s.name) for s in series], np.uint64)
@@ -97,14 +97,16 @@ class SeenSeries:
             np.stack([of, moved], 1), axis=0, return_inverse=True, return_counts=True
         )
         alike = np.split(here[np.argsort(group.reshape(-1), kind="stable")], np.cumsum(counts)[:-1])
-        for (s, by), own in zip(pairs.tolist(), alike, strict=True):
-            steps, values, changes = _content(series.target[own[0] : own[-1] + GRAM], own - own[0])
+        for (s, by), places in zip(pairs.tolist(), alike, strict=True):
+            steps, values, changes = _content(
+                series.target[places[0] : places[-1] + GRAM], places - places[0]
+            )
             if not self.timed and values < VALUES and steps < LEAST_STEPS:
                 continue
-            a, b = (own[0], own[-1]) if values >= VALUES else (0, -1)
+            a, b = (places[0], places[-1]) if values >= VALUES else (0, -1)
             at = self.at[self._grams_of[s]] + by
-            if changes >= CHANGES and 2 * len(own) >= np.sum((begins[a] <= at) & (at <= begins[b])):
-                end, missed = int(self.last[s]) + by, at[at > begins[own[-1]]] + GRAM - 2
+            if changes >= CHANGES and 2 * len(places) >= np.sum((begins[a] <= at) & (at <= begins[b])):
+                end, missed = int(self.last[s]) + by, at[at > begins[places[-1]]] + GRAM - 2
                 yield end if self.timed else int(missed.min(initial=end))
 
     @cached_property
@@ -138,8 +140,8 @@ def _clock(series: Series) -> Steps:
 
 def _joint(y: NDArray[np.float32], clock: Steps, timed: bool, k: int) -> Prints:
     """The fingerprints of every `k` steps in a row, with their times where there are some."""
-    parts = [y.view(np.uint32), *([np.ascontiguousarray(clock)[:, None].view(np.uint32)] if timed else [])]
-    words = np.concatenate(parts, axis=1)
+    arrays = [y.view(np.uint32), *([np.ascontiguousarray(clock)[:, None].view(np.uint32)] if timed else [])]
+    words = np.concatenate(arrays, axis=1)
     columns = [ngrams(np.ascontiguousarray(words[:, i]), k) for i in range(words.shape[1])]
     prints = columns[0].copy()
     for column in columns[1:]:

@@ -15,17 +15,17 @@ def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
     origins this is told."""
     sentences = []
     for target in dict.fromkeys(row["target"] for row in rows):
-        own, *others = (row for row in rows if row["target"] == target)
+        model, *others = (row for row in rows if row["target"] == target)
         if all(math.isnan(row["rmse"]) for row in others):
             sentences.append(
                 f"{target}: no value of it was observed where it is judged, and no figure tells of it"
             )
             continue
-        said = [_of_errors(own, others)]
-        if "beats naive" in own:
-            said.append(_of_series(own, others, about["naive"]))
-        if "coverage" in own:
-            said.append(_of_intervals(own, about["nominal_coverage"]))
+        said = [_of_errors(model, others)]
+        if "beats naive" in model:
+            said.append(_of_series(model, others, about["naive"]))
+        if "coverage" in model:
+            said.append(_of_intervals(model, about["nominal_coverage"]))
             if middle := about["middle_coverage"].get(target):
                 low, high = (f"{100 * share:.1f} %" for share in middle)
                 said.append(f"in the middle half of the series {low} to {high} of the outcomes are in it")
@@ -33,8 +33,8 @@ def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
     return [*sentences, _of_origins(about)]
 
 
-def _of_errors(own: Row, others: Sequence[Row]) -> str:
-    rmse, best = own["rmse"], min(others, key=lambda row: float(row["rmse"]))
+def _of_errors(model: Row, others: Sequence[Row]) -> str:
+    rmse, best = model["rmse"], min(others, key=lambda row: float(row["rmse"]))
     name, noise = best["forecast"], best["rmse_noise"]
     if not math.isfinite(rmse):
         return f"the model's forecasts grow without bound when fed back; use {name}"
@@ -51,26 +51,28 @@ def _of_errors(own: Row, others: Sequence[Row]) -> str:
     return f"{compared}; up to {noise:.2g} is noise"
 
 
-def _of_series(own: Row, others: Sequence[Row], naive: str) -> str:
+def _of_series(model: Row, others: Sequence[Row], naive: str) -> str:
     """`own` is pooled over all series, of whose errors the largest make most."""
-    share = own["beats naive"]
+    share = model["beats naive"]
     other = next(row for row in others if row["forecast"] == naive)
-    medians = f"{own['median mase']:.3g}, of {naive} {other['median mase']:.3g}"
+    medians = f"{model['median mase']:.3g}, of {naive} {other['median mase']:.3g}"
     only = "only " if share < 0.5 else ""
     return (
-        f"{only}{100 * share:.0f} % of {own['series']:,} series are forecast better than by their {naive}; "
+        f"{only}{100 * share:.0f} % of {model['series']:,} series are forecast better than by their {naive}; "
         f"the median MASE of a series is {medians}"
     )
 
 
-def _of_intervals(own: Row, nominal: float) -> str:
-    found, noise = own["coverage"], own["coverage_noise"]
-    inside = f"{100 * found:.1f} % of the outcomes are in the {percent(nominal)} interval"
+def _of_intervals(model: Row, nominal: float) -> str:
+    coverage, noise = model["coverage"], model["coverage_noise"]
+    inside = f"{100 * coverage:.1f} % of the outcomes are in the {percent(nominal)} interval"
     if noise >= nominal:  # any share would pass
         return f"{inside}; too few origins to say whether it is right"
-    if abs(found - nominal) <= noise:
+    if abs(coverage - nominal) <= noise:
         return f"{inside}, as many as should be (± {100 * noise:.1f} % is noise)"
-    return f"{inside}: it is too {'narrow' if found < nominal else 'wide'} (± {100 * noise:.1f} % is noise)"
+    return (
+        f"{inside}: it is too {'narrow' if coverage < nominal else 'wide'} (± {100 * noise:.1f} % is noise)"
+    )
 
 
 def _of_origins(about: Mapping[str, Any]) -> str:
@@ -85,6 +87,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.6g} %"
 
 
-def _share(own: float, baseline: float) -> str:
+def _share(error: float, baseline: float) -> str:
     """By how much two errors differ, in per cent of the baseline's."""
-    return f"{100 * abs(own - baseline) / baseline:.1f} %" if baseline else f"{own:.3g} against 0"
+    return f"{100 * abs(error - baseline) / baseline:.1f} %" if baseline else f"{error:.3g} against 0"

@@ -30,8 +30,8 @@ def training_windows(
     series: Sequence[Coded], ends: Ends, plan: Plan, batch_size: int, seed: int, last_only: bool = False
 ) -> Windows:
     """Windows over the rows before the end of each training part, with targets before it too."""
-    parts = [(s.x[:end], s.z[:end]) for s, (end, _) in zip(series, ends, strict=True)]
-    inputs, targets = zip(*parts, strict=True)
+    pairs = [(s.x[:end], s.z[:end]) for s, (end, _) in zip(series, ends, strict=True)]
+    inputs, targets = zip(*pairs, strict=True)
     return Windows(
         inputs,
         targets,
@@ -96,8 +96,8 @@ class Validation:
             raise DataError(f"the validation part holds no value, gaps alone; raise {option('validation')}")
 
     def __call__(self, network: Network) -> float:
-        parts = range(0, len(self.windows), VALIDATION_BATCH)
-        losses = [self._losses(network, slice(at, at + VALIDATION_BATCH)) for at in parts]
+        starts = range(0, len(self.windows), VALIDATION_BATCH)
+        losses = [self._losses(network, slice(at, at + VALIDATION_BATCH)) for at in starts]
         return sum(part.sum().item() for part in losses) / sum(map(len, losses))
 
     def window(self, series: int, last: int) -> tuple[Tensor, Tensor]:
