@@ -31,6 +31,10 @@ def test_parts_follow_each_other_and_cover_the_series(length, validation, test):
     try:
         train_end, validation_end = chronological(length, validation, test)
     except DataError:
+        held_out = sum(
+            size if size >= 1 or size == 0 else max(1, size * length) for size in (validation, test)
+        )
+        assert held_out > length - 2, "each share is rounded by half a step at most"
         return
     assert 1 <= train_end <= validation_end <= length
     for size, steps in ((validation, validation_end - train_end), (test, length - validation_end)):

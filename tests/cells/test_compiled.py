@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
+from unrolled.cells import Call
+from unrolled.cells.loop import unroll
 from unrolled.kernels import dispatch
 
 from .cases import CELLS, combinations
@@ -19,17 +22,24 @@ def recurrence(cell, names):
 
 
 def run(cell, shapes):
-    x, y = np.ones((T, B, I), np.float32), np.empty((T, B, cell.state_sizes(H)[0]), np.float32)
-    weights = [np.full(shape, 0.1, np.float32) for shape in shapes.values()]
-    recurrence(cell, shapes).forward(weights=weights, x=x, y=y, threads=1)
-    assert np.isfinite(y).all()
+    """The compiled y (T, B, …) for random asymmetric weights, and the reference's."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(T, B, I)).astype(np.float32)
+    weights = {name: rng.normal(0.2, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
+    y = np.empty((T, B, cell.state_sizes(H)[0]), np.float32)
+    recurrence(cell, shapes).forward(weights=list(weights.values()), x=x, y=y, threads=1)
+    state = tuple(torch.zeros(B, size) for size in cell.state_sizes(H))
+    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
+    return y, unroll(Call(cell, torch.from_numpy(x), state, tensors)).y.numpy()
 
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_every_combination_of_options_is_compiled_with_the_parameters_that_the_registry_names(bias):
     for cell in combinations():
         if bias or not hasattr(cell, "forget_bias") or cell.forget_bias is None:
-            run(cell, cell.shapes(I, H, bias))
+            y, wanted = run(cell, cell.shapes(I, H, bias))
+            # Two steps in float32; what a norm makes of the rounding is several times as large.
+            np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=2e-5, err_msg=str(cell))
 
 
 @pytest.mark.parametrize("name", CELLS)

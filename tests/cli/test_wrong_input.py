@@ -37,22 +37,35 @@ def refused(answer: Answer, status: int, *fragments: str) -> None:
 
 
 FILES = {
-    "empty": (b"", ["in.csv", "empty"]),
-    "header only": (HEADER, ["in.csv", "no rows"]),
+    "empty": (b"", ["in.csv: the file is empty; wanted a header line and rows"]),
+    "header only": (HEADER, ["in.csv: the file has a header and no rows; wanted at least one row below it"]),
     "a text cell in a number column": (
-        HEADER + rows(5) + b"2024-01-06,many\n" + rows()[:0],
-        ["in.csv, line 7", "'sales'", "wanted a finite number", "'many'"],
+        HEADER + rows(5) + b"2024-01-06,many\n",
+        ["in.csv, line 7, column 'sales': wanted a finite number", "got 'many'; correct the cell"],
     ),
-    "a ragged row": (HEADER + rows(5) + b"2024-01-06,1,2\n", ["in.csv, line 7", "2 fields", "3"]),
-    "a NUL byte": (HEADER + rows(5) + b"2024-01-06,\x001\n", ["in.csv, line 7", "NUL"]),
-    "not UTF-8": (HEADER + rows(5) + b"2024-01-06,\xff\n", ["in.csv, line 7", "UTF-8"]),
-    "a duplicate time": (HEADER + rows(30) + rows(30), ["2024-01-01", "line"]),
-    "a gap": (HEADER + rows(30) + rows(40)[-len(rows(40)) + len(rows(35)) :], ["gap", "gaps"]),
+    "a ragged row": (HEADER + rows(5) + b"2024-01-06,1,2\n", ["in.csv, line 7: wanted 2 fields", "got 3"]),
+    "a NUL byte": (HEADER + rows(5) + b"2024-01-06,\x001\n", ["in.csv, line 7: a NUL byte"]),
+    "not UTF-8": (HEADER + rows(5) + b"2024-01-06,\xff\n", ["in.csv, line 7: byte 0xff", "is not UTF-8"]),
+    "a time that comes again": (
+        HEADER + rows(30) + rows(30)[-len(rows(1)) :],
+        ["in.csv, line 32, column 'day': 2024-01-30 stands there again, as in line 31; keep one row"],
+    ),
+    "times out of order": (
+        HEADER + rows(30) + rows(30),
+        ["in.csv, line 32, column 'day': 2024-01-01 comes after 2024-01-30 of line 31; sort the rows"],
+    ),
+    "a gap": (
+        HEADER + rows(30) + rows(40)[len(rows(35)) :],
+        ["in.csv: 1 gap with 5 missing steps of 1 day", "from 2024-01-31 on, after line 31", "--gaps"],
+    ),
     "a constant target": (
         HEADER + b"".join(r[:11] + b"5\n" for r in rows().splitlines(True)),
-        ["sales", "is 5 in all", "training part"],
+        ["column 'sales' is 5 in all 42 steps of the training part; wanted one that varies"],
     ),
-    "a series shorter than the window": (HEADER + rows(9), ["window", "8"]),
+    "a series shorter than the window": (
+        HEADER + rows(9),
+        ["a window of 8 needs at least 9 steps of training data; series 'in' has 6; set --window 5 or less"],
+    ),
 }
 
 
@@ -76,7 +89,7 @@ def test_a_missing_column_offers_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    refused(unrolled("train", "forecast", tmp_path / "absent.csv"), 1, "absent.csv")
+    refused(unrolled("train", "forecast", tmp_path / "absent.csv"), 1, "absent.csv: there is no such file")
 
 
 def test_an_option_out_of_range(tmp_path: Path) -> None:
@@ -97,7 +110,7 @@ def test_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(HEADER + rows())
     (tmp_path / "file").write_text("not a folder")
     answer = unrolled("train", "forecast", tmp_path / "in.csv", "--out", tmp_path / "file" / "run", *SMALL)
-    refused(answer, 1, str(tmp_path / "file" / "run"))
+    refused(answer, 1, f"cannot make {tmp_path / 'file' / 'run'}: ", "; choose another folder")
 
 
 def test_a_folder_that_is_taken(tmp_path: Path) -> None:

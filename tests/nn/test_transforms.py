@@ -154,11 +154,12 @@ def test_autocast_leaves_the_recurrence_in_the_dtype_of_the_weights(layer):
     """Rounding what is carried at every step would compound: docs/decisions/0022."""
     x = torch.randn(4, 3, 3)
     wanted, half = layer(x)[0], layer(x.bfloat16().float())[0]
+    further = layer(x, layer(x)[1])[0]
     with torch.autocast("cpu", torch.bfloat16):
         y, state = layer(x)
         assert y.dtype == torch.float32 and torch.equal(y, wanted)
         assert torch.equal(layer(x.bfloat16())[0], half)
-        assert torch.equal(layer(x, state)[0], layer(x, state)[0])
+        assert torch.equal(layer(x, state)[0], further) and not torch.equal(further, wanted)
 
 
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])

@@ -2,6 +2,7 @@
 no weight is ever an old one, and what it refuses. tests/kernels/cpu/test_cells.py has the cells.
 """
 
+import gc
 import random
 import threading
 import weakref
@@ -450,9 +451,14 @@ def test_an_order_has_names_that_a_call_knows_each_once():
 def test_an_order_keeps_its_recurrence():
     run, given = arguments()
     names, arrays = in_order(given)
+    run(**given)
+    wanted = given["y"].clone()
+    given["y"].fill_(float("nan"))
     call = run.__self__.ordered(names)
     del run
+    gc.collect()
     call.forward(arrays, 1)
+    assert torch.equal(given["y"], wanted) and not wanted.isnan().any()
 
 
 # What is refused.
