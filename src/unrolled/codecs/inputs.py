@@ -13,9 +13,9 @@ it is known; of text, how often each of the first symbols of the vocabulary stan
 Shapes   numbers x (T, F) -> [z, w] (T, F + W) float32; text -> (T,) int64
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ class NumberInputs:
     def rows(self, data: Examples[Any, Any]) -> list[Array]:
         """(N,) of (T_i, F) z of each sequence. DataError as of `aligned` and `scaled`."""
         data = self.aligned(data)
-        return [self.scaled(x, place) for x, place in zip(cast(Any, data.inputs), data.places, strict=True)]
+        return [self.scaled(x, place) for x, place in zip(data.inputs, data.places, strict=True)]
 
     def padded(self, rows: Sequence[Array], fill: float) -> NDArray[np.float32]:
         """(B, T, width) of such rows, `fill` behind the shorter ones."""
@@ -123,7 +123,7 @@ class NumberInputs:
 
     def summaries(self, data: Examples[Any, Any]) -> Array:
         """(N, S). DataError as of `aligned`."""
-        return np.stack([self.summary(x) for x in cast(Iterable[Numbers], self.aligned(data).inputs)])
+        return np.stack([self.summary(x) for x in self.aligned(data).inputs])
 
     @property
     def sums(self) -> int:
@@ -223,8 +223,7 @@ class TextInputs:
                 f"{option('vectors')} is for words, and the symbols are {kind}; set "
                 f"{option('tokens', 'words')}, or leave it out"
             )
-        texts = cast(Iterable[str], data.inputs)
-        tokenizer: Any = fitted(kind, texts, least_count, most_symbols)
+        tokenizer: Any = fitted(kind, data.inputs, least_count, most_symbols)
         known = None if vectors is None else set(tokenizer.vocabulary.symbols)
         return cls(kind, tokenizer, None if known is None else read_vectors(str(vectors), known))
 
@@ -247,7 +246,7 @@ class TextInputs:
     def rows(self, data: Examples[Any, Any]) -> list[NDArray[np.int64]]:
         """(N,) of (T_i,) numbers of symbols. DataError as of `aligned` and `encode`."""
         data = self.aligned(data)
-        return [self.encode(x, place) for x, place in zip(cast(Any, data.inputs), data.places, strict=True)]
+        return [self.encode(x, place) for x, place in zip(data.inputs, data.places, strict=True)]
 
     def padded(self, rows: Sequence[NDArray[np.int64]], fill: float) -> NDArray[np.int64]:
         """(B, T) of such rows, behind the shorter ones the last symbol, or for 0 the first."""
@@ -255,7 +254,7 @@ class TextInputs:
 
     def summaries(self, data: Examples[Any, Any]) -> Array:
         """(N, S). DataError as of `aligned`."""
-        return np.stack([self.summary(text) for text in cast(Iterable[str], self.aligned(data).inputs)])
+        return np.stack([self.summary(x) for x in self.aligned(data).inputs])
 
     @property
     def sums(self) -> int:
