@@ -20,7 +20,7 @@ from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.texts import TextCodec
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned
-from unrolled.files.messages import listed, option, shown
+from unrolled.files.messages import listed, shown
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class Texts:
     @classmethod
     def fit(cls, kind: str, data: Captioned, least: int | None = None, most: int | None = None) -> Self:
         """`kind`, `least` and `most` are of the tokenizer."""
-        texts = [text for several in answers_of(data) for text in several]
+        texts = [text for several in data.truth for text in several]
         side = TextCodec.fit(kind, texts, least, most)
         return cls(side, max(len(side.tokenizer.encode(text)) for text in texts), most_frequent(texts))
 
@@ -47,7 +47,7 @@ class Texts:
     def encode(self, data: Captioned) -> list[list[NDArray[Any]]]:
         """(N,) of the right answers (S,) of each, their ends counted."""
         encode, end = self.side.tokenizer.encode, end_of(self.side.size)
-        return [[np.append(encode(text), end) for text in several] for several in answers_of(data)]
+        return [[np.append(encode(text), end) for text in several] for several in data.truth]
 
     def about(self) -> dict[str, Any]:
         return {"kind": "texts", "side": self.side.about(), "longest": self.longest, "usual": self.usual}
@@ -75,7 +75,7 @@ class NumberAnswers:
     @classmethod
     def fit(cls, data: Captioned, classes: Sequence[str]) -> Self:
         """DataError for a column that is the same in all steps."""
-        answers = [several[0] for several in answers_of(data)]
+        answers = [several[0] for several in data.truth]
         scaler = Scaler.fit(answers, data.targets)
         longest = max(map(len, answers))
         labels = np.array(data.labels, object)
@@ -96,7 +96,7 @@ class NumberAnswers:
                 f"{data.places[0]}: answers of {listed(data.targets)}; wanted {listed(self.columns)}"
             )
         with np.errstate(over="ignore"):
-            rows = [self.scaler.transform(answer).astype(np.float32) for (answer,) in answers_of(data)]
+            rows = [self.scaler.transform(answer).astype(np.float32) for (answer,) in data.truth]
         for row, place in zip(rows, data.places, strict=True):
             if not np.isfinite(row).all():
                 t, d = (int(at) for at in np.argwhere(~np.isfinite(row))[0])
@@ -123,13 +123,6 @@ class NumberAnswers:
 
 
 ANSWERS: dict[str, type[Texts] | type[NumberAnswers]] = {"texts": Texts, "numbers": NumberAnswers}
-
-
-def answers_of(data: Captioned) -> tuple[tuple[Any, ...], ...]:
-    """DataError where there are none."""
-    if data.answers is None:
-        raise DataError(f"{data.places[0]}: there are no captions; name their column with {option('target')}")
-    return data.answers
 
 
 def most_frequent(texts: Iterable[str]) -> str:

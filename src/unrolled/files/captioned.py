@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from unrolled.files.examples import Examples, encoded
 from unrolled.files.fingerprints import NONE, Prints, fingerprint
 from unrolled.files.images import Pixels
+from unrolled.files.messages import option
 
 Numbers = NDArray[np.float64]
 
@@ -65,6 +66,9 @@ class Captioned(Examples[Pixels | Attributes, tuple[Any, ...]]):
         else:
             prints = (NONE for _ in self.inputs)
         return np.fromiter(prints, np.uint64)
+
+    def _lacking(self) -> str:
+        return f"there are no captions; name their column with {option('target')}"
 
     def _content(self) -> Iterator[bytes]:
         yield encoded((self.features, self.class_column, self.targets))

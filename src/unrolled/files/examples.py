@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.errors import DataError
 from unrolled.files.fingerprints import Prints, fingerprints
+from unrolled.files.messages import option
 
 Numbers = NDArray[Any]
 Input = TypeVar("Input")
@@ -45,6 +47,16 @@ class Examples(Generic[Input, Answer]):
     @property
     def is_text(self) -> bool:
         return not self.features
+
+    @property
+    def truth(self) -> tuple[Answer, ...]:
+        """The answers. DataError where there are none."""
+        if self.answers is None:
+            raise DataError(f"{self.places[0]}: {self._lacking()}")
+        return self.answers
+
+    def _lacking(self) -> str:
+        return f"there are no answers; name their column with {option('target')}"
 
     def __len__(self) -> int:
         return len(self.inputs)

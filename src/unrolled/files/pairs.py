@@ -52,6 +52,9 @@ class Pairs(Examples[str, str]):
             pairs.setdefault(source, []).append(i)
         return pairs
 
+    def _lacking(self) -> str:
+        return "there are no targets; give pairs of a source and its target"
+
     def _content(self) -> Iterator[bytes]:
         yield encoded((self.inputs, self.answers))
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from unrolled.files.examples import Examples, Numbers, encoded
 from unrolled.files.fingerprints import Prints, fingerprints
+from unrolled.files.messages import option
 
 Words = tuple[str, ...]
 
@@ -30,6 +31,9 @@ class Tagged(Examples[Words | Numbers, Words]):
 
     def fingerprints(self) -> Prints:
         return fingerprints((" ".join(one),) if isinstance(one, tuple) else (one,) for one in self.inputs)
+
+    def _lacking(self) -> str:
+        return f"there are no tags; name their column ({option('column')} or {option('target')})"
 
     def _content(self) -> Iterator[bytes]:
         yield encoded(self.answers)

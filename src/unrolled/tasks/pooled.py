@@ -23,7 +23,6 @@ from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
-from unrolled.files.messages import option
 from unrolled.tasks import examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
@@ -183,9 +182,7 @@ def encoded(inputs: Inputs, data: Sequences) -> list[Tensor]:
 
 def answers_of(data: Sequences) -> tuple[str, ...]:
     """DataError where there are none, or one is missing."""
-    if data.answers is None:
-        raise DataError(f"{data.places[0]}: there are no answers; name their column with {option('target')}")
-    for answer, place in zip(data.answers, data.places, strict=True):
+    for answer, place in zip(data.truth, data.places, strict=True):
         if not answer.strip():
             raise DataError(f"{place}: the answer is missing; fill it in, or leave the sequence out")
-    return data.answers
+    return data.truth

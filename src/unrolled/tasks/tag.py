@@ -48,7 +48,7 @@ from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator, tensors
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, Shares
-from unrolled.tasks.tag_codec import Batch, Examples, TagCodec, tags_of
+from unrolled.tasks.tag_codec import Batch, Examples, TagCodec
 from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
 from unrolled.tasks.unseen import UNSEEN
@@ -139,7 +139,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     def _split(self, config: TagConfig, data: Tagged, shares: Shares) -> splits.Parts:
         """By lot, so that every tag is in every part as far as possible."""
-        return splits.by_label(tags_of(data), *shares)
+        return splits.by_label(data.truth, *shares)
 
     def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
         codec = TagCodec.fit(config, data.train)
@@ -199,7 +199,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     def _judge(self, data: Tagged, about: dict[str, Any]) -> Evaluation:
         codec, names = self.codec, self.codec.tags
-        truth, most = tags_of(data), int(codec.counts.argmax())
+        truth, most = data.truth, int(codec.counts.argmax())
         answers: dict[str, list[Path_]] = {MODEL: [path for path, _ in self._answers(data)]}
         if codec.usual:
             answers["word's most frequent tag"] = tag_scores.by_word(data, codec.usual, most)

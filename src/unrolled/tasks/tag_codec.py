@@ -48,7 +48,7 @@ class TagCodec:
     @classmethod
     def fit(cls, config: TagConfig, data: Tagged) -> Self:
         """On the training part. DataError where all its steps have one tag."""
-        truth, vectors = tags_of(data), config.model.vectors
+        truth, vectors = data.truth, config.model.vectors
         counted_tags = Counter(tag for one in truth for tag in one)
         names = tuple(sorted(counted_tags, key=natural))
         if len(names) == 1:
@@ -76,7 +76,7 @@ class TagCodec:
 
     def encode(self, data: Tagged) -> list[Tensor]:
         """(N,) of (T_i,) the numbers of the tags, UNSEEN for those that training does not hold."""
-        return [torch.tensor(unseen.numbered(one, self.tags)) for one in tags_of(data)]
+        return [torch.tensor(unseen.numbered(one, self.tags)) for one in data.truth]
 
     def steps(self, data: Tagged) -> "WordRows | NumberRows":
         """The encoded inputs: `batch(indices)` of them is what the network takes."""
@@ -192,13 +192,3 @@ class Examples(examples.Examples[Batch]):
         tags, lengths = padded([self.tags[i][part] for i, part in zip(indices, rows, strict=True)])
         x = tensors(self.steps.cut(rows, indices).batch(np.arange(len(rows))))
         return Batch(x, lengths, tags, torch.from_numpy(stretch.begins))
-
-
-def tags_of(data: Tagged) -> Sequence[Sequence[str]]:
-    """DataError where there are none."""
-    if data.answers is None:
-        raise DataError(
-            f"{data.places[0]}: there are no tags; name their column ({option('column')} or "
-            f"{option('target')})"
-        )
-    return data.answers

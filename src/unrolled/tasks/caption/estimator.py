@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching import splits
-from unrolled.codecs.answers import Texts, answers_of
+from unrolled.codecs.answers import Texts
 from unrolled.codecs.conditions import AttributeInputs, Rows
 from unrolled.decoding.search import in_one_line
 from unrolled.errors import ConfigError
@@ -89,7 +89,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         codec = Codec.fit(config.data, data.train)
         config = _settled(config, data.train)
         train, validation = data.encoded(partial(Examples.of, codec))
-        answers = sum(map(len, answers_of(data.train)))
+        answers = sum(map(len, data.train.truth))
         captions = f" with {counted(answers, 'caption')}" if answers != len(data.train) else ""
         losses = self._losses(config, codec)
         return Prepared(
@@ -123,9 +123,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
         ]
         baselines = scores.caption_baselines(codec, questions, train)
         rows = scores.of_captions(codec.texts, questions, {MODEL: captions} | baselines)
-        symbols = unseen.of_texts(
-            codec.texts.side, (text for several in answers_of(data) for text in several)
-        )
+        symbols = unseen.of_texts(codec.texts.side, (text for several in data.truth for text in several))
         sentences = verdicts(rows, {"exact match": True, "BLEU": True})
         sentences += unseen.sentences("symbols of captions", symbols)
         return Evaluation(rows, sentences, about | {"unseen_symbols": symbols}, (questions, captions))
@@ -148,7 +146,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
             figures.save(pictures.sequences(data, answers, title), folder, "answers")
         elif data.is_pictures:
             symbols = codec.texts.side.symbols
-            truths = [[symbols(text) for text in several] for several in answers_of(data)]
+            truths = [[symbols(text) for text in several] for several in data.truth]
             right = [symbols(text) in several for text, several in zip(answers, truths, strict=True)]
             title = f"{np.mean(right):.1%} of the captions of {inputs} are right"
             figures.save(pictures.captioned(data, answers, right, title), folder, "answers")
@@ -215,7 +213,7 @@ def _tuned(network: Network, codec: Codec, validation: Captioned, decoding: Deco
     def best(decoding: Decoding) -> list[str]:
         return [answers[0].text for answers in answering.captions(network, codec, questions, decoding)]
 
-    return tuned(codec, codec.texts.side, decoding, best, answers_of(questions))
+    return tuned(codec, codec.texts.side, decoding, best, questions.truth)
 
 
 def _steps(data: Captioned, answers: list[NDArray[np.float64]], codec: Codec) -> pl.DataFrame:

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from unrolled.codecs.answers import answers_of
 from unrolled.files.captioned import Captioned
 from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, styled
 
@@ -36,7 +35,7 @@ def captioned(data: Captioned, answers: Sequence[str], right: Sequence[bool], ti
         text = textwrap.fill(answers[i], LINE)
         axes.set_title(text, fontsize=8, fontweight="normal", color=INK if right[i] else ORANGE)
         if not right[i]:
-            truth = textwrap.fill(f"right: {answers_of(data)[i][0]}", LINE)
+            truth = textwrap.fill(f"right: {data.truth[i][0]}", LINE)
             axes.text(
                 0.5, -0.03, truth, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=GREY
             )
@@ -56,7 +55,7 @@ def sequences(data: Captioned, answers: Sequence[Array], title: str) -> Figure:
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
     for axes, i in zip(grid, chosen, strict=False):
-        for values, colour, name in ((answers_of(data)[i][0], ORANGE, "truth"), (answers[i], BLUE, "answer")):
+        for values, colour, name in ((data.truth[i][0], ORANGE, "truth"), (answers[i], BLUE, "answer")):
             x, y = (values[:, 0], values[:, 1]) if flat else (np.arange(1, len(values) + 1), values[:, 0])
             axes.plot(x, y, color=colour, linewidth=1.4, label=name, marker=".", markersize=3)
         label = "" if data.labels[i] is None else f": {data.labels[i]}"
@@ -79,5 +78,5 @@ def _chosen(data: Captioned) -> list[int]:
 
 def _alike(data: Captioned) -> bool:
     """Whether the first two columns are of like extent, as places in a plane are."""
-    spans = np.ptp(np.concatenate([answer[:, :2] for (answer,) in answers_of(data)]), 0)
+    spans = np.ptp(np.concatenate([answer[:, :2] for (answer,) in data.truth]), 0)
     return bool(spans.max() <= 5 * spans.min())

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.codecs.answers import NumberAnswers, Texts, answers_of, held, most_frequent
+from unrolled.codecs.answers import NumberAnswers, Texts, held, most_frequent
 from unrolled.codecs.conditions import AttributeInputs
 from unrolled.files.captioned import Captioned
 from unrolled.tasks import neighbours
@@ -43,7 +43,7 @@ def questions(data: Captioned) -> Captioned:
 
 def of_captions(texts: Texts, data: Captioned, answers: Mapping[str, Sequence[str]]) -> list[Row]:
     """A row for each of `answers`: name -> (N,) captions."""
-    truths = [list(dict.fromkeys(captions)) for captions in answers_of(data)]
+    truths = [list(dict.fromkeys(captions)) for captions in data.truth]
     return text_rows(texts.side, truths, answers, _SYMBOLS[texts.side.kind])
 
 
@@ -54,11 +54,11 @@ def caption_baselines(codec: Codec, data: Captioned, train: Captioned | None) ->
         return answers
     if data.class_column is not None and not data.features:
         groups: dict[str | None, list[str]] = {}
-        for label, several in zip(train.labels, answers_of(train), strict=True):
+        for label, several in zip(train.labels, train.truth, strict=True):
             groups.setdefault(label, []).extend(several)
         usual = {label: most_frequent(own) for label, own in groups.items()}
         return answers | {"most frequent of the class": [usual[label] for label in data.labels]}
-    first = [several[0] for several in answers_of(train)]
+    first = [several[0] for several in train.truth]
     return answers | {"nearest training input": [first[i] for i in nearest(codec, data, train)]}
 
 
@@ -80,7 +80,7 @@ def _flat(codec: Codec, data: Captioned) -> neighbours.Rows:
 
 def of_numbers(numbers: NumberAnswers, data: Captioned, answers: Mapping[str, Sequence[Array]]) -> list[Row]:
     """A row for each of `answers`: name -> (N,) of (T_i, D)."""
-    truths = [several[0] for several in answers_of(data)]
+    truths = [several[0] for several in data.truth]
     rows: list[Row] = []
     for name, sequences in answers.items():
         pairs = zip(sequences, truths, strict=True)
@@ -103,6 +103,6 @@ def number_baselines(codec: Codec, data: Captioned, train: Captioned | None) -> 
     if isinstance(inputs, AttributeInputs) and inputs.classes:
         answers["mean sequence of the class"] = [means[k] for k in inputs.encode(data)[1].tolist()]
     if train is not None and (codec.inputs.features or data.is_pictures):
-        first = [several[0] for several in answers_of(train)]
+        first = [several[0] for several in train.truth]
         answers["nearest training input"] = [first[i] for i in nearest(codec, data, train)]
     return answers

@@ -22,7 +22,6 @@ from unrolled.decoding.prefix_search import LM_WEIGHT
 from unrolled.errors import DataError
 from unrolled.files import json_text
 from unrolled.files.examples import Sequences
-from unrolled.files.messages import option
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.typed import shaped
 from unrolled.models.transcribe import NOTHING, Decoding, made_grams, made_lexicon
@@ -58,7 +57,7 @@ class TranscribeCodec:
                 "their transcripts"
             )
         tokens, known = config.data.tokens, config.transcribe
-        transcripts = transcripts_of(train)
+        transcripts = train.truth
         tokenizer: Any = TOKENIZERS[tokens].fit(transcripts)
         if tokenizer.size == 1:
             raise DataError(
@@ -71,7 +70,7 @@ class TranscribeCodec:
             more = [] if known.lm_text is None else _lines(known.lm_text)
             every = [tokenizer.encode(one) for one in (*transcripts, *more)]
             grams = Grams.fit(every, known.lm_order, tokenizer.size)
-            nats = _nats(grams, [tokenizer.encode(one) for one in transcripts_of(validation)])
+            nats = _nats(grams, [tokenizer.encode(one) for one in validation.truth])
         words = None if known.lexicon is None else read_words(known.lexicon)
         summary = inputs.summaries(train).astype(np.float32)
         lexicon = None if words is None else tuple(words)
@@ -100,7 +99,7 @@ class TranscribeCodec:
 
     def numbers(self, data: Sequences) -> list[Numbers]:
         """(N,) of (L_i,) labels, NOTHING for those that training does not hold."""
-        return [self.tokenizer.encode(one) for one in transcripts_of(data)]
+        return [self.tokenizer.encode(one) for one in data.truth]
 
     def split(self, transcript: str) -> list[str]:
         """Its labels, those too that training does not hold."""
@@ -140,15 +139,6 @@ class TranscribeCodec:
             float(about["lm_weight"]),
             float(about["share"]),
         )
-
-
-def transcripts_of(data: Sequences) -> tuple[str, ...]:
-    """DataError where there are none."""
-    if data.answers is None:
-        raise DataError(
-            f"{data.places[0]}: there are no transcripts; name their column with {option('target')}"
-        )
-    return data.answers
 
 
 def _lines(path: str) -> list[str]:

@@ -36,7 +36,7 @@ from unrolled.tasks.pooled import encoded
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, Shares
 from unrolled.tasks.transcribe import pictures, scores
-from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec, transcripts_of
+from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 from unrolled.tasks.transcribe.criterion import Criterion
 from unrolled.tasks.transcribe.ctc import Ctc
@@ -98,7 +98,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
     def _split(self, config: TranscribeConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot, so that every label is in every part as far as possible."""
         tokenizer: Any = TOKENIZERS[config.data.tokens]
-        return splits.by_label(list(map(tokenizer.split, transcripts_of(data))), *shares)
+        return splits.by_label(list(map(tokenizer.split, data.truth)), *shares)
 
     def _prepare(
         self, config: TranscribeConfig, data: Parts[Sequences]
@@ -142,7 +142,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return criterion_of(config, codec).losses
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
-        codec, truth, decoding = self.codec, transcripts_of(data), self.config.decoding
+        codec, truth, decoding = self.codec, data.truth, self.config.decoding
         decodings = {MODEL: decoding} | criterion_of(self.config, codec).other_decodings(decoding)
         answers = {
             name: [self._text(best) for best, *_ in self._answers(data, options)]
@@ -173,15 +173,13 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         data, answered, compared = self.evaluation.details
         rate = self.evaluation.rows[0]["label error rate"]
         figures.save(pictures.confusion(compared, rate), folder, "confusion")
-        chosen = data.select(pictures.chosen(answered, transcripts_of(data)))
+        chosen = data.select(pictures.chosen(answered, data.truth))
         rows = encoded(self.codec.inputs, chosen)
         answers = self._answers(chosen, self.config.decoding)
         recorded = self.codec.inputs.rate_hz is not None
         around = np.zeros(2) if recorded else np.array([-0.5, 0.5])  # a step alone can be seen too
         criterion, panels = criterion_of(self.config, self.codec), list[Aligned]()
-        for name, truth, row, (answer, *_) in zip(
-            chosen.names, transcripts_of(chosen), rows, answers, strict=True
-        ):
+        for name, truth, row, (answer, *_) in zip(chosen.names, chosen.truth, rows, answers, strict=True):
             log_p, _ = _outputs(self.network, [row])
             first, last = self._times(np.arange(log_p.shape[1])[:, None].repeat(2, 1), len(row))
             spans = np.stack(self._times(answer.spans, len(row)), 1) + around

@@ -18,7 +18,6 @@ from torch import Tensor
 from unrolled.batching.buckets import padded
 from unrolled.codecs.texts import Numbers, PairCodec, TextCodec
 from unrolled.decoding.search import BEAM, checked_beam
-from unrolled.errors import DataError
 from unrolled.files.pairs import Pairs
 from unrolled.tasks import examples
 from unrolled.tasks.translate.config import TranslateData
@@ -33,7 +32,7 @@ class TranslateCodec(PairCodec):
     @classmethod
     def fit(cls, data: TranslateData, train: Pairs) -> Self:
         """On the training part."""
-        targets, d = targets_of(train), data
+        targets, d = train.truth, data
         source = TextCodec.fit(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
         target = TextCodec.fit(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
         lengths = [
@@ -49,7 +48,7 @@ class TranslateCodec(PairCodec):
 
     def encode_targets(self, data: Pairs) -> list[Numbers]:
         """(N,) of y (T_i + 1,). DataError likewise."""
-        pairs = zip(targets_of(data), data.places, strict=True)
+        pairs = zip(data.truth, data.places, strict=True)
         return [
             np.append(self.target.encode(text, f"{place}: the target"), self.end) for text, place in pairs
         ]
@@ -96,10 +95,3 @@ class Examples(examples.Examples[Batch]):
 
     def collate(self, indices: Numbers) -> Batch:
         return Batch(*padded([self.x[i] for i in indices]), *padded([self.y[i] for i in indices]))
-
-
-def targets_of(data: Pairs) -> tuple[str, ...]:
-    """DataError where there are none."""
-    if data.answers is None:
-        raise DataError(f"{data.places[0]}: there are no targets; give pairs of a source and its target")
-    return data.answers

@@ -32,7 +32,7 @@ from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
 from unrolled.tasks.text_scores import text_rows
 from unrolled.tasks.translate import answering, scores
-from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec, targets_of
+from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec
 from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig
 from unrolled.tasks.translate.network import Network, Scheduled, losses, translator, weights
 from unrolled.training.batches import Step
@@ -156,7 +156,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         hypotheses, decode = self._answers(questions), self.codec.target.tokenizer.decode
         answers = {MODEL: [decode(hypotheses[source][0].tokens) for source in questions.inputs]}
         train, sentences = self._train_part()
-        symbols = unseen.of_texts(self.codec.target, targets_of(data))
+        symbols = unseen.of_texts(self.codec.target, data.truth)
         sentences += unseen.sentences("symbols of targets", symbols)
         answers |= scores.baselines(questions.inputs, train)
         rows = text_rows(self.codec.target, truths, answers, with_chrf=True)
