@@ -147,23 +147,20 @@ def beam_search(
     limits = np.minimum(np.asarray(longest, np.int64), min(MOST_SYMBOLS, MOST_SEARCH // beam))
     answers: list[list[Hypothesis]] = [[] for _ in limits]
     free, wanted = np.full(len(limits), beam), np.full(len(limits), -np.inf)
-    hypotheses = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
-    log_p, trail, following = np.zeros(len(limits)), list[tuple[Ints, Ints]](), _Following(end, **rules)
-    while len(hypotheses.rows):
-        log_q = following(step(*hypotheses), limits[hypotheses.rows] <= len(trail))
-        parents, tokens, total = _best(log_p, log_q, hypotheses.rows, free, beam)
-        rows = hypotheses.rows[parents]
+    kept = _Kept(len(limits), begin, end, **rules)
+    while len(kept.rows):
+        log_q = kept.following(step, limits)
+        parents, tokens, total = _best(kept.log_p, log_q, kept.rows, free, beam)
+        rows = kept.rows[parents]
         for n in np.flatnonzero(tokens == end):
             ended = answers[rows[n]]
-            ended.append(_hypothesis(trail, int(parents[n]), float(total[n]), penalty))
+            ended.append(kept.ended(int(parents[n]), float(total[n]), penalty))
             ended.sort(key=lambda one: -one.score)
             free[rows[n]] -= 1
             wanted[rows[n]] = ended[best - 1].score if len(ended) >= best else -np.inf
         on = tokens != end
         on[on] = _hopeful(total[on] / power(limits[rows[on]] + 1, penalty), rows[on], wanted)
-        hypotheses, log_p = _Kept(tokens[on], parents[on], rows[on]), total[on]
-        following.take(hypotheses)
-        trail.append((hypotheses.tokens, hypotheses.parents))
+        kept.take(tokens[on], parents[on], total[on])
     if not all(answers):
         raise RunError(
             "no symbol may follow: every probability is 0 or not a number; the weights are too large, train "
@@ -184,18 +181,15 @@ def sample(
     """(B,) an answer of each example, its score ln p; draws[b](ln p (V,)) gives the number of a symbol."""
     limits = np.minimum(np.asarray(longest, np.int64), MOST_SYMBOLS)
     answers: dict[int, Hypothesis] = {}
-    hypotheses = _Kept(np.full(len(limits), begin), np.arange(len(limits)), np.arange(len(limits)))
-    log_p, trail, following = np.zeros(len(limits)), list[tuple[Ints, Ints]](), _Following(end, **rules)
-    while len(hypotheses.rows):
-        log_q = following(step(*hypotheses), limits[hypotheses.rows] <= len(trail))
-        tokens = np.array([draws[b](one) for b, one in zip(hypotheses.rows, log_q, strict=True)], np.int64)
-        total = log_p + log_q[np.arange(len(tokens)), tokens]
+    kept = _Kept(len(limits), begin, end, **rules)
+    while len(kept.rows):
+        log_q = kept.following(step, limits)
+        tokens = np.array([draws[b](row) for b, row in zip(kept.rows, log_q, strict=True)], np.int64)
+        total = kept.log_p + log_q[np.arange(len(tokens)), tokens]
         for n in np.flatnonzero(tokens == end):
-            answers[int(hypotheses.rows[n])] = _hypothesis(trail, int(n), float(total[n]), 0.0)
+            answers[int(kept.rows[n])] = kept.ended(int(n), float(total[n]), 0.0)
         on = np.flatnonzero(tokens != end)
-        hypotheses, log_p = _Kept(tokens[on], on, hypotheses.rows[on]), total[on]
-        following.take(hypotheses)
-        trail.append((hypotheses.tokens, hypotheses.parents))
+        kept.take(tokens[on], on, total[on])
     return [answers[b] for b in range(len(limits))]
 
 
@@ -206,46 +200,51 @@ def in_one_line(answers: Sequence[Hypothesis]) -> Floats:
     )
 
 
-class _Kept(NamedTuple):
-    """What a stepper is called with."""
-
-    tokens: Ints
-    parents: Ints
-    rows: Ints
-
-
-class _Following:
-    """What may follow the kept hypotheses; `paths` (N, t) are their symbols, where it heeds these."""
+class _Kept:
+    """The kept hypotheses (N,): what a stepper is called with, ln p of each, and how each came about. `paths`
+    (N, t) are their symbols, where no run may repeat."""
 
     def __init__(
-        self, end: int, never: Sequence[int] = (), min_length: int = 0, no_repeat: int | None = None
+        self,
+        rows: int,
+        begin: int,
+        end: int,
+        never: Sequence[int] = (),
+        min_length: int = 0,
+        no_repeat: int | None = None,
     ) -> None:
         self.end, self.never, self.min_length, self.no_repeat = end, list(never), min_length, no_repeat
-        self.length, self.paths = 0, np.empty((0, 0), np.int64)
+        self.tokens, self.parents, self.rows = np.full(rows, begin), np.arange(rows), np.arange(rows)
+        self.log_p, self.paths = np.zeros(rows), np.empty((rows, 0), np.int64)
+        self.trail = list[tuple[Ints, Ints]]()  # the symbol and the parent of each, of all steps so far
 
-    def __call__(self, log_p: NDArray[Any], full: NDArray[np.bool_]) -> Floats:
-        """ln p (N, V) in float64, -∞ where a symbol may not follow; after the rows that are `full` only the
-        end may."""
-        log_q = np.array(log_p, np.float64)
-        log_q[:, self.never] = -np.inf
+    def following(self, step: Step, limits: Ints) -> Floats:
+        """ln p (N, V) in float64 of what follows each, -∞ where a symbol may not; where an example's limit
+        (B,) is reached only the end may."""
+        log_p = np.array(step(self.tokens, self.parents, self.rows), np.float64)
+        log_p[:, self.never] = -np.inf
         if self.no_repeat is not None:
-            log_q[_repeating(self.paths, self.no_repeat)] = -np.inf
-        ends = log_q[:, self.end].copy()
-        log_q[full] = log_q[:, self.end] = -np.inf
-        early = self.length < self.min_length and (log_q > -np.inf).any(1)
-        log_q[:, self.end] = np.where(early, -np.inf, ends)
-        return log_q
+            log_p[_repeating(self.paths, self.no_repeat)] = -np.inf
+        ends = log_p[:, self.end].copy()
+        log_p[limits[self.rows] <= len(self.trail)] = log_p[:, self.end] = -np.inf
+        early = len(self.trail) < self.min_length and (log_p > -np.inf).any(1)
+        log_p[:, self.end] = np.where(early, -np.inf, ends)
+        return log_p
 
-    def take(self, hypotheses: _Kept) -> None:
-        """One symbol more."""
+    def take(self, tokens: Ints, parents: Ints, log_p: Floats) -> None:
+        """Those parents with one symbol more."""
         if self.no_repeat is not None:
-            before = (
-                self.paths[hypotheses.parents]
-                if self.length
-                else np.empty((len(hypotheses.tokens), 0), np.int64)
-            )
-            self.paths = np.concatenate([before, hypotheses.tokens[:, None]], 1)
-        self.length += 1
+            self.paths = np.concatenate([self.paths[parents], tokens[:, None]], 1)
+        self.tokens, self.parents, self.rows, self.log_p = tokens, parents, self.rows[parents], log_p
+        self.trail.append((tokens, parents))
+
+    def ended(self, at: int, log_p: float, penalty: float) -> Hypothesis:
+        """The answer that hypothesis `at` has become."""
+        tokens = list[int]()
+        for symbols, parents in reversed(self.trail):
+            tokens.append(int(symbols[at]))
+            at = int(parents[at])
+        return Hypothesis(tuple(reversed(tokens)), log_p, log_p / float(power(len(tokens) + 1, penalty)))
 
 
 def _repeating(paths: Ints, run: int) -> tuple[Ints, Ints]:
@@ -276,12 +275,3 @@ def _hopeful(bounds: Floats, rows: Ints, wanted: Floats) -> NDArray[np.bool_]:
     top = np.full(len(wanted), -np.inf)
     np.maximum.at(top, rows, bounds)
     return top[rows] > wanted[rows]
-
-
-def _hypothesis(trail: Sequence[tuple[Ints, Ints]], at: int, log_p: float, penalty: float) -> Hypothesis:
-    """The symbols that lead to hypothesis `at` of the last step of the trail."""
-    tokens = list[int]()
-    for symbols, parents in reversed(trail):
-        tokens.append(int(symbols[at]))
-        at = int(parents[at])
-    return Hypothesis(tuple(reversed(tokens)), log_p, log_p / float(power(len(tokens) + 1, penalty)))
