@@ -67,7 +67,7 @@ class Topology:
         """(P,) the states of a transcript, with silence wherever it may stand."""
         quiet = [self.labels * self.states] * self.silence
         own = [[k * self.states + i for i in range(self.states)] for k in transcript]
-        return np.array(quiet + [state for one in own for state in one + quiet], np.int64)
+        return np.array(quiet + [state for label in own for state in label + quiet], np.int64)
 
     def fits(self, frames: int, count: int) -> bool:
         """Whether `count` labels can be passed in so many frames."""
@@ -113,8 +113,8 @@ class Chains(NamedTuple):
 
 
 def chains(topology: Topology, moves: Moves, transcripts: Sequence[Sequence[int]]) -> Chains:
-    P = max(topology.positions(len(one)) for one in transcripts)
-    rows = [_chain(topology, moves, one) for one in transcripts]
+    P = max(topology.positions(len(transcript)) for transcript in transcripts)
+    rows = [_chain(topology, moves, transcript) for transcript in transcripts]
     columns = (np.stack([_stretched(part, P) for part in parts]) for parts in zip(*rows, strict=True))
     return Chains(*columns)
 
@@ -226,12 +226,12 @@ class Counts:
     def of(cls, topology: Topology, transcripts: Sequence[Sequence[int]], paths: Sequence[Numbers]) -> Self:
         """`paths` (T_i,) of positions in the chains of the transcripts."""
         frames, visits = np.zeros(topology.size, np.int64), np.zeros(topology.size, np.int64)
-        for one, path in zip(transcripts, paths, strict=True):
-            state = topology.chain(one)
+        for transcript, path in zip(transcripts, paths, strict=True):
+            state = topology.chain(transcript)
             frames += np.bincount(state[path], minlength=topology.size)
             visits += np.bincount(state[np.unique(path)], minlength=topology.size)
         pauses = int(visits[-1]) if topology.silence else 0
-        return cls(frames, visits, pauses, sum(len(one) + 1 for one in transcripts))
+        return cls(frames, visits, pauses, sum(len(transcript) + 1 for transcript in transcripts))
 
     def moves(self) -> Moves:
         """a = (frames - visits + 1) / (frames + 2), q likewise: never 0, never 1."""

@@ -45,7 +45,7 @@ def grammar(log_p: Array, weight: float, bonus: float) -> Array:
 def likelihood(g: Array, transcripts: Sequence[Sequence[int]]) -> Array:
     """(B,) the sum of g along each transcript."""
     K = len(g) - 1
-    return np.array([float(g[[K, *one], [*one, K]].sum()) for one in transcripts])
+    return np.array([float(g[[K, *transcript], [*transcript, K]].sum()) for transcript in transcripts])
 
 
 def decode(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: Array) -> list[Decoded]:

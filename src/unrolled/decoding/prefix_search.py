@@ -136,14 +136,14 @@ class PrefixSearch:
 
     def best(self, most: int) -> list[Prefix]:
         """The answers of largest score, at most `most`."""
-        answers = [self._answer(one) for one in self.kept if self._final(one.state)]
-        answers.sort(key=lambda one: (-one.score, len(one.labels), tuple(one.labels)))
+        answers = [self._answer(prefix) for prefix in self.kept if self._final(prefix.state)]
+        answers.sort(key=lambda prefix: (-prefix.score, len(prefix.labels), tuple(prefix.labels)))
         return answers[:most]
 
-    def _answer(self, one: _Kept) -> Prefix:
-        log_lm = one.log_lm + float(one.next_lm[self.K])
-        score = one.log_p + self._bias(log_lm, len(one.labels))
-        return Prefix(np.array(one.labels, np.int64), score, one.log_p, log_lm)
+    def _answer(self, prefix: _Kept) -> Prefix:
+        log_lm = prefix.log_lm + float(prefix.next_lm[self.K])
+        score = prefix.log_p + self._bias(log_lm, len(prefix.labels))
+        return Prefix(np.array(prefix.labels, np.int64), score, prefix.log_p, log_lm)
 
     def _bias(self, log_lm: float, count: int) -> float:
         return self.options.lm_weight * log_lm + self.options.label_bonus * count
@@ -153,60 +153,63 @@ class PrefixSearch:
 
     def _step(self, x: Floats) -> None:
         stayed = self._stayed(x)
-        floor = min(one.score for one in stayed) if len(stayed) >= self.options.beam else NEVER
-        grown = [one for one in stayed if one.score > NEVER]
-        for one in self.kept:
-            grown += self._extended(one, x, floor)
-        grown.sort(key=lambda one: one.rank)
+        floor = min(each.score for each in stayed) if len(stayed) >= self.options.beam else NEVER
+        grown = [each for each in stayed if each.score > NEVER]
+        for each in self.kept:
+            grown += self._extended(each, x, floor)
+        grown.sort(key=lambda each: each.rank)
         chosen = grown[: self.options.beam]
-        if self.lexicon is not None and not any(self._final(self._state(one)) for one in chosen):
-            chosen += [one for one in grown if self._final(self._state(one))][:1]
-        self.kept = [self._made(one) for one in chosen]
+        if self.lexicon is not None and not any(self._final(self._state(each)) for each in chosen):
+            chosen += [each for each in grown if self._final(self._state(each))][:1]
+        self.kept = [self._made(each) for each in chosen]
 
     def _stayed(self, x: Floats) -> list[_Grown]:
-        at = {one.labels: one for one in self.kept}
+        at = {prefix.labels: prefix for prefix in self.kept}
         stayed = []
-        for one in self.kept:
-            ends_blank, ends_label = one.log_p + float(x[self.options.blank]), NEVER
-            if one.labels:
-                p = float(x[one.last])
-                ends_label = one.label + p
-                shorter = at.get(one.labels[:-1])
+        for prefix in self.kept:
+            ends_blank, ends_label = prefix.log_p + float(x[self.options.blank]), NEVER
+            if prefix.labels:
+                p = float(x[prefix.last])
+                ends_label = prefix.label + p
+                shorter = at.get(prefix.labels[:-1])
                 if shorter is not None and p >= self.options.least:
-                    ends_label = log_add(ends_label, shorter.before(one.last) + p)
+                    ends_label = log_add(ends_label, shorter.before(prefix.last) + p)
             log_p = log_add(ends_blank, ends_label)
-            stayed.append(_Grown(log_p + one.bias, one.labels, one, None, ends_blank, ends_label, log_p))
+            stayed.append(
+                _Grown(log_p + prefix.bias, prefix.labels, prefix, None, ends_blank, ends_label, log_p)
+            )
         return stayed
 
-    def _extended(self, one: _Kept, x: Floats, floor: float) -> list[_Grown]:
+    def _extended(self, prefix: _Kept, x: Floats, floor: float) -> list[_Grown]:
         """But for what scores below `floor`, unless it is complete by a lexicon."""
-        labels = np.arange(self.K) if self.lexicon is None else self.lexicon.step(one.state)[0]
-        there = [other.last for other in self.kept if other.labels and other.labels[:-1] == one.labels]
+        labels = np.arange(self.K) if self.lexicon is None else self.lexicon.step(prefix.state)[0]
+        there = [other.last for other in self.kept if other.labels and other.labels[:-1] == prefix.labels]
         labels = labels[(labels != self.options.blank) & ~np.isin(labels, there)]
         labels = labels[x[labels] >= self.options.least]
-        log_p = x[labels] + np.where(labels == one.last, one.blank, one.log_p)
-        log_lm, count = one.log_lm + one.next_lm[labels], len(one.labels) + 1
+        log_p = x[labels] + np.where(labels == prefix.last, prefix.blank, prefix.log_p)
+        log_lm, count = prefix.log_lm + prefix.next_lm[labels], len(prefix.labels) + 1
         score = log_p + (self.options.lm_weight * log_lm + self.options.label_bonus * count)
         enough = (score > NEVER) & ((score >= floor) | (self.lexicon is not None))
         return [
-            _Grown(s, (*one.labels, k), one, k, NEVER, p, p)
+            _Grown(s, (*prefix.labels, k), prefix, k, NEVER, p, p)
             for s, k, p in zip(*(part[enough].tolist() for part in (score, labels, log_p)), strict=True)
         ]
 
-    def _state(self, one: _Grown) -> int:
-        if one.label is None or self.lexicon is None:
-            return one.kept.state
-        labels, targets = self.lexicon.step(one.kept.state)
-        return int(targets[np.searchsorted(labels, one.label)])
+    def _state(self, grown: _Grown) -> int:
+        if grown.label is None or self.lexicon is None:
+            return grown.kept.state
+        labels, targets = self.lexicon.step(grown.kept.state)
+        return int(targets[np.searchsorted(labels, grown.label)])
 
-    def _made(self, one: _Grown) -> _Kept:
-        prefix = one.kept
-        if one.label is None:
-            prefix.blank, prefix.label, prefix.log_p = one.ends_blank, one.ends_label, one.log_p
+    def _made(self, grown: _Grown) -> _Kept:
+        prefix = grown.kept
+        if grown.label is None:
+            prefix.blank, prefix.label, prefix.log_p = grown.ends_blank, grown.ends_label, grown.log_p
             return prefix
-        log_lm = prefix.log_lm + float(prefix.next_lm[one.label])
-        context = int(prefix.contexts[one.label])
-        return self._prefix(one.labels, one.ends_blank, one.ends_label, log_lm, context, self._state(one))
+        log_lm = prefix.log_lm + float(prefix.next_lm[grown.label])
+        context = int(prefix.contexts[grown.label])
+        ends = grown.ends_blank, grown.ends_label
+        return self._prefix(grown.labels, *ends, log_lm, context, self._state(grown))
 
     def _prefix(
         self, labels: tuple[int, ...], blank: float, label: float, log_lm: float, context: int, state: int

@@ -166,7 +166,7 @@ def beam_search(
             "no symbol may follow: every probability is 0 or not a number; the weights are too large, train "
             "anew"
         )
-    return [several[:best] for several in answers]
+    return [hypotheses[:best] for hypotheses in answers]
 
 
 def sample(
@@ -214,7 +214,8 @@ class _Kept:
         no_repeat: int | None = None,
     ) -> None:
         self.end, self.never, self.min_length, self.no_repeat = end, list(never), min_length, no_repeat
-        self.tokens, self.parents, self.rows = np.full(rows, begin), np.arange(rows), np.arange(rows)
+        self.tokens, self.parents = np.full(rows, begin), np.arange(rows)
+        self.rows: Ints = np.arange(rows)
         self.log_p, self.paths = np.zeros(rows), np.empty((rows, 0), np.int64)
         self.trail = list[tuple[Ints, Ints]]()  # the symbol and the parent of each, of all steps so far
 

@@ -179,9 +179,9 @@ class Runtime(Model):
         x = np.ascontiguousarray(steps["x"])
         if gaps == MODEL and np.isnan(x[..., : len(self.codec.targets)]).any():
             raws = []
-            for one in x:
+            for step in x:
                 check_finite(state["series.next"][:, 0], "forecast that stands for a missing value")
-                raw, state = self._step(one[None], state, FORWARD, state["series.next"][None, :, 0])
+                raw, state = self._step(step[None], state, FORWARD, state["series.next"][None, :, 0])
                 raws.append(raw)
             return np.concatenate(raws), dict(state)
         return self._step(x, state, FORWARD if gaps == MODEL else gaps)
@@ -227,7 +227,7 @@ class Runtime(Model):
                 f"wanted {listed(self.codec.future)} of {steps} more steps for each of {rows} rows, got "
                 f"{0 if known is None else len(known)}; give them as `known`"
             )
-        return np.stack([self.reader.future(one, steps) for one in known])
+        return np.stack([self.reader.future(row, steps) for row in known])
 
 
 def answers(codec: SeriesCodec, output: Output, raw: Array) -> Answers:

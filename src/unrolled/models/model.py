@@ -85,8 +85,8 @@ class Model(ABC):
     def encode_rows(self, chunks: Sequence[Any]) -> Array:
         """A chunk for each of B rows, one or more -> (T, B, …). DataError also where their T differ."""
         encoded = self.encode_each(chunks)
-        if len({len(one) for one in encoded}) > 1:
-            lengths = [len(one) for one in encoded][:9]
+        if len({len(steps) for steps in encoded}) > 1:
+            lengths = [len(steps) for steps in encoded][:9]
             raise DataError(f"wanted the same number of steps for each row, got {lengths}")
         return np.stack(encoded, 1)
 

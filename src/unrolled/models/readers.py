@@ -57,19 +57,19 @@ class SymbolReader(Reader):
     def encode(self, chunk: Any) -> Array:
         if isinstance(chunk, str):
             return self.tokenizer.encode(chunk)
-        return np.array([self._number(one) for one in chunk], np.int64)
+        return np.array([self._number(symbol) for symbol in chunk], np.int64)
 
-    def _number(self, one: Any) -> int:
-        if isinstance(one, str):
-            numbers = self.tokenizer.encode(one)
+    def _number(self, symbol: Any) -> int:
+        if isinstance(symbol, str):
+            numbers = self.tokenizer.encode(symbol)
             if len(numbers) != 1:
                 raise DataError(
-                    f"{one!r:.40} is {len(numbers)} symbols of this model; feed texts, step one symbol"
+                    f"{symbol!r:.40} is {len(numbers)} symbols of this model; feed texts, step one symbol"
                 )
             return int(numbers[0])
-        if not isinstance(one, int | np.integer) or not 0 <= one < self.tokenizer.size:
-            raise DataError(f"wanted a symbol or its number below {self.tokenizer.size}, got {one!r:.40}")
-        return int(one)
+        if not isinstance(symbol, int | np.integer) or not 0 <= symbol < self.tokenizer.size:
+            raise DataError(f"wanted a symbol or its number below {self.tokenizer.size}, got {symbol!r:.40}")
+        return int(symbol)
 
 
 class NumberReader(Reader):
@@ -87,7 +87,7 @@ class NumberReader(Reader):
     def encode(self, chunk: Any) -> Array:
         F = len(self.inputs.features)
         if not isinstance(chunk, np.ndarray):
-            chunk = [self._ordered(one, t) for t, one in enumerate(chunk)]
+            chunk = [self._ordered(step, t) for t, step in enumerate(chunk)]
         try:
             x = np.array(chunk, np.float64)
         except (TypeError, ValueError, OverflowError) as error:

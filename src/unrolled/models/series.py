@@ -52,13 +52,13 @@ class Reader:
             return chunk
         steps = list(chunk)
         codec, T = self.codec, len(steps)
-        if not all(isinstance(one, Mapping) for one in steps):
+        if not all(isinstance(step, Mapping) for step in steps):
             never = np.full(T, NEVER), np.zeros(T, np.int64)
             return self._packed(*never, self._numbers(steps), np.zeros((T, 0)), None)
-        times, offsets = np.array([self._time(one, later) for one in steps], np.int64).reshape(T, 2).T
-        target = [[self._value(one, name) for name in codec.targets] for one in steps]
-        past = [[self._value(one, name) for name in codec.past] for one in steps]
-        future = [self.future(one, codec.steps) for one in steps] if codec.future else None
+        times, offsets = np.array([self._time(step, later) for step in steps], np.int64).reshape(T, 2).T
+        target = [[self._value(step, name) for name in codec.targets] for step in steps]
+        past = [[self._value(step, name) for name in codec.past] for step in steps]
+        future = [self.future(step, codec.steps) for step in steps] if codec.future else None
         sizes = len(codec.targets), len(codec.past)
         values, covariates = (
             np.array(cells, np.float64).reshape(T, size)
@@ -120,10 +120,10 @@ class Reader:
     def _numbers(self, steps: Sequence[Any]) -> Array:
         """(T, K) of steps that are numbers."""
         K = len(self.codec.targets)
-        if not self.alone or any(isinstance(one, Mapping) for one in steps):
+        if not self.alone or any(isinstance(step, Mapping) for step in steps):
             wanted = listed([*self.times[:1], *self.columns])
             raise DataError(f'wanted steps as {{"column": value, …}} with {wanted}, got {shown(steps[0])}')
-        rows = [np.ravel(np.asarray(one, object)).tolist() for one in steps]
+        rows = [np.ravel(np.asarray(step, object)).tolist() for step in steps]
         for row in rows:
             if len(row) != K:
                 raise DataError(f"wanted {K} numbers a step ({listed(self.codec.targets)}), got {len(row)}")
@@ -174,9 +174,9 @@ class Reader:
 
     def spoken(self, time: Any, offset: Any) -> str:
         """A time for a person."""
-        codec, one = self.codec, self.codec.moments(np.array([time], np.int64))
-        offset = codec.offsets_after(one, np.array([offset]))
-        return spelt(local_times(codec.zone, one, codec.step, offset)[0], int(offset[0]), codec.zone)
+        codec, moment = self.codec, self.codec.moments(np.array([time], np.int64))
+        offset = codec.offsets_after(moment, np.array([offset]))
+        return spelt(local_times(codec.zone, moment, codec.step, offset)[0], int(offset[0]), codec.zone)
 
     def _number(self, value: Any, name: str) -> float:
         """NaN for a missing one where the model reads gaps. DataError for one that it does not read, and for

@@ -50,10 +50,10 @@ class Decoding(NamedTuple):
         decoding = cls(**about)
         counts, numbers = (decoding.beam, decoding.best), (decoding.lm_weight, decoding.label_bonus)
         if decoding.decoder not in DECODERS or not all(
-            type(one) is int and 1 <= one <= MOST_BEAM for one in counts
+            type(number) is int and 1 <= number <= MOST_BEAM for number in counts
         ):
             raise ValueError(f"decoder {decoding.decoder!r:.40} with beam {decoding.beam!r:.40}")
-        if not all(type(one) in (int, float) and abs(one) <= MOST_WEIGHT for one in numbers):
+        if not all(type(number) in (int, float) and abs(number) <= MOST_WEIGHT for number in numbers):
             raise ValueError(f"weights {numbers!r:.80}")
         return decoding
 
@@ -165,14 +165,14 @@ class Runtime(Forward):
             row = self.states.found(rows, count, how.lm_weight, how.label_bonus)
         return [
             {
-                "transcript": np.array(self.tokenizer.decode(one.labels), np.object_),
-                "log_p": np.array(one.log_p),
-                "score": np.array(one.score),
-                "labels": self._names[one.labels],
-                "first": one.spans[:, 0] * self.stride + 1,
-                "last": np.minimum((one.spans[:, 1] + 1) * self.stride, len(steps)),
+                "transcript": np.array(self.tokenizer.decode(found.labels), np.object_),
+                "log_p": np.array(found.log_p),
+                "score": np.array(found.score),
+                "labels": self._names[found.labels],
+                "first": found.spans[:, 0] * self.stride + 1,
+                "last": np.minimum((found.spans[:, 1] + 1) * self.stride, len(steps)),
             }
-            for one in row
+            for found in row
         ]
 
     def _each(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, Array, State]:

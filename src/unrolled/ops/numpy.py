@@ -84,8 +84,8 @@ def network(block: Block, arrays: Mapping[str, Array]) -> "Network":
             raise ValueError(f"'{name}' is {arrays[name].shape}; wanted {shape}")
     if strange := sorted(arrays.keys() - shapes.keys()):
         raise ValueError(f"'{strange[0]}' belongs to no block")
-    estimates = ((at, one) for at, one in each_leaf(block) if one.leaf == "estimates")
-    estimated = {f"{at}{name}" for at, one in estimates for name in one.shapes()}
+    estimates = ((at, leaf) for at, leaf in each_leaf(block) if leaf.leaf == "estimates")
+    estimated = {f"{at}{name}" for at, leaf in estimates for name in leaf.shapes()}
     types = {str(arrays[name].dtype) for name in shapes.keys() - estimated}
     if len(types) > 1 or not types <= set(DTYPES):
         raise ValueError(f"parameters of {', '.join(sorted(types))}; wanted one of {' or '.join(DTYPES)}")

@@ -44,8 +44,8 @@ class Pipe:
         self._reads.register(self.sink, 0)  # tells of its end, which every wait does
         self._reads.register(self.source, select.POLLIN)
         self._writes.register(self.sink, select.POLLOUT)
-        for one in (self._reads, self._writes):
-            one.register(self._wake, select.POLLIN)
+        for poll in (self._reads, self._writes):
+            poll.register(self._wake, select.POLLIN)
         return self
 
     def __exit__(

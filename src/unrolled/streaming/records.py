@@ -180,12 +180,12 @@ def plain(value: Any) -> Any:
     """Arrays as lists, numbers as Python's, NaN and infinity as None."""
     if isinstance(value, np.ndarray):
         if value.ndim == 1 and value.dtype.kind == "f":
-            return [_shortest(one) for one in value]
-        return [plain(one) for one in value] if value.ndim else plain(value[()])
+            return [_shortest(element) for element in value]
+        return [plain(element) for element in value] if value.ndim else plain(value[()])
     if isinstance(value, dict):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {str(name): plain(element) for name, element in value.items()}
     if isinstance(value, LISTS):
-        return [plain(one) for one in value]
+        return [plain(element) for element in value]
     if isinstance(value, FLOATS):
         return _shortest(value)
     return value.item() if isinstance(value, np.generic) else value
@@ -198,7 +198,7 @@ def _shortest(number: float | np.floating[Any]) -> float | None:
 def _number(name: str, value: Any) -> float | list[float]:
     """A number, NaN where it is missing; of lists each."""
     if isinstance(value, list):
-        return [float(_one_number(name, one)) for one in value]
+        return [float(_one_number(name, element)) for element in value]
     return _one_number(name, value)
 
 

@@ -191,11 +191,11 @@ class Session:
             raise ValueError("not of these sequences")
         if stream.single and ids is None:
             ids = [None]
-        elif stream.single or not all(isinstance(one, str) for one in ids) or len(set(ids)) < len(ids):
+        elif stream.single or not all(isinstance(value, str) for value in ids) or len(set(ids)) < len(ids):
             raise ValueError("no ids")
-        if not all(self.kind.sound(one) for one in carried):
+        if not all(self.kind.sound(value) for value in carried):
             raise ValueError("what its sequences carry does not fit")
-        rows = (Row(states.selected(stream.state, [row]), one) for row, one in enumerate(carried))
+        rows = (Row(states.selected(stream.state, [row]), value) for row, value in enumerate(carried))
         self.sequences = OrderedDict(zip(ids, zip(rows, seen, strict=True), strict=True))
         reader, writer = notes["from"], notes["to"]
         if reader is not None and line:

@@ -88,10 +88,10 @@ def _cell(value: Any) -> str:
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
-        for key, one in value.items():
-            yield from _flat(f"{name}.{key}" if name else key, one)
+        for key, element in value.items():
+            yield from _flat(f"{name}.{key}" if name else key, element)
     elif isinstance(value, list):
-        for k, one in enumerate(value, 1):
-            yield from _flat(f"{name}.{k}", one)
+        for k, element in enumerate(value, 1):
+            yield from _flat(f"{name}.{k}", element)
     else:
         yield name, value
