@@ -37,7 +37,7 @@ def written(folder, name, text):
 
 
 def read(source, column=None, **named):
-    return read_tagged(source, Query(**named), column)
+    return read_tagged(source, Query(column=column, **named))
 
 
 @pytest.mark.parametrize("name", ["a.conllu", "a.txt"])
@@ -165,7 +165,7 @@ TABS, BLANKS = Layout(2, True), Layout(2, False)
 
 
 def to_tag(path, layout):
-    return read_tagged(path, Query(answers=False), None, layout)
+    return read_tagged(path, Query(answers=False, layout=layout))
 
 
 def test_the_layout_is_that_of_the_lines(tmp_path):

@@ -10,6 +10,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.images import Size
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.table import Table, is_missing
+from unrolled.files.tagged import Layout
 from unrolled.files.wav import Audio
 
 IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
@@ -32,6 +33,7 @@ class Query:
     image          of paths of pictures; `label` of the classes beside, or in place of, numbers
     past, future   of covariates of series: known up to the last target, and beyond it
 
+    column         of tags in a CoNLL file; `layout`: that of the files that a model was trained on
     labels         the path of the IDX file of labels; None finds it by the usual name
     answers        False: the source may lack them
     transcripts    answers are transcripts: of other usual names, and "" is one
@@ -53,6 +55,8 @@ class Query:
     label: str | None = None
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
+    column: str | None = None
+    layout: Layout | None = None
     labels: str | Path | None = None
     answers: bool = True
     transcripts: bool = False

@@ -23,7 +23,7 @@ from unrolled.files.opening import read_bytes
 from unrolled.files.parquet import is_parquet
 from unrolled.files.query import IDS, Query, find_target, usual, written
 from unrolled.files.table import Table, open_table, sources_of
-from unrolled.files.tagged import Layout, Tagged
+from unrolled.files.tagged import Tagged
 
 TABLES = (".csv", ".tsv")
 _WORDS = ("word", "token", "form", "text")
@@ -31,26 +31,24 @@ _TAGS = ("tag", "tags", "label", "upos", "pos", "ner")
 _SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id")
 
 
-def read_tagged(source: Any, query: Query, column: str | None = None, layout: Layout | None = None) -> Tagged:
-    """The sequences of a path, of several paths, or of a polars frame; Tagged come back as they are. `query`
-    names columns of a table, `column` that of a CoNLL file; `layout` is that of the files that a model was
-    trained on.
+def read_tagged(source: Any, query: Query) -> Tagged:
+    """The sequences of a path, of several paths, or of a polars frame; Tagged come back as they are.
 
     Raises ConfigError for what a source of its kind cannot have; DataError of one line, with the place, for
     everything that is wrong in a file.
     """
     if isinstance(source, Tagged):
         return source
-    several = [_read(one, query, column, layout) for one in sources_of(source)]
+    several = [_read(one, query) for one in sources_of(source)]
     return several[0] if len(several) == 1 else _joined(several, query.answers)
 
 
-def _read(source: Path | pl.DataFrame, query: Query, column: str | None, layout: Layout | None) -> Tagged:
+def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
     if isinstance(source, pl.DataFrame):
-        return _read_table(open_table(source), query, column)
+        return _read_table(open_table(source), query)
     name, data = str(source), read_bytes(source, "a file of words and tags")
     if source.suffix.lower() in TABLES or is_parquet(source, data):
-        return _read_table(open_table(source), query, column)
+        return _read_table(open_table(source), query)
     columns = [
         name
         for name in ("id", "time", "target", "text", "features")
@@ -62,14 +60,16 @@ def _read(source: Path | pl.DataFrame, query: Query, column: str | None, layout:
             f"with {option('column')}"
         )
     if source.suffix.lower() == ".conllu" or is_conllu(data):
-        return read_conllu(name, data, column, query.answers)
-    return read_conll(name, data, column) if query.answers else read_words(name, data, layout)
+        return read_conllu(name, data, query.column, query.answers)
+    if query.answers:
+        return read_conll(name, data, query.column)
+    return read_words(name, data, query.layout)
 
 
-def _read_table(table: Table, query: Query, column: str | None) -> Tagged:
-    if column is not None:
+def _read_table(table: Table, query: Query) -> Tagged:
+    if query.column is not None:
         raise ConfigError(
-            f"{option('column', column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
+            f"{option('column', query.column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
             f"column with {option('target')}"
         )
     table.check_header()

@@ -20,6 +20,7 @@ Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -127,12 +128,12 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         return self.codec.tags
 
     def _read_source(self, config: TagConfig, source: Source) -> Tagged:
-        return read_tagged(source, config.data.query(), config.data.column)
+        return read_tagged(source, config.data.query())
 
     def _read_new(self, data: Source, answers: bool = True) -> Tagged:
-        options, features = self.config.data, getattr(self.codec.inputs, "features", ())
-        query, column = options.query(answers=answers, known=features), options.column if answers else None
-        sequences = read_tagged(data, query, column, self.codec.layout)
+        features, layout = getattr(self.codec.inputs, "features", ()), self.codec.layout
+        query = self.config.data.query(answers=answers, known=features, layout=layout)
+        sequences = read_tagged(data, query if answers else replace(query, column=None))
         if answers:
             self.codec.require_layout(sequences)
         return sequences

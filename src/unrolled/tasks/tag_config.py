@@ -38,7 +38,9 @@ class TagData(PartsConfig):
 
     def query(self, **others: Any) -> Query:
         """What a source is asked for; `others` are further fields of it."""
-        columns = {name: getattr(self, name) for name in ("id", "time", "target", "features", "text")}
+        columns = {
+            name: getattr(self, name) for name in ("id", "time", "target", "features", "text", "column")
+        }
         return Query(**columns | others)
 
 
