@@ -69,8 +69,8 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
 def _read_table(table: Table, query: Query) -> Tagged:
     if query.column is not None:
         raise ConfigError(
-            f"{option('column', query.column)} belongs to CoNLL files, and {table.name} is a table; name the tags' "
-            f"column with {option('target')}"
+            f"{option('column', query.column)} belongs to CoNLL files, and {table.name} is a table; name the "
+            f"tags' column with {option('target')}"
         )
     table.check_header()
     if query.text is not None and query.features:
