@@ -11,6 +11,8 @@ from unrolled.decoding import hmm, hmm_loop
 from unrolled.decoding.hmm import Counts, Moves, Topology
 from unrolled.decoding.hmm_loop import decode, grammar, log_total
 
+from .paths import spans_on
+
 K = 3
 TOPOLOGIES = [Topology(K, n, silence) for n in (1, 2, 3) for silence in (False, True)]
 TRANSCRIPTS = [(1,), (2, 2), (0, 2, 1)]
@@ -55,14 +57,6 @@ def every_path(topology, moves, x, transcript):
             a = moves.stay[states]
             score = gaps + ((durations - 1) * np.log(a) + np.log(1 - a)).sum()
             yield score + x[np.arange(len(x)), path].sum(), at
-
-
-def spans_on(topology, transcript, path):
-    """Where each label of a transcript stands on a path (T,) of positions."""
-    position = path - topology.silence
-    spoken = position % topology.stride < topology.states
-    frames = [np.flatnonzero(spoken & (position // topology.stride == j)) for j in range(len(transcript))]
-    return [hmm.Span(k, at[0], at[-1] + 1) for k, at in zip(transcript, frames, strict=True)]
 
 
 def log_sum(scores):

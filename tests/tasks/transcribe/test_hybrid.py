@@ -27,6 +27,7 @@ from unrolled.tasks.transcribe.network import network_of, outputs
 from unrolled.training import checkpoints
 from unrolled.training.checkpoints import Checkpoints
 
+from ...decoding.paths import spans_on
 from .test_transcriber import SMALL, table
 
 OWN = {"hmm": True, "states": 2} | SMALL
@@ -64,7 +65,7 @@ def test_answers_are_the_best_paths_of_its_model(transcriber):
         chain = hmm.chains(own.topology, moves, [best.labels])
         path, score = hmm.viterbi(scaled, steps.numpy(), chain)
         assert score[0] + hmm_loop.likelihood(g, [best.labels])[0] == pytest.approx(best.score)
-        assert list(best.spans) == hmm.spans(own.topology, best.labels, path[0])
+        assert list(best.spans) == spans_on(own.topology, best.labels, path[0])
         assert row["first"] == [s.start + 1 for s in best.spans] and row["last"] == [
             s.stop for s in best.spans
         ]

@@ -11,7 +11,7 @@ namespace {
 constexpr double never = -std::numeric_limits<double>::infinity();
 constexpr std::size_t some_nodes = 64; // below so many it is not worth while to forget any
 
-/* 1 / n! and 1 / (2 n + 1), by which prefixes.py counts too. */
+/* 1 / n! and 1 / (2 n + 1), by which prefix_search.py counts too. */
 template <std::size_t N>
 struct Series {
   double exp[N]{}, atanh[N]{};

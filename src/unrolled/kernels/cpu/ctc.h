@@ -1,5 +1,5 @@
 /* Prefix beam search over frames of connectionist temporal classification, and the alignment of its answers.
-   ../../decoding/ctc.py and prefixes.py hold the equations; prefixes.py computes the same bits in Python.
+   ../../decoding/ctc.py and prefix_search.py hold the equations; the second has the same bits in Python.
 
    Of every kept prefix stand its place in a tree of labels, the logarithms b of all its alignments that end
    in a blank and l of those that end in its last label, and where it is in the n-grams and the lexicon. A
