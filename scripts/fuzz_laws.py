@@ -29,7 +29,6 @@ from unrolled.cells.layer import MERGES
 from unrolled.nn import Recurrent, options
 from unrolled.nn.cells import Step
 from unrolled.nn.layers import LAYERS as BY_CELL
-from unrolled.nn.merge import merged
 from unrolled.ops.numpy import network
 from unrolled.ops.torch import block_of
 
@@ -161,6 +160,14 @@ def draw_layer(name: str, I: int, H: int, choice: random.Random) -> Recurrent:
             return build(I, size, **drawn).train(choice.random() < 0.4)
         except ValueError:  # options that exclude each other
             continue
+
+
+def merged(outputs: list[Tensor], merge: str) -> Tensor:
+    """The outputs (T, B, H) of each direction as one."""
+    if merge == "concat":
+        return torch.cat(outputs, -1)
+    first, second = outputs
+    return {"sum": first + second, "mean": (first + second) / 2, "product": first * second}[merge]
 
 
 def same_bits(found: Tensors, wanted: Tensors) -> None:
@@ -297,7 +304,7 @@ def two_directions(case: Case, whole: Tensors) -> None:
         part = replace(case, state=state, begins=False).run(alone)
         outputs.append(part.pop("y"))
         found |= part
-    same_bits(found | {"y": merged(torch.cat(outputs, -1), layer.merge)}, whole)
+    same_bits(found | {"y": merged(outputs, layer.merge)}, whole)
 
 
 def sizes(layer: Recurrent) -> tuple[int, ...]:
@@ -330,7 +337,7 @@ def states(case: Case, whole: Tensors) -> None:
         for name, s in whole.items()
         if name.startswith(f"every layer{layer.num_layers - 1}.") and name.endswith(".h")
     ]
-    same_bits({"y": merged(torch.cat(top, -1), layer.merge)}, {"y": y})
+    same_bits({"y": merged(top, layer.merge)}, {"y": y})
     lengths = torch.full((B,), T) if case.lengths is None else case.lengths
     for name, before in case.state.items():
         every = whole[f"every {name}"]
