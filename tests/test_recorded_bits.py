@@ -1,7 +1,6 @@
 """scripts/record_bits.py: two records by the same code are equal to the bit, whatever differs is told, and
 its runs have every option of every task."""
 
-import importlib
 import json
 import os
 import re
@@ -10,14 +9,13 @@ import subprocess
 import sys
 import typing
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tests.scripts import SCRIPTS, script
 from unrolled.tasks import TASKS, config_class
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 RUN = "forecast-counts"
 WEIGHTS = "run/model.safetensors"
 # Where files are and how long is trained: no run is told of them by an option.
@@ -25,15 +23,7 @@ FILES = {"files", "validation_files", "test_files", "sha256", "split_seed", "lab
 COLUMNS = {"source_column", "target_column"}
 
 
-def load(name):
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(SCRIPTS))
-
-
-bits, compared = load("record_bits"), load("compared_bits")
+bits, compared = script("record_bits"), script("compared_bits")
 
 
 @pytest.fixture(scope="module")

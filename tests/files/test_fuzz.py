@@ -1,26 +1,15 @@
 """The short form of scripts/fuzz_files.py, and files that hypothesis makes of pieces of sound ones."""
 
-import importlib.util
 import random
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_files.py"
+from tests.scripts import script
 
-
-def script():
-    spec = importlib.util.spec_from_file_location("fuzz_files", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-FUZZ = script()
+FUZZ = script("fuzz_files")
 CASES = {"csv": 600, "parquet": 30, "long-parquet": 0}  # each case of Parquet starts a process
 
 

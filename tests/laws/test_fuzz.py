@@ -2,31 +2,19 @@
 to 256.
 """
 
-import importlib.util
 import random
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from tests.cells.cases import CELLS
+from tests.scripts import script
 from unrolled.nn import Recurrent
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_laws.py"
 CASES = 300
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("fuzz_laws", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for their module
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz = load()
+fuzz = script("fuzz_laws")
 
 
 @pytest.mark.parametrize("name", fuzz.LAYERS)

@@ -2,32 +2,21 @@
 scripts/fuzz_writes.py. And what `frozen()` promises, and what it does not.
 """
 
-import importlib.util
 import random
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import unrolled.nn
+from tests.scripts import script
 from unrolled.nn import GRU, LSTM, RNN, Linear, LSTMCell
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 MODULES = 4  # of each kind; five writes to each
 
 
-def load():
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        return importlib.import_module("fuzz_writes")
-    finally:
-        sys.path.remove(str(SCRIPTS))
-
-
-fuzz = load()
+fuzz = script("fuzz_writes")
 writes = fuzz.writes
 
 

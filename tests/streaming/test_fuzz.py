@@ -1,34 +1,20 @@
 """The short form of scripts/fuzz_saved.py, and what must never pass, each by itself."""
 
-import importlib.util
 import json
-import sys
 import time
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.scripts import script
 from unrolled.codecs.tokenizers import BPE
 from unrolled.decoding import search
 from unrolled.errors import RunError
 from unrolled.files import json_text, safetensors
 from unrolled.models import saved
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_saved.py"
-
-
-def script():
-    spec = importlib.util.spec_from_file_location("fuzz_saved", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-FUZZ = script()
+FUZZ = script("fuzz_saved")
 CASES = {"folder": 60, "file": 60, "snapshot": 120}
 FLIPS = {"flipped-folder": 8, "flipped-file": 4, "flipped-snapshot": 8}
 

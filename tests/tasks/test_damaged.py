@@ -1,24 +1,22 @@
 """Saved runs whose checksums are right and whose content is not: refused in one line when they are read."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.scripts import script
 from unrolled import load
 from unrolled.errors import RunError
 from unrolled.files import checksums
 from unrolled.runs import Run
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-from fuzz_saved import KINDS, sealed
+fuzz = script("fuzz_saved")
 
 
 @pytest.fixture(scope="module", params=["tag", "regress", "classify"])
 def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged") / request.param
-    KINDS[request.param].train().save(folder)
+    fuzz.KINDS[request.param].train().save(folder)
     return folder
 
 
@@ -34,7 +32,7 @@ def bent(run, tmp_path, change):
     (tmp_path / "data.json").write_bytes(after)
     model = (tmp_path / "model.safetensors").read_bytes()
     model = model.replace(checksums.of(before).encode(), checksums.of(after).encode())
-    (tmp_path / "model.safetensors").write_bytes(sealed(model))
+    (tmp_path / "model.safetensors").write_bytes(fuzz.sealed(model))
     return tmp_path
 
 

@@ -1,23 +1,13 @@
 """The short form of scripts/fuzz_tasks.py."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_tasks.py"
+from tests.scripts import script
+
 CASES = 200
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("fuzz_tasks", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz = load()
+fuzz = script("fuzz_tasks")
 
 
 @pytest.mark.parametrize("kind", fuzz.KINDS)

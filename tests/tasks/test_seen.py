@@ -1,14 +1,13 @@
 """What training held is known again in another file, and is not judged unasked; and the short form of
 scripts/fuzz_judging.py."""
 
-import importlib.util
 import random
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from tests.scripts import script
 from unrolled import Classifier, Forecaster, load
 from unrolled.errors import DataError
 from unrolled.files.fingerprints import fingerprint, known, ngrams
@@ -18,17 +17,7 @@ from unrolled.tasks import pictures
 from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.seen import GRAM, LEAST_STRIDE, SeenText
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_judging.py"
-
-
-def script():
-    spec = importlib.util.spec_from_file_location("fuzz_judging", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz = script()
+fuzz = script("fuzz_judging")
 
 
 @pytest.fixture(autouse=True)
