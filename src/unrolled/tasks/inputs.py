@@ -12,7 +12,6 @@ from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
 from unrolled.files.messages import option
-from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.config import PathName, Rate, Size
@@ -41,9 +40,6 @@ class SequencesConfig(NumbersConfig):
     tokens: Tokens = Field(default="words", description=f"symbols of a text; {SYMBOLS}")
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
-
-    def query(self, **others: Any) -> Query:
-        return super().query(text=self.text, **others)
 
 
 class PooledModelConfig(AugmentedModelConfig):

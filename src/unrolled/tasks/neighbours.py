@@ -10,7 +10,7 @@ between steps:
 
 Where that would be more than MOST_PRODUCTS products of numbers, the known ones are an even sample.
 
-Shapes   x (T, F) -> r (L F,); known (N, S), asked (M, S) -> (M,)
+Shapes   x (T, F) -> r (L F,); known (N, S), queries (M, S) -> (M,)
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class Rows:
 
 
 def nearest(known: Rows, queries: Rows) -> Ints:
-    """(M,) which row of `known` is nearest to each of `asked`."""
+    """(M,) which row of `known` is nearest to each of `queries`."""
     indices, least = np.zeros(queries.count, np.int64), np.full(queries.count, np.inf)
     for theirs_at in known.parts():
         theirs = known.part(theirs_at)

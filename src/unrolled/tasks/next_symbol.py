@@ -17,6 +17,7 @@ from torch import Tensor
 from unrolled.batching.buckets import by_length
 from unrolled.batching.streams import Batch, Streams, Tokens
 from unrolled.blocks.language import Language
+from unrolled.codecs import padding
 from unrolled.nn.functional import log_softmax
 from unrolled.nn.linear_cross_entropy import linear_cross_entropy
 from unrolled.ops.torch import Network as AnyNetwork
@@ -66,10 +67,8 @@ def nats_of_rows(
     sums = [0.0] * len(rows)
     for indices in by_length([len(row) for row in rows], LINES):
         lengths = torch.tensor([len(rows[i]) for i in indices])
-        T = int(lengths.max())
-        y = np.zeros((len(indices), T), np.int64)
-        for r, i in enumerate(indices):
-            y[r, : len(rows[i])] = rows[i]
+        y = padding.padded([rows[i] for i in indices])
+        T = y.shape[1]
         w = np.concatenate([np.full((len(indices), 1), begin), y[:, :-1]], axis=1)[:, :T]
         parts, state, steps = [np.zeros((len(indices), 0))], None, _steps(symbols, len(indices))
         for first in range(0, T, steps):

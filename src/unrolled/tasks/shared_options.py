@@ -1,5 +1,6 @@
 """Sections of options that those of several tasks are derived from. Imports no torch."""
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -50,6 +51,12 @@ class PartsConfig(Section):
         default=None, pattern="^[0-9a-f]{64}$", description="refuse data that have another checksum than this"
     )
 
+    def query(self, **others: Any) -> Query:
+        """What a source is asked for: the options that a query has too; `others` are further fields of it, or
+        in their place."""
+        names = type(self).model_fields.keys() & {field.name for field in fields(Query)}
+        return Query(**{name: getattr(self, name) for name in names} | others)
+
 
 class NumbersConfig(PartsConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
@@ -77,9 +84,7 @@ class NumbersConfig(PartsConfig):
         return Audio(self.frame_ms, self.hop_ms, self.mels, self.low_hz, self.high_hz)
 
     def query(self, **others: Any) -> Query:
-        """What a source is asked for; `others` are further fields of it."""
-        columns = {name: getattr(self, name) for name in ("id", "time", "target", "features")}
-        return Query(**columns, audio=self.audio(), **others)
+        return super().query(audio=self.audio(), **others)
 
 
 class TaskTraining(TrainingConfig):

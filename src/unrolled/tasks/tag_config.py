@@ -1,11 +1,10 @@
 """The options of taggers."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.files.query import Query
 from unrolled.tasks.config import Count, Names, Section, Size
 from unrolled.tasks.model import (
     Bidirectional,
@@ -35,13 +34,6 @@ class TagData(PartsConfig):
     text: str | None = Field(default=None, description="table: column of words, in place of numbers")
     least_count: Count = Field(default=1, description="words that come less often become <unk>")
     most_symbols: Count | None = Field(default=None, description="most words, the rarer become <unk>")
-
-    def query(self, **others: Any) -> Query:
-        """What a source is asked for; `others` are further fields of it."""
-        columns = {
-            name: getattr(self, name) for name in ("id", "time", "target", "features", "text", "column")
-        }
-        return Query(**columns | others)
 
 
 class TagModelConfig(ModelConfig):

@@ -39,7 +39,7 @@ def by_word(data: Tagged, usual: Mapping[str, int], other: int) -> list[Path]:
 def scores(
     names: Sequence[str], usual: Mapping[str, int], data: Tagged, truth: Tags, paths: Sequence[Path]
 ) -> Row:
-    """Of the paths `found`; `usual` {} where steps are no words."""
+    """Of `paths`; `usual` {} where steps are no words."""
     answers = [[names[k] for k in path.tolist()] for path in paths]
     right = np.array(
         [

@@ -3,7 +3,6 @@ from the seed, the input, and how many of the same stand before it."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,8 +20,10 @@ from unrolled.tasks.caption.examples import at_once, tensors
 from unrolled.tasks.caption.network import Network
 from unrolled.tasks.decoder import stepper
 from unrolled.tasks.decoding import Decoding
+from unrolled.tasks.examples import in_batches
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def captions(network: Network, codec: Codec, data: Captioned, decoding: Decoding) -> list[list[Answer]]:
@@ -34,40 +35,39 @@ def captions(network: Network, codec: Codec, data: Captioned, decoding: Decoding
 
 def hypotheses(network: Network, codec: Codec, rows: Rows, decoding: Decoding) -> list[list[Hypothesis]]:
     """The same of encoded inputs."""
-    keys, texts, answers = _keys(rows), codec.texts, list[list[Hypothesis]]()
+    keys, texts = _keys(rows), codec.texts
     decoder: Any = network.block.decoder
-    for indices in _parts(len(rows[0]), decoding.together(at_once(codec.inputs), texts.side.size)):
+
+    def of_batch(indices: Ints) -> list[list[Hypothesis]]:
         with torch.no_grad():
             condition = network(*tensors(codec.inputs, rows, indices))
-        answers += decoding.answers(
+        return decoding.answers(
             partial(stepper, network, condition),
             [decoding.longest_of(texts.longest)] * len(indices),
-            partial(_generators, decoding, [keys[i] for i in indices]),
+            lambda n: [decoding.generator(*keys[i], n) for i in indices],
             decoder,
             texts.side.never,
         )
-    return answers
+
+    size = decoding.together(at_once(codec.inputs), texts.side.size)
+    return in_batches(_batches(len(keys), size), of_batch)
 
 
 def sequences(network: Network, codec: Codec, data: Captioned, decoding: Decoding) -> list[Array]:
     """(N,) of answers (T_i, D) in the data's own units."""
-    inverse = codec.numbers.scaler.inverse
-    return [
-        inverse(one.astype(np.float64)) for one in scores(network, codec, codec.inputs.encode(data), decoding)
-    ]
+    scaled = scores(network, codec, codec.inputs.encode(data), decoding)
+    return [codec.numbers.scaler.inverse(answer.astype(np.float64)) for answer in scaled]
 
 
 def scores(network: Network, codec: Codec, rows: Rows, decoding: Decoding) -> list[NDArray[np.float32]]:
     """(N,) of answers (T_i, D) to encoded inputs, in standard scores."""
-    keys, longest, answers = (
-        _keys(rows),
-        decoding.longest_of(codec.numbers.longest),
-        list[NDArray[np.float32]](),
-    )
-    for indices in _parts(len(rows[0]), at_once(codec.inputs)):
+    keys, longest = _keys(rows), decoding.longest_of(codec.numbers.longest)
+
+    def of_batch(indices: Ints) -> list[NDArray[np.float32]]:
         draws = [decoding.generator(*keys[i]) for i in indices] if decoding.sample else None
-        answers += numbers_of(network, tensors(codec.inputs, rows, indices), longest, draws)
-    return answers
+        return numbers_of(network, tensors(codec.inputs, rows, indices), longest, draws)
+
+    return in_batches(_batches(len(keys), at_once(codec.inputs)), of_batch)
 
 
 @torch.no_grad()
@@ -77,8 +77,8 @@ def numbers_of(network: Network, x: tuple[Tensor, ...], longest: int, draws: Dra
     return written(stepper(network, network(*x)), decoder, len(x[0]), longest, draws)
 
 
-def _parts(count: int, together: int) -> list[NDArray[np.int64]]:
-    return [np.arange(first, min(first + together, count)) for first in range(0, count, together)]
+def _batches(count: int, size: int) -> list[Ints]:
+    return [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
 
 
 def _keys(rows: Rows) -> list[tuple[int, ...]]:
@@ -90,9 +90,3 @@ def _keys(rows: Rows) -> list[tuple[int, ...]]:
         keys.append((int.from_bytes(content[:8], "little"), seen[content]))
         seen[content] += 1
     return keys
-
-
-def _generators(
-    decoding: Decoding, keys: Sequence[tuple[int, ...]], number: int
-) -> list[np.random.Generator]:
-    return [decoding.generator(*key, number) for key in keys]

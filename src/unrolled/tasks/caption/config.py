@@ -66,11 +66,8 @@ class CaptionData(PartsConfig):
         return int(height), int(width)
 
     def query(self, **others: Any) -> Query:
-        """What a source is asked for; `others` are further fields of it."""
-        columns = {
-            name: getattr(self, name) for name in ("image", "features", "id", "time", "channels", "size")
-        }
-        return Query(**columns | {"label": self.given, "targets": self.target} | others)
+        columns = {"target": None, "targets": self.target, "label": self.given, "size": self.size}
+        return super().query(**columns | others)
 
 
 class EncoderConfig(ModelConfig):

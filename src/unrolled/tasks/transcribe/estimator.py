@@ -73,12 +73,16 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
             strict=True,
         ):
             for rank, answer in enumerate(answers, 1):
-                found = {"transcript": self._text(answer), "log_p": answer.log_p, "score": answer.score}
-                labels = [self.codec.labels[k] for k in answer.labels.tolist()]
-                rows.append({"name": name, "rank": rank} | found | {"labels": labels})
-                rows[-1] |= dict(
-                    zip(ends, map(np.ndarray.tolist, self._times(answer.spans, length)), strict=True)
-                )
+                row: Row = {
+                    "name": name,
+                    "rank": rank,
+                    "transcript": self._text(answer),
+                    "log_p": answer.log_p,
+                    "score": answer.score,
+                    "labels": [self.codec.labels[k] for k in answer.labels.tolist()],
+                }
+                times = (time.tolist() for time in self._times(answer.spans, length))
+                rows.append(row | dict(zip(ends, times, strict=True)))
         number = pl.Int64 if self.codec.inputs.rate_hz is None else pl.Float64
         lists = {"labels": pl.List(pl.String)} | dict.fromkeys(ends, pl.List(number))
         frame = pl.DataFrame(rows, schema_overrides=lists)  # where all answers are empty too
