@@ -201,7 +201,7 @@ def examples_kind(maker: Maker) -> Kind:
         file += [maker.one(draw) for _ in range(draw.randint(1, 20))]
         file += draw.sample(file, draw.randint(0, len(file) // 2))
         draw.shuffle(file)
-        parts, data = model._training_parts(), model._read_new(maker.source(file, draw))
+        parts, data = model._splits(), model._read_new(maker.source(file, draw))
         seen = {*keys(parts.train), *keys(parts.validation)}
         found, judged = judged_of(model, data)
         if both := seen & set(keys(judged)):
@@ -241,7 +241,7 @@ def wrong_text(model: Any, text: str, draw: random.Random) -> Iterator[str]:
     pieces = [*draw.sample(pieces, draw.randint(1, len(pieces))), draw.choice(pieces)]
     pieces += [letters(draw, draw.randint(300, 600)) for _ in range(draw.randint(1, 3))]
     draw.shuffle(pieces)
-    data, parts = text_of("".join(pieces)), model._training_parts()
+    data, parts = text_of("".join(pieces)), model._splits()
     seen = ["".join(part.pieces()) for part in (parts.train, parts.validation)]
     found, judged = judged_of(model, data)
     size = GRAM + LEAST_STRIDE

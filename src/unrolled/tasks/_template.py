@@ -40,9 +40,9 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.model import ModelConfig, recurrent
 from unrolled.tasks.pooled import encoded
-from unrolled.tasks.shared_options import PartsConfig
+from unrolled.tasks.shared_options import SplitConfig
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts
+from unrolled.tasks.split_data import Splits
 from unrolled.training.config import TrainingConfig
 
 Array = NDArray[Any]
@@ -55,7 +55,7 @@ BATCH = 256
 class NextConfig(Section):
     """All options of the task."""
 
-    data: PartsConfig = PartsConfig()
+    data: SplitConfig = SplitConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
 
@@ -108,7 +108,7 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
     def _read_source(self, config: NextConfig, source: Source) -> Sequences:
         return read_sequences(source, Query(answers=False))
 
-    def _prepare(self, config: NextConfig, data: Parts[Sequences]) -> Prepared[NextConfig, Codec]:
+    def _prepare(self, config: NextConfig, data: Splits[Sequences]) -> Prepared[NextConfig, Codec]:
         codec, training = Codec(NumberInputs.fit(data.train)), config.training
         rows, validation = (encoded(codec.inputs, part) for part in (data.train, data.validation))
         return Prepared(

@@ -35,7 +35,7 @@ from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Rate, Section
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
-from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
+from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, answers_of
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares
 from unrolled.tasks.unseen import UNSEEN
@@ -55,7 +55,7 @@ class ClassifyOptions(Section):
     )
 
 
-class ClassifyConfig(WholeConfig):
+class ClassifyConfig(PooledConfig):
     """All options of `classify`."""
 
     classify: ClassifyOptions = ClassifyOptions()
@@ -110,7 +110,7 @@ class ClassCodec:
         return cls(inputs, classes, truth, shaped(arrays["summary"], len(truth), inputs.sums))
 
 
-class Classifier(WholeEstimator[ClassifyConfig, ClassCodec]):
+class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
     """Names the class of each sequence. Options are the fields of ClassifyConfig, each by its own name:
 
     classifier = Classifier(id="recording", target="word", hidden=128).fit("words.csv", out="run")

@@ -14,7 +14,7 @@ from unrolled.blocks.block import Block
 from unrolled.ops.torch import Network
 from unrolled.tasks.examples import in_batches
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Data, PartsEstimator
+from unrolled.tasks.split_data import Data, SplitEstimator
 from unrolled.tasks.trained import Codec
 
 Array = NDArray[Any]
@@ -28,7 +28,7 @@ K = TypeVar("K", bound=Codec)  # with `inputs`
 B = TypeVar("B", bound=Block)
 
 
-class ForwardEstimator(PartsEstimator[C, D, K, Network[B]]):
+class ForwardEstimator(SplitEstimator[C, D, K, Network[B]]):
     """An estimator of such a task."""
 
     def _run(self, data: D) -> list[Array]:

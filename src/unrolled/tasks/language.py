@@ -47,7 +47,7 @@ from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.seen import SeenText
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
+from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
 from unrolled.training.batches import Step
 from unrolled.training.state import State
 
@@ -107,7 +107,7 @@ class Codec:
         return cls(kind, TOKENIZERS[kind].restore(about["tokenizer"]))
 
 
-class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
+class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     """A language model of a text. Options are the fields of LanguageConfig, each by its own name:
 
     model = LanguageModel(hidden=512, minutes=15).fit("shakespeare.txt", out="run")
@@ -175,7 +175,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
         train, end = chronological(len(data), *shares[:2], "characters")
         return data.part(0, train), data.part(train, end), data.part(end, len(data))
 
-    def _prepare(self, config: LanguageConfig, data: Parts[Text]) -> Prepared[LanguageConfig, Codec]:
+    def _prepare(self, config: LanguageConfig, data: Splits[Text]) -> Prepared[LanguageConfig, Codec]:
         codec = Codec.fit(config, data.train)
         tokens = codec.encode(data.train, "the training part")
         watched = codec.encode(data.validation, "the validation part")
@@ -220,7 +220,7 @@ class LanguageModel(PartsEstimator[LanguageConfig, Text, Codec, Network]):
             number = f"{counted(about['unknown'], 'token')} that training did not hold, or too seldom"
             sentences += [f"{number}, judged as <unk>"] if about["unknown"] else []
         try:
-            known = codec.encode(self._training_parts().train, "the training part")
+            known = codec.encode(self._splits().train, "the training part")
             rows += baselines(known, tokens, symbols, characters)
         except UnrolledError as error:
             return Evaluation(rows, [f"there are no n-grams to compare with: {error}", *sentences], about)

@@ -11,14 +11,14 @@ from unrolled.tasks.shared_options import (
     SYMBOLS,
     LeastCount,
     MostSymbols,
-    PartsConfig,
+    SplitConfig,
     TaskTraining,
     Tokens,
     WordVectors,
 )
 
 
-class DataConfig(PartsConfig):
+class DataConfig(SplitConfig):
     """Which text is read, and what its symbols are."""
 
     tokens: Tokens = Field(default="characters", description=f"symbols of the text; {SYMBOLS}")

@@ -1,8 +1,8 @@
 """What tasks with one answer for a whole sequence share: their estimator. See inputs.py.
 
-A task derives from WholeEstimator and says what its answers are: what is fitted on those of the training part
-(`_fit`), how many outputs the network has (`_outputs`), the losses of rows (`_row_losses`), how answers are
-judged (`_judge`) and drawn (`_draw`); `predict` is its own.
+A task derives from PooledEstimator and says what its answers are: what is fitted on those of the training
+part (`_fit`), how many outputs the network has (`_outputs`), the losses of rows (`_row_losses`), how answers
+are judged (`_judge`) and drawn (`_draw`); `predict` is its own.
 
 Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (B,)
 """
@@ -38,7 +38,7 @@ from unrolled.tasks.inputs import (
 )
 from unrolled.tasks.shared_options import TaskTraining
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts
+from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 
 Losses = Callable[[Tensor, Tensor], Tensor]
@@ -47,7 +47,7 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 BATCH = 256
 
 
-class WholeConfig(Section):
+class PooledConfig(Section):
     """The sections of such a task."""
 
     data: SequencesConfig = SequencesConfig()
@@ -55,7 +55,7 @@ class WholeConfig(Section):
     training: TaskTraining = TaskTraining()
 
 
-class WholeCodec(Codec, Protocol):
+class PooledCodec(Codec, Protocol):
     """`inputs`, and the answers as the loss takes them."""
 
     @property
@@ -79,7 +79,7 @@ class Examples(examples.Examples[Batch]):
     y: Tensor
 
     @classmethod
-    def of(cls, codec: WholeCodec, data: Sequences) -> Self:
+    def of(cls, codec: PooledCodec, data: Sequences) -> Self:
         return cls(encoded(codec.inputs, data), codec.encode(data))
 
     @property
@@ -90,11 +90,11 @@ class Examples(examples.Examples[Batch]):
         return Batch(*padded([self.rows[i] for i in indices]), self.y[torch.from_numpy(indices)])
 
 
-C = TypeVar("C", bound=WholeConfig)
-K = TypeVar("K", bound=WholeCodec)
+C = TypeVar("C", bound=PooledConfig)
+K = TypeVar("K", bound=PooledCodec)
 
 
-class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
+class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     """Sources are files, polars frames, Sequences, or a pair (X, y): X an array (N, T) or (N, T, F), or a
     list of arrays (T_i,) or (T_i, F), or of texts."""
 
@@ -121,7 +121,7 @@ class WholeEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         return read(self.config.data, data, answers, self.codec.inputs.features)
 
-    def _prepare(self, config: C, data: Parts[Sequences]) -> Prepared[C, K]:
+    def _prepare(self, config: C, data: Splits[Sequences]) -> Prepared[C, K]:
         codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         with_loss, notes = self._with_loss(codec, data.validation)
         parts = replace(data, validation=with_loss)

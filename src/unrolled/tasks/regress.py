@@ -35,7 +35,7 @@ from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
-from unrolled.tasks.pooled import Losses, WholeConfig, WholeEstimator, answers_of
+from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, answers_of
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares
 
@@ -44,7 +44,7 @@ Array = NDArray[np.float64]
 RIDGE = 1e-6
 
 
-class RegressConfig(WholeConfig):
+class RegressConfig(PooledConfig):
     """All options of `regress`."""
 
 
@@ -86,7 +86,7 @@ class NumberCodec:
         return cls(inputs, target, linear)
 
 
-class Regressor(WholeEstimator[RegressConfig, NumberCodec]):
+class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
     """Estimates a number for each sequence. Options are the fields of RegressConfig, each by its own name:
 
     regressor = Regressor(id="ride", target="minutes", hidden=128).fit("rides.csv", out="run")

@@ -25,7 +25,7 @@ WordVectors = Annotated[
 ]
 
 
-class PartsConfig(Section):
+class SplitConfig(Section):
     """Which files are read, and how they are split. A task derives its own section from this one."""
 
     files: Names = Field(default=(), description="files to train on")
@@ -58,7 +58,7 @@ class PartsConfig(Section):
         return Query(**{name: getattr(self, name) for name in names} | others)
 
 
-class NumbersConfig(PartsConfig):
+class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
 
     id: str | None = Field(

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import nn
 
-from unrolled.batching import splits
+from unrolled.batching.splits import Parts as Indices
+from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.messages import counted, option
 from unrolled.tasks.estimator import Estimator
@@ -40,14 +41,14 @@ Shares = tuple[float, float, int]  # of the validation and of the test part, and
 
 
 @dataclass(frozen=True)
-class Parts(Generic[D]):
-    """`test` is None where none was kept. `apart`: it came in a source of its own, which may hold again what
-    the others do; a part of the same source repeats only what repeats by its nature."""
+class Splits(Generic[D]):
+    """`test` is None where none was kept. `separate_test`: it came in a source of its own, which may hold
+    again what the others do; a part of the same source repeats only what repeats by its nature."""
 
     train: D
     validation: D
     test: D | None
-    apart: bool = False
+    separate_test: bool = False
 
     def encoded(self, encode: Callable[[D], T]) -> tuple[T, T]:
         """The training and the validation part as a network learns from them. The test part is encoded too:
@@ -65,7 +66,7 @@ class Parts(Generic[D]):
         return ", ".join(sizes + ([] if self.test is None else [f"{len(self.test):,} to test"]))
 
 
-class PartsEstimator(Estimator[C, Parts[D], K, N]):
+class SplitEstimator(Estimator[C, Splits[D], K, N]):
     """An estimator of such a task: it says how one source is read and how a part is judged."""
 
     seen_class: ClassVar[type[Any]] = SeenExamples
@@ -78,9 +79,9 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
     def _judge(self, data: D, about: dict[str, Any]) -> Evaluation:
         """The trained network beside the baselines; `about` goes into the evaluation."""
 
-    def _split(self, config: C, data: D, shares: Shares) -> splits.Parts:
+    def _split(self, config: C, data: D, shares: Shares) -> Indices:
         """Which examples train, validate and test: by lot, or so that all parts have shares of something."""
-        return splits.by_sequence(len(data), *shares)
+        return by_sequence(len(data), *shares)
 
     def _cut(self, config: C, data: D, shares: Shares) -> tuple[D, D, D]:
         """The parts of data whose examples do not follow one another."""
@@ -88,30 +89,30 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         train, validation, test = map(examples.select, self._split(config, data, shares))
         return train, validation, test
 
-    def _is_validated(self, config: C, data: Parts[D]) -> bool:
+    def _is_validated(self, config: C, data: Splits[D]) -> bool:
         return len(data.validation) > 0
 
-    def _preparable(self, data: Parts[D]) -> Parts[D]:
+    def _preparable(self, data: Splits[D]) -> Splits[D]:
         return data if len(data.validation) else replace(data, validation=data.train)
 
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Evaluation:
-        seen, parts = self.seen, self._training_parts() if data is None else None
-        examples = self._read_new(data) if parts is None else self._test_part()
-        keep_seen = include_training or (parts is not None and not parts.apart)
+        seen, splits = self.seen, self._splits() if data is None else None
+        examples = self._read_new(data) if splits is None else self._test_part()
+        keep_seen = include_training or (splits is not None and not splits.separate_test)
         new, noun = seen.new(examples), examples.noun
         known = len(examples) - len(new)
         if not keep_seen and not len(new):
             raise nothing_new(noun, 0, len(examples), f"{noun}s")
-        judged = "the data given" if parts is None else "the test part"
+        judged = "the data given" if splits is None else "the test part"
         about = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
         evaluation = self._judge(examples if keep_seen else new, about)
-        blind = parts is None and not len(seen.prints)  # classes that are captioned, a text of a few words
+        blind = splits is None and not len(seen.prints)  # classes that are captioned, a text of a few words
         sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
         return evaluation.telling([*seen_sentences(noun, known, len(examples), keep_seen), *sentence])
 
     def _test_part(self) -> D:
         """ConfigError where none was kept."""
-        test = self._training_parts().test
+        test = self._splits().test
         if test is None:
             raise ConfigError("no part of the training data was kept to judge on; give other data")
         return test
@@ -124,10 +125,10 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         """What to predict: other data, or the test part of the training data, or all of them."""
         if data is not None:
             return self._read_new(data, answers=False)
-        parts = self._training_parts()
-        return parts.train if parts.test is None else parts.test
+        splits = self._splits()
+        return splits.train if splits.test is None else splits.test
 
-    def _read(self, config: C, sources: Sources) -> tuple[C, Parts[D]]:
+    def _read(self, config: C, sources: Sources) -> tuple[C, Splits[D]]:
         """A part whose share is 0 is empty. DataError where the checksum is another than `config` says; the
         configuration that comes back has it."""
         options: Any = config
@@ -139,14 +140,14 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
         shares = (data.validation if validation is None else 0, data.test if test is None else 0)
         read = self._read_source(config, sources.train)
         train, validation_part, test_part = self._cut(config, read, (*shares, data.split_seed))
-        parts = Parts(
+        splits = Splits(
             train,
             validation_part if validation is None else validation,
             test_part if test is None and len(test_part) else test,
-            apart=test is not None,
+            separate_test=test is not None,
         )
         checksums = [
-            part.checksum() for part in (parts.train, parts.validation, parts.test) if part is not None
+            part.checksum() for part in (splits.train, splits.validation, splits.test) if part is not None
         ]
         sha256 = hashlib.sha256(" ".join(checksums).encode()).hexdigest()
         if data.sha256 not in (None, sha256):
@@ -154,33 +155,33 @@ class PartsEstimator(Estimator[C, Parts[D], K, N]):
                 f"the data have changed: wanted sha256 {data.sha256}, got {sha256}; give the data that the "
                 "configuration was made with, or delete its line 'sha256' to train on these"
             )
-        return options.model_copy(update={"data": data.model_copy(update={"sha256": sha256})}), parts
+        return options.model_copy(update={"data": data.model_copy(update={"sha256": sha256})}), splits
 
     def _train_part(self) -> tuple[D | None, list[str]]:
         """What baselines find their answers in; None, and a sentence that says so, where it is not here."""
         try:
-            return self._training_parts().train, []
+            return self._splits().train, []
         except UnrolledError as error:
             return None, [f"there is no training part to compare with: {error}"]
 
-    def _seen_by(self, config: C, data: Parts[D]) -> Any:
+    def _seen_by(self, config: C, data: Splits[D]) -> Any:
         return self.seen_class.of(data.train, data.validation)
 
-    def _overlap(self, data: Parts[D], seen: Any) -> tuple[str, ...]:
+    def _overlap(self, data: Splits[D], seen: Any) -> tuple[str, ...]:
         if data.test is None:
             return ()
         total, new = len(data.test), len(seen.new(data.test))
-        if data.apart and not new:
+        if data.separate_test and not new:
             raise DataError(
                 f"all {counted(total, data.test.noun)} of the test files stand in the training or validation "
                 f"part; name others, or keep a part of the training files for it ({option('test', 0.1)})"
             )
         return tuple(
             f"test part: {line}"
-            for line in seen_sentences(data.test.noun, total - new, total, not data.apart)
+            for line in seen_sentences(data.test.noun, total - new, total, not data.separate_test)
         )
 
-    def _training_parts(self) -> Parts[D]:
+    def _splits(self) -> Splits[D]:
         """As they were trained on; read again after `load`."""
         if self._data is None:
             if not self.config.data.files:

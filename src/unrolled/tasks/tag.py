@@ -48,7 +48,7 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator, tensors
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, Shares
+from unrolled.tasks.split_data import Shares, Splits
 from unrolled.tasks.tag_codec import Batch, Examples, TagCodec
 from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
@@ -142,7 +142,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         """By lot, so that every tag is in every part as far as possible."""
         return splits.by_label(data.truth, *shares)
 
-    def _prepare(self, config: TagConfig, data: Parts[Tagged]) -> Prepared[TagConfig, TagCodec]:
+    def _prepare(self, config: TagConfig, data: Splits[Tagged]) -> Prepared[TagConfig, TagCodec]:
         codec = TagCodec.fit(config, data.train)
         train, validation = data.encoded(partial(Examples.of, codec))
         if all((tags == UNSEEN).all() for tags in validation.tags):

@@ -15,10 +15,10 @@ from unrolled.tasks.model import (
     OutputDropout,
     require_forward,
 )
-from unrolled.tasks.shared_options import PartsConfig, TaskTraining, WordVectors
+from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectors
 
 
-class TagData(PartsConfig):
+class TagData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
     column: str | None = Field(

@@ -134,7 +134,7 @@ def test_a_class_says_its_most_frequent_caption_and_is_one_question(tmp_path):
     assert found["caption"].to_list() == ["it purrs", "it barks", "it bites"]
     own, _, usual = made.evaluation.rows
     assert usual["model"] == "most frequent of the class" and own["exact match"] == usual["exact match"] == 1
-    parts = made._training_parts()
+    parts = made._splits()
     cats = [[one.label for one in part.inputs].count("cat") for part in (parts.train, parts.test)]
     assert abs(cats[0] - 71) <= 1 and abs(cats[1] - 10) <= 1, "each class has its share of each part"
 
@@ -176,9 +176,7 @@ def test_a_run_is_read_back(made, written, tmp_path_factory):
         assert loaded.predict(asked).equals(own.predict(asked))
         assert (folder / "plots" / "answers.png").stat().st_size > 5000
         judged = json.loads((folder / "evaluation.json").read_text())
-        assert judged["table"][0] == own.evaluation.rows[0] and judged["inputs"] == len(
-            own._training_parts().test
-        )
+        assert judged["table"][0] == own.evaluation.rows[0] and judged["inputs"] == len(own._splits().test)
         assert (folder / "runtime.json").exists()
         assert "no longer here" in loaded.evaluate(asked).verdict[-1]
 

@@ -20,7 +20,7 @@ def trained(tmp_path, **options):
 @pytest.mark.parametrize("way", [{}, {"hmm": True, "states": 2}])
 def test_the_pair_has_the_fewest_edits_of_the_validation_part(tmp_path, way):
     model = trained(tmp_path, **way)
-    data, codec = model._training_parts().validation, model.codec
+    data, codec = model._splits().validation, model.codec
     edits = []
     for weight, share in PAIRS:
         found = model.using(lm_weight=weight, label_bonus=share * weight * codec.nats).predict(data)

@@ -114,7 +114,7 @@ def test_unknown_sources_are_answered(made):
 def test_all_pairs_of_a_source_are_in_one_part_and_any_of_them_is_right():
     pairs = [(word, word[::-1]) for word, _ in backward(60)] + [(word, word) for word, _ in backward(60)]
     made = fitted(pairs, epochs=1, validation=10, test=12)
-    parts = made._training_parts()
+    parts = made._splits()
     sets = [set(part.inputs) for part in (parts.train, parts.validation, parts.test)]
     assert [len(one) for one in sets] == [38, 10, 12] and len(set.union(*sets)) == 60
     assert made.evaluate().about["questions"] == 12 and made.evaluate().about["pairs"] == 24
@@ -124,7 +124,7 @@ def test_all_pairs_of_a_source_are_in_one_part_and_any_of_them_is_right():
 def test_sources_that_differ_in_blanks_alone_are_in_one_part():
     words = [word for word, _ in backward(40)]
     pairs = [(f"{word}{blanks}{k}", word) for blanks in (" ", "   ") for k, word in enumerate(words)]
-    parts = fitted(pairs, epochs=1, validation=9, test=11)._training_parts()
+    parts = fitted(pairs, epochs=1, validation=9, test=11)._splits()
     sets = [
         {" ".join(one.split()) for one in part.inputs} for part in (parts.train, parts.validation, parts.test)
     ]

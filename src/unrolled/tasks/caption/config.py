@@ -11,7 +11,7 @@ from unrolled.files.query import Query
 from unrolled.tasks.config import Count, Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
-from unrolled.tasks.shared_options import SYMBOLS, PartsConfig, TaskTraining
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
 from unrolled.tasks.translate.config import Tokens
 
 # What only the layers of encoder `rows` have; the layers that write take all other options of them.
@@ -26,7 +26,7 @@ def _size(text: str) -> str:
     return text
 
 
-class CaptionData(PartsConfig):
+class CaptionData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
     image: str | None = Field(

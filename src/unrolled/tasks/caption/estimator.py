@@ -32,10 +32,10 @@ from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import mean_loss
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
+from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
 
 
-class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
+class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
     """Tells about a picture, numbers or a class, in words or in a sequence of numbers. Options are the fields
     of CaptionConfig, each by its own name:
 
@@ -80,7 +80,7 @@ class Captioner(PartsEstimator[CaptionConfig, Captioned, Codec, Network]):
             return super()._split(config, data, shares)
         return splits.by_class([label or "" for label in data.labels], *shares)
 
-    def _prepare(self, config: CaptionConfig, data: Parts[Captioned]) -> Prepared[CaptionConfig, Codec]:
+    def _prepare(self, config: CaptionConfig, data: Splits[Captioned]) -> Prepared[CaptionConfig, Codec]:
         if bool(data.train.targets) != (config.data.id is not None):
             raise ConfigError(
                 f"sequences of numbers have a column that tells them apart, and captions have none; give "

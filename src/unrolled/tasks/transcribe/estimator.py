@@ -34,7 +34,7 @@ from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import read
 from unrolled.tasks.pooled import encoded
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, Shares
+from unrolled.tasks.split_data import Shares, Splits
 from unrolled.tasks.transcribe import pictures, scores
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
@@ -105,7 +105,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return splits.by_label(list(map(tokenizer.split, data.truth)), *shares)
 
     def _prepare(
-        self, config: TranscribeConfig, data: Parts[Sequences]
+        self, config: TranscribeConfig, data: Splits[Sequences]
     ) -> Prepared[TranscribeConfig, TranscribeCodec]:
         codec = TranscribeCodec.fit(config, data.train, data.validation)
         train, validation = data.encoded(partial(Examples.of, codec))

@@ -8,14 +8,14 @@ from unrolled.files.messages import option
 from unrolled.tasks.config import Count, Rate, Section, Size
 from unrolled.tasks.decoding import Decoding, Length
 from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
-from unrolled.tasks.shared_options import SYMBOLS, PartsConfig, TaskTraining
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
 from unrolled.training.config import NO_LIMIT
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
 SAMPLING_EPOCHS = 10  # unless told
 
 
-class TranslateData(PartsConfig):
+class TranslateData(SplitConfig):
     """Which pairs are read, what their symbols are, and how they are split."""
 
     source_column: str | None = Field(

@@ -29,7 +29,7 @@ from unrolled.tasks.decoding import JUDGED, Decoding, tuned
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.sources import Source
-from unrolled.tasks.split_data import Parts, PartsEstimator, Shares
+from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
 from unrolled.tasks.text_scores import text_rows
 from unrolled.tasks.translate import answering, scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec
@@ -55,7 +55,7 @@ COLUMNS = {
 MEASURES = {"exact match": True, "symbol error rate": False, "BLEU": True}
 
 
-class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]):
+class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]):
     """Writes the target of a source. Options are the fields of TranslateConfig, each by its own name:
 
     model = Translator(source_tokens="characters", target_tokens="symbols").fit("words.tsv", out="run")
@@ -119,7 +119,7 @@ class Translator(PartsEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return train, validation, test
 
     def _prepare(
-        self, config: TranslateConfig, data: Parts[Pairs]
+        self, config: TranslateConfig, data: Splits[Pairs]
     ) -> Prepared[TranslateConfig, TranslateCodec]:
         learning = config.learning
         _check_columns(config, data)
@@ -230,7 +230,7 @@ def _tuned(
     return tuned(codec, codec.target, decoding, best, truths[:JUDGED])
 
 
-def _check_columns(config: TranslateConfig, data: Parts[Pairs]) -> None:
+def _check_columns(config: TranslateConfig, data: Splits[Pairs]) -> None:
     """ConfigError for a column that is named where no data are a table."""
     parts = data.train, data.validation, data.test
     for name in ("source_column", "target_column"):
