@@ -36,11 +36,11 @@ def versions() -> str:
     import importlib.metadata
     import platform
 
-    found = [f"unrolled {__version__}", f"Python {platform.python_version()}"]
     try:
-        return ", ".join([*found, f"torch {importlib.metadata.version('torch')}"])
+        torch = f"torch {importlib.metadata.version('torch')}"
     except importlib.metadata.PackageNotFoundError:
-        return ", ".join([*found, "without torch"])
+        torch = "without torch"
+    return f"unrolled {__version__}, Python {platform.python_version()}, {torch}"
 
 
 def escape_unwritable() -> None:

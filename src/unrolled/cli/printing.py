@@ -42,7 +42,7 @@ def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
 
 
 def _side_by_side(rows: Sequence[Mapping[str, Any]], width: int) -> list[list[str]]:
-    """The columns, in parts that are no wider than `width` unless they are of text."""
+    """The columns, in groups that are no wider than `width` unless they are of text."""
     from rich.cells import cell_len
 
     def room(key: str) -> int:
@@ -50,12 +50,12 @@ def _side_by_side(rows: Sequence[Mapping[str, Any]], width: int) -> list[list[st
         return 2 + (most if _is_number(rows[0][key]) else min(most, NARROW))
 
     first = list(itertools.takewhile(lambda key: not _is_number(rows[0][key]), rows[0]))
-    parts = [list(first)]
+    groups = [list(first)]
     for key in list(rows[0])[len(first) :]:
-        if len(parts[-1]) > len(first) and sum(map(room, [*parts[-1], key])) - 2 > width:
-            parts.append(list(first))
-        parts[-1].append(key)
-    return parts
+        if len(groups[-1]) > len(first) and sum(map(room, [*groups[-1], key])) - 2 > width:
+            groups.append(list(first))
+        groups[-1].append(key)
+    return groups
 
 
 def _drawn(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> "Table":
@@ -75,12 +75,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def evaluation(found: Any, title: str) -> None:
+def evaluation(result: Any, title: str) -> None:
     """An evaluation as every task gives it: a table of rows, then its verdict in words."""
-    columns = dict.fromkeys(key for row in found.table() for key in row)
-    rows = [{key: row.get(key, "") for key in columns} for row in found.table()]
+    columns = dict.fromkeys(key for row in result.table() for key in row)
+    rows = [{key: row.get(key, "") for key in columns} for row in result.table()]
     table(rows, title)
-    say(*found.verdict)
+    say(*result.verdict)
 
 
 def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
@@ -102,17 +102,17 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
             note(f"… {len(data) - ROWS_SHOWN} rows more; -o FILE writes all of them")
 
 
-def text(made: str, out: Path | None, json: bool) -> None:
+def text(content: str, out: Path | None, json: bool) -> None:
     """Text into a file as it is, as JSON {"text": …}, or on the screen, its control characters visible."""
     from unrolled.files import atomic
 
     if out is not None:
-        atomic.write_text(out, made)
-        note(f"wrote {len(made)} characters to {out}")
+        atomic.write_text(out, content)
+        note(f"wrote {len(content)} characters to {out}")
     if json:
-        as_json({"text": made})
+        as_json({"text": content})
     elif out is None:
-        print(visible(made, but="\n\t"))
+        print(visible(content, but="\n\t"))
 
 
 def write_frame(data: "pl.DataFrame", out: Path) -> None:

@@ -74,10 +74,10 @@ def with_options(options: Mapping[str, Any]) -> Callable[[Callable[..., None]], 
     """For `command(…, **options)`: declares these by name and type; those that are not typed are None."""
 
     def declare(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for p in signature(command).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+        declared = [p for p in signature(command).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
         added = [Parameter(k, Parameter.KEYWORD_ONLY, default=None, annotation=t) for k, t in options.items()]
-        command.__signature__ = Signature([*own, *added])  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
+        command.__signature__ = Signature([*declared, *added])  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*declared, *added]}
         return command
 
     return declare
