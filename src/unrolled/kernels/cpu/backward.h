@@ -420,6 +420,8 @@ private:
 
   /* dh_{t-1} += Uᵀ dz */
   void carry(const Crew& crew, const Part& part, Index s, const Lists& list) const {
+    if (s == 0 && !call_.wants_dh0)
+      return;
     const Index running = part.running(s);
     const bool begins = form.passes_h || call_.masks.zoneout[0].data;
     for (Index i = 0; i < running; ++i) {

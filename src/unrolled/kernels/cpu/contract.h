@@ -101,6 +101,7 @@ struct Backward {
   Matrix<const Real> d_last[most_states];     // (B, P), (B, H)
   Sequence<Real> dx;                          // (T, B, I) out
   Matrix<Real> d_initial[most_states];        // (B, P), (B, H) out, always
+  bool wants_dh0;                             // else what stands in d_initial[0] at the end is of no use
   Parameters<Real> d;                         // out
 };
 

@@ -402,6 +402,7 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
       one.dx = like_x(call, dx[k], I);
       one.d_initial[0] = place.dh0.data ? place.dh0 : Matrix<Real>{fresh(B * n.P), n.P};
+      one.wants_dh0 = place.dh0.data;
       one.d_initial[1] = place.dc0.data ? place.dc0 : Matrix<Real>{fresh(B * n.H), n.H};
       offset += n.P;
     }
