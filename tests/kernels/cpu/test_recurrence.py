@@ -223,6 +223,21 @@ def test_states_that_are_not_given_are_zero_and_ends_are_not_wanted(name, cell):
     assert same(d_weights, want[2 + 2 * len(states) :])
 
 
+@pytest.mark.parametrize("T", [1, 4])
+@pytest.mark.parametrize("name, cell", KINDS, ids=str)
+def test_a_first_state_whose_gradient_is_not_wanted_changes_no_other(name, cell, T):
+    network, x, states, lengths, d = drawn(4, name, cell, layers=2, reverse=(False, True), T=T, B=3)
+    want = whole(network, x, states, lengths, d)
+    R, k = network.recurrence(), len(states)
+    dx, d_weights = torch.full_like(x, torch.nan), network.like(network.weights)
+    given = {"weights": network.weights, "x": x, "y": want[0], "threads": 1, "lengths": lengths}
+    R.backward(
+        **given, h0=states[:1], c0=states[1:], dy=d[0], dh=d[1:2], dc=d[2:], dx=dx, d_weights=d_weights
+    )
+    assert torch.equal(dx, want[1 + k])
+    assert same(d_weights, want[2 + 2 * k :])
+
+
 def test_states_may_come_apart_and_sequences_at_any_stride():
     network, x, states, lengths, d = drawn(
         5, "lstm", LSTM(proj_size=3), layers=2, reverse=(False, True), T=4, B=3, I=6
