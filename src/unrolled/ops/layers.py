@@ -45,19 +45,13 @@ class Layer:
         zoneout_h, zoneout_c = self._zoneout_of(T, B)
         h = [np.empty((B, place.sizes[0]), dtype) for place in self.places]
         c = [np.empty((B, width), dtype) for place in self.places for width in place.sizes[1:]]
-        self._bound.forward(
-            weights=self._weights,
-            x=x,
-            y=y,
-            threads=threads,
-            lengths=lengths,
-            h0=[state[place.states[0]] for place in self.places],
-            c0=[state[name] for place in self.places for name in place.states[1:]],
-            zoneout_h=zoneout_h,
-            zoneout_c=zoneout_c,
-            h=h,
-            c=c,
-        )
+        h0 = [state[place.states[0]] for place in self.places]
+        c0 = [state[name] for place in self.places for name in place.states[1:]]
+        arrays = [*self._weights, x, *h0, *c0, *zoneout_h, *zoneout_c, y, *h, *c]
+        if lengths is None:
+            self._forward(arrays, threads)
+        else:
+            self._forward_ragged([*arrays, lengths], threads)
         ends = [*zip(h, c, strict=True)] if c else [(last,) for last in h]
         after: State = {}
         for place, last in zip(self.places, ends, strict=True):
@@ -78,6 +72,23 @@ class Layer:
             arrays += [share for kind in self._zoneout_of(1, B) for share in kind]
         self._forward_step(arrays, threads)
         return h[None], after
+
+    @cached_property
+    def _forward(self) -> Callable[[list[Array], int], None]:
+        return self._bound.ordered(self._names).forward
+
+    @cached_property
+    def _forward_ragged(self) -> Callable[[list[Array], int], None]:
+        return self._bound.ordered([*self._names, "lengths"]).forward
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Of the arrays of a call, in order."""
+        n, kinds = len(self.places), len(self.places[0].states)
+        masks = ("zoneout_h", "zoneout_c")[:kinds] if self._shares[0] else ()
+        before, after = (*("h0", "c0")[:kinds], *masks), ("h", "c")[:kinds]
+        each = [name for name in before for _ in range(n)], [name for name in after for _ in range(n)]
+        return [*["weights"] * len(self._weights), "x", *each[0], "y", *each[1]]
 
     @cached_property
     def _forward_step(self) -> Callable[[list[Array], int], None]:
