@@ -37,6 +37,7 @@ from unrolled.tasks.seen import GRAM, LEAST_STRIDE
 
 SMALL: dict[str, Any] = {"hidden": 4, "epochs": 1, "batch_size": 64}
 SERIES: dict[str, Any] = SMALL | {
+    "refit": False,
     "target": "y",
     "window": 5,
     "horizon": 2,

@@ -14,7 +14,7 @@ USUAL = {
     "regress": SMALL,
     "tag": f"{SMALL} --embedding-size 4 --character-size 3 --character-hidden 3",
     "language": f"{SMALL} --embedding-size 4 --window 20",
-    "forecast": f"{SMALL} --window 12 --horizon 3 --sample-paths 20 --most-origins 20",
+    "forecast": f"{SMALL} --window 12 --horizon 3 --sample-paths 20 --most-origins 20 --refit off",
     "transcribe": f"{SMALL} --layers 1",
     "translate": f"{SMALL} --embedding-size 4 --target-embedding-size 3 --longest 9 {CHARACTERS}",
     "template": "",

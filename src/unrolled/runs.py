@@ -8,6 +8,7 @@
     NAME.safetensors    further arrays of the task, such as its scaler; seen: what it was trained on, by
                         which it is known again when the model is judged (tasks/seen.py)
     NAME.json           what the task needs again, and what it found
+    judged/             a run folder of the model that was judged, where another was trained on all data
     metrics.jsonl       the history, see training/history.py
     checkpoints/        see training/checkpoints.py
     plots/

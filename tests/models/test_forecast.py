@@ -20,6 +20,7 @@ from unrolled.tasks.forecast import pictures
 
 T = 200
 SMALL = {"target": "y", "window": 11, "season": 4, "hidden": 5, "epochs": 1, "threads": 1, "most_origins": 3}
+SMALL |= {"refit": False}
 HOURS = np.datetime64("2024-01-01T05:00", "us") + np.arange(T + 9) * np.timedelta64(1, "h")
 MONTHS = (np.arange(T + 9).astype("datetime64[M]") + 1).astype("datetime64[D]") - 1  # their last days
 # Hours of Berlin with their offsets; clocks are set back in the last window.

@@ -14,6 +14,7 @@ from unrolled.tasks.forecast import pictures
 
 T, WINDOW = 120, 10
 SMALL = {"target": "y", "window": WINDOW, "season": 4, "horizon": 2, "hidden": 4, "epochs": 1, "threads": 1}
+SMALL |= {"refit": False}
 FILLING = ("forward", "zero", "mask", "model")
 
 

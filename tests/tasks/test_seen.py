@@ -130,6 +130,7 @@ def test_a_file_that_has_grown_by_a_row_is_judged_behind_the_training(tmp_path):
     grown(399).write_csv(tmp_path / "sales.csv")
     grown(400).write_csv(tmp_path / "newer.csv")
     options = {"target": "sales", "horizon": 1, "season": 1, "window": 8, "hidden": 4, "epochs": 1}
+    options |= {"refit": False}
     made = Forecaster(**options).fit(tmp_path / "sales.csv", test=None)
     made.save(tmp_path / "run")
     made = load(tmp_path / "run")

@@ -21,16 +21,20 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import ConfigError, RunError
-from unrolled.files.messages import option
+from unrolled.files.messages import counted, option
 from unrolled.runs import Run
 from unrolled.tasks.config import from_sections, to_sections
-from unrolled.tasks.sources import Source, Sources, named_sources
-from unrolled.tasks.trained import C, D, K, N, Trained
+from unrolled.tasks.sources import Source, Sources, joined, named_sources
+from unrolled.tasks.trained import JUDGED, C, D, K, N, Trained, tested
 from unrolled.training.batches import Batches, Step
 from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.generators import own_generators
+from unrolled.training.history import kept_step
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
+
+# Options that say which data are not trained on.
+PARTS = ("validation", "test", "validation_files", "test_files")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,19 @@ class Prepared(Generic[C, K]):
     validate: Callable[[Any], float] | None
     notes: tuple[str, ...] = ()
     tuned: Callable[[Any], tuple[K, str]] | None = None
+
+
+@dataclass(frozen=True)
+class Plan(Generic[C, D, K, N]):
+    """All that a training needs before it writes anything. `config` is complete, and `prepared` has that of
+    this training, which is another where a model is trained again on all data."""
+
+    config: Any
+    data: D
+    prepared: Prepared[C, K]
+    seen: Any
+    network: N
+    notes: tuple[str, ...]
 
 
 class Estimator(Trained[C, D, K, N]):
@@ -64,6 +81,9 @@ class Estimator(Trained[C, D, K, N]):
         `validation` and `test` are sources of their own; without, shares of `data` are. With `out`, writes a
         run folder as it goes; `resume` goes on with an interrupted one, whose options it takes.
 
+        With `refit` the model is trained again on all data, for as many steps as were found: that is the
+        model of the run, and the one before, in its folder JUDGED, is judged on the test part.
+
         Raises before it writes anything: ConfigError for options that do not fit, DataError for what the data
         lack.
         """
@@ -72,30 +92,79 @@ class Estimator(Trained[C, D, K, N]):
             run = None if resume is None else stack.enter_context(self._reopened(resume, out))
             config: Any = self._options if run is None else self._config_of(run)
             config, sources = named_sources(config, self.task, data, validation, test)
-            config, read = self._read(config, sources)
-            prepared = self._settled(self._prepare(config, self._preparable(read)), read)
-            config = prepared.config
-            seen = self._seen_by(config, read)
-            notes = (*prepared.notes, *self._overlap(read, seen))
-            with own_generators(torch.device("cpu"), config.training.seed):
-                network = self._network(config, prepared.codec)
+            plan = self._plan(*self._read(config, sources))
+            config = plan.config
+            every = joined(sources) if config.training.refit else sources
             if out is not None:
                 run = stack.enter_context(Run.create(out, to_sections(config), self.task).locked())
-            for note in notes:
-                report.note(note)
-            codec = self._trained(network, prepared, run, report, resume is not None)
-            self._network_, self._codec_, self._seen_ = network, codec, seen
-            self._data, self._evaluation = read, None
-            if run is not None:
-                self._write(run)
+            if config.training.refit:
+                judged = self._judged_first(plan, run, report)
+                steps = kept_step(judged.rows, judged.config.training.keep)
+                plan = self._plan_again(plan, every, steps)
+                report.note(f"training again on all data, for {counted(steps, 'step')}")
+            self._carry_out(plan, run, report, resume is not None)
         return self
 
-    def _trained(
-        self, network: N, prepared: Prepared[C, K], run: Run | None, report: Reporter, resume: bool
-    ) -> K:
+    def _plan(self, config: C, data: D) -> Plan[C, D, K, N]:
+        prepared = self._settled(self._prepare(config, self._preparable(data)), data)
+        complete: Any = prepared.config
+        seen = self._seen_by(complete, data)
+        notes = (*prepared.notes, *self._overlap(data, seen))
+        with own_generators(torch.device("cpu"), complete.training.seed):
+            network = self._network(complete, prepared.codec)
+        return Plan(complete, data, prepared, seen, network, notes)
+
+    def _carry_out(
+        self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter, resume: bool, draw: bool = True
+    ) -> None:
+        """Trains the network, and writes what came of it."""
+        for note in plan.notes:
+            report.note(note)
+        codec = self._trained(plan, run, report, resume)
+        self._network_, self._codec_, self._seen_ = plan.network, codec, plan.seen
+        self._data, self._evaluation = plan.data, None
+        if run is not None:
+            self._write(run, draw)
+
+    def _judged_first(self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter) -> Self:
+        """The model that is judged on the test part, trained or gone on with in its folder."""
+        config: Any = plan.config
+        minutes = config.training.minutes and config.training.minutes / 2  # the other half is for all data
+        training = config.training.model_copy(update={"minutes": minutes, "refit": False})
+        config = config.model_copy(update={"training": training})
+        plan = replace(plan, config=config, prepared=replace(plan.prepared, config=config))
+        self._judged = judged = type(self)(config)
+        if run is None:
+            judged._carry_out(plan, None, report, resume=False)
+            return judged
+        folder = run.folder / JUDGED
+        begun = (folder / "config.toml").exists()
+        inner = Run.open(folder) if begun else Run.create(folder, to_sections(config), self.task)
+        if inner.finished:
+            self._judged = judged = type(self).load(folder)
+            judged._data = plan.data
+            return judged
+        with inner.locked():
+            judged._carry_out(plan, inner, report, begun, draw=False)
+        return judged
+
+    def _plan_again(self, plan: Plan[C, D, K, N], sources: Sources, steps: int) -> Plan[C, D, K, N]:
+        """With all data to train on, for `steps`."""
+        config: Any = plan.config
+        keep = "average" if config.training.keep == "average" else "last"
+        limits = {"steps": steps, "epochs": None, "minutes": None, "patience": None}
+        training = config.training.model_copy(update=limits | {"keep": keep})
+        parts = {name: 0.0 if name in ("validation", "test") else () for name in PARTS}
+        known = {name: value for name, value in parts.items() if name in type(config.data).model_fields}
+        data = config.data.model_copy(update=known)
+        every = config.model_copy(update={"training": training, "data": data})
+        again = self._plan(*self._read_all(every, plan.data, sources))
+        return replace(again, config=config, notes=())
+
+    def _trained(self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter, resume: bool) -> K:
         """Trains the network, and gives the codec that fits it."""
+        prepared, network, validate = plan.prepared, plan.network, plan.prepared.validate
         config: Any = prepared.config
-        validate = prepared.validate
         training = Training(
             network,
             self._batches(network, prepared),
@@ -106,7 +175,7 @@ class Estimator(Trained[C, D, K, N]):
             report=report,
         )
         self.history = training.run(resume)
-        self.config, self.rows = config, self.history.rows
+        self.config, self.rows = plan.config, self.history.rows
         if prepared.tuned is None:
             return prepared.codec
         codec, note = prepared.tuned(network)
@@ -119,6 +188,8 @@ class Estimator(Trained[C, D, K, N]):
         config: Any = prepared.config
         validated = self._is_validated(config, data)
         training = config.training.settled(prepared.batches.steps_per_epoch, validated)
+        if not (validated or tested(config)):  # it is trained on all data at once
+            training = training.model_copy(update={"refit": False})
         prepared = replace(prepared, config=config.model_copy(update={"training": training}))
         return prepared if validated else replace(prepared, validate=None, tuned=None)
 
@@ -136,6 +207,8 @@ class Estimator(Trained[C, D, K, N]):
             values["decoding"] = self.config.decoding.beside(options) | options
         other = copy.copy(self)
         other.config, other._evaluation = from_sections(self.config_class, values), None
+        if options and self.judged is not self:
+            other._judged = self.judged.using(**options)
         return other
 
     @abstractmethod
@@ -151,6 +224,10 @@ class Estimator(Trained[C, D, K, N]):
     @abstractmethod
     def _read(self, config: C, sources: Sources) -> tuple[C, D]:
         """All data of a training, and the configuration with what they are (their checksum)."""
+
+    @abstractmethod
+    def _read_all(self, config: C, data: D, sources: Sources) -> tuple[C, D]:
+        """The same data, all to train on, as `config` has it."""
 
     @abstractmethod
     def _prepare(self, config: C, data: D) -> Prepared[C, K]:

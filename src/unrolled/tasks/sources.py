@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import ConfigError
+from unrolled.files.messages import option
 
 # A path, a polars frame or several paths; a task may take more.
 Source = Any
@@ -25,6 +26,16 @@ def paths(source: Source) -> tuple[str, ...]:
     if not several or not all(isinstance(path, str | Path) for path in several):
         return ()
     return tuple(str(Path(path).absolute()) for path in several)
+
+
+def joined(sources: Sources) -> Sources:
+    """All of them to train on. ConfigError where they are not one source, and not files."""
+    parts = [part for part in (sources.train, sources.validation, sources.test) if part is not None]
+    if len(parts) == 1:
+        return sources
+    if not all(map(paths, parts)):
+        raise ConfigError(f"{option('refit')} reads all parts as one; give them as files, or as one frame")
+    return Sources([path for part in parts for path in paths(part)])
 
 
 def named_sources(

@@ -96,6 +96,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         return data if len(data.validation) else replace(data, validation=data.train)
 
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Evaluation:
+        if data is None and self.judged is not self:
+            return self.judged.evaluate()
         seen, splits = self.seen, self._splits() if data is None else None
         examples = self._read_new(data) if splits is None else self._test_part()
         keep_seen = include_training or (splits is not None and not splits.separate_test)
@@ -156,6 +158,11 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
                 "configuration was made with, or delete its line 'sha256' to train on these"
             )
         return options.model_copy(update={"data": data.model_copy(update={"sha256": sha256})}), splits
+
+    def _read_all(self, config: C, data: Splits[D], sources: Sources) -> tuple[C, Splits[D]]:
+        options: Any = config
+        unchecked = options.data.model_copy(update={"sha256": None})
+        return self._read(options.model_copy(update={"data": unchecked}), sources)
 
     def _train_part(self) -> tuple[D | None, list[str]]:
         """What baselines find their answers in; None, and a sentence that says so, where it is not here."""

@@ -22,6 +22,8 @@ from unrolled.tasks.config import from_options, from_sections, to_sections
 from unrolled.tasks.sources import Source
 from unrolled.training.history import History
 
+JUDGED = "judged"  # the folder, within a run, of the model that was judged where another is used
+
 
 class Codec(Protocol):
     """What was fitted on the training part: how examples become numbers and numbers become answers."""
@@ -42,6 +44,11 @@ D = TypeVar("D")  # what is read
 K = TypeVar("K", bound=Codec)
 N = TypeVar("N", bound=nn.Module)
 T = TypeVar("T")
+
+
+def tested(config: Any) -> bool:
+    """Whether a part of the training data is kept to judge on."""
+    return bool(config.data.test or getattr(config.data, "test_files", ()))
 
 
 class Trained(ABC, Generic[C, D, K, N]):
@@ -67,6 +74,8 @@ class Trained(ABC, Generic[C, D, K, N]):
         self._seen_: Any = None
         self._data: D | None = None
         self._evaluation: Any = None
+        self._judged: Self | None = None
+        self._folder: Path | None = None
 
     @abstractmethod
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Any:
@@ -79,13 +88,23 @@ class Trained(ABC, Generic[C, D, K, N]):
     @property
     def evaluation(self) -> Any:
         """`evaluate()`, made when first asked for."""
-        self._evaluation = self._evaluation or self.evaluate()
+        self._evaluation = self._evaluation or self.judged.evaluate()
         return self._evaluation
+
+    @property
+    def judged(self) -> Self:
+        """The model that the test part judges: this one, or, where it was trained again on all data, the one
+        before."""
+        if not self.config.training.refit:
+            return self
+        if self._judged is None:
+            self._judged = type(self).load(self._fitted(self._folder) / JUDGED)
+        return self._judged
 
     @property
     def has_test(self) -> bool:
         """Whether a part of the training data was kept to judge on."""
-        return bool(self.config.data.test or getattr(self.config.data, "test_files", ()))
+        return tested(self.config)
 
     def runtime(self) -> Model:
         """The same model without torch, to the bit: what `unrolled.runtime.load` makes of its run.
@@ -104,6 +123,9 @@ class Trained(ABC, Generic[C, D, K, N]):
         """Writes a run folder; the evaluation on the test part too, where its data are in memory."""
         _ = self.codec
         with Run.create(folder, to_sections(self.config), self.task).locked() as run:
+            if self.judged is not self:
+                config = to_sections(self.judged.config)
+                self.judged._write(Run.create(run.folder / JUDGED, config, self.task), draw=False)
             self._write(run)
 
     @classmethod
@@ -111,6 +133,7 @@ class Trained(ABC, Generic[C, D, K, N]):
         """The estimator of a finished run."""
         run = Run.open(folder)
         estimator = cls(cls._config_of(run))
+        estimator._folder = run.folder
         run.require_finished()
         about, arrays, seen = run.load_json("data"), run.load_arrays("scalers"), run.load_arrays("seen")
         try:
@@ -182,17 +205,20 @@ class Trained(ABC, Generic[C, D, K, N]):
         about = {"format": saved.FORMAT, "task": self.task, "network": write(network.block)}
         return about | {"answers": self._answers_about(), "codec": self.codec.about()}
 
-    def _write(self, run: Run) -> None:
-        """What is known at the end of a training; the weights last, which make a run finished."""
+    def _write(self, run: Run, draw: bool = True) -> None:
+        """What is known at the end of a training; the weights last, which make a run finished. `draw`: what
+        was judged and drawn too."""
         run.save_arrays("scalers", self.codec.arrays())
         run.save_arrays("seen", self.seen.arrays())
         run.save_json("data", self.codec.about())
         run.write_metrics(self.rows)
-        pictures.draw_history(run.plots, self.rows, self.loss_name, self.config.training)
-        if self.has_test and self._data is not None:
-            run.save_json("evaluation", self.evaluation.json())
-            run.save_table("evaluation", self.evaluation.frame())
-            self._draw(run.plots)
+        if draw:
+            judged = self.judged
+            pictures.draw_history(run.plots, judged.rows, self.loss_name, judged.config.training)
+            if self.has_test and judged._data is not None:
+                run.save_json("evaluation", judged.evaluation.json())
+                run.save_table("evaluation", judged.evaluation.frame())
+                judged._draw(run.plots)
         with contextlib.suppress(ConfigError):  # then only torch can run it
             run.save_json("runtime", self._description())
         run.save_model(self.network.state_dict())

@@ -19,6 +19,13 @@ NO_LIMIT = 2**31 - 1
 
 # Options whose defaults differ from task to task.
 BatchSize = Annotated[int, Field(ge=1, le=2**20, description="rows in a batch")]
+Refit = Annotated[
+    bool,
+    Field(
+        description="train again on all data, for as many steps as were found: that model is used, and the "
+        "first is judged"
+    ),
+]
 LearningRate = Annotated[float, Field(gt=0, le=1000, description="step size of the optimizer")]
 
 
@@ -52,6 +59,7 @@ class TrainingConfig(BaseModel):
         description="weights that the trained model has: of the lowest validation loss; of the last step; or "
         "an average over the last steps, the best one (best; last where there is no validation part)",
     )
+    refit: Refit = False
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="rule that updates the weights; adamw decays weights apart from gradients"

@@ -10,7 +10,9 @@ resumed training writes the same bytes as an uninterrupted one.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ConfigDict
 
@@ -85,6 +87,14 @@ class History:
     kept_loss: float | None
     stopped: str
     seconds: float
+
+
+def kept_step(rows: Sequence[Row], keep: str) -> int:
+    """After how many steps the weights stood that such a training keeps."""
+    epochs = [row for row in rows if row["kind"] == "epoch"]
+    validated = keep != "last" and epochs[0]["validation_loss"] is not None
+    kept: Any = min(epochs, key=lambda row: float(row["validation_loss"] or 0)) if validated else epochs[-1]
+    return int(kept["step"])
 
 
 def step_stride(steps_per_epoch: int) -> int:

@@ -25,6 +25,7 @@ from unrolled.training import checkpoints
 
 # The pictures of a run, a second each, are left out here but for the fixture `run`; see test_pictures.py.
 SMALL = {"target": "y", "window": 12, "horizon": 4, "season": 24, "hidden": 6, "epochs": 2, "threads": 1}
+SMALL |= {"refit": False}  # see tests/tasks/test_refit.py
 T = 240
 
 

@@ -15,7 +15,7 @@ NAMES = ("forecast", "gradient_norm", "loss", "residuals")
 
 
 def fitted(frame, **options):
-    return Forecaster(**(SMALL | {"epochs": 1} | options)).fit(frame)
+    return Forecaster(**(SMALL | {"epochs": 1, "refit": False} | options)).fit(frame)
 
 
 def many(S=60):

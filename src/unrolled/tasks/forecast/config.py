@@ -10,7 +10,7 @@ from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, option
 from unrolled.tasks.config import Names, Section, several
 from unrolled.tasks.model import ModelConfig, require_forward
-from unrolled.training.config import TrainingConfig
+from unrolled.training.config import Refit, TrainingConfig
 
 Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
 
@@ -113,13 +113,19 @@ class ForecastOptions(Section):
         return levels
 
 
+class ForecastTraining(TrainingConfig):
+    """How a model is trained."""
+
+    refit: Refit = True
+
+
 class ForecastConfig(Section):
     """All options of `forecast`."""
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     forecast: ForecastOptions = ForecastOptions()
-    training: TrainingConfig = TrainingConfig()
+    training: ForecastTraining = ForecastTraining()
 
     @model_validator(mode="after")
     def _together(self) -> Self:

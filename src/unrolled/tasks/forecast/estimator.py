@@ -60,6 +60,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def evaluate(self, data: Source | None = None, *, include_training: bool = False) -> Evaluation:
         """A backtest on the test part of the training data, or on other data: on what comes after the
         training and the validation part of each series, or on all with `include_training`."""
+        if data is None and self.judged is not self:
+            return self.judged.evaluate()
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, on_test = self.config.plan(), data is None
         if on_test and not self.config.data.test:
@@ -130,6 +132,11 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
         return config, read(sources.train, config.data)
+
+    def _read_all(
+        self, config: ForecastConfig, data: SeriesFile, sources: Sources
+    ) -> tuple[ForecastConfig, SeriesFile]:
+        return config, data
 
     def _prepare(self, config: ForecastConfig, data: SeriesFile) -> Prepared[ForecastConfig, Fitted]:
         return prepare(config, data)
