@@ -144,8 +144,8 @@ def test_an_interrupt_says_how_to_go_on(
 ) -> None:
     real = Progress.next_epoch
 
-    def interrupted(progress: Progress, loss: float) -> bool:
-        real(progress, loss)
+    def interrupted(progress: Progress, loss: float, steps_per_epoch: int) -> bool:
+        real(progress, loss, steps_per_epoch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Progress, "next_epoch", interrupted)
