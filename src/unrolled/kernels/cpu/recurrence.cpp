@@ -96,6 +96,7 @@ Backward<Real> backward_of(const PlaceCall<Real>& place, const Sizes& n, const S
   one.d_last[0] = place.dh;
   one.d_last[1] = place.dc;
   one.d = place.d;
+  one.wants_dh0 = place.dh0.data;
   return one;
 }
 
@@ -402,7 +403,6 @@ void Recurrence<Real>::backward(const RecurrenceCall<Real>& call) {
       (call.every > 0 ? one.kept : one.tape) = trace.pieces[p];
       one.dx = like_x(call, dx[k], I);
       one.d_initial[0] = place.dh0.data ? place.dh0 : Matrix<Real>{fresh(B * n.P), n.P};
-      one.wants_dh0 = place.dh0.data;
       one.d_initial[1] = place.dc0.data ? place.dc0 : Matrix<Real>{fresh(B * n.H), n.H};
       offset += n.P;
     }
