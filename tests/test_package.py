@@ -1,8 +1,11 @@
 """What `import unrolled` gives, and what it must not cost."""
 
+import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +42,26 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 def test_the_version_is_the_installed_one() -> None:
     assert importlib.metadata.version("unrolled") == unrolled.__version__
+
+
+ROOT = Path(unrolled.__file__).parent
+LISTS = list(ROOT.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_a_packages_list_names_what_it_holds(path: Path) -> None:
+    """Lines such as "loop.py   the training", or "loop   the training"."""
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    held = {item.stem for item in path.parent.iterdir()}
+    assert {line[1] for line in re.finditer(r"^(\w+)(?:\.py|/)?  +\S", text, re.M)} <= held
+
+
+def test_the_docs_name_files_that_are_there() -> None:
+    project = Path(__file__).parents[1]
+    pages = [*(project / "docs").glob("*.md"), project / "README.md", project / "CONTRIBUTING.md"]
+    folders = [project / name for name in ("src", "tests", "scripts", "benchmarks", "examples", "docs")]
+    there = {path.name for path in project.iterdir()}
+    there |= {path.name for folder in folders for path in folder.rglob("*.*")}
+    for page in pages:
+        named = set(re.findall(r"\[(\w+\.(?:py|md|sh|cpp))\]", page.read_text()))
+        assert named <= there, f"{page.name}: {named - there}"

@@ -1,7 +1,8 @@
 """The tasks: what each reads, its head, loss, decoding, metrics and baselines. One file or folder a task.
 
-A task is a configuration, light to import, and an estimator with fit, predict, evaluate, save and load.
-registry.py has the table of them.
+A task is a configuration, light to import, and an estimator with fit, predict, evaluate, save and load. It
+trains and judges; what its network computes stands in blocks/, and what a trained model of it does without
+torch in models/. registry.py has the table of them.
 """
 
 from pathlib import Path

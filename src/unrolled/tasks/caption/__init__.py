@@ -3,9 +3,7 @@
 config      the options
 codec       what is fitted on the training part: how inputs and answers become numbers and back
 examples    the batches of a training
-encoders    a picture, numbers or a class -> a code, and the places that attention looks at
-network     an encoder and a decoder of text
-numbers     … and one of sequences of numbers
+network     an encoder, and a decoder of text or of sequences of numbers; the losses
 answering   from a trained network to answers, in batches
 scores      answers in numbers and words, beside the baselines
 pictures    the plots of a run
