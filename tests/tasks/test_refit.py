@@ -63,7 +63,9 @@ def test_a_forecaster_is_refitted_unless_it_is_told_otherwise(series):
     both = Forecaster(**FORECAST).fit(series)
     first = Forecaster(**FORECAST, refit=False).fit(series)
     assert first.judged is first and same(both.judged, first)
-    assert both.evaluation.json() == first.evaluation.json() == both.evaluate().json()
+    assert both.evaluation.table() == first.evaluation.table() == both.evaluate().table()
+    again = "these figures are of the model before it was trained again on all data"
+    assert again in both.evaluation.verdict and again not in first.evaluation.verdict
 
     epochs = [row for row in first.rows if row["kind"] == "epoch"]
     kept = min(epochs, key=lambda row: row["validation_loss"])["step"]
@@ -125,7 +127,7 @@ def test_sequences_of_all_parts_train_again(tmp_path):
     train, validation, test = (moves(tmp_path / f"{n}.csv", n, n) for n in (30, 12, 14))
     one = Classifier(**CLASSIFY, refit=True).fit(train)
     assert len(one.seen.prints) == 30 > len(one.judged.seen.prints)
-    assert one.evaluation.json() == Classifier(**CLASSIFY).fit(train).evaluation.json()
+    assert one.evaluation.rows == Classifier(**CLASSIFY).fit(train).evaluation.rows
     three = Classifier(**CLASSIFY, refit=True).fit(train, validation=validation, test=test)
     assert len(three.seen.prints) == 56 and len(three.judged.seen.prints) == 42
     assert three.evaluation.about["sequences"] == 14

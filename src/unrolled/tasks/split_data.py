@@ -97,7 +97,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
 
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Evaluation:
         if data is None and self.judged is not self:
-            return self.judged.evaluate()
+            before: Evaluation = self._evaluation_before()
+            return before
         seen, splits = self.seen, self._splits() if data is None else None
         examples = self._read_new(data) if splits is None else self._test_part()
         keep_seen = include_training or (splits is not None and not splits.separate_test)

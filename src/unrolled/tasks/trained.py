@@ -24,6 +24,8 @@ from unrolled.training.history import History
 
 JUDGED = "judged"  # the folder, within a run, of the model that was judged where another is used
 
+AGAIN = "these figures are of the model before it was trained again on all data"
+
 
 class Codec(Protocol):
     """What was fitted on the training part: how examples become numbers and numbers become answers."""
@@ -88,7 +90,7 @@ class Trained(ABC, Generic[C, D, K, N]):
     @property
     def evaluation(self) -> Any:
         """`evaluate()`, made when first asked for."""
-        self._evaluation = self._evaluation or self.judged.evaluate()
+        self._evaluation = self._evaluation or self.evaluate()
         return self._evaluation
 
     @property
@@ -100,6 +102,10 @@ class Trained(ABC, Generic[C, D, K, N]):
         if self._judged is None:
             self._judged = type(self).load(self._fitted(self._folder) / JUDGED)
         return self._judged
+
+    def _evaluation_before(self) -> Any:
+        """Of the model that was judged before this one was trained again on all data."""
+        return self.judged.evaluation.telling([AGAIN])
 
     @property
     def has_test(self) -> bool:
@@ -216,8 +222,8 @@ class Trained(ABC, Generic[C, D, K, N]):
             judged = self.judged
             pictures.draw_history(run.plots, judged.rows, self.loss_name, judged.config.training)
             if self.has_test and judged._data is not None:
-                run.save_json("evaluation", judged.evaluation.json())
-                run.save_table("evaluation", judged.evaluation.frame())
+                run.save_json("evaluation", self.evaluation.json())
+                run.save_table("evaluation", self.evaluation.frame())
                 judged._draw(run.plots)
         with contextlib.suppress(ConfigError):  # then only torch can run it
             run.save_json("runtime", self._description())

@@ -61,7 +61,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         """A backtest on the test part of the training data, or on other data: on what comes after the
         training and the validation part of each series, or on all with `include_training`."""
         if data is None and self.judged is not self:
-            return self.judged.evaluate()
+            before: Evaluation = self._evaluation_before()
+            return before
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, on_test = self.config.plan(), data is None
         if on_test and not self.config.data.test:
