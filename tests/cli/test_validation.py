@@ -1,4 +1,5 @@
-"""`--validation 0` in every task: all that is not tested on trains, and the end of the training is kept."""
+"""`--validation 0` in every task: all that is not tested on trains, and the end of the training is kept. With
+`--refit` all data train, and both models are of use."""
 
 import importlib
 import sys
@@ -47,6 +48,18 @@ def test_without_a_validation_part_the_end_is_kept(command, tmp_path):
     assert (training["keep"], training["patience"]) == ("last", 0)
     assert "validat" not in answer.err
     assert unrolled("verify", run).status == 0
+
+
+def test_a_model_of_all_data_is_used_and_the_one_before_is_judged(command, tmp_path):
+    run, (_, task, file, *options) = tmp_path / "run", command
+    refit = options[: options.index("--refit")] if task == "forecast" else [*options, "--refit"]  # by itself
+    answer = unrolled("train", task, file, *refit, "--out", run)
+    assert answer.status == 0, answer.err
+    assert "training again on all data" in answer.err and "before it was trained again" in answer.out
+    assert len(losses(run)[0]) <= len(losses(run / "judged")[0])  # steps found, of longer epochs
+    for arguments in (("evaluate", run), ("predict", run, file), ("verify", run)):
+        answer = unrolled(*arguments)
+        assert answer.status == 0, answer.err
 
 
 def test_what_needs_a_validation_part_is_refused(tmp_path, monkeypatch):
