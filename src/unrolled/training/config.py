@@ -22,8 +22,8 @@ BatchSize = Annotated[int, Field(ge=1, le=2**20, description="rows in a batch")]
 Refit = Annotated[
     bool,
     Field(
-        description="train again on all data, for as many steps as were found: that model is used, and the "
-        "first is judged"
+        description="train again on all data, for as many steps as the kept weights had: that model is used, "
+        "and the figures are of the first, which has half of minutes"
     ),
 ]
 LearningRate = Annotated[float, Field(gt=0, le=1000, description="step size of the optimizer")]
@@ -51,8 +51,8 @@ class TrainingConfig(BaseModel):
     patience: int | None = Field(
         default=None,
         ge=0,
-        description="stop after this many gradient steps without a lower validation loss; 0 = never (several "
-        f"epochs, and at least {LEAST_PATIENCE} steps)",
+        description="stop after this many gradient steps without a lower validation loss; 0 = never (those "
+        f"of 3 to 10 epochs, by the task, and at least {LEAST_PATIENCE})",
     )
     keep: Literal["best", "last", "average"] | None = Field(
         default=None,
