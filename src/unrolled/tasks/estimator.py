@@ -29,7 +29,7 @@ from unrolled.tasks.trained import JUDGED, C, D, K, N, Trained, tested
 from unrolled.training.batches import Batches, Step
 from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.generators import own_generators
-from unrolled.training.history import kept_step
+from unrolled.training.history import kept_row
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
 
@@ -99,7 +99,7 @@ class Estimator(Trained[C, D, K, N]):
                 run = stack.enter_context(Run.create(out, to_sections(config), self.task).locked())
             if config.training.refit:
                 judged = self._judged_first(plan, run, report)
-                steps = kept_step(judged.rows, judged.config.training.keep)
+                steps = kept_row(judged.rows, judged.config.training.keep)["step"]
                 plan = self._plan_again(plan, every, steps)
                 report.note(f"training again on all data, for {counted(steps, 'step')}")
             self._carry_out(plan, run, report, resume is not None)

@@ -8,6 +8,7 @@ import numpy as np
 from unrolled.files.metrics import Row
 from unrolled.plots import figures
 from unrolled.training.config import TrainingConfig
+from unrolled.training.history import kept_row
 
 
 def draw_history(folder: Path, rows: Sequence[Row], measure: str, training: TrainingConfig) -> None:
@@ -17,9 +18,9 @@ def draw_history(folder: Path, rows: Sequence[Row], measure: str, training: Trai
     number, train, validation = (
         np.array([row[key] for row in epochs], float) for key in ("epoch", "train_loss", "validation_loss")
     )
-    validated = bool(np.isfinite(validation).all())
-    kept = np.argmin(validation) if validated and training.keep != "last" else -1
-    figure = figures.losses(number, train, validation if validated else None, int(number[kept]), measure)
+    watched = validation if np.isfinite(validation).all() else None
+    kept = kept_row(rows, training.keep)["epoch"]
+    figure = figures.losses(number, train, watched, kept, measure)
     figures.save(figure, folder, "loss")
     if steps:
         at, norms = (np.array([row[key] for row in steps]) for key in ("step", "gradient_norm"))

@@ -89,12 +89,12 @@ class History:
     seconds: float
 
 
-def kept_step(rows: Sequence[Row], keep: str) -> int:
-    """After how many steps the weights stood that such a training keeps."""
-    epochs = [row for row in rows if row["kind"] == "epoch"]
-    validated = keep != "last" and epochs[0]["validation_loss"] is not None
-    kept: Any = min(epochs, key=lambda row: float(row["validation_loss"] or 0)) if validated else epochs[-1]
-    return int(kept["step"])
+def kept_row(rows: Sequence[Row], keep: str | None) -> Any:
+    """The row of the epoch whose weights such a training keeps."""
+    epochs: list[Any] = [row for row in rows if row["kind"] == "epoch"]
+    if keep == "last" or epochs[-1]["validation_loss"] is None:
+        return epochs[-1]
+    return min(epochs, key=lambda row: row["validation_loss"])
 
 
 def step_stride(steps_per_epoch: int) -> int:

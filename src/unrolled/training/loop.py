@@ -30,7 +30,7 @@ from unrolled.training.batches import Batch, Batches, Remembering, Step
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
 from unrolled.training.config import TrainingConfig
 from unrolled.training.generators import generator_states, own_generators, set_generator_states
-from unrolled.training.history import History, Progress, step_stride
+from unrolled.training.history import History, Progress, kept_row, step_stride
 from unrolled.training.optimizers import learning_rate
 from unrolled.training.progress import Pace, Reporter
 from unrolled.training.state import State, carried, to_device
@@ -176,11 +176,9 @@ class Training(Generic[Batch]):
             self.checkpoints.publish(self.best, self.progress, self.rows)
 
     def _finish(self, stopped: str) -> History:
-        progress, last = self.progress, self.progress.epoch - 1
-        kept, loss = last, None if self.validate is None else float(self.rows[-1]["validation_loss"] or 0)
+        row, last = kept_row(self.rows, self.config.keep), self.progress.epoch - 1
+        kept, loss = row["epoch"], row["validation_loss"]
         if self.best is not None:
-            assert progress.best_epoch is not None
-            kept, loss = progress.best_epoch, progress.best_loss
             self.model.load_state_dict(self.best)
         elif self.average is not None:
             self.model.load_state_dict(self.model.state_dict() | self.average.weights)
