@@ -33,8 +33,8 @@ from unrolled.training.history import kept_row
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
 
-# Options that say which data are not trained on.
-PARTS = ("validation", "test", "validation_files", "test_files")
+# The options that keep data from the training, as a training on all data has them.
+NOTHING_KEPT = {"validation": 0.0, "test": 0.0, "validation_files": (), "test_files": ()}
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,8 @@ class Estimator(Trained[C, D, K, N]):
         keep = "average" if config.training.keep == "average" else "last"
         limits = {"steps": steps, "epochs": None, "minutes": None, "patience": None}
         training = config.training.model_copy(update=limits | {"keep": keep})
-        parts = {name: 0.0 if name in ("validation", "test") else () for name in PARTS}
-        known = {name: value for name, value in parts.items() if name in type(config.data).model_fields}
-        data = config.data.model_copy(update=known)
+        options = NOTHING_KEPT.keys() & type(config.data).model_fields.keys()
+        data = config.data.model_copy(update={name: NOTHING_KEPT[name] for name in options})
         every = config.model_copy(update={"training": training, "data": data})
         again = self._plan(*self._read_all(every, plan.data, sources))
         return replace(again, config=config, notes=())
@@ -225,9 +224,9 @@ class Estimator(Trained[C, D, K, N]):
     def _read(self, config: C, sources: Sources) -> tuple[C, D]:
         """All data of a training, and the configuration with what they are (their checksum)."""
 
-    @abstractmethod
     def _read_all(self, config: C, data: D, sources: Sources) -> tuple[C, D]:
         """The same data, all to train on, as `config` has it."""
+        return config, data
 
     @abstractmethod
     def _prepare(self, config: C, data: D) -> Prepared[C, K]:

@@ -134,11 +134,6 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
         return config, read(sources.train, config.data)
 
-    def _read_all(
-        self, config: ForecastConfig, data: SeriesFile, sources: Sources
-    ) -> tuple[ForecastConfig, SeriesFile]:
-        return config, data
-
     def _prepare(self, config: ForecastConfig, data: SeriesFile) -> Prepared[ForecastConfig, Fitted]:
         return prepare(config, data)
 
