@@ -15,8 +15,9 @@ begins as tests/tasks/test_template.py.
 Shapes   x (T_i, F) -> padded (B, T, F + W), lengths (B,) -> o (B, T, F)
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -37,12 +38,14 @@ from unrolled.ops.torch import Network
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
+from unrolled.tasks.examples import mean_step
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.model import ModelConfig, recurrent
 from unrolled.tasks.pooled import encoded
 from unrolled.tasks.shared_options import SplitConfig
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Splits
+from unrolled.training.batches import Step
 from unrolled.training.config import TrainingConfig
 
 Array = NDArray[Any]
@@ -132,9 +135,9 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
         layer = recurrent(config.model, width)
         return Network(Next(Numbers(width), layer, Linear(layer.output_size, F, zero=True)))
 
-    def _losses(self, config: NextConfig, codec: Codec) -> Callable[[Network[Next], Batch], Tensor]:
-        # NEW: or `_step`, where the next batch goes on from the state of this one.
-        return losses
+    def _step(self, network: Network[Next], prepared: Prepared[NextConfig, Codec]) -> Step[Batch]:
+        # NEW: where the next batch goes on from the state of this one, the second value is that state.
+        return mean_step(partial(losses, network))
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         """NEW: the model's row first, then one for every baseline, each with the same measures."""

@@ -18,7 +18,6 @@ from typing import Any, Generic, Self
 
 import polars as pl
 import torch
-from torch import Tensor
 
 from unrolled.errors import ConfigError, RunError
 from unrolled.files.messages import counted, option
@@ -253,15 +252,10 @@ class Estimator(Trained[C, D, K, N]):
         """The batches of the training: other than those prepared where they follow from the network too."""
         return prepared.batches
 
+    @abstractmethod
     def _step(self, network: N, prepared: Prepared[C, K]) -> Step[Any]:
-        """(batch, state) -> the loss and the state to carry on; the mean of `_losses`, and no state, where
-        batches do not follow one another."""
-        losses = self._losses(prepared.config, prepared.codec)
-        return lambda batch, state: (losses(network, batch).mean(), None)
-
-    def _losses(self, config: C, codec: K) -> Callable[[N, Any], Tensor]:
-        """(network, batch) -> the losses (M,) of all that counts in a batch."""
-        raise NotImplementedError
+        """(batch, state) -> the loss and the state to carry on; `mean_step` where batches do not follow one
+        another."""
 
     @contextlib.contextmanager
     def _reopened(self, folder: str | Path, out: str | Path | None) -> Iterator[Run]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import Buckets, by_length
+from unrolled.training.batches import Step
 from unrolled.training.config import TrainingConfig
 
 Indices = NDArray[np.int64]
@@ -36,6 +37,12 @@ class Examples(ABC, Generic[B]):
     def batches(self, size: int) -> Iterator[B]:
         """All of them once, for use."""
         return map(self.collate, by_length(self.lengths, size))
+
+
+def mean_step(losses: Callable[[B], Tensor]) -> Step[B]:
+    """The step of a training whose batches do not follow one another: the mean of the losses (M,) of a batch,
+    and no state."""
+    return lambda batch, state: (losses(batch).mean(), None)
 
 
 def mean_loss(losses: Callable[[B], Tensor], batches: Iterable[B]) -> float:

@@ -26,7 +26,7 @@ from unrolled.files.examples import Sequences
 from unrolled.tasks import examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
-from unrolled.tasks.examples import in_batches
+from unrolled.tasks.examples import in_batches, mean_step
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import (
     Network,
@@ -40,6 +40,7 @@ from unrolled.tasks.shared_options import TaskTraining
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
+from unrolled.training.batches import Step
 
 Losses = Callable[[Tensor, Tensor], Tensor]
 
@@ -139,9 +140,9 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _network(cls, config: C, codec: K) -> Network:
         return network_of(codec.inputs, config.model, cls._outputs(codec))
 
-    def _losses(self, config: C, codec: K) -> Callable[[Network, Batch], Tensor]:
-        losses = self._row_losses(config, codec)
-        return lambda network, batch: losses(network(batch.x, lengths=batch.lengths, last=True)[0], batch.y)
+    def _step(self, network: Network, prepared: Prepared[C, K]) -> Step[Batch]:
+        losses = self._row_losses(prepared.config, prepared.codec)
+        return mean_step(lambda batch: losses(network(batch.x, lengths=batch.lengths, last=True)[0], batch.y))
 
     def _outputs_of(self, data: Sequences) -> Tensor:
         """(N, O) the network's outputs for sequences that may lack answers."""

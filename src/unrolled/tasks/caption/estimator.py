@@ -30,9 +30,10 @@ from unrolled.tasks.caption.network import Network, captioner, losses
 from unrolled.tasks.decoding import JUDGED, Decoding, tuned
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
-from unrolled.tasks.examples import mean_loss
+from unrolled.tasks.examples import mean_loss, mean_step
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
+from unrolled.training.batches import Step
 
 
 class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
@@ -91,12 +92,13 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         train, validation = data.encoded(partial(Examples.of, codec))
         answers = sum(map(len, data.train.truth))
         captions = f" with {counted(answers, 'caption')}" if answers != len(data.train) else ""
-        losses = self._losses(config, codec)
         return Prepared(
             config,
             codec,
             train.buckets(config.training),
-            lambda network: mean_loss(partial(losses, network), validation.batches(at_once(codec.inputs))),
+            lambda network: mean_loss(
+                _losses(network, config, codec), validation.batches(at_once(codec.inputs))
+            ),
             (data.sizes(captions), *data.train.notes),
             lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
@@ -105,8 +107,8 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
     def _network(cls, config: CaptionConfig, codec: Codec) -> Network:
         return Network(captioner(config, codec))
 
-    def _losses(self, config: CaptionConfig, codec: Codec) -> Callable[[Network, Batch], Tensor]:
-        return partial(losses, unknown=codec.answers.unknown, noise=config.numbers.noise)
+    def _step(self, network: Network, prepared: Prepared[CaptionConfig, Codec]) -> Step[Batch]:
+        return mean_step(_losses(network, prepared.config, prepared.codec))
 
     def _judge(self, data: Captioned, about: dict[str, Any]) -> Evaluation:
         train, sentences = self._train_part()
@@ -177,6 +179,11 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         if isinstance(self.codec.answers, Texts):
             return [in_one_line(several) for several in answering.hypotheses(*arguments)]
         return list(answering.scores(*arguments))
+
+
+def _losses(network: Network, config: CaptionConfig, codec: Codec) -> Callable[[Batch], Tensor]:
+    """batch -> (M,) the losses of all that counts in it."""
+    return partial(losses, network, unknown=codec.answers.unknown, noise=config.numbers.noise)
 
 
 def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:

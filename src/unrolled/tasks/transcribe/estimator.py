@@ -5,7 +5,7 @@ transcript that is nearest by what sums sequences up (codecs/inputs.py), and the
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
-from unrolled.tasks.examples import in_batches, mean_loss
+from unrolled.tasks.examples import in_batches, mean_loss, mean_step
 from unrolled.tasks.forward import ForwardEstimator
 from unrolled.tasks.inputs import read
 from unrolled.tasks.pooled import encoded
@@ -44,7 +44,7 @@ from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
 from unrolled.tasks.transcribe.hybrid import Hybrid
 from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
 from unrolled.tasks.transcribe.tuning import tuned
-from unrolled.training.batches import Batches
+from unrolled.training.batches import Batches, Step
 
 
 class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec, blocks.Transcriber]):
@@ -142,8 +142,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         buckets: Any = prepared.batches
         return criterion_of(prepared.config, prepared.codec).batches(network, buckets)
 
-    def _losses(self, config: TranscribeConfig, codec: TranscribeCodec) -> Callable[[Network, Batch], Tensor]:
-        return criterion_of(config, codec).losses
+    def _step(self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]) -> Step[Batch]:
+        return mean_step(partial(criterion_of(prepared.config, prepared.codec).losses, network))
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         codec, truth, decoding = self.codec, data.truth, self.config.decoding
