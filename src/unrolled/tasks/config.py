@@ -30,6 +30,16 @@ def several(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(several)]
 
 
+def validation_part(what: str, number: str) -> Any:
+    """The field of the share, or the number, of data that early stopping watches."""
+    return Field(
+        default=0.1,
+        ge=0,
+        description=f"{what} that early stopping watches: a share, or {number} from 1; 0 = none, the weights "
+        "of the last step are kept",
+    )
+
+
 # A file that is found again from any folder.
 PathName = Annotated[str, AfterValidator(lambda name: str(Path(name).absolute()))]
 

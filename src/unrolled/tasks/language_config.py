@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Count, Section, Size
+from unrolled.tasks.config import Count, Section, Size, validation_part
 from unrolled.tasks.model import Hidden, InputDropout, ModelConfig, OutputDropout, require_forward
 from unrolled.tasks.shared_options import (
     SYMBOLS,
@@ -24,12 +24,7 @@ class DataConfig(SplitConfig):
     tokens: Tokens = Field(default="characters", description=f"symbols of the text; {SYMBOLS}")
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
-    validation: float = Field(
-        default=0.1,
-        ge=0,
-        description="part before the test part that early stopping watches: a share, or characters from 1; "
-        "0 = none, the weights of the last step are kept",
-    )
+    validation: float = validation_part("part before the test part", "characters")
     test: float = Field(
         default=0.1,
         ge=0,

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
-from unrolled.tasks.config import Count, Names, PathName, Section
+from unrolled.tasks.config import Count, Names, PathName, Section, validation_part
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
 
@@ -35,12 +35,7 @@ class SplitConfig(Section):
     test_files: Names = Field(
         default=(), description="files that the model is judged on, in place of a share of the others"
     )
-    validation: float = Field(
-        default=0.1,
-        ge=0,
-        description="part that early stopping watches: a share, or a number from 1; 0 = none, the weights of "
-        "the last step are kept",
-    )
+    validation: float = validation_part("part", "a number")
     test: float = Field(
         default=0.1, ge=0, description="part that the model is judged on: a share, or a number from 1"
     )

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, option
-from unrolled.tasks.config import Names, Section, several
+from unrolled.tasks.config import Names, Section, several, validation_part
 from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import Refit, TrainingConfig
 
@@ -39,12 +39,7 @@ class DataConfig(Section):
         description="give the network hour, weekday and season of the time to forecast, where the "
         "training part covers such a cycle at least twice",
     )
-    validation: float = Field(
-        default=0.1,
-        ge=0,
-        description="part before the test part that early stopping watches: a share, or steps from 1; 0 = "
-        "none, the weights of the last step are kept",
-    )
+    validation: float = validation_part("part before the test part", "steps")
     test: float = Field(
         default=0.2,
         ge=0,

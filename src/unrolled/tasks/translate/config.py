@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Count, Rate, Section, Size
+from unrolled.tasks.config import Count, Rate, Section, Size, validation_part
 from unrolled.tasks.decoding import Decoding, Length
 from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
 from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
@@ -38,12 +38,7 @@ class TranslateData(SplitConfig):
     target_most_symbols: Count | None = Field(
         default=None, description="most symbols of targets (words, symbols: 20000; bpe: 4096)"
     )
-    validation: float = Field(
-        default=0.1,
-        ge=0,
-        description="sources that early stopping watches: a share, or a number from 1; 0 = none, the weights "
-        "of the last step are kept",
-    )
+    validation: float = validation_part("sources", "a number")
     test: float = Field(
         default=0.1, ge=0, description="sources that the model is judged on: a share, or a number from 1"
     )
