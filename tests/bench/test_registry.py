@@ -104,11 +104,11 @@ def test_onnxruntime_with_states_gives_torchs_numbers(cell: str) -> None:
     onnx = onnxpeer.onnxruntime(cell, SMALL, ours, x, first)
     assert isinstance(onnx, Peer)
     y, last = torchs(x, first)
-    found = onnx.values()
-    torch.testing.assert_close(found["y"], y, atol=2e-6, rtol=0)
+    outputs = onnx.values()
+    torch.testing.assert_close(outputs["y"], y, atol=2e-6, rtol=0)
     lasts = last if isinstance(last, tuple) else (last,)
     for name, s in zip(("h_last", "c_last"), lasts, strict=False):
-        torch.testing.assert_close(found[name], s, atol=2e-6, rtol=0)  # sums of 77 products in float32
+        torch.testing.assert_close(outputs[name], s, atol=2e-6, rtol=0)  # sums of 77 products in float32
 
 
 def test_a_missing_onnxruntime_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,10 +167,10 @@ def test_a_series_has_its_forecast(tmp_path, strategy):
     lost = "\n".join([header, *rows[:3], *rows[4:7]])
     with pytest.raises(DataError, match=r"line 5: .*1 missing step of 1 hour"):
         streamed(model, lost)
-    found = [json.loads(line) for line in streamed(model, lost, skip_wrong=True).splitlines()]
-    assert [(one["line"], one["restarted"]) for one in found[2:]] == [(4, False), (6, True), (7, False)]
-    found = streamed(model, lost + "\n", output_format="csv", gaps="forward").splitlines()
-    heads = [",".join(row.split(",")[:3]) for row in found]
+    replies = [json.loads(line) for line in streamed(model, lost, skip_wrong=True).splitlines()]
+    assert [(one["line"], one["restarted"]) for one in replies[2:]] == [(4, False), (6, True), (7, False)]
+    lines = streamed(model, lost + "\n", output_format="csv", gaps="forward").splitlines()
+    heads = [",".join(row.split(",")[:3]) for row in lines]
     assert heads[:1] + heads[3:6] == ["line,filled,restarted", "4,0,false", "5,1,false", "6,0,false"]
 
 

@@ -53,21 +53,21 @@ def every_answer(x, blank):
 
 def ranked(x, blank, grams=None, alpha=0.0, beta=0.0, accepts=lambda labels: True):
     """[(score, labels, log_p, log_lm)] of every answer, the best first."""
-    found = []
+    hypotheses = []
     for labels, (log_p, _) in every_answer(x, blank).items():
         log_lm = 0.0 if grams is None else grams.score(labels)
         if accepts(labels):
-            found.append((log_p + alpha * log_lm + beta * len(labels), labels, log_p, log_lm))
-    return sorted(found, key=lambda one: (-one[0], len(one[1]), one[1]))
+            hypotheses.append((log_p + alpha * log_lm + beta * len(labels), labels, log_p, log_lm))
+    return sorted(hypotheses, key=lambda one: (-one[0], len(one[1]), one[1]))
 
 
-def assert_all_found(found, want):
+def assert_all_found(hypotheses, want):
     """The same answers with the same numbers, but for roundings of sums of numbers around ten."""
-    numbers = {tuple(one.labels.tolist()): (one.score, one.log_p, one.log_lm) for one in found}
-    assert len(found) == len(numbers) == len(want)
+    numbers = {tuple(one.labels.tolist()): (one.score, one.log_p, one.log_lm) for one in hypotheses}
+    assert len(hypotheses) == len(numbers) == len(want)
     for score, labels, log_p, log_lm in want:
         np.testing.assert_allclose(numbers[labels], (score, log_p, log_lm), rtol=0, atol=1e-12)
-    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert [one.score for one in hypotheses] == sorted((one.score for one in hypotheses), reverse=True)
 
 
 def grams_for(K, order=3, seed=0):
@@ -80,18 +80,18 @@ def grams_for(K, order=3, seed=0):
 @pytest.mark.parametrize(("T", "K", "blank"), CASES)
 def test_a_wide_beam_finds_every_answer(T, K, blank, forbid):
     x = drawn(T, K, forbid=forbid)
-    found = beam(x, blank, WIDE, WIDE)
-    assert_all_found(found, ranked(x, blank))
+    hypotheses = beam(x, blank, WIDE, WIDE)
+    assert_all_found(hypotheses, ranked(x, blank))
     # As long as it is no answer that has been dropped, all of p is shared out.
-    assert math.fsum(math.exp(one.log_p) for one in found) == pytest.approx(1.0, abs=1e-12)
+    assert math.fsum(math.exp(one.log_p) for one in hypotheses) == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize(("T", "K", "blank"), CASES)
 def test_a_wide_beam_finds_every_answer_with_n_grams(T, K, blank, order):
     x, grams = drawn(T, K, forbid=0.1), grams_for(K, order)
-    found = beam(x, blank, WIDE, WIDE, grams, 0.7, 0.3)
-    assert_all_found(found, ranked(x, blank, grams, 0.7, 0.3))
+    hypotheses = beam(x, blank, WIDE, WIDE, grams, 0.7, 0.3)
+    assert_all_found(hypotheses, ranked(x, blank, grams, 0.7, 0.3))
 
 
 SYMBOLS = ("<blank>", "a", " ", "b")
@@ -108,9 +108,9 @@ def spells(labels):
 @pytest.mark.parametrize("T", [1, 4, 6])
 def test_a_wide_beam_finds_every_answer_of_a_lexicon(T, weight):
     x, grams, lexicon = drawn(T, 4), grams_for(4), Lexicon.spelled(SYMBOLS, WORDS)
-    found = beam(x, 0, WIDE, WIDE, grams, weight, lexicon=lexicon)
+    hypotheses = beam(x, 0, WIDE, WIDE, grams, weight, lexicon=lexicon)
     want = ranked(x, 0, grams, weight, accepts=spells)
-    assert_all_found(found, want)
+    assert_all_found(hypotheses, want)
     assert 1 < len(want) < len(ranked(x, 0))
 
 
@@ -124,8 +124,8 @@ def test_whole_words_are_kept_to_those_allowed():
 def test_every_answer_of_a_narrow_beam_is_complete(size):
     lexicon = Lexicon.spelled(SYMBOLS, ["abba"])
     for seed in range(20):
-        found = beam(drawn(9, 4, seed), 0, size, size, lexicon=lexicon)
-        assert found and all(lexicon.accepts(one.labels) for one in found)
+        hypotheses = beam(drawn(9, 4, seed), 0, size, size, lexicon=lexicon)
+        assert hypotheses and all(lexicon.accepts(one.labels) for one in hypotheses)
 
 
 def test_no_beam_scores_its_best_above_the_exhaustive_one_nor_any_answer_above_its_sum():
@@ -135,27 +135,27 @@ def test_no_beam_scores_its_best_above_the_exhaustive_one_nor_any_answer_above_i
         want = {labels: log_p for _, labels, log_p, _ in ranked(x, 1)}
         best = beam(x, 1, WIDE, 1, grams, 0.5)[0].score
         for size in range(1, 12):
-            found = beam(x, 1, size, size, grams, 0.5)
-            assert len(found) <= size and found[0].score <= best + 1e-12
-            assert all(one.log_p <= want[tuple(one.labels.tolist())] + 1e-12 for one in found)
-            lost += found[0].score < best - 1e-9
+            hypotheses = beam(x, 1, size, size, grams, 0.5)
+            assert len(hypotheses) <= size and hypotheses[0].score <= best + 1e-12
+            assert all(one.log_p <= want[tuple(one.labels.tolist())] + 1e-12 for one in hypotheses)
+            lost += hypotheses[0].score < best - 1e-9
     assert lost  # else narrow beams were not narrow
 
 
 def test_least_leaves_out_what_begins_with_less():
     x = np.log([[0.6, 0.3, 0.1], [0.5, 0.25, 0.25]])
-    found = beam(x, 0, WIDE, WIDE, least=math.log(0.2))
-    assert {tuple(one.labels) for one in found} == {(), (1,), (2,), (1, 2)}
-    only = next(one for one in found if tuple(one.labels) == (2,))
+    hypotheses = beam(x, 0, WIDE, WIDE, least=math.log(0.2))
+    assert {tuple(one.labels) for one in hypotheses} == {(), (1,), (2,), (1, 2)}
+    only = next(one for one in hypotheses if tuple(one.labels) == (2,))
     assert only.log_p == pytest.approx(math.log(0.6 * 0.25))
     assert beam(x, 0, WIDE, WIDE, least=-99.0)[0].score == beam(x, 0, WIDE, WIDE)[0].score
 
 
 def test_of_answers_that_tie_the_shorter_then_the_lower_is_first():
     x = np.zeros((2, 3))
-    found = beam(x, 0, WIDE, WIDE)
+    hypotheses = beam(x, 0, WIDE, WIDE)
     # 2 frames: one path says (), three say (1,), three (2,), one each (1, 2) and (2, 1).
-    assert [tuple(one.labels.tolist()) for one in found] == [(1,), (2,), (), (1, 2), (2, 1)]
+    assert [tuple(one.labels.tolist()) for one in hypotheses] == [(1,), (2,), (), (1, 2), (2, 1)]
     # Of the three prefixes that tie after the first frame, (2,) is dropped.
     assert [tuple(one.labels.tolist()) for one in beam(x, 0, 2, 2)] == [(1,), ()]
     x[0, 1:] = -np.inf
@@ -205,8 +205,8 @@ def test_answers_carry_their_alignment():
         assert one.spans.tolist() == ctc.align(x, one.labels, 0).tolist()
 
 
-def bits(found):
-    return [(one.labels.tolist(), one.score, one.log_p, one.log_lm) for one in found]
+def bits(hypotheses):
+    return [(one.labels.tolist(), one.score, one.log_p, one.log_lm) for one in hypotheses]
 
 
 OPTIONS = {
@@ -234,11 +234,11 @@ def test_rows_of_a_batch_have_the_bits_they_have_alone(options, threads):
     x = np.full((5, 40, 4), np.nan, np.float32)
     for b, length in enumerate(lengths):
         x[b, :length] = drawn(length, 4, b, peak=2.5)
-    found = ctc.beams(x, lengths, Options(0, 6, **options), 6, threads=threads)
+    hypotheses = ctc.beams(x, lengths, Options(0, 6, **options), 6, threads=threads)
     for b, length in enumerate(lengths):
         alone = beam(x[b, :length].copy(), 0, 6, 6, **options)
-        assert bits(found[b]) == bits(alone) and alone
-        assert [one.spans.tolist() for one in found[b]] == [one.spans.tolist() for one in alone]
+        assert bits(hypotheses[b]) == bits(alone) and alone
+        assert [one.spans.tolist() for one in hypotheses[b]] == [one.spans.tolist() for one in alone]
 
 
 def test_what_does_not_fit_is_refused():

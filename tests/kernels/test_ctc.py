@@ -35,8 +35,8 @@ def lexicon(K, blank, seed):
     return Lexicon.spelled(symbols, words)
 
 
-def bits(found):
-    return [(one.labels.tolist(), one.score, one.log_p, one.log_lm) for one in found]
+def bits(hypotheses):
+    return [(one.labels.tolist(), one.score, one.log_p, one.log_lm) for one in hypotheses]
 
 
 def assert_twins_agree(x, options):
@@ -45,9 +45,9 @@ def assert_twins_agree(x, options):
     for part in (x[:cut], x[cut:]):
         for search in kinds:
             search.add(np.ascontiguousarray(part))
-        found, want = (bits(search.best(options.beam + 1)) for search in kinds)
-        assert found == want
-    return found
+        hypotheses, want = (bits(search.best(options.beam + 1)) for search in kinds)
+        assert hypotheses == want
+    return hypotheses
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -70,13 +70,13 @@ def test_random_searches_have_the_same_bits(seed):
 
 def test_a_tree_that_forgets_keeps_every_bit():
     """Flat frames make several thousand prefixes, more than are kept before the first are forgotten."""
-    found = assert_twins_agree(frames(900, 12, 0, peak=0.7), Options(3, 14, None, 0.0, 0.4))
-    assert len(found) == 14 and len(found[0][0]) > 100
+    hypotheses = assert_twins_agree(frames(900, 12, 0, peak=0.7), Options(3, 14, None, 0.0, 0.4))
+    assert len(hypotheses) == 14 and len(hypotheses[0][0]) > 100
 
 
 def test_many_labels_share_no_row_of_the_n_grams():
-    found = assert_twins_agree(frames(60, 25, 1, peak=1.0), Options(0, 9, grams(25, 3, 1), 0.7, 0.1))
-    assert len({tuple(one[0]) for one in found}) == 9
+    hypotheses = assert_twins_agree(frames(60, 25, 1, peak=1.0), Options(0, 9, grams(25, 3, 1), 0.7, 0.1))
+    assert len({tuple(one[0]) for one in hypotheses}) == 9
 
 
 @pytest.mark.parametrize("base", [0.0, -3.7, -700.0])

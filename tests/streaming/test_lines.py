@@ -28,9 +28,9 @@ def csv(values, extra="", names=ORDER):
     return f"{','.join(names)}\n" + "".join(f"{float(b)!r},{float(a)!r}{extra}\n" for b, a in values)
 
 
-def bits(found):
+def bits(replies):
     """y (T, 3) as float32."""
-    return np.array([one["y"] for one in found], np.float32)
+    return np.array([one["y"] for one in replies], np.float32)
 
 
 def wanted(values):
@@ -39,10 +39,10 @@ def wanted(values):
 
 
 def test_each_line_has_the_bits_of_the_whole():
-    found = answers(Stub(), csv(VALUES))
-    assert np.array_equal(bits(found), wanted(VALUES))
+    replies = answers(Stub(), csv(VALUES))
+    assert np.array_equal(bits(replies), wanted(VALUES))
     names = np.array((*ORDER, "none"))[wanted(VALUES).argmax(1)]
-    assert [one["largest"] for one in found] == names.tolist()
+    assert [one["largest"] for one in replies] == names.tolist()
 
 
 def test_formats_say_the_same():
@@ -94,10 +94,10 @@ def test_sequences_side_by_side_are_those_alone():
         b, a = series[name][at[name]]
         at[name] += 1
         lines.append(json.dumps({"unit": name, "b": float(b), "a": float(a)}) + "\n")
-    found = answers(Stub(), "".join(lines), id="unit")
-    assert [one["unit"] for one in found] == order.tolist()
+    replies = answers(Stub(), "".join(lines), id="unit")
+    assert [one["unit"] for one in replies] == order.tolist()
     for name, values in series.items():
-        assert np.array_equal(bits(one for one in found if one["unit"] == name), wanted(values)), name
+        assert np.array_equal(bits(one for one in replies if one["unit"] == name), wanted(values)), name
 
 
 @pytest.mark.parametrize("column", ["id", None])
@@ -107,14 +107,14 @@ def test_the_end_of_a_sequence_begins_it_anew(tmp_path, column):
     ]
     header = f"{'id,' if column else ''}b,a,last"
     path = tmp_path / "state"
-    found = answers(Stub(), "\n".join([header, *lines, ""]), id=column, end="last", snapshot=path)
-    assert np.array_equal(bits(found), np.concatenate([wanted(VALUES[:7]), wanted(VALUES[7:])]))
+    replies = answers(Stub(), "\n".join([header, *lines, ""]), id=column, end="last", snapshot=path)
+    assert np.array_equal(bits(replies), np.concatenate([wanted(VALUES[:7]), wanted(VALUES[7:])]))
     gone = '{"id": "u", "last": true}' if column else '{"last": true}'
     more = f"{gone}\n" if column else f"{gone}\n[1, 2, null]\n"
-    found = answers(Stub(), more, input_format="json", id=column, end="last", snapshot=path)
-    assert found[0]["end"] is True
+    replies = answers(Stub(), more, input_format="json", id=column, end="last", snapshot=path)
+    assert replies[0]["end"] is True
     if column is None:
-        assert np.array_equal(bits(found[1:]), wanted(np.array([[2, 1]], np.float32)))
+        assert np.array_equal(bits(replies[1:]), wanted(np.array([[2, 1]], np.float32)))
 
 
 @pytest.mark.parametrize("column", ["id", None])
@@ -122,10 +122,10 @@ def test_snapshots_between_any_lines_change_nothing(tmp_path, column):
     rows = [{"id": "uv"[t % 3 == 0], "b": float(b), "a": float(a)} for t, (b, a) in enumerate(VALUES)]
     text = [json.dumps(row) + "\n" for row in rows]
     whole = answers(Stub(), "".join(text), id=column)
-    path, found = tmp_path / "state", []
+    path, replies = tmp_path / "state", []
     for cut in (slice(0, 1), slice(1, 1), slice(1, 8), slice(8, 9), slice(9, 23)):
-        found += answers(Stub(), "".join(text[cut]), id=column, snapshot=path)
-    assert found == whole
+        replies += answers(Stub(), "".join(text[cut]), id=column, snapshot=path)
+    assert replies == whole
 
 
 def test_a_snapshot_of_the_command_serves_python(tmp_path):
@@ -186,8 +186,8 @@ def test_a_wrong_line_is_told_and_leaves_the_state_before_it(tmp_path, capfd, wr
     assert complaint in str(caught.value) and "\n" not in str(caught.value)
     assert len(streamed.last.splitlines()) == 3
     assert np.array_equal(Stub().stream(snapshot=path.read_bytes()).step([1.0, 2.0])["y"], after_three())
-    found = answers(Stub(), text + good.splitlines()[-1], skip_wrong=True)
-    assert np.array_equal(bits(found), wanted(VALUES[[0, 1, 2, 2]]))
+    replies = answers(Stub(), text + good.splitlines()[-1], skip_wrong=True)
+    assert np.array_equal(bits(replies), wanted(VALUES[[0, 1, 2, 2]]))
     assert f"unrolled: line {number}: " in capfd.readouterr().err
 
 
@@ -365,9 +365,9 @@ def test_options_that_do_not_fit_the_model(kind, options, complaint):
 
 def test_words_end_their_sentence_with_an_empty_line():
     model = Stub("tag", "words")
-    found = answers(model, "one\ntwo\n\nthree\n")
-    assert found[2] == {"end": True}
-    y = np.array([one["y"] for one in found if "y" in one], np.float32)
+    replies = answers(model, "one\ntwo\n\nthree\n")
+    assert replies[2] == {"end": True}
+    y = np.array([one["y"] for one in replies if "y" in one], np.float32)
     sentences = (["one", "two"], ["three"])
     steps = [model.outputs(model.encode(words)) for words in sentences]
     at = np.cumsum([3, 3]) - 1  # the last letters of the words
@@ -376,45 +376,45 @@ def test_words_end_their_sentence_with_an_empty_line():
 
 def test_texts_run_on_until_an_empty_line():
     model = Stub("classify", "texts")
-    found = answers(model, "a fine day\nwas had\n\nother\n")
+    replies = answers(model, "a fine day\nwas had\n\nother\n")
     texts = ("a fine day", "a fine day\nwas had", "other")
-    assert np.array_equal(bits(one for one in found if "y" in one), np.array(model.predict(texts)))
+    assert np.array_equal(bits(one for one in replies if "y" in one), np.array(model.predict(texts)))
     rows = "".join(json.dumps({"text": text, "u": u}) + "\n" for text, u in (("a", 1), ("b", 2), ("c", 1)))
-    found = answers(model, rows, input_format="json", id="u")
-    assert np.array_equal(bits(found), np.array(model.predict(["a", "b", "a\nc"])))
+    replies = answers(model, rows, input_format="json", id="u")
+    assert np.array_equal(bits(replies), np.array(model.predict(["a", "b", "a\nc"])))
 
 
 def test_lines_of_a_language_model_have_the_nats_of_the_whole_text(language):
     model, lines = language.runtime(), [*TEXT.splitlines()[:12], "", "Bob"]
-    found = answers(model, "\n".join(lines))
-    assert found[0]["nats"] == model.predict(lines[:1])[0] == language.predict(text_of(lines[0]))["nats"][0]
+    replies = answers(model, "\n".join(lines))
+    assert replies[0]["nats"] == model.predict(lines[:1])[0] == language.predict(text_of(lines[0]))["nats"][0]
     parts = [model.tokenizer.encode(("\n" if k else "") + line) for k, line in enumerate(lines)]
     tokens = np.concatenate(parts)
     log_p = model.stream().feed(np.concatenate([[model.begin], tokens[:-1]]))["log_p"]
     nats = -log_p[np.arange(len(tokens)), tokens].astype(np.float64)
     ends = np.cumsum([len(part) for part in parts])
     for k, (line, end) in enumerate(zip(lines, ends, strict=True)):
-        own = len(model.tokenizer.encode(line))
-        assert found[k] == {"tokens": own, "nats": math.fsum(nats[end - own : end])}, k
+        count = len(model.tokenizer.encode(line))
+        assert replies[k] == {"tokens": count, "nats": math.fsum(nats[end - count : end])}, k
 
 
 def test_snapshots_of_a_language_model_between_lines(language, tmp_path):
     model, lines = language.runtime(), TEXT.splitlines()[:9]
     whole = answers(model, "\n".join(lines), likeliest=2)
-    found = [
+    replies = [
         one for line in lines for one in answers(model, line + "\n", likeliest=2, snapshot=tmp_path / "s")
     ]
-    assert found == whole
+    assert replies == whole
 
 
 def test_the_likeliest_symbols_come_first(language):
     model = language.runtime()
-    found = answers(model, "Anna", likeliest=4)[0]["next"]
+    replies = answers(model, "Anna", likeliest=4)[0]["next"]
     tokens = model.tokenizer.encode("Anna")
     log_p = model.stream().feed(np.concatenate([[model.begin], tokens]))["log_p"][-1]
     order = np.argsort(-log_p, kind="stable")[:4]
-    assert [one["symbol"] for one in found] == [model.tokenizer.decode([n]) for n in order]
-    assert np.array_equal(np.array([one["log_p"] for one in found], np.float32), log_p[order])
+    assert [one["symbol"] for one in replies] == [model.tokenizer.decode([n]) for n in order]
+    assert np.array_equal(np.array([one["log_p"] for one in replies], np.float32), log_p[order])
 
 
 def test_a_long_line_is_read_in_stretches_with_the_same_bits(language, monkeypatch):

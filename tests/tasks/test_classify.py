@@ -207,8 +207,8 @@ def test_the_loss_is_the_weighted_smoothed_cross_entropy():
     w = made.codec.weights("balanced")
     q = torch.tensor([[0.15, 0.85], [0.85, 0.15]], dtype=torch.float64)
     wanted = -w[y] * (q * log_p).sum(1)
-    found = made._row_losses(made.config, made.codec)(o, y)
-    torch.testing.assert_close(found.double(), wanted, rtol=1e-6, atol=0)  # float32
+    losses = made._row_losses(made.config, made.codec)(o, y)
+    torch.testing.assert_close(losses.double(), wanted, rtol=1e-6, atol=0)  # float32
 
 
 def test_majority_takes_the_first_of_equals():

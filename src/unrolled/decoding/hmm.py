@@ -66,8 +66,8 @@ class Topology:
     def chain(self, transcript: Iterable[int]) -> Numbers:
         """(P,) the states of a transcript, with silence wherever it may stand."""
         quiet = [self.labels * self.states] * self.silence
-        own = [[k * self.states + i for i in range(self.states)] for k in transcript]
-        return np.array(quiet + [state for label in own for state in label + quiet], np.int64)
+        labels = [[k * self.states + i for i in range(self.states)] for k in transcript]
+        return np.array(quiet + [state for one in labels for state in one + quiet], np.int64)
 
     def fits(self, frames: int, count: int) -> bool:
         """Whether `count` labels can be passed in so many frames."""
@@ -77,8 +77,8 @@ class Topology:
         """(T,) the positions of a path that stays equally long everywhere; without silence where the frames
         do not suffice for it. They must suffice for the labels (`fits`)."""
         every = np.arange(self.positions(count))
-        own = every if frames >= len(every) else every[every % self.stride != 0]
-        return own[np.arange(frames) * len(own) // frames]
+        passed = every if frames >= len(every) else every[every % self.stride != 0]
+        return passed[np.arange(frames) * len(passed) // frames]
 
 
 @dataclass(frozen=True)

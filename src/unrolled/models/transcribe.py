@@ -165,14 +165,14 @@ class Runtime(Forward):
             row = self.states.found(rows, count, how.lm_weight, how.label_bonus)
         return [
             {
-                "transcript": np.array(self.tokenizer.decode(found.labels), np.object_),
-                "log_p": np.array(found.log_p),
-                "score": np.array(found.score),
-                "labels": self._names[found.labels],
-                "first": found.spans[:, 0] * self.stride + 1,
-                "last": np.minimum((found.spans[:, 1] + 1) * self.stride, len(steps)),
+                "transcript": np.array(self.tokenizer.decode(hypothesis.labels), np.object_),
+                "log_p": np.array(hypothesis.log_p),
+                "score": np.array(hypothesis.score),
+                "labels": self._names[hypothesis.labels],
+                "first": hypothesis.spans[:, 0] * self.stride + 1,
+                "last": np.minimum((hypothesis.spans[:, 1] + 1) * self.stride, len(steps)),
             }
-            for found in row
+            for hypothesis in row
         ]
 
     def _each(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, Array, State]:

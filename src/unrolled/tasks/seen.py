@@ -65,11 +65,11 @@ class SeenText:
     @classmethod
     def of(cls, *parts: Text) -> Self:
         stride = max(LEAST_STRIDE, -(-sum(map(len, parts)) // MOST_GRAMS))
-        found = [np.empty(0, np.uint64)]
+        pieces = [np.empty(0, np.uint64)]
         for part in parts:
             for begin, prints in _grams(part):
-                found += [prints[-begin % stride :: stride], prints[-1:]]  # the last one: to the end
-        return cls(np.unique(np.concatenate(found)), stride)
+                pieces += [prints[-begin % stride :: stride], prints[-1:]]  # the last one: to the end
+        return cls(np.unique(np.concatenate(pieces)), stride)
 
     def new(self, data: Text) -> Text:
         hits = [begin + np.flatnonzero(known(prints, self.prints) >= 0) for begin, prints in _grams(data)]

@@ -51,8 +51,8 @@ def test_labels_are_learned_from_even_alignments(transcriber):
 def test_answers_are_the_best_paths_of_its_model(transcriber):
     frame = table(20, seed=3)
     found = transcriber.using(lm_weight=0.7, label_bonus=0.3).predict(frame)
-    own, codec = Hybrid(transcriber.codec, transcriber.config.hmm), transcriber.codec
-    states = own.states(transcriber.network)
+    criterion, codec = Hybrid(transcriber.codec, transcriber.config.hmm), transcriber.codec
+    states = criterion.states(transcriber.network)
     g = hmm_loop.grammar(states.bigram, 0.7, 0.3)
     for row in found.to_dicts():
         x = frame.filter(pl.col("id") == row["name"]).select("u", "v").to_numpy()
@@ -60,12 +60,12 @@ def test_answers_are_the_best_paths_of_its_model(transcriber):
         log_p, steps = outputs(transcriber.network, z[None], torch.tensor([len(z)]))
         scaled = log_p.detach().double().numpy() - np.log(transcriber.network.chain.prior.numpy())
         moves = states.moves
-        (best,) = hmm_loop.decode(scaled, steps.numpy(), own.topology, moves, g)
+        (best,) = hmm_loop.decode(scaled, steps.numpy(), criterion.topology, moves, g)
         assert [codec.labels[k + 1] for k in best.labels] == row["labels"] and best.score == row["score"]
-        chain = hmm.chains(own.topology, moves, [best.labels])
+        chain = hmm.chains(criterion.topology, moves, [best.labels])
         path, score = hmm.viterbi(scaled, steps.numpy(), chain)
         assert score[0] + hmm_loop.likelihood(g, [best.labels])[0] == pytest.approx(best.score)
-        assert list(best.spans) == spans_on(own.topology, best.labels, path[0])
+        assert list(best.spans) == spans_on(criterion.topology, best.labels, path[0])
         assert row["first"] == [s.start + 1 for s in best.spans] and row["last"] == [
             s.stop for s in best.spans
         ]
@@ -77,16 +77,16 @@ def test_probabilities_of_transcripts_add_up_to_one(transcriber, monkeypatch):
     codec, network = transcriber.codec, transcriber.network
     K = len(codec.labels) - 1
     every = [np.array(one, np.int64) for L in range(3) for one in np.ndindex(*[K] * L)]
-    own, T = Hybrid(codec, transcriber.config.hmm), 5
+    criterion, T = Hybrid(codec, transcriber.config.hmm), 5
     x = torch.randn(1, T, 2, generator=torch.Generator().manual_seed(0)).expand(len(every), T, 2)
     labels, counts = np.concatenate(every) + 1, torch.tensor([len(one) for one in every])
     batch = Batch(x, torch.full((len(every),), T), torch.from_numpy(labels), counts, np.arange(len(every)))
     with torch.no_grad():
-        nats = own.validation_losses(network, batch) * counts.clamp(min=1)
+        nats = criterion.validation_losses(network, batch) * counts.clamp(min=1)
         monkeypatch.setattr(hmm, "MOST", 1)  # a row at a time
-        assert torch.equal(nats, own.validation_losses(network, batch) * counts.clamp(min=1))
+        assert torch.equal(nats, criterion.validation_losses(network, batch) * counts.clamp(min=1))
     assert float(torch.exp(-nats).sum()) == pytest.approx(1, rel=1e-9)
-    bigram = own.states(network).bigram
+    bigram = criterion.states(network).bigram
     for one in every:
         assert hmm_loop.likelihood(bigram, [one])[0] == pytest.approx(codec.grams.score(one + 1))
 
@@ -103,14 +103,14 @@ def test_no_transcript_is_surer_than_sure(transcriber):
 
 
 def test_the_loss_is_the_mean_over_a_rows_steps(transcriber):
-    network, own = transcriber.network, Hybrid(transcriber.codec, transcriber.config.hmm)
+    network, criterion = transcriber.network, Hybrid(transcriber.codec, transcriber.config.hmm)
     lengths, draw = torch.tensor([4, 7]), torch.Generator().manual_seed(1)
     x = torch.randn(2, 7, 2, generator=draw)
     x[0, 4:] = float("nan")
-    states = torch.randint(own.outputs, (2, 7), generator=draw)
+    states = torch.randint(criterion.outputs, (2, 7), generator=draw)
     batch = Batch(x, lengths, torch.tensor([1, 2]), torch.tensor([1, 1]), np.arange(2), states)
     log_p, _ = outputs(network, x, lengths)
-    for b, found in enumerate(own.losses(network, batch).tolist()):
+    for b, found in enumerate(criterion.losses(network, batch).tolist()):
         each = [-log_p[b, t, states[b, t]].item() for t in range(int(lengths[b]))]
         assert found == pytest.approx(np.mean(each), rel=1e-6)
 

@@ -117,7 +117,7 @@ def test_the_loss_is_that_of_all_paths_for_each_label():
     log_p = torch.randn(2, 4, 3, dtype=torch.float64).log_softmax(-1)
     labels, counts = torch.tensor([1, 1, 2]), torch.tensor([2, 1])
     steps = torch.tensor([4, 2])
-    found = losses(log_p, steps, labels, counts)
+    nats = losses(log_p, steps, labels, counts)
 
     def said(path):
         return [k for k, _ in itertools.groupby(path) if k]
@@ -129,7 +129,7 @@ def test_the_loss_is_that_of_all_paths_for_each_label():
             for one in paths
             if said(one) == wanted
         )
-        assert found[i].item() == pytest.approx(-np.log(p) / len(wanted), rel=1e-12)
+        assert nats[i].item() == pytest.approx(-np.log(p) / len(wanted), rel=1e-12)
     log_p[:, 2:] = float("nan")  # behind the end of the second row
     assert losses(log_p, torch.tensor([2, 2]), torch.tensor([1, 2]), torch.tensor([1, 1])).isfinite().all()
 

@@ -33,8 +33,8 @@ def pairs(answer: Sequence[str], truth: Sequence[str]) -> list[Pair]:
     """The labels of an answer beside those of the truth, with the fewest edits."""
     beside: list[Pair] = []
     for part in Levenshtein.opcodes(truth, answer):
-        theirs, own = truth[part.src_start : part.src_end], answer[part.dest_start : part.dest_end]
-        beside += zip_longest(theirs, own)
+        true, answered = truth[part.src_start : part.src_end], answer[part.dest_start : part.dest_end]
+        beside += zip_longest(true, answered)
     return beside
 
 
