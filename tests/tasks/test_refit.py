@@ -83,7 +83,7 @@ def test_what_is_fitted_beside_the_network_is_of_all_data_too(series):
         both.evaluate(series)
 
 
-def test_a_run_holds_both(series, tmp_path):
+def test_a_run_holds_both(series, tmp_path, monkeypatch):
     both = Forecaster(**FORECAST).fit(series, out=tmp_path / "run")
     loaded = Forecaster.load(tmp_path / "run")
     assert same(loaded, both) and same(loaded.judged, both.judged)
@@ -91,6 +91,11 @@ def test_a_run_holds_both(series, tmp_path):
     assert loaded.evaluate().json() == json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert loaded.runtime().about["network"] == both.runtime().about["network"]
     assert np.array_equal(loaded.predict()["forecast"], both.predict()["forecast"])
+
+    monkeypatch.chdir(tmp_path)
+    near = Forecaster.load("run")
+    monkeypatch.chdir(tmp_path.parent)
+    assert same(near.judged, both.judged)
 
     both.save(tmp_path / "saved")
     assert same(Forecaster.load(tmp_path / "saved").judged, both.judged)

@@ -139,7 +139,7 @@ class Trained(ABC, Generic[C, D, K, N]):
         """The estimator of a finished run."""
         run = Run.open(folder)
         estimator = cls(cls._config_of(run))
-        estimator._folder = run.folder
+        estimator._folder = run.folder.absolute()
         run.require_finished()
         about, arrays, seen = run.load_json("data"), run.load_arrays("scalers"), run.load_arrays("seen")
         try:
