@@ -29,6 +29,36 @@ def test_mase_beside_a_perfect_naive_is_nan():
     assert np.isnan(metrics.mase(Y, F, np.array(0.0)))
 
 
+def test_measures_of_retail_by_hand():
+    assert metrics.wape(Y, F) == pytest.approx(100 * 4 / 7)
+    assert metrics.bias(Y, F) == -0.5 and metrics.relative_bias(Y, F) == pytest.approx(-100 * 2 / 7)
+    assert metrics.bias(np.array([1.0]), np.array([3.0])) == 2, "above 0 where forecasts are too high"
+
+
+@pytest.mark.parametrize("unit", [1, 1e200, 1e-200])
+def test_measures_of_hydrology_by_hand(unit):
+    y, f = unit * np.array([1.0, 2.0, 3.0, 6.0]), unit * np.array([2.0, 2.0, 4.0, 4.0])
+    # Means 3 and 3; squares about them 14 and 4; products 2 + 1 + 0 + 3; squared errors 1 + 0 + 1 + 4.
+    assert metrics.nse(y, f) == pytest.approx(1 - 6 / 14)
+    r, alpha = 6 / np.sqrt(14 * 4), np.sqrt(4 / 14)
+    parts = metrics.kge(y, f)
+    assert [parts[f"kge_{name}"] for name in ("r", "alpha", "beta")] == pytest.approx([r, alpha, 1])
+    assert parts["kge"] == pytest.approx(1 - np.hypot(r - 1, alpha - 1))
+    assert metrics.kge(y, 2 * y)["kge"] == pytest.approx(1 - np.sqrt(2)), "α and β are 2"
+    assert metrics.nse(y, y) == 1 and metrics.kge(y, y)["kge"] == pytest.approx(1)
+    assert metrics.nse(y, np.full(4, y.mean())) == pytest.approx(0, abs=1e-12)
+
+
+def test_what_would_be_divided_by_0_is_nan():
+    # In float64 the mean of these is not 0.1.
+    same, zeros, vary = np.full(3, 0.1), np.zeros(3), np.array([1.0, 2, 4])
+    assert np.isnan(metrics.nse(same, vary)) and np.isnan(metrics.kge(same, vary)["kge"])
+    assert np.isnan(metrics.kge(vary, same)["kge"]) and np.isfinite(metrics.nse(vary, same))
+    assert np.isnan(metrics.kge(np.array([-1.0, 0, 1]), vary)["kge"])
+    assert np.isnan(metrics.wape(zeros, vary)) and np.isnan(metrics.relative_bias(zeros, vary))
+    assert metrics.bias(zeros, vary) == pytest.approx(7 / 3)
+
+
 def test_naive_scale_pools_the_series_and_skips_short_ones():
     parts = [np.array([[1.0], [2], [5], [7]]), np.array([[0.0], [10]]), np.array([[0.0], [0], [1]])]
     # Lag 2: |5 - 1|, |7 - 2|; the second part is too short; |1 - 0|.
@@ -66,6 +96,13 @@ def test_the_mean_runs_over_the_axis():
     assert metrics.mae(y, f, (0, 2)).tolist() == [1.5, 2.5, 3.5]
     assert metrics.rmse(y, f, (0, 2)) == pytest.approx(np.sqrt([4.5, 8.5, 14.5]))
     assert metrics.pinball(y, f[..., None], (0.5,), (0, 2)).tolist() == [0.75, 1.25, 1.75]
+    y = np.random.default_rng(0).standard_normal((2, 3, 1))
+    assert metrics.nse(y, f, (0, 2)) == pytest.approx(
+        [float(metrics.nse(y[:, h], f[:, h])) for h in range(3)]
+    )
+    assert metrics.kge(y, f, (0, 2))["kge"] == pytest.approx(
+        [float(metrics.kge(y[:, h], f[:, h])["kge"]) for h in range(3)]
+    )
 
 
 def test_what_was_not_observed_counts_nowhere():
@@ -79,12 +116,17 @@ def test_what_was_not_observed_counts_nowhere():
         ("mae", (f,), (f[there],)),
         ("rmse", (f,), (f[there],)),
         ("smape", (f,), (f[there],)),
+        ("wape", (f,), (f[there],)),
+        ("bias", (f,), (f[there],)),
+        ("relative_bias", (f,), (f[there],)),
+        ("nse", (f,), (f[there],)),
         ("mase", (f, scale), (f[there], np.broadcast_to(scale, y.shape)[there])),
         ("pinball", (q, (0.2, 0.8)), (q[there], (0.2, 0.8))),
         ("coverage", (q[..., 0], q[..., 1]), (q[there][:, 0], q[there][:, 1])),
     ]:
         metric = getattr(metrics, name)
         assert metric(gappy, *more) == pytest.approx(metric(y[there], *own), rel=1e-12)
+    assert metrics.kge(gappy, f)["kge"] == pytest.approx(metrics.kge(y[there], f[there])["kge"], rel=1e-12)
     by_column = metrics.mae(gappy, f, 0)
     assert by_column == pytest.approx([np.abs(y - f)[there[:, k], k].mean() for k in range(3)])
     assert np.isnan(metrics.mae(np.full(3, np.nan), f[0])) and np.isnan(

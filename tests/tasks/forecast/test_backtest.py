@@ -10,6 +10,7 @@ from tests.tasks.forecast.cases import coded, hourly, noisy, plan, predictor, re
 from unrolled.errors import DataError
 from unrolled.tasks.baselines import BASELINES
 from unrolled.tasks.forecast.backtest import MODEL, backtest, find_origins
+from unrolled.tasks.forecast.naive2 import naive2
 
 
 def test_origins_are_all_that_have_a_window_a_season_and_a_horizon():
@@ -45,7 +46,9 @@ def test_no_origin_at_all_is_an_error_with_numbers():
 
 def test_the_same_origins_for_all():
     codec = coded(noisy(80))[0]
-    files = [coded(noisy(T, seed=T))[2] for T in (80, 60)]
+    frames = [noisy(T, seed=T) for T in (80, 60)]
+    frames[1] = frames[1].with_columns(pl.col("y") - 9)  # below 0 there is no Naive2
+    files = [coded(frame)[2] for frame in frames]
     series = [codec.encode(file.series[0], 1) for file in files]
     sizes = plan(window=7, horizon=4, season=24)
     origins = find_origins(series, [60, 45], sizes, 1000)
@@ -63,6 +66,17 @@ def test_the_same_origins_for_all():
     # This network is persistence in float32.
     persistence = found.forecasts["persistence"].point
     np.testing.assert_allclose(found.forecasts[MODEL].point, persistence, atol=1e-6)
+
+
+def test_naive2_stands_beside_several_series_that_are_above_0():
+    codec, [one], _ = coded(noisy(90).with_columns(pl.col("y") + 9))
+    [other] = coded(noisy(80, seed=1).with_columns(pl.col("y") + 9))[1]
+    sizes, asked = plan(season=24), predictor(codec, reader(codec, [[0]]))
+    pair = backtest(asked, [one, other], find_origins([one, other], [70, 70], sizes, 99), sizes)
+    at = pair.origins[pair.series == 1]
+    assert np.array_equal(pair.forecasts["naive2"].point[pair.series == 1], naive2(other.y, at, 4, 24))
+    alone = backtest(asked, [one], find_origins([one], [70], sizes, 99), sizes)
+    assert "naive2" not in alone.forecasts
 
 
 def test_without_a_season_there_is_no_seasonal_naive():

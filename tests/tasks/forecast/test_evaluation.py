@@ -39,6 +39,12 @@ def test_a_row_for_every_target_and_forecast():
     assert row["coverage"] == metrics.coverage(y, q[..., 0], q[..., 2])
     assert row["width"] == metrics.width(q[..., 0], q[..., 2])
     assert "crps" not in found.rows[3]
+    assert row["wape"] == metrics.wape(y, f) and row["bias"] == metrics.bias(y, f)
+    assert row["nse"] == metrics.nse(y, f) and row["kge_alpha"] == metrics.kge(y, f)["kge_alpha"]
+    shown = found.table()[2]
+    assert shown["bias %"] == round(row["relative_bias"], 3) and shown["kge"] == round(row["kge"], 3)
+    assert not shown.keys() & {"relative_bias", "kge_r", "coverage_noise"}
+    assert "wape" not in found.rows[-1], "targets of several units do not add up"
 
 
 def test_all_targets_are_scaled_by_their_deviations():
@@ -62,6 +68,49 @@ def test_json_has_no_nan():
     text = json.dumps(found.json(), allow_nan=False)
     assert json.loads(text)["table"][0]["mase"] is None
     assert (found.json()["origins"], found.json()["horizon"], found.json()["season"]) == (6, 3, 24)
+
+
+def test_what_the_outcomes_do_not_admit_is_said():
+    test = random_backtest(K=1)
+    test.y[:] = 0
+    found = evaluate(test, ("a",), LEVELS, SCALE[:1], DEVIATION[:1], {})
+    assert found.verdict[2:4] == [
+        "a: WAPE and relative bias do not exist: all outcomes are 0",
+        "a: NSE and KGE do not exist: all outcomes are the same",
+    ]
+    assert found.json()["table"][0]["nse"] is None and "kge" in found.json()["table"][0]
+    assert "exist" not in " ".join(
+        evaluate(random_backtest(K=1), ("a",), LEVELS, SCALE[:1], DEVIATION[:1], {}).verdict
+    )
+
+
+def test_the_competitions_figure_over_series():
+    """OWA: of two series the means of sMAPE and of MASE, each over that of Naive2."""
+    y = np.array([[10.0, 20], [100, 400]])[..., None]
+    model, naive2, other = y * 1.1, y * [[[1.2], [1.2]], [[1.4], [1.4]]], y * 1.3
+    forecasts = {"model": model, "seasonal naive": other, "naive2": naive2}
+    test = Backtest(
+        ("a", "b"),
+        np.array([0, 1]),
+        np.array([5, 5]),
+        1,
+        y,
+        {name: Forecast(f) for name, f in forecasts.items()},
+        np.array([[2.0], [50]]),
+        "seasonal naive",
+    )
+    found = evaluate(test, ("y",), LEVELS, SCALE[:1], DEVIATION[:1], {})
+
+    def smape(share):
+        return 200 * share / (2 + share)
+
+    mase = (15 / 2 + 250 / 50) / 2  # of an error as large as the outcomes
+    beside = (smape(0.2) + smape(0.4)) / 2, (15 / 2 * 0.2 + 250 / 50 * 0.4) / 2
+    owa = {row["forecast"]: row["owa"] for row in found.rows}
+    assert owa["model"] == pytest.approx((smape(0.1) / beside[0] + 0.1 * mase / beside[1]) / 2)
+    assert owa["naive2"] == 1 and owa["seasonal naive"] > owa["model"]
+    assert found.rows[0]["mean smape"] == pytest.approx(smape(0.1))
+    assert found.series["smape model"].to_list() == pytest.approx([smape(0.1)] * 2)
 
 
 def said(noise=0.1, **rmse):
@@ -158,6 +207,10 @@ def test_many_series_are_judged_together_and_each_by_itself():
     assert found.series["mae model"].to_list() == pytest.approx(errors)
     assert found.series["mase model"].to_list()[:2] == pytest.approx([errors[0], errors[1] / 10])
     assert found.series["mase model"][2] is None
+    nse = [float(metrics.nse(y[series == k], model.point[series == k])) for k in (0, 1, 3, 4)]
+    assert found.series["nse model"].to_list() == pytest.approx(nse)
+    assert found.rows[0]["median nse"] == pytest.approx(np.median(nse)) and "nse" not in found.rows[0]
+    assert "kge_r model" in found.series.columns and "kge_r persistence" not in found.series.columns
     own, other = found.table()
     assert own["beats naive"] == 0.25 and np.isnan(other["beats naive"])
     assert own["median mase"] == pytest.approx(np.median([errors[0], errors[1] / 10, errors[3] / 1000]))

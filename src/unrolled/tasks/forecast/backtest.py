@@ -20,6 +20,7 @@ from unrolled.tasks.baselines import BASELINES, SEASONAL, Baseline
 from unrolled.tasks.evaluation import MODEL
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
+from unrolled.tasks.forecast.naive2 import NAIVE2, naive2
 from unrolled.tasks.forecast.paths import Forecast, Predictor
 
 Array = NDArray[np.float64]
@@ -99,6 +100,8 @@ def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, pl
     """The model and every baseline from every origin."""
     horizon, judged = plan.horizon, [(s, at) for s, at in zip(series, origins.of, strict=True) if len(at)]
     baselines = _baselines(plan.season, predictor.codec.step.periods(), min(int(at[0]) for _, at in judged))
+    if len(judged) > 1 and plan.season > 1 and all((s.y > 0).all() for s, _ in judged):
+        baselines[NAIVE2] = naive2, plan.season
     outcomes, forecasts = [], {name: list[Forecast]() for name in (MODEL, *baselines)}
     for s, at in judged:
         y = s.y[at[:, None] + np.arange(1, horizon + 1)]

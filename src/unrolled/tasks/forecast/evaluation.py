@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL, plain
 from unrolled.tasks.forecast.backtest import Backtest
-from unrolled.tasks.forecast.by_series import by_series, middle_coverage, summary
+from unrolled.tasks.forecast.by_series import (
+    by_series,
+    fit_figures,
+    middle_coverage,
+    relative_figures,
+    summary,
+)
 from unrolled.tasks.forecast.noise import margin
 from unrolled.tasks.forecast.paths import Forecast
 from unrolled.tasks.forecast.verdict import percent, verdict
@@ -27,14 +33,21 @@ Row = dict[str, Any]
 
 ALL = "all targets, scaled"
 
+# What the table leaves out, how it calls a column, what it rounds, and what stands at its end.
+DETAILS = {"series", "bias", "kge_r", "kge_alpha", "kge_beta", "mean smape", "mean mase"}
+DETAILS |= {"rmse_noise", "coverage_noise"}
+SHORT = {"relative_bias": "bias %"}
+ROUNDED = {"bias %", "nse", "kge", "median nse", "median kge"}
+OF_INTERVALS = ("crps", "pinball", "coverage", "width")
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """`rows`: {"target", "forecast", "mae", "rmse", "smape", "mase", for distributions "crps", "pinball",
-    "coverage", "width", and where there are several series "median mase", "beats naive" and "series", see
-    by_series.py}. Of a baseline "rmse_noise", of the model "coverage_noise": differences up to these are
-    noise. `by_step`: the same with a list over the steps ahead for each number; `series`: see by_series.py;
-    `verdict`: sentences."""
+    "coverage", "width"; of a target by itself "wape", "bias", "relative_bias", where there is one series
+    "nse", "kge" and its parts, where there are several what by_series.summary says}. Of a baseline
+    "rmse_noise", of the model "coverage_noise": differences up to these are noise. `by_step`: the same with a
+    list over the steps ahead for each number; `series`: see by_series.py; `verdict`: sentences."""
 
     rows: list[Row]
     by_step: list[Row]
@@ -70,15 +83,14 @@ class Evaluation:
 
     def table(self) -> list[Row]:
         """The rows, for a person: one for every target and forecast."""
-        names = {"coverage": f"coverage of {percent(self.about['nominal_coverage'])}"}
-        return [
-            {
-                names.get(key, key): value
-                for key, value in row.items()
-                if key != "series" and not key.endswith("_noise")
-            }
-            for row in self.rows
-        ]
+        names = {"coverage": f"coverage of {percent(self.about['nominal_coverage'])}"} | SHORT
+        rows = []
+        for row in self.rows:
+            first = [key for key in row if key not in DETAILS and key not in OF_INTERVALS]
+            last = [key for key in OF_INTERVALS if key in row]
+            named = {names.get(key, key): row[key] for key in first + last}
+            rows.append(named | {key: round(named[key], 3) + 0.0 for key in ROUNDED & named.keys()})
+        return rows
 
     def frame(self) -> pl.DataFrame:
         """A row for every series and target."""
@@ -103,12 +115,11 @@ def evaluate(
     if len(targets) > 1:
         views[ALL] = (slice(None), deviation)
     series, nominal = by_series(backtest, targets), levels[-1] - levels[0]
+    single = backtest.series[-1] == backtest.series[0]
+    of_series = {} if single else {name: summary(series, name, backtest.naive) for name in targets}
     rows, by_step = [], []
     with np.errstate(over="ignore", invalid="ignore"):  # the verdict tells of forecasts not finite
         for target, (columns, unit) in views.items():
-            of_series = (
-                summary(series, target, backtest.naive) if backtest.series[-1] > backtest.series[0] else {}
-            )
             for name, forecast in backtest.forecasts.items():
                 part = (
                     backtest.y[..., columns],
@@ -118,13 +129,17 @@ def evaluate(
                     levels,
                 )
                 head = {"target": target, "forecast": name}
-                figures = {key: float(value) for key, value in scores(*part, axis=None).items()}
+                whole, steps = (
+                    scores(*part, axis=axis) | (_by_itself(*part[:2], axis, single) if target != ALL else {})
+                    for axis in (None, (0, 2))
+                )
                 rows.append(
-                    head | figures | of_series.get(name, {}) | _noise(backtest, name, columns, unit, nominal)
+                    head
+                    | {key: float(value) for key, value in whole.items()}
+                    | of_series.get(target, {}).get(name, {})
+                    | _noise(backtest, name, columns, unit, nominal)
                 )
-                by_step.append(
-                    head | {key: value.tolist() for key, value in scores(*part, axis=(0, 2)).items()}
-                )
+                by_step.append(head | {key: value.tolist() for key, value in steps.items()})
     missing = int(np.isnan(backtest.y).sum())
     about = {
         "origins": len(backtest.origins),
@@ -141,6 +156,12 @@ def evaluate(
     }
     sentences = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]
     return Evaluation(rows, by_step, series, sentences, about, backtest)
+
+
+def _by_itself(y: Array, forecast: Forecast, axis: metrics.Axis, single: bool) -> dict[str, Array]:
+    """Of one target, of one series or of several."""
+    figures = relative_figures(y, forecast.point, axis)
+    return figures | fit_figures(y, forecast.point, axis) if single else figures
 
 
 def _left_out(missing: int, outcomes: int) -> list[str]:

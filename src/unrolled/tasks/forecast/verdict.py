@@ -29,6 +29,7 @@ def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
             if middle := about["middle_coverage"].get(target):
                 low, high = (f"{100 * share:.1f} %" for share in middle)
                 said.append(f"in the middle half of the series {low} to {high} of the outcomes are in it")
+        said += _undefined(model)
         sentences += [f"{target}: {sentence}" for sentence in said]
     return [*sentences, _of_origins(about)]
 
@@ -73,6 +74,18 @@ def _of_intervals(model: Row, nominal: float) -> str:
     return (
         f"{inside}: it is too {'narrow' if coverage < nominal else 'wide'} (± {100 * noise:.1f} % is noise)"
     )
+
+
+def _undefined(model: Row) -> list[str]:
+    """Which figures the outcomes do not admit, and why."""
+    if not math.isfinite(model["rmse"]):
+        return []
+    missing = {name for name in ("wape", "nse", "kge") if math.isnan(model.get(name, 0))}
+    said = ["WAPE and relative bias do not exist: all outcomes are 0"] if "wape" in missing else []
+    if "nse" in missing:
+        return [*said, "NSE and KGE do not exist: all outcomes are the same"]
+    why = "all forecasts are the same, or the mean of the outcomes is 0"
+    return [*said, f"KGE does not exist: {why}"] if "kge" in missing else said
 
 
 def _of_origins(about: Mapping[str, Any]) -> str:
