@@ -140,7 +140,7 @@ def _refuse(ctx: typer.Context, why: str, *names: str) -> None:
 
 
 app.command(
-    epilog="Examples: unrolled evaluate runs/forecast-sales newer.csv · "
+    epilog="Examples: unrolled evaluate runs/forecast-sales newer.csv --forecasts every.csv · "
     "unrolled evaluate runs/translate-pairs --beam 10"
 )(using.evaluate)
 app.command(

@@ -46,6 +46,14 @@ TableFile = Annotated[
 ]
 
 
+def _forecast(kind: Any, help: str, metavar: str | None = None) -> Any:
+    option = typer.Option(help=help, metavar=metavar, show_default=False, rich_help_panel="Forecast")
+    return Annotated[kind | None, option]
+
+
+Forecasts = _forecast(Path, "CSV, Parquet or JSON file for the forecasts from every origin.", "FILE")
+
+
 def _decoding(kind: Any, help: str) -> Any:
     return Annotated[kind | None, typer.Option(help=help, show_default=False, rich_help_panel="Decoding")]
 

@@ -8,9 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from unrolled.cli import printing
-from unrolled.cli.shared import DECODING, Files, Json, MostValues, OutFile, RunFolder, TableFile, with_options
+from unrolled.cli.shared import (
+    DECODING,
+    Files,
+    Forecasts,
+    Json,
+    MostValues,
+    OutFile,
+    RunFolder,
+    TableFile,
+    with_options,
+)
 from unrolled.console import note
 from unrolled.errors import ConfigError
+from unrolled.files.messages import either, option
 
 MOST_NAMES = 5  # of files, in a heading
 
@@ -30,16 +41,32 @@ def evaluate(
     ] = False,
     out: TableFile = None,
     json: Json = False,
+    forecasts: Forecasts = None,
     **decoding: Any,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
-    evaluation = _decoder(run, decoding).evaluate(files or None, include_training=include_training)
+    estimator = _decoder(run, decoding)
+    _require_forecast(estimator, {"forecasts": forecasts})
+    evaluation = estimator.evaluate(files or None, include_training=include_training)
     if out is not None:
         printing.write_frame(evaluation.frame(), out)
+    if forecasts is not None:
+        rows = evaluation.forecasts()
+        printing.write_frame(rows, forecasts)
+        note(f"wrote {len(rows)} forecasts to {forecasts}")
     if json:
         printing.as_json(evaluation.json())
     else:
         printing.evaluation(evaluation, _title(files or []))
+
+
+def _require_forecast(estimator: Any, options: Mapping[str, Any]) -> None:
+    """ConfigError where one of these options is typed for another task."""
+    if (typed := _typed(options)) and estimator.task != "forecast":
+        raise ConfigError(
+            f"{either([*map(option, typed)])} belongs to forecasts, and this is a run of task "
+            f"'{estimator.task}'; leave it out"
+        )
 
 
 def _decoder(run: Path, decoding: Mapping[str, Any]) -> Any:

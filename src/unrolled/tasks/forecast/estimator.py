@@ -86,6 +86,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             self.codec.naive_scale,
             codec.scalers["target"].scale,
             about,
+            file,
         )
         return evaluation.telling(seen_sentences("step", known, sum(map(len, series)), include_training))
 

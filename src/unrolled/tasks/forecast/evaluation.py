@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from unrolled.files.series import SeriesFile
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL, plain
 from unrolled.tasks.forecast.backtest import Backtest
@@ -25,6 +26,7 @@ from unrolled.tasks.forecast.by_series import (
     summary,
 )
 from unrolled.tasks.forecast.noise import margin
+from unrolled.tasks.forecast.origins import forecasts_of_origins
 from unrolled.tasks.forecast.paths import Forecast
 from unrolled.tasks.forecast.verdict import percent, verdict
 
@@ -47,7 +49,8 @@ class Evaluation:
     "coverage", "width"; of a target by itself "wape", "bias", "relative_bias", where there is one series
     "nse", "kge" and its parts, where there are several what by_series.summary says}. Of a baseline
     "rmse_noise", of the model "coverage_noise": differences up to these are noise. `by_step`: the same with a
-    list over the steps ahead for each number; `series`: see by_series.py; `verdict`: sentences."""
+    list over the steps ahead for each number; `series`: see by_series.py; `verdict`: sentences;
+    `file`: what was judged."""
 
     rows: list[Row]
     by_step: list[Row]
@@ -55,6 +58,7 @@ class Evaluation:
     verdict: list[str]
     about: Mapping[str, Any]
     backtest: Backtest
+    file: SeriesFile | None = None
 
     @property
     def targets(self) -> list[str]:
@@ -96,6 +100,12 @@ class Evaluation:
         """A row for every series and target."""
         return self.series
 
+    def forecasts(self) -> pl.DataFrame:
+        """A row for every origin, target and step, see origins.py."""
+        if self.file is None:
+            raise ValueError("this evaluation was made without the file of its series")
+        return forecasts_of_origins(self.backtest, self.file, self.targets, self.levels)
+
     def json(self) -> dict[str, Any]:
         """Everything in plain values; numbers that do not exist (MASE beside a perfect baseline) are None."""
         tables = {"table": self.rows, "by_step": self.by_step, "series": self.series.to_dicts()}
@@ -109,6 +119,7 @@ def evaluate(
     naive_scale: Array,
     deviation: Array,
     about: Mapping[str, Any],
+    file: SeriesFile | None = None,
 ) -> Evaluation:
     """naive_scale (K,) for MASE and deviation (K,), both of the training part; `about`: what else to tell."""
     views = {name: (slice(k, k + 1), np.ones(1)) for k, name in enumerate(targets)}
@@ -155,7 +166,7 @@ def evaluate(
         **about,
     }
     sentences = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]
-    return Evaluation(rows, by_step, series, sentences, about, backtest)
+    return Evaluation(rows, by_step, series, sentences, about, backtest, file)
 
 
 def _by_itself(y: Array, forecast: Forecast, axis: metrics.Axis, single: bool) -> dict[str, Array]:
