@@ -43,6 +43,40 @@ def test_the_table_shows_measures_of_retail_and_hydrology(run: Path) -> None:
     )
 
 
+def test_the_horizon_and_the_quantiles_of_a_prediction(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "next.csv"
+    answer = unrolled("predict", run, "--horizon", 9, "--quantiles", "0.9,0.01, .5", "-o", out)
+    assert answer.status == 0, answer.err
+    rows = pl.read_csv(out)
+    assert rows.columns == ["time", "target", "forecast", "q0.01", "q0.5", "q0.9"] and len(rows) == 9
+    assert (rows["q0.01"] < rows["q0.5"]).all() and (rows["q0.5"] < rows["q0.9"]).all()
+
+
+def test_drawn_futures(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "paths.csv"
+    answer = unrolled("predict", run, "--paths", 5, "--horizon", 6, "--seed", 3, "-o", out)
+    assert answer.status == 0, answer.err
+    rows = pl.read_csv(out)
+    assert rows.columns == ["path", "step", "time", "target", "value"] and len(rows) == 5 * 6
+    again = json.loads(unrolled("predict", run, "--paths", 5, "--horizon", 6, "--seed", 3, "--json").out)
+    assert [row["value"] for row in again] == pytest.approx(rows["value"].to_list())
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--quantiles", "0.1;0.9"], "--quantiles: wanted numbers between 0 and 1, such as 0.1,0.5,0.9, got"),
+        (["--quantiles", "50"], "--quantiles: wanted numbers between 0 and 1, such as 0.1,0.5,0.9, got 50"),
+        (["--quantiles", "0.5", "--paths", 3], "wanted --quantiles or --paths, got both"),
+        (["--seed", 3], "--seed decides what --paths draws, and nothing else"),
+        (["--paths", 0], "--paths: wanted 1 or more, got 0"),
+        (["--horizon", 0], "--horizon: wanted 1 or more, got 0"),
+    ],
+)
+def test_predictions_that_are_refused(run: Path, options: list[object], message: str) -> None:
+    refused(unrolled("predict", run, *options), 2, message)
+
+
 def test_options_of_forecasts_are_refused_of_other_tasks(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("to be or not to be, " * 40)
     options = "--epochs", 1, "--hidden", 4, "--test", 0
@@ -50,3 +84,5 @@ def test_options_of_forecasts_are_refused_of_other_tasks(tmp_path: Path) -> None
     assert answer.status == 0, answer.err
     answer = unrolled("evaluate", tmp_path / "run", tmp_path / "text.txt", "--forecasts", tmp_path / "f.csv")
     refused(answer, 2, "--forecasts belongs to forecasts, and this is a run of task 'language'")
+    answer = unrolled("predict", tmp_path / "run", tmp_path / "text.txt", "--horizon", 3)
+    refused(answer, 2, "--horizon belongs to forecasts, and this is a run of task 'language'")

@@ -53,6 +53,14 @@ def _forecast(kind: Any, help: str, metavar: str | None = None) -> Any:
 
 Forecasts = _forecast(Path, "CSV, Parquet or JSON file for the forecasts from every origin.", "FILE")
 
+# How far and in which form forecasts are given.
+AHEAD = {
+    "horizon": _forecast(int, "Steps to forecast (as trained); more of them where they are fed back."),
+    "quantiles": _forecast(str, "Quantiles to give, such as 0.1,0.5,0.9 (those of the training).", "LEVELS"),
+    "paths": _forecast(int, "Give so many drawn futures in place of forecasts.", "N"),
+    "seed": _forecast(int, "paths: number that what is drawn follows from (0)."),
+}
+
 
 def _decoding(kind: Any, help: str) -> Any:
     return Annotated[kind | None, typer.Option(help=help, show_default=False, rich_help_panel="Decoding")]

@@ -9,6 +9,7 @@ import typer
 
 from unrolled.cli import printing
 from unrolled.cli.shared import (
+    AHEAD,
     DECODING,
     Files,
     Forecasts,
@@ -21,7 +22,7 @@ from unrolled.cli.shared import (
 )
 from unrolled.console import note
 from unrolled.errors import ConfigError
-from unrolled.files.messages import either, option
+from unrolled.files.messages import either, option, shown
 
 MOST_NAMES = 5  # of files, in a heading
 
@@ -86,21 +87,50 @@ def _title(files: list[Path]) -> str:
     return names if len(files) <= MOST_NAMES else f"{names} and {len(files) - MOST_NAMES:,} more"
 
 
-@with_options(DECODING)
+@with_options(AHEAD | DECODING)
 def predict(
     run: RunFolder,
     files: Files = None,
     out: OutFile = None,
     most_values: MostValues = None,
     json: Json = False,
-    **decoding: Any,
+    **options: Any,
 ) -> None:
     """Answer: what follows the end of each series, what each sequence is, or says in other symbols."""
-    estimator = _decoder(run, decoding)
-    predictions = estimator.predict(files or None)
-    for line in estimator.notices(files or None):
+    estimator = _decoder(run, {name: options[name] for name in DECODING})
+    ahead, data = _typed({name: options[name] for name in AHEAD}), files or None
+    _require_forecast(estimator, ahead)
+    levels = {"quantiles": _levels(ahead.pop("quantiles"))} if "quantiles" in ahead else {}
+    _require_one_form(ahead, levels)
+    if "paths" in ahead:
+        predictions = estimator.paths(ahead.pop("paths"), data, **ahead)
+    else:
+        predictions = estimator.predict(data, **ahead, **levels)
+    for line in estimator.notices(data, **levels):
         note(line)
     printing.frame(predictions, out, json)
+
+
+def _levels(text: str) -> list[float]:
+    try:
+        return [float(level) for level in text.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"{option('quantiles')}: wanted numbers between 0 and 1, such as 0.1,0.5,0.9, got {shown(text)}"
+        ) from None
+
+
+def _require_one_form(ahead: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
+    """ConfigError where forecasts and drawn futures are asked for at once."""
+    if levels and "paths" in ahead:
+        raise ConfigError(
+            f"wanted {option('quantiles')} or {option('paths')}, got both; a drawn future has no quantiles; "
+            "leave one out"
+        )
+    if "seed" in ahead and "paths" not in ahead:
+        raise ConfigError(
+            f"{option('seed')} decides what {option('paths')} draws, and nothing else; leave it out"
+        )
 
 
 def generate(

@@ -230,12 +230,15 @@ class Runtime(Model):
         return np.stack([self.reader.future(row, steps) for row in known])
 
 
-def answers(codec: SeriesCodec, output: Output, raw: Array) -> Answers:
-    """raw (..., S, K, R) -> "forecast" (..., S, K) and, of a distribution, "quantiles" (..., S, K, L)."""
+def answers(codec: SeriesCodec, output: Output, raw: Array, levels: Sequence[float] | None = None) -> Answers:
+    """raw (..., S, K, R) -> "forecast" (..., S, K) and, of a distribution, "quantiles" (..., S, K, L) of
+    `levels`, or those of the output."""
     with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
         forecasts = {"forecast": codec.values(output.point(raw))}
         if output.is_distribution:
-            scaled = np.moveaxis(distribution(output).quantiles(raw, np.array(output.levels)), -1, 0)
+            scaled = np.moveaxis(
+                distribution(output).quantiles(raw, np.array(levels or output.levels)), -1, 0
+            )
             forecasts["quantiles"] = np.moveaxis(codec.values(scaled), 0, -1)
     return forecasts
 

@@ -1,6 +1,9 @@
-"""What follows a series, as a table: forecasts with their quantiles, or a continuation made value by
-value."""
+"""What follows a series, as a table: forecasts with their quantiles, drawn futures, or a continuation made
+value by value."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,9 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from unrolled.blocks.outputs import Output
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.messages import listed, option, shown
+from unrolled.files.messages import every, listed, option, shown
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.times import as_precise, column_of
 from unrolled.models.forecast import check_finite
@@ -18,6 +22,9 @@ from unrolled.tasks.forecast.network import run_on
 from unrolled.tasks.forecast.paths import Predictor
 from unrolled.tasks.outputs import criterion
 from unrolled.tasks.sampling import Sampling
+
+# So many drawn paths lie beyond the outermost quantile that is asked for, of this many at the most.
+PATHS_BEYOND, MOST_PATHS = 10, 10**5
 
 
 def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFrame:
@@ -33,24 +40,66 @@ def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFr
 
 def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: int) -> pl.DataFrame:
     codec = predictor.codec
-    coded = continued(codec, series, predictor.window, horizon)
+    coded = continued(codec, series, predictor.window, max(horizon, codec.steps))
     forecast = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
     check_finite(forecast.point[0], f"forecast of series {shown(series.name)}")
-    K, T = len(codec.targets), len(coded)
-    times, offsets = codec.continued(series.times[:T], series.offsets, horizon)
-    ahead = as_precise(column_of(times[T:], offsets[T:], codec.zone, codec.step), file.precision)
+    K = len(codec.targets)
     columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if len(file.series) > 1 else {}
     columns |= {
-        "time": pl.concat([ahead] * K),
+        "time": pl.concat([_ahead(codec, series, file, horizon)] * K),
         "target": np.repeat(np.array(codec.targets), horizon),
         "forecast": forecast.point[0].T.reshape(-1),
     }
     if forecast.quantiles is not None:
-        levels = predictor.output.levels
         columns |= {
-            f"q{level:g}": forecast.quantiles[0, :, :, i].T.reshape(-1) for i, level in enumerate(levels)
+            f"q{level:g}": forecast.quantiles[0, :, :, i].T.reshape(-1)
+            for i, level in enumerate(predictor.levels)
         }
     return pl.DataFrame(columns)
+
+
+def paths(predictor: Predictor, file: SeriesFile, horizon: int, count: int, seed: int) -> pl.DataFrame:
+    """A row for every series, path, target and step of `count` drawn futures: columns "series" (where there
+    are several), "path", "step", "time", "target" and "value". Each series is drawn by itself.
+
+    Errors as of `forecasts`.
+    """
+    draws = torch.Generator().manual_seed(seed)
+    return pl.concat([_paths(predictor, series, file, horizon, count, draws) for series in file.series])
+
+
+def _paths(
+    predictor: Predictor,
+    series: Series,
+    file: SeriesFile,
+    horizon: int,
+    count: int,
+    draws: torch.Generator,
+) -> pl.DataFrame:
+    codec = predictor.codec
+    coded = continued(codec, series, predictor.window, max(horizon, codec.steps))
+    futures = predictor.futures(coded, len(coded) - 1, horizon, count, draws)
+    values = np.concatenate(list(futures))
+    check_finite(values.swapaxes(0, 1).reshape(horizon, -1), f"drawn future of series {shown(series.name)}")
+    K, rows = len(codec.targets), count * horizon * len(codec.targets)
+    columns: dict[str, Any] = {"series": [series.name] * rows} if len(file.series) > 1 else {}
+    return pl.DataFrame(
+        columns
+        | {
+            "path": np.repeat(np.arange(1, count + 1), K * horizon),
+            "step": np.tile(np.arange(1, horizon + 1), count * K),
+            "time": pl.concat([_ahead(codec, series, file, horizon)] * (count * K)),
+            "target": np.tile(np.repeat(np.array(codec.targets), horizon), count),
+            "value": values.swapaxes(1, 2).reshape(-1),
+        }
+    )
+
+
+def _ahead(codec: Codec, series: Series, file: SeriesFile, horizon: int) -> pl.Series:
+    """The times of the steps after the last target, as exact as in the file."""
+    T = len(series.target)
+    times, offsets = codec.continued(series.times[:T], series.offsets, horizon)
+    return as_precise(column_of(times[T:], offsets[T:], codec.zone, codec.step), file.precision)
 
 
 def generate(
@@ -99,6 +148,66 @@ def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
             f"of them; give more history, or train with a smaller {option('window')}"
         )
     return codec.encode(series, ahead)
+
+
+def at_levels(predictor: Predictor, quantiles: Sequence[float], drawn: bool) -> Predictor:
+    """The same that tells these quantiles. Where they are of `drawn` paths, so many are drawn that
+    PATHS_BEYOND of them lie beyond the outermost quantile.
+
+    ConfigError for what is no level, where there is no distribution, and for a level that a network trained
+    on quantiles knows nothing of.
+    """
+    output, levels = predictor.output, tuple(sorted({float(f"{level:g}") for level in quantiles}))
+    if not levels or not all(0 < level < 1 for level in levels):
+        raise ConfigError(
+            f"{option('quantiles')}: wanted numbers between 0 and 1, such as 0.1,0.5,0.9, got "
+            f"{', '.join(map(str, quantiles)) or 'none'}"
+        )
+    if not output.is_distribution:
+        raise ConfigError(
+            f"{option('quantiles')}: this model forecasts points, which have none; leave it out, or train "
+            f"with {option('output', 'gaussian')}"
+        )
+    outside = [f"{level:g}" for level in levels if not output.levels[0] <= level <= output.levels[-1]]
+    if outside and output.kind == "quantiles":
+        raise ConfigError(
+            f"{option('quantiles')}: this model learnt the quantiles from {output.levels[0]:g} to "
+            f"{output.levels[-1]:g}, and knows nothing of {every(outside)}; ask for others, or train with "
+            f"other {option('quantile_levels')}"
+        )
+    paths = math.ceil(PATHS_BEYOND / min(levels[0], 1 - levels[-1]))
+    if drawn and paths > MOST_PATHS:
+        raise ConfigError(
+            f"{option('quantiles')}: these are quantiles of drawn paths, which tell levels from "
+            f"{PATHS_BEYOND / MOST_PATHS:g} to {1 - PATHS_BEYOND / MOST_PATHS:g}; ask for such"
+        )
+    return replace(predictor, paths=max(predictor.paths, min(paths, MOST_PATHS)), other_levels=levels)
+
+
+def interpolated(output: Output, quantiles: Sequence[float]) -> list[str]:
+    """A line on the levels between those that a network was trained on, where there are some."""
+    between = [level for level in quantiles if level not in output.levels]
+    if output.kind != "quantiles" or not between:
+        return []
+    names = (every([f"{level:g}" for level in levels]) for levels in (between, output.levels))
+    return ["{}: interpolated between the quantiles that the model learnt, {}".format(*names)]
+
+
+def check_paths(output: Output, count: int, horizon: int, feeds_back: bool) -> None:
+    """ConfigError where futures cannot be drawn as wholes."""
+    if count < 1:
+        raise ConfigError(f"{option('paths')}: wanted 1 or more, got {count}")
+    if not output.is_distribution:
+        raise ConfigError(
+            f"{option('paths')}: this model forecasts points, which cannot be drawn from; train with "
+            f"{option('output', 'gaussian')}"
+        )
+    if horizon > 1 and not feeds_back:
+        raise ConfigError(
+            f"{option('paths')}: this model gives the distribution of each step by itself, not how steps go "
+            f"together; train with {option('strategy', 'recursive')}, or ask for "
+            f"{option('quantiles')} or {option('horizon', 1)}"
+        )
 
 
 def check_sampling(possible: bool, sample: bool, temperature: float) -> None:

@@ -90,21 +90,55 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         )
         return evaluation.telling(seen_sentences("step", known, sum(map(len, series)), include_training))
 
-    def predict(self, data: Source | None = None, horizon: int | None = None) -> pl.DataFrame:
+    def predict(
+        self,
+        data: Source | None = None,
+        horizon: int | None = None,
+        quantiles: Sequence[float] | None = None,
+    ) -> pl.DataFrame:
         """The steps after the end of every series of the training data, or of other data with the same
-        columns.
+        columns; of a distribution with `quantiles`, or those that it was trained with.
 
         A row for every series, target and step; see answers.forecasts. ConfigError where the strategy cannot
-        reach so far; DataError where a series is too short, or covariates of the steps to forecast are
-        missing.
+        reach so far, or there are no such quantiles; DataError where a series is too short, or covariates of
+        the steps to forecast are missing.
         """
-        predictor = self._predictor(self.network)
-        plan, past = self.config.plan(), self.config.data.past
+        predictor, horizon = self._predictor(self.network), self._reach(horizon)
+        if quantiles is not None:
+            predictor = answers.at_levels(predictor, quantiles, horizon > self.config.plan().steps)
+        return answers.forecasts(predictor, self._followed(data), horizon)
+
+    def paths(
+        self, count: int, data: Source | None = None, horizon: int | None = None, seed: int = 0
+    ) -> pl.DataFrame:
+        """`count` futures of every series, drawn from the distribution of each step with the draws before it
+        fed back: what happens together in one is as likely as the model says.
+
+        A row for every series, path, target and step; see answers.paths. ConfigError where the model gives no
+        distribution, or one of each step by itself; other errors as of `predict`.
+        """
+        predictor, horizon = self._predictor(self.network), self._reach(horizon)
+        answers.check_paths(predictor.output, count, horizon, self._feeds_back)
+        return answers.paths(predictor, self._followed(data), horizon, count, seed)
+
+    def notices(self, data: Source | None = None, quantiles: Sequence[float] = ()) -> list[str]:
+        """Which of the quantiles that are asked for the network did not learn."""
+        return answers.interpolated(self.network.block.output, quantiles)
+
+    @property
+    def _feeds_back(self) -> bool:
+        return self.config.forecast.strategy == "recursive" and not self.config.data.past
+
+    def _reach(self, horizon: int | None) -> int:
+        """The steps to forecast. ConfigError where the strategy cannot reach so far."""
+        plan = self.config.plan()
         horizon = plan.horizon if horizon is None else horizon
-        fed_back = self.config.forecast.strategy == "recursive" and not past
-        check_reach("horizon", horizon, None if fed_back else plan.steps, past)
-        file = self._training_file() if data is None else self._new_file(data)
-        return answers.forecasts(predictor, file, horizon)
+        check_reach("horizon", horizon, None if self._feeds_back else plan.steps, self.config.data.past)
+        return horizon
+
+    def _followed(self, data: Source | None) -> SeriesFile:
+        """What forecasts follow."""
+        return self._training_file() if data is None else self._new_file(data)
 
     def generate(
         self,

@@ -58,23 +58,41 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network and how it is asked: `window` W, `paths` P, `seed` of what is drawn."""
+    """A trained network and how it is asked: `window` W, `paths` P, `seed` of what is drawn, and which
+    quantiles are told where they are others than those of the output."""
 
     network: Network
     codec: Codec
     window: int
     paths: int
     seed: int
+    other_levels: tuple[float, ...] | None = None
 
     @property
     def output(self) -> Output:
         return self.network.block.output
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Of the quantiles."""
+        return self.other_levels or self.output.levels
 
     def forecast(self, series: Coded, origins: Steps, horizon: int, y: Array | None = None) -> Forecast:
         """From origins (N,) of one series; y (N, H, K) are the outcomes where they are known."""
         forecasts = self._closed if horizon <= self.codec.steps else self._fed_back
         with torch.no_grad():
             return Forecast.joined(list(forecasts(series, origins, horizon, y)))
+
+    def futures(
+        self, series: Coded, origin: int, horizon: int, count: int, draws: torch.Generator
+    ) -> Iterator[Array]:
+        """`count` drawn futures (P, H, K) after one origin, in parts of as many as run together."""
+        with torch.no_grad():
+            raw, state = self.context(series, np.array([origin]))
+            known = series.k[_from(np.array([origin]), 1, horizon)]
+            for part in _parts(count, ROWS_TOGETHER):
+                paths = min(part.stop, count) - part.start
+                yield self._drawn(raw, state, known, horizon, paths, draws)[0]
 
     def context(self, series: Coded, origins: Steps) -> tuple[Tensor, Named]:
         """raw (N, S, K, R) of the last row, and the state after it."""
@@ -85,7 +103,7 @@ class Predictor:
         output = self.output
         for part in _parts(len(origins), ROWS_TOGETHER):
             raw = self.context(series, origins[part])[0][:, :horizon]
-            said = answers(self.codec, output, raw.numpy())
+            said = answers(self.codec, output, raw.numpy(), self.levels)
             crps = self._crps(raw, y[part]) if output.is_distribution and y is not None else None
             yield Forecast(said["forecast"], said.get("quantiles"), crps)
 
@@ -104,18 +122,23 @@ class Predictor:
             if not output.is_distribution:
                 yield Forecast(point)
                 continue
-            drawn = run_on(
-                self.network,
-                raw[:, 0].repeat_interleave(paths, 0),
-                repeated(state, paths),
-                known.repeat_interleave(paths, 0),
-                horizon,
-                lambda raw: criterion(output).sample(raw, draws),
-            )
-            values = self.codec.values(drawn).reshape(-1, paths, *point.shape[1:])
-            last = np.moveaxis(values, 1, -1)
-            quantiles = np.moveaxis(np.quantile(last, output.levels, axis=-1), 0, -1)
+            last = np.moveaxis(self._drawn(raw, state, known, horizon, paths, draws), 1, -1)
+            quantiles = np.moveaxis(np.quantile(last, self.levels, axis=-1), 0, -1)
             yield Forecast(point, quantiles, None if y is None else metrics.crps(last, y[part]))
+
+    def _drawn(
+        self, raw: Tensor, state: Named, known: Tensor, horizon: int, paths: int, draws: torch.Generator
+    ) -> Array:
+        """(N, P, H, K) in the units of the file, each draw fed back for the next."""
+        drawn = run_on(
+            self.network,
+            raw[:, 0].repeat_interleave(paths, 0),
+            repeated(state, paths),
+            known.repeat_interleave(paths, 0),
+            horizon,
+            lambda raw: criterion(self.output).sample(raw, draws),
+        )
+        return self.codec.values(drawn).reshape(-1, paths, *drawn.shape[1:])
 
 
 def _parts(count: int, size: int) -> list[slice]:
