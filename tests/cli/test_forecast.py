@@ -43,6 +43,20 @@ def test_the_table_shows_measures_of_retail_and_hydrology(run: Path) -> None:
     )
 
 
+def test_models_trained_again_on_the_way(run: Path) -> None:
+    answer = unrolled("evaluate", run, "--refit-every", 16)
+    assert answer.status == 0, answer.err
+    assert answer.err.startswith("training 1 of 2, on 128 steps\n")
+    assert "judged with 2 models: trained anew every 16 steps of the test part" in answer.out
+    silent = unrolled("evaluate", run, "--refit-every", 16, "--json")
+    assert json.loads(silent.out)["trainings"] == 2 and "training" not in silent.err
+    newer = run.with_name("newer.csv")
+    write_series(newer, 200)
+    refused(
+        unrolled("evaluate", run, newer, "--refit-every", 16), 2, "--refit-every goes through the test part"
+    )
+
+
 def test_the_horizon_and_the_quantiles_of_a_prediction(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "next.csv"
     answer = unrolled("predict", run, "--horizon", 9, "--quantiles", "0.9,0.01, .5", "-o", out)

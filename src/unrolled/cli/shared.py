@@ -53,6 +53,10 @@ def _forecast(kind: Any, help: str, metavar: str | None = None) -> Any:
 
 Forecasts = _forecast(Path, "CSV, Parquet or JSON file for the forecasts from every origin.", "FILE")
 
+RefitEvery = _forecast(
+    int, "Judge with models trained again every N steps of the test part, on all known by then; slow.", "N"
+)
+
 # How far and in which form forecasts are given.
 AHEAD = {
     "horizon": _forecast(int, "Steps to forecast (as trained); more of them where they are fed back."),

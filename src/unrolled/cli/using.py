@@ -16,6 +16,7 @@ from unrolled.cli.shared import (
     Json,
     MostValues,
     OutFile,
+    RefitEvery,
     RunFolder,
     TableFile,
     with_options,
@@ -43,12 +44,14 @@ def evaluate(
     out: TableFile = None,
     json: Json = False,
     forecasts: Forecasts = None,
+    refit_every: RefitEvery = None,
     **decoding: Any,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
     estimator = _decoder(run, decoding)
-    _require_forecast(estimator, {"forecasts": forecasts})
-    evaluation = estimator.evaluate(files or None, include_training=include_training)
+    _require_forecast(estimator, {"forecasts": forecasts, "refit_every": refit_every})
+    refits = _refits(refit_every, silent=json)
+    evaluation = estimator.evaluate(files or None, include_training=include_training, **refits)
     if out is not None:
         printing.write_frame(evaluation.frame(), out)
     if forecasts is not None:
@@ -59,6 +62,15 @@ def evaluate(
         printing.as_json(evaluation.json())
     else:
         printing.evaluation(evaluation, _title(files or []))
+
+
+def _refits(every: int | None, silent: bool) -> dict[str, Any]:
+    """How a forecaster is trained again on the way."""
+    if every is None:
+        return {}
+    from unrolled.training.progress import reporter
+
+    return {"refit_every": every, "report": reporter(silent)}
 
 
 def _require_forecast(estimator: Any, options: Mapping[str, Any]) -> None:

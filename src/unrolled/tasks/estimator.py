@@ -149,15 +149,18 @@ class Estimator(Trained[C, D, K, N]):
 
     def _plan_again(self, plan: Plan[C, D, K, N], sources: Sources, steps: int) -> Plan[C, D, K, N]:
         """With all data to train on, for `steps`."""
-        config: Any = plan.config
+        again = self._plan(*self._read_all(self._of_all(plan.config, steps), plan.data, sources))
+        return replace(again, config=plan.config, notes=())
+
+    @staticmethod
+    def _of_all(config: Any, steps: int) -> Any:
+        """To train on all data for `steps`."""
         keep = "average" if config.training.keep == "average" else "last"
         limits = {"steps": steps, "epochs": None, "minutes": None, "patience": None}
         training = config.training.model_copy(update=limits | {"keep": keep})
         options = NOTHING_KEPT.keys() & type(config.data).model_fields.keys()
         data = config.data.model_copy(update={name: NOTHING_KEPT[name] for name in options})
-        every = config.model_copy(update={"training": training, "data": data})
-        again = self._plan(*self._read_all(every, plan.data, sources))
-        return replace(again, config=config, notes=())
+        return config.model_copy(update={"training": training, "data": data})
 
     def _trained(self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter, resume: bool) -> K:
         """Trains the network, and gives the codec that fits it."""

@@ -98,24 +98,38 @@ def _with_values(series: Coded, origins: Steps, horizon: int) -> Steps:
 
 def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, plan: Plan) -> Backtest:
     """The model and every baseline from every origin."""
+    forecasts = [
+        predictor.forecast(s, at, plan.horizon, outcomes(s.y, at, plan.horizon))
+        for s, at in zip(series, origins.of, strict=True)
+        if len(at)
+    ]
+    return beside_baselines(forecasts, series, origins, plan, predictor.codec.step.periods())
+
+
+def outcomes(y: Array, origins: Steps, horizon: int) -> Array:
+    """y (T, K) -> (N, H, K) what came after each origin."""
+    return np.asarray(y[origins[:, None] + np.arange(1, horizon + 1)])
+
+
+def beside_baselines(
+    model: Sequence[Forecast], series: Sequence[Coded], origins: Origins, plan: Plan, periods: Sequence[int]
+) -> Backtest:
+    """`model`: its forecasts of each series that has origins; `periods`: the natural ones of the step."""
     horizon, judged = plan.horizon, [(s, at) for s, at in zip(series, origins.of, strict=True) if len(at)]
-    baselines = _baselines(plan.season, predictor.codec.step.periods(), min(int(at[0]) for _, at in judged))
+    baselines = _baselines(plan.season, periods, min(int(at[0]) for _, at in judged))
     if len(judged) > 1 and plan.season > 1 and all((s.y > 0).all() for s, _ in judged):
         baselines[NAIVE2] = naive2, plan.season
-    outcomes, forecasts = [], {name: list[Forecast]() for name in (MODEL, *baselines)}
-    for s, at in judged:
-        y = s.y[at[:, None] + np.arange(1, horizon + 1)]
-        outcomes.append(y)
-        forecasts[MODEL].append(predictor.forecast(s, at, horizon, y))
-        for name, (make, season) in baselines.items():
-            forecasts[name].append(Forecast(make(s.y, at, horizon, season)))
+    forecasts = {MODEL: model} | {
+        name: [Forecast(make(s.y, at, horizon, season)) for s, at in judged]
+        for name, (make, season) in baselines.items()
+    }
     history = [s.y[: at[0] + 1] if len(at) else s.y[:0] for s, at in zip(series, origins.of, strict=True)]
     return Backtest(
         names=tuple(s.name for s in series),
         series=np.repeat(np.arange(len(series)), [len(at) for at in origins.of]),
         origins=np.concatenate(origins.of),
         stride=origins.stride,
-        y=np.concatenate(outcomes),
+        y=np.concatenate([outcomes(s.y, at, horizon) for s, at in judged]),
         forecasts={name: Forecast.joined(each) for name, each in forecasts.items()},
         scale=np.stack([own_scale(y, plan.season) for y in history]),
         naive=SEASONAL if plan.season > 1 else "persistence",

@@ -1,6 +1,7 @@
 """The forecaster as an estimator: what `forecast` adds to tasks/estimator.py, and generate."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,24 @@ from unrolled.files.zones import notation
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
 from unrolled.tasks.forecast import answers, pictures
-from unrolled.tasks.forecast.backtest import backtest, find_origins
+from unrolled.tasks.forecast.backtest import backtest, beside_baselines, find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Source, checksum, read
 from unrolled.tasks.forecast.defaults import ends_of
 from unrolled.tasks.forecast.evaluation import Evaluation, evaluate
 from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.network import Network
-from unrolled.tasks.forecast.paths import Predictor
+from unrolled.tasks.forecast.paths import Forecast, Predictor
 from unrolled.tasks.forecast.prepared import prepare
+from unrolled.tasks.forecast.refits import Refit, check_refits, refits, refits_sentence, refitted_forecasts
 from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.forecast.windows import mean_loss
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, seen_sentences
 from unrolled.tasks.sources import Sources
 from unrolled.training.batches import Step
+from unrolled.training.history import kept_row
+from unrolled.training.progress import Reporter
 from unrolled.training.state import State
 
 MEASURES = {
@@ -57,11 +61,28 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     codec_class = Fitted
     seen_class = SeenSeries
 
-    def evaluate(self, data: Source | None = None, *, include_training: bool = False) -> Evaluation:
+    def evaluate(
+        self,
+        data: Source | None = None,
+        *,
+        include_training: bool = False,
+        refit_every: int | None = None,
+        report: Reporter | None = None,
+    ) -> Evaluation:
         """A backtest on the test part of the training data, or on other data: on what comes after the
-        training and the validation part of each series, or on all with `include_training`."""
+        training and the validation part of each series, or on all with `include_training`.
+
+        `refit_every`: on the test part, with a model that is trained again every so many of its steps on all
+        that is known by then, as this one was and for as many steps as its weights had; see refits.py.
+        """
+        if refit_every is not None:
+            check_refits(refit_every, data is None)
         if data is None and self.judged is not self:
-            before: Evaluation = self._evaluation_before()
+            before: Evaluation = (
+                self._evaluation_before()
+                if refit_every is None
+                else self.judged.evaluate(refit_every=refit_every, report=report)
+            )
             return before
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, on_test = self.config.plan(), data is None
@@ -79,8 +100,18 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         origins = find_origins(series, first, plan, options.most_origins)
         about = {"judged": "the test part" if on_test else "the data given", "season": plan.season}
         about |= {"seen": known, "left_out": 0 if include_training else known}
+        sentences = seen_sentences("step", known, sum(map(len, series)), include_training)
+        if refit_every is None:
+            test = backtest(self._predictor(network), series, origins, plan)
+        else:
+            trainings = list(refits(origins, first, refit_every))
+            steps = int(kept_row(self.rows, self.config.training.keep)["step"])
+            forecasts = self._refitted(trainings, steps, file, report or Reporter())
+            test = beside_baselines(forecasts, series, origins, plan, codec.step.periods())
+            about |= {"refit_every": refit_every, "trainings": len(trainings)}
+            sentences.append(refits_sentence(refit_every, len(trainings), steps))
         evaluation = evaluate(
-            backtest(self._predictor(network), series, origins, plan),
+            test,
             codec.targets,
             options.quantile_levels,
             self.codec.naive_scale,
@@ -88,7 +119,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             about,
             file,
         )
-        return evaluation.telling(seen_sentences("step", known, sum(map(len, series)), include_training))
+        return evaluation.telling(sentences)
 
     def predict(
         self,
@@ -165,6 +196,20 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         else:
             start = answers.primed(predictor, self._new_file(prime), steps)
         return answers.generate(predictor, start, steps, temperature if sample else None, seed)
+
+    def _refitted(
+        self, trainings: Sequence[Refit], steps: int, file: SeriesFile, report: Reporter
+    ) -> list[Forecast]:
+        """What models say that are trained as this one was, for so many gradient steps."""
+        config = self._of_all(self.config, steps)
+        config = config.model_copy(update={"data": config.data.model_copy(update={"sha256": None})})
+
+        def train(known: SeriesFile) -> Predictor:
+            model = type(self)(config)
+            model._carry_out(replace(model._plan(config, known), notes=()), None, Reporter(), resume=False)
+            return model._predictor(model.network)
+
+        return refitted_forecasts(trainings, train, file, self.config.plan(), report.note)
 
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
         return config, read(sources.train, config.data)
