@@ -145,6 +145,7 @@ app.command(
 )(using.evaluate)
 app.command(
     epilog="Examples: unrolled predict runs/forecast-sales newer.csv -o next.csv · "
+    "unrolled predict runs/forecast-sales --horizon 48 --quantiles 0.1,0.5,0.9 · "
     "unrolled predict runs/translate-pairs new.txt --beam 10 --best 3"
 )(using.predict)
 app.command(

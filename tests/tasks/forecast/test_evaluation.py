@@ -108,6 +108,7 @@ def test_the_competitions_figure_over_series():
     beside = (smape(0.2) + smape(0.4)) / 2, (15 / 2 * 0.2 + 250 / 50 * 0.4) / 2
     owa = {row["forecast"]: row["owa"] for row in found.rows}
     assert owa["model"] == pytest.approx((smape(0.1) / beside[0] + 0.1 * mase / beside[1]) / 2)
+    assert found.verdict[1].endswith(f", its OWA {owa['model']:.3g}, where Naive2 has 1")
     assert owa["naive2"] == 1 and owa["seasonal naive"] > owa["model"]
     assert found.rows[0]["mean smape"] == pytest.approx(smape(0.1))
     assert found.series["smape model"].to_list() == pytest.approx([smape(0.1)] * 2)

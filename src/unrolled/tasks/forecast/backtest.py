@@ -117,6 +117,7 @@ def beside_baselines(
     """`model`: its forecasts of each series that has origins; `periods`: the natural ones of the step."""
     horizon, judged = plan.horizon, [(s, at) for s, at in zip(series, origins.of, strict=True) if len(at)]
     baselines = _baselines(plan.season, periods, min(int(at[0]) for _, at in judged))
+    # Factors of a season need values above 0 (and no gaps, whose comparison is false).
     if len(judged) > 1 and plan.season > 1 and all((s.y > 0).all() for s, _ in judged):
         baselines[NAIVE2] = naive2, plan.season
     forecasts = {MODEL: model} | {

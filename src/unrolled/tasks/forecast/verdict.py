@@ -58,9 +58,11 @@ def _of_series(model: Row, others: Sequence[Row], naive: str) -> str:
     other = next(row for row in others if row["forecast"] == naive)
     medians = f"{model['median mase']:.3g}, of {naive} {other['median mase']:.3g}"
     only = "only " if share < 0.5 else ""
+    owa = model.get("owa", math.nan)
+    beside = f", its OWA {owa:.3g}, where Naive2 has 1" if math.isfinite(owa) else ""
     return (
         f"{only}{100 * share:.0f} % of {model['series']:,} series are forecast better than by their {naive}; "
-        f"the median MASE of a series is {medians}"
+        f"the median MASE of a series is {medians}{beside}"
     )
 
 
