@@ -115,6 +115,13 @@ class Run:
             raise RunError(f"{path} names no run ({error!s:.60}); restore it, or train anew") from None
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the trained model's file, which holds the checksums of what was saved with it. RunError
+        where the training has not ended."""
+        self.require_finished()
+        return checksums.of(read(self._model_file))
+
+    @property
     def plots(self) -> Path:
         """The folder for plots; made where it is missing."""
         folder = self.folder / "plots"

@@ -14,6 +14,7 @@ from unrolled.files.fingerprints import fingerprint, known, ngrams
 from unrolled.files.series import Series
 from unrolled.files.text import text_of
 from unrolled.tasks import pictures
+from unrolled.tasks import seen as seen_module
 from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.seen import GRAM, LEAST_STRIDE, SeenText
 
@@ -62,6 +63,21 @@ def test_a_grown_text_is_judged_behind_what_was_seen():
     assert SeenText.of(text_of("short")).new(text_of("short")).ranges == ((0, 5),), f"below {GRAM} characters"
 
 
+def test_what_two_trainings_saw_is_joined(monkeypatch):
+    """Of texts whose strides differ no character of either is judged, and all of another."""
+    draw = random.Random(0)
+    old, new, other = (fuzz.letters(draw, 3000) for _ in range(3))
+    coarse = SeenText.of(text_of(old))
+    monkeypatch.setattr(seen_module, "MOST_GRAMS", 100)
+    fine = SeenText.of(text_of(new))
+    assert coarse.stride == LEAST_STRIDE < fine.stride == 30
+    for seen in (coarse.joined(fine), SeenText.restore(fine.joined(coarse).arrays())):
+        assert [len(seen.new(text_of(one))) for one in (old, new)] == [0, 0]
+        assert seen.new(text_of(other)).ranges == ((0, 3000),)
+        [(begin, end)] = seen.new(text_of(old + other)).ranges
+        assert 3000 <= begin < 3030 and end == 6000
+
+
 def series(name, begin, values):
     times = np.datetime64("2024-01-01", "us") + (begin + np.arange(len(values))) * np.timedelta64(1, "D")
     y = np.asarray(values, float)[:, None]
@@ -90,6 +106,21 @@ def test_a_series_that_is_named_is_known_by_its_times_though_its_values_were_rev
     assert seen.first_new(series("a", 38, np.arange(60.0))) == 2
     assert seen.first_new(series("b", 20, np.arange(20.0, 90.0))) == 20
     assert seen.first_new(series("b", 38, np.arange(60.0))) == 2, "too few to know better"
+
+
+@pytest.mark.parametrize("named", [(True, True), (False, True), (True, False)])
+def test_series_of_two_trainings_are_known_by_either(named):
+    draw = np.random.default_rng(0)
+    old, new = ([series(f"s{k}", begin, draw.random(60)) for k in range(3)] for begin in (0, 100))
+    joined = SeenSeries.of_parts(old, [50] * 3, True, named[0]).joined(
+        SeenSeries.of_parts(new, [40] * 3, True, named[1])
+    )
+    joined = SeenSeries.restore(joined.arrays())
+    assert [joined.first_new(s) for s in old + new] == ([60] * 3 if named[1] else [50] * 3) + [40] * 3
+    grown = series("s0", 0, np.concatenate([old[0].target[:, 0], draw.random(30)]))
+    assert joined.first_new(grown) == (90 if named[1] else 50)
+    revised = series("s1", 0, draw.random(60))
+    assert joined.first_new(revised) == (60 if named[1] else 50 if named[0] else 0)
 
 
 def rows(values):

@@ -18,10 +18,10 @@ from unrolled.files import opening
 from unrolled.files.messages import resuming
 from unrolled.runs import HEAD, MOST_CONFIG, Run
 from unrolled.tasks import TASKS, config_class, estimator_class
-from unrolled.tasks.config import from_sections, to_sections
+from unrolled.tasks.config import from_sections
 
-# Where the data come from is told by the arguments; the checksum belongs to a configuration file.
-NO_OPTIONS = ("files", "sha256")
+# Where the data come from is told by the arguments; checksums belong to a configuration file.
+NO_OPTIONS = ("files", "sha256", "start_sha256")
 LONGEST = 40  # characters of a file's name that a run's folder takes over
 
 
@@ -64,10 +64,10 @@ def train(
     task = _task(task, values.get("task"), config)
     sections = {name: value for name, value in values.items() if name not in HEAD}
     try:
-        configured = to_sections(from_sections(config_class(task), sections))
+        from_sections(config_class(task), sections)
     except ConfigError as error:
         raise ConfigError(f"{config}: {error}") from None
-    estimator = estimator_class(task)(**_flat(configured) | dict(options))
+    estimator = estimator_class(task)(**_flat(sections) | dict(options))
     files = estimator.config.data.files
     if not files:
         raise ConfigError(f"wanted files to train on, got none; example: {TASKS[task].example}")

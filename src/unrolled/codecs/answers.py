@@ -9,7 +9,7 @@ Shapes   texts (S,) with the end; numbers (T, D)
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -38,7 +38,13 @@ class Texts:
         """`kind`, `least` and `most` are of the tokenizer."""
         texts = [text for several in data.truth for text in several]
         side = TextCodec.fit(kind, texts, least, most)
-        return cls(side, max(len(side.tokenizer.encode(text)) for text in texts), most_frequent(texts))
+        return cls(side, 0, "").again(data)
+
+    def again(self, data: Captioned) -> Self:
+        """The same with another training part; answers may be as long as those of either."""
+        texts = [text for several in data.truth for text in several]
+        longest = max(len(self.side.tokenizer.encode(text)) for text in texts)
+        return replace(self, longest=max(self.longest, longest), usual=most_frequent(texts))
 
     @property
     def unknown(self) -> int | None:
@@ -83,6 +89,11 @@ class NumberAnswers:
         means = [_mean([answers[i] for i in group], longest) for group in groups]
         lengths = [round(float(np.mean([len(answers[i]) for i in group]))) for group in groups]
         return cls(data.targets, scaler, np.stack(means), np.array(lengths))
+
+    def again(self, data: Captioned) -> Self:
+        """The same, whose answers may be as long as those of another training part too."""
+        longest = max([self.longest, *(len(answer) for several in data.truth for answer in several)])
+        return replace(self, means=np.stack([held(mean, longest) for mean in self.means]))
 
     @property
     def longest(self) -> int:

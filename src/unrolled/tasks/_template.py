@@ -111,8 +111,11 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
     def _read_source(self, config: NextConfig, source: Source) -> Sequences:
         return read_sequences(source, Query(answers=False))
 
-    def _prepare(self, config: NextConfig, data: Splits[Sequences]) -> Prepared[NextConfig, Codec]:
-        codec, training = Codec(NumberInputs.fit(data.train)), config.training
+    # NEW: `start` is the codec of the model that a training starts from, where it does.
+    def _prepare(
+        self, config: NextConfig, data: Splits[Sequences], start: Codec | None
+    ) -> Prepared[NextConfig, Codec]:
+        codec, training = start or Codec(NumberInputs.fit(data.train)), config.training
         rows, validation = (encoded(codec.inputs, part) for part in (data.train, data.validation))
         return Prepared(
             config,

@@ -13,8 +13,8 @@ A class that training did not hold cannot be answered and counts as wrong (unsee
 Shapes   x (B, T, I) -> o (B, C) -> p (B, C); the summary of N sequences (N, S)
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -81,9 +81,13 @@ class ClassCodec:
                 f"all {len(data):,} sequences of the training part are of class {shown(classes[0])}; "
                 "wanted two classes or more"
             )
-        numbers = {name: k for k, name in enumerate(classes)}
-        truth = np.array([numbers[answer] for answer in answers], np.int64)
-        return cls(inputs, classes, truth, inputs.summaries(data).astype(np.float32))
+        return cls(inputs, classes, *_known_of(data, inputs, classes))
+
+    def again(self, data: Sequences) -> Self:
+        """The same with another training part. DataError for a class that it does not know."""
+        unseen.require_known("classes", ((one,) for one in answers_of(data)), self.classes, data.places)
+        truth, summary = _known_of(data, self.inputs, self.classes)
+        return replace(self, truth=truth, summary=summary)
 
     def encode(self, data: Sequences) -> Tensor:
         """(N,) the number of each class, UNSEEN for one that training does not hold."""
@@ -91,7 +95,7 @@ class ClassCodec:
 
     def weights(self, kind: str) -> Tensor:
         """(C,) w."""
-        counts = np.bincount(self.truth, minlength=len(self.classes))
+        counts = np.maximum(np.bincount(self.truth, minlength=len(self.classes)), 1)
         balanced = len(self.truth) / (len(self.classes) * counts)
         return torch.tensor(balanced if kind == "balanced" else np.ones(len(counts)), dtype=torch.float32)
 
@@ -146,6 +150,9 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
 
     def _fit(self, config: ClassifyConfig, train: Sequences, inputs: Inputs) -> ClassCodec:
         return ClassCodec.fit(train, inputs)
+
+    def _fit_again(self, start: ClassCodec, train: Sequences) -> ClassCodec:
+        return start.again(train)
 
     def _with_loss(self, codec: ClassCodec, validation: Sequences) -> tuple[Sequences, list[str]]:
         """Without classes that training does not hold."""
@@ -210,6 +217,12 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         """(N, C), from float64 logits so that they sum to one."""
         p: Array = softmax(self._outputs_of(data).double()).numpy()
         return p
+
+
+def _known_of(data: Sequences, inputs: Inputs, classes: Sequence[str]) -> tuple[Classes, NDArray[np.float32]]:
+    """`truth` and `summary` of a training part."""
+    truth = np.array(unseen.numbered(answers_of(data), classes), np.int64)
+    return truth, inputs.summaries(data).astype(np.float32)
 
 
 def majority(truth: Classes) -> int:

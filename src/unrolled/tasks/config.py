@@ -7,7 +7,7 @@ section only, so that `Forecaster(window=48)`, `--window 48` and `window = 48` i
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -16,9 +16,12 @@ from unrolled.files.messages import listed, nearest, option, shown
 
 
 class Section(BaseModel):
-    """Fields are options: their descriptions are the text of `--help`, unknown keys are refused."""
+    """Fields are options: their descriptions are the text of `--help`, unknown keys are refused. `changeable`
+    are those of this class that neither the network nor its codec follow from, see starting.py."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    changeable: ClassVar[tuple[str, ...]] = ()
 
 
 def several(value: Any) -> Any:

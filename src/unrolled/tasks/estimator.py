@@ -24,6 +24,7 @@ from unrolled.files.messages import counted, option
 from unrolled.runs import Run
 from unrolled.tasks.config import from_sections, to_sections
 from unrolled.tasks.sources import Source, Sources, joined, named_sources
+from unrolled.tasks.starting import started
 from unrolled.tasks.trained import JUDGED, C, D, K, N, Trained, tested
 from unrolled.training.batches import Batches, Step
 from unrolled.training.checkpoints import Checkpoints
@@ -80,6 +81,8 @@ class Estimator(Trained[C, D, K, N]):
         `validation` and `test` are sources of their own; without, shares of `data` are. With `out`, writes a
         run folder as it goes; `resume` goes on with an interrupted one, whose options it takes.
 
+        With `start_from` the training goes on from the model of a run, see starting.py.
+
         With `refit` the model is trained again on all data, for as many steps as were found: that is the
         model of the run, and the one before, in its folder JUDGED, is judged on the test part.
 
@@ -90,7 +93,11 @@ class Estimator(Trained[C, D, K, N]):
         with contextlib.ExitStack() as stack:
             run = None if resume is None else stack.enter_context(self._reopened(resume, out))
             config: Any = self._options if run is None else self._config_of(run)
+            if config.training.start_from is not None:
+                config, self._start = started(type(self), config)
             config, sources = named_sources(config, self.task, data, validation, test)
+            if self._start is not None:
+                self._start.config = config  # it reads the new data
             plan = self._plan(*self._read(config, sources))
             config = plan.config
             every = joined(sources) if config.training.refit else sources
@@ -102,15 +109,23 @@ class Estimator(Trained[C, D, K, N]):
                 plan = self._plan_again(plan, every, steps)
                 report.note(f"training again on all data, for {counted(steps, 'step')}")
             self._carry_out(plan, run, report, resume is not None)
+        self._start = None
         return self
 
     def _plan(self, config: C, data: D) -> Plan[C, D, K, N]:
-        prepared = self._settled(self._prepare(config, self._preparable(data)), data)
+        start = self._start
+        codec = None if start is None else start.codec
+        prepared = self._settled(self._prepare(config, self._preparable(data), codec), data)
         complete: Any = prepared.config
         seen = self._seen_by(complete, data)
-        notes = (*prepared.notes, *self._overlap(data, seen))
+        if start is not None:
+            seen = start.seen.joined(seen)
+        notes = (*prepared.notes, *self._overlap(complete, data, seen))
         with own_generators(torch.device("cpu"), complete.training.seed):
             network = self._network(complete, prepared.codec)
+        if start is not None:
+            network.load_state_dict(start.network.state_dict())
+            notes = (f"starts from the model in {complete.training.start_from}", *notes)
         return Plan(complete, data, prepared, seen, network, notes)
 
     def _carry_out(
@@ -231,8 +246,9 @@ class Estimator(Trained[C, D, K, N]):
         return config, data
 
     @abstractmethod
-    def _prepare(self, config: C, data: D) -> Prepared[C, K]:
-        """DataError for whatever the data lack; touches no file."""
+    def _prepare(self, config: C, data: D, start: K | None) -> Prepared[C, K]:
+        """DataError for whatever the data lack; touches no file. `start`: the codec of the model that the
+        training starts from."""
 
     def _is_validated(self, config: C, data: D) -> bool:
         """Whether there is a validation part."""
@@ -247,7 +263,7 @@ class Estimator(Trained[C, D, K, N]):
     def _seen_by(self, config: C, data: D) -> Any:
         """What a training on `data` sees, a seen_class."""
 
-    def _overlap(self, data: D, seen: Any) -> tuple[str, ...]:
+    def _overlap(self, config: C, data: D, seen: Any) -> tuple[str, ...]:
         """What of the test part was seen, in a sentence. DataError where it is all of it."""
         return ()
 

@@ -1,6 +1,6 @@
 """What tasks with one answer a sequence read, codecs/inputs.py, and their network, blocks/pooled.py."""
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -33,6 +33,8 @@ Network = AnyNetwork[Pooled]
 class SequencesConfig(NumbersConfig):
     """Which files are read, what of them, and how they are split."""
 
+    changeable: ClassVar[tuple[str, ...]] = ("text", "labels")
+
     text: str | None = Field(default=None, description="column of texts, a sequence each")
     labels: PathName | None = Field(
         default=None, description="IDX file of the answers (the one of the usual name beside the images)"
@@ -44,6 +46,8 @@ class SequencesConfig(NumbersConfig):
 
 class PooledModelConfig(AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     pooling: Literal["last", "mean", "max", "attention"] = Field(
         default="attention", description="how the steps of a sequence become one vector"

@@ -175,8 +175,10 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         train, end = chronological(len(data), *shares[:2], "characters")
         return data.part(0, train), data.part(train, end), data.part(end, len(data))
 
-    def _prepare(self, config: LanguageConfig, data: Splits[Text]) -> Prepared[LanguageConfig, Codec]:
-        codec = Codec.fit(config, data.train)
+    def _prepare(
+        self, config: LanguageConfig, data: Splits[Text], start: Codec | None
+    ) -> Prepared[LanguageConfig, Codec]:
+        codec = start or Codec.fit(config, data.train)
         tokens = codec.encode(data.train, "the training part")
         watched = codec.encode(data.validation, "the validation part")
         training, cut = config.training, config.sampling

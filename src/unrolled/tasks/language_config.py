@@ -35,6 +35,8 @@ class DataConfig(SplitConfig):
 class LanguageModelConfig(ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
+    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
+
     hidden: Hidden = 256
     embedding_size: Size = Field(default=128, description="numbers that a symbol becomes for the network")
     vectors: WordVectors = None

@@ -2,7 +2,7 @@
 
 import re
 from ast import literal_eval
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
@@ -39,6 +39,13 @@ WriterDropout = Annotated[Rate, Field(description="dropout before and after the 
 
 class LayerConfig(Section):
     """What the layers of every cell have."""
+
+    changeable: ClassVar[tuple[str, ...]] = (
+        "keep_every",
+        "dropout",
+        "recurrent_dropout",
+        "variational_dropout",
+    )
 
     cell: CellKind = "gru"
     hidden: Hidden = 64
@@ -159,6 +166,8 @@ def _respelt(message: str) -> str:
 
 class DecoderConfig(Section):
     """The network that writes an answer. What is not said here is as of the layers that read."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("decoder_dropout",)
 
     decoder_cell: CellName | None = Field(
         default=None, description="kind of recurrent cell that writes (cell)"

@@ -104,6 +104,11 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """The codec of the training part."""
 
     @abstractmethod
+    def _fit_again(self, start: K, train: Sequences) -> K:
+        """`start` with what is known of another training part beside it. DataError for answers that it does
+        not know."""
+
+    @abstractmethod
     def _row_losses(self, config: C, codec: K) -> Losses:
         """o (B, O), y (B,) -> (B,) the loss of each row."""
 
@@ -122,8 +127,11 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         return read(self.config.data, data, answers, self.codec.inputs.features)
 
-    def _prepare(self, config: C, data: Splits[Sequences]) -> Prepared[C, K]:
-        codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
+    def _prepare(self, config: C, data: Splits[Sequences], start: K | None) -> Prepared[C, K]:
+        if start is None:
+            codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
+        else:
+            codec = self._fit_again(start, data.train)
         with_loss, notes = self._with_loss(codec, data.validation)
         parts = replace(data, validation=with_loss)
         train, validation = parts.encoded(partial(Examples.of, codec))

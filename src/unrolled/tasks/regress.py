@@ -15,7 +15,7 @@ Shapes   x (B, T, I) -> o (B, 1); the summary of N sequences (N, S), β (S,)
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,6 +61,10 @@ class NumberCodec:
         """`name` of the answers. DataError where all of them are the same."""
         y = numbers(data)
         return cls(inputs, Scaler.fit([y[:, None]], [name]), Linear.fit(inputs.summaries(data), y))
+
+    def again(self, data: Sequences) -> Self:
+        """The same with another training part."""
+        return replace(self, linear=Linear.fit(self.inputs.summaries(data), numbers(data)))
 
     def encode(self, data: Sequences) -> Tensor:
         """(N,) scaled answers."""
@@ -111,6 +115,9 @@ class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
 
     def _fit(self, config: RegressConfig, train: Sequences, inputs: Inputs) -> NumberCodec:
         return NumberCodec.fit(train, inputs, config.data.target or "answer")
+
+    def _fit_again(self, start: NumberCodec, train: Sequences) -> NumberCodec:
+        return start.again(train)
 
     @classmethod
     def _outputs(cls, codec: NumberCodec) -> int:

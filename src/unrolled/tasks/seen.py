@@ -43,6 +43,10 @@ class SeenExamples:
         prints = np.unique(np.concatenate([part.fingerprints() for part in parts]))
         return cls(prints[prints != NONE])
 
+    def joined(self, other: Self) -> Self:
+        """What either has seen."""
+        return type(self)(np.union1d(self.prints, other.prints))
+
     def new(self, data: E) -> E:
         """What of `data` none of these parts held, in its order."""
         return data.select(np.flatnonzero(known(data.fingerprints(), self.prints) < 0))
@@ -70,6 +74,10 @@ class SeenText:
             for begin, prints in _grams(part):
                 pieces += [prints[-begin % stride :: stride], prints[-1:]]  # the last one: to the end
         return cls(np.unique(np.concatenate(pieces)), stride)
+
+    def joined(self, other: Self) -> Self:
+        """What either has seen, its stretches as far as the wider stride may reach."""
+        return type(self)(np.union1d(self.prints, other.prints), max(self.stride, other.stride))
 
     def new(self, data: Text) -> Text:
         hits = [begin + np.flatnonzero(known(prints, self.prints) >= 0) for begin, prints in _grams(data)]

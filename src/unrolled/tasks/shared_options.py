@@ -1,7 +1,7 @@
 """Sections of options that those of several tasks are derived from. Imports no torch."""
 
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,16 @@ WordVectors = Annotated[
 
 class SplitConfig(Section):
     """Which files are read, and how they are split. A task derives its own section from this one."""
+
+    changeable: ClassVar[tuple[str, ...]] = (
+        "files",
+        "validation_files",
+        "test_files",
+        "validation",
+        "test",
+        "split_seed",
+        "sha256",
+    )
 
     files: Names = Field(default=(), description="files to train on")
     validation_files: Names = Field(
@@ -55,6 +65,8 @@ class SplitConfig(Section):
 
 class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target")
 
     id: str | None = Field(
         default=None, description="column that tells which sequence a row belongs to, or names it"
@@ -90,6 +102,8 @@ class TaskTraining(TrainingConfig):
 
 class AugmentedModelConfig(ModelConfig):
     """The recurrent layers, and how numbers are changed before them."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("noise", "time_mask", "feature_mask")
 
     noise: float = Field(
         default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"

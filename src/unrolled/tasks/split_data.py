@@ -101,7 +101,7 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
             return before
         seen, splits = self.seen, self._splits() if data is None else None
         examples = self._read_new(data) if splits is None else self._test_part()
-        keep_seen = include_training or (splits is not None and not splits.separate_test)
+        keep_seen = include_training or (splits is not None and not self._may_be_known(self.config, splits))
         new, noun = seen.new(examples), examples.noun
         known = len(examples) - len(new)
         if not keep_seen and not len(new):
@@ -137,11 +137,11 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         options: Any = config
         data = options.data
         validation, test = (
-            None if source is None else self._read_source(config, source)
+            None if source is None else self._read_part(config, source)
             for source in (sources.validation, sources.test)
         )
         shares = (data.validation if validation is None else 0, data.test if test is None else 0)
-        read = self._read_source(config, sources.train)
+        read = self._read_part(config, sources.train)
         train, validation_part, test_part = self._cut(config, read, (*shares, data.split_seed))
         splits = Splits(
             train,
@@ -160,6 +160,13 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
             )
         return options.model_copy(update={"data": data.model_copy(update={"sha256": sha256})}), splits
 
+    def _read_part(self, config: C, source: Source) -> D:
+        """As the trained model reads it where the training starts from one."""
+        options: Any = config
+        if options.training.start_from is None:
+            return self._read_source(config, source)
+        return (self._start or self)._read_new(source)
+
     def _read_all(self, config: C, data: Splits[D], sources: Sources) -> tuple[C, Splits[D]]:
         options: Any = config
         unchecked = options.data.model_copy(update={"sha256": None})
@@ -175,7 +182,13 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     def _seen_by(self, config: C, data: Splits[D]) -> Any:
         return self.seen_class.of(data.train, data.validation)
 
-    def _overlap(self, data: Splits[D], seen: Any) -> tuple[str, ...]:
+    @staticmethod
+    def _may_be_known(config: Any, data: Splits[D]) -> bool:
+        """Whether what of the test part was seen is left out: it came from elsewhere, or an older training
+        may have seen it."""
+        return data.separate_test or config.training.start_from is not None
+
+    def _overlap(self, config: C, data: Splits[D], seen: Any) -> tuple[str, ...]:
         if data.test is None:
             return ()
         total, new = len(data.test), len(seen.new(data.test))
@@ -184,9 +197,14 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
                 f"all {counted(total, data.test.noun)} of the test files stand in the training or validation "
                 f"part; name others, or keep a part of the training files for it ({option('test', 0.1)})"
             )
+        left_out = self._may_be_known(config, data)
+        if left_out and not new:
+            raise DataError(
+                f"all {counted(total, data.test.noun)} of the test part were seen by the model that this "
+                f"training starts from; name test files, or leave the test part out ({option('test', 0)})"
+            )
         return tuple(
-            f"test part: {line}"
-            for line in seen_sentences(data.test.noun, total - new, total, not data.separate_test)
+            f"test part: {line}" for line in seen_sentences(data.test.noun, total - new, total, not left_out)
         )
 
     def _splits(self) -> Splits[D]:

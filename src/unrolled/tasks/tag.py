@@ -142,8 +142,10 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         """By lot, so that every tag is in every part as far as possible."""
         return splits.by_label(data.truth, *shares)
 
-    def _prepare(self, config: TagConfig, data: Splits[Tagged]) -> Prepared[TagConfig, TagCodec]:
-        codec = TagCodec.fit(config, data.train)
+    def _prepare(
+        self, config: TagConfig, data: Splits[Tagged], start: TagCodec | None
+    ) -> Prepared[TagConfig, TagCodec]:
+        codec = TagCodec.fit(config, data.train) if start is None else start.again(data.train)
         train, validation = data.encoded(partial(Examples.of, codec))
         if all((tags == UNSEEN).all() for tags in validation.tags):
             raise DataError(
@@ -176,7 +178,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     @staticmethod
     def _loss(config: TagConfig, codec: TagCodec) -> Any:
         """(network, batch, state) -> the sum of the losses (), over how many steps, the state to carry."""
-        balanced = codec.counts.sum() / (len(codec.counts) * codec.counts)
+        balanced = codec.counts.sum() / (len(codec.counts) * np.maximum(codec.counts, 1))
         weights = (
             torch.tensor(balanced, dtype=torch.float32) if config.tag.class_weights == "balanced" else None
         )

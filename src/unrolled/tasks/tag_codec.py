@@ -5,7 +5,7 @@ Shapes   words or x (B, T, F), lengths (B,), tags (B, T)
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -73,6 +73,16 @@ class TagCodec:
             entities.allowed(names, truth) if bound else None,
             data.layout,
         )
+
+    def again(self, data: Tagged) -> Self:
+        """The same with another training part. DataError for a tag that it does not know."""
+        self._require_kind(data)
+        truth = data.truth
+        unseen.require_known("tags", truth, self.tags, data.places)
+        counted_tags = Counter(tag for one in truth for tag in one)
+        usual = tag_scores.usual_tags(data, self.tags, truth) if data.is_text else {}
+        counts = np.array([counted_tags[name] for name in self.tags], np.int64)
+        return replace(self, counts=counts, usual={**self.usual, **usual})
 
     def encode(self, data: Tagged) -> list[Tensor]:
         """(N,) of (T_i,) the numbers of the tags, UNSEEN for those that training does not hold."""

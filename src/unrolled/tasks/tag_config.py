@@ -21,6 +21,8 @@ from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectors
 class TagData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
+    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "text")
+
     column: str | None = Field(
         default=None,
         description="column of tags: CoNLL-U upos (as without), xpos …; CoNLL a number (the last)",
@@ -38,6 +40,8 @@ class TagData(SplitConfig):
 
 class TagModelConfig(ModelConfig):
     """The recurrent layers, and what stands before and after them."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     cell: CellKind = "lstm"
     hidden: Hidden = 128
@@ -57,6 +61,8 @@ class TagModelConfig(ModelConfig):
 
 class TagOptions(Section):
     """How tags are learned and decoded."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("word_dropout", "window", "class_weights")
 
     crf: bool = Field(
         default=False,

@@ -77,6 +77,7 @@ class Trained(ABC, Generic[C, D, K, N]):
         self._data: D | None = None
         self._evaluation: Any = None
         self._judged: Self | None = None
+        self._start: Self | None = None  # whose weights and codec a training starts from, while it is made
         self._folder: Path | None = None
 
     @abstractmethod

@@ -5,7 +5,8 @@ validation part no loss is made of them."""
 from collections.abc import Iterable, Sequence
 
 from unrolled.codecs.texts import TextCodec
-from unrolled.files.messages import counted, listed, natural
+from unrolled.errors import DataError
+from unrolled.files.messages import counted, listed, natural, option
 
 UNSEEN = -1  # the number of one, where all others have theirs
 
@@ -19,6 +20,21 @@ def numbered(labels: Iterable[str], known: Sequence[str]) -> list[int]:
 def joined(known: Sequence[str], truth: Iterable[str]) -> tuple[str, ...]:
     """`known`, and behind them in order the labels of `truth` that are not among them."""
     return *known, *sorted(set(truth) - set(known), key=natural)
+
+
+def require_known(
+    what: str, labels: Iterable[Iterable[str]], known: Sequence[str], places: Iterable[str]
+) -> None:
+    """DataError where an example to train on has a label that the model which the training starts from cannot
+    answer. `what` they are called; the `labels` of each example, and where it stands."""
+    new = {label: place for one, place in zip(labels, places, strict=True) for label in set(one) - set(known)}
+    if new:
+        names = sorted(new, key=natural)
+        raise DataError(
+            f"{new[names[0]]}: the model that this training starts from does not know the {what} "
+            f"{listed(names)}; it knows {listed(known)}; leave out what has others, or train anew without "
+            f"{option('start_from')}"
+        )
 
 
 def sentences(labels: str, unseen: Sequence[str], count: int = 0, one: str = "") -> list[str]:

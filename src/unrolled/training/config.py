@@ -5,9 +5,10 @@ an epoch of ten batches teaches little, one of ten thousand much.
 """
 
 import math
-from typing import Annotated, ClassVar, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
@@ -27,6 +28,14 @@ Refit = Annotated[
     ),
 ]
 LearningRate = Annotated[float, Field(gt=0, le=1000, description="step size of the optimizer")]
+
+
+def _absolute(folder: Any) -> Any:
+    """So that it is found again from any other."""
+    return str(Path(folder).absolute()) if isinstance(folder, str | Path) else folder
+
+
+RunFolder = Annotated[str, BeforeValidator(_absolute)]
 
 
 class TrainingConfig(BaseModel):
@@ -60,6 +69,16 @@ class TrainingConfig(BaseModel):
         "an average over the last steps, the best one (best; last where there is no validation part)",
     )
     refit: Refit = False
+    start_from: RunFolder | None = Field(
+        default=None,
+        description="run whose trained model is trained on, on other data: its weights, its scalers and "
+        "vocabularies, and its options where no others are set",
+    )
+    start_sha256: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="refuse a run to start from that has another checksum than this",
+    )
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="rule that updates the weights; adamw decays weights apart from gradients"
@@ -86,6 +105,10 @@ class TrainingConfig(BaseModel):
             raise ValueError(
                 f"{option('momentum')} belongs to {option('optimizer', 'sgd')}, not '{self.optimizer}'; "
                 "leave it out"
+            )
+        if self.start_sha256 is not None and self.start_from is None:
+            raise ValueError(
+                f"{option('start_sha256')} belongs to {option('start_from')}; set both, or leave it out"
             )
         return self
 

@@ -154,6 +154,10 @@ def test_alignments_are_made_anew_when_due_and_by_the_network(subsample, monkeyp
     with pytest.raises(ValueError, match="paths of"):
         batches.put_back({"paths": kept["paths"][1:]})
 
+    network.chain.load_state_dict(settled)
+    trained = Realigned(network, topology, batches.buckets, 3, trained=True)
+    assert torch.equal(trained.kept()["paths"], together), "a trained network aligns from the beginning"
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):

@@ -1,7 +1,7 @@
 """What caption fits on its training part: how inputs and answers become numbers and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ class Codec:
             texts = Texts.fit(config.tokens, data, config.least_count, config.most_symbols)
             return cls(inputs, texts)
         return cls(inputs, NumberAnswers.fit(data, getattr(inputs, "classes", ())))
+
+    def again(self, data: Captioned) -> Self:
+        """The same with another training part, of answers of the same kind."""
+        return replace(self, answers=self.answers.again(data))
 
     @property
     def texts(self) -> Texts:

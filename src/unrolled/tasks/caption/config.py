@@ -1,7 +1,7 @@
 """The options of `caption`. Imports no torch."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -28,6 +28,8 @@ def _size(text: str) -> str:
 
 class CaptionData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("image", "time")
 
     image: str | None = Field(
         default=None, description="column of paths of PNG or JPEG pictures, from the table's folder (found)"
@@ -100,6 +102,8 @@ class WriterConfig(DecoderConfig):
 
 class NumbersConfig(Section):
     """Answers that are sequences of numbers."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("noise",)
 
     output: Literal["point", "gaussian"] = Field(
         default="point",

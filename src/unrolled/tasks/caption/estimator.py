@@ -81,13 +81,15 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
             return super()._split(config, data, shares)
         return splits.by_class([label or "" for label in data.labels], *shares)
 
-    def _prepare(self, config: CaptionConfig, data: Splits[Captioned]) -> Prepared[CaptionConfig, Codec]:
+    def _prepare(
+        self, config: CaptionConfig, data: Splits[Captioned], start: Codec | None
+    ) -> Prepared[CaptionConfig, Codec]:
         if bool(data.train.targets) != (config.data.id is not None):
             raise ConfigError(
                 f"sequences of numbers have a column that tells them apart, and captions have none; give "
                 f"{option('id')}, or leave it out"
             )
-        codec = Codec.fit(config.data, data.train)
+        codec = Codec.fit(config.data, data.train) if start is None else start.again(data.train)
         config = _settled(config, data.train)
         train, validation = data.encoded(partial(Examples.of, codec))
         answers = sum(map(len, data.train.truth))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -17,6 +17,8 @@ Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(
 
 class DataConfig(Section):
     """Which columns of which files are read, and how they are split in time."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("files", "time", "zone", "id", "validation", "test", "sha256")
 
     files: Names = Field(default=(), description="CSV or Parquet files")
     target: Names = Field(default=(), description="columns to forecast (the only numeric one)")
@@ -52,6 +54,8 @@ class DataConfig(Section):
 
 class ForecastOptions(Section):
     """What is forecast, from what, and in which form."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("loss_at", "season", "sample_paths", "most_origins")
 
     window: int | None = Field(
         default=None,

@@ -14,7 +14,9 @@ from torch import Tensor
 from unrolled.batching.windows import Batch
 from unrolled.blocks import forecaster
 from unrolled.blocks.outputs import Output
+from unrolled.codecs.series import SeriesCodec
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import counted, option
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.files.zones import notation
@@ -89,18 +91,19 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         if on_test and not self.config.data.test:
             raise ConfigError("no part of the training data was kept to judge on; give other data")
         file = self._training_file() if data is None else self._new_file(data)
-        seen = [self.seen.first_new(s) for s in file.series]
-        first = [end for _, end in ends_of(self.config.data, file)] if on_test else seen
-        known = 0 if on_test else sum(seen)
+        begin = [end for _, end in ends_of(self.config.data, file)] if on_test else [0] * len(file.series)
+        may_be_known = not on_test or self.config.training.start_from is not None
+        first = _first_new(file, begin, self.seen) if may_be_known else begin
+        known = sum(first) - sum(begin)
         if known and include_training:
-            first = [0] * len(seen)
+            first = begin
         elif known:
-            _require_new(file, seen, plan.horizon)
+            _require_new(file, first, plan.horizon)
         series = [codec.encode(s, plan.steps) for s in file.series]
         origins = find_origins(series, first, plan, options.most_origins)
         about = {"judged": "the test part" if on_test else "the data given", "season": plan.season}
         about |= {"seen": known, "left_out": 0 if include_training else known}
-        sentences = seen_sentences("step", known, sum(map(len, series)), include_training)
+        sentences = seen_sentences("step", known, sum(map(len, series)) - sum(begin), include_training)
         if refit_every is None:
             test = backtest(self._predictor(network), series, origins, plan)
         else:
@@ -214,8 +217,12 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
         return config, read(sources.train, config.data)
 
-    def _prepare(self, config: ForecastConfig, data: SeriesFile) -> Prepared[ForecastConfig, Fitted]:
-        return prepare(config, data)
+    def _prepare(
+        self, config: ForecastConfig, data: SeriesFile, start: Fitted | None
+    ) -> Prepared[ForecastConfig, Fitted]:
+        if start is not None:
+            _require_alike(data, start.series)
+        return prepare(config, data, start)
 
     @classmethod
     def _network(cls, config: ForecastConfig, codec: Fitted) -> Network:
@@ -227,6 +234,22 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def _seen_by(self, config: ForecastConfig, data: SeriesFile) -> SeenSeries:
         ends = [end for _, end in ends_of(config.data, data)]
         return SeenSeries.of_parts(data.series, ends, data.time is not None, config.data.id is not None)
+
+    def _overlap(self, config: ForecastConfig, data: SeriesFile, seen: SeenSeries) -> tuple[str, ...]:
+        """Of a training that starts from a model, which may have seen what is to be judged."""
+        if config.training.start_from is None or not config.data.test:
+            return ()
+        begin = [end for _, end in ends_of(config.data, data)]
+        first, lengths = _first_new(data, begin, seen), [len(s.target) for s in data.series]
+        known, total = sum(first) - sum(begin), sum(lengths) - sum(begin)
+        horizon = config.plan().horizon
+        if max(length - at for length, at in zip(lengths, first, strict=True)) < horizon:
+            raise DataError(
+                f"the model that this training starts from has seen {known:,} of the "
+                f"{counted(total, 'step')} of the test part; wanted {horizon} or more that it has not "
+                f"({option('horizon')}); give newer data, or leave the test part out ({option('test', 0)})"
+            )
+        return tuple(f"test part: {line}" for line in seen_sentences("step", known, total, False))
 
     def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch]:
         last_only = prepared.config.forecast.loss_at == "last"
@@ -286,23 +309,32 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return self._data
 
     def _new_file(self, data: Source) -> SeriesFile:
-        file, codec = read(data, self.config.data), self.codec.series
-        step = codec.step
-        if file.zone != codec.zone:
-            raise DataError(
-                f"these data have times {notation(file.zone)}; the model was trained on times "
-                f"{notation(codec.zone)}; write them as the training had them"
-            )
-        if file.step != step:
-            raise DataError(
-                f"these data have a step of {file.step.name}; the model was trained on {step.name}"
-            )
+        file = read(data, self.config.data)
+        _require_alike(file, self.codec.series)
         return file
 
     def _predictor(self, network: Network) -> Predictor:
         options = self.config.forecast
         window, seed = self.config.plan().window, self.config.training.seed
         return Predictor(network, self.codec.series, window, options.sample_paths, seed)
+
+
+def _require_alike(file: SeriesFile, codec: SeriesCodec) -> None:
+    """DataError for times that are not as those of the training."""
+    if file.zone != codec.zone:
+        raise DataError(
+            f"these data have times {notation(file.zone)}; the model was trained on times "
+            f"{notation(codec.zone)}; write them as the training had them"
+        )
+    if file.step != codec.step:
+        raise DataError(
+            f"these data have a step of {file.step.name}; the model was trained on {codec.step.name}"
+        )
+
+
+def _first_new(file: SeriesFile, begin: Sequence[int], seen: SeenSeries) -> list[int]:
+    """The first step of each series, from its `begin` on, that was not seen."""
+    return [max(at, seen.first_new(s)) for s, at in zip(file.series, begin, strict=True)]
 
 
 def _require_new(file: SeriesFile, seen: Sequence[int], horizon: int) -> None:

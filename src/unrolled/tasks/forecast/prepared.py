@@ -14,14 +14,17 @@ from unrolled.tasks.forecast.windows import Validation, training_windows
 from unrolled.tasks.metrics import naive_scale
 
 
-def prepare(config: ForecastConfig, file: SeriesFile) -> Prepared[ForecastConfig, Fitted]:
-    """DataError for whatever the data lack; touches no file."""
+def prepare(
+    config: ForecastConfig, file: SeriesFile, start: Fitted | None = None
+) -> Prepared[ForecastConfig, Fitted]:
+    """DataError for whatever the data lack; touches no file. `start`: what was fitted for the model that the
+    training starts from."""
     settled = settle(config, file)
     config, ends = settled.config, settled.ends
     plan, training = config.plan(), config.training
     training_ends = [end for end, _ in ends]
     calendar = calendar_names(file, training_ends) if config.data.calendar == "auto" else ()
-    codec = Codec.fit(file, training_ends, calendar, plan.steps, config.data.gaps)
+    codec = start.series if start else Codec.fit(file, training_ends, calendar, plan.steps, config.data.gaps)
     series = [codec.encode(s, plan.steps) for s in file.series]
     last_only = config.forecast.loss_at == "last"
     windows = training_windows(series, ends, plan, training.batch_size, training.seed, last_only)

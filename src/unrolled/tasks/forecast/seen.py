@@ -70,6 +70,16 @@ class SeenSeries:
         wholes = np.array([_so_far(s)[end - 1] for s, end in zip(series, ends, strict=True)], np.uint64)
         return cls(names, wholes, last, prints, of[first], at[first], stride, timed, named)
 
+    def joined(self, other: Self) -> Self:
+        """What either has seen; names of series tell nothing where no column gave them."""
+        pairs = [(getattr(self, name), getattr(other, name)) for name in ("wholes", "last", "prints", "at")]
+        wholes, last, prints, at = map(np.concatenate, pairs)
+        names = np.concatenate([one.names * np.uint64(one.named) for one in (self, other)])
+        of = np.concatenate([self.of, other.of + len(self.names)])
+        prints, first = np.unique(prints, return_index=True)
+        stride, named = max(self.stride, other.stride), self.named or other.named
+        return type(self)(names, wholes, last, prints, of[first], at[first], stride, self.timed, named)
+
     def first_new(self, series: Series) -> int:
         """The step of a series from which on nothing was seen, its length where there is none."""
         clock = _clock(series)[: len(series.target)]

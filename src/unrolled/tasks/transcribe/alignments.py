@@ -1,6 +1,6 @@
 """Which state each step of the training sequences is in: evenly at first, then on the network's best paths.
 
-    round 0            every state of a transcript's chain equally long
+    round 0            every state of a transcript's chain equally long; the best path of a trained network
     round r = 1, 2, …  after r_1 2^(r-1) epochs: the best path (Viterbi) on ln p(s | x_t) - ln p(s)
 
 r_1 is the option `realign`: by default alignments are made anew after epochs 2, 4, 8, 16, …, often while they
@@ -33,9 +33,17 @@ def states_of(network: Network, topology: Topology, grams: Grams | None = None) 
 
 
 class Realigned:
-    """The batches of `buckets` with the states of all steps, for `network`; `first` is r_1."""
+    """The batches of `buckets` with the states of all steps, for `network`; `first` is r_1. `trained`:
+    whether the network can align already."""
 
-    def __init__(self, network: Network, topology: Topology, buckets: Buckets[Batch], first: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        topology: Topology,
+        buckets: Buckets[Batch],
+        first: int,
+        trained: bool = False,
+    ) -> None:
         self.network, self.topology, self.buckets, self.first = network, topology, buckets, first
         self.paths: list[Numbers] = [np.empty(0, np.int64)] * len(buckets.lengths)
         self.transcripts: list[list[int]] = [[]] * len(buckets.lengths)
@@ -43,7 +51,10 @@ class Realigned:
             steps = network.block.steps(batch.lengths).tolist()
             for i, count, one in zip(batch.indices, steps, transcripts(batch), strict=True):
                 self.transcripts[i], self.paths[i] = one, self.topology.even(count, len(one))
-        self._settle()
+        if trained:
+            self._realign()
+        else:
+            self._settle()
 
     @property
     def steps_per_epoch(self) -> int:

@@ -6,7 +6,7 @@ there, and stands for symbols that training does not hold.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,7 @@ from unrolled.files.examples import Sequences
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.typed import shaped
 from unrolled.models.transcribe import NOTHING, Decoding, made_grams, made_lexicon
+from unrolled.tasks import unseen
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 
 Numbers = NDArray[np.int64]
@@ -77,6 +78,13 @@ class TranscribeCodec:
         codec = cls(inputs, tokens, tokenizer, grams, nats, lexicon, transcripts, summary)
         made_lexicon(codec.labels, tokens, words, str(known.lexicon))  # what cannot be spelled, with its line
         return codec
+
+    def again(self, train: Sequences, validation: Sequences) -> Self:
+        """The same with another training part. DataError for a label that it does not know."""
+        unseen.require_known("labels", map(self.split, train.truth), self.labels[1:], train.places)
+        nats = 0.0 if self.grams is None else _nats(self.grams, self.numbers(validation))
+        summary = self.inputs.summaries(train).astype(np.float32)
+        return replace(self, nats=nats, transcripts=train.truth, summary=summary)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

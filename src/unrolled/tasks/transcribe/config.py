@@ -2,7 +2,7 @@
 torch."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,8 @@ class TranscribeData(NumbersConfig):
 
 class TranscribeModelConfig(AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     hidden: Hidden = 128
     layers: Layers = 2
@@ -59,6 +61,8 @@ class TranscribeOptions(Section):
 
 class HmmOptions(Section):
     """A hidden Markov model in place of CTC, see hybrid.py."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("realign",)
 
     hmm: bool = Field(
         default=False,

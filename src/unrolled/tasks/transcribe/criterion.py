@@ -48,8 +48,8 @@ class Criterion(ABC):
         """What these states are, in plain values."""
         return None
 
-    def batches(self, network: Network, buckets: Buckets[Batch]) -> Batches[Batch]:
-        """What is trained on."""
+    def batches(self, network: Network, buckets: Buckets[Batch], trained: bool) -> Batches[Batch]:
+        """What is trained on; `trained`: whether the network was before."""
         return buckets
 
     @abstractmethod

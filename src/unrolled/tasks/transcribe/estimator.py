@@ -105,9 +105,12 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return splits.by_label(list(map(tokenizer.split, data.truth)), *shares)
 
     def _prepare(
-        self, config: TranscribeConfig, data: Splits[Sequences]
+        self, config: TranscribeConfig, data: Splits[Sequences], start: TranscribeCodec | None
     ) -> Prepared[TranscribeConfig, TranscribeCodec]:
-        codec = TranscribeCodec.fit(config, data.train, data.validation)
+        if start is None:
+            codec = TranscribeCodec.fit(config, data.train, data.validation)
+        else:
+            codec = start.again(data.train, data.validation)
         train, validation = data.encoded(partial(Examples.of, codec))
         require_labels(codec, data.train, train)
         criterion = criterion_of(config, codec)
@@ -140,7 +143,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]
     ) -> Batches[Batch]:
         buckets: Any = prepared.batches
-        return criterion_of(prepared.config, prepared.codec).batches(network, buckets)
+        trained = prepared.config.training.start_from is not None
+        return criterion_of(prepared.config, prepared.codec).batches(network, buckets, trained)
 
     def _step(self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]) -> Step[Batch]:
         return mean_step(partial(criterion_of(prepared.config, prepared.codec).losses, network))

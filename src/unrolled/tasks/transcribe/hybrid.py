@@ -55,8 +55,8 @@ class Hybrid(Criterion):
     def about_states(self) -> dict[str, Any]:
         return {"states": self.topology.states, "silence": self.topology.silence}
 
-    def batches(self, network: Network, buckets: Buckets[Batch]) -> Realigned:
-        return Realigned(network, self.topology, buckets, self.first)
+    def batches(self, network: Network, buckets: Buckets[Batch], trained: bool) -> Realigned:
+        return Realigned(network, self.topology, buckets, self.first, trained)
 
     def losses(self, network: Network, batch: Batch) -> Tensor:
         log_p, steps = outputs(network, batch.x, batch.lengths)

@@ -35,11 +35,16 @@ class TranslateCodec(PairCodec):
         targets, d = train.truth, data
         source = TextCodec.fit(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
         target = TextCodec.fit(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
+        return cls(source, target, 0.0, 0).again(train)
+
+    def again(self, train: Pairs) -> Self:
+        """The same, whose answers may be as long as those of another training part too."""
         lengths = [
-            (len(source.tokenizer.encode(x)), len(target.tokenizer.encode(y)))
-            for x, y in zip(train.inputs, targets, strict=True)
+            (len(self.source.tokenizer.encode(x)), len(self.target.tokenizer.encode(y)))
+            for x, y in zip(train.inputs, train.truth, strict=True)
         ]
-        return cls(source, target, max(T / max(1, S) for S, T in lengths), max(T for _, T in lengths))
+        ratio, longest = max(T / max(1, S) for S, T in lengths), max(T for _, T in lengths)
+        return replace(self, ratio=max(self.ratio, ratio), longest=max(self.longest, longest))
 
     def encode(self, data: Pairs) -> list[Numbers]:
         """(N,) of x (S_i,). DataError with its place for a source without a symbol."""

@@ -18,6 +18,8 @@ SAMPLING_EPOCHS = 10  # unless told
 class TranslateData(SplitConfig):
     """Which pairs are read, what their symbols are, and how they are split."""
 
+    changeable: ClassVar[tuple[str, ...]] = ("source_column", "target_column")
+
     source_column: str | None = Field(
         default=None, description="column of sources (found by a usual name); without a header its number"
     )
@@ -46,6 +48,8 @@ class TranslateData(SplitConfig):
 
 class TranslateModelConfig(ModelConfig):
     """The layers that read a source, and what stands before them."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("input_dropout",)
 
     hidden: Hidden = 128
     bidirectional: bool = Field(default=True, description="read every source in both directions")

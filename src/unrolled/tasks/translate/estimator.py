@@ -119,11 +119,11 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return train, validation, test
 
     def _prepare(
-        self, config: TranslateConfig, data: Splits[Pairs]
+        self, config: TranslateConfig, data: Splits[Pairs], start: TranslateCodec | None
     ) -> Prepared[TranslateConfig, TranslateCodec]:
         learning = config.learning
         _check_columns(config, data)
-        codec = TranslateCodec.fit(config.data, data.train)
+        codec = TranslateCodec.fit(config.data, data.train) if start is None else start.again(data.train)
         train, validation = data.encoded(partial(Examples.of, codec))
         batches = train.buckets(config.training)
         sides = f"{codec.source.size:,} symbols of sources, {codec.target.size:,} of targets"
