@@ -16,6 +16,8 @@ from unrolled.tasks.config import sections
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.forecast import pictures as forecast_pictures
 from unrolled.tasks.starting import NOT_TAKEN, OF_TRAINING, changeable
+from unrolled.training import checkpoints
+from unrolled.training.progress import Reporter
 
 from .forecast.cases import noisy
 from .interrupted import resumed
@@ -136,6 +138,15 @@ def runs(tmp_path_factory):
     return run
 
 
+class Told(Reporter):
+    """Keeps what a training says."""
+
+    text = ""
+
+    def note(self, line):
+        self.text += f"{line}\n"
+
+
 def weights(model):
     return model.network.state_dict()
 
@@ -227,7 +238,7 @@ REFUSED = {
 @pytest.mark.parametrize("name, option", [(name, one) for name, some in REFUSED.items() for one in some])
 def test_what_would_change_the_network_or_its_codec_is_refused(runs, name, option, tmp_path):
     kind, folder, _, data = runs(name)
-    message = rf"{option}=.* would change the network of {folder}, or how it reads its data \(there {option}="
+    message = rf"{option}.* would change the network of {folder}, or how it reads its data \(there .*{option}"
     with pytest.raises(ConfigError, match=message):
         kind(**{"start_from": folder, option: REFUSED[name][option]}).fit(data, out=tmp_path / "new")
     assert not (tmp_path / "new").exists()
@@ -316,6 +327,29 @@ def test_both_trainings_of_a_refit_start_from_the_old_weights(runs):
     assert len(new.seen.prints) > len(new.judged.seen.prints) > len(load(folder).seen.prints)
 
 
+@pytest.mark.parametrize("after", [3, 8])
+def test_interrupted_in_either_training_of_a_refit_it_goes_on_to_the_same_bits(
+    runs, tmp_path, monkeypatch, after
+):
+    kind, folder, _, data = runs("classify")
+    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
+    options = {"start_from": folder, "epochs": 1, "checkpoint_seconds": 0, "refit": True}
+    whole = kind(**options).fit(data)
+
+    class StopOfBoth(Reporter):
+        count = 0
+
+        def step(self, epoch, steps_done, loss):
+            self.count += 1
+            if self.count == after:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kind(**options).fit(data, out=tmp_path / "run", report=StopOfBoth())
+    resumed_run = kind().fit(resume=tmp_path / "run")
+    assert same(resumed_run, whole) and same(resumed_run.judged, whole.judged)
+
+
 def test_what_the_old_run_saw_is_not_judged_in_the_new_test_part(tmp_path):
     """Of a series that has grown: the old model, of all data, saw the first half of the test part."""
     frame = noisy(300)
@@ -325,7 +359,10 @@ def test_what_the_old_run_saw_is_not_judged_in_the_new_test_part(tmp_path):
     options = SMALL | {"target": "y", "window": 12, "horizon": 4, "season": 24}
     old = kind(**options).fit(tmp_path / "old.csv", out=tmp_path / "old")
     assert old.seen.first_new(old._training_file().series[0]) == 270
-    new = kind(start_from=tmp_path / "old", epochs=1).fit(tmp_path / "grown.csv")
+    told = Told()
+    new = kind(start_from=tmp_path / "old", epochs=1).fit(tmp_path / "grown.csv", report=told)
+    assert "validation part: 30 of 30 steps were seen by the model that this training starts" in told.text
+    assert "test part: left out: 30 of 60 steps, seen in training or validation" in told.text
     backtest, about = new.evaluation.backtest, new.evaluation.about
     assert min(backtest.origins) + 1 == 270 and (about["seen"], about["left_out"]) == (30, 30)
     assert "left out: 30 of 60 steps" in "".join(new.evaluation.verdict)
@@ -335,7 +372,9 @@ def test_what_the_old_run_saw_is_not_judged_in_the_new_test_part(tmp_path):
 
 def test_examples_that_the_old_run_saw_are_not_judged_in_the_new_test_part(runs):
     kind, folder, first, _ = runs("classify")
-    new = kind(start_from=folder, split_seed=5, test=10, epochs=1).fit(first)
+    told = Told()
+    new = kind(start_from=folder, split_seed=5, test=10, epochs=1).fit(first, report=told)
+    assert "4 sequences were seen by the model that this training starts" in told.text
     assert 0 < new.evaluation.about["left_out"] < 10
     test = len(load(folder)._splits().test)
     assert new.evaluation.about["sequences"] == 10 - new.evaluation.about["left_out"] <= test

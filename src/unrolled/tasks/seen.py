@@ -128,6 +128,17 @@ def seen_sentences(noun: str, known: int, total: int, judged: bool) -> list[str]
     return [f"left out: {which}, seen in training or validation; {remedy}"]
 
 
+def validated_on_known(noun: str, known: int, total: int) -> tuple[str, ...]:
+    """What is told of a validation part of which the model that a training starts from has seen `known`."""
+    if not known:
+        return ()
+    which = f"{known:,} of {counted(total, noun)}"
+    return (
+        f"validation part: {which} were seen by the model that this training starts from: its loss there "
+        "flatters it",
+    )
+
+
 def nothing_new(noun: str, new: int, total: int, wanted: str) -> DataError:
     """The error where less is left to judge on than is `wanted`."""
     return DataError(

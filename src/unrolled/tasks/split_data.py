@@ -15,7 +15,7 @@ from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.messages import counted, option
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences
+from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Source, Sources
 from unrolled.tasks.trained import Codec
 
@@ -189,6 +189,15 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         return data.separate_test or config.training.start_from is not None
 
     def _overlap(self, config: C, data: Splits[D], seen: Any) -> tuple[str, ...]:
+        return (*self._validated_on_known(data), *self._tested_on_known(config, data, seen))
+
+    def _validated_on_known(self, data: Splits[D]) -> tuple[str, ...]:
+        if self._start is None:
+            return ()
+        total, new = len(data.validation), len(self._start.seen.new(data.validation))
+        return validated_on_known(data.validation.noun, total - new, total)
+
+    def _tested_on_known(self, config: C, data: Splits[D], seen: Any) -> tuple[str, ...]:
         if data.test is None:
             return ()
         total, new = len(data.test), len(seen.new(data.test))

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from unrolled.errors import ConfigError, RunError
-from unrolled.files.messages import every, option
+from unrolled.files.messages import every, listed, option
 from unrolled.runs import Run
 from unrolled.tasks.config import from_sections, sections
 from unrolled.tasks.trained import Trained
@@ -94,8 +94,10 @@ def _refuse_changes(config: BaseModel, old: BaseModel, folder: str) -> None:
         )
 
 
-def _set(name: str, value: object) -> str:
-    return f"no {option(name)}" if value is None else option(name, value)
+def _set(name: str, value: Any) -> str:
+    if value in (None, ()):
+        return f"no {option(name)}"
+    return f"{option(name)} {listed(value)}" if isinstance(value, tuple) else option(name, value)
 
 
 def changeable(section: type[BaseModel]) -> set[str]:

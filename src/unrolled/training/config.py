@@ -71,8 +71,8 @@ class TrainingConfig(BaseModel):
     refit: Refit = False
     start_from: RunFolder | None = Field(
         default=None,
-        description="run whose trained model is trained on, on other data: its weights, its scalers and "
-        "vocabularies, and its options where no others are set",
+        description="run whose model the training starts from: its weights, scalers and vocabularies, and "
+        "its options where no others are set",
     )
     start_sha256: str | None = Field(
         default=None,

@@ -36,7 +36,7 @@ from unrolled.tasks.forecast.refits import Refit, check_refits, refits, refits_s
 from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.forecast.windows import mean_loss
 from unrolled.tasks.model import recurrent
-from unrolled.tasks.seen import nothing_new, seen_sentences
+from unrolled.tasks.seen import nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Sources
 from unrolled.training.batches import Step
 from unrolled.training.history import kept_row
@@ -237,9 +237,18 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _overlap(self, config: ForecastConfig, data: SeriesFile, seen: SeenSeries) -> tuple[str, ...]:
         """Of a training that starts from a model, which may have seen what is to be judged."""
-        if config.training.start_from is None or not config.data.test:
+        if self._start is None:
             return ()
-        begin = [end for _, end in ends_of(config.data, data)]
+        begin, ends = zip(*ends_of(config.data, data), strict=True)
+        first = _first_new(data, begin, self._start.seen)
+        known = sum(min(at, end) for at, end in zip(first, ends, strict=True)) - sum(begin)
+        notes = validated_on_known("step", known, sum(ends) - sum(begin))
+        return (*notes, *self._tested_on_known(config, data, seen, ends)) if config.data.test else notes
+
+    @staticmethod
+    def _tested_on_known(
+        config: ForecastConfig, data: SeriesFile, seen: SeenSeries, begin: Sequence[int]
+    ) -> tuple[str, ...]:
         first, lengths = _first_new(data, begin, seen), [len(s.target) for s in data.series]
         known, total = sum(first) - sum(begin), sum(lengths) - sum(begin)
         horizon = config.plan().horizon
