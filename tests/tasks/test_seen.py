@@ -151,6 +151,18 @@ def test_rows_of_few_values_are_known_by_all_that_stood_there(kind):
         assert seen.first_new(rows(draw.random(400))) == 0
 
 
+@pytest.mark.parametrize("kind", FEW_VALUES)
+def test_a_series_that_grew_between_two_trainings_is_known_to_the_end_of_the_later(kind):
+    """Though all but a few steps of it were seen twice, in whichever order, and another file begins later."""
+    y = FEW_VALUES[kind](np.random.default_rng(1), 1200)
+    short, long = (SeenSeries.of_parts([rows(y[:n])], [n], False, False) for n in (1000, 1004))
+    for seen in (short.joined(long), long.joined(short)):
+        assert seen.first_new(rows(y)) == 1004
+        assert seen.first_new(rows(y[300:])) == long.first_new(rows(y[300:]))
+        if kind in ("of two", "sparse", "counts"):  # the others have no fingerprint that comes once
+            assert seen.first_new(rows(y[300:])) == 704
+
+
 def grown(steps):
     draw = np.random.default_rng(0)
     times = np.datetime64("2024-01-01", "us") + np.arange(500) * np.timedelta64(1, "D")

@@ -71,14 +71,17 @@ class SeenSeries:
         return cls(names, wholes, last, prints, of[first], at[first], stride, timed, named)
 
     def joined(self, other: Self) -> Self:
-        """What either has seen; names of series tell nothing where no column gave them."""
+        """What either has seen. A fingerprint of both is of the series that goes on longer after it; names of
+        series tell nothing where no column gave them."""
         pairs = [(getattr(self, name), getattr(other, name)) for name in ("wholes", "last", "prints", "at")]
         wholes, last, prints, at = map(np.concatenate, pairs)
         names = np.concatenate([one.names * np.uint64(one.named) for one in (self, other)])
         of = np.concatenate([self.of, other.of + len(self.names)])
-        prints, first = np.unique(prints, return_index=True)
+        order = np.lexsort((at - last[of], prints))
+        prints, first = np.unique(prints[order], return_index=True)
+        of, at = of[order[first]], at[order[first]]
         stride, named = max(self.stride, other.stride), self.named or other.named
-        return type(self)(names, wholes, last, prints, of[first], at[first], stride, self.timed, named)
+        return type(self)(names, wholes, last, prints, of, at, stride, self.timed, named)
 
     def first_new(self, series: Series) -> int:
         """The step of a series from which on nothing was seen, its length where there is none."""
