@@ -339,9 +339,24 @@ WRONG_TIMES = {
         ", line 2: the only row; wanted 2 or more, add rows or leave it out",
     ),
     "no time": (
-        "date,y\n2024-01-01,1\n01.02.2024,2\n",
-        ", line 3, column 'date': wanted a time such as 2024-01-31 or 2024-01-31 12:30, got '01.02.2024'; "
+        "date,y\n2024-01-01,1\n2024-01-32,2\n",
+        ", line 3, column 'date': wanted a time such as 2024-01-31 or 2024-01-31 12:30, got '2024-01-32'; "
         "write a time that exists, year first",
+    ),
+    "a day or a month": (
+        "date,y\n2024-01-01,1\n01.02.2024,2\n",
+        ", line 3, column 'date': '01.02.2024' could be 2024-02-01 (day-first) or 2024-01-02 (month-first), "
+        "and no row tells; name one with date_format='day-first'",
+    ),
+    "no day": (
+        "date,y\n30.01.2024,1\n31.02.2024,2\n",
+        ", line 3, column 'date': wanted a date that exists, day first, got '31.02.2024'; correct it, or "
+        "name another date_format",
+    ),
+    "two orders": (
+        "date,y\n30.01.2024,1\n01.31.2024,2\n",
+        ", column 'date': '30.01.2024' in line 2 is a date day first alone, '01.31.2024' in line 3 is a date "
+        "month first alone; write all dates in one order",
     ),
     "one value": (
         "date,y\n2024-01-01,1\n2024-01-02,\n",
@@ -518,11 +533,11 @@ def test_random_series_with_holes_come_back_on_the_grid(data):
 
 
 def test_a_time_column_that_cannot_be_read_is_named_in_a_note():
-    days = [f"{day}.01.2024" for day in range(10, 20)]
+    days = [f"day {day}" for day in range(10, 20)]
     file = read_series(
         pl.DataFrame({"Time": days, "y": [float(n) for n in range(10)]}), Query(targets=("y",))
     )
-    assert any("column 'Time' holds no times that can be read, such as '10.01.2024'" in n for n in file.notes)
+    assert any("column 'Time' holds no times that can be read, such as 'day 10'" in n for n in file.notes)
 
 
 @pytest.mark.parametrize("header", ["2024-01-01,1.5", "2024-01-01T00:00:00;10,03", "1,2,3", "-1e5\t2024-01"])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unrolled.errors import DataError
-from unrolled.files import zones
+from unrolled.files import dates, zones
 from unrolled.files.messages import shown
 from unrolled.files.steps import Step
 
@@ -37,20 +37,23 @@ class Position(NamedTuple):
     offset: int
 
 
-def position(value: Any, step: Step, zone: str | None = None, later: bool = False) -> Position:
+def position(
+    value: Any, step: Step, zone: str | None = None, later: bool = False, date_format: str | None = None
+) -> Position:
     """Of one time of a series whose times are of this zone (zones.py): microseconds since 1970, in local time
     where the step is, else in UTC; or the number that it is.
 
-    `value`: a text as files have it, a datetime, date or numpy datetime64, or a whole number where the
-    series' times are; `later`: of a local time that comes twice it is the second. DataError for any other,
-    and for a time with an offset where the series has none, or without.
+    `value`: a text as files have it, its dates in this format (dates.py), a datetime, date or numpy
+    datetime64, or a whole number where the series' times are; `later`: of a local time that comes twice it is
+    the second. DataError for any other, and for a time with an offset where the series has none, or without.
     """
+    numbered = step.unit == "number"
     try:
-        result = _counted(value) if step.unit == "number" else _placed(_instant(value), step, zone, later)
+        result = _counted(value) if numbered else _placed(_instant(value, date_format), step, zone, later)
     except (ValueError, OverflowError, TypeError):
         result = None
     if result is None or abs(result.at) >= _FAR:
-        wanted = "a whole number" if step.unit == "number" else WANTED
+        wanted = "a whole number" if numbered else WANTED
         raise DataError(f"wanted {wanted}, got {shown(value)}; give each step's time as the training had it")
     return result
 
@@ -88,17 +91,19 @@ def _counted(value: Any) -> Position | None:
     return Position(int(value), 0) if whole else None
 
 
-def _instant(value: Any) -> datetime | None:
+def _instant(value: Any, date_format: str | None) -> datetime | None:
     """With its offset where it has one."""
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
-    instant = _read(value.strip()) if isinstance(value, str) else value
+    instant = _read(value.strip(), date_format) if isinstance(value, str) else value
     if isinstance(instant, date) and not isinstance(instant, datetime):
         instant = datetime(instant.year, instant.month, instant.day)
     return instant if isinstance(instant, datetime) else None
 
 
-def _read(text: str) -> datetime | None:
+def _read(text: str, date_format: str | None) -> datetime | None:
+    if date_format is not None or not _INSTANT.match(text):
+        text = dates.iso(text, date_format) or text
     match = _INSTANT.match(text) or _COMPACT.match(text)
     if match is None:
         return None

@@ -41,6 +41,7 @@ class Query:
     channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
     gaps           whether steps and cells of series may be missing, which are NaN then
     zone           such as Europe/Berlin: of times without an offset, and in which others are told
+    date_format    in which dates are written (dates.py)
     """
 
     id: str | None = None
@@ -66,6 +67,7 @@ class Query:
     alike: bool = True
     gaps: bool = False
     zone: str | None = None
+    date_format: str | None = None
 
     @property
     def usual_targets(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from unrolled.errors import DataError
 from unrolled.files import zones
 from unrolled.files.cells import allow_gaps
+from unrolled.files.date_columns import in_iso
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.groups import Groups
 from unrolled.files.order import Origin, ordered_times
@@ -42,7 +43,7 @@ class Series:
 @dataclass(frozen=True)
 class SeriesFile:
     """Series of one file, the names of their columns, their step, the zone of their times (zones.py), how
-    exactly these are written (times.py), and notes on what was found."""
+    exactly these are written (times.py) and in which format (dates.py), and notes on what was found."""
 
     series: tuple[Series, ...]
     targets: tuple[str, ...]
@@ -52,6 +53,7 @@ class SeriesFile:
     step: Step
     zone: str | None
     precision: str
+    date_format: str | None
     notes: tuple[str, ...]
 
     def local(self, series: Series) -> Times:
@@ -68,6 +70,11 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     """
     table = open_table(source)
     roles, notes = find_roles(table, query)
+    date_format = query.date_format
+    if roles.time is not None:
+        dated = in_iso(table, roles.time, date_format)
+        table, date_format = dated.table, dated.date_format
+        notes += dated.notes
     values = np.column_stack([table.numbers(column) for column in roles.numbers])
     origin = Origin(table, roles, _rows_by_series(table, roles.id))
     if query.zone is not None:
@@ -82,7 +89,7 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     series = tuple(_series(grid, roles) for grid in grids)
     written = "instant" if roles.time is None else precision(table.frame[roles.time])
     columns = roles.targets, roles.past, roles.future, roles.time
-    return SeriesFile(series, *columns, step, zone, written, tuple(notes))
+    return SeriesFile(series, *columns, step, zone, written, date_format, tuple(notes))
 
 
 def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from unrolled.files import zones
+from unrolled.files import dates, zones
 from unrolled.files.instants import BOUNDS, ISO, WANTED, WHOLE, minutes_east
 from unrolled.files.steps import Step, Times
 from unrolled.files.table import Table, is_missing
@@ -136,9 +136,10 @@ def form(cells: pl.Series) -> str:
         return "whole"
     if sample.dtype == pl.String and len(sample):
         text = sample.str.strip_chars()
-        for name, pattern in (("instants", ISO), ("whole", WHOLE)):
-            if 2 * int(text.str.contains(pattern).sum()) > len(text):
-                return name
+        if 2 * int(text.str.contains(WHOLE).sum()) > len(text):
+            return "whole"
+        if 2 * text.cast(pl.Float64, strict=False).count() <= len(text) < 2 * sum(map(dates.is_time, text)):
+            return "instants"
     return "other"
 
 

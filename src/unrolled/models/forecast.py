@@ -44,7 +44,7 @@ class Runtime(Model):
         super().__init__(about, arrays)
         how = about["answers"]
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
-        self.reader = Reader(codec, how["time"], gappy=codec.gaps != REFUSE)
+        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, how.get("date_format"))
         self.window = index(how["window"])
         wanted = codec.width, codec.steps, len(codec.targets)
         sizes = self.block.layer.input_size, *self.block.shape[:2]

@@ -30,10 +30,12 @@ FAR = 2.0**60
 
 class Reader:
     """`time`: the name of the column of times in the training data, None where there was none; `gappy`:
-    whether values may be missing, which are NaN then."""
+    whether values may be missing, which are NaN then; `date_format`: of times that are texts (dates.py)."""
 
-    def __init__(self, codec: SeriesCodec, time: str | None, gappy: bool) -> None:
-        self.codec, self.gappy = codec, gappy
+    def __init__(
+        self, codec: SeriesCodec, time: str | None, gappy: bool, date_format: str | None = None
+    ) -> None:
+        self.codec, self.gappy, self.date_format = codec, gappy, date_format
         self.columns = (*codec.targets, *codec.past, *codec.future)
         self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
         self.times = tuple(name for name in self.times if name not in self.columns)
@@ -143,7 +145,7 @@ class Reader:
                 )
             return NEVER, 0
         axis = self.codec.step
-        time, offset = position(cell, axis, self.codec.zone, later)
+        time, offset = position(cell, axis, self.codec.zone, later, self.date_format)
         if axis.unit == "month":
             moments = np.array([time, *self.codec.later(np.array([time]))]).astype("datetime64[us]")
             months = axis.positions(moments)

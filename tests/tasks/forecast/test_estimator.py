@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from tests.tasks.forecast.cases import daily_wave, hourly, noisy
 from tests.tasks.interrupted import Began, Stop
-from unrolled import tasks
+from unrolled import runtime, tasks
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
 from unrolled.runs import Run
 from unrolled.tasks.config import from_sections
@@ -101,6 +101,21 @@ def test_times_come_back_with_their_offset_or_zone(form, tmp_path):
             DataError, match="times without an offset from UTC; the model was trained on times with"
         ):
             Forecaster.load(tmp_path / "run").predict(other)
+
+
+def test_predict_and_stream_read_dates_as_the_training_did(tmp_path):
+    """The first of February is told by the hours of the training data; a short table alone tells nothing."""
+    iso = noisy(T).with_columns(time=hourly(T, "2024-01-30T05:00"))
+    written = iso.with_columns(pl.col("time").dt.strftime("%d/%m/%Y %I:%M %p"))
+    model = small(epochs=1).fit(written, out=tmp_path / "run")
+    assert model.config.data.date_format == "day-first"
+    loaded, made = Forecaster.load(tmp_path / "run"), runtime.load(tmp_path / "run")
+    last = slice(72, 84)  # within the second of February
+    assert loaded.predict(written[last]).equals(loaded.predict(iso[last]))
+    answers = [made.stream().feed(table[last].to_dicts()) for table in (written, iso)]
+    assert np.array_equal(answers[0]["forecast"], answers[1]["forecast"])
+    with pytest.raises(DataError, match=r"wanted a time such as 2024-01-31 .*, got '02/13/2024'"):
+        made.stream().step({"time": "02/13/2024", "y": 1.0})
 
 
 @pytest.mark.parametrize("seed", range(3))

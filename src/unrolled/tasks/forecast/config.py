@@ -28,6 +28,11 @@ class DataConfig(Section):
         description="time zone, such as Europe/Berlin, of times without an offset from UTC; others are "
         "written in it, and the calendar read (that of a Parquet column, or the offsets of the times)",
     )
+    date_format: str | None = Field(
+        default=None,
+        description="how dates are written: day-first, month-first, year-first (where the column leaves that "
+        "open), or a format such as %d.%m.%Y",
+    )
     id: str | None = Field(default=None, description="column that tells several series in one file apart")
     past: Names = Field(default=(), description="columns known up to the present only")
     future: Names = Field(default=(), description="columns known for the time to forecast too")

@@ -276,8 +276,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         pictures.draw_evaluation(folder, self.evaluation, self._training_file())
 
     def _answers_about(self) -> dict[str, Any]:
-        time = self.config.data.time
-        return {"window": self.config.plan().window, "time": None if time == ROWS else time}
+        data = self.config.data
+        time = None if data.time == ROWS else data.time
+        return {"window": self.config.plan().window, "time": time, "date_format": data.date_format}
 
     def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
         """Each series, or its test part, in pieces as long as the window: what `predict` reads at once."""
