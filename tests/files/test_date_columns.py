@@ -6,6 +6,7 @@ import pytest
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.query import Query
+from unrolled.files.reading import read_sequences
 from unrolled.files.series import read_series
 
 
@@ -72,12 +73,12 @@ def test_quarters():
         (
             written(days("2020-01-01", 31), "%d/%m/%Y"),
             "day-first",
-            "dates are read day first: '02/01/2020' in row 2 of 31 is 2020-01-02",
+            "dates are read day first: '13/01/2020' in row 13 of 31 is 2020-01-13",
         ),
         (
             written(days("2020-01-01", 31), "%m/%d/%Y"),
             "month-first",
-            "dates are read month first: '01/02/2020' in row 2 of 31 is 2020-01-02",
+            "dates are read month first: '01/13/2020' in row 13 of 31 is 2020-01-13",
         ),
         (
             written(months("2020-01", 20), "%d/%m/%Y"),
@@ -136,3 +137,20 @@ def test_a_million_rows_are_read_by_their_distinct_days_and_clocks():
     cells = pl.Series(minutes).dt.strftime("%d/%m/%Y %H:%M")
     file = read(cells)
     np.testing.assert_array_equal(file.series[0].times, minutes)
+
+
+def test_rows_of_sequences_are_sorted_by_such_dates_too():
+    """The days of a month in which some day is beyond the 12th; the first of February comes last."""
+    table = pl.DataFrame(
+        {
+            "id": ["a"] * 3 + ["b"] * 3,
+            "date": ["01/02/2020", "31/01/2020", "02/01/2020"] * 2,
+            "x": [3.0, 2.0, 1.0, 6.0, 5.0, 4.0],
+            "label": ["yes"] * 3 + ["no"] * 3,
+        }
+    )
+    data = read_sequences(table)
+    assert [one[:, 0].tolist() for one in data.inputs] == [[1, 2, 3], [4, 5, 6]]
+    assert "dates are read day first: '31/01/2020' in row 2 of 6 is 2020-01-31" in data.notes
+    with pytest.raises(DataError, match=r"wanted a date that exists, month first, got '31/01/2020'"):
+        read_sequences(table, Query(date_format="month-first"))

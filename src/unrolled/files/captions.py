@@ -16,6 +16,7 @@ import polars as pl
 from unrolled.errors import DataError
 from unrolled.files.caption_columns import find_columns
 from unrolled.files.captioned import Attributes, Captioned
+from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
 from unrolled.files.images import Pixels, read_image, spelt
@@ -96,7 +97,8 @@ def _check_sizes(data: Captioned) -> None:
 def _read(source: Path | pl.DataFrame, query: Query) -> _File:
     table = open_table(source)
     query, notes = find_columns(table, query)
-    groups = _groups(table, query.id)
+    dated = in_iso(table, query.time, query.date_format)
+    groups = _groups(dated.table, query.id)
     names: Sequence[str]
     inputs: Sequence[Pixels | Attributes]
     if query.image is not None:
@@ -112,7 +114,7 @@ def _read(source: Path | pl.DataFrame, query: Query) -> _File:
         _answers(groups, query),
         tuple(names),
         groups.places,
-        notes,
+        (*notes, *dated.notes),
         class_column=query.label,
         targets=query.targets if query.id is not None else (),
     )

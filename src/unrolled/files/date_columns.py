@@ -13,7 +13,7 @@ import polars as pl
 
 from unrolled.errors import DataError
 from unrolled.files import dates
-from unrolled.files.instants import ISO, WHOLE
+from unrolled.files.instants import ISO
 from unrolled.files.messages import either, option, shown
 from unrolled.files.steps import find_step
 from unrolled.files.table import Table, is_missing
@@ -30,19 +30,21 @@ class Dated:
     notes: tuple[str, ...]
 
 
-def in_iso(table: Table, column: str, date_format: str | None = None) -> Dated:
-    """Cells that are no dates stay as they are. ConfigError for a format that is none; DataError where the
-    order of day and month cannot be told, and for a cell that is not as the format says."""
+def in_iso(table: Table, column: str | None, date_format: str | None = None) -> Dated:
+    """The column of times, if there is one; cells that are no dates stay as they are.
+
+    ConfigError for a format that is none; DataError where the order of day and month cannot be told, and for
+    a cell that is not as the format says.
+    """
     if date_format is not None:
         dates.require_format(date_format)
-    table.require(column)
-    if table.frame[column].dtype != pl.String:
+    if column is None or table.frame[column].dtype != pl.String:
         return Dated(table, date_format, ())
     cells = table.frame[column].str.strip_chars()
     if date_format is not None and date_format not in dates.ORDERS:
         texts = _mapped(cells, lambda text: dates.iso(text, date_format))
         return _replaced(table, column, texts, date_format, f"a time as {shown(date_format)} says")
-    if (cells.str.contains(ISO) | cells.str.contains(WHOLE)).all():
+    if (cells.str.contains(ISO) | cells.cast(pl.Float64, strict=False).is_not_null()).all():
         return Dated(table, date_format, ())
     days = _Days.of(table, column, cells)
     order, notes = days.order(cells) if days.open and date_format is None else (date_format, ())
@@ -106,7 +108,7 @@ class _Days:
             return None, ()
         if len(left) == 1:
             others = [order for order in exist if order not in left and exist[order]]
-            return left[0], self._note(left[0], others or list(exist), "")
+            return left[0], self._note(left[0], others, "")
         if len({tuple(self.readings[order]) for order in left}) == 1:
             return left[0], ()
         if most < len(self.open):
@@ -119,8 +121,9 @@ class _Days:
         return regular[0], self._note(regular[0], left, why)
 
     def _note(self, order: str, others: Sequence[str], why: str) -> tuple[str]:
-        """With the first date that has another reading, or none, in the other orders."""
-        day = next(day for day in self.open if len({*self._of(day, others), *self._of(day, [order])}) > 1)
+        """With the first date that exists in no other order, else the first that would be another day."""
+        alone = [day for day in self.open if self._of(day, [order])[0] and not any(self._of(day, others))]
+        day = alone[0] if alone else next(day for day in self.open if len(set(self._of(day, others))) > 1)
         (reading,) = self._of(day, [order])
         return (f"dates are read {_spoken(order)}{why}: {self._place(day)} is {reading}",)
 

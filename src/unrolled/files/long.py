@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unrolled.errors import DataError
+from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import Sequences
 from unrolled.files.groups import Groups
 from unrolled.files.messages import listed, option, shown
@@ -30,11 +31,12 @@ def read_long(table: Table, query: Query) -> Sequences:
     time, of_time = find_time_column(table, query.time, [id, query.target, *query.features])
     target, of_target = find_target(table, query, [id, time, *query.features])
     features, of_features = find_features(table, query, [id, time, target])
-    groups = Groups.of(table, id)
+    dated = in_iso(table, time, query.date_format)
+    groups = Groups.of(dated.table, id)
     values = np.column_stack([table.numbers(column) for column in features])
     answers = None if target is None else _answers(groups, target, query)
     inputs = groups.by_time(time).split(values)
-    notes += [*of_time, *of_target, *of_features]
+    notes += [*of_time, *dated.notes, *of_target, *of_features]
     return Sequences(inputs, features, answers, groups.names, groups.places, tuple(notes))
 
 

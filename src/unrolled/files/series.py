@@ -70,11 +70,9 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     """
     table = open_table(source)
     roles, notes = find_roles(table, query)
-    date_format = query.date_format
-    if roles.time is not None:
-        dated = in_iso(table, roles.time, date_format)
-        table, date_format = dated.table, dated.date_format
-        notes += dated.notes
+    dated = in_iso(table, roles.time, query.date_format)
+    table = dated.table
+    notes += dated.notes
     values = np.column_stack([table.numbers(column) for column in roles.numbers])
     origin = Origin(table, roles, _rows_by_series(table, roles.id))
     if query.zone is not None:
@@ -89,7 +87,7 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     series = tuple(_series(grid, roles) for grid in grids)
     written = "instant" if roles.time is None else precision(table.frame[roles.time])
     columns = roles.targets, roles.past, roles.future, roles.time
-    return SeriesFile(series, *columns, step, zone, written, date_format, tuple(notes))
+    return SeriesFile(series, *columns, step, zone, written, dated.date_format, tuple(notes))
 
 
 def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
+from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
 from unrolled.files.long import find_features, find_id, find_time_column
@@ -86,8 +87,9 @@ def _read_table(table: Table, query: Query) -> Tagged:
     query.check_roles()
     time, notes = find_time_column(table, query.time, [id, target, word, *query.features])
     target, of_target = find_target(table, query, [id, time, word, *query.features])
-    notes += [f"sequences: column {shown(id)}", *of_target]
-    groups = Groups.of(table, id)
+    dated = in_iso(table, time, query.date_format)
+    notes += [*dated.notes, f"sequences: column {shown(id)}", *of_target]
+    groups = Groups.of(dated.table, id)
     in_order = groups.by_time(time)
     if word is None:
         features, of_features = find_features(table, query, [id, time, target])

@@ -43,6 +43,14 @@ def validation_part(what: str, number: str) -> Any:
     )
 
 
+DateFormat = Annotated[
+    str | None,
+    Field(
+        description="how dates are written: day-first, month-first, year-first, or a format such as %d.%m.%Y "
+        "(told by the column as a whole)"
+    ),
+]
+
 # A file that is found again from any folder.
 PathName = Annotated[str, AfterValidator(lambda name: str(Path(name).absolute()))]
 
