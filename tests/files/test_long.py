@@ -178,7 +178,7 @@ WRONG = {
     ),
     "number": ("id,x,label\n1,1,a\n1,2,a\n1,two,a\n1,3,a\n", ", line 4, column 'x': wanted a finite number"),
     "infinite": ("id,x,label\n1,1,a\n1,inf,a\n", ", line 3, column 'x': wanted a finite number"),
-    "decimal commas": ("id;x;label\n1;1;a\n1;2;a\n1;1,5;a\n", "write decimal points, not commas"),
+    "decimal marks": ("id;x;label\n1;1,5;a\n1;2.5;a\n1;3,5;a\n", "with a decimal comma, got '2.5'"),
     "no features": ("id,x,label\n1,one,a\n", "no column of numbers is left to be a feature"),
     "no answers": ("id,x,u\n1,1,2\n", "found none by a usual name; name one of 'x', 'u' with target"),
     "two answers": (

@@ -120,9 +120,7 @@ def test_numbers_of_every_type(values, wanted):
     np.testing.assert_array_equal(Table("t", pl.DataFrame({"a": values}), None).numbers("a"), wanted)
 
 
-@pytest.mark.parametrize(
-    "cell", ["abc", "1 000", "0x10", "1_000", "--1", "inf", "-Infinity", "1e999", "true"]
-)
+@pytest.mark.parametrize("cell", ["abc", "1 00", "0x10", "1_000", "--1", "inf", "-Infinity", "1e999", "true"])
 def test_a_cell_that_is_no_number_is_named_with_its_line(path, cell):
     path.write_text(f'date,sales\n2020,1\n\n2021,NA\n2022,"{cell}"\n2023,4\n')
     table = open_table(path)
@@ -181,10 +179,9 @@ def test_many_columns_are_not_all_listed():
     assert refused(table.require, "x").endswith("'c10', 'c11' and 28 more")
 
 
-def test_decimal_commas_are_named(tmp_path):
-    path = tmp_path / "in.csv"
-    path.write_text("day;sales\n2024-01-01;10,03\n")
-    with pytest.raises(
-        DataError, match=r"line 2, column 'sales': .* got '10,03'; write decimal points, not commas"
-    ):
-        open_table(path).numbers("sales")
+def test_decimal_commas_and_points_are_not_mixed(path):
+    path.write_text("day;sales\n2024-01-01;10,03\n2024-01-02;1.5\n2024-01-03;2,5\n")
+    assert refused(open_table(path).numbers, "sales") == (
+        f"{path}, line 3, column 'sales': wanted a finite number with a decimal comma, got '1.5'; "
+        "correct the cell, or leave it empty if the value is missing"
+    )

@@ -152,6 +152,7 @@ WRONG = {
     "1": "wanted 2 cells as in the header, got 1",
     "1,x": "column 'a': wanted a finite number with a decimal point, got 'x'",
     "1,inf": "wanted a finite number",
+    "1,true": "wanted a finite number",
     "1,1_0": "wanted a finite number",
     '1,"2': "the line is no CSV",
     "1,2000000": "wanted numbers up to a million",

@@ -95,7 +95,7 @@ def _check_sizes(data: Captioned) -> None:
 
 
 def _read(source: Path | pl.DataFrame, query: Query) -> _File:
-    table = open_table(source)
+    table = open_table(source, query.decimal)
     query, notes = find_columns(table, query)
     dated = in_iso(table, query.time, query.date_format)
     groups = _groups(dated.table, query.id)

@@ -15,8 +15,9 @@ from unrolled.errors import DataError
 from unrolled.files import dates
 from unrolled.files.instants import ISO
 from unrolled.files.messages import either, option, shown
+from unrolled.files.number_columns import is_missing
 from unrolled.files.steps import find_step
-from unrolled.files.table import Table, is_missing
+from unrolled.files.table import Table
 from unrolled.files.times import parse_instants
 
 

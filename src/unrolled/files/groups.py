@@ -11,8 +11,9 @@ from unrolled.errors import DataError
 from unrolled.files.delimited import Positions
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, shown
+from unrolled.files.number_columns import is_missing
 from unrolled.files.query import looks_numeric, written
-from unrolled.files.table import Table, is_missing
+from unrolled.files.table import Table
 from unrolled.files.times import parse_instants
 
 

@@ -7,8 +7,6 @@ Of N sequences with F features, sequence i has T_i rows; its answer is the same 
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from unrolled.errors import DataError
 from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import Sequences
@@ -33,10 +31,10 @@ def read_long(table: Table, query: Query) -> Sequences:
     features, of_features = find_features(table, query, [id, time, target])
     dated = in_iso(table, time, query.date_format)
     groups = Groups.of(dated.table, id)
-    values = np.column_stack([table.numbers(column) for column in features])
+    numbers = table.matrix(features)
     answers = None if target is None else _answers(groups, target, query)
-    inputs = groups.by_time(time).split(values)
-    notes += [*of_time, *dated.notes, *of_target, *of_features]
+    inputs = groups.by_time(time).split(numbers.values)
+    notes += [*of_time, *dated.notes, *of_target, *of_features, *numbers.notes]
     return Sequences(inputs, features, answers, groups.names, groups.places, tuple(notes))
 
 

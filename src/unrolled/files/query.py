@@ -9,7 +9,8 @@ import polars as pl
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.images import Size
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.table import Table, is_missing
+from unrolled.files.number_columns import are_numbers, is_missing
+from unrolled.files.table import Table
 from unrolled.files.tagged import Layout
 from unrolled.files.wav import Audio
 
@@ -42,6 +43,7 @@ class Query:
     gaps           whether steps and cells of series may be missing, which are NaN then
     zone           such as Europe/Berlin: of times without an offset, and in which others are told
     date_format    in which dates are written (dates.py)
+    decimal        mark, "point" or "comma", of columns of numbers that do not tell theirs
     """
 
     id: str | None = None
@@ -68,6 +70,7 @@ class Query:
     gaps: bool = False
     zone: str | None = None
     date_format: str | None = None
+    decimal: str | None = None
 
     @property
     def usual_targets(self) -> tuple[str, ...]:
@@ -197,5 +200,5 @@ def looks_numeric(cells: pl.Series) -> bool:
         some = some.str.strip_chars()
         there = some.filter(~is_missing(some))
         if len(there):
-            return 2 * int(there.cast(pl.Float64, strict=False).is_not_null().sum()) > len(there)
+            return 2 * int(are_numbers(there).sum()) > len(there)
     return False

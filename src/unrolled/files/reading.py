@@ -79,12 +79,12 @@ class _File:
 
 def _read(source: Path | pl.DataFrame, query: Query) -> _File:
     if isinstance(source, pl.DataFrame):
-        return _read_table(open_table(source), None, query)
+        return _read_table(open_table(source, query.decimal), None, query)
     start = read_bytes(source, "a file of sequences", 4)
     for kind, (matches, reader) in _FORMATS.items():
         if matches(source.name.lower(), start):
             return _File(str(source), kind, _chosen(reader(source, query), query.features))
-    return _read_table(open_table(source), source.parent, query)
+    return _read_table(open_table(source, query.decimal), source.parent, query)
 
 
 def _read_table(table: Table, folder: Path | None, query: Query) -> _File:

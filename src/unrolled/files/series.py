@@ -43,7 +43,8 @@ class Series:
 @dataclass(frozen=True)
 class SeriesFile:
     """Series of one file, the names of their columns, their step, the zone of their times (zones.py), how
-    exactly these are written (times.py) and in which format (dates.py), and notes on what was found."""
+    exactly these are written (times.py) and in which format (dates.py), the decimal mark of numbers that are
+    not written as a computer does, and notes on what was found."""
 
     series: tuple[Series, ...]
     targets: tuple[str, ...]
@@ -54,6 +55,7 @@ class SeriesFile:
     zone: str | None
     precision: str
     date_format: str | None
+    decimal: str | None
     notes: tuple[str, ...]
 
     def local(self, series: Series) -> Times:
@@ -68,16 +70,18 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     Raises ConfigError for a column that has two roles and for a zone that there is not; DataError, with the
     place in the file, for everything that is not as said above.
     """
-    table = open_table(source)
+    table = open_table(source, query.decimal)
     roles, notes = find_roles(table, query)
     dated = in_iso(table, roles.time, query.date_format)
     table = dated.table
     notes += dated.notes
-    values = np.column_stack([table.numbers(column) for column in roles.numbers])
+    numbers = table.matrix(roles.numbers)
+    notes += numbers.notes
     origin = Origin(table, roles, _rows_by_series(table, roles.id))
     if query.zone is not None:
         zones.find(query.zone)
     times, step, zone = ordered_times(origin, query.zone)
+    values = numbers.values
     grids = [on_grid(origin, name, times[name], step, values[rows]) for name, rows in origin.rows.items()]
     description = describe_gaps(origin, grids, step, zone)
     if description and not query.gaps:
@@ -87,7 +91,8 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     series = tuple(_series(grid, roles) for grid in grids)
     written = "instant" if roles.time is None else precision(table.frame[roles.time])
     columns = roles.targets, roles.past, roles.future, roles.time
-    return SeriesFile(series, *columns, step, zone, written, dated.date_format, tuple(notes))
+    notation = written, dated.date_format, numbers.decimal or query.decimal
+    return SeriesFile(series, *columns, step, zone, *notation, tuple(notes))
 
 
 def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:

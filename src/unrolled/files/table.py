@@ -1,7 +1,9 @@
 """A table from a CSV or Parquet file, or from a frame at hand, that knows where its rows came from."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,12 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import parquet
-from unrolled.files.cells import MISSING
 from unrolled.files.delimited import read_delimited
-from unrolled.files.messages import counted, listed, nearest, shown
+from unrolled.files.messages import counted, listed, nearest, option, shown
+from unrolled.files.number_columns import Numbers, read_numbers, told_decimal
 from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
 
 _VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
-DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 
 # Files that are often taken for tables, see opening.py.
 FOREIGN_TABLES = FOREIGN | {
@@ -32,12 +33,14 @@ FOREIGN_TABLES = FOREIGN | {
 class Table:
     """`frame`, and where each row stands in `name`: on lines[row] of a CSV, or lines=None: rows count from 1.
 
-    Columns of a CSV are text; `numbers` reads one as float64.
+    Columns of a CSV are text; `numbers` reads one as float64. `decimal`: the mark, "point" or "comma", of
+    columns that do not tell theirs; None is that of the other columns, if they tell one.
     """
 
     name: str
     frame: pl.DataFrame
     lines: NDArray[np.int64] | None
+    decimal: str | None = None
 
     def row(self, row: int) -> str:
         """ "line 7", or "row 6 of 100" where there are no lines."""
@@ -72,19 +75,46 @@ class Table:
 
         Raises DataError with place and content of the first cell that is no finite number.
         """
+        return self.matrix([column]).values[:, 0]
+
+    def matrix(self, columns: Sequence[str]) -> "Matrix":
+        """Columns as `numbers` has them, and how they are written."""
+        several = [self._numbers(column) for column in columns]
+        values = np.column_stack([one.values.fill_null(np.nan).to_numpy() for one in several])
+        marks = {one.decimal for one in several} - {None}
+        notes = [self._note(column, one) for column, one in zip(columns, several, strict=True)]
+        return Matrix(
+            values,
+            marks.pop() if len(marks) == 1 else None,
+            tuple(note for note in notes if note is not None),
+        )
+
+    def _numbers(self, column: str) -> Numbers:
         self.require(column)
         cells = self.frame[column]
         if not (cells.dtype.is_numeric() or cells.dtype in (pl.String, pl.Boolean, pl.Null)):
             raise self.unlike(column, "numbers")
-        values, wrong = _cast(cells)
-        commas = cells.dtype == pl.String and bool(cells.str.contains(DECIMAL_COMMA).any())
-        remedy = (
-            "write decimal points, not commas"
-            if commas
-            else "correct the cell, or leave it empty if the value is missing"
-        )
-        self.refuse(column, wrong, "wanted a finite number with a decimal point, got {}", remedy)
-        return values.fill_null(np.nan).to_numpy()
+        numbers = read_numbers(cells, self.decimal or self._told_decimal)
+        unit = "" if numbers.unit is None else f" and {numbers.unit}"
+        wanted = f"wanted a finite number with a decimal {numbers.decimal or 'point'}{unit}, got {{}}"
+        remedy = "correct the cell, or leave it empty if the value is missing"
+        self.refuse(column, numbers.wrong, wanted, remedy)
+        return numbers
+
+    def _note(self, column: str, numbers: Numbers) -> str | None:
+        """How the first cell that no computer would write so is read."""
+        if numbers.row is None:
+            return None
+        cell = self.frame[column][numbers.row]
+        value = f"{numbers.values[numbers.row]:.15g}"
+        note = f"column {shown(column)}: {shown(cell)} in {self.row(numbers.row)} is read as {value}"
+        if numbers.assumed:
+            note += f"; if its comma stands before decimals, say {option('decimal', 'comma')}"
+        return note
+
+    @cached_property
+    def _told_decimal(self) -> str | None:
+        return told_decimal(self.frame.select(pl.col(pl.String)).iter_columns())
 
     def texts(self, column: str, wanted: str) -> pl.Series:
         """(rows,) the column as it stands. DataError where it is none of texts."""
@@ -112,31 +142,27 @@ class Table:
             raise DataError(f"{self.place(row, column)}: {complaint}{more}; {remedy}")
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """values (rows, N) of N columns, NaN where a cell is missing; the decimal mark of those that are not
+    written as a computer does, where they share one; and a note on each of these."""
+
+    values: NDArray[np.float64]
+    decimal: str | None
+    notes: tuple[str, ...]
+
+
 def is_numeric(cells: pl.Series) -> bool:
     """Whether every cell is a finite number or missing, and one at least a number."""
     if not (cells.dtype.is_numeric() or cells.dtype == pl.String):
         return False
-    values, wrong = _cast(cells)
-    return not wrong.any() and bool(values.is_finite().any())
+    numbers = read_numbers(cells)
+    return not numbers.wrong.any() and bool(numbers.values.is_finite().any())
 
 
-def _cast(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The cells as float64, null or NaN where missing, and which of them are wrong."""
-    if cells.dtype == pl.String:
-        cells = cells.str.strip_chars()
-    values = cells.cast(pl.Float64, strict=False)
-    wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
-    return values, wrong
-
-
-def is_missing(cells: pl.Series) -> pl.Series:
-    """Which cells hold nothing, or one of the words for it."""
-    empty = cells.is_null()
-    return empty | cells.str.to_lowercase().is_in(MISSING) if cells.dtype == pl.String else empty
-
-
-def open_table(source: str | Path | pl.DataFrame) -> Table:
-    """The table in a CSV (UTF-8; separated by comma, semicolon or tab) or Parquet file, or in a polars frame.
+def open_table(source: str | Path | pl.DataFrame, decimal: str | None = None) -> Table:
+    """The table in a CSV (UTF-8; separated by comma, semicolon or tab) or Parquet file, or in a polars frame;
+    `decimal` as of Table.
 
     Raises DataError, one line with file, place and remedy, for everything else.
     """
@@ -152,7 +178,7 @@ def open_table(source: str | Path | pl.DataFrame) -> Table:
             frame, lines = read_delimited(name, data)
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
-    return Table(name, frame, lines)
+    return Table(name, frame, lines, decimal)
 
 
 def sources_of(source: Any) -> list[Path | pl.DataFrame]:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
@@ -46,10 +45,10 @@ def read_tagged(source: Any, query: Query) -> Tagged:
 
 def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
     if isinstance(source, pl.DataFrame):
-        return _read_table(open_table(source), query)
+        return _read_table(open_table(source, query.decimal), query)
     name, data = str(source), read_bytes(source, "a file of words and tags")
     if source.suffix.lower() in TABLES or is_parquet(source, data):
-        return _read_table(open_table(source), query)
+        return _read_table(open_table(source, query.decimal), query)
     columns = [
         name
         for name in ("id", "time", "target", "text", "features")
@@ -93,9 +92,9 @@ def _read_table(table: Table, query: Query) -> Tagged:
     in_order = groups.by_time(time)
     if word is None:
         features, of_features = find_features(table, query, [id, time, target])
-        values = np.column_stack([table.numbers(name) for name in features])
-        inputs: tuple[Any, ...] = in_order.split(values)
-        notes += of_features
+        numbers = table.matrix(features)
+        inputs: tuple[Any, ...] = in_order.split(numbers.values)
+        notes += [*of_features, *numbers.notes]
     else:
         features, inputs = (), tuple(map(tuple, in_order.split(_words(table, word))))
         notes.append(f"words: column {shown(word)}")

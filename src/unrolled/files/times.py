@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from unrolled.files import dates, zones
 from unrolled.files.instants import BOUNDS, ISO, WANTED, WHOLE, minutes_east
+from unrolled.files.number_columns import is_missing
 from unrolled.files.steps import Step, Times
-from unrolled.files.table import Table, is_missing
+from unrolled.files.table import Table
 
 _FIRST, _LAST = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
 

@@ -44,7 +44,8 @@ class Runtime(Model):
         super().__init__(about, arrays)
         how = about["answers"]
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
-        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, how.get("date_format"))
+        notation = how.get("date_format"), how.get("decimal")
+        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation)
         self.window = index(how["window"])
         wanted = codec.width, codec.steps, len(codec.targets)
         sizes = self.block.layer.input_size, *self.block.shape[:2]
@@ -132,7 +133,8 @@ class Runtime(Model):
         times = {
             name: Column(numbers=False, optional=not self.codec.calendar) for name in self.reader.times[:1]
         }
-        return times | {name: Column() for name in self.reader.columns}
+        numbers = Column(decimal=self.reader.decimal, truths=True)
+        return times | dict.fromkeys(self.reader.columns, numbers)
 
     def record(self, answer: Answers) -> dict[str, Any]:
         """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
+from unrolled.files import numerals
 from unrolled.files.cells import allow_gaps, is_missing
 from unrolled.files.instants import position
 from unrolled.files.messages import listed, nearest, shown
@@ -30,12 +31,18 @@ FAR = 2.0**60
 
 class Reader:
     """`time`: the name of the column of times in the training data, None where there was none; `gappy`:
-    whether values may be missing, which are NaN then; `date_format`: of times that are texts (dates.py)."""
+    whether values may be missing, which are NaN then; `date_format`: of times that are texts (dates.py),
+    `decimal`: mark of numbers that are (numerals.py)."""
 
     def __init__(
-        self, codec: SeriesCodec, time: str | None, gappy: bool, date_format: str | None = None
+        self,
+        codec: SeriesCodec,
+        time: str | None,
+        gappy: bool,
+        date_format: str | None = None,
+        decimal: str | None = None,
     ) -> None:
-        self.codec, self.gappy, self.date_format = codec, gappy, date_format
+        self.codec, self.gappy, self.date_format, self.decimal = codec, gappy, date_format, decimal
         self.columns = (*codec.targets, *codec.past, *codec.future)
         self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
         self.times = tuple(name for name in self.times if name not in self.columns)
@@ -192,9 +199,10 @@ class Reader:
                 f"it, or {allow_gaps()}"
             )
         try:
-            number = float(value)
+            number = numerals.number(value, self.decimal) if isinstance(value, str) else float(value)
         except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise DataError(f"column {shown(name)}: wanted a number, got {shown(value)}; correct it")
+            number = None
+        if number is None or not math.isfinite(number):
+            mark = "" if self.decimal is None else f" with a decimal {self.decimal}"
+            raise DataError(f"column {shown(name)}: wanted a number{mark}, got {shown(value)}; correct it")
         return number

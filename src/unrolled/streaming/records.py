@@ -9,12 +9,13 @@ import csv
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
 
 from unrolled.errors import DataError
-from unrolled.files import json_text
+from unrolled.files import json_text, numerals
 from unrolled.files.cells import MISSING, SEPARATORS, is_missing
 from unrolled.files.messages import listed, nearest, shown
 from unrolled.models.model import Column
@@ -22,7 +23,7 @@ from unrolled.models.model import Column
 Record = dict[str, Any]
 TEXT = "text"  # the column of a line that is text
 # Made once: `list | tuple` makes a type each time that it is asked.
-LISTS, FLOATS, NO_NUMBERS = (list, tuple), (float, np.floating), (bool, list, dict)
+LISTS, FLOATS = (list, tuple), (float, np.floating)
 
 
 class HeaderError(DataError):
@@ -150,7 +151,7 @@ def cells_of(record: Record, columns: Mapping[str, Column]) -> Record:
         there = {name: cell for name, cell in record.items() if not (name in text and cell in (None, ""))}
     require(there, columns)
     return {
-        name: _number(name, there[name]) if column.numbers else _text(name, there[name])
+        name: _number(name, there[name], column) if column.numbers else _text(name, there[name])
         for name, column in columns.items()
         if name in there
     }
@@ -195,26 +196,25 @@ def _shortest(number: float | np.floating[Any]) -> float | None:
     return float(str(number)) if math.isfinite(number) else None
 
 
-def _number(name: str, value: Any) -> float | list[float]:
+def _number(name: str, value: Any, column: Column) -> float | list[float]:
     """A number, NaN where it is missing; of lists each."""
     if isinstance(value, list):
-        return [float(_one_number(name, element)) for element in value]
-    return _one_number(name, value)
+        return [float(_one_number(name, element, column)) for element in value]
+    return _one_number(name, value, column)
 
 
-def _one_number(name: str, value: Any) -> float:
+def _one_number(name: str, value: Any, column: Column) -> float:
     if is_missing(value):
         return math.nan
-    try:
-        if isinstance(value, NO_NUMBERS) or (isinstance(value, str) and "_" in value):
-            raise ValueError
-        number = float(value)
-    except (ValueError, OverflowError):
-        number = math.inf
-    if not math.isfinite(number):
+    number, text = None, isinstance(value, str)
+    is_truth = isinstance(value, bool) or (text and value.strip().lower() in numerals.TRUTHS)
+    if column.truths or not is_truth:
+        with suppress(TypeError, ValueError, OverflowError):
+            number = numerals.number(value, column.decimal) if text else float(value)
+    if number is None or not math.isfinite(number):
         raise DataError(
-            f"column {shown(name)}: wanted a finite number with a decimal point, got {shown(value)}; correct "
-            "it"
+            f"column {shown(name)}: wanted a finite number with a decimal {column.decimal or 'point'}, got "
+            f"{shown(value)}; correct it"
         )
     return number
 

@@ -7,7 +7,7 @@ section only, so that `Forecaster(window=48)`, `--window 48` and `window = 48` i
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -49,6 +49,10 @@ DateFormat = Annotated[
         description="how dates are written: day-first, month-first, year-first, or a format such as %d.%m.%Y "
         "(told by the column as a whole)"
     ),
+]
+Decimal = Annotated[
+    Literal["point", "comma"] | None,
+    Field(description="mark before the decimals of numbers such as 1,234 (told by the table's columns)"),
 ]
 
 # A file that is found again from any folder.

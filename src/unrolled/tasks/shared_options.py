@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
-from unrolled.tasks.config import Count, DateFormat, Names, PathName, Section, validation_part
+from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Section, validation_part
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
 
@@ -73,6 +73,7 @@ class NumbersConfig(SplitConfig):
     )
     time: str | None = Field(default=None, description="column that the rows of a sequence are sorted by")
     date_format: DateFormat = None
+    decimal: Decimal = None
     target: str | None = Field(default=None, description="column of the answers (found by a usual name)")
     features: Names = Field(default=(), description="columns of numbers to read (all that are left)")
     mels: int = Field(default=Audio.mels, description="recordings: frequency bands")

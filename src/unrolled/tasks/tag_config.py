@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Count, DateFormat, Names, Section, Size
+from unrolled.tasks.config import Count, DateFormat, Decimal, Names, Section, Size
 from unrolled.tasks.model import (
     Bidirectional,
     CellKind,
@@ -32,6 +32,7 @@ class TagData(SplitConfig):
     )
     time: str | None = Field(default=None, description="table: column that rows of a sequence are sorted by")
     date_format: DateFormat = None
+    decimal: Decimal = None
     target: str | None = Field(default=None, description="table: column of tags")
     features: Names = Field(default=(), description="table: columns of numbers to read (all others)")
     text: str | None = Field(default=None, description="table: column of words, in place of numbers")

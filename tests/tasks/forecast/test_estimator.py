@@ -103,19 +103,25 @@ def test_times_come_back_with_their_offset_or_zone(form, tmp_path):
             Forecaster.load(tmp_path / "run").predict(other)
 
 
-def test_predict_and_stream_read_dates_as_the_training_did(tmp_path):
-    """The first of February is told by the hours of the training data; a short table alone tells nothing."""
-    iso = noisy(T).with_columns(time=hourly(T, "2024-01-30T05:00"))
-    written = iso.with_columns(pl.col("time").dt.strftime("%d/%m/%Y %I:%M %p"))
+def test_predict_and_stream_read_cells_as_the_training_did(tmp_path):
+    """The first of February is told by the hours of the training data, and a decimal comma by 1,25: a short
+    table alone tells neither."""
+    iso = noisy(T).select(time=hourly(T, "2024-01-30T05:00"), y=pl.col("y").round(2) + 3000)
+    iso = iso.with_columns(y=pl.when(pl.int_range(T) < 200).then("y").otherwise(pl.col("y").round(0)))
+    german = [f"{value:,.9g}".translate(str.maketrans(",.", ".,")) for value in iso["y"]]
+    written = iso.with_columns(pl.col("time").dt.strftime("%d/%m/%Y %I:%M %p"), y=pl.Series(german))
     model = small(epochs=1).fit(written, out=tmp_path / "run")
-    assert model.config.data.date_format == "day-first"
+    assert (model.config.data.date_format, model.config.data.decimal) == ("day-first", "comma")
     loaded, made = Forecaster.load(tmp_path / "run"), runtime.load(tmp_path / "run")
-    last = slice(72, 84)  # within the second of February
+    last = slice(T - 12, T)  # within the eighth of February
+    assert written["y"][last].str.contains(r"^\d\.\d{3}$").all()
     assert loaded.predict(written[last]).equals(loaded.predict(iso[last]))
     answers = [made.stream().feed(table[last].to_dicts()) for table in (written, iso)]
     assert np.array_equal(answers[0]["forecast"], answers[1]["forecast"])
     with pytest.raises(DataError, match=r"wanted a time such as 2024-01-31 .*, got '02/13/2024'"):
         made.stream().step({"time": "02/13/2024", "y": 1.0})
+    with pytest.raises(DataError, match=r"column 'y': wanted a number with a decimal comma, got '1\.5'"):
+        made.stream().step({"time": "08/02/2024 3 pm", "y": "1.5"})
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from unrolled.files.images import Size
 from unrolled.files.messages import option, shown
 from unrolled.files.query import Query
-from unrolled.tasks.config import Count, DateFormat, Names, Section
+from unrolled.tasks.config import Count, DateFormat, Decimal, Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
 from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
@@ -49,6 +49,7 @@ class CaptionData(SplitConfig):
         default=None, description="with id: column that the steps of an answer are sorted by"
     )
     date_format: DateFormat = None
+    decimal: Decimal = None
     channels: Literal["rgb", "grey"] = Field(default="rgb", description="what is read of a picture")
     image_size: Annotated[str, AfterValidator(_size)] | None = Field(
         default=None, description="HEIGHTxWIDTH that pictures are resized to (all must have one size)"

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, option
-from unrolled.tasks.config import DateFormat, Names, Section, several, validation_part
+from unrolled.tasks.config import DateFormat, Decimal, Names, Section, several, validation_part
 from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import Refit, TrainingConfig
 
@@ -29,6 +29,7 @@ class DataConfig(Section):
         "written in it, and the calendar read (that of a Parquet column, or the offsets of the times)",
     )
     date_format: DateFormat = None
+    decimal: Decimal = None
     id: str | None = Field(default=None, description="column that tells several series in one file apart")
     past: Names = Field(default=(), description="columns known up to the present only")
     future: Names = Field(default=(), description="columns known for the time to forecast too")

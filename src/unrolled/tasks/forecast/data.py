@@ -140,7 +140,8 @@ def read(source: Source, config: DataConfig) -> SeriesFile:
     """The series of one frame, or of one or several files with the same columns and step."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
     columns = {
-        name: getattr(config, name) for name in ("time", "id", "past", "future", "zone", "date_format")
+        name: getattr(config, name)
+        for name in ("time", "id", "past", "future", "zone", "date_format", "decimal")
     }
     query = Query(targets=config.target, gaps=config.gaps != REFUSE, **columns)
     files = [read_series(one, query) for one in sources]

@@ -73,7 +73,7 @@ def _data(data: DataConfig, file: SeriesFile) -> DataConfig:
         )
     zone = None if file.zone == OFFSETS else file.zone
     update = {"target": file.targets, "time": file.time or ROWS, "zone": zone, "sha256": sha256}
-    return data.model_copy(update=update | {"date_format": file.date_format})
+    return data.model_copy(update=update | {"date_format": file.date_format, "decimal": file.decimal})
 
 
 def _options(

@@ -278,7 +278,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def _answers_about(self) -> dict[str, Any]:
         data = self.config.data
         time = None if data.time == ROWS else data.time
-        return {"window": self.config.plan().window, "time": time, "date_format": data.date_format}
+        notation = {"date_format": data.date_format, "decimal": data.decimal}
+        return {"window": self.config.plan().window, "time": time} | notation
 
     def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
         """Each series, or its test part, in pieces as long as the window: what `predict` reads at once."""

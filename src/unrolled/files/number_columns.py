@@ -1,0 +1,139 @@
+"""Columns of numbers as people write them -> float64.
+
+Which mark comes before the decimals is told by the column as a whole: by numbers that can be read in one way
+alone (1,234.5 or 1,25), else by the other columns of the table; where neither tells, it is the point.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from unrolled.files.cells import MISSING
+from unrolled.files.numerals import DIGITS, MARKS, NUMERAL, PLAIN, TRUTHS, number
+
+_SAMPLE = 1000
+_OTHER = {"point": "comma", "comma": "point"}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """values (rows,) float64, null or NaN where a cell is missing, and which cells are `wrong`. Of cells that
+    are not written as a computer does the first `row`, their decimal mark where they have one, whether it is
+    `assumed`, since nothing tells it, and the sign for percents or a currency."""
+
+    values: pl.Series
+    wrong: pl.Series
+    row: int | None = None
+    decimal: str | None = None
+    assumed: bool = False
+    unit: str | None = None
+
+
+def read_numbers(cells: pl.Series, decimal: str | None = None) -> Numbers:
+    """`decimal`: the mark, a key of MARKS, of a column that does not tell it; None where that is open too."""
+    if cells.dtype == pl.String:
+        cells = cells.str.strip_chars()
+    values = cells.cast(pl.Float64, strict=False)
+    wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
+    if cells.dtype != pl.String:
+        return Numbers(values, wrong, 0 if cells.dtype == pl.Boolean else None)
+    truths = _truths(cells.filter(wrong))
+    if len(truths) and not truths.has_nulls() and values.fill_nan(None).drop_nulls().is_in([0.0, 1.0]).all():
+        values = pl.select(pl.coalesce(values, _truths(cells))).to_series()
+        return Numbers(values, wrong & False, int(wrong.arg_max() or 0))
+    some = cells.filter(wrong).head(_SAMPLE)
+    thousands = decimal == "comma" and cells.str.contains(".", literal=True).any()
+    if thousands or _are_numerals(some).any():
+        return _written(cells, values, decimal)
+    return Numbers(values, wrong)
+
+
+def is_missing(cells: pl.Series) -> pl.Series:
+    """Which cells hold nothing, or one of the words for it."""
+    empty = cells.is_null()
+    return empty | cells.str.to_lowercase().is_in(MISSING) if cells.dtype == pl.String else empty
+
+
+def are_numbers(cells: pl.Series) -> pl.Series:
+    """Which texts are numbers, in some way of writing them."""
+    return cells.cast(pl.Float64, strict=False).is_not_null() | _are_numerals(cells).fill_null(False)
+
+
+def told_decimal(columns: Iterable[pl.Series]) -> str | None:
+    """The decimal mark that columns of text tell, where they tell one alone, from samples of them."""
+    samples = [_typed(cells.gather_every(max(1, len(cells) // _SAMPLE))) for cells in columns]
+    if not any(cells.str.contains(",", literal=True).any() for cells in samples):
+        return None
+    marks = set()
+    for cells in samples:
+        if 2 * int(_are_numerals(cells).sum()) > int((~is_missing(cells)).sum()):
+            marks |= {mark for mark, count in _telling(_digits(cells)).items() if count}
+    return marks.pop() if len(marks) == 1 else None
+
+
+def _written(cells: pl.Series, values: pl.Series, decimal: str | None) -> Numbers:
+    typed = _typed(cells)
+    parts = typed.str.extract_groups(NUMERAL).struct.unnest()
+    telling = _telling(parts["digits"])
+    open = telling["point"] == telling["comma"]
+    mark = (decimal or "point") if open else max(telling, key=lambda one: telling[one])
+    read = _numbers(typed, mark)
+    units = parts["before"].fill_null("") + parts["after"].fill_null("")
+    unit = next(iter(units.filter(units != "").head(1)), None)
+    there = ~is_missing(cells)
+    wrong = there & (read.is_null() | read.is_infinite() | _unlike(units, unit, read)).fill_null(True)
+    odd = there & (values.is_null() | (values != read)).fill_null(False)
+    commas = odd & typed.str.contains(",", literal=True)
+    marked = commas | (odd & typed.str.contains(".", literal=True))
+    return Numbers(
+        read,
+        wrong,
+        int(odd.arg_max() or 0) if odd.any() else None,
+        mark if marked.any() else None,
+        open and decimal is None and bool(commas.any()),
+        unit,
+    )
+
+
+def _numbers(typed: pl.Series, mark: str) -> pl.Series:
+    """(rows,) null for what is no number with this decimal mark. Those of digits alone are read at once."""
+    simple = typed.str.contains(DIGITS[mark]).fill_null(False)
+    digits = typed.str.replace_all(f"[ '{MARKS[_OTHER[mark]]}]", "").str.replace(",", ".", literal=True)
+    others = {text: number(text, mark) for text in typed.filter(~simple).drop_nulls().unique()}
+    return pl.select(
+        pl.when(simple)
+        .then(digits.cast(pl.Float64, strict=False))
+        .otherwise(typed.replace_strict(others, default=None, return_dtype=pl.Float64))
+    ).to_series()
+
+
+def _unlike(units: pl.Series, unit: str | None, values: pl.Series) -> pl.Series:
+    """Which units are not the one of the column; a bare number may be money, and a bare 0 no percents."""
+    if unit is None:
+        return units != ""
+    bare = (units == "") & ((values == 0) | (unit != "%"))
+    return (units != unit) & ~bare
+
+
+def _telling(digits: pl.Series) -> dict[str, int]:
+    """By decimal mark how many numbers can be read with it alone."""
+    point, comma = (digits.str.contains(DIGITS[mark]).fill_null(False) for mark in ("point", "comma"))
+    return {"point": int((point & ~comma).sum()), "comma": int((comma & ~point).sum())}
+
+
+def _are_numerals(cells: pl.Series) -> pl.Series:
+    digits = _digits(_typed(cells))
+    return digits.str.contains(DIGITS["point"]) | digits.str.contains(DIGITS["comma"])
+
+
+def _digits(typed: pl.Series) -> pl.Series:
+    return typed.str.extract_groups(NUMERAL).struct.field("digits")
+
+
+def _typed(cells: pl.Series) -> pl.Series:
+    return cells.str.strip_chars().str.replace_many(list(PLAIN), list(PLAIN.values()))
+
+
+def _truths(cells: pl.Series) -> pl.Series:
+    return cells.str.to_lowercase().replace_strict(TRUTHS, default=None, return_dtype=pl.Float64)
