@@ -12,6 +12,7 @@ from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.files.steps import Step
 
+BERLIN = "Europe/Berlin"
 HOUR, DAY = 3600 * 10**6, 86400 * 10**6
 
 
@@ -121,6 +122,27 @@ def test_which_column_is_the_time(write, text, found):
     assert read_series(write(text), Query(targets=("a",))).time == found
 
 
+@pytest.mark.parametrize("zone", [None, BERLIN])
+def test_newest_rows_may_stand_first(write, zone):
+    """Through an hour that comes twice where clocks are set back, which only a zone tells."""
+    local, _, utc = berlin("2026-10-24T12:00" if zone else "2026-05-24T12:00", 30)
+    text = "id,date,y\n" + "".join(
+        f"{name},{str(t)[:16]},{n}\n" for n, t in reversed(list(enumerate(local))) for name in "ab"
+    )
+    file = read_series(write(text), Query(targets=("y",), id="id", zone=zone))
+    assert [series.name for series in file.series] == ["a", "b"]
+    for series in file.series:
+        np.testing.assert_array_equal(series.times, utc if zone else local)
+        assert series.target[:, 0].tolist() == list(range(30))
+    assert "the newest rows stand first; they are read in the order of time" in file.notes
+
+
+def test_an_unsorted_table_is_no_table_of_newest_rows_first(write):
+    path = write("date,y\n2024-01-04,1\n2024-01-03,2\n2024-01-01,3\n2024-01-02,4\n")
+    with pytest.raises(DataError, match=r"line 4, column .date.: 2024-01-01 comes after 2024-01-02 of line 5"):
+        read_series(path, Query(targets=("y",)))
+
+
 def test_months_from_their_end_and_quarters_and_years(write):
     ends = "date,y\n2023-12-31,1\n2024-01-31,2\n2024-02-29,3\n2024-03-31,4\n"
     assert read_series(write(ends), Query(targets=("y",))).step == Step(1, "month", month_end=True)
@@ -131,9 +153,6 @@ def test_months_from_their_end_and_quarters_and_years(write):
     assert str(file.series[0].times[2]).startswith("2023-07-01")
     years = "date,y\n2020-02-28,1\n2021-02-28,2\n"
     assert read_series(write(years), Query(targets=("y",))).step.name == "1 year"
-
-
-BERLIN = "Europe/Berlin"
 
 
 def berlin(begin, n, minutes=60):

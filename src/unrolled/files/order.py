@@ -24,6 +24,18 @@ MOST_SET_BACK = 3600 * 10**6
 
 
 @dataclass(frozen=True)
+class Ordered:
+    """Of each series its rows in the order of time, their times, and their zone, which is the same for all;
+    the step that they share, and notes."""
+
+    origin: "Origin"
+    times: dict[str, Instants]
+    step: Step
+    zone: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Origin:
     """The table of some series, its columns' roles, and the rows of each series in the order of the table."""
 
@@ -36,9 +48,9 @@ class Origin:
         return "" if self.roles.id is None else f" in series {shown(name)}"
 
 
-def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Instants], Step, str | None]:
-    """The times of each series, the step that they share, and their zone, which is `zone` where one is named;
-    without a time column 0, 1, 2 …
+def ordered_times(origin: Origin, zone: str | None) -> Ordered:
+    """In the zone `zone` where one is named; without a time column the times are 0, 1, 2 …, and the order is
+    that of the table. Rows that stand newest first are turned round.
 
     Raises DataError where a series has fewer than 2 rows, or times that go back, repeat, miss the step or
     leap far ahead, and where two series have different steps; ConfigError for a zone of times that have none.
@@ -50,12 +62,10 @@ def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Instants]
                 "wanted 2 or more, add rows or leave it out"
             )
     if origin.roles.time is None:
-        return (
-            {name: naive(np.arange(len(rows))) for name, rows in origin.rows.items()},
-            Step(1, "number"),
-            None,
-        )
+        counted = {name: naive(np.arange(len(rows))) for name, rows in origin.rows.items()}
+        return Ordered(origin, counted, Step(1, "number"), None, ())
     parsed = parse_instants(origin.table, origin.roles.time)
+    origin, notes = _oldest_first(origin, parsed.times)
     instants = {name: _in_zone(origin, name, parsed, zone) for name in origin.rows}
     for name, one in instants.items():
         _check_order(origin, name, one)
@@ -64,7 +74,16 @@ def ordered_times(origin: Origin, zone: str | None) -> tuple[dict[str, Instants]
     for name, one in instants.items():
         _check_shared(origin, name, times, step)
         _check_regular(origin, name, one, step)
-    return instants, step, next(iter(instants.values())).zone
+    return Ordered(origin, instants, step, next(iter(instants.values())).zone, notes)
+
+
+def _oldest_first(origin: Origin, times: Times) -> tuple[Origin, tuple[str, ...]]:
+    """The rows of every series turned round where most times of the table go back, and a note on that."""
+    rises = np.concatenate([np.diff(times[rows].astype(np.int64)) for rows in origin.rows.values()])
+    if 2 * (rises < 0).sum() <= len(rises):
+        return origin, ()
+    turned = {name: rows[::-1] for name, rows in origin.rows.items()}
+    return replace(origin, rows=turned), ("the newest rows stand first; they are read in the order of time",)
 
 
 def _in_zone(origin: Origin, name: str, parsed: Instants, zone: str | None) -> Instants:

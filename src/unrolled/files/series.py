@@ -80,9 +80,13 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     origin = Origin(table, roles, _rows_by_series(table, roles.id))
     if query.zone is not None:
         zones.find(query.zone)
-    times, step, zone = ordered_times(origin, query.zone)
+    ordered = ordered_times(origin, query.zone)
+    origin, step, zone = ordered.origin, ordered.step, ordered.zone
+    notes += ordered.notes
     values = numbers.values
-    grids = [on_grid(origin, name, times[name], step, values[rows]) for name, rows in origin.rows.items()]
+    grids = [
+        on_grid(origin, name, ordered.times[name], step, values[rows]) for name, rows in origin.rows.items()
+    ]
     description = describe_gaps(origin, grids, step, zone)
     if description and not query.gaps:
         raise DataError(f"{table.name}: {description}; complete the file, or {allow_gaps()}")
