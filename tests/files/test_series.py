@@ -107,7 +107,9 @@ def test_a_column_called_rows_can_still_be_the_time(write):
             "a,time,Timestamp\n1,2024-01-01,2024-01-02\n1,2024-01-02,2024-01-03\n",
             "Timestamp",
         ),  # the better name
-        ("a,month,year\n1,1,2024\n1,1,2025\n", "year"),
+        ("a,month,year\n1,1,2024\n1,1,2025\n", "year,month"),
+        ("a,year,day\n1,2024,5\n1,2025,6\n", "year"),
+        ("a,month,year,date\n1,1,2024,7\n1,1,2025,8\n", "date"),
         ("a,b,month\n1,5,2024-03\n1,6,2024-04\n", "month"),
         ("a,b,month\n1,5,11\n1,6,12\n", None),
         ("a,time\n1,12.5\n1,13.5\n", None),
@@ -139,7 +141,9 @@ def test_newest_rows_may_stand_first(write, zone):
 
 def test_an_unsorted_table_is_no_table_of_newest_rows_first(write):
     path = write("date,y\n2024-01-04,1\n2024-01-03,2\n2024-01-01,3\n2024-01-02,4\n")
-    with pytest.raises(DataError, match=r"line 4, column .date.: 2024-01-01 comes after 2024-01-02 of line 5"):
+    with pytest.raises(
+        DataError, match=r"line 4, column .date.: 2024-01-01 comes after 2024-01-02 of line 5"
+    ):
         read_series(path, Query(targets=("y",)))
 
 

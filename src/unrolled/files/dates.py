@@ -6,7 +6,8 @@
     2020-Q1  Q1 2020                           a quarter, its first month
     2020W05  2020-W05-1                        a week of ISO 8601, its Monday or the day of that number
 
-each alone or before a clock, 7:05, 12:30:15 or 3:30 PM. A year of two digits is one from 1930 to 2029.
+each alone or before a clock, 7:05, 12:30:15, 12.30.15 or 3:30 PM. A year of two digits is one from 1930 to
+2029.
 
 A format is the name of an order, "day-first", or what strptime takes, "%d/%m/%Y". This module needs no
 library.
@@ -22,11 +23,11 @@ from unrolled.files.messages import option, shown
 ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 LAST_YEAR = 2029  # of two digits
 
-_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?|[0-9]{1,2}\.[0-9]{2}\.[0-9]{2}"
 _OFFSET = r"\s?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
 PARTS = (
     r"^(?P<date>.*?)"
-    rf"(?:(?:,\s*|\s+|T)(?P<clock>{_CLOCK}(?:\s?[AaPp]\.?[Mm]\.?)?|[0-9]{{1,2}}\s?[AaPp][Mm])(?P<offset>{_OFFSET})?)?$"
+    rf"(?:(?:,\s*|\s+|T)(?P<clock>(?:{_CLOCK})(?:\s?[AaPp]\.?[Mm]\.?)?|[0-9]{{1,2}}\s?[AaPp][Mm])(?P<offset>{_OFFSET})?)?$"
 )
 
 _YEAR = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october"]
@@ -118,6 +119,8 @@ def iso_clock(text: str) -> str | None:
         if not 1 <= hour <= 12:
             return None
         text = f"{hour % 12 + (12 if half == 'p' else 0)}{rest}"
+    if ":" not in text:
+        text = text.replace(".", ":")
     clock, _, fraction = text.zfill(len(text) + (text.index(":") == 1)).partition(".")
     try:
         time.fromisoformat(clock)

@@ -4,10 +4,13 @@ says so."""
 from collections.abc import Sequence
 from dataclasses import replace
 
+import polars as pl
+
 from unrolled.errors import DataError
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.query import IDS, Query
+from unrolled.files.query import IDS, Query, usual
 from unrolled.files.table import Table, is_numeric
+from unrolled.files.time_parts import Layout, find_layout, layout_of
 from unrolled.files.times import form
 
 ROWS = "rows"  # given as the time column: the rows are the steps, whatever columns there are
@@ -24,9 +27,10 @@ _TIME_NAMES = {
 }
 
 
-def find_roles(table: Table, query: Query) -> tuple[Query, list[str]]:
+def find_roles(table: Table, query: Query) -> tuple[Table, Query, list[str]]:
     """`query` with time and targets found in the table where they are open, and notes on what was found.
-    Without a time the rows are the steps.
+    Without a time the rows are the steps; a time whose parts stand in several columns becomes one more
+    column, which the table that comes back has.
 
     Raises ConfigError where a column has two roles, DataError where one is missing or no target can be told.
     """
@@ -34,13 +38,19 @@ def find_roles(table: Table, query: Query) -> tuple[Query, list[str]]:
     table.check_header()
     rows = query.time == ROWS and ROWS not in table.frame.columns
     roles = replace(query, time=None) if rows else query
+    table, layout = _with_parts(table, roles.time)
     for column, _ in roles.named:
         table.require(column)
     notes = []
     if roles.time is None and not rows:
-        roles = replace(roles, time=find_time(table, _open_columns(table, roles)))
-        if roles.time is not None:
-            notes.append(f"time: column {shown(roles.time)}")
+        time = find_time(table, _open_columns(table, roles))
+        layout = _find_parts(table, roles, time)
+        if layout is not None:
+            table, time = _joined(table, layout), layout.name
+            notes.append(f"time: columns {listed(layout.columns)}")
+        elif time is not None:
+            notes.append(f"time: column {shown(time)}")
+        roles = replace(roles, time=time)
     if roles.time is None:
         notes.append("time: none, the rows of a series are its steps 0, 1, 2 …")
         unread = (
@@ -48,7 +58,8 @@ def find_roles(table: Table, query: Query) -> tuple[Query, list[str]]:
         )
         notes += [_not_a_time(table, column) for column in unread]
     if not roles.targets:
-        roles = replace(roles, targets=(_find_target(table, roles),))
+        parts = () if layout is None else layout.columns
+        roles = replace(roles, targets=(_find_target(table, roles, parts),))
         notes.append(f"target: column {shown(roles.targets[0])}")
     if roles.id is None:
         notes += [
@@ -57,7 +68,53 @@ def find_roles(table: Table, query: Query) -> tuple[Query, list[str]]:
             for column in _open_columns(table, roles)
             if column.casefold() in IDS and 1 < table.frame[column].n_unique() < table.frame.height
         ]
-    return roles, notes
+    return table, roles, notes
+
+
+def _with_parts(table: Table, time: str | None) -> tuple[Table, Layout | None]:
+    """Where `time` names several columns, as "year,month", the table with one of that name. DataError for
+    columns that it does not have, or that make no time."""
+    if time is None or "," not in time or time in table.frame.columns:
+        return table, None
+    names = [name.strip() for name in time.split(",")]
+    for name in names:
+        table.require(name)
+    layout = layout_of(names)
+    if layout is None:
+        raise DataError(
+            f"{table.name}: {option('time', time)}: wanted year,month,day with hour and minute if need be, "
+            "year,quarter, or a date and a clock; name those, or one column"
+        )
+    return _joined(table, layout, time), layout
+
+
+def _find_parts(table: Table, roles: Query, time: str | None) -> Layout | None:
+    """A year and a month, or more, where no other column is a time; a date with an hour or a clock where one
+    day has several rows of a series."""
+    columns = _open_columns(table, roles)
+    layout = find_layout(columns)
+    if layout is None or time not in (None, *layout.columns):
+        hours = usual([column for column in columns if column != time], ("hour", "hr", "time"))
+        series = [column for column in (time, roles.id) if column is not None]
+        if time is None or hours is None or table.frame.n_unique(series) == table.frame.height:
+            return None
+        layout = layout_of([time, hours])
+    return layout if layout is not None and _are_times(table, layout) else None
+
+
+def _are_times(table: Table, layout: Layout) -> bool:
+    """Whether most of the first rows are some."""
+    head = replace(table, frame=table.frame.head(100))
+    return form(_joined(head, layout).frame[layout.name]) == "instants"
+
+
+def _joined(table: Table, layout: Layout, name: str | None = None) -> Table:
+    cells = [
+        pl.col(column).cast(pl.String).str.strip_chars().str.replace(r"^([0-9]+)\.0+$", "$1").str.zfill(2)
+        for column in layout.columns
+    ]
+    text = pl.format(layout.pattern, *cells).alias(name or layout.name)
+    return replace(table, frame=table.frame.with_columns(text))
 
 
 def _open_columns(table: Table, roles: Query) -> list[str]:
@@ -68,9 +125,9 @@ def _open_columns(table: Table, roles: Query) -> list[str]:
 def find_time(table: Table, columns: Sequence[str]) -> str | None:
     """One of the columns with one of the usual names, else the first that looks like dates."""
     forms = {column: form(table.frame[column]) for column in columns}
-    for usual, accepted in _TIME_NAMES.items():
+    for name, accepted in _TIME_NAMES.items():
         for column, kind in forms.items():
-            if column.casefold() == usual and kind in accepted:
+            if column.casefold() == name and kind in accepted:
                 return column
     return next((column for column, kind in forms.items() if kind == "instants"), None)
 
@@ -84,9 +141,9 @@ def _not_a_time(table: Table, column: str) -> str:
     )
 
 
-def _find_target(table: Table, roles: Query) -> str:
-    """The only open column, else the only open column of numbers."""
-    columns = _open_columns(table, roles)
+def _find_target(table: Table, roles: Query, parts: Sequence[str]) -> str:
+    """The only open column that is no part of a time, else the only one of numbers."""
+    columns = [column for column in _open_columns(table, roles) if column not in parts]
     numeric = columns if len(columns) == 1 else [name for name in columns if is_numeric(table.frame[name])]
     if len(numeric) == 1:
         return numeric[0]

@@ -71,7 +71,7 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     place in the file, for everything that is not as said above.
     """
     table = open_table(source, query.decimal)
-    roles, notes = find_roles(table, query)
+    table, roles, notes = find_roles(table, query)
     dated = in_iso(table, roles.time, query.date_format)
     table = dated.table
     notes += dated.notes

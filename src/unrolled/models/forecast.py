@@ -129,10 +129,12 @@ class Runtime(Model):
         return values
 
     def columns(self) -> Mapping[str, Column]:
-        """The time, optional where there is no calendar, and the columns of numbers."""
-        times = {
-            name: Column(numbers=False, optional=not self.codec.calendar) for name in self.reader.times[:1]
-        }
+        """The time, or the columns of its parts, optional where there is no calendar, and those of
+        numbers."""
+        layout = self.reader.layout
+        optional = Column(numbers=False, optional=layout is not None or not self.codec.calendar)
+        parts = () if layout is None else layout.columns
+        times = dict.fromkeys((*self.reader.times[:1], *parts), optional)
         numbers = Column(decimal=self.reader.decimal, truths=True)
         return times | dict.fromkeys(self.reader.columns, numbers)
 

@@ -21,6 +21,7 @@ from unrolled.files import numerals
 from unrolled.files.cells import allow_gaps, is_missing
 from unrolled.files.instants import position
 from unrolled.files.messages import listed, nearest, shown
+from unrolled.files.time_parts import layout_of
 from unrolled.files.zones import local_times, spelt
 
 Array = NDArray[Any]
@@ -46,6 +47,10 @@ class Reader:
         self.columns = (*codec.targets, *codec.past, *codec.future)
         self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
         self.times = tuple(name for name in self.times if name not in self.columns)
+        self.layout = layout_of([name.strip() for name in time.split(",")]) if time and "," in time else None
+        if self.layout is not None:
+            self.times = ("time",)
+            self.layout = None if set(self.layout.columns) & {*self.columns, "time"} else self.layout
         self.alone = not (codec.past or codec.future or codec.calendar)
 
     def reading_gaps(self) -> "Reader":
@@ -144,6 +149,8 @@ class Reader:
     def _time(self, step: Mapping[str, Any], later: bool) -> tuple[int, int]:
         """The whole number of a step's time, NEVER where there is none, and its offset."""
         cell = next((step[name] for name in self.times if step.get(name) is not None), None)
+        if cell is None and self.layout is not None and set(self.layout.columns) <= set(step):
+            cell = self.layout.text(step)
         if cell is None:
             if self.codec.calendar:
                 raise DataError(

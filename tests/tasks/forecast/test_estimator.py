@@ -124,6 +124,19 @@ def test_predict_and_stream_read_cells_as_the_training_did(tmp_path):
         made.stream().step({"time": "08/02/2024 3 pm", "y": "1.5"})
 
 
+def test_a_stream_takes_the_parts_of_a_time_or_the_whole(tmp_path):
+    whole = noisy(T)
+    parts = {name: getattr(whole["time"].dt, name)() for name in ("year", "month", "day", "hour")}
+    frame = pl.DataFrame(parts | {"y": whole["y"]})
+    model = small(epochs=1).fit(frame, out=tmp_path / "run")
+    assert model.config.data.time == "year,month,day,hour"
+    assert Forecaster.load(tmp_path / "run").predict(frame)["time"][0] == datetime(2024, 1, 11, 5)
+    made = runtime.load(tmp_path / "run")
+    answers = [made.stream().feed(table[-12:].to_dicts()) for table in (frame, whole)]
+    assert np.array_equal(answers[0]["forecast"], answers[1]["forecast"])
+    assert [name for name, column in made.columns().items() if column.optional] == ["time", *parts]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_white_noise_is_not_said_to_be_forecast(seed):
     """There is nothing to learn, and the mean is as good as can be."""
