@@ -111,7 +111,7 @@ WRONG = {
     "infinite": (idx(np.array([[1, np.inf]], ">f4")), "value 2 is infinite"),
     "packed and cut off": (gzip.compress(WHOLE)[:-9], "damaged gzip file"),
     "packed with a wrong sum": (gzip.compress(WHOLE)[:-8] + b"12345678", "damaged gzip file"),
-    "packed table": (gzip.compress(b"a,b\n1,2\n"), "unpack the file first if it is a table"),
+    "packed table": (gzip.compress(b"a,b\n1,2\n"), "wanted a column that tells which rows are one sequence"),
 }
 
 

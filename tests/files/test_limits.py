@@ -37,6 +37,11 @@ def parquet(path, **columns):
     return path
 
 
+def packed(path, data):
+    path.write_bytes(gzip.compress(data))
+    return path
+
+
 def idx(path, *sizes):
     with gzip.open(path, "wb") as file:
         file.write(bytes([0, 0, 8, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes))
@@ -87,6 +92,11 @@ BOMBS = {
         "2 rows of 30 columns",
     ),
     "csv of nothing": (lambda f: tabled(f / "t.csv", "\0" * 10**6), open_table, "its 1,000,000 bytes"),
+    "packed csv": (
+        lambda f: packed(f / "t.csv.gz", b"x\n" + b"1\n" * 3_000_000),
+        open_table,
+        "its 1,048,576 or more bytes, unpacked,",
+    ),
     "idx": (
         lambda f: idx(f / "images-idx3-ubyte.gz", 1, 1000, 1000),
         lambda p: read_idx(p, Query(answers=False)),

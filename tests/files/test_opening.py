@@ -1,5 +1,6 @@
 """Only regular files are read, and none beyond what its reader takes."""
 
+import gzip
 import os
 import socket
 
@@ -31,6 +32,22 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
         with pytest.raises(DataError) as refused:
             opening.read_bytes(path)
         assert "\n" not in str(refused.value)
+
+
+def test_what_is_packed_is_unpacked(tmp_path):
+    path, data = tmp_path / "sales.csv.GZ", bytes(range(256)) * 5000
+    path.write_bytes(gzip.compress(data[:9]) + gzip.compress(data[9:]))  # as of `cat a.gz b.gz`
+    assert opening.read_bytes(path) == data
+    assert opening.read_bytes(path, most=12) == data[:12]
+    assert opening.read_bytes(path, unpack=False) == path.read_bytes()
+    assert opening.plain_name(path).name == opening.plain_name(tmp_path / "sales.csv").name == "sales.csv"
+    whole = gzip.compress(data)
+    for damaged in (whole[:-1], whole[:-8] + bytes(8), whole[:20] + bytes(9) + whole[29:], whole[:5]):
+        path.write_bytes(damaged)
+        with pytest.raises(
+            DataError, match=r"sales.csv.GZ: damaged gzip file \(.*\); copy or download it again"
+        ):
+            opening.read_bytes(path)
 
 
 def test_a_file_beyond_the_limit_is_not_read(tmp_path):

@@ -125,7 +125,7 @@ WRONG = {
     "empty": ("a.tsv", "\n\n", ": the file is empty; wanted a pair in each line"),
     "not UTF-8": ("a.tsv", b"a\tb\nM\xe4rz\tMarch\n", ", line 2: byte 0xe4 at offset 5 is not UTF-8"),
     "NUL": ("a.txt", b"a\tb\n\0\tc\n", ", line 2: a NUL byte"),
-    "gzip": ("a.tsv", b"\x1f\x8b\0\0", ": the file is compressed with gzip; wanted pairs of texts"),
+    "gzip": ("a.tsv", b"\x1f\x8b\0\0", ": damaged gzip file (Compressed file ended before"),
 }
 
 

@@ -1,5 +1,7 @@
 """From a file to regular series: what is found, what is filled; every wrong input with its whole message."""
 
+import gzip
+
 import numpy as np
 import polars as pl
 import pytest
@@ -58,6 +60,18 @@ def test_a_frame_and_a_parquet_file_are_read_as_a_csv_is(tmp_path):
         assert file.step == Step(1, "number") and file.time == "year"
         np.testing.assert_array_equal(file.series[0].times, [1700, 1701, 1702])
         np.testing.assert_array_equal(file.series[0].target, [[5], [11], [16]])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_packed_file_is_read_as_the_same_unpacked(tmp_path, ending):
+    frame = pl.DataFrame({"year": [1700, 1701, 1702], "sunspots": [5, 11, 16]})
+    getattr(frame, f"write_{ending}")(tmp_path / "plain")
+    (tmp_path / f"s.{ending}.gz").write_bytes(gzip.compress((tmp_path / "plain").read_bytes()))
+    file = read_series(tmp_path / f"s.{ending}.gz", Query())
+    assert file.series[0].name == "s" and file.series[0].target[:, 0].tolist() == [5, 11, 16]
+    with pytest.raises(DataError, match=r"s.csv.gz, line 3, column 'sunspots': .* got 'x'"):
+        (tmp_path / "s.csv.gz").write_bytes(gzip.compress(b"year,sunspots\n1,2\n2,x\n"))
+        read_series(tmp_path / "s.csv.gz", Query())
 
 
 def test_columns_keep_the_order_in_which_they_are_named(write):

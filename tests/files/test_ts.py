@@ -1,5 +1,7 @@
 """Files of the UCR and UEA archives: values, missing ones and unequal lengths; headers that lie."""
 
+import gzip
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -201,3 +203,11 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(path, case):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     message = refused(path)
     assert message.startswith(str(path)) and said in message
+
+
+def test_a_packed_file_is_known_by_the_name_within(tmp_path):
+    (tmp_path / "some.ts.gz").write_bytes(gzip.compress(SOUND.encode()))
+    (tmp_path / "some.ts").write_text(SOUND)
+    packed, plain = (read_sequences(tmp_path / name) for name in ("some.ts.gz", "some.ts"))
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(packed.inputs, plain.inputs, strict=True))
+    assert packed.answers == plain.answers

@@ -11,7 +11,6 @@ Source   LeCun, Cortes and Burges, The MNIST database of handwritten digits (199
 import gzip
 import io
 import math
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,17 @@ from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, option
-from unrolled.files.opening import read_bytes
+from unrolled.files.opening import GZIP, read_bytes, unpacking
 from unrolled.files.query import Query
 
-GZIP = b"\x1f\x8b"
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_ENDINGS = ("-ubyte", ".idx", "-ubyte.gz", ".idx.gz")
+_ENDINGS = ("-ubyte", ".idx")
 _DENSEST = 1032  # bytes that a byte of gzip can stand for, at most
 
 
 def is_idx(name: str, start: bytes) -> bool:
-    """Whether a file has the usual name, begins as IDX, or as gzip, in which no other format comes."""
-    return name.endswith(_ENDINGS) or start.startswith(GZIP) or _is_start(start)
+    """Whether a file has the usual name, or begins as IDX."""
+    return name.endswith(_ENDINGS) or _is_start(start)
 
 
 def _is_start(start: bytes) -> bool:
@@ -66,13 +64,10 @@ def read_idx(path: Path, query: Query) -> Sequences:
 def read_array(path: Path, wanted: str) -> NDArray[Any]:
     """The values of an IDX file, in the machine's order of bytes. DataError for a file that is not whole, is
     longer than its header says, or holds infinite values."""
-    data = read_bytes(path, wanted)
+    data = read_bytes(path, wanted, unpack=False)
     if data.startswith(GZIP):
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-                return _array(path, wanted, file, _DENSEST * len(data))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{path}: damaged gzip file ({error}); copy or download it again") from error
+        with unpacking(path), gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            return _array(path, wanted, file, _DENSEST * len(data))
     return _array(path, wanted, io.BytesIO(data), len(data))
 
 
@@ -82,7 +77,7 @@ def _array(path: Path, wanted: str, file: gzip.GzipFile | io.BytesIO, most: int)
     if not _is_start(start):
         raise DataError(
             f"{path}: wanted {wanted}, which begins with 0 0, a type and a number of dimensions, got "
-            f"{list(start)}; unpack the file first if it is a table"
+            f"{list(start)}; name another file"
         )
     kind, dimensions = np.dtype(_TYPES[start[2]]), start[3]
     header = file.read(4 * dimensions)

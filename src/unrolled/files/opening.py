@@ -1,12 +1,16 @@
 """Files as bytes and as UTF-8 text, or one line that says why not.
 
-Only regular files are read: a pipe or a device may never answer, or never end.
+Only regular files are read: a pipe or a device may never answer, or never end. What is packed with gzip is
+unpacked, up to the limit of what may be read.
 """
 
 import errno
+import gzip
 import os
 import stat
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,9 +18,11 @@ from unrolled.errors import DataError
 from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.messages import nearest, shown
 
+GZIP = b"\x1f\x8b"
+
 # First bytes of files that are often taken for text: what they are, and what to do.
 FOREIGN = {
-    b"\x1f\x8b": ("is compressed with gzip", "unpack it first"),
+    GZIP: ("is compressed with gzip", "unpack it first"),
     b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
     b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
 }
@@ -27,16 +33,47 @@ SPECIAL = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+_CHUNK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_bytes(path: Path, wanted: str = "a CSV or Parquet file", most: int = -1) -> bytes:
-    """The file's content, or its first `most` bytes. DataError as of `opened`, and for a file too large."""
+def read_bytes(
+    path: Path, wanted: str = "a CSV or Parquet file", most: int = -1, unpack: bool = True
+) -> bytes:
+    """The file's content, unpacked where it is packed with gzip, or its first `most` bytes. DataError as of
+    `opened`, and for a file that is too large or damaged."""
     with opened(path, wanted) as file:
         if most < 0:
             size = os.fstat(file.fileno()).st_size
             require_few(str(path), f"its {size:,} bytes", size // VALUE_BYTES)
-        return file.read(most)
+        packed = unpack and file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        return _unpacked(path, file, most) if packed else file.read(most)
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[None]:
+    """Inside, what is wrong with a file that is packed with gzip is a DataError."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: damaged gzip file ({error}); copy or download it again") from error
+
+
+def plain_name(path: Path) -> Path:
+    """The name of what is packed: sales.csv of sales.csv.gz."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+
+
+def _unpacked(path: Path, file: BinaryIO, most: int) -> bytes:
+    """In pieces, since some kilobytes can stand for any number of bytes."""
+    pieces, size = list[bytes](), 0
+    with unpacking(path), gzip.GzipFile(fileobj=file) as packed:
+        while piece := packed.read(_CHUNK_BYTES if most < 0 else most - size):
+            pieces.append(piece)
+            size += len(piece)
+            require_few(str(path), f"its {size:,} or more bytes, unpacked,", size // VALUE_BYTES)
+    return b"".join(pieces)
 
 
 def opened(path: Path, wanted: str) -> BinaryIO:

@@ -27,7 +27,7 @@ from unrolled.files.delimited import read_delimited
 from unrolled.files.examples import Examples, encoded, joined
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, option, shown
-from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
+from unrolled.files.opening import clean_text, plain_name, read_bytes, refuse_foreign
 from unrolled.files.parquet import is_parquet
 from unrolled.files.query import OPEN, Query, usual
 from unrolled.files.table import FOREIGN_TABLES, Table, open_table
@@ -129,7 +129,7 @@ def _paths(source: Any, answers: bool) -> list[Path] | None:
 
 
 def _read(path: Path, query: Query) -> Pairs | _Lines:
-    name, data, ending = str(path), read_bytes(path, _WANTED), path.suffix.lower()
+    name, data, ending = str(path), read_bytes(path, _WANTED), plain_name(path).suffix.lower()
     if is_parquet(path, data):
         return _of_table(open_table(path), query)
     refuse_foreign(name, data, FOREIGN_TABLES, _WANTED)

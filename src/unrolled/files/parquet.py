@@ -17,6 +17,7 @@ import polars as pl
 from unrolled.errors import DataError
 from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.messages import counted
+from unrolled.files.opening import plain_name
 
 MAGIC = b"PAR1"  # the first and the last bytes
 
@@ -54,7 +55,9 @@ frame.write_ipc(out)
 
 def is_parquet(path: Path, data: bytes) -> bool:
     """Whether a file is one, by its name or its content: a text may begin as one does, but holds no zeros."""
-    return path.suffix.lower() in (".parquet", ".pq") or (data.startswith(MAGIC) and b"\0" in data)
+    return plain_name(path).suffix.lower() in (".parquet", ".pq") or (
+        data.startswith(MAGIC) and b"\0" in data
+    )
 
 
 def read_parquet(path: str, data: bytes) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from unrolled.files.idx import is_idx, read_idx
 from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.messages import counted, listed, nearest, option, shown
-from unrolled.files.opening import read_bytes
+from unrolled.files.opening import plain_name, read_bytes
 from unrolled.files.query import IDS, OPEN, Query, holds_names, looks_numeric, usual
 from unrolled.files.table import Table, open_table, sources_of
 from unrolled.files.texts import TEXTS, read_texts
@@ -82,7 +82,7 @@ def _read(source: Path | pl.DataFrame, query: Query) -> _File:
         return _read_table(open_table(source, query.decimal), None, query)
     start = read_bytes(source, "a file of sequences", 4)
     for kind, (matches, reader) in _FORMATS.items():
-        if matches(source.name.lower(), start):
+        if matches(plain_name(source).name.lower(), start):
             return _File(str(source), kind, _chosen(reader(source, query), query.features))
     return _read_table(open_table(source, query.decimal), source.parent, query)
 

@@ -19,6 +19,7 @@ from unrolled.files.cells import allow_gaps
 from unrolled.files.date_columns import in_iso
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.groups import Groups
+from unrolled.files.opening import plain_name
 from unrolled.files.order import Origin, ordered_times
 from unrolled.files.query import Query
 from unrolled.files.roles import find_roles
@@ -102,7 +103,7 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
 def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
     """Rows of each series in the order of the file; series in the order of their first rows."""
     if id is None:
-        return {Path(table.name).stem: np.arange(table.frame.height)}
+        return {plain_name(Path(table.name)).stem: np.arange(table.frame.height)}
     cells = table.frame[id]
     if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Binary:
         raise table.unlike(id, "series' names")

@@ -19,7 +19,7 @@ from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
 from unrolled.files.long import find_features, find_id, find_time_column
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.opening import read_bytes
+from unrolled.files.opening import plain_name, read_bytes
 from unrolled.files.parquet import is_parquet
 from unrolled.files.query import IDS, Query, find_target, usual, written
 from unrolled.files.table import Table, open_table, sources_of
@@ -47,7 +47,8 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
     if isinstance(source, pl.DataFrame):
         return _read_table(open_table(source, query.decimal), query)
     name, data = str(source), read_bytes(source, "a file of words and tags")
-    if source.suffix.lower() in TABLES or is_parquet(source, data):
+    ending = plain_name(source).suffix.lower()
+    if ending in TABLES or is_parquet(source, data):
         return _read_table(open_table(source, query.decimal), query)
     columns = [
         name
@@ -59,7 +60,7 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
             f"{option(columns[0])} names a column of a table, and {name} is none; name the column of tags "
             f"with {option('column')}"
         )
-    if source.suffix.lower() == ".conllu" or is_conllu(data):
+    if ending == ".conllu" or is_conllu(data):
         return read_conllu(name, data, query.column, query.answers)
     if query.answers:
         return read_conll(name, data, query.column)

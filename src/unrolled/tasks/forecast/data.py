@@ -17,6 +17,7 @@ from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.messages import listed, option
+from unrolled.files.opening import plain_name
 from unrolled.files.query import Query
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Times
@@ -176,8 +177,8 @@ def _joined(paths: Sequence[Path], files: Sequence[SeriesFile]) -> SeriesFile:
                 f"{listed(first.targets)} every {first.step.name}; give files of one kind"
             )
     series = [
-        replace(one, name=f"{path.stem} {one.name}" if len(file.series) > 1 else path.stem)
-        for path, file in zip(paths, files, strict=True)
+        replace(one, name=f"{stem} {one.name}" if len(file.series) > 1 else stem)
+        for stem, file in zip((plain_name(path).stem for path in paths), files, strict=True)
         for one in file.series
     ]
     notes = [f"{path.name}: {note}" for path, file in zip(paths, files, strict=True) for note in file.notes]
