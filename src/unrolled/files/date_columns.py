@@ -47,10 +47,11 @@ def in_iso(table: Table, column: str | None, date_format: str | None = None) -> 
         return _replaced(table, column, texts, date_format, f"a time as {shown(date_format)} says")
     if (cells.str.contains(ISO) | cells.cast(pl.Float64, strict=False).is_not_null()).all():
         return Dated(table, date_format, ())
-    days = _Days.of(table, column, cells)
-    order, notes = days.order(cells) if days.open and date_format is None else (date_format, ())
+    parts = cells.str.extract_groups(dates.PARTS).struct.unnest()
+    days = _Days.of(table, column, parts)
+    order, notes = days.order() if days.open and date_format is None else (date_format, ())
     wanted = None if order is None else f"a date that exists, {_spoken(order)}"
-    return _replaced(table, column, _texts(cells, order), order, wanted, notes)
+    return _replaced(table, column, _texts(parts, order), order, wanted, notes)
 
 
 def _replaced(
@@ -83,24 +84,23 @@ def _replaced(
 
 @dataclass(frozen=True)
 class _Days:
-    """The days of a column, (rows,) as they are written; those whose order is open, each once; and in each
+    """The parts of a column's cells (dates.py), (rows,); the days whose order is open, each once; and in each
     order what these are then."""
 
     table: Table
     column: str
-    days: pl.Series
+    parts: pl.DataFrame
     open: list[str]
     readings: dict[str, list[str | None]]
 
     @classmethod
-    def of(cls, table: Table, column: str, cells: pl.Series) -> Self:
-        days = _parts(cells)["date"]
-        several = days.drop_nulls().unique(maintain_order=True)
+    def of(cls, table: Table, column: str, parts: pl.DataFrame) -> Self:
+        several = parts["date"].drop_nulls().unique(maintain_order=True)
         open = [day for day in several if dates.is_open(dates.form_of(day))]
         readings = {order: [dates.iso_date(day, order) for day in open] for order in dates.ORDERS}
-        return cls(table, column, days, open, readings)
+        return cls(table, column, parts, open, readings)
 
-    def order(self, cells: pl.Series) -> tuple[str | None, tuple[str, ...]]:
+    def order(self) -> tuple[str | None, tuple[str, ...]]:
         """The order that the column as a whole tells, and a note why. DataError where it tells none."""
         exist = {order: sum(text is not None for text in texts) for order, texts in self.readings.items()}
         most = max(exist.values())
@@ -114,7 +114,7 @@ class _Days:
             return left[0], ()
         if most < len(self.open):
             raise self._contradiction(*left[:2])
-        steps = {order: _only_step(self.table, self.column, _texts(cells, order)) for order in left}
+        steps = {order: _only_step(self.table, self.column, _texts(self.parts, order)) for order in left}
         regular = [order for order, step in steps.items() if step is not None]
         if len(regular) != 1:
             raise self._undecided(left)
@@ -153,7 +153,7 @@ class _Days:
         return [dates.iso_date(day, order) for order in orders]
 
     def _row(self, day: str) -> int:
-        return int((self.days == day).fill_null(False).arg_max() or 0)
+        return int((self.parts["date"] == day).fill_null(False).arg_max() or 0)
 
     def _cell(self, day: str) -> str:
         return shown(self.table.frame[self.column][self._row(day)])
@@ -175,17 +175,12 @@ def _only_step(table: Table, column: str, texts: pl.Series) -> str | None:
     return step.name if step is not None and (np.diff(step.positions(times)) == step.count).all() else None
 
 
-def _texts(cells: pl.Series, order: str | None) -> pl.Series:
+def _texts(parts: pl.DataFrame, order: str | None) -> pl.Series:
     """(rows,) in ISO 8601, null for what is no time: few dates and clocks come in many rows."""
-    parts = _parts(cells)
     day = _mapped(parts["date"], lambda text: dates.iso_date(text, order))
     clock = _mapped(parts["clock"], dates.iso_clock)
     clock = pl.select(pl.when(parts["clock"].is_null()).then(pl.lit("")).otherwise(clock)).to_series()
     return day + clock + parts["offset"].fill_null("")
-
-
-def _parts(cells: pl.Series) -> pl.DataFrame:
-    return cells.str.extract_groups(dates.PARTS).struct.unnest()
 
 
 def _mapped(cells: pl.Series, function: Callable[[str], str | None]) -> pl.Series:

@@ -74,21 +74,24 @@ def told_decimal(columns: Iterable[pl.Series]) -> str | None:
 
 def _written(cells: pl.Series, values: pl.Series, decimal: str | None) -> Numbers:
     typed = _typed(cells)
-    parts = typed.str.extract_groups(NUMERAL).struct.unnest()
-    telling = _telling(parts["digits"])
+    bare = {mark: typed.str.contains(DIGITS[mark]).fill_null(False) for mark in MARKS}
+    rest = typed.filter(~(bare["point"] | bare["comma"]))  # with signs, which few columns have
+    telling = {mark: _alone(bare, mark) + count for mark, count in _telling(_digits(rest)).items()}
     open = telling["point"] == telling["comma"]
     mark = (decimal or "point") if open else max(telling, key=lambda one: telling[one])
-    read = _numbers(typed, mark)
-    units = parts["before"].fill_null("") + parts["after"].fill_null("")
+    read = _numbers(typed, bare[mark], mark)
+    units = _units(rest)
     unit = next(iter(units.filter(units != "").head(1)), None)
+    wrong = read.is_null() | read.is_infinite()
+    if unit is not None:
+        wrong |= _unlike(_units(typed).fill_null(""), unit, read)
     there = ~is_missing(cells)
-    wrong = there & (read.is_null() | read.is_infinite() | _unlike(units, unit, read)).fill_null(True)
     odd = there & (values.is_null() | (values != read)).fill_null(False)
     commas = odd & typed.str.contains(",", literal=True)
     marked = commas | (odd & typed.str.contains(".", literal=True))
     return Numbers(
         read,
-        wrong,
+        there & wrong.fill_null(True),
         int(odd.arg_max() or 0) if odd.any() else None,
         mark if marked.any() else None,
         open and decimal is None and bool(commas.any()),
@@ -96,9 +99,9 @@ def _written(cells: pl.Series, values: pl.Series, decimal: str | None) -> Number
     )
 
 
-def _numbers(typed: pl.Series, mark: str) -> pl.Series:
-    """(rows,) null for what is no number with this decimal mark. Those of digits alone are read at once."""
-    simple = typed.str.contains(DIGITS[mark]).fill_null(False)
+def _numbers(typed: pl.Series, simple: pl.Series, mark: str) -> pl.Series:
+    """(rows,) null for what is no number with this decimal mark. The `simple` ones, of digits alone, are read
+    at once."""
     digits = typed.str.replace_all(f"[ '{MARKS[_OTHER[mark]]}]", "").str.replace(",", ".", literal=True)
     others = {text: number(text, mark) for text in typed.filter(~simple).drop_nulls().unique()}
     return pl.select(
@@ -108,18 +111,30 @@ def _numbers(typed: pl.Series, mark: str) -> pl.Series:
     ).to_series()
 
 
-def _unlike(units: pl.Series, unit: str | None, values: pl.Series) -> pl.Series:
+def _unlike(units: pl.Series, unit: str, values: pl.Series) -> pl.Series:
     """Which units are not the one of the column; a bare number may be money, and a bare 0 no percents."""
-    if unit is None:
-        return units != ""
     bare = (units == "") & ((values == 0) | (unit != "%"))
     return (units != unit) & ~bare
 
 
+def _units(typed: pl.Series) -> pl.Series:
+    """(rows,) the sign for percents or a currency, "" where there is none, null for what is no number."""
+    parts = typed.str.extract_groups(NUMERAL).struct.unnest()
+    return pl.select(
+        pl.when(parts["digits"].is_not_null()).then(
+            parts["before"].fill_null("") + parts["after"].fill_null("")
+        )
+    ).to_series()
+
+
 def _telling(digits: pl.Series) -> dict[str, int]:
     """By decimal mark how many numbers can be read with it alone."""
-    point, comma = (digits.str.contains(DIGITS[mark]).fill_null(False) for mark in ("point", "comma"))
-    return {"point": int((point & ~comma).sum()), "comma": int((comma & ~point).sum())}
+    forms = {mark: digits.str.contains(DIGITS[mark]).fill_null(False) for mark in MARKS}
+    return {mark: _alone(forms, mark) for mark in MARKS}
+
+
+def _alone(forms: dict[str, pl.Series], mark: str) -> int:
+    return int((forms[mark] & ~forms[_OTHER[mark]]).sum())
 
 
 def _are_numerals(cells: pl.Series) -> pl.Series:
