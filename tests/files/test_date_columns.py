@@ -118,6 +118,14 @@ def test_a_date_that_its_named_order_does_not_have_is_refused():
         read(["01/12/2020", "01/14/2020"], date_format="dmy")
 
 
+def test_whole_numbers_are_dates_where_a_format_says_so():
+    for cells in ([201911, 201912, 202001], ["201911", "201912", "202001"]):
+        assert read(cells, gaps=True).step.name == "1 step"
+        file = read(cells, date_format="%Y%m")
+        assert (file.step.name, file.precision) == ("1 month", "month")
+        np.testing.assert_array_equal(file.series[0].times, months("2019-11", 3))
+
+
 def test_times_in_iso_and_times_that_are_no_text_are_left_alone():
     for cells in (written(days("2020-01-01", 3), "%Y-%m-%d"), days("2020-01-01", 3)):
         file = read(cells, date_format="month-first")

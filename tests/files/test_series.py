@@ -577,7 +577,9 @@ def test_a_time_column_that_cannot_be_read_is_named_in_a_note():
     assert any("column 'Time' holds no times that can be read, such as 'day 10'" in n for n in file.notes)
 
 
-@pytest.mark.parametrize("header", ["2024-01-01,1.5", "2024-01-01T00:00:00;10,03", "1,2,3", "-1e5\t2024-01"])
+@pytest.mark.parametrize(
+    "header", ["2024-01-01,1.5", "2024-01-01T00:00:00;10,03", "1,2,3", "-1e5\t2024-01", "31.12.2020;1.5"]
+)
 def test_a_file_without_a_header_is_refused(tmp_path, header):
     path = tmp_path / "in.csv"
     path.write_text(f"{header}\n" * 3)

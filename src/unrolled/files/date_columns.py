@@ -39,10 +39,15 @@ def in_iso(table: Table, column: str | None, date_format: str | None = None) -> 
     """
     if date_format is not None:
         dates.require_format(date_format)
-    if column is None or table.frame[column].dtype != pl.String:
+    if column is None:
+        return Dated(table, date_format, ())
+    by_format = date_format is not None and date_format not in dates.ORDERS
+    if by_format and table.frame[column].dtype.is_integer():  # 202001
+        table = replace(table, frame=table.frame.with_columns(pl.col(column).cast(pl.String)))
+    if table.frame[column].dtype != pl.String:
         return Dated(table, date_format, ())
     cells = table.frame[column].str.strip_chars()
-    if date_format is not None and date_format not in dates.ORDERS:
+    if by_format:
         texts = _mapped(cells, lambda text: dates.iso(text, date_format))
         return _replaced(table, column, texts, date_format, f"a time as {shown(date_format)} says")
     if (cells.str.contains(ISO) | cells.cast(pl.Float64, strict=False).is_not_null()).all():

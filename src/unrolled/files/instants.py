@@ -54,6 +54,8 @@ def position(
         result = None
     if result is None or abs(result.at) >= _FAR:
         wanted = "a whole number" if numbered else WANTED
+        if date_format is not None and not numbered:
+            wanted += f", or in the format {date_format}"
         raise DataError(f"wanted {wanted}, got {shown(value)}; give each step's time as the training had it")
     return result
 

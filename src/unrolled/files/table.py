@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import parquet
+from unrolled.files.dates import is_time
 from unrolled.files.delimited import read_delimited
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.number_columns import Numbers, read_numbers, told_decimal
@@ -57,7 +58,7 @@ class Table:
     def check_header(self) -> None:
         """DataError for a CSV that begins with values: it would lose its first row to the names."""
         names = self.frame.columns
-        if self.lines is not None and all(_VALUE.fullmatch(name) for name in names):
+        if self.lines is not None and all(_VALUE.fullmatch(name) or is_time(name) for name in names):
             raise DataError(
                 f"{self.name}, line 1: wanted names, got values ({shown(names[0])} …); add a header line"
             )

@@ -22,7 +22,7 @@ class DataConfig(Section):
 
     files: Names = Field(default=(), description="CSV or Parquet files")
     target: Names = Field(default=(), description="columns to forecast (the only numeric one)")
-    time: str | None = Field(default=None, description="column of times (found by itself)")
+    time: str | None = Field(default=None, description="column of times, or several: year,month,day (found)")
     zone: str | None = Field(
         default=None,
         description="time zone, such as Europe/Berlin, of times without an offset from UTC; others are "
