@@ -105,6 +105,15 @@ def test_twelve_days_of_one_month_could_be_twelve_months(strftime):
     np.testing.assert_array_equal(read(cells, date_format=named).series[0].times, days("2020-05-01", 12))
 
 
+@pytest.mark.parametrize("strftime", ["%d.%m.%y", "%m/%d/%y"])
+def test_a_short_year_comes_last_but_between_hyphens(strftime):
+    """The days of a March are those of the 24th of March in twenty years."""
+    times = days("2024-03-01", 20)
+    np.testing.assert_array_equal(read(written(times, strftime)).series[0].times, times)
+    with pytest.raises(DataError, match=r"could be 2024-03-01 \(day-first\) or 2001-03-24 \(year-first\)"):
+        read(written(times, "%d-%m-%y"))
+
+
 def test_a_date_that_its_named_order_does_not_have_is_refused():
     with pytest.raises(DataError) as error:
         read(["01/13/2020", "01/14/2020"], date_format="day-first")

@@ -110,6 +110,8 @@ class _Days:
         exist = {order: sum(text is not None for text in texts) for order, texts in self.readings.items()}
         most = max(exist.values())
         left = [order for order, count in exist.items() if count == most]
+        if len(left) > 1 and not any("-" in day for day in self.open):  # nobody writes 24.12.31 for 2024
+            left = [order for order in left if order != "year-first"]
         if not most:
             return None, ()
         if len(left) == 1:
