@@ -61,6 +61,25 @@ def series_csv() -> bytes:
     return as_csv(sound_frame())
 
 
+def german_csv() -> bytes:
+    """The same as people write it: newest first, days first, decimal commas, percents, money and truths."""
+    frame = sound_frame().reverse()
+    sales = [
+        None if y is None else f"{1000 * y:,.2f} €".translate(str.maketrans(",.", ".,"))
+        for y in frame["sales"]
+    ]
+    return (
+        frame.with_columns(
+            pl.Series("sales", sales),
+            pl.col("date").dt.strftime("%d.%m.%Y %I:%M %p"),
+            price=pl.format("{},5 %", "price"),
+            promo=pl.when(pl.col("promo") == 1).then(pl.lit("yes")).otherwise(pl.lit("no")),
+        )
+        .write_csv(separator=";")
+        .encode()
+    )
+
+
 def as_csv(frame: pl.DataFrame) -> bytes:
     memory = io.BytesIO()
     frame.write_csv(memory, datetime_format="%Y-%m-%dT%H:%M:%S")
@@ -304,6 +323,8 @@ def read_strokes(path: Path) -> None:
 
 FORMATS = {
     "csv": Format("csv", series_csv, read_shops),
+    "csv-german": Format("csv", german_csv, read_shops),
+    "csv-gzip": Format("csv.gz", lambda: gzip.compress(series_csv(), mtime=0), read_shops),
     "parquet": Format("parquet", lambda: as_parquet(sound_frame()), read_shops),
     "long": Format("csv", lambda: as_csv(long_frame()), read_any),
     "texts": Format("csv", texts_csv, read_any),

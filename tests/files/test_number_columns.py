@@ -102,7 +102,7 @@ def test_a_named_mark_decides_where_the_column_does_not():
         (["5 %", "6 %", "7"], "a decimal point and %", "'7'"),
         (["5 €", "6 $"], "a decimal point and €", "'6 $'"),
         (["$5", "(-6)"], "a decimal point and $", "'(-6)'"),
-        (["yes", "no", "maybe"], "a decimal point", "'yes'"),
+        (["yes", "no", "maybe"], "a decimal point", "'maybe'"),
         (["yes", "2"], "a decimal point", "'yes'"),
     ],
 )

@@ -39,9 +39,9 @@ def read_numbers(cells: pl.Series, decimal: str | None = None) -> Numbers:
     if cells.dtype != pl.String:
         return Numbers(values, wrong, 0 if cells.dtype == pl.Boolean else None)
     truths = _truths(cells.filter(wrong))
-    if len(truths) and not truths.has_nulls() and values.fill_nan(None).drop_nulls().is_in([0.0, 1.0]).all():
+    if 2 * truths.count() > len(truths) and values.fill_nan(None).drop_nulls().is_in([0.0, 1.0]).all():
         values = pl.select(pl.coalesce(values, _truths(cells))).to_series()
-        return Numbers(values, wrong & False, int(wrong.arg_max() or 0))
+        return Numbers(values, wrong & values.is_null(), int(wrong.arg_max() or 0))
     some = cells.filter(wrong).head(_SAMPLE)
     thousands = decimal == "comma" and cells.str.contains(".", literal=True).any()
     if thousands or _are_numerals(some).any():
