@@ -144,10 +144,12 @@ holes-forward     holes     --target load --gaps forward --past rate --strategy 
 holes-zero        holes     --target load --target rate --gaps zero --output gaussian
 holes-mask        holes     --target load --target rate --gaps mask --cell lstm --output studentt
 months            months    --gaps mask --output gaussian --horizon 2 --window 6
-zone              load      --zone Europe/Berlin --gaps forward --zoneout 0.1
+zone              load      --zone Europe/Berlin --date-format day-first --decimal point --gaps forward \
+                            --zoneout 0.1
 learned           counts    --learn-initial-state --cell lstm --projection 3 --keep-every 4 --bias off
 before            counts    --cell gru --reset-after off --strategy direct --recurrent-dropout 0.1
-coupled           counts    --cell lstm --coupled-input-forget --layers 2 --dropout 0.2 --zoneout 0.1
+coupled           counts    --cell lstm --coupled-input-forget --layers 2 --dropout 0.2 --zoneout 0.1 \
+                            --decimal comma
 blocks            counts    --cell lstm --cells-per-block 2 --hidden 6 --output quantiles
 relu              counts    --cell rnn --nonlinearity relu --layers 3 --output gaussian
 """
