@@ -24,8 +24,8 @@ _SAMPLE = 1000
 class Query:
     """What a caller asks of a source. Columns of a table, None or () where open:
 
-    id, time       tells sequences apart, or names them; puts the steps of a sequence in order. Of series
-                   "rows": they are the steps
+    id, time       tells sequences apart, or names them; puts the steps of a sequence in order. Of series also
+                   several columns, "year,month,day" (time_parts.py), or "rows": they are the steps
     target         of answers; `targets`: of captions, of the numbers of answers, or of series to forecast
     features       of numbers to keep, in this order; () keeps all. `known`: those that a model reads, taken
                    where none are named and a table has all of these
