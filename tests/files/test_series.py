@@ -173,6 +173,33 @@ def test_months_from_their_end_and_quarters_and_years(write):
     assert read_series(write(years), Query(targets=("y",))).step.name == "1 year"
 
 
+def test_days_without_week_ends_are_business_days_and_a_holiday_is_a_gap(write):
+    text = "date,y\n2024-04-30,1\n2024-05-02,2\n2024-05-03,3\n2024-05-06,4\n"
+    with pytest.raises(
+        DataError, match=r"1 gap with 1 missing step of 1 business day, .* from 2024-05-01 on, after line 2"
+    ):
+        read_series(write(text), Query(targets=("y",)))
+    file = read_series(write(text), Query(targets=("y",), gaps=True))
+    assert file.step == Step(1, "weekday") and file.step.name == "1 business day"
+    np.testing.assert_array_equal(file.series[0].target[:, 0], [1, np.nan, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    "dates, wanted, step",
+    [
+        (["2024-05-06", "2024-05-07", "2024-05-08"], Step(1, "weekday"), Step(1, "weekday")),
+        (["2024-05-03", "2024-05-06", "2024-05-07"], Step(DAY, "microsecond"), Step(DAY, "microsecond")),
+        (["2024-05-10", "2024-05-11"], Step(1, "weekday"), Step(DAY, "microsecond")),  # a Saturday
+        (["2024-01-01", "2024-02-01"], Step(1, "weekday"), Step(1, "month")),  # no two are one apart
+        (["2024-01-01", "2024-02-01"], Step(1, "number"), Step(1, "month")),
+        (["2024-01-01", "2024-01-02"], Step(DAY, "microsecond", local=True), Step(DAY, "microsecond")),
+    ],
+)
+def test_a_step_that_is_asked_for_is_taken_where_times_can_have_it(dates, wanted, step):
+    frame = pl.DataFrame({"date": dates, "y": np.arange(float(len(dates)))})
+    assert read_series(frame, Query(targets=("y",), step=wanted, gaps=True)).step == step
+
+
 def berlin(begin, n, minutes=60):
     """Local times of so many steps, their offsets in seconds, and the same times in UTC."""
     utc = np.datetime64(begin, "us") + np.arange(n) * np.timedelta64(minutes, "m")
@@ -352,7 +379,8 @@ WRONG_TIMES = {
     "twice": (
         "date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,3\n2024-01-03,4\n2024-01-03,5\n",
         ", line 4, column 'date': 2024-01-02 stands there again, as in line 3 (1 more such row); "
-        "keep one row for each time, or name the column that tells several series apart with id",
+        "keep one row for each time, or the mean of those in one step (resample='1d'), or name the column "
+        "that tells several series apart with id",
     ),
     "going back": (
         "date,y\n2024-01-01,1\n2024-01-03,2\n2024-01-02,3\n",
@@ -364,7 +392,7 @@ WRONG_TIMES = {
         "2024-01-01 02:10,4\n2024-01-01 04:20,4\n",
         ", line 5, column 'date': 2024-01-01 02:10:00 comes 10 minutes after line 4, where the step is "
         "1 hour (1 more such row); "
-        "correct the times, resample the file, or count rows with time=rows",
+        "correct the times, take the mean of those in one step (resample='1h'), or count rows (time='rows')",
     ),
     "far ahead": (
         "date,y\n2024-01-01,1\n2024-01-02,2\n9024-01-03,3\n",
@@ -373,7 +401,7 @@ WRONG_TIMES = {
     ),
     "one row": (
         "date,y\n2024-01-01,1\n",
-        ", line 2: the only row; wanted 2 or more, add rows or leave it out",
+        ", line 2: the only row; wanted 2 or more, add rows",
     ),
     "no time": (
         "date,y\n2024-01-01,1\n2024-01-32,2\n",
@@ -397,7 +425,7 @@ WRONG_TIMES = {
     ),
     "one value": (
         "date,y\n2024-01-01,1\n2024-01-02,\n",
-        ": 1 value in column 'y'; wanted 2 or more, add rows or leave it out",
+        ": 1 value in column 'y'; wanted 2 or more, add rows",
     ),
     "no number": (
         "date,y\n2024-01-01,1\n2024-01-02,abc\n",
@@ -419,27 +447,30 @@ WRONG_SERIES = {
     "twice": (
         "id,date,y\na,2024-01-01,1\nb,2024-01-01,1\na,2024-01-02,2\nb,2024-01-01,2\n",
         ", line 5, column 'date': 2024-01-01 stands there again, as in line 3 in series 'b'; "
-        "keep one row for each time",
+        "keep one row for each time, or the mean of those in one step (resample='1d'), or leave such series "
+        "out (skip_series)",
     ),
     "going back": (
         "id,date,y\na,2024-01-02,1\nb,2024-01-01,1\na,2024-01-01,2\nb,2024-01-02,2\n",
         ", line 4, column 'date': 2024-01-01 comes after 2024-01-02 of line 2 in series 'a'; "
-        "sort the rows by time",
+        "sort the rows by time, or leave such series out (skip_series)",
     ),
     "two steps": (
         "id,date,y\n"
         + "".join(f"hourly,{time},1\n" for time in hours(6))
         + "".join(f"daily,2024-01-0{day},1\n" for day in range(1, 6)),
         ": series 'hourly' goes by 1 hour, series 'daily' by 1 day; "
-        "put series of different steps into different files",
+        "put series of different steps into different files, or leave such series out (skip_series)",
     ),
     "one row": (
         "id,date,y\na,2024-01-01,1\na,2024-01-02,1\nb,2024-01-01,1\n",
-        ", line 4: the only row in series 'b'; wanted 2 or more, add rows or leave it out",
+        ", line 4: the only row in series 'b'; wanted 2 or more, add rows, or leave such "
+        "series out (skip_series)",
     ),
     "no value": (
         "id,date,y\na,2024-01-01,1\na,2024-01-02,1\nb,2024-01-01,\nb,2024-01-02,\n",
-        ": 0 values in column 'y' in series 'b'; wanted 2 or more, add rows or leave it out",
+        ": 0 values in column 'y' in series 'b'; wanted 2 or more, add rows, or leave such "
+        "series out (skip_series)",
     ),
     "no name": (
         "id,date,y\na,2024-01-01,1\n,2024-01-02,1\n",
@@ -493,7 +524,11 @@ def test_columns_of_the_wrong_type_are_refused():
             {"targets": ("sales",), "past": ("cost",)},
             ": no column 'cost' (did you mean 'costs'?); the columns are 'date', 'sales', 'costs'",
         ),
-        ({"targets": ()}, ": wanted a target; name one or more of 'sales', 'costs' with target"),
+        (
+            {"targets": ()},
+            ": wanted a target; name one or more of 'sales', 'costs' with target, or read each as a series "
+            "(wide='columns')",
+        ),
     ],
 )
 def test_missing_columns_are_named(write, options, message):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.files.steps import Step, find_step, spoken
+from unrolled.files.steps import Step, find_step, parse_step, spoken, usual_step
 
 UNITS = {
     "second": 10**6,
@@ -45,6 +45,7 @@ def every(count, unit):
         (Step(5, "month"), "5 months", []),
         (Step(12, "month"), "1 year", []),
         (Step(24, "month"), "2 years", []),
+        (Step(1, "weekday"), "1 business day", [5, 261]),
         (Step(1, "number"), "1 step", []),
         (Step(10, "number"), "10 steps", []),
         (Step(1500, "microsecond"), "1500 microseconds", [2_400_000, 57_600_000]),
@@ -68,7 +69,23 @@ def test_names_and_periods(step, name, periods):
         (["2024-01-15", "2024-02-15"], Step(1, "month"), ["2024-03-15", "2024-04-15"]),
         (["2023-10-01", "2024-01-01"], Step(3, "month"), ["2024-04-01", "2024-07-01"]),
         (["2019-01-01", "2020-01-01", "2021-01-01"], Step(12, "month"), ["2022-01-01", "2023-01-01"]),
+        (["2023-12-31", "2024-03-31", "2024-06-30"], Step(3, "month", True), ["2024-09-30", "2024-12-31"]),
+        (["2023-02-28", "2024-02-29"], Step(12, "month", True), ["2025-02-28", "2026-02-28"]),
         (["2024-02-27", "2024-02-28"], every(1, "day"), ["2024-02-29", "2024-03-01"]),
+        (["2024-02-29", "2024-03-01", "2024-03-04"], Step(1, "weekday"), ["2024-03-05", "2024-03-06"]),
+        (
+            ["1969-12-25 16:00", "1969-12-26 16:00", "1969-12-29 16:00", "1969-12-30 16:00"],
+            Step(1, "weekday"),
+            ["1969-12-31 16:00", "1970-01-01 16:00"],
+        ),
+        # Single days, but without a week-end between them, with a Saturday, and at no one hour.
+        (["2024-02-26", "2024-02-27", "2024-03-01"], every(1, "day"), ["2024-03-02", "2024-03-03"]),
+        (["2024-02-29", "2024-03-01", "2024-03-02"], every(1, "day"), ["2024-03-03", "2024-03-04"]),
+        (
+            ["2024-03-01 16:00", "2024-03-04 17:00", "2024-03-05 17:00", "2024-03-06 17:00"],
+            every(1, "day"),
+            ["2024-03-07 17:00", "2024-03-08 17:00"],
+        ),
         (["2024-01-01", "2024-01-08"], every(1, "week"), ["2024-01-15", "2024-01-22"]),
         (
             ["2024-03-31 01:00", "2024-03-31 02:00"],
@@ -95,6 +112,14 @@ def test_whole_numbers():
     assert found.extend(years, 3).tolist() == [1708, 1710, 1712]
 
 
+def test_business_days_are_those_of_the_calendar():
+    step, friday = Step(1, "weekday"), np.datetime64("1964-07-03", "us")
+    days = step.extend(np.array([friday]), 4000)
+    assert (np.diff(days) > np.timedelta64(0)).all() and np.is_busday(days.astype("datetime64[D]")).all()
+    assert np.busday_count(friday.astype("datetime64[D]"), days[-1].astype("datetime64[D]")) == 4000
+    assert not step.fits(times("2024-03-02")) and not step.fits(times("2024-03-01", "2024-03-04 01:00"))
+
+
 def test_the_most_frequent_distance_of_all_series_counts_and_the_shortest_of_equals():
     assert find_step([np.array([0, 5, 10]), np.array([0, 1, 2, 3])]) == Step(1, "number")
     assert find_step([np.array([0, 3, 5, 8, 10])]) == Step(2, "number")
@@ -110,6 +135,7 @@ steps = st.one_of(
     st.builds(Step, st.integers(1, 50), st.just("number")),
     st.builds(Step, st.integers(1, 10**12), st.just("microsecond")),
     st.builds(Step, st.integers(1, 24), st.just("month"), st.booleans()),
+    st.builds(Step, st.integers(1, 9), st.just("weekday")),
 )
 
 
@@ -122,6 +148,8 @@ def test_extending_in_parts_is_extending_at_once_and_positions_come_back(step, o
         first = (
             month + np.timedelta64(27, "D") * (not step.month_end) - np.timedelta64(1, "D") * step.month_end
         )
+    if step.unit == "weekday":
+        first += np.timedelta64(2, "D") * ((first.astype("datetime64[D]").astype(int) + 3) % 7 > 4)
     whole = step.extend(first, n + 3)
     part = step.extend(first, 3)
     np.testing.assert_array_equal(step.extend(part, n), whole[3:])
@@ -129,6 +157,7 @@ def test_extending_in_parts_is_extending_at_once_and_positions_come_back(step, o
     assert set(np.diff(positions)) == {step.count}
     np.testing.assert_array_equal(step.times(positions, first), whole)
     assert step.fits(np.concatenate([first, whole]))
+    np.testing.assert_array_equal(step.following(np.concatenate([first, whole[:-1]])), whole)
 
 
 @pytest.mark.parametrize(
@@ -142,3 +171,47 @@ def test_extending_in_parts_is_extending_at_once_and_positions_come_back(step, o
 )
 def test_times_in_words(time, words):
     assert spoken(time) == words
+
+
+@pytest.mark.parametrize(
+    "text, step, written",
+    [
+        ("15min", every(15, "minute"), "15min"),
+        ("60 minutes", every(1, "hour"), "1h"),
+        (" 1H ", every(1, "hour"), "1h"),
+        ("7days", every(1, "week"), "1w"),
+        ("1 day", every(1, "day"), "1d"),
+        ("1month", Step(1, "month"), "1month"),
+        ("2 quarters", Step(6, "month"), "2quarter"),
+        ("1 year", Step(12, "month"), "1year"),
+        ("250ms", Step(250_000, "microsecond"), "250ms"),
+        ("10", Step(10, "number"), "10"),
+    ],
+)
+def test_steps_as_options_take_them(text, step, written):
+    assert parse_step(text) == step and step.written == written
+    assert parse_step(written) == step
+
+
+@pytest.mark.parametrize(
+    "text", ["", "h", "0h", "-1h", "1.5h", "1m", "1 fortnight", "12345d", "1hs1", "\u0661h"]
+)
+def test_other_texts_are_no_steps(text):
+    with pytest.raises(ValueError, match="wanted a step such as 15min, 1h, 1d, 1w, 1month or 1quarter"):
+        parse_step(text)
+
+
+@pytest.mark.parametrize(
+    "given, written",
+    [
+        (["2024-01-01 00:00:07", "2024-01-01 00:01:01", "2024-01-01 00:02:11"], "1min"),
+        (["2024-01-01 02:00", "2024-01-01", "2024-01-01"], "2h"),  # in any order, one of them twice
+        (["2023-12-29", "2024-01-31", "2024-02-29", "2024-03-29"], "1month"),  # last working days
+        (["1900-01-01", "1990-01-01"], "1year"),
+        (["2024-01-01", "2024-01-01"], None),
+    ],
+)
+def test_the_step_that_irregular_times_suggest(given, written):
+    step = usual_step([times(*given)])
+    assert (step and step.written) == written
+    assert usual_step([np.array([1, 4, 7, 9])]) == Step(3, "number")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files import zones
-from unrolled.files.messages import counted, listed, shown
+from unrolled.files.messages import counted, listed
 from unrolled.files.order import Origin
 from unrolled.files.steps import Positions, Step, Times
 from unrolled.files.times import Instants
@@ -30,12 +30,12 @@ class Grid:
     length: int
 
 
-def on_grid(origin: Origin, name: str, instants: Instants, step: Step, values: NDArray[np.float64]) -> Grid:
-    """The rows of a series, `values` (rows, K + P + Q), each at its step.
+def on_grid(origin: Origin, name: str, instants: Instants, step: Step) -> Grid:
+    """The rows of a series, each at its step.
 
     Raises DataError where fewer than 2 rows have a target.
     """
-    times = instants.on(step)
+    times, values = instants.on(step), origin.values[name]
     positions = step.positions(times)
     index = (positions - positions[0]) // step.count
     every = positions[0] + step.count * np.arange(index[-1] + 1)
@@ -44,9 +44,10 @@ def on_grid(origin: Origin, name: str, instants: Instants, step: Step, values: N
     targets = origin.roles.targets
     present = np.flatnonzero(~np.isnan(cells[:, : len(targets)]).all(1))
     if len(present) < 2:
+        columns = listed(origin.columns(name)[: len(targets)])
         raise DataError(
-            f"{origin.table.name}: {counted(len(present), 'value')} in column {listed(targets)}"
-            f"{origin.of(name)}; wanted 2 or more, add rows or leave it out"
+            f"{origin.table.name}: {counted(len(present), 'value')} in column {columns}{origin.of(name)}; "
+            "wanted 2 or more, add rows"
         )
     length = int(present[-1]) + 1 if origin.roles.future else len(every)
     offsets = instants.offsets[np.searchsorted(index, np.arange(len(every)), "right") - 1]
@@ -82,5 +83,5 @@ def _spot(origin: Origin, grid: Grid, at: int, missing: NDArray[np.bool_]) -> st
     row = int(grid.rows[at])
     if row < 0:
         return f"after {origin.table.row(int(grid.rows[at - 1]))}{origin.of(grid.name)}"
-    column = origin.roles.numbers[int(np.argmax(missing))]
-    return f"{origin.table.row(row)}, column {shown(column)}{origin.of(grid.name)}"
+    column = origin.columns(grid.name)[int(np.argmax(missing))]
+    return f"{origin.table.cell(row, column)}{origin.of(grid.name)}"

@@ -5,17 +5,21 @@ Times with an offset are ordered in UTC. Their steps are those of the local cale
 regular steps of whole days, else those of UTC.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files import zones
+from unrolled.files.left_out import LeftOut
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.query import Query
-from unrolled.files.steps import Positions, Step, Times, find_step
+from unrolled.files.roles import ROWS
+from unrolled.files.steps import Positions, Step, Times, find_step, usual_step
 from unrolled.files.table import Table
-from unrolled.files.times import Instants, naive, parse_instants
+from unrolled.files.times import Instants, naive
 
 # A series may lack this many steps for each that it has. More is a wrong time, and would fill the memory.
 MOST_MISSING = 100
@@ -24,66 +28,90 @@ MOST_SET_BACK = 3600 * 10**6
 
 
 @dataclass(frozen=True)
-class Ordered:
-    """Of each series its rows in the order of time, their times, and their zone, which is the same for all;
-    the step that they share, and notes."""
-
-    origin: "Origin"
-    times: dict[str, Instants]
-    step: Step
-    zone: str | None
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Origin:
-    """The table of some series, its columns' roles, and the rows of each series in the order of the table."""
+    """The table of some series, its columns' roles, the times of all its rows, None where they are counted,
+    and of each series its rows and their values (rows, K + P + Q), NaN where a cell is missing."""
 
     table: Table
     roles: Query
+    instants: Instants | None
     rows: dict[str, Positions]
+    values: dict[str, NDArray[np.float64]]
+
+    @property
+    def several(self) -> bool:
+        """Whether the table may hold several series."""
+        return self.roles.id is not None or self.roles.wide is not None
 
     def of(self, name: str) -> str:
-        """ " in series 'a'" where a table holds several."""
-        return "" if self.roles.id is None else f" in series {shown(name)}"
+        """ " in series 'a'" where a table may hold several."""
+        return f" in series {shown(name)}" if self.several else ""
+
+    def columns(self, name: str) -> tuple[str, ...]:
+        """(K + P + Q,) the columns of a series' values."""
+        columns = self.roles.numbers
+        return (name, *columns[1:]) if self.roles.wide == "columns" else columns
 
 
-def ordered_times(origin: Origin, zone: str | None) -> Ordered:
-    """In the zone `zone` where one is named; without a time column the times are 0, 1, 2 …, and the order is
-    that of the table. Rows that stand newest first are turned round.
+def oldest_first(origin: Origin) -> tuple[Origin, tuple[str, ...]]:
+    """The rows of every series turned round where most of the times go back, and a note on that. Rows that
+    are resampled may stand in any order: of them all must."""
+    if origin.instants is None:
+        return origin, ()
+    times, back, on = origin.instants.times.astype(np.int64), 0, 0
+    for rows in origin.rows.values():
+        rises = np.diff(times[rows])
+        back, on = back + int((rises < 0).sum()), on + int((rises > 0).sum())
+    total = sum(max(0, len(rows) - 1) for rows in origin.rows.values())
+    if 2 * back <= total or (on and origin.roles.resample is not None):
+        return origin, ()
+    turned = replace(
+        origin,
+        rows={name: each[::-1] for name, each in origin.rows.items()},
+        values={name: each[::-1] for name, each in origin.values.items()},
+    )
+    return turned, ("the newest rows stand first; they are read in the order of time",)
 
-    Raises DataError where a series has fewer than 2 rows, or times that go back, repeat, miss the step or
-    leap far ahead, and where two series have different steps; ConfigError for a zone of times that have none.
+
+def read_times(origin: Origin, zone: str | None, left_out: LeftOut) -> dict[str, Instants]:
+    """The times of each series as they stand there; their zone is `zone` where one is named. Without a time
+    column 0, 1, 2 …
+
+    A series of fewer than 2 rows cannot be used.
     """
-    for name, rows in origin.rows.items():
+    parsed = origin.instants
+
+    def times(name: str) -> Instants:
+        rows = origin.rows[name]
         if len(rows) < 2:
             raise DataError(
                 f"{origin.table.name}, {origin.table.row(rows[0])}: the only row{origin.of(name)}; "
-                "wanted 2 or more, add rows or leave it out"
+                "wanted 2 or more, add rows"
             )
+        return naive(np.arange(len(rows))) if parsed is None else _in_zone(origin, name, parsed, zone)
+
+    return left_out.each(origin.rows, times)
+
+
+def on_shared_step(
+    origin: Origin, instants: dict[str, Instants], left_out: LeftOut
+) -> tuple[dict[str, Instants], Step]:
+    """The step of all series, or of most where some may be left out, and those that have it: of others times
+    go back, repeat, or miss the step, or they have another."""
     if origin.roles.time is None:
-        counted = {name: naive(np.arange(len(rows))) for name, rows in origin.rows.items()}
-        return Ordered(origin, counted, Step(1, "number"), None, ())
-    parsed = parse_instants(origin.table, origin.roles.time)
-    origin, notes = _oldest_first(origin, parsed.times)
-    instants = {name: _in_zone(origin, name, parsed, zone) for name in origin.rows}
-    for name, one in instants.items():
-        _check_order(origin, name, one)
-    step = _step(list(instants.values()))
+        return instants, Step(1, "number")
+    instants = left_out.each(instants, lambda name: _in_order(origin, name, instants))
+    step = _step(list(instants.values()), origin.roles.step)
+    if left_out.allowed and not all(step.regular(one.on(step)) for one in instants.values()):
+        step = _most_frequent(list(instants.values()), origin.roles.step)
     times = {name: one.on(step) for name, one in instants.items()}
-    for name, one in instants.items():
+
+    def regular(name: str) -> Instants:
         _check_shared(origin, name, times, step)
-        _check_regular(origin, name, one, step)
-    return Ordered(origin, instants, step, next(iter(instants.values())).zone, notes)
+        _check_regular(origin, name, instants, step)
+        return instants[name]
 
-
-def _oldest_first(origin: Origin, times: Times) -> tuple[Origin, tuple[str, ...]]:
-    """The rows of every series turned round where most times of the table go back, and a note on that."""
-    rises = np.concatenate([np.diff(times[rows].astype(np.int64)) for rows in origin.rows.values()])
-    if 2 * (rises < 0).sum() <= len(rises):
-        return origin, ()
-    turned = {name: rows[::-1] for name, rows in origin.rows.items()}
-    return replace(origin, rows=turned), ("the newest rows stand first; they are read in the order of time",)
+    return left_out.each(instants, regular), step
 
 
 def _in_zone(origin: Origin, name: str, parsed: Instants, zone: str | None) -> Instants:
@@ -104,7 +132,9 @@ def _in_zone(origin: Origin, name: str, parsed: Instants, zone: str | None) -> I
     return Instants(zones.shifted(times, -offsets), offsets, zone)
 
 
-def _step(instants: list[Instants]) -> Step:
+def _step(instants: list[Instants], wanted: Step | None) -> Step:
+    if wanted is not None and _shows(instants, wanted):
+        return wanted
     if instants[0].zone is not None:
         local = find_step([one.local for one in instants])
         if local.is_days and all(local.regular(one.local) for one in instants):
@@ -112,22 +142,42 @@ def _step(instants: list[Instants]) -> Step:
     return find_step([one.times for one in instants])
 
 
-def _check_order(origin: Origin, name: str, instants: Instants) -> None:
+def _most_frequent(instants: list[Instants], wanted: Step | None) -> Step:
+    """The step that most series have, each by itself; the first of several."""
+    return Counter(_step([one], wanted) for one in instants).most_common(1)[0][0]
+
+
+def _shows(instants: list[Instants], step: Step) -> bool:
+    """Whether all times are regular on the step, and two are one of it apart."""
+    if (instants[0].times.dtype.kind == "i") != (step.unit == "number"):
+        return False
+    if step.local and instants[0].zone is None:
+        return False
+    times = [one.on(step) for one in instants]
+    apart = any((np.diff(step.positions(each)) == step.count).any() for each in times)
+    return apart and all(map(step.regular, times))
+
+
+def _in_order(origin: Origin, name: str, every: dict[str, Instants]) -> Instants:
+    instants = every[name]
     rises = np.diff(instants.times.astype(np.int64))
     wrong = np.flatnonzero(rises <= 0)
     if not len(wrong):
-        return
+        return instants
     i = int(wrong[0])
     complaint, remedy = f"comes after {instants.spoken(i)} of {{before}}", "sort the rows by time"
     if rises[i] == 0:
-        complaint, remedy = "stands there again, as in {before}", "keep one row for each time"
+        complaint = "stands there again, as in {before}"
+        remedy = f"keep one row for each time{_resample(every, ', or the mean of those in one step ({})')}"
     times = instants.times
     of_clocks = times.dtype.kind == "M" and (times != times.astype("datetime64[D]")).any()  # not days alone
     if instants.zone is None and of_clocks and -rises[i] <= MOST_SET_BACK:
         remedy += f", or name the zone ({option('zone', 'Europe/Berlin')}) if clocks were set back there"
-    if origin.roles.id is None:
+    if not origin.several:
         remedy += f", or name the column that tells several series apart with {option('id')}"
-    _refuse(origin, name, instants, i, complaint, np.flatnonzero(np.sign(rises) == np.sign(rises[i])), remedy)
+    raise _refusal(
+        origin, name, instants, i, complaint, np.flatnonzero(np.sign(rises) == np.sign(rises[i])), remedy
+    )
 
 
 def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step) -> None:
@@ -145,29 +195,53 @@ def _check_shared(origin: Origin, name: str, times: dict[str, Times], step: Step
     )
 
 
-def _check_regular(origin: Origin, name: str, instants: Instants, step: Step) -> None:
+def _check_regular(origin: Origin, name: str, every: dict[str, Instants], step: Step) -> None:
+    instants = every[name]
     times = instants.on(step)
+    if not step.fits(times):
+        raise DataError(
+            f"{origin.table.name}: the times{origin.of(name)} are not all of one step of {step.name}, as "
+            f"those of others; correct them{_resample(every, ', or take the mean of those in one step ({})')}"
+        )
     steps = np.diff(step.positions(times))
     odd = np.flatnonzero(steps % step.count)
     if len(odd):
         gap = replace(step, count=int(steps[odd[0]])).name
-        remedy = "correct the times, resample the file, or count rows with time=rows"
+        remedy = (
+            f"correct the times{_resample(every, ', take the mean of those in one step ({})')}, or count "
+            f"rows ({option('time', ROWS)})"
+        )
         complaint = f"comes {gap} after {{before}}, where the step is {step.name}"
-        _refuse(origin, name, instants, int(odd[0]), complaint, odd, remedy)
-    if steps.sum() // step.count > (MOST_MISSING + 1) * len(times):
+        raise _refusal(origin, name, instants, int(odd[0]), complaint, odd, remedy)
+    check_dense(origin, name, instants, step)
+
+
+def check_dense(origin: Origin, name: str, instants: Instants, step: Step) -> Instants:
+    """The times; DataError where they leap far ahead."""
+    steps = np.diff(step.positions(instants.on(step)))
+    if steps.sum() // step.count > (MOST_MISSING + 1) * len(instants.times):
         i = int(np.argmax(steps))
         complaint = f"comes {counted(int(steps[i]) // step.count, 'step')} of {step.name} after {{before}}"
         remedy = "correct the time, or cut the series there"
-        _refuse(origin, name, instants, i, complaint, np.array([i]), remedy)
+        if origin.roles.resample is not None:
+            remedy += f", or name a longer step ({option('resample')})"
+        raise _refusal(origin, name, instants, i, complaint, np.array([i]), remedy)
+    return instants
 
 
-def _refuse(
+def _resample(instants: dict[str, Instants], remedy: str) -> str:
+    """`remedy` with the option that resamples to a usual step; "" where there is none to name."""
+    step = usual_step([one.times for one in instants.values()])
+    return "" if step is None else remedy.format(option("resample", step.written))
+
+
+def _refusal(
     origin: Origin, name: str, instants: Instants, i: int, complaint: str, like: Positions, remedy: str
-) -> None:
-    """Raises for the time after number i, whose row is {before} in `complaint`; `like` lists all like it."""
+) -> DataError:
+    """Of the time after number i, whose row is {before} in `complaint`; `like` lists all like it."""
     rows = origin.rows[name]
     more = f" ({counted(len(like) - 1, 'more such row')})" if len(like) > 1 else ""
-    raise DataError(
+    return DataError(
         f"{origin.table.place(rows[i + 1], origin.roles.time or '')}: {instants.spoken(i + 1)} "
         f"{complaint.format(before=origin.table.row(rows[i]))}{origin.of(name)}{more}; {remedy}"
     )

@@ -10,6 +10,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.images import Size
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.number_columns import are_numbers, is_missing
+from unrolled.files.steps import Step
 from unrolled.files.table import Table
 from unrolled.files.tagged import Layout
 from unrolled.files.wav import Audio
@@ -41,9 +42,14 @@ class Query:
     audio          how recordings become features
     channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
     gaps           whether steps and cells of series may be missing, which are NaN then
+    skip           whether series that cannot be used are left out, where there are several
     zone           such as Europe/Berlin: of times without an offset, and in which others are told
     date_format    in which dates are written (dates.py)
     decimal        mark, "point" or "comma", of columns of numbers that do not tell theirs
+    wide           "columns" or "rows", which are a series each; None: series stand one below the other
+    step           the step of series, where their times can have it; None for the one that they show
+    resample       the step of bins into which the rows of series are put, None for none; `aggregate`: what is
+                   taken of those in one bin (resampling.py)
     """
 
     id: str | None = None
@@ -68,9 +74,14 @@ class Query:
     size: Size | None = None
     alike: bool = True
     gaps: bool = False
+    skip: bool = False
     zone: str | None = None
     date_format: str | None = None
     decimal: str | None = None
+    wide: str | None = None
+    step: Step | None = None
+    resample: Step | None = None
+    aggregate: str = "mean"
 
     @property
     def usual_targets(self) -> tuple[str, ...]:

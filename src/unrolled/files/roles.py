@@ -1,6 +1,7 @@
 """Which columns of a table of series hold times and targets: what the caller leaves open is found, and a note
 says so."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ from unrolled.files.time_parts import Layout, find_layout, layout_of
 from unrolled.files.times import form
 
 ROWS = "rows"  # given as the time column: the rows are the steps, whatever columns there are
+
+LEAST_STEPS = 8  # columns, that a row may look like a series
 
 # Names of time columns in order of preference, and the forms in which such a column is taken for one.
 _TIME_NAMES = {
@@ -32,10 +35,8 @@ def find_roles(table: Table, query: Query) -> tuple[Table, Query, list[str]]:
     Without a time the rows are the steps; a time whose parts stand in several columns becomes one more
     column, which the table that comes back has.
 
-    Raises ConfigError where a column has two roles, DataError where one is missing or no target can be told.
+    Raises DataError where a column is missing or no target can be told.
     """
-    query.check_roles()
-    table.check_header()
     rows = query.time == ROWS and ROWS not in table.frame.columns
     roles = replace(query, time=None) if rows else query
     table, layout = _with_parts(table, roles.time)
@@ -57,11 +58,15 @@ def find_roles(table: Table, query: Query) -> tuple[Table, Query, list[str]]:
             [] if rows else [name for name in _open_columns(table, roles) if name.casefold() in _TIME_NAMES]
         )
         notes += [_not_a_time(table, column) for column in unread]
+    parts = () if layout is None else layout.columns
+    if roles.wide == "columns":
+        columns = roles.targets or _open_numbers(table, roles, parts)
+        roles = replace(roles, targets=tuple(columns))
+        notes.append(f"series: a column each, {listed(columns)}")
     if not roles.targets:
-        parts = () if layout is None else layout.columns
         roles = replace(roles, targets=(_find_target(table, roles, parts),))
         notes.append(f"target: column {shown(roles.targets[0])}")
-    if roles.id is None:
+    if roles.id is None and roles.wide is None:
         notes += [
             f"column {shown(column)} is not read, all rows are one series; if it tells several apart, name "
             f"it: {option('id', column)}"
@@ -141,15 +146,29 @@ def _not_a_time(table: Table, column: str) -> str:
     )
 
 
+def _open_numbers(table: Table, roles: Query, parts: Sequence[str]) -> list[str]:
+    """The only open column that is no part of a time, else those of numbers."""
+    columns = [column for column in _open_columns(table, roles) if column not in parts]
+    return columns if len(columns) == 1 else [name for name in columns if is_numeric(table.frame[name])]
+
+
+def _or_wide(numeric: Sequence[str], roles: Query) -> str:
+    """What else several columns of numbers may be: many that differ by a number in their names are steps."""
+    numbered = len({re.sub(r"\d+", "", name) for name in numeric}) == 1
+    if roles.time is None and len(numeric) >= LEAST_STEPS and numbered:
+        return f", or read every row as a series with these steps ({option('wide', 'rows')})"
+    return "" if roles.id is not None else f", or read each as a series ({option('wide', 'columns')})"
+
+
 def _find_target(table: Table, roles: Query, parts: Sequence[str]) -> str:
     """The only open column that is no part of a time, else the only one of numbers."""
-    columns = [column for column in _open_columns(table, roles) if column not in parts]
-    numeric = columns if len(columns) == 1 else [name for name in columns if is_numeric(table.frame[name])]
+    numeric = _open_numbers(table, roles, parts)
     if len(numeric) == 1:
         return numeric[0]
     if numeric:
         raise DataError(
             f"{table.name}: wanted a target; name one or more of {listed(numeric)} with {option('target')}"
+            f"{_or_wide(numeric, roles)}"
         )
     raise DataError(
         f"{table.name}: no column of numbers is left to be the target; the columns are "

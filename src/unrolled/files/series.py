@@ -1,11 +1,13 @@
 """Regular series from a table: every step of a series stands at one distance from the one before.
 
-    table -> roles of the columns -> rows of each series -> step -> gaps found, refused or kept as NaN
+    table -> roles of the columns -> rows of each series (layouts.py), in bins where asked for -> step -> gaps
+    found, refused or kept as NaN
 
 K targets, P past and Q future covariates. A series ends with its last target; where there are future
 covariates, F ≥ 0 further rows without targets are steps to predict.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,22 +18,23 @@ from numpy.typing import NDArray
 from unrolled.errors import DataError
 from unrolled.files import zones
 from unrolled.files.cells import allow_gaps
-from unrolled.files.date_columns import in_iso
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
-from unrolled.files.groups import Groups
-from unrolled.files.opening import plain_name
-from unrolled.files.order import Origin, ordered_times
+from unrolled.files.layouts import laid_out
+from unrolled.files.left_out import LeftOut, or_skip
+from unrolled.files.messages import option
+from unrolled.files.order import Origin, on_shared_step, read_times
 from unrolled.files.query import Query
-from unrolled.files.roles import find_roles
-from unrolled.files.steps import Positions, Step, Times
-from unrolled.files.table import Table, open_table
+from unrolled.files.resampling import note, resampled
+from unrolled.files.steps import Step, Times
+from unrolled.files.table import open_table
 from unrolled.files.times import precision
 
 
 @dataclass(frozen=True)
 class Series:
     """times (T + F,) datetime64[us] or int64 on the axis of the step, offsets (T + F,) from UTC in seconds;
-    target (T, K), past (T, P), future (T + F, Q), finite, or NaN where the file has no value."""
+    target (T, K), past (T, P), future (T + F, Q), finite, or NaN where the file has no value. `part`: which
+    part of a training all of it is, "validation" or "test"; "" where its steps are split in time."""
 
     name: str
     times: Times
@@ -39,13 +42,15 @@ class Series:
     target: NDArray[np.float64]
     past: NDArray[np.float64]
     future: NDArray[np.float64]
+    part: str = ""
 
 
 @dataclass(frozen=True)
 class SeriesFile:
     """Series of one file, the names of their columns, their step, the zone of their times (zones.py), how
     exactly these are written (times.py) and in which format (dates.py), the decimal mark of numbers that are
-    not written as a computer does, and notes on what was found."""
+    not written as a computer does, and notes on what was found; `left_out`: of other series in it by name why
+    they could not be used."""
 
     series: tuple[Series, ...]
     targets: tuple[str, ...]
@@ -58,6 +63,12 @@ class SeriesFile:
     date_format: str | None
     decimal: str | None
     notes: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several, those that could not be used among them."""
+        return len(self.series) + len(self.left_out) > 1
 
     def local(self, series: Series) -> Times:
         """(T + F,) what clocks show at the times of a series."""
@@ -66,52 +77,59 @@ class SeriesFile:
 
 def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     """The series in a CSV or Parquet file, or in a polars frame. Without targets the only column of numbers
-    that has no other role is one; with an id rows of several series may be mixed, each in the order of time.
+    that has no other role is one, or all are where each is a series; with an id rows of several series may be
+    mixed, each in the order of time.
 
     Raises ConfigError for a column that has two roles and for a zone that there is not; DataError, with the
     place in the file, for everything that is not as said above.
     """
-    table = open_table(source, query.decimal)
-    table, roles, notes = find_roles(table, query)
-    dated = in_iso(table, roles.time, query.date_format)
-    table = dated.table
-    notes += dated.notes
-    numbers = table.matrix(roles.numbers)
-    notes += numbers.notes
-    origin = Origin(table, roles, _rows_by_series(table, roles.id))
+    laid = laid_out(open_table(source, query.decimal), query)
+    origin, notes = laid.origin, list(laid.notes)
+    roles, rows = origin.roles, origin.rows
     if query.zone is not None:
         zones.find(query.zone)
-    ordered = ordered_times(origin, query.zone)
-    origin, step, zone = ordered.origin, ordered.step, ordered.zone
-    notes += ordered.notes
-    values = numbers.values
-    grids = [
-        on_grid(origin, name, ordered.times[name], step, values[rows]) for name, rows in origin.rows.items()
-    ]
+    left_out = LeftOut(len(rows) > 1, query.skip)
+    times = read_times(origin, query.zone, left_out)
+    if query.resample is None:
+        times, step = on_shared_step(origin, times, left_out)
+    else:
+        origin, times, step = resampled(origin, times, query.resample, query.aggregate, left_out)
+        notes.append(note(rows, origin.rows, step, query.aggregate))
+    zone = next(iter(times.values())).zone
+    by_name = left_out.each(times, lambda name: on_grid(origin, name, times[name], step))
+    if left_out.allowed and left_out.several and not query.gaps:
+        by_name = left_out.each(by_name, lambda name: _without_gaps(origin, by_name[name], step, zone))
+    grids = list(by_name.values())
     description = describe_gaps(origin, grids, step, zone)
     if description and not query.gaps:
-        raise DataError(f"{table.name}: {description}; complete the file, or {allow_gaps()}")
+        raise _of_gaps(origin, description, or_skip(left_out.several))
     if description:
         notes.append(f"gaps: {description}; what is missing is no outcome: no loss and no figure counts it")
     series = tuple(_series(grid, roles) for grid in grids)
-    written = "instant" if roles.time is None else precision(table.frame[roles.time])
     columns = roles.targets, roles.past, roles.future, roles.time
-    notation = written, dated.date_format, numbers.decimal or query.decimal
-    return SeriesFile(series, *columns, step, zone, *notation, tuple(notes))
+    notation = _precision(origin), laid.date_format, laid.decimal
+    return SeriesFile(series, *columns, step, zone, *notation, tuple(notes), left_out.why)
 
 
-def _rows_by_series(table: Table, id: str | None) -> dict[str, Positions]:
-    """Rows of each series in the order of the file; series in the order of their first rows."""
-    if id is None:
-        return {plain_name(Path(table.name)).stem: np.arange(table.frame.height)}
-    cells = table.frame[id]
-    if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Binary:
-        raise table.unlike(id, "series' names")
-    names = cells.cast(pl.String)
-    unnamed = names.is_null() | (names == "")
-    table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")
-    groups = Groups.by(table, names)
-    return dict(zip(groups.names, groups.split(np.arange(len(names))), strict=True))
+def _without_gaps(origin: Origin, grid: Grid, step: Step, zone: str | None) -> Grid:
+    """DataError where a series has gaps."""
+    if description := describe_gaps(origin, [grid], step, zone):
+        raise _of_gaps(origin, description)
+    return grid
+
+
+def _of_gaps(origin: Origin, description: str, more: str = "") -> DataError:
+    longer = origin.roles.resample is not None
+    remedy = f"name a longer step ({option('resample')})" if longer else "complete the file"
+    return DataError(f"{origin.table.name}: {description}; {remedy}, or {allow_gaps()}{more}")
+
+
+def _precision(origin: Origin) -> str:
+    """How exactly the times are written that continue a series."""
+    table, roles = origin.table, origin.roles
+    if roles.resample is not None:
+        return "day" if roles.resample.is_days else "instant"
+    return "instant" if roles.time is None else precision(table.frame[roles.time])
 
 
 def _series(grid: Grid, roles: Query) -> Series:

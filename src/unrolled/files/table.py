@@ -52,8 +52,11 @@ class Table:
         """(rows,) where each row stands, for errors."""
         return tuple(f"{self.name}, {self.row(row)}" for row in range(self.frame.height))
 
+    def cell(self, row: int, column: str) -> str:
+        return f"{self.row(row)}, column {shown(column)}"
+
     def place(self, row: int, column: str) -> str:
-        return f"{self.name}, {self.row(row)}, column {shown(column)}"
+        return f"{self.name}, {self.cell(row, column)}"
 
     def check_header(self) -> None:
         """DataError for a CSV that begins with values: it would lose its first row to the names."""

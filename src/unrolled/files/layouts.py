@@ -1,0 +1,204 @@
+"""How series stand in a table.
+
+    long      a row for each step, and a column that tells several series apart (id)
+    columns   a row for each time, and a column for each series; covariates are those of all
+    rows      a row for each series: its name, and a column for each step, called by its time or anything
+
+In the last two a series begins with its first value and ends with its last: what is empty before and after is
+none of it. All have one target, which is called `value` where no name is given.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.date_columns import Dated, in_iso
+from unrolled.files.groups import Groups
+from unrolled.files.messages import counted, listed, option, shown
+from unrolled.files.number_columns import is_missing
+from unrolled.files.opening import plain_name
+from unrolled.files.order import Origin, oldest_first
+from unrolled.files.query import IDS, Query, looks_numeric, usual
+from unrolled.files.roles import ROWS, find_roles
+from unrolled.files.steps import Positions
+from unrolled.files.table import Matrix, Table
+from unrolled.files.times import form, parse_instants
+
+VALUE, TIME = "value", "time"  # the names of what has none in a wide table
+
+MOST_NOTES = 5  # on how numbers of columns are read
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Series, the format in which their dates are written (dates.py), the decimal mark of their numbers, both
+    None where they need not be known, and notes on what was found."""
+
+    origin: Origin
+    date_format: str | None
+    decimal: str | None
+    notes: tuple[str, ...]
+
+
+def laid_out(table: Table, query: Query) -> Laid:
+    """The series of a table, see Query.wide, each in the order of time where most rows stand newest first.
+
+    Raises ConfigError for options that a layout does not have; DataError where columns are missing or hold
+    other than numbers or times, or a series has no name, or that of another.
+    """
+    query.check_roles()
+    table.check_header()
+    laid = _LAYOUTS[query.wide](table, query)
+    origin, notes = oldest_first(laid.origin)
+    if query.wide is not None:
+        origin = _trimmed(origin)
+    return replace(laid, origin=origin, notes=(*laid.notes, *notes))
+
+
+def _long(table: Table, query: Query) -> Laid:
+    table, roles, notes = find_roles(table, query)
+    dated, numbers = in_iso(table, roles.time, query.date_format), table.matrix(roles.numbers)
+    rows = {plain_name(Path(table.name)).stem: np.arange(table.frame.height)}
+    if roles.id is not None:
+        groups = Groups.by(table, _names(table, roles.id))
+        rows = dict(zip(groups.names, groups.split(np.arange(table.frame.height)), strict=True))
+    values = {name: numbers.values[each] for name, each in rows.items()}
+    return _laid(dated, roles, rows, values, numbers, notes)
+
+
+def _columns(table: Table, query: Query) -> Laid:
+    if query.id is not None:
+        wide = option("wide", "columns")
+        raise ConfigError(
+            f"{option('id', query.id)}: with {wide} the names of series are those of columns; leave one out"
+        )
+    table, roles, notes = find_roles(table, query)
+    dated, numbers = in_iso(table, roles.time, query.date_format), table.matrix(roles.numbers)
+    own, covariates = np.split(numbers.values, [len(roles.targets)], axis=1)
+    rows = dict.fromkeys(roles.targets, np.arange(table.frame.height))
+    values = {name: np.column_stack([own[:, k], covariates]) for k, name in enumerate(roles.targets)}
+    return _laid(dated, replace(roles, targets=(VALUE,)), rows, values, numbers, notes)
+
+
+def _rows(table: Table, query: Query) -> Laid:
+    _check_options(query)
+    id = query.id or _find_id(table)
+    names, frame = _names(table, id), table.frame
+    table.refuse(
+        id, ~names.is_first_distinct(), "the series {} stands in a row before", "write each in one row"
+    )
+    others = [column for column in frame.columns if column != id]
+    steps = [column for column in others if _holds_numbers(frame[column])]
+    if not steps:
+        raise DataError(f"{table.name}: no column of numbers beside {shown(id)}; wanted one for each step")
+    numbers, header = table.matrix(steps), pl.Series(TIME, steps)
+    named = query.time is not None or query.date_format is not None
+    timed = query.time != ROWS and (named or form(header) != "other")
+    span = f"of the columns {shown(steps[0])} to {shown(steps[-1])}"
+    notes = [f"series: a row each, named by column {shown(id)}"]
+    notes += [f"time: {'the names' if timed else 'the order'} {span}"]
+    if unread := [column for column in others if column not in steps]:
+        notes.append(f"not read: {listed(unread)}, which hold no numbers")
+    roles = replace(query, id=id, time=TIME if timed else None, targets=query.targets or (VALUE,))
+    times = Header(table.name, header.to_frame(), None, steps=tuple(steps))
+    dated = in_iso(times, roles.time, query.date_format)
+    rows = dict.fromkeys(names, np.arange(len(steps)))
+    values = {name: own[:, None] for name, own in zip(names, numbers.values, strict=True)}
+    return _laid(dated, roles, rows, values, numbers, notes)
+
+
+def _laid(
+    dated: Dated,
+    roles: Query,
+    rows: dict[str, Positions],
+    values: dict[str, Values],
+    numbers: Matrix,
+    notes: Sequence[str],
+) -> Laid:
+    table, few = dated.table, numbers.notes[:MOST_NOTES]
+    others = len(numbers.notes) - len(few)
+    more = [f"{counted(others, 'more column')} of numbers written so"] if others else []
+    instants = None if roles.time is None else parse_instants(table, roles.time)
+    origin = Origin(table, roles, instants, rows, values)
+    every = (*notes, *dated.notes, *few, *more)
+    return Laid(origin, dated.date_format, numbers.decimal or roles.decimal, every)
+
+
+_LAYOUTS: dict[str | None, Callable[[Table, Query], Laid]] = {None: _long, "columns": _columns, "rows": _rows}
+
+
+@dataclass(frozen=True)
+class Header(Table):
+    """The names of columns as a column of times: its rows stand side by side. `steps`: the names as they are
+    written."""
+
+    steps: tuple[str, ...] = ()
+
+    def row(self, row: int) -> str:
+        return f"column {shown(self.steps[row])}"
+
+    def cell(self, row: int, column: str) -> str:
+        return self.row(row)
+
+
+def _trimmed(origin: Origin) -> Origin:
+    """Each series from its first value to its last, or to the end where covariates are known beyond it; all
+    of one that has none."""
+    rows, values = {}, {}
+    for name, each in origin.values.items():
+        known = np.flatnonzero(~np.isnan(each[:, 0]))
+        first, last = (known[0], known[-1]) if len(known) else (0, len(each) - 1)
+        between = slice(first, len(each) if origin.roles.future else last + 1)
+        rows[name], values[name] = origin.rows[name][between], each[between]
+    return replace(origin, rows=rows, values=values)
+
+
+def _check_options(query: Query) -> None:
+    rows = option("wide", "rows")
+    if query.past or query.future:
+        raise ConfigError(f"{rows}: a table with a row for each series has no covariates; leave them out")
+    if len(query.targets) > 1:
+        raise ConfigError(
+            f"{rows}: all columns are steps of one target, got {listed(query.targets)}; name one"
+        )
+    if query.time not in (None, TIME, ROWS):
+        raise ConfigError(
+            f"{option('time', query.time)}: with {rows} the columns are the times; leave it out, or count "
+            f"them with {option('time', ROWS)}"
+        )
+
+
+def _find_id(table: Table) -> str:
+    """The column with a usual name, or the first that holds no numbers."""
+    columns = table.frame.columns
+    texts = [column for column in columns if not _holds_numbers(table.frame[column])]
+    id = usual(columns, IDS) or next(iter(texts), None)
+    if id is None:
+        raise DataError(
+            f"{table.name}: no column holds names of series, all are numbers; name it with {option('id')}"
+        )
+    return id
+
+
+def _holds_numbers(cells: pl.Series) -> bool:
+    """Whether a column is one of steps: of numbers, or empty."""
+    return looks_numeric(cells) or bool(is_missing(cells).all())
+
+
+def _names(table: Table, id: str) -> pl.Series:
+    """(rows,) the names of the series."""
+    table.require(id)
+    cells = table.frame[id]
+    if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Binary:
+        raise table.unlike(id, "series' names")
+    names = cells.cast(pl.String)
+    unnamed = names.is_null() | (names == "")
+    table.refuse(id, unnamed, "wanted the name of a series, got {}", "name the series of every row")
+    return names
