@@ -37,6 +37,7 @@ def described() -> str:
     for one in pkgutil.iter_modules(blocks.__path__):
         module = importlib.import_module(f"unrolled.blocks.{one.name}")
         members = [block for block in BLOCKS.values() if block.__module__ == module.__name__]
+        members = [block for block in members if not inspect.isabstract(block)]
         if members and not one.name.startswith("_"):  # but the one to copy
             sections.append("\n".join([fenced(module.__doc__ or ""), *map(entry, members)]))
     return "\n".join(sections)

@@ -149,17 +149,22 @@ def models() -> dict[str, Runtime]:
         "epochs": 1,
         "threads": 1,
         "time": "t",
+        "strategy": "recursive",
+        "refit": False,
     }
+    direct = {"strategy": "direct", "window": 17, "steps": 4, "epochs": None}
     kinds = {
         "numbers": (plain, {}),
         "marked": (plain.with_columns(y=holes), {"gaps": "mask"}),
         "zero": (plain.with_columns(y=holes), {"gaps": "zero", "output": "gaussian"}),
-        "covariates": (plain, {"strategy": "direct", "past": "p", "future": "f"}),
+        "covariates": (plain, direct | {"past": "p", "future": "f"}),
+        "direct, marked": (plain.with_columns(y=holes), direct | {"gaps": "mask", "output": "gaussian"}),
+        "direct, zone": (plain.with_columns(t=hours - 9 * 24 * HOUR), direct | {"zone": "Europe/Berlin"}),
         "calendar": (plain.with_columns(t=hours), {}),
         "zone": (plain.with_columns(t=hours - 9 * 24 * HOUR), {"zone": "Europe/Berlin"}),
     }
     with mock.patch.object(tasks.pictures, "draw_history"), mock.patch.object(pictures, "draw_evaluation"):
-        return {name: Forecaster(**small, **own).fit(frame).runtime() for name, (frame, own) in kinds.items()}
+        return {name: Forecaster(**small | own).fit(frame).runtime() for name, (frame, own) in kinds.items()}
 
 
 def line_of(model: Runtime, at: int, draw: random.Random, share: float = 0.15) -> dict[str, object]:

@@ -130,7 +130,7 @@ def forecast(names: Names, folder: Path) -> Case:
     ]
     path = write_csv(names.path(folder, ".csv"), ["day", shop, target, price], rows)
     columns = (f"--id={shop}", f"--target={target}", f"--past={price}")
-    small = ("--window", 8, "--horizon", 3, "--strategy", "direct", *SMALL, "--cell", "rnn")
+    small = ("--window", 8, "--horizon", 3, *SMALL, "--cell", "rnn")
     lines = "".join(
         json.dumps({"day": day, shop: one, target: float(a), price: float(b)}) + "\n"
         for day, one, a, b in rows

@@ -103,6 +103,11 @@ def series() -> pl.DataFrame:
     return pl.DataFrame({"step": range(120), "y": [float(t % 7) for t in range(120)]})
 
 
+def forecaster(**options: Any) -> Kind:
+    small = SMALL | {"target": "y", "window": 14, "horizon": 2, "season": 3} | options
+    return Kind(lambda: Forecaster(**small).fit(series()), [1.0, 2.0])
+
+
 def translator(**options: Any) -> Kind:
     """From letters to the letters backward."""
     words = ["".join(random.Random(n).choices("abcdé", k=2 + n % 4)) for n in range(40)]
@@ -157,7 +162,8 @@ KINDS = {
     "caption-rows": captioner(blots().inputs[0], blots(), encoder="rows", attention="dot", condition="state"),
     "caption-points": captioner({"u": 1, "v": 2.5, "class": "a"}, points(), condition="input"),
     "caption-strokes": captioner("a", strokes(), id="id", time="step", given="class", target=("x", "y")),
-    "forecast": Kind(lambda: Forecaster(target="y", window=14, horizon=2, **SMALL).fit(series()), [1.0, 2.0]),
+    "forecast": forecaster(),
+    "forecast-recursive": forecaster(strategy="recursive"),
 }
 
 

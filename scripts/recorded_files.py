@@ -183,6 +183,39 @@ def months(folder: Path) -> File:
     return table(folder / "months.csv", rows, "month,sales")
 
 
+def ticks(folder: Path) -> File:
+    """Two series at irregular times and one of a single row; a stream has hours."""
+    draw = np.random.default_rng(SEED + 11)
+    rows = [
+        (name, hour + np.timedelta64(minute, "m"), f"{float(value) + 0.01 * minute:.4f}")
+        for k, name in enumerate("ab")
+        for hour, value in zip(_hours(150), _wave(150, k), strict=True)
+        for minute in np.sort(draw.choice(60, 1 + draw.integers(3), replace=False))
+    ]
+    made = table(folder / "ticks.csv", [*rows, ("c", rows[0][1], "1")], "id,time,price", "--id", "id")
+    hours = zip(_hours(150), _wave(150, 0), strict=True)
+    lines = [f"a,{hour},{value}" for hour, value in hours]
+    return made._replace(lines="\n".join(["id,time,price", *lines]) + "\n")
+
+
+def meters(folder: Path) -> File:
+    """A column for each of three series; a stream has their lines one below the other."""
+    values = [_wave(150, k) for k in range(3)]
+    made = table(folder / "meters.csv", zip(_hours(150), *values, strict=True), "hour,m0,m1,m2", "--id", "id")
+    lines = [
+        f"m{k},{hour},{v}" for k, own in enumerate(values) for hour, v in zip(_hours(150), own, strict=True)
+    ]
+    return made._replace(lines="\n".join(["id,hour,value", *lines]) + "\n")
+
+
+def rivers(folder: Path) -> File:
+    """A row for each of three series of unequal lengths, without times."""
+    rows = [(f"r{k}", *_wave(150 - 20 * k, k), *[""] * 20 * k) for k in range(3)]
+    header = ",".join(["name", *(f"V{step}" for step in range(150))])
+    made = table(folder / "rivers.csv", rows, header)
+    return made._replace(lines="\n".join(["value", *_wave(150, 0)]) + "\n")
+
+
 def waves(folder: Path) -> File:
     """Sequences of one feature, without answers."""
     draw = np.random.default_rng(SEED)
@@ -273,6 +306,7 @@ FILES: dict[str, Callable[[Path], File]] = {
     for one in (
         *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
         *(book, symbols, spoken, spelt, called, load, weather, ahead, shops, holes, counts, months, waves),
+        *(ticks, meters, rivers),
         *(letters, sentences, pictures, points, strokes),
     )
 }

@@ -123,35 +123,53 @@ symbols           symbols   --tokens symbols --cell lstm
 """
 
 FORECAST = """
-point             load
-direct            load      --strategy direct --cell lstm --layers 2
-gaussian          load      --output gaussian --cell rnn
-gaussian-direct   load      --output gaussian --strategy direct --loss-at last
-studentt          load      --output studentt --level absolute --calendar none
-studentt-direct   load      --output studentt --strategy direct --layer-norm
-quantiles         load      --output quantiles --strategy direct
-quantiles-three   load  --output quantiles --quantile-levels 0.1 --quantile-levels 0.5 --quantile-levels 0.8
-quantiles-carried load      --output quantiles --cell mgu --level relative
-replaced          load      --residual off --season 24 --learn-initial-state
-counts            counts    --output gaussian --validation 20 --test 30
-known             weather   --target sun --target rain --future warm --output gaussian
-past              ahead     --target sun --past wind --future warm --strategy direct --level relative
-past-next         weather   --target sun --target rain --past wind --horizon 1 \
-                            --level absolute --level relative --gaps zero
-shops             shops     --target sales --id shop --output gaussian --cell lstm --peephole
-shops-direct      shops     --target sales --id shop --strategy direct --time day --dropout 0.1 --layers 2
-holes-forward     holes     --target load --gaps forward --past rate --strategy direct
-holes-zero        holes     --target load --target rate --gaps zero --output gaussian
-holes-mask        holes     --target load --target rate --gaps mask --cell lstm --output studentt
-months            months    --gaps mask --output gaussian --horizon 2 --window 6
-zone              load      --zone Europe/Berlin --date-format day-first --decimal point --gaps forward \
-                            --zoneout 0.1
-learned           counts    --learn-initial-state --cell lstm --projection 3 --keep-every 4 --bias off
-before            counts    --cell gru --reset-after off --strategy direct --recurrent-dropout 0.1
-coupled           counts    --cell lstm --coupled-input-forget --layers 2 --dropout 0.2 --zoneout 0.1 \
-                            --decimal comma
-blocks            counts    --cell lstm --cells-per-block 2 --hidden 6 --output quantiles
-relu              counts    --cell rnn --nonlinearity relu --layers 3 --output gaussian
+point               load      --error absolute
+point-recursive     load      --strategy recursive
+calibrated          load      --calibrate on --validation 40 --quantile-levels 0.2 --quantile-levels 0.5 \
+                              --quantile-levels 0.8
+one-member          load      --members 1 --cell lstm --layers 2 --error squared
+gaussian            load      --output gaussian --cell rnn --members 3
+gaussian-recursive  load      --output gaussian --strategy recursive --loss-at last
+studentt            load      --output studentt --layer-norm --output-dropout 0.1
+studentt-recursive  load      --output studentt --strategy recursive --level absolute --calendar none
+quantiles           load      --output quantiles
+quantiles-three     load      --output quantiles --quantile-levels 0.1 --quantile-levels 0.5 \
+                              --quantile-levels 0.8 --strategy recursive
+quantiles-carried   load      --output quantiles --strategy recursive --cell mgu --level relative
+replaced            load      --strategy recursive --residual off --season 24 --learn-initial-state
+season              load      --season 24 --learn-initial-state --calendar none
+counts              counts    --strategy recursive --output gaussian --validation 20 --test 30
+direct-counts       counts    --output gaussian --validation 20 --test 30
+known               weather   --target sun --target rain --future warm --output gaussian
+known-recursive     weather   --target sun --target rain --future warm --output gaussian --strategy recursive
+past                ahead     --target sun --past wind --future warm
+past-next           weather   --target sun --target rain --past wind --horizon 1 --gaps zero
+past-next-recursive weather   --target sun --target rain --past wind --horizon 1 --gaps zero \
+                              --strategy recursive --level absolute --level relative
+shops               shops     --target sales --id shop --time day --dropout 0.1 --layers 2
+shops-recursive     shops     --target sales --id shop --output gaussian --strategy recursive --cell lstm \
+                              --peephole
+holes-forward       holes     --target load --gaps forward --past rate
+holes-zero          holes     --target load --target rate --gaps zero --output gaussian
+holes-mask          holes     --target load --target rate --gaps mask --cell lstm --output studentt
+holes-recursive     holes     --target load --target rate --gaps mask --strategy recursive --output studentt
+months              months    --gaps mask --output gaussian --horizon 2 --window 6
+ticks-sum           ticks     --id id --resample 1h --skip-series --aggregate sum --output gaussian
+ticks-last          ticks     --id id --resample 1h --skip-series --aggregate last --strategy recursive \
+                              --cell lstm
+ticks-first         ticks     --id id --resample 1h --skip-series --aggregate first
+ticks-min           ticks     --id id --resample 1h --skip-series --aggregate min --output quantiles
+ticks-max           ticks     --id id --resample 60min --skip-series --aggregate max --layers 2
+meters              meters    --wide columns --output gaussian --strategy recursive
+rivers              rivers    --wide rows
+zone                load      --zone Europe/Berlin --date-format day-first --decimal point --gaps forward \
+                              --zoneout 0.1
+learned             counts    --learn-initial-state --cell lstm --projection 3 --keep-every 4 --bias off
+before              counts    --cell gru --reset-after off --recurrent-dropout 0.1
+coupled             counts    --cell lstm --coupled-input-forget --layers 2 --dropout 0.2 --zoneout 0.1 \
+                              --decimal comma
+blocks              counts    --cell lstm --cells-per-block 2 --hidden 6 --output quantiles
+relu                counts    --strategy recursive --cell rnn --nonlinearity relu --layers 3 --output gaussian
 """
 
 TRANSCRIBE = """

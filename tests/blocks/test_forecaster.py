@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.blocks.forecaster import Forecaster
+from unrolled.blocks.forecaster import Recursive
 from unrolled.blocks.outputs import SIZES, Output
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells.registry import read_cell
@@ -27,7 +27,7 @@ LAYERS = {
 
 def network(layer="gru", output="point", K=2, U=3, steps=1, residual=True, relative=(False, False)):
     torch.manual_seed(1)
-    made = Network(Forecaster.of(LAYERS[layer](K + U), Output(output, LEVELS), steps, relative, residual))
+    made = Network(Recursive.of(LAYERS[layer](K + U), Output(output, LEVELS), steps, relative, residual))
     torch.nn.init.normal_(made.head.weight)
     torch.nn.init.normal_(made.head.bias)
     return made.double()
@@ -42,7 +42,7 @@ def test_shapes(output):
 
 @pytest.mark.parametrize("output", SIZES)
 def test_an_untrained_residual_network_is_persistence(output):
-    made = Network(Forecaster.of(LAYERS["gru"](5), Output(output, LEVELS), 3, (False, False), True))
+    made = Network(Recursive.of(LAYERS["gru"](5), Output(output, LEVELS), 3, (False, False), True))
     x = torch.randn(4, 6, 5)
     raw, _ = made(x)
     assert torch.equal(made.block.output.point(raw), x[:, :, None, :2].expand(4, 6, 3, 2))
@@ -80,7 +80,7 @@ def test_feeding_back_is_one_step_after_the_other(layer, relative):
     x = torch.randn(3, 6, 5, dtype=torch.float64)
     known = torch.randn(3, horizon - 1, 3, dtype=torch.float64)
     raw, state = made(x)
-    found = run_on(made, raw[:, -1, 0], state, known, horizon, made.block.output.point)
+    found = run_on(made, raw[:, -1], state, known, horizon, made.block.output.point)
     rows, wanted = x, []
     for h in range(horizon):
         value = made.block.output.point(made(rows)[0])[:, -1, 0]
@@ -126,7 +126,7 @@ def test_both_worlds_say_the_same_bits_step_by_step(output, residual):
 
 def test_what_would_see_later_steps_or_has_another_head_is_refused():
     layer, output = LAYERS["gru"](5), Output("gaussian", LEVELS)
-    block = Forecaster.of(layer, output, 2, (True, False), True)
+    block = Recursive.of(layer, output, 2, (True, False), True)
     for change in (
         {"layer": replace(layer, reverse=True)},
         {"head": replace(block.head, outputs=9)},
@@ -167,7 +167,7 @@ def test_a_row_alone_has_the_bits_of_the_row_in_a_batch(layer, output):
     def answers(rows):
         with torch.no_grad():
             raw, state = made(x[rows])
-            path = run_on(made, raw[:, -1, 0], state, known[rows], 4, made.block.output.point)
+            path = run_on(made, raw[:, -1], state, known[rows], 4, made.block.output.point)
             quantiles = [criterion(output).quantiles(raw, LEVELS)] if output.is_distribution else []
         return [raw, made.block.output.point(raw), path, *quantiles]
 

@@ -98,12 +98,15 @@ LETTERS = {"source_tokens": "characters", "target_tokens": "characters"}
 DRAWN = {"sample": True, "temperature": 0.7, "top_p": 0.9}
 CASES = {
     "forecast, fed back": Case(
-        "Forecaster", hourly, {"output": "studentt", "window": 12, "horizon": 3}, lines=Path.read_text
+        "Forecaster",
+        hourly,
+        {"strategy": "recursive", "output": "studentt", "window": 12, "horizon": 3},
+        lines=Path.read_text,
     ),
     "forecast, all at once": Case(
         "Forecaster",
         hourly,
-        {"output": "quantiles", "window": 12, "horizon": 3, "strategy": "direct"},
+        {"output": "quantiles", "window": 12, "horizon": 3},
         lines=Path.read_text,
     ),
     "classify recordings": Case("Classifier", "classify recordings", FORWARD, lines=frames(9)),

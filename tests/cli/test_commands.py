@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from unrolled.cli import printing
+from unrolled import Forecaster
+from unrolled.cli import demo, printing
 from unrolled.training.history import Progress
 
 from .command import unrolled
@@ -50,7 +51,7 @@ def test_train_says_what_it_chose_and_how_good_it_is(folder: Path) -> None:
     assert "target: column 'load [MW]'" in answer.err
     for name in ("model", "persistence", "seasonal naive", "drift"):
         assert f"load [MW]  {name}" in answer.out
-    assert "on RMSE" in answer.out
+    assert "the best baseline, " in answer.out and "judged 4 steps ahead from" in answer.out
     assert (folder / "run" / "model.safetensors").read_bytes() == (
         folder / "again" / "model.safetensors"
     ).read_bytes()
@@ -114,6 +115,17 @@ def test_predictions_go_into_the_format_of_the_ending(folder: Path, ending: str)
     assert unrolled("predict", folder / "run", "-o", out).status == 0
     read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "json": pl.read_json}[ending]
     assert len(read(out)) == 4
+
+
+def test_calibration_can_be_turned_off(folder: Path) -> None:
+    options = "--calibrate", "off", "--epochs", 1, "--refit", "off", "--horizon", 4, "--hidden", 4
+    answer = unrolled("train", "forecast", folder / "load.csv", "--out", folder / "plain", *options)
+    assert answer.status == 0, answer.err
+    assert "calibrate = false" in (folder / "plain" / "config.toml").read_text()
+
+
+def test_the_demo_asks_for_what_there_is() -> None:
+    assert Forecaster(**demo.OPTIONS).config.forecast.output == "gaussian"
 
 
 def test_an_ending_that_names_no_format_is_refused(folder: Path) -> None:

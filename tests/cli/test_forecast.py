@@ -20,6 +20,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture(scope="module")
+def recursive(run: Path) -> Path:
+    """Of a model that feeds its forecasts back."""
+    out, options = run.with_name("recursive"), (*OPTIONS, "--strategy", "recursive", "--refit", "off")
+    answer = unrolled("train", "forecast", run.with_name("load.csv"), "--out", out, *options)
+    assert answer.status == 0, answer.err
+    return out
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_forecasts_of_every_origin_are_written(run: Path, tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"every.{ending}"
@@ -43,6 +52,7 @@ def test_the_table_shows_measures_of_retail_and_hydrology(run: Path) -> None:
     )
 
 
+@pytest.mark.filterwarnings("error:The .grad attribute")
 def test_models_trained_again_on_the_way(run: Path) -> None:
     answer = unrolled("evaluate", run, "--refit-every", 16)
     assert answer.status == 0, answer.err
@@ -57,17 +67,20 @@ def test_models_trained_again_on_the_way(run: Path) -> None:
     )
 
 
-def test_the_horizon_and_the_quantiles_of_a_prediction(run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "next.csv"
-    answer = unrolled("predict", run, "--horizon", 9, "--quantiles", "0.9,0.01, .5", "-o", out)
+@pytest.mark.parametrize("strategy, horizon", [("direct", 3), ("recursive", 9)])
+def test_the_horizon_and_the_quantiles_of_a_prediction(
+    run: Path, recursive: Path, strategy: str, horizon: int, tmp_path: Path
+) -> None:
+    model, out = run if strategy == "direct" else recursive, tmp_path / "next.csv"
+    answer = unrolled("predict", model, "--horizon", horizon, "--quantiles", "0.9,0.01, .5", "-o", out)
     assert answer.status == 0, answer.err
     rows = pl.read_csv(out)
-    assert rows.columns == ["time", "target", "forecast", "q0.01", "q0.5", "q0.9"] and len(rows) == 9
+    assert rows.columns == ["time", "target", "forecast", "q0.01", "q0.5", "q0.9"] and len(rows) == horizon
     assert (rows["q0.01"] < rows["q0.5"]).all() and (rows["q0.5"] < rows["q0.9"]).all()
 
 
-def test_drawn_futures(run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "paths.csv"
+def test_drawn_futures(recursive: Path, tmp_path: Path) -> None:
+    run, out = recursive, tmp_path / "paths.csv"
     answer = unrolled("predict", run, "--paths", 5, "--horizon", 6, "--seed", 3, "-o", out)
     assert answer.status == 0, answer.err
     rows = pl.read_csv(out)
@@ -85,6 +98,11 @@ def test_drawn_futures(run: Path, tmp_path: Path) -> None:
         (["--seed", 3], "--seed decides what --paths draws, and nothing else"),
         (["--paths", 0], "--paths: wanted 1 or more, got 0"),
         (["--horizon", 0], "--horizon: wanted 1 or more, got 0"),
+        (
+            ["--horizon", 5],
+            "--horizon 5: a model of --strategy direct gives the steps that it was trained for",
+        ),
+        (["--paths", 3], "--paths: this model gives the distribution of each step by itself"),
     ],
 )
 def test_predictions_that_are_refused(run: Path, options: list[object], message: str) -> None:

@@ -33,10 +33,11 @@ def vectors(folder: Path, seed: int) -> Path:
 # The task, what writes its file, the wrong options, and what the error says to write.
 REMEDIES: tuple[tuple[str, Callable[[Path, int], Path], str, str], ...] = (
     ("forecast", gapped, "", "--gaps forward"),
-    ("forecast", priced, "--target sales --past price --horizon 2", "--strategy direct"),
-    ("forecast", priced, "--target sales --past price --horizon 2", "--horizon 1"),
+    ("forecast", priced, "--target sales --past price --horizon 2 --strategy recursive", "--strategy direct"),
+    ("forecast", priced, "--target sales --past price --horizon 2 --strategy recursive", "--horizon 1"),
     ("forecast", priced, "", "--target sales"),
-    ("forecast", priced, "--target sales --window 500", "--window 41"),
+    ("forecast", priced, "--target sales --window 500 --strategy recursive", "--window 41"),
+    ("forecast", priced, "--target sales --level relative", "--strategy recursive"),
     ("classify", long_table, "--dropout 0.5", "--layers 2"),
     ("classify", long_table, "--merge sum", "--bidirectional"),
     ("classify", long_table, "--peephole", "--cell lstm"),

@@ -41,6 +41,7 @@ ALL = {
     for name, sample in SAMPLES.items()
 } | {
     "forecast a series": Sample("forecast", wave, FORECAST),
+    "forecast by feeding back": Sample("forecast", wave, (*FORECAST, "--strategy", "recursive")),
     "tag from both sides": SAMPLES["tag words"],
     "classify with memory blocks": SAMPLES["classify a long table"]._replace(
         options=(

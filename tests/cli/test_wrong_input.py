@@ -62,9 +62,9 @@ FILES = {
         HEADER + b"".join(r[:11] + b"5\n" for r in rows().splitlines(True)),
         ["column 'sales' is 5 in all 42 steps of the training part; wanted one that varies"],
     ),
-    "a series shorter than the window": (
+    "a series shorter than the horizon asks": (
         HEADER + rows(9),
-        ["a window of 8 needs at least 9 steps of training data; series 'in' has 6; set --window 5 or less"],
+        ["the validation part has 1 step after 6 of training; wanted 3 or more (--horizon)", "--validation"],
     ),
 }
 

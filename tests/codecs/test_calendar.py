@@ -38,6 +38,7 @@ def test_each_pair_is_a_point_on_the_circle_at_the_phase_that_python_tells(times
         (Step(36 * HOUR, "microsecond"), CYCLES),  # half a day forth at each step
         (Step(24 * HOUR, "microsecond"), ("day_of_week", "day_of_year")),
         (Step(7 * 24 * HOUR, "microsecond"), ("day_of_year",)),
+        (Step(1, "weekday"), ("day_of_week", "day_of_year")),
         (Step(1, "month"), ("day_of_year",)),
         (Step(3, "month", month_end=True), ("day_of_year",)),
         (Step(12, "month"), ()),

@@ -20,7 +20,8 @@ from unrolled.tasks.forecast import pictures
 
 T = 200
 SMALL = {"target": "y", "window": 11, "season": 4, "hidden": 5, "epochs": 1, "threads": 1, "most_origins": 3}
-SMALL |= {"refit": False}
+SMALL |= {"refit": False, "strategy": "recursive"}
+DIRECT = {"strategy": "direct", "window": 19, "steps": 3, "epochs": None}  # a member of each kind fits
 HOURS = np.datetime64("2024-01-01T05:00", "us") + np.arange(T + 9) * np.timedelta64(1, "h")
 MONTHS = (np.arange(T + 9).astype("datetime64[M]") + 1).astype("datetime64[D]") - 1  # their last days
 # Hours of Berlin with their offsets; clocks are set back in the last window.
@@ -53,9 +54,9 @@ KINDS = {
         "hidden": 6,
         "cells_per_block": 2,
     },
-    "direct": {
+    "direct": DIRECT
+    | {
         "horizon": 3,
-        "strategy": "direct",
         "output": "quantiles",
         "quantile_levels": (0.1, 0.4, 0.5, 0.9),
         "past": "p",
@@ -83,16 +84,21 @@ KINDS = {
         "future": "f",
         "gaps": "mask",
     },
-    "zeros": {"horizon": 3, "strategy": "direct", "past": "p", "future": ("f", "g"), "gaps": "zero"},
+    "direct, marked gaps": DIRECT
+    | {"target": ("y", "p"), "horizon": 2, "output": "gaussian", "future": "f", "gaps": "mask"},
+    "zeros": DIRECT
+    | {"horizon": 3, "past": "p", "future": ("f", "g"), "gaps": "zero", "window": 53}
+    | {"members": 1},
     "offsets": {"horizon": 3, "times": LOCAL, "output": "gaussian"},
-    "zone": {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin", "strategy": "direct"},
-    "plain two": {
+    "zone": DIRECT | {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin"},
+    "direct months": DIRECT | {"horizon": 5, "times": MONTHS, "output": "gaussian", "members": 3},
+    "direct, one step": DIRECT | {"horizon": 1, "season": 7, "future": "f", "gaps": "mask", "layers": 2},
+    "plain two": DIRECT
+    | {
         "target": ("y", "p"),
         "horizon": 2,
-        "strategy": "direct",
         "output": "studentt",
         "calendar": "none",
-        "level": ("absolute", "relative"),
         "cell": "lstm",
         "projection": 3,
         "layer_norm": True,
@@ -100,14 +106,14 @@ KINDS = {
 }
 
 
-def frame(times, rows_after=0, holes=False):
-    """y, p, f and g are random walks with a wave; the last rows have f and g alone. `holes`: two cells of
-    five are missing, but for those around the begin of the last window and the last known row."""
+def frame(times, rows_after=0, window=None):
+    """y, p, f and g are random walks with a wave; the last rows have f and g alone. Where a window is
+    named, two cells of five are missing, but for those around its begin at the end and the last known row."""
     walks = np.random.default_rng(5).standard_normal((T + 9, 4)).cumsum(0) * 0.2
     walks += np.sin(np.arange(T + 9) / 4)[:, None]
-    if holes:
+    if window:
         t = np.arange(T + 9)[:, None]
-        kept = (t == T - 1) | (abs(t - T + SMALL["window"]) < 3)
+        kept = (t == T - 1) | (abs(t - T + window) < 3)
         walks[((t * 7 + 3 * np.arange(4)) % 5 < 2) & ~kept] = np.nan
     values = dict(zip("ypfg", walks[: T + rows_after].T * [[3], [1], [0.1], [50]], strict=True))
     known = pl.int_range(T + rows_after) < T
@@ -119,18 +125,30 @@ class Case:
     """A trained model, its data as a frame and as steps, and the same series with what follows."""
 
     def __init__(self, name):
-        options = dict(KINDS[name])
-        self.times, self.holes = options.pop("times", HOURS), "gaps" in options
-        options = SMALL | ({} if self.times is None else {"time": "when"}) | options
-        self.model = Forecaster(**options).fit(self.frame())
+        options = SMALL | KINDS[name]
+        self.times, self.window = options.pop("times", HOURS), options["window"]
+        self.holes = self.window if "gaps" in options else None
+        options = {name: value for name, value in options.items() if value is not None}
+        self.model = Forecaster(**({} if self.times is None else {"time": "when"}) | options).fit(
+            self.frame()
+        )
+        self.direct = options["strategy"] == "direct"
         torch.manual_seed(1)
-        for weights in (self.model.network.head.weight, self.model.network.head.bias):
-            torch.nn.init.normal_(weights, std=0.4)
+        for name, weights in self.model.network.named_parameters():
+            if "head." in name:
+                torch.nn.init.normal_(weights, std=0.4)
+        if self.direct:
+            self.model.network.shares.copy_(torch.tensor([0.3, 0.9, -0.4][: len(self.model.network.shares)]))
         self.made, self.S = self.model.runtime(), self.model.codec.series.steps
         self.future = self.made.codec.future
 
     def frame(self, rows_after=0):
         return frame(self.times, rows_after, self.holes)
+
+    def series(self):
+        """The model's own reading of it, with what follows."""
+        file = self.model._new_file(self.frame(9 if self.future else 0))
+        return self.model.codec.series.encode(file.series[0], 9)
 
     def steps(self, rows=None):
         """Steps as users give them."""
@@ -177,10 +195,12 @@ def same(found, wanted):
 
 
 def test_every_answer_has_the_bits_of_torch(case, tmp_path):
-    model = case.model
-    series = model.codec.series.encode(model._new_file(case.frame(9 if case.future else 0)).series[0], 9)
+    model, series = case.model, case.series()
     with torch.no_grad():
-        raw = model.network(series.x[None])[0][0]
+        if case.direct:
+            raw, _ = model._predictor(model.network).context(series, np.arange(T))
+        else:
+            raw = model.network(series.x[None])[0][0]
     model.save(tmp_path / "run")
     made = runtime.load(tmp_path / "run")
     runtime.save(tmp_path / "model.unrolled", made)
@@ -194,7 +214,7 @@ def test_every_answer_has_the_bits_of_torch(case, tmp_path):
 
 
 def test_a_stream_of_the_last_window_says_what_predict_says(case):
-    horizon, window = case.S, case.steps(SMALL["window"])
+    horizon, window = case.S, case.steps(case.window)
     point, quantiles = case.predicted(horizon)
     stream = case.made.stream()
     for step in window:
@@ -212,9 +232,12 @@ def test_a_stream_of_the_last_window_says_what_predict_says(case):
 
 def test_forecasts_run_on_from_a_state_and_leave_it_as_it_is(case):
     stream = case.made.stream(rows=2)
-    stream.feed([case.steps(SMALL["window"]), case.steps()[:11]])
+    stream.feed([case.steps(case.window), case.steps()[: case.window]])
     before = stream.snapshot()
-    if case.S > 1 or case.made.codec.past:
+    if case.direct or case.made.codec.past:
+        for reach in (case.made.predict, case.model.predict):
+            with pytest.raises(ConfigError, match="horizon=9: "):
+                reach([case.steps()] if reach == case.made.predict else case.frame(9), 9)
         with pytest.raises(ConfigError, match="horizon=9: "):
             case.made.ahead(stream.state, 9)
         assert np.array_equal(case.made.ahead(stream.state, case.S)[0], case.predicted(case.S)[0])
@@ -224,6 +247,42 @@ def test_forecasts_run_on_from_a_state_and_leave_it_as_it_is(case):
         whole = case.made.predict([case.steps()], 8, case.after(8))["forecast"]
         assert np.array_equal(whole[0], found[0])
     assert stream.snapshot() == before
+
+
+@pytest.mark.parametrize("name", ["direct", "direct, marked gaps", "direct months", "plain two"])
+def test_a_series_shorter_than_the_window_is_forecast_too(name):
+    """Of any length, alone or beside others, as a stream begun with it says, and as torch does."""
+    case = Case(name)
+    lengths = [1, 2, 3, 4, 5, case.window - 1, case.window, case.window + 1]
+    series = [case.steps(length) for length in lengths]
+    together = case.made.predict(series)
+    for row, (length, steps) in enumerate(zip(lengths, series, strict=True)):
+        stream = case.made.stream()
+        said = stream.feed(steps[-case.window :])
+        alone = case.made.predict([steps])
+        for key, answers in together.items():
+            assert np.array_equal(answers[row], alone[key][0])
+            assert np.array_equal(answers[row], said[key][-1])
+        if length > 2:  # fewer rows do not tell the step of time
+            table = case.model.predict(case.frame(9 if case.future else 0)[T - length :])
+            assert np.array_equal(table["forecast"].to_numpy(), alone["forecast"][0].T.ravel())
+    assert (
+        len({array.tobytes() for array in together["forecast"]}) == len(lengths) - 1
+    )  # the last two see the same
+
+
+def test_continuations_are_those_of_a_stream_that_is_fed_them():
+    """Of a direct model with one step each: from fewer steps than the window, and than a season, on."""
+    case = Case("direct, one step")
+    after = case.frame(9).to_dicts()
+    for length in (3, 9, case.window - 2, case.window):
+        found = case.model.generate(7, case.frame(9)[T - length :])["value"].to_list()
+        stream = case.made.stream()
+        wanted = [stream.feed(case.steps(length))["forecast"][-1].item()]
+        for t in range(T, T + 6):
+            step = {"when": after[t]["when"], "y": wanted[-1], "f": after[t + 1]["f"]}
+            wanted.append(stream.step(step)["forecast"].item())
+        assert found == pytest.approx(wanted, rel=1e-5)  # values in the units of the file are scaled anew
 
 
 def test_padding_and_other_rows_change_nothing(case):
@@ -281,7 +340,17 @@ def test_rows_come_and_go_and_change_no_neighbour(case):
                 assert same(own.step(one), {name: array[row] for name, array in found.items()})
 
 
-@pytest.mark.parametrize("name", ["point", "months", "years"])
+@pytest.mark.parametrize("name", ["point", "direct"])
+def test_a_snapshot_whose_steps_are_fewer_than_none_is_refused(name):
+    case = Case(name)
+    stream = case.made.stream()
+    stream.feed(case.steps(3))
+    stream.state["series.steps"] -= 9
+    with pytest.raises(RunError, match="the snapshot is damaged"):
+        case.made.stream(snapshot=stream.snapshot())
+
+
+@pytest.mark.parametrize("name", ["point", "months", "years", "direct months"])
 def test_steps_are_given_once_and_in_order(name):
     case = Case(name)
     stream, steps = case.made.stream(), case.steps()
@@ -368,7 +437,10 @@ def test_steps_of_targets_alone_may_be_numbers():
     with pytest.raises(DataError, match="wanted steps as"):
         two.stream().feed([[1.0, 2.0], {"y": 1.0, "p": 2.0}])
     with pytest.raises(DataError, match="a series has 6 steps; this model reads the last 11"):
-        two.predict([pairs])
+        years.predict([values])
+    with pytest.raises(DataError, match="a series has 0 steps; this model reads the last 19"):
+        two.predict([pairs, pairs[:0]])
+    assert np.array_equal(two.predict([pairs])["forecast"][0], wanted["forecast"][-1])
     with pytest.raises(DataError, match="no step yet"):
         two.ahead(two.start(1), 1)
 
@@ -414,52 +486,152 @@ def test_forecasts_that_grow_without_bound_are_refused():
         case.made.ahead(state, 9)
 
 
-def test_descriptions_that_do_not_fit_are_refused(direct):
-    """Each change alone makes one line of RunError, and nothing is run."""
-    about, arrays = direct.made.about, direct.made.arrays
-    output = about["network"]["output"]
-    changes = [
-        ("network", {"output": output | {"kind": "poisson"}}),
-        ("network", {"output": output | {"levels": [0.1, 0.5]}}),
-        ("network", {"output": output | {"levels": [0.9, 0.5, 0.1, 0.2]}}),
-        ("network", {"output": output | {"levels": [0.1, 0.4, 0.5, 10**400]}}),
-        ("network", {"relative": [False, False]}),
-        ("network", {"relative": []}),
-        ("network", {"relative": [0]}),
-        ("network", {"residual": 1}),
-        ("network", {"steps": 2}),
-        ("network", {"steps": 10**9}),
-        ("network", {"head": "nothing"}),
-        ("network", {"head": about["network"]["head"] | {"zero": False}}),
-        ("network", {"layer": about["network"]["layer"] | {"reverse": True}}),
-        ("answers", {"window": 0}),
-        ("answers", {"window": float("inf")}),
-        ("answers", {"time": ["when"]}),
-        ("codec", {"steps": 10**9}),
-        ("codec", {"steps": 2.5}),
-        ("codec", {"steps": 2}),
-        ("codec", {"targets": []}),
-        ("codec", {"targets": ["y", "z"]}),
-        ("codec", {"future": ["f"]}),
-        ("codec", {"calendar": ["hour_of_day_sin", "moon_sin"]}),
-        ("codec", {"calendar": []}),
-        ("codec", {"step": {"count": 0, "unit": "microsecond", "month_end": False}}),
-        ("codec", {"step": {"count": 10**40, "unit": "microsecond", "month_end": False}}),
-        ("codec", {"step": {"count": 10**15, "unit": "month", "month_end": False}}),
-        ("codec", {"step": {"count": 1, "unit": "moon", "month_end": False}}),
-        ("codec", {"step": [1, "number"]}),
-    ]
+SAME = {"unit": "microsecond", "month_end": False}
+DAMAGED = [
+    ("answers", {"window": 0}),
+    ("answers", {"window": float("inf")}),
+    ("answers", {"time": ["when"]}),
+    ("network", {"steps": 2}),
+    ("network", {"steps": 10**9}),
+    ("codec", {"steps": 10**9}),
+    ("codec", {"steps": 2.5}),
+    ("codec", {"steps": 2}),
+    ("codec", {"targets": []}),
+    ("codec", {"targets": ["y", "z", "u"]}),
+    ("codec", {"future": ["f", "z", "u"]}),
+    ("codec", {"calendar": ["hour_of_day_sin", "moon_sin"]}),
+    ("codec", {"calendar": []}),
+    ("codec", {"step": SAME | {"count": 0}}),
+    ("codec", {"step": SAME | {"count": 10**40}}),
+    ("codec", {"step": {"count": 10**15, "unit": "month", "month_end": False}}),
+    ("codec", {"step": {"count": 1, "unit": "moon", "month_end": False}}),
+    ("codec", {"step": [1, "number"]}),
+]
+
+
+def require_refused(made, changes, missing):
+    """Each change of the description alone, and each of the arrays, makes one line of RunError."""
+    about, arrays = made.about, made.arrays
     for part, change in changes:
         with pytest.raises(RunError, match=r"^here: ") as caught:
             saved.model("here", about | {part: about[part] | change}, arrays)
-        assert "\n" not in str(caught.value)
-    for name in ("head.weight", "codec.past.scale", "codec.target.mean", "layer.weight_hh_l0"):
+        assert "\n" not in str(caught.value), change
+    for name in missing:
         wrong = [arrays | {name: arrays[name][..., :0]}, {key: arrays[key] for key in arrays if key != name}]
         if not name.startswith("codec"):
             wrong.append(arrays | {name: arrays[name].astype(np.float64)})
         for given in wrong:
             with pytest.raises(RunError, match=r"^here: "):
                 saved.model("here", about, given)
+
+
+def test_descriptions_that_do_not_fit_are_refused():
+    made = Case("two targets").made
+    network = made.about["network"]
+    changes = [
+        ("network", {"output": network["output"] | {"kind": "poisson"}}),
+        ("network", {"relative": [False]}),
+        ("network", {"relative": []}),
+        ("network", {"relative": [0, 1]}),
+        ("network", {"residual": 1}),
+        ("network", {"head": "nothing"}),
+        ("network", {"head": network["head"] | {"zero": False}}),
+        ("network", {"layer": network["layer"] | {"reverse": True}}),
+    ]
+    missing = ("head.weight", "codec.future.scale", "codec.target.mean", "layer.weight_hh_l0")
+    require_refused(made, DAMAGED + changes, missing)
+
+
+def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
+    network = direct.made.about["network"]
+    output, (segments, steps) = network["output"], network["members"]
+    (base,), (references,) = network["base"], network["references"]
+    assert (segments["block"], steps["block"]) == ("Segments", "Steps")
+
+    def members(**change):
+        return "network", {"members": [segments | change, steps]}
+
+    def reads(**change):
+        return "network", {"members": [segments, steps | change]}
+
+    def of(at, number):
+        return "network", {"references": [[*references[:at], number, *references[at + 1 :]]]}
+
+    K, beside, ahead = network["row"]
+    changes = [
+        ("network", {"output": output | {"levels": [0.1, 0.5]}}),
+        ("network", {"output": output | {"levels": [0.9, 0.5, 0.1, 0.2]}}),
+        ("network", {"output": output | {"levels": [0.1, 0.4, 0.5, 10**400]}}),
+        ("network", {"output": {**output, "framed": False}}),
+        ("network", {"row": [K, beside]}),
+        ("network", {"row": [K, beside + 1, ahead]}),
+        ("network", {"row": [K, beside + 1, ahead - 1], "members": [segments, steps]}),
+        ("network", {"row": [K + 1, beside - 1, ahead]}),
+        ("network", {"row": [K, 10**400, ahead]}),
+        ("network", {"row": [True, beside, ahead]}),
+        ("network", {"base": []}),
+        ("network", {"base": [base, base]}),
+        ("network", {"base": [base | {"inputs": 18}]}),
+        ("network", {"base": [base | {"outputs": 4}]}),
+        ("network", {"base": [base | {"bias": True}]}),
+        ("network", {"base": base}),
+        ("network", {"shares": network["shares"] | {"shape": [3]}}),
+        ("network", {"shares": network["shares"] | {"scale": 1.0}}),
+        ("network", {"members": []}),
+        ("network", {"members": [segments]}),
+        ("network", {"members": [segments, base]}),
+        ("network", {"members": [segments, "steps"]}),
+        ("network", {"frame": 20}),
+        ("network", {"frame": 0}),
+        ("network", {"period": 0}),
+        ("network", {"period": 10**40}),
+        ("network", {"references": []}),
+        ("network", {"references": [references[:4]]}),
+        ("network", {"references": [references, references]}),
+        of(0, 0.0),
+        of(0, float("inf")),
+        of(1, float("nan")),
+        of(2, -1.0),
+        of(3, "0"),
+        of(4, 0),
+        of(4, 10**400),
+        members(window=24),
+        members(window=10),
+        members(segment=7),
+        members(segment=0),
+        members(head=segments["head"] | {"outputs": 11}),
+        members(layer=segments["layer"] | {"reverse": True}),
+        members(layer=segments["layer"] | {"input_size": 9}),
+        members(layer=segments["layer"] | {"hidden_size": 6}),
+        reads(window=20),
+        reads(head=steps["head"] | {"outputs": 3}),
+        reads(decoder=steps["decoder"] | {"input_size": 2}),
+        reads(decoder=steps["decoder"] | {"hidden_size": 6}),
+        reads(decoder=steps["decoder"] | {"num_layers": 2}),
+        reads(layer=steps["layer"] | {"bidirectional": True}),
+    ]
+    missing = (
+        "base.0.weight",
+        "shares",
+        "members.0.head.weight",
+        "members.1.decoder.bias_ih_l0",
+        "codec.past.scale",
+    )
+    require_refused(direct.made, DAMAGED + changes, missing)
+
+
+def test_what_is_known_ahead_fits_the_codec():
+    """A member of segments alone reads the same number of columns either way."""
+    made = Case("zeros").made
+    K, beside, ahead = made.about["network"]["row"]
+    offsets = made.about["network"]["offsets"]
+    changes = [
+        ("network", {"row": [K, beside + 1, ahead - 1]}),
+        ("network", {"offsets": None}),
+        ("network", {"offsets": offsets | {"shape": [3, 1, 4]}}),
+        ("network", {"output": made.about["network"]["output"] | {"calibrated": False}}),
+    ]
+    require_refused(made, changes, ["offsets"])
 
 
 def test_the_runtime_loads_no_torch(direct, tmp_path):
@@ -471,7 +643,7 @@ def test_the_runtime_loads_no_torch(direct, tmp_path):
         "heavy = {'torch', 'polars', 'pydantic', 'safetensors', 'typer'} & set(sys.modules)\n"
         "print(json.dumps([sorted(heavy), found.tolist()]))"
     )
-    steps = json.dumps(direct.steps(SMALL["window"]), default=str)
+    steps = json.dumps(direct.steps(direct.window), default=str)
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "model.unrolled", steps],
         capture_output=True,

@@ -19,10 +19,11 @@ from unrolled.tasks.starting import NOT_TAKEN, OF_TRAINING, changeable
 from unrolled.training import checkpoints
 from unrolled.training.progress import Reporter
 
-from .forecast.cases import noisy
+from .forecast.cases import RECURSIVE, noisy
 from .interrupted import resumed
 
 SMALL = {"hidden": 5, "epochs": 2, "batch_size": 8, "threads": 1}
+FORECAST = {"target": "y", "window": 12, "horizon": 4, "season": 24, "refit": False}
 
 
 def series(seed, path):
@@ -90,11 +91,8 @@ def strokes(seed, path):
 
 LABELS = {"tokens": "characters", "lm_order": 1}
 CASES = {
-    "forecast": (
-        "forecast",
-        series,
-        {"target": "y", "window": 12, "horizon": 4, "season": 24, "refit": False},
-    ),
+    "forecast": ("forecast", series, FORECAST),
+    "forecast, recursive": ("forecast", series, FORECAST | RECURSIVE | {"level": "absolute"}),
     "classify": ("classify", moves(lambda up, i: "up" if up else "down"), {}),
     "regress": ("regress", moves(lambda up, i: up + i / 50), {}),
     "tag": ("tag", lines, {"text": "word", "target": "tag", "id": "id", "embedding_size": 5}),
@@ -225,7 +223,8 @@ def test_a_name_that_is_changeable_is_one_of_an_option():
 
 
 REFUSED = {
-    "forecast": {"horizon": 6, "gaps": "mask", "output": "gaussian", "residual": False},
+    "forecast": {"horizon": 6, "gaps": "mask", "members": 3, "calibrate": False},
+    "forecast, recursive": {"residual": False, "level": "relative", "output": "gaussian"},
     "classify": {"hidden": 6, "tokens": "bpe", "features": ["y"], "pooling": "mean", "zoneout": 0.1},
     "tag": {"crf": True, "least_count": 2, "character_hidden": 3},
     "language": {"tie": True, "tokens": "words"},
@@ -239,8 +238,9 @@ REFUSED = {
 def test_what_would_change_the_network_or_its_codec_is_refused(runs, name, option, tmp_path):
     kind, folder, _, data = runs(name)
     message = rf"{option}.* would change the network of {folder}, or how it reads its data \(there .*{option}"
+    strategy = {key: value for key, value in CASES[name][2].items() if key == "strategy"}
     with pytest.raises(ConfigError, match=message):
-        kind(**{"start_from": folder, option: REFUSED[name][option]}).fit(data, out=tmp_path / "new")
+        kind(start_from=folder, **strategy, **{option: REFUSED[name][option]}).fit(data, out=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -366,7 +366,7 @@ def test_what_the_old_run_saw_is_not_judged_in_the_new_test_part(tmp_path):
     backtest, about = new.evaluation.backtest, new.evaluation.about
     assert min(backtest.origins) + 1 == 270 and (about["seen"], about["left_out"]) == (30, 30)
     assert "left out: 30 of 60 steps" in "".join(new.evaluation.verdict)
-    with pytest.raises(DataError, match="has seen 54 of the 54 steps of the test part; wanted 4 or more"):
+    with pytest.raises(DataError, match="has seen all 54 steps of the test part; wanted 4 or more"):
         kind(start_from=tmp_path / "old", epochs=1).fit(tmp_path / "old.csv")
 
 

@@ -56,6 +56,17 @@ def test_a_line_an_epoch(clock):
     ]
 
 
+def test_of_many_short_epochs_every_few_have_a_line(clock):
+    stream = io.StringIO()
+    with Lines(stream) as report:
+        report.start(Pace(1, 401, None, steps_done=0, seconds=0.0))
+        for epoch in range(1, 402):
+            clock.now += 0.01
+            report.epoch(ROW | {"epoch": epoch, "step": epoch}, best=False)
+    epochs = [int(line.split("/")[0].removeprefix("epoch ")) for line in stream.getvalue().splitlines()]
+    assert epochs == [1, *range(9, 401, 9), 401]
+
+
 def test_within_an_epoch_a_line_comes_every_ten_seconds(clock):
     stream = io.StringIO()
     with Lines(stream) as report:

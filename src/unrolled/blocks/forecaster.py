@@ -1,4 +1,5 @@
-"""The network of forecasters. Per step t of a series, of its K scaled targets z_t and all else that is known,
+"""The networks of forecasters: here the one that feeds its forecasts back; direct.py has the one that gives
+all steps at once. Per step t of a series, of its K scaled targets z_t and all else that is known,
 r_t (codecs/series.py):
 
     h_t = layer([z_t - a, r_t], h_{t-1})     a = z_1 in the targets of relative level, else 0
@@ -9,6 +10,7 @@ r_t (codecs/series.py):
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +22,24 @@ from unrolled.blocks.outputs import Output
 from unrolled.blocks.recurrent import Recurrent
 
 
+class Forecaster(Block, ABC):
+    """What both have: raw numbers (…, S, K, R) of an `output`, of rows of `inputs` numbers."""
+
+    output: Output
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """S, K, and how many raw numbers there are."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int:
+        """I."""
+
+
 @dataclass(frozen=True)
-class Forecaster(Block):
+class Recursive(Forecaster):
     """[z, r] (…, I) -> raw numbers (…, S, K, R). `steps` S; `relative`, for each of the K targets."""
 
     layer: Recurrent
@@ -34,7 +52,7 @@ class Forecaster(Block):
     @classmethod
     def of(
         cls, layer: Recurrent, output: Output, steps: int, relative: tuple[bool, ...], residual: bool
-    ) -> "Forecaster":
+    ) -> "Recursive":
         head = Linear(layer.output_size, steps * len(relative) * output.size, zero=True)
         return cls(layer, head, output, steps, relative, residual)
 
@@ -47,8 +65,11 @@ class Forecaster(Block):
         yield self.head == wanted, f"the head is {self.head}; wanted {wanted}"
 
     @property
+    def inputs(self) -> int:
+        return self.layer.input_size
+
+    @property
     def shape(self) -> tuple[int, int, int]:
-        """S, K, R."""
         return self.steps, len(self.relative), self.output.size
 
     def start(self, ops: Ops, p: Any, rows: int) -> State:

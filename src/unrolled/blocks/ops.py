@@ -61,6 +61,20 @@ class Ops(Protocol):
     def anchor_start(self, p: Any, size: int, rows: int) -> State:
         """What that carries before the first step; p is of a linear leaf, whose numbers have its type."""
 
+    def frame(self, z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
+        """Windows z (N, L, K) -> the frame of each: mean and spread (N, K), and what these are beside those
+        of training (N, K, 2). See blocks/direct.py."""
+
+    def framed(self, raw: Array, mean: Array, spread: Array) -> Array:
+        """raw (N, S, K, R), mean and spread (N, K) -> (N, S, K, R + 2)."""
+
+    def by_number(self, maps: Any, x: Array, number: Array) -> Array:
+        """x (N, …, I) -> (N, …, O), of each row by the linear leaf of its number (N,), or the last where
+        there is none; no gradient reaches them."""
+
+    def for_each(self, x: Array, times: int) -> Array:
+        """x (N, …) -> (N times, …), copies of a row together."""
+
     def memory(self, p: Any, y: Array, lengths: Array) -> Memory:
         """What attention reads of a sequence y; lengths None: all of it."""
 
@@ -86,6 +100,9 @@ class Ops(Protocol):
 
     def sequence(self, x: Array) -> Array:
         """x (B, T, …) as a sequence."""
+
+    def by_rows(self, x: Array) -> Array:
+        """The reverse."""
 
     def patches(self, x: Array) -> Array:
         """Pictures (B, H, W, C) -> (B, H, W, 9 C): around each pixel 3 × 3, rows, columns and channels in

@@ -5,6 +5,9 @@
     studentt   its centre, its scale and its degrees of freedom
     quantiles  its median, and the steps from there to the other levels
 
+Those of a window that is scaled by itself end with its frame, mean and spread: all that they say is in its
+units, and is multiplied by the spread and moved by the mean.
+
 What they mean beyond that say decoding/distributions.py, for answers, and tasks/outputs.py, for losses.
 """
 
@@ -20,25 +23,35 @@ SIZES = {"point": 1, "gaussian": 2, "studentt": 3, "quantiles": None}
 
 @dataclass(frozen=True)
 class Output(Block):
-    """Raw numbers (…, R). `levels` of the quantiles that are told: rising, 0.5 among them."""
+    """Raw numbers (…, R). `levels` of the quantiles that are told: rising, 0.5 among them. `calibrated`:
+    whether a point is followed by how far from it each of these lies; `framed`: whether a frame follows, mean
+    and spread."""
 
     kind: str
     levels: tuple[float, ...]
+    framed: bool = False
+    calibrated: bool = False
 
     def rules(self) -> Iterator[tuple[object, str]]:
         yield self.kind in SIZES, f"no output is called {self.kind!s:.40}; wanted one of {', '.join(SIZES)}"
         rising = all(low < high for low, high in pairwise((0.0, *self.levels, 1.0)))
         fits = rising and 0.5 in self.levels and len(self.levels) >= 3
         yield fits, f"levels {self.levels!s:.40}; wanted three or more, rising between 0 and 1, with 0.5"
+        yield self.kind == "point" or not self.calibrated, f"an output {self.kind} is calibrated"
 
     @property
     def is_distribution(self) -> bool:
-        return self.kind != "point"
+        return self.kind != "point" or self.calibrated
 
     @property
     def size(self) -> int:
-        """R."""
+        """R of a head."""
         return SIZES[self.kind] or len(self.levels)
+
+    @property
+    def width(self) -> int:
+        """R of all that is told."""
+        return self.size + len(self.levels) * self.calibrated + 2 * self.framed
 
     @property
     def location(self) -> int:
@@ -46,7 +59,11 @@ class Output(Block):
 
     def point(self, raw: Array) -> Array:
         """raw (…, R) -> the forecast in one number (…): of quantiles the median."""
-        return raw[..., self.location]
+        return self.unframed(raw, raw[..., self.location])
+
+    def unframed(self, raw: Array, values: Array) -> Array:
+        """Numbers of the raw ones' own units (…) in those of what the network reads."""
+        return raw[..., -2] + raw[..., -1] * values if self.framed else values
 
     def moved(self, ops: Ops, raw: Array, base: Array) -> Array:
         """The raw numbers of the same distribution moved by `base` (…)."""

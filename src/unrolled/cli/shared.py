@@ -59,7 +59,7 @@ RefitEvery = _forecast(
 
 # How far and in which form forecasts are given.
 AHEAD = {
-    "horizon": _forecast(int, "Steps to forecast (as trained); more of them where they are fed back."),
+    "horizon": _forecast(int, "Steps to forecast (as trained; fewer, or with strategy recursive more)."),
     "quantiles": _forecast(str, "Quantiles to give, such as 0.1,0.5,0.9 (those of the training).", "LEVELS"),
     "paths": _forecast(int, "Give so many drawn futures in place of forecasts.", "N"),
     "seed": _forecast(int, "paths: number that what is drawn follows from (0)."),

@@ -41,8 +41,8 @@ def _day_of_year(times: Times) -> NDArray[np.float64]:
 # A cycle is given where a step of `count` units changes the phase, but not by whole turns.
 _PHASES: dict[str, tuple[Phase, dict[str, int]]] = {
     "hour_of_day": (_hour_of_day, {"microsecond": 86_400_000_000}),
-    "day_of_week": (_day_of_week, {"microsecond": 7 * 86_400_000_000}),
-    "day_of_year": (_day_of_year, {"microsecond": 365 * 86_400_000_000, "month": 12}),
+    "day_of_week": (_day_of_week, {"microsecond": 7 * 86_400_000_000, "weekday": 5}),
+    "day_of_year": (_day_of_year, {"microsecond": 365 * 86_400_000_000, "month": 12, "weekday": 261}),
 }
 
 

@@ -1,20 +1,20 @@
 """Series as the network reads them. Step t of a series becomes the row
 
-    x_t = [z_t, p_t, m_t, k_t],   k_t = [g_{t+1}, f_{t+1}, …, f_{t+S}, n_{t+1}, …, n_{t+S}]
+    x_t = [z_t, p_t, m_t, k_t],   k_t = [g_{t+1}, …, g_{t+S}, f_{t+1}, …, f_{t+S}, n_{t+1}, …, n_{t+S}]
 
 z_t are the scaled targets (K), p_t the scaled past covariates (P), both known at t; k_t is what is known of
-the time to forecast: its calendar g (C) and the scaled known-future covariates f (Q) of all S steps that row
-t forecasts. The calendar of the later steps follows from g, so it is not repeated. m_t is 1 where a value of
-z_t or p_t is missing, n likewise of f, for the columns that are flagged (filling.py); of others there is
-none.
+the time to forecast: the calendar g (C) and the scaled known-future covariates f (Q) of all S steps that row
+t forecasts. m_t is 1 where a value of z_t or p_t is missing, n likewise of f, for the columns that are
+flagged (filling.py); of others there is none.
 
-What is known of a step is its row with NaN for what is missing, [z_t, p_t, g_{t+1}, f_{t+1}, …]: `filled`
-makes x_t of it.
+What is known of a step is its row with NaN for what is missing, [z_t, p_t, g_{t+1}, …, f_{t+1}, …]: `filled`
+makes x_t of it. A network that gives S steps at once reads of its window the rows with S = 1, and k_t of its
+last step alone: `split` takes the two from x_t.
 
 Everything is fitted on the training parts alone. This module needs numpy alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -40,7 +40,9 @@ Rows = NDArray[np.float32]
 class SeriesCodec:
     """How series become rows and forecasts become values. `calendar` are the names of the features in g;
     `steps` is S; `zone` is that of the times (zones.py); `gaps`: what stands for a missing value, `flagged`
-    (K + P + Q,): which columns have flags."""
+    (K + P + Q,): which columns have flags. Where series have `names`, a step's own values end with the number
+    of its series among them, or how many they are, which stands for any other; column `id` of a step has the
+    name."""
 
     targets: tuple[str, ...]
     past: tuple[str, ...]
@@ -52,26 +54,64 @@ class SeriesCodec:
     steps: int
     gaps: str
     flagged: NDArray[np.bool_]
+    names: tuple[str, ...] = ()
+    id: str | None = None
 
     @property
     def known_columns(self) -> tuple[str, ...]:
         """What the numbers of a step without flags are of."""
-        return (*self.targets, *self.past, *self.calendar, *self.future * self.steps)
+        own = (*self.targets, *self.past, *(("series",) if self.names else ()))
+        return (*own, *self.calendar * self.steps, *self.future * self.steps)
 
     @cached_property
     def own(self) -> int:
-        """K + P, the numbers that are known of a step when it has come."""
-        return len(self.targets) + len(self.past)
+        """K + P, the numbers that are known of a step when it has come, and that of its series."""
+        return len(self.targets) + len(self.past) + bool(self.names)
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
+
+    def own_rows(self, target: Array, past: Array, series: Sequence[str | None]) -> Rows:
+        """target (T, K), past (T, P) as in the file, of series by these names (T,) -> (T, own)."""
+        columns = [self.scaled("target", target), self.scaled("past", past)]
+        if self.names:
+            other = len(self.names)
+            numbers = [other if name is None else self._numbers.get(name, other) for name in series]
+            columns.append(np.array(numbers, np.float32)[:, None])
+        return np.concatenate(columns, axis=1)
 
     @cached_property
     def known_width(self) -> int:
-        """K + P + C + S·Q, the numbers of a step without flags."""
-        return self.own + len(self.calendar) + self.steps * len(self.future)
+        """K + P + S (C + Q), the numbers of a step without flags."""
+        return self.own + self.steps * (len(self.calendar) + len(self.future))
 
     @cached_property
     def flags(self) -> int:
         """The length of m."""
         return int(self.flagged[: self.own].sum())
+
+    @cached_property
+    def ahead(self) -> int:
+        """U, what is known of one step ahead: its calendar, its covariates and their flags."""
+        return len(self.calendar) + len(self.future) + int(self.flagged[self.own :].sum())
+
+    @cached_property
+    def row(self) -> int:
+        """The length of a row with S = 1."""
+        return self.own + self.flags + self.ahead
+
+    def split(self, x: Any) -> tuple[Any, Any]:
+        """x (N, width) -> (N, row), the same with S = 1, and what is known of the steps ahead (N, S, U)."""
+        S, first = self.steps, self.own + self.flags
+        sizes = len(self.calendar), len(self.future), int(self.flagged[self.own :].sum())
+        ends = np.cumsum([first, *(S * size for size in sizes)])
+        parts = [
+            x[:, begin : begin + S * size].reshape(len(x), S, size)
+            for begin, size in zip(ends[:-1], sizes, strict=True)
+        ]
+        ahead = np.concatenate(parts, -1)
+        return np.concatenate([x[:, :first], ahead[:, 0]], -1), ahead
 
     @cached_property
     def width(self) -> int:
@@ -86,15 +126,23 @@ class SeriesCodec:
             return np.asarray(self.scalers[kind].transform(values), np.float32)
 
     def known(self, times: Times, offsets: zones.Seconds, future: Array) -> Rows:
-        """times (T,) of the steps t+1 with their offsets, future (T, S, Q) as in the file -> k (T, U)."""
+        """times (T,) of the steps t+1 with their offsets, future (T, S, Q) as in the file -> k
+        (T, S (C + Q))."""
         f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
         if not self.calendar:
             return f
-        local = zones.local_times(self.zone, times, self.step, offsets)
+        each, offset_of = [times], [offsets]
+        for _ in range(1, self.steps):
+            later, offsets = self.following(each[-1].astype(np.int64), offsets)
+            each.append(later)
+            offset_of.append(offsets)
+        local = zones.local_times(self.zone, np.concatenate(each), self.step, np.concatenate(offset_of))
         names, features = calendar_features(local, self.step)
         if names != self.calendar:
             features = features[:, [names.index(name) for name in self.calendar]]
-        return np.concatenate([features.astype(np.float32), f], axis=1)
+        C, T = len(self.calendar), len(times)
+        g = features.astype(np.float32).reshape(self.steps, T, C).swapaxes(0, 1)
+        return np.concatenate([g.reshape(T, self.steps * C), f], axis=1)
 
     def filled(
         self, x: Rows, last: Rows, gaps: str | None = None, instead: Rows | None = None
@@ -103,7 +151,8 @@ class SeriesCodec:
         before it (…, K + P + Q), 0 where there is none -> the rows (T, …, width), and the last known after
         them. By the rule `gaps`, None for that of the codec; `instead` (T, …, K) stands for targets that are
         missing."""
-        n, C, S, Q = self.own, len(self.calendar), self.steps, len(self.future)
+        n, S, Q = self.own, self.steps, len(self.future)
+        C = S * len(self.calendar)
         gaps = self.gaps if gaps is None else gaps
         if self.width == self.known_width and (gaps == REFUSE or not np.isnan(x).any()):
             known = x[-1:, ..., :n], x[-1:, ..., n + C : n + C + Q]
@@ -133,8 +182,13 @@ class SeriesCodec:
     @cached_property
     def _zero(self) -> Rows:
         """(K + P + Q,) 0 in the unit of the file."""
-        sizes = zip(KINDS, (self.targets, self.past, self.future), strict=True)
-        return np.concatenate([self.scaled(kind, np.zeros(len(names))) for kind, names in sizes])
+        kinds = self.targets, self.past, self.future
+        target, past, future = (
+            self.scaled(kind, np.zeros(len(names))) for kind, names in zip(KINDS, kinds, strict=True)
+        )
+        return np.concatenate(
+            [target, past, np.zeros(int(bool(self.names)), np.float32), future]
+        )  # it is never missing
 
     def values(self, z: Any) -> Array:
         """z (..., K), an array or a tensor -> values in the units of the file."""
@@ -188,6 +242,8 @@ class SeriesCodec:
             "zone": self.zone,
             "gaps": self.gaps,
             "flagged": self.flagged.tolist(),
+            "series": list(self.names),
+            "id": self.id,
         }
 
     @classmethod
@@ -207,6 +263,8 @@ class SeriesCodec:
             steps=about["steps"],
             gaps=about["gaps"],
             flagged=np.array(about["flagged"], np.bool_),
+            names=tuple(map(str, about["series"])),
+            id=about["id"],
         )
         codec._check()
         return codec
@@ -222,12 +280,12 @@ class SeriesCodec:
             raise ValueError(f"{self.steps!r:.20} steps of {self.step.count!r:.20} {self.step.unit!r:.20}")
         if self.zone not in (None, zones.OFFSETS):
             zones.find(self.zone)
-        if self.gaps not in GAPS or self.flagged.shape != (sum(sizes.values()),):
+        if self.gaps not in GAPS or self.flagged.shape != (sum(sizes.values()) + bool(self.names),):
             raise ValueError(f"gaps {self.gaps!r:.20}, flags {self.flagged.shape}")
         possible, _ = calendar_features(self.step.times(np.zeros(1, np.int64), _ORIGIN), self.step)
         if not set(self.calendar) <= set(possible):
             raise ValueError(f"calendar {str(self.calendar)[:40]}")
 
 
-MOST = {"number": 10**18, "microsecond": 10**18, "month": 10**5}  # units of a step
+MOST = {"number": 10**18, "microsecond": 10**18, "month": 10**5, "weekday": 10**6}  # units of a step
 _ORIGIN = np.zeros(1, "datetime64[us]")

@@ -19,6 +19,7 @@ Shapes   raw (..., R) -> quantiles (..., L); u (..., 2) -> drawn (...)
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -58,6 +59,23 @@ class Distribution(ABC):
     def drawn(self, raw: Array, u: Array) -> Array:
         """One draw of each, of uniform numbers (..., 2)."""
         return self.quantiles(raw, np.clip(u[..., :1], NEAREST, 1 - NEAREST))[..., 0]
+
+
+class Framed(Distribution):
+    """Another one, `inner`, in the units of a frame: (…, R + 2), the last two its mean and spread."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.inner = distribution(replace(output, framed=False))
+
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        mean, spread = _wide(raw[..., -2, None]), _wide(raw[..., -1, None])
+        quantiles: Array = mean + spread * self.inner.quantiles(raw[..., :-2], levels)
+        return quantiles
+
+    def drawn(self, raw: Array, u: Array) -> Array:
+        values: Array = self.output.unframed(_wide(raw), self.inner.drawn(raw[..., :-2], u))
+        return values
 
 
 class Point(Distribution):
@@ -120,6 +138,13 @@ class Quantiles(Distribution):
         return quantiles
 
 
+class Calibrated(Quantiles):
+    """A point, and how far from it each quantile lies."""
+
+    def _trained(self, raw: Array) -> Array:
+        return _wide(raw[..., :1]) + _wide(raw[..., 1:])
+
+
 DISTRIBUTIONS: dict[str, type[Distribution]] = {
     "point": Point,
     "gaussian": Gaussian,
@@ -129,7 +154,9 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 
 
 def distribution(output: Output) -> Distribution:
-    return DISTRIBUTIONS[output.kind](output)
+    if output.framed:
+        return Framed(output)
+    return Calibrated(output) if output.calibrated else DISTRIBUTIONS[output.kind](output)
 
 
 def softplus(a: Array) -> Array:

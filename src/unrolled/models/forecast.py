@@ -1,9 +1,14 @@
-"""Forecasters without torch: after each step of a series the next S. Equations: blocks/forecaster.py.
+"""Forecasters without torch: after each step of a series the next S. Equations: blocks/forecaster.py and
+blocks/direct.py.
 
-A stream carries its state over all that it has read; `predict` reads the last `window` steps from the state
-that a series begins with. So a stream begun with those says what `predict` says, to the bit.
+A recursive one carries its state over all that a stream has read; `predict` reads the last `window` steps
+from the state that a series begins with. So a stream begun with those says what `predict` says, to the bit. A
+direct one reads the last L steps, in a stream too, and of a shorter series what codecs/windows.py makes of
+it.
 
     state   the network's, and of each row
+            series.window (L, I)   direct: the last rows, as many as there are at the end, then
+            series.steps  ()       how many steps there were
             series.next   (S, K)   the scaled forecasts after the last step, which `ahead` goes on from
             series.last   (K+P+Q,) the last known scaled values of all columns
             series.time   ()       where the last step stands, NEVER where no time was given
@@ -20,24 +25,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.blocks.direct import Direct
 from unrolled.blocks.forecaster import Forecaster
 from unrolled.blocks.outputs import Output
 from unrolled.codecs.gaps import FORWARD, MODEL, REFUSE
 from unrolled.codecs.series import NEVER, SeriesCodec
+from unrolled.codecs.windows import window_steps
 from unrolled.decoding.distributions import distribution
 from unrolled.decoding.feedback import fed_back
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.messages import listed, option
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.models.series import Reader
-from unrolled.ops.state import STEPS, Array, State
+from unrolled.ops.state import STEPS, Array, State, joined, selected
+
+WINDOW = "series.window"
+TOGETHER = 1 << 22  # numbers of windows that are read at once
 
 
 class Runtime(Model):
     """Steps are those of a series, as models/series.py reads them."""
 
     kind = Forecaster
-    block: Forecaster
+    block: Any  # a Forecaster
     compared = "raw"
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
@@ -47,14 +57,23 @@ class Runtime(Model):
         notation = how.get("date_format"), how.get("decimal")
         self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation)
         self.window = index(how["window"])
-        wanted = codec.width, codec.steps, len(codec.targets)
-        sizes = self.block.layer.input_size, *self.block.shape[:2]
-        if sizes != wanted or self.window < 1:
+        direct = isinstance(self.block, Direct)
+        wanted = [codec.row if direct else codec.width, codec.steps, len(codec.targets)]
+        sizes = [self.block.inputs, *self.block.shape[:2]]
+        windows = self.block.window if direct else self.window
+        if direct:
+            sizes, wanted = [*sizes, self.block.layout.ahead], [*wanted, codec.ahead]
+        if sizes != wanted or not 1 <= self.window == windows:
             raise ValueError(f"a network of {sizes}, wanted {wanted}; window {self.window}")
 
     def start(self, rows: int) -> State:
         S, K, _ = self.block.shape
-        return self.network.start(rows) | {
+        if isinstance(self.block, Direct):
+            window = np.zeros((rows, self.window, self.codec.row), np.float32)
+            carried: State = {WINDOW: window, STEPS: np.zeros(rows, np.int64)}
+        else:
+            carried = self.network.start(rows)
+        return carried | {
             "series.next": np.zeros((rows, S, K), self.network.dtype),
             "series.last": np.zeros((rows, len(self.codec.flagged)), np.float32),
             "series.time": np.full(rows, NEVER),
@@ -101,11 +120,10 @@ class Runtime(Model):
         if not len(sequences):
             return {}
         windows, last = zip(*map(self._window, sequences), strict=True)
-        start = self.start(len(windows)) | {"series.last": np.stack(last)}
-        raw, after = self._read(np.stack(windows, 1), start)
+        raw, after = self._after(windows, np.stack(last))
         if horizon is not None and (horizon < 1 or horizon > self.codec.steps):
             return {"forecast": self.ahead(after, horizon, known)}
-        return answers(self.codec, self.block.output, raw[-1, :, :horizon])
+        return answers(self.codec, self.block.output, raw[:, :horizon])
 
     def ahead(
         self, state: Mapping[str, Array], horizon: int, known: Sequence[Mapping[str, Any]] | None = None
@@ -136,7 +154,9 @@ class Runtime(Model):
         parts = () if layout is None else layout.columns
         times = dict.fromkeys((*self.reader.times[:1], *parts), optional)
         numbers = Column(decimal=self.reader.decimal, truths=True)
-        return times | dict.fromkeys(self.reader.columns, numbers)
+        named = self.codec.id if self.codec.names else None
+        names = {} if named is None else {named: Column(numbers=False, optional=True)}
+        return times | names | dict.fromkeys(self.reader.columns, numbers)
 
     def record(self, answer: Answers) -> dict[str, Any]:
         """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""
@@ -153,7 +173,7 @@ class Runtime(Model):
 
     def _window(self, series: Any) -> tuple[Array, Array]:
         """The last `window` steps, and the last known values before them, which gaps may ask for."""
-        if len(series) < self.window:
+        if len(series) < (1 if isinstance(self.block, Direct) else self.window):
             raise DataError(
                 f"a series has {len(series)} steps; this model reads the last {self.window} (window); give "
                 "more history, or stream it"
@@ -165,9 +185,34 @@ class Runtime(Model):
         before, window = steps[: -self.window], steps[-self.window :]
         return window, self.codec.filled(before["x"], none)[1]
 
+    def _after(self, windows: Sequence[Array], last: Array) -> tuple[Array, State]:
+        """raw (N, S, K, R) and the state after each of N windows; `last` (N, K + P + Q) before them."""
+        state = self.start(len(windows)) | {"series.last": last}
+        if not isinstance(self.block, Direct):
+            raw, after = self._read(np.stack(windows, 1), state)
+            return raw[-1], after
+        lengths = [len(window) for window in windows]
+        raw, parts = np.empty((len(windows), *self.block.shape), self.network.dtype), []
+        order = [np.flatnonzero(np.equal(lengths, length)) for length in sorted(set(lengths))]
+        for rows in order:
+            steps = np.stack([windows[int(row)] for row in rows], 1)
+            before = self._remembered(steps[:-1], selected(state, rows))
+            one, after = self._read(steps[-1:], before)
+            raw[rows] = one[0]
+            parts.append(after)
+        return raw, selected(joined(parts), np.argsort(np.concatenate(order)))
+
+    def _remembered(self, steps: Array, state: State) -> State:
+        """After steps (T, B) whose forecasts are not wanted."""
+        time, offset = self.reader.require_order(steps, state["series.time"], state["series.offset"])
+        x, last = self.codec.filled(np.ascontiguousarray(steps["x"]), state["series.last"], self.codec.gaps)
+        rows = np.concatenate([state[WINDOW], self._split(x)[0]], 1)[:, -self.window :]
+        known = {WINDOW: rows, STEPS: state[STEPS] + len(steps), "series.last": last}
+        return state | known | {"series.time": time, "series.offset": offset}
+
     @property
     def _feeds_back(self) -> bool:
-        return self.codec.steps == 1 and not self.codec.past
+        return not isinstance(self.block, Direct) and not self.codec.past
 
     def _answers(self, raw: Array) -> Answers:
         return answers(self.codec, self.block.output, raw) | {"raw": raw}
@@ -200,9 +245,30 @@ class Runtime(Model):
     def _forward(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
         """x (T, B, I) -> raw, and the state, which stands where it stood."""
         with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
-            raw, after = self.network(x, state)
+            raw, after = (self._windowed if isinstance(self.block, Direct) else self.network)(x, state)
         following = self.block.output.point(raw[-1]) if len(x) else state["series.next"]
         return raw, {**state, **after, "series.next": following.copy()}
+
+    def _windowed(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+        """The same of a network that reads windows: one that ends with each step."""
+        T, B, _ = x.shape
+        narrow, ahead = self._split(x)
+        rows, steps, L = np.concatenate([state[WINDOW], narrow], 1), state[STEPS], self.window
+        had = np.minimum(steps, L)  # of these the windows count, whose last steps are
+        last = (had + np.arange(T)[:, None]).reshape(-1)
+        row = np.tile(np.arange(B), T)
+        raw = np.empty((T * B, *self.block.shape), self.network.dtype)
+        for part in pieces(T * B, max(1, TOGETHER // self.block.numbers)):
+            of = row[part, None]
+            at = window_steps(last[part], L, self.block.period) + (L - had)[of]
+            raw[part] = self.network(rows[of, at], ahead[part])
+        return raw.reshape(T, B, *raw.shape[1:]), {WINDOW: rows[:, T:], STEPS: steps + T}
+
+    def _split(self, x: Array) -> tuple[Array, Array]:
+        """x (T, B, width) -> the rows (B, T, row) and what is known ahead of each (T B, S, U)."""
+        T, B, width = x.shape
+        rows, ahead = self.codec.split(x.reshape(T * B, width))
+        return rows.reshape(T, B, self.codec.row).swapaxes(0, 1), ahead
 
     def _fed_back(
         self, state: Mapping[str, Array], horizon: int, known: Sequence[Mapping[str, Any]] | None
@@ -232,6 +298,10 @@ class Runtime(Model):
                 f"{0 if known is None else len(known)}; give them as `known`"
             )
         return np.stack([self.reader.future(row, steps) for row in known])
+
+
+def pieces(count: int, size: int) -> list[slice]:
+    return [slice(first, first + size) for first in range(0, count, size)]
 
 
 def answers(codec: SeriesCodec, output: Output, raw: Array, levels: Sequence[float] | None = None) -> Answers:

@@ -78,7 +78,9 @@ class Reader:
             np.array(cells, np.float64).reshape(T, size)
             for cells, size in zip((target, past), sizes, strict=True)
         )
-        return self._packed(times, offsets, values, covariates, future)
+        name = codec.id
+        series = [None if name is None or step.get(name) is None else str(step[name]) for step in steps]
+        return self._packed(times, offsets, values, covariates, future, series)
 
     def future(self, step: Mapping[str, Any], steps: int) -> Array:
         """(steps, Q) of each covariate its values of so many steps."""
@@ -114,15 +116,20 @@ class Reader:
         return last, offset
 
     def _packed(
-        self, times: Array, offsets: Array, target: Array, past: Array, future: Sequence[Array] | None
+        self,
+        times: Array,
+        offsets: Array,
+        target: Array,
+        past: Array,
+        future: Sequence[Array] | None,
+        series: Sequence[str | None] | None = None,
     ) -> Array:
         codec, T = self.codec, len(times)
         shape = (T, codec.steps, len(codec.future))
         ahead = np.zeros(shape) if future is None else np.array(future).reshape(shape)
         next_, east = codec.following(times, offsets) if codec.calendar else (times, offsets)
         known = codec.known(next_, east, ahead)
-        columns = codec.scaled("target", target), codec.scaled("past", past), known
-        x = np.concatenate(columns, axis=1)
+        x = np.concatenate([codec.own_rows(target, past, series or [None] * T), known], axis=1)
         far = np.abs(x) > FAR
         if far.any():
             name = codec.known_columns[int(np.argmax(far.any(0)))]
@@ -160,14 +167,13 @@ class Reader:
             return NEVER, 0
         axis = self.codec.step
         time, offset = position(cell, axis, self.codec.zone, later, self.date_format)
-        if axis.unit == "month":
-            moments = np.array([time, *self.codec.later(np.array([time]))]).astype("datetime64[us]")
-            months = axis.positions(moments)
-            if months[1] - months[0] != axis.count:
-                raise DataError(
-                    f"wanted a time at one point of each month, got {self.spoken(time, offset)}, which the "
-                    "next may not have; give times as the training had them"
-                )
+        moments = self.codec.moments(np.array([time, *self.codec.later(np.array([time]))]))
+        if not axis.fits(moments):
+            month = "a time at one point of each month", ", which the next may not have"
+            wanted, more = month if axis.unit == "month" else ("a day from Monday to Friday", "")
+            raise DataError(
+                f"wanted {wanted}, got {self.spoken(time, offset)}{more}; give times as the training had them"
+            )
         return time, offset
 
     def _value(self, step: Mapping[str, Any], name: str) -> float:

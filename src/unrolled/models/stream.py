@@ -17,7 +17,7 @@ import numpy as np
 from unrolled.errors import DataError, RunError
 from unrolled.files import json_text, safetensors
 from unrolled.ops import state as states
-from unrolled.ops.state import Array, State
+from unrolled.ops.state import STEPS, Array, State
 
 if TYPE_CHECKING:
     from unrolled.models.model import Answers, Model
@@ -107,6 +107,7 @@ class Stream:
         fits = wanted.keys() == arrays.keys() and len(rows) == 1 and (not single or rows == {1})
         for name, array in arrays.items():
             fits = fits and (array.shape[1:], array.dtype) == (wanted[name].shape[1:], wanted[name].dtype)
+        fits = fits and not (arrays.get(STEPS, np.zeros(1)) < 0).any()
         if not fits or any(np.isnan(array).any() for array in arrays.values() if array.dtype.kind == "f"):
             raise RunError(
                 "the snapshot is damaged: its arrays are not those of this model's state; begin without"

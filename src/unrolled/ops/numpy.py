@@ -16,6 +16,8 @@ from unrolled.ops.layers import Layers
 from unrolled.ops.state import ANCHOR, POOLED, STEPS, Array, State
 
 DTYPES = ("float32", "float64")
+# Deviations beyond which a window's level and spread look alike to a network, which may never have seen such.
+FARTHEST = 1.0
 
 
 class Table:
@@ -179,6 +181,24 @@ class Numpy:
     def anchor_start(self, p: heads.Linear, size: int, rows: int) -> State:
         return {ANCHOR: np.zeros((rows, size), p.dtype), STEPS: np.zeros(rows, np.int64)}
 
+    def frame(self, z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
+        return frame(z, references)
+
+    def framed(self, raw: Array, mean: Array, spread: Array) -> Array:
+        around = np.stack([mean, spread], -1)[:, None]
+        return np.concatenate([raw, np.broadcast_to(around, (*raw.shape[:-1], 2))], -1)
+
+    def by_number(self, maps: list[heads.Linear], x: Array, number: Array) -> Array:
+        y = np.empty((*x.shape[:-1], maps[0].out_features), x.dtype)
+        number = np.where((number >= 0) & (number < len(maps)), number, len(maps) - 1)
+        for one in np.unique(number).tolist():
+            rows = np.flatnonzero(number == one)
+            y[rows] = maps[int(one)](x[rows])
+        return y
+
+    def for_each(self, x: Array, times: int) -> Array:
+        return x if times == 1 else np.repeat(x, times, 0)
+
     def memory(self, p: Attention, y: Array, lengths: Array | None) -> Memory:
         values = _by_rows(y)
         keys = values if p.key is None else p.key(values)
@@ -211,6 +231,9 @@ class Numpy:
     def sequence(self, x: Array) -> Array:
         return _by_rows(x)
 
+    def by_rows(self, x: Array) -> Array:
+        return _by_rows(x)
+
     def patches(self, x: Array) -> Array:
         H, W = x.shape[1:3]
         around = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -238,6 +261,17 @@ class Numpy:
 
     def augmented(self, x: Array, lengths: Any, noise: float, time_mask: float, feature_mask: float) -> Array:
         return x
+
+
+def frame(z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
+    """In float64, every sum in the order of the steps: a window has the same frame in any company."""
+    floor, log_mean, log_scale, mean, scale = np.array(references).T
+    values = np.asarray(z, np.float64)
+    centre = np.cumsum(values, 1)[:, -1] / z.shape[1]
+    squares = np.cumsum((values - centre[:, None]) ** 2, 1)[:, -1]
+    spread = np.maximum(np.sqrt(squares / z.shape[1]), floor)
+    about = np.stack([(heads.log(spread) - log_mean) / log_scale, (centre - mean) / scale], -1)
+    return centre.astype(z.dtype), spread.astype(z.dtype), np.clip(about, -FARTHEST, FARTHEST).astype(z.dtype)
 
 
 def _by_rows(x: Array) -> Array:

@@ -22,6 +22,7 @@ from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
 from unrolled.ops.augment import augmented
+from unrolled.ops.numpy import frame
 from unrolled.ops.state import ANCHOR
 
 B = TypeVar("B", bound=Block)
@@ -176,6 +177,25 @@ class Torch:
     def anchor_start(self, p: nn.Linear, size: int, rows: int) -> Named:
         return {}
 
+    def frame(self, z: Tensor, references: tuple[tuple[float, ...], ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of numpy's, to the bit; no gradient goes through it."""
+        mean, spread, about = map(torch.from_numpy, frame(z.detach().cpu().numpy(), references))
+        return mean.to(z.device), spread.to(z.device), about.to(z.device)
+
+    def framed(self, raw: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+        around = torch.stack([mean, spread], -1)[:, None]
+        return torch.cat([raw, around.expand(-1, raw.shape[1], -1, -1)], -1)
+
+    def by_number(self, maps: nn.ModuleList, x: Tensor, number: Tensor) -> Tensor:
+        with torch.no_grad():
+            number = torch.where((number >= 0) & (number < len(maps)), number, len(maps) - 1)
+            each = [(torch.nonzero(number == one)[:, 0], int(one)) for one in sorted(set(number.tolist()))]
+            parts = torch.cat([maps[one](x[rows]) for rows, one in each])
+            return torch.empty_like(parts).index_copy_(0, torch.cat([rows for rows, _ in each]), parts)
+
+    def for_each(self, x: Tensor, times: int) -> Tensor:
+        return x if times == 1 else x.repeat_interleave(times, 0)
+
     def memory(self, p: layers.Attention, y: Tensor, lengths: Tensor | None) -> Memory:
         return Memory(p.keys(y), y, _lengths(y, lengths))
 
@@ -200,6 +220,9 @@ class Torch:
         return v[:, None].expand(-1, x.shape[1], -1)
 
     def sequence(self, x: Tensor) -> Tensor:
+        return x
+
+    def by_rows(self, x: Tensor) -> Tensor:
         return x
 
     def patches(self, x: Tensor) -> Tensor:

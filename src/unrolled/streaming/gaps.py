@@ -84,11 +84,10 @@ class Gaps:
     def _steps(self, last: int, time: int) -> int | None:
         """How many steps after `last`; None where no whole number of them is."""
         step = self.codec.step
-        if step.unit == "month":
-            times = self.codec.moments(np.array([last, time]))
-            if not step.fits(times):
-                return None
-            last, time = step.positions(times).tolist()
+        times = self.codec.moments(np.array([last, time]))
+        if not step.fits(times):
+            return None
+        last, time = step.positions(times).tolist()
         steps, rest = divmod(time - last, step.count)
         return None if rest else int(steps)
 

@@ -41,7 +41,8 @@ NOTHING_KEPT = {"validation": 0.0, "test": 0.0, "validation_files": (), "test_fi
 class Prepared(Generic[C, K]):
     """`config` is complete but for its training; `batches` and `validate(network)` are for the training loop;
     notes tell what was chosen and why; `tuned(network)` gives the codec after the training, and what to tell
-    of it. The last two are left alone where there is no validation part."""
+    of it; `begin(network)` puts in what is fitted without a training. `validate` and `tuned` are left alone
+    where there is no validation part."""
 
     config: C
     codec: K
@@ -49,6 +50,7 @@ class Prepared(Generic[C, K]):
     validate: Callable[[Any], float] | None
     notes: tuple[str, ...] = ()
     tuned: Callable[[Any], tuple[K, str]] | None = None
+    begin: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Estimator(Trained[C, D, K, N]):
                 judged = self._judged_first(plan, run, report)
                 steps = kept_row(judged.rows, judged.config.training.keep)["step"]
                 plan = self._plan_again(plan, every, steps)
+                self._take_over(judged, plan.network)
                 report.note(f"training again on all data, for {counted(steps, 'step')}")
             self._carry_out(plan, run, report, resume is not None)
         self._start = None
@@ -123,6 +126,8 @@ class Estimator(Trained[C, D, K, N]):
         notes = (*prepared.notes, *self._overlap(complete, data, seen))
         with own_generators(torch.device("cpu"), complete.training.seed):
             network = self._network(complete, prepared.codec)
+        if prepared.begin is not None:
+            prepared.begin(network)
         if start is not None:
             network.load_state_dict(start.network.state_dict())
             notes = (f"starts from the model in {complete.training.start_from}", *notes)
@@ -176,6 +181,10 @@ class Estimator(Trained[C, D, K, N]):
         options = NOTHING_KEPT.keys() & type(config.data).model_fields.keys()
         data = config.data.model_copy(update={name: NOTHING_KEPT[name] for name in options})
         return config.model_copy(update={"training": training, "data": data})
+
+    def _take_over(self, judged: Self, network: N) -> None:
+        """What a training on all data takes from the one that was judged beside its length: what only a
+        validation part tells."""
 
     def _trained(self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter, resume: bool) -> K:
         """Trains the network, and gives the codec that fits it."""

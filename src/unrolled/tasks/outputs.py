@@ -21,6 +21,7 @@ Shapes   raw (..., R), y (...) -> loss (...), sample (...), quantiles (..., L), 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -116,6 +117,27 @@ class Quantiles(Criterion):
         return torch.cat([below, middle, middle + softplus(high).cumsum(-1)], dim=-1)
 
 
+class Calibrated(Quantiles):
+    """Of a point whose quantiles were found afterwards."""
+
+    def loss(self, raw: Tensor, y: Tensor) -> Tensor:
+        return (y - raw[..., 0]) ** 2
+
+
+class Framed(Criterion):
+    """Another one, `inner`, in the units of a frame: its loss is of outcomes in these."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.inner = criterion(replace(output, framed=False))
+
+    def loss(self, raw: Tensor, y: Tensor) -> Tensor:
+        return self.inner.loss(raw[..., :-2], (y - raw[..., -2]) / raw[..., -1])
+
+    def crps(self, raw: Tensor, y: Tensor) -> Tensor:
+        return raw[..., -1] * self.inner.crps(raw[..., :-2], (y - raw[..., -2]) / raw[..., -1])
+
+
 CRITERIA: dict[str, type[Criterion]] = {
     "point": Point,
     "gaussian": Gaussian,
@@ -126,7 +148,9 @@ CRITERIA: dict[str, type[Criterion]] = {
 
 @cache
 def criterion(output: Output) -> Criterion:
-    return CRITERIA[output.kind](output)
+    if output.framed:
+        return Framed(output)
+    return Calibrated(output) if output.calibrated else CRITERIA[output.kind](output)
 
 
 def pinball(quantiles: Tensor, y: Tensor, levels: Sequence[float]) -> Tensor:

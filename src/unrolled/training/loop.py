@@ -186,7 +186,8 @@ class Training(Generic[Batch]):
         weights = "the average up to " if self.average else ""
         validation = "" if loss is None else f", validation loss {loss:.4g}"
         self.report.note(f"stopped: {stopped}; kept {weights}epoch {kept} of {last}{validation}")
-        if self.best is not None and last > 1 and kept in (1, last):
+        falls = self.config.schedule == "cosine"  # to 0: the last weights are meant to be the best
+        if self.best is not None and last > 1 and kept in ((1,) if falls else (1, last)):
             self.report.note(self._at_an_end(kept))
         return History(tuple(self.rows), kept, loss, stopped, self._seconds())
 

@@ -17,8 +17,8 @@ from unrolled.files.messages import visible
 from unrolled.files.metrics import Row
 
 DRAW_HZ = 8
-# Without a terminal a line is printed at least this often.
-LINE_SECONDS = 10
+# Without a terminal a line is printed at least this often, and for at most about so many epochs.
+LINE_SECONDS, MOST_LINES = 10, 50
 # A terminal that hung up and a log on a full disk take no line; the training goes on without.
 unheard = contextlib.suppress(OSError)
 
@@ -52,7 +52,8 @@ class Reporter:
 
 
 class Lines(Reporter):
-    """A line an epoch, and within an epoch a line every LINE_SECONDS, for logs and pipes."""
+    """A line an epoch, of more than MOST_LINES one every few, and between them a line every LINE_SECONDS, for
+    logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -60,6 +61,7 @@ class Lines(Reporter):
     def start(self, pace: "Pace") -> None:
         super().start(pace)
         self.printed = time.monotonic()
+        self.every = -(-(pace.epochs or 1) // MOST_LINES)
 
     def step(self, epoch: int, steps_done: int, loss: float) -> None:
         if time.monotonic() - self.printed >= LINE_SECONDS:
@@ -67,12 +69,17 @@ class Lines(Reporter):
             self.note(f"epoch {self.pace.epoch(epoch)}, {at}: loss {loss:.4g}, {self.pace.text(steps_done)}")
 
     def epoch(self, row: Row, best: bool) -> None:
+        if self._left_out(int(row["epoch"] or 0)):
+            return
         clipped = f"{row['clipped']:.0%} clipped, " if row["clipped"] else ""
         self.note(
             f"epoch {self.pace.epoch(row['epoch'])}: train {row['train_loss']:.4g}"
             f"{_validation(row, best)}, gradient {row['gradient_norm_mean']:.3g}, {clipped}"
             f"{self.pace.text(int(row['step'] or 0))}"
         )
+
+    def _left_out(self, epoch: int) -> bool:
+        return epoch % self.every > 0 and epoch not in (1, self.pace.epochs)
 
     def note(self, line: str) -> None:
         self.printed = time.monotonic()

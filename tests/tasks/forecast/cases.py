@@ -5,17 +5,22 @@ import polars as pl
 import torch
 from torch import nn
 
-from unrolled.blocks.forecaster import Forecaster
+from unrolled.blocks.forecaster import Recursive
 from unrolled.blocks.outputs import Output
 from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.ops.torch import Network
-from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast import direct
+from unrolled.tasks.forecast.config import ForecastModel, ForecastOptions, Plan
 from unrolled.tasks.forecast.data import Codec
 from unrolled.tasks.forecast.paths import Predictor
 from unrolled.tasks.model import ModelConfig, recurrent
 
 LEVELS = (0.1, 0.5, 0.9)
+# The strategy that feeds forecasts back, trained in the way that suits it.
+RECURSIVE = {"strategy": "recursive", "optimizer": "adam", "weight_decay": 0, "learning_rate": 0.001}
+RECURSIVE |= {"schedule": "constant", "keep": "best", "batch_size": 32, "output_dropout": 0}
+STRATEGIES = {"direct": {}, "recursive": RECURSIVE}
 
 
 def hourly(T, begin="2024-01-01T05:00"):
@@ -41,7 +46,7 @@ def plan(window=7, horizon=4, season=24, level=("absolute",), steps=1):
 
 def network(codec, output="point", residual=True, relative=False, **layer):
     """A new one that reads and forecasts what `codec` says."""
-    block = Forecaster.of(
+    block = Recursive.of(
         recurrent(ModelConfig(**layer), codec.width),
         Output(output, LEVELS),
         codec.steps,
@@ -49,6 +54,22 @@ def network(codec, output="point", residual=True, relative=False, **layer):
         residual,
     )
     return Network(block)
+
+
+# Of a frame: the floor of its spread, and what a member sees is log(spread) / 10 and mean / 10.
+REFERENCES = (0.01, 0.0, 10.0, 0.0, 10.0)
+
+
+def direct_network(codec, output="point", window=7, members=None, frame=None, period=3, calibrated=False):
+    """A new one that looks back `window` steps, as `codec` says, on a base of zeros."""
+    K = len(codec.targets)
+    members = members or ((direct.SEGMENTS, window // 2 * 2, 2), (direct.STEPS, window, 1))
+    reading = direct.Reading(frame or window, period, members, K, calibrated, (REFERENCES,) * K)
+    options = ForecastOptions(output=output, quantile_levels=LEVELS)
+    made = Network(direct.block_of(ForecastModel(hidden=5), options, codec, reading, window))
+    with torch.no_grad():
+        direct.begin(made, [])
+    return made
 
 
 class Reads(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from tests.tasks.forecast.cases import coded, network, noisy, predictor
+from tests.tasks.forecast.cases import STRATEGIES, coded, network, noisy, predictor
 from tests.tasks.forecast.test_estimator import SMALL, T, covariates
 from unrolled.blocks.outputs import Output
 from unrolled.errors import ConfigError, DataError
@@ -14,10 +14,9 @@ from unrolled.tasks.forecast import answers, paths
 from unrolled.tasks.forecast.estimator import Forecaster
 
 
-def fitted(frame=None, **options):
-    return Forecaster(**(SMALL | {"epochs": 1, "output": "gaussian"} | options)).fit(
-        noisy(T) if frame is None else frame
-    )
+def fitted(frame=None, strategy="recursive", **options):
+    options = SMALL | STRATEGIES[strategy] | {"epochs": 1, "output": "gaussian"} | options
+    return Forecaster(**options).fit(noisy(T) if frame is None else frame)
 
 
 def random_walk(output="gaussian", **columns):

@@ -31,17 +31,42 @@ def scaled(column, train):
 def test_a_row_holds_the_present_and_what_is_known_of_the_next_steps(steps):
     names = ("hour_of_day_sin", "hour_of_day_cos")
     frame, train = numbered(), 40
-    codec, [series], _ = coded(frame, train=train, steps=steps, calendar=names, past=["p"], future=["f"])
-    rows = series.x.numpy()
-    assert rows.shape == (T, codec.width) == (T, 1 + 1 + 2 + steps)
+    codec, [series], file = coded(frame, train=train, steps=steps, calendar=names, past=["p"], future=["f"])
+    _, _, known, count = codec.known_rows(file.series[0], steps)
+    rows, _ = codec.filled(known, np.zeros(3, np.float32))
+    assert rows.shape == (T, codec.width) == (T, 1 + 1 + 3 * steps) and count == T - steps
     y, p, f = (scaled(frame[name].to_numpy(), train) for name in ("y", "p", "f"))
-    clock = hourly(T + 1)
+    clock = hourly(T + steps)
     hour = (clock - clock.astype("datetime64[D]")) / np.timedelta64(24, "h")
+    waves = np.stack([np.sin(2 * np.pi * hour), np.cos(2 * np.pi * hour)], 1)
     for t in (0, 1, 17, T - steps - 1):
-        angle = 2 * np.pi * hour[t + 1]
-        wanted = [y[t], p[t], np.sin(angle), np.cos(angle), *f[t + 1 : t + 1 + steps]]
+        ahead = slice(t + 1, t + 1 + steps)
+        wanted = [y[t], p[t], *waves[ahead].ravel(), *f[ahead]]
         np.testing.assert_allclose(rows[t], wanted, rtol=1e-5, atol=1e-6)  # float32
     assert np.isnan(rows[T - steps :, 2:]).all() and np.isfinite(rows[:, :2]).all()
+    # A network reads those of one step ahead, and beside them what is known of all.
+    assert series.x.shape == (T, codec.row) == (T, 1 + 1 + 3)
+    row, ahead = codec.split(rows[:count])
+    np.testing.assert_array_equal(row, series.x[:count])
+    for s in range(steps):
+        np.testing.assert_array_equal(ahead[:, s], series.k[s : s + count, 1:])
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_flags_of_the_steps_ahead_stand_beside_their_covariates(steps):
+    """[y_t, p_t, m_t, g…, f…, n…] with flags of y, of p and of f: `split` hands each step its own."""
+    frame, (_, _, f) = holes()
+    options = {"steps": steps, "gaps": "mask", "past": ("p",), "future": ("f",)}
+    names = ("hour_of_day_sin", "hour_of_day_cos")
+    codec, [series], file = coded(frame, train=40, calendar=names, **options)
+    _, _, known, count = codec.known_rows(file.series[0], steps)
+    x, _ = codec.filled(known[:count], np.zeros(3, np.float32))
+    row, ahead = codec.split(x)
+    assert codec.ahead == ahead.shape[2] == 4 and codec.row == row.shape[1] == 8
+    np.testing.assert_array_equal(row, series.x[:count])
+    for s in range(steps):
+        np.testing.assert_array_equal(ahead[:, s], series.k[s : s + count, -4:])
+        np.testing.assert_array_equal(ahead[:, s, 3], np.isnan(f[s + 1 : s + 1 + count]))
 
 
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])

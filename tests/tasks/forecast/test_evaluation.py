@@ -185,7 +185,7 @@ def test_intervals_of_many_series_are_judged_one_by_one_too():
     assert found.series["coverage model"].to_list() == pytest.approx(shares)
     low, high = 100 * np.quantile(shares, [0.25, 0.75])
     middle = f"in the middle half of the series {low:.1f} % to {high:.1f} % of the outcomes are in it"
-    assert found.verdict[3] == f"y: {middle}"
+    assert found.verdict[4] == f"y: {middle}"
 
 
 def test_many_series_are_judged_together_and_each_by_itself():

@@ -6,10 +6,20 @@ import polars as pl
 import pytest
 import torch
 
-from tests.tasks.forecast.cases import coded, daily_wave, hourly, network, noisy, predictor, reader
+from tests.tasks.forecast.cases import (
+    coded,
+    daily_wave,
+    direct_network,
+    hourly,
+    network,
+    noisy,
+    predictor,
+    reader,
+)
+from unrolled.blocks.direct import Steps
 from unrolled.blocks.outputs import SIZES
 from unrolled.tasks import metrics
-from unrolled.tasks.forecast import paths
+from unrolled.tasks.forecast import direct, paths
 
 ORIGINS = np.array([9, 10, 31, 50])
 
@@ -30,30 +40,80 @@ def test_the_calendar_lines_up_with_the_predicted_step(horizon):
     np.testing.assert_allclose(found.point, outcomes(series.y, ORIGINS, horizon), atol=1e-5)  # float32
 
 
-@pytest.mark.parametrize("strategy", ["recursive", "direct"])
-def test_known_future_covariates_line_up_with_the_predicted_step(strategy):
+def test_known_future_covariates_line_up_with_the_predicted_step():
     """The covariate is the target itself; the oracle hands it on."""
     y, horizon = np.random.default_rng(0).standard_normal(90), 5
-    frame = pl.DataFrame({"time": hourly(90), "y": y, "f": y})
-    steps = horizon if strategy == "direct" else 1
-    codec, [series], _ = coded(frame, steps=steps, future=["f"])
-    made = reader(codec, [[1 + s] for s in range(steps)])
-    found = predictor(codec, made).forecast(series, ORIGINS, horizon)
+    codec, [series], _ = coded(pl.DataFrame({"time": hourly(90), "y": y, "f": y}), future=["f"])
+    found = predictor(codec, reader(codec, [[1]])).forecast(series, ORIGINS, horizon)
     np.testing.assert_allclose(found.point, outcomes(series.y, ORIGINS, horizon), atol=1e-5)
 
 
-def test_past_covariates_are_those_of_the_origin():
-    """The covariate of step t is the target of step t + 2: a direct oracle gives it as its second step."""
-    y = np.random.default_rng(0).standard_normal(92)
-    frame = pl.DataFrame({"time": hourly(90), "y": y[:90], "p": y[2:]})
-    codec, [series], _ = coded(frame, steps=2, past=["p"])
-    y_scale, p_scale = codec.scalers["target"], codec.scalers["past"]
-    made = reader(codec, [[0], [1]])
+def windows_of(series, window=7):
+    """(N, W) that end at the origins, in the units of the file."""
+    return series.y[ORIGINS[:, None] + np.arange(1 - window, 1), 0]
+
+
+def said_by(monkeypatch, pick):
+    """Every member of a direct network that reads steps says `pick` of what it sees (N, S)."""
+    monkeypatch.setattr(Steps, "__call__", lambda self, ops, p, seen: pick(seen)[..., None])
+    return ((direct.STEPS, 7, 1),)
+
+
+def test_a_direct_network_sees_the_covariates_of_every_step(monkeypatch):
+    """The oracle hands them on: in units of the window's frame."""
+    y, f = np.random.default_rng(0).standard_normal((2, 90))
+    codec, [series], _ = coded(pl.DataFrame({"time": hourly(90), "y": y, "f": f}), steps=5, future=["f"])
+    made = direct_network(codec, members=said_by(monkeypatch, lambda seen: seen.ahead[..., 0]))
+    found = predictor(codec, made).forecast(series, ORIGINS, 5).point[..., 0]
+    window = windows_of(series)
+    scaled = codec.scaled("future", f[:, None])[:, 0]
+    wanted = window.mean(1)[:, None] + window.std(1)[:, None] * outcomes(scaled, ORIGINS, 5)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)  # float32
+
+
+def test_a_direct_network_sees_the_past_covariates_of_the_origin(monkeypatch):
+    y, p = np.random.default_rng(0).standard_normal((2, 90))
+    codec, [series], _ = coded(pl.DataFrame({"time": hourly(90), "y": y, "p": p}), steps=2, past=["p"])
+    members = said_by(monkeypatch, lambda seen: seen.rows[:, -2:, 1])
+    found = predictor(codec, direct_network(codec, members=members)).forecast(series, ORIGINS, 2)
+    window, scaled = windows_of(series), codec.scaled("past", p[:, None])[:, 0]
+    wanted = window.mean(1)[:, None] + window.std(1)[:, None] * np.stack(
+        [scaled[ORIGINS - 1], scaled[ORIGINS]], 1
+    )
+    np.testing.assert_allclose(found.point[..., 0], wanted, rtol=1e-4)  # float32
+
+
+@pytest.mark.parametrize("frame", [4, 7])
+def test_the_base_of_a_direct_network_reads_the_window_as_it_stands(frame):
+    """Step s is the value s + 2 steps before the origin: of every target its own, whatever frames it."""
+    y = np.random.default_rng(0).standard_normal((90, 2)) * [1, 300] + [50, 9000]
+    data = pl.DataFrame({"time": hourly(90), "y": y[:, 0], "x": y[:, 1]})
+    codec, [series], _ = coded(data, targets=("y", "x"), steps=3)
+    made = direct_network(codec, frame=frame)
     with torch.no_grad():
-        made.head.weight.view(2, -1)[1].mul_(float(p_scale.scale[0] / y_scale.scale[0]))
-        made.head.bias[1] = float((p_scale.mean[0] - y_scale.mean[0]) / y_scale.scale[0])
-    found = predictor(codec, made).forecast(series, ORIGINS, 2)
-    np.testing.assert_allclose(found.point[:, 1], series.y[ORIGINS + 2], atol=1e-5)
+        for k, linear in enumerate(made.p.base):
+            for s in range(3):
+                linear.weight[s, 7 - 1 - (s + 2 + k)] = 1
+    found = predictor(codec, made).forecast(series, ORIGINS, 3).point
+    for k in range(2):
+        wanted = np.stack([y[ORIGINS - (s + 2 + k), k] for s in range(3)], 1)
+        np.testing.assert_allclose(found[..., k], wanted, rtol=1e-5)  # float32
+
+
+@pytest.mark.parametrize("known", [1, 2, 5])
+def test_a_short_series_is_filled_up_in_whole_periods_before_its_first_step(known):
+    """Of five steps and a period of three, what stands five and six before the origin is what stood two and
+    three before it; of two steps the two again and again."""
+    codec, [series], _ = coded(noisy(80), steps=1)
+    made, at = direct_network(codec), np.array([known - 1])
+    for before in range(7):
+        with torch.no_grad():
+            made.p.base[0].weight.zero_()
+            made.p.base[0].weight[0, 6 - before] = 1
+        step, period = known - 1 - before, min(3, known)
+        wanted = series.y[step if step >= 0 else step % period, 0]
+        found = predictor(codec, made).forecast(series, at, 1).point
+        assert found.item() == pytest.approx(wanted, rel=1e-5)
 
 
 def trained_like(codec, output="point", relative=False, seed=0):
@@ -61,6 +121,16 @@ def trained_like(codec, output="point", relative=False, seed=0):
     torch.manual_seed(seed)
     made = network(codec, output, relative=relative, hidden=6)
     torch.nn.init.normal_(made.head.weight, std=0.3)
+    return made.eval()
+
+
+def random_direct(codec, output="point", seed=0):
+    """The same of one that gives all steps at once."""
+    torch.manual_seed(seed)
+    made = direct_network(codec, output)
+    for name, part in made.named_parameters():
+        if name.startswith(("base", "members")):
+            torch.nn.init.normal_(part, std=0.3)
     return made.eval()
 
 
@@ -80,13 +150,14 @@ def test_recursive_is_step_by_step_by_hand(relative):
     np.testing.assert_allclose(found, wanted, rtol=1e-5)  # float32, another order of sums
 
 
-def test_nothing_past_the_origin_is_read():
+@pytest.mark.parametrize("steps", [1, 9])
+def test_nothing_past_the_origin_is_read(steps):
     frame = noisy(80)
-    codec, [series], _file = coded(frame, train=40, calendar=("hour_of_day_sin",))
+    codec, [series], _file = coded(frame, train=40, calendar=("hour_of_day_sin",), steps=steps)
     late = pl.int_range(80) > 50
     spoilt = coded(frame.with_columns(pl.when(late).then(1e12).otherwise("y").alias("y")), train=40)[2]
-    one = predictor(codec, trained_like(codec))
-    [other] = [codec.encode(s, 1) for s in spoilt.series]
+    one = predictor(codec, trained_like(codec) if steps == 1 else random_direct(codec))
+    [other] = [codec.encode(s, steps) for s in spoilt.series]
     wanted = one.forecast(series, ORIGINS, 9).point
     assert np.array_equal(one.forecast(other, ORIGINS, 9).point, wanted)
 
@@ -96,7 +167,7 @@ def test_nothing_past_the_origin_is_read():
 def test_shapes_and_bits_repeat(output, steps, horizon):
     frame = noisy(80).with_columns(x=pl.col("y").shift(1, fill_value=0) ** 2)
     codec, [series], _ = coded(frame, targets=("y", "x"), steps=steps)
-    asked = predictor(codec, trained_like(codec, output))
+    asked = predictor(codec, trained_like(codec, output) if steps == 1 else random_direct(codec, output))
     y = outcomes(series.y, ORIGINS, horizon)
     found, again = (asked.forecast(series, ORIGINS, horizon, y) for _ in range(2))
     assert found.point.shape == (4, horizon, 2) and np.array_equal(found.point, again.point)
@@ -109,16 +180,18 @@ def test_shapes_and_bits_repeat(output, steps, horizon):
 
 
 def test_closed_distributions_in_the_units_of_the_file():
-    """Against the normal distribution of the mean and deviation that the head gives, times the scale."""
+    """Against the normal distribution of the mean and deviation that the network gives in units of the
+    window's frame."""
     codec, [series], _ = coded(noisy(80), steps=3)
-    made = trained_like(codec, "gaussian")
+    made = random_direct(codec, "gaussian")
     asked, y = predictor(codec, made), outcomes(series.y, ORIGINS, 3)
     found = asked.forecast(series, ORIGINS, 3, y)
     with torch.no_grad():
         raw, _ = asked.context(series, ORIGINS)
-    scaler = codec.scalers["target"]
-    mean = raw[..., 0].numpy() * scaler.scale + scaler.mean
-    deviation = (1e-3 + torch.nn.functional.softplus(raw[..., 1])).numpy() * scaler.scale
+    window = windows_of(series)
+    location, spread = window.mean(1)[:, None, None], window.std(1)[:, None, None]
+    mean = raw[..., 0].numpy() * spread + location
+    deviation = (1e-3 + torch.nn.functional.softplus(raw[..., 1])).numpy() * spread
     np.testing.assert_allclose(found.quantiles[..., 2], mean + 1.2815515655 * deviation, rtol=1e-5)
     draws = mean[..., None] + deviation[..., None] * np.random.default_rng(0).standard_normal(20_000)
     np.testing.assert_allclose(found.crps, metrics.crps(draws, y), rtol=0.05)
@@ -148,9 +221,10 @@ def test_paths_are_scored_by_their_draws():
 
 
 @pytest.mark.parametrize("together", [1, 100])
-def test_the_number_of_origins_together_does_not_matter(monkeypatch, together):
-    codec, [series], _ = coded(noisy(80))
-    asked = predictor(codec, trained_like(codec))
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_number_of_origins_together_does_not_matter(monkeypatch, together, steps):
+    codec, [series], _ = coded(noisy(80), steps=steps)
+    asked = predictor(codec, trained_like(codec) if steps == 1 else random_direct(codec))
     wanted = asked.forecast(series, ORIGINS, 3).point
     monkeypatch.setattr(paths, "ROWS_TOGETHER", together)
     np.testing.assert_allclose(asked.forecast(series, ORIGINS, 3).point, wanted, rtol=1e-5)  # float32

@@ -5,10 +5,9 @@ import warnings
 
 import polars as pl
 import pytest
-import torch
 
-from tests.tasks.forecast.cases import noisy
-from tests.tasks.forecast.test_estimator import SMALL, T, panel
+from tests.tasks.forecast.cases import RECURSIVE, noisy
+from tests.tasks.forecast.test_estimator import SMALL, T, overflowing, panel
 from unrolled.tasks.forecast.estimator import Forecaster
 
 NAMES = ("forecast", "gradient_norm", "loss", "residuals")
@@ -31,14 +30,13 @@ def many(S=60):
 
 CASES = {
     "point": lambda: fitted(noisy(T)),
-    "intervals": lambda: fitted(noisy(T), output="quantiles", sample_paths=10, clip=0),
+    "intervals": lambda: fitted(noisy(T), output="quantiles", clip=0),
+    "drawn": lambda: fitted(noisy(T), **RECURSIVE, output="gaussian", sample_paths=10, most_origins=20),
     "no season": lambda: fitted(noisy(T), season=1),
     "whole numbers": lambda: fitted(noisy(T).with_columns(time=pl.int_range(T))),
     "several targets": lambda: fitted(noisy(T).with_columns(z=pl.col("y") ** 2), target=("y", "z")),
     "several series": lambda: fitted(panel().filter(pl.col("id") != "tiny"), id="id"),
-    "many series": lambda: fitted(
-        many(), id="id", window=4, horizon=2, season=1, output="gaussian", strategy="direct"
-    ),
+    "many series": lambda: fitted(many(), id="id", window=4, horizon=2, season=1, output="gaussian"),
     "many series with gaps": lambda: fitted(
         many(9), id="id", target=("y", "z"), gaps="mask", window=4, horizon=2, season=1
     ),
@@ -58,9 +56,8 @@ def test_pictures_are_written(case, tmp_path):
 
 
 def test_forecasts_that_are_not_finite_do_not_stop_a_run_from_being_written(tmp_path):
-    forecaster = fitted(noisy(T), cell="rnn", nonlinearity="relu")
-    with torch.no_grad():
-        forecaster.network.head.weight.fill_(1e20)
+    forecaster = fitted(noisy(T), **RECURSIVE, cell="rnn", nonlinearity="relu")
+    overflowing(forecaster)
     forecaster.save(tmp_path / "run")
     found = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert found["table"][0]["rmse"] is None and "without bound" in found["verdict"][0]

@@ -7,15 +7,16 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from tests.tasks.forecast.cases import noisy
-from tests.tasks.forecast.test_estimator import SMALL, T, panel, same_weights
+from tests.tasks.forecast.cases import RECURSIVE, noisy
+from tests.tasks.forecast.test_estimator import SMALL, T, no_pictures, panel, same_weights  # noqa: F401
 from unrolled.errors import ConfigError
 from unrolled.tasks.forecast.backtest import Origins
 from unrolled.tasks.forecast.estimator import Forecaster
 from unrolled.tasks.forecast.refits import refits
 from unrolled.training.progress import Reporter
 
-OPTIONS = SMALL | {"epochs": None, "steps": 12, "level": "absolute", "test": 48}
+OPTIONS = SMALL | {"epochs": None, "steps": 12, "test": 48}
+FED_BACK = RECURSIVE | {"level": "absolute", "keep": "last"}
 
 
 class Notes(Reporter):
@@ -42,7 +43,7 @@ def test_a_block_without_an_origin_needs_no_training():
     assert [one.ends for one in refits(Origins((np.array([9, 39]),), 30), [10], 10)] == [(10,), (40,)]
 
 
-@pytest.mark.parametrize("options", [{}, {"output": "gaussian", "strategy": "direct"}])
+@pytest.mark.parametrize("options", [FED_BACK, {"output": "gaussian"}])
 def test_each_model_is_the_one_trained_by_hand_at_its_time(options):
     frame = noisy(T)
     model = Forecaster(**(OPTIONS | options)).fit(frame)
@@ -57,6 +58,8 @@ def test_each_model_is_the_one_trained_by_hand_at_its_time(options):
         by_hand = Forecaster(**(OPTIONS | options | {"validation": 0, "test": 0, "season": 24})).fit(
             frame[:end]
         )
+        if "output" in options:  # what a validation part alone tells is that of the first training
+            by_hand.network.p.shares.copy_(model.network.p.shares)
         wanted = by_hand.predict()
         now = rows.filter(pl.col("origin") == frame["time"][end - 1])
         assert_frame_equal(now.select(wanted.columns), wanted, check_exact=True)
@@ -70,12 +73,13 @@ def test_each_model_is_the_one_trained_by_hand_at_its_time(options):
     assert found.rmse("y", "model") != kept.rmse("y", "model") and "trainings" not in kept.about
 
 
-def test_nothing_that_comes_later_is_known():
+@pytest.mark.parametrize("options", [FED_BACK, {}])
+def test_nothing_that_comes_later_is_known(options):
     """Spoilt from the middle of the test part on: forecasts from before are the same to the bit."""
     frame = noisy(T)
     late = pl.int_range(T) >= T - 20
     spoilt = frame.with_columns(pl.when(late).then(pl.col("y") * 1e6).otherwise("y").alias("y"))
-    models = [Forecaster(**OPTIONS).fit(data) for data in (frame, spoilt)]
+    models = [Forecaster(**OPTIONS | options).fit(data) for data in (frame, spoilt)]
     assert same_weights(*models)
     early = pl.col("time") < frame["time"][T - 20]
     one, two = (model.evaluate(refit_every=7).forecasts().filter(early) for model in models)

@@ -17,14 +17,22 @@ from unrolled.files.messages import every, listed, option, shown
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.times import as_precise, column_of
 from unrolled.models.forecast import check_finite
-from unrolled.tasks.forecast.data import Codec, Coded
+from unrolled.tasks.forecast.data import Codec, Coded, usable
 from unrolled.tasks.forecast.network import run_on
-from unrolled.tasks.forecast.paths import Predictor
+from unrolled.tasks.forecast.paths import Forecast, Predictor
 from unrolled.tasks.outputs import criterion
 from unrolled.tasks.sampling import Sampling
 
 # So many drawn paths lie beyond the outermost quantile that is asked for, of this many at the most.
 PATHS_BEYOND, MOST_PATHS = 10, 10**5
+
+
+def forecastable(predictor: Predictor, file: SeriesFile, horizon: int, skip: bool) -> SeriesFile:
+    """Without the series that are too short, or lack covariates, where these may be left out. DataError where
+    they may not, and where none is left."""
+    codec, least = predictor.codec, predictor.least
+    ahead = max(horizon, codec.steps)
+    return usable(file, lambda series: check_history(codec, series, least, ahead), skip)
 
 
 def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFrame:
@@ -34,17 +42,21 @@ def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFr
     DataError where a series is too short, or its covariates are; TrainingError where a forecast is not
     finite.
     """
-    frames = [_forecast(predictor, series, file, horizon) for series in file.series]
-    return pl.concat(frames)
+    ahead = max(horizon, predictor.codec.steps)
+    coded = [continued(predictor.codec, series, predictor.least, ahead) for series in file.series]
+    each = predictor.forecast_each(coded, [np.array([len(one) - 1]) for one in coded], horizon)
+    return pl.concat(
+        [_forecast(predictor, *one, file, horizon) for one in zip(file.series, each, strict=True)]
+    )
 
 
-def _forecast(predictor: Predictor, series: Series, file: SeriesFile, horizon: int) -> pl.DataFrame:
+def _forecast(
+    predictor: Predictor, series: Series, forecast: Forecast, file: SeriesFile, horizon: int
+) -> pl.DataFrame:
     codec = predictor.codec
-    coded = continued(codec, series, predictor.window, max(horizon, codec.steps))
-    forecast = predictor.forecast(coded, np.array([len(coded) - 1]), horizon)
     check_finite(forecast.point[0], f"forecast of series {shown(series.name)}")
     K = len(codec.targets)
-    columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if len(file.series) > 1 else {}
+    columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if file.several else {}
     columns |= {
         "time": pl.concat([_ahead(codec, series, file, horizon)] * K),
         "target": np.repeat(np.array(codec.targets), horizon),
@@ -77,12 +89,12 @@ def _paths(
     draws: torch.Generator,
 ) -> pl.DataFrame:
     codec = predictor.codec
-    coded = continued(codec, series, predictor.window, max(horizon, codec.steps))
+    coded = continued(codec, series, predictor.least, max(horizon, codec.steps))
     futures = predictor.futures(coded, len(coded) - 1, horizon, count, draws)
     values = np.concatenate(list(futures))
     check_finite(values.swapaxes(0, 1).reshape(horizon, -1), f"drawn future of series {shown(series.name)}")
     K, rows = len(codec.targets), count * horizon * len(codec.targets)
-    columns: dict[str, Any] = {"series": [series.name] * rows} if len(file.series) > 1 else {}
+    columns: dict[str, Any] = {"series": [series.name] * rows} if file.several else {}
     return pl.DataFrame(
         columns
         | {
@@ -115,10 +127,10 @@ def generate(
             return point
         return point + temperature * (criterion(output).sample(raw, draws) - point)
 
-    end, window = len(start), min(predictor.window, len(start))
+    end = len(start)
     with torch.no_grad():
-        raw, state = predictor.network(start.x[None, end - window : end])
-        z = run_on(predictor.network, raw[:, -1, 0], state, start.k[None, end:], steps, choose)
+        raw, state = predictor.context(start, np.array([end - 1]))
+        z = run_on(predictor.network, raw, state, start.k[None, end:], steps, choose)
     values, targets = predictor.codec.values(z[0]), np.array(predictor.codec.targets)
     check_finite(values, "continuation")
     step = np.tile(np.arange(1, steps + 1), len(targets))
@@ -130,12 +142,18 @@ def primed(predictor: Predictor, file: SeriesFile, steps: int) -> Coded:
     if len(file.series) > 1:
         raise DataError(f"wanted one series to go on from, got {len(file.series)}; give the rows of one")
     codec = predictor.codec
-    return continued(codec, file.series[0], predictor.window, steps + codec.steps - 1)
+    return continued(codec, file.series[0], predictor.least, steps + codec.steps - 1)
 
 
 def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
     """The series with all that is known of `ahead` steps after its end. DataError where that is not
     enough."""
+    check_history(codec, series, window, ahead)
+    return codec.encode(series, ahead)
+
+
+def check_history(codec: Codec, series: Series, window: int, ahead: int) -> None:
+    """DataError where less is known of a series than `continued` needs."""
     have, target = len(series.times) - len(series.target), codec.targets[0]
     if codec.future and have < ahead:
         raise DataError(
@@ -147,7 +165,6 @@ def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
             f"series {shown(series.name)} has {len(series.target)} steps; this model reads the last {window} "
             f"of them; give more history, or train with a smaller {option('window')}"
         )
-    return codec.encode(series, ahead)
 
 
 def at_levels(predictor: Predictor, quantiles: Sequence[float], drawn: bool) -> Predictor:

@@ -61,7 +61,7 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
     """`first`: the first step of each series that is judged. Two values of every target are known up to an
     origin, and one or more is observed in the horizon after it. DataError where no series has a whole horizon
     of steps."""
-    least = max(plan.window, plan.season, 2) - 1
+    least = max(plan.least, plan.season, 2) - 1
     possible = [
         _with_values(s, np.arange(max(begin - 1, least), len(s) - plan.horizon), plan.horizon)
         for s, begin in zip(series, first, strict=True)
@@ -74,11 +74,12 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
                 f"series {shown(s.name)}: none of the {len(s) - begin} steps to be judged has a value; use a "
                 "longer series or test part"
             )
+        name = "window" if plan.least > plan.season else "season"
+        asked, lower = ("", "") if least < 2 else (f" ({option(name, least + 1)})", f" or {option(name)}")
         raise DataError(
             f"series {shown(s.name)} has {len(s)} steps, of which {len(s) - begin} are to be judged; wanted "
-            f"{plan.horizon} or more ({option('horizon')}) after {least + 1} or more "
-            f"({option('window', plan.window)}, {option('season', plan.season)}); use a longer series or "
-            f"test part, or lower {option('horizon')} or {option('window')}"
+            f"{plan.horizon} or more ({option('horizon')}) after {least + 1} or more{asked}; use a longer "
+            f"series or test part, or lower {option('horizon')}{lower}"
         )
     stride = math.ceil(count / max(most, sum(len(part) > 0 for part in possible)))
     while math.gcd(stride, plan.season) > 1:
@@ -98,11 +99,11 @@ def _with_values(series: Coded, origins: Steps, horizon: int) -> Steps:
 
 def backtest(predictor: Predictor, series: Sequence[Coded], origins: Origins, plan: Plan) -> Backtest:
     """The model and every baseline from every origin."""
-    forecasts = [
-        predictor.forecast(s, at, plan.horizon, outcomes(s.y, at, plan.horizon))
-        for s, at in zip(series, origins.of, strict=True)
-        if len(at)
+    judged = [
+        (s, at, outcomes(s.y, at, plan.horizon)) for s, at in zip(series, origins.of, strict=True) if len(at)
     ]
+    coded, of, y = zip(*judged, strict=True)
+    forecasts = predictor.forecast_each(coded, of, plan.horizon, y)
     return beside_baselines(forecasts, series, origins, plan, predictor.codec.step.periods())
 
 

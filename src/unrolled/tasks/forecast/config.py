@@ -8,9 +8,17 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, option
+from unrolled.files.steps import parse_step
 from unrolled.tasks.config import DateFormat, Decimal, Names, Section, several, validation_part
-from unrolled.tasks.model import ModelConfig, require_forward
-from unrolled.training.config import Refit, TrainingConfig
+from unrolled.tasks.model import ModelConfig, OutputDropout, require_forward
+from unrolled.training.config import NO_LIMIT, BatchSize, LearningRate, Refit, TrainingConfig
+
+# Gradient steps of small and of large data.
+FEWEST_STEPS, MOST_STEPS = 400, 1500
+# Horizons of a validation part that calibrate intervals.
+LEAST_HORIZONS = 3
+# Series from which on a training lessens absolute errors.
+MANY = 30
 
 Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
 
@@ -18,9 +26,20 @@ Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(
 class DataConfig(Section):
     """Which columns of which files are read, and how they are split in time."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("files", "time", "zone", "id", "validation", "test", "sha256")
+    changeable: ClassVar[tuple[str, ...]] = (
+        *("files", "validation_files", "test_files", "validation", "test", "sha256"),
+        *("time", "zone", "date_format", "decimal", "id", "wide", "skip_series"),
+    )
 
     files: Names = Field(default=(), description="CSV or Parquet files")
+    validation_files: Names = Field(
+        default=(),
+        description="files of whole series that early stopping watches, in place of a part of the others",
+    )
+    test_files: Names = Field(
+        default=(),
+        description="files of whole series that forecasts are judged on, in place of a part of the others",
+    )
     target: Names = Field(default=(), description="columns to forecast (the only numeric one)")
     time: str | None = Field(default=None, description="column of times, or several: year,month,day (found)")
     zone: str | None = Field(
@@ -31,12 +50,30 @@ class DataConfig(Section):
     date_format: DateFormat = None
     decimal: Decimal = None
     id: str | None = Field(default=None, description="column that tells several series in one file apart")
+    wide: Literal["columns", "rows"] | None = Field(
+        default=None,
+        description="read every column of numbers, or every row, as a series of one target: their names are "
+        "those of the columns, or stand in the id column (the first without numbers)",
+    )
     past: Names = Field(default=(), description="columns known up to the present only")
     future: Names = Field(default=(), description="columns known for the time to forecast too")
+    resample: str | None = Field(
+        default=None,
+        description="put rows at irregular times into steps of this length, such as 15min, 1h, 1d, 1w or "
+        "1month, each named by its begin; steps without a row are gaps; a stream is given such steps",
+    )
+    aggregate: Literal["mean", "sum", "last", "first", "min", "max"] = Field(
+        default="mean", description="what is taken of the rows of one step (resample)"
+    )
     gaps: Literal["refuse", "forward", "zero", "mask"] = Field(
         default="refuse",
         description="what the network reads where a step or a cell is missing: nothing, which is refused, "
         "the last value, 0, or the last value and a mark; what is missing is never an outcome",
+    )
+    skip_series: bool = Field(
+        default=False,
+        description="of several series leave out those that cannot be used (too short, constant, empty, "
+        "irregular, or with gaps that are refused), and say which and why",
     )
     calendar: Literal["auto", "none"] = Field(
         default="auto",
@@ -53,6 +90,23 @@ class DataConfig(Section):
         default=None, pattern="^[0-9a-f]{64}$", description="refuse data that have another checksum than this"
     )
 
+    @field_validator("resample")
+    @classmethod
+    def _step(cls, resample: str | None) -> str | None:
+        try:
+            return resample and parse_step(resample).written
+        except ValueError as error:
+            raise ValueError(f"{option('resample')}: {error}") from None
+
+    @model_validator(mode="after")
+    def _aggregated(self) -> Self:
+        if self.resample is None and self.aggregate != "mean":
+            raise ValueError(
+                f"{option('aggregate', self.aggregate)} is of rows in one step; name the step with "
+                f"{option('resample', '1h')}, or leave it out"
+            )
+        return self
+
 
 class ForecastOptions(Section):
     """What is forecast, from what, and in which form."""
@@ -62,30 +116,52 @@ class ForecastOptions(Section):
     window: int | None = Field(
         default=None,
         ge=1,
-        description="steps that a forecast looks back (two natural periods of the time step)",
+        description="steps that a forecast looks back (direct: four seasons; recursive: two natural periods "
+        "of the time step)",
     )
     horizon: int | None = Field(
         default=None, ge=1, description="steps to forecast (one natural period of the time step, or 10)"
     )
-    strategy: Literal["recursive", "direct"] = Field(
-        default="recursive", description="feed each forecast back for the next, or give all steps at once"
+    strategy: Literal["direct", "recursive"] = Field(
+        default="direct",
+        description="give all steps at once, of a window by its own scale, as what a closed-form base "
+        "leaves; or feed each forecast back for the next",
+    )
+    members: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="direct: networks whose forecasts are combined, by turns one that reads segments of a "
+        "window as steps and one that reads every step",
+    )
+    error: Literal["squared", "absolute"] | None = Field(
+        default=None,
+        description="direct: what the training of points lessens (squared; absolute for many series or "
+        "columns)",
     )
     output: Literal["point", "gaussian", "studentt", "quantiles"] = Field(
         default="point", description="a number alone, or a distribution with intervals"
+    )
+    calibrate: bool | None = Field(
+        default=None,
+        description="direct: give points intervals, from the errors of forecasts in the validation part (on "
+        f"where that part is {LEAST_HORIZONS} horizons long)",
+        json_schema_extra={"unset": True},
     )
     quantile_levels: tuple[float, ...] = Field(
         default=(0.05, 0.25, 0.5, 0.75, 0.95), description="quantiles that are reported; rising, with 0.5"
     )
     loss_at: Literal["every", "last"] = Field(
-        default="every", description="steps of a window that the loss counts"
+        default="every", description="recursive: steps of a window that the loss counts"
     )
     residual: bool = Field(
-        default=True, description="let the network add to the current value, not replace it"
+        default=True, description="recursive: let the network add to the current value, not replace it"
     )
     level: Levels | None = Field(
         default=None,
-        description="absolute: values as they are; relative: less the first of the window, which forgets the "
-        "level of slow series; for all targets or for each (relative where most variance is between windows)",
+        description="recursive: absolute: values as they are; relative: less the first of the window, which "
+        "forgets the level of slow series; for all targets or for each (relative where most variance is "
+        "between windows)",
     )
     season: int | None = Field(
         default=None,
@@ -114,17 +190,50 @@ class ForecastOptions(Section):
         return levels
 
 
+class ForecastModel(ModelConfig):
+    """The recurrent layers."""
+
+    output_dropout: OutputDropout = 0.3
+
+
 class ForecastTraining(TrainingConfig):
     """How a model is trained."""
 
     refit: Refit = True
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=NO_LIMIT,
+        description=f"most gradient steps ({FEWEST_STEPS} to {MOST_STEPS:,}, by the size of the data)",
+    )
+    patience: int = Field(
+        default=0,
+        ge=0,
+        description="stop after this many gradient steps without a lower validation loss; 0 = never",
+    )
+    keep: Literal["best", "last", "average"] = Field(
+        default="average",
+        description="weights that the trained model has: of the lowest validation loss; of the last step; "
+        "or an average over the last steps, the best one",
+    )
+    batch_size: BatchSize = 64
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        default="adamw",
+        description="rule that updates the weights; adamw decays weights apart from gradients",
+    )
+    learning_rate: LearningRate = 0.002
+    weight_decay: float = Field(default=0.05, ge=0, le=1000, description="pull of the weights towards zero")
+    schedule: Literal["constant", "cosine"] = Field(
+        default="cosine",
+        description="learning rate over time; cosine falls to zero at the end of the training",
+    )
 
 
 class ForecastConfig(Section):
     """All options of `forecast`."""
 
     data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
+    model: ForecastModel = ForecastModel()
     forecast: ForecastOptions = ForecastOptions()
     training: ForecastTraining = ForecastTraining()
 
@@ -132,6 +241,18 @@ class ForecastConfig(Section):
     def _together(self) -> Self:
         data, options = self.data, self.forecast
         require_forward(self.model, "forecast", "look into the future")
+        if options.calibrate and (options.strategy, options.output) != ("direct", "point"):
+            raise ValueError(
+                f"{option('calibrate')} gives intervals to points ({option('strategy', 'direct')}, "
+                f"{option('output', 'point')}); other outputs have their own; leave it out"
+            )
+        if options.strategy == "direct":
+            for name in ("loss_at", "residual", "level"):
+                if getattr(options, name) != ForecastOptions.model_fields[name].default:
+                    raise ValueError(
+                        f"{option(name)} belongs to {option('strategy', 'recursive')}; set that, or leave "
+                        f"{option(name)} out"
+                    )
         if data.past and options.strategy == "recursive" and options.horizon != 1:
             raise ValueError(
                 f"{option('strategy', 'recursive')} feeds forecasts back, and would have to know the past "
@@ -143,19 +264,25 @@ class ForecastConfig(Section):
     def plan(self) -> "Plan":
         """The sizes of a configuration without open choices, such as that of a run."""
         options = self.forecast
-        sizes = {name: getattr(options, name) for name in ("window", "horizon", "season", "level")}
+        sizes = {name: getattr(options, name) for name in ("window", "horizon", "season")}
         if missing := [name for name, value in sizes.items() if value is None]:
             raise ConfigError(f"{option(missing[0])} is open; wanted a configuration as fit() completes it")
-        return Plan(**sizes, steps=sizes["horizon"] if options.strategy == "direct" else 1)
+        steps = sizes["horizon"] if options.strategy == "direct" else 1
+        return Plan(**sizes, level=options.level or (), steps=steps)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Sizes of a forecast, in steps. `steps` S: how many the network gives at once; `level` of each
-    target."""
+    target, where forecasts are fed back."""
 
     window: int
     horizon: int
     season: int
     level: tuple[str, ...]
     steps: int
+
+    @property
+    def least(self) -> int:
+        """How many steps a forecast needs behind it."""
+        return self.window if self.level else 1

@@ -1,7 +1,8 @@
 """Series of files as the network reads them: rows as codecs/series.py makes them, in tensors."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,18 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching.splits import chronological
 from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import MASK, REFUSE
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.series import KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
-from unrolled.files.messages import listed, option
+from unrolled.files.left_out import LeftOut, UnusableError, told
+from unrolled.files.messages import listed, option, shown
 from unrolled.files.opening import plain_name
 from unrolled.files.query import Query
 from unrolled.files.series import Series, SeriesFile, read_series
-from unrolled.files.steps import Times
+from unrolled.files.steps import Step, Times, parse_step
 from unrolled.files.zones import Seconds, notation
 from unrolled.tasks.forecast.config import DataConfig
+from unrolled.tasks.sources import Sources
 
 # Cycles of the calendar. One that was seen once is learnt by heart, so the training part must span it twice.
 CYCLES = {
@@ -38,9 +42,9 @@ Source = str | Path | pl.DataFrame | Sequence[str | Path]
 @dataclass(frozen=True)
 class Coded:
     """A series with T targets and F further rows: times (T + F,) with their offsets; y (T, K) as in the file;
-    in float32 the same scaled, z (T, K), both NaN where the file has no value; x (T, width) the rows that a
-    network reads; and k (T + F - S, U) the end of the rows of steps whose other values are forecasts, behind
-    K of these."""
+    in float32 the same scaled, z (T, K), both NaN where the file has no value; x (T, row) the rows with S = 1
+    that a network reads; and k (T + F - 1, ·) the end of the rows of steps whose other values are forecasts,
+    behind K of these: its last U numbers are what is known of the next step."""
 
     name: str
     times: Times
@@ -59,17 +63,26 @@ class Codec(SeriesCodec):
 
     @classmethod
     def fit(
-        cls, file: SeriesFile, ends: Sequence[int], calendar: Sequence[str], steps: int, gaps: str = REFUSE
+        cls,
+        file: SeriesFile,
+        ends: Sequence[int],
+        calendar: Sequence[str],
+        steps: int,
+        gaps: str = REFUSE,
+        series: Sequence[str] = (),
+        id: str | None = None,
     ) -> "Codec":
-        """`ends`: where the training part of each series ends; `steps`: S. DataError where a column is
-        constant in all of them."""
+        """`ends`: where the training part of each series ends; `steps`: S; `series`: those that are known by
+        name, in column `id`. DataError where a column is constant in all of them."""
         training = {
             name: [getattr(s, name)[:end] for s, end in zip(file.series, ends, strict=True)] for name in KINDS
         }
         names = {"target": file.targets, "past": file.past, "future": file.future}
         scalers = {kind: Scaler.fit(training[kind], names[kind]) for kind in KINDS if names[kind]}
-        missing = [np.isnan(np.concatenate(training[kind])).any(0) for kind in KINDS]
-        flagged = np.concatenate(missing) & (gaps == MASK)
+        target, past, future = (np.isnan(np.concatenate(training[kind])).any(0) for kind in KINDS)
+        flagged = np.concatenate([target, past, np.zeros(int(bool(series)), np.bool_), future]) & (
+            gaps == MASK
+        )
         return cls(
             file.targets,
             file.past,
@@ -81,16 +94,20 @@ class Codec(SeriesCodec):
             steps,
             gaps,
             flagged,
+            tuple(series),
+            id,
         )
 
     def encode(self, series: Series, ahead: int) -> Coded:
         """`ahead`: steps past the last target for which rows are needed; the calendar is extended by so many
         where no covariates bound it."""
+        if self.steps > 1:
+            return replace(self, steps=1).encode(series, ahead)
         times, offsets, known, rows = self.known_rows(series, ahead)
         T, K = series.target.shape
         x, _ = self.filled(known, np.zeros(len(self.flagged), np.float32))
         k = x[:rows, K:].copy()
-        k[:, len(self.past) : len(self.past) + self.flags] = 0
+        k[:, self.own - K : self.own - K + self.flags] = 0
         return Coded(
             series.name, times, offsets, series.target, *map(torch.from_numpy, (known[:T, :K], x[:T], k))
         )
@@ -104,10 +121,9 @@ class Codec(SeriesCodec):
             future = np.zeros((len(times), 0))
         rows = max(0, len(times) - self.steps)
         f = np.stack([future[1 + s : 1 + s + rows] for s in range(self.steps)], axis=1)
-        T, K = series.target.shape
+        T = len(series.target)
         known = np.full((max(T, rows), self.known_width), np.nan, np.float32)
-        known[:T, :K] = self.scaled("target", series.target)
-        known[:T, K : self.own] = self.scaled("past", series.past)
+        known[:T, : self.own] = self.own_rows(series.target, series.past, [series.name] * T)
         next_ = times[1 : 1 + rows]  # their offsets follow from the present ones, as in a stream
         known[:rows, self.own :] = self.known(next_, self.offsets_after(next_, offsets[:rows]), f)
         return times, offsets, known, rows
@@ -137,18 +153,62 @@ def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
     return tuple(name for name in names if longest[-1] - longest[0] >= 2 * CYCLES[name.rpartition("_")[0]])
 
 
-def read(source: Source, config: DataConfig) -> SeriesFile:
-    """The series of one frame, or of one or several files with the same columns and step."""
+def read(source: Source, config: DataConfig, step: Step | None = None) -> SeriesFile:
+    """The series of one frame, or of one or several files with the same columns and step, which is `step`
+    where a model has one and the times can have it."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
-    columns = {
-        name: getattr(config, name)
-        for name in ("time", "id", "past", "future", "zone", "date_format", "decimal")
-    }
-    query = Query(targets=config.target, gaps=config.gaps != REFUSE, **columns)
-    files = [read_series(one, query) for one in sources]
-    if len(files) == 1:
-        return files[0]
-    return _joined([Path(str(one)) for one in sources], files)
+    names = "time", "id", "wide", "past", "future", "zone", "date_format", "decimal"
+    columns = {name: getattr(config, name) for name in names}
+    query = Query(
+        targets=config.target,
+        gaps=config.gaps != REFUSE,
+        skip=config.skip_series,
+        step=step,
+        resample=None if config.resample is None else parse_step(config.resample),
+        aggregate=config.aggregate,
+        **columns,
+    )
+    if len(sources) == 1:
+        return read_series(sources[0], query)
+    left_out = LeftOut(True, config.skip_series)
+    files = left_out.each(map(str, sources), lambda path: read_series(path, query), UnusableError)
+    return _joined(files, left_out)
+
+
+def read_parts(sources: Sources, config: DataConfig, step: Step | None = None) -> SeriesFile:
+    """The series of all parts in one, with notes on what was left out; `step` as of `read`. Those to train on
+    have steps for each part of them, and, where some may be left out, other than equal values."""
+    parts = {"validation": sources.validation, "test": sources.test}
+    separate = {part: source for part, source in parts.items() if source is not None}
+    shares = config.model_copy(update=dict.fromkeys(separate, 0.0))
+    file = _trainable(read(sources.train, config, step), shares)
+    series, notes, why = list(file.series), list(file.notes), dict(file.left_out)
+    for part, source in separate.items():
+        other = read(source, config, file.step)
+        check_alike(other, file, f"the {part} files")
+        series += [replace(one, part=part) for one in other.series]
+        notes += [f"{part} files: {note}" for note in other.notes]
+        why |= {f"{name} ({part} files)": reason for name, reason in other.left_out.items()}
+    notes += told(why, len(series))
+    return replace(file, series=tuple(series), notes=tuple(notes), left_out=why)
+
+
+def has_part(file: SeriesFile, config: DataConfig, part: str) -> bool:
+    """Whether there is a validation or a test part, of its own series or of the others."""
+    return any(series.part == part for series in file.series) or bool(getattr(config, part))
+
+
+def check_alike(file: SeriesFile, trained: SeriesFile | Codec, name: str) -> None:
+    """DataError where a file, called `name`, has other times or steps than what was trained on."""
+    if file.zone != trained.zone:
+        raise DataError(
+            f"{name} have times {notation(file.zone)}; the model was trained on times "
+            f"{notation(trained.zone)}; write them as the training had them"
+        )
+    if file.step != trained.step:
+        raise DataError(
+            f"{name} have a step of {file.step.name}; the model was trained on {trained.step.name}"
+        )
 
 
 def checksum(file: SeriesFile) -> str:
@@ -156,30 +216,65 @@ def checksum(file: SeriesFile) -> str:
     digest = hashlib.sha256(repr((file.targets, file.past, file.future, file.step, file.zone)).encode())
     for series in file.series:
         digest.update(repr((series.times.dtype.str, series.target.shape)).encode())
+        digest.update(series.part.encode())
         digest.update(series.times.astype(np.int64).tobytes())
         for array in (series.target, series.past, series.future):
             digest.update(np.where(np.isnan(array), np.nan, array).tobytes())
     return digest.hexdigest()
 
 
-def _joined(paths: Sequence[Path], files: Sequence[SeriesFile]) -> SeriesFile:
-    """All series in one, each named by its file too."""
-    first = files[0]
-    for path, file in zip(paths, files, strict=True):
+def _joined(files: dict[str, SeriesFile], left_out: LeftOut) -> SeriesFile:
+    """All series of files, by path, in one, each named by its file too."""
+    kinds = Counter((file.zone, file.targets, file.step) for file in files.values())
+    kind = kinds.most_common(1)[0][0] if left_out.allowed else next(iter(kinds))
+    reference = next(path for path, file in files.items() if (file.zone, file.targets, file.step) == kind)
+    first = files[reference]
+
+    def alike(path: str) -> SeriesFile:
+        file = files[path]
         if file.zone != first.zone:
             raise DataError(
-                f"{path}: times {notation(file.zone)}, but {paths[0]}: {notation(first.zone)}; write them "
+                f"{path}: times {notation(file.zone)}, but {reference}: {notation(first.zone)}; write them "
                 f"alike, or name the zone ({option('zone', 'Europe/Berlin')})"
             )
         if (file.targets, file.step) != (first.targets, first.step):
             raise DataError(
-                f"{path}: targets {listed(file.targets)} every {file.step.name}, but {paths[0]}: "
+                f"{path}: targets {listed(file.targets)} every {file.step.name}, but {reference}: "
                 f"{listed(first.targets)} every {first.step.name}; give files of one kind"
             )
-    series = [
-        replace(one, name=f"{stem} {one.name}" if len(file.series) > 1 else stem)
-        for stem, file in zip((plain_name(path).stem for path in paths), files, strict=True)
-        for one in file.series
-    ]
-    notes = [f"{path.name}: {note}" for path, file in zip(paths, files, strict=True) for note in file.notes]
-    return replace(first, series=tuple(series), notes=tuple(notes))
+        return file
+
+    series, notes, why = list[Series](), list[str](), dict[str, str]()
+    for path, file in left_out.each(files, alike).items():
+        stem = plain_name(Path(path)).stem
+        names = {s.name: f"{stem} {s.name}" if file.several else stem for s in file.series}
+        series += [replace(s, name=names[s.name]) for s in file.series]
+        why |= {f"{stem} {name}": reason for name, reason in file.left_out.items()}
+        notes += [f"{Path(path).name}: {note}" for note in file.notes]
+    return replace(first, series=tuple(series), notes=tuple(notes), left_out=left_out.why | why)
+
+
+def _trainable(file: SeriesFile, config: DataConfig) -> SeriesFile:
+    """Without the series that no training can use."""
+
+    def check(series: Series) -> None:
+        try:
+            chronological(len(series.target), config.validation, config.test)
+        except DataError as error:
+            raise DataError(f"series {shown(series.name)}: {error}" if file.several else str(error)) from None
+        least, most = (reduce(series.target) for reduce in (np.fmin.reduce, np.fmax.reduce))
+        if config.skip_series and (least == most).all():
+            raise DataError(
+                f"constant, {', '.join(f'{value:g}' for value in least)} at every step; leave it out"
+            )
+
+    return usable(file, check, config.skip_series)
+
+
+def usable(file: SeriesFile, check: Callable[[Series], object], skip: bool) -> SeriesFile:
+    """Without the series that `check` refuses, where these may be left out: see LeftOut.each."""
+    left_out = LeftOut(file.several, skip)
+    places = {str(at): series for at, series in enumerate(file.series)}  # files may have series of one name
+    kept = left_out.each(places, lambda at: check(places[at]))
+    why = {places[at].name: reason for at, reason in left_out.why.items()}
+    return replace(file, series=tuple(places[at] for at in kept), left_out={**file.left_out, **why})

@@ -10,15 +10,30 @@ from unrolled.batching.splits import chronological
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import option
 from unrolled.files.roles import ROWS
-from unrolled.files.series import SeriesFile
+from unrolled.files.series import Series, SeriesFile
 from unrolled.files.zones import OFFSETS
 from unrolled.tasks.baselines import Season, find_season
-from unrolled.tasks.forecast.config import DataConfig, ForecastConfig, ForecastOptions
+from unrolled.tasks.forecast import base
+from unrolled.tasks.forecast.config import (
+    FEWEST_STEPS,
+    LEAST_HORIZONS,
+    MANY,
+    MOST_STEPS,
+    DataConfig,
+    ForecastConfig,
+    ForecastOptions,
+    ForecastTraining,
+)
 from unrolled.tasks.forecast.data import checksum
 
 # Where neither the time step nor the data suggest a period.
 DEFAULT_HORIZON = 10
-# A window holds two natural periods within these bounds, and at most a quarter of the longest training part.
+# Of steps without a calendar a longer period is looked for, so many seasons.
+SEASONS_WITHOUT_CALENDAR = 7
+# Values from which on a training has most steps.
+LARGE = 20_000
+# The window of the recursive strategy holds two natural periods within these bounds, and at most a quarter of
+# the longest training part.
 LEAST_WINDOW, MOST_WINDOW = 48, 200
 
 Parts = Sequence[NDArray[np.float64]]
@@ -26,32 +41,41 @@ Parts = Sequence[NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Settled:
-    """`config` without open choices; `ends` of the training and the validation part of every series; notes on
-    what was chosen and why."""
+    """`config` without open choices; `ends` of the training and the validation part of every series;
+    `periods` after which the series repeat, the season first, where the strategy asks for them; notes on what
+    was chosen and why."""
 
     config: ForecastConfig
     ends: tuple[tuple[int, int], ...]
+    periods: tuple[int, ...]
     notes: tuple[str, ...]
 
 
 def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     """DataError where the data are others than the checksum says, or a season is longer than they are."""
     ends = ends_of(config.data, file)
-    training = [s.target[:end] for s, (end, _) in zip(file.series, ends, strict=True)]
+    training = [s.target[:end] for s, (end, _) in zip(file.series, ends, strict=True) if end]
     season = _season(config.forecast.season, training, file)
+    periods = file.step.periods()
     test = max(len(s.target) - end for s, (_, end) in zip(file.series, ends, strict=True))
-    options = _options(
-        config.forecast, training, min(file.step.periods(), default=season.steps), season, test
-    )
+    options = _options(config.forecast, training, min(periods, default=season.steps), season, test)
+    if options.strategy == "direct":
+        options, repeated = _direct(options, training, periods)
+        options = _calibrated(options, ends)
+    else:
+        options, repeated = _recursive(options, training, min(periods, default=season.steps)), ()
     settled = config.model_copy(
         update={
             "data": _data(config.data, file),
             "forecast": options,
+            "training": _steps(config.training, sum(map(len, training)), training[0].shape[1]),
         }
     )
     chosen = [name for name in ("horizon", "window", "level") if getattr(config.forecast, name) is None]
-    choices = [f"{name}: {_shown(getattr(options, name))}" for name in chosen]
-    return Settled(settled, ends, (*file.notes, *choices, f"season: {season.why}"))
+    choices = [
+        f"{name}: {_shown(getattr(options, name))}" for name in chosen if getattr(options, name) is not None
+    ]
+    return Settled(settled, ends, repeated, (*file.notes, *choices, f"season: {season.why}"))
 
 
 def _shown(value: int | tuple[str, ...]) -> str:
@@ -60,8 +84,17 @@ def _shown(value: int | tuple[str, ...]) -> str:
 
 
 def ends_of(data: DataConfig, file: SeriesFile) -> tuple[tuple[int, int], ...]:
-    """(train_end, validation_end) of every series, each cut at its own shares."""
-    return tuple(chronological(len(s.target), data.validation, data.test) for s in file.series)
+    """(train_end, validation_end) of every series, each cut at its own shares, but for those that are whole
+    parts."""
+    separate = {s.part for s in file.series}
+    validation = 0 if "validation" in separate else data.validation
+    test = 0 if "test" in separate else data.test
+    return tuple(_whole(s) if s.part else chronological(len(s.target), validation, test) for s in file.series)
+
+
+def _whole(series: Series) -> tuple[int, int]:
+    """The ends of one that is a part by itself."""
+    return 0, len(series.target) if series.part == "validation" else 0
 
 
 def _data(data: DataConfig, file: SeriesFile) -> DataConfig:
@@ -72,7 +105,8 @@ def _data(data: DataConfig, file: SeriesFile) -> DataConfig:
             "configuration was made with, or delete its line 'sha256' to train on these"
         )
     zone = None if file.zone == OFFSETS else file.zone
-    update = {"target": file.targets, "time": file.time or ROWS, "zone": zone, "sha256": sha256}
+    target = data.target if data.wide else file.targets  # columns are series: other data may have others
+    update = {"target": target, "time": file.time or ROWS, "zone": zone, "sha256": sha256}
     return data.model_copy(update=update | {"date_format": file.date_format, "decimal": file.decimal})
 
 
@@ -80,18 +114,46 @@ def _options(
     options: ForecastOptions, training: Parts, period: int, season: Season, test: int
 ) -> ForecastOptions:
     """`period`: the shortest natural one, 1 where there is none; `test`: steps of the longest test part."""
-    K = training[0].shape[1]
     horizon = period if period > 1 else DEFAULT_HORIZON
+    horizon = options.horizon or (max(1, min(horizon, test // 2)) if test else horizon)
+    return options.model_copy(update={"season": season.steps, "horizon": horizon})
+
+
+def _direct(
+    options: ForecastOptions, training: Parts, natural: Sequence[int]
+) -> tuple[ForecastOptions, tuple[int, ...]]:
+    """And the periods after which the series repeat."""
+    K, season, horizon = training[0].shape[1], options.season or 1, options.horizon or 1
+    columns = [part[:, k] for part in training for k in range(K)]
+    natural = natural or (SEASONS_WITHOUT_CALENDAR * season,)  # days have weeks, though no calendar says so
+    periods = base.natural_periods(columns, natural, season, horizon)
+    window = options.window or base.length(periods, horizon, max(map(len, training)))
+    many = K > 1 or len(training) >= MANY
+    error = options.error or ("absolute" if many and options.output == "point" else "squared")
+    return options.model_copy(update={"window": window, "error": error}), periods
+
+
+def _calibrated(options: ForecastOptions, ends: Sequence[tuple[int, int]]) -> ForecastOptions:
+    """Points have intervals where the validation part is long enough to tell them."""
+    horizons = sum(end - train for train, end in ends) / (options.horizon or 1)
+    calibrate = options.output == "point" and horizons >= LEAST_HORIZONS
+    return options if options.calibrate is not None else options.model_copy(update={"calibrate": calibrate})
+
+
+def _recursive(options: ForecastOptions, training: Parts, period: int) -> ForecastOptions:
     window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, max(map(len, training)) // 4)
-    window = options.window or max(window, 1)
-    return options.model_copy(
-        update={
-            "season": season.steps,
-            "horizon": options.horizon or (max(1, min(horizon, test // 2)) if test else horizon),
-            "window": window,
-            "level": _named_level(options.level, K) if options.level else _found_level(training, window),
-        }
-    )
+    window, named = options.window or max(window, 1), options.level
+    level = _named_level(named, training[0].shape[1]) if named else found_level(training, window)
+    return options.model_copy(update={"window": window, "level": level})
+
+
+def _steps(training: ForecastTraining, values: int, targets: int) -> ForecastTraining:
+    """With the gradient steps that data of this size are worth, where no other limit is set."""
+    if training.steps or training.epochs or training.minutes:
+        return training
+    share = min(1, values * targets / LARGE)
+    steps = FEWEST_STEPS + share * (MOST_STEPS - FEWEST_STEPS)
+    return training.model_copy(update={"steps": round(steps / 100) * 100})
 
 
 def _season(named: int | None, training: Parts, file: SeriesFile) -> Season:
@@ -114,7 +176,7 @@ def _named_level(level: tuple[str, ...], targets: int) -> tuple[str, ...]:
     return level * targets if len(level) == 1 else level
 
 
-def _found_level(training: Parts, window: int) -> tuple[str, ...]:
+def found_level(training: Parts, window: int) -> tuple[str, ...]:
     """Relative where more of a target's variance lies between windows than within them: within a window it
     shows little of its range, and its level in the test part may be one that training never saw. A power of
     two brings the values near 1: no square is infinite."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.windows import Batch
-from unrolled.blocks import forecaster
+from unrolled.blocks.direct import Direct
+from unrolled.blocks.forecaster import Recursive
 from unrolled.blocks.outputs import Output
-from unrolled.codecs.series import SeriesCodec
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.left_out import told
 from unrolled.files.messages import counted, option
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
-from unrolled.files.zones import notation
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
-from unrolled.tasks.forecast import answers, pictures
+from unrolled.tasks.forecast import answers, direct, pictures
 from unrolled.tasks.forecast.backtest import backtest, beside_baselines, find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
-from unrolled.tasks.forecast.data import Source, checksum, read
+from unrolled.tasks.forecast.data import Source, check_alike, checksum, has_part, read, read_parts
 from unrolled.tasks.forecast.defaults import ends_of
 from unrolled.tasks.forecast.evaluation import Evaluation, evaluate
 from unrolled.tasks.forecast.fitted import Fitted
@@ -88,17 +88,19 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             return before
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, on_test = self.config.plan(), data is None
-        if on_test and not self.config.data.test:
-            raise ConfigError("no part of the training data was kept to judge on; give other data")
         file = self._training_file() if data is None else self._new_file(data)
+        if on_test and not has_part(file, self.config.data, "test"):
+            raise ConfigError("no part of the training data was kept to judge on; give other data")
         begin = [end for _, end in ends_of(self.config.data, file)] if on_test else [0] * len(file.series)
-        may_be_known = not on_test or self.config.training.start_from is not None
-        first = _first_new(file, begin, self.seen) if may_be_known else begin
+        if on_test:
+            first = self._first_tested(self.config, file, begin, self.seen)
+        else:
+            first = _first_new(file, begin, self.seen)
         known = sum(first) - sum(begin)
         if known and include_training:
             first = begin
         elif known:
-            _require_new(file, first, plan.horizon)
+            _require_new(file, begin, first, plan.horizon)
         series = [codec.encode(s, plan.steps) for s in file.series]
         origins = find_origins(series, first, plan, options.most_origins)
         about = {"judged": "the test part" if on_test else "the data given", "season": plan.season}
@@ -122,7 +124,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             about,
             file,
         )
-        return evaluation.telling(sentences)
+        return evaluation.telling([*sentences, *told(file.left_out, len(file.series))])
 
     def predict(
         self,
@@ -140,7 +142,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         predictor, horizon = self._predictor(self.network), self._reach(horizon)
         if quantiles is not None:
             predictor = answers.at_levels(predictor, quantiles, horizon > self.config.plan().steps)
-        return answers.forecasts(predictor, self._followed(data), horizon)
+        return answers.forecasts(predictor, self._forecastable(data, horizon), horizon)
 
     def paths(
         self, count: int, data: Source | None = None, horizon: int | None = None, seed: int = 0
@@ -153,11 +155,16 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         """
         predictor, horizon = self._predictor(self.network), self._reach(horizon)
         answers.check_paths(predictor.output, count, horizon, self._feeds_back)
-        return answers.paths(predictor, self._followed(data), horizon, count, seed)
+        return answers.paths(predictor, self._forecastable(data, horizon), horizon, count, seed)
 
     def notices(self, data: Source | None = None, quantiles: Sequence[float] = ()) -> list[str]:
-        """Which of the quantiles that are asked for the network did not learn."""
-        return answers.interpolated(self.network.block.output, quantiles)
+        """Which series are left out, and why, and which of the quantiles that are asked for the network did
+        not learn."""
+        lines: list[str] = []
+        if self.config.data.skip_series:
+            file = self._forecastable(data, self.config.plan().horizon)
+            lines += told(file.left_out, len(file.series))
+        return [*lines, *answers.interpolated(self.network.block.output, quantiles)]
 
     @property
     def _feeds_back(self) -> bool:
@@ -170,9 +177,11 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         check_reach("horizon", horizon, None if self._feeds_back else plan.steps, self.config.data.past)
         return horizon
 
-    def _followed(self, data: Source | None) -> SeriesFile:
+    def _forecastable(self, data: Source | None, horizon: int) -> SeriesFile:
         """What forecasts follow."""
-        return self._training_file() if data is None else self._new_file(data)
+        file = self._training_file() if data is None else self._new_file(data)
+        skip = self.config.data.skip_series
+        return answers.forecastable(self._predictor(self.network), file, horizon, skip)
 
     def generate(
         self,
@@ -209,64 +218,120 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
         def train(known: SeriesFile) -> Predictor:
             model = type(self)(config)
-            model._carry_out(replace(model._plan(config, known), notes=()), None, Reporter(), resume=False)
+            plan = replace(model._plan(config, known), notes=())
+            model._take_over(self, plan.network)
+            model._carry_out(plan, None, Reporter(), resume=False)
             return model._predictor(model.network)
 
         return refitted_forecasts(trainings, train, file, self.config.plan(), report.note)
 
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
-        return config, read(sources.train, config.data)
+        start = self._start  # which has its intervals already
+        file = read_parts(sources, config.data, None if start is None else start.codec.series.step)
+        if config.forecast.calibrate and start is None and not has_part(file, config.data, "validation"):
+            raise ConfigError(
+                f"{option('calibrate')} needs a validation part, and {option('validation', 0)} leaves none; "
+                "leave one out"
+            )
+        return config, file
+
+    def _read_all(
+        self, config: ForecastConfig, data: SeriesFile, sources: Sources
+    ) -> tuple[ForecastConfig, SeriesFile]:
+        unchecked = config.data.model_copy(update={"sha256": None})
+        series = tuple(replace(s, part="") for s in data.series)
+        return config.model_copy(update={"data": unchecked}), replace(data, series=series)
 
     def _prepare(
         self, config: ForecastConfig, data: SeriesFile, start: Fitted | None
     ) -> Prepared[ForecastConfig, Fitted]:
         if start is not None:
-            _require_alike(data, start.series)
+            check_alike(data, start.series, "these data")
         return prepare(config, data, start)
+
+    def _is_validated(self, config: ForecastConfig, data: SeriesFile) -> bool:
+        return has_part(data, config.data, "validation")
 
     @classmethod
     def _network(cls, config: ForecastConfig, codec: Fitted) -> Network:
-        options, series = config.forecast, codec.series
+        options, series, plan = config.forecast, codec.series, config.plan()
+        if codec.reading is not None:
+            return Network(direct.block_of(config.model, options, series, codec.reading, plan.window))
         layer, output = recurrent(config.model, series.width), Output(options.output, options.quantile_levels)
-        relative = tuple(level == "relative" for level in config.plan().level)
-        return Network(forecaster.Forecaster.of(layer, output, series.steps, relative, options.residual))
+        relative = tuple(level == "relative" for level in plan.level)
+        return Network(Recursive.of(layer, output, series.steps, relative, options.residual))
 
     def _seen_by(self, config: ForecastConfig, data: SeriesFile) -> SeenSeries:
         ends = [end for _, end in ends_of(config.data, data)]
-        return SeenSeries.of_parts(data.series, ends, data.time is not None, config.data.id is not None)
+        series = [s for s, end in zip(data.series, ends, strict=True) if end]
+        named = config.data.id is not None or config.data.wide is not None
+        return SeenSeries.of_parts(series, list(filter(None, ends)), data.time is not None, named)
 
     def _overlap(self, config: ForecastConfig, data: SeriesFile, seen: SeenSeries) -> tuple[str, ...]:
-        """Of a training that starts from a model, which may have seen what is to be judged."""
-        if self._start is None:
-            return ()
+        """Of whole series that are judged, and of a training that starts from a model, which may have seen
+        what watches it and what is to be judged."""
         begin, ends = zip(*ends_of(config.data, data), strict=True)
-        first = _first_new(data, begin, self._start.seen)
-        known = sum(min(at, end) for at, end in zip(first, ends, strict=True)) - sum(begin)
-        notes = validated_on_known("step", known, sum(ends) - sum(begin))
-        return (*notes, *self._tested_on_known(config, data, seen, ends)) if config.data.test else notes
+        notes: tuple[str, ...] = ()
+        if self._start is not None:
+            first = _first_new(data, begin, self._start.seen)
+            known = sum(min(at, end) for at, end in zip(first, ends, strict=True)) - sum(begin)
+            notes = validated_on_known("step", known, sum(ends) - sum(begin))
+        if not has_part(data, config.data, "test"):
+            return notes
+        return (*notes, *self._tested_on_known(config, data, seen, ends))
 
-    @staticmethod
+    @classmethod
     def _tested_on_known(
-        config: ForecastConfig, data: SeriesFile, seen: SeenSeries, begin: Sequence[int]
+        cls, config: ForecastConfig, data: SeriesFile, seen: SeenSeries, begin: Sequence[int]
     ) -> tuple[str, ...]:
-        first, lengths = _first_new(data, begin, seen), [len(s.target) for s in data.series]
+        first, lengths = cls._first_tested(config, data, begin, seen), [len(s.target) for s in data.series]
         known, total = sum(first) - sum(begin), sum(lengths) - sum(begin)
         horizon = config.plan().horizon
-        if max(length - at for length, at in zip(lengths, first, strict=True)) < horizon:
+        if known and max(length - at for length, at in zip(lengths, first, strict=True)) < horizon:
+            steps = f"{'all' if known == total else f'{known:,} of the'} {counted(total, 'step')}"
+            wanted = f"wanted {horizon} or more that do not ({option('horizon')})"
+            if config.training.start_from is None:
+                raise DataError(
+                    f"{steps} of the test files stand in the training or validation part; {wanted}; name "
+                    f"others, or keep a part of the training files for it ({option('test', 0.2)})"
+                )
             raise DataError(
-                f"the model that this training starts from has seen {known:,} of the "
-                f"{counted(total, 'step')} of the test part; wanted {horizon} or more that it has not "
-                f"({option('horizon')}); give newer data, or leave the test part out ({option('test', 0)})"
+                f"the model that this training starts from has seen {steps} of the test part; wanted "
+                f"{horizon} or more that it has not ({option('horizon')}); give newer data, or leave the "
+                f"test part out ({option('test', 0)})"
             )
         return tuple(f"test part: {line}" for line in seen_sentences("step", known, total, False))
 
-    def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch]:
-        last_only = prepared.config.forecast.loss_at == "last"
+    @staticmethod
+    def _first_tested(
+        config: ForecastConfig, data: SeriesFile, begin: Sequence[int], seen: SeenSeries
+    ) -> list[int]:
+        """The first step of each series' test part, from its `begin` on, that was not seen. Without a model
+        that the training starts from, only whole series can have been seen before."""
+        whole = [s.part == "test" or config.training.start_from is not None for s in data.series]
+        first = _first_new(data, begin, seen)
+        return [new if one else at for new, at, one in zip(first, begin, whole, strict=True)]
 
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+    def _step(
+        self, network: Network, prepared: Prepared[ForecastConfig, Fitted]
+    ) -> Step[Batch | direct.Windowed]:
+        options = prepared.config.forecast
+        last_only, absolute = options.loss_at == "last", options.error == "absolute"
+
+        def step(batch: Batch | direct.Windowed, state: State) -> tuple[Tensor, State]:
+            if isinstance(batch, direct.Windowed):
+                return direct.mean_loss(network, batch, absolute), None
             return mean_loss(network, batch, last_only), None
 
         return step
+
+    def _take_over(self, judged: Self, network: Network) -> None:
+        if isinstance(network.block, Direct):
+            with torch.no_grad():  # those of a model that was loaded are learnable
+                for part, before in zip(
+                    direct.adjusted(network), direct.adjusted(judged.network), strict=True
+                ):
+                    part.copy_(before)
 
     @property
     def loss_name(self) -> str:
@@ -285,8 +350,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         """Each series, or its test part, in pieces as long as the window: what `predict` reads at once."""
         codec, window = self.codec.series, self.config.plan().window
         file = self._training_file() if data is None else self._new_file(data)
-        tested = data is None and self.config.data.test
-        first = [end for _, end in ends_of(self.config.data, file)] if tested else [0] * len(file.series)
+        first = [0] * len(file.series)
+        if data is None and has_part(file, self.config.data, "test"):
+            first = [end for _, end in ends_of(self.config.data, file)]
         pieces = []
         for series, begin in zip(file.series, first, strict=True):
             times, offsets, known, rows = codec.known_rows(series, codec.steps)
@@ -297,9 +363,12 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
         lengths = torch.tensor([len(row) for row in rows])
-        codec = self.codec.series
-        x = torch.full((len(rows), int(lengths.max()), codec.width), fill)
+        codec, block = self.codec.series, self.network.block
         before = np.zeros(len(codec.flagged), np.float32)
+        if isinstance(block, Direct):
+            filled = [codec.filled(row["x"], before)[0] for row in rows]
+            return direct.after_each_step(self.network, codec, filled, fill)
+        x = torch.full((len(rows), int(lengths.max()), codec.width), fill)
         for padded, row in zip(x, rows, strict=True):
             padded[: len(row)] = torch.from_numpy(codec.filled(row["x"], before)[0].copy())
         with torch.no_grad():
@@ -311,7 +380,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         if self._data is None and not data.files:
             raise ConfigError("this model was trained on a frame that is no longer here; give the data")
         if self._data is None:
-            file = read(data.files, data)
+            sources = Sources(data.files, data.validation_files or None, data.test_files or None)
+            file = read_parts(sources, data, self.codec.series.step)
             if checksum(file) != data.sha256:
                 raise DataError(
                     f"{data.files[0]} has changed since the training; name it to use it as it is now"
@@ -320,8 +390,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return self._data
 
     def _new_file(self, data: Source) -> SeriesFile:
-        file = read(data, self.config.data)
-        _require_alike(file, self.codec.series)
+        codec = self.codec.series
+        file = read(data, self.config.data, codec.step)
+        check_alike(file, codec, "these data")
         return file
 
     def _predictor(self, network: Network) -> Predictor:
@@ -330,28 +401,14 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return Predictor(network, self.codec.series, window, options.sample_paths, seed)
 
 
-def _require_alike(file: SeriesFile, codec: SeriesCodec) -> None:
-    """DataError for times that are not as those of the training."""
-    if file.zone != codec.zone:
-        raise DataError(
-            f"these data have times {notation(file.zone)}; the model was trained on times "
-            f"{notation(codec.zone)}; write them as the training had them"
-        )
-    if file.step != codec.step:
-        raise DataError(
-            f"these data have a step of {file.step.name}; the model was trained on {codec.step.name}"
-        )
-
-
 def _first_new(file: SeriesFile, begin: Sequence[int], seen: SeenSeries) -> list[int]:
     """The first step of each series, from its `begin` on, that was not seen."""
     return [max(at, seen.first_new(s)) for s, at in zip(file.series, begin, strict=True)]
 
 
-def _require_new(file: SeriesFile, seen: Sequence[int], horizon: int) -> None:
+def _require_new(file: SeriesFile, begin: Sequence[int], first: Sequence[int], horizon: int) -> None:
     """DataError where no series goes on for a horizon after what was seen of it."""
     lengths = [len(s.target) for s in file.series]
-    if max(length - end for length, end in zip(lengths, seen, strict=True)) < horizon:
-        raise nothing_new(
-            "step", sum(lengths) - sum(seen), sum(lengths), f"{horizon} steps or more (horizon)"
-        )
+    if max(length - at for length, at in zip(lengths, first, strict=True)) < horizon:
+        total, known = sum(lengths) - sum(begin), sum(first) - sum(begin)
+        raise nothing_new("step", total - known, total, f"{horizon} steps or more (horizon)")

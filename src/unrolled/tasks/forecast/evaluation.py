@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from unrolled.files.series import SeriesFile
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL, plain
+from unrolled.tasks.forecast.adaptive import adaptive_coverage
 from unrolled.tasks.forecast.backtest import Backtest
 from unrolled.tasks.forecast.by_series import (
     by_series,
@@ -37,7 +38,7 @@ ALL = "all targets, scaled"
 
 # What the table leaves out, how it calls a column, what it rounds, and what stands at its end.
 DETAILS = {"series", "bias", "kge_r", "kge_alpha", "kge_beta", "mean smape", "mean mase"}
-DETAILS |= {"rmse_noise", "coverage_noise"}
+DETAILS |= {"rmse_noise", "coverage_noise", "adaptive_coverage"}
 SHORT = {"relative_bias": "bias %"}
 ROUNDED = {"bias %", "nse", "kge", "median nse", "median kge"}
 OF_INTERVALS = ("crps", "pinball", "coverage", "width")
@@ -48,9 +49,9 @@ class Evaluation:
     """`rows`: {"target", "forecast", "mae", "rmse", "smape", "mase", for distributions "crps", "pinball",
     "coverage", "width"; of a target by itself "wape", "bias", "relative_bias", where there is one series
     "nse", "kge" and its parts, where there are several what by_series.summary says}. Of a baseline
-    "rmse_noise", of the model "coverage_noise": differences up to these are noise. `by_step`: the same with a
-    list over the steps ahead for each number; `series`: see by_series.py; `verdict`: sentences;
-    `file`: what was judged."""
+    "rmse_noise", of the model "coverage_noise": differences up to these are noise; and "adaptive_coverage"
+    (adaptive.py). `by_step`: the same with a list over the steps ahead for each number; `series`: see
+    by_series.py; `verdict`: sentences; `file`: what was judged."""
 
     rows: list[Row]
     by_step: list[Row]
@@ -202,7 +203,9 @@ def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, nominal: 
         low, high = q[:, :, columns, 0] / unit, q[:, :, columns, -1] / unit
         # Not less than that of outcomes one by one: where all are inside, nothing varies.
         least = 1.96 * math.sqrt(nominal * (1 - nominal) / known.sum())
-        return {"coverage_noise": max(least, spread(((low <= y) & (y <= high)).astype(np.float64)))}
+        adaptive = adaptive_coverage(backtest, backtest.forecasts[name], columns, nominal)
+        noise = max(least, spread(((low <= y) & (y <= high)).astype(np.float64)))
+        return {"coverage_noise": noise, "adaptive_coverage": adaptive}
     errors = [y - backtest.forecasts[each].point[..., columns] / unit for each in (MODEL, name)]
     # A power of two brings them near 1: no square is infinite, or lost to 0.
     _, exponent = np.frexp(max(np.abs(np.where(known, error, 0)).max() for error in errors))

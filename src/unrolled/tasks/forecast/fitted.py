@@ -10,21 +10,25 @@ from numpy.typing import NDArray
 
 from unrolled.files.typed import shaped
 from unrolled.tasks.forecast.data import Codec
+from unrolled.tasks.forecast.direct import Reading
 
 
 @dataclass(frozen=True)
 class Fitted:
     """`naive_scale` (K,) is the seasonal naive's MAE in the training parts, the unit of MASE; `last_time`:
-    where the last series of the training data ends, as a whole number, `last_offset` its offset from UTC."""
+    where the last series of the training data ends, as a whole number, `last_offset` its offset from UTC;
+    `reading`: of the direct strategy, how windows are read."""
 
     series: Codec
     naive_scale: NDArray[np.float64]
     last_time: int
     last_offset: int
+    reading: Reading | None = None
 
     def about(self) -> dict[str, Any]:
         last = {"last_time": self.last_time, "last_offset": self.last_offset}
-        return self.series.about() | {"naive_scale": self.naive_scale.tolist()} | last
+        reading = {"reading": self.reading.about()} if self.reading else {}
+        return self.series.about() | {"naive_scale": self.naive_scale.tolist()} | last | reading
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return self.series.arrays()
@@ -34,4 +38,5 @@ class Fitted:
         series = Codec.restore(about, arrays)
         naive_scale = shaped(np.array(about["naive_scale"], np.float64), len(series.targets))
         last = int(about["last_time"]), int(about["last_offset"])
-        return cls(series, naive_scale, *last)
+        reading = Reading.restore(about["reading"]) if "reading" in about else None
+        return cls(series, naive_scale, *last, reading)

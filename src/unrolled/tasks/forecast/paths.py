@@ -17,19 +17,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.blocks.direct import Direct
 from unrolled.blocks.outputs import Output
+from unrolled.codecs.windows import window_steps
 from unrolled.models.forecast import answers
 from unrolled.nn.state import Named
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.data import Codec, Coded
-from unrolled.tasks.forecast.network import Network, repeated, run_on
+from unrolled.tasks.forecast.network import LAST, Network, read, repeated, run_on
 from unrolled.tasks.outputs import criterion
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
-# Rows (origins times paths) that run through the network together.
-ROWS_TOGETHER = 8192
+# Rows (origins times paths) that run through the network together, and steps of their windows.
+ROWS_TOGETHER, TOGETHER = 8192, 2**19
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Forecast:
         """Of these targets alone."""
         return Forecast(**{name: array[:, :, targets] for name, array in self.arrays().items()})
 
+    def rows(self, part: slice) -> "Forecast":
+        """From these origins alone."""
+        return Forecast(**{name: array[part] for name, array in self.arrays().items()})
+
     def arrays(self) -> dict[str, Array]:
         """Those that there are."""
         return {name: array for name, array in vars(self).items() if array is not None}
@@ -69,6 +75,11 @@ class Predictor:
     other_levels: tuple[float, ...] | None = None
 
     @property
+    def least(self) -> int:
+        """How many steps a forecast needs behind it."""
+        return 1 if isinstance(self.network.block, Direct) else self.window
+
+    @property
     def output(self) -> Output:
         return self.network.block.output
 
@@ -79,9 +90,22 @@ class Predictor:
 
     def forecast(self, series: Coded, origins: Steps, horizon: int, y: Array | None = None) -> Forecast:
         """From origins (N,) of one series; y (N, H, K) are the outcomes where they are known."""
-        forecasts = self._closed if horizon <= self.codec.steps else self._fed_back
+        return self.forecast_each([series], [origins], horizon, None if y is None else [y])[0]
+
+    def forecast_each(
+        self,
+        series: Sequence[Coded],
+        origins: Sequence[Steps],
+        horizon: int,
+        outcomes: Sequence[Array] | None = None,
+    ) -> list[Forecast]:
+        """The same of each series, those that a network gives at once together."""
         with torch.no_grad():
-            return Forecast.joined(list(forecasts(series, origins, horizon, y)))
+            if horizon <= self.codec.steps:
+                return self._closed(series, origins, horizon, outcomes)
+            known: Sequence[Array | None] = outcomes or [None] * len(series)
+            each = zip(series, origins, known, strict=True)
+            return [Forecast.joined(list(self._fed_back(s, at, horizon, y))) for s, at, y in each]
 
     def futures(
         self, series: Coded, origin: int, horizon: int, count: int, draws: torch.Generator
@@ -89,23 +113,46 @@ class Predictor:
         """`count` drawn futures (P, H, K) after one origin, in parts of as many as run together."""
         with torch.no_grad():
             raw, state = self.context(series, np.array([origin]))
-            known = series.k[_from(np.array([origin]), 1, horizon)]
+            known = series.k[_from(np.array([origin]), 1, horizon + self.codec.steps - 1)]
             for part in _parts(count, ROWS_TOGETHER):
                 paths = min(part.stop, count) - part.start
                 yield self._drawn(raw, state, known, horizon, paths, draws)[0]
 
     def context(self, series: Coded, origins: Steps) -> tuple[Tensor, Named]:
         """raw (N, S, K, R) of the last row, and the state after it."""
-        raw, state = self.network(series.x[_from(origins, 1 - self.window, 1)])
-        return raw[:, -1], state
+        raw, state = read(self.network, *self._windows(series, origins))
+        last = {LAST: torch.from_numpy(origins)} if isinstance(self.network.block, Direct) else {}
+        return raw, state | last
 
-    def _closed(self, series: Coded, origins: Steps, horizon: int, y: Array | None) -> Iterator[Forecast]:
-        output = self.output
-        for part in _parts(len(origins), ROWS_TOGETHER):
-            raw = self.context(series, origins[part])[0][:, :horizon]
-            said = answers(self.codec, output, raw.numpy(), self.levels)
-            crps = self._crps(raw, y[part]) if output.is_distribution and y is not None else None
-            yield Forecast(said["forecast"], said.get("quantiles"), crps)
+    def _windows(self, series: Coded, origins: Steps) -> tuple[Tensor, Tensor]:
+        """What the network reads at each origin, (N, W, ·), and what is known of the steps ahead, (N, S,
+        U)."""
+        block, ahead = self.network.block, series.k[_from(origins, 0, self.codec.steps)]
+        ahead = ahead[..., ahead.shape[-1] - self.codec.ahead :]
+        if isinstance(block, Direct):
+            return series.x[torch.from_numpy(window_steps(origins, self.window, block.period))], ahead
+        window = min(self.window, int(origins.min()) + 1)
+        return series.x[_from(origins, 1 - window, 1)], ahead
+
+    def _closed(
+        self,
+        series: Sequence[Coded],
+        origins: Sequence[Steps],
+        horizon: int,
+        outcomes: Sequence[Array] | None,
+    ) -> list[Forecast]:
+        ends = np.cumsum([len(at) for at in origins])
+        y = None if outcomes is None or not self.output.is_distribution else np.concatenate(outcomes)
+        parts, first = [], 0
+        for together in _together(series, origins, max(1, min(ROWS_TOGETHER, TOGETHER // self.window))):
+            windows = zip(*(self._windows(s, at) for s, at in together), strict=True)
+            raw = read(self.network, *(torch.cat(part) for part in windows))[0][:, :horizon]
+            said = answers(self.codec, self.output, raw.numpy(), self.levels)
+            crps = None if y is None else self._crps(raw, y[first : first + len(raw)])
+            parts.append(Forecast(said["forecast"], said.get("quantiles"), crps))
+            first += len(raw)
+        whole = Forecast.joined(parts)
+        return [whole.rows(slice(end - len(at), end)) for end, at in zip(ends, origins, strict=True)]
 
     def _crps(self, raw: Tensor, y: Array) -> Array:
         scaler = self.codec.scalers["target"]
@@ -117,8 +164,8 @@ class Predictor:
         paths = self.paths if output.is_distribution else 1
         for part in _parts(len(origins), max(1, ROWS_TOGETHER // paths)):
             raw, state = self.context(series, origins[part])
-            known = series.k[_from(origins[part], 1, horizon)]
-            point = self.codec.values(run_on(self.network, raw[:, 0], state, known, horizon, output.point))
+            known = series.k[_from(origins[part], 1, horizon + self.codec.steps - 1)]
+            point = self.codec.values(run_on(self.network, raw, state, known, horizon, output.point))
             if not output.is_distribution:
                 yield Forecast(point)
                 continue
@@ -132,13 +179,29 @@ class Predictor:
         """(N, P, H, K) in the units of the file, each draw fed back for the next."""
         drawn = run_on(
             self.network,
-            raw[:, 0].repeat_interleave(paths, 0),
+            raw.repeat_interleave(paths, 0),
             repeated(state, paths),
             known.repeat_interleave(paths, 0),
             horizon,
             lambda raw: criterion(self.output).sample(raw, draws),
         )
         return self.codec.values(drawn).reshape(-1, paths, *drawn.shape[1:])
+
+
+def _together(
+    series: Sequence[Coded], origins: Sequence[Steps], size: int
+) -> Iterator[list[tuple[Coded, Steps]]]:
+    """All origins in their order, about `size` of them at a time."""
+    together, count = list[tuple[Coded, Steps]](), 0
+    for one, at in zip(series, origins, strict=True):
+        for part in _parts(len(at), size):
+            together.append((one, at[part]))
+            count += len(at[part])
+            if count >= size:
+                yield together
+                together, count = [], 0
+    if together:
+        yield together
 
 
 def _parts(count: int, size: int) -> list[slice]:

@@ -81,10 +81,11 @@ def refitted_forecasts(
 
 
 def known_of(file: SeriesFile, ends: Sequence[int]) -> SeriesFile:
-    """Each series up to its end."""
-    return replace(file, series=tuple(_up_to(s, end) for s, end in zip(file.series, ends, strict=True)))
+    """Each series up to its end, all of them to train on, but for those of which nothing is known yet."""
+    pairs = zip(file.series, ends, strict=True)
+    return replace(file, series=tuple(_up_to(s, end) for s, end in pairs if end))
 
 
 def _up_to(series: Series, end: int) -> Series:
     names = "times", "offsets", "target", "past", "future"
-    return replace(series, **{name: getattr(series, name)[:end] for name in names})
+    return replace(series, part="", **{name: getattr(series, name)[:end] for name in names})

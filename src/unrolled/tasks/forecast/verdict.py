@@ -26,6 +26,10 @@ def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
             said.append(_of_series(model, others, about["naive"]))
         if "coverage" in model:
             said.append(_of_intervals(model, about["nominal_coverage"]))
+            if math.isfinite(adaptive := model.get("adaptive_coverage", math.nan)):
+                said.append(
+                    f"widened and narrowed with the errors as they become known, {100 * adaptive:.1f} % are"
+                )
             if middle := about["middle_coverage"].get(target):
                 low, high = (f"{100 * share:.1f} %" for share in middle)
                 said.append(f"in the middle half of the series {low} to {high} of the outcomes are in it")

@@ -1,0 +1,247 @@
+"""The network of forecasters that give all steps at once. It reads windows, each by its own frame: of a
+target's values z (L,) the mean and the spread of the last `frame`,
+
+    u = (z - mean) / spread                  spread: the deviation, or its floor where that is larger
+    b = B u                                  the base (S,), linear and fitted in closed form
+    ŷ = output(b + Σ_k share_k (W_k h_k + c_k))      h_k: the state of member k after the window
+
+(of what is no location, such as a scale, the members' mean). W_k and c_k are zero at first: an untrained
+network is its base. Every target is read by the same members, beside all else that is known.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from unrolled.blocks.block import Block
+from unrolled.blocks.forecaster import Forecaster
+from unrolled.blocks.leaves import Linear, Parameter
+from unrolled.blocks.ops import Array, Ops, State
+from unrolled.blocks.outputs import Output
+from unrolled.blocks.recurrent import Recurrent
+
+# What a window's frame tells the members: its spread and its mean, beside those of training.
+ABOUT = 2
+
+
+class Row(NamedTuple):
+    """What the numbers of a row are: those of the K targets, `beside` them all else that is known at its
+    step, and `ahead` numbers that are known of the next."""
+
+    targets: int
+    beside: int
+    ahead: int
+
+    @property
+    def read(self) -> int:
+        """How many a member reads of a row, for one target."""
+        return 1 + self.beside + self.ahead
+
+
+class Seen(NamedTuple):
+    """What a member sees of N windows: rows (N, L, I), about (N, 2) of their frames, ahead (N, S, U) and base
+    (N, S) of the steps to forecast."""
+
+    rows: Array
+    about: Array
+    ahead: Array
+    base: Array
+
+
+@dataclass(frozen=True)
+class Segments(Block):
+    """The last `window` rows of a window, each `segment` of them one step; the state after them says all S
+    steps at once: -> (N, S R).
+
+    Source   segments as steps: Lin et al. 2023, arXiv:2308.11200
+    """
+
+    layer: Recurrent
+    head: Linear
+    window: int
+    segment: int
+    dropout: float = 0.0
+
+    @classmethod
+    def of(cls, layer: Recurrent, outputs: int, window: int, segment: int, dropout: float) -> "Segments":
+        return cls(layer, Linear(layer.output_size, outputs, zero=True), window, segment, dropout)
+
+    def rules(self) -> Iterator[tuple[object, str]]:
+        yield self.layer.causal, "forecasts would depend on the steps to come"
+        whole = self.window % self.segment == 0
+        yield whole, f"a window of {self.window} steps in segments of {self.segment}"
+
+    def fits(self, row: Row, steps: int, size: int) -> bool:
+        inputs = self.segment * row.read + ABOUT
+        return self.layer.input_size == inputs and self.head.outputs == steps * size
+
+    def __call__(self, ops: Ops, p: Any, seen: Seen) -> Array:
+        size = self.segment * seen.rows.shape[-1]
+        segments = seen.rows[:, -self.window :].reshape(len(seen.rows), self.window // self.segment, size)
+        y, _ = self.layer(ops, p.layer, _with(ops, ops.sequence(segments), seen.about))
+        h, _ = ops.pooling("last", self.layer.output_size, y, None, None, None, True)
+        return self.head(ops, p.head, ops.dropout(h, self.dropout))
+
+
+@dataclass(frozen=True)
+class Steps(Block):
+    """The last `window` rows of a window step by step; from the state after them a second layer reads the
+    steps to forecast, what is known of each and its base, and says one after the other: -> (N, S R)."""
+
+    layer: Recurrent
+    decoder: Recurrent
+    head: Linear
+    window: int
+    dropout: float = 0.0
+
+    @classmethod
+    def of(cls, layer: Recurrent, row: Row, size: int, window: int, dropout: float) -> "Steps":
+        decoder = replace(layer, input_size=row.ahead + 1 + ABOUT)
+        return cls(layer, decoder, Linear(decoder.output_size, size, zero=True), window, dropout)
+
+    def rules(self) -> Iterator[tuple[object, str]]:
+        yield self.layer.causal and self.decoder.causal, "forecasts would depend on the steps to come"
+        alike = self.layer.state_sizes == self.decoder.state_sizes
+        yield alike, f"states {self.layer.state_sizes} go on as {self.decoder.state_sizes}"
+
+    def fits(self, row: Row, steps: int, size: int) -> bool:
+        sizes = self.layer.input_size, self.decoder.input_size, self.head.outputs
+        return sizes == (row.read + ABOUT, row.ahead + 1 + ABOUT, size)
+
+    def __call__(self, ops: Ops, p: Any, seen: Seen) -> Array:
+        rows = ops.sequence(seen.rows[:, -self.window :])
+        _, state = self.layer(ops, p.layer, _with(ops, rows, seen.about))
+        ahead = ops.sequence(ops.concat(seen.ahead, seen.base[..., None]))
+        y, _ = self.decoder(ops, p.decoder, _with(ops, ahead, seen.about), state)
+        return ops.by_rows(self.head(ops, p.head, ops.dropout(y, self.dropout)))
+
+
+Member = Segments | Steps
+
+
+def _with(ops: Ops, x: Array, about: Array) -> Array:
+    """A sequence with the same numbers at each step too."""
+    return ops.concat(x, ops.at_each_step(about, x))
+
+
+@dataclass(frozen=True)
+class Direct(Forecaster):
+    """Windows x (N, L, I), ahead (N, S, U) -> raw numbers with their frames (N, S, K, R). `base` holds a map
+    for each target, or one for all; where rows tell the number of a series in place `series`, one for each
+    and one for all others; before the first step of a series stand its own again, in whole periods of
+    `period`; of each target, `references` are the floor of the spread, the mean and the deviation of its
+    logarithm, and those of the means; `offsets` of a calibrated output in the units of frames."""
+
+    members: tuple[Segments | Steps, ...]
+    base: tuple[Linear, ...]
+    shares: Parameter
+    offsets: Parameter | None
+    output: Output
+    steps: int
+    frame: int
+    period: int
+    row: tuple[int, ...]
+    references: tuple[tuple[float, ...], ...]
+    series: int | None = None
+
+    def rules(self) -> Iterator[tuple[object, str]]:
+        yield len(self.row) == 3 and all(type(n) is int and n >= 0 for n in self.row), f"a row of {self.row}"
+        K, L = self.layout.targets, self.window
+        yield K > 0 and self.output.framed, f"{K} targets, of an output {self.output}"
+        yield (
+            self.frame <= L and all(one.window <= L for one in self.members),
+            f"a window of {L} steps is read",
+        )
+        maps = (Linear(L, self.steps, bias=False, zero=True),)
+        count = len(self.base) if self.series is not None else K if len(self.base) > 1 else 1
+        yield self.base == maps * count, f"the base is {self.base!s:.80}"
+        named = self.series is None or (K == 1 <= self.series <= 1 + self.layout.beside)
+        yield named, f"the number of a series in place {self.series}"
+        yield self.shares == Parameter((len(self.members),)), f"shares {self.shares}"
+        offsets = Parameter((self.steps, K, len(self.output.levels))) if self.output.calibrated else None
+        yield self.offsets == offsets, f"offsets {self.offsets}"
+        fits = len(self.references) == K and all(len(one) == 5 for one in self.references)
+        yield fits and all(map(math.isfinite, itertools.chain(*self.references))), "references"
+        yield all(min(one[0], one[2], one[4]) > 0 for one in self.references), "references of no scale"
+        for one in self.members:
+            yield one.fits(self.layout, self.steps, self.output.size), f"a member {one!s:.80}"
+
+    @property
+    def taught(self) -> Output:
+        """What `each` is of."""
+        return replace(self.output, calibrated=False)
+
+    @property
+    def layout(self) -> Row:
+        return Row(*self.row)
+
+    @property
+    def inputs(self) -> int:
+        return sum(self.row) + (self.series is not None)
+
+    @property
+    def window(self) -> int:
+        """L."""
+        return self.base[0].inputs
+
+    @property
+    def numbers(self) -> int:
+        """How many are read of a window, by the base and by the members, of each target by itself."""
+        return self.window * self.inputs + self._longest * self.layout.targets * self.layout.read
+
+    @property
+    def _longest(self) -> int:
+        return max(one.window for one in self.members)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.steps, self.row[0], self.output.width
+
+    def start(self, ops: Ops, p: Any, rows: int) -> State:
+        """Nothing is carried: a window is all that a forecast reads."""
+        return {}
+
+    def each(self, ops: Ops, p: Any, x: Array, ahead: Array) -> list[Array]:
+        """What the base says alone, and each member with it; not calibrated."""
+        base, raws, frame = self._said(ops, p, x, ahead)
+        return [ops.framed(self.output.moved(ops, raw, base), *frame) for raw in (raws[0] * 0, *raws)]
+
+    def __call__(self, ops: Ops, p: Any, x: Array, ahead: Array) -> Array:
+        base, raws, frame = self._said(ops, p, x, ahead)
+        m, shared = self.output.location, [raw * p.shares[k] for k, raw in enumerate(raws)]
+        location: Array = sum(shared[1:], shared[0])
+        mean: Array = sum(raws[1:], raws[0]) / len(raws)
+        parts = [mean[..., :m], location[..., m : m + 1], mean[..., m + 1 :]]
+        raw = location if self.output.size == 1 else ops.concat(*parts)
+        raw = self.output.moved(ops, raw, base)
+        return ops.framed(raw if self.offsets is None else ops.concat(raw, raw * 0 + p.offsets), *frame)
+
+    def _said(
+        self, ops: Ops, p: Any, x: Array, ahead: Array
+    ) -> tuple[Array, list[Array], tuple[Array, Array]]:
+        """The base (N, S, K), what each member adds to it (N, S, K, R), and the frames' means and
+        spreads (N, K)."""
+        K, N, S = self.row[0], len(x), self.steps
+        z, rest, number = x[..., :K], x[..., K:], None
+        if self.series is not None:
+            number, at = x[:, -1, self.series], self.series
+            rest = ops.concat(x[..., K:at], x[..., at + 1 :])
+        mean, spread, about = ops.frame(z[:, -self.frame :], self.references)
+        u = ((z - mean[:, None]) / spread[:, None]).swapaxes(1, 2)  # (N, K, L)
+        base = self._base(ops, p, u, number)
+        end = slice(-self._longest, None)
+        rows = ops.concat(u[..., end].reshape(N * K, -1, 1), ops.for_each(rest[:, end], K))
+        seen = Seen(rows, about.reshape(N * K, -1), ops.for_each(ahead, K), base.reshape(N * K, S))
+        raws = [one(ops, q, seen) for one, q in zip(self.members, p.members, strict=True)]
+        return base.swapaxes(1, 2), [raw.reshape(N, K, S, -1).swapaxes(1, 2) for raw in raws], (mean, spread)
+
+    def _base(self, ops: Ops, p: Any, u: Array, number: Array) -> Array:
+        """(N, K, S); number (N,) of each window's series."""
+        if number is not None:
+            return ops.by_number(p.base, u, number)
+        if len(self.base) == 1:
+            return self.base[0](ops, p.base[0], u)
+        each = [one(ops, q, u[:, k]) for k, (one, q) in enumerate(zip(self.base, p.base, strict=True))]
+        return ops.concat(*each).reshape(len(u), len(each), self.steps)

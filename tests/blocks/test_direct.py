@@ -1,0 +1,329 @@
+"""The network that forecasts all steps at once, against its equations by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.func import functional_call
+
+from unrolled.blocks.direct import ABOUT, Direct, Row, Segments, Steps
+from unrolled.blocks.leaves import Linear, Parameter
+from unrolled.blocks.outputs import SIZES, Output
+from unrolled.blocks.recurrent import Recurrent
+from unrolled.cells.registry import read_cell
+from unrolled.decoding.distributions import distribution
+from unrolled.ops import numpy as production
+from unrolled.ops.numpy import FARTHEST
+from unrolled.ops.torch import Network
+from unrolled.tasks.forecast import direct
+
+LEVELS = (0.1, 0.3, 0.5, 0.9)
+L, FRAME, S = 11, 8, 5  # steps of a window, of its frame, ahead
+WHOLE, SEGMENT, LATE = 9, 3, 7  # of the members
+OUTPUTS = {kind: Output(kind, LEVELS, framed=True) for kind in SIZES}
+OUTPUTS["calibrated"] = Output("point", LEVELS, framed=True, calibrated=True)
+ROWS = {"alone": (1, 0, 0), "one": (1, 2, 3), "two": (2, 1, 2), "two alone": (2, 0, 0)}
+# Floor of the spread, mean and deviation of its logarithm, and of the mean: not beyond FARTHEST everywhere.
+REFERENCES = ((0.3, -0.1, 0.9, 0.2, 0.8), (0.25, 0.3, 1.1, -0.4, 0.5))
+CELLS = {"gru": {}, "rnn": {}, "lstm": {}, "projected lstm": {"proj_size": 3}}
+
+
+def block(row="two", output="point", cell="gru", bases=None, references=REFERENCES):
+    K, beside, ahead = ROWS[row]
+    sizes, output = Row(K, beside, ahead), OUTPUTS[output]
+    kind = read_cell(cell.split()[-1], CELLS[cell])
+    segments = Recurrent(kind, SEGMENT * sizes.read + ABOUT, 4)
+    steps = Recurrent(kind, sizes.read + ABOUT, 5)
+    return Direct(
+        members=(
+            Segments.of(segments, S * output.size, WHOLE, SEGMENT, 0.0),
+            Steps.of(steps, sizes, output.size, LATE, 0.0),
+        ),
+        base=(Linear(L, S, bias=False, zero=True),) * (bases or K),
+        shares=Parameter((2,)),
+        offsets=Parameter((S, K, len(LEVELS))) if output.calibrated else None,
+        output=output,
+        steps=S,
+        frame=FRAME,
+        period=3,
+        row=ROWS[row],
+        references=references[:K],
+    )
+
+
+def network(*arguments, zero=False, **options):
+    """All parameters drawn; `zero`: but for those of the heads."""
+    made, draws = Network(block(*arguments, **options)), torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            parameter.normal_(0.05, 0.5, generator=draws)
+            parameter.mul_(0 if zero and "head" in name else 1)
+    return made.double().eval()
+
+
+def windows(made, N=4, dtype=torch.float64):
+    """Of several levels and spreads, the last one of targets that do not vary."""
+    K, U = made.block.layout.targets, made.block.layout.ahead
+    draws = torch.Generator().manual_seed(5)
+    x = torch.randn(N, L, made.block.inputs, generator=draws, dtype=torch.float64)
+    x[..., :K] *= torch.linspace(0.2, 3, N, dtype=torch.float64)[:, None, None]
+    x[..., :K] += torch.linspace(-1, 2, N, dtype=torch.float64)[:, None, None]
+    x[-1, :, :K] = 1.7
+    return x.to(dtype), torch.randn(N, S, U, generator=draws, dtype=torch.float64).to(dtype)
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def gru(w, name, x, h):
+    """x (T, I) -> the state after each step (T, H)."""
+    W, U, b, c = (w[f"{name}.{part}_l0"] for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    states = []
+    for row in x:
+        (ir, iz, i_n), (hr, hz, hn) = np.split(W @ row + b, 3), np.split(U @ h + c, 3)
+        r, z = sigmoid(ir + hr), sigmoid(iz + hz)
+        h = z * h + (1 - z) * np.tanh(i_n + r * hn)
+        states.append(h)
+    return np.array(states)
+
+
+def by_hand(made, x, ahead):
+    """Of one target of one window at a time, GRUs by themselves."""
+    w = {name: array.numpy() for name, array in made.state_dict().items()}
+    one, K = made.block, made.block.layout.targets
+    output, bases = one.output, len(one.base)
+    R, m = output.size, output.location
+    raw = np.empty((len(x), *one.shape))
+    for n, window in enumerate(x.numpy()):
+        for k in range(K):
+            floor, log_mean, log_scale, mean_mean, mean_scale = one.references[k]
+            z = window[:, k]
+            mean = z[-FRAME:].mean()
+            spread = max(np.sqrt(((z[-FRAME:] - mean) ** 2).mean()), floor)
+            about = [(np.log(spread) - log_mean) / log_scale, (mean - mean_mean) / mean_scale]
+            about = np.clip(about, -FARTHEST, FARTHEST)
+            u = (z - mean) / spread
+            b = w[f"base.{k if bases > 1 else 0}.weight"] @ u
+            rows = [[u[t], *window[t, K:], *about] for t in range(L)]
+            groups = [
+                [number for t in range(at, at + SEGMENT) for number in rows[t][:-2]] + [*about]
+                for at in range(L - WHOLE, L, SEGMENT)
+            ]
+            h = gru(w, "members.0.layer", np.array(groups), np.zeros(4))[-1]
+            first = (w["members.0.head.weight"] @ h + w["members.0.head.bias"]).reshape(S, R)
+            h = gru(w, "members.1.layer", np.array(rows[-LATE:]), np.zeros(5))[-1]
+            later = [[*ahead[n, s].numpy(), b[s], *about] for s in range(S)]
+            states = gru(w, "members.1.decoder", np.array(later), h)
+            second = states @ w["members.1.head.weight"].T + w["members.1.head.bias"]
+            said = (first + second) / 2
+            said[:, m] = b + w["shares"][0] * first[:, m] + w["shares"][1] * second[:, m]
+            offsets = w["offsets"][:, k] if output.calibrated else np.empty((S, 0))
+            raw[n, :, k] = np.column_stack([said, offsets, np.full(S, mean), np.full(S, spread)])
+    return raw
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("row", ROWS)
+def test_the_equations(row, output):
+    made = network(row, output)
+    x, ahead = windows(made)
+    with torch.no_grad():
+        found = made(x, ahead).numpy()
+    np.testing.assert_allclose(found, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
+
+
+def test_one_base_may_be_that_of_all_targets():
+    made = network("two", bases=1)
+    x, ahead = windows(made)
+    with torch.no_grad():
+        found = made(x, ahead).numpy()
+    np.testing.assert_allclose(found, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
+    assert [name for name in made.state_dict() if name.startswith("base")] == ["base.0.weight"]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_gradient_is_that_of_finite_differences(row):
+    made = network(row, "gaussian")
+    x, ahead = windows(made, 3)
+    names, parameters = zip(*made.named_parameters(), strict=True)
+
+    def answers(*given):
+        return functional_call(made, dict(zip(names, given, strict=True)), (x, ahead))
+
+    assert torch.autograd.gradcheck(answers, parameters, fast_mode=True)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_training_moves_the_members_and_neither_the_base_nor_the_shares(output):
+    made = network("two", output)
+    direct.begin(made, [])
+    sum(raw[..., :-2].square().sum() for raw in made.block.each(made.ops, made.p, *windows(made))).backward()
+    gone = {name for name, parameter in made.named_parameters() if parameter.grad is None}
+    assert {name.split(".")[0] for name in gone} == {
+        "base",
+        "shares",
+        *(["offsets"] if made.block.offsets else []),
+    }
+    assert all(p.grad.abs().max() > 0 for name, p in made.named_parameters() if name not in gone)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("row", ROWS)
+def test_an_untrained_network_is_its_base(row, output):
+    made = network(row, output, zero=True)
+    K, (x, ahead) = made.block.layout.targets, windows(made)
+    z = x[..., :K].numpy()
+    mean = z[:, -FRAME:].mean(1)
+    spread = np.maximum(z[:, -FRAME:].std(1), [one[0] for one in REFERENCES[:K]])
+    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    wanted = mean[:, None] + spread[:, None] * np.einsum(
+        "ksl,nlk->nsk", maps, (z - mean[:, None]) / spread[:, None]
+    )
+    with torch.no_grad():
+        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
+            np.testing.assert_allclose(made.block.output.point(raw).numpy(), wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_window_of_another_unit_has_its_forecast_in_that_unit(output):
+    """Where its level and its spread are so far from those of training that both look alike."""
+    far = tuple((1e-9, -100.0, 1.0, -1e4, 1.0) for _ in range(2))
+    made = network("two", output, references=far)
+    x, ahead = windows(made, 3)
+    x, scale, shift = x[:2], torch.tensor([8.0, 0.3]), torch.tensor([-300.0, 5.0])
+    moved = torch.cat([x[..., :2] * scale + shift, x[..., 2:]], -1)
+    with torch.no_grad():
+        raws = [made(rows, ahead[:2]).numpy() for rows in (x, moved)]
+    point, other = map(made.block.output.point, raws)
+    np.testing.assert_allclose(other, point * scale.numpy() + shift.numpy(), rtol=1e-9)
+    if made.block.output.is_distribution:
+        asked = np.array([0.05, 0.5, 0.8])
+        quantiles, others = (distribution(made.block.output).quantiles(raw, asked) for raw in raws)
+        wanted = quantiles * scale.numpy()[:, None] + shift.numpy()[:, None]
+        np.testing.assert_allclose(others, wanted, rtol=1e-9)
+
+
+def test_targets_do_not_see_one_another_but_by_what_is_beside():
+    """Each target of a window has the forecast that it has with any other one."""
+    made = network("two")
+    x, ahead = windows(made)
+    other = x.clone()
+    other[..., 1] = x[..., 1].flip(1) * 3 - 7
+    with torch.no_grad():
+        found, wanted = made(other, ahead), made(x, ahead)
+    assert torch.equal(found[:, :, 0], wanted[:, :, 0]) and not torch.equal(found[:, :, 1], wanted[:, :, 1])
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_shares_mix_the_forecasts_and_nothing_else(output):
+    made = network("two", output)
+    (x, ahead), m = windows(made), made.block.output.location
+    with torch.no_grad():
+        base, *members = made.block.each(made.ops, made.p, x, ahead)
+        for shares in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.7, 0.6)):
+            made.shares.copy_(torch.tensor(shares))
+            raw = made(x, ahead)
+            mixed = sum(share * (one - base)[..., m] for share, one in zip(shares, members, strict=True))
+            torch.testing.assert_close(raw[..., m], base[..., m] + mixed)
+            rest = [k for k in range(made.block.output.size) if k != m]
+            torch.testing.assert_close(raw[..., rest], ((members[0] + members[1]) / 2)[..., rest])
+
+
+def test_what_is_read_is_the_end_of_the_window_that_each_has():
+    """The base reads all of it; the members, of the targets and of the rest, no more than their own steps."""
+    made = network("two")
+    x, ahead = windows(made)
+    with torch.no_grad():
+        base, first, second = made.block.each(made.ops, made.p, x, ahead)
+        for steps, same in ((slice(0, L - WHOLE), (True, True)), (slice(L - WHOLE, L - LATE), (False, True))):
+            other = x.clone()
+            other[:, steps, 2:] += 1  # what is beside
+            found = made.block.each(made.ops, made.p, other, ahead)
+            assert torch.equal(found[0], base)
+            assert (torch.equal(found[1], first), torch.equal(found[2], second)) == same
+        other = x.clone()
+        other[:, 0, :2] += 1
+        assert not torch.equal(made.block.each(made.ops, made.p, other, ahead)[0], base)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_both_worlds_say_the_same_bits(cell, output, dtype):
+    made = network("two", output, cell=cell).to(dtype)
+    other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
+    x, ahead = windows(made, 7, dtype)
+    with torch.no_grad():
+        wanted = made(x, ahead).numpy()
+        each = [raw.numpy() for raw in made.block.each(made.ops, made.p, x, ahead)]
+    found = other(x.numpy(), ahead.numpy())
+    assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
+    again = made.block.each(production.OPS, other.p, x.numpy(), ahead.numpy())
+    assert all(np.array_equal(a, b) for a, b in zip(again, each, strict=True))
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_window_alone_has_the_bits_of_the_window_in_a_batch(cell, row):
+    """Beside windows that hold NaN too."""
+    made = network(row, "quantiles", cell=cell).to(torch.float32)
+    x, ahead = windows(made, 37, torch.float32)
+    with torch.no_grad():
+        together = made(x, ahead)
+        for rows in (slice(0, 1), slice(5, 6), slice(7, 24), slice(36, 37)):
+            assert torch.equal(made(x[rows], ahead[rows]), together[rows])
+        x[3] = torch.nan
+        beside = made(x, ahead)
+        assert torch.equal(beside[4:], together[4:]) and beside[3].isnan().all()
+
+
+def test_windows_as_far_from_training_as_may_be_have_numbers():
+    """Values of 2^60 deviations are read (models/series.py), and small ones among them."""
+    made = network("two", "gaussian").to(torch.float32)
+    x, ahead = windows(made, 6, torch.float32)
+    x[0, :, :2], x[1, :, :2], x[2, 4, :2] = 2.0**60, 2.0**60 * torch.sign(x[1, :, :2]), -(2.0**60)
+    x[3, :, :2] *= 1e-38
+    with torch.no_grad():
+        assert made(x, ahead).isfinite().all()
+
+
+def test_what_does_not_fit_is_refused():
+    whole = block()
+    segments, steps = whole.members
+    beyond = replace(steps.layer, reverse=True)
+    for change in (
+        {"base": whole.base * 2},
+        {"base": (Linear(L, S, zero=True),) * 2},
+        {"base": (Linear(L, S + 1, bias=False, zero=True),) * 2},
+        {"shares": Parameter((3,))},
+        {"offsets": Parameter((S, 2, len(LEVELS)))},
+        {"output": replace(whole.output, framed=False)},
+        {"output": OUTPUTS["gaussian"]},
+        {"output": OUTPUTS["calibrated"]},
+        {"steps": S - 1},
+        {"frame": L + 1},
+        {"row": (1, 2, 2)},
+        {"row": (2, 1)},
+        {"row": (2, 2, 1)},
+        {"references": REFERENCES[:1]},
+        {"references": (REFERENCES[0], (0.0, *REFERENCES[1][1:]))},
+        {"references": (REFERENCES[0], (*REFERENCES[1][:4], float("inf")))},
+        {"members": (segments,)},
+        {"members": (segments, replace(steps, window=L + 1))},
+        {"members": (segments, replace(steps, head=Linear(5, 2, zero=True)))},
+        {"members": (replace(segments, segment=1), steps)},
+    ):
+        with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets"):
+            replace(whole, **change)
+    for member, change in (
+        (segments, {"segment": 2}),
+        (segments, {"layer": replace(segments.layer, bidirectional=True)}),
+        (steps, {"layer": beyond}),
+        (steps, {"decoder": beyond}),
+        (steps, {"decoder": replace(steps.decoder, hidden_size=4)}),
+        (steps, {"decoder": replace(steps.decoder, num_layers=2)}),
+    ):
+        with pytest.raises(ValueError, match=r"segments|to come|go on"):
+            replace(member, **change)
