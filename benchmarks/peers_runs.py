@@ -18,6 +18,7 @@ from unrolled.files.atomic import write_text
 
 BENCHMARKS = Path(__file__).parent
 FACTOR = 1e6
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
 class Peer(NamedTuple):
@@ -95,7 +96,7 @@ def answered(name: str, job: Job, folder: Path, seed: int, environments: Path) -
         run = subprocess.run(
             [python_of(environments, peer), "-m", f"peer_models.{peer.module}", name, folder, out, str(seed)],
             cwd=BENCHMARKS,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | ONE_THREAD,
             capture_output=True,
             text=True,
         )

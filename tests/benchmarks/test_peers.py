@@ -130,6 +130,61 @@ def test_an_answer_is_kept_for_its_job_alone(tmp_path: Path) -> None:
     assert kept.answer("LSTM-0", job) is None
 
 
+def persistent(name: str, job: object, *_: object) -> object:
+    """A peer that repeats the last value."""
+    return runs.Answer(np.repeat(job.known[job.origins][:, None], job.horizon, axis=1), 0.1, [])
+
+
+def seeing(name: str, job: object, *_: object) -> object:
+    """A peer that has seen its outcomes."""
+    return runs.Answer(job.known[job.targets], 0.1, [])
+
+
+def test_a_peer_that_reads_its_outcomes_is_caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(runs, "answered", persistent)
+    runs.require_no_leak("LightGBM", a_job(), tmp_path)
+    monkeypatch.setattr(runs, "answered", seeing)
+    with pytest.raises(jobs.JobError, match="draws: LightGBM reads what it is to forecast"):
+        runs.require_no_leak("LightGBM", a_job(), tmp_path)
+
+
+def test_what_is_kept_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def trained(name: str, data_set: object, seed: int) -> object:
+        asked.append(("unrolled", seed))
+        return a_job(), persistent(name, a_job())
+
+    def answered(name: str, job: object, folder: Path, seed: int, environments: Path) -> object:
+        asked.append((name, seed))
+        return persistent(name, job)
+
+    monkeypatch.setattr(peers, "trained", trained)
+    monkeypatch.setattr(peers, "answered", answered)
+    judging = peers.Judging(tmp_path, tmp_path, ["AutoETS", "GRU"], seeds=[3, 4], again=[])
+    row = judging.row("draws", data_set=None)
+    assert asked == [("unrolled", 3), ("unrolled", 4), ("AutoETS", 3), ("GRU", 3), ("GRU", 4)]
+    assert judging.row("draws", data_set=None) == row
+    assert len(asked) == 5
+    replace(judging, again=["GRU"]).row("draws", data_set=None)
+    assert asked[5:] == [("GRU", 3), ("GRU", 4)]
+    assert row["forecasts"].keys() == {"unrolled", "AutoETS", "GRU", "persistence", "seasonal naive"}
+    assert row["forecasts"]["GRU"]["rmse"] == row["forecasts"]["persistence"]["rmse"]
+
+
+def test_another_job_of_a_later_seed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The kept answers are of origins that are no longer those of the series."""
+    others = iter([a_job(), a_job(window=9), a_job(origins=np.array([47, 49, 54]))])
+
+    def trained(name: str, data_set: object, seed: int) -> object:
+        return (job := next(others)), persistent(name, job)
+
+    monkeypatch.setattr(peers, "trained", trained)
+    peers.Judging(tmp_path, tmp_path, [], seeds=[0, 1], again=[]).row("draws", data_set=None)
+    with pytest.raises(jobs.JobError, match="--again unrolled"):
+        peers.Judging(tmp_path, tmp_path, [], seeds=[0, 1, 2], again=[]).row("draws", data_set=None)
+
+
 def test_a_missing_environment_is_an_error_that_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(jobs.JobError, match=r"scripts/acceptance/peers\.sh"):
         runs.python_of(tmp_path, runs.PEERS["LightGBM"])
