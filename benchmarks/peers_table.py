@@ -4,8 +4,10 @@ A figure is the mean over the seeds of a forecaster that draws. `rmse_noise` is 
 docs/decisions/0145: a difference from unrolled's RMSE up to it is noise.
 """
 
+import re
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from unrolled.tasks.forecast.paths import Forecast
 
 UNROLLED, NAIVE = "unrolled", "persistence"
 MEASURES = {"rmse": "RMSE", "mae": "MAE", "mase": "MASE"}
+MODELS = Path(__file__).parent / "peer_models"
+PACKAGES = ("statsforecast", "lightgbm", "neuralforecast", "statsmodels", "sktime")
 Row = dict[str, Any]
 
 PREAMBLE = """\
@@ -69,12 +73,15 @@ def _mean(rows: Sequence[Row]) -> Row:
 
 def document(data: Sequence[Row], seeds: Sequence[int]) -> Row:
     """All that was measured, in plain values."""
-    head = {
-        "measured": time.strftime("%Y-%m-%d"),
-        "machine": machine.describe().model_dump(),
-        "seeds": list(seeds),
-    }
-    return dict(plain({**head, "data": list(data)}))
+    head = {"measured": time.strftime("%Y-%m-%d"), "machine": machine.describe().model_dump()}
+    return dict(plain({**head, "peers": _versions(), "seeds": list(seeds), "data": list(data)}))
+
+
+def _versions() -> dict[str, str]:
+    """Of the peers' packages, as their environments have them."""
+    texts = [(MODELS / f"{name}.txt").read_text() for name in ("statistical", "recurrent")]
+    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", "\n".join(texts), re.M))
+    return {name: pinned[name] for name in PACKAGES}
 
 
 def is_clear(row: Row, ours: Row) -> bool:
@@ -86,9 +93,11 @@ def is_clear(row: Row, ours: Row) -> bool:
 def markdown(measured: Row) -> str:
     data = measured["data"]
     others = list(dict.fromkeys(name for one in data for name in one["forecasts"] if name != UNROLLED))
-    about = measured["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in measured["peers"].items())
     seeds = ", ".join(map(str, measured["seeds"]))
-    head = f"{measured['measured']}, {about['cpu']}, one thread each; seeds {seeds}."
+    head = (
+        f"{measured['measured']}, {measured['machine']['cpu']}, one thread each; {versions}; seeds {seeds}."
+    )
     parts = ["# unrolled beside other forecasters", head, PREAMBLE.strip(), "## Won and lost"]
     parts += [
         "Series in which unrolled's RMSE is lower or higher; clearly: by more than what is noise.",

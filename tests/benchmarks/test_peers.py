@@ -1,5 +1,6 @@
 """What benchmarks/peers.py does without any peer installed: jobs, the check of answers, figures, features."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,9 +202,8 @@ def a_document() -> dict[str, object]:
         "LightGBM": {"rmse": 1.9, "rmse_noise": None, "minutes": 3, "remarks": [], **noise},
         "persistence": {"rmse": 2.5, "rmse_noise": 0.1, **noise},
     }
-    machine = {"cpu": "a processor"}
     data = [{"name": "nile", "horizon": 5, "forecasts": forecasts}]
-    return {"measured": "2026-01-01", "machine": machine, "seeds": [0], "data": data}
+    return table.document(data, seeds=[0, 7])
 
 
 def test_the_page_tells_losses_and_marks_the_lowest() -> None:
@@ -214,6 +214,7 @@ def test_the_page_tells_losses_and_marks_the_lowest() -> None:
         "| AutoARIMA | 0 | 0 | 1 | 1 |\n| LightGBM | 0 | 0 | 1 | 0 |\n| persistence | 1 | 1 | 0 | 0 |" in page
     )
     assert "- nile, AutoARIMA: fitted on less" in page
+    assert re.search(r"lightgbm \d+\.\d+\.\d+, neuralforecast \d.*; seeds 0, 7\.$", page, re.M)
 
 
 @pytest.mark.parametrize("season", [5, 6])
