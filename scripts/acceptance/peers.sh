@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The peers of benchmarks/peers.py from nothing: an environment for each group of them, then all of them on two short
+# The peers of benchmarks/peers.py from nothing: an environment for each group of them, then all of them on a short
 # series, and the check that none reads what it is to forecast. Fails where a peer is missing.
 #
-#   scripts/acceptance/peers.sh ENVIRONMENTS [arguments of benchmarks/peers.py]
+#   scripts/acceptance/peers.sh ENVIRONMENTS [other arguments of benchmarks/peers.py, paths from the root]
 #
 # ENVIRONMENTS is a folder that stays: `benchmarks/peers.py --environments` uses it. unrolled itself is that of the
 # `python` that is active.
@@ -16,5 +16,5 @@ for name in statistical recurrent; do
 done
 "$environments/statistical/bin/pip" install -q -r "$models/statistical.txt"
 "$environments/recurrent/bin/pip" install -q -c constraints.txt -r "$models/recurrent.txt"
-[ $# -gt 0 ] || set -- nile airline --seeds 0 --leaks
+[ $# -gt 0 ] || set -- nile --seeds 0 --leaks
 python benchmarks/peers.py --environments "$environments" --work "$environments/work" "$@"
