@@ -176,6 +176,19 @@ def counts(folder: Path) -> File:
     return table(folder / "counts.csv", ((v,) for v in _wave(150, 5)), "count")
 
 
+def visits(folder: Path) -> File:
+    """Whole numbers from 0 on."""
+    numbers = np.random.default_rng([SEED, 7]).poisson(4 + 3 * np.sin(np.arange(150) / 3.8))
+    return table(folder / "visits.csv", ((n,) for n in numbers), "visits")
+
+
+def switches(folder: Path) -> File:
+    """Two that are 0 or 1, of two series."""
+    on = np.random.default_rng([SEED, 8]).random((120, 2)) < 0.4
+    rows = ((f"house{t // 60}", *map(int, pair)) for t, pair in enumerate(on))
+    return table(folder / "switches.csv", rows, "house,fan,pump", "--id", "house")
+
+
 def months(folder: Path) -> File:
     """A series of months, of which one is missing."""
     when = [month for month in np.datetime64("2018-01") + np.arange(72) if month != np.datetime64("2020-05")]
@@ -306,7 +319,7 @@ FILES: dict[str, Callable[[Path], File]] = {
     for one in (
         *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
         *(book, symbols, spoken, spelt, called, load, weather, ahead, shops, holes, counts, months, waves),
-        *(ticks, meters, rivers),
+        *(ticks, meters, rivers, visits, switches),
         *(letters, sentences, pictures, points, strokes),
     )
 }

@@ -136,6 +136,11 @@ quantiles           load      --output quantiles
 quantiles-three     load      --output quantiles --quantile-levels 0.1 --quantile-levels 0.5 \
                               --quantile-levels 0.8 --strategy recursive
 quantiles-carried   load      --output quantiles --strategy recursive --cell mgu --level relative
+lognormal           load      --output lognormal --strategy direct
+lognormal-recursive load      --output lognormal --strategy recursive --residual on
+ones                switches  --target fan --target pump --id house --output bernoulli --horizon 2
+poisson             visits    --output poisson --horizon 2
+negbinomial         visits    --output negbinomial --horizon 2
 replaced            load      --strategy recursive --residual off --season 24 --learn-initial-state
 season              load      --season 24 --learn-initial-state --calendar none
 counts              counts    --strategy recursive --output gaussian --validation 20 --test 30

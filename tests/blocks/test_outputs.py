@@ -30,5 +30,14 @@ def test_levels_that_cannot_be_are_refused(levels):
 
 
 def test_an_unknown_output_is_refused():
-    with pytest.raises(ValueError, match="wanted one of point, gaussian, studentt, quantiles"):
-        Output("poisson", LEVELS)
+    with pytest.raises(ValueError, match="wanted one of point, gaussian, studentt, quantiles, lognormal"):
+        Output("weibull", LEVELS)
+
+
+@pytest.mark.parametrize("scale", [(0.0,), (2,), (1.0, float("nan"))])
+def test_units_that_cannot_be_are_refused(scale):
+    Output("poisson", LEVELS, scale=(2.0, 0.5))
+    with pytest.raises(ValueError, match="scale"):
+        Output("poisson", LEVELS, scale=scale)
+    with pytest.raises(ValueError, match="gaussian with a scale"):
+        Output("gaussian", LEVELS, scale=(2.0,))

@@ -105,3 +105,33 @@ def test_a_missing_array_is_named():
     with pytest.raises(RunError) as error:
         Scaler.from_arrays({"mean": np.array([1.0])})
     assert str(error.value) == "scaler: 'scale' is missing; wanted mean and scale, train again"
+
+
+def test_counts_are_divided_by_a_power_of_two_and_stay_exact():
+    counts = np.random.default_rng(0).integers(0, 2**24, (200, 2)) * [1.0, 1e-6]
+    counts = np.vstack([np.floor(counts), [np.nan, np.nan]])
+    scaler, mean = Scaler.of_counts([counts[:50], counts[50:]], ["a", "b"]), np.nanmean(counts, 0)
+    assert (scaler.mean == 0).all() and (np.log2(scaler.scale) % 1 == 0).all()
+    assert ((scaler.scale <= mean) & (mean < 2 * scaler.scale)).all()
+    narrow = scaler.transform(counts).astype(np.float32)
+    assert np.array_equal(scaler.inverse(narrow.astype(np.float64)), counts, equal_nan=True)
+    with pytest.raises(DataError, match="'b' is 0 in all 200 steps"):
+        Scaler.of_counts([counts * [1, 0]], ["a", "b"])
+
+
+def test_logarithms_are_scaled_as_values_are():
+    values = np.exp(random_parts()[2] / 100)
+    scaler, wanted = Scaler.of_logarithms([values]), Scaler.fit([np.log(values)])
+    np.testing.assert_allclose([scaler.mean, scaler.scale], [wanted.mean, wanted.scale], rtol=1e-12)
+    np.testing.assert_allclose(scaler.transform(values), wanted.transform(np.log(values)), atol=1e-12)
+    np.testing.assert_allclose(scaler.inverse(scaler.transform(values)), values, rtol=1e-13)
+    np.testing.assert_allclose(scaler.center, np.exp(wanted.mean), rtol=1e-12)
+    again = Scaler.from_arrays(scaler.to_arrays())
+    assert again.log and np.array_equal(again.inverse(values), scaler.inverse(values))
+    assert not Scaler.from_arrays(wanted.to_arrays()).log
+
+
+def test_what_is_not_scaled_stays_as_it_is():
+    values = random_parts()[0]
+    scaler = Scaler.none(3)
+    assert np.array_equal(scaler.transform(values), values) and np.array_equal(scaler.inverse(values), values)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from unrolled.blocks.outputs import Output
+from unrolled.blocks.outputs import DISCRETE, SIZES, Output
 from unrolled.decoding import distributions
 from unrolled.decoding.distributions import FLOOR, distribution
 from unrolled.kernels import _cpu
@@ -79,15 +79,18 @@ def test_quantiles_are_torchs_formulas():
     np.testing.assert_allclose(steps.quantiles(raw, np.array(LEVELS)), wanted, rtol=2e-6, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "studentt", "quantiles"])
+@pytest.mark.parametrize("name", sorted(SIZES.keys() - {"point"}))
 def test_every_number_has_the_bits_that_it_has_alone(name):
     one, raw = drawn(name, 13, 7)
     levels = np.array([0.0004, *LEVELS, 0.9996])
     whole = one.quantiles(raw, levels)
     assert whole.dtype == np.float64 and whole.shape == (13, 7, 9)
-    assert (np.diff(whole, axis=-1) > 0).all()
+    steps, point = np.diff(whole, axis=-1), one.point(raw)
+    assert (steps >= 0).all() if name in DISCRETE else (steps > 0).all()
+    assert point.dtype == np.float32
     for i, j in ((0, 0), (4, 6), (12, 3)):
         assert np.array_equal(one.quantiles(raw[i, j], levels), whole[i, j])
+        assert np.array_equal(one.point(raw[i, j]), point[i, j])
         for k in range(9):
             assert np.array_equal(
                 one.quantiles(raw[i : i + 1, j], levels[k : k + 1])[0], whole[i, j, k : k + 1]
@@ -100,8 +103,9 @@ def test_every_instruction_set_gives_the_same_bits():
     for isa in _cpu.isas():
         _cpu.use_isa(isa)
         try:
-            each = [distribution(Output(name, LEVELS)) for name in ("studentt", "gaussian")]
+            each = [distribution(Output(name, LEVELS)) for name in ("studentt", "gaussian", *DISCRETE)]
             found += [[one.quantiles(raw, np.array(LEVELS)) for one in each]]
+            found[-1] += [one.point(raw) for one in each]
         finally:
             _cpu.use_isa(used)
     for one in found[1:]:

@@ -17,6 +17,7 @@ from unrolled.kernels.numpy import heads
 from unrolled.models import saved
 from unrolled.streaming.sequences import kind_of
 from unrolled.tasks.forecast import pictures
+from unrolled.tasks.outputs import criterion
 
 T = 200
 SMALL = {"target": "y", "window": 11, "season": 4, "hidden": 5, "epochs": 1, "threads": 1, "most_origins": 3}
@@ -89,6 +90,9 @@ KINDS = {
     "zeros": DIRECT
     | {"horizon": 3, "past": "p", "future": ("f", "g"), "gaps": "zero", "window": 53}
     | {"members": 1},
+    "ones": {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
+    "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"},
+    "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask"},
     "offsets": {"horizon": 3, "times": LOCAL, "output": "gaussian"},
     "zone": DIRECT | {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin"},
     "direct months": DIRECT | {"horizon": 5, "times": MONTHS, "output": "gaussian", "members": 3},
@@ -106,9 +110,10 @@ KINDS = {
 }
 
 
-def frame(times, rows_after=0, window=None):
+def frame(times, rows_after=0, window=None, output=None):
     """y, p, f and g are random walks with a wave; the last rows have f and g alone. Where a window is
-    named, two cells of five are missing, but for those around its begin at the end and the last known row."""
+    named, two cells of five are missing, but for those around its begin at the end and the last known row.
+    Where an output is, y and p can be its outcomes."""
     walks = np.random.default_rng(5).standard_normal((T + 9, 4)).cumsum(0) * 0.2
     walks += np.sin(np.arange(T + 9) / 4)[:, None]
     if window:
@@ -117,8 +122,17 @@ def frame(times, rows_after=0, window=None):
         walks[((t * 7 + 3 * np.arange(4)) % 5 < 2) & ~kept] = np.nan
     values = dict(zip("ypfg", walks[: T + rows_after].T * [[3], [1], [0.1], [50]], strict=True))
     known = pl.int_range(T + rows_after) < T
+    for name in "yp" if output in OUTCOMES else "":
+        values[name] = OUTCOMES[output](values[name])
     made = pl.DataFrame(values).fill_nan(None).with_columns(pl.when(known).then(pl.col("y", "p")))
     return made if times is None else made.with_columns(pl.Series("when", times[: T + rows_after]))
+
+
+OUTCOMES = {
+    "bernoulli": lambda y: np.where(np.isnan(y), y, y > np.nanmean(y)),
+    "negbinomial": lambda y: np.round(np.abs(10 * y)),
+    "lognormal": np.exp,
+}
 
 
 class Case:
@@ -129,6 +143,7 @@ class Case:
         self.times, self.window = options.pop("times", HOURS), options["window"]
         self.holes = self.window if "gaps" in options else None
         options = {name: value for name, value in options.items() if value is not None}
+        self.output = options.get("output")
         self.model = Forecaster(**({} if self.times is None else {"time": "when"}) | options).fit(
             self.frame()
         )
@@ -143,7 +158,7 @@ class Case:
         self.future = self.made.codec.future
 
     def frame(self, rows_after=0):
-        return frame(self.times, rows_after, self.holes)
+        return frame(self.times, rows_after, self.holes, self.output)
 
     def series(self):
         """The model's own reading of it, with what follows."""
@@ -209,7 +224,7 @@ def test_every_answer_has_the_bits_of_torch(case, tmp_path):
         found = one.stream().feed(case.steps())
         assert found["raw"].dtype == np.float32 and np.array_equal(found["raw"], raw.numpy())
     output = model.network.block.output
-    assert np.array_equal(found["forecast"], model.codec.series.values(output.point(raw)))
+    assert np.array_equal(found["forecast"], model.codec.series.values(criterion(output).point(raw)))
     assert ("quantiles" in found) == output.is_distribution
 
 

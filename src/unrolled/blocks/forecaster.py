@@ -3,7 +3,7 @@ all steps at once. Per step t of a series, of its K scaled targets z_t and all e
 r_t (codecs/series.py):
 
     h_t = layer([z_t - a, r_t], h_{t-1})     a = z_1 in the targets of relative level, else 0
-    o_t = W h_t + b                          W and b are zero at first
+    o_t = W h_t + b                          W and b are zero at first; dropout on h_t
     ŷ_t = output(o_t) moved by b_t           b_t = z_t where residual, else a
 
 ŷ_t are the distributions of z_{t+1} … z_{t+S}. An untrained residual network is persistence.
@@ -48,13 +48,20 @@ class Recursive(Forecaster):
     steps: int
     relative: tuple[bool, ...]
     residual: bool = True
+    output_dropout: float = 0.0
 
     @classmethod
     def of(
-        cls, layer: Recurrent, output: Output, steps: int, relative: tuple[bool, ...], residual: bool
+        cls,
+        layer: Recurrent,
+        output: Output,
+        steps: int,
+        relative: tuple[bool, ...],
+        residual: bool,
+        output_dropout: float = 0.0,
     ) -> "Recursive":
         head = Linear(layer.output_size, steps * len(relative) * output.size, zero=True)
-        return cls(layer, head, output, steps, relative, residual)
+        return cls(layer, head, output, steps, relative, residual, output_dropout)
 
     def rules(self) -> Iterator[tuple[object, str]]:
         require_sizes(self, {"targets": len(self.relative)})
@@ -83,7 +90,7 @@ class Recursive(Forecaster):
         z, r = x[..., :K], x[..., K:]
         a, anchored = ops.anchor(z, self.relative, state, lengths)
         h, after = self.layer(ops, p.layer, ops.concat(z - a, r), state, lengths)
-        o = self.head(ops, p.head, h)
+        o = self.head(ops, p.head, ops.dropout(h, self.output_dropout))
         raw = o.reshape(*o.shape[:-1], *self.shape)
         base = z if self.residual else a
         return self.output.moved(ops, raw, base[..., None, :]), after | anchored

@@ -13,9 +13,9 @@ Draws are made of uniform numbers u, v in [0, 1):
 
     gaussian    μ + σ Φ⁻¹(u)
     studentt    μ + σ √(ν (u^(-2/ν) - 1)) cos 2πv        exact for every ν (Bailey 1994)
-    quantiles   the quantile of level u
+    all others  the quantile of level u
 
-Shapes   raw (..., R) -> quantiles (..., L); u (..., 2) -> drawn (...)
+Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...)
 """
 
 from abc import ABC, abstractmethod
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.blocks.outputs import Output
+from unrolled.decoding.counts import count_quantile
 from unrolled.files.messages import option
 from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import asinh, log1p, normal_quantile, sinh, waves
@@ -38,12 +39,18 @@ NODES = 48
 NEGLIGIBLE = 40
 NEWTON_STEPS = 60
 TOGETHER = 4096  # numbers whose nodes are in memory at once
+# Dispersions of counts stay above: 1/α is finite.
+LEAST_DISPERSION = 1e-6
+# Quantiles of smaller means are those of e^LEAST_LOG_MEAN.
+LEAST_LOG_MEAN = -600
 # A step of so small a share of the root is rounding.
 CONVERGED = 1e-14
 # Beyond, Student's t is the normal distribution but for its last bits.
 MOST_DEGREES = 1e12
 # Uniform numbers are kept so far from 0 and 1, where quantiles are infinite.
 NEAREST = 1e-12
+# Log odds of a forecast probability stay within ±MOST_ODDS: in float32 it is neither 0 nor 1.
+MOST_ODDS = 15
 
 
 class Distribution(ABC):
@@ -51,6 +58,14 @@ class Distribution(ABC):
 
     def __init__(self, output: Output) -> None:
         self.output, self.levels = output, output.levels
+
+    def point(self, raw: Array) -> Array:
+        """The forecast in one number, of the type of raw."""
+        return np.asarray(self.output.point(raw))
+
+    def lift(self, raw: Array) -> Any:
+        """By how much the point is above the number at `location`."""
+        return 0
 
     @abstractmethod
     def quantiles(self, raw: Array, levels: Array) -> Array:
@@ -67,6 +82,10 @@ class Framed(Distribution):
     def __init__(self, output: Output) -> None:
         super().__init__(output)
         self.inner = distribution(replace(output, framed=False))
+
+    def point(self, raw: Array) -> Array:
+        lift = self.inner.lift(raw[..., :-2]) * raw[..., -1] ** 2
+        return np.asarray(self.output.point(raw) + lift, raw.dtype)
 
     def quantiles(self, raw: Array, levels: Array) -> Array:
         mean, spread = _wide(raw[..., -2, None]), _wide(raw[..., -1, None])
@@ -93,6 +112,18 @@ class Gaussian(Distribution):
 
     def quantiles(self, raw: Array, levels: Array) -> Array:
         return _moved_and_scaled(raw, normal_quantile(levels))
+
+
+class LogNormal(Gaussian):
+    """What is told are logarithms in units of `scale`. The point stands for the mean of what they are of:
+    ln E e^(sy) / s = μ + s σ² / 2."""
+
+    def point(self, raw: Array) -> Array:
+        return np.asarray(_wide(raw[..., 0]) + self.lift(raw), raw.dtype)
+
+    def lift(self, raw: Array) -> Any:
+        deviation = FLOOR + softplus(_wide(raw[..., 1]))
+        return np.array(self.output.scale or 0.0) * deviation * deviation / 2
 
 
 class StudentT(Distribution):
@@ -145,11 +176,54 @@ class Calibrated(Quantiles):
         return _wide(raw[..., :1]) + _wide(raw[..., 1:])
 
 
+class Bernoulli(Distribution):
+    """The point is the probability of a 1."""
+
+    def point(self, raw: Array) -> Array:
+        odds = np.clip(_wide(raw[..., 0]), -MOST_ODDS, MOST_ODDS)
+        return np.asarray(1 / (1 + heads.exp(-odds)), raw.dtype)
+
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        none = 1 / (1 + heads.exp(_wide(raw[..., :1])))
+        return np.where(np.isnan(none), none, np.asarray(levels, np.float64) > none)
+
+
+class Counts(Distribution):
+    """The point is the mean. Whole numbers divided by the scale, which is a power of two: they stay exact."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.scale = np.array(output.scale or 1.0)
+
+    def point(self, raw: Array) -> Array:
+        return np.asarray(heads.exp(_wide(raw[..., 0])), raw.dtype)
+
+    def quantiles(self, raw: Array, levels: Array) -> Array:
+        mean = self.scale * heads.exp(np.maximum(_wide(raw[..., 0]), LEAST_LOG_MEAN))
+        counts = count_quantile(np.asarray(levels, np.float64), mean[..., None], self._dispersion(raw))
+        return np.asarray(counts / self.scale[..., None])
+
+    def _dispersion(self, raw: Array) -> Array:
+        """α (..., 1), 0 where there is none."""
+        return np.zeros(1)
+
+
+class NegBinomial(Counts):
+    """With a dispersion."""
+
+    def _dispersion(self, raw: Array) -> Array:
+        return LEAST_DISPERSION + softplus(_wide(raw[..., 1:2]))
+
+
 DISTRIBUTIONS: dict[str, type[Distribution]] = {
     "point": Point,
     "gaussian": Gaussian,
     "studentt": StudentT,
     "quantiles": Quantiles,
+    "lognormal": LogNormal,
+    "bernoulli": Bernoulli,
+    "poisson": Counts,
+    "negbinomial": NegBinomial,
 }
 
 

@@ -173,7 +173,8 @@ class Runtime(Model):
 
     def _window(self, series: Any) -> tuple[Array, Array]:
         """The last `window` steps, and the last known values before them, which gaps may ask for."""
-        if len(series) < (1 if isinstance(self.block, Direct) else self.window):
+        short = isinstance(self.block, Direct) or self.block.output.is_discrete
+        if len(series) < (1 if short else self.window):
             raise DataError(
                 f"a series has {len(series)} steps; this model reads the last {self.window} (window); give "
                 "more history, or stream it"
@@ -188,17 +189,16 @@ class Runtime(Model):
     def _after(self, windows: Sequence[Array], last: Array) -> tuple[Array, State]:
         """raw (N, S, K, R) and the state after each of N windows; `last` (N, K + P + Q) before them."""
         state = self.start(len(windows)) | {"series.last": last}
-        if not isinstance(self.block, Direct):
-            raw, after = self._read(np.stack(windows, 1), state)
-            return raw[-1], after
         lengths = [len(window) for window in windows]
         raw, parts = np.empty((len(windows), *self.block.shape), self.network.dtype), []
         order = [np.flatnonzero(np.equal(lengths, length)) for length in sorted(set(lengths))]
         for rows in order:
             steps = np.stack([windows[int(row)] for row in rows], 1)
-            before = self._remembered(steps[:-1], selected(state, rows))
-            one, after = self._read(steps[-1:], before)
-            raw[rows] = one[0]
+            before = selected(state, rows)
+            if isinstance(self.block, Direct):
+                before, steps = self._remembered(steps[:-1], before), steps[-1:]
+            one, after = self._read(steps, before)
+            raw[rows] = one[-1]
             parts.append(after)
         return raw, selected(joined(parts), np.argsort(np.concatenate(order)))
 
@@ -230,7 +230,8 @@ class Runtime(Model):
             raws = []
             for step in x:
                 check_finite(state["series.next"][:, 0], "forecast that stands for a missing value")
-                raw, state = self._step(step[None], state, FORWARD, state["series.next"][None, :, 0])
+                instead = self.block.output.fed(state["series.next"][None, :, 0])
+                raw, state = self._step(step[None], state, FORWARD, instead)
                 raws.append(raw)
             return np.concatenate(raws), dict(state)
         return self._step(x, state, FORWARD if gaps == MODEL else gaps)
@@ -246,7 +247,7 @@ class Runtime(Model):
         """x (T, B, I) -> raw, and the state, which stands where it stood."""
         with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
             raw, after = (self._windowed if isinstance(self.block, Direct) else self.network)(x, state)
-        following = self.block.output.point(raw[-1]) if len(x) else state["series.next"]
+        following = distribution(self.block.output).point(raw[-1]) if len(x) else state["series.next"]
         return raw, {**state, **after, "series.next": following.copy()}
 
     def _windowed(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
@@ -280,7 +281,7 @@ class Runtime(Model):
             time = self.codec.later(state["series.time"])  # of `value`
             following, offset = self.codec.following(time, state["series.offset"])
             k = self.codec.known(following, offset, future[:, h : h + 1])
-            x = np.concatenate([value, k], -1)[None]
+            x = np.concatenate([self.block.output.fed(value), k], -1)[None]
             _, after = self._step(x, state, self.codec.gaps)
             return after["series.next"][:, 0], after | {"series.time": time, "series.offset": offset}
 
@@ -308,11 +309,10 @@ def answers(codec: SeriesCodec, output: Output, raw: Array, levels: Sequence[flo
     """raw (..., S, K, R) -> "forecast" (..., S, K) and, of a distribution, "quantiles" (..., S, K, L) of
     `levels`, or those of the output."""
     with np.errstate(over="ignore", invalid="ignore"):  # a network may grow without bound
-        forecasts = {"forecast": codec.values(output.point(raw))}
+        said = distribution(output)
+        forecasts = {"forecast": codec.values(said.point(raw))}
         if output.is_distribution:
-            scaled = np.moveaxis(
-                distribution(output).quantiles(raw, np.array(levels or output.levels)), -1, 0
-            )
+            scaled = np.moveaxis(said.quantiles(raw, np.array(levels or output.levels)), -1, 0)
             forecasts["quantiles"] = np.moveaxis(codec.values(scaled), 0, -1)
     return forecasts
 

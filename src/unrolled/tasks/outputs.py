@@ -7,6 +7,12 @@ All in scaled space. With raw numbers a and ς(a) = ln(1 + e^a):
     studentt    μ, σ as above, ν = 2 + FLOOR + ς(a_2)                loss -ln (t_ν((y - μ) / σ) / σ)
     quantiles   q_m = a_m at the median m,                          loss Σ_i max(τ_i e_i, (τ_i - 1) e_i),
                 q_i = q_{i-1} + ς(a_i) above, q_{i+1} - ς(a_i) below     e_i = y - q_i
+    lognormal   as gaussian, of the logarithm of y
+    bernoulli   p = 1 / (1 + e^-a_0)                                loss ς(a_0) - y a_0, which is -ln P(y)
+    poisson     μ = s e^a_0                                         loss -ln P(sy)
+    negbinomial μ = s e^a_0, α = 10⁻⁶ + ς(a_1)                     loss -ln P(sy),  variance μ + α μ²
+
+Counts are s y, whole numbers, s the scale of the output.
 
 Quantiles cannot cross: they are sums of positive steps from the median. Between levels the quantile function
 is linear; beyond the outermost it goes on as an exponential tail of the same slope. The floors keep the loss
@@ -30,7 +36,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from unrolled.blocks.outputs import Output
-from unrolled.decoding.distributions import FLOOR, distribution
+from unrolled.decoding.distributions import FLOOR, LEAST_DISPERSION, distribution
+from unrolled.errors import ConfigError
+from unrolled.files.messages import option
 from unrolled.tasks import student_t
 
 # The levels over which a quantile function is averaged for its CRPS.
@@ -51,6 +59,14 @@ class Criterion(ABC):
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
         """The continuous ranked probability score of every outcome, in units of y."""
 
+    def point(self, raw: Tensor) -> Tensor:
+        """The forecast in one number; without a gradient."""
+        return torch.from_numpy(self.answers.point(raw.detach().numpy()))
+
+    def start(self, mean: Tensor) -> Tensor | None:
+        """The number at `location` that forecasts the means (K,) of training; None where 0 does."""
+        return None
+
     def quantiles(self, raw: Tensor, levels: Sequence[float] | Tensor) -> Tensor:
         """The quantiles of `levels` (L,), or of others for each, (..., L); without a gradient."""
         return torch.from_numpy(self.answers.quantiles(raw.detach().numpy(), np.asarray(levels))).to(
@@ -61,6 +77,16 @@ class Criterion(ABC):
         """One draw of each; without a gradient."""
         u = torch.rand((*raw.shape[:-1], 2), generator=generator, dtype=torch.float64)
         return torch.from_numpy(self.answers.drawn(raw.detach().numpy(), u.numpy())).to(raw.dtype)
+
+    def tempered(self, raw: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
+        """One draw of each, whose distance from the forecast is multiplied by the temperature."""
+        if self.output.is_discrete and temperature != 1:
+            raise ConfigError(
+                f"{option('temperature', temperature)} has no meaning for counts, which stay whole numbers; "
+                "leave it out"
+            )
+        point = self.point(raw)
+        return point + temperature * (self.sample(raw, generator) - point)
 
 
 class Point(Criterion):
@@ -124,6 +150,53 @@ class Calibrated(Quantiles):
         return (y - raw[..., 0]) ** 2
 
 
+class Bernoulli(Criterion):
+    """CRPS is the Brier score, (y - p)²."""
+
+    def loss(self, raw: Tensor, y: Tensor) -> Tensor:
+        return softplus(raw[..., 0]) - y * raw[..., 0]
+
+    def crps(self, raw: Tensor, y: Tensor) -> Tensor:
+        return (y - torch.sigmoid(raw[..., 0])) ** 2
+
+    def start(self, mean: Tensor) -> Tensor:
+        return torch.logit(mean)
+
+    def tempered(self, raw: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
+        """A draw by log odds that are divided by the temperature."""
+        return self.sample(raw / temperature, generator)
+
+
+class Poisson(Criterion):
+    """CRPS is twice the mean pinball loss over CRPS_LEVELS. Losses are computed in float64: logarithms of
+    factorials lose what float32 has."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.scale = torch.tensor(output.scale or 1.0, dtype=torch.float64)
+
+    def loss(self, raw: Tensor, y: Tensor) -> Tensor:
+        k, log_mean = self.scale * y, raw[..., 0].double() + torch.log(self.scale)
+        return (torch.exp(log_mean) - k * log_mean + torch.lgamma(k + 1)).to(raw.dtype)
+
+    def crps(self, raw: Tensor, y: Tensor) -> Tensor:
+        return 2 * pinball(self.quantiles(raw, CRPS_LEVELS), y, CRPS_LEVELS).mean(-1)
+
+    def start(self, mean: Tensor) -> Tensor:
+        return torch.log(mean)
+
+
+class NegBinomial(Poisson):
+    """With r = 1/α, ln P(k) = ln Γ(k+r) - ln Γ(r) - ln Γ(k+1) - r ln(1 + αμ) + k ln(αμ / (1 + αμ))."""
+
+    def loss(self, raw: Tensor, y: Tensor) -> Tensor:
+        k, log_mean = self.scale * y, raw[..., 0].double() + torch.log(self.scale)
+        dispersion = LEAST_DISPERSION + softplus(raw[..., 1].double())
+        r, grown = 1 / dispersion, torch.log(dispersion) + log_mean
+        counted = torch.lgamma(k + r) - torch.lgamma(r) - torch.lgamma(k + 1)
+        return -(counted - (r + k) * softplus(grown) + k * grown).to(raw.dtype)
+
+
 class Framed(Criterion):
     """Another one, `inner`, in the units of a frame: its loss is of outcomes in these."""
 
@@ -143,6 +216,10 @@ CRITERIA: dict[str, type[Criterion]] = {
     "gaussian": Gaussian,
     "studentt": StudentT,
     "quantiles": Quantiles,
+    "lognormal": Gaussian,
+    "bernoulli": Bernoulli,
+    "poisson": Poisson,
+    "negbinomial": NegBinomial,
 }
 
 

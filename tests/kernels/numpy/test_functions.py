@@ -1,5 +1,6 @@
 """Functions of float64 against wider arithmetic, and each number alone."""
 
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -22,6 +23,7 @@ ORACLES = {
     "sin": (lambda p: functions.waves(p)[0], lambda p: np.sin(TURN * p), TURNS),
     "cos": (lambda p: functions.waves(p)[1], lambda p: np.cos(TURN * p), TURNS),
     "power": (lambda x: functions.power(x, 2.3), lambda x: x ** np.longdouble(2.3), np.abs(SPREAD)),
+    "lgamma": (functions.lgamma, np.vectorize(lambda x: math.lgamma(float(x))), np.abs(SPREAD)),
     "normal_quantile": (
         functions.normal_quantile,
         np.vectorize(lambda p: NormalDist().inv_cdf(float(p))),
@@ -34,8 +36,9 @@ ORACLES = {
 def test_values_are_right_and_those_of_each_number_alone(name):
     ours, exact, x = ORACLES[name]
     found = ours(x)
-    # Some roundings each; near a wave's roots they are those of 2πp itself.
-    atol = 1e-15 if name in ("sin", "cos") else 0
+    # Some roundings each; near a wave's roots they are those of 2πp itself, and of ln Γ(x) for x < 8 those of
+    # the logarithm of x … (x + 7), some 20.
+    atol = {"sin": 1e-15, "cos": 1e-15, "lgamma": 2e-14}.get(name, 0)
     np.testing.assert_allclose(found, exact(x.astype(np.longdouble)), rtol=2e-15, atol=atol)
     assert np.array_equal(np.array([ours(x[i : i + 1])[0] for i in range(len(x))]), found)
 

@@ -17,7 +17,7 @@ from tests.tasks.forecast.cases import (
     reader,
 )
 from unrolled.blocks.direct import Steps
-from unrolled.blocks.outputs import SIZES
+from unrolled.blocks.outputs import DISCRETE, SIZES
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast import direct, paths
 
@@ -119,7 +119,7 @@ def test_a_short_series_is_filled_up_in_whole_periods_before_its_first_step(know
 def trained_like(codec, output="point", relative=False, seed=0):
     """A network of random weights."""
     torch.manual_seed(seed)
-    made = network(codec, output, relative=relative, hidden=6)
+    made = network(codec, output, relative=relative, residual=output not in DISCRETE, hidden=6)
     torch.nn.init.normal_(made.head.weight, std=0.3)
     return made.eval()
 

@@ -1,5 +1,7 @@
 """What is learnt from, and what is not: targets inside the training part, validation targets counted once."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from tests.tasks.forecast.cases import coded, daily_wave, hourly, noisy, plan, reader
 from unrolled.batching.windows import Batch
+from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.tasks.forecast.windows import Validation, mean_loss, target_losses, training_windows
 
@@ -157,3 +160,22 @@ def test_the_calendar_of_the_next_step_alone_forecasts_a_daily_wave():
         network.head.weight.mul_(1 / np.sin(2 * np.pi * np.arange(24) / 24).std())
     [batch] = list(training_windows(series, [(120, 120)], plan(), 1000, 0).batches(1))
     assert mean_loss(network, batch, False).item() < 1e-10
+
+
+def test_whole_series_of_0_and_1_are_validated_from_their_second_step_on():
+    """Shorter and longer than the window; the loss is that of a step, the sum over its targets."""
+    frame = pl.DataFrame({name: np.arange(45) % k == 0 for name, k in (("y", 2), ("x", 3))})
+    frame = frame.with_columns(pl.all().cast(pl.Float64), id=pl.Series(["short"] * 5 + ["long"] * 40))
+    codec, series, _ = coded(frame, targets=("y", "x"), id="id")
+    codec = replace(codec, scalers={"target": Scaler.none(2)})
+    series = [
+        replace(one, x=torch.from_numpy(one.y).float(), z=torch.from_numpy(one.y).float()) for one in series
+    ]
+    network = reader(codec, [[0, 1]], "bernoulli")
+    found = Validation(series, [(0, 5), (0, 40)], plan(window=12, level=()), False)(network)
+    pairs = [(one.z[:-1].double(), one.z[1:].double()) for one in series]
+    a, y = (
+        torch.cat(parts) for parts in zip(*pairs, strict=True)
+    )  # the network's log odds are what it reads
+    wanted = -torch.distributions.Bernoulli(logits=a).log_prob(y).sum(1).mean().item()
+    assert found == pytest.approx(wanted, rel=1e-6)

@@ -5,6 +5,8 @@ functions of numpy, torch and the C library do not promise.
     log1p             ln(1 + x)                  x > -1; what 1 + x rounds away is given back in proportion
     sinh, asinh                                  asinh of w ≥ 0
     power             x^k = x^⌊k⌋ e^((k-⌊k⌋) ln x)    x > 0, a number k ≥ 0
+    lgamma            ln Γ(x)                    x > 0; Stirling's series from 8 on; below it by
+                                                 Γ(x) = Γ(x + 8) / (x … (x + 7))
     waves             sin 2πp, cos 2πp           p in [0, 1); Taylor series from the nearest quarter of a turn
     normal_quantile   Φ⁻¹(p)                     0 < p < 1; with q = p - ½ and r = √-ln min(p, 1 - p),
                                                  q f(0.425² - q²) where |q| ≤ 0.425, else f(r - 1.6) where
@@ -27,6 +29,11 @@ SMALL = 0.1
 # Of the waves' series, of sine and cosine side by side: x² is divided by n (n+1) and (n-1) n from the last
 # power on, x¹⁸ of the cosine, (π/4)¹⁸ / 18! < 2⁻⁵⁸, and x¹⁷ of the sine.
 _DIVISORS = [np.array([n * (n + 1) if n < 18 else np.inf, (n - 1) * n]) for n in range(18, 1, -2)]
+
+# Stirling's series: ln Γ(x) = (x - ½) ln x - x + ½ ln 2π + Σ c_n / x^(2n-1), and from where on 1/x¹³ is
+# nothing.
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
+_HALF_LOG_TWO_PI, _FAR_ENOUGH = 0.9189385332046727, 8
 
 # Coefficients of f above and below the line, the highest power first: in the middle, in the tails, far out.
 _MIDDLE = (
@@ -84,6 +91,19 @@ def power(x: Any, k: float) -> Array:
     for _ in range(n):
         y = y * base
     return y
+
+
+def lgamma(x: Any) -> Array:
+    x = np.asarray(x, np.float64)
+    near, rising = x < _FAR_ENOUGH, np.ones_like(x)
+    for n in range(_FAR_ENOUGH):
+        rising = rising * (x + n)
+    y = np.where(near, x + _FAR_ENOUGH, x)
+    square, series = 1 / (y * y), np.zeros_like(y)
+    for c in reversed(_STIRLING):
+        series = series * square + c
+    whole = (y - 0.5) * heads.log(y) - y + _HALF_LOG_TWO_PI + series / y
+    return np.asarray(np.where(near, whole - heads.log(np.where(near, rising, 1.0)), whole))
 
 
 def waves(p: Array) -> tuple[Array, Array]:

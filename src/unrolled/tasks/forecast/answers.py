@@ -119,13 +119,13 @@ def generate(
 ) -> pl.DataFrame:
     """`steps` values after `start`, each fed back for the next: the forecasts, or draws whose distance from
     them is multiplied by the temperature. Columns "step", "target" and "value"."""
-    output, draws = predictor.output, torch.Generator().manual_seed(seed)
+    output, draws = criterion(predictor.output), torch.Generator().manual_seed(seed)
 
     def choose(raw: Tensor) -> Tensor:
-        point: Tensor = output.point(raw)
         if temperature is None:
-            return point
-        return point + temperature * (criterion(output).sample(raw, draws) - point)
+            likeliest: Tensor = predictor.output.fed(output.point(raw))
+            return likeliest
+        return output.tempered(raw, draws, temperature)
 
     end = len(start)
     with torch.no_grad():

@@ -6,11 +6,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from unrolled.blocks.outputs import DISCRETE
 from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, option
 from unrolled.files.steps import parse_step
-from unrolled.tasks.config import DateFormat, Decimal, Names, Section, several, validation_part
-from unrolled.tasks.model import ModelConfig, OutputDropout, require_forward
+from unrolled.tasks.config import DateFormat, Decimal, Names, Rate, Section, several, validation_part
+from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import NO_LIMIT, BatchSize, LearningRate, Refit, TrainingConfig
 
 # Gradient steps of small and of large data.
@@ -122,10 +123,10 @@ class ForecastOptions(Section):
     horizon: int | None = Field(
         default=None, ge=1, description="steps to forecast (one natural period of the time step, or 10)"
     )
-    strategy: Literal["direct", "recursive"] = Field(
-        default="direct",
+    strategy: Literal["direct", "recursive"] | None = Field(
+        default=None,
         description="give all steps at once, of a window by its own scale, as what a closed-form base "
-        "leaves; or feed each forecast back for the next",
+        "leaves; or feed each forecast back for the next (direct; recursive for bernoulli and counts)",
     )
     members: int = Field(
         default=2,
@@ -139,8 +140,13 @@ class ForecastOptions(Section):
         description="direct: what the training of points lessens (squared; absolute for many series or "
         "columns)",
     )
-    output: Literal["point", "gaussian", "studentt", "quantiles"] = Field(
-        default="point", description="a number alone, or a distribution with intervals"
+    output: Literal[
+        "point", "gaussian", "studentt", "quantiles", "lognormal", "bernoulli", "poisson", "negbinomial"
+    ] = Field(
+        default="point",
+        description="a number alone, or a distribution with intervals; lognormal: of targets above 0; "
+        "bernoulli: of 0 or 1, whose forecasts are probabilities; poisson, negbinomial: of counts, the "
+        "second where they vary more than their mean",
     )
     calibrate: bool | None = Field(
         default=None,
@@ -154,8 +160,11 @@ class ForecastOptions(Section):
     loss_at: Literal["every", "last"] = Field(
         default="every", description="recursive: steps of a window that the loss counts"
     )
-    residual: bool = Field(
-        default=True, description="recursive: let the network add to the current value, not replace it"
+    residual: bool | None = Field(
+        default=None,
+        description="recursive: let the network add to the current value, not replace it (on; off for "
+        "bernoulli and counts)",
+        json_schema_extra={"unset": True},
     )
     level: Levels | None = Field(
         default=None,
@@ -177,6 +186,14 @@ class ForecastOptions(Section):
         description="most points to judge forecasts from, of all series together; one of each at least",
     )
 
+    @property
+    def is_discrete(self) -> bool:
+        return self.output in DISCRETE
+
+    @property
+    def is_direct(self) -> bool:
+        return (self.strategy or ("recursive" if self.is_discrete else "direct")) == "direct"
+
     @field_validator("quantile_levels")
     @classmethod
     def _levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
@@ -193,7 +210,10 @@ class ForecastOptions(Section):
 class ForecastModel(ModelConfig):
     """The recurrent layers."""
 
-    output_dropout: OutputDropout = 0.3
+    output_dropout: Rate | None = Field(
+        default=None,
+        description="dropout after the recurrent layers (0.3; recursive: 0; bernoulli: 0.5)",
+    )
 
 
 class ForecastTraining(TrainingConfig):
@@ -241,19 +261,32 @@ class ForecastConfig(Section):
     def _together(self) -> Self:
         data, options = self.data, self.forecast
         require_forward(self.model, "forecast", "look into the future")
-        if options.calibrate and (options.strategy, options.output) != ("direct", "point"):
+        if options.calibrate and not (options.is_direct and options.output == "point"):
             raise ValueError(
                 f"{option('calibrate')} gives intervals to points ({option('strategy', 'direct')}, "
                 f"{option('output', 'point')}); other outputs have their own; leave it out"
             )
-        if options.strategy == "direct":
+        if options.is_direct:
+            if options.is_discrete:
+                raise ValueError(
+                    f"{option('output', options.output)} needs {option('strategy', 'recursive')}: windows "
+                    "that are read by their own scale have a mean taken off, and what is left is no whole "
+                    f"number; set it, or leave {option('strategy')} out"
+                )
+            defaults = ForecastOptions().model_copy(update={"residual": True})  # as a run has it
             for name in ("loss_at", "residual", "level"):
-                if getattr(options, name) != ForecastOptions.model_fields[name].default:
+                if getattr(options, name) not in (None, getattr(defaults, name)):
                     raise ValueError(
                         f"{option(name)} belongs to {option('strategy', 'recursive')}; set that, or leave "
                         f"{option(name)} out"
                     )
-        if data.past and options.strategy == "recursive" and options.horizon != 1:
+        for name, wrong in (("residual", options.residual), ("level", options.level)):
+            if options.is_discrete and wrong:
+                raise ValueError(
+                    f"{option(name)} has no use with {option('output', options.output)}, to which no "
+                    "current value is added; leave it out"
+                )
+        if data.past and not options.is_direct and options.horizon != 1:
             raise ValueError(
                 f"{option('strategy', 'recursive')} feeds forecasts back, and would have to know the past "
                 f"columns ({listed(data.past)}) of those steps; set {option('strategy', 'direct')}, or "
@@ -267,14 +300,14 @@ class ForecastConfig(Section):
         sizes = {name: getattr(options, name) for name in ("window", "horizon", "season")}
         if missing := [name for name, value in sizes.items() if value is None]:
             raise ConfigError(f"{option(missing[0])} is open; wanted a configuration as fit() completes it")
-        steps = sizes["horizon"] if options.strategy == "direct" else 1
+        steps = sizes["horizon"] if options.is_direct else 1
         return Plan(**sizes, level=options.level or (), steps=steps)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Sizes of a forecast, in steps. `steps` S: how many the network gives at once; `level` of each
-    target, where forecasts are fed back."""
+    target, where forecasts are fed back and a level can be taken off."""
 
     window: int
     horizon: int

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.splits import chronological
+from unrolled.blocks.outputs import COUNTS, SCALED, Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import MASK, REFUSE
 from unrolled.codecs.scaling import Scaler
@@ -36,6 +37,23 @@ CYCLES = {
 }
 
 Array = NDArray[np.float64]
+# Up to here float32 has all whole numbers.
+LARGEST = 2**24
+# What targets can be: in words, and which of them (T, K) are.
+WANTED: dict[str, tuple[str, Callable[[Array], NDArray[np.bool_]]]] = {
+    "bernoulli": ("0 or 1", lambda y: (y == 0) | (y == 1)),
+    "lognormal": ("numbers above 0", lambda y: y > 0),
+}
+WANTED |= {
+    kind: (f"whole numbers from 0 to {LARGEST:,}", lambda y: (y >= 0) & (y <= LARGEST) & (y % 1 == 0))
+    for kind in COUNTS
+}
+# How targets are scaled, where not to standard scores.
+SCALERS: dict[str, Callable[[Sequence[Array], Sequence[str]], Scaler]] = {
+    "bernoulli": lambda parts, names: Scaler.none(len(names)),
+    "lognormal": Scaler.of_logarithms,
+    **dict.fromkeys(COUNTS, Scaler.of_counts),
+}
 Source = str | Path | pl.DataFrame | Sequence[str | Path]
 
 
@@ -71,14 +89,18 @@ class Codec(SeriesCodec):
         gaps: str = REFUSE,
         series: Sequence[str] = (),
         id: str | None = None,
+        output: str = "point",
     ) -> "Codec":
         """`ends`: where the training part of each series ends; `steps`: S; `series`: those that are known by
-        name, in column `id`. DataError where a column is constant in all of them."""
+        name, in column `id`. DataError where a column is constant in all of them, but for targets that are 0
+        or 1."""
         training = {
             name: [getattr(s, name)[:end] for s, end in zip(file.series, ends, strict=True)] for name in KINDS
         }
         names = {"target": file.targets, "past": file.past, "future": file.future}
-        scalers = {kind: Scaler.fit(training[kind], names[kind]) for kind in KINDS if names[kind]}
+        of_target = SCALERS.get(output, Scaler.fit)
+        scalers = {"target": of_target(training["target"], file.targets)}
+        scalers |= {kind: Scaler.fit(training[kind], names[kind]) for kind in KINDS[1:] if names[kind]}
         target, past, future = (np.isnan(np.concatenate(training[kind])).any(0) for kind in KINDS)
         flagged = np.concatenate([target, past, np.zeros(int(bool(series)), np.bool_), future]) & (
             gaps == MASK
@@ -140,7 +162,7 @@ class Codec(SeriesCodec):
         and are so for all steps ahead where they are covariates known for the future."""
         moment = np.array([last]) if self.step.unit == "number" else np.array([last], "datetime64[us]")
         times, offsets = self.continued(moment, np.array([offset]), ahead)
-        means = {kind: self.scalers[kind].mean if kind in self.scalers else np.empty(0) for kind in KINDS}
+        means = {kind: self.scalers[kind].center if kind in self.scalers else np.empty(0) for kind in KINDS}
         future = np.tile(means["future"], (len(times), 1))
         series = Series("blank", times, offsets, means["target"][None], means["past"][None], future)
         return self.encode(series, ahead)
@@ -209,6 +231,27 @@ def check_alike(file: SeriesFile, trained: SeriesFile | Codec, name: str) -> Non
         raise DataError(
             f"{name} have a step of {file.step.name}; the model was trained on {trained.step.name}"
         )
+
+
+def output_of(codec: SeriesCodec, kind: str, levels: tuple[float, ...], **how: bool) -> Output:
+    """With the units of the scaled targets, where it must know them."""
+    scale = tuple(codec.scalers["target"].scale.tolist()) if kind in SCALED else ()
+    return Output(kind, levels, scale=scale, **how)
+
+
+def require_outcomes(file: SeriesFile, output: str) -> SeriesFile:
+    """The same file. DataError for a target that can be no outcome of the output."""
+    if output in WANTED:
+        wanted, fits = WANTED[output]
+        for series in file.series:
+            wrong = np.argwhere(~fits(series.target) & ~np.isnan(series.target))
+            for row, k in wrong[:1]:
+                raise DataError(
+                    f"series {shown(series.name)}, row {row + 1} of it ({file.local(series)[row]}): "
+                    f"{shown(file.targets[k])} is {series.target[row, k]:g}; {option('output', output)} "
+                    f"wants {wanted}; correct it, or choose another output"
+                )
+    return file
 
 
 def checksum(file: SeriesFile) -> str:

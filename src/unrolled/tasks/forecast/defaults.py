@@ -64,23 +64,30 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
         options = _calibrated(options, ends)
     else:
         options, repeated = _recursive(options, training, min(periods, default=season.steps)), ()
+    dropout = config.model.output_dropout
+    if dropout is None:
+        dropout = 0.3 if options.is_direct else 0.5 if options.output == "bernoulli" else 0.0
     settled = config.model_copy(
         update={
             "data": _data(config.data, file),
+            "model": config.model.model_copy(update={"output_dropout": dropout}),
             "forecast": options,
             "training": _steps(config.training, sum(map(len, training)), training[0].shape[1]),
         }
     )
-    chosen = [name for name in ("horizon", "window", "level") if getattr(config.forecast, name) is None]
+    chosen = ["strategy"] if options.is_discrete and config.forecast.strategy is None else []
+    chosen += [name for name in ("horizon", "window", "level") if getattr(config.forecast, name) is None]
     choices = [
         f"{name}: {_shown(getattr(options, name))}" for name in chosen if getattr(options, name) is not None
     ]
     return Settled(settled, ends, repeated, (*file.notes, *choices, f"season: {season.why}"))
 
 
-def _shown(value: int | tuple[str, ...]) -> str:
+def _shown(value: int | str | tuple[str, ...]) -> str:
     """("relative", "relative") -> "relative"."""
-    return str(value) if isinstance(value, int) else ", ".join(value if len(set(value)) > 1 else value[:1])
+    return (
+        str(value) if isinstance(value, int | str) else ", ".join(value if len(set(value)) > 1 else value[:1])
+    )
 
 
 def ends_of(data: DataConfig, file: SeriesFile) -> tuple[tuple[int, int], ...]:
@@ -116,7 +123,10 @@ def _options(
     """`period`: the shortest natural one, 1 where there is none; `test`: steps of the longest test part."""
     horizon = period if period > 1 else DEFAULT_HORIZON
     horizon = options.horizon or (max(1, min(horizon, test // 2)) if test else horizon)
-    return options.model_copy(update={"season": season.steps, "horizon": horizon})
+    strategy = "direct" if options.is_direct else "recursive"
+    residual = not options.is_discrete if options.residual is None else options.residual
+    chosen = {"strategy": strategy, "residual": residual, "season": season.steps, "horizon": horizon}
+    return options.model_copy(update=chosen)
 
 
 def _direct(
@@ -141,7 +151,11 @@ def _calibrated(options: ForecastOptions, ends: Sequence[tuple[int, int]]) -> Fo
 
 
 def _recursive(options: ForecastOptions, training: Parts, period: int) -> ForecastOptions:
-    window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, max(map(len, training)) // 4)
+    longest = max(map(len, training))
+    window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, longest // 4)
+    if options.is_discrete:  # no level is learnt from windows: of several series a window is all of one
+        window = min(MOST_WINDOW, longest - 1) if len(training) > 1 else window
+        return options.model_copy(update={"window": options.window or max(window, 1)})
     window, named = options.window or max(window, 1), options.level
     level = _named_level(named, training[0].shape[1]) if named else found_level(training, window)
     return options.model_copy(update={"window": window, "level": level})

@@ -33,7 +33,7 @@ from unrolled.files.messages import counted, option
 from unrolled.models.forecast import TOGETHER, pieces
 from unrolled.tasks.forecast import base
 from unrolled.tasks.forecast.config import ForecastModel, ForecastOptions, Plan
-from unrolled.tasks.forecast.data import Coded
+from unrolled.tasks.forecast.data import Coded, output_of
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.outputs import criterion
@@ -96,13 +96,13 @@ def block_of(
 ) -> Direct:
     S, K, levels = codec.steps, len(codec.targets), options.quantile_levels
     row = Row(K, codec.own - K + codec.flags - bool(codec.names), codec.ahead)
-    output = Output(options.output, levels, framed=True, calibrated=reading.calibrated)
+    output = output_of(codec, options.output, levels, framed=True, calibrated=reading.calibrated)
 
     def member(kind: str, steps: int, size: int) -> Member:
         layer = recurrent(model, (size if kind == SEGMENTS else 1) * row.read + ABOUT)
         if kind == SEGMENTS:
-            return Segments.of(layer, S * output.size, steps, size, model.output_dropout)
-        return Steps.of(layer, row, output.size, steps, model.output_dropout)
+            return Segments.of(layer, S * output.size, steps, size, model.output_dropout or 0.0)
+        return Steps.of(layer, row, output.size, steps, model.output_dropout or 0.0)
 
     return Direct(
         members=tuple(member(*one) for one in reading.members),

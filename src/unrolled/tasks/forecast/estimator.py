@@ -14,7 +14,6 @@ from torch import Tensor
 from unrolled.batching.windows import Batch
 from unrolled.blocks.direct import Direct
 from unrolled.blocks.forecaster import Recursive
-from unrolled.blocks.outputs import Output
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.left_out import told
 from unrolled.files.messages import counted, option
@@ -25,7 +24,16 @@ from unrolled.tasks.estimator import Estimator, Prepared
 from unrolled.tasks.forecast import answers, direct, pictures
 from unrolled.tasks.forecast.backtest import backtest, beside_baselines, find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
-from unrolled.tasks.forecast.data import Source, check_alike, checksum, has_part, read, read_parts
+from unrolled.tasks.forecast.data import (
+    Source,
+    check_alike,
+    checksum,
+    has_part,
+    output_of,
+    read,
+    read_parts,
+    require_outcomes,
+)
 from unrolled.tasks.forecast.defaults import ends_of
 from unrolled.tasks.forecast.evaluation import Evaluation, evaluate
 from unrolled.tasks.forecast.fitted import Fitted
@@ -48,6 +56,10 @@ MEASURES = {
     "gaussian": "negative log-likelihood of scaled values",
     "studentt": "negative log-likelihood of scaled values",
     "quantiles": "pinball loss of scaled values",
+    "lognormal": "negative log-likelihood of scaled logarithms",
+    "bernoulli": "negative log-likelihood of a step",
+    "poisson": "negative log-likelihood",
+    "negbinomial": "negative log-likelihood",
 }
 
 
@@ -123,6 +135,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             codec.scalers["target"].scale,
             about,
             file,
+            self.codec.mean if options.output == "bernoulli" else None,
         )
         return evaluation.telling([*sentences, *told(file.left_out, len(file.series))])
 
@@ -233,7 +246,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
                 f"{option('calibrate')} needs a validation part, and {option('validation', 0)} leaves none; "
                 "leave one out"
             )
-        return config, file
+        return config, require_outcomes(file, config.forecast.output)
 
     def _read_all(
         self, config: ForecastConfig, data: SeriesFile, sources: Sources
@@ -257,9 +270,11 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         options, series, plan = config.forecast, codec.series, config.plan()
         if codec.reading is not None:
             return Network(direct.block_of(config.model, options, series, codec.reading, plan.window))
-        layer, output = recurrent(config.model, series.width), Output(options.output, options.quantile_levels)
-        relative = tuple(level == "relative" for level in plan.level)
-        return Network(Recursive.of(layer, output, series.steps, relative, options.residual))
+        layer = recurrent(config.model, series.width)
+        output = output_of(series, options.output, options.quantile_levels)
+        relative = tuple(level == "relative" for level in plan.level) or (False,) * len(series.targets)
+        residual, dropout = bool(options.residual), config.model.output_dropout or 0.0
+        return Network(Recursive.of(layer, output, series.steps, relative, residual, dropout))
 
     def _seen_by(self, config: ForecastConfig, data: SeriesFile) -> SeenSeries:
         ends = [end for _, end in ends_of(config.data, data)]
@@ -391,7 +406,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _new_file(self, data: Source) -> SeriesFile:
         codec = self.codec.series
-        file = read(data, self.config.data, codec.step)
+        file = require_outcomes(read(data, self.config.data, codec.step), self.config.forecast.output)
         check_alike(file, codec, "these data")
         return file
 

@@ -19,6 +19,7 @@ from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL, plain
 from unrolled.tasks.forecast.adaptive import adaptive_coverage
 from unrolled.tasks.forecast.backtest import Backtest
+from unrolled.tasks.forecast.binary import figures, of_probabilities, sentence
 from unrolled.tasks.forecast.by_series import (
     by_series,
     fit_figures,
@@ -35,6 +36,8 @@ Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 ALL = "all targets, scaled"
+# Of more targets a person is told of all together alone.
+MOST_TOLD = 12
 
 # What the table leaves out, how it calls a column, what it rounds, and what stands at its end.
 DETAILS = {"series", "bias", "kge_r", "kge_alpha", "kge_beta", "mean smape", "mean mase"}
@@ -48,10 +51,11 @@ OF_INTERVALS = ("crps", "pinball", "coverage", "width")
 class Evaluation:
     """`rows`: {"target", "forecast", "mae", "rmse", "smape", "mase", for distributions "crps", "pinball",
     "coverage", "width"; of a target by itself "wape", "bias", "relative_bias", where there is one series
-    "nse", "kge" and its parts, where there are several what by_series.summary says}. Of a baseline
-    "rmse_noise", of the model "coverage_noise": differences up to these are noise; and "adaptive_coverage"
-    (adaptive.py). `by_step`: the same with a list over the steps ahead for each number; `series`: see
-    by_series.py; `verdict`: sentences; `file`: what was judged."""
+    "nse", "kge" and its parts, where there are several what by_series.summary says; of probabilities what
+    binary.py says, and neither of these}. Of a baseline "rmse_noise", of the model "coverage_noise":
+    differences up to these are noise; and "adaptive_coverage" (adaptive.py). `by_step`: the same with a
+    list over the steps ahead for each number; `series`: see by_series.py; `verdict`: sentences;
+    `file`: what was judged."""
 
     rows: list[Row]
     by_step: list[Row]
@@ -87,10 +91,10 @@ class Evaluation:
         return replace(self, verdict=[*self.verdict, *sentences])
 
     def table(self) -> list[Row]:
-        """The rows, for a person: one for every target and forecast."""
+        """The rows, for a person: one for every target and forecast; of many targets of all together."""
         names = {"coverage": f"coverage of {percent(self.about['nominal_coverage'])}"} | SHORT
         rows = []
-        for row in self.rows:
+        for row in _told(self.rows, len(self.targets)):
             first = [key for key in row if key not in DETAILS and key not in OF_INTERVALS]
             last = [key for key in OF_INTERVALS if key in row]
             named = {names.get(key, key): row[key] for key in first + last}
@@ -121,14 +125,19 @@ def evaluate(
     deviation: Array,
     about: Mapping[str, Any],
     file: SeriesFile | None = None,
+    frequencies: Array | None = None,
 ) -> Evaluation:
-    """naive_scale (K,) for MASE and deviation (K,), both of the training part; `about`: what else to tell."""
+    """naive_scale (K,) for MASE and deviation (K,), both of the training part; `about`: what else to tell;
+    `frequencies` (K,): of a 1 in the training part, where forecasts are probabilities."""
+    binary = frequencies is not None
+    if frequencies is not None:
+        backtest = of_probabilities(backtest, frequencies)
     views = {name: (slice(k, k + 1), np.ones(1)) for k, name in enumerate(targets)}
     if len(targets) > 1:
         views[ALL] = (slice(None), deviation)
     series, nominal = by_series(backtest, targets), levels[-1] - levels[0]
     single = backtest.series[-1] == backtest.series[0]
-    of_series = {} if single else {name: summary(series, name, backtest.naive) for name in targets}
+    of_series = {} if single or binary else {name: summary(series, name, backtest.naive) for name in targets}
     rows, by_step = [], []
     with np.errstate(over="ignore", invalid="ignore"):  # the verdict tells of forecasts not finite
         for target, (columns, unit) in views.items():
@@ -142,7 +151,10 @@ def evaluate(
                 )
                 head = {"target": target, "forecast": name}
                 whole, steps = (
-                    scores(*part, axis=axis) | (_by_itself(*part[:2], axis, single) if target != ALL else {})
+                    figures(part[0], part[1].point, axis)
+                    if binary
+                    else scores(*part, axis=axis)
+                    | (_by_itself(*part[:2], axis, single) if target != ALL else {})
                     for axis in (None, (0, 2))
                 )
                 rows.append(
@@ -166,8 +178,14 @@ def evaluate(
         "middle_coverage": middle_coverage(series),
         **about,
     }
-    sentences = [*verdict(rows, about), *_left_out(missing, backtest.y.size)]
+    sentences = [*verdict(_told(rows, len(targets)), about), *_left_out(missing, backtest.y.size)]
+    sentences += [sentence(rows, len(targets))] if binary else []
     return Evaluation(rows, by_step, series, sentences, about, backtest, file)
+
+
+def _told(rows: Sequence[Row], targets: int) -> list[Row]:
+    """Those that a person is shown."""
+    return [row for row in rows if targets <= MOST_TOLD or row["target"] == ALL]
 
 
 def _by_itself(y: Array, forecast: Forecast, axis: metrics.Axis, single: bool) -> dict[str, Array]:

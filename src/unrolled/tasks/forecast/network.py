@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.blocks.direct import Direct
@@ -17,6 +18,7 @@ from unrolled.codecs.windows import window_steps
 from unrolled.decoding.feedback import fed_back
 from unrolled.nn.state import Named
 from unrolled.ops.torch import Network as AnyNetwork
+from unrolled.tasks.outputs import criterion
 
 Network = AnyNetwork[Forecaster]
 Choice = Callable[[Tensor], Tensor]
@@ -24,12 +26,21 @@ Choice = Callable[[Tensor], Tensor]
 WINDOW, LAST = "window", "last"
 
 
-def read(network: Network, x: Tensor, ahead: Tensor) -> tuple[Tensor, Named]:
-    """raw after the windows x, with what is known of the steps ahead of each, and the state."""
+def read(network: Network, x: Tensor, ahead: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Named]:
+    """raw after the windows x, with what is known of the steps ahead of each, and the state; `lengths` of
+    windows, where some are shorter."""
     if isinstance(network.block, Direct):
         return network(x, ahead), {WINDOW: x}
-    raw, state = network(x)
-    return raw[:, -1], state
+    raw, state = network(x, lengths=lengths)
+    return raw[:, -1] if lengths is None else raw[torch.arange(len(x)), lengths - 1], state
+
+
+def begin_at(network: Network, mean: NDArray[np.float64]) -> None:
+    """The untrained network forecasts these scaled means (K,) of training at every step."""
+    start = criterion(network.block.output).start(torch.from_numpy(mean))
+    if start is not None:
+        with torch.no_grad():
+            network.p.head.bias.view(*network.block.shape)[..., network.block.output.location] = start
 
 
 def run_on(
@@ -41,7 +52,7 @@ def run_on(
     block = network.block
 
     def advance(h: int, value: Tensor, state: Named) -> tuple[Tensor, Named]:
-        row = torch.cat([value, known[:, h]], dim=-1)[:, None]
+        row = torch.cat([block.output.fed(value), known[:, h]], dim=-1)[:, None]
         if isinstance(block, Direct):
             ahead = known[:, h : h + block.steps, known.shape[-1] - block.row[2] :]
             window, last = followed(block, state, row)

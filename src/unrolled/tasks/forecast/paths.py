@@ -10,7 +10,7 @@ Shapes   origins (N,) -> point (N, H, K), quantiles (N, H, K, L), crps (N, H, K)
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from unrolled.nn.state import Named
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.network import LAST, Network, read, repeated, run_on
-from unrolled.tasks.outputs import criterion
+from unrolled.tasks.outputs import CRPS_LEVELS, criterion, pinball
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -77,7 +77,7 @@ class Predictor:
     @property
     def least(self) -> int:
         """How many steps a forecast needs behind it."""
-        return 1 if isinstance(self.network.block, Direct) else self.window
+        return 1 if isinstance(self.network.block, Direct) or self.output.is_discrete else self.window
 
     @property
     def output(self) -> Output:
@@ -120,19 +120,30 @@ class Predictor:
 
     def context(self, series: Coded, origins: Steps) -> tuple[Tensor, Named]:
         """raw (N, S, K, R) of the last row, and the state after it."""
-        raw, state = read(self.network, *self._windows(series, origins))
+        raw, state = self._read(*self._windows(series, origins))
         last = {LAST: torch.from_numpy(origins)} if isinstance(self.network.block, Direct) else {}
         return raw, state | last
 
-    def _windows(self, series: Coded, origins: Steps) -> tuple[Tensor, Tensor]:
-        """What the network reads at each origin, (N, W, ·), and what is known of the steps ahead, (N, S,
-        U)."""
+    def _read(self, x: Tensor, ahead: Tensor, lengths: Tensor) -> tuple[Tensor, Named]:
+        """What `read` says; of windows that are filled up, as if they were not."""
+        return read(self.network, x, ahead, lengths if (lengths < x.shape[1]).any() else None)
+
+    def _windows(self, series: Coded, origins: Steps) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network reads at each origin, (N, W, ·), what is known of the steps ahead, (N, S, U), and
+        how many of the W steps there are, (N,)."""
         block, ahead = self.network.block, series.k[_from(origins, 0, self.codec.steps)]
         ahead = ahead[..., ahead.shape[-1] - self.codec.ahead :]
         if isinstance(block, Direct):
-            return series.x[torch.from_numpy(window_steps(origins, self.window, block.period))], ahead
-        window = min(self.window, int(origins.min()) + 1)
-        return series.x[_from(origins, 1 - window, 1)], ahead
+            steps = window_steps(origins, self.window, block.period)
+            lengths = np.full(len(origins), self.window)
+        elif self.output.is_discrete:
+            lengths = np.minimum(self.window, origins + 1)
+            behind = np.minimum(np.arange(self.window), lengths[:, None] - 1)
+            steps = (origins + 1 - lengths)[:, None] + behind
+        else:
+            lengths = np.full(len(origins), min(self.window, int(origins.min()) + 1))
+            steps = origins[:, None] + np.arange(1 - lengths[0], 1)
+        return series.x[torch.from_numpy(steps)], ahead, torch.from_numpy(lengths)
 
     def _closed(
         self,
@@ -146,7 +157,7 @@ class Predictor:
         parts, first = [], 0
         for together in _together(series, origins, max(1, min(ROWS_TOGETHER, TOGETHER // self.window))):
             windows = zip(*(self._windows(s, at) for s, at in together), strict=True)
-            raw = read(self.network, *(torch.cat(part) for part in windows))[0][:, :horizon]
+            raw = self._read(*(torch.cat(part) for part in windows))[0][:, :horizon]
             said = answers(self.codec, self.output, raw.numpy(), self.levels)
             crps = None if y is None else self._crps(raw, y[first : first + len(raw)])
             parts.append(Forecast(said["forecast"], said.get("quantiles"), crps))
@@ -156,6 +167,9 @@ class Predictor:
 
     def _crps(self, raw: Tensor, y: Array) -> Array:
         scaler = self.codec.scalers["target"]
+        if scaler.log:  # the score of the logarithms is another
+            quantiles = answers(self.codec, self.output, raw.numpy(), CRPS_LEVELS)["quantiles"]
+            return 2 * pinball(torch.from_numpy(quantiles), torch.from_numpy(y), CRPS_LEVELS).mean(-1).numpy()
         outcomes = torch.from_numpy(scaler.transform(y))
         return criterion(self.output).crps(raw.double(), outcomes).numpy() * scaler.scale
 
@@ -165,12 +179,15 @@ class Predictor:
         for part in _parts(len(origins), max(1, ROWS_TOGETHER // paths)):
             raw, state = self.context(series, origins[part])
             known = series.k[_from(origins[part], 1, horizon + self.codec.steps - 1)]
-            point = self.codec.values(run_on(self.network, raw, state, known, horizon, output.point))
+            point = self.codec.values(
+                run_on(self.network, raw, state, known, horizon, criterion(output).point)
+            )
             if not output.is_distribution:
                 yield Forecast(point)
                 continue
             last = np.moveaxis(self._drawn(raw, state, known, horizon, paths, draws), 1, -1)
-            quantiles = np.moveaxis(np.quantile(last, self.levels, axis=-1), 0, -1)
+            method: Any = "inverted_cdf" if output.is_discrete else "linear"  # outcomes, not numbers between
+            quantiles = np.moveaxis(np.quantile(last, self.levels, axis=-1, method=method), 0, -1)
             yield Forecast(point, quantiles, None if y is None else metrics.crps(last, y[part]))
 
     def _drawn(

@@ -15,7 +15,7 @@ from unrolled.tasks.forecast.config import ForecastConfig, Plan
 from unrolled.tasks.forecast.data import Codec, Coded, calendar_names, has_part
 from unrolled.tasks.forecast.defaults import Settled, settle
 from unrolled.tasks.forecast.fitted import Fitted
-from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.forecast.network import Network, begin_at
 from unrolled.tasks.forecast.windows import Validation, training_windows
 from unrolled.tasks.metrics import naive_scale
 
@@ -39,6 +39,7 @@ def prepare(
             config.data.gaps,
             _named(config, file, training_ends),
             config.data.id or "series",
+            config.forecast.output,
         )
         codec = Codec.fit(file, training_ends, *how)
     series = [codec.encode(s, plan.steps) for s in file.series]
@@ -47,6 +48,8 @@ def prepare(
     ended = [(s, len(s.target) - 1) for s in file.series]
     last = max((int(s.times[end].astype(np.int64)), int(s.offsets[end])) for s, end in ended)
     fitted = Fitted(codec, naive_scale(training_parts, plan.season), *last, start.reading if start else None)
+    if config.forecast.is_discrete:
+        fitted = replace(fitted, mean=_mean(training_parts))
     make = _direct if config.forecast.strategy == "direct" else _recursive
     prepared = make(settled, series, fitted, validated)
     if has_part(file, config.data, "test"):
@@ -70,7 +73,19 @@ def _recursive(
     learnt, learnt_ends = [series[i] for i in trained], [ends[i] for i in trained]
     windows = training_windows(learnt, learnt_ends, plan, training.batch_size, training.seed, last_only)
     validation = Validation(series, ends, plan, last_only) if validated else None
-    return Prepared(config, fitted, windows, validation, (*settled.notes, *windows.notes))
+
+    def begin(network: Network) -> None:
+        if fitted.mean is not None:
+            begin_at(network, fitted.mean / fitted.series.scalers["target"].scale)
+
+    notes = (*settled.notes, *windows.notes)
+    return Prepared(config, fitted, windows, validation, notes, begin=begin)
+
+
+def _mean(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Of parts (T_i, K) the mean (K,) with half a 1 and half a 0 more: neither is ever impossible."""
+    pooled = np.concatenate(parts)
+    return np.asarray((np.nansum(pooled, 0) + 0.5) / ((~np.isnan(pooled)).sum(0) + 1))
 
 
 def _direct(

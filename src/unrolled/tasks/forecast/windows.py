@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from unrolled.batching.windows import Batch, Windows
 from unrolled.errors import DataError
@@ -71,10 +72,12 @@ def target_losses(
     network: Network, x: Tensor, y: Tensor, lengths: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """(B, W, S, K) the loss of every target, and which of them the file has: the losses of others are to be
-    left out."""
+    left out. Those of 0 and 1 are times K: their mean is that of a step, of all its targets together. A mean
+    over many targets, of which most are 0, has gradients as small as the optimizer's epsilon."""
     observed = ~y.isnan()
     raw, _ = network(x, lengths=lengths)
-    return criterion(network.block.output).loss(raw, torch.where(observed, y, 0.0)), observed
+    losses = criterion(network.block.output).loss(raw, torch.where(observed, y, 0.0))
+    return losses * y.shape[-1] if network.block.output.kind == "bernoulli" else losses, observed
 
 
 class Validation:
@@ -101,23 +104,26 @@ class Validation:
         return sum(part.sum().item() for part in losses) / sum(map(len, losses))
 
     def window(self, series: int, last: int) -> tuple[Tensor, Tensor]:
-        """x (W, I), y (W, S, K) of the window whose last row is `last`."""
-        (rows, z), W, S = self.series[series], self.plan.window, self.plan.steps
-        return rows[last + 1 - W : last + 1], z[last + 2 - W : last + 1 + S].unfold(0, S, 1).mT
+        """x (W, I), y (W, S, K) of the window whose last row is `last`; fewer rows where a series begins."""
+        (rows, z), S, first = self.series[series], self.plan.steps, max(0, last + 1 - self.plan.window)
+        return rows[first : last + 1], z[first + 1 : last + 1 + S].unfold(0, S, 1).mT
 
     def _places(self, train: int, end: int) -> Iterator[tuple[int, int]]:
         """(last row, number of last rows that count) of a series' windows, the latest first.
 
         Rows train-1 … end-1-S count: their targets lie in the validation part.
         """
-        for last in range(end - 1 - self.plan.steps, max(train, self.plan.window) - 2, -self.counted):
+        least = max(train, self.plan.least, 1)
+        for last in range(end - 1 - self.plan.steps, least - 2, -self.counted):
             yield last, min(self.counted, last + 2 - train)
 
     def _losses(self, network: Network, part: slice) -> Tensor:
         """(N,) the losses of the targets that count, in float64."""
         pairs = [self.window(i, last) for i, last, _ in self.windows[part]]
-        x, y = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
+        lengths = torch.tensor([len(x) for x, _ in pairs])
+        x, y = (pad_sequence(list(tensors), batch_first=True) for tensors in zip(*pairs, strict=True))
         counted = torch.tensor([number for _, _, number in self.windows[part]])
-        from_end = torch.arange(self.plan.window - 1, -1, -1)
-        losses, observed = target_losses(network, x, y)
-        return losses[(from_end < counted[:, None])[..., None, None] & observed].double()
+        from_end = lengths[:, None] - 1 - torch.arange(x.shape[1])
+        losses, observed = target_losses(network, x, y, None if (lengths == x.shape[1]).all() else lengths)
+        inside = (from_end >= 0) & (from_end < counted[:, None])
+        return losses[inside[..., None, None] & observed].double()
