@@ -93,6 +93,8 @@ KINDS = {
     "ones": {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
     "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"},
     "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask"},
+    "texts": {"horizon": 3, "future": "w", "output": "gaussian"},
+    "direct, texts": DIRECT | {"horizon": 3, "past": ("p", "v"), "future": ("w", "f"), "gaps": "mask"},
     "offsets": {"horizon": 3, "times": LOCAL, "output": "gaussian"},
     "zone": DIRECT | {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin"},
     "direct months": DIRECT | {"horizon": 5, "times": MONTHS, "output": "gaussian", "members": 3},
@@ -111,9 +113,9 @@ KINDS = {
 
 
 def frame(times, rows_after=0, window=None, output=None):
-    """y, p, f and g are random walks with a wave; the last rows have f and g alone. Where a window is
-    named, two cells of five are missing, but for those around its begin at the end and the last known row.
-    Where an output is, y and p can be its outcomes."""
+    """y, p, f and g are random walks with a wave, v and w texts; the last rows have f, g and w alone. Where a
+    window is named, two cells of five are missing, but for those around its begin at the end and the last
+    known row. Where an output is, y and p can be its outcomes."""
     walks = np.random.default_rng(5).standard_normal((T + 9, 4)).cumsum(0) * 0.2
     walks += np.sin(np.arange(T + 9) / 4)[:, None]
     if window:
@@ -124,7 +126,10 @@ def frame(times, rows_after=0, window=None, output=None):
     known = pl.int_range(T + rows_after) < T
     for name in "yp" if output in OUTCOMES else "":
         values[name] = OUTCOMES[output](values[name])
-    made = pl.DataFrame(values).fill_nan(None).with_columns(pl.when(known).then(pl.col("y", "p")))
+    texts = {"v": texts_of(values["y"], T - 30), "w": texts_of(values["f"], T - 5)}
+    made = (
+        pl.DataFrame(values | texts).fill_nan(None).with_columns(pl.when(known).then(pl.col("y", "p", "v")))
+    )
     return made if times is None else made.with_columns(pl.Series("when", times[: T + rows_after]))
 
 
@@ -133,6 +138,13 @@ OUTCOMES = {
     "negbinomial": lambda y: np.round(np.abs(10 * y)),
     "lognormal": np.exp,
 }
+
+
+def texts_of(values, end):
+    """Words of numbers, from an end on one that was not there before."""
+    words = np.where(np.abs(values % 2) > 1, "rain", "clear sky")
+    words[end:] = "hail"
+    return [None if np.isnan(value) else word for value, word in zip(values, words.tolist(), strict=True)]
 
 
 class Case:
@@ -155,7 +167,7 @@ class Case:
         if self.direct:
             self.model.network.shares.copy_(torch.tensor([0.3, 0.9, -0.4][: len(self.model.network.shares)]))
         self.made, self.S = self.model.runtime(), self.model.codec.series.steps
-        self.future = self.made.codec.future
+        self.future = self.made.codec.covariates.future
 
     def frame(self, rows_after=0):
         return frame(self.times, rows_after, self.holes, self.output)
@@ -168,10 +180,10 @@ class Case:
     def steps(self, rows=None):
         """Steps as users give them."""
         data, codec = self.frame(9).to_dicts(), self.made.codec
-        own = [*codec.targets, *codec.past] + ([] if self.times is None else ["when"])
+        own = [*codec.targets, *codec.covariates.past] + ([] if self.times is None else ["when"])
         made = [
             {key: data[t][key] for key in own}
-            | {key: [data[t + 1 + s][key] for s in range(self.S)] for key in codec.future}
+            | {key: [data[t + 1 + s][key] for s in range(self.S)] for key in self.future}
             for t in range(T)
         ]
         return made[-rows:] if rows else made
@@ -672,7 +684,8 @@ def test_lines_are_steps_and_answers_are_told_by_column(case):
     """As `unrolled stream` has them: the cells of the columns in, numbers by target and level out."""
     codec, columns = case.made.codec, case.made.columns()
     time = [] if case.times is None else ["when"]
-    assert list(columns) == [*time, *codec.targets, *codec.past, *codec.future]
+    covariates = codec.covariates
+    assert list(columns) == [*time, *codec.targets, *covariates.past, *covariates.future]
     assert all(column.numbers == (name != "when") for name, column in columns.items())
     assert not time or columns["when"].optional == (not codec.calendar)
     stream, kind = case.made.stream(), kind_of(case.made)

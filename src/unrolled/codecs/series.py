@@ -3,9 +3,9 @@
     x_t = [z_t, p_t, m_t, k_t],   k_t = [g_{t+1}, …, g_{t+S}, f_{t+1}, …, f_{t+S}, n_{t+1}, …, n_{t+S}]
 
 z_t are the scaled targets (K), p_t the scaled past covariates (P), both known at t; k_t is what is known of
-the time to forecast: the calendar g (C) and the scaled known-future covariates f (Q) of all S steps that row
-t forecasts. m_t is 1 where a value of z_t or p_t is missing, n likewise of f, for the columns that are
-flagged (filling.py); of others there is none.
+the time to forecast: the calendar g (C), holidays among it, and the scaled known-future covariates f (Q),
+static ones at their end, of all S steps that row t forecasts. m_t is 1 where a value of z_t or p_t is
+missing, n likewise of f, for the columns that are flagged (filling.py); of others there is none.
 
 What is known of a step is its row with NaN for what is missing, [z_t, p_t, g_{t+1}, …, f_{t+1}, …]: `filled`
 makes x_t of it. A network that gives S steps at once reads of its window the rows with S = 1, and k_t of its
@@ -15,7 +15,7 @@ Everything is fitted on the training parts alone. This module needs numpy alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -26,9 +26,11 @@ from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import GAPS, REFUSE, ZERO, carried
 from unrolled.codecs.scaling import Scaler
 from unrolled.files import zones
+from unrolled.files.covariates import Covariates
 from unrolled.files.steps import Step, Times
 
 KINDS = ("target", "past", "future")
+HOLIDAY = "holiday"  # of the calendar: 1 on holidays, else 0
 # A time that was not given. As an instant it is numpy's own for none.
 NEVER = np.iinfo(np.int64).min
 
@@ -40,13 +42,12 @@ Rows = NDArray[np.float32]
 class SeriesCodec:
     """How series become rows and forecasts become values. `calendar` are the names of the features in g;
     `steps` is S; `zone` is that of the times (zones.py); `gaps`: what stands for a missing value, `flagged`
-    (K + P + Q,): which columns have flags. Where series have `names`, a step's own values end with the number
-    of its series among them, or how many they are, which stands for any other; column `id` of a step has the
-    name."""
+    (K + P + Q,): which columns have flags; `holidays`: the days since 1970 that are such. Where series have
+    `names`, a step's own values end with the number of its series among them, or how many they are, which
+    stands for any other; column `id` of a step has the name."""
 
     targets: tuple[str, ...]
-    past: tuple[str, ...]
-    future: tuple[str, ...]
+    covariates: Covariates
     step: Step
     zone: str | None
     calendar: tuple[str, ...]
@@ -56,6 +57,22 @@ class SeriesCodec:
     flagged: NDArray[np.bool_]
     names: tuple[str, ...] = ()
     id: str | None = None
+    holidays: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @cached_property
+    def past(self) -> tuple[str, ...]:
+        """(P,) the names of the numbers that past covariates are."""
+        return self.covariates.names(self.covariates.past)
+
+    @cached_property
+    def future(self) -> tuple[str, ...]:
+        """(Q,) the names of those known for the future, static ones at the end."""
+        return self.covariates.names((*self.covariates.future, *self.covariates.static))
+
+    @cached_property
+    def varying(self) -> int:
+        """How many of Q are not static."""
+        return len(self.covariates.names(self.covariates.future))
 
     @property
     def known_columns(self) -> tuple[str, ...]:
@@ -138,6 +155,9 @@ class SeriesCodec:
             offset_of.append(offsets)
         local = zones.local_times(self.zone, np.concatenate(each), self.step, np.concatenate(offset_of))
         names, features = calendar_features(local, self.step)
+        if HOLIDAY in self.calendar:
+            days = local.astype("datetime64[D]").astype(np.int64)
+            names, features = (*names, HOLIDAY), np.column_stack([features, np.isin(days, self.holidays)])
         if names != self.calendar:
             features = features[:, [names.index(name) for name in self.calendar]]
         C, T = len(self.calendar), len(times)
@@ -171,7 +191,8 @@ class SeriesCodec:
             f[..., s, :] = np.where(gone[..., s, :], f[..., s - 1, :], f[..., s, :])
         last = np.concatenate([own[-1], f[-1, ..., 0, :]], axis=-1)
         if gaps == ZERO:
-            own, f = np.where(m, self._zero[:n], own), np.where(gone, self._zero[n:], f)
+            own, varying = np.where(m, self._zero[:n], own), np.arange(Q) < self.varying
+            f = np.where(gone & varying, self._zero[n:], f)
         if instead is not None:
             K = len(self.targets)
             own[..., :K] = np.where(m[..., :K], instead, own[..., :K])
@@ -234,9 +255,13 @@ class SeriesCodec:
 
     def about(self) -> dict[str, Any]:
         """What `arrays` does not hold, in plain values."""
-        names = {"targets": self.targets, "past": self.past, "future": self.future, "calendar": self.calendar}
+        covariates = self.covariates
+        names = {name: getattr(covariates, name) for name in ("past", "future", "static")}
+        names |= {"targets": self.targets, "calendar": self.calendar}
         return {
             **{key: list(value) for key, value in names.items()},
+            "categories": {column: list(texts) for column, texts in covariates.categories.items()},
+            "holidays": self.holidays.astype("datetime64[D]").astype(str).tolist(),
             "step": asdict(self.step),
             "steps": self.steps,
             "zone": self.zone,
@@ -254,9 +279,12 @@ class SeriesCodec:
             kind, _, own = name.partition(".")
             grouped.setdefault(kind, {})[own] = array
         scalers = {kind: Scaler.from_arrays(own) for kind, own in grouped.items()}
-        names = {key: tuple(map(str, about[key])) for key in ("targets", "past", "future", "calendar")}
+        past, future, static = (tuple(map(str, about[key])) for key in ("past", "future", "static"))
+        categories = {name: tuple(map(str, texts)) for name, texts in about["categories"].items()}
         codec = cls(
-            **names,
+            targets=tuple(map(str, about["targets"])),
+            covariates=Covariates(past, future, static, categories),
+            calendar=tuple(map(str, about["calendar"])),
             step=Step(**about["step"]),
             zone=about["zone"],
             scalers=scalers,
@@ -265,6 +293,7 @@ class SeriesCodec:
             flagged=np.array(about["flagged"], np.bool_),
             names=tuple(map(str, about["series"])),
             id=about["id"],
+            holidays=np.array(about["holidays"], "datetime64[D]").astype(np.int64),
         )
         codec._check()
         return codec
@@ -283,7 +312,7 @@ class SeriesCodec:
         if self.gaps not in GAPS or self.flagged.shape != (sum(sizes.values()) + bool(self.names),):
             raise ValueError(f"gaps {self.gaps!r:.20}, flags {self.flagged.shape}")
         possible, _ = calendar_features(self.step.times(np.zeros(1, np.int64), _ORIGIN), self.step)
-        if not set(self.calendar) <= set(possible):
+        if not set(self.calendar) <= {*possible, *([HOLIDAY] if self.step.within_day else [])}:
             raise ValueError(f"calendar {str(self.calendar)[:40]}")
 
 

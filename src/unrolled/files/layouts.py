@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.category_columns import Texts, read_columns
 from unrolled.files.date_columns import Dated, in_iso
 from unrolled.files.groups import Groups
 from unrolled.files.messages import counted, listed, option, shown
@@ -64,13 +65,17 @@ def laid_out(table: Table, query: Query) -> Laid:
 
 def _long(table: Table, query: Query) -> Laid:
     table, roles, notes = find_roles(table, query)
-    dated, numbers = in_iso(table, roles.time, query.date_format), table.matrix(roles.numbers)
+    dated = in_iso(table, roles.time, query.date_format)
+    columns = (*roles.numbers, *roles.static)
+    numbers, texts = read_columns(table, columns, roles)
+    each, fixed = np.split(numbers.values, [len(roles.numbers)], axis=1)
     rows = {plain_name(Path(table.name)).stem: np.arange(table.frame.height)}
     if roles.id is not None:
         groups = Groups.by(table, _names(table, roles.id))
         rows = dict(zip(groups.names, groups.split(np.arange(table.frame.height)), strict=True))
-    values = {name: numbers.values[each] for name, each in rows.items()}
-    return _laid(dated, roles, rows, values, numbers, notes)
+    static = {name: _static(table, roles, name, at, fixed[at]) for name, at in rows.items()}
+    values = {name: each[at] for name, at in rows.items()}
+    return _laid(dated, roles, rows, values, static, texts, numbers, notes)
 
 
 def _columns(table: Table, query: Query) -> Laid:
@@ -80,11 +85,19 @@ def _columns(table: Table, query: Query) -> Laid:
             f"{option('id', query.id)}: with {wide} the names of series are those of columns; leave one out"
         )
     table, roles, notes = find_roles(table, query)
-    dated, numbers = in_iso(table, roles.time, query.date_format), table.matrix(roles.numbers)
+    if query.static:
+        wide = option("wide", "columns")
+        raise ConfigError(
+            f"{option('static')}: with {wide} covariates are those of all series, and "
+            f"{listed(query.static)} would tell none apart; leave it out"
+        )
+    dated = in_iso(table, roles.time, query.date_format)
+    numbers, texts = read_columns(table, roles.numbers, roles)
     own, covariates = np.split(numbers.values, [len(roles.targets)], axis=1)
     rows = dict.fromkeys(roles.targets, np.arange(table.frame.height))
     values = {name: np.column_stack([own[:, k], covariates]) for k, name in enumerate(roles.targets)}
-    return _laid(dated, replace(roles, targets=(VALUE,)), rows, values, numbers, notes)
+    static = dict.fromkeys(rows, np.empty(0))
+    return _laid(dated, replace(roles, targets=(VALUE,)), rows, values, static, texts, numbers, notes)
 
 
 def _rows(table: Table, query: Query) -> Laid:
@@ -94,11 +107,12 @@ def _rows(table: Table, query: Query) -> Laid:
     table.refuse(
         id, ~names.is_first_distinct(), "the series {} stands in a row before", "write each in one row"
     )
-    others = [column for column in frame.columns if column != id]
+    others = [column for column in frame.columns if column not in (id, *query.static)]
     steps = [column for column in others if _holds_numbers(frame[column])]
     if not steps:
         raise DataError(f"{table.name}: no column of numbers beside {shown(id)}; wanted one for each step")
     numbers, header = table.matrix(steps), pl.Series(TIME, steps)
+    fixed, texts = read_columns(table, query.static, query)
     named = query.time is not None or query.date_format is not None
     timed = query.time != ROWS and (named or form(header) != "other")
     span = f"of the columns {shown(steps[0])} to {shown(steps[-1])}"
@@ -111,7 +125,34 @@ def _rows(table: Table, query: Query) -> Laid:
     dated = in_iso(times, roles.time, query.date_format)
     rows = dict.fromkeys(names, np.arange(len(steps)))
     values = {name: own[:, None] for name, own in zip(names, numbers.values, strict=True)}
-    return _laid(dated, roles, rows, values, numbers, notes)
+    static = {
+        name: _static(table, roles, name, np.array([row]), fixed.values[row : row + 1])
+        for row, name in enumerate(names)
+    }
+    return _laid(dated, roles, rows, values, static, texts, numbers, notes)
+
+
+def _static(table: Table, roles: Query, name: str, rows: Positions, values: Values) -> Values:
+    """(Z,) the static values of a series, whose `rows` have values (rows, Z). DataError where one changes, or
+    there is none."""
+    static = []
+    for column, cells in zip(roles.static, values.T, strict=True):
+        known = np.flatnonzero(~np.isnan(cells))
+        if not len(known):
+            raise DataError(
+                f"{table.place(rows[0], column)}: wanted a value of series {shown(name)}, got none in all "
+                f"its rows; write it, or leave {shown(column)} out of {option('static')}"
+            )
+        other = known[cells[known] != cells[known[0]]]
+        if len(other):
+            now, before = (shown(table.frame[column][int(rows[at])]) for at in (other[0], known[0]))
+            raise DataError(
+                f"{table.place(rows[other[0]], column)}: {now}, but {table.row(rows[known[0]])} of series "
+                f"{shown(name)} has {before}; wanted one value a series, correct it, or name a column that "
+                f"changes with {option('future')} or {option('past')}"
+            )
+        static.append(cells[known[0]])
+    return np.array(static, np.float64)
 
 
 def _laid(
@@ -119,6 +160,8 @@ def _laid(
     roles: Query,
     rows: dict[str, Positions],
     values: dict[str, Values],
+    static: dict[str, Values],
+    texts: Texts,
     numbers: Matrix,
     notes: Sequence[str],
 ) -> Laid:
@@ -126,7 +169,7 @@ def _laid(
     others = len(numbers.notes) - len(few)
     more = [f"{counted(others, 'more column')} of numbers written so"] if others else []
     instants = None if roles.time is None else parse_instants(table, roles.time)
-    origin = Origin(table, roles, instants, rows, values)
+    origin = Origin(table, roles, instants, rows, values, static, texts)
     every = (*notes, *dated.notes, *few, *more)
     return Laid(origin, dated.date_format, numbers.decimal or roles.decimal, every)
 
@@ -163,7 +206,9 @@ def _trimmed(origin: Origin) -> Origin:
 def _check_options(query: Query) -> None:
     rows = option("wide", "rows")
     if query.past or query.future:
-        raise ConfigError(f"{rows}: a table with a row for each series has no covariates; leave them out")
+        raise ConfigError(
+            f"{rows}: a table with a row for each series has no covariates but static ones; leave them out"
+        )
     if len(query.targets) > 1:
         raise ConfigError(
             f"{rows}: all columns are steps of one target, got {listed(query.targets)}; name one"

@@ -6,6 +6,7 @@ regular steps of whole days, else those of UTC.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files import zones
+from unrolled.files.category_columns import Texts
 from unrolled.files.left_out import LeftOut
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.query import Query
@@ -30,13 +32,16 @@ MOST_SET_BACK = 3600 * 10**6
 @dataclass(frozen=True)
 class Origin:
     """The table of some series, its columns' roles, the times of all its rows, None where they are counted,
-    and of each series its rows and their values (rows, K + P + Q), NaN where a cell is missing."""
+    and of each series its rows, their values (rows, K + P + Q), NaN where a cell is missing, and its static
+    values (Z,); `texts`: of columns of texts, whose values are codes (category_columns.py)."""
 
     table: Table
     roles: Query
     instants: Instants | None
     rows: dict[str, Positions]
     values: dict[str, NDArray[np.float64]]
+    static: Mapping[str, NDArray[np.float64]]
+    texts: Texts
 
     @property
     def several(self) -> bool:

@@ -33,7 +33,8 @@ class Query:
     text           of texts, or of words that are tagged
     source         of the texts that a pair begins with
     image          of paths of pictures; `label` of the classes beside, or in place of, numbers
-    past, future   of covariates of series: known up to the last target, and beyond it
+    past, future   of covariates of series: known up to the last target, and beyond it; `static`: of one value
+                   a series. `texts`: those that hold texts, None where the table tells
 
     column         of tags in a CoNLL file; `layout`: that of the files that a model was trained on
     labels         the path of the IDX file of labels; None finds it by the usual name
@@ -64,6 +65,8 @@ class Query:
     label: str | None = None
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    texts: tuple[str, ...] | None = None
     column: str | None = None
     layout: Layout | None = None
     labels: str | Path | None = None
@@ -94,7 +97,11 @@ class Query:
         roles = ("time", "id", "source", "target", "text", "image")
         single = [*((getattr(self, role), role) for role in roles), (self.label, "class")]
         several = {"feature": self.features, "target": self.targets}
-        several |= {"past covariate": self.past, "future covariate": self.future}
+        several |= {
+            "past covariate": self.past,
+            "future covariate": self.future,
+            "static column": self.static,
+        }
         return [(name, role) for name, role in single if name is not None] + [
             (name, role) for role, names in several.items() for name in names
         ]

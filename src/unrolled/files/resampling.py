@@ -4,7 +4,8 @@ by the time at which it begins.
     mean, sum, min, max   of the values in a bin
     first, last           of them in the order of time, and of the file where times are equal
 
-Missing cells are no values. A bin without a row, or a column without a value in it, is a gap.
+Of texts the last is taken. Missing cells are no values. A bin without a row, or a column without a value in
+it, is a gap.
 
 Bins of whole days, weeks and months are those of the local calendar where times have an offset from UTC;
 shorter ones begin at whole ones of UTC. Where bins of single days leave out all week-ends, they are business
@@ -49,6 +50,7 @@ def resampled(
             f"{'whole numbers' if whole else 'dates'}; wanted {wanted}"
         )
     step = replace(step, local=step.is_days and first.zone is not None)
+    texts = [k for k, column in enumerate(origin.roles.numbers) if column in origin.texts]
     rows, values, binned = {}, {}, {}
     for name, one in times.items():
         on_axis = one.on(step)
@@ -56,7 +58,9 @@ def resampled(
         bins, begins = np.unique(step.bins(on_axis[order]), return_index=True)
         firsts = order[begins]
         rows[name] = origin.rows[name][firsts]
-        values[name] = AGGREGATES[aggregate](origin.values[name][order], begins)
+        ordered = origin.values[name][order]
+        values[name] = AGGREGATES[aggregate](ordered, begins)
+        values[name][:, texts] = _last(ordered[:, texts], begins)
         binned[name] = _instants(bins, one.offsets[firsts], one.zone, step)
     asked = origin.roles.step
     if asked is None or asked.unit == "weekday":

@@ -8,7 +8,7 @@ covariates, F ≥ 0 further rows without targets are steps to predict.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files import zones
+from unrolled.files.category_columns import Texts
 from unrolled.files.cells import allow_gaps
+from unrolled.files.covariates import Covariates
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.layouts import laid_out
 from unrolled.files.left_out import LeftOut, or_skip
@@ -34,7 +36,8 @@ from unrolled.files.times import precision
 class Series:
     """times (T + F,) datetime64[us] or int64 on the axis of the step, offsets (T + F,) from UTC in seconds;
     target (T, K), past (T, P), future (T + F, Q), finite, or NaN where the file has no value. `part`: which
-    part of a training all of it is, "validation" or "test"; "" where its steps are split in time."""
+    part of a training all of it is, "validation" or "test"; "" where its steps are split in time. static
+    (Z,): its values that do not change."""
 
     name: str
     times: Times
@@ -43,6 +46,7 @@ class Series:
     past: NDArray[np.float64]
     future: NDArray[np.float64]
     part: str = ""
+    static: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,10 @@ class SeriesFile:
     """Series of one file, the names of their columns, their step, the zone of their times (zones.py), how
     exactly these are written (times.py) and in which format (dates.py), the decimal mark of numbers that are
     not written as a computer does, and notes on what was found; `left_out`: of other series in it by name why
-    they could not be used."""
+    they could not be used; `static` columns, and the `texts` of columns whose values are their codes.
+
+    `covariates`: the columns of the file, with categories once their texts are numbers; `unseen`: notes
+    on texts that are none."""
 
     series: tuple[Series, ...]
     targets: tuple[str, ...]
@@ -64,6 +71,10 @@ class SeriesFile:
     decimal: str | None
     notes: tuple[str, ...]
     left_out: Mapping[str, str]
+    static: tuple[str, ...] = ()
+    texts: Texts = field(default_factory=dict)
+    covariates: Covariates = field(default_factory=Covariates)
+    unseen: tuple[str, ...] = ()
 
     @property
     def several(self) -> bool:
@@ -105,10 +116,12 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
         raise _of_gaps(origin, description, or_skip(left_out.several))
     if description:
         notes.append(f"gaps: {description}; what is missing is no outcome: no loss and no figure counts it")
-    series = tuple(_series(grid, roles) for grid in grids)
+    series = tuple(_series(grid, roles, origin.static[grid.name]) for grid in grids)
     columns = roles.targets, roles.past, roles.future, roles.time
     notation = _precision(origin), laid.date_format, laid.decimal
-    return SeriesFile(series, *columns, step, zone, *notation, tuple(notes), left_out.why)
+    about = tuple(notes), left_out.why
+    file = SeriesFile(series, *columns, step, zone, *notation, *about, roles.static, origin.texts)
+    return replace(file, covariates=Covariates(roles.past, roles.future, roles.static))
 
 
 def _without_gaps(origin: Origin, grid: Grid, step: Step, zone: str | None) -> Grid:
@@ -132,7 +145,8 @@ def _precision(origin: Origin) -> str:
     return "instant" if roles.time is None else precision(table.frame[roles.time])
 
 
-def _series(grid: Grid, roles: Query) -> Series:
+def _series(grid: Grid, roles: Query, static: NDArray[np.float64]) -> Series:
     cuts = np.cumsum([len(roles.targets), len(roles.past)])
     target, past, future = np.split(grid.values, cuts, axis=1)
-    return Series(grid.name, grid.times, grid.offsets, target[: grid.length], past[: grid.length], future)
+    steps = target[: grid.length], past[: grid.length], future
+    return Series(grid.name, grid.times, grid.offsets, *steps, static=static)

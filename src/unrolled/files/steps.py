@@ -177,6 +177,13 @@ class Step:
         """Whether it is made of whole days, or of months."""
         return self.unit in ("month", "weekday") or (self.unit == "microsecond" and self.count % _DAY == 0)
 
+    @property
+    def within_day(self) -> bool:
+        """Whether no step is longer than a day."""
+        return (self.unit, self.count) == ("weekday", 1) or (
+            self.unit == "microsecond" and self.count <= _DAY
+        )
+
     def regular(self, times: Times) -> bool:
         """Whether times (T,) rise by whole steps."""
         gaps = np.diff(self.positions(times))

@@ -84,7 +84,8 @@ class Table:
     def matrix(self, columns: Sequence[str]) -> "Matrix":
         """Columns as `numbers` has them, and how they are written."""
         several = [self._numbers(column) for column in columns]
-        values = np.column_stack([one.values.fill_null(np.nan).to_numpy() for one in several])
+        arrays = [one.values.fill_null(np.nan).to_numpy() for one in several]
+        values = np.column_stack(arrays) if arrays else np.empty((self.frame.height, 0))
         marks = {one.decimal for one in several} - {None}
         notes = [self._note(column, one) for column, one in zip(columns, several, strict=True)]
         return Matrix(

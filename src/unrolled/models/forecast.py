@@ -147,8 +147,8 @@ class Runtime(Model):
         return values
 
     def columns(self) -> Mapping[str, Column]:
-        """The time, or the columns of its parts, optional where there is no calendar, and those of
-        numbers."""
+        """The time, or the columns of its parts, optional where there is no calendar, and those of numbers
+        and of categories."""
         layout = self.reader.layout
         optional = Column(numbers=False, optional=layout is not None or not self.codec.calendar)
         parts = () if layout is None else layout.columns
@@ -156,7 +156,8 @@ class Runtime(Model):
         numbers = Column(decimal=self.reader.decimal, truths=True)
         named = self.codec.id if self.codec.names else None
         names = {} if named is None else {named: Column(numbers=False, optional=True)}
-        return times | names | dict.fromkeys(self.reader.columns, numbers)
+        texts = dict.fromkeys(self.codec.covariates.categories, Column(categories=True))
+        return times | names | dict.fromkeys(self.reader.columns, numbers) | texts
 
     def record(self, answer: Answers) -> dict[str, Any]:
         """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""
@@ -291,11 +292,12 @@ class Runtime(Model):
 
     def _known(self, rows: int, steps: int, known: Sequence[Mapping[str, Any]] | None) -> Array:
         """(rows, steps, Q)."""
-        if not self.codec.future:
+        names = (*self.codec.covariates.future, *self.codec.covariates.static)
+        if not names:
             return np.zeros((rows, steps, 0))
         if known is None or len(known) != rows:
             raise DataError(
-                f"wanted {listed(self.codec.future)} of {steps} more steps for each of {rows} rows, got "
+                f"wanted {listed(names)} of {steps} more steps for each of {rows} rows, got "
                 f"{0 if known is None else len(known)}; give them as `known`"
             )
         return np.stack([self.reader.future(row, steps) for row in known])

@@ -37,12 +37,13 @@ Answers = dict[str, Array]
 class Column(NamedTuple):
     """A column of the lines that `unrolled stream` reads: its cells are numbers, or text that `encode` reads
     itself; lines may lack one that is optional. decimal: the mark of numbers that are texts (numerals.py);
-    truths: whether true and false are numbers, 1 and 0."""
+    truths: whether true and false are numbers, 1 and 0; categories: its cells are whatever `encode` reads."""
 
     numbers: bool = True
     optional: bool = False
     decimal: str | None = None
     truths: bool = False
+    categories: bool = False
 
 
 class Model(ABC):

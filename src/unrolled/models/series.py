@@ -2,9 +2,10 @@
 
     {"time": "2024-01-31 05:00", "sales": 3.0, "price": [2.5, 2.5]}      columns by their names
 
-the targets and past covariates of that time, and of each covariate that is known for the future its next S
-values (or the one, where S is 1). Of a model of targets alone a step may be a number, or K of them. The time
-may be left out where the model reads no calendar; it then is one step after the last.
+the targets and past covariates of that time, of each covariate that is known for the future its next S values
+(or the one, where S is 1), and of each static one its value. Of a column with categories values are texts. Of
+a model of targets alone a step may be a number, or K of them. The time may be left out where the model reads
+no calendar; it then is one step after the last.
 """
 
 import math
@@ -19,6 +20,7 @@ from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files import numerals
 from unrolled.files.cells import allow_gaps, is_missing
+from unrolled.files.covariates import code
 from unrolled.files.instants import position
 from unrolled.files.messages import listed, nearest, shown
 from unrolled.files.time_parts import layout_of
@@ -44,7 +46,8 @@ class Reader:
         decimal: str | None = None,
     ) -> None:
         self.codec, self.gappy, self.date_format, self.decimal = codec, gappy, date_format, decimal
-        self.columns = (*codec.targets, *codec.past, *codec.future)
+        covariates = codec.covariates
+        self.columns = (*codec.targets, *covariates.past, *covariates.future, *covariates.static)
         self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
         self.times = tuple(name for name in self.times if name not in self.columns)
         self.layout = layout_of([name.strip() for name in time.split(",")]) if time and "," in time else None
@@ -71,21 +74,19 @@ class Reader:
             return self._packed(*never, self._numbers(steps), np.zeros((T, 0)), None)
         times, offsets = np.array([self._time(step, later) for step in steps], np.int64).reshape(T, 2).T
         target = [[self._value(step, name) for name in codec.targets] for step in steps]
-        past = [[self._value(step, name) for name in codec.past] for step in steps]
+        past = [[self._value(step, name) for name in codec.covariates.past] for step in steps]
         future = [self.future(step, codec.steps) for step in steps] if codec.future else None
-        sizes = len(codec.targets), len(codec.past)
-        values, covariates = (
-            np.array(cells, np.float64).reshape(T, size)
-            for cells, size in zip((target, past), sizes, strict=True)
-        )
+        values = np.array(target, np.float64).reshape(T, len(codec.targets))
+        columns = codec.covariates.past
+        known = codec.covariates.numbers(columns, np.array(past, np.float64).reshape(T, len(columns)))
         name = codec.id
         series = [None if name is None or step.get(name) is None else str(step[name]) for step in steps]
-        return self._packed(times, offsets, values, covariates, future, series)
+        return self._packed(times, offsets, values, known, future, series)
 
     def future(self, step: Mapping[str, Any], steps: int) -> Array:
-        """(steps, Q) of each covariate its values of so many steps."""
-        columns = []
-        for name in self.codec.future:
+        """(steps, Q) of each covariate its values of so many steps, of static ones the one."""
+        covariates, columns = self.codec.covariates, []
+        for name in covariates.future:
             values = np.ravel(np.asarray(self._found(step, name), object))
             if len(values) != steps:
                 raise DataError(
@@ -93,7 +94,9 @@ class Reader:
                     f"{len(values)}"
                 )
             columns.append([self._number(value, name) for value in values.tolist()])
-        return np.array(columns, np.float64).T
+        columns += [[self._value(step, name)] * steps for name in covariates.static]
+        names = (*covariates.future, *covariates.static)
+        return covariates.numbers(names, np.array(columns, np.float64).reshape(len(names), steps).T)
 
     def require_order(self, steps: Array, last: Array, offset: Array) -> tuple[Array, Array]:
         """steps (T, B) of codec.dtype after the times last (B,) with their offset (B,) -> those of the last
@@ -201,8 +204,8 @@ class Reader:
         return spelt(local_times(codec.zone, moment, codec.step, offset)[0], int(offset[0]), codec.zone)
 
     def _number(self, value: Any, name: str) -> float:
-        """NaN for a missing one where the model reads gaps. DataError for one that it does not read, and for
-        what is no number."""
+        """NaN for a missing one where the model reads gaps, and of a column with categories the code of a
+        text. DataError for one that it does not read, and for what is no number, or no text."""
         unknown = isinstance(value, float | np.floating) and bool(np.isnan(value))
         if unknown or is_missing(value):
             if self.gappy:
@@ -211,6 +214,8 @@ class Reader:
                 f"column {shown(name)}: the value is missing, and this model was trained without gaps; fill "
                 f"it, or {allow_gaps()}"
             )
+        if name in self.codec.covariates.categories:
+            return self._code(value, name)
         try:
             number = numerals.number(value, self.decimal) if isinstance(value, str) else float(value)
         except (TypeError, ValueError, OverflowError):
@@ -219,3 +224,11 @@ class Reader:
             mark = "" if self.decimal is None else f" with a decimal {self.decimal}"
             raise DataError(f"column {shown(name)}: wanted a number{mark}, got {shown(value)}; correct it")
         return number
+
+    @staticmethod
+    def _code(value: Any, name: str) -> float:
+        if not isinstance(value, str):
+            raise DataError(
+                f"column {shown(name)}: wanted a text, a category, got {shown(value)}; correct it"
+            )
+        return code(value)

@@ -145,16 +145,19 @@ def found_format(line: str, columns: Sequence[str]) -> str:
 
 
 def cells_of(record: Record, columns: Mapping[str, Column]) -> Record:
-    """The cells of the model's columns, numbers as floats. DataError for one that is missing or is none."""
+    """The cells of the model's columns, numbers as floats, categories as they are. DataError for one that is
+    missing or is none."""
     there = record
     if text := [name for name, column in columns.items() if not column.numbers]:
         there = {name: cell for name, cell in record.items() if not (name in text and cell in (None, ""))}
     require(there, columns)
-    return {
-        name: _number(name, there[name], column) if column.numbers else _text(name, there[name])
-        for name, column in columns.items()
-        if name in there
-    }
+    return {name: _cell(name, there[name], column) for name, column in columns.items() if name in there}
+
+
+def _cell(name: str, value: Any, column: Column) -> Any:
+    if column.categories:
+        return value
+    return _number(name, value, column) if column.numbers else _text(name, value)
 
 
 def require(names: Collection[str], columns: Mapping[str, Column]) -> None:

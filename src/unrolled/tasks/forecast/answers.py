@@ -155,9 +155,10 @@ def continued(codec: Codec, series: Series, window: int, ahead: int) -> Coded:
 def check_history(codec: Codec, series: Series, window: int, ahead: int) -> None:
     """DataError where less is known of a series than `continued` needs."""
     have, target = len(series.times) - len(series.target), codec.targets[0]
-    if codec.future and have < ahead:
+    columns = codec.covariates.future
+    if columns and have < ahead:
         raise DataError(
-            f"series {shown(series.name)} has {have} rows of {listed(codec.future)} after its last {target}; "
+            f"series {shown(series.name)} has {have} rows of {listed(columns)} after its last {target}; "
             f"wanted {ahead}, the steps to forecast; append rows with these columns and an empty {target}"
         )
     if len(series.target) < window:

@@ -56,8 +56,20 @@ class DataConfig(Section):
         description="read every column of numbers, or every row, as a series of one target: their names are "
         "those of the columns, or stand in the id column (the first without numbers)",
     )
-    past: Names = Field(default=(), description="columns known up to the present only")
-    future: Names = Field(default=(), description="columns known for the time to forecast too")
+    past: Names = Field(
+        default=(), description="columns, of numbers or texts, that are known up to the present only"
+    )
+    future: Names = Field(
+        default=(), description="columns, of numbers or texts, that are known for the time to forecast too"
+    )
+    static: Names = Field(
+        default=(), description="columns, of numbers or texts, with one value a series, such as a shop's size"
+    )
+    holidays: str | None = Field(
+        default=None,
+        description="mark the holidays of a country, such as DE, or of a part of it, such as DE-BY; of steps "
+        "of a day or less",
+    )
     resample: str | None = Field(
         default=None,
         description="put rows at irregular times into steps of this length, such as 15min, 1h, 1d, 1w or "

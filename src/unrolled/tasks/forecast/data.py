@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from unrolled.blocks.outputs import COUNTS, SCALED, Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import MASK, REFUSE
 from unrolled.codecs.scaling import Scaler
-from unrolled.codecs.series import KINDS, Rows, SeriesCodec
+from unrolled.codecs.series import HOLIDAY, KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
+from unrolled.files.category_columns import Texts
 from unrolled.files.left_out import LeftOut, UnusableError, told
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.opening import plain_name
@@ -90,14 +91,18 @@ class Codec(SeriesCodec):
         series: Sequence[str] = (),
         id: str | None = None,
         output: str = "point",
+        holidays: NDArray[np.int64] | None = None,
     ) -> "Codec":
         """`ends`: where the training part of each series ends; `steps`: S; `series`: those that are known by
-        name, in column `id`. DataError where a column is constant in all of them, but for targets that are 0
-        or 1."""
+        name, in column `id`; `holidays`: None for none in the calendar. DataError where a column is constant
+        in all training parts, but for targets that are 0 or 1."""
         training = {
             name: [getattr(s, name)[:end] for s, end in zip(file.series, ends, strict=True)] for name in KINDS
         }
-        names = {"target": file.targets, "past": file.past, "future": file.future}
+        if file.static:
+            fixed = zip(file.series, training["future"], strict=True)
+            training["future"] = [_with_static(s, future) for s, future in fixed]
+        names = {"target": file.targets, "past": file.past, "future": (*file.future, *file.static)}
         of_target = SCALERS.get(output, Scaler.fit)
         scalers = {"target": of_target(training["target"], file.targets)}
         scalers |= {kind: Scaler.fit(training[kind], names[kind]) for kind in KINDS[1:] if names[kind]}
@@ -107,17 +112,17 @@ class Codec(SeriesCodec):
         )
         return cls(
             file.targets,
-            file.past,
-            file.future,
+            file.covariates,
             file.step,
             file.zone,
-            tuple(calendar),
+            tuple(calendar) if holidays is None else (*calendar, HOLIDAY),
             scalers,
             steps,
             gaps,
             flagged,
             tuple(series),
             id,
+            np.empty(0, np.int64) if holidays is None else holidays,
         )
 
     def encode(self, series: Series, ahead: int) -> Coded:
@@ -138,9 +143,10 @@ class Codec(SeriesCodec):
         """The times of `encode` and their offsets, what is known of every step (max(T, R), known_width), and
         R, how many steps have all that is known of the steps ahead of them; of others it is NaN."""
         times, offsets, future = series.times, series.offsets, series.future
-        if not self.future:
+        if not self.varying:
             times, offsets = self.continued(times[: len(series.target)], offsets, ahead)
             future = np.zeros((len(times), 0))
+        future = _with_static(series, future)
         rows = max(0, len(times) - self.steps)
         f = np.stack([future[1 + s : 1 + s + rows] for s in range(self.steps)], axis=1)
         T = len(series.target)
@@ -163,9 +169,15 @@ class Codec(SeriesCodec):
         moment = np.array([last]) if self.step.unit == "number" else np.array([last], "datetime64[us]")
         times, offsets = self.continued(moment, np.array([offset]), ahead)
         means = {kind: self.scalers[kind].center if kind in self.scalers else np.empty(0) for kind in KINDS}
-        future = np.tile(means["future"], (len(times), 1))
-        series = Series("blank", times, offsets, means["target"][None], means["past"][None], future)
+        future, static = np.split(means["future"], [self.varying])
+        steps = means["target"][None], means["past"][None], np.tile(future, (len(times), 1))
+        series = Series("blank", times, offsets, *steps, static=static)
         return self.encode(series, ahead)
+
+
+def _with_static(series: Series, future: Array) -> Array:
+    """future (T, ·) with the values that do not change behind."""
+    return np.concatenate([future, np.tile(series.static, (len(future), 1))], axis=1)
 
 
 def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
@@ -175,14 +187,17 @@ def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
     return tuple(name for name in names if longest[-1] - longest[0] >= 2 * CYCLES[name.rpartition("_")[0]])
 
 
-def read(source: Source, config: DataConfig, step: Step | None = None) -> SeriesFile:
+def read(
+    source: Source, config: DataConfig, step: Step | None = None, texts: Collection[str] | None = None
+) -> SeriesFile:
     """The series of one frame, or of one or several files with the same columns and step, which is `step`
-    where a model has one and the times can have it."""
+    where a model has one and the times can have it; likewise the columns of `texts`."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
-    names = "time", "id", "wide", "past", "future", "zone", "date_format", "decimal"
+    names = "time", "id", "wide", "past", "future", "static", "zone", "date_format", "decimal"
     columns = {name: getattr(config, name) for name in names}
     query = Query(
         targets=config.target,
+        texts=None if texts is None else tuple(texts),
         gaps=config.gaps != REFUSE,
         skip=config.skip_series,
         step=step,
@@ -197,22 +212,31 @@ def read(source: Source, config: DataConfig, step: Step | None = None) -> Series
     return _joined(files, left_out)
 
 
-def read_parts(sources: Sources, config: DataConfig, step: Step | None = None) -> SeriesFile:
-    """The series of all parts in one, with notes on what was left out; `step` as of `read`. Those to train on
-    have steps for each part of them, and, where some may be left out, other than equal values."""
+def read_parts(
+    sources: Sources, config: DataConfig, step: Step | None = None, texts: Collection[str] | None = None
+) -> SeriesFile:
+    """The series of all parts in one, with notes on what was left out; `step` and `texts` as of `read`. Those
+    to train on have steps for each part of them, and, where some may be left out, other than equal values."""
     parts = {"validation": sources.validation, "test": sources.test}
     separate = {part: source for part, source in parts.items() if source is not None}
     shares = config.model_copy(update=dict.fromkeys(separate, 0.0))
-    file = _trainable(read(sources.train, config, step), shares)
+    file = _trainable(read(sources.train, config, step, texts), shares)
     series, notes, why = list(file.series), list(file.notes), dict(file.left_out)
+    known = dict(file.texts)
     for part, source in separate.items():
-        other = read(source, config, file.step)
+        other = read(source, config, file.step, file.texts)
+        known = _all_texts(known, other.texts)
         check_alike(other, file, f"the {part} files")
         series += [replace(one, part=part) for one in other.series]
         notes += [f"{part} files: {note}" for note in other.notes]
         why |= {f"{name} ({part} files)": reason for name, reason in other.left_out.items()}
     notes += told(why, len(series))
-    return replace(file, series=tuple(series), notes=tuple(notes), left_out=why)
+    return replace(file, series=tuple(series), notes=tuple(notes), left_out=why, texts=known)
+
+
+def _all_texts(texts: Texts, more: Texts) -> dict[str, Mapping[float, str]]:
+    """By column those of either."""
+    return {column: {**known, **more[column]} for column, known in texts.items()}
 
 
 def has_part(file: SeriesFile, config: DataConfig, part: str) -> bool:
@@ -256,12 +280,14 @@ def require_outcomes(file: SeriesFile, output: str) -> SeriesFile:
 
 def checksum(file: SeriesFile) -> str:
     """SHA-256 of the columns' names, the times and the numbers, whatever the file's name and format."""
-    digest = hashlib.sha256(repr((file.targets, file.past, file.future, file.step, file.zone)).encode())
+    columns = (file.targets, file.past, file.future, *([file.static] if file.static else []))
+    digest = hashlib.sha256(repr((*columns, file.step, file.zone)).encode())
     for series in file.series:
         digest.update(repr((series.times.dtype.str, series.target.shape)).encode())
         digest.update(series.part.encode())
         digest.update(series.times.astype(np.int64).tobytes())
-        for array in (series.target, series.past, series.future):
+        static = [series.static] if len(series.static) else []
+        for array in (series.target, series.past, series.future, *static):
             digest.update(np.where(np.isnan(array), np.nan, array).tobytes())
     return digest.hexdigest()
 
@@ -285,16 +311,24 @@ def _joined(files: dict[str, SeriesFile], left_out: LeftOut) -> SeriesFile:
                 f"{path}: targets {listed(file.targets)} every {file.step.name}, but {reference}: "
                 f"{listed(first.targets)} every {first.step.name}; give files of one kind"
             )
+        if other := sorted(file.texts.keys() ^ first.texts.keys()):
+            with_texts = path if other[0] in file.texts else reference
+            raise DataError(
+                f"{path}: column {shown(other[0])} holds texts in {with_texts} alone; write numbers or texts "
+                "in all"
+            )
         return file
 
-    series, notes, why = list[Series](), list[str](), dict[str, str]()
+    series, notes, why, known = list[Series](), list[str](), dict[str, str](), first.texts
     for path, file in left_out.each(files, alike).items():
+        known = _all_texts(known, file.texts)
         stem = plain_name(Path(path)).stem
         names = {s.name: f"{stem} {s.name}" if file.several else stem for s in file.series}
         series += [replace(s, name=names[s.name]) for s in file.series]
         why |= {f"{stem} {name}": reason for name, reason in file.left_out.items()}
         notes += [f"{Path(path).name}: {note}" for note in file.notes]
-    return replace(first, series=tuple(series), notes=tuple(notes), left_out=left_out.why | why)
+    why = left_out.why | why
+    return replace(first, series=tuple(series), notes=tuple(notes), left_out=why, texts=known)
 
 
 def _trainable(file: SeriesFile, config: DataConfig) -> SeriesFile:

@@ -21,7 +21,7 @@ from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
-from unrolled.tasks.forecast import answers, direct, pictures
+from unrolled.tasks.forecast import answers, covariates, direct, pictures
 from unrolled.tasks.forecast.backtest import backtest, beside_baselines, find_origins
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import (
@@ -137,7 +137,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             file,
             self.codec.mean if options.output == "bernoulli" else None,
         )
-        return evaluation.telling([*sentences, *told(file.left_out, len(file.series))])
+        return evaluation.telling([*sentences, *told(file.left_out, len(file.series)), *file.unseen])
 
     def predict(
         self,
@@ -171,12 +171,12 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return answers.paths(predictor, self._forecastable(data, horizon), horizon, count, seed)
 
     def notices(self, data: Source | None = None, quantiles: Sequence[float] = ()) -> list[str]:
-        """Which series are left out, and why, and which of the quantiles that are asked for the network did
-        not learn."""
+        """Which series are left out, and why, which texts are no categories, and which of the quantiles that
+        are asked for the network did not learn."""
         lines: list[str] = []
-        if self.config.data.skip_series:
+        if self.config.data.skip_series or self.codec.series.covariates.categories:
             file = self._forecastable(data, self.config.plan().horizon)
-            lines += told(file.left_out, len(file.series))
+            lines += [*told(file.left_out, len(file.series)), *file.unseen]
         return [*lines, *answers.interpolated(self.network.block.output, quantiles)]
 
     @property
@@ -240,7 +240,14 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
         start = self._start  # which has its intervals already
-        file = read_parts(sources, config.data, None if start is None else start.codec.series.step)
+        if start is None:
+            file = read_parts(sources, config.data)
+            file = covariates.fit(file, [end for end, _ in ends_of(config.data, file)])
+        else:
+            codec = start.codec.series
+            file = read_parts(sources, config.data, codec.step, codec.covariates.categories)
+            file = covariates.as_numbers(file, codec.covariates)
+            file = replace(file, notes=(*file.notes, *file.unseen))
         if config.forecast.calibrate and start is None and not has_part(file, config.data, "validation"):
             raise ConfigError(
                 f"{option('calibrate')} needs a validation part, and {option('validation', 0)} leaves none; "
@@ -396,7 +403,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             raise ConfigError("this model was trained on a frame that is no longer here; give the data")
         if self._data is None:
             sources = Sources(data.files, data.validation_files or None, data.test_files or None)
-            file = read_parts(sources, data, self.codec.series.step)
+            codec = self.codec.series
+            file = read_parts(sources, data, codec.step, codec.covariates.categories)
+            file = covariates.as_numbers(file, codec.covariates)
             if checksum(file) != data.sha256:
                 raise DataError(
                     f"{data.files[0]} has changed since the training; name it to use it as it is now"
@@ -406,7 +415,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _new_file(self, data: Source) -> SeriesFile:
         codec = self.codec.series
-        file = require_outcomes(read(data, self.config.data, codec.step), self.config.forecast.output)
+        file = read(data, self.config.data, codec.step, codec.covariates.categories)
+        file = require_outcomes(file, self.config.forecast.output)
+        file = covariates.as_numbers(file, codec.covariates)
         check_alike(file, codec, "these data")
         return file
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unrolled.files.series import SeriesFile
 from unrolled.tasks.estimator import Prepared
-from unrolled.tasks.forecast import base, direct
+from unrolled.tasks.forecast import base, direct, holidays
 from unrolled.tasks.forecast.backtest import find_origins
 from unrolled.tasks.forecast.config import ForecastConfig, Plan
 from unrolled.tasks.forecast.data import Codec, Coded, calendar_names, has_part
@@ -30,9 +30,13 @@ def prepare(
     plan = config.plan()
     training_ends = [end for end, _ in ends]
     calendar = calendar_names(file, training_ends) if config.data.calendar == "auto" else ()
+    more: tuple[str, ...] = ()
     if start:
         codec = start.series
     else:
+        place = config.data.holidays
+        days = None if place is None else holidays.holidays_of(place, file)
+        more = () if days is None or place is None else (holidays.told(place, days, file),)
         how = (
             calendar,
             plan.steps,
@@ -40,8 +44,10 @@ def prepare(
             _named(config, file, training_ends),
             config.data.id or "series",
             config.forecast.output,
+            days,
         )
         codec = Codec.fit(file, training_ends, *how)
+    settled = replace(settled, notes=(*settled.notes, *more))
     series = [codec.encode(s, plan.steps) for s in file.series]
     validated = has_part(file, config.data, "validation")
     training_parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]
