@@ -171,6 +171,14 @@ def holes(folder: Path) -> File:
     return table(folder / "holes.csv", rows, "hour,load,rate")
 
 
+def outages(folder: Path) -> File:
+    """Hours of which some are unusual, as a column tells."""
+    values = _wave(240, 6)
+    values[200] = values[225] = "11"
+    rows = ((*row, int(row[1] == "11")) for row in zip(_hours(240), values, strict=True))
+    return table(folder / "outages.csv", rows, "hour,load,outage")
+
+
 def counts(folder: Path) -> File:
     """A series without times."""
     return table(folder / "counts.csv", ((v,) for v in _wave(150, 5)), "count")
@@ -312,14 +320,15 @@ def beside(folder: Path) -> None:
     (folder / "vectors.txt").write_text("\n".join([f"{len(words)} 4", *rows]) + "\n")
     (folder / "lexicon.txt").write_text("a\nb\nab\nba\n")
     (folder / "text.txt").write_text("ab a\nba\na b\nb\n\n")
+    (folder / "known.txt").write_text("begins,ends\n2024-03-09T06:00,2024-03-09T10:00\n")
 
 
 FILES: dict[str, Callable[[Path], File]] = {
     one.__name__: one
     for one in (
         *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
-        *(book, symbols, spoken, spelt, called, load, weather, ahead, shops, holes, counts, months, waves),
-        *(ticks, meters, rivers, visits, switches),
+        *(book, symbols, spoken, spelt, called, load, weather, ahead, shops, holes, outages, counts, months),
+        *(waves, ticks, meters, rivers, visits, switches),
         *(letters, sentences, pictures, points, strokes),
     )
 }

@@ -15,6 +15,7 @@ USUAL = {
     "tag": f"{SMALL} --embedding-size 4 --character-size 3 --character-hidden 3",
     "language": f"{SMALL} --embedding-size 4 --window 20",
     "forecast": f"{SMALL} --window 12 --horizon 3 --sample-paths 20 --most-origins 20 --refit off",
+    "detect": f"{SMALL} --window 12 --validation 0.2 --target load",
     "transcribe": f"{SMALL} --layers 1",
     "translate": f"{SMALL} --embedding-size 4 --target-embedding-size 3 --longest 9 {CHARACTERS}",
     "template": "",
@@ -28,6 +29,7 @@ ASKED = {
         "generate --length 6 --prime {file}",
         "stream --ahead 4",
     ],
+    "detect": ["predict {file} --episodes"],
     "transcribe": ["predict {file} --decoder greedy", "predict {file} --beam 3 --best 2"],
     "translate": [
         "predict {file} --beam 1",
@@ -96,6 +98,13 @@ steps-crf         phases    --crf --cell gru --features x
 steps-window      phases    --bidirectional off --window 3 --cell gru
 steps-named       phases    --id id --time step --target tag --features x --features y --bidirectional off
 tags-named        treebank  --column upos --variational-dropout 0.2 --character-hidden 0
+"""
+
+DETECT = """
+plain             outages
+column            outages   --truth outage --output studentt --warmup 20
+windows           outages   --windows known.txt --false-alarms 0.05 --join 2 --members 2
+recursive         outages   --truth outage --strategy recursive --refit
 """
 
 LANGUAGE = """
@@ -280,6 +289,7 @@ RUNS = {
     **_runs("tag", TAG),
     **_runs("language", LANGUAGE),
     **_runs("forecast", FORECAST),
+    **_runs("detect", DETECT),
     **_runs("transcribe", TRANSCRIBE),
     **_runs("translate", TRANSLATE),
     **_runs("caption", CAPTION),

@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Captioner",
     "Classifier",
+    "Detector",
     "Forecaster",
     "LanguageModel",
     "Regressor",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from unrolled.tasks import load
     from unrolled.tasks.caption.estimator import Captioner
     from unrolled.tasks.classify import Classifier
+    from unrolled.tasks.detect.estimator import Detector
     from unrolled.tasks.forecast.estimator import Forecaster
     from unrolled.tasks.language import LanguageModel
     from unrolled.tasks.regress import Regressor

@@ -27,6 +27,13 @@ TASKS: dict[str, Task] = {
         "unrolled train forecast sales.csv --target sales --horizon 24 --output gaussian",
         model="unrolled.models.forecast:Runtime",
     ),
+    "detect": Task(
+        "unrolled.tasks.detect.config:DetectConfig",
+        "unrolled.tasks.detect.estimator:Detector",
+        "Find what is unusual in one or several series: a score for every step, alarms, and their episodes.",
+        "unrolled train detect load.csv --target load --false-alarms 0.01 --windows known.csv",
+        model="unrolled.models.detect:Runtime",
+    ),
     "classify": Task(
         "unrolled.tasks.classify:ClassifyConfig",
         "unrolled.tasks.classify:Classifier",

@@ -42,6 +42,7 @@ ALL = {
 } | {
     "forecast a series": Sample("forecast", wave, FORECAST),
     "forecast by feeding back": Sample("forecast", wave, (*FORECAST, "--strategy", "recursive")),
+    "detect in a series": Sample("detect", wave, (*SMALL, "--target", "y", "--window", 20)),
     "tag from both sides": SAMPLES["tag words"],
     "classify with memory blocks": SAMPLES["classify a long table"]._replace(
         options=(

@@ -92,7 +92,7 @@ def test_an_open_configuration_has_no_plan():
         ForecastConfig().plan()
 
 
-@pytest.mark.parametrize("task", ["forecast", "transcribe", "translate", "caption"])
+@pytest.mark.parametrize("task", ["forecast", "detect", "transcribe", "translate", "caption"])
 def test_a_configuration_loads_no_torch(task):
     code = f"import sys, unrolled.tasks as t; t.config_class('{task}')(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

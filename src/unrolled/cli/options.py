@@ -21,12 +21,12 @@ METAVARS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: 
 
 
 def options_of(config: type[BaseModel], but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The type of the option of every field of `config` but those in `but`, by name."""
+    """The type of the option of every field of `config` but those that are hidden or in `but`, by name."""
     return {
         name: _option(name, field, section)
         for section, model in sections(config).items()
         for name, field in model.model_fields.items()
-        if name not in but
+        if name not in but and not _is_hidden(field)
     }
 
 
@@ -61,6 +61,12 @@ def _option(name: str, field: FieldInfo, section: str) -> Any:
         rich_help_panel=section.capitalize(),
     )
     return Annotated[kind, declared]
+
+
+def _is_hidden(field: FieldInfo) -> bool:
+    """Whether a task has one value for it, or none (`hidden` in its schema)."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("hidden") is True
 
 
 def _usually_on(field: FieldInfo) -> bool:

@@ -57,6 +57,13 @@ RefitEvery = _forecast(
     int, "Judge with models trained again every N steps of the test part, on all known by then; slow.", "N"
 )
 
+Episodes = Annotated[
+    bool,
+    typer.Option(
+        "--episodes", help="detect: give the episodes of alarms in place of steps.", show_default=False
+    ),
+]
+
 # How far and in which form forecasts are given.
 AHEAD = {
     "horizon": _forecast(int, "Steps to forecast (as trained; fewer, or with strategy recursive more)."),

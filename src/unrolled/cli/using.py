@@ -11,6 +11,7 @@ from unrolled.cli import printing
 from unrolled.cli.shared import (
     AHEAD,
     DECODING,
+    Episodes,
     Files,
     Forecasts,
     Json,
@@ -106,21 +107,35 @@ def predict(
     out: OutFile = None,
     most_values: MostValues = None,
     json: Json = False,
+    episodes: Episodes = False,
     **options: Any,
 ) -> None:
-    """Answer: what follows the end of each series, what each sequence is, or says in other symbols."""
+    """Answer: what follows the end of each series, how unusual each step is, what each sequence is, or says
+    in other symbols."""
     estimator = _decoder(run, {name: options[name] for name in DECODING})
     ahead, data = _typed({name: options[name] for name in AHEAD}), files or None
     _require_forecast(estimator, ahead)
     levels = {"quantiles": _levels(ahead.pop("quantiles"))} if "quantiles" in ahead else {}
     _require_one_form(ahead, levels)
-    if "paths" in ahead:
+    if episodes:
+        predictions = _episodes(estimator, data)
+    elif "paths" in ahead:
         predictions = estimator.paths(ahead.pop("paths"), data, **ahead)
     else:
         predictions = estimator.predict(data, **ahead, **levels)
     for line in estimator.notices(data, **levels):
         note(line)
     printing.frame(predictions, out, json)
+
+
+def _episodes(estimator: Any, data: Any) -> Any:
+    """ConfigError where this is no detector."""
+    if estimator.task != "detect":
+        raise ConfigError(
+            f"{option('episodes')} belongs to detectors, and this is a run of task '{estimator.task}'; "
+            "leave it out"
+        )
+    return estimator.predict(data, episodes=True)
 
 
 def _levels(text: str) -> list[float]:

@@ -1,4 +1,5 @@
-"""What a forecast says, from the raw numbers of a head (blocks/outputs.py): quantiles; see tasks/outputs.py.
+"""What a forecast says, from the raw numbers of a head (blocks/outputs.py): quantiles, and how likely a
+number is; see tasks/outputs.py.
 
 All in float64 by kernels/numpy/functions.py, in one order for each number: the same bits on every processor
 and in any company. Student's t with ν > 1 has, with t = √ν sinh u,
@@ -7,7 +8,8 @@ and in any company. Student's t with ν > 1 has, with t = √ν sinh u,
 
 whose integrand is smooth for every ν, taken by Gauss–Legendre with NODES points up to U; for I(∞) up to where
 it falls below e^-NEGLIGIBLE. The quantile is the root U by Newton's method from the normal quantile: F is
-concave for U > 0 and the normal quantile lies below the root, so the steps rise to it monotonically.
+concave for U > 0 and the normal quantile lies below the root, so the steps rise to it monotonically. Its
+density needs no Γ: f(t) = (1 + t²/ν)^(-(ν+1)/2) / (2 √ν I(∞)).
 
 Draws are made of uniform numbers u, v in [0, 1):
 
@@ -15,7 +17,7 @@ Draws are made of uniform numbers u, v in [0, 1):
     studentt    μ + σ √(ν (u^(-2/ν) - 1)) cos 2πv        exact for every ν (Bailey 1994)
     all others  the quantile of level u
 
-Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...)
+Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...); y (...) -> log density (...)
 """
 
 from abc import ABC, abstractmethod
@@ -51,6 +53,7 @@ MOST_DEGREES = 1e12
 NEAREST = 1e-12
 # Log odds of a forecast probability stay within ±MOST_ODDS: in float32 it is neither 0 nor 1.
 MOST_ODDS = 15
+LOG_ROOT_2PI = 0.9189385332046727  # ln √2π
 
 
 class Distribution(ABC):
@@ -75,6 +78,12 @@ class Distribution(ABC):
         """One draw of each, of uniform numbers (..., 2)."""
         return self.quantiles(raw, np.clip(u[..., :1], NEAREST, 1 - NEAREST))[..., 0]
 
+    def log_density(self, raw: Array, y: Array) -> Array:
+        """ln p of the numbers y."""
+        raise ValueError(
+            f"an output of kind '{self.output.kind}' has no density; wanted gaussian or studentt"
+        )
+
 
 class Framed(Distribution):
     """Another one, `inner`, in the units of a frame: (…, R + 2), the last two its mean and spread."""
@@ -96,6 +105,10 @@ class Framed(Distribution):
         values: Array = self.output.unframed(_wide(raw), self.inner.drawn(raw[..., :-2], u))
         return values
 
+    def log_density(self, raw: Array, y: Array) -> Array:
+        mean, spread = _wide(raw[..., -2]), _wide(raw[..., -1])
+        return np.asarray(self.inner.log_density(raw[..., :-2], (y - mean) / spread) - heads.log(spread))
+
 
 class Point(Distribution):
     """No distribution."""
@@ -112,6 +125,10 @@ class Gaussian(Distribution):
 
     def quantiles(self, raw: Array, levels: Array) -> Array:
         return _moved_and_scaled(raw, normal_quantile(levels))
+
+    def log_density(self, raw: Array, y: Array) -> Array:
+        u, scale = _standard(raw, y)
+        return -(u * u) / 2 - heads.log(scale) - LOG_ROOT_2PI
 
 
 class LogNormal(Gaussian):
@@ -137,6 +154,11 @@ class StudentT(Distribution):
         half = -heads.log(level) / df
         grown = 2 * sinh(half) * heads.exp(half)  # e^2x - 1 = 2 sinh x e^x
         return _moved_and_scaled(raw, np.sqrt(df * grown) * waves(u[..., 1:])[1])[..., 0]
+
+    def log_density(self, raw: Array, y: Array) -> Array:
+        t, scale = _standard(raw, y)
+        df = np.minimum(self._degrees(raw)[..., 0], MOST_DEGREES)
+        return -(df + 1) / 2 * log1p(t * t / df) - heads.log(2 * np.sqrt(df) * _whole_integral(df) * scale)
 
     def _degrees(self, raw: Array) -> Array:
         """(..., 1)."""
@@ -275,6 +297,13 @@ def _integral(U: Array, df: Array) -> Array:
     return total
 
 
+def _whole_integral(df: Array) -> Array:
+    """I(∞) of each ν (...)."""
+    flat = df.ravel()
+    parts = [flat[at : at + TOGETHER] for at in range(0, len(flat), TOGETHER)]
+    return np.concatenate([np.empty(0), *(_integral(_end(part), part) for part in parts)]).reshape(df.shape)
+
+
 def _density(u: Array, df: Array) -> Array:
     """cosh(u)^-ν = (1 + sinh²u)^(-ν/2)."""
     w = sinh(u)
@@ -308,6 +337,16 @@ def _wide(raw: Array) -> Array:
     return np.asarray(raw, np.float64)
 
 
+def _scale(raw: Array) -> Array:
+    return np.asarray(FLOOR + softplus(_wide(raw[..., 1])))
+
+
+def _standard(raw: Array, y: Array) -> tuple[Array, Array]:
+    """(y - μ) / σ and σ."""
+    scale = _scale(raw)
+    return (y - _wide(raw[..., 0])) / scale, scale
+
+
 def _moved_and_scaled(raw: Array, standard: Array) -> Array:
-    scale = FLOOR + softplus(_wide(raw[..., 1]))
-    return _wide(raw[..., :1]) + scale[..., None] * standard
+    scale = _scale(raw)
+    return np.asarray(_wide(raw[..., :1]) + scale[..., None] * standard)

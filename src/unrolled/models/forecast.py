@@ -169,6 +169,12 @@ class Runtime(Model):
         targets = enumerate(self.codec.targets)
         return {name: {key: array[first, k] for key, array in said.items()} for k, name in targets}
 
+    def nothing(self) -> Answers:
+        """Of one step, the answer without a forecast."""
+        S, K, _ = self.block.shape
+        levels = len(self.block.output.levels)
+        return {"forecast": np.full((S, K), np.nan), "quantiles": np.full((S, K, levels), np.nan)}
+
     def outputs(self, steps: Array) -> Array:
         return self._read(steps[:, None], self.start(1))[0][:, 0]
 

@@ -1,6 +1,7 @@
 """What a line is to a model: the sequences that lines belong to, and the answer to each line.
 
-rows of a table   one step                                       forecast, classify, regress, tag of numbers
+rows of a table   one step                                       forecast, detect, classify, regress, tag of
+                                                                 numbers
 words             one step; an empty line ends the sentence      tag of words
 texts             the line's symbols, after the line end before it, if the line is not the first; an empty
                   line ends the text                             classify, regress of texts
@@ -19,7 +20,7 @@ import numpy as np
 from unrolled.codecs.gaps import REFUSE, RESTART
 from unrolled.codecs.series import NEVER
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.messages import shown
+from unrolled.files.messages import either, shown
 from unrolled.files.zones import OFFSETS
 from unrolled.models.forecast import Runtime as Forecaster
 from unrolled.models.language import Runtime as LanguageModel
@@ -67,9 +68,10 @@ class Rows(Kind):
 
 
 class Series(Kind):
-    """Steps of a series, each answered by its forecasts: of the next `ahead` steps where that is not 0,
-    quantiles then as far as the model gives them at once. gaps.py says what becomes of steps that are
-    missing, late or wild. Carried: the time of a line that was refused, NEVER where there is none.
+    """Steps of a series, each answered by its forecasts, or by how unusual it is: forecasts of the next
+    `ahead` steps where that is not 0, quantiles then as far as the model gives them at once. gaps.py says
+    what becomes of steps that are missing, late or wild. Carried: the time of a line that was refused, NEVER
+    where there is none.
 
     Beside the forecasts an answer tells how many steps were "filled" that the lines since the last answer
     lack, and whether the sequence was "restarted" with this line."""
@@ -113,13 +115,9 @@ class Series(Kind):
 
     def _nothing(self) -> Record:
         """An answer without a forecast, in the same form as others."""
-        block = self.forecaster.block
-        S, K, _ = block.shape
-        empty = {"forecast": np.full((S, K), np.nan)}
-        empty["quantiles"] = np.full((S, K, len(block.output.levels)), np.nan)
-        answer: Record = plain(self.model.record(empty))
+        answer: Record = plain(self.model.record(self.forecaster.nothing()))
         if self.ahead:
-            self._put(answer, np.full((self.ahead, K), np.nan))
+            self._put(answer, np.full((self.ahead, len(self.forecaster.codec.targets)), np.nan))
         return answer
 
     def _placed(self, row: Row, cells: Record) -> tuple[Array, Place]:
@@ -213,15 +211,17 @@ def kind_of(
     model: Model, likeliest: int = 0, ahead: int = 0, gaps: str | None = None, longest_gap: int | None = None
 ) -> Kind:
     """How this model is given lines. ConfigError for options of one of another task."""
-    for option, value, task in (
-        ("--next", likeliest, "language"),
-        ("--ahead", ahead, "forecast"),
-        ("--gaps", gaps, "forecast"),
-        ("--longest-gap", longest_gap, "forecast"),
+    series = ("forecast", "detect")
+    for option, value, tasks in (
+        ("--next", likeliest, ("language",)),
+        ("--ahead", ahead, ("forecast",)),
+        ("--gaps", gaps, series),
+        ("--longest-gap", longest_gap, series),
     ):
-        if value and model.task != task:
+        if value and model.task not in tasks:
+            wanted = either([f"'{task}'" for task in tasks])
             raise ConfigError(
-                f"{option} is for models of task '{task}'; this is one of '{model.task}'; leave it out"
+                f"{option} is for models of task {wanted}; this is one of '{model.task}'; leave it out"
             )
     if isinstance(model, LanguageModel):
         return Endless(model, likeliest)

@@ -203,6 +203,9 @@ def read(
         step=step,
         resample=None if config.resample is None else parse_step(config.resample),
         aggregate=config.aggregate,
+        label=None
+        if config.target
+        else getattr(config, "truth", None),  # it is no target, where that is open
         **columns,
     )
     if len(sources) == 1:

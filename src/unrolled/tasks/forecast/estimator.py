@@ -1,6 +1,6 @@
 """The forecaster as an estimator: what `forecast` adds to tasks/estimator.py, and generate."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -100,19 +100,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             return before
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, on_test = self.config.plan(), data is None
-        file = self._training_file() if data is None else self._new_file(data)
-        if on_test and not has_part(file, self.config.data, "test"):
-            raise ConfigError("no part of the training data was kept to judge on; give other data")
-        begin = [end for _, end in ends_of(self.config.data, file)] if on_test else [0] * len(file.series)
-        if on_test:
-            first = self._first_tested(self.config, file, begin, self.seen)
-        else:
-            first = _first_new(file, begin, self.seen)
-        known = sum(first) - sum(begin)
-        if known and include_training:
-            first = begin
-        elif known:
-            _require_new(file, begin, first, plan.horizon)
+        file, begin, first, known = self._judged_steps(data, include_training)
         series = [codec.encode(s, plan.steps) for s in file.series]
         origins = find_origins(series, first, plan, options.most_origins)
         about = {"judged": "the test part" if on_test else "the data given", "season": plan.season}
@@ -138,6 +126,27 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             self.codec.mean if options.output == "bernoulli" else None,
         )
         return evaluation.telling([*sentences, *told(file.left_out, len(file.series)), *file.unseen])
+
+    def _judged_steps(
+        self, data: Source | None, include_training: bool
+    ) -> tuple[SeriesFile, list[int], list[int], int]:
+        """The series of the test part or of other data, where each begins, from which step on it is judged,
+        and how many steps were seen. DataError where nothing else is left."""
+        on_test = data is None
+        file = self._training_file() if data is None else self._new_file(data)
+        if on_test and not has_part(file, self.config.data, "test"):
+            raise ConfigError("no part of the training data was kept to judge on; give other data")
+        begin = [end for _, end in ends_of(self.config.data, file)] if on_test else [0] * len(file.series)
+        if on_test:
+            first = self._first_tested(self.config, file, begin, self.seen)
+        else:
+            first = _first_new(file, begin, self.seen)
+        known = sum(first) - sum(begin)
+        if known and include_training:
+            first = begin
+        elif known:
+            _require_new(file, begin, first, self.config.plan().horizon)
+        return file, begin, first, known
 
     def predict(
         self,
@@ -370,18 +379,25 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
         """Each series, or its test part, in pieces as long as the window: what `predict` reads at once."""
-        codec, window = self.codec.series, self.config.plan().window
+        window = self.config.plan().window
+        return [
+            steps[at : at + window]
+            for steps, begin in self._steps_of(data)
+            for at in range(begin, len(steps), window)
+        ]
+
+    def _steps_of(self, data: Source | None) -> Iterator[tuple[NDArray[Any], int]]:
+        """The steps of each series as the runtime's `encode` gives them, and where its test part begins, or
+        what is to be verified of other data."""
+        codec = self.codec.series
         file = self._training_file() if data is None else self._new_file(data)
         first = [0] * len(file.series)
         if data is None and has_part(file, self.config.data, "test"):
             first = [end for _, end in ends_of(self.config.data, file)]
-        pieces = []
         for series, begin in zip(file.series, first, strict=True):
             times, offsets, known, rows = codec.known_rows(series, codec.steps)
             T = min(len(series.target), rows)
-            steps = codec.packed(times[:T], offsets[:T], known[:T])
-            pieces += [steps[at : at + window] for at in range(begin, T, window)]
-        return pieces
+            yield codec.packed(times[:T], offsets[:T], known[:T]), begin
 
     def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
         lengths = torch.tensor([len(row) for row in rows])

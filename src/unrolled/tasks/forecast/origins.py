@@ -23,7 +23,7 @@ def forecasts_of_origins(
     `file` holds the series of the backtest, in its order.
     """
     N, H, K = backtest.y.shape
-    columns = [_times(file, s) for s in file.series]
+    columns = [times_of(file, s) for s in file.series]
     begins = np.cumsum([0, *map(len, columns)])[backtest.series] + backtest.origins
     steps, times = np.arange(1, H + 1), pl.concat(columns)
     alike = np.repeat(begins, K * H)
@@ -48,7 +48,7 @@ def _row_by_row(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values.swapaxes(1, 2).reshape(-1)
 
 
-def _times(file: SeriesFile, series: Series) -> pl.Series:
+def times_of(file: SeriesFile, series: Series) -> pl.Series:
     """Of the steps with targets, as the file writes them."""
     T = len(series.target)
     return as_precise(column_of(series.times[:T], series.offsets[:T], file.zone, file.step), file.precision)

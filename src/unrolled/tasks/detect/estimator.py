@@ -1,0 +1,198 @@
+"""The detector as an estimator: a forecaster one step ahead, judged and asked by the scores of every step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files.left_out import told
+from unrolled.files.messages import option, shown
+from unrolled.files.series import SeriesFile
+from unrolled.runs import Run
+from unrolled.tasks.detect import evaluation, pictures
+from unrolled.tasks.detect.config import DetectConfig
+from unrolled.tasks.detect.evaluation import Judged
+from unrolled.tasks.detect.fitted import Scored
+from unrolled.tasks.detect.listed import listed_episodes, listed_steps
+from unrolled.tasks.detect.scores import every_score, of_one
+from unrolled.tasks.detect.truth import Known
+from unrolled.tasks.estimator import Plan, Prepared
+from unrolled.tasks.evaluation import MODEL, Evaluation
+from unrolled.tasks.forecast.config import ForecastConfig
+from unrolled.tasks.forecast.data import Source
+from unrolled.tasks.forecast.defaults import ends_of
+from unrolled.tasks.forecast.estimator import Forecaster
+from unrolled.tasks.forecast.fitted import Fitted
+from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.forecast.paths import Predictor
+from unrolled.tasks.seen import seen_sentences
+from unrolled.tasks.sources import Sources
+from unrolled.training.progress import Reporter
+
+Scores = Mapping[str, list[NDArray[np.float64]]]
+
+LEAST_WARMUP = 2
+
+
+class Detector(Forecaster):
+    """Tells how unusual each step of one or more series is. Options are the fields of DetectConfig:
+
+    detector = Detector(target="load", false_alarms=0.01).fit("load.csv", out="run")
+    detector.evaluation.table(); detector.predict("newer.csv"); detector.predict("newer.csv", episodes=True)
+    """
+
+    task = "detect"
+    config_class: ClassVar[type[Any]] = DetectConfig
+    codec_class = Scored
+    codec: Any  # a Scored
+
+    def evaluate(  # type: ignore[override]
+        self, data: Source | None = None, *, include_training: bool = False
+    ) -> Evaluation:
+        """Scores of the test part of the training data, or of other data, beside those of the baselines: on
+        what comes after the training and the validation part of each series, or on all with
+        `include_training`."""
+        if data is None and self.judged is not self:
+            before: Evaluation = self._evaluation_before()
+            return before
+        file, begin, first, known = self._judged_steps(data, include_training)
+        usual = [end for end, _ in ends_of(self.config.data, file)] if data is None else first
+        of_model = self._scores(self._predictor(self.network), file, usual)
+        judged = {
+            name: Judged(
+                [_from(score, at) for score, at in zip(each, first, strict=True)], self.codec.scores[name]
+            )
+            for name, each in of_model.items()
+        }
+        about = {
+            "judged": "the test part" if data is None else "the data given",
+            "season": self.config.forecast.season,
+        }
+        about |= {"seen": known, "left_out": 0 if include_training else known}
+        truths = file.truths if isinstance(file, Known) else None
+        result = evaluation.evaluate(judged, truths, self.config.detect, file, about)
+        total = sum(len(s.target) for s in file.series) - sum(begin)
+        sentences = seen_sentences("step", known, total, include_training)
+        return result.telling([*sentences, *told(file.left_out, len(file.series))])
+
+    def predict(  # type: ignore[override]
+        self, data: Source | None = None, *, episodes: bool = False
+    ) -> pl.DataFrame:
+        """A row for every step of the test part, or of other data, with its score, rank and whether it
+        alarms; or one for every one of the `episodes` of alarms. See listed.py."""
+        file = self._training_file() if data is None else self._new_file(data)
+        tested = data is None and self.has_test
+        first = [end for _, end in ends_of(self.config.data, file)] if tested else [0] * len(file.series)
+        each = self._scores(self._predictor(self.network), file, first)[MODEL]
+        judged = Judged(
+            [_from(score, at) for score, at in zip(each, first, strict=True)], self.codec.scores[MODEL]
+        )
+        options = self.config.detect
+        columns = judged.scores, judged.ranks(), judged.alarms(options.false_alarms)
+        if episodes:
+            return listed_episodes(file, *columns, options.join)
+        return listed_steps(file, first, *columns)
+
+    def notices(self, data: Source | None = None, quantiles: Sequence[float] = ()) -> list[str]:
+        return []
+
+    def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
+        config, file = super()._read(config, sources)
+        options: Any = config
+        known = Known.of(sources, options.data, file)
+        if options.data.truth is not None and known.truths is None:
+            raise DataError(
+                f"wanted a column {shown(options.data.truth)} ({option('truth')}) in all files, found none; "
+                "correct the name"
+            )
+        return config, known
+
+    def _training_file(self) -> Known:
+        file = super()._training_file()
+        if not isinstance(file, Known):
+            data = self.config.data
+            sources = Sources(data.files, data.validation_files or None, data.test_files or None)
+            self._data = file = Known.of(sources, data, file)
+        return file
+
+    def _new_file(self, data: Source) -> Known:
+        return Known.of(Sources(data), self.config.data, super()._new_file(data))
+
+    def _prepare(
+        self, config: ForecastConfig, data: SeriesFile, start: Fitted | None
+    ) -> Prepared[ForecastConfig, Fitted]:
+        prepared = super()._prepare(config, data, start)
+        options: Any = prepared.config
+        ends = ends_of(options.data, data)
+        middle = int(np.median([end for end, _ in ends if end]))
+        window = options.plan().window
+        warmup = options.detect.warmup or max(LEAST_WARMUP, min(window, (middle - 1) // 3))
+        validated = self._is_validated(options, data)
+        if validated and not sum(max(0, end - max(train, warmup)) for train, end in ends):
+            raise DataError(
+                f"no series goes on after {warmup} steps ({option('warmup')}) within its validation part, "
+                f"whose scores tell what is unusual; give longer series, or lower {option('warmup')}"
+            )
+        options = options.model_copy(update={"detect": options.detect.model_copy(update={"warmup": warmup})})
+        return replace(prepared, config=options, notes=(*prepared.notes, f"warmup: {warmup}"))
+
+    def _trained(
+        self,
+        plan: Plan[ForecastConfig, SeriesFile, Fitted, Network],
+        run: Run | None,
+        report: Reporter,
+        resume: bool,
+    ) -> Fitted:
+        fitted = super()._trained(plan, run, report, resume)
+        if not self._is_validated(plan.prepared.config, plan.data):
+            # Trained again on all data: what is unusual, the scores of the model before tell.
+            return Scored(**vars(fitted), scores=self.judged.codec.scores)
+        options = plan.config.forecast
+        predictor = Predictor(plan.network, fitted.series, plan.config.plan().window, options.sample_paths, 0)
+        ends = ends_of(plan.config.data, plan.data)
+        each = self._scores(predictor, plan.data, [end for end, _ in ends])
+        known = {}
+        for name, of_series in each.items():
+            parts = [score[train:end] for score, (train, end) in zip(of_series, ends, strict=True)]
+            pooled = np.concatenate(parts)
+            known[name] = np.sort(pooled[~np.isnan(pooled)])
+        return Scored(**vars(fitted), scores=known)
+
+    def _scores(self, predictor: Predictor, file: SeriesFile, usual: Sequence[int]) -> Scores:
+        """Of every step of each series by the name of the model; `usual`: how many of its steps tell a
+        baseline what is usual."""
+        plan, warmup = self.config.plan(), self.config.detect.warmup
+        coded = [predictor.codec.encode(s, plan.steps) for s in file.series]
+        each = [every_score(predictor, s, plan, warmup, at) for s, at in zip(coded, usual, strict=True)]
+        return {name: [one[name] for one in each] for name in each[0]}
+
+    def _draw(self, folder: Path) -> None:
+        pictures.draw_episodes(folder, self.evaluation.details)
+
+    def _answers_about(self) -> dict[str, Any]:
+        options = self.config.detect
+        return super()._answers_about() | {"warmup": options.warmup, "false_alarms": options.false_alarms}
+
+    def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
+        """Each series, or its test part and a window before it."""
+        window = self.config.plan().window
+        return [steps[max(0, begin - window) :] for steps, begin in self._steps_of(data)]
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        """The scores."""
+        output, K, each = self.network.block.output, len(self.codec.series.targets), []
+        for raw, row in zip(super()._raw(rows, fill), rows, strict=True):
+            score = np.full(len(row), np.nan)
+            score[1:] = of_one(output, raw[:-1, 0], row["x"][1:, :K], 1, self.config.detect.warmup)
+            each.append(score)
+        return each
+
+
+def _from(score: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    """NaN before the step `first`."""
+    return np.where(np.arange(len(score)) < first, np.nan, score)
