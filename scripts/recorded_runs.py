@@ -101,10 +101,10 @@ tags-named        treebank  --column upos --variational-dropout 0.2 --character-
 """
 
 DETECT = """
+recursive         outages   --truth outage --strategy recursive
 plain             outages
-column            outages   --truth outage --output studentt --warmup 20
-windows           outages   --windows known.txt --false-alarms 0.05 --join 2 --members 2
-recursive         outages   --truth outage --strategy recursive --refit
+column            outages   --truth outage --output studentt --warmup 20 --smooth 3
+windows           outages   --windows known.txt --false-alarms 0.05 --join 2 --members 2 --refit
 """
 
 LANGUAGE = """

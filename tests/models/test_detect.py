@@ -10,7 +10,7 @@ from unrolled import Detector, runtime
 from unrolled.blocks.outputs import Output
 from unrolled.errors import RunError
 from unrolled.models import saved
-from unrolled.models.detect import alarms, ranks, scores
+from unrolled.models.detect import alarms, ranks, scores, smoothed
 from unrolled.streaming.sequences import kind_of
 
 T, WARMUP = 150, 12
@@ -21,6 +21,7 @@ KINDS = {
     "direct": {},
     "recursive": RECURSIVE | {"output": "gaussian"},
     "two targets": {"target": ("y", "p"), "output": "gaussian", "future": "f"},
+    "smooth": {"smooth": 5, "target": ("y", "p")},
     "gaps": {"gaps": "mask", "target": ("y", "p")},
     "recursive gaps": RECURSIVE | {"gaps": "forward"},
 }
@@ -159,6 +160,17 @@ def test_known_scores():
     assert np.isnan(scores(output, raw, z, behind, 9, none)[0]).all()
 
 
+def test_known_means_of_scores():
+    """Of all at first, then the newest has a weight of 1 / N; what is missing is passed over."""
+    score = np.array([[3.0], [1.0], [np.nan], [8.0], [0.0]])
+    means, after = smoothed(score, 2, np.zeros((1, 2)))
+    assert np.array_equal(means, [[3.0], [2.0], [np.nan], [5.0], [2.5]], equal_nan=True)
+    assert after.tolist() == [[2.5, 4.0]]
+    rest, _ = smoothed(score[3:], 2, smoothed(score[:3], 2, np.zeros((1, 2)))[1])
+    assert np.array_equal(rest, means[3:])
+    assert np.array_equal(smoothed(score, 1, np.zeros((1, 2)))[0], score, equal_nan=True)
+
+
 def test_ranks_and_alarms():
     known = np.arange(1.0, 100.0)  # 99 of them
     rank = ranks(np.array([0.0, 50.0, 99.0, 99.5, np.nan]), known)
@@ -178,7 +190,7 @@ def test_descriptions_that_do_not_fit_are_refused():
     ):
         with pytest.raises(RunError, match=r"^here: "):
             saved.model("here", made.about, made.arrays | {name: change})
-    for key, value in (("warmup", 0), ("false_alarms", 2.0), ("warmup", "9")):
+    for key, value in (("warmup", 0), ("false_alarms", 2.0), ("warmup", "9"), ("smooth", 0)):
         about = made.about | {"answers": made.about["answers"] | {key: value}}
         with pytest.raises(RunError, match=r"^here: "):
             saved.model("here", about, made.arrays)

@@ -1,6 +1,8 @@
 """Detectors without torch: how unusual each step of a series is, by the forecast from the step before it.
 
     score   -ln p of the values that came, under their forecast, summed over the targets that have one
+            with `smooth` N > 1 the mean of a step's and those before: of all up to N, then with a weight of
+            1 / N for each new one
     rank    the share of the validation part's scores that are not lower: (1 + #{v ≥ score}) / (1 + n)
     alarm   whether the rank is `false_alarms` or less, or the lowest that n scores can give
 
@@ -12,6 +14,7 @@ score, nor have the first `warmup` steps of a series; both are NaN, and no alarm
     state   the forecaster's, and of each row
             series.raw (K, R)     the raw forecast of the next step
             series.spread (K,)    the sum of the logarithms of the spreads of its windows
+            series.smooth (2,)    the mean of its scores, and how many there were
 
 Shapes   steps (T, B) of codec.dtype -> {"score": (T, B), "rank": (T, B), "alarm": (T, B)}
 """
@@ -33,7 +36,7 @@ SCORES = (
     "scores."  # begins the names of the codec's arrays of the validation part's, rising; the baselines' too
 )
 MODEL = SCORES + "model"
-RAW, SPREAD = "series.raw", "series.spread"
+RAW, SPREAD, SMOOTH = "series.raw", "series.spread", "series.smooth"
 
 
 def scores(
@@ -58,6 +61,22 @@ def scores(
     return np.where(counted & ~missing.all(-1), score, np.nan), total
 
 
+def smoothed(score: Array, smooth: int, before: Array) -> tuple[Array, Array]:
+    """score (T, B) -> their means, NaN where a score is; `before` (B, 2): the mean of earlier ones and their
+    number, which are told after these too."""
+    means, after = score.copy(), before.copy()
+    for b in range(score.shape[1]):
+        mean, count = before[b].tolist()
+        for t, one in enumerate(score[:, b].tolist()):
+            if one == one:
+                count += 1
+                weight = 1 / min(count, smooth)
+                mean = (1 - weight) * mean + weight * one
+                means[t, b] = mean
+        after[b] = mean, count
+    return means, after
+
+
 def ranks(score: Array, known: Array) -> Array:
     """score (…) among those `known` (n,), which rise."""
     above = len(known) - np.searchsorted(known, score)
@@ -79,20 +98,21 @@ class Runtime(Forecaster):
             about, {name: array for name, array in arrays.items() if not name.startswith(CODEC + SCORES)}
         )
         self.arrays[CODEC + MODEL] = self.known = arrays[CODEC + MODEL]
-        self.warmup, self.false_alarms = index(about["answers"]["warmup"]), about["answers"]["false_alarms"]
-        rising = (
-            self.known.dtype == np.float64 and self.known.ndim == 1 and bool((np.diff(self.known) >= 0).all())
-        )
-        if not rising or not len(self.known) or self.warmup < 1 or not 0 < self.false_alarms < 1:
-            raise ValueError(
-                f"{self.known.shape} scores; {self.warmup} steps before, {self.false_alarms!r:.20}"
-            )
+        how = about["answers"]
+        self.warmup, self.smooth = index(how["warmup"]), index(how["smooth"])
+        self.false_alarms = how["false_alarms"]
+        rising = self.known.dtype == np.float64 and self.known.ndim == 1
+        if not rising or not len(self.known) or not (np.diff(self.known) >= 0).all():
+            raise ValueError(f"scores {self.known.dtype} {self.known.shape}; wanted rising ones")
+        if min(self.warmup, self.smooth) < 1 or not 0 < self.false_alarms < 1:
+            raise ValueError(f"warmup {self.warmup}, smooth {self.smooth}, {self.false_alarms!r:.20}")
         if self.codec.steps != 1:
             raise ValueError(f"forecasts of {self.codec.steps} steps; wanted 1")
 
     def start(self, rows: int) -> State:
         _, K, R = self.block.shape
-        carried = {RAW: np.zeros((rows, K, R), self.network.dtype), SPREAD: np.zeros((rows, K))}
+        carried = {RAW: np.zeros((rows, K, R), self.network.dtype)}
+        carried |= {SPREAD: np.zeros((rows, K)), SMOOTH: np.zeros((rows, 2))}
         return super().start(rows) | carried
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
@@ -129,6 +149,7 @@ class Runtime(Forecaster):
         before = np.concatenate([state[RAW][None], raw[:, :, 0]])
         z, behind = steps["x"][..., : len(self.codec.targets)], state[STEPS] + np.arange(len(steps))[:, None]
         score, total = scores(self.block.output, before[:-1], z, behind, self.warmup, state[SPREAD])
+        score, means = smoothed(score, self.smooth, state[SMOOTH])
         rank = ranks(score, self.known)
         answers = {"score": score, "rank": rank, "alarm": alarms(rank, self.false_alarms, len(self.known))}
-        return answers, after | {RAW: before[-1].copy(), SPREAD: total.copy()}
+        return answers, after | {RAW: before[-1].copy(), SPREAD: total.copy(), SMOOTH: means}

@@ -51,6 +51,19 @@ def test_a_level_shift_within_the_range_of_the_series_is_found_where_it_begins()
     assert steps.filter(pl.col("time") < begin)["score"].max() < steps["score"].max()
 
 
+def test_what_lasts_is_found_by_the_mean_of_scores():
+    """Noise of half as much again for eighty steps, of which many are as usual."""
+    y, odd = sine(800, noise=0.5), np.zeros(800, int)
+    odd[620:700] = 1
+    y += np.random.default_rng(5).normal(0, 0.6, 800) * odd
+    one, mean = (
+        Detector(time="t", truth="odd", smooth=smooth, **FAST).fit(table(y, odd=odd)).evaluation.rows
+        for smooth in (1, 12)
+    )
+    for before, after in zip(one, mean, strict=True):  # of the baselines too
+        assert after["average precision"] > before["average precision"] + 0.1
+
+
 @pytest.mark.parametrize("output", ["gaussian", "studentt"])
 def test_noise_alarms_as_often_as_was_asked_for(output):
     """The share of alarms and the nominal one differ by what chance does: of the judged steps, and of the

@@ -56,7 +56,7 @@ class DetectTraining(ForecastTraining):
 class DetectOptions(Section):
     """What is an alarm, and what an episode."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("false_alarms", "join", "warmup")
+    changeable: ClassVar[tuple[str, ...]] = ("false_alarms", "smooth", "join", "warmup")
 
     false_alarms: float = Field(
         default=0.01,
@@ -64,6 +64,12 @@ class DetectOptions(Section):
         lt=1,
         description="share of usual steps that may alarm: an alarm has a score that so few of the validation "
         "part reach",
+    )
+    smooth: int = Field(
+        default=1,
+        ge=1,
+        le=10**6,
+        description="scores whose mean is taken for one, which finds what lasts rather than what is short",
     )
     join: int = Field(
         default=10,

@@ -166,9 +166,9 @@ class Detector(Forecaster):
     def _scores(self, predictor: Predictor, file: SeriesFile, usual: Sequence[int]) -> Scores:
         """Of every step of each series by the name of the model; `usual`: how many of its steps tell a
         baseline what is usual."""
-        plan, warmup = self.config.plan(), self.config.detect.warmup
+        plan, options = self.config.plan(), self.config.detect
         coded = [predictor.codec.encode(s, plan.steps) for s in file.series]
-        each = [every_score(predictor, s, plan, warmup, at) for s, at in zip(coded, usual, strict=True)]
+        each = [every_score(predictor, s, plan, options, at) for s, at in zip(coded, usual, strict=True)]
         return {name: [one[name] for one in each] for name in each[0]}
 
     def _draw(self, folder: Path) -> None:
@@ -176,7 +176,8 @@ class Detector(Forecaster):
 
     def _answers_about(self) -> dict[str, Any]:
         options = self.config.detect
-        return super()._answers_about() | {"warmup": options.warmup, "false_alarms": options.false_alarms}
+        names = "warmup", "smooth", "false_alarms"
+        return super()._answers_about() | {name: getattr(options, name) for name in names}
 
     def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
         """Each series, or its test part and a window before it."""
@@ -188,7 +189,7 @@ class Detector(Forecaster):
         output, K, each = self.network.block.output, len(self.codec.series.targets), []
         for raw, row in zip(super()._raw(rows, fill), rows, strict=True):
             score = np.full(len(row), np.nan)
-            score[1:] = of_one(output, raw[:-1, 0], row["x"][1:, :K], 1, self.config.detect.warmup)
+            score[1:] = of_one(output, raw[:-1, 0], row["x"][1:, :K], 1, self.config.detect)
             each.append(score)
         return each
 

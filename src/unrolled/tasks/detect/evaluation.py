@@ -16,7 +16,7 @@ from unrolled.models.detect import alarms, ranks
 from unrolled.tasks.detect.config import DetectOptions
 from unrolled.tasks.detect.episodes import Flags
 from unrolled.tasks.detect.listed import listed_episodes
-from unrolled.tasks.detect.measures import average_precision, counts
+from unrolled.tasks.detect.measures import Counts, average_precision, counts
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
 
 Array = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Details:
-    """For plots and tables: what was judged, of the model."""
+    """For plots and tables: what was judged, of the model; `totals`: episodes, of the baselines too."""
 
     file: SeriesFile
     model: Judged
@@ -55,6 +55,7 @@ class Details:
     truths: Sequence[Flags] | None
     episodes: pl.DataFrame
     threshold: float
+    totals: Mapping[str, Counts]
     join: int
 
 
@@ -69,23 +70,26 @@ def evaluate(
     model, steps = judged[MODEL], judged[MODEL].steps
     if truths is not None:  # what is not judged counts nowhere
         truths = [truth & ~np.isnan(score) for truth, score in zip(truths, model.scores, strict=True)]
-    rows = [_row(name, one, truths, options) for name, one in judged.items()]
-    flags = model.alarms(options.false_alarms)
+    marks = truths or [np.zeros(len(score), np.bool_) for score in model.scores]
+    alarming = {name: one.alarms(options.false_alarms) for name, one in judged.items()}
+    totals = {name: counts(each, marks, options.join) for name, each in alarming.items()}
+    rows = [_row(name, one, totals[name], truths, alarming[name]) for name, one in judged.items()]
+    flags = alarming[MODEL]
     episodes = listed_episodes(file, model.scores, model.ranks(), flags, options.join)
-    details = Details(
-        file, model, flags, truths, episodes, _threshold(model, options.false_alarms), options.join
-    )
+    threshold = _threshold(model, options.false_alarms)
+    details = Details(file, model, flags, truths, episodes, threshold, totals, options.join)
     about = {
         "steps": steps,
         "false_alarms": options.false_alarms,
         "join": options.join,
+        "smooth": options.smooth,
         "validation_scores": len(model.known),
-        "threshold": details.threshold,
+        "threshold": threshold,
         "episodes": _plain(episodes),
         **about,
     }
     sentences = [
-        *_of_truth(rows, truths, options),
+        *_of_truth(rows, truths, totals[MODEL], options),
         *_of_share(rows[0], steps, options, len(model.known)),
         *_highest(episodes),
     ]
@@ -99,33 +103,31 @@ def _threshold(model: Judged, false_alarms: float) -> float:
     return float(model.known[n - beyond])
 
 
-def _row(name: str, one: Judged, truths: Sequence[Flags] | None, options: DetectOptions) -> Row:
-    flags = one.alarms(options.false_alarms)
+def _row(
+    name: str, one: Judged, count: Counts, truths: Sequence[Flags] | None, alarming: Sequence[Flags]
+) -> Row:
     said: Row = {"model": name}
-    if truths is not None and any(truth.any() for truth in truths):
+    if truths is not None and count.unusual:
         score, truth = np.concatenate(one.scores), np.concatenate(truths)
         known = ~np.isnan(score)
-        count = counts(flags, truths, options.join)
         said |= {AVERAGE: average_precision(score[known], truth[known])}
         said |= {"precision": count.precision, "recall": count.recall, F1: count.f1}
-        episodes = count.episodes
-    else:
-        episodes = counts(flags, [np.zeros(len(flag), np.bool_) for flag in flags], options.join).episodes
-    alarming = sum(int(flag.sum()) for flag in flags)
-    return said | {"episodes": episodes, ALARMS: 100 * alarming / one.steps if one.steps else math.nan}
+    share = sum(int(flags.sum()) for flags in alarming) / one.steps if one.steps else math.nan
+    return said | {"episodes": count.episodes, ALARMS: 100 * share}
 
 
-def _of_truth(rows: Sequence[Row], truths: Sequence[Flags] | None, options: DetectOptions) -> list[str]:
+def _of_truth(
+    rows: Sequence[Row], truths: Sequence[Flags] | None, count: Counts, options: DetectOptions
+) -> list[str]:
     if truths is None:
         return []
-    if AVERAGE not in rows[0]:
+    if not count.unusual:
         return ["nothing of what is judged is known to be unusual: no figure tells what is found"]
-    unusual = sum(counts([truth], [truth], 0).unusual for truth in truths)
     steps = sum(int(truth.sum()) for truth in truths)
     return [
         *verdicts(rows, {AVERAGE: True, F1: True}),
-        f"judged by {counted(unusual, 'unusual episode')} of {counted(steps, 'step')}; alarms with at most "
-        f"{counted(options.join, 'step')} between them are one episode",
+        f"judged by {counted(count.unusual, 'unusual episode')} of {counted(steps, 'step')}; alarms with at "
+        f"most {counted(options.join, 'step')} between them are one episode",
     ]
 
 

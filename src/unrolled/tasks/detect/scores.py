@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from unrolled.blocks.direct import Direct
 from unrolled.blocks.outputs import Output
-from unrolled.models.detect import scores
+from unrolled.models.detect import scores, smoothed
 from unrolled.tasks.baselines import BASELINES, SEASONAL
+from unrolled.tasks.detect.config import DetectOptions
 from unrolled.tasks.evaluation import MODEL
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
@@ -27,31 +28,39 @@ TOGETHER = 2**19  # steps of windows that are read at once
 
 
 def every_score(
-    predictor: Predictor, series: Coded, plan: Plan, warmup: int, train: int
+    predictor: Predictor, series: Coded, plan: Plan, options: DetectOptions, train: int
 ) -> Mapping[str, Array]:
-    """Of the model and of each baseline; the first `train` steps are its training part."""
+    """Of the model and of each baseline; the first `train` steps tell what is usual."""
+    warmup = options.warmup or 1
     names = ["persistence", *([SEASONAL] if plan.season > 1 else [])]
-    each = {MODEL: model_scores(predictor, series, warmup)}
-    each |= {name: _distances(name, series.y, plan.season, max(train, warmup)) for name in names}
-    for other in each.values():
-        other[:warmup] = np.nan
+    each = {MODEL: model_scores(predictor, series, options)}
+    for name in names:
+        distance = _distances(name, series.y, plan.season, max(train, warmup))
+        distance[:warmup] = np.nan
+        each[name] = _smoothed(distance, options.smooth)
     return each
 
 
-def model_scores(predictor: Predictor, series: Coded, warmup: int) -> Array:
+def model_scores(predictor: Predictor, series: Coded, options: DetectOptions) -> Array:
     """Those that a stream of all its steps gives, to the bit."""
+    warmup = options.warmup or 1
     each, before = np.full(len(series), np.nan), np.arange(warmup - 1, len(series) - 1)
     if len(before):
         with torch.no_grad():
             raw = np.concatenate(list(_forecasts(predictor, series, before)))
-        each[before + 1] = of_one(predictor.output, raw, series.z.numpy()[before + 1], warmup, warmup)
+        each[before + 1] = of_one(predictor.output, raw, series.z.numpy()[before + 1], warmup, options)
     return each
 
 
-def of_one(output: Output, raw: NDArray[Any], z: NDArray[Any], first: int, warmup: int) -> Array:
+def of_one(output: Output, raw: NDArray[Any], z: NDArray[Any], first: int, options: DetectOptions) -> Array:
     """The scores of a series from its step `first` on: raw (T, K, R), z (T, K) -> (T,)."""
-    behind = first + np.arange(len(z))[:, None]
-    return scores(output, raw[:, None], z[:, None], behind, warmup, np.zeros((1, z.shape[1])))[0][:, 0]
+    behind, none = first + np.arange(len(z))[:, None], np.zeros((1, z.shape[1]))
+    each, _ = scores(output, raw[:, None], z[:, None], behind, options.warmup or 1, none)
+    return _smoothed(each[:, 0], options.smooth)
+
+
+def _smoothed(score: Array, smooth: int) -> Array:
+    return smoothed(score[:, None], smooth, np.zeros((1, 2)))[0][:, 0]
 
 
 def _forecasts(predictor: Predictor, series: Coded, before: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
