@@ -50,6 +50,13 @@ def test_steps_and_episodes_are_listed(run: Path, tmp_path: Path) -> None:
     assert table["table"][0]["recall"] == 1
 
 
+def test_no_episode_is_told(run: Path, tmp_path: Path) -> None:
+    lines = run.with_name("load.csv").read_text().splitlines()
+    (tmp_path / "calm.csv").write_text("\n".join(lines[:30]) + "\n")  # fewer than any score needs
+    answer = unrolled("predict", run, tmp_path / "calm.csv", "--episodes")
+    assert answer.status == 0 and "there is nothing to list" in answer.err and not answer.out
+
+
 def test_lines_are_answered_as_steps_are(run: Path, tmp_path: Path) -> None:
     unrolled("predict", run, run.with_name("load.csv"), "-o", tmp_path / "steps.csv")
     steps = pl.read_csv(tmp_path / "steps.csv")

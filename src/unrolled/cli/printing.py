@@ -90,6 +90,8 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
         note(f"wrote {len(data)} rows to {out}")
     if json:
         as_json(_times_as_text(data).to_dicts())
+    elif out is None and not len(data):
+        note("there is nothing to list")
     elif out is None:
         lists = _lists(data)
         flat = data.drop(lists)

@@ -110,6 +110,21 @@ def test_truth_judges_the_model_beside_the_baselines():
     assert evaluation.json()["table"][0]["F1"] == model["F1"]
 
 
+def test_what_is_known_to_be_unusual_makes_no_threshold():
+    y, odd = sine(), np.zeros(600, int)
+    y[[300, 330, 520]] += 9  # two of them in the validation part
+    odd[[300, 330]] = 1
+    blind = Detector(time="t", **FAST).fit(table(y))
+    seeing = Detector(time="t", truth="odd", **FAST).fit(table(y, odd=odd))
+    assert len(seeing.codec.scores["model"]) == 178 == len(blind.codec.scores["model"]) - 2
+    kept = np.isin(blind.codec.scores["model"], seeing.codec.scores["model"])
+    assert kept.sum() == 178 and not kept[-2:].any()
+    assert np.array_equal(blind.predict()["score"], seeing.predict()["score"]), "and teaches nothing"
+    odd[240:420] = 1
+    with pytest.raises(DataError, match="with a step that is not known to be unusual"):
+        Detector(time="t", truth="odd", **FAST).fit(table(y, odd=odd))
+
+
 def test_without_truth_the_share_of_alarms_is_told():
     evaluation = Detector(time="t", **FAST).fit(table(sine(300))).evaluation
     assert list(evaluation.rows[0]) == ["model", "episodes", "alarms %"]

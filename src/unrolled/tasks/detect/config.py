@@ -23,7 +23,7 @@ class DetectData(DataConfig):
     )
     windows: PathName | None = Field(
         default=None,
-        description="file of times that are known to be unusual, to judge by alone: a table whose columns "
+        description="file of times that are known to be unusual, to judge by: a table whose columns "
         "are the file or the series (left out where there is one), where each begins and where it ends",
     )
 

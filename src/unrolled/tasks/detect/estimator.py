@@ -16,6 +16,7 @@ from unrolled.files.series import SeriesFile
 from unrolled.runs import Run
 from unrolled.tasks.detect import evaluation, pictures
 from unrolled.tasks.detect.config import DetectConfig
+from unrolled.tasks.detect.episodes import Flags
 from unrolled.tasks.detect.evaluation import Judged
 from unrolled.tasks.detect.fitted import Scored
 from unrolled.tasks.detect.listed import listed_episodes, listed_steps
@@ -132,12 +133,14 @@ class Detector(Forecaster):
         middle = int(np.median([end for end, _ in ends if end]))
         window = options.plan().window
         warmup = options.detect.warmup or max(LEAST_WARMUP, min(window, (middle - 1) // 3))
-        validated = self._is_validated(options, data)
-        if validated and not sum(max(0, end - max(train, warmup)) for train, end in ends):
-            raise DataError(
-                f"no series goes on after {warmup} steps ({option('warmup')}) within its validation part, "
-                f"whose scores tell what is unusual; give longer series, or lower {option('warmup')}"
-            )
+        if self._is_validated(options, data):
+            usual = sum(map(np.sum, _usual(data, [(max(train, warmup), end) for train, end in ends])))
+            if not usual:
+                raise DataError(
+                    f"no series goes on after {warmup} steps ({option('warmup')}) within its validation part "
+                    "with a step that is not known to be unusual, whose scores tell what is; give longer "
+                    f"series, or lower {option('warmup')}"
+                )
         options = options.model_copy(update={"detect": options.detect.model_copy(update={"warmup": warmup})})
         return replace(prepared, config=options, notes=(*prepared.notes, f"warmup: {warmup}"))
 
@@ -156,10 +159,9 @@ class Detector(Forecaster):
         predictor = Predictor(plan.network, fitted.series, plan.config.plan().window, options.sample_paths, 0)
         ends = ends_of(plan.config.data, plan.data)
         each = self._scores(predictor, plan.data, [end for end, _ in ends])
-        known = {}
+        usual, known = _usual(plan.data, ends), {}
         for name, of_series in each.items():
-            parts = [score[train:end] for score, (train, end) in zip(of_series, ends, strict=True)]
-            pooled = np.concatenate(parts)
+            pooled = np.concatenate([score[one] for score, one in zip(of_series, usual, strict=True)])
             known[name] = np.sort(pooled[~np.isnan(pooled)])
         return Scored(**vars(fitted), scores=known)
 
@@ -197,3 +199,15 @@ class Detector(Forecaster):
 def _from(score: NDArray[np.float64], first: int) -> NDArray[np.float64]:
     """NaN before the step `first`."""
     return np.where(np.arange(len(score)) < first, np.nan, score)
+
+
+def _usual(file: SeriesFile, parts: Sequence[tuple[int, int]]) -> list[Flags]:
+    """Of each series the steps from the first number of its part up to the second that are not known to be
+    unusual."""
+    truths = file.truths if isinstance(file, Known) else None
+    masks = []
+    for k, (series, (begin, end)) in enumerate(zip(file.series, parts, strict=True)):
+        at = np.arange(len(series.target))
+        inside = (begin <= at) & (at < end)
+        masks.append(inside if truths is None else inside & ~truths[k])
+    return masks
