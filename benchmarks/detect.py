@@ -23,10 +23,8 @@ def on_grid(path: Path, folder: Path) -> tuple[Path, int]:
     frame, time = pl.read_csv(path, try_parse_dates=True), pl.col("timestamp")
     step = frame["timestamp"].diff().drop_nulls().mode()[0]
     at = ((time - time.first()) / step).round().cast(pl.Int64)
-    frame = frame.with_columns(time.first() + at * step).unique(
-        "timestamp", keep="first", maintain_order=True
-    )
-    frame.write_csv(folder / path.name)
+    frame = frame.with_columns(time.first() + at * step)
+    frame.unique("timestamp", keep="first", maintain_order=True).write_csv(folder / path.name)
     return folder / path.name, round(24 * 3600 / step.total_seconds())
 
 
@@ -38,27 +36,21 @@ def main() -> None:
     asked = parser.parse_args()
     windows = asked.folder / "anomaly-windows.csv"
     paths = sorted(set(asked.folder.rglob("*.csv")) - {windows}, key=lambda path: path.name)
-    precisions: dict[str, list[float]] = {}
-    totals: dict[str, Counts] = {}
+    precisions, totals = dict[str, list[float]](), dict[str, Counts]()
     for path in paths[asked.half == "judged" :: 2]:
         with tempfile.TemporaryDirectory() as folder:
             file, day = on_grid(path, Path(folder))
-            options = {"season": day, "windows": str(windows), "seed": asked.seed}
-            evaluation = Detector(target="value", **options, **RECIPE).fit(file).evaluation
-        print(
-            path.stem, *({name: row[name] for name in row if name != "alarms %"} for row in evaluation.rows)
-        )
+            options = {"season": day, "windows": str(windows), "seed": asked.seed, **RECIPE}
+            evaluation = Detector(target="value", **options).fit(file).evaluation
+        print(path.stem, *evaluation.rows)
         for row in evaluation.rows:
             name, before = row["model"], totals.get(row["model"], Counts(0, 0, 0, 0))
             totals[name] = Counts(*map(sum, zip(before, evaluation.details.totals[name], strict=True)))
             if "average precision" in row:
                 precisions.setdefault(name, []).append(row["average precision"])
     for name, each in precisions.items():
-        print(
-            f"{name}: average precision {sum(each) / len(each):.3f} of {len(each)} series, episodes' ", end=""
-        )
-        one = totals[name]
-        print(f"F1 {one.f1:.3f}, precision {one.precision:.3f}, recall {one.recall:.3f}, {one}")
+        mean, f1 = sum(each) / len(each), totals[name].f1
+        print(f"{name}: average precision {mean:.3f} of {len(each)} series, F1 {f1:.3f}, {totals[name]}")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def test_help_loads_no_torch() -> None:
         ("trian", "wanted one of evaluate, predict, generate, stream, export, verify, "),
         ("transcribe a.csv", "transcribe is a task; wanted unrolled train transcribe"),
         ("--hiden", "--hiden"),
-        ("train foo", "classify, forecast, language, regress, tag, transcribe, translate, got 'foo'"),
+        ("train foo", "classify, detect, forecast, language, regress, tag, transcribe, translate, got 'foo'"),
         ("train forecast x.csv --hiden 3", "--hidden"),
         ("predict", "RUN"),
         ("predict runs/x --beeam 3", "--beam"),

@@ -1,4 +1,4 @@
-"""Quantiles without torch: against torch's formulas, closed forms, and each number alone."""
+"""Quantiles and densities without torch: against torch's formulas, closed forms, and each number alone."""
 
 import math
 from statistics import NormalDist
@@ -14,6 +14,7 @@ from unrolled.decoding.distributions import FLOOR, distribution
 from unrolled.kernels import _cpu
 from unrolled.kernels.numpy import heads
 from unrolled.tasks import student_t
+from unrolled.tasks.outputs import criterion
 
 LEVELS = (0.001, 0.05, 0.25, 0.5, 0.81, 0.95, 0.999)
 DEGREES = np.array([2.001, 3.0, 9.3, 300.0, 2e5, 1e8])
@@ -118,3 +119,32 @@ def test_exp_and_log_of_the_kernels(dtype):
     np.testing.assert_allclose(heads.exp(x), np.exp(x), rtol=4 * np.finfo(dtype).eps)
     np.testing.assert_allclose(heads.log(np.exp(x)), x, rtol=0, atol=40 * np.finfo(dtype).eps)
     assert heads.exp(np.zeros((), dtype)).shape == () and heads.log(np.zeros(1, dtype)) == -np.inf
+
+
+@pytest.mark.parametrize("framed", [False, True])
+@pytest.mark.parametrize("name", ["gaussian", "studentt"])
+def test_densities_are_those_of_the_losses(name, framed):
+    output, draw = Output(name, LEVELS, framed=framed), np.random.default_rng(5)
+    raw, y = draw.normal(0.3, 4, (30, 50, output.width)), draw.normal(0, 20, (30, 50))
+    raw[..., -1] = np.abs(raw[..., -1]) + 0.01 if framed else raw[..., -1]
+    found = distribution(output).log_density(raw, y)
+    unit = np.log(raw[..., -1]) if framed else 0.0  # a loss is of outcomes in units of the frame
+    wanted = -criterion(output).loss(torch.from_numpy(raw), torch.from_numpy(y)).numpy() - unit
+    # Of a number far out, its square is rounded; the integral of Student's t is good to 1e-14.
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    for row in range(3):
+        assert np.array_equal(distribution(output).log_density(raw[row, ::7], y[row, ::7]), found[row, ::7])
+
+
+def test_student_density_of_many_degrees_is_the_normal_one():
+    output = Output("studentt", LEVELS)
+    raw = np.array([[0.0, 1.0, 1e13]])
+    scale = FLOOR + math.log1p(math.e)
+    wanted = math.log(NormalDist(0, scale).pdf(2.5))
+    assert distribution(output).log_density(raw, np.array([2.5]))[0] == pytest.approx(wanted, rel=1e-9)
+
+
+def test_what_has_no_density_says_so():
+    for name in ("point", "quantiles"):
+        with pytest.raises(ValueError, match=f"'{name}' has no density"):
+            distribution(Output(name, LEVELS)).log_density(np.zeros((1, 7)), np.zeros(1))

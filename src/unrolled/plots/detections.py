@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from unrolled.plots import figures
@@ -66,9 +67,8 @@ def _draw_scores(axes: Axes, one: Watched, threshold: float) -> None:
 
 def _shade(axes: Axes, one: Watched, spans: Spans, label: str, **look: Any) -> None:
     """Each span as wide as its steps."""
-    begins, ends = spans
-    width = np.median(np.diff(one.times.astype(np.int64))) / 2 if len(one.times) > 1 else 0
-    kind = one.times.dtype
-    for k, (begin, end) in enumerate(zip(begins, ends, strict=True)):
-        edges = one.times[[begin, end]].astype(np.int64) + np.array([-1, 1]) * int(width)
-        axes.axvspan(*edges.astype(kind), linewidth=0, label=None if k else label, **look)
+    dated = one.times.dtype.kind == "M"
+    place = date2num(one.times) if dated else one.times.astype(np.float64)  # type: ignore[no-untyped-call]
+    half = np.median(np.diff(place)) / 2 if len(place) > 1 else 0.5
+    for k, (begin, end) in enumerate(zip(*spans, strict=True)):
+        axes.axvspan(place[begin] - half, place[end] + half, linewidth=0, label=None if k else label, **look)
