@@ -186,6 +186,24 @@ def test_it_is_saved_resumed_and_trained_again(tmp_path, monkeypatch):
     assert other.predict().equals(loaded.judged.predict())
 
 
+def test_whole_series_may_be_parts(tmp_path):
+    paths = [tmp_path / f"{name}.csv" for name in ("train", "watch", "judge")]
+    for seed, path in enumerate(paths):
+        y, odd = sine(300, seed), np.zeros(300, int)
+        y[200], odd[200] = y[200] + 9, 1
+        table(y, odd=odd).write_csv(path)
+    detector = Detector(time="t", truth="odd", **FAST | {"validation": 0.1, "test": 0.1})
+    detector.fit(paths[0], validation=paths[1], test=paths[2], out=tmp_path / "run")
+    warmup = detector.config.detect.warmup
+    assert (
+        len(detector.codec.scores["model"]) == 300 - warmup - 1 and detector.evaluation.rows[0]["recall"] == 1
+    )
+    steps = load(tmp_path / "run").predict()
+    assert steps["series"].unique().to_list() == ["judge"] and len(steps) == 300
+    assert steps["time"][int(steps["score"].arg_max())] == 200
+    assert load(tmp_path / "run").evaluation.json() == detector.evaluation.json()
+
+
 def test_what_does_not_fit_is_refused_before_a_training():
     with pytest.raises(DataError, match=r"no series goes on after 150 steps .* within its validation part"):
         Detector(time="t", warmup=150, **FAST).fit(table(sine(200)))

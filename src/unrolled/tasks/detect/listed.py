@@ -26,7 +26,8 @@ def listed_steps(
     frames = []
     for k, (series, begin) in enumerate(zip(file.series, first, strict=True)):
         T = len(series.target)
-        columns: dict[str, Any] = {"series": [series.name] * (T - begin)} if len(file.series) > 1 else {}
+        names = pl.Series([series.name] * (T - begin), dtype=pl.String)
+        columns: dict[str, Any] = {"series": names} if len(file.series) > 1 else {}
         columns |= {"time": times_of(file, series)[begin:]}
         columns |= {name: series.target[begin:, at] for at, name in enumerate(file.targets)}
         columns |= {"score": score[k][begin:], "rank": rank[k][begin:], "alarm": alarms[k][begin:]}
