@@ -160,6 +160,15 @@ def shops(folder: Path) -> File:
     return table(folder / "shops.csv", rows, "shop,day,sales", "--id", "shop")
 
 
+def branches(folder: Path) -> File:
+    """The same with what each shop is, a text and a number."""
+    plain = shops(folder)
+    head, *rows = plain.lines.splitlines()
+    towns = {"shop0": "Aachen,12", "shop1": "Bonn,7", "shop2": "Aachen,9"}
+    lines = [f"{head},town,size", *(f"{row},{towns[row.split(',')[0]]}" for row in rows)]
+    return table(folder / "branches.csv", [line.split(",") for line in lines[1:]], lines[0], "--id", "shop")
+
+
 def holes(folder: Path) -> File:
     """Hours of which some are missing, and of others the values."""
     draw = np.random.default_rng(SEED + 9)
@@ -327,7 +336,22 @@ FILES: dict[str, Callable[[Path], File]] = {
     one.__name__: one
     for one in (
         *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
-        *(book, symbols, spoken, spelt, called, load, weather, ahead, shops, holes, outages, counts, months),
+        *(
+            book,
+            symbols,
+            spoken,
+            spelt,
+            called,
+            load,
+            weather,
+            ahead,
+            shops,
+            branches,
+            holes,
+            outages,
+            counts,
+            months,
+        ),
         *(waves, ticks, meters, rivers, visits, switches),
         *(letters, sentences, pictures, points, strokes),
     )

@@ -45,7 +45,9 @@ def test_options_find_their_sections():
 def test_a_changed_configuration_survives_toml():
     options = {"cell": "lstm", "forget_bias": 1.5, "quantile_levels": (0.1, 0.5, 0.6), "past": ("a", "b")}
     config = from_options(
-        ForecastConfig, options | {"strategy": "direct", "validation": 30, "level": ("relative", "absolute")}
+        ForecastConfig,
+        options
+        | {"strategy": "recursive", "horizon": 1, "validation": 30, "level": ("relative", "absolute")},
     )
     text = tomli_w.dumps(to_sections(config))
     assert from_sections(ForecastConfig, tomllib.loads(text)) == config
@@ -60,7 +62,7 @@ def test_a_changed_configuration_survives_toml():
         ({"cell": "gruu"}, f"cell: wanted {', '.join(map(repr, FIRST))} or {LAST!r}, got 'gruu'"),
         ({"test": float("nan")}, "test: wanted a finite number, got nan"),
         ({"bidirectional": True}, "forecast takes no bidirectional layers"),
-        ({"past": ("wind",)}, "past columns ('wind')"),
+        ({"past": ("wind",), "strategy": "recursive"}, "past columns ('wind')"),
         ({"quantile_levels": (0.1, 0.9)}, "quantile_levels: wanted rising numbers"),
         ({"quantile_levels": (0.5, 0.1, 0.9)}, "quantile_levels: wanted rising numbers"),
         ({"sha256": "abc"}, "sha256: "),

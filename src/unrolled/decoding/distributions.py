@@ -17,7 +17,8 @@ Draws are made of uniform numbers u, v in [0, 1):
     studentt    μ + σ √(ν (u^(-2/ν) - 1)) cos 2πv        exact for every ν (Bailey 1994)
     all others  the quantile of level u
 
-Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...); y (...) -> log density (...)
+Shapes   raw (..., R) -> point (...), quantiles (..., L); u (..., 2) -> drawn (...);
+         y (...) -> log density (...)
 """
 
 from abc import ABC, abstractmethod
