@@ -86,9 +86,7 @@ class Reading:
     def restore(cls, about: Mapping[str, Any]) -> Self:
         members = tuple((kind, window, size) for kind, window, size in about["members"])
         references = tuple(tuple(map(float, one)) for one in about["references"])
-        plain = (about[name] for name in ("frame", "period", "bases", "calibrated"))
-        frame, period, bases, calibrated = plain
-        return cls(frame, period, members, bases, calibrated, references)
+        return cls(**{**about, "members": members, "references": references})
 
 
 def block_of(
@@ -180,20 +178,21 @@ class Origins:
         steps = (self.begins[of] + last)[:, None] + np.arange(1, self.horizon + 1)
         return self.z[torch.from_numpy(steps)]
 
-    def observed(self, of: Places, last: Places) -> NDArray[np.bool_]:
-        """(N,) whether one of its outcomes is."""
+    def observed(self, lasts: Sequence[Places]) -> Chosen:
+        """Of the steps of each series those that have an outcome."""
+        of, last = np.repeat(np.arange(len(lasts)), [len(one) for one in lasts]), np.concatenate(lasts)
         known = (~self.z.isnan().all(1)).numpy()
         counts = np.concatenate([[0], np.cumsum(known)])
         first = self.begins[of] + last + 1
-        return counts[first + self.horizon] > counts[first]
+        seen = counts[first + self.horizon] > counts[first]
+        return of[seen], last[seen]
 
 
 def frames(origins: Origins, of: Places, last: Places, frame: int) -> tuple[Array, Array]:
     """The means and deviations (N, K) of the windows' frames."""
     K = origins.z.shape[1]
     means, spreads = np.empty((len(of), K)), np.empty((len(of), K))
-    for at in range(0, len(of), 1024):
-        part = slice(at, at + 1024)
+    for part in pieces(len(of), 1024):
         steps = window_steps(last[part], frame, origins.period) + origins.begins[of[part]][:, None]
         values = origins.x[:, :K].numpy()[steps].astype(np.float64)
         means[part], spreads[part] = values.mean(1), values.std(1)
@@ -207,9 +206,7 @@ def training_origins(origins: Origins, ends: Ends, plan: Plan) -> Chosen:
     for end, _ in ends:
         least = max(2, min(plan.window, (end - plan.steps) // 3))
         lasts.append(np.arange(least - 1, end - plan.steps))
-    of, last = np.repeat(np.arange(len(lasts)), [len(one) for one in lasts]), np.concatenate(lasts)
-    seen = origins.observed(of, last)
-    of, last = of[seen], last[seen]
+    of, last = origins.observed(lasts)
     if not len(of):
         longest = max(end for end, _ in ends)
         raise DataError(
@@ -233,12 +230,17 @@ def reading_of(
     own = _spreads(parts)
     floor = FLOOR * np.min(np.where(own > 0, own, np.inf), axis=0)
     floor[np.isinf(floor)] = FLOOR  # every series is constant, each at a level of its own
-    every = np.unique(np.linspace(0, len(chosen[0]) - 1, MOST_REFERENCES).round().astype(np.int64))
+    every = _evenly(len(chosen[0]), MOST_REFERENCES)
     means, spreads = frames(origins, chosen[0][every], chosen[1][every], frame)
     logs = np.log(np.maximum(spreads, floor))
     each = (floor, logs.mean(0), np.maximum(logs.std(0), 0.1), means.mean(0), np.maximum(means.std(0), floor))
     references = tuple(tuple(map(float, one)) for one in np.stack(each, 1))
     return Reading(frame, origins.period, members, bases, calibrated, references)
+
+
+def _evenly(count: int, most: int) -> Places:
+    """At most so many of `count`, at even distances."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
 
 
 class Windowed(NamedTuple):
@@ -317,11 +319,8 @@ class Validation:
     horizon there with a value."""
 
     def __init__(self, origins: Origins, ends: Ends, plan: Plan, absolute: bool) -> None:
-        self.origins, self.absolute, self.horizon = origins, absolute, plan.steps
-        lasts = [np.arange(max(train - 1, 1), end - plan.steps) for train, end in ends]
-        of, last = np.repeat(np.arange(len(lasts)), [len(one) for one in lasts]), np.concatenate(lasts)
-        seen = origins.observed(of, last) if len(of) else np.zeros(0, np.bool_)
-        of, last = of[seen], last[seen]
+        self.origins, self.absolute = origins, absolute
+        of, last = origins.observed([np.arange(max(train - 1, 1), end - plan.steps) for train, end in ends])
         if not len(of):
             train, end = max(ends, key=lambda pair: pair[1] - pair[0])
             raise DataError(
@@ -330,14 +329,13 @@ class Validation:
                 f"lower {option('horizon')}"
             )
         most = max(MOST_VALIDATED, min(len(ends), MOST_OF_SERIES))
-        every = np.unique(np.linspace(0, len(of) - 1, most).round().astype(np.int64))
+        every = _evenly(len(of), most)
         self.of, self.last = of[every], last[every]
         self.horizons = sum(end - train for train, end in ends) / plan.steps
         self.y = origins.outcomes(self.of, self.last)
 
     def windows(self) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
-        for at in range(0, len(self.of), 256):
-            part = slice(at, at + 256)
+        for part in pieces(len(self.of), 256):
             yield part, self.origins.windows(self.of[part], self.last[part])
 
     def __call__(self, network: Network) -> float:

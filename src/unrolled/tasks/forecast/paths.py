@@ -20,7 +20,7 @@ from torch import Tensor
 from unrolled.blocks.direct import Direct
 from unrolled.blocks.outputs import Output
 from unrolled.codecs.windows import window_steps
-from unrolled.models.forecast import answers
+from unrolled.models.forecast import answers, pieces
 from unrolled.nn.state import Named
 from unrolled.tasks import metrics
 from unrolled.tasks.forecast.data import Codec, Coded
@@ -114,7 +114,7 @@ class Predictor:
         with torch.no_grad():
             raw, state = self.context(series, np.array([origin]))
             known = series.k[_from(np.array([origin]), 1, horizon + self.codec.steps - 1)]
-            for part in _parts(count, ROWS_TOGETHER):
+            for part in pieces(count, ROWS_TOGETHER):
                 paths = min(part.stop, count) - part.start
                 yield self._drawn(raw, state, known, horizon, paths, draws)[0]
 
@@ -176,7 +176,7 @@ class Predictor:
     def _fed_back(self, series: Coded, origins: Steps, horizon: int, y: Array | None) -> Iterator[Forecast]:
         output, draws = self.output, torch.Generator().manual_seed(self.seed)
         paths = self.paths if output.is_distribution else 1
-        for part in _parts(len(origins), max(1, ROWS_TOGETHER // paths)):
+        for part in pieces(len(origins), max(1, ROWS_TOGETHER // paths)):
             raw, state = self.context(series, origins[part])
             known = series.k[_from(origins[part], 1, horizon + self.codec.steps - 1)]
             point = self.codec.values(
@@ -211,7 +211,7 @@ def _together(
     """All origins in their order, about `size` of them at a time."""
     together, count = list[tuple[Coded, Steps]](), 0
     for one, at in zip(series, origins, strict=True):
-        for part in _parts(len(at), size):
+        for part in pieces(len(at), size):
             together.append((one, at[part]))
             count += len(at[part])
             if count >= size:
@@ -219,10 +219,6 @@ def _together(
                 together, count = [], 0
     if together:
         yield together
-
-
-def _parts(count: int, size: int) -> list[slice]:
-    return [slice(first, first + size) for first in range(0, count, size)]
 
 
 def _from(origins: Steps, first: int, end: int) -> Tensor:
