@@ -222,28 +222,28 @@ def ticks(folder: Path) -> File:
         for hour, value in zip(_hours(150), _wave(150, k), strict=True)
         for minute in np.sort(draw.choice(60, 1 + draw.integers(3), replace=False))
     ]
-    made = table(folder / "ticks.csv", [*rows, ("c", rows[0][1], "1")], "id,time,price", "--id", "id")
+    file = table(folder / "ticks.csv", [*rows, ("c", rows[0][1], "1")], "id,time,price", "--id", "id")
     hours = zip(_hours(150), _wave(150, 0), strict=True)
     lines = [f"a,{hour},{value}" for hour, value in hours]
-    return made._replace(lines="\n".join(["id,time,price", *lines]) + "\n")
+    return file._replace(lines="\n".join(["id,time,price", *lines]) + "\n")
 
 
 def meters(folder: Path) -> File:
     """A column for each of three series; a stream has their lines one below the other."""
     values = [_wave(150, k) for k in range(3)]
-    made = table(folder / "meters.csv", zip(_hours(150), *values, strict=True), "hour,m0,m1,m2", "--id", "id")
+    file = table(folder / "meters.csv", zip(_hours(150), *values, strict=True), "hour,m0,m1,m2", "--id", "id")
     lines = [
         f"m{k},{hour},{v}" for k, own in enumerate(values) for hour, v in zip(_hours(150), own, strict=True)
     ]
-    return made._replace(lines="\n".join(["id,hour,value", *lines]) + "\n")
+    return file._replace(lines="\n".join(["id,hour,value", *lines]) + "\n")
 
 
 def rivers(folder: Path) -> File:
     """A row for each of three series of unequal lengths, without times."""
     rows = [(f"r{k}", *_wave(150 - 20 * k, k), *[""] * 20 * k) for k in range(3)]
     header = ",".join(["name", *(f"V{step}" for step in range(150))])
-    made = table(folder / "rivers.csv", rows, header)
-    return made._replace(lines="\n".join(["value", *_wave(150, 0)]) + "\n")
+    file = table(folder / "rivers.csv", rows, header)
+    return file._replace(lines="\n".join(["value", *_wave(150, 0)]) + "\n")
 
 
 def waves(folder: Path) -> File:

@@ -17,6 +17,18 @@ class Stop(Reporter):
             raise KeyboardInterrupt
 
 
+class StopOfAll(Reporter):
+    """The same, of all trainings counted together."""
+
+    def __init__(self, after):
+        self.after, self.count = after, 0
+
+    def step(self, epoch, steps_done, loss):
+        self.count += 1
+        if self.count == self.after:
+            raise KeyboardInterrupt
+
+
 class Began(Reporter):
     """Keeps after how many steps the training went on."""
 

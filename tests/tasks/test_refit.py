@@ -16,10 +16,9 @@ from unrolled.tasks.forecast.estimator import Forecaster
 from unrolled.tasks.language import LanguageModel
 from unrolled.tasks.translate.estimator import Translator
 from unrolled.training import checkpoints
-from unrolled.training.progress import Reporter
 
 from .forecast.cases import RECURSIVE, noisy
-from .interrupted import Stop
+from .interrupted import Stop, StopOfAll
 
 FORECAST = {"target": "y", "window": 12, "horizon": 4, "season": 24, "hidden": 6, "epochs": 3, "threads": 1}
 FORECAST |= {"batch_size": 40}
@@ -115,16 +114,8 @@ def test_interrupted_in_either_training_it_goes_on_to_the_same_bits(series, tmp_
     monkeypatch.setattr(checkpoints, "SHARE", 1e9)
     whole = Forecaster(**FORECAST).fit(series, out=tmp_path / "whole")
 
-    class StopOfBoth(Reporter):
-        count = 0
-
-        def step(self, epoch, steps_done, loss):
-            self.count += 1
-            if self.count == after:
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        Forecaster(**FORECAST).fit(series, out=tmp_path / "run", report=StopOfBoth())
+        Forecaster(**FORECAST).fit(series, out=tmp_path / "run", report=StopOfAll(after))
     resumed = Forecaster().fit(resume=tmp_path / "run")
     assert same(resumed, whole) and same(resumed.judged, whole.judged)
     for folder in ("", "judged"):

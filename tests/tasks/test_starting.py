@@ -20,7 +20,7 @@ from unrolled.training import checkpoints
 from unrolled.training.progress import Reporter
 
 from .forecast.cases import RECURSIVE, noisy
-from .interrupted import resumed
+from .interrupted import StopOfAll, resumed
 
 SMALL = {"hidden": 5, "epochs": 2, "batch_size": 8, "threads": 1}
 FORECAST = {"target": "y", "window": 12, "horizon": 4, "season": 24, "refit": False}
@@ -339,16 +339,8 @@ def test_interrupted_in_either_training_of_a_refit_it_goes_on_to_the_same_bits(
     options = {"start_from": folder, "epochs": 1, "checkpoint_seconds": 0, "refit": True}
     whole = kind(**options).fit(data)
 
-    class StopOfBoth(Reporter):
-        count = 0
-
-        def step(self, epoch, steps_done, loss):
-            self.count += 1
-            if self.count == after:
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        kind(**options).fit(data, out=tmp_path / "run", report=StopOfBoth())
+        kind(**options).fit(data, out=tmp_path / "run", report=StopOfAll(after))
     resumed_run = kind().fit(resume=tmp_path / "run")
     assert same(resumed_run, whole) and same(resumed_run.judged, whole.judged)
 

@@ -77,8 +77,8 @@ class SeriesCodec:
     @property
     def known_columns(self) -> tuple[str, ...]:
         """What the numbers of a step without flags are of."""
-        own = (*self.targets, *self.past, *(("series",) if self.names else ()))
-        return (*own, *self.calendar * self.steps, *self.future * self.steps)
+        at_present = (*self.targets, *self.past, *(("series",) if self.names else ()))
+        return (*at_present, *self.calendar * self.steps, *self.future * self.steps)
 
     @cached_property
     def own(self) -> int:

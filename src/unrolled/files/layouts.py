@@ -93,9 +93,9 @@ def _columns(table: Table, query: Query) -> Laid:
         )
     dated = in_iso(table, roles.time, query.date_format)
     numbers, texts = read_columns(table, roles.numbers, roles)
-    own, covariates = np.split(numbers.values, [len(roles.targets)], axis=1)
+    targets, covariates = np.split(numbers.values, [len(roles.targets)], axis=1)
     rows = dict.fromkeys(roles.targets, np.arange(table.frame.height))
-    values = {name: np.column_stack([own[:, k], covariates]) for k, name in enumerate(roles.targets)}
+    values = {name: np.column_stack([targets[:, k], covariates]) for k, name in enumerate(roles.targets)}
     static = dict.fromkeys(rows, np.empty(0))
     return _laid(dated, replace(roles, targets=(VALUE,)), rows, values, static, texts, numbers, notes)
 
@@ -124,7 +124,7 @@ def _rows(table: Table, query: Query) -> Laid:
     times = Header(table.name, header.to_frame(), None, steps=tuple(steps))
     dated = in_iso(times, roles.time, query.date_format)
     rows = dict.fromkeys(names, np.arange(len(steps)))
-    values = {name: own[:, None] for name, own in zip(names, numbers.values, strict=True)}
+    values = {name: column[:, None] for name, column in zip(names, numbers.values, strict=True)}
     static = {
         name: _static(table, roles, name, np.array([row]), fixed.values[row : row + 1])
         for row, name in enumerate(names)

@@ -53,8 +53,8 @@ def counts(alarms: Sequence[Flags], truths: Sequence[Flags], join: int) -> Count
         inside = np.zeros(len(alarm), np.bool_)
         for begin, end in zip(begins, ends, strict=True):
             inside[begin : end + 1] = True
-        right, found = touched(begins, ends, truth), touched(first, last, inside)
-        total += [len(begins), right.sum(), len(first), found.sum()]
+        right, detected = touched(begins, ends, truth), touched(first, last, inside)
+        total += [len(begins), right.sum(), len(first), detected.sum()]
     return Counts(*total.tolist())
 
 

@@ -68,8 +68,8 @@ def _marked(marks: Series | None, series: Series) -> Flags:
     """Nothing of a series is known to be unusual whose column is empty."""
     cells = np.zeros(len(series.target))
     if marks is not None:
-        own = np.nan_to_num(marks.target[: len(cells), 0])
-        cells[: len(own)] = own
+        marked = np.nan_to_num(marks.target[: len(cells), 0])
+        cells[: len(marked)] = marked
     wrong = cells[~np.isin(cells, (0, 1))]
     if len(wrong):
         raise DataError(

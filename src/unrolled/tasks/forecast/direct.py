@@ -227,8 +227,8 @@ def reading_of(
     """`parts` (T_i, K): the scaled training parts. The references are those of at most MOST_REFERENCES
     windows."""
     frame = max(window for _, window, _ in members)
-    own = _spreads(parts)
-    floor = FLOOR * np.min(np.where(own > 0, own, np.inf), axis=0)
+    deviations = _spreads(parts)
+    floor = FLOOR * np.min(np.where(deviations > 0, deviations, np.inf), axis=0)
     floor[np.isinf(floor)] = FLOOR  # every series is constant, each at a level of its own
     every = _evenly(len(chosen[0]), MOST_REFERENCES)
     means, spreads = frames(origins, chosen[0][every], chosen[1][every], frame)
@@ -290,9 +290,9 @@ def varied(origins: Origins, chosen: Chosen, frame: int, parts: Sequence[Array])
 def _spreads(parts: Sequence[Array]) -> Array:
     """The deviation of each part's known values, (N, K); 0 of none."""
     spreads = np.zeros((len(parts), parts[0].shape[1]))
-    for own, part in zip(spreads, parts, strict=True):
+    for spread, part in zip(spreads, parts, strict=True):
         known = ~np.isnan(part).all(0)
-        own[known] = np.nanstd(part[:, known], axis=0)
+        spread[known] = np.nanstd(part[:, known], axis=0)
     return spreads
 
 
@@ -388,8 +388,8 @@ class Validation:
                 raw = network(*x)
                 scores[part] = ((self.y[part] - block.output.point(raw)) / raw[..., -1]).double().numpy()
             network.p.offsets.copy_(torch.from_numpy(offsets(scores, block.output.levels)))
-        told = f"calibrated by {len(scores):,} forecasts of the validation part, which chose the weights too"
-        return f"intervals: {told}"
+        by = f"{len(scores):,} forecasts of the validation part, which chose the weights too"
+        return f"intervals: calibrated by {by}"
 
 
 def offsets(scores: Array, levels: Sequence[float]) -> Array:

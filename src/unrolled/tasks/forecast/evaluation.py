@@ -164,8 +164,16 @@ def evaluate(
                     | _noise(backtest, name, columns, unit, nominal)
                 )
                 by_step.append(head | {key: value.tolist() for key, value in steps.items()})
+    about = _about(backtest, levels) | {"middle_coverage": middle_coverage(series), **about}
+    sentences = [*verdict(_told(rows, len(targets)), about), *_left_out(about["missing"], backtest.y.size)]
+    sentences += [sentence(rows, len(targets))] if binary else []
+    return Evaluation(rows, by_step, series, sentences, about, backtest, file)
+
+
+def _about(backtest: Backtest, levels: Sequence[float]) -> dict[str, Any]:
+    """What was judged."""
     missing = int(np.isnan(backtest.y).sum())
-    about = {
+    return {
         "origins": len(backtest.origins),
         "series": len(np.unique(backtest.series)),
         "outcomes": backtest.y.size - missing,
@@ -174,13 +182,8 @@ def evaluate(
         "horizon": backtest.y.shape[1],
         "naive": backtest.naive,
         "quantile_levels": list(levels),
-        "nominal_coverage": nominal,
-        "middle_coverage": middle_coverage(series),
-        **about,
+        "nominal_coverage": levels[-1] - levels[0],
     }
-    sentences = [*verdict(_told(rows, len(targets)), about), *_left_out(missing, backtest.y.size)]
-    sentences += [sentence(rows, len(targets))] if binary else []
-    return Evaluation(rows, by_step, series, sentences, about, backtest, file)
 
 
 def _told(rows: Sequence[Row], targets: int) -> list[Row]:

@@ -166,8 +166,8 @@ def _of_each_series(
     spreads = [float(np.nanstd(part)) if (~np.isnan(part)).any() else 0.0 for part in parts]
     scaled = [part / spread for part, spread in zip(parts, spreads, strict=True) if spread > 0]
     together, least = fitted(scaled or parts, direct.FLOOR), plan.window + plan.steps + base.LEAST_FOR_RIDGE
-    own = [
+    each = [
         fitted([part], direct.FLOOR * spread) if spread > 0 and len(part) >= least else together
         for part, spread in zip(parts, spreads, strict=True)
     ]
-    return [*own, together]
+    return [*each, together]
