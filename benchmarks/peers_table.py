@@ -15,8 +15,8 @@ from peer_models.job import Array, Job
 
 from unrolled.bench import machine
 from unrolled.tasks.evaluation import MODEL, plain
-from unrolled.tasks.forecast.backtest import Backtest
-from unrolled.tasks.forecast.evaluation import evaluate
+from unrolled.tasks.forecast.judging.backtest import Backtest
+from unrolled.tasks.forecast.judging.evaluation import evaluate
 from unrolled.tasks.forecast.paths import Forecast
 
 UNROLLED, NAIVE = "unrolled", "persistence"

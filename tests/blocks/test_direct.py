@@ -16,7 +16,7 @@ from unrolled.decoding.distributions import distribution
 from unrolled.ops import numpy as production
 from unrolled.ops.numpy import FARTHEST
 from unrolled.ops.torch import Network
-from unrolled.tasks.forecast import direct
+from unrolled.tasks.forecast.direct.reading import begin
 
 LEVELS = (0.1, 0.3, 0.5, 0.9)
 L, FRAME, S = 11, 8, 5  # steps of a window, of its frame, ahead
@@ -158,7 +158,7 @@ def test_every_gradient_is_that_of_finite_differences(row):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_training_moves_the_members_and_neither_the_base_nor_the_shares(output):
     made = network("two", output)
-    direct.begin(made, [])
+    begin(made, [])
     sum(raw[..., :-2].square().sum() for raw in made.block.each(made.ops, made.p, *windows(made))).backward()
     gone = {name for name, parameter in made.named_parameters() if parameter.grad is None}
     assert {name.split(".")[0] for name in gone} == {

@@ -10,9 +10,9 @@ from unrolled.blocks.outputs import Output
 from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.ops.torch import Network
-from unrolled.tasks.forecast import direct
 from unrolled.tasks.forecast.config import ForecastModel, ForecastOptions, Plan
 from unrolled.tasks.forecast.data import Codec
+from unrolled.tasks.forecast.direct.reading import SEGMENTS, STEPS, Reading, begin, block_of
 from unrolled.tasks.forecast.paths import Predictor
 from unrolled.tasks.model import ModelConfig, recurrent
 
@@ -63,12 +63,12 @@ REFERENCES = (0.01, 0.0, 10.0, 0.0, 10.0)
 def direct_network(codec, output="point", window=7, members=None, frame=None, period=3, calibrated=False):
     """A new one that looks back `window` steps, as `codec` says, on a base of zeros."""
     K = len(codec.targets)
-    members = members or ((direct.SEGMENTS, window // 2 * 2, 2), (direct.STEPS, window, 1))
-    reading = direct.Reading(frame or window, period, members, K, calibrated, (REFERENCES,) * K)
+    members = members or ((SEGMENTS, window // 2 * 2, 2), (STEPS, window, 1))
+    reading = Reading(frame or window, period, members, K, calibrated, (REFERENCES,) * K)
     options = ForecastOptions(output=output, quantile_levels=LEVELS)
-    made = Network(direct.block_of(ForecastModel(hidden=5), options, codec, reading, window))
+    made = Network(block_of(ForecastModel(hidden=5), options, codec, reading, window))
     with torch.no_grad():
-        direct.begin(made, [])
+        begin(made, [])
     return made
 
 

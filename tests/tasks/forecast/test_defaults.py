@@ -9,10 +9,10 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.query import Query
 from unrolled.files.series import read_series
 from unrolled.tasks.config import from_options
-from unrolled.tasks.forecast import base
 from unrolled.tasks.forecast.config import ForecastConfig, ForecastTraining
 from unrolled.tasks.forecast.defaults import _steps as steps_of
 from unrolled.tasks.forecast.defaults import found_level, settle
+from unrolled.tasks.forecast.direct import base
 
 
 def settled(frame, **options):

@@ -19,7 +19,8 @@ from tests.tasks.forecast.cases import (
 from unrolled.blocks.direct import Steps
 from unrolled.blocks.outputs import DISCRETE, SIZES
 from unrolled.tasks import metrics
-from unrolled.tasks.forecast import direct, paths
+from unrolled.tasks.forecast import paths
+from unrolled.tasks.forecast.direct.reading import STEPS
 
 ORIGINS = np.array([9, 10, 31, 50])
 
@@ -56,7 +57,7 @@ def windows_of(series, window=7):
 def said_by(monkeypatch, pick):
     """Every member of a direct network that reads steps says `pick` of what it sees (N, S)."""
     monkeypatch.setattr(Steps, "__call__", lambda self, ops, p, seen: pick(seen)[..., None])
-    return ((direct.STEPS, 7, 1),)
+    return ((STEPS, 7, 1),)
 
 
 def test_a_direct_network_sees_the_covariates_of_every_step(monkeypatch):

@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 from tests.tasks.forecast.cases import RECURSIVE, noisy
 from tests.tasks.forecast.test_estimator import SMALL, T, no_pictures, panel, same_weights  # noqa: F401
 from unrolled.errors import ConfigError
-from unrolled.tasks.forecast.backtest import Origins
 from unrolled.tasks.forecast.estimator import Forecaster
+from unrolled.tasks.forecast.judging.backtest import Origins
 from unrolled.tasks.forecast.refits import refits
 from unrolled.training.progress import Reporter
 

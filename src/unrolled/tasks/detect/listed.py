@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unrolled.files.series import SeriesFile
 from unrolled.tasks.detect.episodes import Flags, joined
-from unrolled.tasks.forecast.origins import times_of
+from unrolled.tasks.forecast.judging.origins import times_of
 
 Array = NDArray[np.float64]
 

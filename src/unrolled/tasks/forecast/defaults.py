@@ -13,7 +13,6 @@ from unrolled.files.roles import ROWS
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.zones import OFFSETS
 from unrolled.tasks.baselines import Season, find_season
-from unrolled.tasks.forecast import base
 from unrolled.tasks.forecast.config import (
     FEWEST_STEPS,
     LEAST_HORIZONS,
@@ -25,6 +24,7 @@ from unrolled.tasks.forecast.config import (
     ForecastTraining,
 )
 from unrolled.tasks.forecast.data import checksum
+from unrolled.tasks.forecast.direct import base
 
 # Where neither the time step nor the data suggest a period.
 DEFAULT_HORIZON = 10

@@ -21,8 +21,7 @@ from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
-from unrolled.tasks.forecast import answers, covariates, direct, pictures
-from unrolled.tasks.forecast.backtest import backtest, beside_baselines, find_origins
+from unrolled.tasks.forecast import answers, covariates, pictures
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import (
     Source,
@@ -35,14 +34,18 @@ from unrolled.tasks.forecast.data import (
     require_outcomes,
 )
 from unrolled.tasks.forecast.defaults import ends_of
-from unrolled.tasks.forecast.evaluation import Evaluation, evaluate
+from unrolled.tasks.forecast.direct.reading import adjusted, block_of
+from unrolled.tasks.forecast.direct.validation import mean_loss
+from unrolled.tasks.forecast.direct.windows import Windowed, after_each_step
 from unrolled.tasks.forecast.fitted import Fitted
+from unrolled.tasks.forecast.judging.backtest import backtest, beside_baselines, find_origins
+from unrolled.tasks.forecast.judging.evaluation import Evaluation, evaluate
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.forecast.paths import Forecast, Predictor
 from unrolled.tasks.forecast.prepared import prepare
+from unrolled.tasks.forecast.recursive import windows as recursive
 from unrolled.tasks.forecast.refits import Refit, check_refits, refits, refits_sentence, refitted_forecasts
 from unrolled.tasks.forecast.seen import SeenSeries
-from unrolled.tasks.forecast.windows import mean_loss
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Sources
@@ -285,7 +288,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def _network(cls, config: ForecastConfig, codec: Fitted) -> Network:
         options, series, plan = config.forecast, codec.series, config.plan()
         if codec.reading is not None:
-            return Network(direct.block_of(config.model, options, series, codec.reading, plan.window))
+            return Network(block_of(config.model, options, series, codec.reading, plan.window))
         layer = recurrent(config.model, series.width)
         output = output_of(series, options.output, options.quantile_levels)
         relative = tuple(level == "relative" for level in plan.level) or (False,) * len(series.targets)
@@ -343,25 +346,21 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         first = _first_new(data, begin, seen)
         return [new if one else at for new, at, one in zip(first, begin, whole, strict=True)]
 
-    def _step(
-        self, network: Network, prepared: Prepared[ForecastConfig, Fitted]
-    ) -> Step[Batch | direct.Windowed]:
+    def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch | Windowed]:
         options = prepared.config.forecast
         last_only, absolute = options.loss_at == "last", options.error == "absolute"
 
-        def step(batch: Batch | direct.Windowed, state: State) -> tuple[Tensor, State]:
-            if isinstance(batch, direct.Windowed):
-                return direct.mean_loss(network, batch, absolute), None
-            return mean_loss(network, batch, last_only), None
+        def step(batch: Batch | Windowed, state: State) -> tuple[Tensor, State]:
+            if isinstance(batch, Windowed):
+                return mean_loss(network, batch, absolute), None
+            return recursive.mean_loss(network, batch, last_only), None
 
         return step
 
     def _take_over(self, judged: Self, network: Network) -> None:
         if isinstance(network.block, Direct):
             with torch.no_grad():  # those of a model that was loaded are learnable
-                for part, before in zip(
-                    direct.adjusted(network), direct.adjusted(judged.network), strict=True
-                ):
+                for part, before in zip(adjusted(network), adjusted(judged.network), strict=True):
                     part.copy_(before)
 
     @property
@@ -405,7 +404,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         before = np.zeros(len(codec.flagged), np.float32)
         if isinstance(block, Direct):
             filled = [codec.filled(row["x"], before)[0] for row in rows]
-            return direct.after_each_step(self.network, codec, filled, fill)
+            return after_each_step(self.network, codec, filled, fill)
         x = torch.full((len(rows), int(lengths.max()), codec.width), fill)
         for padded, row in zip(x, rows, strict=True):
             padded[: len(row)] = torch.from_numpy(codec.filled(row["x"], before)[0].copy())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled.files.typed import shaped
 from unrolled.tasks.forecast.data import Codec
-from unrolled.tasks.forecast.direct import Reading
+from unrolled.tasks.forecast.direct.reading import Reading
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from unrolled.plots import figures, forecasts
 from unrolled.plots.forecasts import Drawn, Errors, Spread, Stretch
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL
-from unrolled.tasks.forecast.backtest import Backtest
-from unrolled.tasks.forecast.evaluation import Evaluation
+from unrolled.tasks.forecast.judging.backtest import Backtest
+from unrolled.tasks.forecast.judging.evaluation import Evaluation
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError
 from unrolled.files.messages import counted, option
 from unrolled.files.series import Series, SeriesFile
-from unrolled.tasks.forecast.backtest import Origins, outcomes
 from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast.judging.backtest import Origins, outcomes
 from unrolled.tasks.forecast.paths import Forecast, Predictor
 
 Steps = NDArray[np.int64]

@@ -8,7 +8,8 @@ import pytest
 
 from unrolled import Forecaster
 from unrolled.errors import ConfigError, DataError
-from unrolled.tasks.forecast import binary, pictures
+from unrolled.tasks.forecast import pictures
+from unrolled.tasks.forecast.judging import binary
 
 STAY, COME = 0.9, 0.2  # of a 1 after a 1, and after a 0
 OPTIONS = {"output": "bernoulli", "horizon": 1, "hidden": 8, "season": 1, "output_dropout": 0.0}

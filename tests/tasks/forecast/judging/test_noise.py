@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unrolled.tasks.forecast.noise import margin
+from unrolled.tasks.forecast.judging.noise import margin
 
 
 def drawn(generator, steps, horizon, stride, carry):

@@ -14,7 +14,7 @@ Differs  the width is moved, not the level: it can grow beyond the largest error
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.tasks.forecast.backtest import Backtest
+from unrolled.tasks.forecast.judging.backtest import Backtest
 from unrolled.tasks.forecast.paths import Forecast
 
 RATE = 0.3

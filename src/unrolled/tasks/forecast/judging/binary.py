@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unrolled.files.messages import counted
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL
-from unrolled.tasks.forecast.backtest import Backtest
+from unrolled.tasks.forecast.judging.backtest import Backtest
 from unrolled.tasks.forecast.paths import Forecast
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ import pytest
 from tests.tasks.forecast.cases import coded, hourly, noisy, plan, predictor, reader
 from unrolled.errors import DataError
 from unrolled.tasks.baselines import BASELINES
-from unrolled.tasks.forecast.backtest import MODEL, backtest, find_origins
-from unrolled.tasks.forecast.naive2 import naive2
+from unrolled.tasks.forecast.judging.backtest import MODEL, backtest, find_origins
+from unrolled.tasks.forecast.judging.naive2 import naive2
 
 
 def test_origins_are_all_that_have_a_window_a_season_and_a_horizon():

@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from unrolled.files.series import SeriesFile
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL, plain
-from unrolled.tasks.forecast.adaptive import adaptive_coverage
-from unrolled.tasks.forecast.backtest import Backtest
-from unrolled.tasks.forecast.binary import figures, of_probabilities, sentence
-from unrolled.tasks.forecast.by_series import (
+from unrolled.tasks.forecast.judging.adaptive import adaptive_coverage
+from unrolled.tasks.forecast.judging.backtest import Backtest
+from unrolled.tasks.forecast.judging.binary import figures, of_probabilities, sentence
+from unrolled.tasks.forecast.judging.by_series import (
     by_series,
     fit_figures,
     middle_coverage,
     relative_figures,
     summary,
 )
-from unrolled.tasks.forecast.noise import margin
-from unrolled.tasks.forecast.origins import forecasts_of_origins
+from unrolled.tasks.forecast.judging.noise import margin
+from unrolled.tasks.forecast.judging.origins import forecasts_of_origins
+from unrolled.tasks.forecast.judging.verdict import percent, verdict
 from unrolled.tasks.forecast.paths import Forecast
-from unrolled.tasks.forecast.verdict import percent, verdict
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]

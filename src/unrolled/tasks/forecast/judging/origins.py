@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.times import as_precise, column_of
 from unrolled.tasks.evaluation import MODEL
-from unrolled.tasks.forecast.backtest import Backtest
+from unrolled.tasks.forecast.judging.backtest import Backtest
 
 
 def forecasts_of_origins(

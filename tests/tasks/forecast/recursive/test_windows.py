@@ -11,7 +11,7 @@ from tests.tasks.forecast.cases import coded, daily_wave, hourly, noisy, plan, r
 from unrolled.batching.windows import Batch
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
-from unrolled.tasks.forecast.windows import Validation, mean_loss, target_losses, training_windows
+from unrolled.tasks.forecast.recursive.windows import Validation, mean_loss, target_losses, training_windows
 
 
 def counting(T, **columns):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unrolled.tasks.forecast import naive2 as module
-from unrolled.tasks.forecast.naive2 import naive2
+from unrolled.tasks.forecast.judging import naive2 as module
+from unrolled.tasks.forecast.judging.naive2 import naive2
 
 
 def by_the_book(y, horizon, season):

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL
-from unrolled.tasks.forecast.backtest import Backtest
-from unrolled.tasks.forecast.naive2 import NAIVE2
+from unrolled.tasks.forecast.judging.backtest import Backtest
+from unrolled.tasks.forecast.judging.naive2 import NAIVE2
 from unrolled.tasks.forecast.paths import Forecast
 
 Array = NDArray[np.float64]

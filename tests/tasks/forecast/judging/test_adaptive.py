@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unrolled.tasks.forecast.adaptive import adaptive_coverage
-from unrolled.tasks.forecast.backtest import Backtest
+from unrolled.tasks.forecast.judging.adaptive import adaptive_coverage
+from unrolled.tasks.forecast.judging.backtest import Backtest
 from unrolled.tasks.forecast.paths import Forecast
 
 H = 4

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from unrolled.tasks import metrics
-from unrolled.tasks.forecast.backtest import Backtest
-from unrolled.tasks.forecast.evaluation import ALL, evaluate, verdict
+from unrolled.tasks.forecast.judging.backtest import Backtest
+from unrolled.tasks.forecast.judging.evaluation import ALL, evaluate, verdict
 from unrolled.tasks.forecast.paths import Forecast
 
 LEVELS = (0.1, 0.5, 0.9)

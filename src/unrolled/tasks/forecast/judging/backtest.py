@@ -20,7 +20,7 @@ from unrolled.tasks.baselines import BASELINES, SEASONAL, Baseline
 from unrolled.tasks.evaluation import MODEL
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
-from unrolled.tasks.forecast.naive2 import NAIVE2, naive2
+from unrolled.tasks.forecast.judging.naive2 import NAIVE2, naive2
 from unrolled.tasks.forecast.paths import Forecast, Predictor
 
 Array = NDArray[np.float64]

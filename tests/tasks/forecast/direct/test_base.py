@@ -7,8 +7,8 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from unrolled.codecs.gaps import carried
-from unrolled.tasks.forecast import base
-from unrolled.tasks.forecast.base import framed, naives, natural_periods, simplex
+from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.direct.base import framed, naives, natural_periods, simplex
 
 FLOOR = 1e-3
 

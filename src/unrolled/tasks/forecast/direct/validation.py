@@ -1,0 +1,144 @@
+"""The loss of a network of the direct strategy, and what its validation part tells:
+
+validation     origins rolled over the validation part, at even distances
+shares         of the members on the base, after the training: base + Σ_k share_k (member_k - base) has
+               the least squared error on the validation part, and a pull towards equal shares, the
+               stronger the shorter that part is (docs/decisions/0161)
+offsets        of calibrated intervals
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.blocks.direct import Direct
+from unrolled.blocks.outputs import Output
+from unrolled.errors import DataError
+from unrolled.files.messages import counted, option
+from unrolled.models.forecast import pieces
+from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.direct.windows import Array, Ends, Origins, Windowed, evenly
+from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.outputs import criterion
+
+# Scores that tell the quantiles of a step ahead.
+SCORES = 300
+# A validation looks at so many origins, of many series at more.
+MOST_VALIDATED, MOST_OF_SERIES = 400, 1000
+# The pull of shares towards equal ones, in horizons of the validation part.
+PULL = 10
+# A member has a share whose error is not above the least by more than so many deviations.
+WORST = 2
+
+
+def mean_loss(network: Network, batch: Windowed, absolute: bool) -> Tensor:
+    """() the mean loss of the members, each by itself, on a batch."""
+    block = network.block
+    assert isinstance(block, Direct)
+    gone, losses = batch.y.isnan(), []
+    for raw in block.each(network.ops, network.p, batch.x, batch.ahead)[1:]:
+        each = _losses(block.taught, raw, batch.y, absolute)
+        losses.append(each[~gone].mean() if gone.any() else each.mean())
+    return torch.stack(losses).mean()
+
+
+def _losses(output: Output, raw: Tensor, y: Tensor, absolute: bool) -> Tensor:
+    """(B, S, K), of outcomes that are NaN too, which are to be left out."""
+    y = y.nan_to_num(0.0)
+    off: Tensor = output.point(raw) - y
+    return off.abs() / raw[..., -1] if absolute else criterion(output).loss(raw, y)
+
+
+class Validation:
+    """The loss on the validation parts, and the members' shares. DataError where no series has a whole
+    horizon there with a value."""
+
+    def __init__(self, origins: Origins, ends: Ends, plan: Plan, absolute: bool) -> None:
+        self.origins, self.absolute = origins, absolute
+        of, last = origins.observed([np.arange(max(train - 1, 1), end - plan.steps) for train, end in ends])
+        if not len(of):
+            train, end = max(ends, key=lambda pair: pair[1] - pair[0])
+            raise DataError(
+                f"the validation part has {counted(end - train, 'step')} after {train} of training; wanted "
+                f"{plan.steps} or more ({option('horizon')}), with a value; raise {option('validation')}, or "
+                f"lower {option('horizon')}"
+            )
+        most = max(MOST_VALIDATED, min(len(ends), MOST_OF_SERIES))
+        every = evenly(len(of), most)
+        self.of, self.last = of[every], last[every]
+        self.horizons = sum(end - train for train, end in ends) / plan.steps
+        self.y = origins.outcomes(self.of, self.last)
+
+    def windows(self) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
+        for part in pieces(len(self.of), 256):
+            yield part, self.origins.windows(self.of[part], self.last[part])
+
+    def __call__(self, network: Network) -> float:
+        """In evaluation mode, of the members' mean."""
+        total, count = 0.0, 0
+        for part, x in self.windows():
+            y = self.y[part]
+            losses = _losses(network.block.output, network(*x), y, self.absolute)[~y.isnan()]
+            total, count = total + losses.double().sum().item(), count + len(losses)
+        return total / count
+
+    def share(self, network: Network) -> tuple[float, ...]:
+        """Gives each member its share, and tells them, after that of the base alone."""
+        with torch.no_grad():
+            errors = self._errors(network)
+        squares = errors.diagonal()
+        good = np.flatnonzero(
+            np.sqrt(squares) <= (1 + WORST / math.sqrt(self.horizons)) * math.sqrt(squares.min())
+        )
+        pull, even = PULL / self.horizons * float(squares.min()), np.full(len(good), 1 / len(good))
+        shares = np.zeros(len(errors))
+        shares[good] = base.simplex(errors[np.ix_(good, good)], even, pull)
+        with torch.no_grad():
+            network.p.shares.copy_(torch.from_numpy(shares[1:]))
+        return tuple(map(float, shares))
+
+    def _errors(self, network: Network) -> Array:
+        """(M + 1, M + 1) the mean products of the errors of the base and of each member."""
+        block = network.block
+        assert isinstance(block, Direct)
+        products, count = np.zeros((len(block.members) + 1,) * 2), 0
+        for part, x in self.windows():
+            y = self.y[part]
+            raws = block.each(network.ops, network.p, *x)
+            unit = raws[0][..., -1] if self.absolute else 1.0
+            each = [((y - block.taught.point(raw)) / unit)[~y.isnan()] for raw in raws]
+            errors = torch.stack(each).double().numpy()
+            products, count = products + errors @ errors.T, count + errors.shape[1]
+        return np.asarray(products / count)
+
+    def calibrate(self, network: Network) -> str:
+        """Puts the offsets of calibrated intervals into the network: of each step ahead and each target the
+        quantiles of the scores, errors of the forecasts in units of their frames' spreads. Where a step has
+        fewer than SCORES, those of its neighbours are pooled with them."""
+        block = network.block
+        assert isinstance(block, Direct)
+        scores = np.full(self.y.shape, np.nan)
+        with torch.no_grad():
+            for part, x in self.windows():
+                raw = network(*x)
+                scores[part] = ((self.y[part] - block.output.point(raw)) / raw[..., -1]).double().numpy()
+            network.p.offsets.copy_(torch.from_numpy(offsets(scores, block.output.levels)))
+        by = f"{len(scores):,} forecasts of the validation part, which chose the weights too"
+        return f"intervals: calibrated by {by}"
+
+
+def offsets(scores: Array, levels: Sequence[float]) -> Array:
+    """scores (N, S, K), NaN where there is none -> (S, K, L), rising in L."""
+    N, S, K = scores.shape
+    around = min(S - 1, max(0, -(-SCORES // N) // 2))
+    quantiles = np.empty((S, K, len(levels)))
+    for h in range(S):
+        near = scores[:, max(0, h - around) : h + around + 1]
+        for k in range(K):
+            known = near[..., k][~np.isnan(near[..., k])]
+            quantiles[h, k] = np.quantile(known, levels) if len(known) else np.nan
+    return np.nan_to_num(quantiles)

@@ -1,0 +1,41 @@
+"""Which members read windows."""
+
+import pytest
+
+from tests.tasks.forecast.cases import coded, direct_network, noisy
+from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
+from unrolled.tasks.forecast.direct.reading import SEGMENTS, STEPS, members_of
+
+
+@pytest.mark.parametrize(
+    "season, window, segments, steps",
+    [
+        (1, 24, (24, 6), 24),  # without a season eight segments of six, or what the window holds
+        (1, 100, (48, 6), 48),
+        (4, 28, (16, 8), 28),  # a segment holds two seasons: four steps are too few
+        (7, 49, (28, 7), 48),
+        (11, 77, (44, 11), 48),
+        (12, 84, (48, 12), 48),
+        (24, 168, (96, 24), 48),
+        (48, 336, (192, 24), 96),  # half a season
+        (168, 1176, (336, 24), 200),
+        (336, 1344, (336, 24), 200),
+        (288, 1152, (336, 24), 200),
+        (29, 116, (96, 24), 58),  # no part of it is a segment
+        (24, 47, None, 47),  # less than two segments
+        (12, 13, None, 13),
+        (1, 2, None, 2),
+    ],
+)
+def test_members(season, window, segments, steps):
+    both = [(STEPS, steps, 1)] if segments is None else [(SEGMENTS, *segments), (STEPS, steps, 1)]
+    for count in (1, 2, 5):
+        assert members_of(count, window, season, 1000) == tuple((both * 5)[:count])
+    made = direct_network(coded(noisy(60), steps=3)[0], members=both, window=window)
+    assert [one.window for one in made.block.members] == [one[1] for one in both]
+
+
+def test_members_of_a_long_series_look_back_further():
+    assert members_of(1, 336, 24, 3999) == ((SEGMENTS, 96, 24),)
+    assert members_of(1, 336, 24, 4000) == ((SEGMENTS, 336, 24),)
+    assert members_of(1, 168, 12, 4000) == ((SEGMENTS, 168, 12),)

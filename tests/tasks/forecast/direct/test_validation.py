@@ -1,0 +1,202 @@
+"""The loss, how members are combined, and the intervals of points."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from tests.tasks.forecast.cases import LEVELS, direct_network, hourly, plan
+from tests.tasks.forecast.direct.cases import SHORT, noise_known_ahead, origins_of
+from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
+from unrolled.blocks.direct import Steps
+from unrolled.blocks.outputs import Output
+from unrolled.errors import DataError
+from unrolled.tasks.forecast.direct import validation as module
+from unrolled.tasks.forecast.direct.reading import STEPS
+from unrolled.tasks.forecast.direct.validation import Validation, mean_loss, offsets
+from unrolled.tasks.forecast.direct.windows import Windowed
+from unrolled.tasks.forecast.estimator import Forecaster
+from unrolled.tasks.outputs import criterion
+
+
+def test_validation_origins_are_rolled_over_the_validation_part(monkeypatch):
+    origins, codec, _ = origins_of(30, 20, 9)
+    ends = [(20, 27), (12, 16), (8, 9)]
+    validation = Validation(origins, ends, plan(window=7, steps=3), False)
+    found = list(zip(validation.of.tolist(), validation.last.tolist(), strict=True))
+    # Outcomes from the first step of the part to its last; the third has less than a horizon.
+    assert found == [(0, t) for t in (19, 20, 21, 22, 23)] + [(1, 11), (1, 12)]
+    outcomes = codec.values(validation.y)[..., 0] - 1000 * (validation.of + 1)[:, None]
+    assert outcomes.min().round() == 12 and (outcomes[:5].min().round(), outcomes.max().round()) == (20, 26)
+    assert validation.horizons == pytest.approx((7 + 4 + 1) / 3)
+    parts = [part for _, part in validation.windows()]
+    assert sum(len(x) for x, _ in parts) == 7
+    monkeypatch.setattr(module, "MOST_VALIDATED", 4)
+    few = Validation(origins, ends, plan(window=7, steps=3), False)
+    assert list(zip(few.of.tolist(), few.last.tolist(), strict=True)) == [(0, 19), (0, 21), (0, 23), (1, 12)]
+
+
+def test_a_validation_part_without_outcomes_is_an_error():
+    origins, _, _ = origins_of(30, missing=[(0, t) for t in range(20, 27)])
+    with pytest.raises(
+        DataError, match="the validation part has 7 steps after 20 of training; wanted 3 or more"
+    ):
+        Validation(origins, [(20, 27)], plan(window=7, steps=3), False)
+    origins, _, _ = origins_of(30)
+    with pytest.raises(DataError, match="the validation part has 2 steps"):
+        Validation(origins, [(20, 22)], plan(window=7, steps=3), False)
+
+
+def oracles(monkeypatch, codec, errors, output="point", calibrated=False):
+    """A network with a member for each of `errors`: in the units of z it says the outcome and so much."""
+    by_window = {7 - k: error for k, error in enumerate(errors)}
+
+    def said(self, ops, p, seen):
+        spread, mean = torch.exp(10 * seen.about[:, :1]), 10 * seen.about[:, 1:]  # see REFERENCES
+        raw = (seen.ahead[..., 0] + by_window[self.window] - mean) / spread
+        rest = torch.zeros(*raw.shape, Output(output, LEVELS).size - 1)
+        return torch.cat([raw[..., None], rest], -1)
+
+    monkeypatch.setattr(Steps, "__call__", said)
+    members = tuple((STEPS, window, 1) for window in by_window)
+    return direct_network(codec, output, members=members, calibrated=calibrated)
+
+
+def test_a_member_that_is_exact_has_nearly_all_and_an_absurd_one_nothing(monkeypatch):
+    codec, origins, _ = noise_known_ahead()
+    made = oracles(monkeypatch, codec, [0.01, 1000.0, 0.3])
+    validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
+    shares = validation.share(made)
+    assert sum(shares) == pytest.approx(1) and shares[1] > 0.99 and shares[2] == 0
+    np.testing.assert_allclose(made.p.shares.numpy(), shares[1:])
+    x = origins.windows(validation.of, validation.last)
+    forecast = made.block.output.point(made(*x))
+    np.testing.assert_allclose(forecast, validation.y, atol=0.02)
+
+
+@pytest.mark.parametrize("horizons, kept", [(4, True), (100, False)])
+def test_a_member_is_left_out_by_how_sure_its_error_is(monkeypatch, horizons, kept):
+    """Errors of 0.1 and -0.15 cancel each other at shares of 0.6 and 0.4. The second is above the least by a
+    half: within two deviations of four horizons, not of a hundred."""
+    codec, origins, _ = noise_known_ahead()
+    made = oracles(monkeypatch, codec, [0.1, -0.15])
+    validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
+    validation.horizons = horizons
+    base_alone, one, other = validation.share(made)
+    assert base_alone == 0
+    if not kept:
+        assert (one, other) == (1, 0)
+        return
+    # Of a(0.1) + (1 - a)(-0.15) squared and a pull of 10 / 4 of 0.1² towards a half, in closed form.
+    e, d, pull = np.array([0.1, -0.15]), 0.25, 10 / 4 * 0.1**2
+    wanted = (-e[1] * d + pull) / (d**2 + 2 * pull)
+    assert one == pytest.approx(wanted, abs=1e-3) and other == pytest.approx(1 - wanted, abs=1e-3)
+
+
+def test_members_that_are_no_better_than_the_base_share_with_it(monkeypatch):
+    """What they add is nothing: all have the same error, and the same share."""
+    codec, origins, _ = noise_known_ahead()
+    made = direct_network(codec)
+    shares = Validation(origins, [(45, 90)], plan(window=7, steps=3), False).share(made)
+    np.testing.assert_allclose(shares, 1 / 3, atol=1e-6)
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_losses_are_in_units_of_each_windows_frame(monkeypatch, absolute, gaps):
+    """A known error in the units of z is, in a frame's, that over its spread. What is missing counts not."""
+    codec, origins, series = noise_known_ahead()
+    made = oracles(monkeypatch, codec, [0.5, -0.2])
+    of, last = np.zeros(20, np.int64), np.arange(20, 40)
+    x, y = origins.windows(of, last), origins.outcomes(of, last)
+    gone = torch.zeros(y.shape, dtype=torch.bool)
+    if gaps:
+        gone[3:7, 1] = True
+        gone[9] = True
+        y = torch.where(gone, torch.nan, y)
+    spread = series[0].z[:, 0].double().unfold(0, 7, 1)[last - 6].std(1, correction=0)
+    kept = (~gone).sum((1, 2)) / (~gone).sum()
+    expected = [(kept * (e / spread) ** (1 if absolute else 2)).sum().item() for e in (0.5, 0.2)]
+    loss = mean_loss(made, Windowed(*x, y), absolute)
+    assert loss.item() == pytest.approx(np.mean(expected), rel=1e-4)  # float32
+
+
+def test_gradients_are_finite_where_outcomes_are_missing():
+    codec, origins, _ = noise_known_ahead()
+    for output in ("point", "gaussian", "studentt", "quantiles"):
+        made = direct_network(codec, output)
+        of, last = np.zeros(20, np.int64), np.arange(20, 40)
+        y = origins.outcomes(of, last)
+        y[4:9] = torch.nan
+        mean_loss(made, Windowed(*origins.windows(of, last), y), False).backward()
+        gradients = {name: part.grad for name, part in made.named_parameters() if part.requires_grad}
+        assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
+        heads = [grad for name, grad in gradients.items() if "head" in name]
+        assert len(heads) == 4 and all(grad.abs().sum() > 0 for grad in heads)
+        assert made.p.shares.grad is None and all(one.weight.grad is None for one in made.p.base)
+
+
+@pytest.mark.parametrize("output", ["gaussian", "studentt", "quantiles"])
+def test_members_of_a_distribution_are_judged_by_its_loss_and_combined_in_their_location(monkeypatch, output):
+    codec, origins, _ = noise_known_ahead()
+    made = (
+        oracles(monkeypatch, codec, [0.01], "gaussian")
+        if output == "gaussian"
+        else direct_network(codec, output)
+    )
+    validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
+    raw = made(*origins.windows(validation.of, validation.last))
+    losses = criterion(made.block.output).loss(raw, validation.y)
+    assert validation(made) == pytest.approx(losses.double().mean().item(), rel=1e-5)
+    if output == "gaussian":
+        assert validation.share(made)[1] > 0.95
+
+
+def test_offsets_are_the_quantiles_of_the_scores_of_near_steps():
+    """300 forecasts tell each step by itself; of 100 a neighbour on each side is counted, at the ends one."""
+    levels = (0.05, 0.5, 0.9)
+    scores = np.random.default_rng(0).standard_normal((300, 4, 2)) * np.arange(1, 5)[:, None] + [0, 100]
+    alone = offsets(scores, levels)
+    assert alone.shape == (4, 2, 3)
+    np.testing.assert_allclose(alone, np.moveaxis(np.quantile(scores, levels, axis=0), 0, -1))
+    pooled = offsets(scores[:100], levels)
+    for h, near in enumerate([(0, 2), (0, 3), (1, 4), (2, 4)]):
+        for k in range(2):
+            wanted = np.quantile(scores[:100, slice(*near), k], levels)
+            np.testing.assert_allclose(pooled[h, k], wanted)
+    few = offsets(scores[:2], levels)
+    np.testing.assert_allclose(few[0], few[3])  # all steps together
+    gone = np.where(np.arange(300)[:, None, None] % 2 == 0, scores, np.nan)
+    wanted = np.moveaxis(np.quantile(scores[::2], levels, axis=0), 0, -1)
+    np.testing.assert_allclose(offsets(gone, levels), wanted)
+    assert (offsets(np.full((9, 4, 2), np.nan), levels) == 0).all()
+
+
+@pytest.mark.parametrize("errors", [[0.5], [0.5, 0.5]])
+def test_intervals_lie_around_the_forecast_as_its_errors_did(monkeypatch, errors):
+    """An oracle that is always too high by a half: all its quantiles are the outcome itself."""
+    codec, origins, _ = noise_known_ahead()
+    monkeypatch.setattr(module, "SCORES", 0)
+    made = oracles(monkeypatch, codec, errors, calibrated=True)
+    made.p.shares.copy_(torch.tensor([1.0] + [0.0] * (len(errors) - 1)))
+    validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
+    note = validation.calibrate(made)
+    assert note.startswith("intervals: calibrated by 43 forecasts of the validation part")
+    x = origins.windows(validation.of, validation.last)
+    raw = made(*x)
+    scores = ((validation.y - made.block.output.point(raw)) / raw[..., -1]).detach()
+    np.testing.assert_allclose(scores * raw[..., -1].detach(), -0.5, atol=1e-4)
+    wanted = torch.quantile(scores, torch.tensor(LEVELS), dim=0).movedim(0, -1)
+    np.testing.assert_allclose(made.p.offsets, wanted, atol=1e-4)  # float32
+
+
+def test_intervals_of_noise_hold_what_they_say():
+    """White noise of a deviation that is a tenth in one series of what it is in the other."""
+    draws = np.random.default_rng(0)
+    frames = [
+        pl.DataFrame({"time": hourly(500), "y": s * draws.standard_normal(500), "id": f"{s}"})
+        for s in (1.0, 0.1)
+    ]
+    options = SHORT | {"id": "id", "season": 1, "calendar": "none", "test": 0.4, "validation": 0.3}
+    row = Forecaster(**options).fit(pl.concat(frames)).evaluation.rows[0]
+    assert row["coverage"] == pytest.approx(0.9, abs=0.04) and row["crps"] < row["mae"]
