@@ -74,31 +74,27 @@ def test_a_member_that_is_exact_has_nearly_all_and_an_absurd_one_nothing(monkeyp
     np.testing.assert_allclose(forecast, validation.y, atol=0.02)
 
 
-@pytest.mark.parametrize("horizons, kept", [(4, True), (100, False)])
-def test_a_member_is_left_out_by_how_sure_its_error_is(monkeypatch, horizons, kept):
-    """Errors of 0.1 and -0.15 cancel each other at shares of 0.6 and 0.4. The second is above the least by a
-    half: within two deviations of four horizons, not of a hundred."""
+@pytest.mark.parametrize("horizons", [1, 4, 100])
+def test_the_fewer_horizons_there_are_the_more_the_base_has(monkeypatch, horizons):
+    """A member that is better than the base by a factor of 2, in closed form."""
     codec, origins, _ = noise_known_ahead()
-    made = oracles(monkeypatch, codec, [0.1, -0.15])
     validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
     validation.horizons = horizons
-    base_alone, one, other = validation.share(made)
-    assert base_alone == 0
-    if not kept:
-        assert (one, other) == (1, 0)
-        return
-    # Of a(0.1) + (1 - a)(-0.15) squared and a pull of 10 / 4 of 0.1² towards a half, in closed form.
-    e, d, pull = np.array([0.1, -0.15]), 0.25, 10 / 4 * 0.1**2
-    wanted = (-e[1] * d + pull) / (d**2 + 2 * pull)
-    assert one == pytest.approx(wanted, abs=1e-3) and other == pytest.approx(1 - wanted, abs=1e-3)
+    errors = np.array([[4.0, 0.5], [0.5, 1.0]])
+    monkeypatch.setattr(validation, "_errors", lambda network: errors)
+    network = direct_network(codec, members=((STEPS, 7, 1),))
+    pull = (2.5 / horizons) ** 2
+    # The derivative of a' errors a + pull |a - (1, 0)|^2 along (1, -1), at a = (b, 1 - b), is 0.
+    b = max((0.5 + 2 * pull) / (4 + 2 * pull), 0)
+    np.testing.assert_allclose(validation.share(network), [b, 1 - b], atol=1e-6)
+    np.testing.assert_allclose(network.p.shares, [1 - b], atol=1e-6)
 
 
-def test_members_that_are_no_better_than_the_base_share_with_it(monkeypatch):
-    """What they add is nothing: all have the same error, and the same share."""
+def test_members_that_are_no_better_than_the_base_have_nothing(monkeypatch):
     codec, origins, _ = noise_known_ahead()
     made = direct_network(codec)
     shares = Validation(origins, [(45, 90)], plan(window=7, steps=3), False).share(made)
-    np.testing.assert_allclose(shares, 1 / 3, atol=1e-6)
+    np.testing.assert_allclose(shares, [1, 0, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize("absolute", [False, True])

@@ -7,7 +7,6 @@ shares         of the members on the base, after the training: base + Σ_k share
 offsets        of calibrated intervals
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -29,10 +28,8 @@ from unrolled.tasks.outputs import criterion
 SCORES = 300
 # A validation looks at so many origins, of many series at more.
 MOST_VALIDATED, MOST_OF_SERIES = 400, 1000
-# The pull of shares towards equal ones, in horizons of the validation part.
-PULL = 10
-# A member has a share whose error is not above the least by more than so many deviations.
-WORST = 2
+# The pull of shares towards the base alone, in horizons of the validation part.
+PULL = 2.5
 
 
 def mean_loss(network: Network, batch: Windowed, absolute: bool) -> Tensor:
@@ -90,13 +87,8 @@ class Validation:
         """Gives each member its share, and tells them, after that of the base alone."""
         with torch.no_grad():
             errors = self._errors(network)
-        squares = errors.diagonal()
-        good = np.flatnonzero(
-            np.sqrt(squares) <= (1 + WORST / math.sqrt(self.horizons)) * math.sqrt(squares.min())
-        )
-        pull, even = PULL / self.horizons * float(squares.min()), np.full(len(good), 1 / len(good))
-        shares = np.zeros(len(errors))
-        shares[good] = base.simplex(errors[np.ix_(good, good)], even, pull)
+        pull = (PULL / self.horizons) ** 2 * float(errors.diagonal().min())
+        shares = base.simplex(errors, np.eye(len(errors))[0], pull)
         with torch.no_grad():
             network.p.shares.copy_(torch.from_numpy(shares[1:]))
         return tuple(map(float, shares))
