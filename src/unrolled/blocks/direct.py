@@ -6,7 +6,8 @@ target's values z (L,) the mean and the spread of the last `frame`,
     ŷ = output(b + Σ_k share_k (W_k h_k + c_k))      h_k: the state of member k after the window
 
 (of what is no location, such as a scale, the members' mean). W_k and c_k are zero at first: an untrained
-network is its base. Every target is read by the same members, beside all else that is known.
+network is its base. What fits B and the shares: tasks/forecast/direct/. Every target is read by the same
+members, beside all else that is known.
 """
 
 import itertools

@@ -12,10 +12,11 @@ empty.
              kept hypothesis can come among its best any more
     sample   each symbol is drawn
 
-An answer has `longest` symbols at most, MOST_SYMBOLS in any case, and MOST_SEARCH / beam: after these only
-the end may follow. It has `min_length` symbols at least, and no run of `no_repeat` symbols comes twice in it:
-such a symbol is passed over, as if its p were 0. Where nothing else may follow, the end may. Of hypotheses
-that are equally likely the one of the better parent comes first, then that of the lower symbol.
+An answer stops at the end symbol. It has `longest` symbols at most, MOST_SYMBOLS in any case, and MOST_SEARCH
+/ beam: after these only the end may follow. It has `min_length` symbols at least, and no run of `no_repeat`
+symbols comes twice in it: such a symbol is passed over, as if its p were 0. Where nothing else may follow,
+the end may. Of hypotheses that are equally likely the one of the better parent comes first, then that of the
+lower symbol.
 
 A stepper is called as step(tokens (N,), parents (N,), rows (N,)) -> ln p (N, V): hypothesis n adds tokens[n]
 to hypothesis parents[n] of the call before, and answers example rows[n]. In the first call tokens are

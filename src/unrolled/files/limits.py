@@ -1,5 +1,5 @@
-"""How much the data of a file may come to: a small file can declare more than the memory holds, so sizes are
-checked here before memory is taken.
+"""How much the data of a file may come to (of a saved model: models/saved.py): a small file can declare more
+than the memory holds, so sizes are checked here before memory is taken.
 
     value      a number, or 8 bytes of text or of a picture
     sequence   counts as 64 values more: its name, its place and an array of its own

@@ -6,6 +6,9 @@
 
     the description   {"format": 2, "task": "language", "network": {…}, "answers": {…}, "codec": {…}}
 
+What is damaged is refused before arrays are made of it: by its size (files/tensors.py), by its checksum and
+layout (files/safetensors.py), by the sizes that the description declares (blocks/block.py).
+
 `network` is a block in plain values (blocks/block.py), `answers` and `codec` are for the task's own model.
 """
 

@@ -7,4 +7,6 @@ answering   from a trained network to answers, in batches
 scores      the questions that it is judged by, and baselines
 nearest     the baseline that looks the nearest training pair up
 estimator   Translator
+
+When an answer stops: decoding/search.py.
 """

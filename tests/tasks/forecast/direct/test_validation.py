@@ -66,7 +66,7 @@ def test_a_member_that_is_exact_has_nearly_all_and_an_absurd_one_nothing(monkeyp
     codec, origins, _ = noise_known_ahead()
     made = oracles(monkeypatch, codec, [0.01, 1000.0, 0.3])
     validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
-    shares = validation.share(made)
+    shares = validation.fit_shares(made)
     assert sum(shares) == pytest.approx(1) and shares[1] > 0.99 and shares[2] == 0
     np.testing.assert_allclose(made.p.shares.numpy(), shares[1:])
     x = origins.windows(validation.of, validation.last)
@@ -86,14 +86,14 @@ def test_the_fewer_horizons_there_are_the_more_the_base_has(monkeypatch, horizon
     pull = (2.5 / horizons) ** 2
     # The derivative of a' errors a + pull |a - (1, 0)|^2 along (1, -1), at a = (b, 1 - b), is 0.
     b = max((0.5 + 2 * pull) / (4 + 2 * pull), 0)
-    np.testing.assert_allclose(validation.share(network), [b, 1 - b], atol=1e-6)
+    np.testing.assert_allclose(validation.fit_shares(network), [b, 1 - b], atol=1e-6)
     np.testing.assert_allclose(network.p.shares, [1 - b], atol=1e-6)
 
 
 def test_members_that_are_no_better_than_the_base_have_nothing(monkeypatch):
     codec, origins, _ = noise_known_ahead()
     made = direct_network(codec)
-    shares = Validation(origins, [(45, 90)], plan(window=7, steps=3), False).share(made)
+    shares = Validation(origins, [(45, 90)], plan(window=7, steps=3), False).fit_shares(made)
     np.testing.assert_allclose(shares, [1, 0, 0], atol=1e-6)
 
 
@@ -145,7 +145,7 @@ def test_members_of_a_distribution_are_judged_by_its_loss_and_combined_in_their_
     losses = criterion(made.block.output).loss(raw, validation.y)
     assert validation(made) == pytest.approx(losses.double().mean().item(), rel=1e-5)
     if output == "gaussian":
-        assert validation.share(made)[1] > 0.95
+        assert validation.fit_shares(made)[1] > 0.95
 
 
 def test_offsets_are_the_quantiles_of_the_scores_of_near_steps():

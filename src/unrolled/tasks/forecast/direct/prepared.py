@@ -57,7 +57,7 @@ def prepare(
 
     def tuned(network: Network) -> tuple[Fitted, str]:
         assert validation is not None
-        shares = validation.share(network)
+        shares = validation.fit_shares(network)
         kinds = ("the base alone", *(kind for kind, _, _ in reading.members))
         each = [f"{share:.2f} {kind}" for share, kind in zip(shares, kinds, strict=True)]
         note = f"shares of the forecast: {' + '.join(each)}"

@@ -83,7 +83,7 @@ class Validation:
             total, count = total + losses.double().sum().item(), count + len(losses)
         return total / count
 
-    def share(self, network: Network) -> tuple[float, ...]:
+    def fit_shares(self, network: Network) -> tuple[float, ...]:
         """Gives each member its share, and tells them, after that of the base alone."""
         with torch.no_grad():
             errors = self._errors(network)
