@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from unrolled.blocks.block import Block
 from unrolled.blocks.forecaster import Forecaster
 from unrolled.blocks.leaves import Linear, Parameter
-from unrolled.blocks.ops import Array, Ops, State
+from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.outputs import Output
 from unrolled.blocks.recurrent import Recurrent
 
@@ -43,12 +43,15 @@ class Row(NamedTuple):
 
 class Seen(NamedTuple):
     """What a member sees of N windows: rows (N, L, I), about (N, 2) of their frames, ahead (N, S, U) and base
-    (N, S) of the steps to forecast."""
+    (N, S) of the steps to forecast; z (N, L, 1) and frame, mean and spread (N, 1), where there is one
+    target."""
 
     rows: Array
     about: Array
     ahead: Array
     base: Array
+    z: Array
+    frame: tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,53 @@ class Steps(Block):
         return ops.by_rows(self.head(ops, p.head, ops.dropout(y, self.dropout)))
 
 
-Member = Segments | Steps
+@dataclass(frozen=True)
+class FedBack(Block):
+    """The last `window` rows of a window step by step, by the scale of the series; after the last each
+    forecast is read as the next value: -> (N, S), in the units of the frame and less the base.
+
+        z_{t+1} = z_t + W h_t        h of z - a, where `relative` a is the first z of the window
+    """
+
+    layer: Recurrent
+    head: Linear
+    window: int
+    relative: bool
+
+    @classmethod
+    def of(cls, layer: Recurrent, window: int, relative: bool) -> "FedBack":
+        return cls(layer, Linear(layer.output_size, 1, zero=True), window, relative)
+
+    def rules(self) -> Iterator[tuple[object, str]]:
+        yield self.layer.causal, "forecasts would depend on the steps to come"
+
+    def fits(self, row: Row, steps: int, size: int) -> bool:
+        return (self.layer.input_size, self.head.outputs, size, row.targets) == (row.read, 1, 1, 1)
+
+    def after(self, ops: Ops, p: Any, seen: Seen) -> tuple[Array, State]:
+        """(N, W, 1) the value after each row of the window, and the state."""
+        return self._next(ops, p, seen, seen.z[:, -self.window :], seen.rows[:, -self.window :, 1:])
+
+    def __call__(self, ops: Ops, p: Any, seen: Seen) -> Array:
+        values, state = self.after(ops, p, seen)
+        z, beside = [values[:, -1:]], seen.rows.shape[-1] - 1 - seen.ahead.shape[-1]
+        none = 0 * seen.rows[:, -1:, 1 : 1 + beside]
+        for s in range(1, seen.ahead.shape[1]):
+            rest = ops.concat(none, seen.ahead[:, s : s + 1])
+            value, state = self._next(ops, p, seen, z[-1], rest, state)
+            z.append(value)
+        mean, spread = seen.frame
+        return (ops.concat(*z)[:, 0] - mean) / spread - seen.base
+
+    def _next(
+        self, ops: Ops, p: Any, seen: Seen, z: Array, rest: Array, state: Carried = None
+    ) -> tuple[Array, State]:
+        from_first = z - seen.z[:, -self.window, None] if self.relative else z
+        h, state = self.layer(ops, p.layer, ops.sequence(ops.concat(from_first, rest)), state)
+        return z + ops.by_rows(self.head(ops, p.head, h)), state
+
+
+Member = Segments | Steps | FedBack
 
 
 def _with(ops: Ops, x: Array, about: Array) -> Array:
@@ -135,7 +184,7 @@ class Direct(Forecaster):
     `period`; of each target, `references` are the floor of the spread, the mean and the deviation of its
     logarithm, and those of the means; `offsets` of a calibrated output in the units of frames."""
 
-    members: tuple[Segments | Steps, ...]
+    members: tuple[Segments | Steps | FedBack, ...]
     base: tuple[Linear, ...]
     shares: Parameter
     offsets: Parameter | None
@@ -209,6 +258,20 @@ class Direct(Forecaster):
         base, raws, frame = self._said(ops, p, x, ahead)
         return [ops.framed(self.output.moved(ops, raw, base), *frame) for raw in (raws[0] * 0, *raws)]
 
+    def lessons(self, ops: Ops, p: Any, x: Array, ahead: Array) -> list[Array]:
+        """What each member is trained by: what it says with the base, as `each` has it, or of one that feeds
+        back the value after each row of its window (N, W, K, R)."""
+        seen, base, frame = self._seen(ops, p, x, ahead)
+        raws = []
+        for one, q in zip(self.members, p.members, strict=True):
+            if isinstance(one, FedBack):
+                mean, spread = frame
+                raw = ((one.after(ops, q, seen)[0] - mean[:, None]) / spread[:, None])[..., None]
+            else:
+                raw = self.output.moved(ops, self._of_targets(one(ops, q, seen), base), base)
+            raws.append(ops.framed(raw, *frame))
+        return raws
+
     def __call__(self, ops: Ops, p: Any, x: Array, ahead: Array) -> Array:
         base, raws, frame = self._said(ops, p, x, ahead)
         m, shared = self.output.location, [raw * p.shares[k] for k, raw in enumerate(raws)]
@@ -224,6 +287,17 @@ class Direct(Forecaster):
     ) -> tuple[Array, list[Array], tuple[Array, Array]]:
         """The base (N, S, K), what each member adds to it (N, S, K, R), and the frames' means and
         spreads (N, K)."""
+        seen, base, frame = self._seen(ops, p, x, ahead)
+        raws = [one(ops, q, seen) for one, q in zip(self.members, p.members, strict=True)]
+        return base, [self._of_targets(raw, base) for raw in raws], frame
+
+    def _of_targets(self, raw: Array, base: Array) -> Array:
+        """What a member says (N K, S R), as (N, S, K, R)."""
+        N, S, K = base.shape
+        return raw.reshape(N, K, S, -1).swapaxes(1, 2)
+
+    def _seen(self, ops: Ops, p: Any, x: Array, ahead: Array) -> tuple[Seen, Array, tuple[Array, Array]]:
+        """What members see, each target by itself, the base (N, S, K), and the frames."""
         K, N, S = self.row[0], len(x), self.steps
         z, rest, number = x[..., :K], x[..., K:], None
         if self.series is not None:
@@ -234,9 +308,10 @@ class Direct(Forecaster):
         base = self._base(ops, p, u, number)
         end = slice(-self._longest, None)
         rows = ops.concat(u[..., end].reshape(N * K, -1, 1), ops.for_each(rest[:, end], K))
-        seen = Seen(rows, about.reshape(N * K, -1), ops.for_each(ahead, K), base.reshape(N * K, S))
-        raws = [one(ops, q, seen) for one, q in zip(self.members, p.members, strict=True)]
-        return base.swapaxes(1, 2), [raw.reshape(N, K, S, -1).swapaxes(1, 2) for raw in raws], (mean, spread)
+        seen = Seen(
+            rows, about.reshape(N * K, -1), ops.for_each(ahead, K), base.reshape(N * K, S), z, (mean, spread)
+        )
+        return seen, base.swapaxes(1, 2), (mean, spread)
 
     def _base(self, ops: Ops, p: Any, u: Array, number: Array) -> Array:
         """(N, K, S); number (N,) of each window's series."""

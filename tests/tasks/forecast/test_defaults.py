@@ -111,9 +111,11 @@ def test_options_of_the_recursive_strategy_are_refused_by_the_direct_one(name, v
     from_options(ForecastConfig, {name: value, "strategy": "recursive"})
 
 
-@pytest.mark.parametrize("strategy, open_", [("direct", ["level"]), ("recursive", ["error", "calibrate"])])
+@pytest.mark.parametrize(
+    "strategy, open_", [("direct", ["members", "level"]), ("recursive", ["members", "error", "calibrate"])]
+)
 def test_nothing_is_left_open_and_settling_again_changes_nothing(strategy, open_):
-    """But for what belongs to the other strategy."""
+    """But for what belongs to the other strategy, and the members, which follow from how windows are read."""
     once = settled(noisy(500), strategy=strategy).config
     again = settle(once, read_series(noisy(500), Query(targets=("y",)))).config
     assert again == once

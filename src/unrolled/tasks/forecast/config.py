@@ -140,12 +140,13 @@ class ForecastOptions(Section):
         description="give all steps at once, of a window by its own scale, as what a closed-form base "
         "leaves; or feed each forecast back for the next (direct; recursive for bernoulli and counts)",
     )
-    members: int = Field(
-        default=2,
+    members: int | None = Field(
+        default=None,
         ge=1,
         le=64,
         description="direct: networks whose forecasts are combined, by turns one that reads segments of a "
-        "window as steps and one that reads every step",
+        "window as steps, one that reads every step and, of points of one target in few series, one that "
+        "reads its own forecasts for the next (one of each)",
     )
     error: Literal["squared", "absolute"] | None = Field(
         default=None,

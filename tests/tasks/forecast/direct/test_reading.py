@@ -1,10 +1,20 @@
 """Which members read windows."""
 
+import numpy as np
+import polars as pl
 import pytest
 
-from tests.tasks.forecast.cases import coded, direct_network, noisy
+from tests.tasks.forecast.cases import coded, direct_network, noisy, plan
 from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
-from unrolled.tasks.forecast.direct.reading import SEGMENTS, STEPS, members_of
+from unrolled.tasks.forecast.config import ForecastOptions
+from unrolled.tasks.forecast.direct.reading import (
+    FED_BACK,
+    OF_CHANGES,
+    SEGMENTS,
+    STEPS,
+    fed_back_kind,
+    members_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,12 +40,40 @@ from unrolled.tasks.forecast.direct.reading import SEGMENTS, STEPS, members_of
 def test_members(season, window, segments, steps):
     both = [(STEPS, steps, 1)] if segments is None else [(SEGMENTS, *segments), (STEPS, steps, 1)]
     for count in (1, 2, 5):
-        assert members_of(count, window, season, 1000) == tuple((both * 5)[:count])
+        assert members_of(count, window, season, 1000, None) == tuple((both * 5)[:count])
     made = direct_network(coded(noisy(60), steps=3)[0], members=both, window=window)
     assert [one.window for one in made.block.members] == [one[1] for one in both]
 
 
 def test_members_of_a_long_series_look_back_further():
-    assert members_of(1, 336, 24, 3999) == ((SEGMENTS, 96, 24),)
-    assert members_of(1, 336, 24, 4000) == ((SEGMENTS, 336, 24),)
-    assert members_of(1, 168, 12, 4000) == ((SEGMENTS, 168, 12),)
+    assert members_of(1, 336, 24, 3999, None) == ((SEGMENTS, 96, 24),)
+    assert members_of(1, 336, 24, 4000, None) == ((SEGMENTS, 336, 24),)
+    assert members_of(1, 168, 12, 4000, None) == ((SEGMENTS, 168, 12),)
+
+
+def test_one_of_each_kind_where_none_are_counted():
+    three = ((SEGMENTS, 96, 24), (STEPS, 48, 1), (FED_BACK, 48, 1))
+    assert members_of(None, 168, 24, 1000, FED_BACK) == three
+    assert members_of(4, 168, 24, 1000, FED_BACK) == (*three, three[0])
+    assert members_of(None, 168, 24, 1000, None) == three[:2]
+
+
+@pytest.mark.parametrize(
+    "columns, parts, changes, kind",
+    [
+        ({}, 1, {}, FED_BACK),
+        ({}, 1, {"level": 50}, OF_CHANGES),  # most of what varies lies between windows
+        ({"future": ["f"]}, 1, {}, FED_BACK),
+        ({"past": ["f"]}, 1, {}, None),  # it would have to know p of the steps on the way
+        ({"targets": ["y", "f"]}, 1, {}, None),
+        ({}, 2, {}, None),
+        ({}, 1, {"output": "gaussian"}, None),
+        ({}, 1, {"steps": 201}, None),
+    ],
+)
+def test_where_forecasts_are_fed_back(columns, parts, changes, kind):
+    steps = changes.get("steps", 3)
+    codec, series, _ = coded(noisy(300, f=pl.col("y") * 2), steps=steps, **columns)
+    part = series[0].y + changes.get("level", 0) * (np.arange(300) // 100)[:, None]
+    options = ForecastOptions(output=changes.get("output", "point"))
+    assert fed_back_kind(options, codec, [part] * parts, plan(window=48, steps=steps)) == kind

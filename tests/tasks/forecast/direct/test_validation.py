@@ -12,7 +12,7 @@ from unrolled.blocks.direct import Steps
 from unrolled.blocks.outputs import Output
 from unrolled.errors import DataError
 from unrolled.tasks.forecast.direct import validation as module
-from unrolled.tasks.forecast.direct.reading import STEPS
+from unrolled.tasks.forecast.direct.reading import FED_BACK, STEPS
 from unrolled.tasks.forecast.direct.validation import Validation, mean_loss, offsets
 from unrolled.tasks.forecast.direct.windows import Windowed
 from unrolled.tasks.forecast.estimator import Forecaster
@@ -113,7 +113,7 @@ def test_losses_are_in_units_of_each_windows_frame(monkeypatch, absolute, gaps):
     spread = series[0].z[:, 0].double().unfold(0, 7, 1)[last - 6].std(1, correction=0)
     kept = (~gone).sum((1, 2)) / (~gone).sum()
     expected = [(kept * (e / spread) ** (1 if absolute else 2)).sum().item() for e in (0.5, 0.2)]
-    loss = mean_loss(made, Windowed(*x, y), absolute)
+    loss = mean_loss(made, Windowed(*x, y, origins.passed(of, last, y)), absolute)
     assert loss.item() == pytest.approx(np.mean(expected), rel=1e-4)  # float32
 
 
@@ -124,12 +124,29 @@ def test_gradients_are_finite_where_outcomes_are_missing():
         of, last = np.zeros(20, np.int64), np.arange(20, 40)
         y = origins.outcomes(of, last)
         y[4:9] = torch.nan
-        mean_loss(made, Windowed(*origins.windows(of, last), y), False).backward()
+        batch = Windowed(*origins.windows(of, last), y, origins.passed(of, last, y))
+        mean_loss(made, batch, False).backward()
         gradients = {name: part.grad for name, part in made.named_parameters() if part.requires_grad}
         assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
         heads = [grad for name, grad in gradients.items() if "head" in name]
         assert len(heads) == 4 and all(grad.abs().sum() > 0 for grad in heads)
         assert made.p.shares.grad is None and all(one.weight.grad is None for one in made.p.base)
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_member_that_feeds_back_is_trained_by_each_next_value_of_its_window(gaps):
+    """Untrained it says that all stays as it is: its errors are the changes, in units of the frame."""
+    codec, origins, series = noise_known_ahead()
+    network = direct_network(codec, members=((FED_BACK, 5, 1),))
+    if gaps:
+        origins.z[[22, 30, 31]] = torch.nan  # what stands in their place is read, and is no outcome
+    of, last = np.zeros(20, np.int64), np.arange(20, 40)
+    y = origins.outcomes(of, last)
+    loss = mean_loss(network, Windowed(*origins.windows(of, last), y, origins.passed(of, last, y)), False)
+    z, read = origins.z[:, 0].double().numpy(), series[0].x[:, 0].double().numpy()
+    frames = np.lib.stride_tricks.sliding_window_view(read, 7)
+    changes = [(z[o - 3 : o + 2] - read[o - 4 : o + 1]) / frames[o - 6].std() for o in last]
+    assert loss.item() == pytest.approx(np.nanmean(np.square(changes)), rel=1e-4)  # float32
 
 
 @pytest.mark.parametrize("output", ["gaussian", "studentt", "quantiles"])

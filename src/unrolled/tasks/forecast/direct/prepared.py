@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig, Plan
-from unrolled.tasks.forecast.data import Coded
+from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.defaults import Settled
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct import reading as read
@@ -45,7 +45,9 @@ def prepare(
     chosen = training_origins(origins, ends, plan)
     reading, bases = fitted.reading, list[base.Base]()
     if reading is None:
-        reading, bases = _based(origins, chosen, parts, settled, bool(fitted.series.names))
+        reading, bases = _based(origins, chosen, parts, settled, fitted.series)
+    options = options.model_copy(update={"members": len(reading.members)})
+    config = config.model_copy(update={"forecast": options})
     chosen = varied(origins, chosen, reading.frame, parts)
     most = max(1, (training.steps or UNLIMITED) // VALIDATIONS)
     least = min(most, LEAST_STEPS) if training.steps else 1
@@ -74,14 +76,16 @@ def _based(
     chosen: Chosen,
     parts: Sequence[NDArray[np.float64]],
     settled: Settled,
-    named: bool,
+    codec: Codec,
 ) -> tuple[Reading, list[base.Base]]:
     """How windows are read, and the bases: of each target, of each series and all others, or one of all."""
     plan, longest, K = settled.config.plan(), max(map(len, parts)), parts[0].shape[1]
-    members = read.members_of(settled.config.forecast.members, plan.window, plan.season, longest)
-    trained = [part for part in parts if len(part)]
+    trained, options = [part for part in parts if len(part)], settled.config.forecast
+    fed_back = read.fed_back_kind(options, codec, trained, plan)
+    members = read.members_of(options.members, plan.window, plan.season, longest, fed_back)
+    named = bool(codec.names)
     count = len(trained) + 1 if named else K if K <= MOST_BASES else 1
-    reading = reading_of(origins, chosen, members, parts, count, bool(settled.config.forecast.calibrate))
+    reading = reading_of(origins, chosen, members, parts, count, bool(options.calibrate))
 
     def fitted(columns: Sequence[NDArray[np.float64]], floor: float) -> base.Base:
         return base.fit(columns, plan.steps, plan.window, settled.periods, floor, reading.frame)

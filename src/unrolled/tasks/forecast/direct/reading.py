@@ -5,23 +5,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.blocks.direct import ABOUT, Direct, Member, Row, Segments, Steps
+from unrolled.blocks.direct import ABOUT, Direct, FedBack, Member, Row, Segments, Steps
 from unrolled.blocks.leaves import Linear, Parameter
 from unrolled.codecs.series import SeriesCodec
-from unrolled.tasks.forecast.config import ForecastModel, ForecastOptions
+from unrolled.tasks.forecast.config import ForecastModel, ForecastOptions, Plan
 from unrolled.tasks.forecast.data import output_of
+from unrolled.tasks.forecast.defaults import found_level
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.model import recurrent
 
 SEGMENTS, STEPS = "segments", "steps"
+# Of a member that reads its own forecasts: by the level of the series, or less the first value of the window.
+FED_BACK, OF_CHANGES = "fed back", "fed back by its change"
+RELATIVE = ("relative",)
 # Segments hold one season, or a part of a longer one.
 LEAST_SEGMENT, MOST_SEGMENT = 6, 26
 # Members look back so far, of series of LONG steps the second.
 SEASONS, SEASONS_OF_LONG, MOST_READ = 4, 14, 336
+# More steps are not fed back: each waits for the one before.
+MOST_FED_BACK = 200
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ def block_of(
     output = output_of(codec, options.output, levels, framed=True, calibrated=reading.calibrated)
 
     def member(kind: str, steps: int, size: int) -> Member:
+        if kind in (FED_BACK, OF_CHANGES):
+            return FedBack.of(recurrent(model, row.read), steps, kind == OF_CHANGES)
         layer = recurrent(model, (size if kind == SEGMENTS else 1) * row.read + ABOUT)
         if kind == SEGMENTS:
             return Segments.of(layer, S * output.size, steps, size, model.output_dropout or 0.0)
@@ -75,14 +85,33 @@ def block_of(
     )
 
 
-def members_of(count: int, window: int, season: int, longest: int) -> tuple[tuple[str, int, int], ...]:
-    """By turns the kind of each, the window that it reads, and the size of its segments."""
+def members_of(
+    count: int | None, window: int, season: int, longest: int, fed_back: str | None
+) -> tuple[tuple[str, int, int], ...]:
+    """By turns the kind of each, the window that it reads, and the size of its segments; None: one of each
+    kind. `fed_back`: the kind of the one that reads its own forecasts, where there may be one."""
     segment = _segment(season)
     seasons = SEASONS_OF_LONG if longest >= base.LONG else SEASONS
     whole = min(window, MOST_READ, seasons * season if season > 1 else 8 * segment) // segment * segment
     kinds = [(SEGMENTS, whole, segment)] if whole >= 2 * segment else []
-    kinds.append((STEPS, min(window, max(2 * season, 48), 200), 1))
-    return tuple(kinds[k % len(kinds)] for k in range(count))
+    kinds += [(kind, _each_step(window, season), 1) for kind in (STEPS, fed_back) if kind]
+    return tuple(kinds[k % len(kinds)] for k in range(count or len(kinds)))
+
+
+def fed_back_kind(
+    options: ForecastOptions, codec: SeriesCodec, parts: Sequence[NDArray[np.float64]], plan: Plan
+) -> str | None:
+    """That of the member that reads its own forecasts: of points of one series and target, with nothing
+    beside it that is known up to the present alone, and not too many steps."""
+    alone = len(parts) == 1 == len(codec.targets) and not codec.past and options.output == "point"
+    if not alone or codec.steps > MOST_FED_BACK:
+        return None
+    return OF_CHANGES if found_level(parts, _each_step(plan.window, plan.season)) == RELATIVE else FED_BACK
+
+
+def _each_step(window: int, season: int) -> int:
+    """Of a member that reads every step, its window."""
+    return min(window, max(2 * season, 48), 200)
 
 
 def _segment(season: int) -> int:

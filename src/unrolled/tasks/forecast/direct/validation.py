@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.blocks.direct import Direct
+from unrolled.blocks.direct import Direct, FedBack
 from unrolled.blocks.outputs import Output
 from unrolled.errors import DataError
 from unrolled.files.messages import counted, option
@@ -36,9 +36,11 @@ def mean_loss(network: Network, batch: Windowed, absolute: bool) -> Tensor:
     """() the mean loss of the members, each by itself, on a batch."""
     block = network.block
     assert isinstance(block, Direct)
-    gone, losses = batch.y.isnan(), []
-    for raw in block.each(network.ops, network.p, batch.x, batch.ahead)[1:]:
-        each = _losses(block.taught, raw, batch.y, absolute)
+    losses = []
+    raws = block.lessons(network.ops, network.p, batch.x, batch.ahead)
+    for one, raw in zip(block.members, raws, strict=True):
+        y = batch.next[:, -one.window :] if isinstance(one, FedBack) else batch.y
+        each, gone = _losses(block.taught, raw, y, absolute), y.isnan()
         losses.append(each[~gone].mean() if gone.any() else each.mean())
     return torch.stack(losses).mean()
 

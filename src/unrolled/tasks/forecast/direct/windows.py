@@ -65,6 +65,11 @@ class Origins:
         steps = (self.begins[of] + last)[:, None] + np.arange(1, self.horizon + 1)
         return self.z[torch.from_numpy(steps)]
 
+    def passed(self, of: Places, last: Places, y: Tensor) -> Tensor:
+        """(N, L, K) the targets after each row of the windows; y (N, S, K) their outcomes."""
+        steps = window_steps(last, self.window, self.period)[:, 1:] + self.begins[of][:, None]
+        return torch.cat([self.z[torch.from_numpy(steps)], y[:, :1]], 1)
+
     def observed(self, lasts: Sequence[Places]) -> Chosen:
         """Of the steps of each series those that have an outcome."""
         of, last = np.repeat(np.arange(len(lasts)), [len(one) for one in lasts]), np.concatenate(lasts)
@@ -131,11 +136,12 @@ def evenly(count: int, most: int) -> Places:
 
 
 class Windowed(NamedTuple):
-    """x (B, L, I), ahead (B, S, U), y (B, S, K)."""
+    """x (B, L, I), ahead (B, S, U), y (B, S, K), and the targets after each row of x, next (B, L, K)."""
 
     x: Tensor
     ahead: Tensor
     y: Tensor
+    next: Tensor
 
 
 class Windows:
@@ -164,7 +170,8 @@ class Windows:
         for k in range(skip, self.steps_per_epoch):
             rows = order[k * self.rows : (k + 1) * self.rows]
             of, last = (one[rows] for one in self.chosen)
-            yield Windowed(*self.origins.windows(of, last), self.origins.outcomes(of, last))
+            y = self.origins.outcomes(of, last)
+            yield Windowed(*self.origins.windows(of, last), y, self.origins.passed(of, last, y))
 
 
 def varied(origins: Origins, chosen: Chosen, frame: int, parts: Sequence[Array]) -> Chosen:
