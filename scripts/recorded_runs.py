@@ -105,6 +105,9 @@ recursive         outages   --truth outage --strategy recursive
 plain             outages
 column            outages   --truth outage --output studentt --warmup 20 --smooth 3
 windows           outages   --windows known.txt --false-alarms 0.05 --join 2 --members 2 --refit
+logarithms        outages   --truth outage --transform log
+roots             outages   --truth outage --transform sqrt
+powers            outages   --truth outage --transform boxcox
 """
 
 LANGUAGE = """
@@ -147,6 +150,9 @@ quantiles-three     load      --output quantiles --quantile-levels 0.1 --quantil
 quantiles-carried   load      --output quantiles --strategy recursive --cell mgu --level relative
 lognormal           load      --output lognormal --strategy direct
 lognormal-recursive load      --output lognormal --strategy recursive --residual on
+logarithms          load      --transform log
+roots               load      --transform sqrt --output gaussian --strategy recursive
+powers              weather   --target sun --target rain --transform boxcox --transform none --output studentt
 ones                switches  --target fan --target pump --id house --output bernoulli --horizon 2
 poisson             visits    --output poisson --horizon 2
 negbinomial         visits    --output negbinomial --horizon 2

@@ -3,8 +3,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from unrolled.codecs.scaling import Scaler
+from unrolled.codecs.scaling import Scaler, likeliest_power
 from unrolled.errors import DataError, RunError
+
+NAMES = ["a", "b", "c"]
 
 
 def random_parts(seed=0):
@@ -121,14 +123,77 @@ def test_counts_are_divided_by_a_power_of_two_and_stay_exact():
 
 def test_logarithms_are_scaled_as_values_are():
     values = np.exp(random_parts()[2] / 100)
-    scaler, wanted = Scaler.of_logarithms([values]), Scaler.fit([np.log(values)])
+    scaler, wanted = Scaler.of_logarithms([values], NAMES), Scaler.fit([np.log(values)])
     np.testing.assert_allclose([scaler.mean, scaler.scale], [wanted.mean, wanted.scale], rtol=1e-12)
     np.testing.assert_allclose(scaler.transform(values), wanted.transform(np.log(values)), atol=1e-12)
     np.testing.assert_allclose(scaler.inverse(scaler.transform(values)), values, rtol=1e-13)
     np.testing.assert_allclose(scaler.center, np.exp(wanted.mean), rtol=1e-12)
+    np.testing.assert_allclose(scaler.deviation, values.std(0), rtol=1e-12)
+    assert np.isneginf(scaler.transform(np.zeros(3))).all()
+
+
+POWER = {"square root": 0.5, "logarithm": 0.0, "itself": 1.0, "another": 0.35}
+
+
+@pytest.mark.parametrize("power", POWER.values(), ids=POWER)
+def test_a_power_is_scaled_as_values_are_and_undone(power):
+    values = np.random.default_rng(3).gamma(2.0, 50.0, (300, 2))
+    scaler = Scaler.of_powers([values[:100], values[100:]], NAMES[:2], [power, 1.0])
+    raised = np.column_stack([np.log(values[:, 0]) if power == 0 else values[:, 0] ** power, values[:, 1]])
+    np.testing.assert_allclose(scaler.transform(values), Scaler.fit([raised]).transform(raised), atol=1e-11)
+    np.testing.assert_allclose(scaler.inverse(scaler.transform(values)), values, rtol=1e-11)
+    np.testing.assert_allclose(scaler.deviation, values.std(0), rtol=1e-12)
     again = Scaler.from_arrays(scaler.to_arrays())
-    assert again.log and np.array_equal(again.inverse(values), scaler.inverse(values))
-    assert not Scaler.from_arrays(wanted.to_arrays()).log
+    assert np.array_equal(again.transform(values), scaler.transform(values))
+    assert np.array_equal(again.inverse(values), scaler.inverse(values))
+
+
+@pytest.mark.parametrize("power, least", [(0.5, 0), (0.35, 0), (0.0, 0.2)])
+def test_what_has_no_power_is_read_as_the_least_and_nothing_below_comes_out(power, least):
+    values = np.array([[2.0], [np.nan], [7.0], [40.0]])
+    scaler = Scaler.of_powers([values], NAMES[:1], [power])
+    low = scaler.transform(np.array([[least], [least / 2], [0.0], [-3.0], [np.nan]]))
+    assert np.isfinite(low[:4]).all() and (low[:4] == low[0]).all() and np.isnan(low[4])
+    assert scaler.transform(np.array([[least + 0.1]])) > low[0]
+    far = np.array([[-1e3], [-30.0], [0.0], [2.0]])
+    values = scaler.inverse(far)
+    assert (values >= 0).all() and (np.diff(values[:, 0]) >= 0).all()
+    assert (values[:2] == 0).all() or (power == 0 and (values[1:] > 0).all())
+
+
+WALKS = {1.0: lambda walk: 50 + walk, 0.5: lambda walk: (20 + walk) ** 2, 0.0: lambda walk: np.exp(walk / 10)}
+
+
+@pytest.mark.parametrize("power", WALKS)
+def test_a_box_cox_transform_makes_the_changes_alike(power):
+    walks = np.cumsum(np.random.default_rng(1).standard_normal((3, 400)), 1)
+    walks -= walks.min(1, keepdims=True) if power == 0.5 else 0
+    parts = [WALKS[power](walk) for walk in walks]
+    parts[1][[3, 50]] = np.nan
+    assert abs(likeliest_power(parts) - power) <= 0.1
+    scaler = Scaler.of_powers([part[:, None] for part in parts], NAMES[:1], [None])
+    assert scaler.curve.power == likeliest_power(parts)
+
+
+def test_of_nothing_but_missing_values_a_box_cox_transform_is_none():
+    assert likeliest_power([np.full(9, np.nan), np.array([1.0])]) == 1
+
+
+def test_logarithms_of_nothing_above_0_are_refused():
+    with pytest.raises(DataError, match="'a' has no value above 0"):
+        Scaler.of_powers([-(random_parts()[0] ** 2)], NAMES, [0.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"power": [2.0]}, {"power": [np.nan]}, {"least": [0.0, 1.0]}, {"deviation": None}]
+)
+def test_arrays_that_are_no_curve_are_refused(wrong):
+    arrays = Scaler.of_powers([np.arange(1.0, 9)[:, None]], NAMES[:1], [0.5]).to_arrays()
+    arrays |= {name: np.array(value) for name, value in wrong.items() if value is not None}
+    for name in [name for name, value in wrong.items() if value is None]:
+        del arrays[name]
+    with pytest.raises(RunError, match="wanted power, least, deviation of as many columns"):
+        Scaler.from_arrays(arrays)
 
 
 def test_what_is_not_scaled_stays_as_it_is():

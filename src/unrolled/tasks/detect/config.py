@@ -6,7 +6,13 @@ from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section
-from unrolled.tasks.forecast.config import DataConfig, ForecastConfig, ForecastOptions, ForecastTraining
+from unrolled.tasks.forecast.config import (
+    DataConfig,
+    ForecastConfig,
+    ForecastOptions,
+    ForecastTraining,
+    Transforms,
+)
 from unrolled.training.config import Refit
 
 HIDDEN: Any = {"hidden": True}
@@ -37,6 +43,9 @@ class DetectForecast(ForecastOptions):
     )
     members: int = Field(
         default=1, ge=1, le=64, description="direct: networks whose forecasts are combined, as of forecast"
+    )
+    transform: Transforms = Field(
+        default=("none",), description="read values, logarithms, square roots or powers, as of forecast"
     )
     calibrate: Literal[False] | None = Field(default=None, description="not used", json_schema_extra=HIDDEN)
     error: Literal["squared"] | None = Field(default=None, description="not used", json_schema_extra=HIDDEN)

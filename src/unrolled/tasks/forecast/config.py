@@ -16,12 +16,15 @@ from unrolled.training.config import NO_LIMIT, BatchSize, LearningRate, Refit, T
 
 # Gradient steps of small and of large data.
 FEWEST_STEPS, MOST_STEPS = 400, 1500
+# Outputs whose values have a form already.
+OF_THEIR_KIND = (*DISCRETE, "lognormal")
 # Horizons of a validation part that calibrate intervals.
 LEAST_HORIZONS = 3
 # Series from which on a training lessens absolute errors.
 MANY = 30
 
 Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
+Transforms = Annotated[tuple[Literal["none", "log", "sqrt", "boxcox"], ...], BeforeValidator(several)]
 
 
 class DataConfig(Section):
@@ -185,6 +188,12 @@ class ForecastOptions(Section):
         "forgets the level of slow series; for all targets or for each (relative where most variance is "
         "between windows)",
     )
+    transform: Transforms | None = Field(
+        default=None,
+        description="read and forecast values, their logarithms, square roots or powers (boxcox, found in "
+        "the training part), for all targets or for each: forecasts stay above 0, and a season or noise may "
+        "grow with the level (direct: what forecasts the validation part best; none)",
+    )
     season: int | None = Field(
         default=None,
         ge=1,
@@ -299,6 +308,18 @@ class ForecastConfig(Section):
                     f"{option(name)} has no use with {option('output', options.output)}, to which no "
                     "current value is added; leave it out"
                 )
+        curved = [one for one in options.transform or () if one != "none"]
+        if curved and options.output in OF_THEIR_KIND:
+            raise ValueError(
+                f"{option('transform', curved[0])} has no use with {option('output', options.output)}, which "
+                "has a form of its own; leave one of them out"
+            )
+        if {"log", "boxcox"} & set(curved) and data.gaps == "zero":
+            raise ValueError(
+                f"{option('transform', curved[0])} wants numbers above 0, and {option('gaps', 'zero')} puts "
+                f"0 in place of what is missing; set {option('gaps', 'forward')}, or "
+                f"{option('transform', 'sqrt')}"
+            )
         if data.past and not options.is_direct and options.horizon != 1:
             raise ValueError(
                 f"{option('strategy', 'recursive')} feeds forecasts back, and would have to know the past "

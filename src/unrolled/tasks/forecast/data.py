@@ -16,9 +16,9 @@ from unrolled.batching.splits import chronological
 from unrolled.blocks.outputs import COUNTS, SCALED, Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import MASK, REFUSE
-from unrolled.codecs.scaling import Scaler
+from unrolled.codecs.scaling import ITSELF, LOGARITHM, ROOT, Scaler
 from unrolled.codecs.series import HOLIDAY, KINDS, Rows, SeriesCodec
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.category_columns import Texts
 from unrolled.files.left_out import LeftOut, UnusableError, told
 from unrolled.files.messages import listed, option, shown
@@ -54,6 +54,13 @@ SCALERS: dict[str, Callable[[Sequence[Array], Sequence[str]], Scaler]] = {
     "bernoulli": lambda parts, names: Scaler.none(len(names)),
     "lognormal": Scaler.of_logarithms,
     **dict.fromkeys(COUNTS, Scaler.of_counts),
+}
+# The power that each transform is; of the last the likeliest.
+TRANSFORMS: dict[str, float | None] = {"none": ITSELF, "log": LOGARITHM, "sqrt": ROOT, "boxcox": None}
+# What they can be taken of: in words, and which of the targets (T, K) are.
+TAKEN_OF: dict[str, tuple[str, Callable[[Array], NDArray[np.bool_]]]] = {
+    **dict.fromkeys(("log", "boxcox"), ("numbers above 0", lambda y: y > 0)),
+    "sqrt": ("numbers from 0 on", lambda y: y >= 0),
 }
 Source = str | Path | pl.DataFrame | Sequence[str | Path]
 
@@ -92,10 +99,11 @@ class Codec(SeriesCodec):
         id: str | None = None,
         output: str = "point",
         holidays: NDArray[np.int64] | None = None,
+        transforms: Sequence[str] = (),
     ) -> "Codec":
         """`ends`: where the training part of each series ends; `steps`: S; `series`: those that are known by
-        name, in column `id`; `holidays`: None for none in the calendar. DataError where a column is constant
-        in all training parts, but for targets that are 0 or 1."""
+        name, in column `id`; `holidays`: None for none in the calendar; `transforms` of each target, or none.
+        DataError where a column is constant in all training parts, but for targets that are 0 or 1."""
         training = {
             name: [getattr(s, name)[:end] for s, end in zip(file.series, ends, strict=True)] for name in KINDS
         }
@@ -103,8 +111,7 @@ class Codec(SeriesCodec):
             fixed = zip(file.series, training["future"], strict=True)
             training["future"] = [_with_static(s, future) for s, future in fixed]
         names = {"target": file.targets, "past": file.past, "future": (*file.future, *file.static)}
-        of_target = SCALERS.get(output, Scaler.fit)
-        scalers = {"target": of_target(training["target"], file.targets)}
+        scalers = {"target": target_scaler(training["target"], file.targets, output, transforms)}
         scalers |= {kind: Scaler.fit(training[kind], names[kind]) for kind in KINDS[1:] if names[kind]}
         target, past, future = (np.isnan(np.concatenate(training[kind])).any(0) for kind in KINDS)
         flagged = np.concatenate([target, past, np.zeros(int(bool(series)), np.bool_), future]) & (
@@ -178,6 +185,15 @@ class Codec(SeriesCodec):
 def _with_static(series: Series, future: Array) -> Array:
     """future (T, ·) with the values that do not change behind."""
     return np.concatenate([future, np.tile(series.static, (len(future), 1))], axis=1)
+
+
+def target_scaler(
+    parts: Sequence[Array], names: Sequence[str], output: str = "point", transforms: Sequence[str] = ()
+) -> Scaler:
+    """As `output` asks for, or `transforms` of each."""
+    if set(transforms) <= {"none"}:
+        return SCALERS.get(output, Scaler.fit)(parts, names)
+    return Scaler.of_powers(parts, names, [TRANSFORMS[one] for one in transforms])
 
 
 def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
@@ -269,16 +285,47 @@ def output_of(codec: SeriesCodec, kind: str, levels: tuple[float, ...], **how: b
 def require_outcomes(file: SeriesFile, output: str) -> SeriesFile:
     """The same file. DataError for a target that can be no outcome of the output."""
     if output in WANTED:
-        wanted, fits = WANTED[output]
-        for series in file.series:
-            wrong = np.argwhere(~fits(series.target) & ~np.isnan(series.target))
-            for row, k in wrong[:1]:
-                raise DataError(
-                    f"series {shown(series.name)}, row {row + 1} of it ({file.local(series)[row]}): "
-                    f"{shown(file.targets[k])} is {series.target[row, k]:g}; {option('output', output)} "
-                    f"wants {wanted}; correct it, or choose another output"
-                )
+        lengths = [len(series.target) for series in file.series]
+        for k in range(len(file.targets)):
+            _require(file, lengths, k, WANTED[output], option("output", output), "another output")
     return file
+
+
+def require_transformable(file: SeriesFile, ends: Sequence[int], transforms: Sequence[str]) -> None:
+    """DataError for a value before the ends of the series that the transform of its target cannot be taken
+    of. Later ones are read as codecs/scaling.py says."""
+    for k, name in enumerate(transforms):
+        if name in TAKEN_OF:
+            _require(file, ends, k, TAKEN_OF[name], option("transform", name), option("transform", "none"))
+
+
+def _require(
+    file: SeriesFile,
+    ends: Sequence[int],
+    k: int,
+    wanted: tuple[str, Callable[[Array], NDArray[np.bool_]]],
+    asks: str,
+    instead: str,
+) -> None:
+    """Of target k before the ends of the series."""
+    words, fits = wanted
+    for series, end in zip(file.series, ends, strict=True):
+        target = series.target[:end, k]
+        for row in np.flatnonzero(~fits(target) & ~np.isnan(target))[:1]:
+            raise DataError(
+                f"series {shown(series.name)}, row {row + 1} of it ({file.local(series)[row]}): "
+                f"{shown(file.targets[k])} is {target[row]:g}; {asks} wants {words}; correct it, or choose "
+                f"{instead}"
+            )
+
+
+def of_each(name: str, values: Sequence[str], targets: int) -> tuple[str, ...]:
+    """One for all targets as one for each. ConfigError for another number."""
+    if len(values) not in (1, targets):
+        raise ConfigError(
+            f"{option(name)}: wanted one for all targets or {targets}, one each; got {len(values)}"
+        )
+    return tuple(values) * targets if len(values) == 1 else tuple(values)
 
 
 def checksum(file: SeriesFile) -> str:

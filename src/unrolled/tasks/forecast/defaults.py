@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.splits import chronological
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.files.messages import option
 from unrolled.files.roles import ROWS
 from unrolled.files.series import Series, SeriesFile
@@ -23,7 +23,7 @@ from unrolled.tasks.forecast.config import (
     ForecastOptions,
     ForecastTraining,
 )
-from unrolled.tasks.forecast.data import checksum
+from unrolled.tasks.forecast.data import checksum, of_each, target_scaler
 from unrolled.tasks.forecast.direct import base
 
 # Where neither the time step nor the data suggest a period.
@@ -63,7 +63,8 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
         options, repeated = _direct(options, training, periods)
         options = _calibrated(options, ends)
     else:
-        options, repeated = _recursive(options, training, min(periods, default=season.steps)), ()
+        curved = _curved(training, options.transform or (), file.targets)
+        options, repeated = _recursive(options, curved, min(periods, default=season.steps)), ()
     dropout = config.model.output_dropout
     if dropout is None:
         dropout = 0.3 if options.is_direct else 0.5 if options.output == "bernoulli" else 0.0
@@ -125,7 +126,9 @@ def _options(
     horizon = options.horizon or (max(1, min(horizon, test // 2)) if test else horizon)
     strategy = "direct" if options.is_direct else "recursive"
     residual = not options.is_discrete if options.residual is None else options.residual
+    K = training[0].shape[1]
     chosen = {"strategy": strategy, "residual": residual, "season": season.steps, "horizon": horizon}
+    chosen["transform"] = of_each("transform", options.transform or ("none",), K)
     return options.model_copy(update=chosen)
 
 
@@ -150,6 +153,14 @@ def _calibrated(options: ForecastOptions, ends: Sequence[tuple[int, int]]) -> Fo
     return options if options.calibrate is not None else options.model_copy(update={"calibrate": calibrate})
 
 
+def _curved(training: Parts, transforms: Sequence[str], names: Sequence[str]) -> Parts:
+    """As the network reads them."""
+    if set(transforms) <= {"none"}:
+        return training
+    scaler = target_scaler(training, names, transforms=transforms)
+    return [scaler.transform(part) for part in training]
+
+
 def _recursive(options: ForecastOptions, training: Parts, period: int) -> ForecastOptions:
     longest = max(map(len, training))
     window = min(max(2 * period, LEAST_WINDOW), MOST_WINDOW, longest // 4)
@@ -157,7 +168,7 @@ def _recursive(options: ForecastOptions, training: Parts, period: int) -> Foreca
         window = min(MOST_WINDOW, longest - 1) if len(training) > 1 else window
         return options.model_copy(update={"window": options.window or max(window, 1)})
     window, named = options.window or max(window, 1), options.level
-    level = _named_level(named, training[0].shape[1]) if named else found_level(training, window)
+    level = of_each("level", named, training[0].shape[1]) if named else found_level(training, window)
     return options.model_copy(update={"window": window, "level": level})
 
 
@@ -180,14 +191,6 @@ def _season(named: int | None, training: Parts, file: SeriesFile) -> Season:
             "lower it"
         )
     return Season(named, f"{named} steps, as configured")
-
-
-def _named_level(level: tuple[str, ...], targets: int) -> tuple[str, ...]:
-    if len(level) not in (1, targets):
-        raise ConfigError(
-            f"{option('level')}: wanted one for all targets or {targets}, one each; got {len(level)}"
-        )
-    return level * targets if len(level) == 1 else level
 
 
 def found_level(training: Parts, window: int) -> tuple[str, ...]:

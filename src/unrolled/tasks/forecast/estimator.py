@@ -28,10 +28,12 @@ from unrolled.tasks.forecast.data import (
     check_alike,
     checksum,
     has_part,
+    of_each,
     output_of,
     read,
     read_parts,
     require_outcomes,
+    require_transformable,
 )
 from unrolled.tasks.forecast.defaults import ends_of
 from unrolled.tasks.forecast.direct.reading import adjusted, block_of
@@ -123,7 +125,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             codec.targets,
             options.quantile_levels,
             self.codec.naive_scale,
-            codec.scalers["target"].scale,
+            codec.scalers["target"].deviation,
             about,
             file,
             self.codec.mean if options.output == "bernoulli" else None,
@@ -265,6 +267,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
                 f"{option('calibrate')} needs a validation part, and {option('validation', 0)} leaves none; "
                 "leave one out"
             )
+        if start is None and config.forecast.transform:
+            transforms = of_each("transform", config.forecast.transform, len(file.targets))
+            require_transformable(file, [end for _, end in ends_of(config.data, file)], transforms)
         return config, require_outcomes(file, config.forecast.output)
 
     def _read_all(

@@ -167,7 +167,7 @@ class Predictor:
 
     def _crps(self, raw: Tensor, y: Array) -> Array:
         scaler = self.codec.scalers["target"]
-        if scaler.log:  # the score of the logarithms is another
+        if scaler.curve is not None:  # the score of logarithms, or of powers, is another
             quantiles = answers(self.codec, self.output, raw.numpy(), CRPS_LEVELS)["quantiles"]
             return 2 * pinball(torch.from_numpy(quantiles), torch.from_numpy(y), CRPS_LEVELS).mean(-1).numpy()
         outcomes = torch.from_numpy(scaler.transform(y))

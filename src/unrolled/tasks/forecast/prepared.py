@@ -48,6 +48,7 @@ def prepare(
             config.data.id or "series",
             config.forecast.output,
             days,
+            config.forecast.transform or (),
         )
         codec = Codec.fit(file, training_ends, *how)
     settled = replace(settled, notes=(*settled.notes, *more))
