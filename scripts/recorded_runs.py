@@ -104,10 +104,11 @@ DETECT = """
 recursive         outages   --truth outage --strategy recursive
 plain             outages
 column            outages   --truth outage --output studentt --warmup 20 --smooth 3
-windows           outages   --windows known.txt --false-alarms 0.05 --join 2 --members 2 --refit
+windows           outages   --windows known.txt --scale window --transform none --false-alarms 0.05 \
+                            --join 2 --members 2 --refit
 logarithms        outages   --truth outage --transform log
-roots             outages   --truth outage --transform sqrt
-powers            outages   --truth outage --transform boxcox
+roots             outages   --truth outage --transform sqrt --scale pooled
+powers            outages   --truth outage --transform boxcox --scale series
 """
 
 LANGUAGE = """
@@ -150,9 +151,10 @@ quantiles-three     load      --output quantiles --quantile-levels 0.1 --quantil
 quantiles-carried   load      --output quantiles --strategy recursive --cell mgu --level relative
 lognormal           load      --output lognormal --strategy direct
 lognormal-recursive load      --output lognormal --strategy recursive --residual on
-logarithms          load      --transform log
+logarithms          load      --transform log --scale pooled
 roots               load      --transform sqrt --output gaussian --strategy recursive
-powers              weather   --target sun --target rain --transform boxcox --transform none --output studentt
+powers              weather   --target sun --target rain --future warm --transform boxcox \
+                              --transform none --output studentt
 ones                switches  --target fan --target pump --id house --output bernoulli --horizon 2
 poisson             visits    --output poisson --horizon 2
 negbinomial         visits    --output negbinomial --horizon 2
@@ -167,7 +169,8 @@ past-next           weather   --target sun --target rain --past wind --horizon 1
 past-next-recursive weather   --target sun --target rain --past wind --horizon 1 --gaps zero \
                               --strategy recursive --level absolute --level relative
 shops               shops     --target sales --id shop --time day --dropout 0.1 --layers 2
-shops-holidays      shops     --target sales --id shop --holidays DE
+shops-holidays      shops     --target sales --id shop --holidays DE --scale window
+shops-own           shops     --target sales --id shop --scale series --output gaussian
 branches            branches  --target sales --id shop --static town --static size
 shops-recursive     shops     --target sales --id shop --output gaussian --strategy recursive --cell lstm \
                               --peephole

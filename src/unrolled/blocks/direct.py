@@ -1,5 +1,5 @@
 """The network of forecasters that give all steps at once. It reads windows, each by its own frame: of a
-target's values z (L,) the mean and the spread of the last `frame`,
+target's values z (L,) the mean and the spread of the last `frame`, or fixed ones,
 
     u = (z - mean) / spread                  spread: the deviation, or its floor where that is larger
     b = B u                                  the base (S,), linear and fitted in closed form
@@ -182,7 +182,9 @@ class Direct(Forecaster):
     for each target, or one for all; where rows tell the number of a series in place `series`, one for each
     and one for all others; before the first step of a series stand its own again, in whole periods of
     `period`; of each target, `references` are the floor of the spread, the mean and the deviation of its
-    logarithm, and those of the means; `offsets` of a calibrated output in the units of frames."""
+    logarithm, and those of the means; `offsets` of a calibrated output in the units of frames; `fixed`
+    (·, 2): mean and spread of the frame of each series and of all others, or of all, where there is one: a
+    spread of 0 is none."""
 
     members: tuple[Segments | Steps | FedBack, ...]
     base: tuple[Linear, ...]
@@ -195,6 +197,7 @@ class Direct(Forecaster):
     row: tuple[int, ...]
     references: tuple[tuple[float, ...], ...]
     series: int | None = None
+    fixed: Parameter | None = None
 
     def rules(self) -> Iterator[tuple[object, str]]:
         yield len(self.row) == 3 and all(type(n) is int and n >= 0 for n in self.row), f"a row of {self.row}"
@@ -210,6 +213,8 @@ class Direct(Forecaster):
         named = self.series is None or (K == 1 <= self.series <= 1 + self.layout.beside)
         yield named, f"the number of a series in place {self.series}"
         yield self.shares == Parameter((len(self.members),)), f"shares {self.shares}"
+        frames = len(self.base) if self.series is not None else 1
+        yield self.fixed in (None, Parameter((frames, 2))), f"fixed frames {self.fixed}"
         offsets = Parameter((self.steps, K, len(self.output.levels))) if self.output.calibrated else None
         yield self.offsets == offsets, f"offsets {self.offsets}"
         fits = len(self.references) == K and all(len(one) == 5 for one in self.references)
@@ -304,6 +309,8 @@ class Direct(Forecaster):
             number, at = x[:, -1, self.series], self.series
             rest = ops.concat(x[..., K:at], x[..., at + 1 :])
         mean, spread, about = ops.frame(z[:, -self.frame :], self.references)
+        if self.fixed is not None:
+            mean, spread = ops.fixed(p.fixed, number, mean, spread)
         u = ((z - mean[:, None]) / spread[:, None]).swapaxes(1, 2)  # (N, K, L)
         base = self._base(ops, p, u, number)
         end = slice(-self._longest, None)

@@ -65,6 +65,10 @@ class Ops(Protocol):
         """Windows z (N, L, K) -> the frame of each: mean and spread (N, K), and what these are beside those
         of training (N, K, 2). See blocks/direct.py."""
 
+    def fixed(self, table: Any, number: Array, mean: Array, spread: Array) -> tuple[Array, Array]:
+        """mean and spread (N, K) of frames, or those of the table (·, 2) for each row's number (N,), the last
+        where there is none, the only one of None; a spread of 0 there is none."""
+
     def framed(self, raw: Array, mean: Array, spread: Array) -> Array:
         """raw (N, S, K, R), mean and spread (N, K) -> (N, S, K, R + 2)."""
 

@@ -184,6 +184,12 @@ class Numpy:
     def frame(self, z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
         return frame(z, references)
 
+    def fixed(self, table: Array, number: Any, mean: Array, spread: Array) -> tuple[Array, Array]:
+        number = np.zeros(len(mean)) if number is None else number
+        row = table[np.where((number >= 0) & (number < len(table)), number, len(table) - 1).astype(np.int64)]
+        known = row[:, 1:] > 0
+        return np.where(known, row[:, :1], mean), np.where(known, row[:, 1:], spread)
+
     def framed(self, raw: Array, mean: Array, spread: Array) -> Array:
         around = np.stack([mean, spread], -1)[:, None]
         return np.concatenate([raw, np.broadcast_to(around, (*raw.shape[:-1], 2))], -1)

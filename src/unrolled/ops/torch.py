@@ -182,6 +182,15 @@ class Torch:
         mean, spread, about = map(torch.from_numpy, frame(z.detach().cpu().numpy(), references))
         return mean.to(z.device), spread.to(z.device), about.to(z.device)
 
+    def fixed(
+        self, table: Tensor, number: Tensor | None, mean: Tensor, spread: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        number = mean.new_zeros(len(mean)) if number is None else number
+        at = torch.where((number >= 0) & (number < len(table)), number, len(table) - 1).long()
+        row = table.detach()[at]
+        known = row[:, 1:] > 0
+        return torch.where(known, row[:, :1], mean), torch.where(known, row[:, 1:], spread)
+
     def framed(self, raw: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
         around = torch.stack([mean, spread], -1)[:, None]
         return torch.cat([raw, around.expand(-1, raw.shape[1], -1, -1)], -1)

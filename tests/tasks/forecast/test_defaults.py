@@ -112,7 +112,8 @@ def test_options_of_the_recursive_strategy_are_refused_by_the_direct_one(name, v
 
 
 @pytest.mark.parametrize(
-    "strategy, open_", [("direct", ["members", "level"]), ("recursive", ["members", "error", "calibrate"])]
+    "strategy, open_",
+    [("direct", ["members", "level"]), ("recursive", ["members", "error", "calibrate", "scale"])],
 )
 def test_nothing_is_left_open_and_settling_again_changes_nothing(strategy, open_):
     """But for what belongs to the other strategy, and the members, which follow from how windows are read."""

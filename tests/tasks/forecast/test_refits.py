@@ -55,9 +55,8 @@ def test_each_model_is_the_one_trained_by_hand_at_its_time(options):
     assert notes.lines == [f"training {n} of 3, on {192 + 20 * (n - 1)} steps" for n in (1, 2, 3)]
     rows = found.forecasts()
     for end in (192, 212, 232):
-        by_hand = Forecaster(**(OPTIONS | options | {"validation": 0, "test": 0, "season": 24})).fit(
-            frame[:end]
-        )
+        alike = {name: getattr(model.config.forecast, name) for name in ("season", "transform", "scale")}
+        by_hand = Forecaster(**(OPTIONS | options | {"validation": 0, "test": 0} | alike)).fit(frame[:end])
         if "output" in options:  # what a validation part alone tells is that of the first training
             by_hand.network.p.shares.copy_(model.network.p.shares)
         wanted = by_hand.predict()

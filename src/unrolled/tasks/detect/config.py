@@ -47,6 +47,9 @@ class DetectForecast(ForecastOptions):
     transform: Transforms = Field(
         default=("none",), description="read values, logarithms, square roots or powers, as of forecast"
     )
+    scale: Literal["window", "series", "pooled"] = Field(
+        default="window", description="direct: what a window is scaled by, as of forecast"
+    )
     calibrate: Literal[False] | None = Field(default=None, description="not used", json_schema_extra=HIDDEN)
     error: Literal["squared"] | None = Field(default=None, description="not used", json_schema_extra=HIDDEN)
     quantile_levels: tuple[float, ...] = Field(

@@ -194,6 +194,11 @@ class ForecastOptions(Section):
         "the training part), for all targets or for each: forecasts stay above 0, and a season or noise may "
         "grow with the level (direct: what forecasts the validation part best; none)",
     )
+    scale: Literal["window", "series", "pooled"] | None = Field(
+        default=None,
+        description="direct: scale every window by its own mean and spread, by those of the training part of "
+        "its series, or all alike (what forecasts the validation part best; window)",
+    )
     season: int | None = Field(
         default=None,
         ge=1,
@@ -302,6 +307,11 @@ class ForecastConfig(Section):
                         f"{option(name)} belongs to {option('strategy', 'recursive')}; set that, or leave "
                         f"{option(name)} out"
                     )
+        if not options.is_direct and options.scale not in (None, type(options).model_fields["scale"].default):
+            raise ValueError(
+                f"{option('scale')} belongs to {option('strategy', 'direct')}; set that, or leave "
+                f"{option('scale')} out"
+            )
         for name, wrong in (("residual", options.residual), ("level", options.level)):
             if options.is_discrete and wrong:
                 raise ValueError(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.batching.splits import chronological
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import option
 from unrolled.files.roles import ROWS
 from unrolled.files.series import Series, SeriesFile
@@ -25,11 +25,15 @@ from unrolled.tasks.forecast.config import (
 )
 from unrolled.tasks.forecast.data import checksum, of_each, target_scaler
 from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.direct.bases import SERIES, WINDOW
+from unrolled.tasks.forecast.direct.choice import choose
 
 # Where neither the time step nor the data suggest a period.
 DEFAULT_HORIZON = 10
 # Of steps without a calendar a longer period is looked for, so many seasons.
 SEASONS_WITHOUT_CALENDAR = 7
+# Up to so many series have a base each.
+MOST_NAMED = 1000
 # Values from which on a training has most steps.
 LARGE = 20_000
 # The window of the recursive strategy holds two natural periods within these bounds, and at most a quarter of
@@ -62,7 +66,12 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     if options.strategy == "direct":
         options, repeated = _direct(options, training, periods)
         options = _calibrated(options, ends)
+        options, forms = _forms(options, file, ends, repeated)
     else:
+        forms = ()
+        options = options.model_copy(
+            update={"transform": of_each("transform", options.transform or ("none",), len(file.targets))}
+        )
         curved = _curved(training, options.transform or (), file.targets)
         options, repeated = _recursive(options, curved, min(periods, default=season.steps)), ()
     dropout = config.model.output_dropout
@@ -81,7 +90,7 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     choices = [
         f"{name}: {_shown(getattr(options, name))}" for name in chosen if getattr(options, name) is not None
     ]
-    return Settled(settled, ends, repeated, (*file.notes, *choices, f"season: {season.why}"))
+    return Settled(settled, ends, repeated, (*file.notes, *choices, *forms, f"season: {season.why}"))
 
 
 def _shown(value: int | str | tuple[str, ...]) -> str:
@@ -126,9 +135,7 @@ def _options(
     horizon = options.horizon or (max(1, min(horizon, test // 2)) if test else horizon)
     strategy = "direct" if options.is_direct else "recursive"
     residual = not options.is_discrete if options.residual is None else options.residual
-    K = training[0].shape[1]
     chosen = {"strategy": strategy, "residual": residual, "season": season.steps, "horizon": horizon}
-    chosen["transform"] = of_each("transform", options.transform or ("none",), K)
     return options.model_copy(update=chosen)
 
 
@@ -144,6 +151,30 @@ def _direct(
     many = K > 1 or len(training) >= MANY
     error = options.error or ("absolute" if many and options.output == "point" else "squared")
     return options.model_copy(update={"window": window, "error": error}), periods
+
+
+def _forms(
+    options: ForecastOptions, file: SeriesFile, ends: Sequence[tuple[int, int]], periods: Sequence[int]
+) -> tuple[ForecastOptions, tuple[str, ...]]:
+    """With transforms and a scale, and notes on what was chosen. ConfigError where series are not known by
+    their names, which have the scales."""
+    named = bool(named_series(options, file, [end for end, _ in ends]))
+    if options.scale == SERIES and not named and sum(end > 0 for end, _ in ends) > 1:
+        raise ConfigError(
+            f"{option('scale', SERIES)} knows series by their names, of one target and of {MOST_NAMED:,} "
+            f"series at most; set {option('scale', WINDOW)}, or leave it out"
+        )
+    if options.transform:
+        transforms = of_each("transform", options.transform, len(file.targets))
+        options = options.model_copy(update={"transform": transforms})
+    return choose(options, [s.target for s in file.series], ends, periods, named)
+
+
+def named_series(options: ForecastOptions, file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
+    """The series that are known by their names, where each is to have a base of its own."""
+    names = tuple(s.name for s, end in zip(file.series, ends, strict=True) if end)
+    several = 1 < len(names) <= MOST_NAMED and len(set(names)) == len(names)
+    return names if several and options.strategy == "direct" and len(file.targets) == 1 else ()
 
 
 def _calibrated(options: ForecastOptions, ends: Sequence[tuple[int, int]]) -> ForecastOptions:

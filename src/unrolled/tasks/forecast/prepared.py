@@ -12,15 +12,12 @@ from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast import holidays
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, calendar_names, has_part
-from unrolled.tasks.forecast.defaults import settle
+from unrolled.tasks.forecast.defaults import named_series, settle
 from unrolled.tasks.forecast.direct import prepared as direct
 from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.judging.backtest import find_origins
 from unrolled.tasks.forecast.recursive import prepared as recursive
 from unrolled.tasks.metrics import naive_scale
-
-# Up to so many series have a base each.
-MOST_NAMED = 1000
 
 
 def prepare(
@@ -44,7 +41,7 @@ def prepare(
             calendar,
             plan.steps,
             config.data.gaps,
-            _named(config, file, training_ends),
+            named_series(config.forecast, file, training_ends),
             config.data.id or "series",
             config.forecast.output,
             days,
@@ -65,13 +62,6 @@ def prepare(
     if has_part(file, config.data, "test"):
         find_origins(series, [end for _, end in ends], plan, config.forecast.most_origins)
     return prepared
-
-
-def _named(config: ForecastConfig, file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
-    """The series that are known by their names, where each is to have a base of its own."""
-    names = tuple(s.name for s, end in zip(file.series, ends, strict=True) if end)
-    several = 1 < len(names) <= MOST_NAMED and len(set(names)) == len(names)
-    return names if several and config.forecast.strategy == "direct" and len(file.targets) == 1 else ()
 
 
 def _mean(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -46,6 +46,8 @@ SEASONS, LEAST_WINDOW, LONGEST_WINDOW = 4, 24, 2_100
 READ_SEASONS, READ_SEASONS_OF_LONG, LONG, MOST_READ = 7, 14, 4_000, 720
 # A fit looks at about so many windows; a ridge needs so many.
 MOST_WINDOWS, LEAST_FOR_RIDGE = 4_000, 60
+# Where bases are only compared, less is enough.
+QUICK_WINDOWS, QUICK_READ = 1_000, 168
 # Fewer windows than so many times the naive forecasts do not tell their shares.
 FEW_WINDOWS = 3
 # An autoregression reads at most so many values, and does not multiply them by more.
@@ -128,29 +130,45 @@ def _read(periods: Sequence[int], longest: int) -> int:
     return min(seasons * periods[0], MOST_READ)
 
 
-def framed(windows: Array, floor: float, frame: int) -> tuple[Array, Array, Array]:
-    """windows (N, L) -> z (N, L), and the mean (N, 1) and spread (N, 1) of the last `frame`."""
+def framed(
+    windows: Array, floor: float, frame: int, fixed: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """windows (N, L) -> z (N, L), and the mean (N, 1) and spread (N, 1) of the last `frame`, or the `fixed`
+    ones (N, 2), where that spread is not 0."""
     mean = windows[:, -frame:].mean(1, keepdims=True)
     z = windows - mean
     spread = np.maximum(np.sqrt((z[:, -frame:] ** 2).mean(1, keepdims=True)), floor)
     spread[spread == 0] = 1
+    if fixed is not None:
+        known = fixed[:, 1:] > 0
+        mean, spread = np.where(known, fixed[:, :1], mean), np.where(known, fixed[:, 1:], spread)
+        z = windows - mean
     return z / spread, mean, spread
 
 
 def fit(
-    parts: Sequence[Array], horizon: int, length: int, periods: Sequence[int], floor: float, frame: int
+    parts: Sequence[Array],
+    horizon: int,
+    length: int,
+    periods: Sequence[int],
+    floor: float,
+    frame: int,
+    fixed: Array | None = None,
+    quick: bool = False,
 ) -> Base:
     """parts (T_i,), the training parts of one channel; `periods` as natural_periods gives them, the season
     first; floor: the least deviation that a window is divided by; frame: of so many last values of a window
-    the mean and the deviation frame it.
+    the mean and the deviation frame it, but for parts with a frame that is `fixed` (N, 2); quick: of fewer
+    windows, with a ridge on fewer values.
 
     NaN is missing: the last known value stands in its place. A window is left out of whose values more than a
     half is missing, or any target; where few remain, more than half of its targets. Deterministic.
     """
     periods = [p for p in periods if p < length]
-    windows = _Windows.of(parts, horizon, length, floor, frame)
+    most = QUICK_WINDOWS if quick else MOST_WINDOWS
+    windows = _Windows.of(parts, horizon, length, floor, frame, fixed, most)
     names, mix, weights = _mix(windows, periods)
-    read = min(_read(periods, max(map(len, parts))), length)
+    read = min(_read(periods, max(map(len, parts))), length, QUICK_READ if quick else MOST_READ)
     strength = None
     if windows.possible >= LEAST_FOR_RIDGE:
         x, rest = windows.z[:, -read:], windows.y - windows.z @ weights.T
@@ -245,25 +263,36 @@ class _Windows:
     possible: int
 
     @classmethod
-    def of(cls, parts: Sequence[Array], horizon: int, length: int, floor: float, frame: int) -> "_Windows":
+    def of(
+        cls,
+        parts: Sequence[Array],
+        horizon: int,
+        length: int,
+        floor: float,
+        frame: int,
+        fixed: Array | None = None,
+        most: int = MOST_WINDOWS,
+    ) -> "_Windows":
         both = length + horizon
         for known in (1.0, 0.5):
             begins = [_begins(part, length, horizon, known) for part in parts]
             if (possible := sum(map(len, begins))) >= LEAST_FOR_RIDGE:
                 break
-        share = MOST_WINDOWS / max(possible, 1)
-        rows, places, reaches, roots = [np.empty((0, both))], [], [], []
-        for part, begin in zip(parts, begins, strict=True):
+        share = most / max(possible, 1)
+        rows, places, reaches, roots, of = [np.empty((0, both))], [], [], [], list[int]()
+        for number, (part, begin) in enumerate(zip(parts, begins, strict=True)):
             if not len(begin):
                 continue
             filled, chosen = carried(part, np.isnan(part), np.array(np.nan)), _thinned(begin, share)
             rows.append(sliding_window_view(filled, both)[chosen])
+            of += [number] * len(chosen)
             steps = len(part) - both + 1
             places.append(chosen / steps)
             reaches.append(np.full(len(chosen), horizon / steps))
             roots.append(np.full(len(chosen), len(chosen) ** -0.5 if len(parts) >= MANY else 1.0))
         windows = np.concatenate(rows)
-        z, mean, spread = framed(windows[:, :length], floor, frame)
+        fixed = None if fixed is None else fixed[np.array(of, np.int64)]
+        z, mean, spread = framed(windows[:, :length], floor, frame, fixed)
         y = (windows[:, length:] - mean) / spread
         place, reach, root = (np.concatenate([np.empty(0), *a]) for a in (places, reaches, roots))
         if len(parts) >= MANY:

@@ -1,21 +1,21 @@
 """From the data to a training of the direct strategy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.tasks.estimator import Prepared
-from unrolled.tasks.forecast.config import ForecastConfig, Plan
+from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.defaults import Settled
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct import reading as read
+from unrolled.tasks.forecast.direct.bases import POOLED, SERIES, WINDOW, fixed_frames, of_each_series
 from unrolled.tasks.forecast.direct.reading import Reading
 from unrolled.tasks.forecast.direct.validation import Validation
 from unrolled.tasks.forecast.direct.windows import (
-    FLOOR,
     Chosen,
     Origins,
     Windows,
@@ -43,19 +43,20 @@ def prepare(
     parts = [s.z[:end].double().numpy() for s, (end, _) in zip(series, ends, strict=True)]
     origins = Origins(series, plan.window, plan.steps, plan.season, fitted.series.ahead)
     chosen = training_origins(origins, ends, plan)
-    reading, bases = fitted.reading, list[base.Base]()
+    reading, bases, fixed = fitted.reading, list[base.Base](), None
     if reading is None:
-        reading, bases = _based(origins, chosen, parts, settled, fitted.series)
+        reading, bases, fixed = _based(origins, chosen, parts, settled, fitted.series)
     options = options.model_copy(update={"members": len(reading.members)})
     config = config.model_copy(update={"forecast": options})
-    chosen = varied(origins, chosen, reading.frame, parts)
+    if not reading.fixed:
+        chosen = varied(origins, chosen, reading.frame, parts)
     most = max(1, (training.steps or UNLIMITED) // VALIDATIONS)
     least = min(most, LEAST_STEPS) if training.steps else 1
     windows = Windows(origins, chosen, training.batch_size, training.seed, most, least)
     validation = Validation(origins, ends, plan, absolute) if validated else None
 
     def begin(network: Network) -> None:
-        read.begin(network, bases)
+        read.begin(network, bases, fixed)
 
     def tuned(network: Network) -> tuple[Fitted, str]:
         assert validation is not None
@@ -77,39 +78,26 @@ def _based(
     parts: Sequence[NDArray[np.float64]],
     settled: Settled,
     codec: Codec,
-) -> tuple[Reading, list[base.Base]]:
-    """How windows are read, and the bases: of each target, of each series and all others, or one of all."""
+) -> tuple[Reading, list[base.Base], NDArray[np.float64]]:
+    """How windows are read, and the bases: of each target, of each series and all others, or one of all; and
+    the frames that are fixed."""
+    named, scale = bool(codec.names), settled.config.forecast.scale or WINDOW
+    scale = POOLED if scale == SERIES and not named else scale  # of a single one they are the same
     plan, longest, K = settled.config.plan(), max(map(len, parts)), parts[0].shape[1]
     trained, options = [part for part in parts if len(part)], settled.config.forecast
     fed_back = read.fed_back_kind(options, codec, trained, plan)
     members = read.members_of(options.members, plan.window, plan.season, longest, fed_back)
-    named = bool(codec.names)
     count = len(trained) + 1 if named else K if K <= MOST_BASES else 1
     reading = reading_of(origins, chosen, members, parts, count, bool(options.calibrate))
+    reading, how = replace(reading, fixed=scale != WINDOW), (plan.steps, plan.window, settled.periods)
+    if named:
+        return reading, *of_each_series([part[:, 0] for part in trained], *how, reading.frame, scale)
 
     def fitted(columns: Sequence[NDArray[np.float64]], floor: float) -> base.Base:
-        return base.fit(columns, plan.steps, plan.window, settled.periods, floor, reading.frame)
+        return base.fit(columns, *how, floor, reading.frame, fixed_frames(len(columns), scale))
 
-    if named:
-        return reading, _of_each_series([part[:, 0] for part in trained], plan, fitted)
     columns = [[part[:, k] for part in trained] for k in range(K)]
     each = columns if count == K else [[part for column in columns for part in column]]
     floors = [one[0] for one in reading.references]
-    return reading, [fitted(*one) for one in zip(each, floors[: len(each)], strict=True)]
-
-
-def _of_each_series(
-    parts: Sequence[NDArray[np.float64]],
-    plan: Plan,
-    fitted: Callable[[Sequence[NDArray[np.float64]], float], base.Base],
-) -> list[base.Base]:
-    """That of each series which has windows enough for one of its own, and of all others that of all
-    together, which is the last."""
-    spreads = [float(np.nanstd(part)) if (~np.isnan(part)).any() else 0.0 for part in parts]
-    scaled = [part / spread for part, spread in zip(parts, spreads, strict=True) if spread > 0]
-    together, least = fitted(scaled or parts, FLOOR), plan.window + plan.steps + base.LEAST_FOR_RIDGE
-    each = [
-        fitted([part], FLOOR * spread) if spread > 0 and len(part) >= least else together
-        for part, spread in zip(parts, spreads, strict=True)
-    ]
-    return [*each, together]
+    bases = [fitted(*one) for one in zip(each, floors[: len(each)], strict=True)]
+    return reading, bases, fixed_frames(1, scale)

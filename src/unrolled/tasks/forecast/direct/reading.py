@@ -20,6 +20,8 @@ from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.model import recurrent
 
+Array = NDArray[np.float64]
+
 SEGMENTS, STEPS = "segments", "steps"
 # Of a member that reads its own forecasts: by the level of the series, or less the first value of the window.
 FED_BACK, OF_CHANGES = "fed back", "fed back by its change"
@@ -35,8 +37,8 @@ MOST_FED_BACK = 200
 @dataclass(frozen=True)
 class Reading:
     """How windows are read: their frame's length, the `period` that fills up short ones, the members as
-    `members_of` gives them, how many bases there are, whether points have calibrated intervals, and the
-    references of blocks/direct.py."""
+    `members_of` gives them, how many bases there are, whether points have calibrated intervals, the
+    references of blocks/direct.py, and whether frames are fixed."""
 
     frame: int
     period: int
@@ -44,6 +46,7 @@ class Reading:
     bases: int
     calibrated: bool
     references: tuple[tuple[float, ...], ...]
+    fixed: bool = False
 
     def about(self) -> dict[str, Any]:
         return asdict(self)
@@ -82,6 +85,7 @@ def block_of(
         row=row,
         series=codec.own - 1 if codec.names else None,
         references=reading.references,
+        fixed=Parameter((reading.bases if codec.names else 1, 2)) if reading.fixed else None,
     )
 
 
@@ -121,11 +125,15 @@ def _segment(season: int) -> int:
     return max(divisors, default=24)
 
 
-def begin(network: Network, bases: Sequence[base.Base]) -> None:
-    """Puts the fitted bases, where there are some, into the network, and shares its members evenly. No
-    training changes either."""
-    for part in (*network.p.base, *adjusted(network)):
+def begin(network: Network, bases: Sequence[base.Base], fixed: Array | None = None) -> None:
+    """Puts the fitted bases and the fixed frames, where there are some, into the network, and shares its
+    members evenly. No training changes them."""
+    block = network.block
+    assert isinstance(block, Direct)
+    for part in (*network.p.base, *adjusted(network), *([network.p.fixed] if block.fixed else [])):
         part.requires_grad_(False)
+    if fixed is not None and block.fixed:
+        network.p.fixed.copy_(torch.from_numpy(fixed))
     for linear, fitted in zip(network.p.base, bases, strict=False):
         linear.weight.copy_(torch.from_numpy(fitted.weights))
     network.p.shares.fill_(1 / len(network.p.shares))

@@ -25,6 +25,7 @@ from unrolled.files.messages import option
 from unrolled.models.forecast import TOGETHER, pieces
 from unrolled.tasks.forecast.config import Plan
 from unrolled.tasks.forecast.data import Coded
+from unrolled.tasks.forecast.direct.bases import FLOOR
 from unrolled.tasks.forecast.direct.reading import Reading
 from unrolled.tasks.forecast.network import Network
 
@@ -33,8 +34,6 @@ Places = NDArray[np.int64]
 Ends = Sequence[tuple[int, int]]
 Chosen = tuple[Places, Places]
 
-# A spread below this share of a series' own is its floor.
-FLOOR = 0.05
 MOST_REFERENCES = 4000
 
 
