@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.splits import chronological
-from unrolled.blocks.outputs import COUNTS, SCALED, Output
+from unrolled.blocks.outputs import SCALED, Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import MASK, REFUSE
-from unrolled.codecs.scaling import ITSELF, LOGARITHM, ROOT, Scaler
+from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.series import HOLIDAY, KINDS, Rows, SeriesCodec
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.files.category_columns import Texts
 from unrolled.files.left_out import LeftOut, UnusableError, told
 from unrolled.files.messages import listed, option, shown
@@ -28,6 +28,7 @@ from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Step, Times, parse_step
 from unrolled.files.zones import Seconds, notation
 from unrolled.tasks.forecast.config import DataConfig
+from unrolled.tasks.forecast.targets import target_scaler
 from unrolled.tasks.sources import Sources
 
 # Cycles of the calendar. One that was seen once is learnt by heart, so the training part must span it twice.
@@ -38,30 +39,6 @@ CYCLES = {
 }
 
 Array = NDArray[np.float64]
-# Up to here float32 has all whole numbers.
-LARGEST = 2**24
-# What targets can be: in words, and which of them (T, K) are.
-WANTED: dict[str, tuple[str, Callable[[Array], NDArray[np.bool_]]]] = {
-    "bernoulli": ("0 or 1", lambda y: (y == 0) | (y == 1)),
-    "lognormal": ("numbers above 0", lambda y: y > 0),
-}
-WANTED |= {
-    kind: (f"whole numbers from 0 to {LARGEST:,}", lambda y: (y >= 0) & (y <= LARGEST) & (y % 1 == 0))
-    for kind in COUNTS
-}
-# How targets are scaled, where not to standard scores.
-SCALERS: dict[str, Callable[[Sequence[Array], Sequence[str]], Scaler]] = {
-    "bernoulli": lambda parts, names: Scaler.none(len(names)),
-    "lognormal": Scaler.of_logarithms,
-    **dict.fromkeys(COUNTS, Scaler.of_counts),
-}
-# The power that each transform is; of the last the likeliest.
-TRANSFORMS: dict[str, float | None] = {"none": ITSELF, "log": LOGARITHM, "sqrt": ROOT, "boxcox": None}
-# What they can be taken of: in words, and which of the targets (T, K) are.
-TAKEN_OF: dict[str, tuple[str, Callable[[Array], NDArray[np.bool_]]]] = {
-    **dict.fromkeys(("log", "boxcox"), ("numbers above 0", lambda y: y > 0)),
-    "sqrt": ("numbers from 0 on", lambda y: y >= 0),
-}
 Source = str | Path | pl.DataFrame | Sequence[str | Path]
 
 
@@ -187,15 +164,6 @@ def _with_static(series: Series, future: Array) -> Array:
     return np.concatenate([future, np.tile(series.static, (len(future), 1))], axis=1)
 
 
-def target_scaler(
-    parts: Sequence[Array], names: Sequence[str], output: str = "point", transforms: Sequence[str] = ()
-) -> Scaler:
-    """As `output` asks for, or `transforms` of each."""
-    if set(transforms) <= {"none"}:
-        return SCALERS.get(output, Scaler.fit)(parts, names)
-    return Scaler.of_powers(parts, names, [TRANSFORMS[one] for one in transforms])
-
-
 def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
     """The features of cycles that the longest training part spans twice."""
     longest = max((s.times[:end] for s, end in zip(file.series, ends, strict=True)), key=len)
@@ -280,52 +248,6 @@ def output_of(codec: SeriesCodec, kind: str, levels: tuple[float, ...], **how: b
     """With the units of the scaled targets, where it must know them."""
     scale = tuple(codec.scalers["target"].scale.tolist()) if kind in SCALED else ()
     return Output(kind, levels, scale=scale, **how)
-
-
-def require_outcomes(file: SeriesFile, output: str) -> SeriesFile:
-    """The same file. DataError for a target that can be no outcome of the output."""
-    if output in WANTED:
-        lengths = [len(series.target) for series in file.series]
-        for k in range(len(file.targets)):
-            _require(file, lengths, k, WANTED[output], option("output", output), "another output")
-    return file
-
-
-def require_transformable(file: SeriesFile, ends: Sequence[int], transforms: Sequence[str]) -> None:
-    """DataError for a value before the ends of the series that the transform of its target cannot be taken
-    of. Later ones are read as codecs/scaling.py says."""
-    for k, name in enumerate(transforms):
-        if name in TAKEN_OF:
-            _require(file, ends, k, TAKEN_OF[name], option("transform", name), option("transform", "none"))
-
-
-def _require(
-    file: SeriesFile,
-    ends: Sequence[int],
-    k: int,
-    wanted: tuple[str, Callable[[Array], NDArray[np.bool_]]],
-    asks: str,
-    instead: str,
-) -> None:
-    """Of target k before the ends of the series."""
-    words, fits = wanted
-    for series, end in zip(file.series, ends, strict=True):
-        target = series.target[:end, k]
-        for row in np.flatnonzero(~fits(target) & ~np.isnan(target))[:1]:
-            raise DataError(
-                f"series {shown(series.name)}, row {row + 1} of it ({file.local(series)[row]}): "
-                f"{shown(file.targets[k])} is {target[row]:g}; {asks} wants {words}; correct it, or choose "
-                f"{instead}"
-            )
-
-
-def of_each(name: str, values: Sequence[str], targets: int) -> tuple[str, ...]:
-    """One for all targets as one for each. ConfigError for another number."""
-    if len(values) not in (1, targets):
-        raise ConfigError(
-            f"{option(name)}: wanted one for all targets or {targets}, one each; got {len(values)}"
-        )
-    return tuple(values) * targets if len(values) == 1 else tuple(values)
 
 
 def checksum(file: SeriesFile) -> str:

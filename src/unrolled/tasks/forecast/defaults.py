@@ -23,10 +23,11 @@ from unrolled.tasks.forecast.config import (
     ForecastOptions,
     ForecastTraining,
 )
-from unrolled.tasks.forecast.data import checksum, of_each, target_scaler
+from unrolled.tasks.forecast.data import checksum
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.bases import SERIES, WINDOW
 from unrolled.tasks.forecast.direct.choice import choose
+from unrolled.tasks.forecast.targets import of_each, target_scaler
 
 # Where neither the time step nor the data suggest a period.
 DEFAULT_HORIZON = 10

@@ -28,12 +28,9 @@ from unrolled.tasks.forecast.data import (
     check_alike,
     checksum,
     has_part,
-    of_each,
     output_of,
     read,
     read_parts,
-    require_outcomes,
-    require_transformable,
 )
 from unrolled.tasks.forecast.defaults import ends_of
 from unrolled.tasks.forecast.direct.reading import adjusted, block_of
@@ -48,6 +45,7 @@ from unrolled.tasks.forecast.prepared import prepare
 from unrolled.tasks.forecast.recursive import windows as recursive
 from unrolled.tasks.forecast.refits import Refit, check_refits, refits, refits_sentence, refitted_forecasts
 from unrolled.tasks.forecast.seen import SeenSeries
+from unrolled.tasks.forecast.targets import of_each, raised, require_outcomes, require_transformable
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Sources
@@ -130,6 +128,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             file,
             self.codec.mean if options.output == "bernoulli" else None,
         )
+        sentences += raised(file, codec)
         return evaluation.telling([*sentences, *told(file.left_out, len(file.series)), *file.unseen])
 
     def _judged_steps(
@@ -188,9 +187,10 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         """Which series are left out, and why, which texts are no categories, and which of the quantiles that
         are asked for the network did not learn."""
         lines: list[str] = []
-        if self.config.data.skip_series or self.codec.series.covariates.categories:
+        codec = self.codec.series
+        if self.config.data.skip_series or codec.covariates.categories or codec.scalers["target"].curve:
             file = self._forecastable(data, self.config.plan().horizon)
-            lines += [*told(file.left_out, len(file.series)), *file.unseen]
+            lines += [*told(file.left_out, len(file.series)), *file.unseen, *raised(file, codec)]
         return [*lines, *answers.interpolated(self.network.block.output, quantiles)]
 
     @property

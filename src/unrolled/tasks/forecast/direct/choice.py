@@ -21,7 +21,6 @@ from unrolled.codecs.gaps import carried
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.windows import window_steps
 from unrolled.tasks.forecast.config import OF_THEIR_KIND, ForecastOptions
-from unrolled.tasks.forecast.data import TAKEN_OF, target_scaler
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.bases import (
     FLOOR,
@@ -34,6 +33,7 @@ from unrolled.tasks.forecast.direct.bases import (
 from unrolled.tasks.forecast.direct.reading import members_of
 from unrolled.tasks.forecast.direct.windows import evenly
 from unrolled.tasks.forecast.judging.noise import margin
+from unrolled.tasks.forecast.targets import TAKEN_OF, target_scaler
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]

@@ -122,10 +122,13 @@ def test_a_value_that_has_no_logarithm_is_refused_in_training_and_read_as_the_le
     model.fit(growing())
     least = model.codec.series.scalers["target"].curve.least
     assert model.predict(later).equals(model.predict(with_value(growing(), 159, least[0])))
+    line = f"1 value of 'y' below {least[0]:g}, the least that transform reads, read as that"
+    assert model.notices(later) == [line] and model.notices(growing()) == []
     stream = model.runtime().stream()
     said = [stream.step(step)["forecast"] for step in later.to_dicts()]
     assert np.array_equal(said[-1].ravel(), model.predict(later)["forecast"])
-    assert model.fit(later).evaluation.backtest.y.min() == wrong
+    evaluation = model.fit(later).evaluation
+    assert evaluation.backtest.y.min() == wrong and evaluation.verdict[-1] == line
 
 
 WRONG = [
