@@ -8,6 +8,7 @@ import pytest
 
 from tests.tasks.forecast.cases import STRATEGIES, hourly
 from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
+from tests.tasks.forecast.test_refits import Notes
 from unrolled import Detector, Forecaster
 from unrolled.errors import ConfigError, DataError
 
@@ -146,6 +147,15 @@ def test_what_does_not_go_together_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         Forecaster(**options, transform="log")
     Forecaster(**options, transform="none")
+
+
+@pytest.mark.parametrize("transform", ["log", "sqrt", "boxcox"])
+def test_the_power_that_was_found_is_told(transform):
+    notes = Notes()
+    Forecaster(**SHORT, transform=transform).fit(growing(), report=notes)
+    assert [line for line in notes.lines if line.startswith("boxcox")] == (
+        ["boxcox: 'y' to the power 0 (its logarithm)"] if transform == "boxcox" else []
+    )
 
 
 def test_nothing_leaks_from_the_test_part():

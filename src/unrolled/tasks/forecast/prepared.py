@@ -17,6 +17,7 @@ from unrolled.tasks.forecast.direct import prepared as direct
 from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.judging.backtest import find_origins
 from unrolled.tasks.forecast.recursive import prepared as recursive
+from unrolled.tasks.forecast.targets import fitted_powers
 from unrolled.tasks.metrics import naive_scale
 
 
@@ -48,6 +49,7 @@ def prepare(
             config.forecast.transform or (),
         )
         codec = Codec.fit(file, training_ends, *how)
+        more += fitted_powers(codec, config.forecast.transform or ())
     settled = replace(settled, notes=(*settled.notes, *more))
     series = [codec.encode(s, plan.steps) for s in file.series]
     validated = has_part(file, config.data, "validation")

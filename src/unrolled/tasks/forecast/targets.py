@@ -65,6 +65,16 @@ def require_transformable(file: SeriesFile, ends: Sequence[int], transforms: Seq
             _require(file, ends, k, TAKEN_OF[name], option("transform", name), option("transform", "none"))
 
 
+def fitted_powers(codec: SeriesCodec, transforms: Sequence[str]) -> tuple[str, ...]:
+    """A line on each power that was found for a target."""
+    curve = codec.scalers["target"].curve
+    return tuple(
+        f"boxcox: {shown(name)} to the power {curve.power[k]:g}{' (its logarithm)' * (not curve.power[k])}"
+        for k, (name, kind) in enumerate(zip(codec.targets, transforms, strict=False))
+        if curve is not None and kind == "boxcox"
+    )
+
+
 def raised(file: SeriesFile, codec: SeriesCodec) -> list[str]:
     """A line on the values of each target that its transform cannot be taken of, and what is read instead."""
     curve = codec.scalers["target"].curve
