@@ -11,8 +11,9 @@ from unrolled.files.series import read_series
 from unrolled.tasks.config import from_options
 from unrolled.tasks.forecast.config import ForecastConfig, ForecastTraining
 from unrolled.tasks.forecast.defaults import _steps as steps_of
-from unrolled.tasks.forecast.defaults import found_level, settle
+from unrolled.tasks.forecast.defaults import settle
 from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.level import found_level
 
 
 def settled(frame, **options):

@@ -27,6 +27,7 @@ from unrolled.tasks.forecast.data import checksum
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.bases import SERIES, WINDOW
 from unrolled.tasks.forecast.direct.choice import choose
+from unrolled.tasks.forecast.level import found_level
 from unrolled.tasks.forecast.targets import of_each, target_scaler
 
 # Where neither the time step nor the data suggest a period.
@@ -223,31 +224,3 @@ def _season(named: int | None, training: Parts, file: SeriesFile) -> Season:
             "lower it"
         )
     return Season(named, f"{named} steps, as configured")
-
-
-def found_level(training: Parts, window: int) -> tuple[str, ...]:
-    """Relative where more of a target's variance lies between windows than within them: within a window it
-    shows little of its range, and its level in the test part may be one that training never saw. A power of
-    two brings the values near 1: no square is infinite."""
-    _, exponent = np.frexp(np.fmax.reduce(np.abs(np.concatenate(training)), 0))
-    training = [np.ldexp(part, -exponent) for part in training]
-    pieces = np.concatenate(
-        [p[: len(p) // window * window].reshape(-1, window, p.shape[1]) for p in training]
-    )
-    within = _variance(pieces) if len(pieces) else np.full(training[0].shape[1], np.inf)
-    total = _variance(np.concatenate(training)[None])
-    return tuple(
-        "relative" if inside < 0.5 * variance else "absolute"
-        for inside, variance in zip(within, total, strict=True)
-    )
-
-
-def _variance(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """y (N, T, K) -> (K,) the mean of N variances over T steps. One of fewer known values is scaled to what T
-    of them have in the mean, and does not count where there are fewer than two."""
-    T, count = y.shape[1], (~np.isnan(y)).sum(1)
-    mean = np.nansum(y, 1) / np.maximum(count, 1)
-    squares = np.nansum((y - mean[:, None]) ** 2, 1)
-    counted = (count > 1) | (count == T)
-    variances = np.where(counted, squares, 0) / np.maximum(count - 1, 1) * (T - 1) / T
-    return np.asarray(variances.sum(0) / np.maximum(counted.sum(0), 1))

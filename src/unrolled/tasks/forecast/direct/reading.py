@@ -15,8 +15,8 @@ from unrolled.blocks.leaves import Linear, Parameter
 from unrolled.codecs.series import SeriesCodec
 from unrolled.tasks.forecast.config import ForecastModel, ForecastOptions, Plan
 from unrolled.tasks.forecast.data import output_of
-from unrolled.tasks.forecast.defaults import found_level
 from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.level import found_level
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.model import recurrent
 
