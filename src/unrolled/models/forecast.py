@@ -13,9 +13,15 @@ it.
             series.last   (K+P+Q,) the last known scaled values of all columns
             series.time   ()       where the last step stands, NEVER where no time was given
             series.offset ()       its offset from UTC in seconds
+        and of a distribution, of the W last forecasts that count and may wait for outcomes (intervals.py)
+            series.theta  (K, P)   how much wider than its quantiles each pair is told by now
+            series.bounds (W, S, K, P, 2)  what was told of each, in scaled numbers
+            series.inside (W, K, P), series.known (W, K)   how many outcomes were inside, of so many
 
 Shapes   steps (T, B) of codec.dtype -> {"forecast": (T, B, S, K), "quantiles": (T, B, S, K, L)} in the units
-         of the file, the second where the output is a distribution; "raw" (T, B, S, K, R) of the network
+         of the file, the second where the output is a distribution; "raw" (T, B, S, K, R) of the network; and
+         in a stream, but for whole numbers, "adaptive" (T, B, S, K, L): the quantiles, wider or narrower by
+         how the forecasts before were met
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +39,7 @@ from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.codecs.windows import window_steps
 from unrolled.decoding.distributions import distribution
 from unrolled.decoding.feedback import fed_back
+from unrolled.decoding.intervals import Adaptive
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.messages import listed, option
 from unrolled.models.model import Answers, Column, Model, codec_arrays
@@ -40,6 +47,7 @@ from unrolled.models.series import Reader
 from unrolled.ops.state import STEPS, Array, State, joined, selected
 
 WINDOW = "series.window"
+THETA, BOUNDS, INSIDE, KNOWN = "series.theta", "series.bounds", "series.inside", "series.known"
 TOGETHER = 1 << 22  # numbers of windows that are read at once
 
 
@@ -49,6 +57,7 @@ class Runtime(Model):
     kind = Forecaster
     block: Any  # a Forecaster
     compared = "raw"
+    adapts = True  # whether a stream's intervals follow the errors
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
@@ -65,8 +74,26 @@ class Runtime(Model):
             sizes, wanted = [*sizes, self.block.layout.ahead], [*wanted, codec.ahead]
         if sizes != wanted or not 1 <= self.window == windows:
             raise ValueError(f"a network of {sizes}, wanted {wanted}; window {self.window}")
+        output = self.block.output
+        self.intervals = (
+            Adaptive(output.levels, codec.scalers["target"], codec.steps)
+            if self.adapts and output.is_distribution and not output.is_discrete
+            else None
+        )
 
     def start(self, rows: int) -> State:
+        if (rule := self.intervals) is None:
+            return self._start(rows)
+        S, K, _ = self.block.shape
+        return self._start(rows) | {
+            THETA: rule.start(rows, K),
+            BOUNDS: np.zeros((rows, rule.slots, S, K, rule.pairs, 2), np.float32),
+            INSIDE: np.zeros((rows, rule.slots, K, rule.pairs), np.int64),
+            KNOWN: np.zeros((rows, rule.slots, K), np.int64),
+        }
+
+    def _start(self, rows: int) -> State:
+        """Of what needs no intervals that follow the errors."""
         S, K, _ = self.block.shape
         if isinstance(self.block, Direct):
             window = np.zeros((rows, self.window, self.codec.row), np.float32)
@@ -93,7 +120,7 @@ class Runtime(Model):
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         raw, after = self._read(steps, state)
-        return self._answers(raw), after
+        return self._answered(steps, raw, state, after)
 
     def follow(self, steps: Array, state: Mapping[str, Array], gaps: str) -> tuple[Answers, State]:
         """`advance` with steps (T, B) whose order is known; `gaps` says what stands for missing values, as
@@ -104,7 +131,7 @@ class Runtime(Model):
             time = np.where(timed, time, self.codec.later(state["series.time"]))
             offset = np.where(timed, offset, state["series.offset"])
         raw, after = self._filled(steps, state, gaps)
-        return self._answers(raw), after | {"series.time": time, "series.offset": offset}
+        return self._answered(steps, raw, state, after | {"series.time": time, "series.offset": offset})
 
     def predict(
         self,
@@ -160,11 +187,12 @@ class Runtime(Model):
         return times | names | dict.fromkeys(self.reader.columns, numbers) | texts
 
     def record(self, answer: Answers) -> dict[str, Any]:
-        """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""
+        """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them; adaptive quantiles where there
+        are some."""
         said = {"forecast": answer["forecast"]}
-        output = self.block.output
+        output, quantiles = self.block.output, answer.get("adaptive", answer.get("quantiles"))
         for at, level in enumerate(output.levels if output.is_distribution else ()):
-            said[f"q{level:g}"] = answer["quantiles"][..., at]
+            said[f"q{level:g}"] = quantiles[..., at]
         first = 0 if self.codec.steps == 1 else slice(None)
         targets = enumerate(self.codec.targets)
         return {name: {key: array[first, k] for key, array in said.items()} for k, name in targets}
@@ -195,7 +223,7 @@ class Runtime(Model):
 
     def _after(self, windows: Sequence[Array], last: Array) -> tuple[Array, State]:
         """raw (N, S, K, R) and the state after each of N windows; `last` (N, K + P + Q) before them."""
-        state = self.start(len(windows)) | {"series.last": last}
+        state = self._start(len(windows)) | {"series.last": last}
         lengths = [len(window) for window in windows]
         raw, parts = np.empty((len(windows), *self.block.shape), self.network.dtype), []
         order = [np.flatnonzero(np.equal(lengths, length)) for length in sorted(set(lengths))]
@@ -220,6 +248,17 @@ class Runtime(Model):
     @property
     def _feeds_back(self) -> bool:
         return not isinstance(self.block, Direct) and not self.codec.past
+
+    def _answered(
+        self, steps: Array, raw: Array, state: Mapping[str, Array], after: State
+    ) -> tuple[Answers, State]:
+        """The answers to steps (T, B), and the state after them with what intervals follow."""
+        said = self._answers(raw)
+        if self.intervals is None:
+            return said, after
+        K = len(self.codec.targets)
+        said["adaptive"], followed = _adapted(self.intervals, steps["x"][..., :K], said["quantiles"], state)
+        return said, after | followed
 
     def _answers(self, raw: Array) -> Answers:
         return answers(self.codec, self.block.output, raw) | {"raw": raw}
@@ -307,6 +346,36 @@ class Runtime(Model):
                 f"{0 if known is None else len(known)}; give them as `known`"
             )
         return np.stack([self.reader.future(row, steps) for row in known])
+
+
+def _adapted(rule: Adaptive, z: Array, quantiles: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+    """What is told in place of the quantiles (T, B, S, K, L) of T steps, whose scaled targets are z (T, B, K),
+    and what of the state has changed."""
+    T, B = z.shape[:2]
+    theta, steps, rows = state[THETA], state[STEPS], np.arange(B)
+    bounds, inside, known = (state[name].copy() for name in (BOUNDS, INSIDE, KNOWN))
+    slots, thetas = np.arange(rule.slots), np.empty((T, *theta.shape))
+    for t in range(T):
+        n = (steps + t)[:, None]
+        latest = (n - 1) // rule.every  # the last forecast that counts; the slots (B, W) hold those before it
+        age = n - (latest - (latest - slots) % rule.slots) * rule.every
+        waiting = (age <= rule.horizon) & (age <= n)
+        met = bounds[rows[:, None], slots, np.minimum(age, rule.horizon) - 1]
+        counted = waiting[..., None] & ~np.isnan(z[t])[:, None]
+        known += counted
+        inside += rule.inside(met, z[t][:, None]) & counted[..., None]
+        done = waiting & (age == rule.horizon)  # one of each row at the most
+        if done.any():
+            sums = (inside * done[..., None, None]).sum(1), (known * done[..., None]).sum(1)
+            theta = rule.moved(theta, *sums)
+        thetas[t] = theta
+        begun = np.flatnonzero(n[:, 0] % rule.every == 0)
+        if len(begun):
+            at = begun, n[begun, 0] // rule.every % rule.slots
+            bounds[at] = rule.bounds(rule.told(quantiles[t, begun], theta[begun, None]))
+            inside[at], known[at] = 0, 0
+    told = rule.told(quantiles, thetas[:, :, None])
+    return told, {THETA: theta, BOUNDS: bounds, INSIDE: inside, KNOWN: known}
 
 
 def pieces(count: int, size: int) -> list[slice]:
