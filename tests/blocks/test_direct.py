@@ -23,6 +23,7 @@ L, FRAME, S = 11, 8, 5  # steps of a window, of its frame, ahead
 WHOLE, SEGMENT, LATE = 9, 3, 7  # of the members
 OUTPUTS = {kind: Output(kind, LEVELS, framed=True) for kind in SIZES}
 OUTPUTS["calibrated"] = Output("point", LEVELS, framed=True, calibrated=True)
+OUTPUTS["calibrated studentt"] = Output("studentt", LEVELS, framed=True, calibrated=True)
 ROWS = {"alone": (1, 0, 0), "one": (1, 2, 3), "two": (2, 1, 2), "two alone": (2, 0, 0)}
 # Floor of the spread, mean and deviation of its logarithm, and of the mean: not beyond FARTHEST everywhere.
 REFERENCES = ((0.3, -0.1, 0.9, 0.2, 0.8), (0.25, 0.3, 1.1, -0.4, 0.5))

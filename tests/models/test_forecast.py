@@ -95,12 +95,13 @@ KINDS = {
     | {"members": 1},
     "ones": {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
     "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"},
-    "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask"},
+    "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask", "calibrate": True},
     "texts": {"horizon": 3, "future": "w", "output": "gaussian"},
     "direct, texts": DIRECT | {"horizon": 3, "past": ("p", "v"), "future": ("w", "f"), "gaps": "mask"},
     "offsets": {"horizon": 3, "times": LOCAL, "output": "gaussian"},
     "zone": DIRECT | {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin"},
-    "direct months": DIRECT | {"horizon": 5, "times": MONTHS, "output": "gaussian", "members": 3},
+    "direct months": DIRECT
+    | {"horizon": 5, "times": MONTHS, "output": "gaussian", "members": 3, "calibrate": True},
     "direct, one step": DIRECT | {"horizon": 1, "season": 7, "future": "f", "gaps": "mask", "layers": 2},
     "plain two": DIRECT
     | {
@@ -724,15 +725,17 @@ def test_lines_are_steps_and_answers_are_told_by_column(case):
     assert all(column.numbers == (name != "when") for name, column in columns.items())
     assert not time or columns["when"].optional == (not codec.calendar)
     drawn = case.made.block.output.is_distribution
-    stream, kinds = case.made.stream(), [kind_of(case.made), kind_of(case.made, intervals="static")]
-    rows = [kind.begin() for kind in kinds]
-    for step, adapted in itertools.product(case.steps()[:9], (True, False)):
-        found = stream.step(step) if adapted else found
+    stream, adaptive, static = case.made.stream(), kind_of(case.made), kind_of(case.made, intervals="static")
+    rows = {kind: kind.begin() for kind in (adaptive, static)}
+    for step, (kind, first) in itertools.product(case.steps()[:9], ((adaptive, True), (static, False))):
+        if first:
+            found = stream.step(step)
         line = {name: str(cell) if name == "when" else cell for name, cell in step.items()}
-        kind = kinds[not adapted]
-        told, rows[not adapted] = kind.answer(rows[not adapted], line)
+        told, rows[kind] = kind.answer(rows[kind], line)
         assert list(told) == ["filled", "restarted", *codec.targets] and not told["restarted"]
-        quantiles = found["adaptive" if adapted and "adaptive" in found else "quantiles"] if drawn else None
+        quantiles = found.get("quantiles")
+        if kind is adaptive:
+            quantiles = found.get("adaptive", quantiles)
         for k, name in enumerate(codec.targets):
             wanted = {"forecast": found["forecast"][:, k]}
             for at, level in enumerate(case.made.block.output.levels if drawn else ()):

@@ -133,7 +133,7 @@ class Direct(Forecaster):
     for each target, or one for all; where rows tell the number of a series in place `series`, one for each
     and one for all others; before the first step of a series stand its own again, in whole periods of
     `period`; of each target, `references` are the floor of the spread, the mean and the deviation of its
-    logarithm, and those of the means; `offsets` of a calibrated output in the units of frames."""
+    logarithm, and those of the means; `offsets` of a calibrated output (outputs.py)."""
 
     members: tuple[Segments | Steps, ...]
     base: tuple[Linear, ...]
@@ -217,7 +217,9 @@ class Direct(Forecaster):
         parts = [mean[..., :m], location[..., m : m + 1], mean[..., m + 1 :]]
         raw = location if self.output.size == 1 else ops.concat(*parts)
         raw = self.output.moved(ops, raw, base)
-        return ops.framed(raw if self.offsets is None else ops.concat(raw, raw * 0 + p.offsets), *frame)
+        if self.offsets is not None:
+            raw = ops.concat(raw, raw[..., :1] * 0 + p.offsets)
+        return ops.framed(raw, *frame)
 
     def _said(
         self, ops: Ops, p: Any, x: Array, ahead: Array

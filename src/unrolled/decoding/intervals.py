@@ -11,8 +11,8 @@ the median m and the quantiles l, u of a pair, α of the probability outside of 
 count. In the long run as many are outside as should be, however the series changes. Of forecasts that overlap
 in most of their steps a few tell what all do: one after every d steps counts, MOST of them in a horizon H.
 
-    g = RATE d / (H + SLOW)       d ≥ ⌈H / MOST⌉, H at most. Whole horizons count alike, however many forecasts
-                                  they hold; of short ones more are needed to tell anything
+    g = RATE d / (H + SLOW)       d ≥ ⌈H / MOST⌉, H at most. Whole horizons count alike, however many
+                                  forecasts they hold; of short ones more are needed to tell anything
 
 Source   Gibbs and Candès 2021, arXiv:2106.00170
 Differs  the width is moved, not the level: it can grow beyond the largest error of the validation part
@@ -32,8 +32,8 @@ from unrolled.kernels.numpy import heads
 Array = NDArray[Any]
 
 RATE, SLOW, MOST = 0.7, 4, 8
-# θ stays within these: from the first it comes back in a few horizons, the second it needs where nothing moved
-# in the validation part.
+# θ stays within these: from the first it comes back in a few horizons, the second it needs where nothing
+# moved in the validation part.
 LEAST, FARTHEST = 0.1, 1000.0
 
 

@@ -190,9 +190,10 @@ class Runtime(Model):
         """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them; adaptive quantiles where there
         are some."""
         said = {"forecast": answer["forecast"]}
-        output, quantiles = self.block.output, answer.get("adaptive", answer.get("quantiles"))
-        for at, level in enumerate(output.levels if output.is_distribution else ()):
-            said[f"q{level:g}"] = quantiles[..., at]
+        if self.block.output.is_distribution:
+            quantiles = answer["adaptive" if "adaptive" in answer else "quantiles"]
+            levels = enumerate(self.block.output.levels)
+            said |= {f"q{level:g}": quantiles[..., at] for at, level in levels}
         first = 0 if self.codec.steps == 1 else slice(None)
         targets = enumerate(self.codec.targets)
         return {name: {key: array[first, k] for key, array in said.items()} for k, name in targets}
@@ -349,8 +350,8 @@ class Runtime(Model):
 
 
 def _adapted(rule: Adaptive, z: Array, quantiles: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-    """What is told in place of the quantiles (T, B, S, K, L) of T steps, whose scaled targets are z (T, B, K),
-    and what of the state has changed."""
+    """What is told in place of the quantiles (T, B, S, K, L) of T steps, whose scaled targets are z
+    (T, B, K), and what of the state has changed."""
     T, B = z.shape[:2]
     theta, steps, rows = state[THETA], state[STEPS], np.arange(B)
     bounds, inside, known = (state[name].copy() for name in (BOUNDS, INSIDE, KNOWN))

@@ -61,9 +61,10 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     options = _options(config.forecast, training, min(periods, default=season.steps), season, test)
     if options.strategy == "direct":
         options, repeated = _direct(options, training, periods)
-        options = _calibrated(options, ends)
+        options, intervals = _calibrated(options, ends)
     else:
         options, repeated = _recursive(options, training, min(periods, default=season.steps)), ()
+        intervals = ()
     dropout = config.model.output_dropout
     if dropout is None:
         dropout = 0.3 if options.is_direct else 0.5 if options.output == "bernoulli" else 0.0
@@ -80,7 +81,7 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     choices = [
         f"{name}: {_shown(getattr(options, name))}" for name in chosen if getattr(options, name) is not None
     ]
-    return Settled(settled, ends, repeated, (*file.notes, *choices, f"season: {season.why}"))
+    return Settled(settled, ends, repeated, (*file.notes, *choices, f"season: {season.why}", *intervals))
 
 
 def _shown(value: int | str | tuple[str, ...]) -> str:
@@ -143,11 +144,21 @@ def _direct(
     return options.model_copy(update={"window": window, "error": error}), periods
 
 
-def _calibrated(options: ForecastOptions, ends: Sequence[tuple[int, int]]) -> ForecastOptions:
-    """Points have intervals where the validation part is long enough to tell them."""
+def _calibrated(
+    options: ForecastOptions, ends: Sequence[tuple[int, int]]
+) -> tuple[ForecastOptions, tuple[str, ...]]:
+    """Points have intervals where the validation part is long enough to tell them; a note where it is
+    not."""
+    if options.calibrate is not None:
+        return options, ()
     horizons = sum(end - train for train, end in ends) / (options.horizon or 1)
-    calibrate = options.output == "point" and horizons >= LEAST_HORIZONS
-    return options if options.calibrate is not None else options.model_copy(update={"calibrate": calibrate})
+    points, few = options.output == "point", horizons < LEAST_HORIZONS
+    why = (
+        f"intervals: none; the validation part spans {horizons:.3g} horizons, too few to calibrate: "
+        f"{LEAST_HORIZONS} are wanted"
+    )
+    calibrated = options.model_copy(update={"calibrate": points and not few})
+    return calibrated, (why,) if points and few else ()
 
 
 def _recursive(options: ForecastOptions, training: Parts, period: int) -> ForecastOptions:

@@ -27,8 +27,8 @@ SEASONS, SEASONS_OF_LONG, MOST_READ = 4, 14, 336
 @dataclass(frozen=True)
 class Reading:
     """How windows are read: their frame's length, the `period` that fills up short ones, the members as
-    `members_of` gives them, how many bases there are, whether points have calibrated intervals, and the
-    references of blocks/direct.py."""
+    `members_of` gives them, how many bases there are, whether intervals are calibrated, and the references
+    of blocks/direct.py."""
 
     frame: int
     period: int

@@ -8,6 +8,7 @@ offsets        of calibrated intervals
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from unrolled.blocks.direct import Direct
 from unrolled.blocks.outputs import Output
+from unrolled.decoding.distributions import distribution
 from unrolled.errors import DataError
 from unrolled.files.messages import counted, option
 from unrolled.models.forecast import pieces
-from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast.config import LEAST_HORIZONS, Plan
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.windows import Array, Ends, Origins, Windowed, evenly
 from unrolled.tasks.forecast.network import Network
@@ -108,19 +110,33 @@ class Validation:
         return np.asarray(products / count)
 
     def calibrate(self, network: Network) -> str:
-        """Puts the offsets of calibrated intervals into the network: of each step ahead and each target the
-        quantiles of the scores, errors of the forecasts in units of their frames' spreads. Where a step has
-        fewer than SCORES, those of its neighbours are pooled with them."""
+        """Puts the offsets of calibrated intervals into the network: of each step ahead, each target and each
+        level the quantile of the scores, by how much outcomes were above what is told without offsets, in
+        units of the frames' spreads, or of the widths of distributions. Where a step has fewer than SCORES,
+        those of its neighbours are pooled with them."""
         block = network.block
         assert isinstance(block, Direct)
-        scores = np.full(self.y.shape, np.nan)
+        levels, scores = block.output.levels, np.full((*self.y.shape, len(block.output.levels)), np.nan)
         with torch.no_grad():
+            network.p.offsets.zero_()
             for part, x in self.windows():
-                raw = network(*x)
-                scores[part] = ((self.y[part] - block.output.point(raw)) / raw[..., -1]).double().numpy()
-            network.p.offsets.copy_(torch.from_numpy(offsets(scores, block.output.levels)))
+                scores[part] = _scores(block.output, network(*x), self.y[part])
+            each = [offsets(scores[..., i], (level,)) for i, level in enumerate(levels)]
+            network.p.offsets.copy_(torch.from_numpy(np.concatenate(each, -1)))
         by = f"{len(scores):,} forecasts of the validation part, which chose the weights too"
-        return f"intervals: calibrated by {by}"
+        few = f"; too few to rely on: they span {self.horizons:.3g} horizons, {LEAST_HORIZONS} are wanted"
+        return f"intervals: calibrated by {by}{few if self.horizons < LEAST_HORIZONS else ''}"
+
+
+def _scores(output: Output, raw: Tensor, y: Tensor) -> Array:
+    """Of outcomes y (B, S, K) those of each level, (B, S, K, L), NaN where missing."""
+    if output.kind == "point":
+        score: Array = ((y - output.point(raw)) / raw[..., -1]).double().numpy()
+        return np.repeat(score[..., None], len(output.levels), -1)
+    quantiles = distribution(replace(output, calibrated=False)).quantiles(
+        torch.cat([raw[..., : output.size], raw[..., -2:]], -1).numpy(), np.array(output.levels)
+    )
+    return np.asarray((y.numpy()[..., None] - quantiles) / (quantiles[..., -1:] - quantiles[..., :1]))
 
 
 def offsets(scores: Array, levels: Sequence[float]) -> Array:
