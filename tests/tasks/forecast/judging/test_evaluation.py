@@ -190,7 +190,7 @@ def test_every_interval_is_told_beside_what_it_would_be_had_it_followed_the_erro
         assert row["adaptive_coverage_0.5"] == pytest.approx((z[50:] < 1).mean())
     assert not any("coverage_" in key for row in found.table() for key in row)
     row = found.rows[0]
-    assert f" in the 90 % interval, {100 * row['coverage_0.5']:.1f} % in that of 50 %" in found.verdict[1]
+    assert f" in the 90 % interval ({100 * row['coverage_0.5']:.1f} % in that of 50 %)" in found.verdict[1]
     shares = f"{100 * row['adaptive_coverage']:.1f} % and {100 * row['adaptive_coverage_0.5']:.1f} %"
     assert found.verdict[2] == f"a: widened and narrowed with the errors as they become known, {shares} are"
 

@@ -72,8 +72,9 @@ def _of_series(model: Row, others: Sequence[Row], naive: str) -> str:
 def _of_intervals(model: Row, nominal: float) -> str:
     coverage, noise = model["coverage"], model["coverage_noise"]
     inside = f"{100 * coverage:.1f} % of the outcomes are in the {percent(nominal)} interval"
-    for name, share in zip(_inner(model), _shares(model, "coverage")[1:], strict=True):
-        inside += f", {100 * share:.1f} % in that of {percent(float(name))}"
+    inner = zip(_inner(model), _shares(model, "coverage")[1:], strict=True)
+    within = ", ".join(f"{100 * share:.1f} % in that of {percent(float(name))}" for name, share in inner)
+    inside += f" ({within})" if within else ""
     if noise >= nominal:  # any share would pass
         return f"{inside}; too few origins to say whether it is right"
     if abs(coverage - nominal) <= noise:
