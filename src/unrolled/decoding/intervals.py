@@ -17,10 +17,17 @@ in most of their steps a few tell what all do: one after every d steps counts, M
 Source   Gibbs and Candès 2021, arXiv:2106.00170
 Differs  the width is moved, not the level: it can grow beyond the largest error of the validation part
 
+A stream keeps of each row, of the last W forecasts that count, which may wait for outcomes:
+
+    series.theta  (K, P)            θ by now
+    series.bounds (W, S, K, P, 2)   what was told of each, in scaled numbers
+    series.inside (W, K, P)         how many outcomes were inside, and
+    series.known  (W, K)            of how many
+
 Shapes   quantiles (…, K, L), theta (…, K, P)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +35,11 @@ from numpy.typing import NDArray
 
 from unrolled.codecs.scaling import Scaler
 from unrolled.kernels.numpy import heads
+from unrolled.ops.state import STEPS, State
 
 Array = NDArray[Any]
+
+THETA, BOUNDS, INSIDE, KNOWN = "series.theta", "series.bounds", "series.inside", "series.known"
 
 RATE, SLOW, MOST = 0.7, 4, 8
 # θ stays within these: from the first it comes back in a few horizons, the second it needs where nothing
@@ -62,7 +72,7 @@ class Adaptive:
         """θ of no experience (…, P)."""
         return np.ones((*shape, self.pairs))
 
-    def told(self, quantiles: Array, theta: Array) -> Array:
+    def adapted(self, quantiles: Array, theta: Array) -> Array:
         """What is told in place of the quantiles (…, K, L)."""
         after, middle = quantiles.copy(), quantiles[..., self.median]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -79,10 +89,10 @@ class Adaptive:
             return np.asarray(q * heads.exp(share * (heads.log(middle) - heads.log(q))))
         return np.asarray(q + share * (middle - q))
 
-    def bounds(self, told: Array) -> Array:
+    def bounds(self, quantiles: Array) -> Array:
         """Of quantiles (…, K, L) those of each pair as scaled numbers, (…, K, P, 2)."""
-        L = told.shape[-1]
-        sides = [np.stack([told[..., i], told[..., L - 1 - i]], -1) for i in range(self.pairs)]
+        L = quantiles.shape[-1]
+        sides = [np.stack([quantiles[..., i], quantiles[..., L - 1 - i]], -1) for i in range(self.pairs)]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             scaled = self.scaler.transform(np.moveaxis(np.stack(sides, -2), -3, -1))
             return np.nan_to_num(np.moveaxis(scaled, -1, -3)).astype(np.float32)
@@ -99,3 +109,42 @@ class Adaptive:
         miss = 1 - inside / np.maximum(count, 1)
         moved = np.clip(theta * heads.exp(self.rate * (miss - self.outside)), LEAST, FARTHEST)
         return np.where(count > 0, moved, theta)
+
+    def state(self, rows: int, S: int, K: int) -> State:
+        """Of a stream before its first step."""
+        P, W = self.pairs, self.slots
+        bounds = np.zeros((rows, W, S, K, P, 2), np.float32)
+        inside, known = np.zeros((rows, W, K, P), np.int64), np.zeros((rows, W, K), np.int64)
+        return {THETA: self.start(rows, K), BOUNDS: bounds, INSIDE: inside, KNOWN: known}
+
+    def follow(self, z: Array, quantiles: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
+        """What is told in place of the quantiles (T, B, S, K, L) of T more steps, whose scaled values are z
+        (T, B, K), NaN where missing; and what of the state has changed, which also holds STEPS."""
+        theta, after = state[THETA], {name: state[name].copy() for name in (BOUNDS, INSIDE, KNOWN)}
+        thetas = np.empty((len(z), *theta.shape))
+        for t in range(len(z)):
+            steps = state[STEPS] + t
+            theta = thetas[t] = self._met(z[t], steps, theta, after)
+            begun = np.flatnonzero(steps % self.every == 0)
+            if len(begun):
+                at = begun, steps[begun] // self.every % self.slots
+                after[BOUNDS][at] = self.bounds(self.adapted(quantiles[t, begun], theta[begun, None]))
+                after[INSIDE][at] = after[KNOWN][at] = 0
+        return self.adapted(quantiles, thetas[:, :, None]), after | {THETA: theta}
+
+    def _met(self, z: Array, steps: Array, theta: Array, after: State) -> Array:
+        """θ once the values z (B, K) have met the forecasts that wait for them, `steps` (B,) after the first
+        of all; they are counted in `after`."""
+        n, slots, rows = steps[:, None], np.arange(self.slots), np.arange(len(z))[:, None]
+        latest = (n - 1) // self.every  # the number of the last one; in the slots stand those up to it
+        age = n - (latest - (latest - slots) % self.slots) * self.every  # (B, W)
+        waiting = (age <= self.horizon) & (age <= n)
+        bounds = after[BOUNDS][rows, slots, np.minimum(age, self.horizon) - 1]
+        counted = waiting[..., None] & ~np.isnan(z)[:, None]
+        after[KNOWN] += counted
+        after[INSIDE] += self.inside(bounds, z[:, None]) & counted[..., None]
+        done = waiting & (age == self.horizon)  # one of each row at the most
+        if not done.any():
+            return theta
+        inside = (after[INSIDE] * done[..., None, None]).sum(1)
+        return self.moved(theta, inside, (after[KNOWN] * done[..., None]).sum(1))

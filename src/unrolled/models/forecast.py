@@ -13,10 +13,7 @@ it.
             series.last   (K+P+Q,) the last known scaled values of all columns
             series.time   ()       where the last step stands, NEVER where no time was given
             series.offset ()       its offset from UTC in seconds
-        and of a distribution, of the W last forecasts that count and may wait for outcomes (intervals.py)
-            series.theta  (K, P)   how much wider than its quantiles each pair is told by now
-            series.bounds (W, S, K, P, 2)  what was told of each, in scaled numbers
-            series.inside (W, K, P), series.known (W, K)   how many outcomes were inside, of so many
+        and of a distribution what decoding/intervals.py keeps
 
 Shapes   steps (T, B) of codec.dtype -> {"forecast": (T, B, S, K), "quantiles": (T, B, S, K, L)} in the units
          of the file, the second where the output is a distribution; "raw" (T, B, S, K, R) of the network; and
@@ -47,7 +44,6 @@ from unrolled.models.series import Reader
 from unrolled.ops.state import STEPS, Array, State, joined, selected
 
 WINDOW = "series.window"
-THETA, BOUNDS, INSIDE, KNOWN = "series.theta", "series.bounds", "series.inside", "series.known"
 TOGETHER = 1 << 22  # numbers of windows that are read at once
 
 
@@ -82,15 +78,8 @@ class Runtime(Model):
         )
 
     def start(self, rows: int) -> State:
-        if (rule := self.intervals) is None:
-            return self._start(rows)
         S, K, _ = self.block.shape
-        return self._start(rows) | {
-            THETA: rule.start(rows, K),
-            BOUNDS: np.zeros((rows, rule.slots, S, K, rule.pairs, 2), np.float32),
-            INSIDE: np.zeros((rows, rule.slots, K, rule.pairs), np.int64),
-            KNOWN: np.zeros((rows, rule.slots, K), np.int64),
-        }
+        return self._start(rows) | ({} if self.intervals is None else self.intervals.state(rows, S, K))
 
     def _start(self, rows: int) -> State:
         """Of what needs no intervals that follow the errors."""
@@ -255,11 +244,11 @@ class Runtime(Model):
     ) -> tuple[Answers, State]:
         """The answers to steps (T, B), and the state after them with what intervals follow."""
         said = self._answers(raw)
-        if self.intervals is None:
-            return said, after
-        K = len(self.codec.targets)
-        said["adaptive"], followed = _adapted(self.intervals, steps["x"][..., :K], said["quantiles"], state)
-        return said, after | followed
+        if self.intervals is not None:
+            z = steps["x"][..., : len(self.codec.targets)]
+            said["adaptive"], followed = self.intervals.follow(z, said["quantiles"], state)
+            after = after | followed
+        return said, after
 
     def _answers(self, raw: Array) -> Answers:
         return answers(self.codec, self.block.output, raw) | {"raw": raw}
@@ -347,36 +336,6 @@ class Runtime(Model):
                 f"{0 if known is None else len(known)}; give them as `known`"
             )
         return np.stack([self.reader.future(row, steps) for row in known])
-
-
-def _adapted(rule: Adaptive, z: Array, quantiles: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-    """What is told in place of the quantiles (T, B, S, K, L) of T steps, whose scaled targets are z
-    (T, B, K), and what of the state has changed."""
-    T, B = z.shape[:2]
-    theta, steps, rows = state[THETA], state[STEPS], np.arange(B)
-    bounds, inside, known = (state[name].copy() for name in (BOUNDS, INSIDE, KNOWN))
-    slots, thetas = np.arange(rule.slots), np.empty((T, *theta.shape))
-    for t in range(T):
-        n = (steps + t)[:, None]
-        latest = (n - 1) // rule.every  # the last forecast that counts; the slots (B, W) hold those before it
-        age = n - (latest - (latest - slots) % rule.slots) * rule.every
-        waiting = (age <= rule.horizon) & (age <= n)
-        met = bounds[rows[:, None], slots, np.minimum(age, rule.horizon) - 1]
-        counted = waiting[..., None] & ~np.isnan(z[t])[:, None]
-        known += counted
-        inside += rule.inside(met, z[t][:, None]) & counted[..., None]
-        done = waiting & (age == rule.horizon)  # one of each row at the most
-        if done.any():
-            sums = (inside * done[..., None, None]).sum(1), (known * done[..., None]).sum(1)
-            theta = rule.moved(theta, *sums)
-        thetas[t] = theta
-        begun = np.flatnonzero(n[:, 0] % rule.every == 0)
-        if len(begun):
-            at = begun, n[begun, 0] // rule.every % rule.slots
-            bounds[at] = rule.bounds(rule.told(quantiles[t, begun], theta[begun, None]))
-            inside[at], known[at] = 0, 0
-    told = rule.told(quantiles, thetas[:, :, None])
-    return told, {THETA: theta, BOUNDS: bounds, INSIDE: inside, KNOWN: known}
 
 
 def pieces(count: int, size: int) -> list[slice]:

@@ -22,26 +22,26 @@ def adaptive_quantiles(backtest: Backtest, levels: Sequence[float], scaler: Scal
     forecast, H = backtest.forecasts[MODEL], backtest.y.shape[1]
     if forecast.quantiles is None:
         return None
-    rule, told = Adaptive(levels, scaler, H, backtest.stride), np.full(forecast.quantiles.shape, np.nan)
+    rule, adapted = Adaptive(levels, scaler, H, backtest.stride), np.full(forecast.quantiles.shape, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         z = scaler.transform(backtest.y).astype(np.float32)
     for one in np.unique(backtest.series):
         rows = np.flatnonzero(backtest.series == one)
         origins = backtest.origins[rows]
         if len(rows) >= LEAST_ORIGINS and origins[-1] - origins[0] >= LEAST_HORIZONS * H:
-            told[rows] = _followed(rule, origins, forecast.quantiles[rows], z[rows])
-    return told
+            adapted[rows] = _followed(rule, origins, forecast.quantiles[rows], z[rows])
+    return adapted
 
 
 def _followed(rule: Adaptive, origins: NDArray[np.int64], quantiles: Array, z: NDArray[np.float32]) -> Array:
     """Of one series: quantiles (N, H, K, L) and the scaled outcomes z (N, H, K) -> (N, H, K, L)."""
-    theta, told, waiting = rule.start(z.shape[-1]), np.empty_like(quantiles), deque[int]()
+    theta, adapted, waiting = rule.start(z.shape[-1]), np.empty_like(quantiles), deque[int]()
     for n, origin in enumerate(origins):
         while waiting and origins[waiting[0]] + rule.horizon <= origin:
             known = waiting.popleft()
-            inside = rule.inside(rule.bounds(told[known]), z[known]).sum(0)
+            inside = rule.inside(rule.bounds(adapted[known]), z[known]).sum(0)
             theta = rule.moved(theta, inside, (~np.isnan(z[known])).sum(0))
-        told[n] = rule.told(quantiles[n], theta)
+        adapted[n] = rule.adapted(quantiles[n], theta)
         if n % rule.every == 0:
             waiting.append(n)
-    return told
+    return adapted

@@ -244,9 +244,9 @@ def _coverages(backtest: Backtest, columns: slice, levels: Sequence[float]) -> R
     row, y, q = Row(), backtest.y[..., columns], backtest.forecasts[MODEL].quantiles
     for pair, (low, high) in enumerate(pairs_of(levels)):
         name = f"_{high - low:g}" if pair else ""
-        for head, told in (("coverage", q), ("adaptive_coverage", backtest.adaptive)):
-            if told is not None and (pair or told is not q):
-                ends = told[:, :, columns, pair], told[:, :, columns, -1 - pair]
+        for head, each in (("coverage", q), ("adaptive_coverage", backtest.adaptive)):
+            if each is not None and (pair or each is not q):
+                ends = each[:, :, columns, pair], each[:, :, columns, -1 - pair]
                 judged = np.where(np.isnan(ends[0]), np.nan, y)
                 row[head + name] = float(metrics.coverage(judged, *ends))
     return row
