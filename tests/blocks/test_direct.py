@@ -300,6 +300,7 @@ def test_what_does_not_fit_is_refused():
         {"base": (Linear(L, S + 1, bias=False, zero=True),) * 2},
         {"shares": Parameter((3,))},
         {"offsets": Parameter((S, 2, len(LEVELS)))},
+        {"widths": Parameter((len(whole.base),))},
         {"output": replace(whole.output, framed=False)},
         {"output": OUTPUTS["gaussian"]},
         {"output": OUTPUTS["calibrated"]},
@@ -316,7 +317,7 @@ def test_what_does_not_fit_is_refused():
         {"members": (segments, replace(steps, head=Linear(5, 2, zero=True)))},
         {"members": (replace(segments, segment=1), steps)},
     ):
-        with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets"):
+        with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets|widths"):
             replace(whole, **change)
     for member, change in (
         (segments, {"segment": 2}),

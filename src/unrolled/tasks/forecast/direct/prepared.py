@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.blocks.direct import Direct
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig, Plan
 from unrolled.tasks.forecast.data import Coded
 from unrolled.tasks.forecast.defaults import Settled
-from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.direct import base, widths
 from unrolled.tasks.forecast.direct import reading as read
 from unrolled.tasks.forecast.direct.reading import Reading
 from unrolled.tasks.forecast.direct.validation import Validation
@@ -54,6 +55,9 @@ def prepare(
 
     def begin(network: Network) -> None:
         read.begin(network, bases)
+        block = network.block
+        if bases and isinstance(block, Direct) and block.widths is not None:
+            widths.begin(network, origins, chosen)
 
     def tuned(network: Network) -> tuple[Fitted, str]:
         assert validation is not None

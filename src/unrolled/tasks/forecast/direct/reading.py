@@ -51,6 +51,7 @@ def block_of(
     model: ForecastModel, options: ForecastOptions, codec: SeriesCodec, reading: Reading, window: int
 ) -> Direct:
     S, K, levels = codec.steps, len(codec.targets), options.quantile_levels
+    point = options.output == "point"
     row = Row(K, codec.own - K + codec.flags - bool(codec.names), codec.ahead)
     output = output_of(codec, options.output, levels, framed=True, calibrated=reading.calibrated)
 
@@ -72,6 +73,7 @@ def block_of(
         row=row,
         series=codec.own - 1 if codec.names else None,
         references=reading.references,
+        widths=Parameter((reading.bases,)) if reading.calibrated and codec.names and point else None,
     )
 
 
@@ -93,10 +95,15 @@ def _segment(season: int) -> int:
 
 
 def begin(network: Network, bases: Sequence[base.Base]) -> None:
-    """Puts the fitted bases, where there are some, into the network, and shares its members evenly. No
-    training changes either."""
-    for part in (*network.p.base, *adjusted(network)):
+    """Puts the fitted bases, where there are some, into the network, shares its members evenly, and gives all
+    series the same width. No training changes any of these."""
+    block = network.block
+    assert isinstance(block, Direct)
+    widths = [] if block.widths is None else [network.p.widths]
+    for part in (*network.p.base, *adjusted(network), *widths):
         part.requires_grad_(False)
+    for part in widths if bases else ():
+        part.fill_(1.0)
     for linear, fitted in zip(network.p.base, bases, strict=False):
         linear.weight.copy_(torch.from_numpy(fitted.weights))
     network.p.shares.fill_(1 / len(network.p.shares))

@@ -112,15 +112,19 @@ class Validation:
     def calibrate(self, network: Network) -> str:
         """Puts the offsets of calibrated intervals into the network: of each step ahead, each target and each
         level the quantile of the scores, by how much outcomes were above what is told without offsets, in
-        units of the frames' spreads, or of the widths of distributions. Where a step has fewer than SCORES,
-        those of its neighbours are pooled with them."""
+        units of the frames' spreads and of their series' widths, or of those of distributions. Where a
+        step has fewer than SCORES, those of its neighbours are pooled with them."""
         block = network.block
         assert isinstance(block, Direct)
         levels, scores = block.output.levels, np.full((*self.y.shape, len(block.output.levels)), np.nan)
         with torch.no_grad():
             network.p.offsets.zero_()
             for part, x in self.windows():
-                scores[part] = _scores(block.output, network(*x), self.y[part])
+                score = _scores(block.output, network(*x), self.y[part])
+                if block.widths is not None:
+                    width = network.ops.numbered(network.p.widths, x[0][:, -1, block.series])
+                    score = score / width.double().numpy()[:, None, None, None]
+                scores[part] = score
             each = [offsets(scores[..., i], (level,)) for i, level in enumerate(levels)]
             network.p.offsets.copy_(torch.from_numpy(np.concatenate(each, -1)))
         by = f"{len(scores):,} forecasts of the validation part, which chose the weights too"
