@@ -28,6 +28,8 @@ from unrolled.tasks.outputs import criterion
 
 # Scores that tell the quantiles of a step ahead.
 SCORES = 300
+# Errors on one side of forecasts count as much as those on both where the scores span so many horizons.
+EVEN = 20
 # A validation looks at so many origins, of many series at more.
 MOST_VALIDATED, MOST_OF_SERIES = 400, 1000
 # The pull of shares towards the base alone, in horizons of the validation part.
@@ -70,6 +72,7 @@ class Validation:
         every = evenly(len(of), most)
         self.of, self.last = of[every], last[every]
         self.horizons = sum(end - train for train, end in ends) / plan.steps
+        self.span = max(end - train for train, end in ends) / plan.steps
         self.y = origins.outcomes(self.of, self.last)
 
     def windows(self) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
@@ -125,8 +128,12 @@ class Validation:
                     width = network.ops.numbered(network.p.widths, x[0][:, -1, block.series])
                     score = score / width.double().numpy()[:, None, None, None]
                 scores[part] = score
-            each = [offsets(scores[..., i], (level,)) for i, level in enumerate(levels)]
-            network.p.offsets.copy_(torch.from_numpy(np.concatenate(each, -1)))
+            if block.output.kind == "point":
+                moves = around_points(scores[..., 0], levels, self.span)
+            else:
+                each = [offsets(scores[..., i], (level,)) for i, level in enumerate(levels)]
+                moves = np.concatenate(each, -1)
+            network.p.offsets.copy_(torch.from_numpy(moves))
         by = f"{len(scores):,} forecasts of the validation part, which chose the weights too"
         few = f"; too few to rely on: they span {self.horizons:.3g} horizons, {LEAST_HORIZONS} are wanted"
         return f"intervals: calibrated by {by}{few if self.horizons < LEAST_HORIZONS else ''}"
@@ -141,6 +148,15 @@ def _scores(output: Output, raw: Tensor, y: Tensor) -> Array:
         torch.cat([raw[..., : output.size], raw[..., -2:]], -1).numpy(), np.array(output.levels)
     )
     return np.asarray((y.numpy()[..., None] - quantiles) / (quantiles[..., -1:] - quantiles[..., :1]))
+
+
+def around_points(scores: Array, levels: Sequence[float], span: float) -> Array:
+    """Of points as of `offsets`: quantiles of the scores, and where they span few horizons the more of those
+    of the scores and their negatives. Errors of one horizon, and of all series in it, go one way together:
+    which way is seen as often as there are horizons, how far in each of them."""
+    share = span / (span + EVEN)
+    even = offsets(np.concatenate([scores, -scores]), levels)
+    return share * offsets(scores, levels) + (1 - share) * even
 
 
 def offsets(scores: Array, levels: Sequence[float]) -> Array:
