@@ -23,6 +23,7 @@ L, FRAME, S = 11, 8, 5  # steps of a window, of its frame, ahead
 WHOLE, SEGMENT, LATE = 9, 3, 7  # of the members
 OUTPUTS = {kind: Output(kind, LEVELS, framed=True) for kind in SIZES}
 OUTPUTS["calibrated"] = Output("point", LEVELS, framed=True, calibrated=True)
+OUTPUTS["calibrated studentt"] = Output("studentt", LEVELS, framed=True, calibrated=True)
 ROWS = {"alone": (1, 0, 0), "one": (1, 2, 3), "two": (2, 1, 2), "two alone": (2, 0, 0)}
 # Floor of the spread, mean and deviation of its logarithm, and of the mean: not beyond FARTHEST everywhere.
 REFERENCES = ((0.3, -0.1, 0.9, 0.2, 0.8), (0.25, 0.3, 1.1, -0.4, 0.5))
@@ -299,6 +300,7 @@ def test_what_does_not_fit_is_refused():
         {"base": (Linear(L, S + 1, bias=False, zero=True),) * 2},
         {"shares": Parameter((3,))},
         {"offsets": Parameter((S, 2, len(LEVELS)))},
+        {"widths": Parameter((len(whole.base),))},
         {"output": replace(whole.output, framed=False)},
         {"output": OUTPUTS["gaussian"]},
         {"output": OUTPUTS["calibrated"]},
@@ -315,7 +317,7 @@ def test_what_does_not_fit_is_refused():
         {"members": (segments, replace(steps, head=Linear(5, 2, zero=True)))},
         {"members": (replace(segments, segment=1), steps)},
     ):
-        with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets"):
+        with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets|widths"):
             replace(whole, **change)
     for member, change in (
         (segments, {"segment": 2}),

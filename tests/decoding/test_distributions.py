@@ -148,3 +148,46 @@ def test_what_has_no_density_says_so():
     for name in ("point", "quantiles"):
         with pytest.raises(ValueError, match=f"'{name}' has no density"):
             distribution(Output(name, LEVELS)).log_density(np.zeros((1, 7)), np.zeros(1))
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "studentt", "quantiles", "lognormal"])
+def test_calibrated_quantiles_are_moved_by_their_own_width(kind):
+    """In a frame; the forecast stays, and nothing moves where the offsets are 0."""
+    levels, mean, spread = (0.1, 0.5, 0.7), 3.0, 0.25
+    scale = (2.0,) if kind == "lognormal" else ()
+    plain = Output(kind, levels, framed=True, scale=scale)
+    output = Output(kind, levels, framed=True, scale=scale, calibrated=True)
+    own = np.random.default_rng(0).standard_normal((4, 1, plain.size)).astype(np.float32)
+    frame = np.broadcast_to(np.float32([mean, spread]), (4, 1, 2))
+    offsets = np.float32([-0.5, 0.0, 0.25])
+    before = distribution(plain).quantiles(np.concatenate([own, frame], -1), np.array(levels))
+
+    def raw(offsets):
+        return np.concatenate([own, np.broadcast_to(offsets, (4, 1, 3)), frame], -1)
+
+    said = distribution(output)
+    np.testing.assert_allclose(said.quantiles(raw(0 * offsets), np.array(levels)), before, rtol=1e-12)
+    moved = before + (before[..., -1:] - before[..., :1]) * offsets
+    np.testing.assert_allclose(said.quantiles(raw(offsets), np.array(levels)), moved, rtol=1e-12)
+    between = said.quantiles(raw(offsets), np.array([0.3]))[..., 0]
+    np.testing.assert_allclose(between, moved[..., :2].mean(-1), rtol=1e-12)
+    point = distribution(plain).point(np.concatenate([own, frame], -1))
+    assert np.array_equal(said.point(raw(offsets)), point)
+    with pytest.raises(ValueError, match="no density"):
+        distribution(Output(kind, levels, calibrated=True)).log_density(raw(offsets), point)
+
+
+@pytest.mark.parametrize("kind", ["point", "gaussian"])
+def test_calibrated_quantiles_neither_cross_nor_meet(kind):
+    """Not even where nothing moved in the validation part, so that all scores were the same."""
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    output = Output(kind, levels, calibrated=True)
+    own = np.zeros((1, output.size), np.float32)
+    plain = distribution(Output("gaussian", levels)).quantiles(np.zeros((1, 2)), np.array(levels))[0]
+    width = 1.0 if kind == "point" else plain[-1] - plain[0]
+    offsets = 0 * plain if kind == "point" else -plain / width
+    raw = np.concatenate([own, offsets[None].astype(np.float32)], -1)
+    found = distribution(output).quantiles(raw, np.array(levels))[0]
+    np.testing.assert_allclose(found, FLOOR * width * np.arange(-2, 3), atol=1e-6)
+    raw[:, -1], raw[:, -5] = -3, 3
+    assert (np.diff(distribution(output).quantiles(raw, np.array(levels))[0]) > 0.9 * FLOOR * width).all()

@@ -1,5 +1,6 @@
 """Forecasters without torch: the bits of the trained model, however a series comes."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from unrolled.kernels.numpy import heads
 from unrolled.models import saved
 from unrolled.streaming.sequences import kind_of
 from unrolled.tasks.forecast import pictures
+from unrolled.tasks.forecast.judging.adaptive import adaptive_quantiles
+from unrolled.tasks.forecast.judging.backtest import Backtest, outcomes
 from unrolled.tasks.outputs import criterion
 
 T = 200
@@ -92,12 +95,13 @@ KINDS = {
     | {"members": 1},
     "ones": {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
     "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"},
-    "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask"},
+    "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask", "calibrate": True},
     "texts": {"horizon": 3, "future": "w", "output": "gaussian"},
     "direct, texts": DIRECT | {"horizon": 3, "past": ("p", "v"), "future": ("w", "f"), "gaps": "mask"},
     "offsets": {"horizon": 3, "times": LOCAL, "output": "gaussian"},
     "zone": DIRECT | {"horizon": 2, "times": LOCAL, "zone": "Europe/Berlin"},
-    "direct months": DIRECT | {"horizon": 5, "times": MONTHS, "output": "gaussian", "members": 3},
+    "direct months": DIRECT
+    | {"horizon": 5, "times": MONTHS, "output": "gaussian", "members": 3, "calibrate": True},
     "direct, one step": DIRECT | {"horizon": 1, "season": 7, "future": "f", "gaps": "mask", "layers": 2},
     "plain two": DIRECT
     | {
@@ -296,6 +300,38 @@ def test_a_series_shorter_than_the_window_is_forecast_too(name):
     assert (
         len({array.tobytes() for array in together["forecast"]}) == len(lengths) - 1
     )  # the last two see the same
+
+
+DIRECT_ONES = [name for name, options in KINDS.items() if options.get("strategy") == "direct"]
+
+
+@pytest.mark.parametrize("name", DIRECT_ONES)
+def test_intervals_of_a_stream_are_those_of_a_backtest(name):
+    """To the bit, from the first step on; the quantiles stay as they are."""
+    case = Case(name)
+    codec, levels = case.model.codec.series, case.made.block.output.levels
+    series, origins = case.series(), np.arange(T - case.S)
+    predictor, y = case.model._predictor(case.model.network), outcomes(case.series().y, origins, case.S)
+    forecast = predictor.forecast(series, origins, case.S, y)
+    test = Backtest(("y",), 0 * origins, origins, 1, y, {"model": forecast}, np.ones((1, 1)), "persistence")
+    wanted = adaptive_quantiles(test, levels, codec.scalers["target"])
+    told = case.made.stream().feed(case.steps())
+    assert np.array_equal(told["adaptive"][: T - case.S], wanted)
+    assert np.array_equal(told["quantiles"][: T - case.S], forecast.quantiles)
+    before, after = told["adaptive"][: case.S], told["adaptive"][case.S :]
+    assert np.array_equal(before, told["quantiles"][: case.S]), "no forecast is met yet"
+    assert (after != told["quantiles"][case.S :]).any((1, 2, 3)).mean() > 0.9
+    assert (np.diff(told["adaptive"], axis=-1) >= 0).all()
+
+
+def test_intervals_that_follow_the_errors_are_of_numbers_that_may_lie_between_others():
+    for name, adapts in (("counts", False), ("ones", False), ("point", False), ("years", True)):
+        made = Case(name).made
+        assert ("adaptive" in made.stream().feed(Case(name).steps(9))) == adapts
+        assert ("series.theta" in made.start(1)) == adapts
+        if not adapts:
+            with pytest.raises(ConfigError, match="--intervals adaptive: this model tells no intervals"):
+                kind_of(made, intervals="adaptive")
 
 
 def test_continuations_are_those_of_a_stream_that_is_fed_them():
@@ -688,17 +724,22 @@ def test_lines_are_steps_and_answers_are_told_by_column(case):
     assert list(columns) == [*time, *codec.targets, *covariates.past, *covariates.future]
     assert all(column.numbers == (name != "when") for name, column in columns.items())
     assert not time or columns["when"].optional == (not codec.calendar)
-    stream, kind = case.made.stream(), kind_of(case.made)
-    row = kind.begin()
-    for step in case.steps()[:4]:
-        found = stream.step(step)
+    drawn = case.made.block.output.is_distribution
+    stream, adaptive, static = case.made.stream(), kind_of(case.made), kind_of(case.made, intervals="static")
+    rows = {kind: kind.begin() for kind in (adaptive, static)}
+    for step, (kind, first) in itertools.product(case.steps()[:9], ((adaptive, True), (static, False))):
+        if first:
+            found = stream.step(step)
         line = {name: str(cell) if name == "when" else cell for name, cell in step.items()}
-        told, row = kind.answer(row, line)
+        told, rows[kind] = kind.answer(rows[kind], line)
         assert list(told) == ["filled", "restarted", *codec.targets] and not told["restarted"]
+        quantiles = found.get("quantiles")
+        if kind is adaptive:
+            quantiles = found.get("adaptive", quantiles)
         for k, name in enumerate(codec.targets):
             wanted = {"forecast": found["forecast"][:, k]}
-            for at, level in enumerate(case.made.block.output.levels if "quantiles" in found else ()):
-                wanted[f"q{level:g}"] = found["quantiles"][:, k, at]
+            for at, level in enumerate(case.made.block.output.levels if drawn else ()):
+                wanted[f"q{level:g}"] = quantiles[:, k, at]
             assert told[name] == {
                 key: array[0] if case.S == 1 else array.tolist() for key, array in wanted.items()
             }

@@ -208,3 +208,14 @@ def test_samples_follow_the_generator():
 def test_pinball_by_hand():
     q, y = torch.tensor([[1.0, 4.0]]), torch.tensor([3.0])
     assert torch.allclose(pinball(q, y, (0.1, 0.9)), torch.tensor([[0.2, 0.1]]))
+
+
+@pytest.mark.parametrize("kind", ["point", "gaussian", "studentt", "quantiles"])
+def test_a_calibrated_output_is_trained_as_it_is_and_scored_as_it_is_told(kind):
+    plain, output = Output(kind, LEVELS), Output(kind, LEVELS, calibrated=True)
+    own, y = torch.randn(50, plain.size), torch.randn(50)
+    raw = torch.cat([own, torch.linspace(-1, 1, len(LEVELS)).expand(50, -1)], -1)
+    assert torch.equal(criterion(output).loss(raw, y), criterion(plain).loss(own, y))
+    levels = tuple(step / 100 for step in range(1, 100))
+    wanted = 2 * pinball(criterion(output).quantiles(raw, levels), y, levels).mean(-1)
+    assert torch.equal(criterion(output).crps(raw, y), wanted)

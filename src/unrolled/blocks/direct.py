@@ -182,9 +182,9 @@ class Direct(Forecaster):
     for each target, or one for all; where rows tell the number of a series in place `series`, one for each
     and one for all others; before the first step of a series stand its own again, in whole periods of
     `period`; of each target, `references` are the floor of the spread, the mean and the deviation of its
-    logarithm, and those of the means; `offsets` of a calibrated output in the units of frames; `fixed`
-    (·, 2): mean and spread of the frame of each series and of all others, or of all, where there is one: a
-    spread of 0 is none."""
+    logarithm, and those of the means; `offsets` of a calibrated output (outputs.py), those of points times
+    one of `widths` for each base, where each series has its own; `fixed` (·, 2): mean and spread of the frame
+    of each series and of all others, or of all, where there is one: a spread of 0 is none."""
 
     members: tuple[Segments | Steps | FedBack, ...]
     base: tuple[Linear, ...]
@@ -198,6 +198,7 @@ class Direct(Forecaster):
     references: tuple[tuple[float, ...], ...]
     series: int | None = None
     fixed: Parameter | None = None
+    widths: Parameter | None = None
 
     def rules(self) -> Iterator[tuple[object, str]]:
         yield len(self.row) == 3 and all(type(n) is int and n >= 0 for n in self.row), f"a row of {self.row}"
@@ -217,6 +218,11 @@ class Direct(Forecaster):
         yield self.fixed in (None, Parameter((frames, 2))), f"fixed frames {self.fixed}"
         offsets = Parameter((self.steps, K, len(self.output.levels))) if self.output.calibrated else None
         yield self.offsets == offsets, f"offsets {self.offsets}"
+        wide = self.widths is None or (
+            self.widths == Parameter((len(self.base),)) and self.series is not None
+        )
+        scored = self.output.calibrated and self.output.kind == "point"
+        yield wide and (scored or self.widths is None), f"widths {self.widths}"
         fits = len(self.references) == K and all(len(one) == 5 for one in self.references)
         yield fits and all(map(math.isfinite, itertools.chain(*self.references))), "references"
         yield all(min(one[0], one[2], one[4]) > 0 for one in self.references), "references of no scale"
@@ -285,7 +291,9 @@ class Direct(Forecaster):
         parts = [mean[..., :m], location[..., m : m + 1], mean[..., m + 1 :]]
         raw = location if self.output.size == 1 else ops.concat(*parts)
         raw = self.output.moved(ops, raw, base)
-        return ops.framed(raw if self.offsets is None else ops.concat(raw, raw * 0 + p.offsets), *frame)
+        if self.offsets is not None:
+            raw = ops.concat(raw, raw[..., :1] * 0 + self._offsets(ops, p, x))
+        return ops.framed(raw, *frame)
 
     def _said(
         self, ops: Ops, p: Any, x: Array, ahead: Array
@@ -319,6 +327,11 @@ class Direct(Forecaster):
             rows, about.reshape(N * K, -1), ops.for_each(ahead, K), base.reshape(N * K, S), z, (mean, spread)
         )
         return seen, base.swapaxes(1, 2), (mean, spread)
+
+    def _offsets(self, ops: Ops, p: Any, x: Array) -> Array:
+        if self.widths is None:
+            return p.offsets
+        return p.offsets * ops.numbered(p.widths, x[:, -1, self.series])[:, None, None, None]
 
     def _base(self, ops: Ops, p: Any, u: Array, number: Array) -> Array:
         """(N, K, S); number (N,) of each window's series."""

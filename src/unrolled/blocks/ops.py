@@ -76,6 +76,9 @@ class Ops(Protocol):
         """x (N, …, I) -> (N, …, O), of each row by the linear leaf of its number (N,), or the last where
         there is none; no gradient reaches them."""
 
+    def numbered(self, array: Array, number: Array) -> Array:
+        """array (M,) -> (N,), for each row that of its number, or the last where there is none."""
+
     def for_each(self, x: Array, times: int) -> Array:
         """x (N, …) -> (N times, …), copies of a row together."""
 

@@ -35,7 +35,8 @@ SCALED = ("lognormal", *COUNTS)
 @dataclass(frozen=True)
 class Output(Block):
     """Raw numbers (…, R). `levels` of the quantiles that are told: rising, 0.5 among them. `calibrated`:
-    whether a point is followed by how far from it each of these lies; `framed`: whether a frame follows, mean
+    whether by how much each of these is moved follows: of a point how far from it each lies, of others in
+    widths, from their lowest quantile to their highest; `framed`: whether a frame follows, mean
     and spread; `scale` (K,): of counts and logarithms, what 1 stands for."""
 
     kind: str
@@ -49,7 +50,7 @@ class Output(Block):
         rising = all(low < high for low, high in pairwise((0.0, *self.levels, 1.0)))
         fits = rising and 0.5 in self.levels and len(self.levels) >= 3
         yield fits, f"levels {self.levels!s:.40}; wanted three or more, rising between 0 and 1, with 0.5"
-        yield self.kind == "point" or not self.calibrated, f"an output {self.kind} is calibrated"
+        yield not (self.is_discrete and self.calibrated), f"an output {self.kind} is calibrated"
         units = all(type(one) is float and 0 < one < float("inf") for one in self.scale)
         yield units, f"scale {self.scale!s:.40}; wanted numbers above 0"
         yield self.kind in SCALED or not self.scale, f"an output {self.kind} with a scale"

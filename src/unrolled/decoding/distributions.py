@@ -193,10 +193,33 @@ class Quantiles(Distribution):
 
 
 class Calibrated(Quantiles):
-    """A point, and how far from it each quantile lies."""
+    """Another one, `inner`, whose quantiles are moved by so many of their widths, of a point by as much as is
+    said. None is nearer to the one before than FLOOR: of an interval without a width none could be made wider
+    by its errors."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.inner = distribution(replace(output, calibrated=False))
+
+    def point(self, raw: Array) -> Array:
+        return self.inner.point(raw)
+
+    def lift(self, raw: Array) -> Any:
+        return self.inner.lift(raw)
 
     def _trained(self, raw: Array) -> Array:
-        return _wide(raw[..., :1]) + _wide(raw[..., 1:])
+        R = self.output.size
+        quantiles, width = _wide(raw[..., :1]), np.ones((*raw.shape[:-1], 1))
+        if self.output.kind != "point":
+            quantiles = self.inner.quantiles(raw[..., :R], np.array(self.levels))
+            width = quantiles[..., -1:] - quantiles[..., :1]
+        quantiles, least = quantiles + width * _wide(raw[..., R:]), FLOOR * width[..., 0]
+        m, L = self.levels.index(0.5), len(self.levels)
+        for i in range(m + 1, L):
+            quantiles[..., i] = np.maximum(quantiles[..., i], quantiles[..., i - 1] + least)
+        for i in range(m - 1, -1, -1):
+            quantiles[..., i] = np.minimum(quantiles[..., i], quantiles[..., i + 1] - least)
+        return np.asarray(quantiles)
 
 
 class Bernoulli(Distribution):

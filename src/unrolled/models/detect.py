@@ -92,6 +92,7 @@ class Runtime(Forecaster):
     """A forecaster one step ahead whose answers are of the step that has come."""
 
     compared = "score"
+    adapts = False
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(

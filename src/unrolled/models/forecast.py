@@ -13,9 +13,12 @@ it.
             series.last   (K+P+Q,) the last known scaled values of all columns
             series.time   ()       where the last step stands, NEVER where no time was given
             series.offset ()       its offset from UTC in seconds
+        and of a distribution what decoding/intervals.py keeps
 
 Shapes   steps (T, B) of codec.dtype -> {"forecast": (T, B, S, K), "quantiles": (T, B, S, K, L)} in the units
-         of the file, the second where the output is a distribution; "raw" (T, B, S, K, R) of the network
+         of the file, the second where the output is a distribution; "raw" (T, B, S, K, R) of the network; and
+         in a stream, but for whole numbers, "adaptive" (T, B, S, K, L): the quantiles, wider or narrower by
+         how the forecasts before were met
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +36,7 @@ from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.codecs.windows import window_steps
 from unrolled.decoding.distributions import distribution
 from unrolled.decoding.feedback import fed_back
+from unrolled.decoding.intervals import Adaptive
 from unrolled.errors import ConfigError, DataError, TrainingError
 from unrolled.files.messages import listed, option
 from unrolled.models.model import Answers, Column, Model, codec_arrays
@@ -49,6 +53,7 @@ class Runtime(Model):
     kind = Forecaster
     block: Any  # a Forecaster
     compared = "raw"
+    adapts = True  # whether a stream's intervals follow the errors
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
@@ -65,8 +70,19 @@ class Runtime(Model):
             sizes, wanted = [*sizes, self.block.layout.ahead], [*wanted, codec.ahead]
         if sizes != wanted or not 1 <= self.window == windows:
             raise ValueError(f"a network of {sizes}, wanted {wanted}; window {self.window}")
+        output = self.block.output
+        self.intervals = (
+            Adaptive(output.levels, codec.scalers["target"], codec.steps)
+            if self.adapts and output.is_distribution and not output.is_discrete
+            else None
+        )
 
     def start(self, rows: int) -> State:
+        S, K, _ = self.block.shape
+        return self._start(rows) | ({} if self.intervals is None else self.intervals.state(rows, S, K))
+
+    def _start(self, rows: int) -> State:
+        """Of what needs no intervals that follow the errors."""
         S, K, _ = self.block.shape
         if isinstance(self.block, Direct):
             window = np.zeros((rows, self.window, self.codec.row), np.float32)
@@ -93,7 +109,7 @@ class Runtime(Model):
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         raw, after = self._read(steps, state)
-        return self._answers(raw), after
+        return self._answered(steps, raw, state, after)
 
     def follow(self, steps: Array, state: Mapping[str, Array], gaps: str) -> tuple[Answers, State]:
         """`advance` with steps (T, B) whose order is known; `gaps` says what stands for missing values, as
@@ -104,7 +120,7 @@ class Runtime(Model):
             time = np.where(timed, time, self.codec.later(state["series.time"]))
             offset = np.where(timed, offset, state["series.offset"])
         raw, after = self._filled(steps, state, gaps)
-        return self._answers(raw), after | {"series.time": time, "series.offset": offset}
+        return self._answered(steps, raw, state, after | {"series.time": time, "series.offset": offset})
 
     def predict(
         self,
@@ -160,11 +176,13 @@ class Runtime(Model):
         return times | names | dict.fromkeys(self.reader.columns, numbers) | texts
 
     def record(self, answer: Answers) -> dict[str, Any]:
-        """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them."""
+        """{target: {"forecast": …, "q0.05": …}}, each a number, or S of them; adaptive quantiles where there
+        are some."""
         said = {"forecast": answer["forecast"]}
-        output = self.block.output
-        for at, level in enumerate(output.levels if output.is_distribution else ()):
-            said[f"q{level:g}"] = answer["quantiles"][..., at]
+        if self.block.output.is_distribution:
+            quantiles = answer["adaptive" if "adaptive" in answer else "quantiles"]
+            levels = enumerate(self.block.output.levels)
+            said |= {f"q{level:g}": quantiles[..., at] for at, level in levels}
         first = 0 if self.codec.steps == 1 else slice(None)
         targets = enumerate(self.codec.targets)
         return {name: {key: array[first, k] for key, array in said.items()} for k, name in targets}
@@ -195,7 +213,7 @@ class Runtime(Model):
 
     def _after(self, windows: Sequence[Array], last: Array) -> tuple[Array, State]:
         """raw (N, S, K, R) and the state after each of N windows; `last` (N, K + P + Q) before them."""
-        state = self.start(len(windows)) | {"series.last": last}
+        state = self._start(len(windows)) | {"series.last": last}
         lengths = [len(window) for window in windows]
         raw, parts = np.empty((len(windows), *self.block.shape), self.network.dtype), []
         order = [np.flatnonzero(np.equal(lengths, length)) for length in sorted(set(lengths))]
@@ -220,6 +238,17 @@ class Runtime(Model):
     @property
     def _feeds_back(self) -> bool:
         return not isinstance(self.block, Direct) and not self.codec.past
+
+    def _answered(
+        self, steps: Array, raw: Array, state: Mapping[str, Array], after: State
+    ) -> tuple[Answers, State]:
+        """The answers to steps (T, B), and the state after them with what intervals follow."""
+        said = self._answers(raw)
+        if self.intervals is not None:
+            z = steps["x"][..., : len(self.codec.targets)]
+            said["adaptive"], followed = self.intervals.follow(z, said["quantiles"], state)
+            after = after | followed
+        return said, after
 
     def _answers(self, raw: Array) -> Answers:
         return answers(self.codec, self.block.output, raw) | {"raw": raw}

@@ -202,6 +202,10 @@ class Numpy:
             y[rows] = maps[int(one)](x[rows])
         return y
 
+    def numbered(self, array: Array, number: Array) -> Array:
+        known = (number >= 0) & (number < len(array))
+        return np.asarray(array[np.where(known, number, len(array) - 1).astype(np.int64)])
+
     def for_each(self, x: Array, times: int) -> Array:
         return x if times == 1 else np.repeat(x, times, 0)
 

@@ -202,6 +202,10 @@ class Torch:
             parts = torch.cat([maps[one](x[rows]) for rows, one in each])
             return torch.empty_like(parts).index_copy_(0, torch.cat([rows for rows, _ in each]), parts)
 
+    def numbered(self, array: Tensor, number: Tensor) -> Tensor:
+        known = (number >= 0) & (number < len(array))
+        return array[torch.where(known, number, len(array) - 1).long()]
+
     def for_each(self, x: Tensor, times: int) -> Tensor:
         return x if times == 1 else x.repeat_interleave(times, 0)
 

@@ -14,6 +14,7 @@ from unrolled.models import saved
 from unrolled.streaming import lines
 from unrolled.streaming.gaps import POLICIES
 from unrolled.streaming.records import FORMATS
+from unrolled.streaming.sequences import INTERVALS
 from unrolled.streaming.sessions import MOST_IDS, Every, Options
 from unrolled.streaming.writers import OUTPUTS
 
@@ -75,6 +76,12 @@ def parser(program: str) -> Parser:
         "the last value and a mark, restart the sequence, or the model's own forecast (as in the training)",
     )
     value("--longest-gap", "N", _count, "fill at most N steps (the model's window)")
+    add(
+        "--intervals",
+        choices=INTERVALS,
+        help="of forecasts: widened and narrowed by how those before were met, or as predict tells them "
+        "(adaptive)",
+    )
     value("--snapshot", "FILE", Path, "go on from this file, and save the state there on leaving")
     value("--every", "N|Ns", _every, "save it every N lines, or every N seconds too")
     keep = "keep the last N answers in it, for --after and --replay (those of the last 256 KiB)"

@@ -31,6 +31,7 @@ from unrolled.streaming.records import TEXT, Record, cells_of, plain
 from unrolled.streaming.writers import ENDED
 
 LINE_END = "\n"
+INTERVALS = ADAPTIVE, STATIC = "adaptive", "static"
 
 
 class Row(NamedTuple):
@@ -76,9 +77,20 @@ class Series(Kind):
     Beside the forecasts an answer tells how many steps were "filled" that the lines since the last answer
     lack, and whether the sequence was "restarted" with this line."""
 
-    def __init__(self, model: Forecaster, ahead: int, gaps: str | None, longest_gap: int | None) -> None:
+    def __init__(
+        self,
+        model: Forecaster,
+        ahead: int,
+        gaps: str | None,
+        longest_gap: int | None,
+        intervals: str | None,
+    ) -> None:
         super().__init__(model)
-        self.forecaster, self.ahead = model, ahead
+        self.forecaster, self.ahead, self.static = model, ahead, intervals == STATIC
+        if intervals == ADAPTIVE and model.intervals is None:
+            raise ConfigError(
+                f"--intervals {ADAPTIVE}: this model tells no intervals that errors could widen; leave it out"
+            )
         self.reader = model.reader.reading_gaps()
         self.gaps = Gaps(self.reader, model.window, gaps, longest_gap)
         self.zoned = model.codec.zone not in (None, OFFSETS)
@@ -103,6 +115,8 @@ class Series(Kind):
             steps = np.concatenate([self._missing(state, place.missing), steps])
         rule = self.gaps.policy if filled else REFUSE
         answers, after = self.forecaster.follow(steps[:, None], state, rule)
+        if self.static:
+            answers.pop(ADAPTIVE, None)
         answer = plain(self.model.record({name: array[-1, 0] for name, array in answers.items()}))
         if self.ahead:
             self._put(answer, self.forecaster.ahead(after, self.ahead)[0])
@@ -208,7 +222,12 @@ class Endless(Kind):
 
 
 def kind_of(
-    model: Model, likeliest: int = 0, ahead: int = 0, gaps: str | None = None, longest_gap: int | None = None
+    model: Model,
+    likeliest: int = 0,
+    ahead: int = 0,
+    gaps: str | None = None,
+    longest_gap: int | None = None,
+    intervals: str | None = None,
 ) -> Kind:
     """How this model is given lines. ConfigError for options of one of another task."""
     series = ("forecast", "detect")
@@ -217,6 +236,7 @@ def kind_of(
         ("--ahead", ahead, ("forecast",)),
         ("--gaps", gaps, series),
         ("--longest-gap", longest_gap, series),
+        ("--intervals", intervals, ("forecast",)),
     ):
         if value and model.task not in tasks:
             wanted = either([f"'{task}'" for task in tasks])
@@ -226,7 +246,7 @@ def kind_of(
     if isinstance(model, LanguageModel):
         return Endless(model, likeliest)
     if isinstance(model, Forecaster):
-        return Series(model, ahead, gaps, longest_gap)
+        return Series(model, ahead, gaps, longest_gap, intervals)
     if model.columns():
         return Rows(model)
     return Words(model) if model.words else Texts(model)

@@ -44,8 +44,8 @@ class Every(NamedTuple):
 @dataclass(frozen=True)
 class Options:
     """`input_format` (None: found), `output_format`. `id`: the column that tells sequences apart;
-    `end`: the column that marks a sequence's last line; `likeliest`, `ahead`, `gaps`, `longest_gap`: as of
-    `kind_of`.
+    `end`: the column that marks a sequence's last line; `likeliest`, `ahead`, `gaps`, `longest_gap`,
+    `intervals`: as of `kind_of`.
 
     `snapshot`: the file of the state, saved at the end and every `every`; `keep_answers`: how many stand in
     it; `after`: the last line whose answer the reader has; `replay`: the input begins at line 1 again.
@@ -61,6 +61,7 @@ class Options:
     ahead: int = 0
     gaps: str | None = None
     longest_gap: int | None = None
+    intervals: str | None = None
     snapshot: Path | None = None
     every: Every | None = None
     keep_answers: int | None = None
@@ -90,7 +91,8 @@ class Session:
 
     def __init__(self, model: Model, options: Options) -> None:
         self.model, self.options = model, options
-        self.kind = kind_of(model, options.likeliest, options.ahead, options.gaps, options.longest_gap)
+        series = options.gaps, options.longest_gap, options.intervals
+        self.kind = kind_of(model, options.likeliest, options.ahead, *series)
         self.line = self.checksum = 0
         self.sequences: OrderedDict[str | None, tuple[Row, int]] = OrderedDict()
         if options.id is None:

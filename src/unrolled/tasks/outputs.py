@@ -144,10 +144,14 @@ class Quantiles(Criterion):
 
 
 class Calibrated(Quantiles):
-    """Of a point whose quantiles were found afterwards."""
+    """Another one, `inner`, whose quantiles were found afterwards: it is trained as that."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.inner = criterion(replace(output, calibrated=False))
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
-        return (y - raw[..., 0]) ** 2
+        return self.inner.loss(raw[..., : self.output.size], y)
 
 
 class Bernoulli(Criterion):

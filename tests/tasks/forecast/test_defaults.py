@@ -63,12 +63,15 @@ def test_a_direct_network_gives_the_whole_horizon_at_once(horizon):
     ],
 )
 def test_points_have_intervals_where_the_validation_part_can_tell_them(options, wanted):
-    assert settled(noisy(500), **options).config.forecast.calibrate is wanted
+    found = settled(noisy(500), **options)
+    assert found.config.forecast.calibrate is wanted
+    few = "intervals: none; the validation part spans 2.9 horizons, too few to calibrate: 3 are wanted"
+    assert (few in found.notes) == (options == {"horizon": 10, "validation": 29})
 
 
-def test_only_points_of_the_direct_strategy_are_calibrated():
-    for options in ({"output": "gaussian"}, {"strategy": "recursive"}):
-        with pytest.raises(ConfigError, match=r"calibrate gives intervals to points .* leave it out"):
+def test_forecasts_of_the_direct_strategy_alone_are_calibrated():
+    for options in ({"strategy": "recursive"}, {"output": "poisson"}):
+        with pytest.raises(ConfigError, match=r"calibrate belongs to strategy='direct', .* leave it out"):
             from_options(ForecastConfig, options | {"calibrate": True})
 
 

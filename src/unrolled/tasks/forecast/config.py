@@ -166,8 +166,8 @@ class ForecastOptions(Section):
     )
     calibrate: bool | None = Field(
         default=None,
-        description="direct: give points intervals, from the errors of forecasts in the validation part (on "
-        f"where that part is {LEAST_HORIZONS} horizons long)",
+        description="direct: intervals by the errors of forecasts in the validation part, where outputs have "
+        f"their own these corrected (on of points where that part is {LEAST_HORIZONS} horizons long)",
         json_schema_extra={"unset": True},
     )
     quantile_levels: tuple[float, ...] = Field(
@@ -288,10 +288,10 @@ class ForecastConfig(Section):
     def _together(self) -> Self:
         data, options = self.data, self.forecast
         require_forward(self.model, "forecast", "look into the future")
-        if options.calibrate and not (options.is_direct and options.output == "point"):
+        if options.calibrate and not options.is_direct:
             raise ValueError(
-                f"{option('calibrate')} gives intervals to points ({option('strategy', 'direct')}, "
-                f"{option('output', 'point')}); other outputs have their own; leave it out"
+                f"{option('calibrate')} belongs to {option('strategy', 'direct')}, which tells how its "
+                "forecasts of each step were met; set that, or leave it out"
             )
         if options.is_direct:
             if options.is_discrete:

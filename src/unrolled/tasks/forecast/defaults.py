@@ -67,10 +67,10 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     options = _options(config.forecast, training, min(periods, default=season.steps), season, test)
     if options.strategy == "direct":
         options, repeated = _direct(options, training, periods)
-        options = _calibrated(options, ends)
+        options, intervals = _calibrated(options, ends)
         options, forms = _forms(options, file, ends, repeated)
     else:
-        forms = ()
+        forms, intervals = (), ()
         options = options.model_copy(
             update={"transform": of_each("transform", options.transform or ("none",), len(file.targets))}
         )
@@ -92,7 +92,8 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     choices = [
         f"{name}: {_shown(getattr(options, name))}" for name in chosen if getattr(options, name) is not None
     ]
-    return Settled(settled, ends, repeated, (*file.notes, *choices, *forms, f"season: {season.why}"))
+    notes = (*file.notes, *choices, *forms, f"season: {season.why}", *intervals)
+    return Settled(settled, ends, repeated, notes)
 
 
 def _shown(value: int | str | tuple[str, ...]) -> str:
@@ -179,11 +180,21 @@ def named_series(options: ForecastOptions, file: SeriesFile, ends: Sequence[int]
     return names if several and options.strategy == "direct" and len(file.targets) == 1 else ()
 
 
-def _calibrated(options: ForecastOptions, ends: Sequence[tuple[int, int]]) -> ForecastOptions:
-    """Points have intervals where the validation part is long enough to tell them."""
+def _calibrated(
+    options: ForecastOptions, ends: Sequence[tuple[int, int]]
+) -> tuple[ForecastOptions, tuple[str, ...]]:
+    """Points have intervals where the validation part is long enough to tell them; a note where it is
+    not."""
+    if options.calibrate is not None:
+        return options, ()
     horizons = sum(end - train for train, end in ends) / (options.horizon or 1)
-    calibrate = options.output == "point" and horizons >= LEAST_HORIZONS
-    return options if options.calibrate is not None else options.model_copy(update={"calibrate": calibrate})
+    points, few = options.output == "point", horizons < LEAST_HORIZONS
+    why = (
+        f"intervals: none; the validation part spans {horizons:.3g} horizons, too few to calibrate: "
+        f"{LEAST_HORIZONS} are wanted"
+    )
+    calibrated = options.model_copy(update={"calibrate": points and not few})
+    return calibrated, (why,) if points and few else ()
 
 
 def _curved(training: Parts, transforms: Sequence[str], names: Sequence[str]) -> Parts:

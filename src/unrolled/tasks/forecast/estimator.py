@@ -37,6 +37,7 @@ from unrolled.tasks.forecast.direct.reading import adjusted, block_of
 from unrolled.tasks.forecast.direct.validation import mean_loss
 from unrolled.tasks.forecast.direct.windows import Windowed, after_each_step
 from unrolled.tasks.forecast.fitted import Fitted
+from unrolled.tasks.forecast.judging.adaptive import adaptive_quantiles
 from unrolled.tasks.forecast.judging.backtest import backtest, beside_baselines, find_origins
 from unrolled.tasks.forecast.judging.evaluation import Evaluation, evaluate
 from unrolled.tasks.forecast.network import Network
@@ -118,12 +119,13 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             test = beside_baselines(forecasts, series, origins, plan, codec.step.periods())
             about |= {"refit_every": refit_every, "trainings": len(trainings)}
             sentences.append(refits_sentence(refit_every, len(trainings), steps))
+        levels, scaler = options.quantile_levels, codec.scalers["target"]
         evaluation = evaluate(
-            test,
+            replace(test, adaptive=adaptive_quantiles(test, levels, scaler)),
             codec.targets,
-            options.quantile_levels,
+            levels,
             self.codec.naive_scale,
-            codec.scalers["target"].deviation,
+            scaler.deviation,
             about,
             file,
             self.codec.mean if options.output == "bernoulli" else None,

@@ -55,11 +55,12 @@ def test_nothing_of_several_series_and_their_covariates_leaks_from_the_test_part
     late = pl.int_range(160).over("id") >= 130
     spoilt = frame.with_columns(pl.when(late).then(pl.col(c) * 1e6).otherwise(c).alias(c) for c in "ypf")
     options = SHORT | {"id": "id", "past": "p", "future": "f", "output": output, "test": 30, "validation": 20}
+    options |= {"calibrate": True}
     one, two = (Forecaster(**options).fit(data) for data in (frame, spoilt))
     assert same_weights(one, two) and one.rows == two.rows
     about, other = one.codec.about(), two.codec.about()
     assert about == other and about["reading"]["references"]
-    assert one.network.p.base[0].weight.abs().sum() > 0
+    assert one.network.p.base[0].weight.abs().sum() > 0 and one.network.p.offsets.abs().min() > 0
     assert not torch.allclose(one.network.p.shares, torch.tensor(1 / 2))
 
 

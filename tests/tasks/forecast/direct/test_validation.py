@@ -10,10 +10,11 @@ from tests.tasks.forecast.direct.cases import SHORT, noise_known_ahead, origins_
 from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
 from unrolled.blocks.direct import Steps
 from unrolled.blocks.outputs import Output
+from unrolled.decoding.distributions import distribution
 from unrolled.errors import DataError
 from unrolled.tasks.forecast.direct import validation as module
 from unrolled.tasks.forecast.direct.reading import FED_BACK, STEPS
-from unrolled.tasks.forecast.direct.validation import Validation, mean_loss, offsets
+from unrolled.tasks.forecast.direct.validation import Validation, around_points, mean_loss, offsets
 from unrolled.tasks.forecast.direct.windows import Windowed
 from unrolled.tasks.forecast.estimator import Forecaster
 from unrolled.tasks.outputs import criterion
@@ -187,7 +188,8 @@ def test_offsets_are_the_quantiles_of_the_scores_of_near_steps():
 
 @pytest.mark.parametrize("errors", [[0.5], [0.5, 0.5]])
 def test_intervals_lie_around_the_forecast_as_its_errors_did(monkeypatch, errors):
-    """An oracle that is always too high by a half: all its quantiles are the outcome itself."""
+    """An oracle that is always too high by a half: where many horizons say so, all its quantiles are the
+    outcome itself."""
     codec, origins, _ = noise_known_ahead()
     monkeypatch.setattr(module, "SCORES", 0)
     made = oracles(monkeypatch, codec, errors, calibrated=True)
@@ -199,8 +201,56 @@ def test_intervals_lie_around_the_forecast_as_its_errors_did(monkeypatch, errors
     raw = made(*x)
     scores = ((validation.y - made.block.output.point(raw)) / raw[..., -1]).detach()
     np.testing.assert_allclose(scores * raw[..., -1].detach(), -0.5, atol=1e-4)
-    wanted = torch.quantile(scores, torch.tensor(LEVELS), dim=0).movedim(0, -1)
+    wanted = around_points(scores.double().numpy(), LEVELS, span=45 / 3)
     np.testing.assert_allclose(made.p.offsets, wanted, atol=1e-4)  # float32
+    validation.span = 1e9
+    validation.calibrate(made)
+    wanted = torch.quantile(scores, torch.tensor(LEVELS), dim=0).movedim(0, -1)
+    np.testing.assert_allclose(made.p.offsets, wanted, atol=1e-4)
+
+
+def test_few_horizons_do_not_tell_on_which_side_errors_lie(monkeypatch):
+    """All scores of the one horizon are above 0; of twenty half of it is believed, of many all."""
+    monkeypatch.setattr(module, "SCORES", 0)
+    scores = np.linspace(1, 2, 401)[:, None, None]
+    levels = (0.1, 0.5, 0.75, 0.9)
+    skewed, even = np.array([1.1, 1.5, 1.75, 1.9]), np.array([-1.8, 0, 1.5, 1.8])
+    for span, share in ((0.1, 0), (20, 0.5), (1e9, 1)):
+        wanted = share * skewed + (1 - share) * even
+        np.testing.assert_allclose(around_points(scores, levels, span)[0, 0], wanted, atol=0.02)
+
+
+@pytest.mark.parametrize("output", ["gaussian", "studentt", "quantiles", "lognormal"])
+def test_intervals_that_an_output_has_of_its_own_are_corrected(output):
+    """As many outcomes of the validation part itself are below each level as should be."""
+    codec, origins, _ = noise_known_ahead()
+    made = direct_network(codec, output, calibrated=True)
+    validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
+    x = origins.windows(validation.of, validation.last)
+    levels = np.array(LEVELS)
+
+    def below():
+        with torch.no_grad():
+            told = distribution(made.block.output).quantiles(made(*x).numpy(), levels)
+        return (validation.y.numpy()[..., None] < told).mean((0, 1, 2))
+
+    made.p.offsets.fill_(7.0)  # of a calibration before
+    note = validation.calibrate(made)
+    assert note.startswith("intervals: calibrated by 43 forecasts of the validation part")
+    np.testing.assert_allclose(below(), levels, atol=0.03)
+    before = made.p.offsets.clone()
+    validation.calibrate(made)
+    assert torch.equal(made.p.offsets, before) and before.abs().max() < 3
+    made.p.offsets.zero_()
+    assert np.abs(below() - levels).max() > 0.05, "untrained ones are off"
+
+
+def test_few_horizons_are_said_to_tell_little():
+    codec, origins, _ = noise_known_ahead()
+    made = direct_network(codec, calibrated=True)
+    few = Validation(origins, [(45, 53)], plan(window=7, steps=3), False).calibrate(made)
+    assert few.endswith("; too few to rely on: they span 2.67 horizons, 3 are wanted")
+    assert "few" not in Validation(origins, [(45, 54)], plan(window=7, steps=3), False).calibrate(made)
 
 
 def test_intervals_of_noise_hold_what_they_say():

@@ -170,6 +170,31 @@ def test_intervals_are_judged_beside_what_they_should_hold():
         assert verdict([row | {"coverage": coverage}, other], about)[1] == f"y: {wanted}"
 
 
+def test_every_interval_is_told_beside_what_it_would_be_had_it_followed_the_errors():
+    """Of two targets, whose outermost and middle interval hold other shares; of the adaptive ones only those
+    origins count that have some."""
+    levels = 0.05, 0.25, 0.5, 0.75, 0.95
+    y = np.random.default_rng(0).standard_normal((200, 3, 2))
+    q = np.broadcast_to([-1.645, -0.5, 0, 0.5, 1.645], (*y.shape, 5))
+    adaptive = 2 * q
+    adaptive[:50] = np.nan
+    forecasts = {"model": Forecast(0 * y, q, np.abs(y)), "persistence": Forecast(0 * y)}
+    at = np.zeros(200, int), np.arange(200)
+    test = Backtest(("s",), *at, 1, y, forecasts, np.ones((1, 2)), "persistence", adaptive)
+    found = evaluate(test, ("a", "b"), levels, SCALE, DEVIATION, {})
+    for k, row in enumerate(found.rows[::2]):
+        z = np.abs(y[..., k] if k < 2 else y)
+        assert row["coverage"] == pytest.approx((z < 1.645).mean())
+        assert row["coverage_0.5"] == pytest.approx((z < 0.5).mean())
+        assert row["adaptive_coverage"] == pytest.approx((z[50:] < 3.29).mean())
+        assert row["adaptive_coverage_0.5"] == pytest.approx((z[50:] < 1).mean())
+    assert not any("coverage_" in key for row in found.table() for key in row)
+    row = found.rows[0]
+    assert f" in the 90 % interval ({100 * row['coverage_0.5']:.1f} % in that of 50 %)" in found.verdict[1]
+    shares = f"{100 * row['adaptive_coverage']:.1f} % and {100 * row['adaptive_coverage_0.5']:.1f} %"
+    assert found.verdict[2] == f"a: widened and narrowed with the errors as they become known, {shares} are"
+
+
 def test_intervals_of_many_series_are_judged_one_by_one_too():
     """One width for small and large: the pooled share is that of neither."""
     N, H = 400, 2
@@ -185,7 +210,7 @@ def test_intervals_of_many_series_are_judged_one_by_one_too():
     assert found.series["coverage model"].to_list() == pytest.approx(shares)
     low, high = 100 * np.quantile(shares, [0.25, 0.75])
     middle = f"in the middle half of the series {low:.1f} % to {high:.1f} % of the outcomes are in it"
-    assert found.verdict[4] == f"y: {middle}"
+    assert found.verdict[3] == f"y: {middle}"
 
 
 def test_many_series_are_judged_together_and_each_by_itself():

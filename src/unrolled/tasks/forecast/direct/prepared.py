@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.blocks.direct import Direct
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.defaults import Settled
-from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.direct import base, widths
 from unrolled.tasks.forecast.direct import reading as read
 from unrolled.tasks.forecast.direct.bases import POOLED, SERIES, WINDOW, fixed_frames, of_each_series
 from unrolled.tasks.forecast.direct.reading import Reading
@@ -57,6 +58,9 @@ def prepare(
 
     def begin(network: Network) -> None:
         read.begin(network, bases, fixed)
+        block = network.block
+        if bases and isinstance(block, Direct) and block.widths is not None:
+            widths.begin(network, origins, chosen)
 
     def tuned(network: Network) -> tuple[Fitted, str]:
         assert validation is not None

@@ -37,8 +37,8 @@ MOST_FED_BACK = 200
 @dataclass(frozen=True)
 class Reading:
     """How windows are read: their frame's length, the `period` that fills up short ones, the members as
-    `members_of` gives them, how many bases there are, whether points have calibrated intervals, the
-    references of blocks/direct.py, and whether frames are fixed."""
+    `members_of` gives them, how many bases there are, whether intervals are calibrated, the references of
+    blocks/direct.py, and whether frames are fixed."""
 
     frame: int
     period: int
@@ -62,6 +62,7 @@ def block_of(
     model: ForecastModel, options: ForecastOptions, codec: SeriesCodec, reading: Reading, window: int
 ) -> Direct:
     S, K, levels = codec.steps, len(codec.targets), options.quantile_levels
+    point = options.output == "point"
     row = Row(K, codec.own - K + codec.flags - bool(codec.names), codec.ahead)
     output = output_of(codec, options.output, levels, framed=True, calibrated=reading.calibrated)
 
@@ -86,6 +87,7 @@ def block_of(
         series=codec.own - 1 if codec.names else None,
         references=reading.references,
         fixed=Parameter((reading.bases if codec.names else 1, 2)) if reading.fixed else None,
+        widths=Parameter((reading.bases,)) if reading.calibrated and codec.names and point else None,
     )
 
 
@@ -126,14 +128,18 @@ def _segment(season: int) -> int:
 
 
 def begin(network: Network, bases: Sequence[base.Base], fixed: Array | None = None) -> None:
-    """Puts the fitted bases and the fixed frames, where there are some, into the network, and shares its
-    members evenly. No training changes them."""
+    """Puts the fitted bases and the fixed frames, where there are some, into the network, shares its
+    members evenly, and gives all series the same width. No training changes any of these."""
     block = network.block
     assert isinstance(block, Direct)
-    for part in (*network.p.base, *adjusted(network), *([network.p.fixed] if block.fixed else [])):
+    frames = [network.p.fixed] if block.fixed else []
+    widths = [] if block.widths is None else [network.p.widths]
+    for part in (*network.p.base, *adjusted(network), *frames, *widths):
         part.requires_grad_(False)
-    if fixed is not None and block.fixed:
+    if fixed is not None and frames:
         network.p.fixed.copy_(torch.from_numpy(fixed))
+    for part in widths if bases else ():
+        part.fill_(1.0)
     for linear, fitted in zip(network.p.base, bases, strict=False):
         linear.weight.copy_(torch.from_numpy(fitted.weights))
     network.p.shares.fill_(1 / len(network.p.shares))

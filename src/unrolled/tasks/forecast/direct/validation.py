@@ -8,6 +8,7 @@ offsets        of calibrated intervals
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from unrolled.blocks.direct import Direct, FedBack
 from unrolled.blocks.outputs import Output
+from unrolled.decoding.distributions import distribution
 from unrolled.errors import DataError
 from unrolled.files.messages import counted, option
 from unrolled.models.forecast import pieces
-from unrolled.tasks.forecast.config import Plan
+from unrolled.tasks.forecast.config import LEAST_HORIZONS, Plan
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.windows import Array, Ends, Origins, Windowed, evenly
 from unrolled.tasks.forecast.network import Network
@@ -26,6 +28,8 @@ from unrolled.tasks.outputs import criterion
 
 # Scores that tell the quantiles of a step ahead.
 SCORES = 300
+# Errors on one side of forecasts count as much as those on both where the scores span so many horizons.
+EVEN = 20
 # A validation looks at so many origins, of many series at more.
 MOST_VALIDATED, MOST_OF_SERIES = 400, 1000
 # The pull of shares towards the base alone, in horizons of the validation part.
@@ -70,6 +74,7 @@ class Validation:
         every = evenly(len(of), most)
         self.of, self.last = of[every], last[every]
         self.horizons = sum(end - train for train, end in ends) / plan.steps
+        self.span = max(end - train for train, end in ends) / plan.steps
         self.y = origins.outcomes(self.of, self.last)
 
     def windows(self) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
@@ -110,19 +115,50 @@ class Validation:
         return np.asarray(products / count)
 
     def calibrate(self, network: Network) -> str:
-        """Puts the offsets of calibrated intervals into the network: of each step ahead and each target the
-        quantiles of the scores, errors of the forecasts in units of their frames' spreads. Where a step has
-        fewer than SCORES, those of its neighbours are pooled with them."""
+        """Puts the offsets of calibrated intervals into the network: of each step ahead, each target and each
+        level the quantile of the scores, by how much outcomes were above what is told without offsets, in
+        units of the frames' spreads and of their series' widths, or of those of distributions. Where a
+        step has fewer than SCORES, those of its neighbours are pooled with them."""
         block = network.block
         assert isinstance(block, Direct)
-        scores = np.full(self.y.shape, np.nan)
+        levels, scores = block.output.levels, np.full((*self.y.shape, len(block.output.levels)), np.nan)
         with torch.no_grad():
+            network.p.offsets.zero_()
             for part, x in self.windows():
-                raw = network(*x)
-                scores[part] = ((self.y[part] - block.output.point(raw)) / raw[..., -1]).double().numpy()
-            network.p.offsets.copy_(torch.from_numpy(offsets(scores, block.output.levels)))
+                score = _scores(block.output, network(*x), self.y[part])
+                if block.widths is not None:
+                    width = network.ops.numbered(network.p.widths, x[0][:, -1, block.series])
+                    score = score / width.double().numpy()[:, None, None, None]
+                scores[part] = score
+            if block.output.kind == "point":
+                moves = around_points(scores[..., 0], levels, self.span)
+            else:
+                each = [offsets(scores[..., i], (level,)) for i, level in enumerate(levels)]
+                moves = np.concatenate(each, -1)
+            network.p.offsets.copy_(torch.from_numpy(moves))
         by = f"{len(scores):,} forecasts of the validation part, which chose the weights too"
-        return f"intervals: calibrated by {by}"
+        few = f"; too few to rely on: they span {self.horizons:.3g} horizons, {LEAST_HORIZONS} are wanted"
+        return f"intervals: calibrated by {by}{few if self.horizons < LEAST_HORIZONS else ''}"
+
+
+def _scores(output: Output, raw: Tensor, y: Tensor) -> Array:
+    """Of outcomes y (B, S, K) those of each level, (B, S, K, L), NaN where missing."""
+    if output.kind == "point":
+        score: Array = ((y - output.point(raw)) / raw[..., -1]).double().numpy()
+        return np.repeat(score[..., None], len(output.levels), -1)
+    quantiles = distribution(replace(output, calibrated=False)).quantiles(
+        torch.cat([raw[..., : output.size], raw[..., -2:]], -1).numpy(), np.array(output.levels)
+    )
+    return np.asarray((y.numpy()[..., None] - quantiles) / (quantiles[..., -1:] - quantiles[..., :1]))
+
+
+def around_points(scores: Array, levels: Sequence[float], span: float) -> Array:
+    """Of points as of `offsets`: quantiles of the scores, and where they span few horizons the more of those
+    of the scores and their negatives. Errors of one horizon, and of all series in it, go one way together:
+    which way is seen as often as there are horizons, how far in each of them."""
+    share = span / (span + EVEN)
+    even = offsets(np.concatenate([scores, -scores]), levels)
+    return share * offsets(scores, levels) + (1 - share) * even
 
 
 def offsets(scores: Array, levels: Sequence[float]) -> Array:

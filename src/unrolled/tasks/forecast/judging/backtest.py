@@ -45,7 +45,8 @@ class Backtest:
     """Outcomes y (N, H, K), NaN where none was observed, and forecasts by name, the model's and each
     baseline's, from N origins; `series` (N,) and `origins` (N,) tell where each stands. Of the S series
     `names` (S,) and `scale` (S, K), the MAE of the seasonal naive in the steps up to the first origin, NaN
-    where there is none; `naive`: the forecast that it is of."""
+    where there is none; `naive`: the forecast that it is of; `adaptive` (N, H, K, L): the model's quantiles
+    as they would have been had they followed the errors (adaptive.py)."""
 
     names: tuple[str, ...]
     series: Steps
@@ -55,6 +56,7 @@ class Backtest:
     forecasts: Mapping[str, Forecast]
     scale: Array
     naive: str
+    adaptive: Array | None = None
 
 
 def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most: int) -> Origins:

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from unrolled.decoding.intervals import pairs_of
 from unrolled.files.series import SeriesFile
 from unrolled.tasks import metrics
 from unrolled.tasks.evaluation import MODEL, plain
-from unrolled.tasks.forecast.judging.adaptive import adaptive_coverage
 from unrolled.tasks.forecast.judging.backtest import Backtest
 from unrolled.tasks.forecast.judging.binary import figures, of_probabilities, sentence
 from unrolled.tasks.forecast.judging.by_series import (
@@ -41,7 +41,9 @@ MOST_TOLD = 12
 
 # What the table leaves out, how it calls a column, what it rounds, and what stands at its end.
 DETAILS = {"series", "bias", "kge_r", "kge_alpha", "kge_beta", "mean smape", "mean mase"}
-DETAILS |= {"rmse_noise", "coverage_noise", "adaptive_coverage"}
+DETAILS |= {"rmse_noise"}
+# Also what begins with one of these.
+OF_COVERAGE = ("coverage_", "adaptive_coverage")
 SHORT = {"relative_bias": "bias %"}
 ROUNDED = {"bias %", "nse", "kge", "median nse", "median kge"}
 OF_INTERVALS = ("crps", "pinball", "coverage", "width")
@@ -53,9 +55,10 @@ class Evaluation:
     "coverage", "width"; of a target by itself "wape", "bias", "relative_bias", where there is one series
     "nse", "kge" and its parts, where there are several what by_series.summary says; of probabilities what
     binary.py says, and neither of these}. Of a baseline "rmse_noise", of the model "coverage_noise":
-    differences up to these are noise; and "adaptive_coverage" (adaptive.py). `by_step`: the same with a
-    list over the steps ahead for each number; `series`: see by_series.py; `verdict`: sentences;
-    `file`: what was judged."""
+    differences up to these are noise; and "adaptive_coverage" (adaptive.py), NaN where too few origins tell
+    it. These are of the outermost levels; of others within, "coverage_0.5" and "adaptive_coverage_0.5" of
+    the interval of 50 %. `by_step`: the same with a list over the steps ahead for each number; `series`: see
+    by_series.py; `verdict`: sentences; `file`: what was judged."""
 
     rows: list[Row]
     by_step: list[Row]
@@ -95,7 +98,8 @@ class Evaluation:
         names = {"coverage": f"coverage of {percent(self.about['nominal_coverage'])}"} | SHORT
         rows = []
         for row in _told(self.rows, len(self.targets)):
-            first = [key for key in row if key not in DETAILS and key not in OF_INTERVALS]
+            first = [key for key in row if key not in (*DETAILS, *OF_INTERVALS)]
+            first = [key for key in first if not key.startswith(OF_COVERAGE)]
             last = [key for key in OF_INTERVALS if key in row]
             named = {names.get(key, key): row[key] for key in first + last}
             rows.append(named | {key: round(named[key], 3) + 0.0 for key in ROUNDED & named.keys()})
@@ -135,7 +139,7 @@ def evaluate(
     views = {name: (slice(k, k + 1), np.ones(1)) for k, name in enumerate(targets)}
     if len(targets) > 1:
         views[ALL] = (slice(None), deviation)
-    series, nominal = by_series(backtest, targets), levels[-1] - levels[0]
+    series = by_series(backtest, targets)
     single = backtest.series[-1] == backtest.series[0]
     of_series = {} if single or binary else {name: summary(series, name, backtest.naive) for name in targets}
     rows, by_step = [], []
@@ -161,7 +165,7 @@ def evaluate(
                     head
                     | {key: float(value) for key, value in whole.items()}
                     | of_series.get(target, {}).get(name, {})
-                    | _noise(backtest, name, columns, unit, nominal)
+                    | _noise(backtest, name, columns, unit, levels)
                 )
                 by_step.append(head | {key: value.tolist() for key, value in steps.items()})
     about = _about(backtest, levels) | {"middle_coverage": middle_coverage(series), **about}
@@ -204,10 +208,10 @@ def _left_out(missing: int, outcomes: int) -> list[str]:
     return [f"{missing:,} of {outcomes:,} values to forecast are missing in the data; no figure counts them"]
 
 
-def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, nominal: float) -> Row:
+def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, levels: Sequence[float]) -> Row:
     """The margins of a row, none where nothing was observed. The difference of two RMSEs is that of their
     squares over their sum."""
-    y = backtest.y[..., columns] / unit
+    y, nominal = backtest.y[..., columns] / unit, levels[-1] - levels[0]
     known = ~np.isnan(y)
     if not known.any():
         return {}
@@ -224,15 +228,28 @@ def _noise(backtest: Backtest, name: str, columns: slice, unit: Array, nominal: 
         low, high = q[:, :, columns, 0] / unit, q[:, :, columns, -1] / unit
         # Not less than that of outcomes one by one: where all are inside, nothing varies.
         least = 1.96 * math.sqrt(nominal * (1 - nominal) / known.sum())
-        adaptive = adaptive_coverage(backtest, backtest.forecasts[name], columns, nominal)
         noise = max(least, spread(((low <= y) & (y <= high)).astype(np.float64)))
-        return {"coverage_noise": noise, "adaptive_coverage": adaptive}
+        return {"coverage_noise": noise} | _coverages(backtest, columns, levels)
     errors = [y - backtest.forecasts[each].point[..., columns] / unit for each in (MODEL, name)]
     # A power of two brings them near 1: no square is infinite, or lost to 0.
     _, exponent = np.frexp(max(np.abs(np.where(known, error, 0)).max() for error in errors))
     model, other = (np.ldexp(error, -exponent) for error in errors)
     sum_ = sum(math.sqrt(float((np.where(known, one, 0) ** 2).sum()) / known.sum()) for one in (model, other))
     return {"rmse_noise": float(np.ldexp(spread(model**2 - other**2) / sum_, exponent)) if sum_ else 0.0}
+
+
+def _coverages(backtest: Backtest, columns: slice, levels: Sequence[float]) -> Row:
+    """Of each pair of levels from without the share of the outcomes between them, and the same of what the
+    intervals would have been had they followed the errors."""
+    row, y, q = Row(), backtest.y[..., columns], backtest.forecasts[MODEL].quantiles
+    for pair, (low, high) in enumerate(pairs_of(levels)):
+        name = f"_{high - low:g}" if pair else ""
+        for head, each in (("coverage", q), ("adaptive_coverage", backtest.adaptive)):
+            if each is not None and (pair or each is not q):
+                ends = each[:, :, columns, pair], each[:, :, columns, -1 - pair]
+                judged = np.where(np.isnan(ends[0]), np.nan, y)
+                row[head + name] = float(metrics.coverage(judged, *ends))
+    return row
 
 
 def scores(

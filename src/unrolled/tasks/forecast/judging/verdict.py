@@ -26,10 +26,9 @@ def verdict(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
             said.append(_of_series(model, others, about["naive"]))
         if "coverage" in model:
             said.append(_of_intervals(model, about["nominal_coverage"]))
-            if math.isfinite(adaptive := model.get("adaptive_coverage", math.nan)):
-                said.append(
-                    f"widened and narrowed with the errors as they become known, {100 * adaptive:.1f} % are"
-                )
+            if math.isfinite(model.get("adaptive_coverage", math.nan)):
+                shares = every([f"{100 * share:.1f} %" for share in _shares(model, "adaptive_coverage")])
+                said.append(f"widened and narrowed with the errors as they become known, {shares} are")
             if middle := about["middle_coverage"].get(target):
                 low, high = (f"{100 * share:.1f} %" for share in middle)
                 said.append(f"in the middle half of the series {low} to {high} of the outcomes are in it")
@@ -73,6 +72,9 @@ def _of_series(model: Row, others: Sequence[Row], naive: str) -> str:
 def _of_intervals(model: Row, nominal: float) -> str:
     coverage, noise = model["coverage"], model["coverage_noise"]
     inside = f"{100 * coverage:.1f} % of the outcomes are in the {percent(nominal)} interval"
+    inner = zip(_inner(model), _shares(model, "coverage")[1:], strict=True)
+    within = ", ".join(f"{100 * share:.1f} % in that of {percent(float(name))}" for name, share in inner)
+    inside += f" ({within})" if within else ""
     if noise >= nominal:  # any share would pass
         return f"{inside}; too few origins to say whether it is right"
     if abs(coverage - nominal) <= noise:
@@ -80,6 +82,17 @@ def _of_intervals(model: Row, nominal: float) -> str:
     return (
         f"{inside}: it is too {'narrow' if coverage < nominal else 'wide'} (± {100 * noise:.1f} % is noise)"
     )
+
+
+def _inner(model: Row) -> list[str]:
+    """The intervals within the outermost, as `evaluation.py` names them: "0.5"."""
+    head = "coverage_"
+    return [key.removeprefix(head) for key in model if key.startswith(head) and key != "coverage_noise"]
+
+
+def _shares(model: Row, head: str) -> list[float]:
+    """Of each interval, the outermost first."""
+    return [model[head], *(model[f"{head}_{name}"] for name in _inner(model))]
 
 
 def _undefined(model: Row) -> list[str]:
