@@ -14,7 +14,7 @@ from unrolled.files.left_out import told
 from unrolled.files.messages import option, shown
 from unrolled.files.series import SeriesFile
 from unrolled.runs import Run
-from unrolled.tasks.detect import evaluation, pictures
+from unrolled.tasks.detect import evaluation
 from unrolled.tasks.detect.config import DetectConfig
 from unrolled.tasks.detect.episodes import Flags
 from unrolled.tasks.detect.evaluation import Judged
@@ -174,6 +174,8 @@ class Detector(Forecaster):
         return {name: [one[name] for one in each] for name in each[0]}
 
     def _draw(self, folder: Path) -> None:
+        from unrolled.tasks.detect import pictures  # matplotlib takes a while to import
+
         pictures.draw_episodes(folder, self.evaluation.details)
 
     def _answers_about(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
-from unrolled.tasks.forecast import answers, covariates, pictures
+from unrolled.tasks.forecast import answers, covariates
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import (
     Source,
@@ -347,9 +347,11 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     ) -> list[int]:
         """The first step of each series' test part, from its `begin` on, that was not seen. Without a model
         that the training starts from, only whole series can have been seen before."""
-        whole = [s.part == "test" or config.training.start_from is not None for s in data.series]
-        first = _first_new(data, begin, seen)
-        return [new if one else at for new, at, one in zip(first, begin, whole, strict=True)]
+        every = config.training.start_from is not None
+        return [
+            max(at, seen.first_new(s)) if every or s.part == "test" else at
+            for s, at in zip(data.series, begin, strict=True)
+        ]
 
     def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch | Windowed]:
         options = prepared.config.forecast
@@ -373,6 +375,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return MEASURES[self.config.forecast.output]
 
     def _draw(self, folder: Path) -> None:
+        from unrolled.tasks.forecast import pictures  # matplotlib takes a while to import
+
         pictures.draw_evaluation(folder, self.evaluation, self._training_file())
 
     def _answers_about(self) -> dict[str, Any]:
