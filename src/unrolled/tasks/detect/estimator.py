@@ -169,7 +169,7 @@ class Detector(Forecaster):
         """Of every step of each series by the name of the model; `usual`: how many of its steps tell a
         baseline what is usual."""
         plan, options = self.config.plan(), self.config.detect
-        coded = [predictor.codec.encode(s, plan.steps) for s in file.series]
+        coded = predictor.codec.encode_each(file.series, plan.steps)
         each = [every_score(predictor, s, plan, options, at) for s, at in zip(coded, usual, strict=True)]
         return {name: [one[name] for one in each] for name in each[0]}
 

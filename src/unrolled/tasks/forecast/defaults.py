@@ -92,7 +92,7 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     choices = [
         f"{name}: {_shown(getattr(options, name))}" for name in chosen if getattr(options, name) is not None
     ]
-    return Settled(settled, ends, repeated, (*file.notes, *choices, *forms, f"season: {season.why}"))
+    return Settled(settled, ends, repeated, (*choices, *forms, f"season: {season.why}"))
 
 
 def _shown(value: int | str | tuple[str, ...]) -> str:

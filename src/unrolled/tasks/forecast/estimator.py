@@ -104,7 +104,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, on_test = self.config.plan(), data is None
         file, begin, first, known = self._judged_steps(data, include_training)
-        series = [codec.encode(s, plan.steps) for s in file.series]
+        series = codec.encode_each(file.series, plan.steps)
         origins = find_origins(series, first, plan, options.most_origins)
         about = {"judged": "the test part" if on_test else "the data given", "season": plan.season}
         about |= {"seen": known, "left_out": 0 if include_training else known}
@@ -271,6 +271,11 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             transforms = of_each("transform", config.forecast.transform, len(file.targets))
             require_transformable(file, [end for _, end in ends_of(config.data, file)], transforms)
         return config, require_outcomes(file, config.forecast.output)
+
+    def _notes_of(self, config: ForecastConfig, data: SeriesFile) -> tuple[str, ...]:
+        steps = f"{counted(sum(len(s.target) for s in data.series), 'step')} of {data.step.name}"
+        series = f"{len(data.series):,} series, " if len(data.series) > 1 else ""
+        return (*data.notes, f"data: {series}{steps}")
 
     def _read_all(
         self, config: ForecastConfig, data: SeriesFile, sources: Sources
