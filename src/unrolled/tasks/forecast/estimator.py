@@ -399,6 +399,10 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             for at in range(begin, len(steps), window)
         ]
 
+    @property
+    def reads_windows(self) -> bool:
+        return isinstance(self.network.block, Direct)
+
     def _steps_of(self, data: Source | None) -> Iterator[tuple[NDArray[Any], int]]:
         """The steps of each series as the runtime's `encode` gives them, and where its test part begins, or
         what is to be verified of other data."""
