@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from unrolled.blocks.block import read, write
 from unrolled.blocks.direct import ABOUT, Direct, Row, Segments, Steps
 from unrolled.blocks.leaves import Linear, Parameter
 from unrolled.blocks.outputs import SIZES, Output
@@ -30,7 +31,8 @@ REFERENCES = ((0.3, -0.1, 0.9, 0.2, 0.8), (0.25, 0.3, 1.1, -0.4, 0.5))
 CELLS = {"gru": {}, "rnn": {}, "lstm": {}, "projected lstm": {"proj_size": 3}}
 
 
-def block(row="two", output="point", cell="gru", bases=None, references=REFERENCES):
+def block(row="two", output="point", cell="gru", bases=None, references=REFERENCES, said=1):
+    """`said`: how many steps ahead the second member says at once."""
     K, beside, ahead = ROWS[row]
     sizes, output = Row(K, beside, ahead), OUTPUTS[output]
     kind = read_cell(cell.split()[-1], CELLS[cell])
@@ -39,7 +41,7 @@ def block(row="two", output="point", cell="gru", bases=None, references=REFERENC
     return Direct(
         members=(
             Segments.of(segments, S * output.size, WHOLE, SEGMENT, 0.0),
-            Steps.of(steps, sizes, output.size, LATE, 0.0),
+            Steps.of(steps, sizes, output.size, LATE, 0.0, said),
         ),
         base=(Linear(L, S, bias=False, zero=True),) * (bases or K),
         shares=Parameter((2,)),
@@ -115,9 +117,15 @@ def by_hand(made, x, ahead):
             h = gru(w, "members.0.layer", np.array(groups), np.zeros(4))[-1]
             first = (w["members.0.head.weight"] @ h + w["members.0.head.bias"]).reshape(S, R)
             h = gru(w, "members.1.layer", np.array(rows[-LATE:]), np.zeros(5))[-1]
-            later = [[*ahead[n, s].numpy(), b[s], *about] for s in range(S)]
+            said, last = one.members[1].segment, S - 1
+            each = [[*ahead[n, s].numpy(), b[s]] for s in range(S)]
+            later = [
+                [number for s in range(at, at + said) for number in each[min(s, last)]] + [*about]
+                for at in range(0, S, said)
+            ]
             states = gru(w, "members.1.decoder", np.array(later), h)
             second = states @ w["members.1.head.weight"].T + w["members.1.head.bias"]
+            second = second.reshape(-1, R)[:S]
             said = (first + second) / 2
             said[:, m] = b + w["shares"][0] * first[:, m] + w["shares"][1] * second[:, m]
             offsets = w["offsets"][:, k] if output.calibrated else np.empty((S, 0))
@@ -133,6 +141,20 @@ def test_the_equations(row, output):
     with torch.no_grad():
         found = made(x, ahead).numpy()
     np.testing.assert_allclose(found, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("said", [2, S, S + 2])
+@pytest.mark.parametrize("row", ROWS)
+def test_several_steps_ahead_may_be_said_at_once(row, said):
+    """Whether their number divides that of the steps, or the last segment goes beyond these."""
+    made = network(row, "gaussian", said=said)
+    x, ahead = windows(made)
+    with torch.no_grad():
+        wanted = made(x, ahead).numpy()
+    np.testing.assert_allclose(wanted, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
+    other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
+    assert np.array_equal(other(x.numpy(), ahead.numpy()), wanted)
+    assert read(write(made.block)) == made.block
 
 
 def test_one_base_may_be_that_of_all_targets():
@@ -316,6 +338,7 @@ def test_what_does_not_fit_is_refused():
         {"members": (segments, replace(steps, window=L + 1))},
         {"members": (segments, replace(steps, head=Linear(5, 2, zero=True)))},
         {"members": (replace(segments, segment=1), steps)},
+        {"members": (segments, replace(steps, segment=2))},
     ):
         with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets|widths"):
             replace(whole, **change)

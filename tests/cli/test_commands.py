@@ -183,7 +183,8 @@ def test_an_interrupt_before_there_is_a_run_promises_nothing(
     monkeypatch.setattr(estimator, "prepare", interrupted)
     answer = unrolled("train", "forecast", folder / "load.csv", "--out", tmp_path / "run", *OPTIONS)
     assert answer.status == 130
-    assert answer.err == "" and not list(tmp_path.iterdir())
+    assert answer.err.splitlines()[-1] == "data: 160 steps of 1 hour", "told as soon as it was read"
+    assert "interrupted" not in answer.err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -262,3 +262,19 @@ def test_a_picture_is_tried_whole_and_a_sequence_is_cut(tmp_path, monkeypatch):
     fitted(backward(40), out=tmp_path / "words", epochs=1)
     found = verifying.verify(tmp_path / "words", [("abcdefabc", "c"), ("abc", "c")])
     assert not found.broken and {one.steps for one in found.checks} == {5 + 3}
+
+
+def test_of_a_model_that_reads_windows_few_are_tried_on_each_instruction_set(tmp_path, monkeypatch):
+    """Some of each sequence; all the others are tried in every other way."""
+    monkeypatch.setattr(verifying, "MOST_WINDOWS", 10)
+    sample, run = ALL["forecast a series"], tmp_path / "run"
+    trained = unrolled("train", "forecast", sample.write(tmp_path, 0), "--out", run, *sample.options)
+    assert trained.status == 0, trained.err
+    found = verifying.verify(run)
+    steps = {one.check: one.steps for one in found.checks}
+    assert (
+        not found.broken
+        and steps["each sequence alone"] == 48
+        and {one.sequences for one in found.checks} == {3}
+    )
+    assert {steps[f"without torch, {isa}"] for isa in _cpu.isas()} == {3 * 3}

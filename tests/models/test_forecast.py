@@ -607,15 +607,15 @@ def test_descriptions_that_do_not_fit_are_refused():
 
 def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
     network = direct.made.about["network"]
-    output, (segments, steps) = network["output"], network["members"]
+    output, (steps, segments) = network["output"], network["members"]
     (base,), (references,) = network["base"], network["references"]
-    assert (segments["block"], steps["block"]) == ("Segments", "Steps")
+    assert (steps["block"], segments["block"]) == ("Steps", "Segments")
 
     def members(**change):
-        return "network", {"members": [segments | change, steps]}
+        return "network", {"members": [steps, segments | change]}
 
     def reads(**change):
-        return "network", {"members": [segments, steps | change]}
+        return "network", {"members": [steps | change, segments]}
 
     def of(at, number):
         return "network", {"references": [[*references[:at], number, *references[at + 1 :]]]}
@@ -628,7 +628,7 @@ def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
         ("network", {"output": {**output, "framed": False}}),
         ("network", {"row": [K, beside]}),
         ("network", {"row": [K, beside + 1, ahead]}),
-        ("network", {"row": [K, beside + 1, ahead - 1], "members": [segments, steps]}),
+        ("network", {"row": [K, beside + 1, ahead - 1], "members": [steps, segments]}),
         ("network", {"row": [K + 1, beside - 1, ahead]}),
         ("network", {"row": [K, 10**400, ahead]}),
         ("network", {"row": [True, beside, ahead]}),
@@ -642,8 +642,8 @@ def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
         ("network", {"shares": network["shares"] | {"scale": 1.0}}),
         ("network", {"members": []}),
         ("network", {"members": [segments]}),
-        ("network", {"members": [segments, base]}),
-        ("network", {"members": [segments, "steps"]}),
+        ("network", {"members": [steps, base]}),
+        ("network", {"members": [steps, "segments"]}),
         ("network", {"frame": 20}),
         ("network", {"frame": 0}),
         ("network", {"period": 0}),
@@ -676,8 +676,8 @@ def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
     missing = (
         "base.0.weight",
         "shares",
-        "members.0.head.weight",
-        "members.1.decoder.bias_ih_l0",
+        "members.1.head.weight",
+        "members.0.decoder.bias_ih_l0",
         "codec.past.scale",
     )
     require_refused(direct.made, DAMAGED + changes, missing)

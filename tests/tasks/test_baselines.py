@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unrolled.tasks import baselines
 from unrolled.tasks.baselines import (
     BASELINES,
     autocorrelation,
@@ -112,6 +113,16 @@ def test_series_are_pooled_and_short_ones_do_no_harm():
 @pytest.mark.parametrize("T", [1, 2, 3, 5])
 def test_too_short_for_a_season(T):
     assert find_season([np.arange(float(T))[:, None]], [2], "1 step").steps == 1
+
+
+def test_autocorrelations_of_series_of_one_length_are_each_by_itself(monkeypatch):
+    """Whether they are taken at once, beside others, with gaps or without."""
+    draw = np.random.default_rng(0)
+    parts = [draw.normal(size=(n, 2)).cumsum(0) for n in (90, 100, 90, 100, 90)]
+    parts[2][30:40] = np.nan
+    wanted = autocorrelation(parts)
+    monkeypatch.setattr(baselines, "TOGETHER", 1)
+    assert np.array_equal(autocorrelation(parts), wanted)
 
 
 def test_autocorrelation_by_hand():

@@ -98,6 +98,20 @@ def test_counts_that_coincide_are_no_copy():
     assert [seen.first_new(s) for s in renamed] == [100] * 50
 
 
+def test_series_that_are_read_together_are_each_as_if_read_alone():
+    """No ngram reaches from one series into the next, whatever their lengths."""
+    draw = np.random.default_rng(0)
+    lengths = [3, 8, 40, 7, 9, 61]
+    each = [series(f"s{k}", k, draw.integers(0, 5, n)) for k, n in enumerate(lengths)]
+    ends = [3, 8, 33, 7, 9, 50]
+    together = SeenSeries.of_parts(each, ends, False, True)
+    alone = [SeenSeries.of_parts([s], [end], False, True) for s, end in zip(each, ends, strict=True)]
+    for name in ("names", "wholes", "last"):
+        assert np.array_equal(getattr(together, name), np.concatenate([getattr(a, name) for a in alone]))
+    assert np.array_equal(together.prints, np.unique(np.concatenate([a.prints for a in alone])))
+    assert len(together.prints) > 40
+
+
 def test_a_series_that_is_named_is_known_by_its_times_though_its_values_were_revised():
     old = series("a", 0, np.arange(50.0))
     seen = SeenSeries.of_parts([old], [40], True, True)

@@ -92,18 +92,23 @@ class Segments(Block):
 @dataclass(frozen=True)
 class Steps(Block):
     """The last `window` rows of a window step by step; from the state after them a second layer reads the
-    steps to forecast, what is known of each and its base, and says one after the other: -> (N, S R)."""
+    steps to forecast, what is known of each and its base, and says one `segment` of them after the other:
+    -> (N, S, R). A last segment that is not whole reads its last step again."""
 
     layer: Recurrent
     decoder: Recurrent
     head: Linear
     window: int
     dropout: float = 0.0
+    segment: int = 1
 
     @classmethod
-    def of(cls, layer: Recurrent, row: Row, size: int, window: int, dropout: float) -> "Steps":
-        decoder = replace(layer, input_size=row.ahead + 1 + ABOUT)
-        return cls(layer, decoder, Linear(decoder.output_size, size, zero=True), window, dropout)
+    def of(
+        cls, layer: Recurrent, row: Row, size: int, window: int, dropout: float, segment: int = 1
+    ) -> "Steps":
+        decoder = replace(layer, input_size=segment * (row.ahead + 1) + ABOUT)
+        head = Linear(decoder.output_size, segment * size, zero=True)
+        return cls(layer, decoder, head, window, dropout, segment)
 
     def rules(self) -> Iterator[tuple[object, str]]:
         yield self.layer.causal and self.decoder.causal, "forecasts would depend on the steps to come"
@@ -112,14 +117,21 @@ class Steps(Block):
 
     def fits(self, row: Row, steps: int, size: int) -> bool:
         sizes = self.layer.input_size, self.decoder.input_size, self.head.outputs
-        return sizes == (row.read + ABOUT, row.ahead + 1 + ABOUT, size)
+        ahead = self.segment * (row.ahead + 1)
+        return sizes == (row.read + ABOUT, ahead + ABOUT, self.segment * size)
 
     def __call__(self, ops: Ops, p: Any, seen: Seen) -> Array:
         rows = ops.sequence(seen.rows[:, -self.window :])
         _, state = self.layer(ops, p.layer, _with(ops, rows, seen.about))
-        ahead = ops.sequence(ops.concat(seen.ahead, seen.base[..., None]))
+        ahead = ops.concat(seen.ahead, seen.base[..., None])
+        N, S, _ = ahead.shape
+        segments = -(-S // self.segment)
+        if S % self.segment:
+            ahead = ahead[:, [min(s, S - 1) for s in range(segments * self.segment)]]
+        ahead = ops.sequence(ahead.reshape(N, segments, -1))
         y, _ = self.decoder(ops, p.decoder, _with(ops, ahead, seen.about), state)
-        return ops.by_rows(self.head(ops, p.head, ops.dropout(y, self.dropout)))
+        raw = ops.by_rows(self.head(ops, p.head, ops.dropout(y, self.dropout)))
+        return raw.reshape(N, segments * self.segment, -1)[:, :S]
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,12 @@ class SeriesCodec:
         """times (T,) of the steps t+1 with their offsets, future (T, S, Q) as in the file -> k
         (T, S (C + Q))."""
         f = self.scaled("future", future).reshape(len(times), self.steps * len(self.future))
+        return np.concatenate([self.calendar_rows(times, offsets), f], axis=1) if self.calendar else f
+
+    def calendar_rows(self, times: Times, offsets: zones.Seconds) -> Rows:
+        """(T, S C) of the same."""
         if not self.calendar:
-            return f
+            return np.empty((len(times), 0), np.float32)
         each, offset_of = [times], [offsets]
         for _ in range(1, self.steps):
             later, offsets = self.following(each[-1].astype(np.int64), offsets)
@@ -162,7 +166,7 @@ class SeriesCodec:
             features = features[:, [names.index(name) for name in self.calendar]]
         C, T = len(self.calendar), len(times)
         g = features.astype(np.float32).reshape(self.steps, T, C).swapaxes(0, 1)
-        return np.concatenate([g.reshape(T, self.steps * C), f], axis=1)
+        return g.reshape(T, self.steps * C)
 
     def filled(
         self, x: Rows, last: Rows, gaps: str | None = None, instead: Rows | None = None

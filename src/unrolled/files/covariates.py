@@ -29,6 +29,8 @@ class Covariates:
 
     def numbers(self, columns: Sequence[str], values: Array) -> Array:
         """values (..., C), texts by their codes -> (..., N) the numbers of `names`."""
+        if not self.categories.keys() & set(columns):
+            return values
         parts = [np.empty((*values.shape[:-1], 0))]
         for k, column in enumerate(columns):
             one = values[..., k : k + 1]

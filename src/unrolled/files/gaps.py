@@ -38,9 +38,12 @@ def on_grid(origin: Origin, name: str, instants: Instants, step: Step) -> Grid:
     times, values = instants.on(step), origin.values[name]
     positions = step.positions(times)
     index = (positions - positions[0]) // step.count
-    every = positions[0] + step.count * np.arange(index[-1] + 1)
-    rows, cells = np.full(len(every), -1), np.full((len(every), values.shape[1]), np.nan)
-    rows[index], cells[index] = origin.rows[name], values
+    rows, cells, offsets, every = origin.rows[name], np.ascontiguousarray(values), instants.offsets, positions
+    if len(index) <= index[-1]:  # steps are missing
+        every = positions[0] + step.count * np.arange(index[-1] + 1)
+        rows, cells = np.full(len(every), -1), np.full((len(every), values.shape[1]), np.nan)
+        rows[index], cells[index] = origin.rows[name], values
+        offsets = offsets[np.searchsorted(index, np.arange(len(every)), "right") - 1]
     targets = origin.roles.targets
     present = np.flatnonzero(~np.isnan(cells[:, : len(targets)]).all(1))
     if len(present) < 2:
@@ -50,7 +53,6 @@ def on_grid(origin: Origin, name: str, instants: Instants, step: Step) -> Grid:
             "wanted 2 or more, add rows"
         )
     length = int(present[-1]) + 1 if origin.roles.future else len(every)
-    offsets = instants.offsets[np.searchsorted(index, np.arange(len(every)), "right") - 1]
     every = step.times(every, times[:1])
     offsets = zones.offsets_after(instants.zone, every, step, offsets)
     return Grid(name, every, offsets, cells, rows, length)
@@ -62,6 +64,8 @@ def describe_gaps(origin: Origin, grids: Sequence[Grid], step: Step, zone: str |
     ending = len(origin.roles.targets) + len(origin.roles.past)  # columns that end with the last target
     for grid in grids:
         missing = np.isnan(grid.values)
+        if not missing.any():
+            continue
         missing[grid.length :, :ending] = False
         edges = np.flatnonzero(np.diff(missing.any(1).astype(np.int8), prepend=0, append=0))
         begins, lasts = edges[::2], edges[1::2] - edges[::2]  # of runs of missing steps

@@ -111,9 +111,13 @@ def on_shared_step(
         step = _most_frequent(list(instants.values()), origin.roles.step)
     times = {name: one.on(step) for name, one in instants.items()}
 
+    checked = set[bytes]()  # many series have the same times
+
     def regular(name: str) -> Instants:
-        _check_shared(origin, name, times, step)
-        _check_regular(origin, name, instants, step)
+        if (here := times[name].tobytes()) not in checked:
+            _check_shared(origin, name, times, step)
+            _check_regular(origin, name, instants, step)
+            checked.add(here)
         return instants[name]
 
     return left_out.each(instants, regular), step

@@ -146,7 +146,6 @@ def _precision(origin: Origin) -> str:
 
 
 def _series(grid: Grid, roles: Query, static: NDArray[np.float64]) -> Series:
-    cuts = np.cumsum([len(roles.targets), len(roles.past)])
-    target, past, future = np.split(grid.values, cuts, axis=1)
-    steps = target[: grid.length], past[: grid.length], future
+    K, P = len(roles.targets), len(roles.past)
+    steps = grid.values[: grid.length, :K], grid.values[: grid.length, K : K + P], grid.values[:, K + P :]
     return Series(grid.name, grid.times, grid.offsets, *steps, static=static)

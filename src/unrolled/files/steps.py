@@ -228,10 +228,12 @@ def business_days(series: Sequence[Times], step: Step, known: bool = False) -> S
     if (step.unit, step.count) != ("microsecond", _DAY):
         return step
     days = replace(step, count=1, unit="weekday")
+    if not all(days.fits(times) for times in series):
+        return step
     skips = known or any(
         (np.diff(times)[np.diff(days.positions(times)) == 1] > _ONE_DAY).any() for times in series
     )
-    return days if skips and all(days.fits(times) for times in series) else step
+    return days if skips else step
 
 
 def _days_since_monday(times: Times) -> Positions:

@@ -30,6 +30,8 @@ LEAST_CORRELATION = 0.1
 LEAST_PEAK = 0.3
 # So many deviations of a correlation that is none, those of few pairs less those of all, are none.
 FEW_PAIRS = 3
+# Steps of series of one length whose autocorrelations are taken at once.
+TOGETHER = 2**18
 
 
 @dataclass(frozen=True)
@@ -121,30 +123,43 @@ def autocorrelation(parts: Sequence[Array]) -> Array:
     parts = [part for part in parts if len(part) > 2]
     # A power of two for each target brings it near 1: no square is infinite, or lost to 0.
     _, exponent = np.frexp(np.fmax.reduce([np.fmax.reduce(np.abs(part)) for part in parts], 0))
-    products = np.sum([_products(np.ldexp(part, -exponent), lags) for part in parts], axis=0)
+    products = np.sum(_products_of_each([np.ldexp(part, -exponent) for part in parts], lags), axis=0)
     changing = products[:, products[0] > 0]
     return np.asarray(np.mean(changing / changing[0], axis=1)) if changing.size else np.zeros(lags + 1)
 
 
+def _products_of_each(parts: Sequence[Array], lags: int) -> Array:
+    """(N, lags + 1, K) of N parts, those of one length together."""
+    products, lengths = np.empty((len(parts), lags + 1, parts[0].shape[1])), np.array([*map(len, parts)])
+    for length in np.unique(lengths):
+        alike = np.flatnonzero(lengths == length)
+        size = max(1, TOGETHER // int(length))
+        for at in (alike[first : first + size] for first in range(0, len(alike), size)):
+            products[at] = _products(np.stack([parts[k] for k in at]), lags)
+    return products
+
+
 def _products(y: Array, lags: int) -> Array:
-    """y (T, K) -> (lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d. Where changes are missing the sums
-    are scaled up to the pairs that there would be, less what the fewer pairs alone may add."""
-    changes = np.diff(y, axis=0)
+    """y (N, T, K) -> (N, lags + 1, K) Σ_t d_t d_{t-l} of the centred changes d. Where changes are missing the
+    sums are scaled up to the pairs that there would be, less what the fewer pairs alone may add."""
+    changes = np.diff(y, axis=1)
     known = ~np.isnan(changes)
-    changes = np.where(known, changes - np.nansum(changes, 0) / np.maximum(known.sum(0), 1), 0)
+    mean = np.nansum(changes, 1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
+    changes = np.where(known, changes - mean, 0)
     products = _lagged(changes, lags)
     if known.all():
         return products
-    pairs, possible = _lagged(known.astype(np.float64), lags), len(known) - np.arange(lags + 1)[:, None]
-    pairs = np.maximum(np.rint(pairs), 1)
+    possible = known.shape[1] - np.arange(lags + 1)[:, None]
+    pairs = np.maximum(np.rint(_lagged(known.astype(np.float64), lags)), 1)
     scaled = products * possible / pairs
-    return np.asarray(scaled - FEW_PAIRS * (1 / np.sqrt(pairs) - 1 / np.sqrt(possible)) * scaled[0])
+    less = FEW_PAIRS * (1 / np.sqrt(pairs) - 1 / np.sqrt(possible)) * scaled[:, :1]
+    return np.asarray(np.where(known.all((1, 2), keepdims=True), products, scaled - less))
 
 
 def _lagged(x: Array, lags: int) -> Array:
-    """x (T, K) -> (lags + 1, K) Σ_t x_t x_{t-l}, by the Fourier transform."""
-    spectrum = np.fft.rfft(x, 2 * max(len(x), lags + 1), axis=0)
-    return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[: lags + 1])
+    """x (N, T, K) -> (N, lags + 1, K) Σ_t x_t x_{t-l}, by the Fourier transform."""
+    spectrum = np.fft.rfft(x, 2 * max(x.shape[1], lags + 1), axis=1)
+    return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, : lags + 1])
 
 
 def _repeat(correlation: Array, lag: int) -> str:

@@ -100,7 +100,12 @@ class Estimator(Trained[C, D, K, N]):
             config, sources = named_sources(config, self.task, data, validation, test)
             if self._start is not None:
                 self._start.config = config  # it reads the new data
-            plan = self._plan(*self._read(config, sources))
+            config, read = self._read(config, sources)
+            if self._start is not None:
+                report.note(f"starts from the model in {config.training.start_from}")
+            for note in self._notes_of(config, read):
+                report.note(note)
+            plan = self._plan(config, read)
             config = plan.config
             every = joined(sources) if config.training.refit else sources
             if out is not None:
@@ -130,7 +135,6 @@ class Estimator(Trained[C, D, K, N]):
             prepared.begin(network)
         if start is not None:
             network.load_state_dict(start.network.state_dict())
-            notes = (f"starts from the model in {complete.training.start_from}", *notes)
         return Plan(complete, data, prepared, seen, network, notes)
 
     def _carry_out(
@@ -249,6 +253,10 @@ class Estimator(Trained[C, D, K, N]):
     @abstractmethod
     def _read(self, config: C, sources: Sources) -> tuple[C, D]:
         """All data of a training, and the configuration with what they are (their checksum)."""
+
+    def _notes_of(self, config: C, data: D) -> tuple[str, ...]:
+        """What to tell of the data before anything is made of them."""
+        return ()
 
     def _read_all(self, config: C, data: D, sources: Sources) -> tuple[C, D]:
         """The same data, all to train on, as `config` has it."""

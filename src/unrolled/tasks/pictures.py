@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.files.metrics import Row
-from unrolled.plots import figures
 from unrolled.training.config import TrainingConfig
 from unrolled.training.history import kept_row
 
 
 def draw_history(folder: Path, rows: Sequence[Row], measure: str, training: TrainingConfig) -> None:
     """loss and gradient_norm, as PNG and SVG. `measure` names the loss."""
+    from unrolled.plots import figures  # matplotlib takes a while to import
+
     epochs = [row for row in rows if row["kind"] == "epoch"]
     steps = [row for row in rows if row["kind"] == "step"]
     number, train, validation = (

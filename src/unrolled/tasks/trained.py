@@ -192,6 +192,11 @@ class Trained(ABC, Generic[C, D, K, N]):
 
     # For `unrolled verify`.
 
+    @property
+    def reads_windows(self) -> bool:
+        """Whether each answer is computed anew from a window, so that a step costs as much as a window."""
+        return False
+
     @abstractmethod
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
         """(T_i, …) each sequence of `data`, or of the test part, as the runtime's `encode` gives it."""

@@ -53,6 +53,21 @@ def test_a_row_holds_the_present_and_what_is_known_of_the_next_steps(steps):
 
 
 @pytest.mark.parametrize("steps", [1, 3])
+def test_series_of_the_same_times_and_of_others_are_each_read_by_itself(steps):
+    starts = "2024-01-01T05:00", "2024-01-01T05:00", "2024-01-01T09:00"
+    frames = [daily_wave(T, begin).with_columns(id=pl.lit(str(k))) for k, begin in enumerate(starts)]
+    frames[1] = frames[1].head(40)
+    codec, _, file = coded(pl.concat(frames), steps=steps, calendar=("hour_of_day_sin",), id="id")
+    for one, series in zip(codec.encode_each(file.series, steps), file.series, strict=True):
+        alone = codec.encode(series, steps)
+        assert one.name == alone.name and np.array_equal(one.times, alone.times)
+        assert all(torch.equal(getattr(one, name), getattr(alone, name)) for name in "zxk")
+        at = series.times[3 + 1]
+        wave = np.sin(2 * np.pi * (at - at.astype("datetime64[D]")) / np.timedelta64(24, "h"))
+        assert one.x[3, -1].item() == pytest.approx(wave, abs=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
 def test_flags_of_the_steps_ahead_stand_beside_their_covariates(steps):
     """[y_t, p_t, m_t, g…, f…, n…] with flags of y, of p and of f: `split` hands each step its own."""
     frame, (_, _, f) = holes()

@@ -180,6 +180,16 @@ def test_shapes_and_bits_repeat(output, steps, horizon):
     assert (np.diff(found.quantiles, axis=-1) >= 0).all()
 
 
+@pytest.mark.parametrize("output", ["gaussian", "lognormal", "quantiles"])
+def test_scores_of_few_outcomes_at_a_time_are_those_of_all(output, monkeypatch):
+    codec, [series], _ = coded(noisy(80), steps=4)
+    asked = predictor(codec, random_direct(codec, output))
+    y = outcomes(series.y, ORIGINS, 4)
+    wanted = asked.forecast(series, ORIGINS, 4, y).crps
+    monkeypatch.setattr(paths, "SCORED_TOGETHER", 9)
+    assert np.array_equal(asked.forecast(series, ORIGINS, 4, y).crps, wanted)
+
+
 def test_closed_distributions_in_the_units_of_the_file():
     """Against the normal distribution of the mean and deviation that the network gives in units of the
     window's frame."""

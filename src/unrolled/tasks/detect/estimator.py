@@ -14,7 +14,7 @@ from unrolled.files.left_out import told
 from unrolled.files.messages import option, shown
 from unrolled.files.series import SeriesFile
 from unrolled.runs import Run
-from unrolled.tasks.detect import evaluation, pictures
+from unrolled.tasks.detect import evaluation
 from unrolled.tasks.detect.config import DetectConfig
 from unrolled.tasks.detect.episodes import Flags
 from unrolled.tasks.detect.evaluation import Judged
@@ -169,11 +169,13 @@ class Detector(Forecaster):
         """Of every step of each series by the name of the model; `usual`: how many of its steps tell a
         baseline what is usual."""
         plan, options = self.config.plan(), self.config.detect
-        coded = [predictor.codec.encode(s, plan.steps) for s in file.series]
+        coded = predictor.codec.encode_each(file.series, plan.steps)
         each = [every_score(predictor, s, plan, options, at) for s, at in zip(coded, usual, strict=True)]
         return {name: [one[name] for one in each] for name in each[0]}
 
     def _draw(self, folder: Path) -> None:
+        from unrolled.tasks.detect import pictures  # matplotlib takes a while to import
+
         pictures.draw_episodes(folder, self.evaluation.details)
 
     def _answers_about(self) -> dict[str, Any]:

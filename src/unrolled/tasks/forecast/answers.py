@@ -43,7 +43,9 @@ def forecasts(predictor: Predictor, file: SeriesFile, horizon: int) -> pl.DataFr
     finite.
     """
     ahead = max(horizon, predictor.codec.steps)
-    coded = [continued(predictor.codec, series, predictor.least, ahead) for series in file.series]
+    for series in file.series:
+        check_history(predictor.codec, series, predictor.least, ahead)
+    coded = predictor.codec.encode_each(file.series, ahead)
     each = predictor.forecast_each(coded, [np.array([len(one) - 1]) for one in coded], horizon)
     return pl.concat(
         [_forecast(predictor, *one, file, horizon) for one in zip(file.series, each, strict=True)]

@@ -149,7 +149,8 @@ class ForecastOptions(Section):
         le=64,
         description="direct: networks whose forecasts are combined, by turns one that reads segments of a "
         "window as steps, one that reads every step and, of points of one target in few series, one that "
-        "reads its own forecasts for the next (one of each)",
+        "reads its own forecasts for the next (one of each); the second comes first where columns or "
+        "holidays are known of the time to forecast",
     )
     error: Literal["squared", "absolute"] | None = Field(
         default=None,

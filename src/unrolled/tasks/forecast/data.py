@@ -39,6 +39,8 @@ CYCLES = {
 }
 
 Array = NDArray[np.float64]
+Clock = tuple[Times, Seconds, Rows]
+Clocks = dict[tuple[bytes, bytes, int], Clock]
 Source = str | Path | pl.DataFrame | Sequence[str | Path]
 
 
@@ -112,9 +114,15 @@ class Codec(SeriesCodec):
     def encode(self, series: Series, ahead: int) -> Coded:
         """`ahead`: steps past the last target for which rows are needed; the calendar is extended by so many
         where no covariates bound it."""
-        if self.steps > 1:
-            return replace(self, steps=1).encode(series, ahead)
-        times, offsets, known, rows = self.known_rows(series, ahead)
+        return self.encode_each([series], ahead)[0]
+
+    def encode_each(self, series: Sequence[Series], ahead: int) -> list[Coded]:
+        """The same of several, whose common times are read once."""
+        codec, clocks = self if self.steps == 1 else replace(self, steps=1), Clocks()
+        return [codec._encoded(one, ahead, clocks) for one in series]
+
+    def _encoded(self, series: Series, ahead: int, clocks: Clocks) -> Coded:
+        times, offsets, known, rows = self.known_rows(series, ahead, clocks)
         T, K = series.target.shape
         x, _ = self.filled(known, np.zeros(len(self.flagged), np.float32))
         k = x[:rows, K:].copy()
@@ -123,22 +131,35 @@ class Codec(SeriesCodec):
             series.name, times, offsets, series.target, *map(torch.from_numpy, (known[:T, :K], x[:T], k))
         )
 
-    def known_rows(self, series: Series, ahead: int) -> tuple[Times, Seconds, Rows, int]:
+    def known_rows(
+        self, series: Series, ahead: int, clocks: Clocks | None = None
+    ) -> tuple[Times, Seconds, Rows, int]:
         """The times of `encode` and their offsets, what is known of every step (max(T, R), known_width), and
         R, how many steps have all that is known of the steps ahead of them; of others it is NaN."""
-        times, offsets, future = series.times, series.offsets, series.future
-        if not self.varying:
-            times, offsets = self.continued(times[: len(series.target)], offsets, ahead)
-            future = np.zeros((len(times), 0))
-        future = _with_static(series, future)
-        rows = max(0, len(times) - self.steps)
+        times, offsets, calendar = self._clock(series, ahead, {} if clocks is None else clocks)
+        future = _with_static(series, series.future if self.varying else np.zeros((len(times), 0)))
+        rows = len(calendar)
         f = np.stack([future[1 + s : 1 + s + rows] for s in range(self.steps)], axis=1)
         T = len(series.target)
         known = np.full((max(T, rows), self.known_width), np.nan, np.float32)
         known[:T, : self.own] = self.own_rows(series.target, series.past, [series.name] * T)
-        next_ = times[1 : 1 + rows]  # their offsets follow from the present ones, as in a stream
-        known[:rows, self.own :] = self.known(next_, self.offsets_after(next_, offsets[:rows]), f)
+        future_columns = self.scaled("future", f).reshape(rows, self.steps * len(self.future))
+        known[:rows, self.own :] = np.concatenate([calendar, future_columns], axis=1)
         return times, offsets, known, rows
+
+    def _clock(self, series: Series, ahead: int, clocks: Clocks) -> Clock:
+        """The times of `known_rows`, their offsets, and the calendar of the steps ahead of each row."""
+        T = len(series.target)
+        place = series.times.tobytes(), series.offsets.tobytes(), T
+        if place not in clocks:
+            times, offsets = series.times, series.offsets
+            if not self.varying:
+                times, offsets = self.continued(times[:T], offsets, ahead)
+            rows = max(0, len(times) - self.steps)
+            next_ = times[1 : 1 + rows]  # their offsets follow from the present ones, as in a stream
+            calendar = self.calendar_rows(next_, self.offsets_after(next_, offsets[:rows]))
+            clocks[place] = times, offsets, calendar
+        return clocks[place]
 
     def continued(self, times: Times, offsets: Seconds, ahead: int) -> tuple[Times, Seconds]:
         """times (T,) and their offsets with `ahead` that follow."""

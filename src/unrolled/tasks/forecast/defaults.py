@@ -92,7 +92,7 @@ def settle(config: ForecastConfig, file: SeriesFile) -> Settled:
     choices = [
         f"{name}: {_shown(getattr(options, name))}" for name in chosen if getattr(options, name) is not None
     ]
-    notes = (*file.notes, *choices, *forms, f"season: {season.why}", *intervals)
+    notes = (*choices, *forms, f"season: {season.why}", *intervals)
     return Settled(settled, ends, repeated, notes)
 
 

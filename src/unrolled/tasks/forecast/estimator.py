@@ -21,7 +21,7 @@ from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
-from unrolled.tasks.forecast import answers, covariates, pictures
+from unrolled.tasks.forecast import answers, covariates
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import (
     Source,
@@ -105,7 +105,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         network, codec, options = self.network, self.codec.series, self.config.forecast
         plan, on_test = self.config.plan(), data is None
         file, begin, first, known = self._judged_steps(data, include_training)
-        series = [codec.encode(s, plan.steps) for s in file.series]
+        series = codec.encode_each(file.series, plan.steps)
         origins = find_origins(series, first, plan, options.most_origins)
         about = {"judged": "the test part" if on_test else "the data given", "season": plan.season}
         about |= {"seen": known, "left_out": 0 if include_training else known}
@@ -274,6 +274,11 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             require_transformable(file, [end for _, end in ends_of(config.data, file)], transforms)
         return config, require_outcomes(file, config.forecast.output)
 
+    def _notes_of(self, config: ForecastConfig, data: SeriesFile) -> tuple[str, ...]:
+        steps = f"{counted(sum(len(s.target) for s in data.series), 'step')} of {data.step.name}"
+        series = f"{len(data.series):,} series, " if len(data.series) > 1 else ""
+        return (*data.notes, f"data: {series}{steps}")
+
     def _read_all(
         self, config: ForecastConfig, data: SeriesFile, sources: Sources
     ) -> tuple[ForecastConfig, SeriesFile]:
@@ -349,9 +354,11 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     ) -> list[int]:
         """The first step of each series' test part, from its `begin` on, that was not seen. Without a model
         that the training starts from, only whole series can have been seen before."""
-        whole = [s.part == "test" or config.training.start_from is not None for s in data.series]
-        first = _first_new(data, begin, seen)
-        return [new if one else at for new, at, one in zip(first, begin, whole, strict=True)]
+        every = config.training.start_from is not None
+        return [
+            max(at, seen.first_new(s)) if every or s.part == "test" else at
+            for s, at in zip(data.series, begin, strict=True)
+        ]
 
     def _step(self, network: Network, prepared: Prepared[ForecastConfig, Fitted]) -> Step[Batch | Windowed]:
         options = prepared.config.forecast
@@ -375,6 +382,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return MEASURES[self.config.forecast.output]
 
     def _draw(self, folder: Path) -> None:
+        from unrolled.tasks.forecast import pictures  # matplotlib takes a while to import
+
         pictures.draw_evaluation(folder, self.evaluation, self._training_file())
 
     def _answers_about(self) -> dict[str, Any]:
@@ -391,6 +400,10 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             for steps, begin in self._steps_of(data)
             for at in range(begin, len(steps), window)
         ]
+
+    @property
+    def reads_windows(self) -> bool:
+        return isinstance(self.network.block, Direct)
 
     def _steps_of(self, data: Source | None) -> Iterator[tuple[NDArray[Any], int]]:
         """The steps of each series as the runtime's `encode` gives them, and where its test part begins, or

@@ -30,8 +30,9 @@ from unrolled.tasks.outputs import CRPS_LEVELS, criterion, pinball
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
-# Rows (origins times paths) that run through the network together, and steps of their windows.
-ROWS_TOGETHER, TOGETHER = 8192, 2**19
+# Rows (origins times paths) that run through the network together, and steps of their windows; and outcomes
+# that are scored together, each by many quantiles.
+ROWS_TOGETHER, TOGETHER, SCORED_TOGETHER = 8192, 2**19, 2**12
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,10 @@ class Predictor:
         return [whole.rows(slice(end - len(at), end)) for end, at in zip(ends, origins, strict=True)]
 
     def _crps(self, raw: Tensor, y: Array) -> Array:
+        parts = pieces(len(y), max(1, SCORED_TOGETHER // (y.shape[1] * y.shape[2])))
+        return np.concatenate([self._crps_together(raw[part], y[part]) for part in parts])
+
+    def _crps_together(self, raw: Tensor, y: Array) -> Array:
         scaler = self.codec.scalers["target"]
         if scaler.curve is not None:  # the score of logarithms, or of powers, is another
             quantiles = answers(self.codec, self.output, raw.numpy(), CRPS_LEVELS)["quantiles"]

@@ -51,7 +51,7 @@ def prepare(
         codec = Codec.fit(file, training_ends, *how)
         more += fitted_powers(codec, config.forecast.transform or ())
     settled = replace(settled, notes=(*settled.notes, *more))
-    series = [codec.encode(s, plan.steps) for s in file.series]
+    series = codec.encode_each(file.series, plan.steps)
     validated = has_part(file, config.data, "validation")
     training_parts = [s.y[:end] for s, end in zip(series, training_ends, strict=True)]
     ended = [(s, len(s.target) - 1) for s in file.series]

@@ -60,15 +60,16 @@ class SeenSeries:
     def of_parts(cls, series: Sequence[Series], ends: Sequence[int], timed: bool, named: bool) -> Self:
         """Each series up to its end."""
         stride = max(1, -(-sum(ends) // MOST_GRAMS))
-        each = [_grams(s, end, timed) for s, end in zip(series, ends, strict=True)]
-        chosen = [_informative(*ngrams, stride) for ngrams in each]
-        prints, at = (np.concatenate([one[k] for one in chosen]) for k in range(2))
-        of = np.repeat(np.arange(len(series)), [len(one[0]) for one in chosen])
+        parts = list(zip(series, ends, strict=True))
+        y = comparable(np.concatenate([s.target[:end] for s, end in parts]))
+        clock = np.concatenate([_clock(s)[:end] for s, end in parts])
+        grams, after = _grams(y, clock, timed), np.cumsum(ends)
+        prints, of, at = _informative(*grams, np.asarray(ends), stride)
         prints, first = np.unique(prints, return_index=True)
-        last = np.array([_clock(s)[end - 1] for s, end in zip(series, ends, strict=True)], np.int64)
+        sums = _so_far(y, np.concatenate([np.arange(end) for end in ends]))[after - 1]
+        wholes = np.diff(sums, prepend=np.uint64(0))
         names = np.array([fingerprint(s.name) for s in series], np.uint64)
-        wholes = np.array([_so_far(s)[end - 1] for s, end in zip(series, ends, strict=True)], np.uint64)
-        return cls(names, wholes, last, prints, of[first], at[first], stride, timed, named)
+        return cls(names, wholes, clock[after - 1], prints, of[first], at[first], stride, timed, named)
 
     def joined(self, other: Self) -> Self:
         """What either has seen. A fingerprint of both is of the series that goes on longer after it; names of
@@ -91,7 +92,8 @@ class SeenSeries:
             ends += self.last[self.names == fingerprint(series.name)].tolist()
         if not self.timed:
             inside = self.last < len(clock)
-            ends += self.last[inside][self.wholes[inside] == _so_far(series)[self.last[inside]]].tolist()
+            so_far = _so_far(comparable(series.target), np.arange(len(clock)))
+            ends += self.last[inside][self.wholes[inside] == so_far[self.last[inside]]].tolist()
         first = int(np.searchsorted(clock, max(ends), "right"))
         # Steps at times that were seen, too few for a gram.
         few = int(np.searchsorted(clock, self.last.max(), "right")) if self.timed else 0
@@ -99,7 +101,8 @@ class SeenSeries:
 
     def _alike(self, series: Series) -> Iterator[int]:
         """Where those that were seen and have the same content end, as the clock of `series` tells it."""
-        prints, begins = _grams(series, len(series.target), self.timed)
+        y = comparable(series.target)
+        prints, begins = _grams(y, _clock(series)[: len(y)], self.timed)
         hits = known(prints, self.prints)
         here = np.flatnonzero(hits >= 0)
         if not len(here):
@@ -162,20 +165,18 @@ def _joint(y: NDArray[np.float32], clock: Steps, timed: bool, k: int) -> Prints:
     return prints
 
 
-def _so_far(series: Series) -> Prints:
-    """(T,) the fingerprints of all steps up to each."""
-    y = comparable(series.target)
-    prints, at = _joint(y, _clock(series)[: len(y)], False, 1), np.arange(1, len(y) + 1, dtype=np.uint64)
+def _so_far(y: NDArray[np.float32], rows: Steps) -> Prints:
+    """(T,) the fingerprints of all steps up to each, of the rows from 0 that they are."""
+    prints, at = _joint(y, rows, False, 1), (rows + 1).astype(np.uint64)
     return np.cumsum(mixed(mixed(prints + at * _MIX)))
 
 
-def _grams(series: Series, end: int, timed: bool) -> tuple[Prints, Steps]:
-    """The fingerprints of all ngrams before `end`, 0 of one that does not vary, and where each begins."""
-    y, clock = comparable(series.target[:end]), _clock(series)[:end]
+def _grams(y: NDArray[np.float32], clock: Steps, timed: bool) -> tuple[Prints, Steps]:
+    """The fingerprints of all ngrams, 0 of one that does not vary, and where each begins."""
     prints = _joint(y, clock, timed, GRAM)
     if len(prints):
-        windows = np.lib.stride_tricks.sliding_window_view(y, GRAM, axis=0)
-        prints[(windows == windows[..., :1]).all((1, 2))] = 0
+        changes = np.concatenate([[0], np.cumsum((y[1:] != y[:-1]).any(1))])
+        prints[changes[GRAM - 1 :] == changes[: len(prints)]] = 0
     return prints, clock[: len(prints)]
 
 
@@ -188,10 +189,16 @@ def _content(y: NDArray[np.float64], begins: Steps) -> tuple[int, int, int]:
     return int(inside.sum()), len(np.unique(y[inside], axis=0)), int(np.sum(changes))
 
 
-def _informative(prints: Prints, at: Steps, stride: int) -> tuple[Prints, Steps]:
-    """Every `stride`-th and the last, without those that do not vary or come twice."""
-    _, place, counts = np.unique(prints, return_inverse=True, return_counts=True)
-    telling = (prints != 0) & (counts[place] == 1)
-    chosen = np.flatnonzero((np.arange(len(prints)) % stride == 0) & telling)
-    chosen = np.union1d(chosen, np.flatnonzero(telling)[-1:])
-    return prints[chosen], at[chosen]
+def _informative(prints: Prints, at: Steps, lengths: Steps, stride: int) -> tuple[Prints, Steps, Steps]:
+    """Of series that stand one after the other, so long: every `stride`-th of each and its last, without
+    those that do not vary or come twice in it; with the number of its series, and where it begins."""
+    of = np.repeat(np.arange(len(lengths)), lengths)[: len(prints)]
+    place = np.arange(len(prints)) - (np.cumsum(lengths) - lengths)[of]
+    inside = np.flatnonzero((prints != 0) & (place + GRAM <= lengths[of]))
+    order = inside[np.lexsort((prints[inside], of[inside]))]
+    again = (np.diff(prints[order]) == 0) & (np.diff(of[order]) == 0)
+    once = ~(np.append(again, False) | np.insert(again, 0, False))[: len(order)]
+    telling = np.sort(order[once])
+    last = np.append(np.diff(of[telling]) > 0, True)[: len(telling)]
+    chosen = telling[(place[telling] % stride == 0) | last]
+    return prints[chosen], of[chosen], at[chosen]

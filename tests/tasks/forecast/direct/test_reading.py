@@ -6,6 +6,7 @@ import pytest
 
 from tests.tasks.forecast.cases import coded, direct_network, noisy, plan
 from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
+from unrolled import Forecaster
 from unrolled.tasks.forecast.config import ForecastOptions
 from unrolled.tasks.forecast.direct.reading import (
     FED_BACK,
@@ -43,6 +44,32 @@ def test_members(season, window, segments, steps):
         assert members_of(count, window, season, 1000, None) == tuple((both * 5)[:count])
     made = direct_network(coded(noisy(60), steps=3)[0], members=both, window=window)
     assert [one.window for one in made.block.members] == [one[1] for one in both]
+
+
+def test_of_many_steps_ahead_a_segment_is_said_at_once():
+    """A day of hours, half a day of half-hours; without a season six steps."""
+    for season, segment in ((24, 24), (48, 24), (1, 6)):
+        for ahead, size in ((143, 1), (144, segment)):
+            (member,) = (one for one in members_of(2, 400, season, 5000, None, ahead) if one[0] == STEPS)
+            assert member[2] == size
+
+
+def test_what_is_known_ahead_is_read_by_the_first_member():
+    kinds = [
+        [kind for kind, _, _ in members_of(n, 336, 24, 1000, FED_BACK, 24, known=True)] for n in (1, 2, 3)
+    ]
+    assert kinds == [[STEPS], [STEPS, SEGMENTS], [STEPS, SEGMENTS, FED_BACK]]
+
+
+def test_one_member_learns_from_a_column_that_is_known_ahead():
+    """Of a level that jumps by 6 where a column is 1, at random, the deviation is 2.4. Who knows that column
+    of the first step ahead alone has errors hardly below that at the others."""
+    jumps = pl.Series((np.random.default_rng(1).random(600) < 0.2).astype(float))
+    frame = noisy(600).with_columns(pl.col("y") + 6 * jumps, jumps=jumps)
+    options = {"horizon": 12, "members": 1, "steps": 200, "refit": False}
+    run = Forecaster(target=["y"], future=["jumps"], **options).fit(frame)
+    assert run.codec.reading.members[0][0] == STEPS
+    assert run.evaluation.rmse("y", "model") < 1
 
 
 def test_members_of_a_long_series_look_back_further():

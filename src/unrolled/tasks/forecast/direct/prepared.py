@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.blocks.direct import Direct
+from unrolled.codecs.series import HOLIDAY
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, Coded
@@ -90,7 +91,9 @@ def _based(
     plan, longest, K = settled.config.plan(), max(map(len, parts)), parts[0].shape[1]
     trained, options = [part for part in parts if len(part)], settled.config.forecast
     fed_back = read.fed_back_kind(options, codec, trained, plan)
-    members = read.members_of(options.members, plan.window, plan.season, longest, fed_back)
+    sizes = options.members, plan.window, plan.season, longest
+    known = bool(codec.varying) or HOLIDAY in codec.calendar
+    members = read.members_of(*sizes, fed_back, plan.steps, known)
     count = len(trained) + 1 if named else K if K <= MOST_BASES else 1
     reading = reading_of(origins, chosen, members, parts, count, bool(options.calibrate))
     reading, how = replace(reading, fixed=scale != WINDOW), (plan.steps, plan.window, settled.periods)

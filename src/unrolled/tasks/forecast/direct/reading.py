@@ -32,6 +32,8 @@ LEAST_SEGMENT, MOST_SEGMENT = 6, 26
 SEASONS, SEASONS_OF_LONG, MOST_READ = 4, 14, 336
 # More steps are not fed back: each waits for the one before.
 MOST_FED_BACK = 200
+# From so many steps to forecast on, a segment of them is said at once.
+LONG_AHEAD = 144
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def block_of(
         layer = recurrent(model, (size if kind == SEGMENTS else 1) * row.read + ABOUT)
         if kind == SEGMENTS:
             return Segments.of(layer, S * output.size, steps, size, model.output_dropout or 0.0)
-        return Steps.of(layer, row, output.size, steps, model.output_dropout or 0.0)
+        return Steps.of(layer, row, output.size, steps, model.output_dropout or 0.0, size)
 
     return Direct(
         members=tuple(member(*one) for one in reading.members),
@@ -92,15 +94,26 @@ def block_of(
 
 
 def members_of(
-    count: int | None, window: int, season: int, longest: int, fed_back: str | None
+    count: int | None,
+    window: int,
+    season: int,
+    longest: int,
+    fed_back: str | None,
+    ahead: int = 1,
+    known: bool = False,
 ) -> tuple[tuple[str, int, int], ...]:
-    """By turns the kind of each, the window that it reads, and the size of its segments; None: one of each
-    kind. `fed_back`: the kind of the one that reads its own forecasts, where there may be one."""
+    """By turns the kind of each, the window that it reads, and the size of its segments, of what it reads or
+    of `ahead` steps that it says; None: one of each kind. `fed_back`: the kind of the one that reads its own
+    forecasts, where there may be one. `known`: whether more than the calendar is known of the steps ahead,
+    which the kind that comes first then reads."""
     segment = _segment(season)
     seasons = SEASONS_OF_LONG if longest >= base.LONG else SEASONS
     whole = min(window, MOST_READ, seasons * season if season > 1 else 8 * segment) // segment * segment
     kinds = [(SEGMENTS, whole, segment)] if whole >= 2 * segment else []
-    kinds += [(kind, _each_step(window, season), 1) for kind in (STEPS, fed_back) if kind]
+    kinds.append((STEPS, _each_step(window, season), segment if ahead >= LONG_AHEAD else 1))
+    if fed_back:
+        kinds.append((fed_back, _each_step(window, season), 1))
+    kinds.sort(key=lambda one: known and one[0] != STEPS)
     return tuple(kinds[k % len(kinds)] for k in range(count or len(kinds)))
 
 

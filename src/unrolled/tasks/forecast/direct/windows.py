@@ -184,6 +184,9 @@ def _spreads(parts: Sequence[Array]) -> Array:
     """The deviation of each part's known values, (N, K); 0 of none."""
     spreads = np.zeros((len(parts), parts[0].shape[1]))
     for spread, part in zip(spreads, parts, strict=True):
+        if len(part) and not np.isnan(part).any():
+            spread[:] = np.std(part, axis=0)
+            continue
         known = ~np.isnan(part).all(0)
         spread[known] = np.nanstd(part[:, known], axis=0)
     return spreads
