@@ -160,7 +160,7 @@ past                ahead     --target sun --past wind --future warm
 past-next           weather   --target sun --target rain --past wind --horizon 1 --gaps zero
 past-next-recursive weather   --target sun --target rain --past wind --horizon 1 --gaps zero \
                               --strategy recursive --level absolute --level relative
-shops               shops     --target sales --id shop --time day --dropout 0.1 --layers 2
+shops               shops     --target sales --id shop --time day --dropout 0.1 --layers 2 --identity 3
 shops-holidays      shops     --target sales --id shop --holidays DE
 branches            branches  --target sales --id shop --static town --static size
 shops-recursive     shops     --target sales --id shop --output gaussian --strategy recursive --cell lstm \

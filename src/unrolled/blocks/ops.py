@@ -72,6 +72,9 @@ class Ops(Protocol):
         """x (N, …, I) -> (N, …, O), of each row by the linear leaf of its number (N,), or the last where
         there is none; no gradient reaches them."""
 
+    def of_number(self, p: Any, number: Array) -> Array:
+        """number (N,) -> the rows of an embedding (N, E), the last where there is none."""
+
     def for_each(self, x: Array, times: int) -> Array:
         """x (N, …) -> (N times, …), copies of a row together."""
 

@@ -147,6 +147,12 @@ class ForecastOptions(Section):
         description="direct: networks whose forecasts are combined, by turns one that reads segments of a "
         "window as steps and one that reads every step",
     )
+    identity: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="direct: numbers that tell the network which of the known series a window is of",
+    )
     error: Literal["squared", "absolute"] | None = Field(
         default=None,
         description="direct: what the training of points lessens (squared; absolute for many series or "
@@ -292,6 +298,11 @@ class ForecastConfig(Section):
                         f"{option(name)} belongs to {option('strategy', 'recursive')}; set that, or leave "
                         f"{option(name)} out"
                     )
+        elif options.identity:
+            direct = "" if options.is_discrete else f"set {option('strategy', 'direct')}, or "
+            raise ValueError(
+                f"{option('identity')} is read by the direct strategy alone; {direct}leave it out"
+            )
         for name, wrong in (("residual", options.residual), ("level", options.level)):
             if options.is_discrete and wrong:
                 raise ValueError(

@@ -42,7 +42,7 @@ from unrolled.tasks.forecast.judging.backtest import backtest, beside_baselines,
 from unrolled.tasks.forecast.judging.evaluation import Evaluation, evaluate
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.forecast.paths import Forecast, Predictor
-from unrolled.tasks.forecast.prepared import prepare
+from unrolled.tasks.forecast.prepared import MOST_NAMED, named_series, prepare
 from unrolled.tasks.forecast.recursive import windows as recursive
 from unrolled.tasks.forecast.refits import Refit, check_refits, refits, refits_sentence, refitted_forecasts
 from unrolled.tasks.forecast.seen import SeenSeries
@@ -260,6 +260,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             file = read_parts(sources, config.data, codec.step, codec.covariates.categories)
             file = covariates.as_numbers(file, codec.covariates)
             file = replace(file, notes=(*file.notes, *file.unseen))
+        if config.forecast.identity and start is None:
+            _require_named(config, file)
         if config.forecast.calibrate and start is None and not has_part(file, config.data, "validation"):
             raise ConfigError(
                 f"{option('calibrate')} needs a validation part, and {option('validation', 0)} leaves none; "
@@ -440,6 +442,17 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         options = self.config.forecast
         window, seed = self.config.plan().window, self.config.training.seed
         return Predictor(network, self.codec.series, window, options.sample_paths, seed)
+
+
+def _require_named(config: ForecastConfig, file: SeriesFile) -> None:
+    """ConfigError where no series are known by their names."""
+    ends = [end for end, _ in ends_of(config.data, file)]
+    if not named_series(config, file, ends):
+        raise ConfigError(
+            f"{option('identity', config.forecast.identity)}: wanted 2 to {MOST_NAMED:,} series of one "
+            f"target, each with a name of its own; got {sum(map(bool, ends)):,} series of "
+            f"{counted(len(file.targets), 'target')}; leave it out"
+        )
 
 
 def _first_new(file: SeriesFile, begin: Sequence[int], seen: SeenSeries) -> list[int]:

@@ -44,7 +44,7 @@ def prepare(
             calendar,
             plan.steps,
             config.data.gaps,
-            _named(config, file, training_ends),
+            named_series(config, file, training_ends),
             config.data.id or "series",
             config.forecast.output,
             days,
@@ -66,11 +66,11 @@ def prepare(
     return prepared
 
 
-def _named(config: ForecastConfig, file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
+def named_series(config: ForecastConfig, file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
     """The series that are known by their names, where each is to have a base of its own."""
     names = tuple(s.name for s, end in zip(file.series, ends, strict=True) if end)
     several = 1 < len(names) <= MOST_NAMED and len(set(names)) == len(names)
-    return names if several and config.forecast.strategy == "direct" and len(file.targets) == 1 else ()
+    return names if several and config.forecast.is_direct and len(file.targets) == 1 else ()
 
 
 def _mean(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
