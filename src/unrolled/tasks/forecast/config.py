@@ -151,7 +151,8 @@ class ForecastOptions(Section):
         default=0,
         ge=0,
         le=1024,
-        description="direct: numbers that tell the network which of the known series a window is of",
+        description="direct: numbers that tell the network which of the known series a window is of, where "
+        "the same covariate means other things in each (0: none)",
     )
     error: Literal["squared", "absolute"] | None = Field(
         default=None,
