@@ -168,7 +168,7 @@ past                ahead     --target sun --past wind --future warm
 past-next           weather   --target sun --target rain --past wind --horizon 1 --gaps zero
 past-next-recursive weather   --target sun --target rain --past wind --horizon 1 --gaps zero \
                               --strategy recursive --level absolute --level relative
-shops               shops     --target sales --id shop --time day --dropout 0.1 --layers 2
+shops               shops     --target sales --id shop --time day --dropout 0.1 --layers 2 --identity 3
 shops-holidays      shops     --target sales --id shop --holidays DE --scale window
 shops-own           shops     --target sales --id shop --scale series --output gaussian
 branches            branches  --target sales --id shop --static town --static size

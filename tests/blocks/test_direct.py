@@ -9,7 +9,7 @@ from torch.func import functional_call
 
 from unrolled.blocks.block import read, write
 from unrolled.blocks.direct import ABOUT, Direct, Row, Segments, Steps
-from unrolled.blocks.leaves import Linear, Parameter
+from unrolled.blocks.leaves import Embedding, Linear, Parameter
 from unrolled.blocks.outputs import SIZES, Output
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells.registry import read_cell
@@ -28,22 +28,26 @@ OUTPUTS["calibrated studentt"] = Output("studentt", LEVELS, framed=True, calibra
 ROWS = {"alone": (1, 0, 0), "one": (1, 2, 3), "two": (2, 1, 2), "two alone": (2, 0, 0)}
 # Floor of the spread, mean and deviation of its logarithm, and of the mean: not beyond FARTHEST everywhere.
 REFERENCES = ((0.3, -0.1, 0.9, 0.2, 0.8), (0.25, 0.3, 1.1, -0.4, 0.5))
+# Of a row that tells the number of its series: its place, how many have a base, and what tells them apart.
+PLACE, BASES, IDENTITY = 2, 3, 2
 CELLS = {"gru": {}, "rnn": {}, "lstm": {}, "projected lstm": {"proj_size": 3}}
 
 
-def block(row="two", output="point", cell="gru", bases=None, references=REFERENCES, said=1):
+def block(row="two", output="point", cell="gru", bases=None, references=REFERENCES, said=1, named=False):
     """`said`: how many steps ahead the second member says at once."""
     K, beside, ahead = ROWS[row]
+    about = ABOUT + (IDENTITY if named else 0)
+    bases = BASES if named else bases or K
     sizes, output = Row(K, beside, ahead), OUTPUTS[output]
     kind = read_cell(cell.split()[-1], CELLS[cell])
-    segments = Recurrent(kind, SEGMENT * sizes.read + ABOUT, 4)
-    steps = Recurrent(kind, sizes.read + ABOUT, 5)
+    segments = Recurrent(kind, SEGMENT * sizes.read + about, 4)
+    steps = Recurrent(kind, sizes.read + about, 5)
     return Direct(
         members=(
             Segments.of(segments, S * output.size, WHOLE, SEGMENT, 0.0),
             Steps.of(steps, sizes, output.size, LATE, 0.0, said),
         ),
-        base=(Linear(L, S, bias=False, zero=True),) * (bases or K),
+        base=(Linear(L, S, bias=False, zero=True),) * bases,
         shares=Parameter((2,)),
         offsets=Parameter((S, K, len(LEVELS))) if output.calibrated else None,
         output=output,
@@ -52,6 +56,8 @@ def block(row="two", output="point", cell="gru", bases=None, references=REFERENC
         period=3,
         row=ROWS[row],
         references=references[:K],
+        series=PLACE if named else None,
+        identity=Embedding(BASES, IDENTITY, scale=0.0) if named else None,
     )
 
 
@@ -73,6 +79,9 @@ def windows(made, N=4, dtype=torch.float64):
     x[..., :K] *= torch.linspace(0.2, 3, N, dtype=torch.float64)[:, None, None]
     x[..., :K] += torch.linspace(-1, 2, N, dtype=torch.float64)[:, None, None]
     x[-1, :, :K] = 1.7
+    if made.block.series is not None:  # known ones by turns, and two of all others
+        numbers = torch.tensor([1.0, 0.0, 2.0, 7.0]).repeat(-(-N // 4))[:N]
+        x[..., PLACE] = numbers[:, None]
     return x.to(dtype), torch.randn(N, S, U, generator=draws, dtype=torch.float64).to(dtype)
 
 
@@ -100,6 +109,10 @@ def by_hand(made, x, ahead):
     R, m = output.size, output.location
     raw = np.empty((len(x), *one.shape))
     for n, window in enumerate(x.numpy()):
+        number = 0
+        if one.series is not None:
+            number = min(int(window[0, PLACE]), BASES - 1)
+            window = np.delete(window, PLACE, 1)
         for k in range(K):
             floor, log_mean, log_scale, mean_mean, mean_scale = one.references[k]
             z = window[:, k]
@@ -107,11 +120,13 @@ def by_hand(made, x, ahead):
             spread = max(np.sqrt(((z[-FRAME:] - mean) ** 2).mean()), floor)
             about = [(np.log(spread) - log_mean) / log_scale, (mean - mean_mean) / mean_scale]
             about = np.clip(about, -FARTHEST, FARTHEST)
+            if one.series is not None:
+                about = [*about, *w["identity.weight"][number]]
             u = (z - mean) / spread
-            b = w[f"base.{k if bases > 1 else 0}.weight"] @ u
+            b = w[f"base.{number or (k if bases > 1 else 0)}.weight"] @ u
             rows = [[u[t], *window[t, K:], *about] for t in range(L)]
             groups = [
-                [number for t in range(at, at + SEGMENT) for number in rows[t][:-2]] + [*about]
+                [number for t in range(at, at + SEGMENT) for number in rows[t][: -len(about)]] + [*about]
                 for at in range(L - WHOLE, L, SEGMENT)
             ]
             h = gru(w, "members.0.layer", np.array(groups), np.zeros(4))[-1]
@@ -155,6 +170,24 @@ def test_several_steps_ahead_may_be_said_at_once(row, said):
     other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
     assert np.array_equal(other(x.numpy(), ahead.numpy()), wanted)
     assert read(write(made.block)) == made.block
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_members_are_told_which_series_a_window_is_of(output):
+    made = network("one", output, named=True)
+    x, ahead = windows(made)
+    with torch.no_grad():
+        found = made(x, ahead).numpy()
+    np.testing.assert_allclose(found, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
+
+
+def test_series_have_no_identity_at_first():
+    fresh = Network(block("one", named=True))
+    assert not fresh.identity.weight.any()
+    made = network("one", named=True)
+    sum(raw.square().sum() for raw in made.block.each(made.ops, made.p, *windows(made, 2))).backward()
+    known, other, others = made.identity.weight.grad.abs().amin(1)  # of windows of 1 and 0
+    assert known > 0 and other > 0 and others == 0
 
 
 def test_one_base_may_be_that_of_all_targets():
@@ -271,11 +304,12 @@ def test_what_is_read_is_the_end_of_the_window_that_each_has():
         assert not torch.equal(made.block.each(made.ops, made.p, other, ahead)[0], base)
 
 
+@pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_both_worlds_say_the_same_bits(cell, output, dtype):
-    made = network("two", output, cell=cell).to(dtype)
+def test_both_worlds_say_the_same_bits(cell, output, dtype, named):
+    made = network("one" if named else "two", output, cell=cell, named=named).to(dtype)
     other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
     x, ahead = windows(made, 7, dtype)
     with torch.no_grad():
@@ -287,11 +321,12 @@ def test_both_worlds_say_the_same_bits(cell, output, dtype):
     assert all(np.array_equal(a, b) for a, b in zip(again, each, strict=True))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", [*ROWS, "named"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_window_alone_has_the_bits_of_the_window_in_a_batch(cell, row):
     """Beside windows that hold NaN too."""
-    made = network(row, "quantiles", cell=cell).to(torch.float32)
+    named = row == "named"
+    made = network("one" if named else row, "quantiles", cell=cell, named=named).to(torch.float32)
     x, ahead = windows(made, 37, torch.float32)
     with torch.no_grad():
         together = made(x, ahead)
@@ -334,14 +369,24 @@ def test_what_does_not_fit_is_refused():
         {"references": REFERENCES[:1]},
         {"references": (REFERENCES[0], (0.0, *REFERENCES[1][1:]))},
         {"references": (REFERENCES[0], (*REFERENCES[1][:4], float("inf")))},
+        {"identity": Embedding(2, IDENTITY, scale=0.0)},
         {"members": (segments,)},
         {"members": (segments, replace(steps, window=L + 1))},
         {"members": (segments, replace(steps, head=Linear(5, 2, zero=True)))},
         {"members": (replace(segments, segment=1), steps)},
         {"members": (segments, replace(steps, segment=2))},
     ):
-        with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets|widths"):
+        with pytest.raises(ValueError, match=r"a |base|targets|references|shares|offsets|widths|identities"):
             replace(whole, **change)
+    named = block("one", named=True)
+    for change in (
+        {"identity": None},
+        {"identity": Embedding(BASES, IDENTITY)},
+        {"identity": Embedding(BASES + 1, IDENTITY, scale=0.0)},
+        {"identity": Embedding(BASES, IDENTITY + 1, scale=0.0)},
+    ):
+        with pytest.raises(ValueError, match=r"a member|identities"):
+            replace(named, **change)
     for member, change in (
         (segments, {"segment": 2}),
         (segments, {"layer": replace(segments.layer, bidirectional=True)}),

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from unrolled.blocks.block import Block
 from unrolled.blocks.forecaster import Forecaster
-from unrolled.blocks.leaves import Linear, Parameter
+from unrolled.blocks.leaves import Embedding, Linear, Parameter
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.outputs import Output
 from unrolled.blocks.recurrent import Recurrent
@@ -42,9 +42,9 @@ class Row(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a member sees of N windows: rows (N, L, I), about (N, 2) of their frames, ahead (N, S, U) and base
-    (N, S) of the steps to forecast; z (N, L, 1) and frame, mean and spread (N, 1), where there is one
-    target."""
+    """What a member sees of N windows: rows (N, L, I), about (N, A) of their frames and their series, ahead
+    (N, S, U) and base (N, S) of the steps to forecast; z (N, L, 1) and frame, mean and spread (N, 1), where
+    there is one target."""
 
     rows: Array
     about: Array
@@ -77,8 +77,8 @@ class Segments(Block):
         whole = self.window % self.segment == 0
         yield whole, f"a window of {self.window} steps in segments of {self.segment}"
 
-    def fits(self, row: Row, steps: int, size: int) -> bool:
-        inputs = self.segment * row.read + ABOUT
+    def fits(self, row: Row, about: int, steps: int, size: int) -> bool:
+        inputs = self.segment * row.read + about
         return self.layer.input_size == inputs and self.head.outputs == steps * size
 
     def __call__(self, ops: Ops, p: Any, seen: Seen) -> Array:
@@ -106,7 +106,8 @@ class Steps(Block):
     def of(
         cls, layer: Recurrent, row: Row, size: int, window: int, dropout: float, segment: int = 1
     ) -> "Steps":
-        decoder = replace(layer, input_size=segment * (row.ahead + 1) + ABOUT)
+        about = layer.input_size - row.read
+        decoder = replace(layer, input_size=segment * (row.ahead + 1) + about)
         head = Linear(decoder.output_size, segment * size, zero=True)
         return cls(layer, decoder, head, window, dropout, segment)
 
@@ -115,10 +116,10 @@ class Steps(Block):
         alike = self.layer.state_sizes == self.decoder.state_sizes
         yield alike, f"states {self.layer.state_sizes} go on as {self.decoder.state_sizes}"
 
-    def fits(self, row: Row, steps: int, size: int) -> bool:
+    def fits(self, row: Row, about: int, steps: int, size: int) -> bool:
         sizes = self.layer.input_size, self.decoder.input_size, self.head.outputs
         ahead = self.segment * (row.ahead + 1)
-        return sizes == (row.read + ABOUT, ahead + ABOUT, self.segment * size)
+        return sizes == (row.read + about, ahead + about, self.segment * size)
 
     def __call__(self, ops: Ops, p: Any, seen: Seen) -> Array:
         rows = ops.sequence(seen.rows[:, -self.window :])
@@ -154,7 +155,7 @@ class FedBack(Block):
     def rules(self) -> Iterator[tuple[object, str]]:
         yield self.layer.causal, "forecasts would depend on the steps to come"
 
-    def fits(self, row: Row, steps: int, size: int) -> bool:
+    def fits(self, row: Row, about: int, steps: int, size: int) -> bool:
         return (self.layer.input_size, self.head.outputs, size, row.targets) == (row.read, 1, 1, 1)
 
     def after(self, ops: Ops, p: Any, seen: Seen) -> tuple[Array, State]:
@@ -192,11 +193,12 @@ def _with(ops: Ops, x: Array, about: Array) -> Array:
 class Direct(Forecaster):
     """Windows x (N, L, I), ahead (N, S, U) -> raw numbers with their frames (N, S, K, R). `base` holds a map
     for each target, or one for all; where rows tell the number of a series in place `series`, one for each
-    and one for all others; before the first step of a series stand its own again, in whole periods of
-    `period`; of each target, `references` are the floor of the spread, the mean and the deviation of its
-    logarithm, and those of the means; `offsets` of a calibrated output (outputs.py), those of points times
-    one of `widths` for each base, where each series has its own; `fixed` (·, 2): mean and spread of the frame
-    of each series and of all others, or of all, where there is one: a spread of 0 is none."""
+    and one for all others, as `identity` holds what members are told of each; before the first step of a
+    series stand its own again, in whole periods of `period`; of each target, `references` are the floor of
+    the spread, the mean and the deviation of its logarithm, and those of the means; `offsets` of a calibrated
+    output (outputs.py), those of points times one of `widths` for each base, where each series has its own;
+    `fixed` (·, 2): mean and spread of the frame of each series and of all others, or of all, where there is
+    one: a spread of 0 is none."""
 
     members: tuple[Segments | Steps | FedBack, ...]
     base: tuple[Linear, ...]
@@ -211,6 +213,7 @@ class Direct(Forecaster):
     series: int | None = None
     fixed: Parameter | None = None
     widths: Parameter | None = None
+    identity: Embedding | None = None
 
     def rules(self) -> Iterator[tuple[object, str]]:
         yield len(self.row) == 3 and all(type(n) is int and n >= 0 for n in self.row), f"a row of {self.row}"
@@ -225,6 +228,9 @@ class Direct(Forecaster):
         yield self.base == maps * count, f"the base is {self.base!s:.80}"
         named = self.series is None or (K == 1 <= self.series <= 1 + self.layout.beside)
         yield named, f"the number of a series in place {self.series}"
+        if self.identity is not None:
+            wanted = Embedding(count, self.identity.size, scale=0.0)
+            yield self.series is not None and self.identity == wanted, f"identities {self.identity}"
         yield self.shares == Parameter((len(self.members),)), f"shares {self.shares}"
         frames = len(self.base) if self.series is not None else 1
         yield self.fixed in (None, Parameter((frames, 2))), f"fixed frames {self.fixed}"
@@ -239,7 +245,8 @@ class Direct(Forecaster):
         yield fits and all(map(math.isfinite, itertools.chain(*self.references))), "references"
         yield all(min(one[0], one[2], one[4]) > 0 for one in self.references), "references of no scale"
         for one in self.members:
-            yield one.fits(self.layout, self.steps, self.output.size), f"a member {one!s:.80}"
+            fits = one.fits(self.layout, self.about, self.steps, self.output.size)
+            yield fits, f"a member {one!s:.80}"
 
     @property
     def taught(self) -> Output:
@@ -249,6 +256,11 @@ class Direct(Forecaster):
     @property
     def layout(self) -> Row:
         return Row(*self.row)
+
+    @property
+    def about(self) -> int:
+        """A, how many numbers members are told beside each step."""
+        return ABOUT + (self.identity.size if self.identity is not None else 0)
 
     @property
     def inputs(self) -> int:
@@ -335,9 +347,10 @@ class Direct(Forecaster):
         base = self._base(ops, p, u, number)
         end = slice(-self._longest, None)
         rows = ops.concat(u[..., end].reshape(N * K, -1, 1), ops.for_each(rest[:, end], K))
-        seen = Seen(
-            rows, about.reshape(N * K, -1), ops.for_each(ahead, K), base.reshape(N * K, S), z, (mean, spread)
-        )
+        about = about.reshape(N * K, -1)
+        if self.identity is not None:
+            about = ops.concat(about, ops.of_number(p.identity, number))
+        seen = Seen(rows, about, ops.for_each(ahead, K), base.reshape(N * K, S), z, (mean, spread))
         return seen, base.swapaxes(1, 2), (mean, spread)
 
     def _offsets(self, ops: Ops, p: Any, x: Array) -> Array:

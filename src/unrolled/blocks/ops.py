@@ -79,6 +79,9 @@ class Ops(Protocol):
     def numbered(self, array: Array, number: Array) -> Array:
         """array (M,) -> (N,), for each row that of its number, or the last where there is none."""
 
+    def of_number(self, p: Any, number: Array) -> Array:
+        """number (N,) -> the rows of an embedding (N, E), the last where there is none."""
+
     def for_each(self, x: Array, times: int) -> Array:
         """x (N, …) -> (N times, …), copies of a row together."""
 

@@ -196,15 +196,17 @@ class Numpy:
 
     def by_number(self, maps: list[heads.Linear], x: Array, number: Array) -> Array:
         y = np.empty((*x.shape[:-1], maps[0].out_features), x.dtype)
-        number = np.where((number >= 0) & (number < len(maps)), number, len(maps) - 1)
+        number = _known(number, len(maps))
         for one in np.unique(number).tolist():
             rows = np.flatnonzero(number == one)
-            y[rows] = maps[int(one)](x[rows])
+            y[rows] = maps[one](x[rows])
         return y
 
     def numbered(self, array: Array, number: Array) -> Array:
-        known = (number >= 0) & (number < len(array))
-        return np.asarray(array[np.where(known, number, len(array) - 1).astype(np.int64)])
+        return np.asarray(array[_known(number, len(array))])
+
+    def of_number(self, p: Table, number: Array) -> Array:
+        return heads.embedding(_known(number, len(p.rows)), p.rows)
 
     def for_each(self, x: Array, times: int) -> Array:
         return x if times == 1 else np.repeat(x, times, 0)
@@ -282,6 +284,11 @@ def frame(z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, A
     spread = np.maximum(np.sqrt(squares / z.shape[1]), floor)
     about = np.stack([(heads.log(spread) - log_mean) / log_scale, (centre - mean) / scale], -1)
     return centre.astype(z.dtype), spread.astype(z.dtype), np.clip(about, -FARTHEST, FARTHEST).astype(z.dtype)
+
+
+def _known(number: Array, count: int) -> Array:
+    """The last where there is none."""
+    return np.where((number >= 0) & (number < count), number, count - 1).astype(np.int64)
 
 
 def _by_rows(x: Array) -> Array:

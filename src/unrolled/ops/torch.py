@@ -197,14 +197,16 @@ class Torch:
 
     def by_number(self, maps: nn.ModuleList, x: Tensor, number: Tensor) -> Tensor:
         with torch.no_grad():
-            number = torch.where((number >= 0) & (number < len(maps)), number, len(maps) - 1)
-            each = [(torch.nonzero(number == one)[:, 0], int(one)) for one in sorted(set(number.tolist()))]
+            number = _known(number, len(maps))
+            each = [(torch.nonzero(number == one)[:, 0], one) for one in sorted(set(number.tolist()))]
             parts = torch.cat([maps[one](x[rows]) for rows, one in each])
             return torch.empty_like(parts).index_copy_(0, torch.cat([rows for rows, _ in each]), parts)
 
     def numbered(self, array: Tensor, number: Tensor) -> Tensor:
-        known = (number >= 0) & (number < len(array))
-        return array[torch.where(known, number, len(array) - 1).long()]
+        return array[_known(number, len(array))]
+
+    def of_number(self, p: nn.Embedding, number: Tensor) -> Tensor:
+        return self.embedding(p, _known(number, p.num_embeddings))
 
     def for_each(self, x: Tensor, times: int) -> Tensor:
         return x if times == 1 else x.repeat_interleave(times, 0)
@@ -262,6 +264,11 @@ class Torch:
         self, x: Tensor, lengths: Tensor, noise: float, time_mask: float, feature_mask: float
     ) -> Tensor:
         return augmented(x, lengths, noise, time_mask, feature_mask) if self.training else x
+
+
+def _known(number: Tensor, count: int) -> Tensor:
+    """The last where there is none."""
+    return torch.where((number >= 0) & (number < count), number, count - 1).long()
 
 
 def _lengths(y: Tensor, lengths: Tensor | None) -> Tensor:

@@ -152,6 +152,13 @@ class ForecastOptions(Section):
         "reads its own forecasts for the next (one of each); the second comes first where columns or "
         "holidays are known of the time to forecast",
     )
+    identity: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="direct: numbers that tell the network which of the known series a window is of, where "
+        "the same covariate means other things in each (0: none)",
+    )
     error: Literal["squared", "absolute"] | None = Field(
         default=None,
         description="direct: what the training of points lessens (squared; absolute for many series or "
@@ -312,6 +319,11 @@ class ForecastConfig(Section):
             raise ValueError(
                 f"{option('scale')} belongs to {option('strategy', 'direct')}; set that, or leave "
                 f"{option('scale')} out"
+            )
+        if not options.is_direct and options.identity:
+            direct = "" if options.is_discrete else f"set {option('strategy', 'direct')}, or "
+            raise ValueError(
+                f"{option('identity')} is read by the direct strategy alone; {direct}leave it out"
             )
         for name, wrong in (("residual", options.residual), ("level", options.level)):
             if options.is_discrete and wrong:

@@ -177,7 +177,7 @@ def named_series(options: ForecastOptions, file: SeriesFile, ends: Sequence[int]
     """The series that are known by their names, where each is to have a base of its own."""
     names = tuple(s.name for s, end in zip(file.series, ends, strict=True) if end)
     several = 1 < len(names) <= MOST_NAMED and len(set(names)) == len(names)
-    return names if several and options.strategy == "direct" and len(file.targets) == 1 else ()
+    return names if several and options.is_direct and len(file.targets) == 1 else ()
 
 
 def _calibrated(

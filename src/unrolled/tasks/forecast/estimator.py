@@ -32,7 +32,7 @@ from unrolled.tasks.forecast.data import (
     read,
     read_parts,
 )
-from unrolled.tasks.forecast.defaults import ends_of
+from unrolled.tasks.forecast.defaults import MOST_NAMED, ends_of, named_series
 from unrolled.tasks.forecast.direct.reading import adjusted, block_of
 from unrolled.tasks.forecast.direct.validation import mean_loss
 from unrolled.tasks.forecast.direct.windows import Windowed, after_each_step
@@ -264,6 +264,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             file = read_parts(sources, config.data, codec.step, codec.covariates.categories)
             file = covariates.as_numbers(file, codec.covariates)
             file = replace(file, notes=(*file.notes, *file.unseen))
+        if config.forecast.identity and start is None:
+            _require_named(config, file)
         if config.forecast.calibrate and start is None and not has_part(file, config.data, "validation"):
             raise ConfigError(
                 f"{option('calibrate')} needs a validation part, and {option('validation', 0)} leaves none; "
@@ -460,6 +462,17 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         options = self.config.forecast
         window, seed = self.config.plan().window, self.config.training.seed
         return Predictor(network, self.codec.series, window, options.sample_paths, seed)
+
+
+def _require_named(config: ForecastConfig, file: SeriesFile) -> None:
+    """ConfigError where no series are known by their names."""
+    ends = [end for end, _ in ends_of(config.data, file)]
+    if not named_series(config.forecast, file, ends):
+        raise ConfigError(
+            f"{option('identity', config.forecast.identity)}: wanted 2 to {MOST_NAMED:,} series of one "
+            f"target, each with a name of its own; got {sum(map(bool, ends)):,} series of "
+            f"{counted(len(file.targets), 'target')}; leave it out"
+        )
 
 
 def _first_new(file: SeriesFile, begin: Sequence[int], seen: SeenSeries) -> list[int]:

@@ -158,3 +158,25 @@ def test_covariates_that_set_the_level_are_learnt():
     assert future.rmse("y", "model") < 1.15 < 1.5 < neither.rmse("y", "model")
     found = models[0].predict()["forecast"].to_numpy()
     np.testing.assert_allclose(found[:2], wanted[:2], atol=1.5)  # f adds 3
+
+
+def reactions(T=300, seed=0, prefix="s"):
+    """Waves of four series; while f is 1, which is seldom and known ahead, two are 3 higher and two 3
+    lower."""
+    draws, frames = np.random.default_rng(seed), []
+    for k in range(4):
+        f = (draws.random(T) < 0.1).astype(float)
+        y = 10 + 3 * np.sin(2 * np.pi * np.arange(T) / 6) + 3 * (-1) ** k * f + 0.1 * draws.standard_normal(T)
+        frames.append(pl.DataFrame({"time": np.arange(T), "y": y, "f": f, "id": f"{prefix}{k}"}))
+    return pl.concat(frames)
+
+
+def test_what_each_series_makes_of_a_covariate_is_learnt_with_its_identity():
+    """Windows seldom show it. A series that was never seen is not forecast worse than without identities."""
+    options = SHORT | {"id": "id", "time": "time", "future": "f", "season": 6, "window": 12, "hidden": 8}
+    options |= {"steps": 150, "learning_rate": 0.02, "output_dropout": 0}
+    known, blind = (Forecaster(**options, identity=E).fit(reactions()) for E in (2, 0))
+    rmse, without = (one.evaluation.rmse("y", "model") for one in (known, blind))
+    new, before = (one.evaluate(reactions(seed=1, prefix="n")).rmse("y", "model") for one in (known, blind))
+    assert rmse < 0.5 < 0.6 < without
+    assert new < 1.1 * before

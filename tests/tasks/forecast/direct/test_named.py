@@ -3,9 +3,11 @@
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
-from unrolled import Forecaster
-from unrolled.errors import DataError
+from tests.tasks.forecast.test_estimator import same_weights
+from unrolled import Forecaster, runtime
+from unrolled.errors import ConfigError, DataError
 
 T = 240
 SMALL = {
@@ -31,9 +33,9 @@ def panel(T=T):
     )
 
 
-@pytest.fixture(scope="module")
-def forecaster():
-    return Forecaster(**SMALL).fit(panel())
+@pytest.fixture(scope="module", params=[0, 3])
+def forecaster(request):
+    return Forecaster(**SMALL, identity=request.param).fit(panel())
 
 
 def steps(who, name, T=T):
@@ -79,6 +81,15 @@ def test_a_name_is_saved_with_the_run(forecaster, tmp_path):
     loaded = Forecaster.load(tmp_path / "run")
     assert loaded.predict(panel()).equals(forecaster.predict())
     assert loaded.runtime().codec.names == ("turning", "going")
+    alone = runtime.load(tmp_path / "run")
+    for chunks in ([240], [100, 140], [239, 1]):
+        stream = alone.stream()
+        for begin, size in zip(np.cumsum([0, *chunks[:-1]]), chunks, strict=True):
+            stream = alone.stream(snapshot=stream.snapshot()) if begin else stream
+            said = stream.feed(steps("going", "going")[begin : begin + size])
+        np.testing.assert_array_equal(
+            said["forecast"][-1, :, 0], forecaster.predict().filter(series="going")["forecast"]
+        )
     assert "who" in loaded.runtime().columns() and loaded.runtime().columns()["who"].optional
 
 
@@ -86,6 +97,41 @@ def test_series_of_several_targets_and_recursive_ones_have_no_names():
     two = panel().with_columns(z=pl.col("y") + 1)
     assert not Forecaster(**SMALL | {"target": ("y", "z")}).fit(two).runtime().codec.names
     assert not Forecaster(**SMALL, strategy="recursive").fit(panel()).runtime().codec.names
+
+
+@pytest.mark.parametrize(
+    "change, wrong",
+    [
+        ({"target": ("y", "z")}, "got 2 series of 2 targets"),
+        ({"id": None, "target": "y"}, "got 1 series of 1 target"),
+        ({"strategy": "recursive"}, "set strategy='direct', or leave it out"),
+        ({"output": "poisson"}, "alone; leave it out"),
+    ],
+)
+def test_identities_are_of_series_with_names_that_the_direct_strategy_reads(change, wrong):
+    frame = panel().with_columns(z=pl.col("y") + 1)
+    with pytest.raises(ConfigError, match=f"identity.*{wrong}"):
+        Forecaster(**SMALL | {"identity": 2} | change).fit(frame if change.get("id", 1) else frame[:T])
+
+
+def test_what_is_learnt_of_a_series_is_in_its_forecasts_alone():
+    run = Forecaster(**SMALL | {"steps": 20, "learning_rate": 0.02}, identity=3).fit(panel())
+    before = run.predict()
+    with torch.no_grad():
+        run.network.p.identity.weight[1] = 0  # of "going"
+    after = run.predict()
+    for who, same in (("turning", True), ("going", False)):
+        one, other = (said.filter(series=who)["forecast"] for said in (before, after))
+        assert one.equals(other) == same
+
+
+def test_a_training_that_starts_from_a_model_has_its_identities(tmp_path):
+    first = Forecaster(**SMALL, identity=3).fit(panel(), out=tmp_path / "first")
+    before = first.network.p.identity.weight
+    assert before.shape == (3, 3) and before.abs().amin() > 0
+    others = panel().with_columns(who=pl.col("who") + " too", t=pl.col("t") + T)
+    after = Forecaster(start_from=tmp_path / "first").fit(others).network.p.identity.weight
+    assert after[:2].allclose(before[:2], rtol=0.01) and not after[2].allclose(before[2], rtol=0.01)
 
 
 def test_a_short_series_shares_the_base_of_all():
@@ -97,8 +143,8 @@ def test_a_short_series_shares_the_base_of_all():
 
 def test_nothing_of_the_test_part_is_in_any_base(forecaster):
     spoilt = panel().with_columns(y=pl.when(pl.col("t") < 192).then(pl.col("y")).otherwise(pl.col("y") * 1e6))
-    other = Forecaster(**SMALL).fit(spoilt)
-    for one, two in zip(forecaster.network.p.base, other.network.p.base, strict=True):
-        assert one.weight.equal(two.weight)
+    identity = forecaster.config.forecast.identity
+    other = Forecaster(**SMALL, identity=identity).fit(spoilt)
+    assert same_weights(forecaster, other)
     with pytest.raises(DataError):
         Forecaster(**SMALL).fit(panel(8))

@@ -10,8 +10,18 @@ from tests.tasks.forecast.direct.cases import noise_known_ahead, origins_of
 from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
 from unrolled.codecs.windows import window_steps
 from unrolled.errors import DataError
+from unrolled.tasks.forecast.direct import windows
 from unrolled.tasks.forecast.direct.reading import STEPS, Reading
-from unrolled.tasks.forecast.direct.windows import Origins, Windows, reading_of, training_origins, varied
+from unrolled.tasks.forecast.direct.windows import (
+    Numbers,
+    Origins,
+    Windows,
+    reading_of,
+    training_origins,
+    varied,
+)
+
+NUMBERS = Numbers(place=1, other=6)
 
 
 def test_windows_what_is_ahead_and_outcomes_are_those_of_their_steps():
@@ -91,6 +101,24 @@ def test_epochs_are_drawn_and_may_be_begun_anywhere():
     assert len(firsts.unique()) == 51, "an epoch has every window once"
     for other in (batches(4), batches(3, seed=5)):
         assert not torch.equal(other[0].y, whole[0].y)
+
+
+def test_of_known_series_some_windows_are_drawn_as_of_an_unknown_one(monkeypatch):
+    monkeypatch.setattr(windows, "STRANGE", 0.3)
+    origins, _, _ = origins_of(60)
+    chosen = training_origins(origins, [(60, 60)], plan(window=7, steps=3))
+
+    def batches(epoch, skip=0, numbers=NUMBERS):
+        return list(Windows(origins, chosen, 8, 4, 99, numbers=numbers).batches(epoch, skip))
+
+    before, after = batches(3, numbers=None), batches(3)
+    strange = torch.cat([(batch.x[..., NUMBERS.place] == 6).all(1) for batch in after])
+    assert 8 <= strange.sum() <= 23, "0.3 of 51"
+    for one, other in zip(before, after, strict=True):
+        one.x[(other.x[..., NUMBERS.place] == 6).all(1), :, NUMBERS.place] = 6
+        assert all(map(torch.equal, one, other))
+    assert all(map(torch.equal, sum(after, ()), sum([*after[:2], *batches(3, skip=2)], ())))
+    assert not any(map(torch.equal, batches(4)[0], after[0]))
 
 
 def test_windows_that_hardly_vary_are_not_trained_on():

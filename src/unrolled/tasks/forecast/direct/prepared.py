@@ -19,6 +19,7 @@ from unrolled.tasks.forecast.direct.reading import Reading
 from unrolled.tasks.forecast.direct.validation import Validation
 from unrolled.tasks.forecast.direct.windows import (
     Chosen,
+    Numbers,
     Origins,
     Windows,
     reading_of,
@@ -54,7 +55,9 @@ def prepare(
         chosen = varied(origins, chosen, reading.frame, parts)
     most = max(1, (training.steps or UNLIMITED) // VALIDATIONS)
     least = min(most, LEAST_STEPS) if training.steps else 1
-    windows = Windows(origins, chosen, training.batch_size, training.seed, most, least)
+    codec = fitted.series
+    numbers = Numbers(codec.own - 1, len(codec.names)) if options.identity and codec.names else None
+    windows = Windows(origins, chosen, training.batch_size, training.seed, most, least, numbers)
     validation = Validation(origins, ends, plan, absolute) if validated else None
 
     def begin(network: Network) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.blocks.direct import ABOUT, Direct, FedBack, Member, Row, Segments, Steps
-from unrolled.blocks.leaves import Linear, Parameter
+from unrolled.blocks.leaves import Embedding, Linear, Parameter
 from unrolled.codecs.series import SeriesCodec
 from unrolled.tasks.forecast.config import ForecastModel, ForecastOptions, Plan
 from unrolled.tasks.forecast.data import output_of
@@ -66,12 +66,13 @@ def block_of(
     S, K, levels = codec.steps, len(codec.targets), options.quantile_levels
     point = options.output == "point"
     row = Row(K, codec.own - K + codec.flags - bool(codec.names), codec.ahead)
+    identity = options.identity if codec.names else 0
     output = output_of(codec, options.output, levels, framed=True, calibrated=reading.calibrated)
 
     def member(kind: str, steps: int, size: int) -> Member:
         if kind in (FED_BACK, OF_CHANGES):
             return FedBack.of(recurrent(model, row.read), steps, kind == OF_CHANGES)
-        layer = recurrent(model, (size if kind == SEGMENTS else 1) * row.read + ABOUT)
+        layer = recurrent(model, (size if kind == SEGMENTS else 1) * row.read + ABOUT + identity)
         if kind == SEGMENTS:
             return Segments.of(layer, S * output.size, steps, size, model.output_dropout or 0.0)
         return Steps.of(layer, row, output.size, steps, model.output_dropout or 0.0, size)
@@ -87,6 +88,7 @@ def block_of(
         period=reading.period,
         row=row,
         series=codec.own - 1 if codec.names else None,
+        identity=Embedding(reading.bases, identity, scale=0.0) if identity else None,
         references=reading.references,
         fixed=Parameter((reading.bases if codec.names else 1, 2)) if reading.fixed else None,
         widths=Parameter((reading.bases,)) if reading.calibrated and codec.names and point else None,

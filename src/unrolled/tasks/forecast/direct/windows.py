@@ -35,6 +35,9 @@ Ends = Sequence[tuple[int, int]]
 Chosen = tuple[Places, Places]
 
 MOST_REFERENCES = 4000
+# Where the network is told which series a window is of, this share of those that it is trained on counts as
+# of an unknown series, which has the base of all others: so it learns what to say of series to come.
+STRANGE = 0.2
 
 
 class Origins:
@@ -143,6 +146,13 @@ class Windowed(NamedTuple):
     next: Tensor
 
 
+class Numbers(NamedTuple):
+    """Rows tell in this place the number of their series, which is `other` for any that is not known."""
+
+    place: int
+    other: int
+
+
 class Windows:
     """Batches of training windows, a pure function of (seed, epoch); an epoch is so many batches of them,
     by lot: `most` at the most, and `least` at the least, which may be several passes of few windows."""
@@ -155,8 +165,9 @@ class Windows:
         seed: int,
         most: int,
         least: int = 1,
+        numbers: Numbers | None = None,
     ) -> None:
-        self.origins, self.chosen, self.seed = origins, chosen, seed
+        self.origins, self.chosen, self.seed, self.numbers = origins, chosen, seed, numbers
         self.rows = min(batch_size, len(chosen[0]))
         self.steps_per_epoch = max(min(most, -(-len(chosen[0]) // self.rows)), least)
 
@@ -166,11 +177,15 @@ class Windows:
         once = self.steps_per_epoch <= -(-count // self.rows)
         passes = 1 if once else -(-self.steps_per_epoch * self.rows // count)
         order = np.concatenate([draws.permutation(count) for _ in range(passes)])
+        strange = torch.from_numpy(draws.random(len(order)) < STRANGE) if self.numbers else None
         for k in range(skip, self.steps_per_epoch):
-            rows = order[k * self.rows : (k + 1) * self.rows]
-            of, last = (one[rows] for one in self.chosen)
+            drawn = slice(k * self.rows, (k + 1) * self.rows)
+            of, last = (one[order[drawn]] for one in self.chosen)
+            x, ahead = self.origins.windows(of, last)
+            if self.numbers is not None and strange is not None:
+                x[strange[drawn], :, self.numbers.place] = self.numbers.other
             y = self.origins.outcomes(of, last)
-            yield Windowed(*self.origins.windows(of, last), y, self.origins.passed(of, last, y))
+            yield Windowed(x, ahead, y, self.origins.passed(of, last, y))
 
 
 def varied(origins: Origins, chosen: Chosen, frame: int, parts: Sequence[Array]) -> Chosen:
