@@ -40,6 +40,7 @@ from unrolled.decoding.distributions import FLOOR, LEAST_DISPERSION, distributio
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 from unrolled.tasks import student_t
+from unrolled.tasks.count_scores import count_crps
 
 # The levels over which a quantile function is averaged for its CRPS.
 CRPS_LEVELS = tuple(step / 100 for step in range(1, 100))
@@ -168,8 +169,8 @@ class Bernoulli(Criterion):
 
 
 class Poisson(Criterion):
-    """CRPS is twice the mean pinball loss over CRPS_LEVELS. Losses are computed in float64: logarithms of
-    factorials lose what float32 has."""
+    """CRPS: count_scores.py. Losses are computed in float64: logarithms of factorials lose what float32
+    has."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
@@ -180,10 +181,17 @@ class Poisson(Criterion):
         return (torch.exp(log_mean) - k * log_mean + torch.lgamma(k + 1)).to(raw.dtype)
 
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
-        return 2 * pinball(self.quantiles(raw, CRPS_LEVELS), y, CRPS_LEVELS).mean(-1)
+        mean = self.scale * torch.exp(raw[..., 0].double())
+        counts = self.scale * y, mean, self._dispersion(raw)
+        scores = count_crps(*(one.reshape(-1).numpy() for one in counts))
+        return (torch.from_numpy(scores).reshape(mean.shape) / self.scale).to(raw.dtype)
 
     def start(self, mean: Tensor) -> Tensor:
         return torch.log(mean)
+
+    def _dispersion(self, raw: Tensor) -> Tensor:
+        """α."""
+        return torch.zeros(raw.shape[:-1], dtype=torch.float64)
 
 
 class NegBinomial(Poisson):
@@ -191,10 +199,13 @@ class NegBinomial(Poisson):
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         k, log_mean = self.scale * y, raw[..., 0].double() + torch.log(self.scale)
-        dispersion = LEAST_DISPERSION + softplus(raw[..., 1].double())
+        dispersion = self._dispersion(raw)
         r, grown = 1 / dispersion, torch.log(dispersion) + log_mean
         counted = torch.lgamma(k + r) - torch.lgamma(r) - torch.lgamma(k + 1)
         return -(counted - (r + k) * softplus(grown) + k * grown).to(raw.dtype)
+
+    def _dispersion(self, raw: Tensor) -> Tensor:
+        return LEAST_DISPERSION + softplus(raw[..., 1].double())
 
 
 class Framed(Criterion):
