@@ -149,7 +149,9 @@ lognormal           load      --output lognormal --strategy direct
 lognormal-recursive load      --output lognormal --strategy recursive --residual on
 ones                switches  --target fan --target pump --id house --output bernoulli --horizon 2
 poisson             visits    --output poisson --horizon 2
+poisson-recursive   visits    --output poisson --horizon 2 --strategy recursive
 negbinomial         visits    --output negbinomial --horizon 2
+negbinomial-fed     visits    --output negbinomial --horizon 2 --strategy recursive
 replaced            load      --strategy recursive --residual off --season 24 --learn-initial-state
 season              load      --season 24 --learn-initial-state --calendar none
 counts              counts    --strategy recursive --output gaussian --validation 20 --test 30

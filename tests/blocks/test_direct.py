@@ -9,19 +9,19 @@ from torch.func import functional_call
 
 from unrolled.blocks.direct import ABOUT, Direct, Row, Segments, Steps
 from unrolled.blocks.leaves import Linear, Parameter
-from unrolled.blocks.outputs import SIZES, Output
+from unrolled.blocks.outputs import COUNTS, SIZES, Output
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells.registry import read_cell
 from unrolled.decoding.distributions import distribution
 from unrolled.ops import numpy as production
-from unrolled.ops.numpy import FARTHEST
+from unrolled.ops.numpy import FARTHEST, LEAST_RATE
 from unrolled.ops.torch import Network
 from unrolled.tasks.forecast.direct.reading import begin
 
 LEVELS = (0.1, 0.3, 0.5, 0.9)
 L, FRAME, S = 11, 8, 5  # steps of a window, of its frame, ahead
 WHOLE, SEGMENT, LATE = 9, 3, 7  # of the members
-OUTPUTS = {kind: Output(kind, LEVELS, framed=True) for kind in SIZES}
+OUTPUTS = {kind: Output(kind, LEVELS, framed=kind not in COUNTS) for kind in SIZES if kind != "bernoulli"}
 OUTPUTS["calibrated"] = Output("point", LEVELS, framed=True, calibrated=True)
 ROWS = {"alone": (1, 0, 0), "one": (1, 2, 3), "two": (2, 1, 2), "two alone": (2, 0, 0)}
 # Floor of the spread, mean and deviation of its logarithm, and of the mean: not beyond FARTHEST everywhere.
@@ -63,13 +63,17 @@ def network(*arguments, zero=False, **options):
 
 
 def windows(made, N=4, dtype=torch.float64):
-    """Of several levels and spreads, the last one of targets that do not vary."""
+    """Of several levels and spreads, the last one of targets that do not vary; of counts they are not below
+    0, and zeros alone in the second one's frame."""
     K, U = made.block.layout.targets, made.block.layout.ahead
     draws = torch.Generator().manual_seed(5)
     x = torch.randn(N, L, made.block.inputs, generator=draws, dtype=torch.float64)
     x[..., :K] *= torch.linspace(0.2, 3, N, dtype=torch.float64)[:, None, None]
     x[..., :K] += torch.linspace(-1, 2, N, dtype=torch.float64)[:, None, None]
     x[-1, :, :K] = 1.7
+    if made.block.output.is_count:
+        x[..., :K] = x[..., :K].abs()
+        x[1, -FRAME:, :K] = 0
     return x.to(dtype), torch.randn(N, S, U, generator=draws, dtype=torch.float64).to(dtype)
 
 
@@ -101,11 +105,15 @@ def by_hand(made, x, ahead):
             floor, log_mean, log_scale, mean_mean, mean_scale = one.references[k]
             z = window[:, k]
             mean = z[-FRAME:].mean()
-            spread = max(np.sqrt(((z[-FRAME:] - mean) ** 2).mean()), floor)
-            about = [(np.log(spread) - log_mean) / log_scale, (mean - mean_mean) / mean_scale]
+            spread = max(mean if output.is_count else z[-FRAME:].std(), floor)
+            second = z[-FRAME:].std() / spread if output.is_count else mean
+            about = [(np.log(spread) - log_mean) / log_scale, (second - mean_mean) / mean_scale]
             about = np.clip(about, -FARTHEST, FARTHEST)
-            u = (z - mean) / spread
+            u = z / spread if output.is_count else (z - mean) / spread
             b = w[f"base.{k if bases > 1 else 0}.weight"] @ u
+            if output.is_count:
+                least = LEAST_RATE + floor / 2 / spread
+                b = np.log((b + np.sqrt(b**2 + 4 * least**2)) / 2)
             rows = [[u[t], *window[t, K:], *about] for t in range(L)]
             groups = [
                 [number for t in range(at, at + SEGMENT) for number in rows[t][:-2]] + [*about]
@@ -119,6 +127,10 @@ def by_hand(made, x, ahead):
             second = states @ w["members.1.head.weight"].T + w["members.1.head.bias"]
             said = (first + second) / 2
             said[:, m] = b + w["shares"][0] * first[:, m] + w["shares"][1] * second[:, m]
+            if output.is_count:
+                said[:, m] += np.log(spread)
+                raw[n, :, k] = said
+                continue
             offsets = w["offsets"][:, k] if output.calibrated else np.empty((S, 0))
             raw[n, :, k] = np.column_stack([said, offsets, np.full(S, mean), np.full(S, spread)])
     return raw
@@ -143,11 +155,15 @@ def test_one_base_may_be_that_of_all_targets():
     assert [name for name in made.state_dict() if name.startswith("base")] == ["base.0.weight"]
 
 
+@pytest.mark.parametrize("output", ["gaussian", "negbinomial"])
 @pytest.mark.parametrize("row", ROWS)
-def test_every_gradient_is_that_of_finite_differences(row):
-    made = network(row, "gaussian")
+def test_every_gradient_is_that_of_finite_differences(row, output):
+    """Of counts none goes through the base, which no training moves."""
+    made = network(row, output)
     x, ahead = windows(made, 3)
-    names, parameters = zip(*made.named_parameters(), strict=True)
+    learnt = (("members", "shares") if made.block.output.is_count else ("",),)
+    named = [(name, p) for name, p in made.named_parameters() if name.startswith(*learnt)]
+    names, parameters = zip(*named, strict=True)
 
     def answers(*given):
         return functional_call(made, dict(zip(names, given, strict=True)), (x, ahead))
@@ -159,7 +175,8 @@ def test_every_gradient_is_that_of_finite_differences(row):
 def test_a_training_moves_the_members_and_neither_the_base_nor_the_shares(output):
     made = network("two", output)
     begin(made, [])
-    sum(raw[..., :-2].square().sum() for raw in made.block.each(made.ops, made.p, *windows(made))).backward()
+    R = made.block.output.size
+    sum(raw[..., :R].square().sum() for raw in made.block.each(made.ops, made.p, *windows(made))).backward()
     gone = {name for name, parameter in made.named_parameters() if parameter.grad is None}
     assert {name.split(".")[0] for name in gone} == {
         "base",
@@ -169,7 +186,26 @@ def test_a_training_moves_the_members_and_neither_the_base_nor_the_shares(output
     assert all(p.grad.abs().max() > 0 for name, p in made.named_parameters() if name not in gone)
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", COUNTS)
+@pytest.mark.parametrize("row", ROWS)
+def test_an_untrained_network_of_counts_is_its_base(row, output):
+    """Whose rows may say less than nothing: of a mean of 0 it is half a count in a frame, or LEAST_RATE."""
+    made = network(row, output, zero=True)
+    K, (x, ahead) = made.block.layout.targets, windows(made)
+    z, floor = x[..., :K].numpy(), np.array([one[0] for one in REFERENCES[:K]])
+    spread = np.maximum(z[:, -FRAME:].mean(1), floor)
+    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    said = np.einsum("ksl,nlk->nsk", maps, z)  # what is linear in z needs no frame
+    least = LEAST_RATE * spread + floor / 2
+    wanted = (said + np.sqrt(said**2 + 4 * least[:, None] ** 2)) / 2
+    assert (said < 0).any() and (wanted > 0).all()
+    with torch.no_grad():
+        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
+            found = distribution(made.block.output).point(raw.numpy())
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind not in COUNTS])
 @pytest.mark.parametrize("row", ROWS)
 def test_an_untrained_network_is_its_base(row, output):
     made = network(row, output, zero=True)
@@ -189,16 +225,18 @@ def test_an_untrained_network_is_its_base(row, output):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_window_of_another_unit_has_its_forecast_in_that_unit(output):
     """Where its level and its spread are so far from those of training that both look alike."""
-    far = tuple((1e-9, -100.0, 1.0, -1e4, 1.0) for _ in range(2))
+    of_counts = output in COUNTS  # which have no level, and spreads that vary by the floor
+    far = tuple((1e-15, -100.0, 1.0, 0.0 if of_counts else -1e4, 1e-4) for _ in range(2))
     made = network("two", output, references=far)
-    x, ahead = windows(made, 3)
-    x, scale, shift = x[:2], torch.tensor([8.0, 0.3]), torch.tensor([-300.0, 5.0])
+    x, ahead = windows(made, 4 if of_counts else 3)
+    x, scale = x[[0, 2] if of_counts else [0, 1]], torch.tensor([8.0, 0.3])
+    shift = torch.zeros(2) if of_counts else torch.tensor([-300.0, 5.0])
     moved = torch.cat([x[..., :2] * scale + shift, x[..., 2:]], -1)
     with torch.no_grad():
         raws = [made(rows, ahead[:2]).numpy() for rows in (x, moved)]
-    point, other = map(made.block.output.point, raws)
+    point, other = map(distribution(made.block.output).point, raws)
     np.testing.assert_allclose(other, point * scale.numpy() + shift.numpy(), rtol=1e-9)
-    if made.block.output.is_distribution:
+    if made.block.output.is_distribution and not of_counts:
         asked = np.array([0.05, 0.5, 0.8])
         quantiles, others = (distribution(made.block.output).quantiles(raw, asked) for raw in raws)
         wanted = quantiles * scale.numpy()[:, None] + shift.numpy()[:, None]
@@ -279,9 +317,10 @@ def test_a_window_alone_has_the_bits_of_the_window_in_a_batch(cell, row):
         assert torch.equal(beside[4:], together[4:]) and beside[3].isnan().all()
 
 
-def test_windows_as_far_from_training_as_may_be_have_numbers():
+@pytest.mark.parametrize("output", ["gaussian", "negbinomial"])
+def test_windows_as_far_from_training_as_may_be_have_numbers(output):
     """Values of 2^60 deviations are read (models/series.py), and small ones among them."""
-    made = network("two", "gaussian").to(torch.float32)
+    made = network("two", output).to(torch.float32)
     x, ahead = windows(made, 6, torch.float32)
     x[0, :, :2], x[1, :, :2], x[2, 4, :2] = 2.0**60, 2.0**60 * torch.sign(x[1, :, :2]), -(2.0**60)
     x[3, :, :2] *= 1e-38
@@ -300,6 +339,9 @@ def test_what_does_not_fit_is_refused():
         {"shares": Parameter((3,))},
         {"offsets": Parameter((S, 2, len(LEVELS)))},
         {"output": replace(whole.output, framed=False)},
+        {"output": Output("poisson", LEVELS, framed=True)},
+        {"output": Output("bernoulli", LEVELS)},
+        {"output": Output("bernoulli", LEVELS, framed=True)},
         {"output": OUTPUTS["gaussian"]},
         {"output": OUTPUTS["calibrated"]},
         {"steps": S - 1},

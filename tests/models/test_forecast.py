@@ -91,7 +91,10 @@ KINDS = {
     | {"horizon": 3, "past": "p", "future": ("f", "g"), "gaps": "zero", "window": 53}
     | {"members": 1},
     "ones": {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
-    "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"},
+    "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"}
+    | {"strategy": "recursive"},
+    "direct, counts": DIRECT
+    | {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f", "gaps": "mask"},
     "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask"},
     "texts": {"horizon": 3, "future": "w", "output": "gaussian"},
     "direct, texts": DIRECT | {"horizon": 3, "past": ("p", "v"), "future": ("w", "f"), "gaps": "mask"},

@@ -8,6 +8,13 @@ target's values z (L,) the mean and the spread of the last `frame`,
 (of what is no location, such as a scale, the members' mean). W_k and c_k are zero at first: an untrained
 network is its base. What fits B and the shares: tasks/forecast/direct/. Every target is read by the same
 members, beside all else that is known.
+
+Of counts nothing is subtracted, and the window's mean multiplies what is said, ŷ a logarithm of a mean:
+
+    u = z / spread                           spread: the mean, or its floor, one count in a frame
+    ŷ = output(ln spread + ln g(B u) + Σ_k share_k (W_k h_k + c_k))
+    g(b) = (b + √(b² + 4 ε²)) / 2            above 0, about b where b is larger than ε, and ε where b is 0
+    ε = LEAST_RATE + floor / (2 spread)      so that a window of zeros stands for half a count in a frame
 """
 
 import itertools
@@ -133,7 +140,8 @@ class Direct(Forecaster):
     for each target, or one for all; where rows tell the number of a series in place `series`, one for each
     and one for all others; before the first step of a series stand its own again, in whole periods of
     `period`; of each target, `references` are the floor of the spread, the mean and the deviation of its
-    logarithm, and those of the means; `offsets` of a calibrated output in the units of frames."""
+    logarithm, and those of the means, or of counts of the deviations in units of the spread; `offsets` of a
+    calibrated output in the units of frames."""
 
     members: tuple[Segments | Steps, ...]
     base: tuple[Linear, ...]
@@ -150,7 +158,8 @@ class Direct(Forecaster):
     def rules(self) -> Iterator[tuple[object, str]]:
         yield len(self.row) == 3 and all(type(n) is int and n >= 0 for n in self.row), f"a row of {self.row}"
         K, L = self.layout.targets, self.window
-        yield K > 0 and self.output.framed, f"{K} targets, of an output {self.output}"
+        framed = self.output.is_count if not self.output.framed else not self.output.is_discrete
+        yield K > 0 and framed, f"{K} targets, of an output {self.output}"
         yield (
             self.frame <= L and all(one.window <= L for one in self.members),
             f"a window of {L} steps is read",
@@ -207,7 +216,7 @@ class Direct(Forecaster):
     def each(self, ops: Ops, p: Any, x: Array, ahead: Array) -> list[Array]:
         """What the base says alone, and each member with it; not calibrated."""
         base, raws, frame = self._said(ops, p, x, ahead)
-        return [ops.framed(self.output.moved(ops, raw, base), *frame) for raw in (raws[0] * 0, *raws)]
+        return [self._framed(ops, self.output.moved(ops, raw, base), frame) for raw in (raws[0] * 0, *raws)]
 
     def __call__(self, ops: Ops, p: Any, x: Array, ahead: Array) -> Array:
         base, raws, frame = self._said(ops, p, x, ahead)
@@ -217,7 +226,10 @@ class Direct(Forecaster):
         parts = [mean[..., :m], location[..., m : m + 1], mean[..., m + 1 :]]
         raw = location if self.output.size == 1 else ops.concat(*parts)
         raw = self.output.moved(ops, raw, base)
-        return ops.framed(raw if self.offsets is None else ops.concat(raw, raw * 0 + p.offsets), *frame)
+        return self._framed(ops, raw if self.offsets is None else ops.concat(raw, raw * 0 + p.offsets), frame)
+
+    def _framed(self, ops: Ops, raw: Array, frame: tuple[Array, Array]) -> Array:
+        return ops.framed(raw, *frame) if self.output.framed else raw
 
     def _said(
         self, ops: Ops, p: Any, x: Array, ahead: Array
@@ -229,13 +241,18 @@ class Direct(Forecaster):
         if self.series is not None:
             number, at = x[:, -1, self.series], self.series
             rest = ops.concat(x[..., K:at], x[..., at + 1 :])
-        mean, spread, about = ops.frame(z[:, -self.frame :], self.references)
+        of_counts = self.output.is_count
+        mean, spread, about = ops.frame(z[:, -self.frame :], self.references, of_counts)
         u = ((z - mean[:, None]) / spread[:, None]).swapaxes(1, 2)  # (N, K, L)
         base = self._base(ops, p, u, number)
+        if of_counts:
+            base = ops.log_rate(base, spread, self.references)
         end = slice(-self._longest, None)
         rows = ops.concat(u[..., end].reshape(N * K, -1, 1), ops.for_each(rest[:, end], K))
         seen = Seen(rows, about.reshape(N * K, -1), ops.for_each(ahead, K), base.reshape(N * K, S))
         raws = [one(ops, q, seen) for one, q in zip(self.members, p.members, strict=True)]
+        if of_counts:
+            base = base + ops.log(spread)[..., None]
         return base.swapaxes(1, 2), [raw.reshape(N, K, S, -1).swapaxes(1, 2) for raw in raws], (mean, spread)
 
     def _base(self, ops: Ops, p: Any, u: Array, number: Array) -> Array:

@@ -18,6 +18,8 @@ from unrolled.ops.state import ANCHOR, POOLED, STEPS, Array, State
 DTYPES = ("float32", "float64")
 # Deviations beyond which a window's level and spread look alike to a network, which may never have seen such.
 FARTHEST = 1.0
+# Of counts, the mean that a base of 0 stands for, in units of the window's own.
+LEAST_RATE = 0.05
 
 
 class Table:
@@ -181,8 +183,16 @@ class Numpy:
     def anchor_start(self, p: heads.Linear, size: int, rows: int) -> State:
         return {ANCHOR: np.zeros((rows, size), p.dtype), STEPS: np.zeros(rows, np.int64)}
 
-    def frame(self, z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
-        return frame(z, references)
+    def frame(
+        self, z: Array, references: tuple[tuple[float, ...], ...], of_counts: bool
+    ) -> tuple[Array, Array, Array]:
+        return frame(z, references, of_counts)
+
+    def log_rate(self, b: Array, spread: Array, references: tuple[tuple[float, ...], ...]) -> Array:
+        return log_rate(b, spread, references)
+
+    def log(self, x: Array) -> Array:
+        return heads.log(x)
 
     def framed(self, raw: Array, mean: Array, spread: Array) -> Array:
         around = np.stack([mean, spread], -1)[:, None]
@@ -263,15 +273,30 @@ class Numpy:
         return x
 
 
-def frame(z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
+def frame(
+    z: Array, references: tuple[tuple[float, ...], ...], of_counts: bool = False
+) -> tuple[Array, Array, Array]:
     """In float64, every sum in the order of the steps: a window has the same frame in any company."""
     floor, log_mean, log_scale, mean, scale = np.array(references).T
     values = np.asarray(z, np.float64)
     centre = np.cumsum(values, 1)[:, -1] / z.shape[1]
     squares = np.cumsum((values - centre[:, None]) ** 2, 1)[:, -1]
-    spread = np.maximum(np.sqrt(squares / z.shape[1]), floor)
-    about = np.stack([(heads.log(spread) - log_mean) / log_scale, (centre - mean) / scale], -1)
+    deviation = np.sqrt(squares / z.shape[1])
+    spread = np.maximum(centre if of_counts else deviation, floor)
+    second, centre = (deviation / spread, np.zeros_like(centre)) if of_counts else (centre, centre)
+    about = np.stack([(heads.log(spread) - log_mean) / log_scale, (second - mean) / scale], -1)
     return centre.astype(z.dtype), spread.astype(z.dtype), np.clip(about, -FARTHEST, FARTHEST).astype(z.dtype)
+
+
+def log_rate(b: Array, spread: Array, references: tuple[tuple[float, ...], ...]) -> Array:
+    """In float64, of small and of negative b without cancellation."""
+    floor = np.array(references)[:, 0]
+    least = (LEAST_RATE + floor / (2 * np.asarray(spread, np.float64)))[..., None]
+    wide = np.asarray(b, np.float64)
+    above = (np.abs(wide) + np.sqrt(wide * wide + 4 * least * least)) / 2
+    of_above = heads.log(above)
+    rate: Array = np.where(wide < 0, 2 * heads.log(least) - of_above, of_above)
+    return rate.astype(b.dtype)
 
 
 def _by_rows(x: Array) -> Array:

@@ -42,6 +42,8 @@ from unrolled.files.messages import option
 from unrolled.tasks import student_t
 from unrolled.tasks.count_scores import count_crps
 
+# A training of a dispersion begins between these.
+LEAST_START, MOST_START = 0.01, 5.0
 # The levels over which a quantile function is averaged for its CRPS.
 CRPS_LEVELS = tuple(step / 100 for step in range(1, 100))
 
@@ -66,6 +68,15 @@ class Criterion(ABC):
 
     def start(self, mean: Tensor) -> Tensor | None:
         """The number at `location` that forecasts the means (K,) of training; None where 0 does."""
+        return None
+
+    def unit(self, raw: Tensor) -> Tensor | float:
+        """By which errors of points are divided where they are summed."""
+        return 1.0
+
+    def start_of_dispersion(self, mean: Tensor, y: Tensor) -> float | None:
+        """The number behind that at `location` whose dispersion the outcomes y have around their means; None
+        where there is none."""
         return None
 
     def quantiles(self, raw: Tensor, levels: Sequence[float] | Tensor) -> Tensor:
@@ -189,6 +200,11 @@ class Poisson(Criterion):
     def start(self, mean: Tensor) -> Tensor:
         return torch.log(mean)
 
+    def unit(self, raw: Tensor) -> Tensor:
+        """Their deviation: large counts, which are off by more, do not tell alone."""
+        mean = torch.exp(raw[..., 0].double())
+        return torch.sqrt(mean / self.scale + self._dispersion(raw) * mean * mean).to(raw.dtype)
+
     def _dispersion(self, raw: Tensor) -> Tensor:
         """α."""
         return torch.zeros(raw.shape[:-1], dtype=torch.float64)
@@ -203,6 +219,14 @@ class NegBinomial(Poisson):
         r, grown = 1 / dispersion, torch.log(dispersion) + log_mean
         counted = torch.lgamma(k + r) - torch.lgamma(r) - torch.lgamma(k + 1)
         return -(counted - (r + k) * softplus(grown) + k * grown).to(raw.dtype)
+
+    def start_of_dispersion(self, mean: Tensor, y: Tensor) -> float:
+        """By moments, (y - μ)² = μ + α μ² in the mean, each by its weight where α is 1."""
+        known = ~y.isnan()
+        k, mu = (self.scale * y.double())[known], (self.scale * mean.double())[known]
+        weight = 1 / (1 + mu) ** 2
+        alpha = float((weight * ((k - mu) ** 2 - mu)).sum() / (weight * mu * mu).sum())
+        return math.log(math.expm1(min(max(alpha, LEAST_START), MOST_START)))
 
     def _dispersion(self, raw: Tensor) -> Tensor:
         return LEAST_DISPERSION + softplus(raw[..., 1].double())

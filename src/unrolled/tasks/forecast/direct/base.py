@@ -5,6 +5,9 @@
     B    = Σ_j a_j N_j      a ≥ 0, Σ a = 1                   a mix of naive forecasts
     R z  = what the mix leaves, by a ridge on the last W values of z
 
+Of counts the mean is subtracted and divides; both in one map, of the window in units of its mean, whose rows
+sum to 1.
+
 Each naive forecast is a matrix N_j (H, L) whose rows sum to 1, but for two autoregressions, fed back. From
 the last known value y_o, for h = 1 … H, a period p, s = ⌈h/p⌉ and mean_k, the mean of the last k values:
 
@@ -52,6 +55,8 @@ FEW_WINDOWS = 3
 MOST_LAGS, MOST_GROWTH = 60, 20.0
 # Of so many series each counts alike, however long.
 MANY = 30
+# Of counts in units of their mean, the variance that comes on top of that of a Poisson distribution.
+LEAST_VARIANCE = 0.1
 # Strengths of the ridge, in shares of the mean square of what it reads, and the cuts that choose one.
 STRENGTHS = tuple(10 ** (e / 2) for e in range(-6, 5))
 CUTS = (1 / 2, 2 / 3, 5 / 6, 1.0)
@@ -128,17 +133,24 @@ def _read(periods: Sequence[int], longest: int) -> int:
     return min(seasons * periods[0], MOST_READ)
 
 
-def framed(windows: Array, floor: float, frame: int) -> tuple[Array, Array, Array]:
+def framed(windows: Array, floor: float, frame: int, of_counts: bool = False) -> tuple[Array, Array, Array]:
     """windows (N, L) -> z (N, L), and the mean (N, 1) and spread (N, 1) of the last `frame`."""
     mean = windows[:, -frame:].mean(1, keepdims=True)
     z = windows - mean
-    spread = np.maximum(np.sqrt((z[:, -frame:] ** 2).mean(1, keepdims=True)), floor)
+    spread = mean if of_counts else np.sqrt((z[:, -frame:] ** 2).mean(1, keepdims=True))
+    spread = np.maximum(spread, floor)
     spread[spread == 0] = 1
     return z / spread, mean, spread
 
 
 def fit(
-    parts: Sequence[Array], horizon: int, length: int, periods: Sequence[int], floor: float, frame: int
+    parts: Sequence[Array],
+    horizon: int,
+    length: int,
+    periods: Sequence[int],
+    floor: float,
+    frame: int,
+    of_counts: bool = False,
 ) -> Base:
     """parts (T_i,), the training parts of one channel; `periods` as natural_periods gives them, the season
     first; floor: the least deviation that a window is divided by; frame: of so many last values of a window
@@ -148,7 +160,7 @@ def fit(
     half is missing, or any target; where few remain, more than half of its targets. Deterministic.
     """
     periods = [p for p in periods if p < length]
-    windows = _Windows.of(parts, horizon, length, floor, frame)
+    windows = _Windows.of(parts, horizon, length, floor, frame, of_counts)
     names, mix, weights = _mix(windows, periods)
     read = min(_read(periods, max(map(len, parts))), length)
     strength = None
@@ -158,6 +170,8 @@ def fit(
         if strength is not None:
             (coefficients,) = _ridges(x, rest, [strength])
             weights[:, -read:] += coefficients.T
+    if of_counts:
+        weights[:, -frame:] += (1 - weights.sum(1, keepdims=True)) / frame
     return Base(weights, names, mix, strength, read)
 
 
@@ -234,7 +248,7 @@ def _autoregression(windows: "_Windows", lag: int, p: int) -> Array | None:
 
 @dataclass(frozen=True)
 class _Windows:
-    """z (N, L), y (N, H), framed and, where series weigh unequally, times the root of their weight; place
+    """z (N, L), y (N, H), framed and, where windows weigh unequally, times the root of their weight; place
     (N,) 0 … 1, where in its series the window stands; reach (N,), the horizon in that unit; of `possible`
     windows."""
 
@@ -245,7 +259,15 @@ class _Windows:
     possible: int
 
     @classmethod
-    def of(cls, parts: Sequence[Array], horizon: int, length: int, floor: float, frame: int) -> "_Windows":
+    def of(
+        cls,
+        parts: Sequence[Array],
+        horizon: int,
+        length: int,
+        floor: float,
+        frame: int,
+        of_counts: bool = False,
+    ) -> "_Windows":
         both = length + horizon
         for known in (1.0, 0.5):
             begins = [_begins(part, length, horizon, known) for part in parts]
@@ -263,10 +285,12 @@ class _Windows:
             reaches.append(np.full(len(chosen), horizon / steps))
             roots.append(np.full(len(chosen), len(chosen) ** -0.5 if len(parts) >= MANY else 1.0))
         windows = np.concatenate(rows)
-        z, mean, spread = framed(windows[:, :length], floor, frame)
+        z, mean, spread = framed(windows[:, :length], floor, frame, of_counts)
         y = (windows[:, length:] - mean) / spread
         place, reach, root = (np.concatenate([np.empty(0), *a]) for a in (places, reaches, roots))
-        if len(parts) >= MANY:
+        if of_counts:  # in units of the spread, of c counts, outcomes vary by 1 / c and more
+            root = root / np.sqrt(floor * frame / spread[:, 0] + LEAST_VARIANCE)
+        if len(parts) >= MANY or of_counts:
             z, y = z * root[:, None], y * root[:, None]
         return cls(z, y, place, reach, possible)
 

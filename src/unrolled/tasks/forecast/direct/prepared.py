@@ -4,8 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from unrolled.blocks.direct import Direct
+from unrolled.blocks.outputs import COUNTS
+from unrolled.models.forecast import pieces
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig, Plan
 from unrolled.tasks.forecast.data import Coded
@@ -16,18 +21,25 @@ from unrolled.tasks.forecast.direct.reading import Reading
 from unrolled.tasks.forecast.direct.validation import Validation
 from unrolled.tasks.forecast.direct.windows import (
     FLOOR,
+    MOST_REFERENCES,
     Chosen,
     Origins,
     Windows,
+    evenly,
     reading_of,
     training_origins,
     varied,
 )
 from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.outputs import criterion
+
+Fit = Callable[[Sequence[NDArray[np.float64]], float], base.Base]
 
 # Of up to so many targets each has a base of its own.
 MOST_BASES = 16
+# A series of fewer counts has none of its own: they tell less of it than all others do.
+LEAST_COUNTS = 100
 # Between two validations there are so many steps, where the training has a number of them.
 LEAST_STEPS = 10
 # A training is validated so often, and where nothing limits its steps, as if it had so many.
@@ -45,8 +57,10 @@ def prepare(
     chosen = training_origins(origins, ends, plan)
     reading, bases = fitted.reading, list[base.Base]()
     if reading is None:
-        reading, bases = _based(origins, chosen, parts, settled, bool(fitted.series.names))
-    chosen = varied(origins, chosen, reading.frame, parts)
+        one = 1 / fitted.series.scalers["target"].scale if options.output in COUNTS else None
+        reading, bases = _based(origins, chosen, parts, settled, bool(fitted.series.names), one)
+    if options.output not in COUNTS:
+        chosen = varied(origins, chosen, reading.frame, parts)
     most = max(1, (training.steps or UNLIMITED) // VALIDATIONS)
     least = min(most, LEAST_STEPS) if training.steps else 1
     windows = Windows(origins, chosen, training.batch_size, training.seed, most, least)
@@ -54,6 +68,8 @@ def prepare(
 
     def begin(network: Network) -> None:
         read.begin(network, bases)
+        if bases and options.output in COUNTS:
+            begin_dispersion(network, origins, chosen)
 
     def tuned(network: Network) -> tuple[Fitted, str]:
         assert validation is not None
@@ -69,43 +85,81 @@ def prepare(
     return Prepared(config, fitted, windows, validation, notes, tuned, begin)
 
 
+@torch.no_grad()
+def begin_dispersion(network: Network, origins: Origins, chosen: Chosen) -> None:
+    """The untrained network says, of outputs that have a dispersion, that of the outcomes around its base."""
+    every = evenly(len(chosen[0]), MOST_REFERENCES)
+    of, last = chosen[0][every], chosen[1][every]
+    block, means = network.block, list[Tensor]()
+    assert isinstance(block, Direct)
+    for part in pieces(len(of), 256):
+        raw = block.each(network.ops, network.p, *origins.windows(of[part], last[part]))[0]
+        means.append(criterion(block.output).point(raw))
+    start = criterion(block.output).start_of_dispersion(torch.cat(means), origins.outcomes(of, last))
+    if start is not None:
+        for member in network.p.members:
+            member.head.bias.view(-1, block.output.size)[:, 1] = start
+
+
 def _based(
     origins: Origins,
     chosen: Chosen,
     parts: Sequence[NDArray[np.float64]],
     settled: Settled,
     named: bool,
+    one: NDArray[np.float64] | None,
 ) -> tuple[Reading, list[base.Base]]:
-    """How windows are read, and the bases: of each target, of each series and all others, or one of all."""
+    """How windows are read, and the bases: of each target, of each series and all others, or one of all.
+    `one` (K,): what 1 is, scaled, where targets are counts."""
     plan, longest, K = settled.config.plan(), max(map(len, parts)), parts[0].shape[1]
     members = read.members_of(settled.config.forecast.members, plan.window, plan.season, longest)
     trained = [part for part in parts if len(part)]
     count = len(trained) + 1 if named else K if K <= MOST_BASES else 1
-    reading = reading_of(origins, chosen, members, parts, count, bool(settled.config.forecast.calibrate))
+    reading = reading_of(origins, chosen, members, parts, count, bool(settled.config.forecast.calibrate), one)
+    of_counts, floors = one is not None, [one[0] for one in reading.references]
 
     def fitted(columns: Sequence[NDArray[np.float64]], floor: float) -> base.Base:
-        return base.fit(columns, plan.steps, plan.window, settled.periods, floor, reading.frame)
+        return base.fit(columns, plan.steps, plan.window, settled.periods, floor, reading.frame, of_counts)
 
     if named:
-        return reading, _of_each_series([part[:, 0] for part in trained], plan, fitted)
+        of_series = [part[:, 0] for part in trained]
+        if one is None:
+            return reading, _of_each_series(of_series, plan, fitted)
+        return reading, _of_each_count(of_series, plan, fitted, floors[0], float(one[0]))
     columns = [[part[:, k] for part in trained] for k in range(K)]
     each = columns if count == K else [[part for column in columns for part in column]]
-    floors = [one[0] for one in reading.references]
     return reading, [fitted(*one) for one in zip(each, floors[: len(each)], strict=True)]
 
 
 def _of_each_series(
     parts: Sequence[NDArray[np.float64]],
     plan: Plan,
-    fitted: Callable[[Sequence[NDArray[np.float64]], float], base.Base],
+    fitted: Fit,
 ) -> list[base.Base]:
     """That of each series which has windows enough for one of its own, and of all others that of all
     together, which is the last."""
     spreads = [float(np.nanstd(part)) if (~np.isnan(part)).any() else 0.0 for part in parts]
     scaled = [part / spread for part, spread in zip(parts, spreads, strict=True) if spread > 0]
-    together, least = fitted(scaled or parts, FLOOR), plan.window + plan.steps + base.LEAST_FOR_RIDGE
+    together, least = fitted(scaled or parts, FLOOR), _least(plan)
     each = [
         fitted([part], FLOOR * spread) if spread > 0 and len(part) >= least else together
         for part, spread in zip(parts, spreads, strict=True)
     ]
     return [*each, together]
+
+
+def _of_each_count(
+    parts: Sequence[NDArray[np.float64]], plan: Plan, fitted: Fit, floor: float, one: float
+) -> list[base.Base]:
+    """The same of counts, whose windows' spreads have one floor, and which must be enough themselves."""
+    together, least = fitted(parts, floor), _least(plan)
+    each = [
+        fitted([part], floor) if np.nansum(part) >= LEAST_COUNTS * one and len(part) >= least else together
+        for part in parts
+    ]
+    return [*each, together]
+
+
+def _least(plan: Plan) -> int:
+    """Steps of a series that have windows enough for a base of its own."""
+    return plan.window + plan.steps + base.LEAST_FOR_RIDGE

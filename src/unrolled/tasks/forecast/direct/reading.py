@@ -52,7 +52,8 @@ def block_of(
 ) -> Direct:
     S, K, levels = codec.steps, len(codec.targets), options.quantile_levels
     row = Row(K, codec.own - K + codec.flags - bool(codec.names), codec.ahead)
-    output = output_of(codec, options.output, levels, framed=True, calibrated=reading.calibrated)
+    framed = not options.is_discrete
+    output = output_of(codec, options.output, levels, framed=framed, calibrated=reading.calibrated)
 
     def member(kind: str, steps: int, size: int) -> Member:
         layer = recurrent(model, (size if kind == SEGMENTS else 1) * row.read + ABOUT)

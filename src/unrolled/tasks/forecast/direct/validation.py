@@ -101,8 +101,10 @@ class Validation:
         for part, x in self.windows():
             y = self.y[part]
             raws = block.each(network.ops, network.p, *x)
-            unit = raws[0][..., -1] if self.absolute else 1.0
-            each = [((y - block.taught.point(raw)) / unit)[~y.isnan()] for raw in raws]
+            of = criterion(block.taught)
+            unit = raws[0][..., -1] if self.absolute else of.unit(torch.stack(raws[1:]).mean(0))
+            point = of.point if block.taught.is_discrete else block.taught.point
+            each = [((y - point(raw)) / unit)[~y.isnan()] for raw in raws]
             errors = torch.stack(each).double().numpy()
             products, count = products + errors @ errors.T, count + errors.shape[1]
         return np.asarray(products / count)

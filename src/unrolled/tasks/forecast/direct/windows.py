@@ -110,19 +110,34 @@ def reading_of(
     parts: Sequence[Array],
     bases: int,
     calibrated: bool,
+    one: Array | None = None,
 ) -> Reading:
-    """`parts` (T_i, K): the scaled training parts. The references are those of at most MOST_REFERENCES
-    windows."""
+    """`parts` (T_i, K): the scaled training parts; `one` (K,): what 1 is, scaled, where targets are counts.
+    The references are those of at most MOST_REFERENCES windows."""
     frame = max(window for _, window, _ in members)
+    floor = _floor(parts) if one is None else one / frame
+    every = evenly(len(chosen[0]), MOST_REFERENCES)
+    means, deviations = frames(origins, chosen[0][every], chosen[1][every], frame)
+    spreads = np.maximum(deviations if one is None else means, floor)
+    logs = np.log(spreads)
+    second = means if one is None else deviations / spreads
+    least = floor if one is None else np.full_like(floor, 0.1)
+    each = (
+        floor,
+        logs.mean(0),
+        np.maximum(logs.std(0), 0.1),
+        second.mean(0),
+        np.maximum(second.std(0), least),
+    )
+    references = tuple(tuple(map(float, one)) for one in np.stack(each, 1))
+    return Reading(frame, origins.period, members, bases, calibrated, references)
+
+
+def _floor(parts: Sequence[Array]) -> Array:
     deviations = _spreads(parts)
     floor = FLOOR * np.min(np.where(deviations > 0, deviations, np.inf), axis=0)
     floor[np.isinf(floor)] = FLOOR  # every series is constant, each at a level of its own
-    every = evenly(len(chosen[0]), MOST_REFERENCES)
-    means, spreads = frames(origins, chosen[0][every], chosen[1][every], frame)
-    logs = np.log(np.maximum(spreads, floor))
-    each = (floor, logs.mean(0), np.maximum(logs.std(0), 0.1), means.mean(0), np.maximum(means.std(0), floor))
-    references = tuple(tuple(map(float, one)) for one in np.stack(each, 1))
-    return Reading(frame, origins.period, members, bases, calibrated, references)
+    return np.asarray(floor)
 
 
 def evenly(count: int, most: int) -> Places:
