@@ -14,7 +14,7 @@ Of counts nothing is subtracted, and the window's mean multiplies what is said, 
     u = z / spread                           spread: the mean, or its floor, one count in a frame
     ŷ = output(ln spread + ln g(B u) + Σ_k share_k (W_k h_k + c_k))
     g(b) = (b + √(b² + 4 ε²)) / 2            above 0, about b where b is larger than ε, and ε where b is 0
-    ε = LEAST_RATE + floor / (2 spread)      so that a window of zeros stands for half a count in a frame
+    ε = 0.05 + floor / (2 spread)            so that a window of zeros stands for half a count in a frame
 """
 
 import itertools
