@@ -148,6 +148,8 @@ quantiles-carried   load      --output quantiles --strategy recursive --cell mgu
 lognormal           load      --output lognormal --strategy direct
 lognormal-recursive load      --output lognormal --strategy recursive --residual on
 ones                switches  --target fan --target pump --id house --output bernoulli --horizon 2
+ones-at-once        switches  --target fan --target pump --id house --output bernoulli --horizon 2 \
+                              --strategy direct
 poisson             visits    --output poisson --horizon 2
 poisson-recursive   visits    --output poisson --horizon 2 --strategy recursive
 negbinomial         visits    --output negbinomial --horizon 2

@@ -9,19 +9,19 @@ from torch.func import functional_call
 
 from unrolled.blocks.direct import ABOUT, Direct, Row, Segments, Steps
 from unrolled.blocks.leaves import Linear, Parameter
-from unrolled.blocks.outputs import COUNTS, SIZES, Output
+from unrolled.blocks.outputs import COUNTS, DISCRETE, SIZES, Output
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells.registry import read_cell
 from unrolled.decoding.distributions import distribution
 from unrolled.ops import numpy as production
-from unrolled.ops.numpy import FARTHEST, LEAST_RATE
+from unrolled.ops.numpy import FARTHEST, LEAST_PROBABILITY, LEAST_RATE
 from unrolled.ops.torch import Network
 from unrolled.tasks.forecast.direct.reading import begin
 
 LEVELS = (0.1, 0.3, 0.5, 0.9)
 L, FRAME, S = 11, 8, 5  # steps of a window, of its frame, ahead
 WHOLE, SEGMENT, LATE = 9, 3, 7  # of the members
-OUTPUTS = {kind: Output(kind, LEVELS, framed=kind not in COUNTS) for kind in SIZES if kind != "bernoulli"}
+OUTPUTS = {kind: Output(kind, LEVELS, framed=kind not in DISCRETE) for kind in SIZES}
 OUTPUTS["calibrated"] = Output("point", LEVELS, framed=True, calibrated=True)
 ROWS = {"alone": (1, 0, 0), "one": (1, 2, 3), "two": (2, 1, 2), "two alone": (2, 0, 0)}
 # Floor of the spread, mean and deviation of its logarithm, and of the mean: not beyond FARTHEST everywhere.
@@ -33,6 +33,8 @@ def block(row="two", output="point", cell="gru", bases=None, references=REFERENC
     K, beside, ahead = ROWS[row]
     sizes, output = Row(K, beside, ahead), OUTPUTS[output]
     kind = read_cell(cell.split()[-1], CELLS[cell])
+    if output.kind == "bernoulli":
+        references = tuple((1.0, *one[1:]) for one in references)
     segments = Recurrent(kind, SEGMENT * sizes.read + ABOUT, 4)
     steps = Recurrent(kind, sizes.read + ABOUT, 5)
     return Direct(
@@ -64,7 +66,7 @@ def network(*arguments, zero=False, **options):
 
 def windows(made, N=4, dtype=torch.float64):
     """Of several levels and spreads, the last one of targets that do not vary; of counts they are not below
-    0, and zeros alone in the second one's frame."""
+    0, and zeros alone in the second one's frame. Or of zeros and ones."""
     K, U = made.block.layout.targets, made.block.layout.ahead
     draws = torch.Generator().manual_seed(5)
     x = torch.randn(N, L, made.block.inputs, generator=draws, dtype=torch.float64)
@@ -74,6 +76,8 @@ def windows(made, N=4, dtype=torch.float64):
     if made.block.output.is_count:
         x[..., :K] = x[..., :K].abs()
         x[1, -FRAME:, :K] = 0
+    elif made.block.output.is_discrete:
+        x[..., :K] = (x[..., :K] > 0).double()
     return x.to(dtype), torch.randn(N, S, U, generator=draws, dtype=torch.float64).to(dtype)
 
 
@@ -93,6 +97,10 @@ def gru(w, name, x, h):
     return np.array(states)
 
 
+def above(b, least):
+    return (b + np.sqrt(b**2 + 4 * least**2)) / 2
+
+
 def by_hand(made, x, ahead):
     """Of one target of one window at a time, GRUs by themselves."""
     w = {name: array.numpy() for name, array in made.state_dict().items()}
@@ -105,15 +113,17 @@ def by_hand(made, x, ahead):
             floor, log_mean, log_scale, mean_mean, mean_scale = one.references[k]
             z = window[:, k]
             mean = z[-FRAME:].mean()
-            spread = max(mean if output.is_count else z[-FRAME:].std(), floor)
-            second = z[-FRAME:].std() / spread if output.is_count else mean
+            spread = max(mean if output.is_discrete else z[-FRAME:].std(), floor)
+            second = z[-FRAME:].std() / spread if output.is_discrete else mean
             about = [(np.log(spread) - log_mean) / log_scale, (second - mean_mean) / mean_scale]
             about = np.clip(about, -FARTHEST, FARTHEST)
-            u = z / spread if output.is_count else (z - mean) / spread
+            u = z / spread if output.is_discrete else (z - mean) / spread
             b = w[f"base.{k if bases > 1 else 0}.weight"] @ u
             if output.is_count:
                 least = LEAST_RATE + floor / 2 / spread
-                b = np.log((b + np.sqrt(b**2 + 4 * least**2)) / 2)
+                b = np.log(above(b, least))
+            elif output.is_discrete:
+                b = np.log(above(b, LEAST_PROBABILITY)) - np.log(above(1 - b, LEAST_PROBABILITY))
             rows = [[u[t], *window[t, K:], *about] for t in range(L)]
             groups = [
                 [number for t in range(at, at + SEGMENT) for number in rows[t][:-2]] + [*about]
@@ -127,7 +137,7 @@ def by_hand(made, x, ahead):
             second = states @ w["members.1.head.weight"].T + w["members.1.head.bias"]
             said = (first + second) / 2
             said[:, m] = b + w["shares"][0] * first[:, m] + w["shares"][1] * second[:, m]
-            if output.is_count:
+            if output.is_discrete:
                 said[:, m] += np.log(spread)
                 raw[n, :, k] = said
                 continue
@@ -155,13 +165,13 @@ def test_one_base_may_be_that_of_all_targets():
     assert [name for name in made.state_dict() if name.startswith("base")] == ["base.0.weight"]
 
 
-@pytest.mark.parametrize("output", ["gaussian", "negbinomial"])
+@pytest.mark.parametrize("output", ["gaussian", "negbinomial", "bernoulli"])
 @pytest.mark.parametrize("row", ROWS)
 def test_every_gradient_is_that_of_finite_differences(row, output):
     """Of counts none goes through the base, which no training moves."""
     made = network(row, output)
     x, ahead = windows(made, 3)
-    learnt = (("members", "shares") if made.block.output.is_count else ("",),)
+    learnt = (("members", "shares") if made.block.output.is_discrete else ("",),)
     named = [(name, p) for name, p in made.named_parameters() if name.startswith(*learnt)]
     names, parameters = zip(*named, strict=True)
 
@@ -197,7 +207,7 @@ def test_an_untrained_network_of_counts_is_its_base(row, output):
     maps = np.stack([part.weight.detach().numpy() for part in made.base])
     said = np.einsum("ksl,nlk->nsk", maps, z)  # what is linear in z needs no frame
     least = LEAST_RATE * spread + floor / 2
-    wanted = (said + np.sqrt(said**2 + 4 * least[:, None] ** 2)) / 2
+    wanted = above(said, least[:, None])
     assert (said < 0).any() and (wanted > 0).all()
     with torch.no_grad():
         for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
@@ -205,7 +215,22 @@ def test_an_untrained_network_of_counts_is_its_base(row, output):
             np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind not in COUNTS])
+@pytest.mark.parametrize("row", ROWS)
+def test_an_untrained_network_of_zeros_and_ones_is_its_base(row):
+    """Within 0 and 1, however far out its rows say."""
+    made = network(row, "bernoulli", zero=True)
+    K, (x, ahead) = made.block.layout.targets, windows(made)
+    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    said = np.einsum("ksl,nlk->nsk", maps, x[..., :K].numpy())
+    one, none = above(said, LEAST_PROBABILITY), above(1 - said, LEAST_PROBABILITY)
+    assert (said < 0).any() and (said > 1).any()
+    with torch.no_grad():
+        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
+            found = distribution(made.block.output).point(raw.numpy())
+            np.testing.assert_allclose(found, one / (one + none), rtol=1e-6)
+
+
+@pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind not in DISCRETE])
 @pytest.mark.parametrize("row", ROWS)
 def test_an_untrained_network_is_its_base(row, output):
     made = network(row, output, zero=True)
@@ -222,7 +247,7 @@ def test_an_untrained_network_is_its_base(row, output):
             np.testing.assert_allclose(made.block.output.point(raw).numpy(), wanted, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind != "bernoulli"])
 def test_a_window_of_another_unit_has_its_forecast_in_that_unit(output):
     """Where its level and its spread are so far from those of training that both look alike."""
     of_counts = output in COUNTS  # which have no level, and spreads that vary by the floor
@@ -340,7 +365,7 @@ def test_what_does_not_fit_is_refused():
         {"offsets": Parameter((S, 2, len(LEVELS)))},
         {"output": replace(whole.output, framed=False)},
         {"output": Output("poisson", LEVELS, framed=True)},
-        {"output": Output("bernoulli", LEVELS)},
+        {"output": Output("bernoulli", LEVELS)},  # whose spread is not 1
         {"output": Output("bernoulli", LEVELS, framed=True)},
         {"output": OUTPUTS["gaussian"]},
         {"output": OUTPUTS["calibrated"]},

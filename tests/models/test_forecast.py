@@ -93,6 +93,8 @@ KINDS = {
     "ones": {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
     "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"}
     | {"strategy": "recursive"},
+    "direct, ones": DIRECT
+    | {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
     "direct, counts": DIRECT
     | {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f", "gaps": "mask"},
     "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask"},

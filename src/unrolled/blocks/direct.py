@@ -15,6 +15,10 @@ Of counts nothing is subtracted, and the window's mean multiplies what is said, 
     ŷ = output(ln spread + ln g(B u) + Σ_k share_k (W_k h_k + c_k))
     g(b) = (b + √(b² + 4 ε²)) / 2            above 0, about b where b is larger than ε, and ε where b is 0
     ε = 0.05 + floor / (2 spread)            so that a window of zeros stands for half a count in a frame
+
+Zeros and ones are read as they are, by a spread of 1, and ŷ are log odds:
+
+    ŷ = output(ln g(B u) - ln g(1 - B u) + Σ_k share_k (W_k h_k + c_k))      ε = 0.02
 """
 
 import itertools
@@ -158,8 +162,10 @@ class Direct(Forecaster):
     def rules(self) -> Iterator[tuple[object, str]]:
         yield len(self.row) == 3 and all(type(n) is int and n >= 0 for n in self.row), f"a row of {self.row}"
         K, L = self.layout.targets, self.window
-        framed = self.output.is_count if not self.output.framed else not self.output.is_discrete
-        yield K > 0 and framed, f"{K} targets, of an output {self.output}"
+        yield (
+            K > 0 and self.output.framed != self.output.is_discrete,
+            f"{K} targets, of an output {self.output}",
+        )
         yield (
             self.frame <= L and all(one.window <= L for one in self.members),
             f"a window of {L} steps is read",
@@ -175,6 +181,8 @@ class Direct(Forecaster):
         fits = len(self.references) == K and all(len(one) == 5 for one in self.references)
         yield fits and all(map(math.isfinite, itertools.chain(*self.references))), "references"
         yield all(min(one[0], one[2], one[4]) > 0 for one in self.references), "references of no scale"
+        ones = self.output.kind != "bernoulli" or all(one[0] == 1 for one in self.references)
+        yield ones, "references of zeros and ones, whose spread is 1"
         for one in self.members:
             yield one.fits(self.layout, self.steps, self.output.size), f"a member {one!s:.80}"
 
@@ -241,17 +249,18 @@ class Direct(Forecaster):
         if self.series is not None:
             number, at = x[:, -1, self.series], self.series
             rest = ops.concat(x[..., K:at], x[..., at + 1 :])
-        of_counts = self.output.is_count
-        mean, spread, about = ops.frame(z[:, -self.frame :], self.references, of_counts)
+        mean, spread, about = ops.frame(z[:, -self.frame :], self.references, self.output.is_discrete)
         u = ((z - mean[:, None]) / spread[:, None]).swapaxes(1, 2)  # (N, K, L)
         base = self._base(ops, p, u, number)
-        if of_counts:
+        if self.output.is_count:
             base = ops.log_rate(base, spread, self.references)
+        elif self.output.is_discrete:
+            base = ops.log_odds(base)
         end = slice(-self._longest, None)
         rows = ops.concat(u[..., end].reshape(N * K, -1, 1), ops.for_each(rest[:, end], K))
         seen = Seen(rows, about.reshape(N * K, -1), ops.for_each(ahead, K), base.reshape(N * K, S))
         raws = [one(ops, q, seen) for one, q in zip(self.members, p.members, strict=True)]
-        if of_counts:
+        if self.output.is_count:
             base = base + ops.log(spread)[..., None]
         return base.swapaxes(1, 2), [raw.reshape(N, K, S, -1).swapaxes(1, 2) for raw in raws], (mean, spread)
 

@@ -62,13 +62,16 @@ class Ops(Protocol):
         """What that carries before the first step; p is of a linear leaf, whose numbers have its type."""
 
     def frame(
-        self, z: Array, references: tuple[tuple[float, ...], ...], of_counts: bool
+        self, z: Array, references: tuple[tuple[float, ...], ...], by_mean: bool
     ) -> tuple[Array, Array, Array]:
         """Windows z (N, L, K) -> the frame of each: mean and spread (N, K), and what these are beside those
         of training (N, K, 2). See blocks/direct.py."""
 
     def log_rate(self, b: Array, spread: Array, references: tuple[tuple[float, ...], ...]) -> Array:
         """b (N, K, S), spread (N, K) -> ln g(b) (N, K, S). See blocks/direct.py."""
+
+    def log_odds(self, b: Array) -> Array:
+        """ln g(b) - ln g(1 - b), likewise."""
 
     def log(self, x: Array) -> Array:
         """Of each number; no gradient goes through it."""

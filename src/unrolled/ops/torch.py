@@ -23,7 +23,7 @@ from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
 from unrolled.ops.augment import augmented
-from unrolled.ops.numpy import frame, log_rate
+from unrolled.ops.numpy import frame, log_odds, log_rate
 from unrolled.ops.state import ANCHOR
 
 B = TypeVar("B", bound=Block)
@@ -179,16 +179,20 @@ class Torch:
         return {}
 
     def frame(
-        self, z: Tensor, references: tuple[tuple[float, ...], ...], of_counts: bool
+        self, z: Tensor, references: tuple[tuple[float, ...], ...], by_mean: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of numpy's, to the bit; no gradient goes through it."""
-        mean, spread, about = map(torch.from_numpy, frame(z.detach().cpu().numpy(), references, of_counts))
+        mean, spread, about = map(torch.from_numpy, frame(z.detach().cpu().numpy(), references, by_mean))
         return mean.to(z.device), spread.to(z.device), about.to(z.device)
 
     def log_rate(self, b: Tensor, spread: Tensor, references: tuple[tuple[float, ...], ...]) -> Tensor:
         """Likewise."""
         rate = log_rate(b.detach().cpu().numpy(), spread.cpu().numpy(), references)
         return torch.from_numpy(rate).to(b.device)
+
+    def log_odds(self, b: Tensor) -> Tensor:
+        """Likewise."""
+        return torch.from_numpy(log_odds(b.detach().cpu().numpy())).to(b.device)
 
     def log(self, x: Tensor) -> Tensor:
         """Likewise."""

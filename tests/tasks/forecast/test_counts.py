@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from unrolled import Forecaster
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.tasks.forecast import pictures
 
 RATES = np.array([2.0, 9.0, 5.0, 30.0])  # of a season of four steps
@@ -89,11 +89,6 @@ def test_other_values_are_refused_with_their_row(kind, wrong):
 def test_counts_of_nothing_are_refused():
     with pytest.raises(DataError, match=r"column 'y' is 0 in all .* steps"):
         Forecaster(target="y", output="poisson", **SMALL).fit(pl.DataFrame({"y": [0.0] * 100}))
-
-
-def test_zeros_and_ones_are_not_read_by_the_scale_of_a_window():
-    with pytest.raises(ConfigError, match="output='bernoulli' needs strategy='recursive'"):
-        Forecaster(output="bernoulli", strategy="direct", **SMALL)
 
 
 def test_nothing_is_fitted_on_the_test_part():

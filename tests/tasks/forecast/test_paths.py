@@ -166,8 +166,6 @@ def test_nothing_past_the_origin_is_read(steps):
 @pytest.mark.parametrize("output", SIZES)
 @pytest.mark.parametrize("steps, horizon", [(1, 1), (1, 4), (4, 4), (4, 2)])
 def test_shapes_and_bits_repeat(output, steps, horizon):
-    if output == "bernoulli" and steps > 1:
-        pytest.skip("zeros and ones are forecast step by step")
     frame = noisy(80).with_columns(x=pl.col("y").shift(1, fill_value=0) ** 2)
     codec, [series], _ = coded(frame, targets=("y", "x"), steps=steps)
     asked = predictor(codec, trained_like(codec, output) if steps == 1 else random_direct(codec, output))

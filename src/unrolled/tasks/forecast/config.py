@@ -279,12 +279,6 @@ class ForecastConfig(Section):
                 f"{option('output', 'point')}); other outputs have their own; leave it out"
             )
         if options.is_direct:
-            if options.output == "bernoulli":
-                raise ValueError(
-                    f"{option('output', options.output)} needs {option('strategy', 'recursive')}: 0 and 1 "
-                    "have no scale of a window by which they could be read; set it, or leave "
-                    f"{option('strategy')} out"
-                )
             if options.is_discrete and options.error == "absolute":
                 raise ValueError(
                     f"{option('error', 'absolute')} is of points; {option('output', options.output)} is "

@@ -113,10 +113,10 @@ def test_a_base_of_counts_is_linear_in_the_window_itself():
     """With its ridge: what is said of windows less their mean, by their mean, and the mean again."""
     part, floor = series("a", 20.0, 400)["y"].to_numpy().copy(), 1 / 16
     part[3:] += 2 * part[:-3] - part[1:-2].clip(max=30)  # which no mix of naive forecasts has
-    fitted = base.fit([part], 4, 16, (4,), floor, 12, of_counts=True)
+    fitted = base.fit([part], 4, 16, (4,), floor, 12, by_mean=True)
     assert fitted.strength is not None
     np.testing.assert_allclose(fitted.weights.sum(1), 1, rtol=1e-12)
-    z, mean, spread = framed(part[None, -16:], floor, 12, of_counts=True)
+    z, mean, spread = framed(part[None, -16:], floor, 12, by_mean=True)
     np.testing.assert_allclose(spread, part[-12:].mean())
     said = fitted.weights @ part[-16:]
     np.testing.assert_allclose(said, (mean + spread * (z @ fitted.weights.T))[0], rtol=1e-12)
@@ -134,3 +134,24 @@ def test_a_training_begins_with_the_dispersion_around_the_base(alpha):
         assert (found > alpha).all() and (found < alpha + 0.4 if alpha else found < 0.08).all()
         assert (bias[:, 0].abs() < 1e-10).all()
     assert output.output.kind == "negbinomial"
+
+
+def test_zeros_and_ones_have_their_frequencies():
+    """Of each phase, where every series has another shift; a training step or none, they stay within 0 and
+    1."""
+    draws, wanted = np.random.default_rng(0), np.array([0.05, 0.9, 0.5, 0.3])
+    frames = [
+        pl.DataFrame({"id": f"s{k}", "y": (draws.random(400) < np.resize(np.roll(wanted, k), 400)) * 1.0})
+        for k in range(3)
+    ]
+    options = OPTIONS | {"output": "bernoulli", "strategy": "direct", "steps": 60, "test": 0.3}
+    model = Forecaster(**options).fit(pl.concat(frames))
+    test = model.evaluation.backtest
+    points = test.forecasts["model"].point[..., 0]
+    assert ((points > 0) & (points < 1)).all()
+    phases = (test.origins[:, None] + np.arange(1, 5) - test.series[:, None]) % 4
+    found = np.array([points[phases == phase].mean() for phase in range(4)])
+    # √(p (1 - p) / 180) is at most 0.04; and few draws are pulled to the mean of all.
+    np.testing.assert_allclose(found, wanted, atol=0.12)
+    ours, frequency = model.evaluation.rows[:2]
+    assert ours["nll"] < 0.9 * frequency["nll"]

@@ -5,8 +5,8 @@
     B    = Σ_j a_j N_j      a ≥ 0, Σ a = 1                   a mix of naive forecasts
     R z  = what the mix leaves, by a ridge on the last W values of z
 
-Of counts the mean is subtracted and divides; both in one map, of the window in units of its mean, whose rows
-sum to 1.
+By the mean, of counts, zeros and ones: it is subtracted, and divides where it is larger than the floor; both
+in one map, of the window in units of its spread, whose rows sum to 1.
 
 Each naive forecast is a matrix N_j (H, L) whose rows sum to 1, but for two autoregressions, fed back. From
 the last known value y_o, for h = 1 … H, a period p, s = ⌈h/p⌉ and mean_k, the mean of the last k values:
@@ -133,11 +133,11 @@ def _read(periods: Sequence[int], longest: int) -> int:
     return min(seasons * periods[0], MOST_READ)
 
 
-def framed(windows: Array, floor: float, frame: int, of_counts: bool = False) -> tuple[Array, Array, Array]:
+def framed(windows: Array, floor: float, frame: int, by_mean: bool = False) -> tuple[Array, Array, Array]:
     """windows (N, L) -> z (N, L), and the mean (N, 1) and spread (N, 1) of the last `frame`."""
     mean = windows[:, -frame:].mean(1, keepdims=True)
     z = windows - mean
-    spread = mean if of_counts else np.sqrt((z[:, -frame:] ** 2).mean(1, keepdims=True))
+    spread = mean if by_mean else np.sqrt((z[:, -frame:] ** 2).mean(1, keepdims=True))
     spread = np.maximum(spread, floor)
     spread[spread == 0] = 1
     return z / spread, mean, spread
@@ -150,7 +150,7 @@ def fit(
     periods: Sequence[int],
     floor: float,
     frame: int,
-    of_counts: bool = False,
+    by_mean: bool = False,
 ) -> Base:
     """parts (T_i,), the training parts of one channel; `periods` as natural_periods gives them, the season
     first; floor: the least deviation that a window is divided by; frame: of so many last values of a window
@@ -160,7 +160,7 @@ def fit(
     half is missing, or any target; where few remain, more than half of its targets. Deterministic.
     """
     periods = [p for p in periods if p < length]
-    windows = _Windows.of(parts, horizon, length, floor, frame, of_counts)
+    windows = _Windows.of(parts, horizon, length, floor, frame, by_mean)
     names, mix, weights = _mix(windows, periods)
     read = min(_read(periods, max(map(len, parts))), length)
     strength = None
@@ -170,7 +170,7 @@ def fit(
         if strength is not None:
             (coefficients,) = _ridges(x, rest, [strength])
             weights[:, -read:] += coefficients.T
-    if of_counts:
+    if by_mean:
         weights[:, -frame:] += (1 - weights.sum(1, keepdims=True)) / frame
     return Base(weights, names, mix, strength, read)
 
@@ -266,7 +266,7 @@ class _Windows:
         length: int,
         floor: float,
         frame: int,
-        of_counts: bool = False,
+        by_mean: bool = False,
     ) -> "_Windows":
         both = length + horizon
         for known in (1.0, 0.5):
@@ -285,12 +285,12 @@ class _Windows:
             reaches.append(np.full(len(chosen), horizon / steps))
             roots.append(np.full(len(chosen), len(chosen) ** -0.5 if len(parts) >= MANY else 1.0))
         windows = np.concatenate(rows)
-        z, mean, spread = framed(windows[:, :length], floor, frame, of_counts)
+        z, mean, spread = framed(windows[:, :length], floor, frame, by_mean)
         y = (windows[:, length:] - mean) / spread
         place, reach, root = (np.concatenate([np.empty(0), *a]) for a in (places, reaches, roots))
-        if of_counts:  # in units of the spread, of c counts, outcomes vary by 1 / c and more
+        if by_mean:  # in units of the spread, of c counts, outcomes vary by 1 / c and more
             root = root / np.sqrt(floor * frame / spread[:, 0] + LEAST_VARIANCE)
-        if len(parts) >= MANY or of_counts:
+        if len(parts) >= MANY or by_mean:
             z, y = z * root[:, None], y * root[:, None]
         return cls(z, y, place, reach, possible)
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.blocks.direct import Direct
-from unrolled.blocks.outputs import COUNTS
 from unrolled.models.forecast import pieces
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig, Plan
@@ -26,6 +25,7 @@ from unrolled.tasks.forecast.direct.windows import (
     Origins,
     Windows,
     evenly,
+    frame_of,
     reading_of,
     training_origins,
     varied,
@@ -57,9 +57,9 @@ def prepare(
     chosen = training_origins(origins, ends, plan)
     reading, bases = fitted.reading, list[base.Base]()
     if reading is None:
-        one = 1 / fitted.series.scalers["target"].scale if options.output in COUNTS else None
+        one = 1 / fitted.series.scalers["target"].scale if options.is_discrete else None
         reading, bases = _based(origins, chosen, parts, settled, bool(fitted.series.names), one)
-    if options.output not in COUNTS:
+    if not options.is_discrete:
         chosen = varied(origins, chosen, reading.frame, parts)
     most = max(1, (training.steps or UNLIMITED) // VALIDATIONS)
     least = min(most, LEAST_STEPS) if training.steps else 1
@@ -68,7 +68,7 @@ def prepare(
 
     def begin(network: Network) -> None:
         read.begin(network, bases)
-        if bases and options.output in COUNTS:
+        if bases and options.is_discrete:
             begin_dispersion(network, origins, chosen)
 
     def tuned(network: Network) -> tuple[Fitted, str]:
@@ -110,16 +110,20 @@ def _based(
     one: NDArray[np.float64] | None,
 ) -> tuple[Reading, list[base.Base]]:
     """How windows are read, and the bases: of each target, of each series and all others, or one of all.
-    `one` (K,): what 1 is, scaled, where targets are counts."""
+    `one` (K,): what 1 is, scaled, where outputs are discrete."""
     plan, longest, K = settled.config.plan(), max(map(len, parts)), parts[0].shape[1]
     members = read.members_of(settled.config.forecast.members, plan.window, plan.season, longest)
     trained = [part for part in parts if len(part)]
     count = len(trained) + 1 if named else K if K <= MOST_BASES else 1
-    reading = reading_of(origins, chosen, members, parts, count, bool(settled.config.forecast.calibrate), one)
-    of_counts, floors = one is not None, [one[0] for one in reading.references]
+    least = one  # one count in a frame, or a mean of 1
+    if one is not None and settled.config.forecast.output == "bernoulli":
+        least = one * frame_of(members)
+    calibrated = bool(settled.config.forecast.calibrate)
+    reading = reading_of(origins, chosen, members, parts, count, calibrated, least)
+    by_mean, floors = one is not None, [each[0] for each in reading.references]
 
     def fitted(columns: Sequence[NDArray[np.float64]], floor: float) -> base.Base:
-        return base.fit(columns, plan.steps, plan.window, settled.periods, floor, reading.frame, of_counts)
+        return base.fit(columns, plan.steps, plan.window, settled.periods, floor, reading.frame, by_mean)
 
     if named:
         of_series = [part[:, 0] for part in trained]

@@ -46,8 +46,11 @@ def mean_loss(network: Network, batch: Windowed, absolute: bool) -> Tensor:
 def _losses(output: Output, raw: Tensor, y: Tensor, absolute: bool) -> Tensor:
     """(B, S, K), of outcomes that are NaN too, which are to be left out."""
     y = y.nan_to_num(0.0)
-    off: Tensor = output.point(raw) - y
-    return off.abs() / raw[..., -1] if absolute else criterion(output).loss(raw, y)
+    if absolute:
+        off: Tensor = output.point(raw) - y
+        return off.abs() / raw[..., -1]
+    losses = criterion(output).loss(raw, y)
+    return losses * y.shape[-1] if output.kind == "bernoulli" else losses  # of a step: recursive/windows.py
 
 
 class Validation:

@@ -110,27 +110,31 @@ def reading_of(
     parts: Sequence[Array],
     bases: int,
     calibrated: bool,
-    one: Array | None = None,
+    least: Array | None = None,
 ) -> Reading:
-    """`parts` (T_i, K): the scaled training parts; `one` (K,): what 1 is, scaled, where targets are counts.
-    The references are those of at most MOST_REFERENCES windows."""
-    frame = max(window for _, window, _ in members)
-    floor = _floor(parts) if one is None else one / frame
+    """`parts` (T_i, K): the scaled training parts; `least` (K,): the least sum of a frame where its mean is
+    its spread. The references are those of at most MOST_REFERENCES windows."""
+    frame = frame_of(members)
+    floor = _floor(parts) if least is None else least / frame
     every = evenly(len(chosen[0]), MOST_REFERENCES)
     means, deviations = frames(origins, chosen[0][every], chosen[1][every], frame)
-    spreads = np.maximum(deviations if one is None else means, floor)
+    spreads = np.maximum(deviations if least is None else means, floor)
     logs = np.log(spreads)
-    second = means if one is None else deviations / spreads
-    least = floor if one is None else np.full_like(floor, 0.1)
+    second, least_scale = (means, floor) if least is None else (deviations / spreads, 0.1)
     each = (
         floor,
         logs.mean(0),
         np.maximum(logs.std(0), 0.1),
         second.mean(0),
-        np.maximum(second.std(0), least),
+        np.maximum(second.std(0), least_scale),
     )
     references = tuple(tuple(map(float, one)) for one in np.stack(each, 1))
     return Reading(frame, origins.period, members, bases, calibrated, references)
+
+
+def frame_of(members: tuple[tuple[str, int, int], ...]) -> int:
+    """The longest window of a member."""
+    return max(window for _, window, _ in members)
 
 
 def _floor(parts: Sequence[Array]) -> Array:
