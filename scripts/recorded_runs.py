@@ -156,8 +156,12 @@ roots               load      --transform sqrt --output gaussian --strategy recu
 powers              weather   --target sun --target rain --future warm --transform boxcox \
                               --transform none --output studentt
 ones                switches  --target fan --target pump --id house --output bernoulli --horizon 2
+ones-at-once        switches  --target fan --target pump --id house --output bernoulli --horizon 2 \
+                              --strategy direct
 poisson             visits    --output poisson --horizon 2
+poisson-recursive   visits    --output poisson --horizon 2 --strategy recursive
 negbinomial         visits    --output negbinomial --horizon 2
+negbinomial-fed     visits    --output negbinomial --horizon 2 --strategy recursive
 replaced            load      --strategy recursive --residual off --season 24 --learn-initial-state
 season              load      --season 24 --learn-initial-state --calendar none
 counts              counts    --strategy recursive --output gaussian --validation 20 --test 30

@@ -10,19 +10,19 @@ from torch.func import functional_call
 from unrolled.blocks.block import read, write
 from unrolled.blocks.direct import ABOUT, Direct, Row, Segments, Steps
 from unrolled.blocks.leaves import Embedding, Linear, Parameter
-from unrolled.blocks.outputs import SIZES, Output
+from unrolled.blocks.outputs import COUNTS, DISCRETE, SIZES, Output
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells.registry import read_cell
 from unrolled.decoding.distributions import distribution
 from unrolled.ops import numpy as production
-from unrolled.ops.numpy import FARTHEST
+from unrolled.ops.numpy import FARTHEST, LEAST_PROBABILITY, LEAST_RATE
 from unrolled.ops.torch import Network
 from unrolled.tasks.forecast.direct.reading import begin
 
 LEVELS = (0.1, 0.3, 0.5, 0.9)
 L, FRAME, S = 11, 8, 5  # steps of a window, of its frame, ahead
 WHOLE, SEGMENT, LATE = 9, 3, 7  # of the members
-OUTPUTS = {kind: Output(kind, LEVELS, framed=True) for kind in SIZES}
+OUTPUTS = {kind: Output(kind, LEVELS, framed=kind not in DISCRETE) for kind in SIZES}
 OUTPUTS["calibrated"] = Output("point", LEVELS, framed=True, calibrated=True)
 OUTPUTS["calibrated studentt"] = Output("studentt", LEVELS, framed=True, calibrated=True)
 ROWS = {"alone": (1, 0, 0), "one": (1, 2, 3), "two": (2, 1, 2), "two alone": (2, 0, 0)}
@@ -40,6 +40,8 @@ def block(row="two", output="point", cell="gru", bases=None, references=REFERENC
     bases = BASES if named else bases or K
     sizes, output = Row(K, beside, ahead), OUTPUTS[output]
     kind = read_cell(cell.split()[-1], CELLS[cell])
+    if output.kind == "bernoulli":
+        references = tuple((1.0, *one[1:]) for one in references)
     segments = Recurrent(kind, SEGMENT * sizes.read + about, 4)
     steps = Recurrent(kind, sizes.read + about, 5)
     return Direct(
@@ -72,7 +74,8 @@ def network(*arguments, zero=False, **options):
 
 
 def windows(made, N=4, dtype=torch.float64):
-    """Of several levels and spreads, the last one of targets that do not vary."""
+    """Of several levels and spreads, the last one of targets that do not vary; of counts they are not below
+    0, and zeros alone in the second one's frame. Or of zeros and ones."""
     K, U = made.block.layout.targets, made.block.layout.ahead
     draws = torch.Generator().manual_seed(5)
     x = torch.randn(N, L, made.block.inputs, generator=draws, dtype=torch.float64)
@@ -82,6 +85,11 @@ def windows(made, N=4, dtype=torch.float64):
     if made.block.series is not None:  # known ones by turns, and two of all others
         numbers = torch.tensor([1.0, 0.0, 2.0, 7.0]).repeat(-(-N // 4))[:N]
         x[..., PLACE] = numbers[:, None]
+    if made.block.output.is_count:
+        x[..., :K] = x[..., :K].abs()
+        x[1, -FRAME:, :K] = 0
+    elif made.block.output.is_discrete:
+        x[..., :K] = (x[..., :K] > 0).double()
     return x.to(dtype), torch.randn(N, S, U, generator=draws, dtype=torch.float64).to(dtype)
 
 
@@ -101,6 +109,10 @@ def gru(w, name, x, h):
     return np.array(states)
 
 
+def above(b, least):
+    return (b + np.sqrt(b**2 + 4 * least**2)) / 2
+
+
 def by_hand(made, x, ahead):
     """Of one target of one window at a time, GRUs by themselves."""
     w = {name: array.numpy() for name, array in made.state_dict().items()}
@@ -117,13 +129,19 @@ def by_hand(made, x, ahead):
             floor, log_mean, log_scale, mean_mean, mean_scale = one.references[k]
             z = window[:, k]
             mean = z[-FRAME:].mean()
-            spread = max(np.sqrt(((z[-FRAME:] - mean) ** 2).mean()), floor)
-            about = [(np.log(spread) - log_mean) / log_scale, (mean - mean_mean) / mean_scale]
+            spread = max(mean if output.is_discrete else z[-FRAME:].std(), floor)
+            second = z[-FRAME:].std() / spread if output.is_discrete else mean
+            about = [(np.log(spread) - log_mean) / log_scale, (second - mean_mean) / mean_scale]
             about = np.clip(about, -FARTHEST, FARTHEST)
             if one.series is not None:
                 about = [*about, *w["identity.weight"][number]]
-            u = (z - mean) / spread
+            u = z / spread if output.is_discrete else (z - mean) / spread
             b = w[f"base.{number or (k if bases > 1 else 0)}.weight"] @ u
+            if output.is_count:
+                least = LEAST_RATE + floor / 2 / spread
+                b = np.log(above(b, least))
+            elif output.is_discrete:
+                b = np.log(above(b, LEAST_PROBABILITY)) - np.log(above(1 - b, LEAST_PROBABILITY))
             rows = [[u[t], *window[t, K:], *about] for t in range(L)]
             groups = [
                 [number for t in range(at, at + SEGMENT) for number in rows[t][: -len(about)]] + [*about]
@@ -143,6 +161,10 @@ def by_hand(made, x, ahead):
             second = second.reshape(-1, R)[:S]
             said = (first + second) / 2
             said[:, m] = b + w["shares"][0] * first[:, m] + w["shares"][1] * second[:, m]
+            if output.is_discrete:
+                said[:, m] += np.log(spread)
+                raw[n, :, k] = said
+                continue
             offsets = w["offsets"][:, k] if output.calibrated else np.empty((S, 0))
             raw[n, :, k] = np.column_stack([said, offsets, np.full(S, mean), np.full(S, spread)])
     return raw
@@ -199,11 +221,15 @@ def test_one_base_may_be_that_of_all_targets():
     assert [name for name in made.state_dict() if name.startswith("base")] == ["base.0.weight"]
 
 
+@pytest.mark.parametrize("output", ["gaussian", "negbinomial", "bernoulli"])
 @pytest.mark.parametrize("row", ROWS)
-def test_every_gradient_is_that_of_finite_differences(row):
-    made = network(row, "gaussian")
+def test_every_gradient_is_that_of_finite_differences(row, output):
+    """Of counts none goes through the base, which no training moves."""
+    made = network(row, output)
     x, ahead = windows(made, 3)
-    names, parameters = zip(*made.named_parameters(), strict=True)
+    learnt = (("members", "shares") if made.block.output.is_discrete else ("",),)
+    named = [(name, p) for name, p in made.named_parameters() if name.startswith(*learnt)]
+    names, parameters = zip(*named, strict=True)
 
     def answers(*given):
         return functional_call(made, dict(zip(names, given, strict=True)), (x, ahead))
@@ -215,7 +241,8 @@ def test_every_gradient_is_that_of_finite_differences(row):
 def test_a_training_moves_the_members_and_neither_the_base_nor_the_shares(output):
     made = network("two", output)
     begin(made, [])
-    sum(raw[..., :-2].square().sum() for raw in made.block.each(made.ops, made.p, *windows(made))).backward()
+    R = made.block.output.size
+    sum(raw[..., :R].square().sum() for raw in made.block.each(made.ops, made.p, *windows(made))).backward()
     gone = {name for name, parameter in made.named_parameters() if parameter.grad is None}
     assert {name.split(".")[0] for name in gone} == {
         "base",
@@ -225,7 +252,41 @@ def test_a_training_moves_the_members_and_neither_the_base_nor_the_shares(output
     assert all(p.grad.abs().max() > 0 for name, p in made.named_parameters() if name not in gone)
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", COUNTS)
+@pytest.mark.parametrize("row", ROWS)
+def test_an_untrained_network_of_counts_is_its_base(row, output):
+    """Whose rows may say less than nothing: of a mean of 0 it is half a count in a frame, or LEAST_RATE."""
+    made = network(row, output, zero=True)
+    K, (x, ahead) = made.block.layout.targets, windows(made)
+    z, floor = x[..., :K].numpy(), np.array([one[0] for one in REFERENCES[:K]])
+    spread = np.maximum(z[:, -FRAME:].mean(1), floor)
+    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    said = np.einsum("ksl,nlk->nsk", maps, z)  # what is linear in z needs no frame
+    least = LEAST_RATE * spread + floor / 2
+    wanted = above(said, least[:, None])
+    assert (said < 0).any() and (wanted > 0).all()
+    with torch.no_grad():
+        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
+            found = distribution(made.block.output).point(raw.numpy())
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_an_untrained_network_of_zeros_and_ones_is_its_base(row):
+    """Within 0 and 1, however far out its rows say."""
+    made = network(row, "bernoulli", zero=True)
+    K, (x, ahead) = made.block.layout.targets, windows(made)
+    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    said = np.einsum("ksl,nlk->nsk", maps, x[..., :K].numpy())
+    one, none = above(said, LEAST_PROBABILITY), above(1 - said, LEAST_PROBABILITY)
+    assert (said < 0).any() and (said > 1).any()
+    with torch.no_grad():
+        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
+            found = distribution(made.block.output).point(raw.numpy())
+            np.testing.assert_allclose(found, one / (one + none), rtol=1e-6)
+
+
+@pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind not in DISCRETE])
 @pytest.mark.parametrize("row", ROWS)
 def test_an_untrained_network_is_its_base(row, output):
     made = network(row, output, zero=True)
@@ -242,19 +303,21 @@ def test_an_untrained_network_is_its_base(row, output):
             np.testing.assert_allclose(made.block.output.point(raw).numpy(), wanted, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind != "bernoulli"])
 def test_a_window_of_another_unit_has_its_forecast_in_that_unit(output):
     """Where its level and its spread are so far from those of training that both look alike."""
-    far = tuple((1e-9, -100.0, 1.0, -1e4, 1.0) for _ in range(2))
+    of_counts = output in COUNTS  # which have no level, and spreads that vary by the floor
+    far = tuple((1e-15, -100.0, 1.0, 0.0 if of_counts else -1e4, 1e-4) for _ in range(2))
     made = network("two", output, references=far)
-    x, ahead = windows(made, 3)
-    x, scale, shift = x[:2], torch.tensor([8.0, 0.3]), torch.tensor([-300.0, 5.0])
+    x, ahead = windows(made, 4 if of_counts else 3)
+    x, scale = x[[0, 2] if of_counts else [0, 1]], torch.tensor([8.0, 0.3])
+    shift = torch.zeros(2) if of_counts else torch.tensor([-300.0, 5.0])
     moved = torch.cat([x[..., :2] * scale + shift, x[..., 2:]], -1)
     with torch.no_grad():
         raws = [made(rows, ahead[:2]).numpy() for rows in (x, moved)]
-    point, other = map(made.block.output.point, raws)
+    point, other = map(distribution(made.block.output).point, raws)
     np.testing.assert_allclose(other, point * scale.numpy() + shift.numpy(), rtol=1e-9)
-    if made.block.output.is_distribution:
+    if made.block.output.is_distribution and not of_counts:
         asked = np.array([0.05, 0.5, 0.8])
         quantiles, others = (distribution(made.block.output).quantiles(raw, asked) for raw in raws)
         wanted = quantiles * scale.numpy()[:, None] + shift.numpy()[:, None]
@@ -337,9 +400,10 @@ def test_a_window_alone_has_the_bits_of_the_window_in_a_batch(cell, row):
         assert torch.equal(beside[4:], together[4:]) and beside[3].isnan().all()
 
 
-def test_windows_as_far_from_training_as_may_be_have_numbers():
+@pytest.mark.parametrize("output", ["gaussian", "negbinomial"])
+def test_windows_as_far_from_training_as_may_be_have_numbers(output):
     """Values of 2^60 deviations are read (models/series.py), and small ones among them."""
-    made = network("two", "gaussian").to(torch.float32)
+    made = network("two", output).to(torch.float32)
     x, ahead = windows(made, 6, torch.float32)
     x[0, :, :2], x[1, :, :2], x[2, 4, :2] = 2.0**60, 2.0**60 * torch.sign(x[1, :, :2]), -(2.0**60)
     x[3, :, :2] *= 1e-38
@@ -359,6 +423,9 @@ def test_what_does_not_fit_is_refused():
         {"offsets": Parameter((S, 2, len(LEVELS)))},
         {"widths": Parameter((len(whole.base),))},
         {"output": replace(whole.output, framed=False)},
+        {"output": Output("poisson", LEVELS, framed=True)},
+        {"output": Output("bernoulli", LEVELS)},  # whose spread is not 1
+        {"output": Output("bernoulli", LEVELS, framed=True)},
         {"output": OUTPUTS["gaussian"]},
         {"output": OUTPUTS["calibrated"]},
         {"steps": S - 1},

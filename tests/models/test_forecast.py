@@ -94,7 +94,12 @@ KINDS = {
     | {"horizon": 3, "past": "p", "future": ("f", "g"), "gaps": "zero", "window": 53}
     | {"members": 1},
     "ones": {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
-    "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"},
+    "counts": {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f"}
+    | {"strategy": "recursive"},
+    "direct, ones": DIRECT
+    | {"target": ("y", "p"), "horizon": 3, "output": "bernoulli", "future": "f", "gaps": "mask"},
+    "direct, counts": DIRECT
+    | {"target": ("y", "p"), "horizon": 3, "output": "negbinomial", "future": "f", "gaps": "mask"},
     "direct, logs": DIRECT | {"horizon": 3, "output": "lognormal", "gaps": "mask", "calibrate": True},
     "texts": {"horizon": 3, "future": "w", "output": "gaussian"},
     "direct, texts": DIRECT | {"horizon": 3, "past": ("p", "v"), "future": ("w", "f"), "gaps": "mask"},
@@ -302,7 +307,12 @@ def test_a_series_shorter_than_the_window_is_forecast_too(name):
     )  # the last two see the same
 
 
-DIRECT_ONES = [name for name, options in KINDS.items() if options.get("strategy") == "direct"]
+DISCRETE_ONES = ("direct, ones", "direct, counts")
+DIRECT_ONES = [
+    name
+    for name, options in KINDS.items()
+    if options.get("strategy") == "direct" and name not in DISCRETE_ONES
+]
 
 
 @pytest.mark.parametrize("name", DIRECT_ONES)
@@ -325,7 +335,13 @@ def test_intervals_of_a_stream_are_those_of_a_backtest(name):
 
 
 def test_intervals_that_follow_the_errors_are_of_numbers_that_may_lie_between_others():
-    for name, adapts in (("counts", False), ("ones", False), ("point", False), ("years", True)):
+    for name, adapts in (
+        ("counts", False),
+        ("direct, counts", False),
+        ("ones", False),
+        ("point", False),
+        ("years", True),
+    ):
         made = Case(name).made
         assert ("adaptive" in made.stream().feed(Case(name).steps(9))) == adapts
         assert ("series.theta" in made.start(1)) == adapts

@@ -8,6 +8,17 @@ target's values z (L,) the mean and the spread of the last `frame`, or fixed one
 (of what is no location, such as a scale, the members' mean). W_k and c_k are zero at first: an untrained
 network is its base. What fits B and the shares: tasks/forecast/direct/. Every target is read by the same
 members, beside all else that is known.
+
+Of counts nothing is subtracted, and the window's mean multiplies what is said, ŷ a logarithm of a mean:
+
+    u = z / spread                           spread: the mean, or its floor, one count in a frame
+    ŷ = output(ln spread + ln g(B u) + Σ_k share_k (W_k h_k + c_k))
+    g(b) = (b + √(b² + 4 ε²)) / 2            above 0, about b where b is larger than ε, and ε where b is 0
+    ε = 0.05 + floor / (2 spread)            so that a window of zeros stands for half a count in a frame
+
+Zeros and ones are read as they are, by a spread of 1, and ŷ are log odds:
+
+    ŷ = output(ln g(B u) - ln g(1 - B u) + Σ_k share_k (W_k h_k + c_k))      ε = 0.02
 """
 
 import itertools
@@ -195,10 +206,10 @@ class Direct(Forecaster):
     for each target, or one for all; where rows tell the number of a series in place `series`, one for each
     and one for all others, as `identity` holds what members are told of each; before the first step of a
     series stand its own again, in whole periods of `period`; of each target, `references` are the floor of
-    the spread, the mean and the deviation of its logarithm, and those of the means; `offsets` of a calibrated
-    output (outputs.py), those of points times one of `widths` for each base, where each series has its own;
-    `fixed` (·, 2): mean and spread of the frame of each series and of all others, or of all, where there is
-    one: a spread of 0 is none."""
+    the spread, the mean and the deviation of its logarithm, and those of the means, or of counts of the
+    deviations in units of the spread; `offsets` of a calibrated output (outputs.py), those of points times
+    one of `widths` for each base, where each series has its own; `fixed` (·, 2): mean and spread of the frame
+    of each series and of all others, or of all, where there is one: a spread of 0 is none."""
 
     members: tuple[Segments | Steps | FedBack, ...]
     base: tuple[Linear, ...]
@@ -218,7 +229,10 @@ class Direct(Forecaster):
     def rules(self) -> Iterator[tuple[object, str]]:
         yield len(self.row) == 3 and all(type(n) is int and n >= 0 for n in self.row), f"a row of {self.row}"
         K, L = self.layout.targets, self.window
-        yield K > 0 and self.output.framed, f"{K} targets, of an output {self.output}"
+        yield (
+            K > 0 and self.output.framed != self.output.is_discrete,
+            f"{K} targets, of an output {self.output}",
+        )
         yield (
             self.frame <= L and all(one.window <= L for one in self.members),
             f"a window of {L} steps is read",
@@ -244,6 +258,8 @@ class Direct(Forecaster):
         fits = len(self.references) == K and all(len(one) == 5 for one in self.references)
         yield fits and all(map(math.isfinite, itertools.chain(*self.references))), "references"
         yield all(min(one[0], one[2], one[4]) > 0 for one in self.references), "references of no scale"
+        ones = self.output.kind != "bernoulli" or all(one[0] == 1 for one in self.references)
+        yield ones, "references of zeros and ones, whose spread is 1"
         for one in self.members:
             fits = one.fits(self.layout, self.about, self.steps, self.output.size)
             yield fits, f"a member {one!s:.80}"
@@ -291,7 +307,7 @@ class Direct(Forecaster):
     def each(self, ops: Ops, p: Any, x: Array, ahead: Array) -> list[Array]:
         """What the base says alone, and each member with it; not calibrated."""
         base, raws, frame = self._said(ops, p, x, ahead)
-        return [ops.framed(self.output.moved(ops, raw, base), *frame) for raw in (raws[0] * 0, *raws)]
+        return [self._framed(ops, self.output.moved(ops, raw, base), frame) for raw in (raws[0] * 0, *raws)]
 
     def lessons(self, ops: Ops, p: Any, x: Array, ahead: Array) -> list[Array]:
         """What each member is trained by: what it says with the base, as `each` has it, or of one that feeds
@@ -304,7 +320,7 @@ class Direct(Forecaster):
                 raw = ((one.after(ops, q, seen)[0] - mean[:, None]) / spread[:, None])[..., None]
             else:
                 raw = self.output.moved(ops, self._of_targets(one(ops, q, seen), base), base)
-            raws.append(ops.framed(raw, *frame))
+            raws.append(self._framed(ops, raw, frame))
         return raws
 
     def __call__(self, ops: Ops, p: Any, x: Array, ahead: Array) -> Array:
@@ -317,7 +333,10 @@ class Direct(Forecaster):
         raw = self.output.moved(ops, raw, base)
         if self.offsets is not None:
             raw = ops.concat(raw, raw[..., :1] * 0 + self._offsets(ops, p, x))
-        return ops.framed(raw, *frame)
+        return self._framed(ops, raw, frame)
+
+    def _framed(self, ops: Ops, raw: Array, frame: tuple[Array, Array]) -> Array:
+        return ops.framed(raw, *frame) if self.output.framed else raw
 
     def _said(
         self, ops: Ops, p: Any, x: Array, ahead: Array
@@ -340,17 +359,23 @@ class Direct(Forecaster):
         if self.series is not None:
             number, at = x[:, -1, self.series], self.series
             rest = ops.concat(x[..., K:at], x[..., at + 1 :])
-        mean, spread, about = ops.frame(z[:, -self.frame :], self.references)
+        mean, spread, about = ops.frame(z[:, -self.frame :], self.references, self.output.is_discrete)
         if self.fixed is not None:
             mean, spread = ops.fixed(p.fixed, number, mean, spread)
         u = ((z - mean[:, None]) / spread[:, None]).swapaxes(1, 2)  # (N, K, L)
         base = self._base(ops, p, u, number)
+        if self.output.is_count:
+            base = ops.log_rate(base, spread, self.references)
+        elif self.output.is_discrete:
+            base = ops.log_odds(base)
         end = slice(-self._longest, None)
         rows = ops.concat(u[..., end].reshape(N * K, -1, 1), ops.for_each(rest[:, end], K))
         about = about.reshape(N * K, -1)
         if self.identity is not None:
             about = ops.concat(about, ops.of_number(p.identity, number))
         seen = Seen(rows, about, ops.for_each(ahead, K), base.reshape(N * K, S), z, (mean, spread))
+        if self.output.is_count:
+            base = base + ops.log(spread)[..., None]
         return seen, base.swapaxes(1, 2), (mean, spread)
 
     def _offsets(self, ops: Ops, p: Any, x: Array) -> Array:

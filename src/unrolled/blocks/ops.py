@@ -61,13 +61,24 @@ class Ops(Protocol):
     def anchor_start(self, p: Any, size: int, rows: int) -> State:
         """What that carries before the first step; p is of a linear leaf, whose numbers have its type."""
 
-    def frame(self, z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
+    def frame(
+        self, z: Array, references: tuple[tuple[float, ...], ...], by_mean: bool
+    ) -> tuple[Array, Array, Array]:
         """Windows z (N, L, K) -> the frame of each: mean and spread (N, K), and what these are beside those
         of training (N, K, 2). See blocks/direct.py."""
 
     def fixed(self, table: Any, number: Array, mean: Array, spread: Array) -> tuple[Array, Array]:
         """mean and spread (N, K) of frames, or those of the table (·, 2) for each row's number (N,), the last
         where there is none, the only one of None; a spread of 0 there is none."""
+
+    def log_rate(self, b: Array, spread: Array, references: tuple[tuple[float, ...], ...]) -> Array:
+        """b (N, K, S), spread (N, K) -> ln g(b) (N, K, S). See blocks/direct.py."""
+
+    def log_odds(self, b: Array) -> Array:
+        """ln g(b) - ln g(1 - b), likewise."""
+
+    def log(self, x: Array) -> Array:
+        """Of each number; no gradient goes through it."""
 
     def framed(self, raw: Array, mean: Array, spread: Array) -> Array:
         """raw (N, S, K, R), mean and spread (N, K) -> (N, S, K, R + 2)."""

@@ -11,7 +11,8 @@
                  of outcomes that are whole numbers from 0 on; the mean is in units of `scale`
 
 Those of a window that is scaled by itself end with its frame, mean and spread: all that they say is in its
-units, and is multiplied by the spread and moved by the mean.
+units, and is multiplied by the spread and moved by the mean. But for counts, whose spread multiplies their
+mean: it is in the logarithm already.
 
 What they mean beyond that say decoding/distributions.py, for answers, and tasks/outputs.py, for losses.
 """
@@ -62,6 +63,10 @@ class Output(Block):
     @property
     def is_discrete(self) -> bool:
         return self.kind in DISCRETE
+
+    @property
+    def is_count(self) -> bool:
+        return self.kind in COUNTS
 
     @property
     def size(self) -> int:

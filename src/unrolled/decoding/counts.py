@@ -49,8 +49,7 @@ def count_quantile(p: Array, mean: Array, dispersion: Array) -> Array:
 def _count_quantile(p: Array, mean: Array, dispersion: Array) -> Array:
     """All (N,)."""
     k: Array
-    spread = np.sqrt(mean + dispersion * mean * mean)
-    first = np.maximum(0, np.floor(mean - 9 * spread - 9))
+    first = first_count(mean, dispersion)
     shrink = mean / (1 + dispersion * mean)  # of P(k) / P(k - 1) = shrink (1 + α (k - 1)) / k
     each = heads.exp(_log_probability(first, mean, dispersion))
     below, k = each, first.copy()
@@ -99,7 +98,7 @@ def _reached(
     """Which of the rows (N,) reach their p in steps (N, M) of so many numbers from `begins` on. Where they
     do, `below`, `begin` and `size` become those of the step, else `below` grows by all of them."""
     p, mean, dispersion = (one[rows, None] for one in about)
-    mass = _mass(begins, sizes, mean, dispersion)
+    mass = probability(begins, sizes, mean, dispersion)
     sums = below[rows, None] + np.cumsum(mass, 1)
     reached = (sums >= p) | ((mass < NOTHING) & (begins > mean))
     done: Array = reached.any(1)
@@ -110,8 +109,15 @@ def _reached(
     return done
 
 
-def _mass(begins: Array, sizes: Array, mean: Array, dispersion: Array) -> Array:
-    """The probability of each step: that of its middle times its size, and what its curvature adds."""
+def first_count(mean: Array, dispersion: Array) -> Array:
+    """k_0."""
+    spread = np.sqrt(mean + dispersion * mean * mean)
+    return np.asarray(np.maximum(0, np.floor(mean - 9 * spread - 9)))
+
+
+def probability(begins: Array, sizes: Array, mean: Array, dispersion: Array) -> Array:
+    """Of `sizes` numbers from `begins` on: that of their middle times the size, and what its curvature
+    adds."""
     half = np.maximum(sizes - 1, 0) / 2
     low, middle, high = (
         heads.exp(_log_probability(begins + shift, mean, dispersion)) for shift in (0, half, 2 * half)

@@ -18,6 +18,10 @@ from unrolled.ops.state import ANCHOR, POOLED, STEPS, Array, State
 DTYPES = ("float32", "float64")
 # Deviations beyond which a window's level and spread look alike to a network, which may never have seen such.
 FARTHEST = 1.0
+# Of counts, the mean that a base of 0 stands for, in units of the window's own.
+LEAST_RATE = 0.05
+# Of zeros and ones, about the probability that a base of 0 stands for.
+LEAST_PROBABILITY = 0.02
 
 
 class Table:
@@ -181,8 +185,19 @@ class Numpy:
     def anchor_start(self, p: heads.Linear, size: int, rows: int) -> State:
         return {ANCHOR: np.zeros((rows, size), p.dtype), STEPS: np.zeros(rows, np.int64)}
 
-    def frame(self, z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
-        return frame(z, references)
+    def frame(
+        self, z: Array, references: tuple[tuple[float, ...], ...], by_mean: bool
+    ) -> tuple[Array, Array, Array]:
+        return frame(z, references, by_mean)
+
+    def log_rate(self, b: Array, spread: Array, references: tuple[tuple[float, ...], ...]) -> Array:
+        return log_rate(b, spread, references)
+
+    def log_odds(self, b: Array) -> Array:
+        return log_odds(b)
+
+    def log(self, x: Array) -> Array:
+        return heads.log(x)
 
     def fixed(self, table: Array, number: Any, mean: Array, spread: Array) -> tuple[Array, Array]:
         number = np.zeros(len(mean)) if number is None else number
@@ -275,20 +290,42 @@ class Numpy:
         return x
 
 
-def frame(z: Array, references: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
+def frame(
+    z: Array, references: tuple[tuple[float, ...], ...], by_mean: bool = False
+) -> tuple[Array, Array, Array]:
     """In float64, every sum in the order of the steps: a window has the same frame in any company."""
     floor, log_mean, log_scale, mean, scale = np.array(references).T
     values = np.asarray(z, np.float64)
     centre = np.cumsum(values, 1)[:, -1] / z.shape[1]
     squares = np.cumsum((values - centre[:, None]) ** 2, 1)[:, -1]
-    spread = np.maximum(np.sqrt(squares / z.shape[1]), floor)
-    about = np.stack([(heads.log(spread) - log_mean) / log_scale, (centre - mean) / scale], -1)
+    deviation = np.sqrt(squares / z.shape[1])
+    spread = np.maximum(centre if by_mean else deviation, floor)
+    second, centre = (deviation / spread, np.zeros_like(centre)) if by_mean else (centre, centre)
+    about = np.stack([(heads.log(spread) - log_mean) / log_scale, (second - mean) / scale], -1)
     return centre.astype(z.dtype), spread.astype(z.dtype), np.clip(about, -FARTHEST, FARTHEST).astype(z.dtype)
 
 
 def _known(number: Array, count: int) -> Array:
     """The last where there is none."""
     return np.where((number >= 0) & (number < count), number, count - 1).astype(np.int64)
+
+
+def log_rate(b: Array, spread: Array, references: tuple[tuple[float, ...], ...]) -> Array:
+    floor = np.array(references)[:, 0]
+    least = (LEAST_RATE + floor / (2 * np.asarray(spread, np.float64)))[..., None]
+    return _log_above(np.asarray(b, np.float64), least).astype(b.dtype)
+
+
+def log_odds(b: Array) -> Array:
+    wide, least = np.asarray(b, np.float64), np.array(LEAST_PROBABILITY)
+    odds: Array = _log_above(wide, least) - _log_above(1 - wide, least)
+    return odds.astype(b.dtype)
+
+
+def _log_above(b: Array, least: Array) -> Array:
+    """ln g(b), in float64; of small and of negative b without cancellation."""
+    of_above = heads.log((np.abs(b) + np.sqrt(b * b + 4 * least * least)) / 2)
+    return np.where(b < 0, 2 * heads.log(least) - of_above, of_above)
 
 
 def _by_rows(x: Array) -> Array:

@@ -15,6 +15,7 @@ from unrolled.blocks.block import Block, bind
 from unrolled.blocks.leaves import CRF, Attention, Embedding, Linear, Parameter
 from unrolled.blocks.ops import Memory
 from unrolled.blocks.recurrent import Recurrent
+from unrolled.kernels.numpy.heads import log
 from unrolled.kernels.torch.pooling import pooling
 from unrolled.nn import crf, heads
 from unrolled.nn.functional import embedding, linear, log_softmax, tanh
@@ -22,7 +23,7 @@ from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
 from unrolled.ops.augment import augmented
-from unrolled.ops.numpy import frame
+from unrolled.ops.numpy import frame, log_odds, log_rate
 from unrolled.ops.state import ANCHOR
 
 B = TypeVar("B", bound=Block)
@@ -177,9 +178,11 @@ class Torch:
     def anchor_start(self, p: nn.Linear, size: int, rows: int) -> Named:
         return {}
 
-    def frame(self, z: Tensor, references: tuple[tuple[float, ...], ...]) -> tuple[Tensor, Tensor, Tensor]:
+    def frame(
+        self, z: Tensor, references: tuple[tuple[float, ...], ...], by_mean: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Of numpy's, to the bit; no gradient goes through it."""
-        mean, spread, about = map(torch.from_numpy, frame(z.detach().cpu().numpy(), references))
+        mean, spread, about = map(torch.from_numpy, frame(z.detach().cpu().numpy(), references, by_mean))
         return mean.to(z.device), spread.to(z.device), about.to(z.device)
 
     def fixed(
@@ -190,6 +193,19 @@ class Torch:
         row = table.detach()[at]
         known = row[:, 1:] > 0
         return torch.where(known, row[:, :1], mean), torch.where(known, row[:, 1:], spread)
+
+    def log_rate(self, b: Tensor, spread: Tensor, references: tuple[tuple[float, ...], ...]) -> Tensor:
+        """Likewise."""
+        rate = log_rate(b.detach().cpu().numpy(), spread.cpu().numpy(), references)
+        return torch.from_numpy(rate).to(b.device)
+
+    def log_odds(self, b: Tensor) -> Tensor:
+        """Likewise."""
+        return torch.from_numpy(log_odds(b.detach().cpu().numpy())).to(b.device)
+
+    def log(self, x: Tensor) -> Tensor:
+        """Likewise."""
+        return torch.from_numpy(log(x.detach().cpu().numpy())).to(x.device)
 
     def framed(self, raw: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
         around = torch.stack([mean, spread], -1)[:, None]

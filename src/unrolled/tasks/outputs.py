@@ -40,7 +40,10 @@ from unrolled.decoding.distributions import FLOOR, LEAST_DISPERSION, distributio
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 from unrolled.tasks import student_t
+from unrolled.tasks.count_scores import count_crps
 
+# A training of a dispersion begins between these.
+LEAST_START, MOST_START = 0.01, 5.0
 # The levels over which a quantile function is averaged for its CRPS.
 CRPS_LEVELS = tuple(step / 100 for step in range(1, 100))
 
@@ -65,6 +68,15 @@ class Criterion(ABC):
 
     def start(self, mean: Tensor) -> Tensor | None:
         """The number at `location` that forecasts the means (K,) of training; None where 0 does."""
+        return None
+
+    def unit(self, raw: Tensor) -> Tensor | float:
+        """By which errors of points are divided where they are summed."""
+        return 1.0
+
+    def start_of_dispersion(self, mean: Tensor, y: Tensor) -> float | None:
+        """The number behind that at `location` whose dispersion the outcomes y have around their means; None
+        where there is none."""
         return None
 
     def quantiles(self, raw: Tensor, levels: Sequence[float] | Tensor) -> Tensor:
@@ -172,8 +184,8 @@ class Bernoulli(Criterion):
 
 
 class Poisson(Criterion):
-    """CRPS is twice the mean pinball loss over CRPS_LEVELS. Losses are computed in float64: logarithms of
-    factorials lose what float32 has."""
+    """CRPS: count_scores.py. Losses are computed in float64: logarithms of factorials lose what float32
+    has."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
@@ -184,10 +196,22 @@ class Poisson(Criterion):
         return (torch.exp(log_mean) - k * log_mean + torch.lgamma(k + 1)).to(raw.dtype)
 
     def crps(self, raw: Tensor, y: Tensor) -> Tensor:
-        return 2 * pinball(self.quantiles(raw, CRPS_LEVELS), y, CRPS_LEVELS).mean(-1)
+        mean = self.scale * torch.exp(raw[..., 0].double())
+        counts = self.scale * y, mean, self._dispersion(raw)
+        scores = count_crps(*(one.reshape(-1).numpy() for one in counts))
+        return (torch.from_numpy(scores).reshape(mean.shape) / self.scale).to(raw.dtype)
 
     def start(self, mean: Tensor) -> Tensor:
         return torch.log(mean)
+
+    def unit(self, raw: Tensor) -> Tensor:
+        """Their deviation: large counts, which are off by more, do not tell alone."""
+        mean = torch.exp(raw[..., 0].double())
+        return torch.sqrt(mean / self.scale + self._dispersion(raw) * mean * mean).to(raw.dtype)
+
+    def _dispersion(self, raw: Tensor) -> Tensor:
+        """α."""
+        return torch.zeros(raw.shape[:-1], dtype=torch.float64)
 
 
 class NegBinomial(Poisson):
@@ -195,10 +219,21 @@ class NegBinomial(Poisson):
 
     def loss(self, raw: Tensor, y: Tensor) -> Tensor:
         k, log_mean = self.scale * y, raw[..., 0].double() + torch.log(self.scale)
-        dispersion = LEAST_DISPERSION + softplus(raw[..., 1].double())
+        dispersion = self._dispersion(raw)
         r, grown = 1 / dispersion, torch.log(dispersion) + log_mean
         counted = torch.lgamma(k + r) - torch.lgamma(r) - torch.lgamma(k + 1)
         return -(counted - (r + k) * softplus(grown) + k * grown).to(raw.dtype)
+
+    def start_of_dispersion(self, mean: Tensor, y: Tensor) -> float:
+        """By moments, (y - μ)² = μ + α μ² in the mean, each by its weight where α is 1."""
+        known = ~y.isnan()
+        k, mu = (self.scale * y.double())[known], (self.scale * mean.double())[known]
+        weight = 1 / (1 + mu) ** 2
+        alpha = float((weight * ((k - mu) ** 2 - mu)).sum() / (weight * mu * mu).sum())
+        return math.log(math.expm1(min(max(alpha, LEAST_START), MOST_START)))
+
+    def _dispersion(self, raw: Tensor) -> Tensor:
+        return LEAST_DISPERSION + softplus(raw[..., 1].double())
 
 
 class Framed(Criterion):

@@ -64,7 +64,8 @@ def direct_network(codec, output="point", window=7, members=None, frame=None, pe
     """A new one that looks back `window` steps, as `codec` says, on a base of zeros."""
     K = len(codec.targets)
     members = members or ((SEGMENTS, window // 2 * 2, 2), (STEPS, window, 1))
-    reading = Reading(frame or window, period, members, K, calibrated, (REFERENCES,) * K)
+    references = (1.0, *REFERENCES[1:]) if output == "bernoulli" else REFERENCES
+    reading = Reading(frame or window, period, members, K, calibrated, (references,) * K)
     options = ForecastOptions(output=output, quantile_levels=LEVELS)
     made = Network(block_of(ForecastModel(hidden=5), options, codec, reading, window))
     with torch.no_grad():

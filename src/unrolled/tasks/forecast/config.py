@@ -141,7 +141,7 @@ class ForecastOptions(Section):
     strategy: Literal["direct", "recursive"] | None = Field(
         default=None,
         description="give all steps at once, of a window by its own scale, as what a closed-form base "
-        "leaves; or feed each forecast back for the next (direct; recursive for bernoulli and counts)",
+        "leaves; or feed each forecast back for the next (direct; recursive for bernoulli)",
     )
     members: int | None = Field(
         default=None,
@@ -227,7 +227,7 @@ class ForecastOptions(Section):
 
     @property
     def is_direct(self) -> bool:
-        return (self.strategy or ("recursive" if self.is_discrete else "direct")) == "direct"
+        return (self.strategy or ("recursive" if self.output == "bernoulli" else "direct")) == "direct"
 
     @field_validator("quantile_levels")
     @classmethod
@@ -302,11 +302,10 @@ class ForecastConfig(Section):
                 "forecasts of each step were met; set that, or leave it out"
             )
         if options.is_direct:
-            if options.is_discrete:
+            if options.is_discrete and options.error == "absolute":
                 raise ValueError(
-                    f"{option('output', options.output)} needs {option('strategy', 'recursive')}: windows "
-                    "that are read by their own scale have a mean taken off, and what is left is no whole "
-                    f"number; set it, or leave {option('strategy')} out"
+                    f"{option('error', 'absolute')} is of points; {option('output', options.output)} is "
+                    f"trained by how likely outcomes are; leave {option('error')} out"
                 )
             defaults = ForecastOptions().model_copy(update={"residual": True})  # as a run has it
             for name in ("loss_at", "residual", "level"):
@@ -326,7 +325,7 @@ class ForecastConfig(Section):
                 f"{option('identity')} is read by the direct strategy alone; {direct}leave it out"
             )
         for name, wrong in (("residual", options.residual), ("level", options.level)):
-            if options.is_discrete and wrong:
+            if options.is_discrete and wrong and not options.is_direct:
                 raise ValueError(
                     f"{option(name)} has no use with {option('output', options.output)}, to which no "
                     "current value is added; leave it out"

@@ -137,7 +137,7 @@ def _options(
     horizon = period if period > 1 else DEFAULT_HORIZON
     horizon = options.horizon or (max(1, min(horizon, test // 2)) if test else horizon)
     strategy = "direct" if options.is_direct else "recursive"
-    residual = not options.is_discrete if options.residual is None else options.residual
+    residual = options.is_direct or not options.is_discrete if options.residual is None else options.residual
     chosen = {"strategy": strategy, "residual": residual, "season": season.steps, "horizon": horizon}
     return options.model_copy(update=chosen)
 

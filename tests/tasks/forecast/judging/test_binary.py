@@ -121,7 +121,6 @@ def test_what_was_chosen_is_told(trained):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"strategy": "direct"}, "output='bernoulli' needs strategy='recursive'"),
         ({"residual": True}, "residual has no use with output='bernoulli'"),
         ({"level": "relative"}, "level has no use with output='bernoulli'"),
     ],

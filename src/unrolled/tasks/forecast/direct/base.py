@@ -5,6 +5,9 @@
     B    = Σ_j a_j N_j      a ≥ 0, Σ a = 1                   a mix of naive forecasts
     R z  = what the mix leaves, by a ridge on the last W values of z
 
+By the mean, of counts, zeros and ones: it is subtracted, and divides where it is larger than the floor; both
+in one map, of the window in units of its spread, whose rows sum to 1.
+
 Each naive forecast is a matrix N_j (H, L) whose rows sum to 1, but for two autoregressions, fed back. From
 the last known value y_o, for h = 1 … H, a period p, s = ⌈h/p⌉ and mean_k, the mean of the last k values:
 
@@ -54,6 +57,8 @@ FEW_WINDOWS = 3
 MOST_LAGS, MOST_GROWTH = 60, 20.0
 # Of so many series each counts alike, however long.
 MANY = 30
+# Of counts in units of their mean, the variance that comes on top of that of a Poisson distribution.
+LEAST_VARIANCE = 0.1
 # Strengths of the ridge, in shares of the mean square of what it reads, and the cuts that choose one.
 STRENGTHS = tuple(10 ** (e / 2) for e in range(-6, 5))
 CUTS = (1 / 2, 2 / 3, 5 / 6, 1.0)
@@ -131,13 +136,14 @@ def _read(periods: Sequence[int], longest: int) -> int:
 
 
 def framed(
-    windows: Array, floor: float, frame: int, fixed: Array | None = None
+    windows: Array, floor: float, frame: int, fixed: Array | None = None, by_mean: bool = False
 ) -> tuple[Array, Array, Array]:
     """windows (N, L) -> z (N, L), and the mean (N, 1) and spread (N, 1) of the last `frame`, or the `fixed`
-    ones (N, 2), where that spread is not 0."""
+    ones (N, 2), where that spread is not 0; `by_mean`: the mean is the spread."""
     mean = windows[:, -frame:].mean(1, keepdims=True)
     z = windows - mean
-    spread = np.maximum(np.sqrt((z[:, -frame:] ** 2).mean(1, keepdims=True)), floor)
+    spread = mean if by_mean else np.sqrt((z[:, -frame:] ** 2).mean(1, keepdims=True))
+    spread = np.maximum(spread, floor)
     spread[spread == 0] = 1
     if fixed is not None:
         known = fixed[:, 1:] > 0
@@ -155,6 +161,7 @@ def fit(
     frame: int,
     fixed: Array | None = None,
     quick: bool = False,
+    by_mean: bool = False,
 ) -> Base:
     """parts (T_i,), the training parts of one channel; `periods` as natural_periods gives them, the season
     first; floor: the least deviation that a window is divided by; frame: of so many last values of a window
@@ -166,7 +173,7 @@ def fit(
     """
     periods = [p for p in periods if p < length]
     most = QUICK_WINDOWS if quick else MOST_WINDOWS
-    windows = _Windows.of(parts, horizon, length, floor, frame, fixed, most)
+    windows = _Windows.of(parts, horizon, length, floor, frame, fixed, most, by_mean)
     names, mix, weights = _mix(windows, periods)
     read = min(_read(periods, max(map(len, parts))), length, QUICK_READ if quick else MOST_READ)
     strength = None
@@ -176,6 +183,8 @@ def fit(
         if strength is not None:
             (coefficients,) = _ridges(x, rest, [strength])
             weights[:, -read:] += coefficients.T
+    if by_mean:
+        weights[:, -frame:] += (1 - weights.sum(1, keepdims=True)) / frame
     return Base(weights, names, mix, strength, read)
 
 
@@ -252,7 +261,7 @@ def _autoregression(windows: "_Windows", lag: int, p: int) -> Array | None:
 
 @dataclass(frozen=True)
 class _Windows:
-    """z (N, L), y (N, H), framed and, where series weigh unequally, times the root of their weight; place
+    """z (N, L), y (N, H), framed and, where windows weigh unequally, times the root of their weight; place
     (N,) 0 … 1, where in its series the window stands; reach (N,), the horizon in that unit; of `possible`
     windows."""
 
@@ -272,6 +281,7 @@ class _Windows:
         frame: int,
         fixed: Array | None = None,
         most: int = MOST_WINDOWS,
+        by_mean: bool = False,
     ) -> "_Windows":
         both = length + horizon
         for known in (1.0, 0.5):
@@ -292,10 +302,12 @@ class _Windows:
             roots.append(np.full(len(chosen), len(chosen) ** -0.5 if len(parts) >= MANY else 1.0))
         windows = np.concatenate(rows)
         fixed = None if fixed is None else fixed[np.array(of, np.int64)]
-        z, mean, spread = framed(windows[:, :length], floor, frame, fixed)
+        z, mean, spread = framed(windows[:, :length], floor, frame, fixed, by_mean)
         y = (windows[:, length:] - mean) / spread
         place, reach, root = (np.concatenate([np.empty(0), *a]) for a in (places, reaches, roots))
-        if len(parts) >= MANY:
+        if by_mean:  # in units of the spread, of c counts, outcomes vary by 1 / c and more
+            root = root / np.sqrt(floor * frame / spread[:, 0] + LEAST_VARIANCE)
+        if len(parts) >= MANY or by_mean:
             z, y = z * root[:, None], y * root[:, None]
         return cls(z, y, place, reach, possible)
 

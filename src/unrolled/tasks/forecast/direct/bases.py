@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 WINDOW, SERIES, POOLED = "window", "series", "pooled"
 # A spread below this share of a series' own is its floor.
 FLOOR = 0.05
+# A series of fewer counts has no base of its own: they tell less of it than all others do.
+LEAST_COUNTS = 100
 
 
 def of_each_series(
@@ -53,6 +55,27 @@ def of_each_series(
         for part, (_, spread), own, one in zip(parts, moments, fixed[:-1], alone, strict=True)
     ]
     return [*each, together], fixed
+
+
+def of_each_count(
+    parts: Sequence[Array],
+    horizon: int,
+    length: int,
+    periods: Sequence[int],
+    frame: int,
+    floor: float,
+    one: float,
+) -> tuple[list[base.Base], Array]:
+    """The same of counts, whose windows' spreads have one floor, and which must be enough themselves; `one`:
+    what 1 is, scaled."""
+
+    def fitted(parts: Sequence[Array]) -> base.Base:
+        return base.fit(parts, horizon, length, periods, floor, frame, by_mean=True)
+
+    together, least = fitted(parts), length + horizon + base.LEAST_FOR_RIDGE
+    enough = [np.nansum(part) >= LEAST_COUNTS * one and len(part) >= least for part in parts]
+    each = [fitted([part]) if own else together for part, own in zip(parts, enough, strict=True)]
+    return [*each, together], fixed_frames(len(parts) + 1, WINDOW)
 
 
 def fixed_frames(count: int, scale: str) -> Array:

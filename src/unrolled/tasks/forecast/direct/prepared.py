@@ -4,30 +4,44 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unrolled.blocks.direct import Direct
 from unrolled.codecs.series import HOLIDAY
+from unrolled.models.forecast import pieces
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, Coded
 from unrolled.tasks.forecast.defaults import Settled
 from unrolled.tasks.forecast.direct import base, widths
 from unrolled.tasks.forecast.direct import reading as read
-from unrolled.tasks.forecast.direct.bases import POOLED, SERIES, WINDOW, fixed_frames, of_each_series
+from unrolled.tasks.forecast.direct.bases import (
+    POOLED,
+    SERIES,
+    WINDOW,
+    fixed_frames,
+    of_each_count,
+    of_each_series,
+)
 from unrolled.tasks.forecast.direct.reading import Reading
 from unrolled.tasks.forecast.direct.validation import Validation
 from unrolled.tasks.forecast.direct.windows import (
+    MOST_REFERENCES,
     Chosen,
     Numbers,
     Origins,
     Windows,
+    evenly,
+    frame_of,
     reading_of,
     training_origins,
     varied,
 )
 from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.network import Network
+from unrolled.tasks.outputs import criterion
 
 # Of up to so many targets each has a base of its own.
 MOST_BASES = 16
@@ -48,10 +62,11 @@ def prepare(
     chosen = training_origins(origins, ends, plan)
     reading, bases, fixed = fitted.reading, list[base.Base](), None
     if reading is None:
-        reading, bases, fixed = _based(origins, chosen, parts, settled, fitted.series)
+        one = 1 / fitted.series.scalers["target"].scale if options.is_discrete else None
+        reading, bases, fixed = _based(origins, chosen, parts, settled, fitted.series, one)
     options = options.model_copy(update={"members": len(reading.members)})
     config = config.model_copy(update={"forecast": options})
-    if not reading.fixed:
+    if not (reading.fixed or options.is_discrete):
         chosen = varied(origins, chosen, reading.frame, parts)
     most = max(1, (training.steps or UNLIMITED) // VALIDATIONS)
     least = min(most, LEAST_STEPS) if training.steps else 1
@@ -65,6 +80,8 @@ def prepare(
         block = network.block
         if bases and isinstance(block, Direct) and block.widths is not None:
             widths.begin(network, origins, chosen)
+        if bases and options.is_discrete:
+            begin_dispersion(network, origins, chosen)
 
     def tuned(network: Network) -> tuple[Fitted, str]:
         assert validation is not None
@@ -80,15 +97,32 @@ def prepare(
     return Prepared(config, fitted, windows, validation, notes, tuned, begin)
 
 
+@torch.no_grad()
+def begin_dispersion(network: Network, origins: Origins, chosen: Chosen) -> None:
+    """The untrained network says, of outputs that have a dispersion, that of the outcomes around its base."""
+    every = evenly(len(chosen[0]), MOST_REFERENCES)
+    of, last = chosen[0][every], chosen[1][every]
+    block, means = network.block, list[Tensor]()
+    assert isinstance(block, Direct)
+    for part in pieces(len(of), 256):
+        raw = block.each(network.ops, network.p, *origins.windows(of[part], last[part]))[0]
+        means.append(criterion(block.output).point(raw))
+    start = criterion(block.output).start_of_dispersion(torch.cat(means), origins.outcomes(of, last))
+    if start is not None:
+        for member in network.p.members:
+            member.head.bias.view(-1, block.output.size)[:, 1] = start
+
+
 def _based(
     origins: Origins,
     chosen: Chosen,
     parts: Sequence[NDArray[np.float64]],
     settled: Settled,
     codec: Codec,
+    one: NDArray[np.float64] | None,
 ) -> tuple[Reading, list[base.Base], NDArray[np.float64]]:
     """How windows are read, and the bases: of each target, of each series and all others, or one of all; and
-    the frames that are fixed."""
+    the frames that are fixed. `one` (K,): what 1 is, scaled, where outputs are discrete."""
     named, scale = bool(codec.names), settled.config.forecast.scale or WINDOW
     scale = POOLED if scale == SERIES and not named else scale  # of a single one they are the same
     plan, longest, K = settled.config.plan(), max(map(len, parts)), parts[0].shape[1]
@@ -98,16 +132,23 @@ def _based(
     known = bool(codec.varying) or HOLIDAY in codec.calendar
     members = read.members_of(*sizes, fed_back, plan.steps, known)
     count = len(trained) + 1 if named else K if K <= MOST_BASES else 1
-    reading = reading_of(origins, chosen, members, parts, count, bool(options.calibrate))
+    least = one  # one count in a frame, or a mean of 1
+    if one is not None and options.output == "bernoulli":
+        least = one * frame_of(members)
+    reading = reading_of(origins, chosen, members, parts, count, bool(options.calibrate), least)
+    floors = [reference[0] for reference in reading.references]
     reading, how = replace(reading, fixed=scale != WINDOW), (plan.steps, plan.window, settled.periods)
     if named:
-        return reading, *of_each_series([part[:, 0] for part in trained], *how, reading.frame, scale)
+        of_series = [part[:, 0] for part in trained]
+        if one is None:
+            return reading, *of_each_series(of_series, *how, reading.frame, scale)
+        return reading, *of_each_count(of_series, *how, reading.frame, floors[0], float(one[0]))
 
     def fitted(columns: Sequence[NDArray[np.float64]], floor: float) -> base.Base:
-        return base.fit(columns, *how, floor, reading.frame, fixed_frames(len(columns), scale))
+        fixed = fixed_frames(len(columns), scale)
+        return base.fit(columns, *how, floor, reading.frame, fixed, by_mean=one is not None)
 
     columns = [[part[:, k] for part in trained] for k in range(K)]
     each = columns if count == K else [[part for column in columns for part in column]]
-    floors = [one[0] for one in reading.references]
-    bases = [fitted(*one) for one in zip(each, floors[: len(each)], strict=True)]
+    bases = [fitted(*pair) for pair in zip(each, floors[: len(each)], strict=True)]
     return reading, bases, fixed_frames(1, scale)

@@ -66,8 +66,8 @@ def block_of(
     S, K, levels = codec.steps, len(codec.targets), options.quantile_levels
     point = options.output == "point"
     row = Row(K, codec.own - K + codec.flags - bool(codec.names), codec.ahead)
-    identity = options.identity if codec.names else 0
-    output = output_of(codec, options.output, levels, framed=True, calibrated=reading.calibrated)
+    identity, framed = options.identity if codec.names else 0, not options.is_discrete
+    output = output_of(codec, options.output, levels, framed=framed, calibrated=reading.calibrated)
 
     def member(kind: str, steps: int, size: int) -> Member:
         if kind in (FED_BACK, OF_CHANGES):

@@ -52,8 +52,11 @@ def mean_loss(network: Network, batch: Windowed, absolute: bool) -> Tensor:
 def _losses(output: Output, raw: Tensor, y: Tensor, absolute: bool) -> Tensor:
     """(B, S, K), of outcomes that are NaN too, which are to be left out."""
     y = y.nan_to_num(0.0)
-    off: Tensor = output.point(raw) - y
-    return off.abs() / raw[..., -1] if absolute else criterion(output).loss(raw, y)
+    if absolute:
+        off: Tensor = output.point(raw) - y
+        return off.abs() / raw[..., -1]
+    losses = criterion(output).loss(raw, y)
+    return losses * y.shape[-1] if output.kind == "bernoulli" else losses  # of a step: recursive/windows.py
 
 
 class Validation:
@@ -108,8 +111,10 @@ class Validation:
         for part, x in self.windows():
             y = self.y[part]
             raws = block.each(network.ops, network.p, *x)
-            unit = raws[0][..., -1] if self.absolute else 1.0
-            each = [((y - block.taught.point(raw)) / unit)[~y.isnan()] for raw in raws]
+            of = criterion(block.taught)
+            unit = raws[0][..., -1] if self.absolute else of.unit(torch.stack(raws[1:]).mean(0))
+            point = of.point if block.taught.is_discrete else block.taught.point
+            each = [((y - point(raw)) / unit)[~y.isnan()] for raw in raws]
             errors = torch.stack(each).double().numpy()
             products, count = products + errors @ errors.T, count + errors.shape[1]
         return np.asarray(products / count)

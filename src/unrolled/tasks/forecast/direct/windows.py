@@ -117,19 +117,38 @@ def reading_of(
     parts: Sequence[Array],
     bases: int,
     calibrated: bool,
+    least: Array | None = None,
 ) -> Reading:
-    """`parts` (T_i, K): the scaled training parts. The references are those of at most MOST_REFERENCES
-    windows."""
-    frame = max(window for _, window, _ in members)
+    """`parts` (T_i, K): the scaled training parts; `least` (K,): the least sum of a frame where its mean is
+    its spread. The references are those of at most MOST_REFERENCES windows."""
+    frame = frame_of(members)
+    floor = _floor(parts) if least is None else least / frame
+    every = evenly(len(chosen[0]), MOST_REFERENCES)
+    means, deviations = frames(origins, chosen[0][every], chosen[1][every], frame)
+    spreads = np.maximum(deviations if least is None else means, floor)
+    logs = np.log(spreads)
+    second, least_scale = (means, floor) if least is None else (deviations / spreads, 0.1)
+    each = (
+        floor,
+        logs.mean(0),
+        np.maximum(logs.std(0), 0.1),
+        second.mean(0),
+        np.maximum(second.std(0), least_scale),
+    )
+    references = tuple(tuple(map(float, one)) for one in np.stack(each, 1))
+    return Reading(frame, origins.period, members, bases, calibrated, references)
+
+
+def frame_of(members: tuple[tuple[str, int, int], ...]) -> int:
+    """The longest window of a member."""
+    return max(window for _, window, _ in members)
+
+
+def _floor(parts: Sequence[Array]) -> Array:
     deviations = _spreads(parts)
     floor = FLOOR * np.min(np.where(deviations > 0, deviations, np.inf), axis=0)
     floor[np.isinf(floor)] = FLOOR  # every series is constant, each at a level of its own
-    every = evenly(len(chosen[0]), MOST_REFERENCES)
-    means, spreads = frames(origins, chosen[0][every], chosen[1][every], frame)
-    logs = np.log(np.maximum(spreads, floor))
-    each = (floor, logs.mean(0), np.maximum(logs.std(0), 0.1), means.mean(0), np.maximum(means.std(0), floor))
-    references = tuple(tuple(map(float, one)) for one in np.stack(each, 1))
-    return Reading(frame, origins.period, members, bases, calibrated, references)
+    return np.asarray(floor)
 
 
 def evenly(count: int, most: int) -> Places:
