@@ -102,13 +102,28 @@ def test_the_larger_the_data_the_longer_the_training(values, targets, steps):
         assert steps_of(training, values, targets) == training
 
 
-@pytest.mark.parametrize("name, value", [("level", "relative"), ("residual", False), ("loss_at", "last")])
-def test_options_of_the_recursive_strategy_are_refused_by_the_direct_one(name, value):
+@pytest.mark.parametrize(
+    "strategy, name, value",
+    [
+        ("recursive", "level", "relative"),
+        ("recursive", "residual", False),
+        ("recursive", "loss_at", "last"),
+        ("direct", "members", 3),
+        ("direct", "error", "squared"),
+    ],
+)
+def test_options_of_one_strategy_are_refused_by_the_other(strategy, name, value):
+    other = {"direct": "recursive", "recursive": "direct"}[strategy]
     with pytest.raises(
-        ConfigError, match=f"^{name} belongs to strategy='recursive'; set that, or leave {name} out"
+        ConfigError, match=f"^{name} belongs to strategy='{strategy}'; set that, or leave {name} out"
     ):
-        from_options(ForecastConfig, {name: value})
-    from_options(ForecastConfig, {name: value, "strategy": "recursive"})
+        from_options(ForecastConfig, {name: value, "strategy": other})
+    from_options(ForecastConfig, {name: value, "strategy": strategy})
+
+
+def test_what_belongs_to_the_direct_strategy_is_refused_by_outputs_that_it_does_not_have():
+    with pytest.raises(ConfigError, match=r"^members belongs to strategy='direct'; leave members out"):
+        from_options(ForecastConfig, {"members": 3, "output": "poisson"})
 
 
 @pytest.mark.parametrize("strategy, open_", [("direct", ["level"]), ("recursive", ["error", "calibrate"])])

@@ -21,6 +21,9 @@ LEAST_HORIZONS = 3
 # Series from which on a training lessens absolute errors.
 MANY = 30
 
+# Options that one strategy alone has.
+OF_STRATEGY = {"direct": ("members", "error"), "recursive": ("loss_at", "residual", "level")}
+
 Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
 
 
@@ -206,6 +209,17 @@ class ForecastOptions(Section):
     def is_direct(self) -> bool:
         return (self.strategy or ("recursive" if self.is_discrete else "direct")) == "direct"
 
+    def refuse_of_other_strategy(self) -> None:
+        """ValueError for an option that is not of this strategy and has another value than a run has it."""
+        other = "recursive" if self.is_direct else "direct"
+        defaults = type(self)().model_copy(update={"residual": True})
+        for name in OF_STRATEGY[other]:
+            if getattr(self, name) not in (None, getattr(defaults, name)):
+                remedy = "" if self.is_discrete else "set that, or "
+                raise ValueError(
+                    f"{option(name)} belongs to {option('strategy', other)}; {remedy}leave {option(name)} out"
+                )
+
     @field_validator("quantile_levels")
     @classmethod
     def _levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
@@ -278,20 +292,14 @@ class ForecastConfig(Section):
                 f"{option('calibrate')} gives intervals to points ({option('strategy', 'direct')}, "
                 f"{option('output', 'point')}); other outputs have their own; leave it out"
             )
-        if options.is_direct:
-            if options.is_discrete:
-                raise ValueError(
-                    f"{option('output', options.output)} needs {option('strategy', 'recursive')}: windows "
-                    "that are read by their own scale have a mean taken off, and what is left is no whole "
-                    f"number; set it, or leave {option('strategy')} out"
-                )
-            defaults = ForecastOptions().model_copy(update={"residual": True})  # as a run has it
-            for name in ("loss_at", "residual", "level"):
-                if getattr(options, name) not in (None, getattr(defaults, name)):
-                    raise ValueError(
-                        f"{option(name)} belongs to {option('strategy', 'recursive')}; set that, or leave "
-                        f"{option(name)} out"
-                    )
+        if options.is_direct and options.is_discrete:
+            raise ValueError(
+                f"{option('output', options.output)} needs {option('strategy', 'recursive')}: windows "
+                "that are read by their own scale have a mean taken off, and what is left is no whole "
+                f"number; set it, or leave {option('strategy')} out"
+            )
+        if options.strategy or self.training.start_from is None:  # else it is that of the run
+            options.refuse_of_other_strategy()
         for name, wrong in (("residual", options.residual), ("level", options.level)):
             if options.is_discrete and wrong:
                 raise ValueError(
