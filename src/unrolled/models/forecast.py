@@ -55,7 +55,7 @@ class Runtime(Model):
         how = about["answers"]
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
         notation = how.get("date_format"), how.get("decimal")
-        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation)
+        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation, self.block.output.kind)
         self.window = index(how["window"])
         direct = isinstance(self.block, Direct)
         wanted = [codec.row if direct else codec.width, codec.steps, len(codec.targets)]

@@ -16,6 +16,7 @@ from unrolled.batching.splits import chronological
 from unrolled.blocks.outputs import COUNTS, SCALED, Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import MASK, REFUSE
+from unrolled.codecs.outcomes import first_wrong
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.series import HOLIDAY, KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
@@ -38,17 +39,6 @@ CYCLES = {
 }
 
 Array = NDArray[np.float64]
-# Up to here float32 has all whole numbers.
-LARGEST = 2**24
-# What targets can be: in words, and which of them (T, K) are.
-WANTED: dict[str, tuple[str, Callable[[Array], NDArray[np.bool_]]]] = {
-    "bernoulli": ("0 or 1", lambda y: (y == 0) | (y == 1)),
-    "lognormal": ("numbers above 0", lambda y: y > 0),
-}
-WANTED |= {
-    kind: (f"whole numbers from 0 to {LARGEST:,}", lambda y: (y >= 0) & (y <= LARGEST) & (y % 1 == 0))
-    for kind in COUNTS
-}
 # How targets are scaled, where not to standard scores.
 SCALERS: dict[str, Callable[[Sequence[Array], Sequence[str]], Scaler]] = {
     "bernoulli": lambda parts, names: Scaler.none(len(names)),
@@ -268,16 +258,14 @@ def output_of(codec: SeriesCodec, kind: str, levels: tuple[float, ...], **how: b
 
 def require_outcomes(file: SeriesFile, output: str) -> SeriesFile:
     """The same file. DataError for a target that can be no outcome of the output."""
-    if output in WANTED:
-        wanted, fits = WANTED[output]
-        for series in file.series:
-            wrong = np.argwhere(~fits(series.target) & ~np.isnan(series.target))
-            for row, k in wrong[:1]:
-                raise DataError(
-                    f"series {shown(series.name)}, row {row + 1} of it ({file.local(series)[row]}): "
-                    f"{shown(file.targets[k])} is {series.target[row, k]:g}; {option('output', output)} "
-                    f"wants {wanted}; correct it, or choose another output"
-                )
+    for series in file.series:
+        if wrong := first_wrong(output, series.target):
+            row, k, wanted = wrong
+            raise DataError(
+                f"series {shown(series.name)}, row {row + 1} of it ({file.local(series)[row]}): "
+                f"{shown(file.targets[k])} is {series.target[row, k]:g}; {option('output', output)} "
+                f"wants {wanted}; correct it, or choose another output"
+            )
     return file
 
 
