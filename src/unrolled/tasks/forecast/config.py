@@ -307,10 +307,11 @@ class ForecastConfig(Section):
                     "current value is added; leave it out"
                 )
         if data.past and not options.is_direct and options.horizon != 1:
+            other = "" if options.is_discrete else f"{option('strategy', 'direct')}, or "
             raise ValueError(
                 f"{option('strategy', 'recursive')} feeds forecasts back, and would have to know the past "
-                f"columns ({listed(data.past)}) of those steps; set {option('strategy', 'direct')}, or "
-                f"{option('horizon', 1)}, or leave {option('past')} out"
+                f"columns ({listed(data.past)}) of those steps; set {other}{option('horizon', 1)}, "
+                f"or leave {option('past')} out"
             )
         return self
 
