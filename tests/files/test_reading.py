@@ -9,9 +9,11 @@ import pytest
 
 from tests.files.refusing import refused
 from unrolled.errors import ConfigError
+from unrolled.files.captions import read_captioned
 from unrolled.files.pairs import read_pairs
 from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
+from unrolled.files.series import read_series
 from unrolled.files.tagging import read_tagged
 from unrolled.files.wav import Audio
 
@@ -26,6 +28,29 @@ def write(path, frame):
 def test_sequences_come_back_as_they_are():
     data = read_sequences(ONE)
     assert read_sequences(data) is data
+
+
+READERS = {
+    "sequences": (read_sequences, ONE),
+    "texts": (read_sequences, pl.DataFrame({"text": ["a", "b"], "label": ["u", "v"]})),
+    "pairs": (read_pairs, pl.DataFrame({"source": ["a", "b"], "target": ["u", "v"]})),
+    "tagged": (read_tagged, pl.DataFrame({"id": [1, 1], "word": ["a", "b"], "tag": ["u", "v"]})),
+    "captions": (read_captioned, pl.DataFrame({"x": [1, 2], "caption": ["u", "v"]})),
+    "series": (read_series, pl.DataFrame({"time": ["2020-01-01", "2020-01-02"], "y": [1, 2]})),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_leaves_the_numbers_of_rows_out(tmp_path, name):
+    read, frame = READERS[name]
+    path = write(tmp_path / "a.csv", frame.with_row_index(""))
+    numbered, plain = read(path, Query()), read(write(tmp_path / "b.csv", frame), Query())
+    note, *others = numbered.notes
+    assert "no name and numbers the rows from 0" in note and others == list(plain.notes)
+    if name == "series":
+        assert np.array_equal(numbered.series[0].target, plain.series[0].target)
+    else:
+        assert numbered.checksum() == plain.checksum()
 
 
 def test_several_files_are_one_after_the_other(tmp_path):

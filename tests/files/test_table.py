@@ -30,6 +30,33 @@ def test_a_csv_is_text_and_parquet_keeps_its_types(tmp_path):
     assert open_table(str(tmp_path / "a.parquet")).frame.equals(frame)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
+def test_numbers_of_rows_in_a_column_without_a_name_are_not_read(tmp_path, form, first):
+    """As other tools write the index of a table."""
+    frame = pl.DataFrame({"": range(first, first + 12), "n": range(12), "s": ["x"] * 12})
+    source = frame if form == "frame" else tmp_path / f"a.{form}"
+    if form != "frame":
+        getattr(frame, f"write_{form}")(source)
+    table = open_table(source)
+    assert table.frame.columns == ["n", "s"] and table.numbers("n").tolist() == list(range(12))
+    note = f"not read: the first column, which has no name and numbers the rows from {first}"
+    assert table.notes == (note,)
+    assert open_table(frame.drop("")).notes == ()
+
+
+OTHERS = ["1700\n1701", "0\n2", "0\n", "a\nb", "0\n0", "0.5\n1.5", "2\n3"]
+
+
+@pytest.mark.parametrize("cells", OTHERS)
+def test_another_column_without_a_name_is_refused(path, cells):
+    path.write_text(",n\n" + "".join(f"{cell},5\n" for cell in cells.split("\n")))
+    wanted = "column 1 of 2 has no name, and does not number the rows from 0 or 1; give it one"
+    assert refused(open_table, path) == f"{path}: {wanted}"
+    path.write_text('""\n0\n1\n')
+    assert "column 1 of 1 has no name" in refused(open_table, path)
+
+
 def test_parquet_is_known_by_its_content_and_csv_by_the_lack_of_it(tmp_path):
     frame = pl.DataFrame({"n": [1]})
     frame.write_parquet(tmp_path / "a.data")

@@ -565,6 +565,28 @@ def test_forecasts_that_grow_without_bound_are_refused():
         case.made.ahead(state, 9)
 
 
+WRONG = {
+    "ones": (7, "0 or 1"),
+    "counts": (2.5, "whole numbers from 0"),
+    "direct, logs": (0, "numbers above 0"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_values_that_can_be_no_outcome_are_refused(name):
+    case, (value, wanted) = Case(name), WRONG[name]
+    stream, steps = case.made.stream(), case.steps()[:3]
+    before = {key: array.copy() for key, array in stream.state.items()}
+    wrong = steps[1] | {"y": value}
+    message = rf"column 'y': wanted {wanted}.* \(output='{case.output}'\), got {value}; correct it"
+    for read in (stream.step, lambda step: case.made.predict([[step]])):
+        with pytest.raises(DataError, match=f"^{message}"):
+            read(wrong)
+    with pytest.raises(DataError, match=f"^step 2 of 3: {message}"):
+        stream.feed([steps[0], wrong, steps[2]])
+    assert all(np.array_equal(before[key], array) for key, array in stream.state.items())
+
+
 SAME = {"unit": "microsecond", "month_end": False}
 DAMAGED = [
     ("answers", {"window": 0}),

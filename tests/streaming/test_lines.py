@@ -227,6 +227,12 @@ def test_a_line_behind_which_forecasts_grow_without_bound_is_a_wrong_one(capfd):
     assert "line 3: the forecast is not finite" in capfd.readouterr().err
 
 
+def test_numbers_of_rows_in_a_first_column_without_a_name_are_not_read():
+    lines = csv(VALUES).splitlines()
+    numbered = [f",{lines[0]}", *(f"{row},{line}" for row, line in enumerate(lines[1:]))]
+    assert answers(Stub(), "\n".join(numbered) + "\n") == answers(Stub(), csv(VALUES))
+
+
 @pytest.mark.parametrize(
     ("header", "complaint"),
     [

@@ -62,7 +62,14 @@ def test_a_changed_configuration_survives_toml():
         ({"cell": "gruu"}, f"cell: wanted {', '.join(map(repr, FIRST))} or {LAST!r}, got 'gruu'"),
         ({"test": float("nan")}, "test: wanted a finite number, got nan"),
         ({"bidirectional": True}, "forecast takes no bidirectional layers"),
-        ({"past": ("wind",), "strategy": "recursive"}, "past columns ('wind')"),
+        (
+            {"past": ("wind",), "strategy": "recursive"},
+            "past columns ('wind') of those steps; set strategy='direct', or horizon=1, or leave past out",
+        ),
+        (
+            {"past": ("wind",), "output": "bernoulli"},
+            "past columns ('wind') of those steps; set strategy='direct', or horizon=1, or leave past out",
+        ),
         ({"quantile_levels": (0.1, 0.9)}, "quantile_levels: wanted rising numbers"),
         ({"quantile_levels": (0.5, 0.1, 0.9)}, "quantile_levels: wanted rising numbers"),
         ({"sha256": "abc"}, "sha256: "),

@@ -214,6 +214,15 @@ def test_options_are_the_old_ones_but_for_those_that_are_set(runs):
     assert new.data.files == (str(data),)
 
 
+def test_the_strategy_whose_options_are_set_is_that_of_the_old_run(runs):
+    kind, folder, _, data = runs("forecast, recursive")
+    new = kind(start_from=folder, loss_at="last", steps=1).fit(data).config.forecast
+    assert (new.strategy, new.loss_at) == ("recursive", "last")
+    kind, folder, _, data = runs("forecast")
+    with pytest.raises(ConfigError, match=r"^loss_at belongs to strategy='recursive'"):
+        kind(start_from=folder, loss_at="last", steps=1).fit(data)
+
+
 def test_a_name_that_is_changeable_is_one_of_an_option():
     for task in TASKS:
         kinds = sections(config_class(task))
@@ -241,9 +250,8 @@ REFUSED = {
 def test_what_would_change_the_network_or_its_codec_is_refused(runs, name, option, tmp_path):
     kind, folder, _, data = runs(name)
     message = rf"{option}.* would change the network of {folder}, or how it reads its data \(there .*{option}"
-    strategy = {key: value for key, value in CASES[name][2].items() if key == "strategy"}
     with pytest.raises(ConfigError, match=message):
-        kind(start_from=folder, **strategy, **{option: REFUSED[name][option]}).fit(data, out=tmp_path / "new")
+        kind(start_from=folder, **{option: REFUSED[name][option]}).fit(data, out=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

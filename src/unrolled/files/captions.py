@@ -114,7 +114,7 @@ def _read(source: Path | pl.DataFrame, query: Query) -> _File:
         _answers(groups, query),
         tuple(names),
         groups.places,
-        (*notes, *dated.notes),
+        (*table.notes, *notes, *dated.notes),
         class_column=query.label,
         targets=query.targets if query.id is not None else (),
     )

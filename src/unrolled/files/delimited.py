@@ -30,6 +30,7 @@ def read_delimited(
 
     Raises DataError with the line for a NUL byte, bytes that are not UTF-8, a lone carriage return, a quote
     out of place, a row of another width than the header, columns without a name or of one name, and no rows.
+    The first column alone may have no name: see Table.named.
     """
     body = clean_text(path, data, "CSV in UTF-8, or Parquet", "a header line and rows")
     text = np.frombuffer(body, np.uint8)
@@ -133,7 +134,7 @@ def _name(field: str) -> str:
 
 def _check_names(place: str, names: list[str]) -> None:
     for number, name in enumerate(names, 1):
-        if not name:
+        if not name and number > 1:
             raise DataError(f"{place}: column {number} of {len(names)} has no name; give it one")
         first = names.index(name) + 1
         if first < number:

@@ -60,7 +60,7 @@ def laid_out(table: Table, query: Query) -> Laid:
     origin, notes = oldest_first(laid.origin)
     if query.wide is not None:
         origin = _trimmed(origin)
-    return replace(laid, origin=origin, notes=(*laid.notes, *notes))
+    return replace(laid, origin=origin, notes=(*table.notes, *laid.notes, *notes))
 
 
 def _long(table: Table, query: Query) -> Laid:

@@ -134,7 +134,8 @@ def _read(path: Path, query: Query) -> Pairs | _Lines:
         return _of_table(open_table(path), query)
     refuse_foreign(name, data, FOREIGN_TABLES, _WANTED)
     if ending == ".csv":
-        return _of_table(Table(name, *read_delimited(name, data, partial(_is_header, query))), query)
+        table = Table(name, *read_delimited(name, data, partial(_is_header, query)))
+        return _of_table(table.named(), query)
     body = clean_text(name, data, _WANTED, "a pair in each line").decode()
     lines = body.rstrip("\n").split("\n")
     if "\t" in lines[0] or (ending in (".tsv", ".tab") and query.answers):
@@ -190,7 +191,7 @@ def _of_table(table: Table, query: Query) -> Pairs:
         if name is not None
     ]
     note = ", ".join(sides) + ("" if header else "; the first line is a pair, no header")
-    return _pairs(sources, targets, table.places, note, named=True)
+    return _pairs(sources, targets, table.places, *table.notes, note, named=True)
 
 
 def _columns(table: Table, query: Query) -> tuple[str, str | None]:

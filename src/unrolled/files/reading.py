@@ -89,7 +89,9 @@ def _read(source: Path | pl.DataFrame, query: Query) -> _File:
 
 def _read_table(table: Table, folder: Path | None, query: Query) -> _File:
     kind = _kind(table, query)
-    return _File(table.name, kind, _chosen(_TABLES[kind](table, folder, query), query.features))
+    data = _TABLES[kind](table, folder, query)
+    data = replace(data, notes=(*table.notes, *data.notes))
+    return _File(table.name, kind, _chosen(data, query.features))
 
 
 def _check_heard(file: _File, audio: Audio) -> None:

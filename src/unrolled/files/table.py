@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,30 @@ class Table:
     """`frame`, and where each row stands in `name`: on lines[row] of a CSV, or lines=None: rows count from 1.
 
     Columns of a CSV are text; `numbers` reads one as float64. `decimal`: the mark, "point" or "comma", of
-    columns that do not tell theirs; None is that of the other columns, if they tell one.
+    columns that do not tell theirs; None is that of the other columns, if they tell one. `notes`: on what is
+    not read.
     """
 
     name: str
     frame: pl.DataFrame
     lines: NDArray[np.int64] | None
     decimal: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def named(self) -> "Table":
+        """Without a first column that has no name and numbers the rows, which other tools add to what they
+        write. DataError where one without a name holds anything else."""
+        first, width = self.frame.columns[0], self.frame.width
+        if first:
+            return self
+        start = _first_number(self.frame[first])
+        if start is None or width == 1:
+            raise DataError(
+                f"{self.name}: column 1 of {width} has no name, and does not number the rows from 0 or 1; "
+                "give it one"
+            )
+        note = f"not read: the first column, which has no name and numbers the rows from {start}"
+        return replace(self, frame=self.frame.drop(first), notes=(*self.notes, note))
 
     def row(self, row: int) -> str:
         """ "line 7", or "row 6 of 100" where there are no lines."""
@@ -157,6 +174,16 @@ class Matrix:
     notes: tuple[str, ...]
 
 
+def _first_number(cells: pl.Series) -> int | None:
+    """0 or 1, where the cells count the rows from there."""
+    if not (cells.dtype.is_integer() or cells.dtype == pl.String):
+        return None
+    numbers = cells.cast(pl.Int64, strict=False)
+    start = numbers[0]
+    counted_rows = pl.int_range(len(cells), eager=True) + start
+    return start if start in (0, 1) and numbers.eq_missing(counted_rows).all() else None
+
+
 def is_numeric(cells: pl.Series) -> bool:
     """Whether every cell is a finite number or missing, and one at least a number."""
     if not (cells.dtype.is_numeric() or cells.dtype == pl.String):
@@ -183,7 +210,7 @@ def open_table(source: str | Path | pl.DataFrame, decimal: str | None = None) ->
             frame, lines = read_delimited(name, data)
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
-    return Table(name, frame, lines, decimal)
+    return Table(name, frame, lines, decimal).named()
 
 
 def sources_of(source: Any) -> list[Path | pl.DataFrame]:

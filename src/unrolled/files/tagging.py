@@ -103,6 +103,7 @@ def _read_table(table: Table, query: Query) -> Tagged:
     answers = None
     if tags is not None and not tags.has_nulls():  # where none is required one may be missing
         answers = tuple(map(tuple, in_order.split(tags.to_numpy())))
+    notes = [*table.notes, *notes]
     return Tagged(inputs, features, answers, in_order.names, in_order.places, tuple(notes))
 
 

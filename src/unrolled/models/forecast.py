@@ -60,7 +60,7 @@ class Runtime(Model):
         how = about["answers"]
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
         notation = how.get("date_format"), how.get("decimal")
-        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation)
+        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation, self.block.output.kind)
         self.window = index(how["window"])
         direct = isinstance(self.block, Direct)
         wanted = [codec.row if direct else codec.width, codec.steps, len(codec.targets)]
@@ -159,7 +159,7 @@ class Runtime(Model):
             scaled = self._fed_back(state, horizon, known)
         values = codec.values(scaled)
         for row in values:
-            check_finite(row, "forecast")
+            check_finite(row, "forecast", horizon > codec.steps)
         return values
 
     def columns(self) -> Mapping[str, Column]:
@@ -265,7 +265,7 @@ class Runtime(Model):
         if gaps == MODEL and np.isnan(x[..., : len(self.codec.targets)]).any():
             raws = []
             for step in x:
-                check_finite(state["series.next"][:, 0], "forecast that stands for a missing value")
+                check_finite(state["series.next"][:, 0], "forecast that stands for a missing value", True)
                 instead = self.block.output.fed(state["series.next"][None, :, 0])
                 raw, state = self._step(step[None], state, FORWARD, instead)
                 raws.append(raw)
@@ -367,11 +367,12 @@ def check_reach(name: str, wanted: int, most: int | None, past: Sequence[str]) -
     raise ConfigError(f"{option(name, wanted)}: {reason}; ask for {most} or fewer{more}")
 
 
-def check_finite(values: NDArray[np.float64], what: str) -> None:
-    """values (H, K). TrainingError where one is not finite."""
+def check_finite(values: NDArray[np.float64], what: str, fed_back: bool) -> None:
+    """values (H, K). TrainingError where one is not finite; `fed_back`: whether one follows from another."""
     if not np.isfinite(values).all():
         step = 1 + int(np.argmin(np.isfinite(values).all(1)))
+        why = ": fed back, it grows without bound; ask for fewer steps, or" if fed_back else ";"
         raise TrainingError(
-            f"the {what} is not finite from step {step} on: fed back, it grows without bound; ask for fewer "
-            f"steps, or train anew, longer or with a lower {option('learning_rate')}"
+            f"the {what} is not finite from step {step} on{why} train anew, longer or with a lower "
+            f"{option('learning_rate')}"
         )

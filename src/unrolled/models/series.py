@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.codecs.outcomes import first_wrong
 from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files import numerals
 from unrolled.files.cells import allow_gaps, is_missing
 from unrolled.files.covariates import code
 from unrolled.files.instants import position
-from unrolled.files.messages import listed, nearest, shown
+from unrolled.files.messages import listed, nearest, option, shown
 from unrolled.files.time_parts import layout_of
 from unrolled.files.zones import local_times, spelt
 
@@ -35,7 +36,7 @@ FAR = 2.0**60
 class Reader:
     """`time`: the name of the column of times in the training data, None where there was none; `gappy`:
     whether values may be missing, which are NaN then; `date_format`: of times that are texts (dates.py),
-    `decimal`: mark of numbers that are (numerals.py)."""
+    `decimal`: mark of numbers that are (numerals.py); `output`: the kind that targets are outcomes of."""
 
     def __init__(
         self,
@@ -44,8 +45,10 @@ class Reader:
         gappy: bool,
         date_format: str | None = None,
         decimal: str | None = None,
+        output: str = "point",
     ) -> None:
         self.codec, self.gappy, self.date_format, self.decimal = codec, gappy, date_format, decimal
+        self.output = output
         covariates = codec.covariates
         self.columns = (*codec.targets, *covariates.past, *covariates.future, *covariates.static)
         self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
@@ -127,6 +130,7 @@ class Reader:
         future: Sequence[Array] | None,
         series: Sequence[str | None] | None = None,
     ) -> Array:
+        self._require_outcomes(target)
         codec, T = self.codec, len(times)
         shape = (T, codec.steps, len(codec.future))
         ahead = np.zeros(shape) if future is None else np.array(future).reshape(shape)
@@ -140,6 +144,16 @@ class Reader:
                 f"column {shown(name)}: a value is too far from those of the training part; correct it"
             )
         return codec.packed(times, offsets, x)
+
+    def _require_outcomes(self, target: Array) -> None:
+        """target (T, K). DataError for a value that can be no outcome of the output."""
+        if wrong := first_wrong(self.output, target):
+            row, k, wanted = wrong
+            of = f"step {row + 1} of {len(target)}: " if len(target) > 1 else ""
+            raise DataError(
+                f"{of}column {shown(self.codec.targets[k])}: wanted {wanted} "
+                f"({option('output', self.output)}), got {target[row, k]:g}; correct it"
+            )
 
     def _numbers(self, steps: Sequence[Any]) -> Array:
         """(T, K) of steps that are numbers."""

@@ -63,7 +63,8 @@ class Reader(Format):
 
 
 class Csv(Reader):
-    """Lines of a table whose first line is its header."""
+    """Lines of a table whose first line is its header. The first column may have no name, as that of the
+    numbers of rows that other tools write."""
 
     name = "csv"
     separator = ","
@@ -75,7 +76,7 @@ class Csv(Reader):
         if self.header is None:
             self.separator = max(SEPARATORS, key=line.count)
             self.header = [name.strip() for name in self._cells(line.removeprefix("\ufeff"))]
-            if "" in self.header or len(set(self.header)) < len(self.header):
+            if "" in self.header[1:] or len(set(self.header)) < len(self.header):
                 raise HeaderError(f"wanted a header of distinct names, got {listed(self.header)}; correct it")
             return None
         cells = self._cells(line)

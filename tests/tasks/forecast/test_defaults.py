@@ -70,7 +70,7 @@ def test_points_have_intervals_where_the_validation_part_can_tell_them(options, 
 
 
 def test_forecasts_of_the_direct_strategy_alone_are_calibrated():
-    for options in ({"strategy": "recursive"}, {"output": "poisson"}):
+    for options in ({"strategy": "recursive"}, {"output": "bernoulli"}):
         with pytest.raises(ConfigError, match=r"calibrate belongs to strategy='direct', .* leave it out"):
             from_options(ForecastConfig, options | {"calibrate": True})
 
@@ -106,13 +106,33 @@ def test_the_larger_the_data_the_longer_the_training(values, targets, steps):
         assert steps_of(training, values, targets) == training
 
 
-@pytest.mark.parametrize("name, value", [("level", "relative"), ("residual", False), ("loss_at", "last")])
-def test_options_of_the_recursive_strategy_are_refused_by_the_direct_one(name, value):
+@pytest.mark.parametrize(
+    "strategy, name, value",
+    [
+        ("recursive", "level", "relative"),
+        ("recursive", "residual", False),
+        ("recursive", "loss_at", "last"),
+        ("direct", "members", 3),
+        ("direct", "error", "squared"),
+    ],
+)
+def test_options_of_one_strategy_are_refused_by_the_other(strategy, name, value):
+    other = {"direct": "recursive", "recursive": "direct"}[strategy]
     with pytest.raises(
-        ConfigError, match=f"^{name} belongs to strategy='recursive'; set that, or leave {name} out"
+        ConfigError, match=f"^{name} belongs to strategy='{strategy}'; set that, or leave {name} out"
     ):
-        from_options(ForecastConfig, {name: value})
-    from_options(ForecastConfig, {name: value, "strategy": "recursive"})
+        from_options(ForecastConfig, {name: value, "strategy": other})
+    from_options(ForecastConfig, {name: value, "strategy": strategy})
+
+
+@pytest.mark.parametrize("change", [{"error": "absolute"}, {"calibrate": True}, {"scale": "pooled"}])
+def test_what_belongs_to_numbers_is_refused_by_counts(change):
+    [name] = change
+    with pytest.raises(
+        ConfigError, match=rf"^{name}=.* has no use with output='poisson', .* leave {name} out"
+    ):
+        from_options(ForecastConfig, change | {"output": "poisson"})
+    from_options(ForecastConfig, {"scale": "window", "members": 3, "output": "poisson"})
 
 
 @pytest.mark.parametrize(

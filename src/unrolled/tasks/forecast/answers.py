@@ -56,7 +56,7 @@ def _forecast(
     predictor: Predictor, series: Series, forecast: Forecast, file: SeriesFile, horizon: int
 ) -> pl.DataFrame:
     codec = predictor.codec
-    check_finite(forecast.point[0], f"forecast of series {shown(series.name)}")
+    check_finite(forecast.point[0], f"forecast of series {shown(series.name)}", horizon > codec.steps)
     K = len(codec.targets)
     columns: dict[str, Any] = {"series": [series.name] * (K * horizon)} if file.several else {}
     columns |= {
@@ -94,7 +94,8 @@ def _paths(
     coded = continued(codec, series, predictor.least, max(horizon, codec.steps))
     futures = predictor.futures(coded, len(coded) - 1, horizon, count, draws)
     values = np.concatenate(list(futures))
-    check_finite(values.swapaxes(0, 1).reshape(horizon, -1), f"drawn future of series {shown(series.name)}")
+    steps, what = values.swapaxes(0, 1).reshape(horizon, -1), f"drawn future of series {shown(series.name)}"
+    check_finite(steps, what, horizon > 1)
     K, rows = len(codec.targets), count * horizon * len(codec.targets)
     columns: dict[str, Any] = {"series": [series.name] * rows} if file.several else {}
     return pl.DataFrame(
@@ -134,7 +135,7 @@ def generate(
         raw, state = predictor.context(start, np.array([end - 1]))
         z = run_on(predictor.network, raw, state, start.k[None, end:], steps, choose)
     values, targets = predictor.codec.values(z[0]), np.array(predictor.codec.targets)
-    check_finite(values, "continuation")
+    check_finite(values, "continuation", steps > 1)
     step = np.tile(np.arange(1, steps + 1), len(targets))
     return pl.DataFrame({"step": step, "target": np.repeat(targets, steps), "value": values.T.reshape(-1)})
 

@@ -23,6 +23,12 @@ LEAST_HORIZONS = 3
 # Series from which on a training lessens absolute errors.
 MANY = 30
 
+# Options that one strategy alone has.
+OF_STRATEGY = {
+    "direct": ("members", "identity", "error", "scale"),
+    "recursive": ("loss_at", "residual", "level"),
+}
+
 Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
 Transforms = Annotated[tuple[Literal["none", "log", "sqrt", "boxcox"], ...], BeforeValidator(several)]
 
@@ -229,6 +235,17 @@ class ForecastOptions(Section):
     def is_direct(self) -> bool:
         return (self.strategy or ("recursive" if self.output == "bernoulli" else "direct")) == "direct"
 
+    def refuse_of_other_strategy(self) -> None:
+        """ValueError for an option that is not of this strategy and has another value than a run has it."""
+        other = "recursive" if self.is_direct else "direct"
+        defaults = type(self)().model_copy(update={"residual": True})
+        for name in OF_STRATEGY[other]:
+            if getattr(self, name) not in (None, getattr(defaults, name)):
+                raise ValueError(
+                    f"{option(name)} belongs to {option('strategy', other)}; set that, or leave "
+                    f"{option(name)} out"
+                )
+
     @field_validator("quantile_levels")
     @classmethod
     def _levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
@@ -301,29 +318,21 @@ class ForecastConfig(Section):
                 f"{option('calibrate')} belongs to {option('strategy', 'direct')}, which tells how its "
                 "forecasts of each step were met; set that, or leave it out"
             )
-        if options.is_direct:
-            if options.is_discrete and options.error == "absolute":
-                raise ValueError(
-                    f"{option('error', 'absolute')} is of points; {option('output', options.output)} is "
-                    f"trained by how likely outcomes are; leave {option('error')} out"
-                )
-            defaults = ForecastOptions().model_copy(update={"residual": True})  # as a run has it
-            for name in ("loss_at", "residual", "level"):
-                if getattr(options, name) not in (None, getattr(defaults, name)):
+        if options.is_direct and options.is_discrete:
+            useless = {
+                "error": options.error == "absolute",
+                "calibrate": bool(options.calibrate),
+                "scale": options.scale not in (None, "window"),
+            }
+            for name in useless:
+                if useless[name]:
                     raise ValueError(
-                        f"{option(name)} belongs to {option('strategy', 'recursive')}; set that, or leave "
-                        f"{option(name)} out"
+                        f"{option(name, getattr(options, name))} has no use with "
+                        f"{option('output', options.output)}, whose distribution follows from the mean of a "
+                        f"window; leave {option(name)} out"
                     )
-        if not options.is_direct and options.scale not in (None, type(options).model_fields["scale"].default):
-            raise ValueError(
-                f"{option('scale')} belongs to {option('strategy', 'direct')}; set that, or leave "
-                f"{option('scale')} out"
-            )
-        if not options.is_direct and options.identity:
-            direct = "" if options.is_discrete else f"set {option('strategy', 'direct')}, or "
-            raise ValueError(
-                f"{option('identity')} is read by the direct strategy alone; {direct}leave it out"
-            )
+        if options.strategy or self.training.start_from is None:  # else it is that of the run
+            options.refuse_of_other_strategy()
         for name, wrong in (("residual", options.residual), ("level", options.level)):
             if options.is_discrete and wrong and not options.is_direct:
                 raise ValueError(

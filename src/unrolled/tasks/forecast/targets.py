@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.blocks.outputs import COUNTS
+from unrolled.codecs.outcomes import WANTED
 from unrolled.codecs.scaling import ITSELF, LOGARITHM, ROOT, Scaler
 from unrolled.codecs.series import SeriesCodec
 from unrolled.errors import ConfigError, DataError
@@ -13,17 +14,6 @@ from unrolled.files.messages import counted, option, shown
 from unrolled.files.series import SeriesFile
 
 Array = NDArray[np.float64]
-# Up to here float32 has all whole numbers.
-LARGEST = 2**24
-# What targets can be: in words, and which of them (T, K) are.
-WANTED: dict[str, tuple[str, Callable[[Array], NDArray[np.bool_]]]] = {
-    "bernoulli": ("0 or 1", lambda y: (y == 0) | (y == 1)),
-    "lognormal": ("numbers above 0", lambda y: y > 0),
-}
-WANTED |= {
-    kind: (f"whole numbers from 0 to {LARGEST:,}", lambda y: (y >= 0) & (y <= LARGEST) & (y % 1 == 0))
-    for kind in COUNTS
-}
 # How targets are scaled, where not to standard scores.
 SCALERS: dict[str, Callable[[Sequence[Array], Sequence[str]], Scaler]] = {
     "bernoulli": lambda parts, names: Scaler.none(len(names)),

@@ -7,7 +7,6 @@ import torch
 
 from tests.tasks.forecast.test_estimator import no_pictures, same_weights  # noqa: F401
 from unrolled import Forecaster
-from unrolled.errors import ConfigError
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.base import framed
 from unrolled.tasks.outputs import criterion
@@ -102,11 +101,6 @@ def test_nothing_of_counts_leaks_from_the_test_part(output):
     assert same_weights(one, two) and one.rows == two.rows and one.codec.about() == two.codec.about()
     assert one.network.p.base[0].weight.abs().sum() > 0
     assert not torch.allclose(one.network.p.shares, torch.tensor(1 / 2))
-
-
-def test_counts_are_trained_by_their_likelihood_alone():
-    with pytest.raises(ConfigError, match="error='absolute' is of points; output='poisson' is trained by"):
-        Forecaster(output="poisson", error="absolute", **OPTIONS)
 
 
 def test_a_base_of_counts_is_linear_in_the_window_itself():

@@ -104,8 +104,8 @@ def test_series_of_several_targets_and_recursive_ones_have_no_names():
     [
         ({"target": ("y", "z")}, "got 2 series of 2 targets"),
         ({"id": None, "target": "y"}, "got 1 series of 1 target"),
-        ({"strategy": "recursive"}, "set strategy='direct', or leave it out"),
-        ({"output": "bernoulli"}, "alone; leave it out"),
+        ({"strategy": "recursive"}, "belongs to strategy='direct'; set that, or leave identity out"),
+        ({"output": "bernoulli"}, "belongs to strategy='direct'; set that, or leave identity out"),
     ],
 )
 def test_identities_are_of_series_with_names_that_the_direct_strategy_reads(change, wrong):
