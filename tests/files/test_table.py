@@ -97,7 +97,11 @@ def test_an_unreadable_file_is_refused(path, monkeypatch):
 @pytest.mark.parametrize(
     "data, kind, remedy",
     [
-        (gzip.compress(gzip.compress(b"a,b\n1,2\n"), mtime=0), "is compressed with gzip", "unpack it first"),
+        (
+            gzip.compress(gzip.compress(b"a,b\n1,2\n", mtime=0), mtime=0),
+            "is compressed with gzip",
+            "unpack it first",
+        ),
         (b"\x28\xb5\x2f\xfd\x00", "is compressed with zstd", "unpack it first"),
         (b"\xfd7zXZ\x00", "is compressed with xz", "unpack it first"),
         (b"PK\x03\x04\x14\x00", "is a zip archive or an Excel sheet", "unpack it, or save the sheet as CSV"),

@@ -180,3 +180,18 @@ def test_what_each_series_makes_of_a_covariate_is_learnt_with_its_identity():
     new, before = (one.evaluate(reactions(seed=1, prefix="n")).rmse("y", "model") for one in (known, blind))
     assert rmse < 0.4 < 0.5 < without
     assert new < 1.1 * before
+
+
+def test_a_series_that_stands_still_does_not_choose_for_the_others():
+    """Nearly always at 0, with a burst in the training and in the validation part: in units of its windows'
+    frames, whose floor is that of the smallest series, its errors would be beyond all others."""
+    frames = [noisy(300, seed=k).with_columns(id=pl.lit(f"s{k}"), y=pl.col("y") / 1000) for k in range(3)]
+    still = np.zeros(300)
+    still[[20, 60, 215]] = 1e6
+    frames.append(pl.DataFrame({"time": hourly(300), "y": still, "id": "still"}))
+    model = Forecaster(**SHORT | {"id": "id", "steps": 30}).fit(pl.concat(frames))
+    losses = [row["validation_loss"] for row in model.rows if row["kind"] == "epoch"]
+    assert min(losses) < 100
+    alone = Forecaster(**SHORT | {"id": "id", "steps": 30}).fit(pl.concat(frames[:3]))
+    both = [one.evaluation.series.filter(pl.col("series") != "still")["mae model"] for one in (model, alone)]
+    assert (both[0] < 1.3 * both[1]).all()

@@ -66,14 +66,21 @@ def prepare(
         reading, bases, fixed = _based(origins, chosen, parts, settled, fitted.series, one)
     options = options.model_copy(update={"members": len(reading.members)})
     config = config.model_copy(update={"forecast": options})
-    if not (reading.fixed or options.is_discrete):
-        chosen = varied(origins, chosen, reading.frame, parts)
+    frame = reading.frame
+
+    def lively(chosen: Chosen) -> Chosen:
+        return varied(origins, chosen, frame, parts)
+
+    framed = not (reading.fixed or options.is_discrete)
+    chosen = lively(chosen) if framed else chosen
     most = max(1, (training.steps or UNLIMITED) // VALIDATIONS)
     least = min(most, LEAST_STEPS) if training.steps else 1
     codec = fitted.series
     numbers = Numbers(codec.own - 1, len(codec.names)) if options.identity and codec.names else None
     windows = Windows(origins, chosen, training.batch_size, training.seed, most, least, numbers)
-    validation = Validation(origins, ends, plan, absolute) if validated else None
+    # Of several series one that hardly varies would have errors beyond all others in units of its frames.
+    kept = lively if framed and len(series) > 1 else None
+    validation = Validation(origins, ends, plan, absolute, kept) if validated else None
 
     def begin(network: Network) -> None:
         read.begin(network, bases, fixed)

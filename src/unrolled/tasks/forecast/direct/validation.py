@@ -7,7 +7,7 @@ shares         of the members on the base, after the training: base + Σ_k share
 offsets        of calibrated intervals
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from unrolled.files.messages import counted, option
 from unrolled.models.forecast import pieces
 from unrolled.tasks.forecast.config import LEAST_HORIZONS, Plan
 from unrolled.tasks.forecast.direct import base
-from unrolled.tasks.forecast.direct.windows import Array, Ends, Origins, Windowed, evenly
+from unrolled.tasks.forecast.direct.windows import Array, Chosen, Ends, Origins, Windowed, evenly
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.outputs import criterion
 
@@ -60,10 +60,17 @@ def _losses(output: Output, raw: Tensor, y: Tensor, absolute: bool) -> Tensor:
 
 
 class Validation:
-    """The loss on the validation parts, and the members' shares. DataError where no series has a whole
-    horizon there with a value."""
+    """The loss on the validation parts, and the members' shares; `kept` leaves windows out. DataError where
+    no series has a whole horizon there with a value."""
 
-    def __init__(self, origins: Origins, ends: Ends, plan: Plan, absolute: bool) -> None:
+    def __init__(
+        self,
+        origins: Origins,
+        ends: Ends,
+        plan: Plan,
+        absolute: bool,
+        kept: Callable[[Chosen], Chosen] | None = None,
+    ) -> None:
         self.origins, self.absolute = origins, absolute
         of, last = origins.observed([np.arange(max(train - 1, 1), end - plan.steps) for train, end in ends])
         if not len(of):
@@ -73,6 +80,7 @@ class Validation:
                 f"{plan.steps} or more ({option('horizon')}), with a value; raise {option('validation')}, or "
                 f"lower {option('horizon')}"
             )
+        of, last = kept((of, last)) if kept else (of, last)
         most = max(MOST_VALIDATED, min(len(ends), MOST_OF_SERIES))
         every = evenly(len(of), most)
         self.of, self.last = of[every], last[every]
