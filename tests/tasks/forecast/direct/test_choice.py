@@ -75,6 +75,9 @@ def test_a_series_whose_level_tells_what_follows_is_pooled_and_others_are_not():
     """In four values it hardly shows its mean, to which it returns."""
     assert chosen([returning()], [(TRAIN, END)], window=4)[1] == "pooled"
     assert chosen([np.cumsum(noise())], [(TRAIN, END)], window=4)[1] == "window"
+    counts = np.round(9 + returning() - returning().min())  # which have frames of their own kind
+    assert chosen([counts], [(TRAIN, END)], window=4)[1] == "pooled"
+    assert chosen([counts], [(TRAIN, END)], window=4, output="poisson")[1:] == ("window", ())
 
 
 def test_series_that_return_to_levels_of_their_own_are_scaled_each_by_its_own():

@@ -85,7 +85,8 @@ def choose(
     options: ForecastOptions, series: Sequence[Array], ends: Ends, periods: Sequence[int], named: bool
 ) -> tuple[ForecastOptions, tuple[str, ...]]:
     """The options without open choices, and notes on them. series (T_i, K) as in the file; `ends` of the
-    training and the validation part of each; `named`: whether each is known by its name."""
+    training and the validation part of each; `named`: whether each is known by its name. Counts and 0 and 1
+    have the usual ones."""
     K = series[0].shape[1]
     transforms = options.transform or ("none",) * K
     scale = options.scale or WINDOW
@@ -106,7 +107,7 @@ def choose(
             )
         transforms = tuple(kind for kind, _ in said)
         notes += tuple(f"transform: {note}" for note in dict.fromkeys(note for _, note in said) if note)
-    if trial is not None and options.scale is None:
+    if trial is not None and options.scale is None and not options.is_discrete:
         scales = [WINDOW, *([SERIES] if named else []), POOLED]
         scale, note = _best(trial, OF_SCALES, WINDOW, {one: errors(trial, transforms, one) for one in scales})
         notes += (f"scale: {note}",)
