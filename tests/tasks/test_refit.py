@@ -72,8 +72,10 @@ def test_a_forecaster_is_refitted_unless_it_is_told_otherwise(series, of_strateg
     epochs = [row for row in first.rows if row["kind"] == "epoch"]
     kept = min(epochs, key=lambda row: row["validation_loss"])["step"]
     options = {"validation": 0, "test": 0, "steps": kept, "epochs": None, "refit": False}
+    direct = "strategy" not in of_strategy  # what a validation part alone tells is that of the first training
+    options |= {"scale": first.config.forecast.scale} if direct else {}
     by_hand = Forecaster(**recipe | options).fit(series)
-    if "strategy" not in of_strategy:  # what a validation part alone tells is that of the first training
+    if direct:
         by_hand.network.p.shares.copy_(first.network.p.shares)
     assert same(both, by_hand) and not same(both, first)
     assert both.predict().equals(by_hand.predict())

@@ -183,8 +183,8 @@ def named_series(options: ForecastOptions, file: SeriesFile, ends: Sequence[int]
 def _calibrated(
     options: ForecastOptions, ends: Sequence[tuple[int, int]]
 ) -> tuple[ForecastOptions, tuple[str, ...]]:
-    """Points have intervals where the validation part is long enough to tell them; a note where it is
-    not."""
+    """Points have intervals where the validation part is long enough to tell them; a note where there is one
+    that is not."""
     if options.calibrate is not None:
         return options, ()
     horizons = sum(end - train for train, end in ends) / (options.horizon or 1)
@@ -194,7 +194,7 @@ def _calibrated(
         f"{LEAST_HORIZONS} are wanted"
     )
     calibrated = options.model_copy(update={"calibrate": points and not few})
-    return calibrated, (why,) if points and few else ()
+    return calibrated, (why,) if points and few and horizons else ()
 
 
 def _curved(training: Parts, transforms: Sequence[str], names: Sequence[str]) -> Parts:
