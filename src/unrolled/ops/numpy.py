@@ -201,7 +201,7 @@ class Numpy:
 
     def fixed(self, table: Array, number: Any, mean: Array, spread: Array) -> tuple[Array, Array]:
         number = np.zeros(len(mean)) if number is None else number
-        row = table[np.where((number >= 0) & (number < len(table)), number, len(table) - 1).astype(np.int64)]
+        row = table[_known(number, len(table))]
         known = row[:, 1:] > 0
         return np.where(known, row[:, :1], mean), np.where(known, row[:, 1:], spread)
 

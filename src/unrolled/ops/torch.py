@@ -189,8 +189,7 @@ class Torch:
         self, table: Tensor, number: Tensor | None, mean: Tensor, spread: Tensor
     ) -> tuple[Tensor, Tensor]:
         number = mean.new_zeros(len(mean)) if number is None else number
-        at = torch.where((number >= 0) & (number < len(table)), number, len(table) - 1).long()
-        row = table.detach()[at]
+        row = table.detach()[_known(number, len(table))]
         known = row[:, 1:] > 0
         return torch.where(known, row[:, :1], mean), torch.where(known, row[:, 1:], spread)
 

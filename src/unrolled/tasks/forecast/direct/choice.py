@@ -31,7 +31,7 @@ from unrolled.tasks.forecast.direct.bases import (
     of_each_series,
 )
 from unrolled.tasks.forecast.direct.reading import members_of
-from unrolled.tasks.forecast.direct.windows import evenly
+from unrolled.tasks.forecast.direct.windows import evenly, frame_of
 from unrolled.tasks.forecast.judging.noise import margin
 from unrolled.tasks.forecast.targets import TAKEN_OF, target_scaler
 
@@ -120,7 +120,7 @@ def _trial(
     """None where there is nothing to choose by."""
     horizon, window, period = options.horizon or 1, options.window or 1, options.season or 1
     longest = max(end for end, _ in ends)
-    frame = max(window for _, window, _ in members_of(options.members, window, period, longest, None))
+    frame = frame_of(members_of(options.members, window, period, longest, None))
     if series[0].shape[1] > MOST_TARGETS:
         return None
     parts = [[i for i, (train, _) in enumerate(ends) if bool(train) == one] for one in (True, False)]

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from unrolled.blocks.direct import Direct
 from unrolled.codecs.series import HOLIDAY
-from unrolled.models.forecast import pieces
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import Codec, Coded
@@ -111,9 +110,8 @@ def begin_dispersion(network: Network, origins: Origins, chosen: Chosen) -> None
     of, last = chosen[0][every], chosen[1][every]
     block, means = network.block, list[Tensor]()
     assert isinstance(block, Direct)
-    for part in pieces(len(of), 256):
-        raw = block.each(network.ops, network.p, *origins.windows(of[part], last[part]))[0]
-        means.append(criterion(block.output).point(raw))
+    for _, x in origins.in_parts(of, last):
+        means.append(criterion(block.output).point(block.each(network.ops, network.p, *x)[0]))
     start = criterion(block.output).start_of_dispersion(torch.cat(means), origins.outcomes(of, last))
     if start is not None:
         for member in network.p.members:

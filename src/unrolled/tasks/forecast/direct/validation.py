@@ -2,8 +2,8 @@
 
 validation     origins rolled over the validation part, at even distances
 shares         of the members on the base, after the training: base + Σ_k share_k (member_k - base) has
-               the least squared error on the validation part, and a pull towards equal shares, the
-               stronger the shorter that part is (docs/decisions/0161)
+               the least squared error on the validation part, and a pull towards the base alone, the
+               stronger the shorter that part is (docs/decisions/0168)
 offsets        of calibrated intervals
 """
 
@@ -19,7 +19,6 @@ from unrolled.blocks.outputs import Output
 from unrolled.decoding.distributions import distribution
 from unrolled.errors import DataError
 from unrolled.files.messages import counted, option
-from unrolled.models.forecast import pieces
 from unrolled.tasks.forecast.config import LEAST_HORIZONS, Plan
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.windows import Array, Chosen, Ends, Origins, Windowed, evenly
@@ -89,8 +88,7 @@ class Validation:
         self.y = origins.outcomes(self.of, self.last)
 
     def windows(self) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
-        for part in pieces(len(self.of), 256):
-            yield part, self.origins.windows(self.of[part], self.last[part])
+        return self.origins.in_parts(self.of, self.last)
 
     def __call__(self, network: Network) -> float:
         """In evaluation mode, of the members' mean."""

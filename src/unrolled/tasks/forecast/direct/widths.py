@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from unrolled.blocks.direct import Direct
-from unrolled.models.forecast import pieces
 from unrolled.tasks.forecast.direct.windows import Array, Chosen, Origins, Places, evenly
 from unrolled.tasks.forecast.network import Network
 
@@ -27,8 +26,7 @@ def begin(network: Network, origins: Origins, chosen: Chosen) -> None:
     rows = np.concatenate([one[evenly(len(one), OF_EACH)] for one in each])
     errors, numbers = np.empty(len(rows)), np.empty(len(rows), np.int64)
     with torch.no_grad():
-        for part in pieces(len(rows), 256):
-            x, ahead = origins.windows(of[rows[part]], last[rows[part]])
+        for part, (x, ahead) in origins.in_parts(of[rows], last[rows]):
             raw = block.each(network.ops, network.p, x, ahead)[0]
             y = origins.outcomes(of[rows[part]], last[rows[part]])
             off = (y - block.taught.point(raw)).abs() / raw[..., -1]

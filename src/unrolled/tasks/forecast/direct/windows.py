@@ -62,6 +62,11 @@ class Origins:
         ahead = (self.begins[of] + last)[:, None] + np.arange(self.horizon)
         return self.x[torch.from_numpy(steps)], self.ahead[torch.from_numpy(ahead)]
 
+    def in_parts(self, of: Places, last: Places) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
+        """The same, of a few windows at a time, and which they are."""
+        for part in pieces(len(of), 256):
+            yield part, self.windows(of[part], last[part])
+
     def outcomes(self, of: Places, last: Places) -> Tensor:
         """(N, S, K), NaN where a value is missing."""
         steps = (self.begins[of] + last)[:, None] + np.arange(1, self.horizon + 1)
