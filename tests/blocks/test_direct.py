@@ -65,30 +65,30 @@ def block(row="two", output="point", cell="gru", bases=None, references=REFERENC
 
 def network(*arguments, zero=False, **options):
     """All parameters drawn; `zero`: but for those of the heads."""
-    made, draws = Network(block(*arguments, **options)), torch.Generator().manual_seed(3)
+    net, draws = Network(block(*arguments, **options)), torch.Generator().manual_seed(3)
     with torch.no_grad():
-        for name, parameter in made.named_parameters():
+        for name, parameter in net.named_parameters():
             parameter.normal_(0.05, 0.5, generator=draws)
             parameter.mul_(0 if zero and "head" in name else 1)
-    return made.double().eval()
+    return net.double().eval()
 
 
-def windows(made, N=4, dtype=torch.float64):
+def windows(net, N=4, dtype=torch.float64):
     """Of several levels and spreads, the last one of targets that do not vary; of counts they are not below
     0, and zeros alone in the second one's frame. Or of zeros and ones."""
-    K, U = made.block.layout.targets, made.block.layout.ahead
+    K, U = net.block.layout.targets, net.block.layout.ahead
     draws = torch.Generator().manual_seed(5)
-    x = torch.randn(N, L, made.block.inputs, generator=draws, dtype=torch.float64)
+    x = torch.randn(N, L, net.block.inputs, generator=draws, dtype=torch.float64)
     x[..., :K] *= torch.linspace(0.2, 3, N, dtype=torch.float64)[:, None, None]
     x[..., :K] += torch.linspace(-1, 2, N, dtype=torch.float64)[:, None, None]
     x[-1, :, :K] = 1.7
-    if made.block.series is not None:  # known ones by turns, and two of all others
+    if net.block.series is not None:  # known ones by turns, and two of all others
         numbers = torch.tensor([1.0, 0.0, 2.0, 7.0]).repeat(-(-N // 4))[:N]
         x[..., PLACE] = numbers[:, None]
-    if made.block.output.is_count:
+    if net.block.output.is_count:
         x[..., :K] = x[..., :K].abs()
         x[1, -FRAME:, :K] = 0
-    elif made.block.output.is_discrete:
+    elif net.block.output.is_discrete:
         x[..., :K] = (x[..., :K] > 0).double()
     return x.to(dtype), torch.randn(N, S, U, generator=draws, dtype=torch.float64).to(dtype)
 
@@ -113,10 +113,10 @@ def above(b, least):
     return (b + np.sqrt(b**2 + 4 * least**2)) / 2
 
 
-def by_hand(made, x, ahead):
+def by_hand(net, x, ahead):
     """Of one target of one window at a time, GRUs by themselves."""
-    w = {name: array.numpy() for name, array in made.state_dict().items()}
-    one, K = made.block, made.block.layout.targets
+    w = {name: array.numpy() for name, array in net.state_dict().items()}
+    one, K = net.block, net.block.layout.targets
     output, bases = one.output, len(one.base)
     R, m = output.size, output.location
     raw = np.empty((len(x), *one.shape))
@@ -173,134 +173,134 @@ def by_hand(made, x, ahead):
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("row", ROWS)
 def test_the_equations(row, output):
-    made = network(row, output)
-    x, ahead = windows(made)
+    net = network(row, output)
+    x, ahead = windows(net)
     with torch.no_grad():
-        found = made(x, ahead).numpy()
-    np.testing.assert_allclose(found, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
+        actual = net(x, ahead).numpy()
+    np.testing.assert_allclose(actual, by_hand(net, x, ahead), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("said", [2, S, S + 2])
 @pytest.mark.parametrize("row", ROWS)
 def test_several_steps_ahead_may_be_said_at_once(row, said):
     """Whether their number divides that of the steps, or the last segment goes beyond these."""
-    made = network(row, "gaussian", said=said)
-    x, ahead = windows(made)
+    net = network(row, "gaussian", said=said)
+    x, ahead = windows(net)
     with torch.no_grad():
-        wanted = made(x, ahead).numpy()
-    np.testing.assert_allclose(wanted, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
-    other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
+        wanted = net(x, ahead).numpy()
+    np.testing.assert_allclose(wanted, by_hand(net, x, ahead), rtol=1e-12, atol=1e-12)
+    other = production.network(net.block, {name: t.numpy() for name, t in net.state_dict().items()})
     assert np.array_equal(other(x.numpy(), ahead.numpy()), wanted)
-    assert read(write(made.block)) == made.block
+    assert read(write(net.block)) == net.block
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_members_are_told_which_series_a_window_is_of(output):
-    made = network("one", output, named=True)
-    x, ahead = windows(made)
+    net = network("one", output, named=True)
+    x, ahead = windows(net)
     with torch.no_grad():
-        found = made(x, ahead).numpy()
-    np.testing.assert_allclose(found, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
+        actual = net(x, ahead).numpy()
+    np.testing.assert_allclose(actual, by_hand(net, x, ahead), rtol=1e-12, atol=1e-12)
 
 
 def test_series_have_no_identity_at_first():
     fresh = Network(block("one", named=True))
     assert not fresh.identity.weight.any()
-    made = network("one", named=True)
-    sum(raw.square().sum() for raw in made.block.each(made.ops, made.p, *windows(made, 2))).backward()
-    known, other, others = made.identity.weight.grad.abs().amin(1)  # of windows of 1 and 0
+    net = network("one", named=True)
+    sum(raw.square().sum() for raw in net.block.each(net.ops, net.p, *windows(net, 2))).backward()
+    known, other, others = net.identity.weight.grad.abs().amin(1)  # of windows of 1 and 0
     assert known > 0 and other > 0 and others == 0
 
 
 def test_one_base_may_be_that_of_all_targets():
-    made = network("two", bases=1)
-    x, ahead = windows(made)
+    net = network("two", bases=1)
+    x, ahead = windows(net)
     with torch.no_grad():
-        found = made(x, ahead).numpy()
-    np.testing.assert_allclose(found, by_hand(made, x, ahead), rtol=1e-12, atol=1e-12)
-    assert [name for name in made.state_dict() if name.startswith("base")] == ["base.0.weight"]
+        actual = net(x, ahead).numpy()
+    np.testing.assert_allclose(actual, by_hand(net, x, ahead), rtol=1e-12, atol=1e-12)
+    assert [name for name in net.state_dict() if name.startswith("base")] == ["base.0.weight"]
 
 
 @pytest.mark.parametrize("output", ["gaussian", "negbinomial", "bernoulli"])
 @pytest.mark.parametrize("row", ROWS)
 def test_every_gradient_is_that_of_finite_differences(row, output):
     """Of counts none goes through the base, which no training moves."""
-    made = network(row, output)
-    x, ahead = windows(made, 3)
-    learnt = (("members", "shares") if made.block.output.is_discrete else ("",),)
-    named = [(name, p) for name, p in made.named_parameters() if name.startswith(*learnt)]
+    net = network(row, output)
+    x, ahead = windows(net, 3)
+    learnt = (("members", "shares") if net.block.output.is_discrete else ("",),)
+    named = [(name, p) for name, p in net.named_parameters() if name.startswith(*learnt)]
     names, parameters = zip(*named, strict=True)
 
     def answers(*given):
-        return functional_call(made, dict(zip(names, given, strict=True)), (x, ahead))
+        return functional_call(net, dict(zip(names, given, strict=True)), (x, ahead))
 
     assert torch.autograd.gradcheck(answers, parameters, fast_mode=True)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_training_moves_the_members_and_neither_the_base_nor_the_shares(output):
-    made = network("two", output)
-    begin(made, [])
-    R = made.block.output.size
-    sum(raw[..., :R].square().sum() for raw in made.block.each(made.ops, made.p, *windows(made))).backward()
-    gone = {name for name, parameter in made.named_parameters() if parameter.grad is None}
+    net = network("two", output)
+    begin(net, [])
+    R = net.block.output.size
+    sum(raw[..., :R].square().sum() for raw in net.block.each(net.ops, net.p, *windows(net))).backward()
+    gone = {name for name, parameter in net.named_parameters() if parameter.grad is None}
     assert {name.split(".")[0] for name in gone} == {
         "base",
         "shares",
-        *(["offsets"] if made.block.offsets else []),
+        *(["offsets"] if net.block.offsets else []),
     }
-    assert all(p.grad.abs().max() > 0 for name, p in made.named_parameters() if name not in gone)
+    assert all(p.grad.abs().max() > 0 for name, p in net.named_parameters() if name not in gone)
 
 
 @pytest.mark.parametrize("output", COUNTS)
 @pytest.mark.parametrize("row", ROWS)
 def test_an_untrained_network_of_counts_is_its_base(row, output):
     """Whose rows may say less than nothing: of a mean of 0 it is half a count in a frame, or LEAST_RATE."""
-    made = network(row, output, zero=True)
-    K, (x, ahead) = made.block.layout.targets, windows(made)
+    net = network(row, output, zero=True)
+    K, (x, ahead) = net.block.layout.targets, windows(net)
     z, floor = x[..., :K].numpy(), np.array([one[0] for one in REFERENCES[:K]])
     spread = np.maximum(z[:, -FRAME:].mean(1), floor)
-    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    maps = np.stack([part.weight.detach().numpy() for part in net.base])
     said = np.einsum("ksl,nlk->nsk", maps, z)  # what is linear in z needs no frame
     least = LEAST_RATE * spread + floor / 2
     wanted = above(said, least[:, None])
     assert (said < 0).any() and (wanted > 0).all()
     with torch.no_grad():
-        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
-            found = distribution(made.block.output).point(raw.numpy())
-            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+        for raw in (net(x, ahead), *net.block.each(net.ops, net.p, x, ahead)):
+            actual = distribution(net.block.output).point(raw.numpy())
+            np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_an_untrained_network_of_zeros_and_ones_is_its_base(row):
     """Within 0 and 1, however far out its rows say."""
-    made = network(row, "bernoulli", zero=True)
-    K, (x, ahead) = made.block.layout.targets, windows(made)
-    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    net = network(row, "bernoulli", zero=True)
+    K, (x, ahead) = net.block.layout.targets, windows(net)
+    maps = np.stack([part.weight.detach().numpy() for part in net.base])
     said = np.einsum("ksl,nlk->nsk", maps, x[..., :K].numpy())
     one, none = above(said, LEAST_PROBABILITY), above(1 - said, LEAST_PROBABILITY)
     assert (said < 0).any() and (said > 1).any()
     with torch.no_grad():
-        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
-            found = distribution(made.block.output).point(raw.numpy())
-            np.testing.assert_allclose(found, one / (one + none), rtol=1e-6)
+        for raw in (net(x, ahead), *net.block.each(net.ops, net.p, x, ahead)):
+            actual = distribution(net.block.output).point(raw.numpy())
+            np.testing.assert_allclose(actual, one / (one + none), rtol=1e-6)
 
 
 @pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind not in DISCRETE])
 @pytest.mark.parametrize("row", ROWS)
 def test_an_untrained_network_is_its_base(row, output):
-    made = network(row, output, zero=True)
-    K, (x, ahead) = made.block.layout.targets, windows(made)
+    net = network(row, output, zero=True)
+    K, (x, ahead) = net.block.layout.targets, windows(net)
     z = x[..., :K].numpy()
     mean = z[:, -FRAME:].mean(1)
     spread = np.maximum(z[:, -FRAME:].std(1), [one[0] for one in REFERENCES[:K]])
-    maps = np.stack([part.weight.detach().numpy() for part in made.base])
+    maps = np.stack([part.weight.detach().numpy() for part in net.base])
     wanted = mean[:, None] + spread[:, None] * np.einsum(
         "ksl,nlk->nsk", maps, (z - mean[:, None]) / spread[:, None]
     )
     with torch.no_grad():
-        for raw in (made(x, ahead), *made.block.each(made.ops, made.p, x, ahead)):
-            np.testing.assert_allclose(made.block.output.point(raw).numpy(), wanted, rtol=1e-12, atol=1e-12)
+        for raw in (net(x, ahead), *net.block.each(net.ops, net.p, x, ahead)):
+            np.testing.assert_allclose(net.block.output.point(raw).numpy(), wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("output", [kind for kind in OUTPUTS if kind != "bernoulli"])
@@ -308,63 +308,63 @@ def test_a_window_of_another_unit_has_its_forecast_in_that_unit(output):
     """Where its level and its spread are so far from those of training that both look alike."""
     of_counts = output in COUNTS  # which have no level, and spreads that vary by the floor
     far = tuple((1e-15, -100.0, 1.0, 0.0 if of_counts else -1e4, 1e-4) for _ in range(2))
-    made = network("two", output, references=far)
-    x, ahead = windows(made, 4 if of_counts else 3)
+    net = network("two", output, references=far)
+    x, ahead = windows(net, 4 if of_counts else 3)
     x, scale = x[[0, 2] if of_counts else [0, 1]], torch.tensor([8.0, 0.3])
     shift = torch.zeros(2) if of_counts else torch.tensor([-300.0, 5.0])
     moved = torch.cat([x[..., :2] * scale + shift, x[..., 2:]], -1)
     with torch.no_grad():
-        raws = [made(rows, ahead[:2]).numpy() for rows in (x, moved)]
-    point, other = map(distribution(made.block.output).point, raws)
+        raws = [net(rows, ahead[:2]).numpy() for rows in (x, moved)]
+    point, other = map(distribution(net.block.output).point, raws)
     np.testing.assert_allclose(other, point * scale.numpy() + shift.numpy(), rtol=1e-9)
-    if made.block.output.is_distribution and not of_counts:
+    if net.block.output.is_distribution and not of_counts:
         asked = np.array([0.05, 0.5, 0.8])
-        quantiles, others = (distribution(made.block.output).quantiles(raw, asked) for raw in raws)
+        quantiles, others = (distribution(net.block.output).quantiles(raw, asked) for raw in raws)
         wanted = quantiles * scale.numpy()[:, None] + shift.numpy()[:, None]
         np.testing.assert_allclose(others, wanted, rtol=1e-9)
 
 
 def test_targets_do_not_see_one_another_but_by_what_is_beside():
     """Each target of a window has the forecast that it has with any other one."""
-    made = network("two")
-    x, ahead = windows(made)
+    net = network("two")
+    x, ahead = windows(net)
     other = x.clone()
     other[..., 1] = x[..., 1].flip(1) * 3 - 7
     with torch.no_grad():
-        found, wanted = made(other, ahead), made(x, ahead)
-    assert torch.equal(found[:, :, 0], wanted[:, :, 0]) and not torch.equal(found[:, :, 1], wanted[:, :, 1])
+        actual, wanted = net(other, ahead), net(x, ahead)
+    assert torch.equal(actual[:, :, 0], wanted[:, :, 0]) and not torch.equal(actual[:, :, 1], wanted[:, :, 1])
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_shares_mix_the_forecasts_and_nothing_else(output):
-    made = network("two", output)
-    (x, ahead), m = windows(made), made.block.output.location
+    net = network("two", output)
+    (x, ahead), m = windows(net), net.block.output.location
     with torch.no_grad():
-        base, *members = made.block.each(made.ops, made.p, x, ahead)
+        base, *members = net.block.each(net.ops, net.p, x, ahead)
         for shares in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.7, 0.6)):
-            made.shares.copy_(torch.tensor(shares))
-            raw = made(x, ahead)
+            net.shares.copy_(torch.tensor(shares))
+            raw = net(x, ahead)
             mixed = sum(share * (one - base)[..., m] for share, one in zip(shares, members, strict=True))
             torch.testing.assert_close(raw[..., m], base[..., m] + mixed)
-            rest = [k for k in range(made.block.output.size) if k != m]
+            rest = [k for k in range(net.block.output.size) if k != m]
             torch.testing.assert_close(raw[..., rest], ((members[0] + members[1]) / 2)[..., rest])
 
 
 def test_what_is_read_is_the_end_of_the_window_that_each_has():
     """The base reads all of it; the members, of the targets and of the rest, no more than their own steps."""
-    made = network("two")
-    x, ahead = windows(made)
+    net = network("two")
+    x, ahead = windows(net)
     with torch.no_grad():
-        base, first, second = made.block.each(made.ops, made.p, x, ahead)
+        base, first, second = net.block.each(net.ops, net.p, x, ahead)
         for steps, same in ((slice(0, L - WHOLE), (True, True)), (slice(L - WHOLE, L - LATE), (False, True))):
             other = x.clone()
             other[:, steps, 2:] += 1  # what is beside
-            found = made.block.each(made.ops, made.p, other, ahead)
-            assert torch.equal(found[0], base)
-            assert (torch.equal(found[1], first), torch.equal(found[2], second)) == same
+            actual = net.block.each(net.ops, net.p, other, ahead)
+            assert torch.equal(actual[0], base)
+            assert (torch.equal(actual[1], first), torch.equal(actual[2], second)) == same
         other = x.clone()
         other[:, 0, :2] += 1
-        assert not torch.equal(made.block.each(made.ops, made.p, other, ahead)[0], base)
+        assert not torch.equal(net.block.each(net.ops, net.p, other, ahead)[0], base)
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -372,15 +372,15 @@ def test_what_is_read_is_the_end_of_the_window_that_each_has():
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_both_worlds_say_the_same_bits(cell, output, dtype, named):
-    made = network("one" if named else "two", output, cell=cell, named=named).to(dtype)
-    other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
-    x, ahead = windows(made, 7, dtype)
+    net = network("one" if named else "two", output, cell=cell, named=named).to(dtype)
+    other = production.network(net.block, {name: t.numpy() for name, t in net.state_dict().items()})
+    x, ahead = windows(net, 7, dtype)
     with torch.no_grad():
-        wanted = made(x, ahead).numpy()
-        each = [raw.numpy() for raw in made.block.each(made.ops, made.p, x, ahead)]
-    found = other(x.numpy(), ahead.numpy())
-    assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
-    again = made.block.each(production.OPS, other.p, x.numpy(), ahead.numpy())
+        wanted = net(x, ahead).numpy()
+        each = [raw.numpy() for raw in net.block.each(net.ops, net.p, x, ahead)]
+    actual = other(x.numpy(), ahead.numpy())
+    assert actual.dtype == wanted.dtype and np.array_equal(actual, wanted)
+    again = net.block.each(production.OPS, other.p, x.numpy(), ahead.numpy())
     assert all(np.array_equal(a, b) for a, b in zip(again, each, strict=True))
 
 
@@ -389,26 +389,26 @@ def test_both_worlds_say_the_same_bits(cell, output, dtype, named):
 def test_a_window_alone_has_the_bits_of_the_window_in_a_batch(cell, row):
     """Beside windows that hold NaN too."""
     named = row == "named"
-    made = network("one" if named else row, "quantiles", cell=cell, named=named).to(torch.float32)
-    x, ahead = windows(made, 37, torch.float32)
+    net = network("one" if named else row, "quantiles", cell=cell, named=named).to(torch.float32)
+    x, ahead = windows(net, 37, torch.float32)
     with torch.no_grad():
-        together = made(x, ahead)
+        together = net(x, ahead)
         for rows in (slice(0, 1), slice(5, 6), slice(7, 24), slice(36, 37)):
-            assert torch.equal(made(x[rows], ahead[rows]), together[rows])
+            assert torch.equal(net(x[rows], ahead[rows]), together[rows])
         x[3] = torch.nan
-        beside = made(x, ahead)
+        beside = net(x, ahead)
         assert torch.equal(beside[4:], together[4:]) and beside[3].isnan().all()
 
 
 @pytest.mark.parametrize("output", ["gaussian", "negbinomial"])
 def test_windows_as_far_from_training_as_may_be_have_numbers(output):
     """Values of 2^60 deviations are read (models/series.py), and small ones among them."""
-    made = network("two", output).to(torch.float32)
-    x, ahead = windows(made, 6, torch.float32)
+    net = network("two", output).to(torch.float32)
+    x, ahead = windows(net, 6, torch.float32)
     x[0, :, :2], x[1, :, :2], x[2, 4, :2] = 2.0**60, 2.0**60 * torch.sign(x[1, :, :2]), -(2.0**60)
     x[3, :, :2] *= 1e-38
     with torch.no_grad():
-        assert made(x, ahead).isfinite().all()
+        assert net(x, ahead).isfinite().all()
 
 
 def test_what_does_not_fit_is_refused():

@@ -22,17 +22,17 @@ def network(row="one", relative=False, cell="gru", calibrated=False):
     layer = Recurrent(read_cell(cell.split()[-1], CELLS[cell]), sizes.read, 4)
     member = FedBack.of(layer, LATE, relative)
     whole = replace(whole, members=(*whole.members, member), shares=Parameter((3,)))
-    made, draws = Network(whole), torch.Generator().manual_seed(7)
+    net, draws = Network(whole), torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in net.parameters():
             parameter.normal_(0.05, 0.5, generator=draws)
-    return made.double().eval()
+    return net.double().eval()
 
 
-def by_hand(made, x, ahead, relative):
+def by_hand(net, x, ahead, relative):
     """(N, S) the values that follow each window, and (N, LATE) those after each of its last rows."""
-    w = {name: array.numpy() for name, array in made.state_dict().items()}
-    beside = made.block.layout.beside
+    w = {name: array.numpy() for name, array in net.state_dict().items()}
+    beside = net.block.layout.beside
     futures, lessons = [], []
     for window, later in zip(x.numpy(), ahead.numpy(), strict=True):
         rows = window[-LATE:].copy()
@@ -55,43 +55,43 @@ def by_hand(made, x, ahead, relative):
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("row", ["alone", "one"])
 def test_each_forecast_is_read_as_the_next_value(row, relative):
-    made = network(row, relative)
-    x, ahead = windows(made)
-    futures, lessons = by_hand(made, x, ahead, relative)
+    net = network(row, relative)
+    x, ahead = windows(net)
+    futures, lessons = by_hand(net, x, ahead, relative)
     with torch.no_grad():
-        *_, raw = made.block.each(made.ops, made.p, x, ahead)
-        *_, lesson = made.block.lessons(made.ops, made.p, x, ahead)
-    np.testing.assert_allclose(made.block.output.point(raw)[..., 0], futures, rtol=1e-11)
-    np.testing.assert_allclose(made.block.output.point(lesson)[..., 0], lessons, rtol=1e-11)
+        *_, raw = net.block.each(net.ops, net.p, x, ahead)
+        *_, lesson = net.block.lessons(net.ops, net.p, x, ahead)
+    np.testing.assert_allclose(net.block.output.point(raw)[..., 0], futures, rtol=1e-11)
+    np.testing.assert_allclose(net.block.output.point(lesson)[..., 0], lessons, rtol=1e-11)
 
 
 def test_the_other_members_are_trained_by_all_that_they_say():
-    made = network()
-    x, ahead = windows(made)
+    net = network()
+    x, ahead = windows(net)
     with torch.no_grad():
-        _, *each = made.block.each(made.ops, made.p, x, ahead)
-        lessons = made.block.lessons(made.ops, made.p, x, ahead)
+        _, *each = net.block.each(net.ops, net.p, x, ahead)
+        lessons = net.block.lessons(net.ops, net.p, x, ahead)
     assert all(torch.equal(one, lesson) for one, lesson in zip(each[:2], lessons[:2], strict=True))
 
 
 def test_its_share_is_mixed_with_the_others():
-    made = network(calibrated=True)
-    x, ahead = windows(made)
+    net = network(calibrated=True)
+    x, ahead = windows(net)
     with torch.no_grad():
-        base, *members = made.block.each(made.ops, made.p, x, ahead)
-        made.shares.copy_(torch.tensor([0.2, 0.0, 0.7]))
+        base, *members = net.block.each(net.ops, net.p, x, ahead)
+        net.shares.copy_(torch.tensor([0.2, 0.0, 0.7]))
         wanted = base + 0.2 * (members[0] - base) + 0.7 * (members[2] - base)
-        torch.testing.assert_close(made(x, ahead)[..., 0], wanted[..., 0])
+        torch.testing.assert_close(net(x, ahead)[..., 0], wanted[..., 0])
 
 
 @pytest.mark.parametrize("relative", [False, True])
 def test_every_gradient_is_that_of_finite_differences(relative):
-    made = network(relative=relative)
-    x, ahead = windows(made, 3)
-    names, parameters = zip(*made.named_parameters(), strict=True)
+    net = network(relative=relative)
+    x, ahead = windows(net, 3)
+    names, parameters = zip(*net.named_parameters(), strict=True)
 
     def answers(*values):
-        return functional_call(made, dict(zip(names, values, strict=True)), (x, ahead))
+        return functional_call(net, dict(zip(names, values, strict=True)), (x, ahead))
 
     assert torch.autograd.gradcheck(answers, parameters, fast_mode=True)
 
@@ -100,21 +100,21 @@ def test_every_gradient_is_that_of_finite_differences(relative):
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_both_worlds_say_the_same_bits(cell, relative, dtype):
-    made = network("one", relative, cell).to(dtype)
-    other = production.network(made.block, {name: t.numpy() for name, t in made.state_dict().items()})
-    x, ahead = windows(made, 7, dtype)
+    net = network("one", relative, cell).to(dtype)
+    other = production.network(net.block, {name: t.numpy() for name, t in net.state_dict().items()})
+    x, ahead = windows(net, 7, dtype)
     with torch.no_grad():
-        wanted = made(x, ahead).numpy()
+        wanted = net(x, ahead).numpy()
     assert np.array_equal(other(x.numpy(), ahead.numpy()), wanted)
 
 
 def test_a_window_alone_has_the_bits_of_the_window_in_a_batch():
-    made = network(relative=True).to(torch.float32)
-    x, ahead = windows(made, 37, torch.float32)
+    net = network(relative=True).to(torch.float32)
+    x, ahead = windows(net, 37, torch.float32)
     with torch.no_grad():
-        together = made(x, ahead)
+        together = net(x, ahead)
         for rows in (slice(0, 1), slice(5, 6), slice(7, 24), slice(36, 37)):
-            assert torch.equal(made(x[rows], ahead[rows]), together[rows])
+            assert torch.equal(net(x[rows], ahead[rows]), together[rows])
 
 
 def test_what_does_not_fit_is_refused():

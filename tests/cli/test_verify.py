@@ -72,16 +72,16 @@ def test_every_task_keeps_every_promise(name: str, tmp_path: Path) -> None:
     assert trained.status == 0, trained.err
     answer = unrolled("verify", run, sample.write(tmp_path, 1), "--sequences", 9, "--json")
     assert answer.status == 0, answer.err + answer.out
-    found = json.loads(answer.out)
+    report = json.loads(answer.out)
     causal = name != "tag from both sides"
-    assert {one["check"] for one in found["checks"] if one["equal"] is None} == (
+    assert {one["check"] for one in report["checks"] if one["equal"] is None} == (
         set() if causal else set(STREAMING)
     )
-    assert [one["check"] for one in found["checks"]][-len(_cpu.isas()) :] == [
+    assert [one["check"] for one in report["checks"]][-len(_cpu.isas()) :] == [
         f"without torch, {isa}" for isa in _cpu.isas()
     ]
-    assert all(one["steps"] >= one["sequences"] >= 1 for one in found["checks"])
-    assert causal or any("streamed in random chunks" in one for one in found["left_out"])
+    assert all(one["steps"] >= one["sequences"] >= 1 for one in report["checks"])
+    assert causal or any("streamed in random chunks" in one for one in report["left_out"])
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +98,9 @@ def broken(run: Path) -> list[str]:
     answer = unrolled("verify", run, "--json", "--sequences", 7)
     assert answer.status == 1 and answer.err.count("\n") == 1
     assert "does not keep what is promised" in answer.err
-    found = json.loads(answer.out)
-    assert not found["kept"]
-    return [one["check"] for one in found["checks"] if one["equal"] is False]
+    report = json.loads(answer.out)
+    assert not report["kept"]
+    return [one["check"] for one in report["checks"] if one["equal"] is False]
 
 
 def test_a_weight_that_the_runtime_reads_otherwise_is_seen(run, monkeypatch):
@@ -145,9 +145,9 @@ def test_a_snapshot_that_loses_something_is_seen(run, monkeypatch):
     restored = stream.Stream.restored.__func__
 
     def halved(cls, model, snapshot):
-        made = restored(cls, model, snapshot)
-        made.state["layer0.forward.c"] *= 1.0001
-        return made
+        session = restored(cls, model, snapshot)
+        session.state["layer0.forward.c"] *= 1.0001
+        return session
 
     monkeypatch.setattr(stream.Stream, "restored", classmethod(halved))
     assert broken(run) == ["snapshot half-way"]
@@ -191,17 +191,17 @@ def test_a_verdict_covers_what_was_compared_and_says_what_was_not(tmp_path, monk
     monkeypatch.setattr(verifying, "MOST_STEPS", 5)
     fitted(backward(40), out=tmp_path / "run", epochs=1)
     monkeypatch.setattr(verifying.Trial, "model", property(lambda trial: refuse()))
-    found = verifying.verify(tmp_path / "run", [("abcdefabc", "c"), ("abc", "c"), ("cab", "b")], sequences=2)
-    assert not found.broken and [one.check for one in found.checks if one.equal] == [
+    report = verifying.verify(tmp_path / "run", [("abcdefabc", "c"), ("abc", "c"), ("cab", "b")], sequences=2)
+    assert not report.broken and [one.check for one in report.checks if one.equal] == [
         "each sequence alone",
         "random batches and orders",
         "padding filled with NaN",
     ]
-    verdict, streams, beyond, *cut = found.verdict.split("; not compared: ")
+    verdict, streams, beyond, *cut = report.verdict.split("; not compared: ")
     assert verdict == "every answer that was compared has the same bits"
     assert "streamed in random chunks" in streams and streams.endswith("(such a model needs torch)")
     assert beyond == "1 sequence (more are tried with --sequences)"
-    assert cut == ["what follows step 5 of 1 sequence"] * found.cut
+    assert cut == ["what follows step 5 of 1 sequence"] * report.cut
 
 
 def refuse():
@@ -257,11 +257,11 @@ def test_a_picture_is_tried_whole_and_a_sequence_is_cut(tmp_path, monkeypatch):
     monkeypatch.setattr(verifying, "MOST_STEPS", 5)
     data = cases.pictures(24)  # of 8 rows of pixels
     Captioner(**cases.SMALL | {"epochs": 1}).fit(data, out=tmp_path / "run")
-    found = verifying.verify(tmp_path / "run", data, sequences=6)
-    assert not found.broken and {one.steps for one in found.checks} == {6 * 8}
+    report = verifying.verify(tmp_path / "run", data, sequences=6)
+    assert not report.broken and {one.steps for one in report.checks} == {6 * 8}
     fitted(backward(40), out=tmp_path / "words", epochs=1)
-    found = verifying.verify(tmp_path / "words", [("abcdefabc", "c"), ("abc", "c")])
-    assert not found.broken and {one.steps for one in found.checks} == {5 + 3}
+    report = verifying.verify(tmp_path / "words", [("abcdefabc", "c"), ("abc", "c")])
+    assert not report.broken and {one.steps for one in report.checks} == {5 + 3}
 
 
 def test_of_a_model_that_reads_windows_few_are_tried_on_each_instruction_set(tmp_path, monkeypatch):
@@ -270,11 +270,11 @@ def test_of_a_model_that_reads_windows_few_are_tried_on_each_instruction_set(tmp
     sample, run = ALL["forecast a series"], tmp_path / "run"
     trained = unrolled("train", "forecast", sample.write(tmp_path, 0), "--out", run, *sample.options)
     assert trained.status == 0, trained.err
-    found = verifying.verify(run)
-    steps = {one.check: one.steps for one in found.checks}
+    report = verifying.verify(run)
+    steps = {one.check: one.steps for one in report.checks}
     assert (
-        not found.broken
+        not report.broken
         and steps["each sequence alone"] == 48
-        and {one.sequences for one in found.checks} == {3}
+        and {one.sequences for one in report.checks} == {3}
     )
     assert {steps[f"without torch, {isa}"] for isa in _cpu.isas()} == {3 * 3}

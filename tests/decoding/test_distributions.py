@@ -38,10 +38,10 @@ def test_student_quantiles_are_the_inverse_of_the_distribution():
     t = distributions.student_quantile(p, DEGREES)
     assert t.shape == (7, 6)
     wanted = np.broadcast_to(p, t.shape)
-    found = student_t.cdf(torch.from_numpy(t), torch.from_numpy(DEGREES)).numpy()
+    actual = student_t.cdf(torch.from_numpy(t), torch.from_numpy(DEGREES)).numpy()
     # What torch's lgamma leaves grows with ν: some 1e-8 at 1e8.
-    np.testing.assert_allclose(found[:, :4], wanted[:, :4], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-8)
+    np.testing.assert_allclose(actual[:, :4], wanted[:, :4], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(actual, wanted, rtol=0, atol=2e-8)
 
 
 @pytest.mark.parametrize("p", [1e-9, 0.02, 0.4, 0.975, 1 - 1e-6])
@@ -61,8 +61,8 @@ def test_student_quantiles_of_closed_forms(p):
 
 def test_numbers_that_are_none_stay_so():
     with np.errstate(invalid="ignore"):
-        found = distributions.student_quantile(np.array([0.1, 0.9]), np.array([[np.nan], [3.0]]))
-    assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
+        actual = distributions.student_quantile(np.array([0.1, 0.9]), np.array([[np.nan], [3.0]]))
+    assert np.isnan(actual[0]).all() and np.isfinite(actual[1]).all()
 
 
 def test_quantiles_are_torchs_formulas():
@@ -100,17 +100,17 @@ def test_every_number_has_the_bits_that_it_has_alone(name):
 
 def test_every_instruction_set_gives_the_same_bits():
     _, raw = drawn("studentt", 31, 3)
-    used, found = _cpu.isa(), []
+    used, actual = _cpu.isa(), []
     for isa in _cpu.isas():
         _cpu.use_isa(isa)
         try:
             each = [distribution(Output(name, LEVELS)) for name in ("studentt", "gaussian", *DISCRETE)]
-            found += [[one.quantiles(raw, np.array(LEVELS)) for one in each]]
-            found[-1] += [one.point(raw) for one in each]
+            actual += [[one.quantiles(raw, np.array(LEVELS)) for one in each]]
+            actual[-1] += [one.point(raw) for one in each]
         finally:
             _cpu.use_isa(used)
-    for one in found[1:]:
-        assert all(np.array_equal(*pair) for pair in zip(one, found[0], strict=True))
+    for one in actual[1:]:
+        assert all(np.array_equal(*pair) for pair in zip(one, actual[0], strict=True))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -127,13 +127,13 @@ def test_densities_are_those_of_the_losses(name, framed):
     output, draw = Output(name, LEVELS, framed=framed), np.random.default_rng(5)
     raw, y = draw.normal(0.3, 4, (30, 50, output.width)), draw.normal(0, 20, (30, 50))
     raw[..., -1] = np.abs(raw[..., -1]) + 0.01 if framed else raw[..., -1]
-    found = distribution(output).log_density(raw, y)
+    actual = distribution(output).log_density(raw, y)
     unit = np.log(raw[..., -1]) if framed else 0.0  # a loss is of outcomes in units of the frame
     wanted = -criterion(output).loss(torch.from_numpy(raw), torch.from_numpy(y)).numpy() - unit
     # Of a number far out, its square is rounded; the integral of Student's t is good to 1e-14.
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(actual, wanted, rtol=1e-12, atol=1e-12)
     for row in range(3):
-        assert np.array_equal(distribution(output).log_density(raw[row, ::7], y[row, ::7]), found[row, ::7])
+        assert np.array_equal(distribution(output).log_density(raw[row, ::7], y[row, ::7]), actual[row, ::7])
 
 
 def test_student_density_of_many_degrees_is_the_normal_one():
@@ -157,13 +157,13 @@ def test_calibrated_quantiles_are_moved_by_their_own_width(kind):
     scale = (2.0,) if kind == "lognormal" else ()
     plain = Output(kind, levels, framed=True, scale=scale)
     output = Output(kind, levels, framed=True, scale=scale, calibrated=True)
-    own = np.random.default_rng(0).standard_normal((4, 1, plain.size)).astype(np.float32)
+    head_numbers = np.random.default_rng(0).standard_normal((4, 1, plain.size)).astype(np.float32)
     frame = np.broadcast_to(np.float32([mean, spread]), (4, 1, 2))
     offsets = np.float32([-0.5, 0.0, 0.25])
-    before = distribution(plain).quantiles(np.concatenate([own, frame], -1), np.array(levels))
+    before = distribution(plain).quantiles(np.concatenate([head_numbers, frame], -1), np.array(levels))
 
     def raw(offsets):
-        return np.concatenate([own, np.broadcast_to(offsets, (4, 1, 3)), frame], -1)
+        return np.concatenate([head_numbers, np.broadcast_to(offsets, (4, 1, 3)), frame], -1)
 
     said = distribution(output)
     np.testing.assert_allclose(said.quantiles(raw(0 * offsets), np.array(levels)), before, rtol=1e-12)
@@ -171,7 +171,7 @@ def test_calibrated_quantiles_are_moved_by_their_own_width(kind):
     np.testing.assert_allclose(said.quantiles(raw(offsets), np.array(levels)), moved, rtol=1e-12)
     between = said.quantiles(raw(offsets), np.array([0.3]))[..., 0]
     np.testing.assert_allclose(between, moved[..., :2].mean(-1), rtol=1e-12)
-    point = distribution(plain).point(np.concatenate([own, frame], -1))
+    point = distribution(plain).point(np.concatenate([head_numbers, frame], -1))
     assert np.array_equal(said.point(raw(offsets)), point)
     with pytest.raises(ValueError, match="no density"):
         distribution(Output(kind, levels, calibrated=True)).log_density(raw(offsets), point)
@@ -182,12 +182,12 @@ def test_calibrated_quantiles_neither_cross_nor_meet(kind):
     """Not even where nothing moved in the validation part, so that all scores were the same."""
     levels = (0.05, 0.25, 0.5, 0.75, 0.95)
     output = Output(kind, levels, calibrated=True)
-    own = np.zeros((1, output.size), np.float32)
+    head_numbers = np.zeros((1, output.size), np.float32)
     plain = distribution(Output("gaussian", levels)).quantiles(np.zeros((1, 2)), np.array(levels))[0]
     width = 1.0 if kind == "point" else plain[-1] - plain[0]
     offsets = 0 * plain if kind == "point" else -plain / width
-    raw = np.concatenate([own, offsets[None].astype(np.float32)], -1)
-    found = distribution(output).quantiles(raw, np.array(levels))[0]
-    np.testing.assert_allclose(found, FLOOR * width * np.arange(-2, 3), atol=1e-6)
+    raw = np.concatenate([head_numbers, offsets[None].astype(np.float32)], -1)
+    actual = distribution(output).quantiles(raw, np.array(levels))[0]
+    np.testing.assert_allclose(actual, FLOOR * width * np.arange(-2, 3), atol=1e-6)
     raw[:, -1], raw[:, -5] = -3, 3
     assert (np.diff(distribution(output).quantiles(raw, np.array(levels))[0]) > 0.9 * FLOOR * width).all()

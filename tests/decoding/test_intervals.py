@@ -27,10 +27,10 @@ def rule(levels=LEVELS, scaler=None, horizon=3, stride=1):
 
 def test_each_pair_is_widened_from_the_median_and_none_crosses_another():
     q = np.array([[1.0, 3.0, 4.0, 4.5, 8.0]])
-    told = rule().adapted(q, np.array([[2.0, 0.5]]))
-    np.testing.assert_allclose(told, [[-2, 3.5, 4, 4.25, 12]])
-    told = rule().adapted(q, np.array([[0.5, 3.0]]))  # the inner pair reaches 1 and 5.5
-    np.testing.assert_allclose(told, [[1, 1, 4, 5.5, 6]])
+    quantiles = rule().adapted(q, np.array([[2.0, 0.5]]))
+    np.testing.assert_allclose(quantiles, [[-2, 3.5, 4, 4.25, 12]])
+    quantiles = rule().adapted(q, np.array([[0.5, 3.0]]))  # the inner pair reaches 1 and 5.5
+    np.testing.assert_allclose(quantiles, [[1, 1, 4, 5.5, 6]])
     assert np.array_equal(rule().adapted(q / 3, np.ones((1, 2))), q / 3)
     lone = rule((0.1, 0.4, 0.5, 0.9)).adapted(np.array([[0.0, 3.0, 4.0, 5.0]]), np.array([[2.0]]))
     np.testing.assert_allclose(lone, [[-4, 2, 4, 6]])  # a level without another goes with the pair around it
@@ -40,8 +40,8 @@ def test_logarithms_are_widened_as_such():
     q = np.array([[1.0, 2.0, 4.0, 8.0, 32.0]])
     curve = Curve(np.zeros(1), np.full(1, 0.1), np.ones(1))
     logs = Scaler(np.zeros(1), np.ones(1), curve)
-    told = rule(scaler=logs).adapted(q, np.array([[2.0, 0.5]]))
-    np.testing.assert_allclose(told, [[4 / 16, 4 / 2**0.5, 4, 4 * 2**0.5, 4 * 64]])
+    quantiles = rule(scaler=logs).adapted(q, np.array([[2.0, 0.5]]))
+    np.testing.assert_allclose(quantiles, [[4 / 16, 4 / 2**0.5, 4, 4 * 2**0.5, 4 * 64]])
     assert np.array_equal(rule(scaler=logs).adapted(q / 3, np.ones((1, 2))), q / 3)
 
 
@@ -80,19 +80,19 @@ def test_a_stream_follows_the_errors_as_a_backtest_does(H, gone):
         test = Backtest(("y",), 0 * origins, origins, 1, y, model, np.ones((1, K)), "persistence")
         wanted.append(adaptive_quantiles(test, LEVELS, scaler))
     state = follow.state(B, H, K) | {STEPS: np.zeros(B, np.int64)}
-    at, told = np.zeros(B, np.int64), [list[np.ndarray]() for _ in range(B)]
+    at, quantiles = np.zeros(B, np.int64), [list[np.ndarray]() for _ in range(B)]
     for rows, size in itertools.chain([([0], 10), ([0, 1], 7)], [([0, 1, 2], 5)] * 42):
         before = {name: array[rows] for name, array in state.items()}
         z = np.stack([data[b][0][at[b] : at[b] + size] for b in rows], 1)
         q = np.stack([data[b][1][at[b] : at[b] + size] for b in rows], 1)
         parts, after = follow.follow(z, q, before)
         for place, b in enumerate(rows):
-            told[b].append(parts[:, place])
+            quantiles[b].append(parts[:, place])
         for name, array in {**after, STEPS: before[STEPS] + size}.items():
             state[name][rows] = array
         at[rows] += size
-    for parts, own in zip(told, wanted, strict=True):
+    for parts, every_one in zip(quantiles, wanted, strict=True):
         stream = np.concatenate(parts)
-        length = min(len(stream), len(own))
-        assert length > 150 and np.array_equal(stream[:length], own[:length])
+        length = min(len(stream), len(every_one))
+        assert length > 150 and np.array_equal(stream[:length], every_one[:length])
     assert (state["series.theta"] > 1).all(), "outcomes vary more than forecasts say"

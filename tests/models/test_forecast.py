@@ -136,10 +136,10 @@ def frame(times, rows_after=0, window=None, output=None):
     for name in "yp" if output in OUTCOMES else "":
         values[name] = OUTCOMES[output](values[name])
     texts = {"v": texts_of(values["y"], T - 30), "w": texts_of(values["f"], T - 5)}
-    made = (
+    frame = (
         pl.DataFrame(values | texts).fill_nan(None).with_columns(pl.when(known).then(pl.col("y", "p", "v")))
     )
-    return made if times is None else made.with_columns(pl.Series("when", times[: T + rows_after]))
+    return frame if times is None else frame.with_columns(pl.Series("when", times[: T + rows_after]))
 
 
 OUTCOMES = {
@@ -189,13 +189,13 @@ class Case:
     def steps(self, rows=None):
         """Steps as users give them."""
         data, codec = self.frame(9).to_dicts(), self.made.codec
-        own = [*codec.targets, *codec.covariates.past] + ([] if self.times is None else ["when"])
-        made = [
-            {key: data[t][key] for key in own}
+        columns = [*codec.targets, *codec.covariates.past] + ([] if self.times is None else ["when"])
+        steps = [
+            {key: data[t][key] for key in columns}
             | {key: [data[t + 1 + s][key] for s in range(self.S)] for key in self.future}
             for t in range(T)
         ]
-        return made[-rows:] if rows else made
+        return steps[-rows:] if rows else steps
 
     def after(self, horizon):
         """What `ahead` wants to know."""
@@ -204,13 +204,13 @@ class Case:
 
     def predicted(self, horizon):
         """(H, K) forecasts and (H, K, L) quantiles of the estimator, None where there are none."""
-        found = self.model.predict(self.frame(9 if self.future else 0), horizon)
+        actual = self.model.predict(self.frame(9 if self.future else 0), horizon)
         K = len(self.made.codec.targets)
-        quantiles = [name for name in found.columns if name.startswith("q0")]
-        shaped = found["forecast"].to_numpy().reshape(K, horizon).T
+        quantiles = [name for name in actual.columns if name.startswith("q0")]
+        shaped = actual["forecast"].to_numpy().reshape(K, horizon).T
         if not quantiles:
             return shaped, None
-        return shaped, found.select(quantiles).to_numpy().reshape(K, horizon, -1).transpose(1, 0, 2)
+        return shaped, actual.select(quantiles).to_numpy().reshape(K, horizon, -1).transpose(1, 0, 2)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -226,8 +226,10 @@ def case(request):
     return Case(request.param)
 
 
-def same(found, wanted):
-    return found.keys() == wanted.keys() and all(np.array_equal(found[name], wanted[name]) for name in found)
+def same(actual, wanted):
+    return actual.keys() == wanted.keys() and all(
+        np.array_equal(actual[name], wanted[name]) for name in actual
+    )
 
 
 def test_every_answer_has_the_bits_of_torch(case, tmp_path):
@@ -238,15 +240,15 @@ def test_every_answer_has_the_bits_of_torch(case, tmp_path):
         else:
             raw = model.network(series.x[None])[0][0]
     model.save(tmp_path / "run")
-    made = runtime.load(tmp_path / "run")
-    runtime.save(tmp_path / "model.unrolled", made)
-    for one in (case.made, made, runtime.load(tmp_path / "model.unrolled")):
-        assert one.fingerprint == made.fingerprint
-        found = one.stream().feed(case.steps())
-        assert found["raw"].dtype == np.float32 and np.array_equal(found["raw"], raw.numpy())
+    runtime_model = runtime.load(tmp_path / "run")
+    runtime.save(tmp_path / "model.unrolled", runtime_model)
+    for one in (case.made, runtime_model, runtime.load(tmp_path / "model.unrolled")):
+        assert one.fingerprint == runtime_model.fingerprint
+        actual = one.stream().feed(case.steps())
+        assert actual["raw"].dtype == np.float32 and np.array_equal(actual["raw"], raw.numpy())
     output = model.network.block.output
-    assert np.array_equal(found["forecast"], model.codec.series.values(criterion(output).point(raw)))
-    assert ("quantiles" in found) == output.is_distribution
+    assert np.array_equal(actual["forecast"], model.codec.series.values(criterion(output).point(raw)))
+    assert ("quantiles" in actual) == output.is_distribution
 
 
 def test_a_stream_of_the_last_window_says_what_predict_says(case):
@@ -254,13 +256,13 @@ def test_a_stream_of_the_last_window_says_what_predict_says(case):
     point, quantiles = case.predicted(horizon)
     stream = case.made.stream()
     for step in window:
-        found = stream.step(step)
+        actual = stream.step(step)
     alone = case.made.predict([case.steps(), case.steps()[:-7], window])
-    assert np.array_equal(found["forecast"], point)
+    assert np.array_equal(actual["forecast"], point)
     for row in (0, 2):
         assert np.array_equal(alone["forecast"][row], point)
         assert quantiles is None or np.array_equal(alone["quantiles"][row], quantiles)
-    assert quantiles is None or np.array_equal(found["quantiles"], quantiles)
+    assert quantiles is None or np.array_equal(actual["quantiles"], quantiles)
     assert not np.array_equal(alone["forecast"][1], point)
     first = case.made.predict([case.steps()], 1)
     assert np.array_equal(first["forecast"][0], point[:1])
@@ -278,10 +280,10 @@ def test_forecasts_run_on_from_a_state_and_leave_it_as_it_is(case):
             case.made.ahead(stream.state, 9)
         assert np.array_equal(case.made.ahead(stream.state, case.S)[0], case.predicted(case.S)[0])
     else:
-        found = case.made.ahead(stream.state, 8, case.after(8) * 2 if case.future else None)
-        assert np.array_equal(found[0], case.predicted(8)[0]) and not np.array_equal(found[0], found[1])
+        actual = case.made.ahead(stream.state, 8, case.after(8) * 2 if case.future else None)
+        assert np.array_equal(actual[0], case.predicted(8)[0]) and not np.array_equal(actual[0], actual[1])
         whole = case.made.predict([case.steps()], 8, case.after(8))["forecast"]
-        assert np.array_equal(whole[0], found[0])
+        assert np.array_equal(whole[0], actual[0])
     assert stream.snapshot() == before
 
 
@@ -325,13 +327,13 @@ def test_intervals_of_a_stream_are_those_of_a_backtest(name):
     forecast = predictor.forecast(series, origins, case.S, y)
     test = Backtest(("y",), 0 * origins, origins, 1, y, {"model": forecast}, np.ones((1, 1)), "persistence")
     wanted = adaptive_quantiles(test, levels, codec.scalers["target"])
-    told = case.made.stream().feed(case.steps())
-    assert np.array_equal(told["adaptive"][: T - case.S], wanted)
-    assert np.array_equal(told["quantiles"][: T - case.S], forecast.quantiles)
-    before, after = told["adaptive"][: case.S], told["adaptive"][case.S :]
-    assert np.array_equal(before, told["quantiles"][: case.S]), "no forecast is met yet"
-    assert (after != told["quantiles"][case.S :]).any((1, 2, 3)).mean() > 0.9
-    assert (np.diff(told["adaptive"], axis=-1) >= 0).all()
+    streamed = case.made.stream().feed(case.steps())
+    assert np.array_equal(streamed["adaptive"][: T - case.S], wanted)
+    assert np.array_equal(streamed["quantiles"][: T - case.S], forecast.quantiles)
+    before, after = streamed["adaptive"][: case.S], streamed["adaptive"][case.S :]
+    assert np.array_equal(before, streamed["quantiles"][: case.S]), "no forecast is met yet"
+    assert (after != streamed["quantiles"][case.S :]).any((1, 2, 3)).mean() > 0.9
+    assert (np.diff(streamed["adaptive"], axis=-1) >= 0).all()
 
 
 def test_intervals_that_follow_the_errors_are_of_numbers_that_may_lie_between_others():
@@ -342,12 +344,12 @@ def test_intervals_that_follow_the_errors_are_of_numbers_that_may_lie_between_ot
         ("point", False),
         ("years", True),
     ):
-        made = Case(name).made
-        assert ("adaptive" in made.stream().feed(Case(name).steps(9))) == adapts
-        assert ("series.theta" in made.start(1)) == adapts
+        runtime_model = Case(name).made
+        assert ("adaptive" in runtime_model.stream().feed(Case(name).steps(9))) == adapts
+        assert ("series.theta" in runtime_model.start(1)) == adapts
         if not adapts:
             with pytest.raises(ConfigError, match="--intervals adaptive: this model tells no intervals"):
-                kind_of(made, intervals="adaptive")
+                kind_of(runtime_model, intervals="adaptive")
 
 
 def test_continuations_are_those_of_a_stream_that_is_fed_them():
@@ -355,13 +357,13 @@ def test_continuations_are_those_of_a_stream_that_is_fed_them():
     case = Case("direct, one step")
     after = case.frame(9).to_dicts()
     for length in (3, 9, case.window - 2, case.window):
-        found = case.model.generate(7, case.frame(9)[T - length :])["value"].to_list()
+        actual = case.model.generate(7, case.frame(9)[T - length :])["value"].to_list()
         stream = case.made.stream()
         wanted = [stream.feed(case.steps(length))["forecast"][-1].item()]
         for t in range(T, T + 6):
             step = {"when": after[t]["when"], "y": wanted[-1], "f": after[t + 1]["f"]}
             wanted.append(stream.step(step)["forecast"].item())
-        assert found == pytest.approx(wanted, rel=1e-5)  # values in the units of the file are scaled anew
+        assert actual == pytest.approx(wanted, rel=1e-5)  # values in the units of the file are scaled anew
 
 
 def test_padding_and_other_rows_change_nothing(case):
@@ -369,40 +371,44 @@ def test_padding_and_other_rows_change_nothing(case):
     assert sum(map(len, rows)) == T and len({len(row) for row in rows}) == 2
     wanted = [case.made.outputs(row) for row in rows]
     for fill in (0.0, float("nan")):
-        for found, own in zip(case.model._raw(rows, fill), wanted, strict=True):
-            assert np.array_equal(found, own)
+        for actual, expected in zip(case.model._raw(rows, fill), wanted, strict=True):
+            assert np.array_equal(actual, expected)
     tested = case.model._rows()
     assert sum(map(len, tested)) == 0.2 * T - (case.S if case.future else 0)
 
 
 def test_any_chunks_and_a_snapshot_between_give_the_same_bits(case):
-    made, draw, steps = case.made, np.random.default_rng(0), case.steps()[:90]
-    whole = made.stream().feed(steps)
+    runtime_model, draw, steps = case.made, np.random.default_rng(0), case.steps()[:90]
+    whole = runtime_model.stream().feed(steps)
     for packed in (False, True):
-        given = made.encode(steps) if packed else steps
+        given = runtime_model.encode(steps) if packed else steps
         for _ in range(5):
-            stream, parts, at = made.stream(), [], 0
+            stream, parts, at = runtime_model.stream(), [], 0
             while at < len(steps):
                 size = int(draw.integers(0, 9))
                 parts.append(stream.feed(given[at : at + size]))
                 at += size
                 if draw.random() < 0.2:
-                    stream = made.stream(snapshot=stream.snapshot())
+                    stream = runtime_model.stream(snapshot=stream.snapshot())
             joined = {name: np.concatenate([part[name] for part in parts]) for name in whole}
             assert same(joined, whole)
-    stream = made.stream()
+    stream = runtime_model.stream()
     for t, one in enumerate(steps):
         assert same(stream.step(one), {name: array[t] for name, array in whole.items()})
 
 
 def test_rows_come_and_go_and_change_no_neighbour(case):
-    made, draw, steps = case.made, np.random.default_rng(1), case.steps()
-    stream, alone, at = made.stream(rows=2), [made.stream(), made.stream()], [0, 50]
+    runtime_model, draw, steps = case.made, np.random.default_rng(1), case.steps()
+    stream, alone, at = (
+        runtime_model.stream(rows=2),
+        [runtime_model.stream(), runtime_model.stream()],
+        [0, 50],
+    )
     for _ in range(80):
         kind, row = draw.random(), int(draw.integers(len(alone)))
         if kind < 0.2:
             stream.join()
-            alone.append(made.stream())
+            alone.append(runtime_model.stream())
             at.append(int(draw.integers(T - 81)))
         elif kind < 0.35 and len(alone) > 1:
             stream.leave([row])
@@ -413,10 +419,10 @@ def test_rows_come_and_go_and_change_no_neighbour(case):
             at[row] = int(draw.integers(T - 81))
         else:
             given = [steps[t] for t in at]
-            found = stream.step(given)
+            actual = stream.step(given)
             at = [t + 1 for t in at]
-            for row, (own, one) in enumerate(zip(alone, given, strict=True)):
-                assert same(own.step(one), {name: array[row] for name, array in found.items()})
+            for row, (stream_alone, one) in enumerate(zip(alone, given, strict=True)):
+                assert same(stream_alone.step(one), {name: array[row] for name, array in actual.items()})
 
 
 @pytest.mark.parametrize("name", ["point", "direct"])
@@ -610,9 +616,9 @@ DAMAGED = [
 ]
 
 
-def require_refused(made, changes, missing):
+def require_refused(runtime_model, changes, missing):
     """Each change of the description alone, and each of the arrays, makes one line of RunError."""
-    about, arrays = made.about, made.arrays
+    about, arrays = runtime_model.about, runtime_model.arrays
     for part, change in changes:
         with pytest.raises(RunError, match=r"^here: ") as caught:
             saved.model("here", about | {part: about[part] | change}, arrays)
@@ -627,8 +633,8 @@ def require_refused(made, changes, missing):
 
 
 def test_descriptions_that_do_not_fit_are_refused():
-    made = Case("two targets").made
-    network = made.about["network"]
+    runtime_model = Case("two targets").made
+    network = runtime_model.about["network"]
     changes = [
         ("network", {"output": network["output"] | {"kind": "poisson"}}),
         ("network", {"relative": [False]}),
@@ -640,7 +646,7 @@ def test_descriptions_that_do_not_fit_are_refused():
         ("network", {"layer": network["layer"] | {"reverse": True}}),
     ]
     missing = ("head.weight", "codec.future.scale", "codec.target.mean", "layer.weight_hh_l0")
-    require_refused(made, DAMAGED + changes, missing)
+    require_refused(runtime_model, DAMAGED + changes, missing)
 
 
 def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
@@ -723,16 +729,16 @@ def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
 
 def test_what_is_known_ahead_fits_the_codec():
     """A member of segments alone reads the same number of columns either way."""
-    made = Case("zeros").made
-    K, beside, ahead = made.about["network"]["row"]
-    offsets = made.about["network"]["offsets"]
+    runtime_model = Case("zeros").made
+    K, beside, ahead = runtime_model.about["network"]["row"]
+    offsets = runtime_model.about["network"]["offsets"]
     changes = [
         ("network", {"row": [K, beside + 1, ahead - 1]}),
         ("network", {"offsets": None}),
         ("network", {"offsets": offsets | {"shape": [3, 1, 4]}}),
-        ("network", {"output": made.about["network"]["output"] | {"calibrated": False}}),
+        ("network", {"output": runtime_model.about["network"]["output"] | {"calibrated": False}}),
     ]
-    require_refused(made, changes, ["offsets"])
+    require_refused(runtime_model, changes, ["offsets"])
 
 
 def test_the_runtime_loads_no_torch(direct, tmp_path):
@@ -767,17 +773,17 @@ def test_lines_are_steps_and_answers_are_told_by_column(case):
     rows = {kind: kind.begin() for kind in (adaptive, static)}
     for step, (kind, first) in itertools.product(case.steps()[:9], ((adaptive, True), (static, False))):
         if first:
-            found = stream.step(step)
+            actual = stream.step(step)
         line = {name: str(cell) if name == "when" else cell for name, cell in step.items()}
-        told, rows[kind] = kind.answer(rows[kind], line)
-        assert list(told) == ["filled", "restarted", *codec.targets] and not told["restarted"]
-        quantiles = found.get("quantiles")
+        streamed, rows[kind] = kind.answer(rows[kind], line)
+        assert list(streamed) == ["filled", "restarted", *codec.targets] and not streamed["restarted"]
+        quantiles = actual.get("quantiles")
         if kind is adaptive:
-            quantiles = found.get("adaptive", quantiles)
+            quantiles = actual.get("adaptive", quantiles)
         for k, name in enumerate(codec.targets):
-            wanted = {"forecast": found["forecast"][:, k]}
+            wanted = {"forecast": actual["forecast"][:, k]}
             for at, level in enumerate(case.made.block.output.levels if drawn else ()):
                 wanted[f"q{level:g}"] = quantiles[:, k, at]
-            assert told[name] == {
+            assert streamed[name] == {
                 key: array[0] if case.S == 1 else array.tolist() for key, array in wanted.items()
             }

@@ -14,9 +14,9 @@ def test_the_sum_over_every_number(mean, dispersion):
     k = np.arange(int(100 + 12 * mean + 40 * dispersion * mean), dtype=np.float64)
     each = probability(k, np.ones(1), np.array([mean]), np.array([dispersion]))
     wanted = ((np.cumsum(each) - (k >= y[:, None])) ** 2).sum(1)
-    found = count_crps(y, np.full(6, mean), np.full(6, dispersion))
+    crps = count_crps(y, np.full(6, mean), np.full(6, dispersion))
     # 1 in 1,000, where all numbers up to y have nothing else than a squared 1.
-    np.testing.assert_allclose(found, wanted, rtol=1e-3)
+    np.testing.assert_allclose(crps, wanted, rtol=1e-3)
 
 
 def test_a_score_is_the_same_in_any_company():

@@ -58,8 +58,8 @@ def test_quantiles_by_hand():
     one = math.log(math.e - 1)
     raw = torch.tensor([one, 2.0, one], dtype=torch.float64)
     output = criterion(Output("quantiles", (0.25, 0.5, 0.75)))
-    found = output.quantiles(raw, (0.25, 0.4, 0.5, 0.75))
-    torch.testing.assert_close(found, torch.tensor([1.0, 1.6, 2.0, 3.0], dtype=torch.float64))
+    actual = output.quantiles(raw, (0.25, 0.4, 0.5, 0.75))
+    torch.testing.assert_close(actual, torch.tensor([1.0, 1.6, 2.0, 3.0], dtype=torch.float64))
     # y = 5: errors 4, 3, 2 times their levels 0.25, 0.5, 0.75.
     assert output.loss(raw, torch.tensor(5.0)).item() == pytest.approx(1 + 1.5 + 1.5)
     # Slope 4 at the ends: the tail is 3 - 4 · 0.25 · ln(0.1 / 0.25) at level 0.9.
@@ -213,9 +213,9 @@ def test_pinball_by_hand():
 @pytest.mark.parametrize("kind", ["point", "gaussian", "studentt", "quantiles"])
 def test_a_calibrated_output_is_trained_as_it_is_and_scored_as_it_is_told(kind):
     plain, output = Output(kind, LEVELS), Output(kind, LEVELS, calibrated=True)
-    own, y = torch.randn(50, plain.size), torch.randn(50)
-    raw = torch.cat([own, torch.linspace(-1, 1, len(LEVELS)).expand(50, -1)], -1)
-    assert torch.equal(criterion(output).loss(raw, y), criterion(plain).loss(own, y))
+    head_numbers, y = torch.randn(50, plain.size), torch.randn(50)
+    raw = torch.cat([head_numbers, torch.linspace(-1, 1, len(LEVELS)).expand(50, -1)], -1)
+    assert torch.equal(criterion(output).loss(raw, y), criterion(plain).loss(head_numbers, y))
     levels = tuple(step / 100 for step in range(1, 100))
     wanted = 2 * pinball(criterion(output).quantiles(raw, levels), y, levels).mean(-1)
     assert torch.equal(criterion(output).crps(raw, y), wanted)

@@ -67,10 +67,10 @@ def direct_network(codec, output="point", window=7, members=None, frame=None, pe
     references = (1.0, *REFERENCES[1:]) if output == "bernoulli" else REFERENCES
     reading = Reading(frame or window, period, members, K, calibrated, (references,) * K)
     options = ForecastOptions(output=output, quantile_levels=LEVELS)
-    made = Network(block_of(ForecastModel(hidden=5), options, codec, reading, window))
+    net = Network(block_of(ForecastModel(hidden=5), options, codec, reading, window))
     with torch.no_grad():
-        begin(made, [])
-    return made
+        begin(net, [])
+    return net
 
 
 class Reads(nn.Module):
@@ -89,17 +89,17 @@ class Reads(nn.Module):
 
 def reader(codec, pick, output="point", residual=False):
     """A network that forecasts the inputs of its row: step s, target k is input pick[s][k]."""
-    made, K = network(codec, output, residual, hidden=codec.width), len(codec.targets)
-    made.layer = Reads()
+    net, K = network(codec, output, residual, hidden=codec.width), len(codec.targets)
+    net.layer = Reads()
     with torch.no_grad():
         for s, inputs in enumerate(pick):
             for k, i in enumerate(inputs):
-                made.head.weight.view(codec.steps, K, -1, codec.width)[s, k, 0, i] = 1
-    return made
+                net.head.weight.view(codec.steps, K, -1, codec.width)[s, k, 0, i] = 1
+    return net
 
 
-def predictor(codec, made, window=7, paths=50, seed=0):
-    return Predictor(made, codec, window, paths, seed)
+def predictor(codec, net, window=7, paths=50, seed=0):
+    return Predictor(net, codec, window, paths, seed)
 
 
 def coded(frame, *, train=None, steps=1, ahead=None, calendar=(), gaps="refuse", **columns):

@@ -22,12 +22,12 @@ def settled(frame, **options):
 
 
 def test_an_hourly_series():
-    found = settled(noisy(1000), strategy="recursive", test=200, validation=100)
-    plan = found.config.plan()
+    configuration = settled(noisy(1000), strategy="recursive", test=200, validation=100)
+    plan = configuration.config.plan()
     assert (plan.season, plan.horizon, plan.window, plan.level, plan.steps) == (24, 24, 48, ("absolute",), 1)
-    assert found.ends == ((700, 800),) and found.periods == ()
-    assert found.config.data.time == "time" and found.config.training.threads >= 1
-    notes = "\n".join(found.notes)
+    assert configuration.ends == ((700, 800),) and configuration.periods == ()
+    assert configuration.config.data.time == "time" and configuration.config.training.threads >= 1
+    notes = "\n".join(configuration.notes)
     assert "horizon: 24" in notes and "window: 48" in notes and "season: a natural period" in notes
     assert "level: absolute" in notes
 
@@ -35,12 +35,12 @@ def test_an_hourly_series():
 def test_a_direct_forecast_of_an_hourly_series():
     """The week repeats as its days do. Four of them are more than a third of 700 steps: a window holds one,
     and a value."""
-    found = settled(noisy(1000), test=200, validation=100)
-    plan = found.config.plan()
-    assert found.periods == (24, 168) and found.config.forecast.strategy == "direct"
+    configuration = settled(noisy(1000), test=200, validation=100)
+    plan = configuration.config.plan()
+    assert configuration.periods == (24, 168) and configuration.config.forecast.strategy == "direct"
     assert (plan.season, plan.horizon, plan.level, plan.steps) == (24, 24, (), 24)
-    assert plan.window == base.length(found.periods, 24, 700) == 169
-    notes = "\n".join(found.notes)
+    assert plan.window == base.length(configuration.periods, 24, 700) == 169
+    notes = "\n".join(configuration.notes)
     assert "horizon: 24" in notes and "window: 169" in notes and "level" not in notes
 
 
@@ -63,10 +63,10 @@ def test_a_direct_network_gives_the_whole_horizon_at_once(horizon):
     ],
 )
 def test_points_have_intervals_where_the_validation_part_can_tell_them(options, wanted):
-    found = settled(noisy(500), **options)
-    assert found.config.forecast.calibrate is wanted
+    configuration = settled(noisy(500), **options)
+    assert configuration.config.forecast.calibrate is wanted
     few = "intervals: none; the validation part spans 2.9 horizons, too few to calibrate: 3 are wanted"
-    assert (few in found.notes) == (options == {"horizon": 10, "validation": 29})
+    assert (few in configuration.notes) == (options == {"horizon": 10, "validation": 29})
 
 
 def test_forecasts_of_the_direct_strategy_alone_are_calibrated():
@@ -99,8 +99,8 @@ def test_many_series_or_targets_lessen_absolute_errors():
 )
 def test_the_larger_the_data_the_longer_the_training(values, targets, steps):
     """From 400 on, linear up to 1,500 at 20,000 values, in hundreds."""
-    found = steps_of(ForecastTraining(), values, targets)
-    assert found.steps == steps and found.epochs is None
+    configuration = steps_of(ForecastTraining(), values, targets)
+    assert configuration.steps == steps and configuration.epochs is None
     for limit in ({"steps": 7}, {"epochs": 3}, {"minutes": 2.0}):
         training = ForecastTraining(**limit)
         assert steps_of(training, values, targets) == training
@@ -149,8 +149,10 @@ def test_nothing_is_left_open_and_settling_again_changes_nothing(strategy, open_
 
 
 def test_what_is_named_stays():
-    found = settled(noisy(500), window=11, horizon=3, season=5, level="relative", strategy="recursive").config
-    plan = found.plan()
+    configuration = settled(
+        noisy(500), window=11, horizon=3, season=5, level="relative", strategy="recursive"
+    ).config
+    plan = configuration.plan()
     assert (plan.window, plan.horizon, plan.season, plan.level, plan.steps) == (11, 3, 5, ("relative",), 1)
     plan = settled(noisy(500), window=11, horizon=3, season=5).config.plan()
     assert (plan.window, plan.horizon, plan.season, plan.level, plan.steps) == (11, 3, 5, (), 3)
@@ -187,8 +189,8 @@ def test_each_target_has_its_own_level():
     frame = noisy(500).with_columns(z=walk)
     file = read_series(frame, Query(targets=("y", "z")))
     recursive = {"strategy": "recursive"}
-    found = settle(from_options(ForecastConfig, recursive), file)
-    assert found.config.plan().level == ("absolute", "relative")
+    configuration = settle(from_options(ForecastConfig, recursive), file)
+    assert configuration.config.plan().level == ("absolute", "relative")
     named = from_options(ForecastConfig, recursive | {"level": "relative"})
     assert settle(named, file).config.plan().level == ("relative", "relative")
     with pytest.raises(ConfigError, match="level: wanted one for all targets or 2, one each; got 3"):
@@ -205,8 +207,8 @@ def test_series_of_very_different_level_are_read_relative():
 def test_each_series_is_cut_at_its_own_shares():
     frames = [noisy(T).with_columns(id=pl.lit(f"s{T}")) for T in (100, 40)]
     file = read_series(pl.concat(frames), Query(targets=("y",), id="id"))
-    found = settle(from_options(ForecastConfig, {"validation": 0.1, "test": 0.2}), file)
-    assert found.ends == ((70, 80), (28, 32))
+    configuration = settle(from_options(ForecastConfig, {"validation": 0.1, "test": 0.2}), file)
+    assert configuration.ends == ((70, 80), (28, 32))
 
 
 def test_other_data_than_the_checksum_says_are_refused():

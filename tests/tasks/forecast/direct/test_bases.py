@@ -53,13 +53,13 @@ def test_what_returns_to_its_mean_is_forecast_by_a_base_that_knows_it():
     """Of noise of 1, h steps ahead √(1 - 0.9²ʰ) / √(1 - 0.9²) at the best: 2.1 in the mean of 20 steps."""
     y, rmse = returning(4000), {}
     for name, fixed in (("window", None), ("pooled", fixed_frames(1, "pooled"))):
-        found = base.fit([y[:2000]], 20, 4, [], 0.05, 4, fixed)
+        fitted = base.fit([y[:2000]], 20, 4, [], 0.05, 4, fixed)
         windows = np.stack([y[t - 4 : t] for t in range(2000, 3900)])
         u, mean, spread = base.framed(
             windows, 0.05, 4, np.repeat(fixed, 1900, 0) if fixed is not None else None
         )
         wanted = np.stack([y[t : t + 20] for t in range(2000, 3900)])
-        rmse[name] = np.sqrt(np.mean((wanted - mean - spread * (u @ found.weights.T)) ** 2))
+        rmse[name] = np.sqrt(np.mean((wanted - mean - spread * (u @ fitted.weights.T)) ** 2))
     assert 2.0 < rmse["pooled"] < 2.3 < 0.95 * rmse["window"]
 
 

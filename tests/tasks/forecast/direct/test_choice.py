@@ -46,8 +46,8 @@ def chosen(series, ends, named=False, **options):
 
 @pytest.mark.parametrize("transform", SERIES)
 def test_the_transform_that_makes_seasons_and_noise_alike_is_chosen(transform):
-    found, scale, notes = chosen([SERIES[transform]], [(TRAIN, END)], season=12)
-    assert found == (transform,) and scale == "window"
+    transforms_chosen, scale, notes = chosen([SERIES[transform]], [(TRAIN, END)], season=12)
+    assert transforms_chosen == (transform,) and scale == "window"
     by = "as nothing else" if transform == "none" else "by "
     assert notes[0].startswith(f"transform: {transform}, {by}") and notes[1].startswith("scale: window, ")
 
@@ -95,8 +95,8 @@ def test_what_is_named_is_left_and_what_cannot_be_chosen_is_the_usual():
     assert chosen([log], [(TRAIN, TRAIN + 6)], season=12)[:2] == (("none",), "window")  # one origin
     many = np.repeat(log[:, None], 17, axis=1)
     assert chosen([many], ends, season=12) == (("none",) * 17, "window", ())
-    found, _, notes = chosen([log], ends, season=12, output="lognormal")
-    assert found == ("none",) and not any("transform" in note for note in notes)
+    transforms_chosen, _, notes = chosen([log], ends, season=12, output="lognormal")
+    assert transforms_chosen == ("none",) and not any("transform" in note for note in notes)
 
 
 def test_whole_series_may_be_the_validation_part():

@@ -64,8 +64,8 @@ def test_a_series_that_training_never_saw_is_forecast_by_its_own_mean(trained):
     """However short, and where it counts a thousand times what training saw."""
     for level, T in ((30.0, 80), (500_000.0, 80), (500_000.0, 9)):
         said = trained.predict(series("new", level, T, seed=9))
-        found, wanted = said["forecast"].to_numpy(), rates(level, 4, T)
-        assert (np.abs(np.log(found / wanted)) < (0.4 if T > 50 else 1)).all(), (level, T, found, wanted)
+        actual, wanted = said["forecast"].to_numpy(), rates(level, 4, T)
+        assert (np.abs(np.log(actual / wanted)) < (0.4 if T > 50 else 1)).all(), (level, T, actual, wanted)
         whole = said.select(pl.selectors.starts_with("q")).to_numpy()
         assert (whole == whole.round()).all() and (whole >= 0).all()
 
@@ -123,9 +123,9 @@ def test_a_training_begins_with_the_dispersion_around_the_base(alpha):
     output = criterion(model.network.block.output)
     for member in model.network.p.members:
         bias = member.head.bias.detach().view(-1, 2)
-        found = torch.nn.functional.softplus(bias[:, 1]).numpy()
+        actual = torch.nn.functional.softplus(bias[:, 1]).numpy()
         # Around forecasts, which are off themselves, it is more than around the rates.
-        assert (found > alpha).all() and (found < alpha + 0.4 if alpha else found < 0.08).all()
+        assert (actual > alpha).all() and (actual < alpha + 0.4 if alpha else actual < 0.08).all()
         assert (bias[:, 0].abs() < 1e-10).all()
     assert output.output.kind == "negbinomial"
 
@@ -144,8 +144,8 @@ def test_zeros_and_ones_have_their_frequencies():
     points = test.forecasts["model"].point[..., 0]
     assert ((points > 0) & (points < 1)).all()
     phases = (test.origins[:, None] + np.arange(1, 5) - test.series[:, None]) % 4
-    found = np.array([points[phases == phase].mean() for phase in range(4)])
+    actual = np.array([points[phases == phase].mean() for phase in range(4)])
     # √(p (1 - p) / 180) is at most 0.04; and few draws are pulled to the mean of all.
-    np.testing.assert_allclose(found, wanted, atol=0.12)
+    np.testing.assert_allclose(actual, wanted, atol=0.12)
     ours, frequency = model.evaluation.rows[:2]
     assert ours["nll"] < 0.9 * frequency["nll"]

@@ -28,7 +28,7 @@ def test_an_untrained_forecaster_is_its_base():
     }
     model = Forecaster(**options).fit(frame)
     series, reading = model.codec.series, model.codec.reading
-    found = model.predict()
+    forecasts = model.predict()
     periods = base.natural_periods([frame[name].to_numpy()[:180] for name in "yx"], [24, 168], 24, 4)
     for k, name in enumerate("yx"):
         z = series.scaled("target", frame.select("y", "x").to_numpy())[:, k].astype(np.float64)
@@ -36,7 +36,7 @@ def test_an_untrained_forecaster_is_its_base():
         u, mean, spread = framed(z[None, -24:], reading.references[k][0], reading.frame)
         wanted = (mean + spread * (u @ fitted.weights.T))[0] * series.scalers["target"].scale[k]
         wanted += series.scalers["target"].mean[k]
-        forecast = found.filter(pl.col("target") == name)["forecast"].to_numpy()
+        forecast = forecasts.filter(pl.col("target") == name)["forecast"].to_numpy()
         np.testing.assert_allclose(forecast, wanted, rtol=1e-4)  # float32
 
 
@@ -97,19 +97,19 @@ def test_a_series_that_training_never_saw_is_forecast_from_its_own_history(train
     wave = 1e6 + 1e4 * np.sin(2 * np.pi * np.arange(124) / 24)
     for T, atol in ((120, 4e3), (30, 4e3)):
         frame = pl.DataFrame({"time": hourly(T), "y": wave[:T], "id": "new"})
-        found = trained.predict(frame)["forecast"].to_numpy()
-        np.testing.assert_allclose(found, wave[T : T + 4], atol=atol)
+        forecasts = trained.predict(frame)["forecast"].to_numpy()
+        np.testing.assert_allclose(forecasts, wave[T : T + 4], atol=atol)
     for values in ([5.0, 5.0], [5.0, 6.0, 5.0, 7.0], [0.0] * 9):
         frame = pl.DataFrame({"time": hourly(len(values)), "y": values, "id": "short"})
-        found = trained.predict(frame)["forecast"].to_numpy()
-        assert len(found) == 4 and np.isfinite(found).all()
-        assert (np.abs(found - np.mean(values)) < 2 * np.ptp(values) + 3).all()
+        forecasts = trained.predict(frame)["forecast"].to_numpy()
+        assert len(forecasts) == 4 and np.isfinite(forecasts).all()
+        assert (np.abs(forecasts - np.mean(values)) < 2 * np.ptp(values) + 3).all()
 
 
 def test_a_longer_window_than_any_series_is_filled_up():
     model = Forecaster(**SHORT | {"window": 500, "season": 24, "validation": 0.2}).fit(noisy(90))
-    found = model.predict(noisy(100))["forecast"].to_numpy()
-    assert np.abs(found - noisy(104)["y"].to_numpy()[100:]).max() < 2
+    forecasts = model.predict(noisy(100))["forecast"].to_numpy()
+    assert np.abs(forecasts - noisy(104)["y"].to_numpy()[100:]).max() < 2
 
 
 @pytest.mark.parametrize("keep", ["average", "last"])
@@ -156,8 +156,8 @@ def test_covariates_that_set_the_level_are_learnt():
     [by_step] = [row["rmse"] for row in both.by_step if row["forecast"] == "model"]
     assert max(by_step[:2]) < 0.5 < 0.8 < min(by_step[2:])
     assert future.rmse("y", "model") < 1.15 < 1.5 < neither.rmse("y", "model")
-    found = models[0].predict()["forecast"].to_numpy()
-    np.testing.assert_allclose(found[:2], wanted[:2], atol=1.5)  # f adds 3
+    forecasts = models[0].predict()["forecast"].to_numpy()
+    np.testing.assert_allclose(forecasts[:2], wanted[:2], atol=1.5)  # f adds 3
 
 
 def reactions(T=300, seed=0, prefix="s"):

@@ -42,8 +42,8 @@ def test_members(season, window, segments, steps):
     both = [(STEPS, steps, 1)] if segments is None else [(SEGMENTS, *segments), (STEPS, steps, 1)]
     for count in (1, 2, 5):
         assert members_of(count, window, season, 1000, None) == tuple((both * 5)[:count])
-    made = direct_network(coded(noisy(60), steps=3)[0], members=both, window=window)
-    assert [one.window for one in made.block.members] == [one[1] for one in both]
+    net = direct_network(coded(noisy(60), steps=3)[0], members=both, window=window)
+    assert [one.window for one in net.block.members] == [one[1] for one in both]
 
 
 def test_of_many_steps_ahead_a_segment_is_said_at_once():

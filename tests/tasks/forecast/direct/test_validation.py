@@ -24,9 +24,9 @@ def test_validation_origins_are_rolled_over_the_validation_part(monkeypatch):
     origins, codec, _ = origins_of(30, 20, 9)
     ends = [(20, 27), (12, 16), (8, 9)]
     validation = Validation(origins, ends, plan(window=7, steps=3), False)
-    found = list(zip(validation.of.tolist(), validation.last.tolist(), strict=True))
+    origins_seen = list(zip(validation.of.tolist(), validation.last.tolist(), strict=True))
     # Outcomes from the first step of the part to its last; the third has less than a horizon.
-    assert found == [(0, t) for t in (19, 20, 21, 22, 23)] + [(1, 11), (1, 12)]
+    assert origins_seen == [(0, t) for t in (19, 20, 21, 22, 23)] + [(1, 11), (1, 12)]
     outcomes = codec.values(validation.y)[..., 0] - 1000 * (validation.of + 1)[:, None]
     assert outcomes.min().round() == 12 and (outcomes[:5].min().round(), outcomes.max().round()) == (20, 26)
     assert validation.horizons == pytest.approx((7 + 4 + 1) / 3)
@@ -65,13 +65,13 @@ def oracles(monkeypatch, codec, errors, output="point", calibrated=False):
 
 def test_a_member_that_is_exact_has_nearly_all_and_an_absurd_one_nothing(monkeypatch):
     codec, origins, _ = noise_known_ahead()
-    made = oracles(monkeypatch, codec, [0.01, 1000.0, 0.3])
+    net = oracles(monkeypatch, codec, [0.01, 1000.0, 0.3])
     validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
-    shares = validation.fit_shares(made)
+    shares = validation.fit_shares(net)
     assert sum(shares) == pytest.approx(1) and shares[1] > 0.99 and shares[2] == 0
-    np.testing.assert_allclose(made.p.shares.numpy(), shares[1:])
+    np.testing.assert_allclose(net.p.shares.numpy(), shares[1:])
     x = origins.windows(validation.of, validation.last)
-    forecast = made.block.output.point(made(*x))
+    forecast = net.block.output.point(net(*x))
     np.testing.assert_allclose(forecast, validation.y, atol=0.02)
 
 
@@ -93,8 +93,8 @@ def test_the_fewer_horizons_there_are_the_more_the_base_has(monkeypatch, horizon
 
 def test_members_that_are_no_better_than_the_base_have_nothing(monkeypatch):
     codec, origins, _ = noise_known_ahead()
-    made = direct_network(codec)
-    shares = Validation(origins, [(45, 90)], plan(window=7, steps=3), False).fit_shares(made)
+    net = direct_network(codec)
+    shares = Validation(origins, [(45, 90)], plan(window=7, steps=3), False).fit_shares(net)
     np.testing.assert_allclose(shares, [1, 0, 0], atol=1e-6)
 
 
@@ -103,7 +103,7 @@ def test_members_that_are_no_better_than_the_base_have_nothing(monkeypatch):
 def test_losses_are_in_units_of_each_windows_frame(monkeypatch, absolute, gaps):
     """A known error in the units of z is, in a frame's, that over its spread. What is missing counts not."""
     codec, origins, series = noise_known_ahead()
-    made = oracles(monkeypatch, codec, [0.5, -0.2])
+    net = oracles(monkeypatch, codec, [0.5, -0.2])
     of, last = np.zeros(20, np.int64), np.arange(20, 40)
     x, y = origins.windows(of, last), origins.outcomes(of, last)
     gone = torch.zeros(y.shape, dtype=torch.bool)
@@ -114,24 +114,24 @@ def test_losses_are_in_units_of_each_windows_frame(monkeypatch, absolute, gaps):
     spread = series[0].z[:, 0].double().unfold(0, 7, 1)[last - 6].std(1, correction=0)
     kept = (~gone).sum((1, 2)) / (~gone).sum()
     expected = [(kept * (e / spread) ** (1 if absolute else 2)).sum().item() for e in (0.5, 0.2)]
-    loss = mean_loss(made, Windowed(*x, y, origins.passed(of, last, y)), absolute)
+    loss = mean_loss(net, Windowed(*x, y, origins.passed(of, last, y)), absolute)
     assert loss.item() == pytest.approx(np.mean(expected), rel=1e-4)  # float32
 
 
 def test_gradients_are_finite_where_outcomes_are_missing():
     codec, origins, _ = noise_known_ahead()
     for output in ("point", "gaussian", "studentt", "quantiles"):
-        made = direct_network(codec, output)
+        net = direct_network(codec, output)
         of, last = np.zeros(20, np.int64), np.arange(20, 40)
         y = origins.outcomes(of, last)
         y[4:9] = torch.nan
         batch = Windowed(*origins.windows(of, last), y, origins.passed(of, last, y))
-        mean_loss(made, batch, False).backward()
-        gradients = {name: part.grad for name, part in made.named_parameters() if part.requires_grad}
+        mean_loss(net, batch, False).backward()
+        gradients = {name: part.grad for name, part in net.named_parameters() if part.requires_grad}
         assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
         heads = [grad for name, grad in gradients.items() if "head" in name]
         assert len(heads) == 4 and all(grad.abs().sum() > 0 for grad in heads)
-        assert made.p.shares.grad is None and all(one.weight.grad is None for one in made.p.base)
+        assert net.p.shares.grad is None and all(one.weight.grad is None for one in net.p.base)
 
 
 @pytest.mark.parametrize("gaps", [False, True])
@@ -153,17 +153,17 @@ def test_a_member_that_feeds_back_is_trained_by_each_next_value_of_its_window(ga
 @pytest.mark.parametrize("output", ["gaussian", "studentt", "quantiles"])
 def test_members_of_a_distribution_are_judged_by_its_loss_and_combined_in_their_location(monkeypatch, output):
     codec, origins, _ = noise_known_ahead()
-    made = (
+    net = (
         oracles(monkeypatch, codec, [0.01], "gaussian")
         if output == "gaussian"
         else direct_network(codec, output)
     )
     validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
-    raw = made(*origins.windows(validation.of, validation.last))
-    losses = criterion(made.block.output).loss(raw, validation.y)
-    assert validation(made) == pytest.approx(losses.double().mean().item(), rel=1e-5)
+    raw = net(*origins.windows(validation.of, validation.last))
+    losses = criterion(net.block.output).loss(raw, validation.y)
+    assert validation(net) == pytest.approx(losses.double().mean().item(), rel=1e-5)
     if output == "gaussian":
-        assert validation.fit_shares(made)[1] > 0.95
+        assert validation.fit_shares(net)[1] > 0.95
 
 
 def test_offsets_are_the_quantiles_of_the_scores_of_near_steps():
@@ -192,21 +192,21 @@ def test_intervals_lie_around_the_forecast_as_its_errors_did(monkeypatch, errors
     outcome itself."""
     codec, origins, _ = noise_known_ahead()
     monkeypatch.setattr(module, "SCORES", 0)
-    made = oracles(monkeypatch, codec, errors, calibrated=True)
-    made.p.shares.copy_(torch.tensor([1.0] + [0.0] * (len(errors) - 1)))
+    net = oracles(monkeypatch, codec, errors, calibrated=True)
+    net.p.shares.copy_(torch.tensor([1.0] + [0.0] * (len(errors) - 1)))
     validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
-    note = validation.calibrate(made)
+    note = validation.calibrate(net)
     assert note.startswith("intervals: calibrated by 43 forecasts of the validation part")
     x = origins.windows(validation.of, validation.last)
-    raw = made(*x)
-    scores = ((validation.y - made.block.output.point(raw)) / raw[..., -1]).detach()
+    raw = net(*x)
+    scores = ((validation.y - net.block.output.point(raw)) / raw[..., -1]).detach()
     np.testing.assert_allclose(scores * raw[..., -1].detach(), -0.5, atol=1e-4)
     wanted = around_points(scores.double().numpy(), LEVELS, span=45 / 3)
-    np.testing.assert_allclose(made.p.offsets, wanted, atol=1e-4)  # float32
+    np.testing.assert_allclose(net.p.offsets, wanted, atol=1e-4)  # float32
     validation.span = 1e9
-    validation.calibrate(made)
+    validation.calibrate(net)
     wanted = torch.quantile(scores, torch.tensor(LEVELS), dim=0).movedim(0, -1)
-    np.testing.assert_allclose(made.p.offsets, wanted, atol=1e-4)
+    np.testing.assert_allclose(net.p.offsets, wanted, atol=1e-4)
 
 
 def test_few_horizons_do_not_tell_on_which_side_errors_lie(monkeypatch):
@@ -224,33 +224,33 @@ def test_few_horizons_do_not_tell_on_which_side_errors_lie(monkeypatch):
 def test_intervals_that_an_output_has_of_its_own_are_corrected(output):
     """As many outcomes of the validation part itself are below each level as should be."""
     codec, origins, _ = noise_known_ahead()
-    made = direct_network(codec, output, calibrated=True)
+    net = direct_network(codec, output, calibrated=True)
     validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
     x = origins.windows(validation.of, validation.last)
     levels = np.array(LEVELS)
 
     def below():
         with torch.no_grad():
-            told = distribution(made.block.output).quantiles(made(*x).numpy(), levels)
-        return (validation.y.numpy()[..., None] < told).mean((0, 1, 2))
+            bounds = distribution(net.block.output).quantiles(net(*x).numpy(), levels)
+        return (validation.y.numpy()[..., None] < bounds).mean((0, 1, 2))
 
-    made.p.offsets.fill_(7.0)  # of a calibration before
-    note = validation.calibrate(made)
+    net.p.offsets.fill_(7.0)  # of a calibration before
+    note = validation.calibrate(net)
     assert note.startswith("intervals: calibrated by 43 forecasts of the validation part")
     np.testing.assert_allclose(below(), levels, atol=0.03)
-    before = made.p.offsets.clone()
-    validation.calibrate(made)
-    assert torch.equal(made.p.offsets, before) and before.abs().max() < 3
-    made.p.offsets.zero_()
+    before = net.p.offsets.clone()
+    validation.calibrate(net)
+    assert torch.equal(net.p.offsets, before) and before.abs().max() < 3
+    net.p.offsets.zero_()
     assert np.abs(below() - levels).max() > 0.05, "untrained ones are off"
 
 
 def test_few_horizons_are_said_to_tell_little():
     codec, origins, _ = noise_known_ahead()
-    made = direct_network(codec, calibrated=True)
-    few = Validation(origins, [(45, 53)], plan(window=7, steps=3), False).calibrate(made)
+    net = direct_network(codec, calibrated=True)
+    few = Validation(origins, [(45, 53)], plan(window=7, steps=3), False).calibrate(net)
     assert few.endswith("; too few to rely on: they span 2.67 horizons, 3 are wanted")
-    assert "few" not in Validation(origins, [(45, 54)], plan(window=7, steps=3), False).calibrate(made)
+    assert "few" not in Validation(origins, [(45, 54)], plan(window=7, steps=3), False).calibrate(net)
 
 
 def test_intervals_of_noise_hold_what_they_say():

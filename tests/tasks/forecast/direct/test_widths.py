@@ -63,12 +63,14 @@ def test_no_width_comes_from_the_test_part(forecaster):
 def test_widths_by_hand():
     """Errors of 1 and 4, whose geometric mean is 2; of one horizon half of the distance counts."""
     errors, numbers = np.array([0.5, 1.5, 4.0, 9.0]), np.array([0, 0, 1, 3])
-    found = widths(errors, numbers, {0: 1.0, 1: 3.0, 3: 9.0}, 4)
-    np.testing.assert_allclose(found, [0.5**0.5, 2**0.75, 1, 1])  # no window of the third, and all others
+    each_width = widths(errors, numbers, {0: 1.0, 1: 3.0, 3: 9.0}, 4)
+    np.testing.assert_allclose(
+        each_width, [0.5**0.5, 2**0.75, 1, 1]
+    )  # no window of the third, and all others
     assert (widths(0 * errors, numbers, {0: 1.0, 1: 3.0}, 4) == 1).all()
     assert widths(np.array([1e-9, 1e9]), np.array([0, 1]), {0: 99.0, 1: 99.0}, 3).tolist() == [0.05, 20, 1]
 
 
 def test_a_distribution_has_no_widths():
-    made = Forecaster(**OPTIONS, output="gaussian", calibrate=True).fit(panel())
-    assert made.network.block.widths is None and made.network.p.offsets.abs().sum() > 0
+    forecaster = Forecaster(**OPTIONS, output="gaussian", calibrate=True).fit(panel())
+    assert forecaster.network.block.widths is None and forecaster.network.p.offsets.abs().sum() > 0

@@ -41,18 +41,18 @@ def adaptive(test):
 def test_as_many_are_inside_as_should_be_whatever_the_spread(spread, fixed, stride, horizon, K):
     test = judged(np.full(5010, spread), np.arange(20, 4900, stride), horizon, K)
     assert coverage(test, test.forecasts["model"].quantiles) == pytest.approx(fixed, abs=0.03)
-    told = adaptive(test)
-    assert coverage(test, told) == pytest.approx(0.9, abs=0.025)
-    assert coverage(test, told, 1) == pytest.approx(0.5, abs=0.04)
-    assert (np.diff(told, axis=-1) >= 0).all() and (told[..., 2] == 0).all()
+    intervals = adaptive(test)
+    assert coverage(test, intervals) == pytest.approx(0.9, abs=0.025)
+    assert coverage(test, intervals, 1) == pytest.approx(0.5, abs=0.04)
+    assert (np.diff(intervals, axis=-1) >= 0).all() and (intervals[..., 2] == 0).all()
 
 
 def test_a_change_on_the_way_is_followed():
     test = judged(np.where(np.arange(4010) < 2000, 1.0, 4.0), np.arange(20, 4000))
     assert coverage(test, test.forecasts["model"].quantiles) < 0.7
-    told = adaptive(test)
-    assert coverage(test, told) == pytest.approx(0.9, abs=0.02)
-    assert coverage(test, told, 1) == pytest.approx(0.5, abs=0.03)
+    intervals = adaptive(test)
+    assert coverage(test, intervals) == pytest.approx(0.9, abs=0.02)
+    assert coverage(test, intervals, 1) == pytest.approx(0.5, abs=0.03)
 
 
 def test_nothing_is_known_before_its_whole_horizon_has_come():

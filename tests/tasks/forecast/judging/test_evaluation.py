@@ -26,11 +26,11 @@ def random_backtest(N=6, H=3, K=2):
 
 def test_a_row_for_every_target_and_forecast():
     test = random_backtest()
-    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
-    heads = [(row["target"], row["forecast"]) for row in found.table()]
+    judged = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
+    heads = [(row["target"], row["forecast"]) for row in judged.table()]
     assert heads == [(t, f) for t in ("a", "b", ALL) for f in ("model", "persistence")]
-    assert found.table()[0]["coverage of 80 %"] == found.rows[0]["coverage"]
-    row = found.rows[2]  # b, model
+    assert judged.table()[0]["coverage of 80 %"] == judged.rows[0]["coverage"]
+    row = judged.rows[2]  # b, model
     y, model = test.y[..., 1], test.forecasts["model"]
     f, q = model.point[..., 1], model.quantiles[:, :, 1]
     assert row["mae"] == metrics.mae(y, f) and row["rmse"] == metrics.rmse(y, f)
@@ -38,47 +38,47 @@ def test_a_row_for_every_target_and_forecast():
     assert row["crps"] == model.crps[..., 1].mean() and row["pinball"] == metrics.pinball(y, q, LEVELS)
     assert row["coverage"] == metrics.coverage(y, q[..., 0], q[..., 2])
     assert row["width"] == metrics.width(q[..., 0], q[..., 2])
-    assert "crps" not in found.rows[3]
+    assert "crps" not in judged.rows[3]
     assert row["wape"] == metrics.wape(y, f) and row["bias"] == metrics.bias(y, f)
     assert row["nse"] == metrics.nse(y, f) and row["kge_alpha"] == metrics.kge(y, f)["kge_alpha"]
-    shown = found.table()[2]
+    shown = judged.table()[2]
     assert shown["bias %"] == round(row["relative_bias"], 3) and shown["kge"] == round(row["kge"], 3)
     assert not shown.keys() & {"relative_bias", "kge_r", "coverage_noise"}
-    assert "wape" not in found.rows[-1], "targets of several units do not add up"
+    assert "wape" not in judged.rows[-1], "targets of several units do not add up"
 
 
 def test_all_targets_are_scaled_by_their_deviations():
     test = random_backtest()
-    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
+    judged = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     scaled = (test.y - test.forecasts["model"].point) / DEVIATION
-    assert found.rmse(ALL, "model") == pytest.approx(np.sqrt((scaled**2).mean()))
+    assert judged.rmse(ALL, "model") == pytest.approx(np.sqrt((scaled**2).mean()))
     assert len(evaluate(random_backtest(K=1), ("a",), LEVELS, SCALE[:1], DEVIATION[:1], {}).rows) == 2
 
 
 def test_by_step():
     test = random_backtest()
-    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
+    judged = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     error = test.y[..., 0] - test.forecasts["model"].point[..., 0]
-    assert found.by_step[0]["rmse"] == pytest.approx(np.sqrt((error**2).mean(0)))
-    assert all(len(row["coverage"]) == 3 for row in found.by_step if row["forecast"] == "model")
+    assert judged.by_step[0]["rmse"] == pytest.approx(np.sqrt((error**2).mean(0)))
+    assert all(len(row["coverage"]) == 3 for row in judged.by_step if row["forecast"] == "model")
 
 
 def test_json_has_no_nan():
-    found = evaluate(random_backtest(), ("a", "b"), LEVELS, np.zeros(2), DEVIATION, {"season": 24})
-    text = json.dumps(found.json(), allow_nan=False)
+    judged = evaluate(random_backtest(), ("a", "b"), LEVELS, np.zeros(2), DEVIATION, {"season": 24})
+    text = json.dumps(judged.json(), allow_nan=False)
     assert json.loads(text)["table"][0]["mase"] is None
-    assert (found.json()["origins"], found.json()["horizon"], found.json()["season"]) == (6, 3, 24)
+    assert (judged.json()["origins"], judged.json()["horizon"], judged.json()["season"]) == (6, 3, 24)
 
 
 def test_what_the_outcomes_do_not_admit_is_said():
     test = random_backtest(K=1)
     test.y[:] = 0
-    found = evaluate(test, ("a",), LEVELS, SCALE[:1], DEVIATION[:1], {})
-    assert found.verdict[2:4] == [
+    judged = evaluate(test, ("a",), LEVELS, SCALE[:1], DEVIATION[:1], {})
+    assert judged.verdict[2:4] == [
         "a: WAPE and relative bias do not exist: all outcomes are 0",
         "a: NSE and KGE do not exist: all outcomes are the same",
     ]
-    assert found.json()["table"][0]["nse"] is None and "kge" in found.json()["table"][0]
+    assert judged.json()["table"][0]["nse"] is None and "kge" in judged.json()["table"][0]
     assert "exist" not in " ".join(
         evaluate(random_backtest(K=1), ("a",), LEVELS, SCALE[:1], DEVIATION[:1], {}).verdict
     )
@@ -99,19 +99,19 @@ def test_the_competitions_figure_over_series():
         np.array([[2.0], [50]]),
         "seasonal naive",
     )
-    found = evaluate(test, ("y",), LEVELS, SCALE[:1], DEVIATION[:1], {})
+    judged = evaluate(test, ("y",), LEVELS, SCALE[:1], DEVIATION[:1], {})
 
     def smape(share):
         return 200 * share / (2 + share)
 
     mase = (15 / 2 + 250 / 50) / 2  # of an error as large as the outcomes
     beside = (smape(0.2) + smape(0.4)) / 2, (15 / 2 * 0.2 + 250 / 50 * 0.4) / 2
-    owa = {row["forecast"]: row["owa"] for row in found.rows}
+    owa = {row["forecast"]: row["owa"] for row in judged.rows}
     assert owa["model"] == pytest.approx((smape(0.1) / beside[0] + 0.1 * mase / beside[1]) / 2)
-    assert found.verdict[1].endswith(f", its OWA {owa['model']:.3g}, where Naive2 has 1")
+    assert judged.verdict[1].endswith(f", its OWA {owa['model']:.3g}, where Naive2 has 1")
     assert owa["naive2"] == 1 and owa["seasonal naive"] > owa["model"]
-    assert found.rows[0]["mean smape"] == pytest.approx(smape(0.1))
-    assert found.series["smape model"].to_list() == pytest.approx([smape(0.1)] * 2)
+    assert judged.rows[0]["mean smape"] == pytest.approx(smape(0.1))
+    assert judged.series["smape model"].to_list() == pytest.approx([smape(0.1)] * 2)
 
 
 def said(noise=0.1, **rmse):
@@ -181,18 +181,18 @@ def test_every_interval_is_told_beside_what_it_would_be_had_it_followed_the_erro
     forecasts = {"model": Forecast(0 * y, q, np.abs(y)), "persistence": Forecast(0 * y)}
     at = np.zeros(200, int), np.arange(200)
     test = Backtest(("s",), *at, 1, y, forecasts, np.ones((1, 2)), "persistence", adaptive)
-    found = evaluate(test, ("a", "b"), levels, SCALE, DEVIATION, {})
-    for k, row in enumerate(found.rows[::2]):
+    judged = evaluate(test, ("a", "b"), levels, SCALE, DEVIATION, {})
+    for k, row in enumerate(judged.rows[::2]):
         z = np.abs(y[..., k] if k < 2 else y)
         assert row["coverage"] == pytest.approx((z < 1.645).mean())
         assert row["coverage_0.5"] == pytest.approx((z < 0.5).mean())
         assert row["adaptive_coverage"] == pytest.approx((z[50:] < 3.29).mean())
         assert row["adaptive_coverage_0.5"] == pytest.approx((z[50:] < 1).mean())
-    assert not any("coverage_" in key for row in found.table() for key in row)
-    row = found.rows[0]
-    assert f" in the 90 % interval ({100 * row['coverage_0.5']:.1f} % in that of 50 %)" in found.verdict[1]
+    assert not any("coverage_" in key for row in judged.table() for key in row)
+    row = judged.rows[0]
+    assert f" in the 90 % interval ({100 * row['coverage_0.5']:.1f} % in that of 50 %)" in judged.verdict[1]
     shares = f"{100 * row['adaptive_coverage']:.1f} % and {100 * row['adaptive_coverage_0.5']:.1f} %"
-    assert found.verdict[2] == f"a: widened and narrowed with the errors as they become known, {shares} are"
+    assert judged.verdict[2] == f"a: widened and narrowed with the errors as they become known, {shares} are"
 
 
 def test_intervals_of_many_series_are_judged_one_by_one_too():
@@ -205,12 +205,12 @@ def test_intervals_of_many_series_are_judged_one_by_one_too():
     at = np.tile(np.arange(0, 500, 5), 4)
     forecasts = {"model": model, "persistence": Forecast(zero)}
     test = Backtest(tuple("abcd"), series, at, 5, y, forecasts, np.ones((4, 1)), "persistence")
-    found = evaluate(test, ("y",), (0.05, 0.5, 0.95), SCALE[:1], DEVIATION[:1], {})
+    judged = evaluate(test, ("y",), (0.05, 0.5, 0.95), SCALE[:1], DEVIATION[:1], {})
     shares = (np.abs(y) <= 1.645).reshape(4, -1).mean(1)
-    assert found.series["coverage model"].to_list() == pytest.approx(shares)
+    assert judged.series["coverage model"].to_list() == pytest.approx(shares)
     low, high = 100 * np.quantile(shares, [0.25, 0.75])
     middle = f"in the middle half of the series {low:.1f} % to {high:.1f} % of the outcomes are in it"
-    assert found.verdict[3] == f"y: {middle}"
+    assert judged.verdict[3] == f"y: {middle}"
 
 
 def test_many_series_are_judged_together_and_each_by_itself():
@@ -226,26 +226,28 @@ def test_many_series_are_judged_together_and_each_by_itself():
     forecasts = {"model": model, "persistence": Forecast(y + noise)}
     at = np.tile(np.arange(0, 500, 5), 4)
     test = Backtest(names, series, at, 5, y, forecasts, scale, "persistence")
-    found = evaluate(test, ("y",), LEVELS, SCALE[:1], DEVIATION[:1], {})
-    assert found.series["series"].to_list() == ["a", "b", "c", "d"]
-    assert found.series["origins"].to_list() == [100] * 4 and found.series["outcomes"].to_list() == [200] * 4
+    judged = evaluate(test, ("y",), LEVELS, SCALE[:1], DEVIATION[:1], {})
+    assert judged.series["series"].to_list() == ["a", "b", "c", "d"]
+    assert (
+        judged.series["origins"].to_list() == [100] * 4 and judged.series["outcomes"].to_list() == [200] * 4
+    )
     errors = np.abs(y - model.point)[..., 0].reshape(4, -1).mean(1)
-    assert found.series["mae model"].to_list() == pytest.approx(errors)
-    assert found.series["mase model"].to_list()[:2] == pytest.approx([errors[0], errors[1] / 10])
-    assert found.series["mase model"][2] is None
+    assert judged.series["mae model"].to_list() == pytest.approx(errors)
+    assert judged.series["mase model"].to_list()[:2] == pytest.approx([errors[0], errors[1] / 10])
+    assert judged.series["mase model"][2] is None
     nse = [float(metrics.nse(y[series == k], model.point[series == k])) for k in (0, 1, 3, 4)]
-    assert found.series["nse model"].to_list() == pytest.approx(nse)
-    assert found.rows[0]["median nse"] == pytest.approx(np.median(nse)) and "nse" not in found.rows[0]
-    assert "kge_r model" in found.series.columns and "kge_r persistence" not in found.series.columns
-    own, other = found.table()
-    assert own["beats naive"] == 0.25 and np.isnan(other["beats naive"])
-    assert own["median mase"] == pytest.approx(np.median([errors[0], errors[1] / 10, errors[3] / 1000]))
-    assert "beats every baseline" in found.verdict[0]
-    assert found.verdict[1].startswith(
+    assert judged.series["nse model"].to_list() == pytest.approx(nse)
+    assert judged.rows[0]["median nse"] == pytest.approx(np.median(nse)) and "nse" not in judged.rows[0]
+    assert "kge_r model" in judged.series.columns and "kge_r persistence" not in judged.series.columns
+    model_row, other = judged.table()
+    assert model_row["beats naive"] == 0.25 and np.isnan(other["beats naive"])
+    assert model_row["median mase"] == pytest.approx(np.median([errors[0], errors[1] / 10, errors[3] / 1000]))
+    assert "beats every baseline" in judged.verdict[0]
+    assert judged.verdict[1].startswith(
         "y: only 25 % of 4 series are forecast better than by their persistence"
     )
-    assert "from 400 origins of 4 series" in found.verdict[2]
-    assert json.loads(json.dumps(found.json(), allow_nan=False))["series"][3]["series"] == "d"
+    assert "from 400 origins of 4 series" in judged.verdict[2]
+    assert json.loads(json.dumps(judged.json(), allow_nan=False))["series"][3]["series"] == "d"
 
 
 def test_series_without_outcomes_are_no_defeat():
@@ -255,11 +257,11 @@ def test_series_without_outcomes_are_no_defeat():
     y[series == 1, :, 0] = y[..., 1] = np.nan
     forecasts = {"model": Forecast(y + 0.1 * noise), "persistence": Forecast(y + noise)}
     test = Backtest(("a", "b", "c"), series, at, 5, y, forecasts, np.ones((3, 2)), "persistence")
-    found = evaluate(test, ("u", "v"), LEVELS, SCALE, DEVIATION, {})
-    assert found.table()[0]["beats naive"] == 1
-    assert found.verdict[1].startswith("u: 100 % of 2 series are forecast better")
-    assert found.verdict[2] == "v: no value of it was observed where it is judged, and no figure tells of it"
-    assert "grow without bound" not in " ".join(found.verdict)
+    judged = evaluate(test, ("u", "v"), LEVELS, SCALE, DEVIATION, {})
+    assert judged.table()[0]["beats naive"] == 1
+    assert judged.verdict[1].startswith("u: 100 % of 2 series are forecast better")
+    assert judged.verdict[2] == "v: no value of it was observed where it is judged, and no figure tells of it"
+    assert "grow without bound" not in " ".join(judged.verdict)
 
 
 def test_an_interval_of_which_any_share_would_pass_is_not_called_right():
@@ -270,8 +272,8 @@ def test_an_interval_of_which_any_share_would_pass_is_not_called_right():
     forecasts = {"model": Forecast(y, q, np.abs(y)), "persistence": Forecast(y + 1)}
     nothing = np.zeros(2, int), np.array([0, 100])
     test = Backtest(("a",), *nothing, 100, y, forecasts, np.ones((1, 1)), "persistence")
-    found = evaluate(test, ("u",), (0.05, 0.5, 0.95), SCALE[:1], DEVIATION[:1], {})
-    assert found.verdict[1].endswith(
+    judged = evaluate(test, ("u",), (0.05, 0.5, 0.95), SCALE[:1], DEVIATION[:1], {})
+    assert judged.verdict[1].endswith(
         "50.0 % of the outcomes are in the 90 % interval; too few origins to say whether it is right"
     )
 
@@ -279,13 +281,13 @@ def test_an_interval_of_which_any_share_would_pass_is_not_called_right():
 def test_outcomes_that_are_missing_are_left_out_and_counted():
     test = random_backtest()
     test.y[2, 1, 0] = test.y[:4, 2, 1] = np.nan
-    found = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
+    judged = evaluate(test, ("a", "b"), LEVELS, SCALE, DEVIATION, {"season": 24})
     error = (test.y - test.forecasts["model"].point)[..., 1]
-    assert found.rmse("b", "model") == pytest.approx(np.sqrt(np.nanmean(error**2)))
-    assert all(np.isfinite(value) for row in found.table() for value in list(row.values())[2:])
-    assert found.json()["outcomes"] == 36 - 5 and found.json()["missing"] == 5
-    assert found.series["outcomes"].to_list() == [17, 14]
-    assert found.verdict[-1] == "5 of 36 values to forecast are missing in the data; no figure counts them"
+    assert judged.rmse("b", "model") == pytest.approx(np.sqrt(np.nanmean(error**2)))
+    assert all(np.isfinite(value) for row in judged.table() for value in list(row.values())[2:])
+    assert judged.json()["outcomes"] == 36 - 5 and judged.json()["missing"] == 5
+    assert judged.series["outcomes"].to_list() == [17, 14]
+    assert judged.verdict[-1] == "5 of 36 values to forecast are missing in the data; no figure counts them"
     assert "missing in the data" not in " ".join(
         evaluate(random_backtest(), ("a", "b"), LEVELS, SCALE, DEVIATION, {}).verdict
     )

@@ -51,8 +51,8 @@ def of_each_series(
 
     together = fitted(scaled, FLOOR, np.repeat(fixed[-1:], len(scaled), 0))
     each = [
-        fitted([part], FLOOR * spread, own[None]) if one else together
-        for part, (_, spread), own, one in zip(parts, moments, fixed[:-1], alone, strict=True)
+        fitted([part], FLOOR * spread, frames[None]) if one else together
+        for part, (_, spread), frames, one in zip(parts, moments, fixed[:-1], alone, strict=True)
     ]
     return [*each, together], fixed
 
@@ -74,7 +74,10 @@ def of_each_count(
 
     together, least = fitted(parts), length + horizon + base.LEAST_FOR_RIDGE
     enough = [np.nansum(part) >= LEAST_COUNTS * one and len(part) >= least for part in parts]
-    each = [fitted([part]) if own else together for part, own in zip(parts, enough, strict=True)]
+    each = [
+        fitted([part]) if one_of_its_own else together
+        for part, one_of_its_own in zip(parts, enough, strict=True)
+    ]
     return [*each, together], fixed_frames(len(parts) + 1, WINDOW)
 
 
