@@ -653,13 +653,6 @@ def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
     network = direct.made.about["network"]
     output, (steps, segments) = network["output"], network["members"]
     (base,), (references,) = network["base"], network["references"]
-    assert (steps["block"], segments["block"]) == ("Steps", "Segments")
-
-    def members(**change):
-        return "network", {"members": [steps, segments | change]}
-
-    def reads(**change):
-        return "network", {"members": [steps | change, segments]}
 
     def of(at, number):
         return "network", {"references": [[*references[:at], number, *references[at + 1 :]]]}
@@ -702,6 +695,22 @@ def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
         of(3, "0"),
         of(4, 0),
         of(4, 10**400),
+    ]
+    missing = ("base.0.weight", "shares", "codec.past.scale")
+    require_refused(direct.made, DAMAGED + changes, missing)
+
+
+def test_members_of_direct_forecasters_that_do_not_fit_are_refused(direct):
+    steps, segments = direct.made.about["network"]["members"]
+    assert (steps["block"], segments["block"]) == ("Steps", "Segments")
+
+    def members(**change):
+        return "network", {"members": [steps, segments | change]}
+
+    def reads(**change):
+        return "network", {"members": [steps | change, segments]}
+
+    changes = [
         members(window=24),
         members(window=10),
         members(segment=7),
@@ -717,14 +726,7 @@ def test_descriptions_of_direct_forecasters_that_do_not_fit_are_refused(direct):
         reads(decoder=steps["decoder"] | {"num_layers": 2}),
         reads(layer=steps["layer"] | {"bidirectional": True}),
     ]
-    missing = (
-        "base.0.weight",
-        "shares",
-        "members.1.head.weight",
-        "members.0.decoder.bias_ih_l0",
-        "codec.past.scale",
-    )
-    require_refused(direct.made, DAMAGED + changes, missing)
+    require_refused(direct.made, changes, ("members.1.head.weight", "members.0.decoder.bias_ih_l0"))
 
 
 def test_what_is_known_ahead_fits_the_codec():
