@@ -9,7 +9,7 @@ from unrolled.errors import DataError
 from unrolled.files.pairs import read_pairs
 from unrolled.files.query import Query
 from unrolled.tasks.translate.codec import Examples, TranslateCodec
-from unrolled.tasks.translate.config import TranslateData
+from unrolled.tasks.translate.config import MOST_WORDS, TranslateData
 
 PAIRS = [("a  b b", "X <end> Y"), ("a a", "Y"), ("c", f"Y {UNKNOWN} Z")]
 
@@ -76,3 +76,20 @@ def test_a_side_without_a_symbol_is_refused_with_its_place():
         read_pairs([("a", "b"), ("\n", "c")])
     with pytest.raises(DataError, match="there are no targets; give pairs"):
         codec_of().encode_targets(read_pairs(["a"], Query(answers=False)))
+
+
+@pytest.mark.parametrize(("words", "kind"), [(MOST_WORDS, "words"), (MOST_WORDS + 1, "bpe")])
+def test_byte_pairs_where_words_are_too_many(words, kind):
+    pairs = [(f"a{i} b b", f"a{i} a{i}") for i in range(words)]  # of sources each word but b comes once
+    codec = codec_of(pairs)
+    assert (codec.source.kind, codec.target.kind) == ("words", kind)
+    assert codec.named(TranslateData()).target_tokens == kind
+    fewer = codec_of(pairs, target_most_symbols=100)
+    assert (fewer.target.kind, fewer.target.size) == ("words", 101)  # with <unk>
+
+
+def test_texts_without_spaces_are_read_by_characters():
+    sentences = ["今日は雨", "明日も雨だ", "昨日は晴れ", "雨の日"] * 2 + ["そうだ", "雪か 雨か"]
+    codec = codec_of([(text, str(i % 2)) for i, text in enumerate(sentences)])
+    assert (codec.source.kind, codec.target.kind) == ("characters", "words")
+    assert codec_of([(text, "1") for text in sentences], source_tokens="words").source.kind == "words"

@@ -215,15 +215,17 @@ def test_symbols_that_training_did_not_hold_are_told(made, tmp_path):
     assert made.notices([("abc", "cba")]) == []
 
 
-def test_single_words_that_are_read_whole_are_told():
+def test_symbols_are_those_that_fit_the_texts_and_are_told(tmp_path):
     notes = []
 
     class Notes(Reporter):
         def note(self, line):
             notes.append(line)
 
+    options = SMALL | {"epochs": 1, "batch_size": 256, "source_tokens": None, "target_tokens": None}
     pairs = [(source.replace(" ", ""), "yes" if "a" in source else "no") for source, _ in backward(60)]
-    options = SMALL | {"epochs": 1, "source_tokens": "words", "target_tokens": "words"}
-    Translator(**options).fit(pairs, report=Notes())
-    told = [line for line in notes if "read whole" in line]
-    assert told == ["each source is one word, read whole; for its letters set source_tokens characters"]
+    model = Translator(**options).fit(pairs, report=Notes(), out=tmp_path / "letters")
+    assert (model.config.data.source_tokens, model.config.data.target_tokens) == ("characters", "words")
+    assert "sources: characters, as each is one word that hardly repeats" in notes
+    assert not any(line.startswith("targets:") for line in notes)
+    assert Translator.load(tmp_path / "letters").predict(["ab"]).equals(model.predict(["ab"]))

@@ -20,7 +20,12 @@ from unrolled.codecs.texts import Numbers, PairCodec, TextCodec
 from unrolled.decoding.search import BEAM, checked_beam
 from unrolled.files.pairs import Pairs
 from unrolled.tasks import examples
-from unrolled.tasks.translate.config import TranslateData
+from unrolled.tasks.translate.config import MOST_WORDS, TranslateData
+
+WHY = {
+    "characters": "characters, as each is one word that hardly repeats",
+    "bpe": f"byte pairs, as there are more than {MOST_WORDS:,} words",
+}
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,20 @@ class TranslateCodec(PairCodec):
     def fit(cls, data: TranslateData, train: Pairs) -> Self:
         """On the training part."""
         targets, d = train.truth, data
-        source = TextCodec.fit(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
-        target = TextCodec.fit(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
+        source = _side(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
+        target = _side(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
         return cls(source, target, 0.0, 0).again(train)
+
+    def named(self, data: TranslateData) -> TranslateData:
+        """With the symbols that were chosen where none are named."""
+        return data.model_copy(update={"source_tokens": self.source.kind, "target_tokens": self.target.kind})
+
+    def chosen(self, data: TranslateData) -> tuple[str, ...]:
+        """A sentence on each side whose symbols `data` does not name, and that is not read as words."""
+        sides = ("sources", self.source, data.source_tokens), ("targets", self.target, data.target_tokens)
+        return tuple(
+            f"{name}: {WHY[side.kind]}" for name, side, kind in sides if kind is None and side.kind in WHY
+        )
 
     def again(self, train: Pairs) -> Self:
         """The same, whose answers may be as long as those of another training part too."""
@@ -67,6 +83,23 @@ class TranslateCodec(PairCodec):
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> Self:
         return replace(super().restore(about, arrays), beam=checked_beam(about["beam"]))
+
+
+def _side(kind: str | None, texts: Sequence[str], least: int | None, most: int | None) -> TextCodec:
+    """Of `kind`; of words, characters or byte pairs as the texts are where that is None."""
+    if kind is not None:
+        return TextCodec.fit(kind, texts, least, most)
+    if _are_single_words(texts):
+        return TextCodec.fit("characters", texts, least, most)
+    words = TextCodec.fit("words", texts, least, most)
+    few = words.size - len(words.never) <= MOST_WORDS
+    return words if few else TextCodec.fit("bpe", texts, least, most)
+
+
+def _are_single_words(texts: Sequence[str]) -> bool:
+    """Whether nearly all are one word, and most words come once: none of them would teach another."""
+    single = sum(len(text.split()) < 2 for text in texts) >= 0.9 * len(texts)
+    return single and 2 * len(set(texts)) > len(texts)
 
 
 class Batch(NamedTuple):

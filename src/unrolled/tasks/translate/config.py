@@ -12,6 +12,8 @@ from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
 from unrolled.training.config import NO_LIMIT
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
+MOST_WORDS = 8_000  # symbols of a side, whose symbols are byte pairs where its words are more
+CHOSEN = f"(words; characters of single words; bpe where words are more than {MOST_WORDS:,})"
 SAMPLING_EPOCHS = 10  # unless told
 
 
@@ -26,8 +28,8 @@ class TranslateData(SplitConfig):
     target_column: str | None = Field(
         default=None, description="column of targets (found by a usual name); without a header its number"
     )
-    source_tokens: Tokens = Field(default="words", description=f"symbols of a source; {SYMBOLS}")
-    target_tokens: Tokens = Field(default="words", description=f"symbols of a target; {SYMBOLS}")
+    source_tokens: Tokens | None = Field(default=None, description=f"symbols of a source; {SYMBOLS} {CHOSEN}")
+    target_tokens: Tokens | None = Field(default=None, description=f"symbols of a target; {SYMBOLS} {CHOSEN}")
     source_least_count: Count | None = Field(
         default=None, description="symbols of sources that come less often become <unk> (1; words: 2)"
     )

@@ -5,7 +5,7 @@ An answer is found by beam search or drawn (tasks/decoding.py); it holds L(S) sy
 has the same bits alone and in any batch. What is drawn follows from sample_seed and the source alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,8 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         learning = config.learning
         _check_columns(config, data)
         codec = TranslateCodec.fit(config.data, data.train) if start is None else start.again(data.train)
+        chosen = codec.chosen(config.data)
+        config = config.model_copy(update={"data": codec.named(config.data)})
         train, validation = data.encoded(partial(Examples.of, codec))
         batches = train.buckets(config.training)
         sides = f"{codec.source.size:,} symbols of sources, {codec.target.size:,} of targets"
@@ -132,7 +134,7 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             codec,
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
             lambda network: _mean_loss(network, validation, codec.target.unknown),
-            (*data.train.notes, f"{data.sizes()}, {sides}", *_whole_words(config, data.train)),
+            (*data.train.notes, f"{data.sizes()}, {sides}", *chosen),
             lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
 
@@ -237,13 +239,3 @@ def _check_columns(config: TranslateConfig, data: Splits[Pairs]) -> None:
         column = getattr(config.data, name)
         if column is not None and not any(part is not None and part.named for part in parts):
             raise ConfigError(f"{option(name, column)} is for tables, and these data are none; leave it out")
-
-
-def _whole_words(config: TranslateConfig, train: Pairs) -> Iterable[str]:
-    """Of a side whose texts are single words that hardly repeat: none of them teaches another."""
-    for name, texts in (("source", train.inputs), ("target", train.answers or ())):
-        single = getattr(config.data, f"{name}_tokens") == "words" and all(
-            len(one.split()) < 2 for one in texts
-        )
-        if single and 2 * len(set(texts)) > len(texts):
-            yield f"each {name} is one word, read whole; for its letters set {name}_tokens characters"
