@@ -152,6 +152,7 @@ quantiles-carried   load      --output quantiles --strategy recursive --cell mgu
 lognormal           load      --output lognormal --strategy direct
 lognormal-recursive load      --output lognormal --strategy recursive --residual on
 logarithms          load      --transform log --scale pooled
+from-0              load      --transform nonnegative
 roots               load      --transform sqrt --output gaussian --strategy recursive
 powers              weather   --target sun --target rain --future warm --transform boxcox \
                               --transform none --output studentt

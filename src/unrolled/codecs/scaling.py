@@ -2,7 +2,7 @@
 
 mean = Σ x / N      scale = sqrt(Σ (x - mean)² / N)      over all N values of all training parts together
 
-    of_powers       the same of x^λ, of ln x where λ = 0
+    of_powers       the same of x^λ, of ln x where λ = 0, of max(x, 0) where λ = 1 and x is nonnegative
     of_counts       mean 0, scale the power of two at Σ x / N or below: whole numbers divided by it are exact
     none            mean 0, scale 1
 
@@ -29,20 +29,25 @@ LOGARITHM, ROOT, ITSELF = 0.0, 0.5, 1.0
 POWERS = tuple(step / 20 for step in range(20, -1, -1))
 # A logarithm is taken of no less than this share of the least value of training.
 LEAST = 0.1
+# The least of a column that may have any value.
+ANY = -np.finfo(np.float64).max
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Of K columns x^power, ln x where `power` (K,) is 0, and x itself where it is 1. Of others, values below
-    `least` (K,) are read as that. `deviation` (K,): of the values as they are."""
+    """Of K columns x^power, ln x where `power` (K,) is 0, and x itself where it is 1. Values below `least`
+    (K,) are read as that. `deviation` (K,): of the values as they are."""
 
     power: Array
     least: Array
     deviation: Array
 
     @classmethod
-    def fit(cls, pooled: Array, power: Array, names: Sequence[str]) -> "Curve":
-        """Of values (N, K), NaN where missing. DataError where a logarithm has no value above 0."""
+    def fit(
+        cls, pooled: Array, power: Array, names: Sequence[str], nonnegative: NDArray[np.bool_]
+    ) -> "Curve":
+        """Of values (N, K), NaN where missing; `nonnegative` (K,): which of those that are x itself are
+        from 0 on. DataError where a logarithm has no value above 0."""
         positive = np.where(pooled > 0, pooled, np.inf)
         lowest = positive.min(0, initial=np.inf)
         for column, low, each in zip(names, lowest, power, strict=True):
@@ -52,6 +57,7 @@ class Curve:
                     "logarithms of; choose another transform"
                 )
         least = np.where(power == LOGARITHM, LEAST * lowest, 0.0)
+        least = np.where((power == ITSELF) & ~nonnegative, ANY, least)
         return cls(power, least, Scaler.fit([pooled], names).scale)
 
     def __call__(self, x: Array) -> Array:
@@ -59,6 +65,7 @@ class Curve:
         y = np.array(x, np.float64)
         for power, at in self._alike():
             y[..., at] = _raised(np.maximum(y[..., at], self.least[at]), power)
+        y[..., self._from_0] = np.maximum(y[..., self._from_0], 0)
         return y
 
     def inverse(self, y: Array) -> Array:
@@ -66,7 +73,14 @@ class Curve:
         x = np.array(y, np.float64)
         for power, at in self._alike():
             x[..., at] = _lowered(x[..., at], power)
+        x[..., self._from_0] = np.maximum(x[..., self._from_0], 0)
         return x
+
+    @property
+    def _from_0(self) -> NDArray[np.bool_]:
+        """(K,) which are themselves, and not below 0."""
+        from_0: NDArray[np.bool_] = (self.power == ITSELF) & (self.least == 0)
+        return from_0
 
     def _alike(self) -> Iterator[tuple[float, NDArray[np.bool_]]]:
         """Each power but ITSELF, and which columns have it."""
@@ -157,15 +171,20 @@ class Scaler:
 
     @classmethod
     def of_powers(
-        cls, parts: Sequence[Array], names: Sequence[str], powers: Sequence[float | None]
+        cls,
+        parts: Sequence[Array],
+        names: Sequence[str],
+        powers: Sequence[float | None],
+        nonnegative: Sequence[bool] = (),
     ) -> "Scaler":
-        """Of each column its power, None for the likeliest. Values below 0, and 0 in a logarithm, are read as
-        later ones are."""
+        """Of each column its power, None for the likeliest, and where that is 1 whether it is nonnegative.
+        Values below 0, and 0 in a logarithm, are read as later ones are."""
         chosen = [
             likeliest_power([part[:, k] for part in parts]) if power is None else power
             for k, power in enumerate(powers)
         ]
-        curve = Curve.fit(np.concatenate(parts), np.array(chosen, np.float64), names)
+        from_0 = np.array(nonnegative or [False] * len(names), np.bool_)
+        curve = Curve.fit(np.concatenate(parts), np.array(chosen, np.float64), names, from_0)
         scaler = cls.fit([curve(part) for part in parts], names)
         return cls(scaler.mean, scaler.scale, curve)
 

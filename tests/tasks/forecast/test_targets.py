@@ -27,7 +27,7 @@ def with_value(frame, row, value):
     return frame.with_columns(y=pl.when(pl.int_range(len(frame)) == row).then(value).otherwise("y"))
 
 
-@pytest.mark.parametrize("transform", ["log", "sqrt", "boxcox"])
+@pytest.mark.parametrize("transform", ["nonnegative", "log", "sqrt", "boxcox"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_runtime_stream_and_a_loaded_run_say_what_the_model_does(strategy, transform, tmp_path):
     options = SHORT | STRATEGIES[strategy] | {"transform": transform, "output": "gaussian"}
@@ -63,7 +63,7 @@ def test_a_season_that_grows_is_forecast_better_in_logarithms(seed):
 
 
 @pytest.mark.parametrize("output", ["point", "gaussian", "studentt", "quantiles"])
-@pytest.mark.parametrize("transform", ["log", "sqrt", "boxcox"])
+@pytest.mark.parametrize("transform", ["nonnegative", "log", "sqrt", "boxcox"])
 def test_no_forecast_and_no_quantile_is_below_0(transform, output):
     """Near 0, with an untrained network, whose intervals are wide; without a transform some are."""
     y = np.random.default_rng(0).gamma(0.7, 1.0, 160)
@@ -74,7 +74,10 @@ def test_no_forecast_and_no_quantile_is_below_0(transform, output):
         model = Forecaster(**options, transform=transform).fit(frame)
         numbers = model.predict().select("forecast", pl.selectors.starts_with("q")).to_numpy()
         assert (np.diff(numbers[:, 1:], axis=1) >= 0).all()
-        return min(numbers.min(), model.evaluation.backtest.forecasts["model"].quantiles.min())
+        stream = model.runtime().stream()
+        told = np.array([stream.step(step)["adaptive"].min() for step in frame.to_dicts()])
+        quantiles = model.evaluation.backtest.forecasts["model"].quantiles
+        return min(numbers.min(), quantiles.min(), np.nanmin(told))
 
     assert low("none") < 0 <= low(transform)
 
@@ -96,6 +99,13 @@ def test_figures_are_in_the_unit_of_the_file():
     np.testing.assert_allclose(deviation, growing()["y"].to_numpy()[:110].std(), rtol=1e-12)
 
 
+def test_values_from_0_on_are_read_and_learnt_as_they_are():
+    """Whatever is above 0 is forecast to the same bits."""
+    free, bounded = (Forecaster(**SHORT, transform=kind).fit(growing()) for kind in ("none", "nonnegative"))
+    assert same_weights(free, bounded) and free.predict().equals(bounded.predict())
+    assert free.evaluation.rows[0]["rmse"] == bounded.evaluation.rows[0]["rmse"]
+
+
 def test_each_target_has_its_own():
     frame = growing(x=-np.arange(160.0) + 50 * np.random.default_rng(0).standard_normal(160))
     options = SHORT | {"target": ("y", "x"), "transform": ("log", "none")}
@@ -107,7 +117,10 @@ def test_each_target_has_its_own():
         Forecaster(**options | {"transform": ("log", "none", "none")}).fit(frame)
 
 
-@pytest.mark.parametrize("transform, wrong", [("log", 0.0), ("boxcox", 0.0), ("sqrt", -1.0)])
+LEAST = [("log", 0.0), ("boxcox", 0.0), ("sqrt", -1.0), ("nonnegative", -1.0)]
+
+
+@pytest.mark.parametrize("transform, wrong", LEAST)
 def test_a_value_that_has_no_logarithm_is_refused_in_training_and_read_as_the_least_later(transform, wrong):
     model = Forecaster(**SHORT, transform=transform)
     numbers = "above 0" if wrong == 0 else "from 0 on"

@@ -30,7 +30,9 @@ OF_STRATEGY = {
 }
 
 Levels = Annotated[tuple[Literal["absolute", "relative"], ...], BeforeValidator(several)]
-Transforms = Annotated[tuple[Literal["none", "log", "sqrt", "boxcox"], ...], BeforeValidator(several)]
+Transforms = Annotated[
+    tuple[Literal["none", "nonnegative", "log", "sqrt", "boxcox"], ...], BeforeValidator(several)
+]
 
 
 class DataConfig(Section):
@@ -206,7 +208,9 @@ class ForecastOptions(Section):
         default=None,
         description="read and forecast values, their logarithms, square roots or powers (boxcox, found in "
         "the training part), for all targets or for each: forecasts stay above 0, and a season or noise may "
-        "grow with the level (direct: what forecasts the validation part best; none)",
+        "grow with the level; nonnegative: values as they are, forecasts and quantiles from 0 on (direct: "
+        "what forecasts the validation part best, nonnegative where many values are 0 and none is below; "
+        "none)",
     )
     scale: Literal["window", "series", "pooled"] | None = Field(
         default=None,

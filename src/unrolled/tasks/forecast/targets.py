@@ -20,12 +20,18 @@ SCALERS: dict[str, Callable[[Sequence[Array], Sequence[str]], Scaler]] = {
     "lognormal": Scaler.of_logarithms,
     **dict.fromkeys(COUNTS, Scaler.of_counts),
 }
-# The power that each transform is; of the last the likeliest.
-TRANSFORMS: dict[str, float | None] = {"none": ITSELF, "log": LOGARITHM, "sqrt": ROOT, "boxcox": None}
+NONNEGATIVE = "nonnegative"
+# The power that each transform is; of boxcox the likeliest.
+TRANSFORMS: dict[str, float | None] = {
+    **dict.fromkeys(("none", NONNEGATIVE), ITSELF),
+    "log": LOGARITHM,
+    "sqrt": ROOT,
+    "boxcox": None,
+}
 # What they can be taken of: in words, and which of the targets (T, K) are.
 TAKEN_OF: dict[str, tuple[str, Callable[[Array], NDArray[np.bool_]]]] = {
     **dict.fromkeys(("log", "boxcox"), ("numbers above 0", lambda y: y > 0)),
-    "sqrt": ("numbers from 0 on", lambda y: y >= 0),
+    **dict.fromkeys(("sqrt", NONNEGATIVE), ("numbers from 0 on", lambda y: y >= 0)),
 }
 
 
@@ -35,7 +41,8 @@ def target_scaler(
     """As `output` asks for, or `transforms` of each."""
     if set(transforms) <= {"none"}:
         return SCALERS.get(output, Scaler.fit)(parts, names)
-    return Scaler.of_powers(parts, names, [TRANSFORMS[one] for one in transforms])
+    powers, from_0 = [TRANSFORMS[one] for one in transforms], [one == NONNEGATIVE for one in transforms]
+    return Scaler.of_powers(parts, names, powers, from_0)
 
 
 def require_outcomes(file: SeriesFile, output: str) -> SeriesFile:
@@ -72,7 +79,7 @@ def raised(file: SeriesFile, codec: SeriesCodec) -> list[str]:
     for k, name in enumerate(codec.targets if curve is not None else ()):
         assert curve is not None
         below = sum(int((s.target[:, k] < curve.least[k]).sum()) for s in file.series)
-        if below and curve.power[k] != ITSELF:
+        if below:
             lines.append(
                 f"{counted(below, 'value')} of {shown(name)} below {curve.least[k]:g}, the least that "
                 f"{option('transform')} reads, read as that"

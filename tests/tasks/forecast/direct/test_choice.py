@@ -57,6 +57,24 @@ def test_each_target_has_its_own_and_one_that_is_not_possible_is_none():
     assert chosen([y], [(TRAIN, END)], season=12)[0] == ("none", "log", "sqrt")
 
 
+def test_many_zeros_and_nothing_below_say_that_values_are_not_negative():
+    """Few may be the least that happened to be seen, and a value below says that there are such, but in the
+    test part, which is not looked at."""
+    y, ends = SERIES["none"] - 20, [(TRAIN, END)]
+    rain = np.maximum(y, 0)
+    transforms_chosen, _, notes = chosen([rain], ends)
+    assert transforms_chosen == ("nonnegative",) and any("many values are 0" in note for note in notes)
+    assert chosen([rain], [(TRAIN, TRAIN)])[0] == ("nonnegative",)  # nothing is tried
+    few = np.where(np.arange(T) % 400 == 0, 0.0, rain + 1)
+    below, later = rain.copy(), rain.copy()
+    below[TRAIN + 3], later[END] = -0.1, -0.1
+    for one, wanted in ((few, "none"), (below, "none"), (later, "nonnegative")):
+        assert chosen([one], ends, scale="window")[0] == (wanted,)
+    both = np.column_stack([y, rain])
+    assert chosen([both], ends)[0] == ("none", "nonnegative")
+    assert chosen([rain], ends, transform="none")[0] == ("none",)
+
+
 LOWER = {"in training": (700, 0.0), "in validation": (TRAIN + 700, 0.0), "near 0": (700, 1e-3)}
 LOWER["near 0 in validation"] = TRAIN + 700, 1e-3
 

@@ -7,7 +7,8 @@ costs no training. From the origins n of that part, at even distances, a candida
     noise    of Σ (e_n of the usual one - e_n): judging/noise.py
 
 One is taken whose gain is LEAST_GAIN or more and above its noise, for a transform half of it; of several the
-best. First a transform for each target is chosen, then a scale for all (docs/decisions/0164).
+best. First a transform for each target is chosen, then a scale for all (docs/decisions/0164). Where no
+transform is taken, a target of which many values are 0 and none is below cannot be below 0.
 """
 
 import math
@@ -33,7 +34,7 @@ from unrolled.tasks.forecast.direct.bases import (
 from unrolled.tasks.forecast.direct.reading import members_of
 from unrolled.tasks.forecast.direct.windows import evenly, frame_of
 from unrolled.tasks.forecast.judging.noise import margin
-from unrolled.tasks.forecast.targets import TAKEN_OF, target_scaler
+from unrolled.tasks.forecast.targets import NONNEGATIVE, TAKEN_OF, target_scaler
 
 Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -47,6 +48,9 @@ MOST_SERIES, MOST_TARGETS, MOST_ORIGINS = 20, 16, 400
 # Logarithms are taken where the least value of each series is above this share of its middle one: a smaller
 # one yet, or a 0, would be so far from all others that it moved every forecast after it.
 LEAST_SHARE = 1 / 20
+# So many values that are 0, and this share of all, say that 0 is the least that can be: where it is only the
+# least that was seen, such as of whole degrees, some of so many would lie beyond it.
+LEAST_ZEROS, SHARE_OF_ZEROS = 10, 0.01
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def choose(
     scale = options.scale or WINDOW
     trial = _trial(options, series, ends, periods, named)
     notes: tuple[str, ...] = ()
-    if trial is not None and options.transform is None and options.output not in OF_THEIR_KIND:
+    open_ = options.transform is None and options.output not in OF_THEIR_KIND
+    if trial is not None and open_:
         said = []
         for k in range(K):
             one = replace(trial, series=[y[:, k : k + 1] for y in trial.series])
@@ -107,6 +112,12 @@ def choose(
             )
         transforms = tuple(kind for kind, _ in said)
         notes += tuple(f"transform: {note}" for note in dict.fromkeys(note for _, note in said) if note)
+    if open_:
+        from_0 = [kind == "none" and _nonnegative(series, ends, k) for k, kind in enumerate(transforms)]
+        transforms = tuple(NONNEGATIVE if at else kind for at, kind in zip(from_0, transforms, strict=True))
+        notes += ("transform: nonnegative in place of none, as many values are 0 and none is below",) * any(
+            from_0
+        )
     if trial is not None and options.scale is None and not options.is_discrete:
         scales = [WINDOW, *([SERIES] if named else []), POOLED]
         scale, note = _best(trial, OF_SCALES, WINDOW, {one: errors(trial, transforms, one) for one in scales})
@@ -148,6 +159,13 @@ def _possible(kind: str, series: Sequence[Array], ends: Ends, k: int) -> bool:
         if kind == "log" and len(known) and known.min() <= LEAST_SHARE * np.median(known):
             return False
     return True
+
+
+def _nonnegative(series: Sequence[Array], ends: Ends, k: int) -> bool:
+    """Whether target k says by its zeros that it cannot be below."""
+    known = np.concatenate([y[:end, k] for y, (_, end) in zip(series, ends, strict=True)])
+    zeros, values = int((known == 0).sum()), int((~np.isnan(known)).sum())
+    return zeros >= max(LEAST_ZEROS, SHARE_OF_ZEROS * values) and not (known < 0).any()
 
 
 def _best(trial: Trial, share: float, usual: str, candidates: Mapping[str, Errors]) -> tuple[str, str]:
