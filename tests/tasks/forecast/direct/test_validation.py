@@ -14,7 +14,7 @@ from unrolled.decoding.distributions import distribution
 from unrolled.errors import DataError
 from unrolled.tasks.forecast.direct import validation as module
 from unrolled.tasks.forecast.direct.reading import FED_BACK, STEPS
-from unrolled.tasks.forecast.direct.validation import Validation, around_points, mean_loss, offsets
+from unrolled.tasks.forecast.direct.validation import Validation, around_points, mean_loss, offsets, spread
 from unrolled.tasks.forecast.direct.windows import Windowed
 from unrolled.tasks.forecast.estimator import Forecaster
 from unrolled.tasks.outputs import criterion
@@ -82,7 +82,7 @@ def test_the_fewer_horizons_there_are_the_more_the_base_has(monkeypatch, horizon
     validation = Validation(origins, [(45, 90)], plan(window=7, steps=3), False)
     validation.horizons = horizons
     errors = np.array([[4.0, 0.5], [0.5, 1.0]])
-    monkeypatch.setattr(validation, "_errors", lambda network: errors)
+    monkeypatch.setattr(validation, "errors", lambda network: errors)
     network = direct_network(codec, members=((STEPS, 7, 1),))
     pull = (2.5 / horizons) ** 2
     # The derivative of a' errors a + pull |a - (1, 0)|^2 along (1, -1), at a = (b, 1 - b), is 0.
@@ -96,6 +96,18 @@ def test_members_that_are_no_better_than_the_base_have_nothing(monkeypatch):
     net = direct_network(codec)
     shares = Validation(origins, [(45, 90)], plan(window=7, steps=3), False).fit_shares(net)
     np.testing.assert_allclose(shares, [1, 0, 0], atol=1e-6)
+
+
+def test_what_each_is_alone_and_how_far_members_are_apart_is_told():
+    """Of two errors of the base and of each member, by hand."""
+    errors = np.array([[1.0, 1.0], [0.5, -0.5], [0.5, 0.7]])
+    mean = errors[1:].mean(0)
+    apart, rms = np.sqrt(np.square(errors[1:] - mean).mean()), np.sqrt(np.square(errors).mean(1))
+    together = np.sqrt(np.square([0.2, 0.5, 0.3] @ errors).mean())
+    assert spread(errors @ errors.T / 2, (0.2, 0.5, 0.3), ("base", "steps", "segments")) == (
+        f"errors on the validation part: base {rms[0]:.3g}, steps {rms[1]:.3g}, segments {rms[2]:.3g}; "
+        f"together {together:.3g}, members {apart:.3g} apart"
+    )
 
 
 @pytest.mark.parametrize("absolute", [False, True])

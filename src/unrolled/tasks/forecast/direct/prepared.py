@@ -25,7 +25,7 @@ from unrolled.tasks.forecast.direct.bases import (
     of_each_series,
 )
 from unrolled.tasks.forecast.direct.reading import Reading
-from unrolled.tasks.forecast.direct.validation import Validation
+from unrolled.tasks.forecast.direct.validation import Validation, spread
 from unrolled.tasks.forecast.direct.windows import (
     MOST_REFERENCES,
     Chosen,
@@ -91,10 +91,11 @@ def prepare(
 
     def tuned(network: Network) -> tuple[Fitted, str]:
         assert validation is not None
-        shares = validation.fit_shares(network)
+        errors = validation.errors(network)
+        shares = validation.fit_shares(network, errors)
         kinds = ("the base alone", *(kind for kind, _, _ in reading.members))
         each = [f"{share:.2f} {kind}" for share, kind in zip(shares, kinds, strict=True)]
-        note = f"shares of the forecast: {' + '.join(each)}"
+        note = f"shares of the forecast: {' + '.join(each)}; {spread(errors, shares, kinds)}"
         return fitted, f"{note}; {validation.calibrate(network)}" if reading.calibrated else note
 
     of = f" ({len(bases) - 1:,} series have their own; of all others)" if fitted.series.names else ""

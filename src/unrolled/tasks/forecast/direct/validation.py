@@ -99,17 +99,18 @@ class Validation:
             total, count = total + losses.double().sum().item(), count + len(losses)
         return total / count
 
-    def fit_shares(self, network: Network) -> tuple[float, ...]:
-        """Gives each member its share, and tells them, after that of the base alone."""
-        with torch.no_grad():
-            errors = self._errors(network)
+    def fit_shares(self, network: Network, errors: Array | None = None) -> tuple[float, ...]:
+        """Gives each member its share, and tells them, after that of the base alone; `errors` as of
+        `errors`."""
+        errors = self.errors(network) if errors is None else errors
         pull = (PULL / self.horizons) ** 2 * float(errors.diagonal().min())
         shares = base.simplex(errors, np.eye(len(errors))[0], pull)
         with torch.no_grad():
             network.p.shares.copy_(torch.from_numpy(shares[1:]))
         return tuple(map(float, shares))
 
-    def _errors(self, network: Network) -> Array:
+    @torch.no_grad()
+    def errors(self, network: Network) -> Array:
         """(M + 1, M + 1) the mean products of the errors of the base and of each member."""
         block = network.block
         assert isinstance(block, Direct)
@@ -150,6 +151,17 @@ class Validation:
         by = f"{len(scores):,} forecasts of the validation part, which chose the weights too"
         few = f"; too few to rely on: they span {self.horizons:.3g} horizons, {LEAST_HORIZONS} are wanted"
         return f"intervals: calibrated by {by}{few if self.horizons < LEAST_HORIZONS else ''}"
+
+
+def spread(errors: Array, shares: Sequence[float], kinds: Sequence[str]) -> str:
+    """What the forecasts are alone and together, and how far the members are apart: the root mean squares of
+    their errors, as of `errors`, and of their distances from their mean."""
+    alone = np.sqrt(errors.diagonal())
+    each = ", ".join(f"{kind} {error:.3g}" for kind, error in zip(kinds, alone, strict=True))
+    together = float(np.sqrt(np.array(shares) @ errors @ np.array(shares)))
+    of_members = errors[1:, 1:]
+    apart = float(np.sqrt(max(0.0, of_members.diagonal().mean() - of_members.mean())))
+    return f"errors on the validation part: {each}; together {together:.3g}, members {apart:.3g} apart"
 
 
 def _scores(output: Output, raw: Tensor, y: Tensor) -> Array:
