@@ -1,5 +1,6 @@
 """A model that is trained again on all data: which of the two answers, and which is judged."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -16,6 +17,7 @@ from unrolled.tasks.forecast.estimator import Forecaster
 from unrolled.tasks.language import LanguageModel
 from unrolled.tasks.translate.estimator import Translator
 from unrolled.training import checkpoints
+from unrolled.training.progress import Reporter
 
 from .forecast.cases import RECURSIVE, noisy
 from .interrupted import Stop, StopOfAll
@@ -138,6 +140,23 @@ def test_sequences_of_all_parts_train_again(tmp_path):
     with pytest.raises(DataError):
         three.evaluate(test)
     assert len(three.predict(test)) == 14
+
+
+def test_what_takes_its_time_beside_the_steps_is_told(series, tmp_path):
+    """In the order in which it is done; a reporter says it where it lasts."""
+
+    class Phases(Reporter):
+        names = ()
+
+        @contextlib.contextmanager
+        def busy(self, what):
+            self.names += (what,) if self.names[-1:] != (what,) else ()
+            yield
+
+    report, prepared = Phases(), "preparing the training"
+    Forecaster(**FORECAST).fit(series, out=tmp_path / "run", report=report)
+    tuned = ("validating", "judging on the validation part", "writing")
+    assert report.names == ("reading the data", prepared, *tuned, prepared, "judging and writing")
 
 
 def test_parts_that_are_frames_are_refused(tmp_path):

@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 
@@ -83,6 +84,23 @@ def test_within_an_epoch_a_line_comes_every_ten_seconds(clock):
         "epoch 2, step 35 of 1,000: loss 0.7, 1 steps/s",
         "epoch 2, step 45 of 1,000: loss 0.7, 1 steps/s",
     ]
+
+
+def test_what_has_no_steps_has_a_line_every_so_often_until_it_is_over(monkeypatch):
+    monkeypatch.setattr("unrolled.training.progress.LINE_SECONDS", 0.01)
+    stream = io.StringIO()
+    report = Lines(stream)
+    with pytest.raises(KeyboardInterrupt), report.busy("judging"):
+        deadline = time.monotonic() + 30
+        while stream.getvalue().count("\n") < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    lines = stream.getvalue().splitlines()
+    assert len(lines) >= 3 and set(lines) == {"judging, 0:00:00 so far"}
+    time.sleep(0.05)
+    assert stream.getvalue().splitlines() == lines
+    with Reporter().busy("judging"):
+        pass
 
 
 def test_the_bar_shows_epoch_loss_validation_rate_and_the_end(clock, monkeypatch):

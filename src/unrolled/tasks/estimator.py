@@ -35,6 +35,7 @@ from unrolled.training.progress import Reporter
 
 # The options that keep data from the training, as a training on all data has them.
 NOTHING_KEPT = {"validation": 0.0, "test": 0.0, "validation_files": (), "test_files": ()}
+PREPARING = "preparing the training"
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,14 @@ class Estimator(Trained[C, D, K, N]):
             config, sources = named_sources(config, self.task, data, validation, test)
             if self._start is not None:
                 self._start.config = config  # it reads the new data
-            config, read = self._read(config, sources)
+            with report.busy("reading the data"):
+                config, read = self._read(config, sources)
             if self._start is not None:
                 report.note(f"starts from the model in {config.training.start_from}")
             for note in self._notes_of(config, read):
                 report.note(note)
-            plan = self._plan(config, read)
+            with report.busy(PREPARING):
+                plan = self._plan(config, read)
             config = plan.config
             every = joined(sources) if config.training.refit else sources
             if out is not None:
@@ -113,7 +116,8 @@ class Estimator(Trained[C, D, K, N]):
             if config.training.refit:
                 judged = self._judged_first(plan, run, report)
                 steps = kept_row(judged.rows, judged.config.training.keep)["step"]
-                plan = self._plan_again(plan, every, steps)
+                with report.busy(PREPARING):
+                    plan = self._plan_again(plan, every, steps)
                 self._take_over(judged, plan.network)
                 report.note(f"training again on all data, for {counted(steps, 'step')}")
             self._carry_out(plan, run, report, resume is not None)
@@ -147,7 +151,8 @@ class Estimator(Trained[C, D, K, N]):
         self._network_, self._codec_, self._seen_ = plan.network, codec, plan.seen
         self._data, self._evaluation = plan.data, None
         if run is not None:
-            self._write(run, draw)
+            with report.busy("judging and writing" if draw else "writing"):
+                self._write(run, draw)
 
     def _judged_first(self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter) -> Self:
         """The model that is judged on the test part, trained or gone on with in its folder."""
@@ -207,7 +212,8 @@ class Estimator(Trained[C, D, K, N]):
         self.config, self.rows = plan.config, self.history.rows
         if prepared.tuned is None:
             return prepared.codec
-        codec, note = prepared.tuned(network)
+        with report.busy("judging on the validation part"):
+            codec, note = prepared.tuned(network)
         if note:
             report.note(note)
         return codec

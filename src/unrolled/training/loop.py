@@ -157,7 +157,7 @@ class Training(Generic[Batch]):
         if self.validate is None:
             return None
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.report.busy("validating"):
             loss = float(self.validate())
         self.model.train()
         if not math.isfinite(loss):

@@ -8,7 +8,9 @@ import contextlib
 import math
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from types import TracebackType
 from typing import TextIO
@@ -47,13 +49,18 @@ class Reporter:
     def note(self, line: str) -> None:
         """A line for the person, such as why the training ended."""
 
+    @contextlib.contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Around what takes its time without a step, such as reading or judging."""
+        yield
+
     def close(self) -> None:
         """The training is over, or an exception ended it."""
 
 
 class Lines(Reporter):
-    """A line an epoch, of more than MOST_LINES one every few, and between them a line every LINE_SECONDS, for
-    logs and pipes."""
+    """A line an epoch, of more than MOST_LINES one every few, and between them, before and after them a line
+    every LINE_SECONDS, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -85,6 +92,22 @@ class Lines(Reporter):
         self.printed = time.monotonic()
         with unheard:
             print(visible(line), file=self.stream, flush=True)
+
+    @contextlib.contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        over, begun = threading.Event(), time.monotonic()
+
+        def tell() -> None:
+            while not over.wait(LINE_SECONDS):
+                self.note(f"{what}, {timedelta(seconds=round(time.monotonic() - begun))} so far")
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 class Bar(Reporter):
