@@ -196,12 +196,23 @@ def test_a_training_of_minutes_takes_its_learning_rate_to_the_end(monkeypatch):
     assert rates == pytest.approx(wanted)
 
 
-def test_the_last_epoch_as_the_best_is_noted():
+ENDS = [
+    ([2.0, 3.0], "constant", "the first epoch was the best: what came after fits the training part alone"),
+    ([2.0, 3.0], "cosine", "the first epoch was the best: what came after fits the training part alone"),
+    ([3.0, 2.0], "constant", "the last epoch was the best: the loss was still falling; train longer"),
+    ([3.0, 2.0], "cosine", "the last epoch was the best, as it is meant to be where the learning rate falls"),
+    ([3.0, 2.0, 4.0], "constant", "stopped: "),
+]
+
+
+@pytest.mark.parametrize("losses, schedule, note", ENDS)
+def test_the_first_or_the_last_epoch_as_the_best_is_noted(losses, schedule, note):
     report = Reporter()
     report.note = (notes := []).append
-    losses = iter([3.0, 2.0])
-    Example().train(config(epochs=2), report=report, validate=lambda: next(losses))
-    assert notes[-1] == "the last epoch was the best: the loss was still falling; train longer"
+    each = iter(losses)
+    options = config(epochs=len(losses), schedule=schedule)
+    Example().train(options, report=report, validate=lambda: next(each))
+    assert notes[-1].startswith(note)
 
 
 def test_the_history_holds_every_number_and_no_time():

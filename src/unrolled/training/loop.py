@@ -186,8 +186,7 @@ class Training(Generic[Batch]):
         weights = "the average up to " if self.average else ""
         validation = "" if loss is None else f", validation loss {loss:.4g}"
         self.report.note(f"stopped: {stopped}; kept {weights}epoch {kept} of {last}{validation}")
-        falls = self.config.schedule == "cosine"  # to 0: the last weights are meant to be the best
-        if self.best is not None and last > 1 and kept in ((1,) if falls else (1, last)):
+        if self.best is not None and last > 1 and kept in (1, last):
             self.report.note(self._at_an_end(kept))
         return History(tuple(self.rows), kept, loss, stopped, self._seconds())
 
@@ -198,6 +197,8 @@ class Training(Generic[Batch]):
                 "the first epoch was the best: what came after fits the training part alone; lower "
                 f"learning_rate (now {self.config.learning_rate:g}), or give more data"
             )
+        if self.config.schedule == "cosine":
+            return "the last epoch was the best, as it is meant to be where the learning rate falls to zero"
         return "the last epoch was the best: the loss was still falling; train longer"
 
     def _ended(self) -> str | None:

@@ -171,6 +171,16 @@ def test_the_power_that_was_found_is_told(transform):
     )
 
 
+@pytest.mark.parametrize("of_one", [{"scale": "pooled"}, {"transform": "log"}, {"output": "poisson"}, {}])
+def test_the_least_spread_of_a_window_is_told_in_the_unit_of_the_file(of_one):
+    """A twentieth of the deviation of the training part, where windows are framed by themselves."""
+    notes, frame = Notes(), growing().with_columns(y=pl.col("y").round())
+    Forecaster(**SHORT | of_one).fit(frame, report=notes)
+    told = [line for line in notes.lines if line.startswith("spread")]
+    least = 0.05 * frame["y"].to_numpy()[:110].std()
+    assert told == ([] if of_one else [f"spread of a window: counts as {least:.3g} at least"])
+
+
 def test_nothing_leaks_from_the_test_part():
     spoilt = growing().with_columns(
         y=pl.when(pl.int_range(160) >= 130).then(pl.col("y") * 1e6).otherwise("y")

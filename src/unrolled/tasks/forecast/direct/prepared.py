@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.blocks.direct import Direct
+from unrolled.codecs.scaling import ITSELF, Scaler
 from unrolled.codecs.series import HOLIDAY
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.forecast.config import ForecastConfig
@@ -99,9 +100,19 @@ def prepare(
         return fitted, f"{note}; {validation.calibrate(network)}" if reading.calibrated else note
 
     of = f" ({len(bases) - 1:,} series have their own; of all others)" if fitted.series.names else ""
-    notes = (*settled.notes, *(f"base{of}: {one.described()}" for one in bases[-1:]))
+    said = _least_spread(reading, fitted.series.scalers["target"]) if framed and bases else ()
+    notes = (*settled.notes, *said, *(f"base{of}: {one.described()}" for one in bases[-1:]))
     fitted = replace(fitted, reading=reading)
     return Prepared(config, fitted, windows, validation, notes, tuned, begin)
+
+
+def _least_spread(reading: Reading, scaler: Scaler) -> tuple[str, ...]:
+    """A line on the floor of the spreads of windows, of all targets, where it is in the units of the file."""
+    if scaler.curve is not None and (scaler.curve.power != ITSELF).any():
+        return ()
+    least = [one[0] * unit for one, unit in zip(reading.references, scaler.scale, strict=True)]
+    each = dict.fromkeys(f"{one:.3g}" for one in (min(least), max(least)))
+    return (f"spread of a window: counts as {' to '.join(each)} at least",)
 
 
 @torch.no_grad()
