@@ -63,6 +63,7 @@ recordings        tones     --mels 8 --frame-ms 20 --hop-ms 8 --low-hz 50 --high
 images            digits    --pooling mean
 ts                archive   --cell gru --layer-norm
 one-feature       moves     --features x --id id --cell rnn --nonlinearity sigmoid
+members           moves     --members 3 --cell lstm --pooling max
 """
 
 REGRESS = """
@@ -72,6 +73,7 @@ max               amounts   --pooling max --cell rnn --learn-initial-state --noi
 dropped           amounts   --cell lstm --cells-per-block 2 --hidden 6 --output-dropout 0.2 --reverse
 noisy             amounts   --noise 0.1 --time-mask 0.2 --feature-mask 0.2 --input-dropout 0.1 --features x
 texts-characters  prices    --embedding-size 4 --tokens characters --cell lstm --forget-bias 1.0
+members           prices    --embedding-size 4 --members 2 --pooling mean
 texts-bpe         prices    --embedding-size 4 --tokens bpe --most-symbols 270 --text text --target target
 texts             prices    --embedding-size 4 --tokens words
 texts-vectors     prices    --embedding-size 4 --vectors vectors.txt --pooling mean --cell mgu

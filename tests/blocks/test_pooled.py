@@ -1,9 +1,12 @@
 """Poolings against their equations in float64, and what neither padding nor batch may change."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from unrolled.blocks.block import read, write
 from unrolled.blocks.leaves import Embedding, Pooling
 from unrolled.blocks.pooled import Numbers
 from unrolled.cells import CELLS
@@ -130,3 +133,30 @@ def test_text_goes_through_the_embedding():
     found, _ = network(tokens, lengths=torch.tensor([3, 5]), last=True)
     alone, _ = network(tokens[:1, :3], lengths=torch.tensor([3]), last=True)
     assert torch.equal(alone[0], found[0])
+
+
+def ensemble(members, **options):
+    torch.manual_seed(4)
+    config = PooledModelConfig(hidden=3, members=members, **options)
+    return Network(pooled(Numbers(2), config, 2)).double()
+
+
+def test_an_ensemble_says_the_mean_of_what_its_members_say_alone():
+    network, x, lengths = ensemble(3), torch.randn(4, 9, 2, dtype=torch.float64), torch.tensor(LENGTHS)
+    members, alone = (network, *network.others), []
+    for member in members:
+        one = Network(replace(network.block, others=())).double()
+        weights = member.state_dict().items()
+        one.load_state_dict({name: array for name, array in weights if not name.startswith("others")})
+        alone.append(one(x, lengths=lengths, last=True)[0])
+    assert not torch.equal(alone[0], alone[1]) and not torch.equal(alone[1], alone[2])
+    said, _ = network(x, lengths=lengths, last=True)
+    torch.testing.assert_close(said, torch.stack(alone).mean(0), rtol=1e-14, atol=1e-14)
+
+
+def test_members_that_are_not_alike_are_refused():
+    block, other = ensemble(2).block, ensemble(1, layers=2).block
+    for others in ((other,), (replace(block),)):  # of another size, and an ensemble itself
+        with pytest.raises(ValueError, match="members that are not alike"):
+            replace(block, others=others)
+    assert read(write(block)) == block

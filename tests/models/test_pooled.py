@@ -43,7 +43,15 @@ CASES = [
         (("regress", "numbers"), ("classify", "text")),
     ][(k + k // 4) % 2]
 ]
-NAMES = [f"{task}-{kind}-{options['cell']}-{options['pooling']}" for task, kind, options in CASES]
+# Ensembles, whose members carry states of the same names.
+CASES += [
+    ("classify", "numbers", {"pooling": "max", "cell": "lstm", "members": 3}),
+    ("regress", "text", {"pooling": "attention", "cell": "gru", "members": 2, "layers": 2}),
+]
+NAMES = [
+    f"{task}-{kind}-{options['cell']}-{options['pooling']}{'-members' * ('members' in options)}"
+    for task, kind, options in CASES
+]
 # Nothing of these can stream.
 BACKWARD = {
     "both": {"bidirectional": True, "pooling": "last", "backward_hidden": 4},

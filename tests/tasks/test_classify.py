@@ -43,6 +43,29 @@ def turns(N=120, seed=0):
     return from_arrays(X, y)
 
 
+def test_an_ensemble_learns_and_says_what_each_member_is_alone():
+    """A step of plain descent moves each member by a share of its gradient alone, whatever the others are."""
+    data, said = turns(60), io.StringIO()
+    options = SMALL | {"epochs": 4, "members": 3}
+    model = Classifier(**options).fit(data, report=Lines(said))
+    line = next(one for one in said.getvalue().splitlines() if one.startswith("members"))
+    alone, together = line.removeprefix("members: validation loss ").split(" alone, ")
+    each, loss = [float(one) for one in alone.split(", ")], float(together.removesuffix(" together"))
+    assert len(set(each)) == 3 and loss <= np.mean(each) + 1e-3  # cross-entropy is convex in the outputs
+    kept = min(row["validation_loss"] for row in model.rows if row["kind"] == "epoch")
+    assert loss == pytest.approx(kept, rel=1e-3)
+
+    step = {"epochs": None, "steps": 1, "optimizer": "sgd", "clip": 0.0, "learning_rate": 1.0}
+    many = Classifier(**options | step).fit(data)
+    still = Classifier(**options | step | {"learning_rate": 1e-30}).fit(data)
+    lone = Classifier(**options | step | {"members": 1}).fit(data)
+    lone_still = Classifier(**options | step | {"members": 1, "learning_rate": 1e-30}).fit(data)
+    name = "head.weight"  # the first member is drawn first, as one alone is
+    weights = [one.network.state_dict()[name] for one in (many, still, lone, lone_still)]
+    assert torch.equal(weights[1], weights[3])
+    torch.testing.assert_close(3 * (weights[0] - weights[1]), weights[2] - weights[3], rtol=1e-4, atol=1e-6)
+
+
 def test_classes_are_in_the_order_of_their_numbers():
     y = [f"{k % 12 + 1}" for k in range(48)]
     codec = Classifier(hidden=2, epochs=1).fit(([[float(k)] for k in range(48)], y)).codec

@@ -5,15 +5,17 @@
     p_t = pooling(y_1 … y_t)     leaves.py
     o_t = W dropout(p_t) + b     the answer is o_T; o_t is that to the first t steps
 
+Of several members, networks alike with weights of their own, o_t is the mean of theirs.
+
 Steps are added from the first to the last (kernels/torch/pooling.py): neither the padding nor the batch
 changes a bit, and what the sum of the first t steps comes to is known after t steps.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from unrolled.blocks.block import Block
+from unrolled.blocks.block import Block, at
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.recurrent import Recurrent
@@ -39,7 +41,7 @@ class Numbers(Block):
 
 @dataclass(frozen=True)
 class Pooled(Block):
-    """steps -> o, of every step or of the last."""
+    """steps -> o, of every step or of the last. `others`: further members, each alike."""
 
     encoder: Embedding | Numbers
     layer: Recurrent
@@ -47,16 +49,51 @@ class Pooled(Block):
     head: Linear
     input_dropout: float = 0.0
     output_dropout: float = 0.0
+    others: tuple["Pooled", ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
         sizes = self.encoder.size, self.layer.output_size, self.layer.output_size
         wanted = self.layer.input_size, self.pooling.size, self.head.inputs
         yield sizes == wanted, f"sizes {sizes} do not meet {wanted}"
+        alike = not self.others or all(one == replace(self, others=()) for one in self.others)
+        yield alike, f"members that are not alike: {self.others!s:.80}"
+
+    def start(self, ops: Ops, p: Any, rows: int) -> State:
+        state: State = {}
+        for path, block in self.inner().items():
+            prefix = f"{path}." if path.startswith("others.") else ""
+            state |= {prefix + name: array for name, array in block.start(ops, at(p, path), rows).items()}
+        return state
 
     def __call__(
         self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None, last: bool = False
+    ) -> tuple[Array, State]:
+        each, after = self.each(ops, p, steps, state, lengths, last)
+        return (sum(each[1:], each[0]) / len(each) if self.others else each[0]), after
+
+    def each(
+        self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None, last: bool = False
+    ) -> tuple[list[Array], State]:
+        """What each member says. The states of the others have their paths in front of their names."""
+        first, after = self._alone(ops, p, steps, state, lengths, last)
+        said = [first]
+        for k, one in enumerate(self.others):
+            prefix = f"others.{k}."
+            before = None if state is None else _within(prefix, state)
+            o, carried = one(ops, p.others[k], steps, before, lengths, last)
+            said.append(o)
+            after = after | {prefix + name: array for name, array in carried.items()}
+        return said, after
+
+    def _alone(
+        self, ops: Ops, p: Any, steps: Array, state: Carried, lengths: Array, last: bool
     ) -> tuple[Array, State]:
         x = self.encoder(ops, p.encoder, steps, lengths)
         y, after = self.layer(ops, p.layer, ops.dropout(x, self.input_dropout), state, lengths)
         v, pooled = self.pooling(ops, p.pooling, y, state, lengths, last)
         return self.head(ops, p.head, ops.dropout(v, self.output_dropout)), after | pooled
+
+
+def _within(prefix: str, state: Mapping[str, Array]) -> State:
+    """What stands under a prefix, without it."""
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

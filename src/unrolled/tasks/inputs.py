@@ -1,5 +1,6 @@
 """What tasks with one answer a sequence read, codecs/inputs.py, and their network, blocks/pooled.py."""
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -49,6 +50,13 @@ class PooledModelConfig(AugmentedModelConfig):
 
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
+    members: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="networks, each with weights of its own, whose outputs are averaged: an ensemble in one "
+        "model, slower by as many times",
+    )
     pooling: Literal["last", "mean", "max", "attention"] = Field(
         default="attention", description="how the steps of a sequence become one vector"
     )
@@ -88,7 +96,8 @@ def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Netwo
     network = Network(pooled(_encoder(inputs, config), config, outputs))
     if isinstance(inputs, TextInputs) and (vectors := inputs.vectors) is not None:
         tokenizer: Any = inputs.tokenizer  # of words, where there are vectors
-        begin_with(network.p.encoder, tokenizer.vocabulary, vectors)
+        for member in (network.p, *network.p.others):
+            begin_with(member.encoder, tokenizer.vocabulary, vectors)
     return network
 
 
@@ -96,7 +105,8 @@ def pooled(encoder: Embedding | Numbers, config: PooledModelConfig, outputs: int
     layer = recurrent(config, encoder.size)
     pooling = Pooling.of(config.pooling, layer.output_size, layer.forward)
     rates = config.input_dropout, config.output_dropout
-    return Pooled(encoder, layer, pooling, Linear(layer.output_size, outputs), *rates)
+    alone = Pooled(encoder, layer, pooling, Linear(layer.output_size, outputs), *rates)
+    return replace(alone, others=(alone,) * (config.members - 1))
 
 
 def _encoder(inputs: Inputs, config: PooledModelConfig) -> Embedding | Numbers:

@@ -136,12 +136,17 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         parts = replace(data, validation=with_loss)
         train, validation = parts.encoded(partial(Examples.of, codec))
         losses = self._row_losses(config, codec)
+
+        def tuned(network: Network) -> tuple[K, str]:
+            return codec, _spread(network, validation, losses)
+
         return Prepared(
             config,
             codec,
             train.buckets(config.training),
             lambda network: float(losses(outputs(network, validation.rows), validation.y).double().mean()),
             (data.sizes(), *data.train.notes, *notes),
+            tuned if config.model.members > 1 else None,
         )
 
     @classmethod
@@ -150,7 +155,14 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
 
     def _step(self, network: Network, prepared: Prepared[C, K]) -> Step[Batch]:
         losses = self._row_losses(prepared.config, prepared.codec)
-        return mean_step(lambda batch: losses(network(batch.x, lengths=batch.lengths, last=True)[0], batch.y))
+        block = network.block
+
+        def of_members(batch: Batch) -> Tensor:
+            said, _ = block.each(network.ops, network.p, batch.x, lengths=batch.lengths, last=True)
+            each = [losses(o, batch.y) for o in said]
+            return sum(each[1:], each[0]) / len(each)
+
+        return mean_step(of_members)
 
     def _outputs_of(self, data: Sequences) -> Tensor:
         """(N, O) the network's outputs for sequences that may lack answers."""
@@ -171,12 +183,35 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return list(self._outputs_of_rows(rows, fill, last=True))
 
 
-def outputs(network: Network, rows: Sequence[Tensor]) -> Tensor:
-    """(N, O), each row with the bits that it has alone."""
+def _spread(network: Network, validation: Examples, losses: Losses) -> str:
+    """The validation loss of each member alone, and of all together."""
+
+    def loss(o: Tensor) -> str:
+        return f"{float(losses(o, validation.y).double().mean()):.4g}"
+
+    block = network.block
+    each = outputs(
+        network,
+        validation.rows,
+        lambda x, lengths: torch.stack(
+            block.each(network.ops, network.p, x, lengths=lengths, last=True)[0], 1
+        ),
+    )
+    alone = ", ".join(loss(each[:, k]) for k in range(each.shape[1]))
+    return f"members: validation loss {alone} alone, {loss(outputs(network, validation.rows))} together"
+
+
+def outputs(
+    network: Network,
+    rows: Sequence[Tensor],
+    run: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Tensor:
+    """(N, O), each row with the bits that it has alone; or what `run(x, lengths)` says of it in place of the
+    network."""
 
     def of_batch(indices: NDArray[np.int64]) -> Tensor:
         x, lengths = padded([rows[i] for i in indices])
-        o: Tensor = network(x, lengths=lengths, last=True)[0]
+        o: Tensor = run(x, lengths) if run else network(x, lengths=lengths, last=True)[0]
         return o
 
     with torch.no_grad():
