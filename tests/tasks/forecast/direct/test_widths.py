@@ -60,6 +60,21 @@ def test_no_width_comes_from_the_test_part(forecaster):
         assert getattr(other.network.p, name).equal(getattr(forecaster.network.p, name))
 
 
+def test_series_that_never_move_do_not_narrow_the_intervals_of_the_others(forecaster):
+    """Two thirds of all scores would be 0, and the interval of 50 % a line."""
+    flat = [pl.DataFrame({"who": [f"flat {k}"] * T, "t": np.arange(T), "y": [0.0] * T}) for k in range(6)]
+    other = Forecaster(**OPTIONS).fit(pl.concat([panel(), *flat]))
+    for name in NOISE:
+        inner = [
+            (table["q0.75"] - table["q0.25"]).mean()
+            for table in (one.predict().filter(series=name) for one in (forecaster, other))
+        ]
+        assert inner[1] == pytest.approx(inner[0], rel=0.2), name
+    still = other.predict().filter(series="flat 3")
+    assert (still["q0.95"] - still["q0.05"]).max() < 0.2
+    assert other.evaluation.series.filter(series="flat 3")["coverage model"].item() == 1
+
+
 def test_widths_by_hand():
     """Errors of 1 and 4, whose geometric mean is 2; of one horizon half of the distance counts."""
     errors, numbers = np.array([0.5, 1.5, 4.0, 9.0]), np.array([0, 0, 1, 3])
@@ -68,6 +83,7 @@ def test_widths_by_hand():
         each_width, [0.5**0.5, 2**0.75, 1, 1]
     )  # no window of the third, and all others
     assert (widths(0 * errors, numbers, {0: 1.0, 1: 3.0}, 4) == 1).all()
+    assert widths(np.array([0.0, 3.0]), np.array([0, 1]), {0: 9.0, 1: 9.0}, 3).tolist() == [0.05, 1, 1]
     assert widths(np.array([1e-9, 1e9]), np.array([0, 1]), {0: 99.0, 1: 99.0}, 3).tolist() == [0.05, 20, 1]
 
 

@@ -21,6 +21,7 @@ from unrolled.errors import DataError
 from unrolled.files.messages import counted, option
 from unrolled.tasks.forecast.config import LEAST_HORIZONS, Plan
 from unrolled.tasks.forecast.direct import base
+from unrolled.tasks.forecast.direct.widths import telling
 from unrolled.tasks.forecast.direct.windows import Array, Chosen, Ends, Origins, Windowed, evenly
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.outputs import criterion
@@ -129,19 +130,22 @@ class Validation:
     def calibrate(self, network: Network) -> str:
         """Puts the offsets of calibrated intervals into the network: of each step ahead, each target and each
         level the quantile of the scores, by how much outcomes were above what is told without offsets, in
-        units of the frames' spreads and of their series' widths, or of those of distributions. Where a
-        step has fewer than SCORES, those of its neighbours are pooled with them."""
+        units of the frames' spreads and of their series' widths, or of those of distributions; of the
+        series whose errors tell those of others (widths.py). Where a step has fewer than SCORES, those of
+        its neighbours are pooled with them."""
         block = network.block
         assert isinstance(block, Direct)
         levels, scores = block.output.levels, np.full((*self.y.shape, len(block.output.levels)), np.nan)
+        widths = np.ones(len(scores))
         with torch.no_grad():
             network.p.offsets.zero_()
             for part, x in self.windows():
                 score = _scores(block.output, network(*x), self.y[part])
                 if block.widths is not None:
                     width = network.ops.numbered(network.p.widths, x[0][:, -1, block.series])
-                    score = score / width.double().numpy()[:, None, None, None]
-                scores[part] = score
+                    widths[part] = width.double().numpy()
+                scores[part] = score / widths[part, None, None, None]
+            scores = scores[telling(widths)]
             if block.output.kind == "point":
                 moves = around_points(scores[..., 0], levels, self.span)
             else:

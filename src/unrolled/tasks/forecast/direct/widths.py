@@ -4,11 +4,15 @@ mean absolute error e_k, and the geometric mean e of these,
 
     width_k = (e_k / e) ^ (n / (n + 1))        of series that have no base of their own, 1
 
+A series that its base forecasts without any error, such as one that is 0 throughout, has the least width, and no
+part in e.
+
 Source   scores divided by what tells their size: normalized conformal prediction, Papadopoulos et al. 2008
 """
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from unrolled.blocks.direct import Direct
 from unrolled.tasks.forecast.direct.windows import Array, Chosen, Origins, Places, evenly
@@ -39,9 +43,17 @@ def begin(network: Network, origins: Origins, chosen: Chosen) -> None:
 def widths(errors: Array, numbers: Places, horizons: dict[int, float], count: int) -> Array:
     """errors (N,) of windows of the series with these numbers (N,); `horizons` of each. -> (count,)."""
     sizes = {n: float(errors[numbers == n].mean()) for n in horizons if n < count - 1}
-    sizes, each = {n: size for n, size in sizes.items() if size > 0}, np.ones(count)
-    if sizes:
-        middle = np.log(list(sizes.values())).mean()
-        for n, size in sizes.items():
-            each[n] = np.exp((np.log(size) - middle) * horizons[n] / (horizons[n] + 1))
+    logs, each = {n: np.log(size) for n, size in sizes.items() if size > 0}, np.ones(count)
+    if logs:
+        middle = np.mean(list(logs.values()))
+        for n in sizes:
+            log = logs.get(n, -np.inf)
+            each[n] = np.exp((log - middle) * horizons[n] / (horizons[n] + 1))
     return np.clip(each, 1 / MOST_WIDE, MOST_WIDE)
+
+
+def telling(width: Array) -> NDArray[np.bool_]:
+    """(N,) -> (N,) which of forecasts of series of these widths tell the intervals of others: not those of series
+    of the least width, whose errors of about 0 would narrow them; all where there are no more."""
+    more = width > 1.001 / MOST_WIDE
+    return more if more.any() else ~more
