@@ -181,3 +181,42 @@ def test_labels_of_times_stand_apart_whatever_the_span(most):
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
         assert 1 <= len(boxes) <= most + 1, (unit, steps)
         assert all(a.x1 < b.x0 for a, b in pairwise(boxes)), (unit, steps)
+
+
+@pytest.mark.parametrize(
+    "begin, step, steps, said",
+    [("2026-04-24", "h", 168, "2026-Apr"), ("2026-03-30T20:00", "m", 480, "2026-Mar-30"), ("2021", "M", 30, "")],
+)
+def test_labels_of_times_say_the_month_of_the_first_and_not_of_the_last(begin, step, steps, said):
+    """Days from 24 to 30 with 2026-May below were days of April."""
+    times = (np.datetime64(begin, step) + np.arange(steps)).astype("datetime64[us]")
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(times, np.zeros(steps))
+    figures.date_axis(axes, times)
+    figure.draw_without_rendering()
+    beside = axes.xaxis.get_offset_text()
+    assert beside.get_text() == said and beside.get_position()[0] == 0
+
+
+def test_epochs_are_whole_numbers_where_there_is_one():
+    figure = figures.losses(np.array([1]), np.array([0.5]), np.array([0.7]), 1, "loss")
+    figure.draw_without_rendering()
+    left, right = figure.axes[0].get_xlim()
+    assert [tick for tick in figure.axes[0].get_xticks() if left <= tick <= right] == [1]
+
+
+@pytest.mark.parametrize("most, scale", [(1.7, "linear"), (170.0, "log")])
+def test_errors_of_series_have_a_scale_with_numbers(most, scale):
+    errors = {"model": np.array([0.5, 0.9]), "seasonal naive": np.array([0.6, most])}
+    spread = forecasts.Spread("sales", errors, np.zeros(3), {"model": np.ones(2)})
+    figure = forecasts.over_series([spread], "steps ahead")
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_xscale() == scale
+    left, right = axes.get_xlim()
+    assert sum(left <= tick <= right for tick in axes.get_xticks()) >= 2
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names[0] == "model, median 0.7" and names[1].startswith("seasonal naive, median ")
+    highest = max(patch.get_path().vertices[:, 1].max() for patch in axes.patches)
+    assert highest < axes.transData.inverted().transform(axes.get_legend().get_window_extent())[0, 1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
-from unrolled.files.messages import cut, either, visible
+from unrolled.files.messages import cut, either, rounded, visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -161,5 +161,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return "-"
-        return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+        return rounded(value)
     return "" if value is None else str(value)

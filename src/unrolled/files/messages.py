@@ -70,6 +70,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def rounded(value: float, digits: int = 4) -> str:
+    """As many digits as count, and never fewer than stand before the point: 9304 beside 14130, not 1.413e+04."""
+    return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
+
+
 def listed(names: Sequence[str], limit: int = 12) -> str:
     """The names in quotes, the first `limit` of them."""
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""

@@ -160,7 +160,7 @@ def losses(epochs: Array, train: Array, validation: Array | None, kept_epoch: in
     _log_where_wide(axes, np.concatenate([loss for loss, _ in lines.values()]))
     name_ends(axes, {name: (loss[-1], color) for name, (loss, color) in lines.items()})
     axes.set(title=f"Loss by epoch: {measure}", xlabel="epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 
@@ -227,6 +227,20 @@ def _log_where_wide(axes: Axes, values: Array) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
+class _FromFirst(dates.ConciseDateFormatter):
+    """Below the labels stands what the first one leaves out, such as its month: matplotlib's own is of the last,
+    and of days from 24 to May it would say May."""
+
+    def format_ticks(self, values: Any) -> list[str]:
+        self.ends = [dates.num2date(values[end]) for end in (0, -1)]  # type: ignore[no-untyped-call]
+        return super().format_ticks(values)  # type: ignore[no-untyped-call,no-any-return]
+
+    def get_offset(self) -> str:
+        first, last = self.ends
+        of_last = super().get_offset()  # type: ignore[no-untyped-call]
+        return next(first.strftime(form) for form in self.offset_formats if last.strftime(form) == of_last)
+
+
 def date_axis(axes: Axes, times: Array, most: int = 9) -> None:
     """At most so many labels: as fit side by side."""
     if times.dtype.kind == "M":
@@ -234,7 +248,8 @@ def date_axis(axes: Axes, times: Array, most: int = 9) -> None:
         for unit, more in LONGER.items():  # for spans of few of the next unit, without which it warns
             locator.intervald[unit] = [*locator.intervald[unit], more]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(_FromFirst(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.get_offset_text().set(x=0, horizontalalignment="left")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(min(most, 7), integer=True))
 

@@ -158,6 +158,7 @@ def _draw_histogram(axes: Axes, errors: Array) -> None:
     axes.hist(errors, bins=41, color=BLUE)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(3))
     if len(errors):
         axes.set_xlabel(f"mean {figures.number(errors.mean())}, deviation {figures.number(errors.std())}")
 
@@ -166,18 +167,19 @@ def _draw_series(axes: Axes, errors: Mapping[str, Array]) -> None:
     """How many series have which error, the model's filled."""
     values = np.concatenate(list(errors.values()))
     least, most = np.quantile(values, (0.001, 0.999)) if len(values) else (1.0, 1.0)
-    bins = np.geomspace(least / 1.05, most * 1.05, 41).tolist()
+    wide = most > figures.LOG_RATIO * least
+    bins = (np.geomspace if wide else np.linspace)(least / 1.05, most * 1.05, 41).tolist()
     forms: list[tuple[Literal["stepfilled", "step"], str]] = [("stepfilled", BLUE), ("step", ORANGE)]
     for (name, each), (form, colour) in zip(errors.items(), forms, strict=False):
         inside = np.clip(each, bins[0], bins[-1])  # the outermost hold what is beyond them
-        axes.hist(inside, bins=bins, histtype=form, color=colour, alpha=0.7, linewidth=1.6, label=name)
+        label = f"{name}, median {figures.number(float(np.median(each)))}" if len(each) else name
+        axes.hist(inside, bins=bins, histtype=form, color=colour, alpha=0.7, linewidth=1.6, label=label)
     axes.axvline(1, color=INK, linewidth=0.8)
-    axes.set_xscale("log")
+    if wide:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    medians = (
-        f"{name} {figures.number(float(np.median(each)))}" for name, each in errors.items() if len(each)
-    )
-    axes.set_xlabel(f"median: {', '.join(medians)}")
-    axes.legend()
+    axes.margins(y=0.35)  # above the bars the legend
+    axes.legend(loc="upper left")
+    axes.set_xlabel("MASE")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tasks.forecast.cases import RECURSIVE, noisy
 from tests.tasks.forecast.test_estimator import SMALL, T, overflowing, panel
+from unrolled.tasks.forecast import pictures
 from unrolled.tasks.forecast.estimator import Forecaster
 
 NAMES = ("forecast", "gradient_norm", "loss", "residuals")
@@ -53,6 +54,17 @@ def test_pictures_are_written(case, tmp_path):
     names = NAMES[1:3] if case == "no test part" else NAMES
     wanted = [f"{name}.{kind}" for name in names for kind in ("png", "svg")]
     assert sorted(path.name for path in (tmp_path / "run/plots").iterdir()) == wanted
+
+
+@pytest.mark.parametrize("count, said", [(2, ["best", "worst"]), (3, ["best", "median", "worst"]), (1, ["only"])])
+def test_each_series_is_drawn_once(count, said):
+    """The one that never moves has no MASE, and stands for nothing."""
+    still = noisy(60).with_columns(id=pl.lit("still"), y=1.0)
+    frames = [noisy(60, seed=k).with_columns(id=pl.lit(f"s{k}")) for k in range(count)]
+    evaluation = fitted(pl.concat([*frames, still]), id="id").evaluation
+    drawn = list(pictures._chosen(evaluation, 0, 1))
+    assert len({series for series, _ in drawn}) == count
+    assert [detail.split(", the ")[1].split()[0] for _, detail in drawn] == said
 
 
 def test_forecasts_that_are_not_finite_do_not_stop_a_run_from_being_written(tmp_path):

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.files.messages import rounded
 from unrolled.files.series import Series, SeriesFile
 from unrolled.plots import figures, forecasts
 from unrolled.plots.forecasts import Drawn, Errors, Spread, Stretch
@@ -55,8 +56,8 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
 def _pooled(evaluation: Evaluation, k: int, file: SeriesFile) -> str:
     name, best = file.targets[k], evaluation.best_baseline(file.targets[k])
     return (
-        f"RMSE from {len(evaluation.backtest.origins)} origins: model {evaluation.rmse(name, MODEL):.4g}, "
-        f"best baseline ({best}) {evaluation.rmse(name, best):.4g}"
+        f"RMSE from {len(evaluation.backtest.origins)} origins: model {rounded(evaluation.rmse(name, MODEL))}, "
+        f"best baseline ({best}) {rounded(evaluation.rmse(name, best))}"
     )
 
 
@@ -68,9 +69,12 @@ def _chosen(evaluation: Evaluation, k: int, targets: int) -> Iterator[tuple[int,
     judged, mase = np.unique(test.series), rows[f"mase {MODEL}"].fill_null(np.nan).to_numpy()
     known = np.flatnonzero(np.isfinite(mase))
     ranked = known[np.argsort(mase[known], kind="stable")] if len(known) else np.arange(len(judged))
-    places = {"the best": 0, "the median": len(ranked) // 2, "the worst": len(ranked) - 1}
-    for which, place in list(places.items())[1 if targets > 1 else 0 : 2 if targets > 1 else 3]:
-        at = ranked[place]
+    last = len(ranked) - 1
+    places = {0: "the best", last: "the worst", (last + 1) // 2: "the median"}
+    if targets == 1 and last < 2:  # each series once
+        places = {0: "the best", last: "the worst"} if last else {0: "the only one with a MASE"}
+    for place in [(last + 1) // 2] if targets > 1 else sorted(places):
+        at, which = ranked[place], places[place]
         naive, beside = rows[f"mase {test.naive}"][int(at)], ""
         if len(known) and naive is not None:
             beside = f": MASE {figures.number(mase[at])}, {test.naive} {figures.number(naive)}"

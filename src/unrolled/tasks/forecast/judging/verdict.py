@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unrolled.files.messages import counted, every
+from unrolled.files.messages import counted, every, rounded
 
 Row = dict[str, Any]
 
@@ -48,11 +48,11 @@ def _of_errors(model: Row, others: Sequence[Row]) -> str:
         return f"the model loses {each} on RMSE; until it wins, use {name}"
     if best["rmse"] - rmse > noise:
         return f"the model beats every baseline on RMSE, the best ({name}) by {_share(rmse, best['rmse'])}"
-    both = f"RMSE {rmse:.4g} against {best['rmse']:.4g}"
+    both = f"RMSE {rounded(rmse)} against {rounded(best['rmse'])}"
     if not math.isfinite(noise):
         return f"too few origins to compare the model with the best baseline, {name}: {both}"
     compared = f"no clear difference between the model and the best baseline, {name}: {both}"
-    return f"{compared}; up to {noise:.2g} is noise"
+    return f"{compared}; up to {rounded(noise, 2)} is noise"
 
 
 def _of_series(model: Row, others: Sequence[Row], naive: str) -> str:
@@ -121,4 +121,4 @@ def percent(share: float) -> str:
 
 def _share(error: float, baseline: float) -> str:
     """By how much two errors differ, in per cent of the baseline's."""
-    return f"{100 * abs(error - baseline) / baseline:.1f} %" if baseline else f"{error:.3g} against 0"
+    return f"{100 * abs(error - baseline) / baseline:.1f} %" if baseline else f"{rounded(error)} against 0"
