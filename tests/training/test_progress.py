@@ -68,6 +68,18 @@ def test_of_many_short_epochs_every_few_have_a_line(clock):
     assert epochs == [1, *range(9, 401, 9), 401]
 
 
+def test_of_many_short_epochs_within_minutes_so_many_have_a_line(clock):
+    """Epochs of a hundredth of a second, of which minutes alone say how many come."""
+    stream = io.StringIO()
+    with Lines(stream) as report:
+        report.start(Pace(1, None, 0.1, steps_done=0, seconds=0.0))
+        for epoch in range(1, 601):
+            clock.now += 0.01
+            report.epoch(ROW | {"epoch": epoch, "step": epoch}, best=False)
+    epochs = [int(line.split(":")[0].removeprefix("epoch ")) for line in stream.getvalue().splitlines()]
+    assert epochs[0] == 1 and 40 <= len(epochs) <= 51 and epochs[-1] >= 580
+
+
 def test_within_an_epoch_a_line_comes_every_ten_seconds(clock):
     stream = io.StringIO()
     with Lines(stream) as report:

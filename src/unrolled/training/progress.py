@@ -59,8 +59,8 @@ class Reporter:
 
 
 class Lines(Reporter):
-    """A line an epoch, of more than MOST_LINES one every few, and between them, before and after them a line
-    every LINE_SECONDS, for logs and pipes."""
+    """A line an epoch, of more than MOST_LINES one every few, or where minutes end the training one after
+    each such part of them, and between, before and after them a line every LINE_SECONDS, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -69,6 +69,7 @@ class Lines(Reporter):
         super().start(pace)
         self.printed = time.monotonic()
         self.every = -(-(pace.epochs or 1) // MOST_LINES)
+        self.apart = 0.0 if pace.epochs or pace.budget is None else pace.budget / MOST_LINES
 
     def step(self, epoch: int, steps_done: int, loss: float) -> None:
         if time.monotonic() - self.printed >= LINE_SECONDS:
@@ -86,7 +87,8 @@ class Lines(Reporter):
         )
 
     def _left_out(self, epoch: int) -> bool:
-        return epoch % self.every > 0 and epoch not in (1, self.pace.epochs)
+        soon = time.monotonic() - self.printed < self.apart
+        return (soon or epoch % self.every > 0) and epoch not in (1, self.pace.epochs)
 
     def note(self, line: str) -> None:
         self.printed = time.monotonic()
