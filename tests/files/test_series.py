@@ -284,6 +284,24 @@ def test_an_hour_that_comes_twice_names_the_zone_as_the_remedy(write):
         read_series(write(rows(local)), Query(targets=("y",)))
 
 
+@pytest.mark.parametrize(
+    "day, hour, minutes, named",
+    [(29, 2, 15, True), (29, 1, 60, True), (28, 2, 15, False), (29, 12, 15, False), (29, 2, 20, True)],
+)
+def test_an_hour_that_clocks_skip_names_the_zone_as_the_remedy(write, day, hour, minutes, named):
+    """Any other hour, or one of another day, is a gap like others."""
+    times = np.arange(np.datetime64("2026-03-27"), np.datetime64("2026-04-01"), np.timedelta64(minutes, "m"))
+    skipped = np.datetime64(f"2026-03-{day}T{hour:02}:00")
+    times = times[(times < skipped) | (times >= skipped + np.timedelta64(60, "m"))]
+    path = write("t,y\n" + "".join(f"{str(t).replace('T', ' ')},1\n" for t in times))
+    with pytest.raises(DataError) as error:
+        read_series(path, Query())
+    remedy = "or name the zone (zone='Europe/Berlin') if clocks were set forward on 2026-03-29"
+    assert (remedy in str(error.value)) == named
+    if named and hour == 2:  # the remedy does what it says
+        assert not any("gaps" in note for note in read_series(path, Query(zone="Europe/Berlin")).notes)
+
+
 def test_an_hour_that_does_not_come_in_a_zone_is_refused(write):
     text = "date,y\n2026-03-29 00:30,1\n2026-03-29 01:30,2\n2026-03-29 02:30,3\n"
     with pytest.raises(
@@ -406,7 +424,7 @@ WRONG_TIMES = {
     "no time": (
         "date,y\n2024-01-01,1\n2024-01-32,2\n",
         ", line 3, column 'date': wanted a time such as 2024-01-31 or 2024-01-31 12:30, got '2024-01-32'; "
-        "write a time that exists, year first",
+        "write a time that exists, year first, or delete the row if it is none of a series",
     ),
     "a day or a month": (
         "date,y\n2024-01-01,1\n01.02.2024,2\n",

@@ -30,6 +30,33 @@ def test_a_csv_is_text_and_parquet_keeps_its_types(tmp_path):
     assert open_table(str(tmp_path / "a.parquet")).frame.equals(frame)
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_comments_above_the_header_are_not_read(path, mark):
+    """As stations and instruments write them; a quote in them opens nothing, and lines keep their numbers."""
+    path.write_text(f'{mark}# Station: "Muddy; Creek\r\n# m3/s\n#\ndate;flow\n2024-01-01;2,5\n2024-01-02;x\n')
+    table = open_table(path)
+    assert table.frame.columns == ["date", "flow"] and table.frame.height == 2
+    assert table.notes == ("not read: 3 lines of comments above the header",)
+    assert refused(table.numbers, "flow").startswith(f"{path}, line 6, column 'flow'")
+
+
+@pytest.mark.parametrize(
+    "text, columns",
+    [
+        ("#,name\n1,x\n", ["#", "name"]),
+        ("# made by hand\n# date,y\n1,2\n", ["# date", "y"]),
+        ("#y\n1\n", None),
+        ("y\n#1\n", ["y"]),
+    ],
+)
+def test_a_header_that_begins_with_a_hash_is_one_where_it_has_the_fields_of_the_rows(path, text, columns):
+    path.write_text(text)
+    if columns is None:
+        assert "the file has a header and no rows" in refused(open_table, path)
+    else:
+        assert open_table(path).frame.columns == columns
+
+
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
 def test_numbers_of_rows_in_a_column_without_a_name_are_not_read(tmp_path, form, first):

@@ -125,7 +125,7 @@ def test_every_time_that_python_writes_is_read(time, between, minutes):
 def test_a_cell_that_is_no_time_is_named(cell):
     assert refused("2024-01-01", cell, "2024-01-03", cell) == (
         f"the table, row 2 of 4, column 'date': wanted {WANTED}, got '{cell}' (1 more such cell); "
-        "write a time that exists, year first"
+        "write a time that exists, year first, or delete the row if it is none of a series"
     )
 
 

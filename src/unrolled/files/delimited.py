@@ -15,11 +15,13 @@ from unrolled.errors import DataError
 from unrolled.files.cells import SEPARATORS
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, shown
-from unrolled.files.opening import clean_text
+from unrolled.files.opening import BOM, clean_text
 
 Positions = NDArray[np.int64]
 
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
+# Longer notes above a header than so many lines are not looked for.
+MOST_COMMENTS = 1000
 
 
 def read_delimited(
@@ -67,6 +69,20 @@ def read_delimited(
     if not filled.all():
         body = np.delete(text, ends[~filled]).tobytes()
     return _parsed(path, body, separator, names, rows - headed, headed), lines[filled][headed:]
+
+
+def without_comments(data: bytes) -> tuple[bytes, int]:
+    """Without the lines that begin with # above the header, each an empty one, and how many these are. The last
+    of them is the header if it has as many fields as the line below it."""
+    body = data.removeprefix(BOM)
+    lines = body.split(b"\n", MOST_COMMENTS + 1)
+    count = next((at for at, line in enumerate(lines) if not line.startswith(b"#")), 0)
+    if count:
+        below = lines[count]
+        separator = max((mark.encode() for mark in SEPARATORS), key=below.count)
+        fields = below.count(separator)
+        count -= fields > 0 and lines[count - 1].count(separator) == fields
+    return b"\n" * count + b"\n".join(lines[count:]) if count else data, count
 
 
 def _check_quotes(path: str, text: NDArray[np.uint8], newlines: Positions, separator: str) -> None:

@@ -34,7 +34,7 @@ SPECIAL = {
     stat.S_IFBLK: "a device",
 }
 _CHUNK_BYTES = 1 << 20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 def read_bytes(
@@ -160,7 +160,7 @@ def clean_text(path: str, data: bytes, kind: str, content: str) -> bytes:
             f"{path}, line {line_at(data, error.start)}: byte {data[error.start]:#04x} at offset "
             f"{error.start} is not UTF-8; save the file as UTF-8"
         ) from None
-    body = data.removeprefix(_BOM).replace(b"\r\n", b"\n")
+    body = data.removeprefix(BOM).replace(b"\r\n", b"\n")
     if not body.strip(b"\n"):
         raise DataError(f"{path}: the file is empty; wanted {content}")
     lone = body.find(b"\r")

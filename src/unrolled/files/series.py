@@ -32,6 +32,10 @@ from unrolled.files.table import open_table
 from unrolled.files.times import precision
 
 
+HOUR = 3600 * 1_000_000  # microseconds
+SUNDAY = 3  # of days since 1970, modulo 7
+
+
 @dataclass(frozen=True)
 class Series:
     """times (T + F,) datetime64[us] or int64 on the axis of the step, offsets (T + F,) from UTC in seconds;
@@ -113,7 +117,8 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     grids = list(by_name.values())
     description = describe_gaps(origin, grids, step, zone)
     if description and not query.gaps:
-        raise _of_gaps(origin, description, or_skip(left_out.several))
+        forward = _set_forward(grids, step, zone)
+        raise _of_gaps(origin, description, or_skip(left_out.several) + forward)
     if description:
         notes.append(f"gaps: {description}; what is missing is no outcome: no loss and no figure counts it")
     series = tuple(_series(grid, roles, origin.static[grid.name]) for grid in grids)
@@ -129,6 +134,21 @@ def _without_gaps(origin: Origin, grid: Grid, step: Step, zone: str | None) -> G
     if description := describe_gaps(origin, [grid], step, zone):
         raise _of_gaps(origin, description)
     return grid
+
+
+def _set_forward(grids: list[Grid], step: Step, zone: str | None) -> str:
+    """The remedy where clocks skipped the hour of a gap; "" where none did: on a Sunday at night."""
+    if zone is not None or step.unit != "microsecond" or HOUR % step.count:
+        return ""
+    for grid in grids:
+        at = np.flatnonzero(grid.rows >= 0)
+        skipped = np.diff(grid.times[at]) == np.timedelta64(HOUR + step.count, "us")
+        for begin in grid.times[at[1:][skipped]] - np.timedelta64(HOUR, "us"):
+            night = begin - begin.astype("datetime64[D]") <= np.timedelta64(2, "h")
+            if night and begin.astype("datetime64[D]").astype(int) % 7 == SUNDAY:
+                remedy = option("zone", "Europe/Berlin")
+                return f", or name the zone ({remedy}) if clocks were set forward on {begin.astype('M8[D]')}"
+    return ""
 
 
 def _of_gaps(origin: Origin, description: str, more: str = "") -> DataError:

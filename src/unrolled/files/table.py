@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import parquet
 from unrolled.files.dates import is_time
-from unrolled.files.delimited import read_delimited
+from unrolled.files.delimited import read_delimited, without_comments
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.number_columns import Numbers, read_numbers, told_decimal
 from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
@@ -199,6 +199,7 @@ def open_table(source: str | Path | pl.DataFrame, decimal: str | None = None) ->
     Raises DataError, one line with file, place and remedy, for everything else.
     """
     name, lines = "the table", None
+    notes: tuple[str, ...] = ()
     if isinstance(source, pl.DataFrame):
         frame = source
     else:
@@ -207,10 +208,13 @@ def open_table(source: str | Path | pl.DataFrame, decimal: str | None = None) ->
             frame = parquet.read_parquet(name, data)
         else:
             refuse_foreign(name, data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
+            data, comments = without_comments(data)
             frame, lines = read_delimited(name, data)
+            if comments:
+                notes = (f"not read: {counted(comments, 'line')} of comments above the header",)
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
-    return Table(name, frame, lines, decimal).named()
+    return Table(name, frame, lines, decimal, notes).named()
 
 
 def sources_of(source: Any) -> list[Path | pl.DataFrame]:

@@ -277,7 +277,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return config, require_outcomes(file, config.forecast.output)
 
     def _notes_of(self, config: ForecastConfig, data: SeriesFile) -> tuple[str, ...]:
-        steps = f"{counted(sum(len(s.target) for s in data.series), 'step')} of {data.step.name}"
+        steps = counted(sum(len(s.target) for s in data.series), "step")
+        steps += "" if data.step.unit == "number" and data.step.count == 1 else f" of {data.step.name}"
         series = f"{len(data.series):,} series, " if len(data.series) > 1 else ""
         return (*data.notes, f"data: {series}{steps}")
 
