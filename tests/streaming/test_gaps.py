@@ -149,8 +149,8 @@ def test_late_repeated_and_wild_times_are_told_apart_and_none_shuts_the_stream(y
         20: "the step of 20 was given before; give each once",
         15: "the step of 15 is late, behind that of 20; give steps in order",
         3000: found.errors[3000],
-        -500: "-500 is 522 steps of 1 step before 22; correct it (where the next line follows it, the "
-        "sequence begins anew)",
+        -500: "-500 is 522 steps of 1 step before 22; correct it (if the next line follows it, the "
+        "series begins there again)",
     }
     assert "2,979 missing steps of 1 step between 20 and 3000" in found.errors[3000]
     whole = Player(model, gaps=gaps).play(*range(1, 24))
@@ -261,3 +261,10 @@ def test_no_step_is_missing_over_a_week_end():
     whole = Player(model, gaps="forward")
     whole.play(*({"t": f"2024-06-{day:02}", "y": 1.0} for day in (6, 7, 10)))
     assert whole.answers["2024-06-10"] == found.answers["2024-06-10"]
+
+
+def test_lines_of_several_series_taken_for_one_name_the_column_that_tells_them_apart():
+    frames = [pl.DataFrame({"who": [name] * 48, "t": range(48), "y": wave(48)}) for name in ("a", "b")]
+    model = fitted(pl.concat(frames), id="who", time="t", window=5)
+    found = Player(model).play(*({"who": who, "t": t, "y": 1.0} for t in (0, 1) for who in ("a", "b")))
+    assert "and those of each series apart (--id who)" in found.errors[1]

@@ -8,6 +8,7 @@ a model of targets alone a step may be a number, or K of them. The time may be l
 no calendar; it then is one step after the last.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -94,7 +95,8 @@ class Reader:
             if len(values) != steps:
                 raise DataError(
                     f"column {shown(name)}: wanted {steps} values, those of the steps to forecast, got "
-                    f"{len(values)}"
+                    f"{len(values)}; give them as a list, in lines of JSON: "
+                    f'{{{json.dumps(name)}: [{", ".join(["…"] * min(steps, 3))}]}}'
                 )
             columns.append([self._number(value, name) for value in values.tolist()])
         columns += [[self._value(step, name)] * steps for name in covariates.static]

@@ -93,17 +93,22 @@ class Gaps:
 
     def _late(self, now: Moment, last: Moment, steps: int) -> str:
         if steps == 0:
-            return f"the step of {self.reader.spoken(*now)} was given before; give each once"
+            return f"the step of {self.reader.spoken(*now)} was given before; give each once{self._apart()}"
         late, before = self.reader.spoken(*now), self.reader.spoken(*last)
-        return f"the step of {late} is late, behind that of {before}; give steps in order"
+        return f"the step of {late} is late, behind that of {before}; give steps in order{self._apart()}"
+
+    def _apart(self) -> str:
+        """The remedy where a model of several series gets lines of several as if they were of one."""
+        several = len(self.codec.names) > 1
+        return f", and those of each series apart (--id {self.codec.id})" if several else ""
 
     def _far(self, now: Moment, last: Moment, steps: int | None) -> str:
         here, before, name = self.reader.spoken(*now), self.reader.spoken(*last), self.codec.step.name
-        after = "correct it (where the next line follows it, the sequence begins anew)"
+        after = "correct it (if the next line follows it, the series begins there again)"
         if steps is None:
-            return f"{here} is no step of {name} after {before}; {after}"
+            return f"{here} is no step of {name} after {before}; wanted one line for each; {after}"
         if steps < 0:
-            return f"{here} is {counted(-steps, 'step')} of {name} before {before}; {after}"
+            return f"{here} is {counted(-steps, 'step')} of {name} before {before}; {after}{self._apart()}"
         missing = f"{counted(steps - 1, 'missing step')} of {name} between {before} and {here}"
         if self.policy == REFUSE:
             return f"{missing}; send them, or choose --gaps {FORWARD}, {ZERO}, {RESTART} or {MODEL}"
