@@ -263,8 +263,17 @@ def test_no_step_is_missing_over_a_week_end():
     assert whole.answers["2024-06-10"] == found.answers["2024-06-10"]
 
 
-def test_lines_of_several_series_taken_for_one_name_the_column_that_tells_them_apart():
-    frames = [pl.DataFrame({"who": [name] * 48, "t": range(48), "y": wave(48)}) for name in ("a", "b")]
+def test_each_line_is_of_the_series_that_its_id_names():
+    """Two series of unlike bases: with --id, each is forecast as predict forecasts it, to the bit."""
+    each = {"a": wave(300), "b": 5 + np.cos(np.arange(300) * np.pi / 2)}
+    frames = [pl.DataFrame({"who": [who] * 300, "t": range(300), "y": y}) for who, y in each.items()]
     model = fitted(pl.concat(frames), id="who", time="t", window=5)
-    found = Player(model).play(*({"who": who, "t": t, "y": 1.0} for t in (0, 1) for who in ("a", "b")))
+    found = Player(model).play(*({"who": who, "t": t, "y": 1.0} for t in (0, 1) for who in each))
     assert "and those of each series apart (--id who)" in found.errors[1]
+    found = Player(model, id="who")
+    for who, y in each.items():
+        steps = [{"who": who, "t": t, "y": float(one)} for t, one in enumerate(y)]
+        whole = model.predict([steps])["forecast"][0, :, 0].tolist()
+        assert forecast(found.play(*steps).answers[299]) == whole
+        unnamed = model.predict([[step | {"who": "new"} for step in steps]])["forecast"][0, :, 0].tolist()
+        assert unnamed != whole  # the name counts

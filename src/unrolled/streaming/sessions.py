@@ -90,7 +90,7 @@ class Session:
     lines and answers are, None before the first one; `forgotten`: how many were, since this process began."""
 
     def __init__(self, model: Model, options: Options) -> None:
-        self.model, self.options = model, options
+        self.model, self.options, self.columns = model, options, model.columns()
         series = options.gaps, options.longest_gap, options.intervals
         self.kind = kind_of(model, options.likeliest, options.ahead, *series)
         self.line = self.checksum = 0
@@ -105,10 +105,11 @@ class Session:
 
     def answer(self, record: Record, line: int) -> tuple[Record, str | None, Row | None]:
         """The answer to that line, and the sequence as it is after it: for `commit`, once it was written."""
-        cells, head = dict(record), {}
+        cells, head, named = dict(record), {}, {}  # named: the id, where the model has bases of its series
         key = None
         if self.options.id is not None:
             value = cells.pop(self.options.id, None)
+            named = {self.options.id: value} if self.options.id in self.columns else {}
             if type(value) not in ID_TYPES or value == "":
                 raise DataError(f"column {shown(self.options.id)}: wanted an id, got {shown(value)}")
             key, head = str(value), {self.options.id: value}
@@ -124,7 +125,7 @@ class Session:
             )
         row, last = (self.kind.begin(), 0) if seen is None else seen
         try:
-            answer, after = self.kind.answer(row, cells)
+            answer, after = self.kind.answer(row, cells | named)
         except LineRefusedError as error:
             if seen is not None:
                 self.sequences[key] = row._replace(carried=error.suspect), last
