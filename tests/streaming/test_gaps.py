@@ -277,3 +277,11 @@ def test_each_line_is_of_the_series_that_its_id_names():
         assert forecast(found.play(*steps).answers[299]) == whole
         unnamed = model.predict([[step | {"who": "new"} for step in steps]])["forecast"][0, :, 0].tolist()
         assert unnamed != whole  # the name counts
+        # Steps that the model fills by its own forecasts are of that series too: as if these had been sent.
+        filling = Player(model, id="who", gaps="model").play(*steps[:200], steps[202])
+        sent = Player(model, id="who").play(*steps[:200])
+        for t in (200, 201):
+            sent.play(steps[t] | {"y": forecast(sent.answers[t - 1])[0]})
+        assert filling.answers[202]["filled"] == 2
+        later = forecast(filling.answers[202]), forecast(sent.play(steps[202]).answers[202])
+        np.testing.assert_allclose(*later, rtol=1e-5)

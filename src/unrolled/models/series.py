@@ -96,7 +96,7 @@ class Reader:
                 raise DataError(
                     f"column {shown(name)}: wanted {steps} values, those of the steps to forecast, got "
                     f"{len(values)}; give them as a list, in lines of JSON: "
-                    f'{{{json.dumps(name)}: [{", ".join(["…"] * min(steps, 3))}]}}'
+                    f"{{{json.dumps(name)}: [{', '.join(['…'] * min(steps, 3))}]}}"
                 )
             columns.append([self._number(value, name) for value in values.tolist()])
         columns += [[self._value(step, name)] * steps for name in covariates.static]
@@ -206,12 +206,12 @@ class Reader:
             )
         return step[name]
 
-    def missing(self, times: Array, offsets: Array) -> Array:
-        """Times (T,) -> steps (T,) of codec.dtype of which nothing is known but these."""
+    def missing(self, times: Array, offsets: Array, series: str | None = None) -> Array:
+        """Times (T,) -> steps (T,) of codec.dtype of which nothing is known but these, and the series."""
         codec, T = self.codec, len(times)
         target, past = (np.full((T, len(names)), np.nan) for names in (codec.targets, codec.past))
         future = np.full((T, codec.steps, len(codec.future)), np.nan)
-        return self._packed(times, offsets, target, past, list(future))
+        return self._packed(times, offsets, target, past, list(future), [series] * T)
 
     def spoken(self, time: Any, offset: Any) -> str:
         """A time for a person."""

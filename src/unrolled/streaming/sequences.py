@@ -112,7 +112,7 @@ class Series(Kind):
         state = self.model.start(1) if place.anew else row.state
         filled = place.missing + gone
         if place.missing:
-            steps = np.concatenate([self._missing(state, place.missing), steps])
+            steps = np.concatenate([self._missing(state, place.missing, self._series(record)), steps])
         rule = self.gaps.policy if filled else REFUSE
         answers, after = self.forecaster.follow(steps[:, None], state, rule)
         if self.static:
@@ -145,14 +145,20 @@ class Series(Kind):
                 break
         return steps, self.gaps.place(now, last, row.carried)
 
-    def _missing(self, state: State, count: int) -> Array:
-        """So many steps after a state of which nothing is known."""
+    def _series(self, record: Record) -> str | None:
+        """The name of a line's series, where the model reads it."""
+        name = self.forecaster.codec.id
+        value = None if name is None or name not in self.columns else record.get(name)
+        return None if value is None else str(value)
+
+    def _missing(self, state: State, count: int, series: str | None) -> Array:
+        """So many steps after a state of which nothing is known but their series."""
         codec, times, offsets = self.forecaster.codec, [state["series.time"]], [state["series.offset"]]
         for _ in range(count):
             following, offset = codec.following(times[-1], offsets[-1])
             times.append(following.astype(np.int64))
             offsets.append(offset)
-        return self.reader.missing(np.concatenate(times[1:]), np.concatenate(offsets[1:]))
+        return self.reader.missing(np.concatenate(times[1:]), np.concatenate(offsets[1:]), series)
 
     @staticmethod
     def _marked(answer: Record, filled: int, restarted: bool) -> Record:
