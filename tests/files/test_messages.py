@@ -1,6 +1,15 @@
 import pytest
 
-from unrolled.files.messages import cut, for_the_command_line, natural, option, resuming, rounded, shown, visible
+from unrolled.files.messages import (
+    cut,
+    for_the_command_line,
+    natural,
+    option,
+    resuming,
+    rounded,
+    shown,
+    visible,
+)
 
 HOSTILE = "\0\t\n\r\x1b[31m\x7f\x9b\u2028\u202e\u2066\udc80"
 
@@ -40,6 +49,14 @@ def test_a_command_with_a_path_can_be_pasted_into_a_shell():
 
 
 def test_numbers_are_rounded_but_not_before_the_point():
-    cases = [(9304.2, 4), (14130.4, 4), (148.2, 2), (0.0123456, 2), (-31234567.8, 4), (2.5e12, 4), (float("nan"), 4)]
+    cases = [
+        (9304.2, 4),
+        (14130.4, 4),
+        (148.2, 2),
+        (0.0123456, 2),
+        (-31234567.8, 4),
+        (2.5e12, 4),
+        (float("nan"), 4),
+    ]
     said = ["9304", "14130", "148", "0.012", "-31234568", "2.5e+12", "nan"]
     assert [rounded(*case) for case in cases] == said

@@ -481,8 +481,8 @@ def direct():
         ({"g": [1.0, 2.0, -1e300]}, "column 'g': a value is too far"),
         (
             {"f": [1.0, 2.0]},
-            "column 'f': wanted 3 values, those of the steps to forecast, got 2; give them as a list, in lines of "
-            r'JSON: \{"f": \[…, …, …\]\}',
+            "column 'f': wanted 3 values, those of the steps to forecast, got 2; give them as a list, "
+            r'in lines of JSON: \{"f": \[…, …, …\]\}',
         ),
         ({"g": [1.0, None, 2.0]}, "column 'g': the value is missing"),
         ({"when": "yesterday"}, "wanted a time such as 2024-01-31 or 2024-01-31 12:30, got 'yesterday'"),

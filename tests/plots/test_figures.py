@@ -185,7 +185,11 @@ def test_labels_of_times_stand_apart_whatever_the_span(most):
 
 @pytest.mark.parametrize(
     "begin, step, steps, said",
-    [("2026-04-24", "h", 168, "2026-Apr"), ("2026-03-30T20:00", "m", 480, "2026-Mar-30"), ("2021", "M", 30, "")],
+    [
+        ("2026-04-24", "h", 168, "2026-Apr"),
+        ("2026-03-30T20:00", "m", 480, "2026-Mar-30"),
+        ("2021", "M", 30, ""),
+    ],
 )
 def test_labels_of_times_say_the_month_of_the_first_and_not_of_the_last(begin, step, steps, said):
     """Days from 24 to 30 with 2026-May below were days of April."""

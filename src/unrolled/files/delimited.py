@@ -72,8 +72,8 @@ def read_delimited(
 
 
 def without_comments(data: bytes) -> tuple[bytes, int]:
-    """Without the lines that begin with # above the header, each an empty one, and how many these are. The last
-    of them is the header if it has as many fields as the line below it."""
+    """Without the lines that begin with # above the header, each an empty one, and how many these are. The
+    last of them is the header if it has as many fields as the line below it."""
     body = data.removeprefix(BOM)
     lines = body.split(b"\n", MOST_COMMENTS + 1)
     count = next((at for at, line in enumerate(lines) if not line.startswith(b"#")), 0)

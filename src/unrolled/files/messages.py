@@ -71,7 +71,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def rounded(value: float, digits: int = 4) -> str:
-    """As many digits as count, and never fewer than stand before the point: 9304 beside 14130, not 1.413e+04."""
+    """So many digits, and never fewer than stand before the point: 9304 beside 14130, not 1.413e+04."""
     return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
 
 

@@ -31,7 +31,6 @@ from unrolled.files.steps import Step, Times
 from unrolled.files.table import open_table
 from unrolled.files.times import precision
 
-
 HOUR = 3600 * 1_000_000  # microseconds
 SUNDAY = 3  # of days since 1970, modulo 7
 

@@ -175,7 +175,12 @@ def _instants(table: Table, column: str, cells: pl.Series) -> Instants:
     for name, (low, high) in BOUNDS.items():
         right &= (number[name] >= low) & (number[name] <= high)
     wrong = fields["year"].is_null() | ~pl.Series(right)
-    table.refuse(column, wrong, f"wanted {WANTED}, got {{}}", "write a time that exists, year first, or delete the row if it is none of a series")
+    table.refuse(
+        column,
+        wrong,
+        f"wanted {WANTED}, got {{}}",
+        "write a time that exists, year first, or delete the row if it is none of a series",
+    )
 
     offsets = fields["offset"]
     mixed = offsets.is_null() != (offsets[0] is None)

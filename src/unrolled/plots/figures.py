@@ -228,8 +228,8 @@ def _log_where_wide(axes: Axes, values: Array) -> None:
 
 
 class _FromFirst(dates.ConciseDateFormatter):
-    """Below the labels stands what the first one leaves out, such as its month: matplotlib's own is of the last,
-    and of days from 24 to May it would say May."""
+    """Below the labels stands what the first one leaves out, such as its month: matplotlib's own is of the
+    last, and of days from 24 to May it would say May."""
 
     def format_ticks(self, values: Any) -> list[str]:
         self.ends = [dates.num2date(values[end]) for end in (0, -1)]  # type: ignore[no-untyped-call]
@@ -238,7 +238,10 @@ class _FromFirst(dates.ConciseDateFormatter):
     def get_offset(self) -> str:
         first, last = self.ends
         of_last = super().get_offset()  # type: ignore[no-untyped-call]
-        return next(first.strftime(form) for form in self.offset_formats if last.strftime(form) == of_last)
+        of_first: str = next(
+            first.strftime(form) for form in self.offset_formats if last.strftime(form) == of_last
+        )
+        return of_first
 
 
 def date_axis(axes: Axes, times: Array, most: int = 9) -> None:

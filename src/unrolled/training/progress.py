@@ -60,7 +60,7 @@ class Reporter:
 
 class Lines(Reporter):
     """A line an epoch, of more than MOST_LINES one every few, or where minutes end the training one after
-    each such part of them, and between, before and after them a line every LINE_SECONDS, for logs and pipes."""
+    each such part of them, and between, before and after them a line every LINE_SECONDS, for logs."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream

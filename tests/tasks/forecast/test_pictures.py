@@ -56,7 +56,9 @@ def test_pictures_are_written(case, tmp_path):
     assert sorted(path.name for path in (tmp_path / "run/plots").iterdir()) == wanted
 
 
-@pytest.mark.parametrize("count, said", [(2, ["best", "worst"]), (3, ["best", "median", "worst"]), (1, ["only"])])
+@pytest.mark.parametrize(
+    "count, said", [(2, ["best", "worst"]), (3, ["best", "median", "worst"]), (1, ["only"])]
+)
 def test_each_series_is_drawn_once(count, said):
     """The one that never moves has no MASE, and stands for nothing."""
     still = noisy(60).with_columns(id=pl.lit("still"), y=1.0)

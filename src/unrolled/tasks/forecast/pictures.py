@@ -55,10 +55,9 @@ def draw_evaluation(folder: Path, evaluation: Evaluation, file: SeriesFile) -> N
 
 def _pooled(evaluation: Evaluation, k: int, file: SeriesFile) -> str:
     name, best = file.targets[k], evaluation.best_baseline(file.targets[k])
-    return (
-        f"RMSE from {len(evaluation.backtest.origins)} origins: model {rounded(evaluation.rmse(name, MODEL))}, "
-        f"best baseline ({best}) {rounded(evaluation.rmse(name, best))}"
-    )
+    model, other = (rounded(evaluation.rmse(name, forecast)) for forecast in (MODEL, best))
+    origins = len(evaluation.backtest.origins)
+    return f"RMSE from {origins} origins: model {model}, best baseline ({best}) {other}"
 
 
 def _chosen(evaluation: Evaluation, k: int, targets: int) -> Iterator[tuple[int, str]]:

@@ -4,8 +4,8 @@ mean absolute error e_k, and the geometric mean e of these,
 
     width_k = (e_k / e) ^ (n / (n + 1))        of series that have no base of their own, 1
 
-A series that its base forecasts without any error, such as one that is 0 throughout, has the least width, and no
-part in e.
+A series that its base forecasts without any error, such as one that is 0 throughout, has the least width, and
+no part in e.
 
 Source   scores divided by what tells their size: normalized conformal prediction, Papadopoulos et al. 2008
 """
@@ -53,7 +53,7 @@ def widths(errors: Array, numbers: Places, horizons: dict[int, float], count: in
 
 
 def telling(width: Array) -> NDArray[np.bool_]:
-    """(N,) -> (N,) which of forecasts of series of these widths tell the intervals of others: not those of series
-    of the least width, whose errors of about 0 would narrow them; all where there are no more."""
+    """(N,) -> (N,) which of forecasts of series of these widths tell the intervals of others: not those of
+    series of the least width, whose errors of about 0 would narrow them; all where there are no more."""
     more = width > 1.001 / MOST_WIDE
     return more if more.any() else ~more
