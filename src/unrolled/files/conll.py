@@ -45,17 +45,30 @@ def read_conll(path: str, data: bytes, column: str | None) -> Tagged:
     lines = _lines(path, data, "CoNLL columns")
     first = next((line for _, line in lines if line and not line.startswith(("#", DOCUMENT))), "")
     width = len(_split(first))
-    sentences = _sentences(path, lines, width, _column_at(path, column, width))
-    return _tagged(path, sentences, True, layout=Layout(width, _has_tabs(first)))
+    sentences = _sentences(path, lines, width, column_at(path, column, width))
+    return _tagged(path, sentences, True, layout=Layout(width, has_tabs(first)))
 
 
 def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
     """The sentences of a file that is to be tagged, of a model trained on files of this layout: its columns,
     the first is the word; words alone, one a line; or lines without tabs of several words, each a sentence.
     DataError for others: which column holds the words is not known."""
+    _, sentences, notes = _untagged(path, data, layout)
+    return _tagged(path, sentences, False, notes)
+
+
+def word_lines(path: str, data: bytes, layout: Layout | None) -> tuple[int, list[list[int]]]:
+    """How many columns the lines of such a file have, 0 where each is a sentence, and of each sentence the
+    numbers of its words' lines."""
+    columns, sentences, _ = _untagged(path, data, layout)
+    return columns, [one.lines for one in sentences]
+
+
+def _untagged(path: str, data: bytes, layout: Layout | None) -> tuple[int, list[_Sentence], tuple[str, ...]]:
+    """Columns, 0 of sentences a line; the sentences; what to say."""
     lines = _lines(path, data, "words or sentences")
     words = [(number, line) for number, line in lines if line and not line.startswith(("#", DOCUMENT))]
-    widths, tabs = [len(_split(line)) for _, line in words], any(_has_tabs(line) for _, line in words)
+    widths, tabs = [len(_split(line)) for _, line in words], any(has_tabs(line) for _, line in words)
     if not words:
         raise DataError(f"{path}: no line holds a word; wanted lines of words")
     columns = 1 if max(widths) == 1 else layout.columns if layout and (tabs or not layout.tabs) else 0
@@ -63,7 +76,7 @@ def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
     if 2 * widths.count(columns) >= len(widths):
         note = f"{path}: its lines are read as the {of_training}, the first is the word"
         notes = (note,) if columns > 1 and not tabs else ()
-        return _tagged(path, _sentences(path, lines, columns, None), False, notes)
+        return columns, _sentences(path, lines, columns, None), notes
     if tabs:
         wrong = next(k for k, width in enumerate(widths) if width > 1)
         known = f"the {of_training}, " if layout else ""
@@ -76,7 +89,7 @@ def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
         one.lines *= len(one.words)
         one.tags = [""] * len(one.words)
     note = f"{path}: each line is read as a sentence, its words between blanks"
-    return _tagged(path, sentences, False, (f"{note}, not as the {of_training}" if layout else note,))
+    return 0, sentences, (f"{note}, not as the {of_training}" if layout else note,)
 
 
 def columns_of(layout: Layout | None) -> str:
@@ -113,8 +126,23 @@ def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Ta
             f"{option('column')}: wanted one of {listed(FIELDS[2:])}{nearest(column, FIELDS[2:])}, got "
             f"{shown(column)}"
         )
-    at, sentences = FIELDS.index(column), list[_Sentence]()
-    sentence: _Sentence | None = None
+    sentences = _of_fields(path, data, FIELDS.index(column))
+    unmarked = column in _ALWAYS and any("_" in sentence.tags for sentence in sentences)
+    if unmarked and answers:
+        first = next(one for one in sentences if "_" in one.tags)
+        place = f"{path}, line {first.lines[first.tags.index('_')]}"
+        raise DataError(f"{place}: wanted a value of {column}, got '_'; annotate the word")
+    return _tagged(path, sentences, not unmarked, layout=Layout(len(FIELDS), True))
+
+
+def conllu_lines(path: str, data: bytes) -> list[list[int]]:
+    """The numbers of the lines of each sentence's words."""
+    return [one.lines for one in _of_fields(path, data, FIELDS.index("form"))]
+
+
+def _of_fields(path: str, data: bytes, at: int) -> list[_Sentence]:
+    """Of CoNLL-U, the tags in field `at`."""
+    sentences, sentence = list[_Sentence](), None
     for number, line in _lines(path, data, "CoNLL-U"):
         if not line:
             _close(path, sentence)
@@ -133,12 +161,7 @@ def read_conllu(path: str, data: bytes, column: str | None, answers: bool) -> Ta
         else:
             _word(f"{path}, line {number}", line, sentence, at, number)
     _close(path, sentence)
-    unmarked = column in _ALWAYS and any("_" in sentence.tags for sentence in sentences)
-    if unmarked and answers:
-        first = next(one for one in sentences if "_" in one.tags)
-        place = f"{path}, line {first.lines[first.tags.index('_')]}"
-        raise DataError(f"{place}: wanted a value of {column}, got '_'; annotate the word")
-    return _tagged(path, sentences, not unmarked, layout=Layout(len(FIELDS), True))
+    return sentences
 
 
 def is_conllu(data: bytes) -> bool:
@@ -152,22 +175,26 @@ def is_conllu(data: bytes) -> bool:
 
 def _lines(path: str, data: bytes, kind: str) -> list[tuple[int, str]]:
     """(number, text) of every line; one of nothing but blanks is empty."""
+    lines = raw_lines(path, data, kind)
+    return [(number, line if line.strip(" \t") else "") for number, line in enumerate(lines, 1)]
+
+
+def raw_lines(path: str, data: bytes, kind: str = "words") -> list[str]:
+    """The lines as they stand."""
     body = clean_text(path, data, f"{kind} in UTF-8", "lines of words and tags").decode()
-    return [
-        (number, line if line.strip(" \t") else "") for number, line in enumerate(body[:-1].split("\n"), 1)
-    ]
+    return body[:-1].split("\n")
 
 
-def _has_tabs(line: str) -> bool:
+def has_tabs(line: str) -> bool:
     return "\t" in line.strip("\t ")
 
 
 def _split(line: str) -> list[str]:
-    fields = line.rstrip("\t ").split("\t") if _has_tabs(line) else line.split(" ")
+    fields = line.rstrip("\t ").split("\t") if has_tabs(line) else line.split(" ")
     return [one.strip(" ") for one in fields if one.strip(" \t")]
 
 
-def _column_at(path: str, column: str | None, width: int) -> int:
+def column_at(path: str, column: str | None, width: int) -> int:
     """Where in a line the tags stand."""
     if not width:
         raise DataError(f"{path}: no line holds a word; wanted lines of words and tags")

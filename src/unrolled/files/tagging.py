@@ -48,7 +48,7 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
         return _read_table(open_table(source, query.decimal), query)
     name, data = str(source), read_bytes(source, "a file of words and tags")
     ending = plain_name(source).suffix.lower()
-    if ending in TABLES or is_parquet(source, data):
+    if is_table(source, data):
         return _read_table(open_table(source, query.decimal), query)
     columns = [
         name
@@ -65,6 +65,10 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
     if query.answers:
         return read_conll(name, data, query.column)
     return read_words(name, data, query.layout)
+
+
+def is_table(source: Path, data: bytes) -> bool:
+    return plain_name(source).suffix.lower() in TABLES or is_parquet(source, data)
 
 
 def _read_table(table: Table, query: Query) -> Tagged:
