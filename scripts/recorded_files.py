@@ -87,6 +87,18 @@ def entities(folder: Path) -> File:
     return File(path, "\n".join(line.split(" ")[0] for line in path.read_text().splitlines()) + "\n")
 
 
+def bioes(folder: Path, last: str = "E", only: str = "S") -> File:
+    """The same in other tags: the last word of a name, and one that is a name alone."""
+    other = entities(folder)
+    path, text = folder / f"names{last}{only}.txt", other.path.read_text()
+    path.write_text(text.replace("Lee I", f"Lee {last}").replace("Ötzi B", f"Ötzi {only}"))
+    return File(path, other.lines)
+
+
+def bilou(folder: Path) -> File:
+    return bioes(folder, "L", "U")
+
+
 def book(folder: Path) -> File:
     return _whole(samples.book(folder, SEED))
 
@@ -336,6 +348,7 @@ FILES: dict[str, Callable[[Path], File]] = {
     one.__name__: one
     for one in (
         *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
+        *(bioes, bilou),
         *(
             book,
             symbols,

@@ -54,6 +54,7 @@ merged-mean       moves     --bidirectional --merge mean --cell lstm --zoneout 0
 learned-start     moves     --learn-initial-state --cell lstm --peephole --bidirectional --pooling max
 chosen-columns    moves     --id id --time step --target label --optimizer adamw --weight-decay 0.1
 texts             reviews   --embedding-size 4 --pooling last
+texts-dropped     reviews   --embedding-size 4 --word-dropout 0.3
 texts-characters  reviews   --embedding-size 4 --tokens characters --least-count 3 --cell lstm
 texts-bpe         reviews   --embedding-size 4 --tokens bpe --most-symbols 270 --bidirectional
 texts-symbols     reviews   --embedding-size 4 --tokens symbols --pooling max --input-dropout 0.3
@@ -82,7 +83,7 @@ texts-vectors     prices    --embedding-size 4 --vectors vectors.txt --pooling m
 TAG = """
 words             treebank
 words-forward     treebank  --bidirectional off --cell gru --layers 2 --dropout 0.2
-words-plain       treebank  --character-hidden 0 --input-dropout 0 --output-dropout 0 --word-dropout 0
+words-plain       treebank  --character-hidden 0 --input-dropout 0 --output-dropout 0 --rare-word-dropout 0
 words-norm        treebank  --layer-norm --bidirectional off --least-count 2 --learn-initial-state
 words-vectors     treebank  --vectors vectors.txt --backward-hidden 4 --class-weights balanced
 words-few         treebank  --most-symbols 4 --merge mean --cell rnn
@@ -91,6 +92,11 @@ words-crf         treebank  --crf --bidirectional off --cell rnn --nonlinearity 
 entities          entities
 entities-loose    entities  --constraints off --cell gru --reset-after off
 entities-crf      entities  --crf
+entities-iob1     entities  --scheme iob1 --affix-size 0
+entities-iob2     entities  --scheme iob2 --word-dropout 0.2 --character-dropout 0.1
+entities-none     entities  --scheme none --affix-size 3 --character-hidden 0
+entities-bioes    bioes     --scheme bioes --crf --affix-size 3
+entities-bilou    bilou     --scheme bilou --bidirectional off --affix-size 2
 crf-forward       entities  --crf --bidirectional off --peephole
 crf-loose         entities  --crf --constraints off --merge product --bidirectional on
 bound-forward     entities  --bidirectional off --cell lstm --projection 3

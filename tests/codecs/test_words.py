@@ -9,9 +9,9 @@ from unrolled.codecs.words import MOST_CHARACTERS, NOTHING, WordRows, Words, bat
 SENTENCES = [("The", "the", "dog"), ("A", "dog", "barks", "The")]
 
 
-@pytest.fixture
-def inputs():
-    return Words.fit(SENTENCES, 1, None, None)
+@pytest.fixture(params=[False, True], ids=["", "affixes"])
+def inputs(request):
+    return Words.fit(SENTENCES, 1, None, None, request.param)
 
 
 def test_words_are_known_in_lower_case_and_spelt_as_they_stand(inputs):
@@ -33,10 +33,11 @@ def test_rows_hold_what_batches_do(inputs):
     rows = [inputs.encode(one) for one in sentences]
     batch = WordRows.of(inputs, sentences).batch(np.arange(3))
     for i, own in enumerate(rows):
-        assert own.shape == (len(sentences[i]), 1 + MOST_CHARACTERS) and own.dtype == np.int64
+        assert own.shape == (len(sentences[i]), inputs.width) and own.dtype == np.int64
         for t, row in enumerate(own):
             size, which = batch.sizes[batch.which[i, t]], batch.which[i, t]
-            assert row[0] == batch.numbers[i, t] and (row[1 + size :] == NOTHING).all()
+            assert row[0] == batch.numbers[i, t] and (row[1 + size : 1 + MOST_CHARACTERS] == NOTHING).all()
+            assert row[1 + MOST_CHARACTERS :].tolist() == batch.affixes[:, which].tolist()
             assert row[1 : 1 + size].tolist() == batch.characters[which, :size].tolist()
     other = batch_of(padded(rows, rows[0][0]))
     for i, own in enumerate(rows):

@@ -20,9 +20,11 @@ def scores(K, dtype=np.float32, scale=1.0):
 
 
 def bound(K):
-    draw = np.random.default_rng(4)
+    """Tag 0 alone may always come first and last."""
+    draw, first = np.random.default_rng(4), np.arange(K) == 0
     transitions = draw.random((K, K)) < 0.6
-    return masks(draw.random(K) < 0.7, transitions | np.eye(K, dtype=np.bool_))
+    start, end = draw.random(K) < 0.7, draw.random(K) < 0.4
+    return masks(start | first, transitions | np.eye(K, dtype=np.bool_), end | first)
 
 
 def chain_of(K, whole_numbers):

@@ -28,6 +28,8 @@ LSTM = {"cell": "lstm", "layers": 2, "learn_initial_state": True}
 KINDS = {
     "words": {},
     "words-bound-rnn": {"cell": "rnn", "character_hidden": 0},
+    "words-affixes": {"affix_size": 2, "word_dropout": 0.1, "character_dropout": 0.1, "character_hidden": 0},
+    "words-affixes-crf": {"affix_size": 3, "crf": True},
     "words-crf": {"crf": True, "cell": "gru", "layer_norm": True, "zoneout": 0.1},
     "words-crf-free": {"crf": True, "constraints": False, "cell": "gru", "reset_after": False},
     "words-free": {"constraints": False, **LSTM, "peephole": True},
@@ -259,11 +261,16 @@ def test_an_array_of_another_size_is_refused(name):
         (("codec", "inputs", "kind"), "text"),
         (("codec", "inputs", "words"), ["<unk>", "go"]),
         (("codec", "inputs", "characters"), ["<unk>", "g"]),
+        (("codec", "inputs", "affixes"), None),
+        (("codec", "inputs", "affixes"), [["<unk>"]] * 8),
+        (("codec", "inputs", "affixes"), [["<unk>"]] * 9),
+        (("codec", "allowed"), {"start": [True] * 5, "transitions": [[True] * 5] * 5}),
+        (("network", "encoder", "affixes"), []),
     ],
     ids=str,
 )
 def test_a_description_that_does_not_fit_is_refused(way, value):
-    made = trained("words-crf").runtime()
+    made = trained("words-affixes-crf").runtime()
     about = json.loads(json.dumps(made.about))
     place = about
     for key in way[:-1]:

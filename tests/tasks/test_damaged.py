@@ -45,7 +45,10 @@ CHANGES = {
         "a usual tag that is none": lambda about: about.update(usual={"word": 99}),
         "a usual that is no table": lambda about: about.update(usual=3),
         "a tag that is a number": lambda about: about.update(tags=[1, 2]),
-        "masks of other tags": lambda about: about.update(allowed={"start": [True], "transitions": [[True]]}),
+        "masks of other tags": lambda about: about.update(
+            allowed={"start": [True], "transitions": [[True]], "end": [True]}
+        ),
+        "a scheme that is none": lambda about: about.update(scheme="bio"),
     },
     "regress": {
         "flags of other features": lambda about: about["inputs"].update(flagged=[False]),

@@ -3,6 +3,7 @@ line, goes through a run folder."""
 
 import json
 import random
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -217,7 +218,7 @@ def test_a_number_that_is_too_far_is_told_with_its_place(tmp_path):
 @pytest.mark.parametrize("cell", CELLS)
 def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
     options = SMALL | {"cell": cell, "bidirectional": False, "learn_initial_state": True, "window": 2}
-    tagger = Tagger(**options, batch_size=3, word_dropout=0.0)
+    tagger = Tagger(**options, batch_size=3, rare_word_dropout=0.0)
     data = tagger._read_source(tagger.config, frame)
     codec = TagCodec.fit(tagger.config, data)
     network = Tagger._network(tagger.config, codec).eval()
@@ -312,3 +313,101 @@ def test_the_columns_of_training_are_known(tmp_path):
     ):
         own.predict(tmp_path / "two.txt")
     assert made.codec.layout == own.codec.layout == (3, True)
+
+
+def schemed(count, first="B", inside="I", last="I", only="B"):
+    """The same sentences in another scheme, in CoNLL columns."""
+    text = []
+    for _, one in sentences(count).group_by("id", maintain_order=True):
+        tags = one["tag"].to_list()
+        for word, here, after in zip(one["word"], tags, [*tags[1:], "O"], strict=True):
+            ends = after[:2] != "I-"
+            letter = (only if ends else first) if here[0] == "B" else last if ends else inside
+            text.append(f"{word}\tx\t{here if here == 'O' else letter + here[1:]}")
+        text.append("")
+    return "\n".join(text) + "\n"
+
+
+LETTERS = {"iob2": ("B", "I", "I", "B"), "bioes": ("B", "I", "E", "S"), "bilou": ("B", "I", "L", "U")}
+
+
+@pytest.mark.parametrize("scheme", LETTERS)
+def test_every_scheme_is_told_judged_and_kept(scheme, tmp_path):
+    (tmp_path / "train.txt").write_text(schemed(150, *LETTERS[scheme]))
+    tagger = fitted(tmp_path / "train.txt", epochs=8)
+    assert tagger.codec.scheme == scheme
+    own = tagger.evaluation
+    assert own.rows[0]["entity F1"] > 0.8 > own.rows[1]["entity F1"]
+    of_entities, of_tags = own.parts
+    assert [row["entity"] for row in of_entities] == ["LOC", "PER"] and of_entities == own.about["entities"]
+    assert [row["tag"] for row in of_tags] == list(tagger.tags)
+    other = fitted(tmp_path / "train.txt", epochs=1, scheme="none")
+    assert "entity F1" not in other.evaluation.rows[0] and other.codec.allowed is None
+    assert len(other.evaluation.parts) == 1
+    tagger.save(tmp_path / "run")
+    again = load(tmp_path / "run")
+    legal = again.codec.allowed
+    for _, one in again.predict(sentences(40, seed=9)).group_by("name", maintain_order=True):
+        path = [again.tags.index(tag) for tag in one["tag"]]
+        assert legal.start[path[0]] and legal.end[path[-1]]
+        assert all(legal.transitions[a, b] for a, b in pairwise(path))
+
+
+def test_a_named_scheme_must_have_the_tags():
+    with pytest.raises(DataError, match="the tag 'down' is none of scheme='bilou'"):
+        fitted(waves(20), target="phase", scheme="bilou")
+
+
+def test_nothing_of_the_test_part_reaches_the_codec():
+    """Other words, shapes and tags there change no number of what was fitted."""
+    frame, other = sentences(60), sentences(20, seed=3)
+    strange = other.with_columns(
+        word=pl.col("word").str.to_uppercase() + "-99", tag=pl.lit("E-NEW"), id="t" + pl.col("id")
+    )
+    fits = [
+        Tagger(epochs=1, affix_size=3, **SMALL).fit(frame, test=test)
+        for test in (other.with_columns(id="t" + pl.col("id")), strange)
+    ]
+    before, after = (json.dumps(one.codec.about()) for one in fits)
+    assert before == after and '"99"' not in after and fits[0].codec.inputs.affixes is not None
+    for a, b in zip(fits[0].network.parameters(), fits[1].network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_affixes_tell_words_that_training_did_not_hold():
+    """Names in -ik are of one kind, in -or of another, and every word of the test part is new."""
+
+    def named(first, count):
+        draw, rows = random.Random(first), []
+        for s in range(first, first + count):
+            for _ in range(3):
+                ending, stem = draw.choice(("ik", "or", "")), "".join(draw.choices("abcdefgh", k=5))
+                rows.append((str(s), stem + ending, {"ik": "B-A", "or": "B-B", "": "O"}[ending]))
+        return pl.DataFrame(rows, schema=["id", "word", "tag"], orient="row")
+
+    options = {"character_hidden": 0, "hidden": 8, "embedding_size": 4, "learning_rate": 0.02, "patience": 0}
+    found = {
+        size: Tagger(affix_size=size, epochs=8, bidirectional=False, **options)
+        .fit(named(0, 200), test=named(5000, 80))
+        .evaluation.rows[0]["entity F1"]
+        for size in (0, 6)
+    }
+    assert found[6] > 0.95 > 0.6 > found[0]
+
+
+def test_tags_are_written_into_the_lines_of_their_files(tagger, tmp_path):
+    text = "# a\nsee\nmr\nparis\n\n# b\nrome\n"
+    (tmp_path / "in.txt").write_text(text)
+    tags = iter(tagger.predict(tmp_path / "in.txt")["tag"])
+    wanted = "".join(
+        line if line[0] in "#\n" else f"{line[:-1]}\t{next(tags)}\n" for line in text.splitlines(True)
+    )
+    assert tagger.conll(tmp_path / "in.txt") == wanted and "mr\tO\nparis\tB-PER\n" in wanted
+    (tmp_path / "lines.txt").write_text("see mr paris\nrome\n")
+    both = tagger.conll([tmp_path / "in.txt", tmp_path / "lines.txt"])
+    assert both == wanted + tagger.conll(tmp_path / "lines.txt")
+    assert both.endswith("mr\tO\nparis\tB-PER\n\nrome\tB-LOC\n\n")
+    of_test = tagger.predict()
+    assert [line.split("\t")[1] for line in tagger.conll().split("\n") if line] == of_test["tag"].to_list()
+    with pytest.raises(ConfigError, match="holds words, and these are numbers"):
+        fitted(waves(30), target="phase", epochs=1).conll()

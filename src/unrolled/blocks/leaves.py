@@ -29,13 +29,15 @@ class Linear(Block):
 
 @dataclass(frozen=True)
 class Embedding(Block):
-    """index (…) -> row (…, N) of the array weight (V, N), drawn from N(0, scale²) at first."""
+    """index (…) -> row (…, N) of the array weight (V, N), drawn from N(0, scale²) at first. In training it is
+    row 0, of unknown symbols, with the chance `unknown`."""
 
     leaf: ClassVar[str] = "embedding"
 
     rows: int
     size: int
     scale: float = 1.0
+    unknown: float = 0.0
 
     @property
     def reads(self) -> tuple[str, int]:
@@ -46,7 +48,7 @@ class Embedding(Block):
         return {"weight": (self.rows, self.size)}
 
     def __call__(self, ops: Ops, p: Any, index: Array, lengths: Array = None) -> Array:
-        return ops.embedding(p, index)
+        return ops.embedding(p, ops.unknown(index, self.unknown))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ class Ops(Protocol):
     def embedding(self, p: Any, index: Array) -> Array:
         """index (…) -> rows of the table (…, N)."""
 
+    def unknown(self, index: Array, rate: float) -> Array:
+        """index; in training 0, the number of what is unknown, with this chance each."""
+
     def rows(self, table: Array, index: Array) -> Array:
         """The same of a table (U, N) that was computed: index (…) -> (…, N)."""
 

@@ -8,7 +8,8 @@ Of a word w with characters c, upper case kept:
 
     e = E[number of w in lower case]      a row of the table; row 0 for words too rare to know
     s = last states of the layers over the embedded characters c, both directions
-    x = [e; s]
+    a = [A_1[a_1]; …; A_9[a_9]]           its shape, prefixes and suffixes: codecs/affixes.py
+    x = [e; s; a]
 
 A conditional random field (nn/crf.py) has scores of its own for what tag follows which; decoding/tags.py
 makes tags of both.
@@ -29,11 +30,13 @@ from unrolled.blocks.recurrent import Recurrent
 
 @dataclass(frozen=True)
 class Words(Block):
-    """Words (codecs/words.py's WordBatch) -> x (…, E + S). Without `letters` and `spelling` x = e."""
+    """Words (codecs/words.py's WordBatch) -> x (…, E + S + A). `letters` and `spelling` may be missing, and
+    `affixes` may be none."""
 
     table: Embedding
     letters: Embedding | None = None
     spelling: Recurrent | None = None
+    affixes: tuple[Embedding, ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
         sizes = self.letters and self.letters.size, self.spelling and self.spelling.input_size
@@ -47,7 +50,7 @@ class Words(Block):
     @property
     def size(self) -> int:
         spelling = self.spelling.state_sizes if self.spelling else {}
-        return self.table.size + sum(spelling.values())
+        return self.table.size + sum(spelling.values()) + sum(one.size for one in self.affixes)
 
     def start(self, ops: Ops, p: Any, rows: int) -> State:
         """Nothing: every word is read by itself."""
@@ -60,11 +63,15 @@ class Words(Block):
 
     def __call__(self, ops: Ops, p: Any, words: Any, lengths: Array = None) -> Array:
         e = self.table(ops, p.table, words.numbers)
-        if self.letters is None or self.spelling is None:
-            return e
-        c = self.letters(ops, p.letters, words.characters)
-        _, last = self.spelling(ops, p.spelling, c, None, words.sizes)
-        return ops.concat(e, ops.rows(ops.concat(*last.values()), words.which))
+        forms = list(self._spelling(ops, p, words))
+        forms += [one(ops, p.affixes[k], words.affixes[k]) for k, one in enumerate(self.affixes)]
+        return ops.concat(e, ops.rows(ops.concat(*forms), words.which)) if forms else e
+
+    def _spelling(self, ops: Ops, p: Any, words: Any) -> Iterator[Array]:
+        if self.letters is not None and self.spelling is not None:
+            c = self.letters(ops, p.letters, words.characters)
+            _, last = self.spelling(ops, p.spelling, c, None, words.sizes)
+            yield from last.values()
 
 
 @dataclass(frozen=True)

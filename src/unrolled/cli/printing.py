@@ -76,10 +76,14 @@ def _is_number(value: Any) -> bool:
 
 
 def evaluation(result: Any, title: str) -> None:
-    """An evaluation as every task gives it: a table of rows, then its verdict in words."""
+    """An evaluation as every task gives it: a table of rows, tables of its parts where it has some, then its
+    verdict in words."""
     columns = dict.fromkeys(key for row in result.table() for key in row)
     rows = [{key: row.get(key, "") for key in columns} for row in result.table()]
     table(rows, title)
+    for part in getattr(result, "parts", ()):
+        say("")
+        table(part)
     say(*result.verdict)
 
 

@@ -17,7 +17,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.", 
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder to make (runs/TASK-FILE).")]
 OutFile = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="CSV, Parquet or JSON file to write; text as it is."),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="CSV, Parquet or JSON file to write; of tags also .conll, .conllu; text as it is.",
+    ),
 ]
 
 

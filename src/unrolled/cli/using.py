@@ -26,6 +26,7 @@ from unrolled.console import note
 from unrolled.errors import ConfigError
 from unrolled.files.messages import either, option, shown
 
+CONLL_ENDINGS = (".conll", ".conllu")
 MOST_NAMES = 5  # of files, in a heading
 
 
@@ -117,6 +118,9 @@ def predict(
     _require_forecast(estimator, ahead)
     levels = {"quantiles": _levels(ahead.pop("quantiles"))} if "quantiles" in ahead else {}
     _require_one_form(ahead, levels)
+    if out is not None and out.suffix in CONLL_ENDINGS:
+        _conll(estimator, data, out, json)
+        return
     if episodes:
         predictions = _episodes(estimator, data)
     elif "paths" in ahead:
@@ -126,6 +130,19 @@ def predict(
     for line in estimator.notices(data, **levels):
         note(line)
     printing.frame(predictions, out, json)
+
+
+def _conll(estimator: Any, data: Any, out: Path, json: bool) -> None:
+    """ConfigError where this is no tagger."""
+    if estimator.task != "tag":
+        raise ConfigError(
+            f"{out}: files that end in {either(CONLL_ENDINGS)} belong to taggers, and this is a run of task "
+            f"'{estimator.task}'; name a .csv, .parquet or .json file"
+        )
+    content = estimator.conll(data, out.suffix)
+    for line in estimator.notices(data):
+        note(line)
+    printing.text(content, out, json)
 
 
 def _episodes(estimator: Any, data: Any) -> Any:

@@ -1,11 +1,11 @@
 """Words as the inputs of a network: the number of each, and how it is spelt. Needs no torch.
 
-    row of a word    [number of w in lower case, numbers of its characters …, -1 …]
+    row of a word    [number of w in lower case, numbers of its characters …, -1 …, numbers of affixes.py]
                      0 for a word too rare to know, upper case kept in the characters
 
 Of a word longer than MOST_CHARACTERS the first ones alone are read.
 
-Shapes   T words -> rows (T, 1 + MOST_CHARACTERS) int64
+Shapes   T words -> rows (T, 1 + MOST_CHARACTERS + S) int64, S = SLOTS where affixes are read, else 0
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.codecs import padding
+from unrolled.codecs.affixes import SLOTS, Affixes
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
@@ -29,11 +30,12 @@ NOTHING = -1  # behind the last character
 
 class WordBatch(NamedTuple):
     """The numbers of words (B, T), of which row `which` (B, T) of characters (U, C), sizes (U,), spells each:
-    of every different word once. Arrays of numpy, or of torch."""
+    of every different word once, as affixes (S, U) are. Arrays of numpy, or of torch."""
 
     numbers: Any
     characters: Any
     sizes: Any
+    affixes: Any
     which: Any
 
 
@@ -46,35 +48,52 @@ class Words:
     characters: Vocabulary
     counts: Numbers
     vectors: Vectors | None = None
+    affixes: Affixes | None = None
 
     @classmethod
     def fit(
-        cls, sequences: Sequence[Sequence[str]], least: int, most: int | None, vectors: str | None
+        cls,
+        sequences: Sequence[Sequence[str]],
+        least: int,
+        most: int | None,
+        vectors: str | None,
+        affixes: bool = False,
     ) -> Self:
         counts = Counter(word.lower() for one in sequences for word in one)
         words = Vocabulary.fit(counts, least, most)
         characters: Counter[str] = Counter()
-        for word, count in Counter(word for one in sequences for word in one).items():
+        different = Counter(word for one in sequences for word in one)
+        for word, count in different.items():
             for character in word:
                 characters[character] += count
         known = np.array([counts[word] for word in words.symbols], np.int64)
         read = None if vectors is None else read_vectors(vectors, set(words.symbols))
-        return cls(words, Vocabulary.fit(characters), known, read)
+        return cls(
+            words, Vocabulary.fit(characters), known, read, Affixes.fit(different) if affixes else None
+        )
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+        return 1 + MOST_CHARACTERS + (SLOTS if self.affixes else 0)
 
     def encode(self, words: Iterable[str]) -> Numbers:
-        """(T, 1 + MOST_CHARACTERS) a row for each word."""
+        """(T, width) a row for each word."""
         each = list(words)
-        rows = np.full((len(each), 1 + MOST_CHARACTERS), NOTHING, np.int64)
+        rows = np.full((len(each), self.width), NOTHING, np.int64)
         rows[:, 0] = self.words.encode(word.lower() for word in each)
         for row, word in zip(rows, each, strict=True):
             spelt = self.characters.encode(word[:MOST_CHARACTERS])
             row[1 : 1 + len(spelt)] = spelt
+        if self.affixes is not None:
+            rows[:, 1 + MOST_CHARACTERS :] = self.affixes.encode(each)
         return rows
 
     def padded(self, rows: Sequence[Numbers], fill: float) -> WordBatch:
         """The batch of encoded rows. Behind the shorter ones stands the last word of the vocabulary with many
         characters, or for 0 the unknown one with none."""
-        word = np.full(1 + MOST_CHARACTERS, NOTHING if fill == 0 else 0)
+        word = np.zeros(self.width, np.int64)
+        word[1 : 1 + MOST_CHARACTERS] = NOTHING if fill == 0 else 0
         word[0] = 0 if fill == 0 else len(self.words) - 1
         return batch_of(padding.padded(rows, word))
 
@@ -83,6 +102,7 @@ class Words:
             "kind": "words",
             "words": list(self.words.symbols),
             "characters": list(self.characters.symbols),
+            "affixes": self.affixes and self.affixes.about(),
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -91,13 +111,13 @@ class Words:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         words, characters = (Vocabulary.restore(about[name]) for name in ("words", "characters"))
-        return cls(words, characters, shaped(arrays["counts"], len(words)))
+        affixes = about["affixes"] and Affixes.restore(about["affixes"])
+        return cls(words, characters, shaped(arrays["counts"], len(words)), affixes=affixes)
 
 
 @dataclass(frozen=True)
 class WordRows:
-    """Sequences of words: places (T_i,) in `table` (U, 1 + MOST_CHARACTERS), which holds each different word
-    once."""
+    """Sequences of words: places (T_i,) in `table` (U, width), which holds each different word once."""
 
     places: Sequence[Numbers]
     table: Numbers
@@ -125,7 +145,7 @@ class WordRows:
 
 
 def batch_of(rows: Numbers) -> WordBatch:
-    """The batch of rows (B, T, 1 + MOST_CHARACTERS), or of (T, B, …) with (T, B) in place of (B, T)."""
+    """The batch of rows (B, T, width), or of (T, B, …) with (T, B) in place of (B, T)."""
     flat = rows.reshape(-1, rows.shape[-1])
     if len(flat) == 1:  # a stream's: nothing to look for
         return WordBatch(rows[..., 0], *spelling(flat), np.zeros(rows.shape[:-1], np.int64))
@@ -133,9 +153,10 @@ def batch_of(rows: Numbers) -> WordBatch:
     return WordBatch(rows[..., 0], *spelling(table), which.reshape(rows.shape[:-1]))
 
 
-def spelling(table: Numbers) -> tuple[Numbers, Numbers]:
-    """Rows (U, 1 + MOST_CHARACTERS) -> the characters (U, C), C of the longest, 0 behind a word's last, and
-    how many there are (U,)."""
-    characters = table[:, 1:]
+def spelling(table: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Rows (U, width) -> the characters (U, C), C of the longest, 0 behind a word's last, how many there are
+    (U,), and the affixes (S, U)."""
+    _, characters, affixes = np.split(table, [1, 1 + MOST_CHARACTERS], 1)
     sizes = (characters != NOTHING).sum(1)
-    return np.maximum(characters[:, : int(sizes.max(initial=0))], 0), sizes
+    spelt = np.maximum(characters[:, : int(sizes.max(initial=0))], 0)
+    return spelt, sizes, np.ascontiguousarray(affixes.T)

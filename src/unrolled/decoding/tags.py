@@ -28,6 +28,7 @@ from unrolled.kernels.numpy.crf import Scores
 from unrolled.ops.state import Array, State
 
 Path = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 BEST, ALPHA, BEGUN = "tags.best", "tags.alpha", "tags.begun"
 
@@ -45,10 +46,10 @@ class Kernels(NamedTuple):
 NUMPY = Kernels(heads.softmax, heads.log_softmax, crf.viterbi, crf.marginals)
 
 
-def masks(start: NDArray[np.bool_], transitions: NDArray[np.bool_]) -> Scores:
+def masks(start: Mask, transitions: Mask, end: Mask) -> Scores:
     """Of transitions, start and end, float32: 0 where a tag may stand, -∞ where not."""
-    a, first = (np.where(part, 0.0, -np.inf).astype(np.float32) for part in (transitions, start))
-    return a, first, np.zeros(len(first), np.float32)
+    a, first, last = (np.where(part, 0.0, -np.inf).astype(np.float32) for part in (transitions, start, end))
+    return a, first, last
 
 
 class Decoder(ABC):

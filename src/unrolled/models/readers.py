@@ -131,8 +131,13 @@ class WordReader(Reader):
         self.inputs, self.reads = inputs, ("words", len(inputs.words))
 
     def fits(self, encoder: Any) -> bool:
-        letters = getattr(encoder, "letters", None)
-        return super().fits(encoder) and (letters is None or letters.rows == len(self.inputs.characters))
+        letters, affixes = getattr(encoder, "letters", None), self.inputs.affixes
+        rows = [len(one) for one in affixes.vocabularies] if affixes else []
+        return (
+            super().fits(encoder)
+            and (letters is None or letters.rows == len(self.inputs.characters))
+            and [one.rows for one in getattr(encoder, "affixes", ())] == rows
+        )
 
     def encode(self, chunk: Any) -> Array:
         if isinstance(chunk, str):

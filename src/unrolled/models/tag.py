@@ -40,7 +40,7 @@ class Tags(Forward):
         self.decoder = decoder(
             K,
             self.network.dtype,
-            bound and masks(*(np.array(bound[name], np.bool_) for name in ("start", "transitions"))),
+            bound and masks(**{name: np.array(part, np.bool_) for name, part in bound.items()}),
             self.network.p.crf if self.block.crf else None,
         )
 

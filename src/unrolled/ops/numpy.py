@@ -129,6 +129,9 @@ class Numpy:
     def embedding(self, p: Table, index: Array) -> Array:
         return heads.embedding(index, p.rows)
 
+    def unknown(self, index: Array, rate: float) -> Array:
+        return index
+
     def rows(self, table: Array, index: Array) -> Array:
         return heads.embedding(index, table)
 

@@ -125,6 +125,11 @@ class Torch:
     def embedding(self, p: Callable[[Tensor], Tensor], index: Tensor) -> Tensor:
         return p(index)
 
+    def unknown(self, index: Tensor, rate: float) -> Tensor:
+        if not (self.training and rate):
+            return index
+        return torch.where(torch.rand(index.shape, device=index.device) < rate, 0, index)
+
     def rows(self, table: Tensor, index: Tensor) -> Tensor:
         return embedding(index, table)
 

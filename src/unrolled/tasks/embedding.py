@@ -10,14 +10,15 @@ from unrolled.files.messages import option
 from unrolled.files.vectors import Vectors
 
 
-def embedding(symbols: int, size: int, vectors: Vectors | None = None) -> Embedding:
-    """Rows drawn from N(0, 1 / size). ConfigError where vectors of words have another size."""
+def embedding(symbols: int, size: int, vectors: Vectors | None = None, unknown: float = 0.0) -> Embedding:
+    """Rows drawn from N(0, 1 / size); `unknown`: the chance of a symbol to be an unknown one in training.
+    ConfigError where vectors of words have another size."""
     if vectors is not None and vectors.size != size:
         raise ConfigError(
             f"{option('embedding_size')} is {size}, and the vectors have {vectors.size} numbers; set "
             f"{option('embedding_size', vectors.size)}, or give other vectors"
         )
-    return Embedding(symbols, size, size**-0.5)
+    return Embedding(symbols, size, size**-0.5, unknown)
 
 
 def begin_with(table: nn.Embedding, vocabulary: Vocabulary, vectors: Vectors) -> None:

@@ -17,12 +17,14 @@ MODEL = "model"
 @dataclass(frozen=True)
 class Evaluation:
     """`rows`: {"model": its name, then numbers}, the trained model first; `verdict`: sentences; `about`: what
-    else to tell, in plain values. `details` are for plots."""
+    else to tell, in plain values. `details` are for plots; `parts` are further tables for a person, of
+    classes or tags."""
 
     rows: list[Row]
     verdict: list[str]
     about: Mapping[str, Any]
     details: Any = None
+    parts: Sequence[list[Row]] = ()
 
     def telling(self, sentences: Sequence[str]) -> Self:
         """The same with more to say."""

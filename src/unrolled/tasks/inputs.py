@@ -21,14 +21,19 @@ from unrolled.tasks.model import InputDropout, recurrent
 from unrolled.tasks.shared_options import (
     SYMBOLS,
     AugmentedModelConfig,
+    CharacterDropout,
     LeastCount,
     MostSymbols,
     NumbersConfig,
     Tokens,
+    WordDropout,
 )
 from unrolled.tasks.sources import Source, paths
 
 Network = AnyNetwork[Pooled]
+
+# By what a text consists of, which option makes some of it unknown; byte pairs know all.
+DROPOUTS = {"words": "word_dropout", "symbols": "word_dropout", "characters": "character_dropout"}
 
 
 class SequencesConfig(NumbersConfig):
@@ -48,7 +53,12 @@ class SequencesConfig(NumbersConfig):
 class PooledModelConfig(AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
+    changeable: ClassVar[tuple[str, ...]] = (
+        "input_dropout",
+        "output_dropout",
+        "word_dropout",
+        "character_dropout",
+    )
 
     members: int = Field(
         default=1,
@@ -62,6 +72,8 @@ class PooledModelConfig(AugmentedModelConfig):
     )
     input_dropout: InputDropout = 0.0
     output_dropout: Rate = Field(default=0.0, description="dropout after the pooling")
+    word_dropout: WordDropout = 0.0
+    character_dropout: CharacterDropout = 0.0
     embedding_size: Size = Field(
         default=64, description="texts: numbers that a symbol becomes for the network"
     )
@@ -111,11 +123,25 @@ def pooled(encoder: Embedding | Numbers, config: PooledModelConfig, outputs: int
 
 def _encoder(inputs: Inputs, config: PooledModelConfig) -> Embedding | Numbers:
     """What the network begins with."""
+    unknown = _unknown(inputs, config)
     if isinstance(inputs, NumberInputs):
         return Numbers(inputs.width, config.noise, config.time_mask, config.feature_mask)
     if not hasattr(inputs.tokenizer, "vocabulary"):
         return Embedding(inputs.tokenizer.size, config.embedding_size)
-    return embedding(inputs.tokenizer.size, config.embedding_size, inputs.vectors)
+    return embedding(inputs.tokenizer.size, config.embedding_size, inputs.vectors, unknown)
+
+
+def _unknown(inputs: Inputs, config: PooledModelConfig) -> float:
+    """The chance of a symbol to be an unknown one in training. ConfigError where it is of other symbols."""
+    steps = "numbers" if isinstance(inputs, NumberInputs) else inputs.tokens
+    rates = {"word_dropout": config.word_dropout, "character_dropout": config.character_dropout}
+    acting = DROPOUTS.get(steps)
+    for name, rate in rates.items():
+        if rate and name != acting:
+            others = option("tokens", "characters" if name == "character_dropout" else "words")
+            remedy = "leave it out" if steps == "numbers" else f"set {others}, or leave it out"
+            raise ConfigError(f"{option(name, rate)} has no use where steps are {steps}; {remedy}")
+    return rates[acting] if acting else 0.0
 
 
 def read(

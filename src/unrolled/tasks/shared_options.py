@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Section, validation_part
+from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Rate, Section, validation_part
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
 
@@ -18,6 +18,10 @@ LeastCount = Annotated[
 ]
 MostSymbols = Annotated[
     Count | None, Field(description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)")
+]
+WordDropout = Annotated[Rate, Field(description="chance that a word becomes an unknown one in training")]
+CharacterDropout = Annotated[
+    Rate, Field(description="chance that a character becomes an unknown one in training")
 ]
 WordVectors = Annotated[
     PathName | None,

@@ -5,7 +5,7 @@
     softmax   p_t = softmax(o_t)             loss = mean of -w_k ln p_t[k], k the true tag of step t
     crf       p(y | o) of nn/crf.py          loss = mean of -ln p(y | o) for each step
 
-    answer    the likeliest tag of each step, of a CRF the likeliest path; where tags are B-X, I-X and O, the
+    answer    the likeliest tag of each step, of a CRF the likeliest path; where tags are of entities, the
               likeliest path that entities.py allows
     probability of an answer: p_t of softmax, the marginal of a CRF
 
@@ -38,11 +38,14 @@ from unrolled.batching.stretches import Stretches
 from unrolled.blocks.tagger import Tagger as Block
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
+from unrolled.files import conll_out
+from unrolled.files.messages import option
+from unrolled.files.table import sources_of
 from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
-from unrolled.tasks import confusion, tag_scores, unseen
+from unrolled.tasks import confusion, entities, tag_scores, unseen
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import in_batches
@@ -109,6 +112,19 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         }
         return pl.DataFrame(columns)
 
+    def conll(self, data: Source = None, ending: str = conll_out.CONLL) -> str:
+        """The words of `data` with their tags as a file with this ending holds them, .conll or .conllu: the
+        lines of such a file as they stand, with the tag in the column that was learned. Without data, of the
+        test part."""
+        several = sources_of(data) if isinstance(data, list | tuple) else [data]
+        column = conll_out.Column(self.config.data.column or self.config.data.target, self.codec.layout)
+        texts = []
+        for source in several:
+            sequences = self._data_for(source)
+            tags = [[self.codec.tags[k] for k in path] for path, _ in self._answers(sequences)]
+            texts.append(conll_out.written(source, sequences.inputs, tags, column, ending))
+        return "".join(texts)
+
     def notices(self, data: Source = None) -> list[str]:
         """How the lines of files were read, where that is no matter of course."""
         sequences = self._data_for(data)
@@ -157,7 +173,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             codec,
             _batches(train, config.tag.window, config.training),
             lambda network: _mean_loss(network, validation, loss),
-            (f"{data.sizes()}, {len(codec.tags)} tags", *data.train.notes),
+            (f"{data.sizes()}, {len(codec.tags)} tags{_of_scheme(codec.scheme)}", *data.train.notes),
         )
 
     @classmethod
@@ -182,7 +198,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         weights = (
             torch.tensor(balanced, dtype=torch.float32) if config.tag.class_weights == "balanced" else None
         )
-        rates = dropping_rates(codec.inputs, config.tag.word_dropout)
+        rates = dropping_rates(codec.inputs, config.tag.rare_word_dropout)
 
         def loss(network: Network, batch: Batch, state: Any = None) -> tuple[Tensor, int, Any]:
             x, tags = batch.x, batch.tags
@@ -207,25 +223,26 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         if codec.usual:
             answers["word's most frequent tag"] = tag_scores.by_word(data, codec.usual, most)
         answers["most frequent tag"] = [np.full(T, most) for T in data.lengths]
+        tags = {
+            name: [[names[k] for k in path.tolist()] for path in paths] for name, paths in answers.items()
+        }
         rows = [
-            {"model": name} | tag_scores.scores(names, codec.usual, data, truth, paths)
-            for name, paths in answers.items()
+            {"model": name} | tag_scores.scores(codec.scheme, codec.usual, data, truth, one)
+            for name, one in tags.items()
         ]
         every = list(chain.from_iterable(truth))
         judged = unseen.joined(names, every)
         numbers = np.array(unseen.numbered(every, judged), np.int64)
         m = confusion.confusion(numbers, np.concatenate(answers[MODEL]), len(judged))
         new = judged[len(names) :]
-        about = about | {
-            "sequences": len(data),
-            "steps": len(every),
-            "unseen_tags": list(new),
-            "tags": confusion.by_class("tag", "step", judged, m),
-        }
+        parts = {"tags": confusion.by_class("tag", "step", judged, m)}
+        if codec.scheme != entities.NONE:
+            parts = {"entities": entities.by_kind(truth, tags[MODEL])} | parts
+        about = about | {"sequences": len(data), "steps": len(every), "unseen_tags": list(new)} | parts
         sentences = verdicts(rows, {"accuracy": True, "entity F1": True})
         sentences += unseen.sentences("tags", new, int((numbers >= len(names)).sum()), "step")
         sentences += confusion.untested("step", "tags", judged, m)
-        return Evaluation(rows, sentences, about, (judged, m))
+        return Evaluation(rows, sentences, about, (judged, m), tuple(parts.values()))
 
     def _draw(self, folder: Path) -> None:
         confusion.draw(folder, self.evaluation, "step")
@@ -251,9 +268,13 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         if self.network.block.crf is not None:
             chain = self.network.p.crf
             scores = tuple(score.detach().numpy() for score in (chain.transitions, chain.start, chain.end))
-        bound = None if allowed is None else masks(allowed.start, allowed.transitions)
+        bound = None if allowed is None else masks(*allowed)
         dtype = self.network.p.head.weight.detach().numpy().dtype
         return decoder(len(self.tags), dtype, bound, scores)
+
+
+def _of_scheme(scheme: str) -> str:
+    return "" if scheme == entities.NONE else f" of entities ({option('scheme', scheme)})"
 
 
 def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:

@@ -35,13 +35,14 @@ INPUTS: dict[str, type[Words | NumberInputs]] = {"words": Words, "numbers": Numb
 @dataclass(frozen=True)
 class TagCodec:
     """`tags` (K,) names, `counts` (K,) of them in training; `usual`: the number of each training word's most
-    frequent tag, {} of numbers; `allowed` where tags are of entities and these are constrained; `layout` of
-    the training files."""
+    frequent tag, {} of numbers; `scheme` of entities.py, and `allowed` where it constrains the tags; `layout`
+    of the training files."""
 
     inputs: Words | NumberInputs
     tags: tuple[str, ...]
     counts: Classes
     usual: Mapping[str, int]
+    scheme: str
     allowed: Allowed | None
     layout: Layout | None = None
 
@@ -59,18 +60,21 @@ class TagCodec:
         inputs: Words | NumberInputs
         if data.is_text:
             sentences: Any = data.inputs
-            inputs = Words.fit(sentences, config.data.least_count, config.data.most_symbols, vectors)
+            limits = config.data.least_count, config.data.most_symbols
+            inputs = Words.fit(sentences, *limits, vectors, config.model.affix_size > 0)
         elif vectors is not None:
             raise ConfigError(f"{option('vectors')} is for words, and these data are numbers; leave it out")
         else:
             inputs = NumberInputs.fit(data)
-        bound = config.tag.constraints and entities.is_scheme(names)
+        scheme = _scheme(config.tag.scheme, names, truth)
+        bound = config.tag.constraints and scheme != entities.NONE
         return cls(
             inputs,
             names,
             np.array([counted_tags[name] for name in names], np.int64),
             tag_scores.usual_tags(data, names, truth) if data.is_text else {},
-            entities.allowed(names, truth) if bound else None,
+            scheme,
+            entities.allowed(scheme, names, truth) if bound else None,
             data.layout,
         )
 
@@ -110,6 +114,7 @@ class TagCodec:
             "counts": self.counts.tolist(),
             "usual": dict(self.usual),
             "inputs": self.inputs.about(),
+            "scheme": self.scheme,
             "allowed": bound,
             "layout": self.layout and self.layout._asdict(),
         }
@@ -124,13 +129,16 @@ class TagCodec:
         if not all(type(number) is int and 0 <= number < len(tags) for number in dict(usual).values()):
             raise ValueError("a word whose usual tag is none")
         allowed = bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields))
-        for part, dimensions in zip(allowed or (), (1, 2), strict=False):
+        for part, dimensions in zip(allowed or (), (1, 2, 1), strict=False):
             shaped(part, *[len(tags)] * dimensions)
+        if about["scheme"] not in (entities.NONE, *entities.SCHEMES):
+            raise ValueError(f"tags of a scheme {about['scheme']!r:.40}")
         return cls(
             inputs,
             tags,
             shaped(np.array(about["counts"], np.int64), len(tags)),
             usual,
+            about["scheme"],
             allowed,
             about["layout"] and Layout(int(about["layout"]["columns"]), bool(about["layout"]["tabs"])),
         )
@@ -148,6 +156,15 @@ class TagCodec:
         if data.is_text != isinstance(self.inputs, Words):
             kinds = ("words", "numbers") if data.is_text else ("numbers", "words")
             raise DataError(f"{data.places[0]}: these are {kinds[0]}; this model reads {kinds[1]}")
+
+
+def _scheme(named: str | None, tags: Sequence[str], truth: tag_scores.Tags) -> str:
+    """What was named, which the tags must be of, else what they are of."""
+    if named is None:
+        return entities.scheme_of(truth)
+    if named != entities.NONE:
+        entities.require_scheme(named, tags)
+    return named
 
 
 @dataclass(frozen=True)

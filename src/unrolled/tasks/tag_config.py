@@ -15,7 +15,13 @@ from unrolled.tasks.model import (
     OutputDropout,
     require_forward,
 )
-from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectors
+from unrolled.tasks.shared_options import (
+    CharacterDropout,
+    SplitConfig,
+    TaskTraining,
+    WordDropout,
+    WordVectors,
+)
 
 
 class TagData(SplitConfig):
@@ -43,7 +49,12 @@ class TagData(SplitConfig):
 class TagModelConfig(ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
+    changeable: ClassVar[tuple[str, ...]] = (
+        "word_dropout",
+        "character_dropout",
+        "input_dropout",
+        "output_dropout",
+    )
 
     cell: CellKind = "lstm"
     hidden: Hidden = 128
@@ -57,6 +68,15 @@ class TagModelConfig(ModelConfig):
         le=2**16,
         description="hidden units a direction that read a word's characters; 0 = none",
     )
+    affix_size: int = Field(
+        default=0,
+        ge=0,
+        le=2**16,
+        description="numbers that a word's shape and each of its prefixes and suffixes of 1 to 4 characters "
+        "become; 0 = none are read",
+    )
+    word_dropout: WordDropout = 0.0
+    character_dropout: CharacterDropout = 0.0
     input_dropout: InputDropout = 0.3
     output_dropout: OutputDropout = 0.3
 
@@ -64,16 +84,21 @@ class TagModelConfig(ModelConfig):
 class TagOptions(Section):
     """How tags are learned and decoded."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("word_dropout", "window", "class_weights")
+    changeable: ClassVar[tuple[str, ...]] = ("rare_word_dropout", "window", "class_weights")
 
     crf: bool = Field(
         default=False,
         description="learn what tag follows which (conditional random field), in place of softmax",
     )
-    constraints: bool = Field(
-        default=True, description="decode no I- tag where none may stand, if tags are B-, I- and O"
+    scheme: Literal["iob1", "iob2", "bioes", "bilou", "none"] | None = Field(
+        default=None,
+        description="how tags say where entities begin and end: none = tags are of no entities (told by the "
+        "tags of the training part)",
     )
-    word_dropout: float = Field(
+    constraints: bool = Field(
+        default=True, description="decode no tag of an entity where its scheme does not have it"
+    )
+    rare_word_dropout: float = Field(
         default=0.25, ge=0, description="a: in training a word of count n becomes <unk> with a / (a + n)"
     )
     window: Count | None = Field(

@@ -16,6 +16,7 @@ from unrolled.blocks.recurrent import Recurrent
 from unrolled.blocks.tagger import Tagger, Words
 from unrolled.cells import CELLS
 from unrolled.codecs import words
+from unrolled.codecs.affixes import CHARACTERS
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import WordBatch
 from unrolled.ops.torch import Network as AnyNetwork
@@ -41,12 +42,20 @@ def _encoder(inputs: words.Words | NumberInputs, config: TagModelConfig) -> Word
     """What the network begins with."""
     if isinstance(inputs, NumberInputs):
         return Numbers(inputs.width)
-    table = embedding(len(inputs.words), config.embedding_size, inputs.vectors)
+    table = embedding(len(inputs.words), config.embedding_size, inputs.vectors, config.word_dropout)
+    affixes = _affixes(inputs, config)
     if not config.character_hidden:
-        return Words(table)
-    letters = Embedding(len(inputs.characters), config.character_size)
+        return Words(table, affixes=affixes)
+    letters = Embedding(len(inputs.characters), config.character_size, unknown=config.character_dropout)
     spelling = Recurrent(CELLS["gru"](), letters.size, config.character_hidden, bidirectional=True)
-    return Words(table, letters, spelling)
+    return Words(table, letters, spelling, affixes)
+
+
+def _affixes(inputs: words.Words, config: TagModelConfig) -> tuple[Embedding, ...]:
+    """Of k characters is unknown in training what has one that is: 1 - (1 - q)^k."""
+    known = zip(inputs.affixes.vocabularies, CHARACTERS, strict=True) if inputs.affixes else ()
+    rates = [(one, 1 - (1 - config.character_dropout) ** k) for one, k in known]
+    return tuple(embedding(len(one), config.affix_size, unknown=rate) for one, rate in rates)
 
 
 def with_words_dropped(batch: WordBatch, rates: Tensor) -> WordBatch:

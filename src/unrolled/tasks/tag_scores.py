@@ -36,11 +36,8 @@ def by_word(data: Tagged, usual: Mapping[str, int], other: int) -> list[Path]:
     return [np.array([usual.get(str(word), other) for word in one], np.int64) for one in data.inputs]
 
 
-def scores(
-    names: Sequence[str], usual: Mapping[str, int], data: Tagged, truth: Tags, paths: Sequence[Path]
-) -> Row:
-    """Of `paths`; `usual` {} where steps are no words."""
-    answers = [[names[k] for k in path.tolist()] for path in paths]
+def scores(scheme: str, usual: Mapping[str, int], data: Tagged, truth: Tags, answers: Tags) -> Row:
+    """Of `answers` in tags of a scheme of entities.py; `usual` {} where steps are no words."""
     right = np.array(
         [
             a == b
@@ -52,4 +49,4 @@ def scores(
     if usual:
         unknown = np.array([word not in usual for true in data.inputs for word in true])
         row["of unknown words"] = float(right[unknown].mean()) if unknown.any() else float("nan")
-    return row | (entities.scores(truth, answers) if entities.is_scheme(names) else {})
+    return row | (entities.scores(truth, answers) if scheme != entities.NONE else {})
