@@ -108,6 +108,17 @@ def made(script: str) -> Callable[[Path, Path], Files]:
     return files
 
 
+def names(rule: str) -> Callable[[Path, Path], Files]:
+    """Sentences with noise whose names follow a rule of examples/names_by_rule.py."""
+
+    def files(data: Path, scratch: Path) -> Files:
+        script = Path(__file__).parents[1] / "examples" / "names_by_rule.py"
+        subprocess.run([sys.executable, script, scratch, "--rule", rule, "--noise", "0.15"], check=True)
+        return {part: scratch / f"{part}.conll" for part in ("train", "test")}
+
+    return files
+
+
 PHONEMES = (
     "unrolled train translate {train} --test-files {test} --source-tokens characters --target-tokens symbols "
     "--attention additive --label-smoothing 0.1 --learning-rate 0.003 --schedule cosine --patience 0 "
@@ -182,6 +193,19 @@ LINES: dict[str, Line] = {
         0.945,
         higher_is_better=True,
     ),
+    "ud-english-ewt-usual": Line(
+        treebank,
+        "unrolled train tag {train} --validation-files {dev} --test-files {test} --column upos",
+        "accuracy",
+        0.945,
+        higher_is_better=True,
+    ),
+    **{
+        f"names-{rule}": Line(
+            names(rule), "unrolled train tag {train} --test-files {test}", "entity F1", 0.95, True
+        )
+        for rule in ("context", "spelling", "both")
+    },
     "cmudict": Line(
         pronunciations(stress=False),
         PHONEMES + "--layers 2 --dropout 0.2 --hidden 192 --decoder-layers 1 --decoder-hidden 384 "

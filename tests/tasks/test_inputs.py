@@ -187,3 +187,33 @@ def test_columns_without_names_are_as_many_as_in_training():
         inputs.aligned(wider)
     named = replace(wider, features=("x1", "y", "x0"), named=True)
     assert inputs.aligned(named).inputs[0].shape == (3, 2)
+
+
+TEXTS = from_arrays(["good film", "bad film", "good play"], ["yes", "no", "yes"])
+
+
+@pytest.mark.parametrize(
+    "tokens, name",
+    [("words", "word_dropout"), ("symbols", "word_dropout"), ("characters", "character_dropout")],
+)
+def test_symbols_of_texts_become_unknown_at_the_rate_that_is_of_them(tokens, name):
+    model = PooledModelConfig.model_validate({name: 0.25})
+    inputs = fit_inputs(SequencesConfig(tokens=tokens), model, TEXTS)
+    assert network_of(inputs, model, 2).block.encoder.unknown == 0.25
+    other = {"word_dropout": "character_dropout", "character_dropout": "word_dropout"}[name]
+    with pytest.raises(ConfigError, match=f"{other}=0.25 has no use where steps are {tokens}; set tokens="):
+        network_of(inputs, PooledModelConfig.model_validate({other: 0.25}), 2)
+
+
+@pytest.mark.parametrize(
+    "data, steps, remedy",
+    [
+        (TEXTS, "bpe", "set tokens='words', or leave it out"),
+        (from_arrays(np.ones((3, 2)), ["a", "b", "a"]), "numbers", "leave it out"),
+    ],
+)
+def test_dropout_of_words_where_there_are_none_is_refused(data, steps, remedy):
+    model = PooledModelConfig(word_dropout=0.25)
+    inputs = fit_inputs(SequencesConfig(tokens="bpe"), model, data)
+    with pytest.raises(ConfigError, match=f"word_dropout=0.25 has no use where steps are {steps}; {remedy}"):
+        network_of(inputs, model, 2)
