@@ -405,9 +405,11 @@ def test_tags_are_written_into_the_lines_of_their_files(tagger, tmp_path):
     assert tagger.conll(tmp_path / "in.txt") == wanted and "mr\tO\nparis\tB-PER\n" in wanted
     (tmp_path / "lines.txt").write_text("see mr paris\nrome\n")
     both = tagger.conll([tmp_path / "in.txt", tmp_path / "lines.txt"])
-    assert both == wanted + tagger.conll(tmp_path / "lines.txt")
+    assert both == wanted + "\n" + tagger.conll(tmp_path / "lines.txt")
     assert both.endswith("mr\tO\nparis\tB-PER\n\nrome\tB-LOC\n\n")
     of_test = tagger.predict()
     assert [line.split("\t")[1] for line in tagger.conll().split("\n") if line] == of_test["tag"].to_list()
     with pytest.raises(ConfigError, match="holds words, and these are numbers"):
         fitted(waves(30), target="phase", epochs=1).conll()
+    with pytest.raises(ConfigError, match=r"wanted a file that ends in .conll or .conllu, got '.csv'"):
+        tagger.conll(tmp_path / "in.txt", ".csv")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import conll
 from unrolled.files.conll import FIELDS
-from unrolled.files.messages import shown
+from unrolled.files.messages import either, shown
 from unrolled.files.opening import plain_name, read_bytes
 from unrolled.files.tagged import Layout
 from unrolled.files.tagging import is_table
@@ -63,8 +63,10 @@ class Column(NamedTuple):
 
 
 def written(source: Any, words: Sequence[Any], tags: Sentences, column: Column, ending: str) -> str:
-    """What a file with this ending holds: the words of a source with their tags. ConfigError for steps that
-    are no words, DataError for what columns do not take."""
+    """What a file with this ending holds: the words of a source with their tags. ConfigError for another
+    ending and for steps that are no words, DataError for what columns do not take."""
+    if ending not in ENDINGS:
+        raise ConfigError(f"wanted a file that ends in {either(ENDINGS)}, got {shown(ending)}")
     if not all(isinstance(one, tuple) for one in words):
         raise ConfigError(f"a file that ends in {ending} holds words, and these are numbers; write a table")
     _require_single({tag for one in tags for tag in one}, r"\s", "the tag", "a blank")
@@ -75,6 +77,12 @@ def written(source: Any, words: Sequence[Any], tags: Sentences, column: Column, 
     for at, tag in zip((n for each in numbers for n in each), (t for one in tags for t in one), strict=True):
         texts[at - 1] = place(texts[at - 1], tag)
     return "\n".join(texts) + "\n"
+
+
+def joined(texts: Sequence[str]) -> str:
+    """One behind the other, with an empty line where a sentence would go on with the next file's."""
+    closed = (text if text.endswith("\n\n") else text + "\n" for text in texts[:-1])
+    return "".join([*closed, *texts[-1:]])
 
 
 def _lines_of(source: Any, column: Column, ending: str) -> tuple[list[str], list[list[int]], Place] | None:

@@ -123,7 +123,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             sequences = self._data_for(source)
             tags = [[self.codec.tags[k] for k in path] for path, _ in self._answers(sequences)]
             texts.append(conll_out.written(source, sequences.inputs, tags, column, ending))
-        return "".join(texts)
+        return conll_out.joined(texts)
 
     def notices(self, data: Source = None) -> list[str]:
         """How the lines of files were read, where that is no matter of course."""
