@@ -12,7 +12,7 @@ SAMPLED = "predict {file} --sample --temperature 0.8 --top-k 3 --top-p 0.9 --sam
 USUAL = {
     "classify": SMALL,
     "regress": SMALL,
-    "tag": f"{SMALL} --embedding-size 4 --character-size 3 --character-hidden 3",
+    "tag": f"{SMALL} --embedding-size 4 --character-size 3 --character-hidden 3 --affix-size 2",
     "language": f"{SMALL} --embedding-size 4 --window 20",
     "forecast": f"{SMALL} --window 12 --horizon 3 --sample-paths 20 --most-origins 20 --refit off",
     "detect": f"{SMALL} --window 12 --validation 0.2 --target load",
@@ -83,7 +83,8 @@ texts-vectors     prices    --embedding-size 4 --vectors vectors.txt --pooling m
 TAG = """
 words             treebank
 words-forward     treebank  --bidirectional off --cell gru --layers 2 --dropout 0.2
-words-plain       treebank  --character-hidden 0 --input-dropout 0 --output-dropout 0 --rare-word-dropout 0
+words-plain       treebank  --character-hidden 0 --input-dropout 0 --output-dropout 0 --rare-word-dropout 0 \
+                            --word-dropout 0 --character-dropout 0 --affix-size 0
 words-norm        treebank  --layer-norm --bidirectional off --least-count 2 --learn-initial-state
 words-vectors     treebank  --vectors vectors.txt --backward-hidden 4 --class-weights balanced
 words-few         treebank  --most-symbols 4 --merge mean --cell rnn

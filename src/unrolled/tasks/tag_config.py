@@ -69,14 +69,14 @@ class TagModelConfig(ModelConfig):
         description="hidden units a direction that read a word's characters; 0 = none",
     )
     affix_size: int = Field(
-        default=0,
+        default=16,
         ge=0,
         le=2**16,
         description="numbers that a word's shape and each of its prefixes and suffixes of 1 to 4 characters "
         "become; 0 = none are read",
     )
-    word_dropout: WordDropout = 0.0
-    character_dropout: CharacterDropout = 0.0
+    word_dropout: WordDropout = 0.1
+    character_dropout: CharacterDropout = 0.1
     input_dropout: InputDropout = 0.3
     output_dropout: OutputDropout = 0.3
 
