@@ -90,7 +90,7 @@ def test_a_long_stream_of_large_scores_keeps_its_digits(dtype):
 
 
 def test_where_nothing_is_allowed_all_is_nan_and_no_warning(recwarn):
-    nowhere = masks(np.zeros(3, np.bool_), np.ones((3, 3), np.bool_))
+    nowhere = masks(np.zeros(3, np.bool_), np.ones((3, 3), np.bool_), np.ones(3, np.bool_))
     made = decoder(3, np.dtype(np.float32), nowhere, scores(3))
     _, p, _ = made.running(drawn(4, 2, 3), made.start(2))
     assert np.isnan(p).all() and np.isnan(made.decode(drawn(1, 4, 3))[1]).all() and not recwarn.list
