@@ -75,7 +75,7 @@ class TagModelConfig(ModelConfig):
         description="numbers that a word's shape and each of its prefixes and suffixes of 1 to 4 characters "
         "become; 0 = none are read",
     )
-    word_dropout: WordDropout = 0.1
+    word_dropout: WordDropout = 0.0
     character_dropout: CharacterDropout = 0.1
     input_dropout: InputDropout = 0.3
     output_dropout: OutputDropout = 0.3
