@@ -19,6 +19,7 @@ SMALL = {
     "affix_size": 6,
     "input_dropout": 0.0,
     "output_dropout": 0.0,
+    "character_dropout": 0.0,
     "learning_rate": 0.01,
     "batch_size": 16,
     "epochs": 12,
