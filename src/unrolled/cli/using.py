@@ -171,6 +171,16 @@ def generate(
         ),
     ] = None,
     length: Annotated[int, typer.Option(min=1, help="Steps or tokens to generate.")] = 100,
+    stop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="End before this text, after length tokens at most (language); $'\\n' is a line end.",
+        ),
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option(help="So many texts, each drawn by itself (language; one).")
+    ] = None,
     sample: Annotated[
         bool | None,
         typer.Option(
@@ -196,8 +206,8 @@ def generate(
     estimator = unrolled.load(run)
     if not hasattr(estimator, "generate"):
         raise ConfigError(f"{run}: task '{estimator.task}' generates nothing; use unrolled predict")
-    options = {"prime": prime, "sample": sample, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    options["seed"] = seed
+    options: dict[str, Any] = {"prime": prime, "stop": stop, "number": number, "sample": sample}
+    options |= {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     known = [name for name in inspect.signature(estimator.generate).parameters if name in options]
     for name in _typed(options):
         if name not in known:
@@ -206,7 +216,8 @@ def generate(
                 + ", ".join(f"--{_dashed(other)}" for other in known)
             )
     generated = estimator.generate(length, **_typed(options))
-    (printing.text if isinstance(generated, str) else printing.frame)(generated, out, json)
+    is_text = isinstance(generated, str | list)
+    (printing.text if is_text else printing.frame)(generated, out, json)
 
 
 def _dashed(name: str) -> str:

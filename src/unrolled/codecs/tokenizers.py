@@ -2,6 +2,8 @@
 
     characters   one code point, one symbol
     words        a run of letters, digits, marks and _ is one symbol, so is any other that is no space
+    spaced-words a word and the space before it is one symbol, so is any other, and any further space: line
+                 ends and spacing stay
     symbols      what stands between spaces is one symbol: phonemes, glosses, words cut before
     bpe          byte pair encoding over the bytes of the text: no text is unknown to it
 
@@ -87,6 +89,15 @@ class Words(Characters):
         return (match.group() for match in _words().finditer(text))
 
 
+class SpacedWords(Characters):
+    """Words, each with one space that stands before it, and single other symbols likewise; all else is
+    spacing, a symbol each."""
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        return (match.group() for match in _words(before=" ?", beside=r"|\s").finditer(text))
+
+
 class Symbols(Characters):
     """What stands between spaces."""
 
@@ -162,13 +173,20 @@ Tokenizer = Characters | BPE
 TOKENIZERS: dict[str, type[Characters] | type[BPE]] = {
     "characters": Characters,
     "words": Words,
+    "spaced-words": SpacedWords,
     "symbols": Symbols,
     "bpe": BPE,
 }
 
 # Symbols that are left out where a task is not told: those seen less often, and beyond so many.
-LEAST = {"characters": 1, "words": 2, "symbols": 1, "bpe": 1}
-MOST = {"characters": None, "words": 20_000, "symbols": 20_000, "bpe": BPE_SYMBOLS}
+LEAST = {"characters": 1, "words": 2, "spaced-words": 2, "symbols": 1, "bpe": 1}
+MOST = {
+    "characters": None,
+    "words": 20_000,
+    "spaced-words": 20_000,
+    "symbols": 20_000,
+    "bpe": BPE_SYMBOLS,
+}
 
 
 def fitted(
@@ -187,13 +205,13 @@ def beginning(tokenizer: Tokenizer) -> int:
 
 
 @cache
-def _words() -> re.Pattern[str]:
+def _words(before: str = "", beside: str = "") -> re.Pattern[str]:
     """A letter, digit or _ and what follows of these and of marks; `\\w` alone would cut a word of Hindi at
-    its vowel signs."""
+    its vowel signs. What may stand before a symbol, and what is one too."""
     marks = "".join(
         chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M"
     )
-    return re.compile(rf"\w[\w{marks}{JOINERS}]*|[^\w\s]")
+    return re.compile(rf"{before}\w[\w{marks}{JOINERS}]*|{before}[^\w\s]{beside}")
 
 
 def _without_surrogates(text: str) -> str:

@@ -28,6 +28,8 @@ from unrolled.tasks.starting import started
 from unrolled.tasks.trained import JUDGED, C, D, K, N, Trained, tested
 from unrolled.training.batches import Batches, Step
 from unrolled.training.checkpoints import Checkpoints
+from unrolled.training.config import INIT_SCALE
+from unrolled.training.first_weights import draw_normal
 from unrolled.training.generators import own_generators
 from unrolled.training.history import kept_row
 from unrolled.training.loop import Training
@@ -135,6 +137,8 @@ class Estimator(Trained[C, D, K, N]):
         notes = (*prepared.notes, *self._overlap(complete, data, seen))
         with own_generators(torch.device("cpu"), complete.training.seed):
             network = self._network(complete, prepared.codec)
+            if complete.training.init == "normal":
+                draw_normal(network, complete.training.init_scale or INIT_SCALE)
         if prepared.begin is not None:
             prepared.begin(network)
         if start is not None:
@@ -199,6 +203,7 @@ class Estimator(Trained[C, D, K, N]):
         """Trains the network, and gives the codec that fits it."""
         prepared, network, validate = plan.prepared, plan.network, plan.prepared.validate
         config: Any = prepared.config
+        report.exponential = self.exponential
         training = Training(
             network,
             self._batches(network, prepared),
@@ -206,7 +211,7 @@ class Estimator(Trained[C, D, K, N]):
             config.training,
             checkpoints=Checkpoints.of(run) if run else None,
             validate=None if validate is None else lambda: validate(network),
-            report=report,
+            report=self._reporter(plan, run, report),
         )
         self.history = training.run(resume)
         self.config, self.rows = plan.config, self.history.rows
@@ -298,6 +303,10 @@ class Estimator(Trained[C, D, K, N]):
     def _step(self, network: N, prepared: Prepared[C, K]) -> Step[Any]:
         """(batch, state) -> the loss and the state to carry on; `mean_step` where batches do not follow one
         another."""
+
+    def _reporter(self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter) -> Reporter:
+        """What tells how the training goes: the one given, or one that does more."""
+        return report
 
     @contextlib.contextmanager
     def _reopened(self, folder: str | Path, out: str | Path | None) -> Iterator[Run]:

@@ -25,6 +25,7 @@ from unrolled.tasks.shared_options import (
     MostSymbols,
     NumbersConfig,
     Tokens,
+    WordVectorsConfig,
 )
 from unrolled.tasks.sources import Source, paths
 
@@ -45,7 +46,7 @@ class SequencesConfig(NumbersConfig):
     most_symbols: MostSymbols = None
 
 
-class PooledModelConfig(AugmentedModelConfig):
+class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
@@ -64,10 +65,6 @@ class PooledModelConfig(AugmentedModelConfig):
     output_dropout: Rate = Field(default=0.0, description="dropout after the pooling")
     embedding_size: Size = Field(
         default=64, description="texts: numbers that a symbol becomes for the network"
-    )
-    vectors: PathName | None = Field(
-        default=None,
-        description="texts: file of word vectors (word2vec text format) that the embedding begins with",
     )
 
     @model_validator(mode="after")
@@ -94,10 +91,10 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
 def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Network:
     """A new network, whose embedding begins with the vectors that there are."""
     network = Network(pooled(_encoder(inputs, config), config, outputs))
-    if isinstance(inputs, TextInputs) and (vectors := inputs.vectors) is not None:
+    if isinstance(inputs, TextInputs) and config.vectors is not None:
         tokenizer: Any = inputs.tokenizer  # of words, where there are vectors
         for member in (network.p, *network.p.others):
-            begin_with(member.encoder, tokenizer.vocabulary, vectors)
+            begin_with(member.encoder, tokenizer.vocabulary, inputs.vectors, config.freeze_vectors)
     return network
 
 

@@ -33,26 +33,30 @@ from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.messages import counted, option
-from unrolled.files.text import Text, open_text, text_of
+from unrolled.files.text import Text, open_text
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
-from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.estimator import Prepared
+from unrolled.runs import Run
+from unrolled.tasks.embedding import begin_with, embedding, one_hot, read_one_hot
+from unrolled.tasks.estimator import Plan, Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.language_config import LanguageConfig
 from unrolled.tasks.model import recurrent
-from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
+from unrolled.tasks.next_symbol import Network, loss, loss_through, mean_loss, nats, nats_of_rows
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.seen import SeenText
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
+from unrolled.tasks.writing import Samples, written
 from unrolled.training.batches import Step
+from unrolled.training.progress import Reporter
 from unrolled.training.state import State
 
 VALIDATION_ROWS = 32
 LINES_AT_ONCE = 4096
+SAMPLE = 50  # tokens of a text that is written on the way of a training
 
 COLUMNS = {
     "line": pl.Int64,
@@ -78,7 +82,8 @@ class Codec:
         data, file = config.data, config.model.vectors
         kind = data.tokens
         tokenizer: Any = fitted(kind, text.pieces(), data.least_count, data.most_symbols)
-        vectors = None if file is None else read_vectors(file, set(tokenizer.vocabulary.symbols))
+        words = set() if file is None else {symbol.strip(" ") for symbol in tokenizer.vocabulary.symbols}
+        vectors = None if file is None else read_vectors(file, words)
         return cls(kind, tokenizer, vectors)
 
     @property
@@ -118,6 +123,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     config_class = LanguageConfig
     codec_class = Codec
     loss_name = "nats of a token"
+    exponential = "perplexity"
     seen_class = SeenText
 
     def predict(self, data: Source = None) -> pl.DataFrame:
@@ -136,37 +142,36 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         length: int,
         prime: str = "",
         *,
+        stop: str | None = None,
+        number: int | None = None,
         sample: bool = True,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int = 0,
-    ) -> str:
-        """`prime` and the text that the model goes on with, `length` tokens, never <unk>.
+    ) -> str | list[str]:
+        """`prime` and the text that the model goes on with, `length` tokens, never <unk>, or fewer: what was
+        drawn ends before the text `stop`. With a `number` a list of so many such texts.
 
-        Each is drawn as tasks/sampling.py says, or is the likeliest where not `sample`. ConfigError for what
-        cannot be drawn from.
+        Each token is drawn as tasks/sampling.py says, or is the likeliest where not `sample`. ConfigError for
+        what cannot be drawn from.
         """
-        for name, value, least in (("length", length, 1), ("seed", seed, 0)):
-            if value < least:
+        for name, value, least in (("length", length, 1), ("number", number, 1), ("seed", seed, 0)):
+            if value is not None and value < least:
                 raise ConfigError(f"{option(name)}: wanted {least} or more, got {value}")
-        if prime:
-            text_of(prime)
-        network, codec = self.network, self.codec
+        if stop == "":
+            raise ConfigError(f"{option('stop')}: wanted a text, got an empty one; leave it out")
         sampling = Sampling(sample, temperature, top_k, top_p)
-        if codec.tokenizer.size - (codec.unknown is not None) < 1:
-            raise ConfigError("this model knows no symbol but <unk>; train it on more text")
-        primed = [int(number) for number in codec.tokenizer.encode(prime)]
-        numbers = continued(
-            network,
-            primed or [beginning(codec.tokenizer)],
-            length,
-            sampling,
-            np.random.default_rng(seed),
-            codec.unknown,
-        )
-        decode = codec.tokenizer.decode
-        return prime + decode([*primed, *numbers])[len(decode(primed)) :]
+        if number is not None and number > 1 and not sample:
+            raise ConfigError(
+                f"the likeliest text is the same each time; leave {option('number')} out, or set "
+                f"{option('sample')}"
+            )
+        network, tokenizer, generator = self.network, self.codec.tokenizer, np.random.default_rng(seed)
+        texts = [
+            written(network, tokenizer, length, prime, sampling, generator, stop) for _ in range(number or 1)
+        ]
+        return texts[0] if number is None else texts
 
     def _read_source(self, config: LanguageConfig, source: Source) -> Text:
         return open_text(source)
@@ -189,30 +194,60 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
 
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:
-        o = config.model
-        table = embedding(codec.tokenizer.size, o.embedding_size, codec.vectors)
+        o, V = config.model, codec.tokenizer.size
+        reads_one_hot = o.embedding == "none"
+        table = (
+            one_hot(V, recurrent(o, V)) if reads_one_hot else embedding(V, o.embedding_size, codec.vectors)
+        )
         layer, rates = recurrent(o, table.size), (o.input_dropout, o.output_dropout)
         network = Network(Language.of(table, layer, o.tie, *rates))
-        if codec.vectors is not None:
+        if reads_one_hot:
+            read_one_hot(network.p.embedding, network.p.layer)
+        if o.vectors is not None:
             tokenizer: Any = codec.tokenizer  # of words, where there are vectors
-            begin_with(network.p.embedding, tokenizer.vocabulary, codec.vectors)
+            begin_with(network.p.embedding, tokenizer.vocabulary, codec.vectors, o.freeze_vectors)
         return network
 
     def _step(self, network: Network, prepared: Prepared[LanguageConfig, Codec]) -> Step[Batch]:
-        carries = prepared.config.sampling.sampling == "consecutive"
+        sampling = prepared.config.sampling
+        carries, windows = sampling.sampling == "consecutive", sampling.backprop_windows
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            if windows > 1:
+                return loss_through(network, batch, state, windows)
             value, state = loss(network, batch, state)
             return value, state if carries else None
 
         return step
+
+    def _reporter(
+        self, plan: Plan[LanguageConfig, Splits[Text], Codec, Network], run: Run | None, report: Reporter
+    ) -> Reporter:
+        training, network, tokenizer = plan.config.training, plan.network, plan.prepared.codec.tokenizer
+        if training.samples_every is None:
+            return report
+
+        def write(epoch: int) -> list[str]:
+            length, generator = (
+                training.samples_length or SAMPLE,
+                np.random.default_rng([training.seed, epoch]),
+            )
+            primes = training.prime or ("",)
+            network.eval()
+            texts = [written(network, tokenizer, length, one, Sampling(), generator) for one in primes]
+            network.train()
+            return texts
+
+        folder = None if run is None else run.folder / "samples"
+        return Samples(report, training.samples_every, write, folder)
 
     def _judge(self, data: Text, about: dict[str, Any]) -> Evaluation:
         network, codec = self.network, self.codec
         tokens = codec.encode(data, "the part to judge on")
         symbols, scored = codec.tokenizer.size, len(tokens) - 1
         characters = len(data) * scored / len(tokens)
-        parameters = sum(p.numel() for p in network.parameters())
+        one_hot = self.config.model.embedding == "none"  # of which the identity is no weight
+        parameters = sum(p.numel() for p in network.parameters() if p.requires_grad or not one_hot)
         total = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
         rows = [row_of(MODEL, total, scored, characters, parameters)]
         about = about | {"tokens": scored, "characters": len(data)}

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.files.messages import option
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
 from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Section, validation_part
@@ -18,10 +19,6 @@ LeastCount = Annotated[
 ]
 MostSymbols = Annotated[
     Count | None, Field(description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)")
-]
-WordVectors = Annotated[
-    PathName | None,
-    Field(description="file of word vectors (word2vec text format) that the embedding begins with"),
 ]
 
 
@@ -94,6 +91,30 @@ class NumbersConfig(SplitConfig):
 
     def query(self, **others: Any) -> Query:
         return super().query(audio=self.audio(), **others)
+
+
+class WordVectorsConfig(Section):
+    """What the rows that stand for words begin with."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("freeze_vectors",)
+
+    vectors: PathName | None = Field(
+        default=None,
+        description="texts: file of word vectors (word2vec text format) that the embedding begins with",
+    )
+    freeze_vectors: bool = Field(
+        default=False,
+        description="leave the embedding as the vectors have it; a word without a vector keeps the row that "
+        "was drawn for it",
+    )
+
+    @model_validator(mode="after")
+    def _freezes_vectors(self) -> Self:
+        if self.freeze_vectors and self.vectors is None:
+            raise ValueError(
+                f"{option('freeze_vectors')} belongs to {option('vectors')}; set both, or leave it out"
+            )
+        return self
 
 
 class TaskTraining(TrainingConfig):

@@ -15,7 +15,7 @@ from unrolled.tasks.model import (
     OutputDropout,
     require_forward,
 )
-from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectors
+from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectorsConfig
 
 
 class TagData(SplitConfig):
@@ -40,7 +40,7 @@ class TagData(SplitConfig):
     most_symbols: Count | None = Field(default=None, description="most words, the rarer become <unk>")
 
 
-class TagModelConfig(ModelConfig):
+class TagModelConfig(WordVectorsConfig, ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
@@ -49,7 +49,6 @@ class TagModelConfig(ModelConfig):
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
     embedding_size: Size = Field(default=100, description="numbers that a word becomes for the network")
-    vectors: WordVectors = None
     character_size: Size = Field(default=32, description="numbers that a character becomes")
     character_hidden: int = Field(
         default=64,

@@ -61,6 +61,7 @@ class Trained(ABC, Generic[C, D, K, N]):
     config_class: ClassVar[type[Any]]
     codec_class: ClassVar[type[Any]]
     seen_class: ClassVar[type[Any]]
+    exponential: ClassVar[str] = ""  # what the exponential of the loss is called, where it is shown
 
     def __init__(self, config: C | None = None, **options: Any) -> None:
         if config is not None and options:
@@ -226,7 +227,8 @@ class Trained(ABC, Generic[C, D, K, N]):
         run.write_metrics(self.rows)
         if draw:
             judged = self.judged
-            pictures.draw_history(run.plots, judged.rows, self.loss_name, judged.config.training)
+            measures = self.loss_name, self.exponential
+            pictures.draw_history(run.plots, judged.rows, *measures, judged.config.training)
             if self.has_test and judged._data is not None:
                 run.save_json("evaluation", self.evaluation.json())
                 run.save_table("evaluation", self.evaluation.frame())

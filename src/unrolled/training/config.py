@@ -17,6 +17,7 @@ from unrolled.files.messages import option
 DEFAULT_EPOCHS, LEAST_STEPS = 100, 1000
 LEAST_PATIENCE = 200
 NO_LIMIT = 2**31 - 1
+INIT_SCALE = 0.01
 
 # Options whose defaults differ from task to task.
 BatchSize = Annotated[int, Field(ge=1, le=2**20, description="rows in a batch")]
@@ -79,6 +80,17 @@ class TrainingConfig(BaseModel):
         pattern="^[0-9a-f]{64}$",
         description="refuse a run to start from that has another checksum than this",
     )
+    init: Literal["torch", "normal"] = Field(
+        default="torch",
+        description="first weights: as torch.nn draws those of each layer, which suits most; or normal, all "
+        "from N(0, init-scale²) with biases of 0, as textbooks do",
+    )
+    init_scale: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description=f"init normal: deviation of the first weights ({INIT_SCALE}); small ones begin slowly",
+    )
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="rule that updates the weights; adamw decays weights apart from gradients"
@@ -105,6 +117,14 @@ class TrainingConfig(BaseModel):
             raise ValueError(
                 f"{option('momentum')} belongs to {option('optimizer', 'sgd')}, not '{self.optimizer}'; "
                 "leave it out"
+            )
+        if self.init_scale is not None and self.init != "normal":
+            raise ValueError(
+                f"{option('init_scale')} belongs to {option('init', 'normal')}; set both, or leave it out"
+            )
+        if self.init == "normal" and self.start_from is not None:
+            raise ValueError(
+                f"{option('start_from')} has first weights already; leave {option('init')} out, or train anew"
             )
         if self.start_sha256 is not None and self.start_from is None:
             raise ValueError(
