@@ -22,7 +22,11 @@ USUAL = {
     "caption": f"{SMALL} --code-size 5 --filters 2 --stages 1 --target-embedding-size 3 --longest 9",
 }
 ASKED = {
-    "language": ["generate --length 40 --seed 3", "generate --length 40 --greedy --prime an"],
+    "language": [
+        "generate --length 40 --seed 3",
+        "generate --length 40 --greedy --prime an",
+        "generate --length 40 --number 2 --stop an --json",
+    ],
     "forecast": [
         "generate --length 6",
         "generate --length 6 --seed 3 --sample",
@@ -129,7 +133,12 @@ gru-norm          book      --cell gru --layer-norm --layers 2
 mgu               book      --cell mgu --recurrent-dropout 0.1
 mgu-norm          book      --cell mgu --layer-norm --variational-dropout 0.2 --keep-every 3
 random            book      --sampling random --output-dropout 0.3 --input-dropout 0.2
+one-hot           book      --embedding none --embedding-size 128 --init normal --output-dropout 0
+one-hot-lstm      book      --embedding none --embedding-size 128 --cell lstm --hidden 12
+through           book      --backprop-windows 3 --cell rnn --init normal --init-scale 0.1
 words             book      --tokens words --least-count 2
+words-spaced      book      --tokens spaced-words --samples-every 1 --prime an --samples-length 9
+words-frozen      book      --tokens words --vectors vectors.txt --freeze-vectors
 words-tied        book      --tokens words --tie --hidden 5 --embedding-size 5
 words-tied-apart  book      --tokens words --tie --cell lstm --most-symbols 9
 words-vectors     book      --tokens words --vectors vectors.txt

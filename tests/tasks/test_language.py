@@ -172,7 +172,9 @@ def test_what_cannot_be_generated_is_refused(model, how, complaint):
         model.generate(**how)
 
 
-def test_a_prime_that_is_no_text_is_refused(model):
+def test_a_prime_that_is_no_text_is_refused(model, book):
+    with pytest.raises(DataError, match="lone surrogate"):
+        LanguageModel(**SMALL, samples_every=2, prime="a\udcff").fit(book)
     with pytest.raises(DataError, match="lone surrogate"):
         model.generate(5, "a\udcff")
 

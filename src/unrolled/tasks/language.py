@@ -33,7 +33,7 @@ from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.messages import counted, option
-from unrolled.files.text import Text, open_text
+from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
@@ -187,6 +187,8 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         tokens = codec.encode(data.train, "the training part")
         watched = codec.encode(data.validation, "the validation part")
         training, cut = config.training, config.sampling
+        for prime in filter(None, training.prime):
+            text_of(prime)
         batches = Streams(tokens, cut.window, training.batch_size, cut.sampling, training.seed)
         note = data.sizes(f", {len(tokens):,} tokens of {codec.tokenizer.size:,} symbols,")
         validation = Streams(watched, cut.window, VALIDATION_ROWS)
@@ -195,13 +197,11 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:
         o, V = config.model, codec.tokenizer.size
-        reads_one_hot = o.embedding == "none"
-        table = (
-            one_hot(V, recurrent(o, V)) if reads_one_hot else embedding(V, o.embedding_size, codec.vectors)
-        )
+        learned = o.embedding == "learned"
+        table = embedding(V, o.embedding_size, codec.vectors) if learned else one_hot(V, recurrent(o, V))
         layer, rates = recurrent(o, table.size), (o.input_dropout, o.output_dropout)
         network = Network(Language.of(table, layer, o.tie, *rates))
-        if reads_one_hot:
+        if not learned:
             read_one_hot(network.p.embedding, network.p.layer)
         if o.vectors is not None:
             tokenizer: Any = codec.tokenizer  # of words, where there are vectors
@@ -228,13 +228,12 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
             return report
 
         def write(epoch: int) -> list[str]:
-            length, generator = (
-                training.samples_length or SAMPLE,
-                np.random.default_rng([training.seed, epoch]),
-            )
-            primes = training.prime or ("",)
+            generator, length = np.random.default_rng([training.seed, epoch]), training.samples_length
             network.eval()
-            texts = [written(network, tokenizer, length, one, Sampling(), generator) for one in primes]
+            texts = [
+                written(network, tokenizer, length or SAMPLE, prime, Sampling(), generator)
+                for prime in training.prime or ("",)
+            ]
             network.train()
             return texts
 
@@ -246,8 +245,8 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         tokens = codec.encode(data, "the part to judge on")
         symbols, scored = codec.tokenizer.size, len(tokens) - 1
         characters = len(data) * scored / len(tokens)
-        one_hot = self.config.model.embedding == "none"  # of which the identity is no weight
-        parameters = sum(p.numel() for p in network.parameters() if p.requires_grad or not one_hot)
+        learned = self.config.model.embedding == "learned"  # else one of the weights is the identity
+        parameters = sum(p.numel() for p in network.parameters() if learned or p.requires_grad)
         total = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
         rows = [row_of(MODEL, total, scored, characters, parameters)]
         about = about | {"tokens": scored, "characters": len(data)}
