@@ -187,3 +187,15 @@ def test_columns_without_names_are_as_many_as_in_training():
         inputs.aligned(wider)
     named = replace(wider, features=("x1", "y", "x0"), named=True)
     assert inputs.aligned(named).inputs[0].shape == (3, 2)
+
+
+def test_frozen_vectors_are_not_trained(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("1 3\ncat 1 2 3.5\n")
+    codec = fitted(from_arrays(["cat dog", "cat dog"]), vectors=str(path))
+    for freeze in (True, False):
+        options = PooledModelConfig(embedding_size=3, vectors=str(path), freeze_vectors=freeze)
+        network = network_of(codec, options, 2)
+        assert {n for n, p in network.named_parameters() if not p.requires_grad} == (
+            {"encoder.weight"} if freeze else set()
+        )

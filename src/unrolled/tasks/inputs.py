@@ -91,7 +91,7 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
 def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Network:
     """A new network, whose embedding begins with the vectors that there are."""
     network = Network(pooled(_encoder(inputs, config), config, outputs))
-    if isinstance(inputs, TextInputs) and config.vectors is not None:
+    if isinstance(inputs, TextInputs) and (inputs.vectors is not None or config.freeze_vectors):
         tokenizer: Any = inputs.tokenizer  # of words, where there are vectors
         for member in (network.p, *network.p.others):
             begin_with(member.encoder, tokenizer.vocabulary, inputs.vectors, config.freeze_vectors)

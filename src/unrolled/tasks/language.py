@@ -203,7 +203,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         network = Network(Language.of(table, layer, o.tie, *rates))
         if not learned:
             read_one_hot(network.p.embedding, network.p.layer)
-        if o.vectors is not None:
+        if codec.vectors is not None or o.freeze_vectors:
             tokenizer: Any = codec.tokenizer  # of words, where there are vectors
             begin_with(network.p.embedding, tokenizer.vocabulary, codec.vectors, o.freeze_vectors)
         return network
