@@ -283,10 +283,13 @@ def test_texts_are_written_on_the_way_and_change_nothing(book, tmp_path):
     wrote = {"samples_every": 2, "prime": ("Bob ", "Anna"), "samples_length": 9}
     made = LanguageModel(**options, **wrote).fit(book, out=tmp_path / "run", report=report)
     assert made.rows == plain.rows
-    said = [line.partition(" writes: ")[2] for line in report.lines if " writes: " in line]
-    assert [text[:4] for text in said] == ["Bob ", "Anna"] * 2 and {len(text) for text in said} == {13}
-    for epoch, texts in ((2, said[:2]), (4, said[2:])):
-        assert (tmp_path / f"run/samples/epoch-{epoch}.txt").read_text() == "\n---\n".join(texts) + "\n"
+    assert {path.name for path in (tmp_path / "run/samples").iterdir()} == {"epoch-2.txt", "epoch-4.txt"}
+    for epoch in (2, 4):
+        kept = (tmp_path / f"run/samples/epoch-{epoch}.txt").read_text()
+        texts = kept.removesuffix("\n").split("\n---\n")
+        assert [(text[:4], len(text)) for text in texts] == [("Bob ", 13), ("Anna", 13)]
+        said = "\n".join(f"epoch {epoch} writes: {text}" for text in texts)
+        assert said in "\n".join(report.lines)
     with pytest.raises(ConfigError, match="prime belongs to samples_every"):
         LanguageModel(prime="Bob")
 

@@ -82,8 +82,8 @@ class Samples(Reporter):
         if number % self.every:
             return
         texts = list(self.write(number))
-        for text in texts:
-            self.report.note(f"epoch {number} writes: {text}")
+        for line in "\n".join(f"epoch {number} writes: {text}" for text in texts).split("\n"):
+            self.report.note(line)
         if self.folder is not None:
             self.folder.mkdir(exist_ok=True)
             atomic.write_text(self.folder / f"epoch-{number}.txt", BETWEEN.join(texts) + "\n")
