@@ -93,7 +93,8 @@ def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Netwo
     network = Network(pooled(_encoder(inputs, config), config, outputs))
     if isinstance(inputs, TextInputs) and (inputs.vectors is not None or config.freeze_vectors):
         tokenizer: Any = inputs.tokenizer  # of words, where there are vectors
-        for member in (network.p, *network.p.others):
+        others = network.p.others if network.block.others else ()
+        for member in (network.p, *others):
             begin_with(member.encoder, tokenizer.vocabulary, inputs.vectors, config.freeze_vectors)
     return network
 
