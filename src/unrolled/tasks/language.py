@@ -81,7 +81,8 @@ class Codec:
         """On the training part."""
         data, file = config.data, config.model.vectors
         kind = data.tokens
-        tokenizer: Any = fitted(kind, text.pieces(), data.least_count, data.most_symbols)
+        limits = data.least_count, data.most_symbols
+        tokenizer: Any = fitted(kind, text.pieces(), *limits, data.unicode)
         words = set() if file is None else {symbol.strip(" ") for symbol in tokenizer.vocabulary.symbols}
         vectors = None if file is None else read_vectors(file, words)
         return cls(kind, tokenizer, vectors)

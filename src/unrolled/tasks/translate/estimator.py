@@ -21,7 +21,6 @@ from unrolled.decoding.search import Hypothesis, in_one_line
 from unrolled.errors import ConfigError
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs, read_pairs
-from unrolled.files.query import Query
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
@@ -101,7 +100,7 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
         o = config.data
-        return read_pairs(source, Query(source=o.source_column, target=o.target_column, answers=answers))
+        return read_pairs(source, o.query(source=o.source_column, target=o.target_column, answers=answers))
 
     def _read_new(self, data: Source, answers: bool = True) -> Pairs:
         return self._read_source(self.config, data, answers)
