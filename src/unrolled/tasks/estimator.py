@@ -227,7 +227,8 @@ class Estimator(Trained[C, D, K, N]):
         """With the length of the training, and what follows from a validation part where there is one."""
         config: Any = prepared.config
         validated = self._is_validated(config, data)
-        training = config.training.settled(prepared.batches.steps_per_epoch, validated)
+        few = self._is_hardly_validated(config, data)
+        training = config.training.settled(prepared.batches.steps_per_epoch, validated, few)
         if not (validated or tested(config)):  # it is trained on all data at once
             training = training.model_copy(update={"refit": False})
         prepared = replace(prepared, config=config.model_copy(update={"training": training}))
@@ -293,6 +294,10 @@ class Estimator(Trained[C, D, K, N]):
         """Whether there is a validation part."""
         options: Any = config
         return bool(options.data.validation)
+
+    def _is_hardly_validated(self, config: C, data: D) -> bool:
+        """Whether the validation part is too small to end a training."""
+        return False
 
     def _preparable(self, data: D) -> D:
         """With something in place of a validation part that is empty; nothing is validated then."""
