@@ -117,7 +117,7 @@ PHONEMES = (
 LINES: dict[str, Line] = {
     "spoken-digits": Line(
         _digits,
-        "unrolled train classify {train} --test-files {test} --target digit --bidirectional --hidden 128 "
+        "unrolled train classify {train} --test-files {test} --target digit --hidden 128 "
         "--label-smoothing 0.1 --output-dropout 0.3 --learning-rate 0.003 --schedule cosine --epochs 30 "
         "--seed 1",
         "accuracy",

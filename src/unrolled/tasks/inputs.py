@@ -1,23 +1,24 @@
 """What tasks with one answer a sequence read, codecs/inputs.py, and their network, blocks/pooled.py."""
 
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from unrolled.blocks.front import Front
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
-from unrolled.blocks.pooled import Numbers, Pooled
+from unrolled.blocks.pooled import Numbers, Pooled, Poolings
 from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
-from unrolled.files.messages import option
+from unrolled.files.messages import listed, option
 from unrolled.files.reading import read_sequences
 from unrolled.ops.torch import Network as AnyNetwork
-from unrolled.tasks.config import PathName, Rate, Size
+from unrolled.tasks.config import PathName, Rate, Size, several
 from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.model import InputDropout, recurrent
+from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, recurrent
 from unrolled.tasks.shared_options import (
     SYMBOLS,
     AugmentedModelConfig,
@@ -29,6 +30,7 @@ from unrolled.tasks.shared_options import (
     WordVectorsConfig,
 )
 from unrolled.tasks.sources import Source, paths
+from unrolled.training.config import LEAST_VALIDATION
 
 Network = AnyNetwork[Pooled]
 
@@ -53,8 +55,18 @@ class SequencesConfig(NumbersConfig):
     most_symbols: MostSymbols = None
 
 
+Kind = Literal["last", "mean", "max", "attention"]
+Kinds = Annotated[tuple[Kind, ...], BeforeValidator(several)]
+
+# Steps of a network that reads series of numbers, about, where no other number is named.
+STEPS = 48
+# Numbers a step and stages of convolutions.
+FRONT_SIZE, FRONT_STAGES = 64, 2
+BY_TRIAL = f"by a trial from {LEAST_VALIDATION} validation sequences on"
+
+
 class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
-    """The recurrent layers, and what stands before and after them."""
+    """The recurrent layers, and what stands before and after them. None: chosen (choice.py)."""
 
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
@@ -65,18 +77,48 @@ class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
         description="networks, each with weights of its own, whose outputs are averaged: an ensemble in one "
         "model, slower by as many times",
     )
-    pooling: Literal["last", "mean", "max", "attention"] = Field(
-        default="attention", description="how the steps of a sequence become one vector"
+    hidden: Hidden = 128
+    bidirectional: Bidirectional = True
+    scale: Literal["pooled", "sequence"] | None = Field(
+        default=None,
+        description="numbers: scaled by mean and deviation of all training sequences, or each sequence by "
+        f"its own too (pooled; {BY_TRIAL})",
+    )
+    subsample: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="steps of a sequence that become one step of the network (as many as leave about "
+        f"{STEPS}; {BY_TRIAL}; texts: 1)",
+    )
+    front: Literal["none", "conv"] | None = Field(
+        default=None,
+        description="what stands before the recurrent layers: conv, two convolutions over 5 steps, each of "
+        f"which halves their number (none; {BY_TRIAL})",
+    )
+    pooling: Kinds | None = Field(
+        default=None,
+        description="how the steps of a sequence become one vector; of several one behind the other (last, "
+        "mean and max; texts: attention and max)",
     )
     input_dropout: InputDropout = 0.0
-    output_dropout: Rate = Field(default=0.0, description="dropout after the pooling")
+    output_dropout: Rate = Field(default=0.2, description="dropout after the pooling")
     embedding_size: Size = Field(
         default=64, description="texts: numbers that a symbol becomes for the network"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_direction(cls, values: Any) -> Any:
+        """Of layers that are told to read backward, and of nothing else."""
+        backward = isinstance(values, dict) and values.get("reverse") not in (None, False)
+        return {"bidirectional": False} | values if backward else values
+
     @model_validator(mode="after")
     def _ends(self) -> Self:
-        if self.pooling == "last" and self.merge != "concat":
+        if len(set(self.pooling or ())) < len(self.pooling or ()):
+            raise ValueError(f"{option('pooling')} {listed(self.pooling or ())}: wanted each once")
+        if "last" in (self.pooling or ()) and self.merge != "concat":
             raise ValueError(
                 f"{option('pooling', 'last')} takes each direction after its own last step, and "
                 f"{option('merge', self.merge)} puts both together at each step; set "
@@ -89,11 +131,16 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
     """What the training part needs. ConfigError for vectors that are of no use."""
     vectors = model.vectors
     if data.is_text:
+        if model.scale == "sequence":
+            raise ConfigError(
+                f"{option('scale', 'sequence')} is for numbers, and these data are texts; set "
+                f"{option('scale', 'pooled')}, or leave it out"
+            )
         limits = config.least_count, config.most_symbols
         return TextInputs.fit(data, config.tokens, *limits, vectors, config.unicode)
     if vectors is not None:
         raise ConfigError(f"{option('vectors')} is for texts, and these data are numbers; leave it out")
-    return NumberInputs.fit(data)
+    return NumberInputs.fit(data, model.scale == "sequence")
 
 
 def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Network:
@@ -108,11 +155,23 @@ def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Netwo
 
 
 def pooled(encoder: Embedding | Numbers, config: PooledModelConfig, outputs: int) -> Pooled:
-    layer = recurrent(config, encoder.size)
-    pooling = Pooling.of(config.pooling, layer.output_size, layer.forward)
+    """Where options are left open, as texts have it."""
+    k = config.subsample or 1
+    front = Front.of(k * encoder.size, FRONT_SIZE, FRONT_STAGES) if config.front == "conv" else None
+    layer = recurrent(config, k * encoder.size if front is None else front.outputs)
+    kinds = config.pooling or default_pooling(config, isinstance(encoder, Embedding))
+    parts = tuple(Pooling.of(kind, layer.output_size, layer.forward) for kind in kinds)
+    pooling = Poolings(parts) if len(parts) > 1 else parts[0]
     rates = config.input_dropout, config.output_dropout
-    alone = Pooled(encoder, layer, pooling, Linear(layer.output_size, outputs), *rates)
+    head = Linear(pooling.outputs, outputs)
+    alone = Pooled(encoder, layer, pooling, head, *rates, subsample=k, front=front)
     return replace(alone, others=(alone,) * (config.members - 1))
+
+
+def default_pooling(config: PooledModelConfig, text: bool) -> tuple[Kind, ...]:
+    if text:
+        return ("attention", "max")
+    return ("last", "mean", "max") if config.merge == "concat" else ("mean", "max")
 
 
 def _encoder(inputs: Inputs, config: PooledModelConfig) -> Embedding | Numbers:

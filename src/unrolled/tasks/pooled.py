@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import DataError
 from unrolled.files import labelled
 from unrolled.files.examples import Sequences
-from unrolled.tasks import examples, neighbours
+from unrolled.tasks import choice, examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.examples import in_batches, mean_step
@@ -42,6 +42,10 @@ from unrolled.tasks.sources import Source, paths
 from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 from unrolled.training.batches import Step
+from unrolled.training.config import LearningRate, Schedule
+from unrolled.training.generators import own_generators
+from unrolled.training.loop import Training
+from unrolled.training.progress import Reporter
 
 Losses = Callable[[Tensor, Tensor], Tensor]
 
@@ -49,12 +53,22 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 BATCH = 256
 
 
+class PooledTraining(TaskTraining):
+    """How a model is trained: for a number of steps known beforehand, over which the learning rate falls."""
+
+    patience_epochs: ClassVar[int] = 0
+    most_steps: ClassVar[int] = 12_000
+
+    learning_rate: LearningRate = 0.003
+    schedule: Schedule = "cosine"
+
+
 class PooledConfig(Section):
     """The sections of such a task."""
 
     data: SequencesConfig = SequencesConfig()
     model: PooledModelConfig = PooledModelConfig()
-    training: TaskTraining = TaskTraining()
+    training: PooledTraining = PooledTraining()
 
 
 class PooledCodec(Codec, Protocol):
@@ -144,7 +158,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return [*notes, *super().notices(data)]
 
     def _prepare(self, config: C, data: Splits[Sequences], start: K | None) -> Prepared[C, K]:
+        chosen: tuple[str, ...] = ()
         if start is None:
+            model, chosen = self._chosen(config, data)
+            config = config.model_copy(update={"model": model})
             codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         else:
             codec = self._fit_again(start, data.train)
@@ -161,9 +178,40 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             codec,
             train.buckets(config.training),
             lambda network: float(losses(outputs(network, validation.rows), validation.y).double().mean()),
-            (data.sizes(), *data.train.notes, *notes),
+            (data.sizes(), *data.train.notes, *notes, *chosen),
             tuned if config.model.members > 1 else None,
         )
+
+    def _chosen(self, config: C, data: Splits[Sequences]) -> tuple[PooledModelConfig, tuple[str, ...]]:
+        """How sequences are read where the options leave it open."""
+        per_epoch = -(-len(data.train) // config.training.batch_size)
+        training = config.training.settled(per_epoch, validated=data.validation is not data.train)
+        steps = training.step_limit(per_epoch) or choice.LEAST_TRIED
+
+        def tried(model: PooledModelConfig, steps: int) -> NDArray[np.float64]:
+            return self._tried(config.model_copy(update={"model": model}), data, steps)
+
+        return choice.chosen(config.model, data, steps, tried)
+
+    def _tried(self, config: C, data: Splits[Sequences], steps: int) -> NDArray[np.float64]:
+        """(V,) the losses of some validation sequences after a training of so many steps."""
+        minutes = config.training.minutes and config.training.minutes * choice.TRIAL_SHARE
+        limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
+        config = config.model_copy(update={"training": config.training.model_copy(update=limits)})
+        codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
+        every = np.arange(len(data.validation))
+        some = data.validation.select(every[:: -(-len(every) // choice.MOST_JUDGED)])
+        judged = Examples.of(codec, self._with_loss(codec, some)[0])
+        batches = Examples.of(codec, data.train).buckets(config.training)
+        with own_generators(torch.device("cpu"), config.training.seed):
+            network = self._network(config, codec)
+        step = self._step(network, Prepared(config, codec, batches, None))
+        Training(
+            network, batches, step, config.training, checkpoints=None, validate=None, report=Reporter()
+        ).run()
+        losses = self._row_losses(config, codec)(outputs(network, judged.rows), judged.y)
+        array: NDArray[np.float64] = losses.double().numpy()
+        return array
 
     @classmethod
     def _network(cls, config: C, codec: K) -> Network:
