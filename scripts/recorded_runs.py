@@ -10,8 +10,8 @@ CHARACTERS = "--source-tokens characters --target-tokens characters"
 SAMPLED = "predict {file} --sample --temperature 0.8 --top-k 3 --top-p 0.9 --sample-seed 2"
 # Of each task: the options of all its runs, and what is asked of each model beside `predict` and `evaluate`.
 USUAL = {
-    "classify": f"{SMALL} --bidirectional off",
-    "regress": f"{SMALL} --bidirectional off",
+    "classify": f"{SMALL} --bidirectional off --members 1",
+    "regress": f"{SMALL} --bidirectional off --members 1",
     "tag": f"{SMALL} --embedding-size 4 --character-size 3 --character-hidden 3",
     "language": f"{SMALL} --embedding-size 4 --window 20",
     "forecast": f"{SMALL} --window 12 --horizon 3 --sample-paths 20 --most-origins 20 --refit off",

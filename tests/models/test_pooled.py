@@ -19,7 +19,7 @@ from unrolled.streaming.sequences import kind_of
 from unrolled.tasks import pictures
 
 SMALL = {"hidden": 6, "epochs": 1, "batch_size": 16, "learning_rate": 0.02}
-FORWARD = {"bidirectional": False, "subsample": 1}
+FORWARD = {"bidirectional": False, "subsample": 1, "members": 1}
 SEVERAL = ("last", "max", "attention")
 CELLS = {
     "rnn": {"cell": "rnn", "nonlinearity": "relu"},

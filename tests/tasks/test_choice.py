@@ -39,46 +39,47 @@ def tried(**better):
 
 
 def test_without_a_trial_steps_are_as_many_as_suit_the_length():
-    for T, k in ((1, 1), (48, 1), (49, 2), (150, 4), (1460, 31)):
+    for T, front, k in ((1, "none", 1), (48, "none", 1), (79, "none", 2), (80, "conv", 1), (1460, "conv", 8)):
         model = choice.fixed(PooledModelConfig(), splits(T).train)
-        assert (model.scale, model.subsample, model.front) == ("pooled", k, "none")
-        assert model.pooling == ("last", "mean", "max")
+        assert (model.scale, model.front, model.subsample) == ("pooled", front, k)
+    assert choice.fixed(PooledModelConfig(front="none"), splits(150).train).subsample == 4
+    assert choice.fixed(PooledModelConfig(subsample=5), splits(150).train).front == "conv"
+    assert [choice.fixed(PooledModelConfig(), splits(1, N=N).train).members for N in (299, 300)] == [3, 1]
+    assert model.pooling == ("last", "mean", "max")
     texts = choice.fixed(PooledModelConfig(), from_arrays(["word " * 100], ["a"]))
     assert (texts.subsample, texts.front, texts.pooling) == (1, "none", ("attention", "max"))
     assert choice.fixed(PooledModelConfig(merge="sum"), splits().train).pooling == ("mean", "max")
-    named = PooledModelConfig(scale="sequence", subsample=7, front="conv", pooling="max")
+    named = PooledModelConfig(scale="sequence", subsample=7, front="conv", pooling="max", members=2)
     assert choice.fixed(named, splits().train) == named
 
 
 def test_what_is_clearly_better_on_the_validation_part_is_taken():
-    losses = tried(front={"conv": 0.3})
+    losses = tried(front={"none": 0.3})
     model, notes = choice.chosen(PooledModelConfig(), splits(200), 4000, losses)
-    assert (model.scale, model.subsample, model.front) == ("pooled", 1, "conv")
+    assert (model.scale, model.front, model.subsample) == ("pooled", "none", 5)
     assert losses.asked == [
+        ("pooled", 2, "conv", 200),
+        ("sequence", 2, "conv", 200),
         ("pooled", 5, "none", 200),
-        ("sequence", 5, "none", 200),
-        ("pooled", 1, "conv", 200),
-        ("pooled", 2, "none", 200),
     ]
     assert notes == (
         "scale='sequence' is left out: validation loss 1.05 against 1.05 without, after 200 steps",
-        "front='conv' subsample=1 is taken: validation loss 0.75 against 1.05 without, after 200 steps",
-        "subsample=2 is left out: validation loss 1.05 against 0.75 without, after 200 steps",
+        "front='none' subsample=5 is taken: validation loss 0.75 against 1.05 without, after 200 steps",
     )
-    losses = tried(scale={"sequence": 0.3}, subsample={2: 0.2})
-    model, _ = choice.chosen(PooledModelConfig(), splits(200), 10**6, losses)
-    assert (model.scale, model.subsample, model.front) == ("sequence", 2, "none")
+    losses = tried(scale={"sequence": 0.3}, front={"conv": 0.2})
+    model, _ = choice.chosen(PooledModelConfig(subsample=1), splits(28), 10**6, losses)
+    assert (model.scale, model.front, model.subsample) == ("sequence", "conv", 1)
     assert {steps for *_, steps in losses.asked} == {choice.MOST_STEPS}
 
 
 def test_what_may_be_chance_is_left_out():
     def losses(model, steps):
-        other = model.front == "conv"
+        other = model.front == "none"
         return np.random.default_rng(int(other)).normal(1 - 0.1 * other, 1, 50)
 
     model, _ = choice.chosen(PooledModelConfig(), splits(), 4000, losses)
-    assert losses(model.model_copy(update={"front": "conv"}), 1).mean() < losses(model, 1).mean()
-    assert model.front == "none"
+    assert losses(model.model_copy(update={"front": "none"}), 1).mean() < losses(model, 1).mean()
+    assert model.front == "conv"
 
 
 def test_named_options_are_kept_and_nothing_is_tried_of_few():

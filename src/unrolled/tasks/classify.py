@@ -35,7 +35,9 @@ from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Rate, Section
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
+from unrolled.tasks.inputs import PooledDropout, PooledModelConfig
 from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, answers_of
+from unrolled.tasks.shared_options import Noise
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares
 from unrolled.tasks.unseen import UNSEEN
@@ -55,9 +57,17 @@ class ClassifyOptions(Section):
     )
 
 
+class ClassifyModelConfig(PooledModelConfig):
+    """The recurrent layers, and what stands before and after them."""
+
+    noise: Noise = 0.2
+    output_dropout: PooledDropout = 0.4
+
+
 class ClassifyConfig(PooledConfig):
     """All options of `classify`."""
 
+    model: ClassifyModelConfig = ClassifyModelConfig()
     classify: ClassifyOptions = ClassifyOptions()
 
 

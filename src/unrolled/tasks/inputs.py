@@ -58,8 +58,13 @@ class SequencesConfig(NumbersConfig):
 Kind = Literal["last", "mean", "max", "attention"]
 Kinds = Annotated[tuple[Kind, ...], BeforeValidator(several)]
 
-# Steps of a network that reads series of numbers, about, where no other number is named.
-STEPS = 48
+PooledDropout = Annotated[Rate, Field(description="dropout after the pooling")]
+
+# Where no other numbers are named: steps of series of numbers that recurrent layers read at most, about, or
+# convolutions; and from how many on there are convolutions.
+STEPS, READ, LONG = 48, 192, 80
+# Of so few sequences, which are soon read, so many networks are trained.
+FEW, FEW_MEMBERS = 300, 3
 # Numbers a step and stages of convolutions.
 FRONT_SIZE, FRONT_STAGES = 64, 2
 BY_TRIAL = f"by a trial from {LEAST_VALIDATION} validation sequences on"
@@ -70,12 +75,12 @@ class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
 
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
-    members: int = Field(
-        default=1,
+    members: int | None = Field(
+        default=None,
         ge=1,
         le=64,
         description="networks, each with weights of its own, whose outputs are averaged: an ensemble in one "
-        "model, slower by as many times",
+        f"model, slower by as many times (numbers: {FEW_MEMBERS} where fewer than {FEW} sequences train; 1)",
     )
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
@@ -89,12 +94,12 @@ class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
         ge=1,
         le=1024,
         description="steps of a sequence that become one step of the network (as many as leave about "
-        f"{STEPS}; {BY_TRIAL}; texts: 1)",
+        f"{STEPS}, of convolutions {READ}; texts: 1)",
     )
     front: Literal["none", "conv"] | None = Field(
         default=None,
         description="what stands before the recurrent layers: conv, two convolutions over 5 steps, each of "
-        f"which halves their number (none; {BY_TRIAL})",
+        f"which halves their number (conv from {LONG} steps on; {BY_TRIAL}; texts: none)",
     )
     pooling: Kinds | None = Field(
         default=None,
@@ -102,7 +107,7 @@ class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
         "mean and max; texts: attention and max)",
     )
     input_dropout: InputDropout = 0.0
-    output_dropout: Rate = Field(default=0.2, description="dropout after the pooling")
+    output_dropout: PooledDropout = 0.0
     embedding_size: Size = Field(
         default=64, description="texts: numbers that a symbol becomes for the network"
     )
@@ -165,7 +170,7 @@ def pooled(encoder: Embedding | Numbers, config: PooledModelConfig, outputs: int
     rates = config.input_dropout, config.output_dropout
     head = Linear(pooling.outputs, outputs)
     alone = Pooled(encoder, layer, pooling, head, *rates, subsample=k, front=front)
-    return replace(alone, others=(alone,) * (config.members - 1))
+    return replace(alone, others=(alone,) * ((config.members or 1) - 1))
 
 
 def default_pooling(config: PooledModelConfig, text: bool) -> tuple[Kind, ...]:

@@ -179,7 +179,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             train.buckets(config.training),
             lambda network: float(losses(outputs(network, validation.rows), validation.y).double().mean()),
             (data.sizes(), *data.train.notes, *notes, *chosen),
-            tuned if config.model.members > 1 else None,
+            tuned if (config.model.members or 1) > 1 else None,
         )
 
     def _chosen(self, config: C, data: Splits[Sequences]) -> tuple[PooledModelConfig, tuple[str, ...]]:
@@ -189,7 +189,8 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         steps = training.step_limit(per_epoch) or choice.LEAST_TRIED
 
         def tried(model: PooledModelConfig, steps: int) -> NDArray[np.float64]:
-            return self._tried(config.model_copy(update={"model": model}), data, steps)
+            alone = model.model_copy(update={"members": 1})
+            return self._tried(config.model_copy(update={"model": alone}), data, steps)
 
         return choice.chosen(config.model, data, steps, tried)
 

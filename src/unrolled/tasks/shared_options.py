@@ -39,6 +39,9 @@ LeastCount = Annotated[
 MostSymbols = Annotated[
     Count | None, Field(description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)")
 ]
+Noise = Annotated[
+    float, Field(ge=0, description="numbers: deviation of noise added in training, to scaled features")
+]
 
 
 class SplitConfig(Section):
@@ -150,9 +153,7 @@ class AugmentedModelConfig(ModelConfig):
 
     changeable: ClassVar[tuple[str, ...]] = ("noise", "time_mask", "feature_mask")
 
-    noise: float = Field(
-        default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"
-    )
+    noise: Noise = 0.0
     time_mask: float = Field(
         default=0.0, ge=0, le=1, description="numbers: largest share of the steps to hide in training"
     )
