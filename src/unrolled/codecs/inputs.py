@@ -160,7 +160,8 @@ class NumberInputs:
         scaler = Scaler.from_arrays({name: arrays[f"features.{name}"] for name in ("mean", "scale")})
         features, flagged = tuple(about["features"]), np.array(about["flagged"], np.bool_)
         shaped(scaler.mean, len(features))
-        by_sequence = about.get("by_sequence", False)
+        if type(by_sequence := about.get("by_sequence", False)) is not bool:
+            raise TypeError(f"by_sequence is {by_sequence!r:.40}")
         return cls(features, scaler, shaped(flagged, len(features)), about["rate_hz"], by_sequence)
 
     def _scaled(self, x: Numbers) -> Array:
