@@ -1,7 +1,7 @@
 """What a trained model of any task holds, and the run folder that it is saved in and loaded from."""
 
 import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -11,14 +11,15 @@ from torch import nn
 
 from unrolled.blocks.block import write
 from unrolled.errors import ConfigError, RunError
-from unrolled.files import typed
+from unrolled.files import at_hand, typed
 from unrolled.files.metrics import Row
 from unrolled.models import saved
 from unrolled.models.model import CODEC, Model
 from unrolled.models.stream import Stream
 from unrolled.runs import Run
 from unrolled.tasks import pictures
-from unrolled.tasks.config import from_options, from_sections, to_sections
+from unrolled.tasks.config import from_sections, to_sections
+from unrolled.tasks.parameters import OF_DATA, Parameters
 from unrolled.tasks.sources import Source
 from unrolled.training.history import History
 
@@ -53,9 +54,12 @@ def tested(config: Any) -> bool:
     return bool(config.data.test or getattr(config.data, "test_files", ()))
 
 
-class Trained(ABC, Generic[C, D, K, N]):
+class Trained(Parameters[C], Generic[C, D, K, N]):
     """After `fit` or `load`, `config` is complete: training with it again gives the same bits. `rows` are the
     history as metrics.jsonl holds it, and after `fit`, `history` tells why the training ended."""
+
+    history: History | None = None
+    rows: Sequence[Row] = ()
 
     task: ClassVar[str]
     config_class: ClassVar[type[Any]]
@@ -64,14 +68,7 @@ class Trained(ABC, Generic[C, D, K, N]):
     exponential: ClassVar[str] = ""  # what the exponential of the loss is called, where it is shown
 
     def __init__(self, config: C | None = None, **options: Any) -> None:
-        if config is not None and options:
-            raise ConfigError(
-                f"give a configuration or options, not both: got config and {', '.join(options)}"
-            )
-        self.config: Any = config or from_options(self.config_class, options)
-        self._options = self.config  # before a training completed them
-        self.history: History | None = None
-        self.rows: Sequence[Row] = ()
+        super().__init__(config, **options)
         self._network_: N | None = None
         self._codec_: K | None = None
         self._seen_: Any = None
@@ -80,6 +77,24 @@ class Trained(ABC, Generic[C, D, K, N]):
         self._judged: Self | None = None
         self._start: Self | None = None  # whose weights and codec a training starts from, while it is made
         self._folder: Path | None = None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._network_ is not None
+
+    def _repr_html_(self) -> str:
+        from unrolled.tasks import notebook  # only notebooks need it
+
+        return notebook.html(self)
+
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        """What was handed over, see files/at_hand.py; the same where it went through here before."""
+        return at_hand.resolved(X, y, lengths, self._are_files, self._paths_column)
+
+    _paths_column: ClassVar[str] = "path"
+
+    def _are_files(self, texts: Sequence[str]) -> bool:
+        """Whether texts in a list are paths: where no text can be read."""
+        return not self.reads_texts
 
     @abstractmethod
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Any:
@@ -142,6 +157,7 @@ class Trained(ABC, Generic[C, D, K, N]):
         run = Run.open(folder)
         estimator = cls(cls._config_of(run))
         estimator._folder = run.folder.absolute()
+        estimator._set = {name: value for name, value in estimator._set.items() if name not in OF_DATA}
         run.require_finished()
         about, arrays, seen = run.load_json("data"), run.load_arrays("scalers"), run.load_arrays("seen")
         try:

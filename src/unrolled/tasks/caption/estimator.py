@@ -16,8 +16,10 @@ from unrolled.codecs.answers import Texts
 from unrolled.codecs.conditions import AttributeInputs, Rows
 from unrolled.decoding.search import in_one_line
 from unrolled.errors import ConfigError
+from unrolled.files import arrays
 from unrolled.files.captioned import Captioned
 from unrolled.files.captions import read_captioned
+from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, option
 from unrolled.models.caption import as_step
 from unrolled.plots import figures
@@ -48,11 +50,11 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
     config_class = CaptionConfig
     codec_class = Codec
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
         logarithm of its probability over the penalty of its length. Of sequences of numbers a row for each
         step: "name", "step" from 1, and the columns. Without data, of the test part."""
-        inputs, decoding = self._data_for(data), self._decoding
+        inputs, decoding = self._data_for(X), self._decoding
         if not isinstance(self.codec.answers, Texts):
             return _steps(inputs, answering.sequences(self.network, self.codec, inputs, decoding), self.codec)
         answers = answering.captions(self.network, self.codec, inputs, decoding)
@@ -64,8 +66,33 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         schema = {"name": pl.String, "rank": pl.Int64, "caption": pl.String, "score": pl.Float64}
         return pl.DataFrame(rows, schema)
 
-    def _read_source(self, config: CaptionConfig, source: Source) -> Captioned:
-        return read_captioned(source, config.data.query())
+    def _bare(self, source: Any, table: pl.DataFrame) -> Any:
+        """(N,) the best caption of each input, or the sequence of numbers (T_i, D) of each."""
+        if isinstance(self.codec.answers, Texts):
+            return table.filter(rank=1)["caption"].to_numpy().astype(np.str_)
+        begins = np.flatnonzero(table["step"].to_numpy() == 1)
+        return np.split(table.drop("name", "step").to_numpy(), begins[1:])
+
+    def _score(self, data: Captioned) -> float:
+        """The share of inputs whose caption is a right one; of sequences of numbers the RMSE, negative."""
+        if isinstance(self.codec.answers, Texts):
+            questions = scores.questions(data)
+            captions = answering.captions(self.network, self.codec, questions, self._decoding)
+            answers = {MODEL: [best[0].text for best in captions]}
+            return float(scores.of_captions(self.codec.texts, questions, answers)[0]["exact match"])
+        steps = answering.sequences(self.network, self.codec, data, self._decoding)
+        return -float(scores.of_numbers(self.codec.numbers, data, {MODEL: steps})[0]["RMSE"])
+
+    _paths_column = "image"
+
+    def _read_source(self, config: CaptionConfig, source: Source, answers: bool = True) -> Captioned:
+        return read_captioned(source, config.data.query(answers=answers))
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Captioned:
+        return arrays.captioned(X)
+
+    def _with_answers(self, data: Captioned, y: Any, like: Kind | None) -> Captioned:
+        return arrays.captioned_with(data, y)
 
     def _read_new(self, data: Source, answers: bool = True) -> Captioned:
         known: Any = self.codec.inputs
@@ -84,7 +111,7 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
     def _prepare(
         self, config: CaptionConfig, data: Splits[Captioned], start: Codec | None
     ) -> Prepared[CaptionConfig, Codec]:
-        if bool(data.train.targets) != (config.data.id is not None):
+        if data.train.named and bool(data.train.targets) != (config.data.id is not None):
             raise ConfigError(
                 f"sequences of numbers have a column that tells them apart, and captions have none; give "
                 f"{option('id')}, or leave it out"
