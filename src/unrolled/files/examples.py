@@ -55,7 +55,12 @@ class Examples(Generic[Input, Answer]):
     def truth(self) -> tuple[Answer, ...]:
         """The answers. DataError where there are none."""
         if self.answers is None:
-            raise DataError(f"{self.places[0]}: {self._lacking()}")
+            remedy = (
+                self._lacking()
+                if self.named
+                else "it requires y to be passed, but the target y is None; give it"
+            )
+            raise DataError(f"{self.places[0]}: {remedy}")
         return self.answers
 
     def _lacking(self) -> str:

@@ -57,6 +57,8 @@ def written(values: Any, like: Kind | None = None) -> tuple[tuple[str, ...], Kin
 
 def given_back(texts: Sequence[str], kind: Kind | None) -> NDArray[Any]:
     """(N,) what was written so; texts where a file wrote them. ValueError for a text of another kind."""
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"labels of kind {kind!r:.40}")
     if kind in (None, "str"):
         return np.array(texts, np.str_)
     if kind == "bool":
@@ -67,6 +69,13 @@ def given_back(texts: Sequence[str], kind: Kind | None) -> NDArray[Any]:
     values = np.array([number(one) for one in texts], kind)
     if [str(one) for one in values.tolist()] != list(texts):
         raise ValueError(f"numbers {texts!s:.40} of kind {kind}")
+    return values
+
+
+def objects(texts: Sequence[str], kind: Kind | None) -> NDArray[np.object_]:
+    """(N,) the same as values of Python."""
+    values = np.empty(len(texts), np.object_)
+    values[:] = given_back(texts, kind).tolist()
     return values
 
 

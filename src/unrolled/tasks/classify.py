@@ -32,7 +32,7 @@ from unrolled.files import labels
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, listed, natural, shown
-from unrolled.files.typed import require_type, shaped
+from unrolled.files.typed import shaped
 from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Rate, Section
@@ -84,7 +84,7 @@ class ClassCodec:
             classes = labels.in_order(classes, data.kind)
         if len(classes) == 1:
             raise DataError(
-                f"all {len(data):,} sequences of the training part are of class {shown(classes[0])}; "
+                f"all sequences of the training part ({len(data):,}) are of one class, {shown(classes[0])}; "
                 "wanted two classes or more"
             )
         return cls(inputs, classes, *_known_of(data, inputs, classes), data.kind)
@@ -125,7 +125,6 @@ class ClassCodec:
             raise ValueError(f"classes {truth!s:.40} of {len(classes)}")
         summary = shaped(arrays["summary"], len(truth), inputs.sums)
         codec = cls(inputs, classes, truth, summary, about.get("kind"))
-        require_type(codec.kind, Kind | None, "the kind of the labels")
         _ = codec.labels  # ValueError where they are of another
         return codec
 

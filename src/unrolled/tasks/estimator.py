@@ -220,8 +220,8 @@ class Estimator(Trained[C, D, K, N]):
             validate=None if validate is None else lambda: validate(network),
             report=self._reporter(plan, run, report),
         )
-        self.history = training.run(resume)
-        self.config, self.rows = plan.config, self.history.rows
+        self._history = training.run(resume)
+        self.config, self._rows = plan.config, self._history.rows
         if prepared.tuned is None:
             return prepared.codec
         with report.busy("judging on the validation part"):

@@ -35,7 +35,7 @@ def _judged(estimator: Any) -> tuple[Sequence[Mapping[str, Any]], Sequence[str],
         rows, sentences = _saved(folder / "evaluation.json")
         return rows, sentences, _files(folder / "plots")
     with tempfile.TemporaryDirectory() as name:
-        plots = Path(name) / "plots"
+        plots = Path(name)
         pictures.draw_history(plots, judged.rows, judged.loss_name, judged.config.training)
         if not estimator.has_test or judged._data is None:
             return [], [], _files(plots)

@@ -68,7 +68,7 @@ class Parameters(ABC, Generic[C]):
         from sklearn import utils  # who asks has it
 
         kind, inputs = self.estimator_type, utils.InputTags()
-        inputs.one_d_array = inputs.string = self.reads_texts
+        inputs.string = self.reads_texts
         inputs.two_d_array = inputs.three_d_array = inputs.allow_nan = self.reads_numbers
         return utils.Tags(
             estimator_type=kind,

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, Self, TypeVar, cast
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -23,9 +24,11 @@ from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs
 from unrolled.errors import DataError
 from unrolled.files import arrays
+from unrolled.files.at_hand import InMemory
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
 from unrolled.files.manifest import is_recording
+from unrolled.files.query import IDS, usual
 from unrolled.tasks import examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
@@ -125,6 +128,18 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _with_loss(self, codec: K, validation: Sequences) -> tuple[Sequences, list[str]]:
         """What of the validation part has a loss, and notes on the rest. DataError where nothing has."""
         return validation, []
+
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        """A frame of nothing but numbers, with labels beside it, has a sequence in each row."""
+        source = super()._source(X, y, lengths)
+        frame = source.X if isinstance(source, InMemory) else source if self._kind is not None else None
+        if not isinstance(frame, pl.DataFrame) or not self._is_wide(frame):
+            return source
+        return InMemory(frame.to_numpy(), getattr(source, "y", None))
+
+    def _is_wide(self, frame: pl.DataFrame) -> bool:
+        named = self._options.data.query().named
+        return not named and usual(frame.columns, IDS) is None and all(d.is_numeric() for d in frame.dtypes)
 
     def _are_files(self, texts: Sequence[str]) -> bool:
         """Of recordings: those that the model reads, or that end so."""

@@ -24,7 +24,7 @@ from unrolled.files.conll import columns_of
 from unrolled.files.labels import Kind
 from unrolled.files.messages import natural, option, shown
 from unrolled.files.tagged import Layout, Tagged
-from unrolled.files.typed import require_type, shaped
+from unrolled.files.typed import shaped
 from unrolled.tasks import entities, examples, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.forward import tensors
@@ -146,7 +146,6 @@ class TagCodec:
             about["layout"] and Layout(int(about["layout"]["columns"]), bool(about["layout"]["tabs"])),
             about.get("kind"),
         )
-        require_type(codec.kind, Kind | None, "the kind of the tags")
         _ = codec.labels  # ValueError where they are of another
         return codec
 

@@ -58,9 +58,6 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
     """After `fit` or `load`, `config` is complete: training with it again gives the same bits. `rows` are the
     history as metrics.jsonl holds it, and after `fit`, `history` tells why the training ended."""
 
-    history: History | None = None
-    rows: Sequence[Row] = ()
-
     task: ClassVar[str]
     config_class: ClassVar[type[Any]]
     codec_class: ClassVar[type[Any]]
@@ -69,6 +66,8 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
 
     def __init__(self, config: C | None = None, **options: Any) -> None:
         super().__init__(config, **options)
+        self._history: History | None = None
+        self._rows: Sequence[Row] = ()
         self._network_: N | None = None
         self._codec_: K | None = None
         self._seen_: Any = None
@@ -95,6 +94,14 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
     def _are_files(self, texts: Sequence[str]) -> bool:
         """Whether texts in a list are paths: where no text can be read."""
         return not self.reads_texts
+
+    @property
+    def history(self) -> History | None:
+        return self._history
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self._rows
 
     @abstractmethod
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Any:
@@ -171,7 +178,7 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
                 f"({error!r:.80}); restore them, or train anew"
             ) from error
         run.load_into(network)
-        estimator._network_, estimator._codec_, estimator.rows = network.eval(), codec, run.read_metrics()
+        estimator._network_, estimator._codec_, estimator._rows = network.eval(), codec, run.read_metrics()
         return estimator
 
     @property
