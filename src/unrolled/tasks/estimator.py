@@ -221,7 +221,7 @@ class Estimator(Trained[C, D, K, N]):
             report=self._reporter(plan, run, report),
         )
         self._history = training.run(resume)
-        self.config, self._rows = plan.config, self._history.rows
+        self.config, self._history_rows = plan.config, self._history.rows
         if prepared.tuned is None:
             return prepared.codec
         with report.busy("judging on the validation part"):

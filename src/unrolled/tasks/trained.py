@@ -67,7 +67,7 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
     def __init__(self, config: C | None = None, **options: Any) -> None:
         super().__init__(config, **options)
         self._history: History | None = None
-        self._rows: Sequence[Row] = ()
+        self._history_rows: Sequence[Row] = ()
         self._network_: N | None = None
         self._codec_: K | None = None
         self._seen_: Any = None
@@ -101,7 +101,7 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
 
     @property
     def rows(self) -> Sequence[Row]:
-        return self._rows
+        return self._history_rows
 
     @abstractmethod
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Any:
@@ -178,7 +178,7 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
                 f"({error!r:.80}); restore them, or train anew"
             ) from error
         run.load_into(network)
-        estimator._network_, estimator._codec_, estimator._rows = network.eval(), codec, run.read_metrics()
+        estimator._network_, estimator._codec_, estimator._history_rows = network.eval(), codec, run.read_metrics()
         return estimator
 
     @property
