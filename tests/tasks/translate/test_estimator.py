@@ -229,4 +229,4 @@ def test_symbols_are_those_that_fit_the_texts_and_are_told(tmp_path):
     assert (model.config.data.source_tokens, model.config.data.target_tokens) == ("characters", "words")
     assert "sources: characters, as each is one word that hardly repeats" in notes
     assert not any(line.startswith("targets:") for line in notes)
-    assert Translator.load(tmp_path / "letters").predict(["ab"]).equals(model.predict(["ab"]))
+    assert Translator.load(tmp_path / "letters").frame(["ab"]).equals(model.frame(["ab"]))
