@@ -90,9 +90,12 @@ def captioned(X: Any) -> Captioned:
     return Captioned(tuple(inputs), features, None, names, places, named=False)
 
 
-def long_table(X: Any, y: Any = None, lengths: Any = None, beside: str = "y") -> pl.DataFrame:
+def long_table(
+    X: Any, y: Any = None, lengths: Any = None, beside: str = "y", known: Sequence[str] = ()
+) -> pl.DataFrame:
     """A row for every step: SERIES, x0, x1, …, and what stands beside them in `y`: `beside`, or with 0, 1, …
-    behind where there are several."""
+    behind where there are several. Series are known by their place; to a model that knows another number of
+    them by name, these are new."""
     each = [_steps(x, f"series {i}") for i, x in enumerate(_cut(_several(X), lengths))]
     _numbered(each, "series")
     values = {f"x{f}": np.concatenate([x[:, f] for x in each]) for f in range(len(_features(each)))}
@@ -105,7 +108,8 @@ def long_table(X: Any, y: Any = None, lengths: Any = None, beside: str = "y") ->
         width = len(_features(answers))
         names = [beside] if width == 1 else [f"{beside}{k}" for k in range(width)]
         values |= {name: np.concatenate([one[:, k] for one in answers]) for k, name in enumerate(names)}
-    ids = np.repeat([str(i) for i in range(len(each))], list(map(len, each)))
+    new = "new " if known and len(known) != len(each) else ""
+    ids = np.repeat([f"{new}{i}" for i in range(len(each))], list(map(len, each)))
     return pl.DataFrame({SERIES: ids} | values).with_columns(pl.selectors.float().fill_nan(None))
 
 

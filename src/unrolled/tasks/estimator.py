@@ -106,7 +106,8 @@ class Estimator(Trained[C, D, K, N]):
             config: Any = self._options if run is None else self._config_of(run)
             if config.training.start_from is not None:
                 config, self._start = started(type(self), config)
-            given = self._source(X, y, lengths), self._source(validation), self._source(test)
+            untrained = type(self)(self._options)  # what an older model reads does not count
+            given = untrained._source(X, y, lengths), *map(untrained._source, (validation, test))
             config, sources = named_sources(self._config_for(config, given[0]), self.task, *given)
             if self._start is not None:
                 self._start.config = config  # it reads the new data

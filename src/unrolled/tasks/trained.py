@@ -178,7 +178,11 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
                 f"({error!r:.80}); restore them, or train anew"
             ) from error
         run.load_into(network)
-        estimator._network_, estimator._codec_, estimator._history_rows = network.eval(), codec, run.read_metrics()
+        estimator._network_, estimator._codec_, estimator._history_rows = (
+            network.eval(),
+            codec,
+            run.read_metrics(),
+        )
         return estimator
 
     @property

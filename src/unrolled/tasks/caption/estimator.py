@@ -17,8 +17,10 @@ from unrolled.codecs.conditions import AttributeInputs, Rows
 from unrolled.decoding.search import in_one_line
 from unrolled.errors import ConfigError
 from unrolled.files import arrays
+from unrolled.files.at_hand import InMemory
 from unrolled.files.captioned import Captioned
 from unrolled.files.captions import read_captioned
+from unrolled.files.images import is_picture
 from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, option
 from unrolled.models.caption import as_step
@@ -84,6 +86,26 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         return -float(scores.of_numbers(self.codec.numbers, data, {MODEL: steps})[0]["RMSE"])
 
     _paths_column = "image"
+
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        """Paths of pictures in a list are the inputs themselves."""
+        source = super()._source(X, y, lengths)
+        if isinstance(source, tuple) and all(is_picture(one) for one in source):
+            return InMemory(pl.DataFrame({self._paths_column: list(map(str, source))}))
+        return source
+
+    def _answers_bare(self, source: Any) -> bool:
+        return super()._answers_bare(source) or _are_pictures(source)
+
+    def _held(self, source: Any, *how: Any) -> Captioned:
+        """A picture that stands several times in a list is an input each time: every one has its answer."""
+        if not _are_pictures(source):
+            return super()._held(source, *how)
+        rows = source.X[self._paths_column].to_list()
+        each = super()._held(InMemory(source.X.unique(maintain_order=True)), *how)
+        at = {name: i for i, name in enumerate(each.names)}
+        data = each.select([at[name] for name in rows])
+        return data if source.y is None else self._with_answers(data, source.y, None)
 
     def _read_source(self, config: CaptionConfig, source: Source, answers: bool = True) -> Captioned:
         return read_captioned(source, config.data.query(answers=answers))
@@ -208,6 +230,11 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         if isinstance(self.codec.answers, Texts):
             return [in_one_line(several) for several in answering.hypotheses(*arguments)]
         return list(answering.scores(*arguments))
+
+
+def _are_pictures(source: Any) -> bool:
+    """Whether these are paths of pictures, without a table around them."""
+    return isinstance(source, InMemory) and source.is_frame and source.X.columns == [Captioner._paths_column]
 
 
 def _losses(network: Network, config: CaptionConfig, codec: Codec) -> Callable[[Batch], Tensor]:

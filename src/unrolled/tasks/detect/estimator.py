@@ -158,7 +158,7 @@ class Detector(Forecaster):
         return file
 
     def _new_file(self, data: Source) -> Known:
-        source = self._table(self._source(data))
+        source = self._table(self._source(data), self.codec.series.names)
         return Known.of(Sources(source), self.config.data, super()._new_file(source))
 
     def _prepare(

@@ -161,16 +161,23 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     # The columns of what stands beside X in memory.
     _beside: ClassVar[str] = "y"
 
-    def _table(self, source: Any) -> Any:
+    def _table(self, source: Any, known: Sequence[str] = ()) -> Any:
         """Series in memory as the table that they are in a file: the columns of X are targets; with y, which
-        are the targets, they are what is known up to the present beside them. Any other source as it is."""
+        are the targets, they are what is known up to the present beside them. Any other source as it is.
+        `known` are the series that a model knows by name."""
+        if isinstance(source, tuple) and isinstance(source[0], pl.DataFrame):
+            if len(source) > 1:
+                raise ConfigError(
+                    f"X holds {len(source):,} frames; give one, with a column that tells their series apart"
+                )
+            return source[0]
         if not isinstance(source, InMemory):
             return source
         if source.is_frame:
             raise ConfigError(
                 f"what y holds is a column of the table; name it ({option('target')}), and leave y out"
             )
-        return arrays.long_table(source.X, source.y, source.lengths, self._beside)
+        return arrays.long_table(source.X, source.y, source.lengths, self._beside, known)
 
     def _tables(self, sources: Sources) -> Sources:
         return Sources(*map(self._table, (sources.train, sources.validation, sources.test)))
@@ -515,7 +522,10 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     def _new_file(self, data: Source) -> SeriesFile:
         codec = self.codec.series
         file = read(
-            self._table(self._source(data)), self.config.data, codec.step, codec.covariates.categories
+            self._table(self._source(data), codec.names),
+            self.config.data,
+            codec.step,
+            codec.covariates.categories,
         )
         file = require_outcomes(file, self.config.forecast.output)
         file = covariates.as_numbers(file, codec.covariates)
