@@ -55,12 +55,7 @@ class Examples(Generic[Input, Answer]):
     def truth(self) -> tuple[Answer, ...]:
         """The answers. DataError where there are none."""
         if self.answers is None:
-            remedy = (
-                self._lacking()
-                if self.named
-                else "it requires y to be passed, but the target y is None; give it"
-            )
-            raise DataError(f"{self.places[0]}: {remedy}")
+            raise DataError(f"{self.places[0]}: {self._lacking()}")
         return self.answers
 
     def _lacking(self) -> str:

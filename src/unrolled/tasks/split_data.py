@@ -210,6 +210,11 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     def _read_part(self, config: C, source: Source) -> D:
         """As the trained model reads it where the training starts from one."""
         options: Any = config
+        if isinstance(source, InMemory) and source.y is None and self.takes_answers:
+            raise DataError(
+                f"a {type(self).__name__} requires y to be passed, but the target y is None; give its answers "
+                "beside X"
+            )
         if options.training.start_from is None:
             return self._held(source, partial(self._read_source, config))
         return (self._start or self)._new(source)
