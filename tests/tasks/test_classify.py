@@ -174,7 +174,7 @@ def test_wrong_answers_are_named_with_their_place(learnt, answers, error, messag
 
 def test_training_data_of_one_class_are_refused_before_anything_is_written(tmp_path):
     for data, options in (((np.zeros((9, 3)), ["a"] * 9), {}), ((np.zeros((3, 3)), ["a", "b", "c"]), {})):
-        with pytest.raises(DataError, match=r"are of class 'a'; wanted two|leave too few to train on"):
+        with pytest.raises(DataError, match=r"are of one class, 'a'; wanted two|leave too few to train on"):
             Classifier(**SMALL, **options).fit(data, out=tmp_path / "run")
     with pytest.raises(
         DataError, match=r"no class of the validation part .* which has 'down', 'up'; validate"

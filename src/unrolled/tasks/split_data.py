@@ -212,8 +212,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         options: Any = config
         if isinstance(source, InMemory) and source.y is None and self.takes_answers:
             raise DataError(
-                f"a {type(self).__name__} requires y to be passed, but the target y is None; give its answers "
-                "beside X"
+                f"a {type(self).__name__} requires y to be passed, but the target y is None; give the "
+                "answers beside X"
             )
         if options.training.start_from is None:
             return self._held(source, partial(self._read_source, config))
