@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unrolled.tasks import pictures
-
 STYLE = "max-width:100%;width:34em;margin:4px"
 
 
@@ -36,7 +34,7 @@ def _judged(estimator: Any) -> tuple[Sequence[Mapping[str, Any]], Sequence[str],
         return rows, sentences, _files(folder / "plots")
     with tempfile.TemporaryDirectory() as name:
         plots = Path(name)
-        pictures.draw_history(plots, judged.rows, judged.loss_name, judged.config.training)
+        judged._draw_history(plots)
         if not estimator.has_test or judged._data is None:
             return [], [], _files(plots)
         evaluation = estimator.evaluation

@@ -215,6 +215,11 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
     def loss_name(self) -> str:
         """What the plot of losses shows, with its unit."""
 
+    def _draw_history(self, folder: Path) -> None:
+        """loss and gradient_norm of the training."""
+        measures = self.loss_name, self.exponential
+        pictures.draw_history(folder, self.rows, *measures, self.config.training)
+
     def _draw(self, folder: Path) -> None:
         """The plots of `evaluation`."""
 
@@ -254,8 +259,7 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
         run.write_metrics(self.rows)
         if draw:
             judged = self.judged
-            measures = self.loss_name, self.exponential
-            pictures.draw_history(run.plots, judged.rows, *measures, judged.config.training)
+            judged._draw_history(run.plots)
             if self.has_test and judged._data is not None:
                 run.save_json("evaluation", self.evaluation.json())
                 run.save_table("evaluation", self.evaluation.frame())
