@@ -60,7 +60,11 @@ chosen-columns    moves     --id id --time step --target label --optimizer adamw
 texts             reviews   --embedding-size 4 --pooling last
 texts-characters  reviews   --embedding-size 4 --tokens characters --least-count 3 --cell lstm
 texts-bpe         reviews   --embedding-size 4 --tokens bpe --most-symbols 270 --bidirectional
-texts-symbols     reviews   --embedding-size 4 --tokens symbols --pooling max --input-dropout 0.3
+texts-symbols     reviews   --embedding-size 4 --tokens symbols --pooling max --unicode nfkc
+texts-tab         tabbed    --embedding-size 4 --unicode none
+texts-fasttext    fasttext  --embedding-size 4 --skip-wrong
+json-lines        objects   --missing ?
+ucr               ucr       --pooling last
 texts-vectors     reviews   --embedding-size 4 --vectors vectors.txt --cell gru --reset-after off
 texts-named       reviews   --embedding-size 4 --text text --target label --most-symbols 5
 recordings        tones     --mels 8 --frame-ms 20 --hop-ms 8 --low-hz 50 --high-hz 3500
@@ -72,6 +76,7 @@ members           moves     --members 3 --cell lstm --pooling max
 
 REGRESS = """
 plain             amounts   --pooling last
+rows              rows      --wide rows --no-header --target 1
 both              amounts   --bidirectional --layers 2 --cell lstm --coupled-input-forget --pooling mean
 max               amounts   --pooling max --cell rnn --learn-initial-state --noise 0.1
 dropped           amounts   --cell lstm --cells-per-block 2 --hidden 6 --output-dropout 0.2 --reverse

@@ -24,6 +24,7 @@ from unrolled.codecs import padding
 from unrolled.codecs.gaps import carried
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
+from unrolled.codecs.unicode import NONE
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.examples import Examples, Numbers
 from unrolled.files.messages import counted, listed, nearest, option, shown
@@ -220,6 +221,7 @@ class TextInputs:
         least_count: int | None = None,
         most_symbols: int | None = None,
         vectors: str | None = None,
+        unicode: str = NONE,
     ) -> Self:
         """ConfigError where there are vectors, which are of words, and the symbols are none."""
         if vectors is not None and kind != "words":
@@ -227,7 +229,7 @@ class TextInputs:
                 f"{option('vectors')} is for words, and the symbols are {kind}; set "
                 f"{option('tokens', 'words')}, or leave it out"
             )
-        tokenizer: Any = fitted(kind, data.inputs, least_count, most_symbols)
+        tokenizer: Any = fitted(kind, data.inputs, least_count, most_symbols, unicode)
         known = None if vectors is None else set(tokenizer.vocabulary.symbols)
         return cls(kind, tokenizer, None if known is None else read_vectors(str(vectors), known))
 

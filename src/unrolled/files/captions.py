@@ -20,11 +20,12 @@ from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
 from unrolled.files.images import Pixels, read_image, spelt
+from unrolled.files.left_out import usable_rows
 from unrolled.files.limits import VALUE_BYTES, require_few
-from unrolled.files.manifest import inside, written_paths
+from unrolled.files.manifest import inside, refuse_rows, written_paths
 from unrolled.files.messages import counted, listed, option
 from unrolled.files.query import OPEN, Query, written
-from unrolled.files.table import Table, open_table, sources_of
+from unrolled.files.table import Table, sources_of
 
 
 def read_captioned(source: Any, query: Query = OPEN) -> Captioned:
@@ -95,8 +96,13 @@ def _check_sizes(data: Captioned) -> None:
 
 
 def _read(source: Path | pl.DataFrame, query: Query) -> _File:
-    table = open_table(source, query.decimal)
+    table = query.open(source)
     query, notes = find_columns(table, query)
+    file, why = usable_rows(table, query.skip_wrong, lambda rows: _file(rows, source, query, notes), query.id)
+    return replace(file, data=replace(file.data, left_out=why))
+
+
+def _file(table: Table, source: Path | pl.DataFrame, query: Query, notes: Sequence[str]) -> _File:
     dated = in_iso(table, query.time, query.date_format)
     groups = _groups(dated.table, query.id)
     names: Sequence[str]
@@ -157,8 +163,8 @@ def _pictures(
         column, written_paths(table, column, "the path of a picture"), "picture"
     ).to_list()
     pictures: dict[str, Pixels] = {}
-    files, held = [], 0
-    for name, place in zip(names, groups.places, strict=True):
+    files, held, wrong = list[str](), 0, dict[int, str]()
+    for name, row in zip(names, groups.order[groups.starts].tolist(), strict=True):
         try:
             path = inside(folder, name)
             files.append(posixpath.normpath(path.as_posix()))
@@ -167,7 +173,10 @@ def _pictures(
                 held += pictures[files[-1]].nbytes
                 require_few(table.name, f"{held:,} bytes of pictures", held // VALUE_BYTES)
         except DataError as error:
-            raise DataError(f"{place}: {error}") from error
+            wrong[row] = str(error)
+            if not query.skip_wrong:
+                break
+    refuse_rows(table.places, wrong)
     inputs = [pictures[file] for file in files]
     if not query.answers:
         return names, inputs, files

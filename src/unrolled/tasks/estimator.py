@@ -266,6 +266,17 @@ class Estimator(Trained[C, D, K, N]):
         table = self.frame(source)
         return self._bare(source, table) if self._answers_bare(source) else table
 
+    def skipping_wrong(self) -> Self:
+        """The same trained model that leaves out what it cannot use of other data. ConfigError for a task
+        without this option."""
+        data = self.config.data
+        if "skip_wrong" not in type(data).model_fields:
+            raise ConfigError(f"task '{self.task}' has no {option('skip_wrong')}; leave it out")
+        other = copy.copy(self)
+        data = data.model_copy(update={"skip_wrong": True})
+        other.config, other._evaluation = self.config.model_copy(update={"data": data}), None
+        return other
+
     @abstractmethod
     def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for every answer."""

@@ -23,6 +23,7 @@ from unrolled.tasks.shared_options import (
     MostSymbols,
     NumbersConfig,
     Tokens,
+    Unicode,
     WordVectorsConfig,
 )
 from unrolled.tasks.sources import Source, paths
@@ -33,13 +34,19 @@ Network = AnyNetwork[Pooled]
 class SequencesConfig(NumbersConfig):
     """Which files are read, what of them, and how they are split."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("text", "labels")
+    changeable: ClassVar[tuple[str, ...]] = ("wide", "text", "labels")
 
+    wide: Literal["rows"] | None = Field(
+        default=None,
+        description="read every row of a table as a series: its answer in the column of answers, a step in "
+        "each other column of numbers (found where columns are numbered alike, or have no names)",
+    )
     text: str | None = Field(default=None, description="column of texts, a sequence each")
     labels: PathName | None = Field(
         default=None, description="IDX file of the answers (the one of the usual name beside the images)"
     )
     tokens: Tokens = Field(default="words", description=f"symbols of a text; {SYMBOLS}")
+    unicode: Unicode = "nfc"
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
 
@@ -80,7 +87,8 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
     """What the training part needs. ConfigError for vectors that are of no use."""
     vectors = model.vectors
     if data.is_text:
-        return TextInputs.fit(data, config.tokens, config.least_count, config.most_symbols, vectors)
+        limits = config.least_count, config.most_symbols
+        return TextInputs.fit(data, config.tokens, *limits, vectors, config.unicode)
     if vectors is not None:
         raise ConfigError(f"{option('vectors')} is for texts, and these data are numbers; leave it out")
     return NumberInputs.fit(data)
@@ -119,11 +127,11 @@ def read(
     source: Source,
     answers: bool = True,
     known: tuple[str, ...] = (),
-    transcripts: bool = False,
+    **others: Any,
 ) -> Sequences:
-    """What a source holds; `known` are the features that a model reads. DataError with its place for whatever
-    is wrong with it. `labels` are those of the files to train on."""
+    """What a source holds; `known` are the features that a model reads, `others` what else is asked.
+    DataError with its place for whatever is wrong with it. `labels` are those of the files to train on."""
     trained_on = answers and paths(source) == config.files
     labels = getattr(config, "labels", None) if trained_on else None
-    query = config.query(labels=labels, answers=answers, known=known, transcripts=transcripts)
+    query = config.query(labels=labels, answers=answers, known=known, **others)
     return read_sequences(source, query)

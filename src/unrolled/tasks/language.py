@@ -33,12 +33,11 @@ from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files import arrays
+from unrolled.files.columns import TEXTS, usual
 from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, listed, option
-from unrolled.files.query import usual
 from unrolled.files.table import open_table
 from unrolled.files.text import Text, open_text, text_of
-from unrolled.files.texts import TEXTS
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
@@ -86,7 +85,8 @@ class Codec:
         """On the training part."""
         data, file = config.data, config.model.vectors
         kind = data.tokens
-        tokenizer: Any = fitted(kind, text.pieces(), data.least_count, data.most_symbols)
+        limits = data.least_count, data.most_symbols
+        tokenizer: Any = fitted(kind, text.pieces(), *limits, data.unicode)
         words = set() if file is None else {symbol.strip(" ") for symbol in tokenizer.vocabulary.symbols}
         vectors = None if file is None else read_vectors(file, words)
         return cls(kind, tokenizer, vectors)

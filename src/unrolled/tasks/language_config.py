@@ -13,6 +13,7 @@ from unrolled.tasks.shared_options import (
     MostSymbols,
     SplitConfig,
     TaskTraining,
+    Unicode,
     WordVectorsConfig,
 )
 
@@ -27,6 +28,7 @@ class DataConfig(SplitConfig):
         description="symbols of the text; spaced-words: words with the space before each, line ends, "
         f"and other spacing; {SYMBOLS}",
     )
+    unicode: Unicode = "nfc"
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
     validation: float = validation_part("part before the test part", "characters")

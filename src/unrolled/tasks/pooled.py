@@ -21,14 +21,14 @@ from torch import Tensor
 
 from unrolled.batching.buckets import by_length, padded
 from unrolled.blocks.pooled import Pooled
-from unrolled.codecs.inputs import Inputs, NumberInputs
+from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import DataError
-from unrolled.files import arrays
+from unrolled.files import arrays, labelled
 from unrolled.files.at_hand import InMemory
+from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
 from unrolled.files.manifest import is_recording
-from unrolled.files.query import IDS, usual
 from unrolled.tasks import examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
@@ -43,7 +43,7 @@ from unrolled.tasks.inputs import (
     read,
 )
 from unrolled.tasks.shared_options import TaskTraining
-from unrolled.tasks.sources import Source
+from unrolled.tasks.sources import Source, paths
 from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 from unrolled.training.batches import Step
@@ -162,7 +162,22 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return arrays.answered(data, y, like)
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
-        return read(self.config.data, data, answers, self.codec.inputs.features)
+        inputs = self.codec.inputs
+        return read(
+            self.config.data,
+            data,
+            answers,
+            inputs.features,
+            classes=tuple(getattr(self.codec, "classes", ())),
+            lines=isinstance(inputs, TextInputs) and not answers,
+        )
+
+    def notices(self, data: Source = None) -> list[str]:
+        """How lines of texts were read, and what was left out."""
+        notes: list[str] = []
+        if isinstance(self.codec.inputs, TextInputs) and paths(data):
+            notes = [note for note in self._data_for(data).notes if note in labelled.NOTES]
+        return [*notes, *super().notices(data)]
 
     def _prepare(self, config: C, data: Splits[Sequences], start: K | None) -> Prepared[C, K]:
         if start is None:

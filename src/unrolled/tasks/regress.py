@@ -32,6 +32,7 @@ from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
 from unrolled.files.messages import shown
+from unrolled.files.number_columns import read_numbers
 from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours
@@ -122,6 +123,12 @@ class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
         """R², as below."""
         return r2(numbers(data), self.codec.decode(self._outputs_of(data)))
 
+    def _read_source(self, config: RegressConfig, source: Source, answers: bool = True) -> Sequences:
+        return plainly_answered(super()._read_source(config, source, answers), config.data.decimal)
+
+    def _read_new(self, data: Source, answers: bool = True) -> Sequences:
+        return plainly_answered(super()._read_new(data, answers), self.config.data.decimal)
+
     def _split(self, config: RegressConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot within parts of the order of the answers, so that small and large ones are in every part."""
         return splits.by_size(numbers(data), *shares)
@@ -169,6 +176,23 @@ class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
         title = f"{evaluation.about['sequences']:,} sequences: MAE {row['MAE']:.3g}, R² {row['R²']:.3g}"
         truth, answers = evaluation.details
         figures.save(scores.scatter(truth, answers, name, title), folder, "scatter")
+
+
+def plainly_answered(data: Sequences, decimal: str | None) -> Sequences:
+    """With answers that people write, such as 1.234,5, as computers do, where all those of a source together
+    tell how; `decimal`: the mark where they do not."""
+    cells = pl.Series(data.answers or (), dtype=pl.String)
+    if cells.cast(pl.Float64, strict=False).null_count() == 0:
+        return data
+    read = read_numbers(cells, decimal)
+    if read.row is None:
+        return data
+    answers = tuple(
+        cell if wrong or value is None else repr(value)
+        for cell, wrong, value in zip(cells, read.wrong, read.values, strict=True)
+    )
+    note = f"answers: {shown(cells[read.row])} is read as {answers[read.row]}"
+    return replace(data, answers=answers, notes=(*data.notes, note))
 
 
 def numbers(data: Sequences) -> Array:

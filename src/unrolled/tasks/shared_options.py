@@ -8,12 +8,31 @@ from pydantic import Field, model_validator
 from unrolled.files.messages import option
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Section, validation_part
+from unrolled.tasks.config import (
+    NO_ANSWER,
+    Count,
+    DateFormat,
+    Decimal,
+    Missing,
+    Names,
+    NoHeader,
+    PathName,
+    Section,
+    SkipWrong,
+    validation_part,
+)
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
 
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
 Tokens = Literal["characters", "words", "symbols", "bpe"]
+Unicode = Annotated[
+    Literal["nfc", "nfkc", "none"],
+    Field(
+        description="form in which texts are read, so that what looks the same is the same: nfc joins "
+        "letters and accents, nfkc also what differs in style alone, such as ﬁ and fi; none: as they stand"
+    ),
+]
 LeastCount = Annotated[
     Count | None, Field(description="symbols that come less often become <unk> (1; words: 2)")
 ]
@@ -63,8 +82,9 @@ class SplitConfig(Section):
 class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target")
+    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "no_header", "missing", "skip_wrong")
 
+    no_header: NoHeader = False
     id: str | None = Field(
         default=None, description="column that tells which sequence a row belongs to, or names it"
     )
@@ -72,7 +92,9 @@ class NumbersConfig(SplitConfig):
     date_format: DateFormat = None
     decimal: Decimal = None
     target: str | None = Field(default=None, description="column of the answers (found by a usual name)")
+    missing: Missing = NO_ANSWER
     features: Names = Field(default=(), description="columns of numbers to read (all that are left)")
+    skip_wrong: SkipWrong = False
     mels: int = Field(default=Audio.mels, description="recordings: frequency bands")
     frame_ms: float = Field(default=Audio.frame_ms, description="recordings: length of a frame")
     hop_ms: float = Field(default=Audio.hop_ms, description="recordings: from one frame to the next")

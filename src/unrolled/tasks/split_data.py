@@ -3,7 +3,7 @@ parts, and what estimators of such tasks share. shared_options.py has the option
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -16,12 +16,13 @@ from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files.at_hand import InMemory
 from unrolled.files.labels import Kind
+from unrolled.files.left_out import told_rows
 from unrolled.files.messages import counted, option
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Source, Sources, files_of
-from unrolled.tasks.trained import Codec
+from unrolled.tasks.trained import Codec, left_out_frame
 
 
 class Data(Protocol):
@@ -54,6 +55,12 @@ class Splits(Generic[D]):
     test: D | None
     separate_test: bool = False
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """By place why rows of its sources were left out."""
+        parts = [part for part in (self.train, self.validation, self.test) if part is not None]
+        return {place: why for part in parts for place, why in _left_out_of(part).items()}
+
     def encoded(self, encode: Callable[[D], T]) -> tuple[T, T]:
         """The training and the validation part as a network learns from them. The test part is encoded too:
         what is wrong with it comes out now, not after the training."""
@@ -68,6 +75,12 @@ class Splits(Generic[D]):
         sizes = [f"{counted(len(self.train), self.train.noun)}{more} to train on"]
         sizes += [f"{len(self.validation):,} to validate"] if self.validation is not self.train else []
         return ", ".join(sizes + ([] if self.test is None else [f"{len(self.test):,} to test"]))
+
+
+def _left_out_of(data: Any) -> Mapping[str, str]:
+    """Of what a task reads, which may know of none."""
+    left_out: Mapping[str, str] = getattr(data, "left_out", {})
+    return left_out
 
 
 class SplitEstimator(Estimator[C, Splits[D], K, N]):
@@ -122,9 +135,29 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         judged = "the data given" if splits is None else "the test part"
         about = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
         evaluation = self._judge(examples if keep_seen else new, about)
+        left_out = told_rows(_left_out_of(examples)) if splits is None else ()
         blind = splits is None and not len(seen.prints)  # classes that are captioned, a text of a few words
         sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
-        return evaluation.telling([*seen_sentences(noun, known, len(examples), keep_seen), *sentence])
+        seen_before = seen_sentences(noun, known, len(examples), keep_seen)
+        return evaluation.telling([*seen_before, *sentence, *left_out])
+
+    def notices(self, data: Source = None) -> list[str]:
+        """What was left out."""
+        options: Any = self.config
+        if data is None or not getattr(options.data, "skip_wrong", False):
+            return []
+        return list(told_rows(_left_out_of(self._data_for(data))))
+
+    def left_out(self, data: Source = None) -> pl.DataFrame:
+        """What `predict` and `evaluate` leave out of `data`, a row each: "name", its place, and "reason";
+        without data, of those that the model was trained on."""
+        return left_out_frame(self._splits().left_out if data is None else _left_out_of(self._data_for(data)))
+
+    def _notes_of(self, config: C, data: Splits[D]) -> tuple[str, ...]:
+        return tuple(told_rows(data.left_out))
+
+    def _left_out(self) -> Mapping[str, str]:
+        return {} if self._data is None else self._data.left_out
 
     def _test_part(self) -> D:
         """ConfigError where none was kept."""

@@ -114,12 +114,12 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     def notices(self, data: Source = None) -> list[str]:
         """How the lines of files were read, where that is no matter of course."""
+        left_out = super().notices(data)
+        if data is None:
+            return left_out
         sequences = self._data_for(data)
-        return (
-            []
-            if data is None or sequences.answers is not None or not sequences.is_text
-            else list(sequences.notes)
-        )
+        notes = sequences.notes if sequences.answers is None and sequences.is_text else ()
+        return [*notes, *left_out]
 
     def predict_proba(self, X: Source = None, *, lengths: Any = None) -> list[Array]:
         """(N,) of (T_i, K) the probability of each tag at each step, in the order of `tags`."""

@@ -69,7 +69,8 @@ class TagCodec:
         inputs: Words | NumberInputs
         if data.is_text:
             sentences: Any = data.inputs
-            inputs = Words.fit(sentences, config.data.least_count, config.data.most_symbols, vectors)
+            limits = config.data.least_count, config.data.most_symbols
+            inputs = Words.fit(sentences, *limits, vectors, config.data.unicode)
         elif vectors is not None:
             raise ConfigError(f"{option('vectors')} is for words, and these data are numbers; leave it out")
         else:

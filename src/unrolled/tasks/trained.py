@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+import polars as pl
 from numpy.typing import NDArray
 from torch import nn
 
@@ -52,6 +53,12 @@ T = TypeVar("T")
 def tested(config: Any) -> bool:
     """Whether a part of the training data is kept to judge on."""
     return bool(config.data.test or getattr(config.data, "test_files", ()))
+
+
+def left_out_frame(left_out: Mapping[str, str]) -> pl.DataFrame:
+    """A row for each series or row that was left out: "name" or place, and "reason"."""
+    columns = {"name": list(left_out), "reason": list(left_out.values())}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
 class Trained(Parameters[C], Generic[C, D, K, N]):
@@ -245,6 +252,10 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
 
     # The run folder.
 
+    def _left_out(self) -> Mapping[str, str]:
+        """By name or place why series or rows of the data in memory were left out."""
+        return {}
+
     def _description(self) -> dict[str, Any]:
         network: Any = self.network
         about = {"format": saved.FORMAT, "task": self.task, "network": write(network.block)}
@@ -257,6 +268,8 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
         run.save_arrays("seen", self.seen.arrays())
         run.save_json("data", self.codec.about())
         run.write_metrics(self.rows)
+        if left_out := self._left_out():
+            run.save_table("left_out", left_out_frame(left_out))
         if draw:
             judged = self.judged
             judged._draw_history(run.plots)

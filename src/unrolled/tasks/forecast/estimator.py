@@ -1,6 +1,6 @@
 """The forecaster as an estimator: what `forecast` adds to tasks/estimator.py, and generate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -503,6 +503,9 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         with torch.no_grad():
             raw = self.network(x, lengths=lengths)[0].numpy()
         return [one[: len(row)] for one, row in zip(raw, rows, strict=True)]
+
+    def _left_out(self) -> Mapping[str, str]:
+        return {} if self._data is None else self._data.left_out
 
     def _training_file(self) -> SeriesFile:
         data = self.config.data

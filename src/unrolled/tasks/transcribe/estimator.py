@@ -20,6 +20,7 @@ from unrolled.batching import splits
 from unrolled.batching.buckets import padded
 from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
+from unrolled.codecs.unicode import normalized
 from unrolled.decoding.ctc import Found
 from unrolled.errors import DataError
 from unrolled.files import arrays
@@ -124,7 +125,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
     def _split(self, config: TranscribeConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot, so that every label is in every part as far as possible."""
         tokenizer: Any = TOKENIZERS[config.data.tokens]
-        return splits.by_label(list(map(tokenizer.split, data.truth)), *shares)
+        transcripts = [normalized(one, config.data.unicode) for one in data.truth]
+        return splits.by_label(list(map(tokenizer.split, transcripts)), *shares)
 
     def _prepare(
         self, config: TranscribeConfig, data: Splits[Sequences], start: TranscribeCodec | None

@@ -23,7 +23,6 @@ from unrolled.files import arrays
 from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs, read_pairs
-from unrolled.files.query import Query
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import unseen
@@ -116,7 +115,7 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
         o = config.data
-        return read_pairs(source, Query(source=o.source_column, target=o.target_column, answers=answers))
+        return read_pairs(source, o.query(source=o.source_column, target=o.target_column, answers=answers))
 
     def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
         if y is None and _are_pairs(X):
