@@ -125,12 +125,12 @@ def test_a_run_and_a_file_give_the_answers_of_torch(case, tmp_path):
     made.save(tmp_path / "run")
     loaded = runtime.load(tmp_path / "run")
     runtime.save(tmp_path / "model.unrolled", loaded)
-    frame = made.predict((inputs, None))
+    frame = made.frame(inputs)
     for one in (made.runtime(), loaded, runtime.load(tmp_path / "model.unrolled")):
         assert one.fingerprint == loaded.fingerprint and one.task == made.task
         found = one.predict(inputs)
         if made.task == "classify":
-            assert np.array_equal(found["probabilities"], made.predict_proba((inputs, None)))
+            assert np.array_equal(found["probabilities"], made.predict_proba(inputs))
             assert found["label"].tolist() == frame["label"].to_list() and one.classes == made.classes
         else:
             assert np.array_equal(found["value"], frame["value"].to_numpy())
@@ -139,20 +139,20 @@ def test_a_run_and_a_file_give_the_answers_of_torch(case, tmp_path):
 def test_the_answer_after_t_steps_is_that_to_these_steps_alone(case):
     made, inputs = case
     model, predict = made.runtime(), made.predict_proba if made.task == "classify" else made.predict
-    for one, row in zip(inputs[:4], made._rows((inputs[:4], None)), strict=True):
+    for one, row in zip(inputs[:4], made._rows(inputs[:4]), strict=True):
         found = model.stream().feed(one)
         assert_same(found, prefixes(made, row))
         if isinstance(one, np.ndarray):
-            alone = [predict(([one[: t + 1]], None)) for t in range(len(one))]
+            alone = [predict([one[: t + 1]]) for t in range(len(one))]
             if made.task == "classify":
                 assert np.array_equal(found["probabilities"], np.concatenate(alone))
             else:
-                assert found["value"].tolist() == [frame["value"][0] for frame in alone]
+                assert found["value"].tolist() == [one[0] for one in alone]
 
 
 def test_padding_and_other_rows_change_nothing(case):
     made, inputs = case
-    rows = made._rows((inputs, None))
+    rows = made._rows(inputs)
     wanted = [made.runtime().outputs(row) for row in rows]
     for fill in (0.0, float("nan")):
         for found, own in zip(made._raw(rows, fill), wanted, strict=True):
@@ -162,7 +162,7 @@ def test_padding_and_other_rows_change_nothing(case):
 def test_any_chunks_and_a_snapshot_between_give_the_same_bits(case):
     made, inputs = case
     model, draw = made.runtime(), np.random.default_rng(0)
-    steps = made._rows((inputs, None))
+    steps = made._rows(inputs)
     given = np.concatenate(inputs[:6]) if steps[0].ndim > 1 else np.concatenate(steps[:6]).tolist()
     whole = model.stream().feed(given)
     for _ in range(8):
@@ -182,7 +182,7 @@ def test_any_chunks_and_a_snapshot_between_give_the_same_bits(case):
 def test_rows_come_and_go_and_change_no_neighbour(case):
     made, inputs = case
     model, draw = made.runtime(), np.random.default_rng(1)
-    steps = made._rows((inputs, None))
+    steps = made._rows(inputs)
     pool = np.concatenate(inputs) if steps[0].ndim > 1 else np.concatenate(steps).tolist()
     stream, alone = model.stream(rows=2), [model.stream(), model.stream()]
     for _ in range(40):
@@ -208,7 +208,7 @@ def test_rows_come_and_go_and_change_no_neighbour(case):
 def test_models_that_read_backward_predict_and_do_not_stream(name, task):
     kind = "text" if name == "merged" or (name, task) == ("front", "regress") else "numbers"
     made, inputs = trained(task, kind, **(BACKWARD | WHOLE)[name])
-    model, rows = made.runtime(), made._rows((inputs, None))
+    model, rows = made.runtime(), made._rows(inputs)
     wanted = np.stack([model.outputs(row) for row in rows])
     for fill in (0.0, float("nan")):
         assert np.array_equal(np.stack(made._raw(rows, fill)), wanted)
@@ -219,7 +219,7 @@ def test_models_that_read_backward_predict_and_do_not_stream(name, task):
 
 def test_last_takes_a_reversed_layer_after_its_last_step():
     made, inputs = trained("regress", "numbers", reverse=True, pooling="last")
-    rows = [row for row in made._rows((inputs, None)) if len(row) > 5]
+    rows = [row for row in made._rows(inputs) if len(row) > 5]
     changed = [row.copy() for row in rows]
     for row in changed:
         row[0] += 1
@@ -279,7 +279,7 @@ def test_lines_are_answered_as_predict_answers(task, kind):
     records = [{TEXT: sequence}] if kind == "text" else [cells(made, x) for x in sequence]
     for record in records:
         told, row = lines.answer(row, record)
-    frame = made.predict(([sequence], None))
+    frame = made.frame([sequence])
     assert told == frame.drop("name").row(0, named=True)
     assert list(model.columns()) == ([] if kind == "text" else ["x0", "x1", "x2"])
 

@@ -86,7 +86,11 @@ class NumberInputs:
             )
         for name in self.features:
             if name not in data.features:
-                got = f"columns {listed(data.features)}" if data.features else "texts"
+                got = (
+                    f"columns {listed(data.features)}"
+                    if data.features
+                    else "texts (files in a list are Paths)"
+                )
                 raise DataError(
                     f"{data.places[0]}: the model reads feature {shown(name)}"
                     f"{nearest(name, data.features)}, got {got}; give data with the columns of the training"

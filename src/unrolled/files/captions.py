@@ -42,28 +42,28 @@ def read_captioned(source: Any, query: Query = OPEN) -> Captioned:
     rows = joined([file.data for file in files])
     if query.alike and query.size is None:
         _check_sizes(rows)
-    return _gathered(rows, [key for file in files for key in file.keys])
+    return gathered(rows, [key for file in files for key in file.keys])
 
 
 @dataclass(frozen=True)
 class _File:
-    """What one of several sources holds, an input for each answer. `keys` (N,) are equal where inputs are;
-    None is that of an input which is like no other."""
+    """What one of several sources holds, an input for each answer, and its keys, see `gathered`."""
 
     name: str
     data: Captioned
     keys: Sequence[Any]
 
 
-def _gathered(rows: Captioned, keys: Sequence[Any]) -> Captioned:
-    """Rows of one input become one, at the place of the first."""
+def gathered(rows: Captioned, keys: Sequence[Any]) -> Captioned:
+    """Rows of one input become one, at the place of the first; `keys` (N,) are equal where inputs are, None
+    is that of one which is like no other."""
     groups: dict[Any, list[int]] = {}
     for number, key in enumerate(keys):
         groups.setdefault((number,) if key is None else key, []).append(number)
     data = rows.select([group[0] for group in groups.values()])
     if rows.answers is None:
         return data
-    answers = tuple(tuple(rows.answers[i][0] for i in group) for group in groups.values())
+    answers = tuple(tuple(one for i in group for one in rows.answers[i]) for group in groups.values())
     return replace(data, answers=answers)
 
 
@@ -149,7 +149,7 @@ def _attributes(groups: Groups, query: Query) -> tuple[Sequence[str], list[Attri
     inputs = [Attributes(row, label) for row, label in zip(numbers, labels, strict=True)]
     if not query.features:
         return labels, inputs, [None] * N
-    return groups.names, inputs, [(one.numbers.tobytes(), one.label) for one in inputs]
+    return groups.names, inputs, list(map(attributes_key, inputs))
 
 
 def _pictures(
@@ -180,8 +180,18 @@ def _pictures(
     inputs = [pictures[file] for file in files]
     if not query.answers:
         return names, inputs, files
-    keys = {file: (one.shape, hashlib.sha256(one.tobytes()).digest()) for file, one in pictures.items()}
+    keys = {file: picture_key(one) for file, one in pictures.items()}
     return names, inputs, [keys[file] for file in files]
+
+
+def attributes_key(one: Attributes) -> tuple[Any, ...]:
+    """Equal for equal numbers and classes."""
+    return one.numbers.tobytes(), one.label
+
+
+def picture_key(pixels: Pixels) -> tuple[Any, ...]:
+    """Equal for equal pictures."""
+    return pixels.shape, hashlib.sha256(pixels.tobytes()).digest()
 
 
 def _answers(groups: Groups, query: Query) -> tuple[tuple[Any, ...], ...] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.fingerprints import Prints, fingerprints
+from unrolled.files.labels import Kind
 from unrolled.files.messages import option
 
 Numbers = NDArray[Any]
@@ -31,6 +32,7 @@ class Examples(Generic[Input, Answer]):
     notes     what the reader found and chose
     rate_hz   of recordings, the rate that they all have; None for others
     named     whether the source names its columns, so that others beside those asked for do no harm
+    kind      of answers that a caller holds in memory, their type, see labels.py; None of all others
     left_out  by place why rows were left out
     """
 
@@ -44,6 +46,7 @@ class Examples(Generic[Input, Answer]):
     notes: tuple[str, ...] = ()
     rate_hz: int | None = None
     named: bool = True
+    kind: Kind | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -4,6 +4,7 @@ Paths are relative to the table's folder and stay inside it. All recordings have
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,11 @@ from unrolled.files.wav import Audio, log_mel
 
 _USUAL_PATHS = ("path", "file", "wav", "filename", "audio")
 _ENDING = r"(?i)\.(wav|wave)$"
+
+
+def is_recording(name: str) -> bool:
+    """Whether a path ends as those of recordings do."""
+    return re.search(_ENDING, name) is not None
 
 
 def paths_column(table: Table) -> str | None:

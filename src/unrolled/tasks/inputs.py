@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from unrolled.blocks.front import Front
@@ -11,7 +10,6 @@ from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.pooled import Numbers, Pooled, Poolings
 from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import ConfigError
-from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
 from unrolled.files.messages import listed, option
 from unrolled.files.reading import read_sequences
@@ -197,10 +195,6 @@ def read(
 ) -> Sequences:
     """What a source holds; `known` are the features that a model reads, `others` what else is asked.
     DataError with its place for whatever is wrong with it. `labels` are those of the files to train on."""
-    if isinstance(source, np.ndarray) or (isinstance(source, list) and not paths(source)):
-        return from_arrays(source)
-    if isinstance(source, tuple) and len(source) == 2 and not paths(source):
-        return from_arrays(*source)
     trained_on = answers and paths(source) == config.files
     labels = getattr(config, "labels", None) if trained_on else None
     query = config.query(labels=labels, answers=answers, known=known, **others)

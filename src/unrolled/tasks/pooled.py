@@ -2,7 +2,7 @@
 
 A task derives from PooledEstimator and says what its answers are: what is fitted on those of the training
 part (`_fit`), how many outputs the network has (`_outputs`), the losses of rows (`_row_losses`), how answers
-are judged (`_judge`) and drawn (`_draw`); `predict` is its own.
+are judged (`_judge`) and drawn (`_draw`), and what a row of `frame` says.
 
 Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (B,)
 """
@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, cast
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,8 +23,12 @@ from unrolled.batching.buckets import by_length, padded
 from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import DataError
-from unrolled.files import labelled
+from unrolled.files import arrays, labelled
+from unrolled.files.at_hand import InMemory
+from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
+from unrolled.files.labels import Kind
+from unrolled.files.manifest import is_recording
 from unrolled.tasks import choice, examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
@@ -111,8 +116,10 @@ K = TypeVar("K", bound=PooledCodec)
 
 
 class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
-    """Sources are files, polars frames, Sequences, or a pair (X, y): X an array (N, T) or (N, T, F), or a
-    list of arrays (T_i,) or (T_i, F), or of texts."""
+    """In memory X is an array (N, T) or (N, T, F), or a list of arrays (T_i,) or (T_i, F), of texts, of lists
+    of words, or of paths of recordings."""
+
+    reads_texts = True
 
     @abstractmethod
     def _fit(self, config: C, train: Sequences, inputs: Inputs) -> K:
@@ -136,8 +143,37 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """What of the validation part has a loss, and notes on the rest. DataError where nothing has."""
         return validation, []
 
-    def _read_source(self, config: C, source: Source) -> Sequences:
-        return read(config.data, source)
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        """A frame of nothing but numbers, with labels beside it, has a sequence in each row."""
+        source = super()._source(X, y, lengths)
+        frame = source.X if isinstance(source, InMemory) else source if self._kind is not None else None
+        if not isinstance(frame, pl.DataFrame) or not self._is_wide(frame):
+            return source
+        return InMemory(frame.to_numpy(), getattr(source, "y", None))
+
+    def _is_wide(self, frame: pl.DataFrame) -> bool:
+        named = self._options.data.query().named
+        return not named and usual(frame.columns, IDS) is None and all(d.is_numeric() for d in frame.dtypes)
+
+    def _are_files(self, texts: Sequence[str]) -> bool:
+        """Of recordings: those that the model reads, or that end so."""
+        if self._codec_ is not None:
+            return getattr(self._codec_.inputs, "rate_hz", None) is not None
+        return all(map(is_recording, texts))
+
+    def _answers_bare(self, source: Any) -> bool:
+        """To recordings too, where labels stood beside such in the training."""
+        heard = isinstance(source, tuple) and getattr(self.codec.inputs, "rate_hz", None) is not None
+        return super()._answers_bare(source) or (heard and self._kind is not None)
+
+    def _read_source(self, config: C, source: Source, answers: bool = True) -> Sequences:
+        return read(config.data, source, answers)
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Sequences:
+        return arrays.from_arrays(X, lengths=lengths)
+
+    def _with_answers(self, data: Sequences, y: Any, like: Kind | None) -> Sequences:
+        return arrays.answered(data, y, like)
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         inputs = self.codec.inputs

@@ -30,6 +30,7 @@ from unrolled.codecs.inputs import Inputs, restore_inputs, spread
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
+from unrolled.files.labels import Kind
 from unrolled.files.messages import shown
 from unrolled.files.number_columns import read_numbers
 from unrolled.files.typed import shaped
@@ -51,17 +52,20 @@ class RegressConfig(PooledConfig):
 
 @dataclass(frozen=True)
 class NumberCodec:
-    """`target`: m and s; `linear`: the baseline."""
+    """`target`: m and s; `linear`: the baseline; `kind`: the type that the caller had the answers in, None
+    where a file held them."""
 
     inputs: Inputs
     target: Scaler
     linear: "Linear"
+    kind: Kind | None = None
 
     @classmethod
     def fit(cls, data: Sequences, inputs: Inputs, name: str) -> Self:
         """`name` of the answers. DataError where all of them are the same."""
         y = numbers(data)
-        return cls(inputs, Scaler.fit([y[:, None]], [name]), Linear.fit(inputs.summaries(data), y))
+        target, linear = Scaler.fit([y[:, None]], [name]), Linear.fit(inputs.summaries(data), y)
+        return cls(inputs, target, linear, data.kind)
 
     def again(self, data: Sequences) -> Self:
         """The same with another training part."""
@@ -76,7 +80,7 @@ class NumberCodec:
         return self.target.inverse(o.double().numpy())[:, 0]
 
     def about(self) -> dict[str, Any]:
-        return {"inputs": self.inputs.about()}
+        return {"inputs": self.inputs.about()} | ({} if self.kind is None else {"kind": self.kind})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         target = {f"target.{name}": array for name, array in self.target.to_arrays().items()}
@@ -88,7 +92,7 @@ class NumberCodec:
         inputs, linear = restore_inputs(about["inputs"], arrays), Linear.restore(arrays)
         shaped(target.mean, 1)
         shaped(linear.weights, inputs.sums)
-        return cls(inputs, target, linear)
+        return cls(inputs, target, linear, about.get("kind"))
 
 
 class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
@@ -101,17 +105,26 @@ class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
     task = "regress"
     config_class = RegressConfig
     codec_class = NumberCodec
+    estimator_type = "regressor"
     loss_name = "half the squared error of scaled values"
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for each sequence: "name" and "value"."""
-        sequences = self._data_for(data)
+        sequences = self._data_for(X)
         return pl.DataFrame(
             {"name": sequences.names, "value": self.codec.decode(self._outputs_of(sequences))}
         )
 
-    def _read_source(self, config: RegressConfig, source: Source) -> Sequences:
-        return plainly_answered(super()._read_source(config, source), config.data.decimal)
+    def _bare(self, source: Any, table: pl.DataFrame) -> Array:
+        """(N,) numbers."""
+        return table["value"].to_numpy()
+
+    def _score(self, data: Sequences) -> float:
+        """R², as below."""
+        return r2(numbers(data), self.codec.decode(self._outputs_of(data)))
+
+    def _read_source(self, config: RegressConfig, source: Source, answers: bool = True) -> Sequences:
+        return plainly_answered(super()._read_source(config, source, answers), config.data.decimal)
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         return plainly_answered(super()._read_new(data, answers), self.config.data.decimal)
