@@ -58,9 +58,23 @@ def test_generate_goes_on_after_a_prime(folder: Path) -> None:
     assert out.read_text() + "\n" == greedy[0]
 
 
+def test_generate_ends_before_a_text_and_gives_several(folder: Path) -> None:
+    how = ("--prime", "Anna ", "--length", 60, "--seed", 3, "--stop", "\n")
+    answer = unrolled("generate", folder / "run", *how, "--number", 3)
+    made = json.loads(unrolled("generate", folder / "run", *how, "--number", 3, "--json").out)["texts"]
+    assert answer.out == "\n---\n".join(made) + "\n" and len(made) == 3
+    assert all(text.startswith("Anna ") and "\n" not in text for text in made)
+    assert unrolled("generate", folder / "run", *how).out == made[0] + "\n"
+
+
 @pytest.mark.parametrize(
     ("run", "how", "complaint"),
     [
+        (
+            "series",
+            ("--stop", "x"),
+            "generate has no option --stop for task 'forecast'; it has --length, --prime",
+        ),
         (
             "series",
             ("--top-k", 3),

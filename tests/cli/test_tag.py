@@ -1,5 +1,6 @@
 """The tagger's commands: what is printed of schemes, kinds and tags, and CoNLL files out."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,23 @@ def test_predictions_stand_in_the_lines_of_the_file(folder: Path) -> None:
         ["1", "Regen"],
     ]
     assert all(one[9].startswith("Tag=") for one in fields if len(one) > 1)
+
+
+def test_what_is_left_out_gets_no_tag(folder: Path) -> None:
+    (folder / "wrong.txt").write_text("Anna O\nLee O\n\nRegen O x\n\nHeinz O\n")
+    rows = [("a", "Anna"), ("a", "Lee"), ("b", "Regen"), ("b", None), ("c", "Heinz")]
+    objects = [json.dumps({"id": id, "word": word}) for id, word in rows]
+    (folder / "wrong.jsonl").write_text("\n".join(objects) + "\n")
+    for name, kept in (("wrong.txt", ["Regen", "O", "x"]), ("wrong.jsonl", None)):
+        to, reasons = ("-o", folder / "wrong.conll"), ("--left-out", folder / "reasons.csv")
+        answer = unrolled("predict", folder / "run", folder / name, *to)
+        assert answer.status == 1 and "line 4" in answer.err and "--skip-wrong" in answer.err
+        answer = unrolled("predict", folder / "run", folder / name, *to, *reasons, "--skip-wrong")
+        assert answer.status == 0 and "left out: 1 wrong row" in answer.err
+        assert f"{folder / name}, line 4" in (folder / "reasons.csv").read_text()
+        lines = [line.split() for line in (folder / "wrong.conll").read_text().splitlines() if line]
+        assert [line[0] for line in lines] == ["Anna", "Lee", *(kept or [])[:1], "Heinz"]
+        assert all(line == kept or (len(line) == 2 and line[1] in ("B-PER", "I-PER", "O")) for line in lines)
 
 
 def test_other_tasks_write_no_such_file(tmp_path: Path) -> None:

@@ -32,7 +32,13 @@ def test_a_tokenizer_survives_json(name):
         assert ((numbers >= 0) & (numbers < first.size)).all()
 
 
-@pytest.mark.parametrize("name", ["characters", "bpe"])
+def test_spaced_words_keep_line_ends_and_spacing():
+    text = "  if x_1:\n\treturn  a,b\r\n\n"
+    wanted = [" ", " if", " x_1", ":", "\n", "\t", "return", " ", " a", ",", "b", "\r", "\n", "\n"]
+    assert list(TOKENIZERS["spaced-words"].split(text)) == wanted
+
+
+@pytest.mark.parametrize("name", ["characters", "spaced-words", "bpe"])
 def test_known_text_comes_back_whole(name):
     tokenizer = fitted(name)
     for text in TEXTS:
@@ -41,7 +47,7 @@ def test_known_text_comes_back_whole(name):
 
 def test_characters_number_code_points_by_frequency():
     tokenizer = fitted("characters", ["abba", "b\ud800"])
-    assert tokenizer.about() == {"symbols": [UNKNOWN, "b", "a", "\ud800"]}
+    assert tokenizer.about() == {"symbols": [UNKNOWN, "b", "a", "\ud800"], "unicode": "none"}
     assert tokenizer.encode("ab?").tolist() == [2, 1, 0]
     assert tokenizer.decode([2, 0]) == "a<unk>"
 

@@ -11,7 +11,7 @@ SENTENCES = [("The", "the", "dog"), ("A", "dog", "barks", "The")]
 
 @pytest.fixture(params=[False, True], ids=["", "affixes"])
 def inputs(request):
-    return Words.fit(SENTENCES, 1, None, None, request.param)
+    return Words.fit(SENTENCES, 1, None, None, affixes=request.param)
 
 
 def test_words_are_known_in_lower_case_and_spelt_as_they_stand(inputs):

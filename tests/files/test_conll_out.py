@@ -42,7 +42,20 @@ def test_words_alone_get_a_column_and_sentences_get_lines(tmp_path):
     wanted = "Anna\tB-PER\nreads\tO\n\nRain\tX\n\n"
     assert answered(tmp_path / "in.txt", "Anna reads\n\nRain\n", NER) == wanted
     assert answered(tmp_path / "in.csv", "id,word\n1,Anna\n1,reads\n2,Rain\n", ALONE) == wanted
+    objects = '{"id": 1, "word": "Anna"}\n{"id": 1, "word": "reads"}\n{"id": 2, "word": "Rain"}\n'
+    for name in ("in.jsonl", "in.json", "in.ndjson"):
+        assert answered(tmp_path / name, objects, ALONE) == wanted
     assert written(None, WORDS, TAGS, ALONE, CONLL) == wanted
+
+
+def test_sentences_that_are_left_out_stay_as_they_stand(tmp_path):
+    text = "Anna NN O\nreads VB O\n\nIt PRP O\nfell VBD\n\nRain NN O\n"
+    path = tmp_path / "in.txt"
+    path.write_text(text)
+    wanted = text.replace("Anna NN O", "Anna NN B-PER").replace("Rain NN O", "Rain NN X")
+    assert written(path, WORDS, TAGS, NER, CONLL, skip_wrong=True) == wanted
+    with pytest.raises(DataError, match=r"in.txt, line 5: wanted 3 columns"):
+        written(path, WORDS, TAGS, NER, CONLL)
 
 
 def test_of_a_treebank_one_field_of_each_word_changes(tmp_path):

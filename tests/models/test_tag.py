@@ -203,7 +203,7 @@ def test_both_directions_are_predicted_and_not_streamed(kind):
     for padded, row in zip(model._raw(model._rows(rows), float("nan")), model._rows(rows), strict=True):
         assert np.array_equal(padded, made.outputs(row))
     for one in (model, made):
-        with pytest.raises(ConfigError, match=r"from its end.*without bidirectional and reverse"):
+        with pytest.raises(ConfigError, match=r"from its end.*with bidirectional=False and without reverse"):
             one.stream()
 
 

@@ -111,6 +111,14 @@ def test_a_wide_range_gets_a_logarithmic_axis():
     assert figures.losses(E, TRAIN - 1, VALIDATION, 3, "").axes[0].get_yscale() == "linear"  # one is negative
 
 
+def test_the_exponential_of_losses_is_drawn_where_it_has_a_name():
+    (axes,) = figures.losses(E, TRAIN, None, 3, "nats of a token", "perplexity").axes
+    assert axes.get_title("left") == "Perplexity by epoch: exp of nats of a token"
+    assert axes.get_yscale() == "log"
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), np.exp(TRAIN))
+    assert "kept: epoch 3, 7.39" in [text.get_text() for text in axes.texts]
+
+
 @pytest.mark.parametrize("powers", [1, 4, 6, 7, 9, 16, 40])
 def test_a_logarithmic_axis_has_numbers_however_wide_it_is(powers):
     axes = figures.losses(E, TRAIN, TRAIN * np.logspace(0.3, -powers, len(E)), 3, "").axes[0]

@@ -45,6 +45,8 @@ CHANGES = {
         "a usual tag that is none": lambda about: about.update(usual={"word": 99}),
         "a usual that is no table": lambda about: about.update(usual=3),
         "a tag that is a number": lambda about: about.update(tags=[1, 2]),
+        "a type that is none": lambda about: about.update(kind="int8x"),
+        "tags of another type": lambda about: about.update(kind="int64"),
         "masks of other tags": lambda about: about.update(
             allowed={"start": [True], "transitions": [[True]], "end": [True]}
         ),
@@ -54,11 +56,17 @@ CHANGES = {
         "flags of other features": lambda about: about["inputs"].update(flagged=[False]),
         "features that are numbers": lambda about: about["inputs"].update(features=[1, 2]),
         "a rate that is a text": lambda about: about["inputs"].update(rate_hz="x"),
+        "a type that is none": lambda about: about.update(kind="complex128"),
+        "a type that is a number": lambda about: about.update(kind=3),
         "an infinite rate": lambda about: about["inputs"].update(rate_hz=float("inf")),
     },
     "classify": {
         "a class too few": lambda about: about["classes"].pop(),
         "a class that is a list": lambda about: about.update(classes=["a", ["b"]]),
+        "a type that is none": lambda about: about.update(kind="int8x"),
+        "a type that is a number": lambda about: about.update(kind=3),
+        "a type that is a list": lambda about: about.update(kind=["int64"]),
+        "classes of another type": lambda about: about.update(kind="bool"),
         "no classes": lambda about: about.pop("classes"),
     },
 }

@@ -17,6 +17,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.text import text_of
 from unrolled.tasks.language_config import LanguageConfig
 from unrolled.training.checkpoints import Checkpoints
+from unrolled.training.progress import Reporter
 from unrolled.training.update import Update
 
 SMALL = {"hidden": 6, "embedding_size": 5, "window": 16, "batch_size": 4, "epochs": 2}
@@ -157,6 +158,9 @@ def test_generation_is_what_the_whole_text_says(model):
     ("how", "complaint"),
     [
         ({"length": 0}, "length: wanted 1 or more, got 0"),
+        ({"length": 5, "stop": ""}, "stop: wanted a text"),
+        ({"length": 5, "number": 0}, "number: wanted 1 or more"),
+        ({"length": 5, "number": 2, "sample": False}, "leave number out, or set sample"),
         ({"length": 5, "seed": -1}, "seed: wanted 0 or more, got -1"),
         ({"length": 5, "top_k": 0}, "top_k: wanted 1 or more"),
         ({"length": 5, "temperature": 0.0}, "temperature: wanted a number above 0"),
@@ -168,12 +172,29 @@ def test_what_cannot_be_generated_is_refused(model, how, complaint):
         model.generate(**how)
 
 
-def test_a_prime_that_is_no_text_is_refused(model):
+def test_a_prime_that_is_no_text_is_refused(model, book):
+    with pytest.raises(DataError, match="lone surrogate"):
+        LanguageModel(**SMALL, samples_every=2, prime="a\udcff").fit(book)
     with pytest.raises(DataError, match="lone surrogate"):
         model.generate(5, "a\udcff")
 
 
-@pytest.mark.parametrize("tokens", ["words", "bpe"])
+def test_generation_ends_before_a_text(model):
+    whole = model.generate(200, "Bob ", seed=4)
+    for stop in (".", "s ", "\n"):
+        made = model.generate(200, "Bob ", seed=4, stop=stop)
+        assert made == "Bob " + whole[4:].partition(stop)[0] and len(made) < 204
+    assert model.generate(200, "Bob ", seed=4, stop="漢漢漢") == whole
+
+
+def test_several_texts_are_drawn_each_by_itself(model):
+    texts = model.generate(30, "Bob ", seed=4, number=3)
+    assert texts[0] == model.generate(30, "Bob ", seed=4) and len(set(texts)) == 3
+    assert all(text.startswith("Bob ") and len(text) == 34 for text in texts)
+    assert model.generate(30, "Bob ", seed=4, number=1) == texts[:1]
+
+
+@pytest.mark.parametrize("tokens", ["words", "spaced-words", "bpe"])
 def test_other_tokens_have_the_same_measures(book, tokens):
     made = LanguageModel(**SMALL, tokens=tokens, tie=True, most_symbols=270).fit(book)
     row = made.evaluate().rows[0]
@@ -207,10 +228,84 @@ def test_vectors_are_what_the_embedding_begins_with(tmp_path, book):
     assert torch.equal(unrolled.load(tmp_path / "run").network.embedding.weight[int(bob)], row)
 
 
-@pytest.mark.parametrize("sampling", ["consecutive", "random"])
+def test_frozen_vectors_stay_as_they_are(tmp_path, book):
+    vectors = tmp_path / "v.txt"
+    vectors.write_text("1 5\nBob 1 2 3 4 5\n")
+    options = SMALL | {"tokens": "spaced-words", "vectors": str(vectors), "learning_rate": 0.1}
+    kinds = {freeze: LanguageModel(**options, freeze_vectors=freeze).fit(book) for freeze in (True, False)}
+    rows = {freeze: made.network.embedding.weight.detach() for freeze, made in kinds.items()}
+    encode = kinds[True].codec.tokenizer.encode
+    for bob in map(int, encode("Bob Bob")):
+        assert rows[True][bob].tolist() == [1, 2, 3, 4, 5] != rows[False][bob].tolist()
+    (comma,) = encode("漢字")
+    assert not torch.equal(rows[True][int(comma)], rows[False][int(comma)])
+    with pytest.raises(ConfigError, match="freeze_vectors belongs to vectors"):
+        LanguageModel(freeze_vectors=True)
+
+
+@pytest.mark.parametrize("hidden", [3, 64])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_one_hot_input_learns_without_an_embedding_and_has_the_same_bits_without_torch(
+    book, tmp_path, cell, hidden
+):
+    options = SMALL | {"embedding": "none", "embedding_size": 128, "hidden": hidden, "cell": cell}
+    made = LanguageModel(**options, learning_rate=0.02).fit(book, out=tmp_path / "run")
+    V, S = made.codec.tokenizer.size, hidden * {"rnn": 1, "lstm": 4}[cell]
+    assert made.evaluate().rows[0]["stored"] == S * (V + hidden + 2) + V * (hidden + 1)
+    table, weight = made.network.embedding.weight, made.network.layer.weight_ih_l0
+    identity, learned = (table, weight) if V <= S else (weight, table)
+    assert torch.equal(identity, torch.eye(min(V, S))) and learned.shape.numel() == V * S
+    w = made.codec.tokenizer.encode("Anna sees Bob.")
+    again = unrolled.load(tmp_path / "run")
+    (torchs,) = again._raw([w], 0)
+    assert again.runtime().outputs(w).tobytes() == torchs.tobytes()
+    assert again.evaluate().rows == made.evaluate().rows
+
+
+def test_first_weights_are_drawn_as_asked_but_for_the_identity():
+    options = SMALL | {"embedding": "none", "embedding_size": 128, "init": "normal", "learning_rate": 1e-12}
+    made = LanguageModel(**options | {"init_scale": 0.5, "epochs": 1}).fit(text_of(sentences(1)))
+    p = made.network
+    assert (
+        torch.equal(p.layer.weight_ih_l0, torch.eye(18))
+        and not p.layer.bias_ih_l0.detach().abs().max() > 1e-6
+    )
+    for weight in (p.embedding.weight, p.layer.weight_hh_l0, p.head.weight):
+        assert weight.std().item() == pytest.approx(0.5, rel=0.2)  # of 108 numbers and more
+    with pytest.raises(ConfigError, match="init_scale belongs to init='normal'"):
+        LanguageModel(init_scale=0.1)
+
+
+def test_texts_are_written_on_the_way_and_change_nothing(book, tmp_path):
+    options = SMALL | {"epochs": 4, "output_dropout": 0.3}
+    plain = LanguageModel(**options).fit(book)
+    report = Notes()
+    wrote = {"samples_every": 2, "prime": ("Bob ", "Anna"), "samples_length": 9}
+    made = LanguageModel(**options, **wrote).fit(book, out=tmp_path / "run", report=report)
+    assert made.rows == plain.rows
+    assert {path.name for path in (tmp_path / "run/samples").iterdir()} == {"epoch-2.txt", "epoch-4.txt"}
+    for epoch in (2, 4):
+        kept = (tmp_path / f"run/samples/epoch-{epoch}.txt").read_text()
+        texts = kept.removesuffix("\n").split("\n---\n")
+        assert [(text[:4], len(text)) for text in texts] == [("Bob ", 13), ("Anna", 13)]
+        said = "\n".join(f"epoch {epoch} writes: {text}" for text in texts)
+        assert said in "\n".join(report.lines)
+    with pytest.raises(ConfigError, match="prime belongs to samples_every"):
+        LanguageModel(prime="Bob")
+
+
+class Notes(Reporter):
+    def __init__(self):
+        self.lines = []
+
+    def note(self, line):
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize("how", [{"sampling": "random"}, {}, {"backprop_windows": 3}])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_training_that_was_cut_goes_on_to_the_same_bits(book, tmp_path, monkeypatch, cell, sampling):
-    options = SMALL | {"cell": cell, "sampling": sampling, "output_dropout": 0.2, "checkpoint_seconds": 0.0}
+def test_a_training_that_was_cut_goes_on_to_the_same_bits(book, tmp_path, monkeypatch, cell, how):
+    options = SMALL | {"cell": cell, "output_dropout": 0.2, "checkpoint_seconds": 0.0} | how
     whole = LanguageModel(**options).fit(book, out=tmp_path / "whole")
     real, steps = Update.__call__, [0]
 
@@ -282,6 +377,9 @@ def test_one_symbol_again_and_again_is_a_text():
         ({"bidirectional": True}, "which would see the symbols to predict"),
         ({"vectors": "v.txt"}, "vectors is for words; set tokens='words'"),
         ({"dropout": 0.5}, "dropout acts between layers"),
+        ({"embedding": "none", "tie": True}, "embedding='none' has no embedding for tie"),
+        ({"embedding": "none", "embedding_size": 5}, "has no embedding for embedding_size"),
+        ({"backprop_windows": 2, "sampling": "random"}, "backprop_windows needs windows that follow"),
         ({"split_seed": 3}, "the text is cut in order"),
         ({"sampling": "shuffled"}, "sampling"),
         ({"window": 0}, "window"),

@@ -14,6 +14,7 @@ from unrolled.tasks import next_symbol
 from unrolled.tasks.embedding import embedding
 from unrolled.tasks.next_symbol import Network
 from unrolled.tasks.sampling import Sampling
+from unrolled.training.state import carried
 
 V, E = 11, 5
 LAYERS = ("rnn", "gru", "lstm")
@@ -135,3 +136,34 @@ def test_what_goes_on_is_what_a_long_pass_would_say(cell):
     never = drawn[0]
     others = next_symbol.continued(made, primed, 12, Sampling(), np.random.default_rng(0), never)
     assert never not in others and len(others) == 12
+
+
+@pytest.mark.parametrize("windows", [2, 3])
+@pytest.mark.parametrize("cell", LAYERS)
+def test_the_gradient_flows_through_the_windows_before_and_no_further(cell, windows):
+    made = network(cell, learn_initial_state=True).double()
+    batches = list(Streams(tokens(2 * 17 + 1), 4, 2).batches(1))
+    assert [batch.x.shape[1] for batch in batches] == [4, 4, 4, 4, 1]
+    state = None
+    for k, batch in enumerate(batches):
+        value, after = next_symbol.loss_through(made, batch, state, windows)
+        state = carried(after)
+        made.zero_grad()
+        value.backward()
+        found = {name: p.grad for name, p in made.named_parameters()}
+
+        first = max(0, k - windows + 1)
+        with torch.no_grad():
+            before = made.layer.initial_state(2) if first else None
+            for past in batches[:first]:
+                _, before = made.block.hidden(made.ops, made.p, past.x, before)
+        x = torch.cat([one.x for one in batches[first : k + 1]], 1)
+        logits, _ = made(x, before)
+        last = logits[:, -batch.y.shape[1] :].flatten(0, 1)
+        wanted = torch.nn.functional.cross_entropy(last, batch.y.flatten())
+        made.zero_grad()
+        wanted.backward()
+        torch.testing.assert_close(value, wanted)
+        for name, parameter in made.named_parameters():
+            torch.testing.assert_close(found[name], parameter.grad, msg=name)
+        assert len(state[1]) == min(k + 1, windows - 1)

@@ -408,6 +408,8 @@ def test_tags_are_written_into_the_lines_of_their_files(tagger, tmp_path):
     both = tagger.conll([tmp_path / "in.txt", tmp_path / "lines.txt"])
     assert both == wanted + "\n" + tagger.conll(tmp_path / "lines.txt")
     assert both.endswith("mr\tO\nparis\tB-PER\n\nrome\tB-LOC\n\n")
+    texts = ["see mr paris", "rome"]
+    assert tagger.conll(texts) == tagger.conll(tmp_path / "lines.txt") == tagger.conll((texts, None))
     of_test = tagger.predict()
     assert [line.split("\t")[1] for line in tagger.conll().split("\n") if line] == of_test["tag"].to_list()
     with pytest.raises(ConfigError, match="holds words, and these are numbers"):

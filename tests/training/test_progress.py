@@ -57,6 +57,19 @@ def test_a_line_an_epoch(clock):
     ]
 
 
+def test_the_exponential_of_a_loss_stands_beside_it_where_it_has_a_name(clock):
+    stream = io.StringIO()
+    with Lines(stream) as report:
+        report.exponential = "perplexity"
+        report.start(Pace(10, 50, None, steps_done=10, seconds=3.0))
+        clock.now += 4
+        report.epoch(ROW | {"train_loss": 2.0, "validation_loss": 5000.0}, best=True)
+        report.epoch(ROW | {"validation_loss": None}, best=False)
+    first, second = stream.getvalue().splitlines()
+    assert "train 2 (perplexity 7.389), validation 5000 (perplexity 1.014e+304, best), " in first
+    assert "train 0.5 (perplexity 1.649), gradient" in second
+
+
 def test_of_many_short_epochs_every_few_have_a_line(clock):
     stream = io.StringIO()
     with Lines(stream) as report:

@@ -200,15 +200,22 @@ class Cell(ABC):
             if word in FILL:
                 yield name, slice(None), FILL[word]
 
-    def initialise(self, p: Parameters, bound: float) -> None:
-        """Fills the parameters in place: uniform in ±bound as in torch.nn, but for `constants`."""
+    def initialise(self, p: Parameters, bound: float, deviation: float | None = None) -> None:
+        """Fills the parameters in place: uniform in ±bound as in torch.nn, or where there is a `deviation`
+        weights from N(0, deviation²) and biases 0; but for `constants`."""
         from torch import nn, no_grad
 
         constants = list(self.constants(p, self.units(p["weight_hh"].shape[0])))
         filled = {name for name, rows, _ in constants if rows == slice(None)}
         for name, parameter in p.items():
-            if name not in filled:
+            if name in filled:
+                continue
+            if deviation is None:
                 nn.init.uniform_(parameter, -bound, bound)
+            elif name.startswith("bias"):
+                nn.init.zeros_(parameter)
+            else:
+                nn.init.normal_(parameter, 0, deviation)
         with no_grad():
             for name, rows, value in constants:
                 p[name][rows] = value

@@ -108,16 +108,18 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
             note(f"… {len(data) - ROWS_SHOWN} rows more; -o FILE writes all of them")
 
 
-def text(content: str, out: Path | None, json: bool) -> None:
-    """Text into a file as it is, as JSON {"text": …}, or on the screen, its control characters visible."""
+def text(content: str | list[str], out: Path | None, json: bool) -> None:
+    """Text into a file as it is, as JSON {"text": …}, or on the screen, its control characters visible;
+    several texts with a line of three hyphens between them, as JSON {"texts": […]}."""
     from unrolled.files import atomic
 
+    if json:
+        as_json({"text" if isinstance(content, str) else "texts": content})
+    content = content if isinstance(content, str) else "\n---\n".join(content)
     if out is not None:
         atomic.write_text(out, content)
         note(f"wrote {len(content)} characters to {out}")
-    if json:
-        as_json({"text": content})
-    elif out is None:
+    if out is None and not json:
         print(visible(content, but="\n\t"))
 
 

@@ -15,10 +15,12 @@ from unrolled.cli.shared import (
     Files,
     Forecasts,
     Json,
+    LeftOutFile,
     MostValues,
     OutFile,
     RefitEvery,
     RunFolder,
+    SkipWrong,
     TableFile,
     with_options,
 )
@@ -43,6 +45,7 @@ def evaluate(
             show_default=False,
         ),
     ] = False,
+    skip_wrong: SkipWrong = False,
     out: TableFile = None,
     json: Json = False,
     forecasts: Forecasts = None,
@@ -50,7 +53,7 @@ def evaluate(
     **decoding: Any,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
-    estimator = _decoder(run, decoding)
+    estimator = _decoder(run, decoding, skip_wrong)
     _require_forecast(estimator, {"forecasts": forecasts, "refit_every": refit_every})
     refits = _refits(refit_every, silent=json)
     evaluation = estimator.evaluate(files or None, include_training=include_training, **refits)
@@ -84,11 +87,12 @@ def _require_forecast(estimator: Any, options: Mapping[str, Any]) -> None:
         )
 
 
-def _decoder(run: Path, decoding: Mapping[str, Any]) -> Any:
+def _decoder(run: Path, decoding: Mapping[str, Any], skip_wrong: bool) -> Any:
     """The model in `run`, which decodes as those options say that were typed."""
     import unrolled
 
-    return unrolled.load(run).using(**_typed(decoding))
+    estimator = unrolled.load(run).using(**_typed(decoding))
+    return estimator.skipping_wrong() if skip_wrong else estimator
 
 
 def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,19 +113,21 @@ def predict(
     most_values: MostValues = None,
     json: Json = False,
     episodes: Episodes = False,
+    skip_wrong: SkipWrong = False,
+    left_out: LeftOutFile = None,
     **options: Any,
 ) -> None:
     """Answer: what follows the end of each series, how unusual each step is, what each sequence is, or says
     in other symbols."""
-    estimator = _decoder(run, {name: options[name] for name in DECODING})
+    estimator = _decoder(run, {name: options[name] for name in DECODING}, skip_wrong)
     ahead, data = _typed({name: options[name] for name in AHEAD}), files or None
     _require_forecast(estimator, ahead)
     levels = {"quantiles": _levels(ahead.pop("quantiles"))} if "quantiles" in ahead else {}
     _require_one_form(ahead, levels)
-    if out is not None and out.suffix in CONLL_ENDINGS:
-        _conll(estimator, data, out, json)
-        return
-    if episodes:
+    as_conll = out is not None and out.suffix in CONLL_ENDINGS
+    if out is not None and as_conll:
+        predictions = _conll(estimator, data, out)
+    elif episodes:
         predictions = _episodes(estimator, data)
     elif "paths" in ahead:
         predictions = estimator.paths(ahead.pop("paths"), data, **ahead)
@@ -129,20 +135,26 @@ def predict(
         predictions = estimator.predict(data, **ahead, **levels)
     for line in estimator.notices(data, **levels):
         note(line)
-    printing.frame(predictions, out, json)
+    if left_out is not None:
+        _write_left_out(estimator, data, left_out)
+    (printing.text if as_conll else printing.frame)(predictions, out, json)
 
 
-def _conll(estimator: Any, data: Any, out: Path, json: bool) -> None:
+def _conll(estimator: Any, data: Any, out: Path) -> Any:
     """ConfigError where this is no tagger."""
     if estimator.task != "tag":
         raise ConfigError(
             f"{out}: files that end in {either(CONLL_ENDINGS)} belong to taggers, and this is a run of task "
             f"'{estimator.task}'; name a .csv, .parquet or .json file"
         )
-    content = estimator.conll(data, out.suffix)
-    for line in estimator.notices(data):
-        note(line)
-    printing.text(content, out, json)
+    return estimator.conll(data, out.suffix)
+
+
+def _write_left_out(estimator: Any, data: Any, file: Path) -> None:
+    """ConfigError for a task that leaves no rows out."""
+    if not hasattr(estimator, "left_out"):
+        raise ConfigError(f"task '{estimator.task}' leaves no rows out; leave {option('left_out')} out")
+    printing.write_frame(estimator.left_out(data), file)
 
 
 def _episodes(estimator: Any, data: Any) -> Any:
@@ -188,6 +200,16 @@ def generate(
         ),
     ] = None,
     length: Annotated[int, typer.Option(min=1, help="Steps or tokens to generate.")] = 100,
+    stop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="End before this text, after length tokens at most (language); $'\\n' is a line end.",
+        ),
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option(help="So many texts, each drawn by itself (language; one).")
+    ] = None,
     sample: Annotated[
         bool | None,
         typer.Option(
@@ -213,8 +235,8 @@ def generate(
     estimator = unrolled.load(run)
     if not hasattr(estimator, "generate"):
         raise ConfigError(f"{run}: task '{estimator.task}' generates nothing; use unrolled predict")
-    options = {"prime": prime, "sample": sample, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    options["seed"] = seed
+    options: dict[str, Any] = {"prime": prime, "stop": stop, "number": number, "sample": sample}
+    options |= {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     known = [name for name in inspect.signature(estimator.generate).parameters if name in options]
     for name in _typed(options):
         if name not in known:
@@ -223,7 +245,8 @@ def generate(
                 + ", ".join(f"--{_dashed(other)}" for other in known)
             )
     generated = estimator.generate(length, **_typed(options))
-    (printing.text if isinstance(generated, str) else printing.frame)(generated, out, json)
+    is_text = isinstance(generated, str | list)
+    (printing.text if is_text else printing.frame)(generated, out, json)
 
 
 def _dashed(name: str) -> str:

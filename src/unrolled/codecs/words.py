@@ -3,7 +3,8 @@
     row of a word    [number of w in lower case, numbers of its characters …, -1 …, numbers of affixes.py]
                      0 for a word too rare to know, upper case kept in the characters
 
-Of a word longer than MOST_CHARACTERS the first ones alone are read.
+Of a word longer than MOST_CHARACTERS the first ones alone are read. Before anything else a word is brought
+into one Unicode form (unicode.py).
 
 Shapes   T words -> rows (T, 1 + MOST_CHARACTERS + S) int64, S = SLOTS where affixes are read, else 0
 """
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from unrolled.codecs import padding
 from unrolled.codecs.affixes import SLOTS, Affixes
+from unrolled.codecs.unicode import NONE, checked, normalized
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
@@ -41,13 +43,14 @@ class WordBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Words:
-    """`counts` (V,) of the vocabulary's words in training. `vectors` are for a new network alone, and are not
-    kept."""
+    """`counts` (V,) of the vocabulary's words in training, `unicode` the form of words. `vectors` are for a
+    new network alone, and are not kept."""
 
     words: Vocabulary
     characters: Vocabulary
     counts: Numbers
     vectors: Vectors | None = None
+    unicode: str = NONE
     affixes: Affixes | None = None
 
     @classmethod
@@ -57,20 +60,21 @@ class Words:
         least: int,
         most: int | None,
         vectors: str | None,
+        unicode: str = NONE,
         affixes: bool = False,
     ) -> Self:
-        counts = Counter(word.lower() for one in sequences for word in one)
-        words = Vocabulary.fit(counts, least, most)
-        characters: Counter[str] = Counter()
-        different = Counter(word for one in sequences for word in one)
-        for word, count in different.items():
-            for character in word:
+        counts, characters, different = Counter[str](), Counter[str](), set[str]()
+        for word, count in Counter(word for one in sequences for word in one).items():
+            written = normalized(word, unicode)
+            different.add(written)
+            counts[written.lower()] += count
+            for character in written:
                 characters[character] += count
+        words = Vocabulary.fit(counts, least, most)
         known = np.array([counts[word] for word in words.symbols], np.int64)
         read = None if vectors is None else read_vectors(vectors, set(words.symbols))
-        return cls(
-            words, Vocabulary.fit(characters), known, read, Affixes.fit(different) if affixes else None
-        )
+        spelt = Affixes.fit(different) if affixes else None
+        return cls(words, Vocabulary.fit(characters), known, read, unicode, spelt)
 
     @property
     def width(self) -> int:
@@ -79,7 +83,7 @@ class Words:
 
     def encode(self, words: Iterable[str]) -> Numbers:
         """(T, width) a row for each word."""
-        each = list(words)
+        each = [normalized(word, self.unicode) for word in words]
         rows = np.full((len(each), self.width), NOTHING, np.int64)
         rows[:, 0] = self.words.encode(word.lower() for word in each)
         for row, word in zip(rows, each, strict=True):
@@ -102,6 +106,7 @@ class Words:
             "kind": "words",
             "words": list(self.words.symbols),
             "characters": list(self.characters.symbols),
+            "unicode": self.unicode,
             "affixes": self.affixes and self.affixes.about(),
         }
 
@@ -111,8 +116,9 @@ class Words:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         words, characters = (Vocabulary.restore(about[name]) for name in ("words", "characters"))
+        counts, unicode = shaped(arrays["counts"], len(words)), checked(about.get("unicode", NONE))
         affixes = about["affixes"] and Affixes.restore(about["affixes"])
-        return cls(words, characters, shaped(arrays["counts"], len(words)), affixes=affixes)
+        return cls(words, characters, counts, unicode=unicode, affixes=affixes)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ Source   CoNLL-2003 shared task, Tjong Kim Sang and De Meulder; universaldepende
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.left_out import WrongLineError
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import clean_text
 from unrolled.files.tagged import Layout, Tagged
@@ -36,36 +37,43 @@ class _Sentence:
     tags: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     span: int = 0  # last word of a multi-word token
+    wrong: bool = False  # whether it is to be left out
 
 
-def read_conll(path: str, data: bytes, column: str | None) -> Tagged:
+def read_conll(path: str, data: bytes, column: str | None, wrong: dict[str, str] | None = None) -> Tagged:
     """The sentences of CoNLL columns and their tags. `column`: number of the tags' column from 1, or from the
-    end as -1; None: the last. DataError of one line for what is wrong in the file, ConfigError for such a
-    column."""
+    end as -1; None: the last. Where `wrong` is given, sentences with lines of another width are left out, and
+    these lines stand there by their places with the reasons. DataError of one line for what is wrong in the
+    file, ConfigError for such a column."""
     lines = _lines(path, data, "CoNLL columns")
     first = next((line for _, line in lines if line and not line.startswith(("#", DOCUMENT))), "")
     width = len(_split(first))
-    sentences = _sentences(path, lines, width, column_at(path, column, width))
-    return _tagged(path, sentences, True, layout=Layout(width, has_tabs(first)))
+    sentences = _right(path, _sentences(path, lines, width, column_at(path, column, width), wrong))
+    tagged = _tagged(path, sentences, True, layout=Layout(width, has_tabs(first)))
+    return replace(tagged, left_out=wrong or {})
 
 
-def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
+def read_words(path: str, data: bytes, layout: Layout | None, wrong: dict[str, str] | None = None) -> Tagged:
     """The sentences of a file that is to be tagged, of a model trained on files of this layout: its columns,
     the first is the word; words alone, one a line; or lines without tabs of several words, each a sentence.
-    DataError for others: which column holds the words is not known."""
-    _, sentences, notes = _untagged(path, data, layout)
-    return _tagged(path, sentences, False, notes)
+    `wrong` as of read_conll. DataError for others: which column holds the words is not known."""
+    _, sentences, notes = _untagged(path, data, layout, wrong)
+    return replace(_tagged(path, sentences, False, notes), left_out=wrong or {})
 
 
-def word_lines(path: str, data: bytes, layout: Layout | None) -> tuple[int, list[list[int]]]:
+def word_lines(
+    path: str, data: bytes, layout: Layout | None, skip_wrong: bool = False
+) -> tuple[int, list[list[int]]]:
     """How many columns the lines of such a file have, 0 where each is a sentence, and of each sentence the
     numbers of its words' lines."""
-    columns, sentences, _ = _untagged(path, data, layout)
+    columns, sentences, _ = _untagged(path, data, layout, {} if skip_wrong else None)
     return columns, [one.lines for one in sentences]
 
 
-def _untagged(path: str, data: bytes, layout: Layout | None) -> tuple[int, list[_Sentence], tuple[str, ...]]:
-    """Columns, 0 of sentences a line; the sentences; what to say."""
+def _untagged(
+    path: str, data: bytes, layout: Layout | None, wrong: dict[str, str] | None
+) -> tuple[int, list[_Sentence], tuple[str, ...]]:
+    """Columns, 0 of sentences a line; the sentences that are not wrong; what to say."""
     lines = _lines(path, data, "words or sentences")
     words = [(number, line) for number, line in lines if line and not line.startswith(("#", DOCUMENT))]
     widths, tabs = [len(_split(line)) for _, line in words], any(has_tabs(line) for _, line in words)
@@ -76,13 +84,13 @@ def _untagged(path: str, data: bytes, layout: Layout | None) -> tuple[int, list[
     if 2 * widths.count(columns) >= len(widths):
         note = f"{path}: its lines are read as the {of_training}, the first is the word"
         notes = (note,) if columns > 1 and not tabs else ()
-        return columns, _sentences(path, lines, columns, None), notes
+        return columns, _right(path, _sentences(path, lines, columns, None, wrong)), notes
     if tabs:
-        wrong = next(k for k, width in enumerate(widths) if width > 1)
+        first = next(k for k, width in enumerate(widths) if width > 1)
         known = f"the {of_training}, " if layout else ""
         raise DataError(
-            f"{path}, line {words[wrong][0]}: wanted {known}one word a line, or one sentence a line without "
-            f"tabs, got {widths[wrong]} columns; give one of these"
+            f"{path}, line {words[first][0]}: wanted {known}one word a line, or one sentence a line without "
+            f"tabs, got {widths[first]} columns; give one of these"
         )
     sentences = [_Sentence(number, None, line.split(), [], [number]) for number, line in lines if line]
     for one in sentences:
@@ -97,7 +105,17 @@ def columns_of(layout: Layout | None) -> str:
     return "no columns" if layout is None else counted(layout.columns, "column")
 
 
-def _sentences(path: str, lines: list[tuple[int, str]], width: int, at: int | None) -> list[_Sentence]:
+def _right(path: str, sentences: list[_Sentence]) -> list[_Sentence]:
+    """Those that are not wrong. DataError where all are."""
+    right = [one for one in sentences if not one.wrong]
+    if not right:
+        raise DataError(f"{path}: no sentence can be used; correct its lines")
+    return right
+
+
+def _sentences(
+    path: str, lines: list[tuple[int, str]], width: int, at: int | None, wrong: dict[str, str] | None = None
+) -> list[_Sentence]:
     """Of lines of `width` columns, the tags in column `at`."""
     sentences, sentence = list[_Sentence](), None
     for number, line in lines:
@@ -105,13 +123,17 @@ def _sentences(path: str, lines: list[tuple[int, str]], width: int, at: int | No
         if not fields or line.startswith(DOCUMENT):
             sentence = None
         elif sentence is not None or not line.startswith("#") or len(fields) == width:
-            if len(fields) != width:
-                raise DataError(
-                    f"{path}, line {number}: wanted {counted(width, 'column')} as in the lines before, got "
-                    f"{len(fields)}; complete the line, or put an empty line between sentences"
-                )
             if sentence is None:
                 sentences.append(sentence := _Sentence(number))
+            if len(fields) != width:
+                said = f"wanted {counted(width, 'column')} as in the lines before, got {len(fields)}"
+                if wrong is None:
+                    raise WrongLineError(
+                        f"{path}, line {number}: {said}; complete the line, or put an empty line between "
+                        "sentences"
+                    )
+                sentence.wrong, wrong[f"{path}, line {number}"] = True, said
+                continue
             sentence.words.append(fields[0])
             sentence.tags.append(fields[at] if at is not None else "")
             sentence.lines.append(number)

@@ -2,7 +2,8 @@
 lines of their own.
 
     CoNLL-U     one field of each word's line is replaced; where it is misc, which says Tag=…, one entry
-    columns     the column of tags is replaced, where lines have it, else one is added
+    columns     the column of tags is replaced, where lines have it, else one is added; a sentence that is
+                left out stays as it stands
     all others  sentences a line, tables, frames: a line for each word, an empty line behind each sentence
 """
 
@@ -12,12 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files import conll
+from unrolled.files import conll, formats
 from unrolled.files.conll import FIELDS
 from unrolled.files.messages import either, shown
-from unrolled.files.opening import plain_name, read_bytes
+from unrolled.files.opening import read_bytes
 from unrolled.files.tagged import Layout
-from unrolled.files.tagging import is_table
 
 CONLL, CONLLU = ENDINGS = (".conll", ".conllu")
 MISC = "Tag="
@@ -62,15 +62,23 @@ class Column(NamedTuple):
         return place
 
 
-def written(source: Any, words: Sequence[Any], tags: Sentences, column: Column, ending: str) -> str:
-    """What a file with this ending holds: the words of a source with their tags. ConfigError for another
-    ending and for steps that are no words, DataError for what columns do not take."""
+def written(
+    source: Any,
+    words: Sequence[Any],
+    tags: Sentences,
+    column: Column,
+    ending: str,
+    skip_wrong: bool = False,
+) -> str:
+    """What a file with this ending holds: the words of a source with their tags; `skip_wrong`: whether some
+    may have been left out. ConfigError for another ending and for steps that are no words, DataError for what
+    columns do not take."""
     if ending not in ENDINGS:
         raise ConfigError(f"wanted a file that ends in {either(ENDINGS)}, got {shown(ending)}")
     if not all(isinstance(one, tuple) for one in words):
         raise ConfigError(f"a file that ends in {ending} holds words, and these are numbers; write a table")
     _require_single({tag for one in tags for tag in one}, r"\s", "the tag", "a blank")
-    lines = _lines_of(source, column, ending)
+    lines = _lines_of(source, column, ending, skip_wrong)
     if lines is None:
         return _own_lines(words, tags, column, ending)
     texts, numbers, place = lines
@@ -85,18 +93,21 @@ def joined(texts: Sequence[str]) -> str:
     return "".join([*closed, *texts[-1:]])
 
 
-def _lines_of(source: Any, column: Column, ending: str) -> tuple[list[str], list[list[int]], Place] | None:
+def _lines_of(
+    source: Any, column: Column, ending: str, skip_wrong: bool
+) -> tuple[list[str], list[list[int]], Place] | None:
     """The lines of a file, the numbers of those of each sentence's words, and how a tag comes into one. None
     where each word gets a line of its own."""
     if not isinstance(source, str | Path):
         return None
     name, data = str(source), read_bytes(Path(source), "a file of words")
-    if is_table(Path(source), data):
+    kind = formats.format_of(Path(source), data[: formats.START])
+    if kind in formats.TABLES:
         return None
-    if plain_name(Path(source)).suffix.lower() == CONLLU or conll.is_conllu(data):
+    if kind == formats.CONLLU:
         numbers = conll.conllu_lines(name, data)
         return conll.raw_lines(name, data), numbers, column.of_fields
-    width, numbers = conll.word_lines(name, data, column.layout)
+    width, numbers = conll.word_lines(name, data, column.layout, skip_wrong)
     if not width or ending == CONLLU:
         return None
     return conll.raw_lines(name, data), numbers, column.of_columns(width)

@@ -100,10 +100,11 @@ class Recurrent(TorchLayer, SequenceModule):
 
     _defaults: ClassVar[dict[str, object]] = options.defaults_of(__init__)
 
-    def reset_parameters(self) -> None:
-        """Draws the first values anew, in the order of torch.nn."""
+    def reset_parameters(self, deviation: float | None = None) -> None:
+        """Draws the first values anew, in the order of torch.nn; where there is a `deviation` weights from
+        N(0, deviation²), with biases of 0."""
         for place in self._places:
-            self.cell.initialise(self._parameters_of(place), 1 / math.sqrt(place.hidden_size))
+            self.cell.initialise(self._parameters_of(place), 1 / math.sqrt(place.hidden_size), deviation)
             for initial in self._initial(place):
                 nn.init.zeros_(initial)
 

@@ -70,6 +70,7 @@ LONGER = {dates.MONTHLY: 12, dates.DAILY: 31, dates.HOURLY: 24, dates.MINUTELY: 
 LOG_RATIO = 10
 # On such an axis 1, 2 and 5 of each power of ten are told, of more powers than these 1 alone.
 MOST_POWERS = 6
+MOST_NATS = 700  # whose exponential is still a number
 LONGEST, LONGEST_LABEL = 160, 40  # characters of a line of a title, and beside an axis
 
 
@@ -135,8 +136,21 @@ def _cut_all(written: Callable[[Array], Sequence[str]], places: Array) -> list[s
 
 
 @styled
-def losses(epochs: Array, train: Array, validation: Array | None, kept_epoch: int, measure: str) -> Figure:
-    """Loss (E,) of each of E epochs on the training and the validation part, where there is one."""
+def losses(
+    epochs: Array,
+    train: Array,
+    validation: Array | None,
+    kept_epoch: int,
+    measure: str,
+    exponential: str = "",
+) -> Figure:
+    """Loss (E,) of each of E epochs on the training and the validation part, where there is one; where its
+    `exponential` has a name, that."""
+    title = f"Loss by epoch: {measure}"
+    if exponential:
+        title = f"{exponential.capitalize()} by epoch: exp of {measure}"
+        train = np.exp(np.minimum(train, MOST_NATS))
+        validation = None if validation is None else np.exp(np.minimum(validation, MOST_NATS))
     figure, axes = single(8, 4.5)
     marker = "o" if len(epochs) < 3 else ""
     lines = {"training": (train, BLUE)}
@@ -159,7 +173,7 @@ def losses(epochs: Array, train: Array, validation: Array | None, kept_epoch: in
     )
     _log_where_wide(axes, np.concatenate([loss for loss, _ in lines.values()]))
     name_ends(axes, {name: (loss[-1], color) for name, (loss, color) in lines.items()})
-    axes.set(title=f"Loss by epoch: {measure}", xlabel="epoch")
+    axes.set(title=title, xlabel="epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 

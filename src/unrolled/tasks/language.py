@@ -32,27 +32,35 @@ from unrolled.blocks.language import Language
 from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
 from unrolled.errors import ConfigError, DataError, UnrolledError
-from unrolled.files.messages import counted, option
+from unrolled.files import arrays
+from unrolled.files.columns import TEXTS, usual
+from unrolled.files.labels import Kind
+from unrolled.files.messages import counted, listed, option
+from unrolled.files.table import open_table
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
-from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.estimator import Prepared
+from unrolled.runs import Run
+from unrolled.tasks.embedding import begin_with, embedding, one_hot, read_one_hot
+from unrolled.tasks.estimator import Plan, Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.language_config import LanguageConfig
 from unrolled.tasks.model import recurrent
-from unrolled.tasks.next_symbol import Network, continued, loss, mean_loss, nats, nats_of_rows
+from unrolled.tasks.next_symbol import Network, loss, loss_through, mean_loss, nats, nats_of_rows
 from unrolled.tasks.perplexity import baselines, perplexity, row_of
 from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.seen import SeenText
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
+from unrolled.tasks.writing import Samples, written
 from unrolled.training.batches import Step
+from unrolled.training.progress import Reporter
 from unrolled.training.state import State
 
 VALIDATION_ROWS = 32
 LINES_AT_ONCE = 4096
+SAMPLE = 50  # tokens of a text that is written on the way of a training
 
 COLUMNS = {
     "line": pl.Int64,
@@ -77,8 +85,10 @@ class Codec:
         """On the training part."""
         data, file = config.data, config.model.vectors
         kind = data.tokens
-        tokenizer: Any = fitted(kind, text.pieces(), data.least_count, data.most_symbols)
-        vectors = None if file is None else read_vectors(file, set(tokenizer.vocabulary.symbols))
+        limits = data.least_count, data.most_symbols
+        tokenizer: Any = fitted(kind, text.pieces(), *limits, data.unicode)
+        words = set() if file is None else {symbol.strip(" ") for symbol in tokenizer.vocabulary.symbols}
+        vectors = None if file is None else read_vectors(file, words)
         return cls(kind, tokenizer, vectors)
 
     @property
@@ -117,10 +127,13 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     task = "language"
     config_class = LanguageConfig
     codec_class = Codec
+    estimator_type, takes_answers = "density_estimator", False
+    reads_numbers, reads_texts = False, True
     loss_name = "nats of a token"
+    exponential = "perplexity"
     seen_class = SeenText
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """How likely each line is, alone: what follows a line end and the state that a text begins with.
 
         A row for each line, empty ones too: "line" from 1, "tokens", "characters", "unknown" (tokens that are
@@ -128,7 +141,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         Without data, the lines of the test part.
         """
         network, codec = self.network, self.codec
-        text = self._test_part() if data is None else self._read_source(self.config, data)
+        text = self._test_part() if X is None else self._new(X)
         return pl.DataFrame(list(_lines(network, codec, text)), COLUMNS)
 
     def generate(
@@ -136,40 +149,69 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         length: int,
         prime: str = "",
         *,
+        stop: str | None = None,
+        number: int | None = None,
         sample: bool = True,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int = 0,
-    ) -> str:
-        """`prime` and the text that the model goes on with, `length` tokens, never <unk>.
+    ) -> str | list[str]:
+        """`prime` and the text that the model goes on with, `length` tokens, never <unk>, or fewer: what was
+        drawn ends before the text `stop`. With a `number` a list of so many such texts.
 
-        Each is drawn as tasks/sampling.py says, or is the likeliest where not `sample`. ConfigError for what
-        cannot be drawn from.
+        Each token is drawn as tasks/sampling.py says, or is the likeliest where not `sample`. ConfigError for
+        what cannot be drawn from.
         """
-        for name, value, least in (("length", length, 1), ("seed", seed, 0)):
-            if value < least:
+        for name, value, least in (("length", length, 1), ("number", number, 1), ("seed", seed, 0)):
+            if value is not None and value < least:
                 raise ConfigError(f"{option(name)}: wanted {least} or more, got {value}")
-        if prime:
-            text_of(prime)
-        network, codec = self.network, self.codec
+        if stop == "":
+            raise ConfigError(f"{option('stop')}: wanted a text, got an empty one; leave it out")
         sampling = Sampling(sample, temperature, top_k, top_p)
-        if codec.tokenizer.size - (codec.unknown is not None) < 1:
-            raise ConfigError("this model knows no symbol but <unk>; train it on more text")
-        primed = [int(number) for number in codec.tokenizer.encode(prime)]
-        numbers = continued(
-            network,
-            primed or [beginning(codec.tokenizer)],
-            length,
-            sampling,
-            np.random.default_rng(seed),
-            codec.unknown,
-        )
-        decode = codec.tokenizer.decode
-        return prime + decode([*primed, *numbers])[len(decode(primed)) :]
+        if number is not None and number > 1 and not sample:
+            raise ConfigError(
+                f"the likeliest text is the same each time; leave {option('number')} out, or set "
+                f"{option('sample')}"
+            )
+        network, tokenizer, generator = self.network, self.codec.tokenizer, np.random.default_rng(seed)
+        texts = [
+            written(network, tokenizer, length, prime, sampling, generator, stop) for _ in range(number or 1)
+        ]
+        return texts[0] if number is None else texts
 
-    def _read_source(self, config: LanguageConfig, source: Source) -> Text:
-        return open_text(source)
+    def _bare(self, source: Any, table: pl.DataFrame) -> NDArray[Any]:
+        """(N,) the nats of each text."""
+        texts = source.X
+        if len(table) != len(texts):
+            raise DataError(
+                f"X holds {len(texts):,} texts of {len(table):,} lines, and each line is judged alone; give "
+                "each line as a text"
+            )
+        return table["nats"].to_numpy()
+
+    def _score(self, data: Text) -> float:
+        """The mean of log p of a token, negative."""
+        tokens = self.codec.encode(data, "the text to judge")
+        total = math.fsum(math.fsum(part) for part in nats(self.network, tokens, self.codec.tokenizer.size))
+        return -total / (len(tokens) - 1)
+
+    def _read_source(self, config: LanguageConfig, source: Source, answers: bool = True) -> Text:
+        if not isinstance(source, pl.DataFrame):
+            return open_text(source)
+        column = usual(source.columns, TEXTS)
+        if column is None and source.width != 1:
+            raise DataError(
+                f"the table: wanted a column of texts, found none by a usual name ({listed(TEXTS)}); name it "
+                "so"
+            )
+        return arrays.text(open_table(source).texts(column or source.columns[0], "texts"))
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Text:
+        return arrays.text(X)
+
+    def _with_answers(self, data: Text, y: Any, like: Kind | None) -> Text:
+        raise ConfigError("a language model learns from texts alone; leave y out")
 
     def _cut(self, config: LanguageConfig, data: Text, shares: Shares) -> tuple[Text, Text, Text]:
         train, end = chronological(len(data), *shares[:2], "characters")
@@ -182,6 +224,8 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         tokens = codec.encode(data.train, "the training part")
         watched = codec.encode(data.validation, "the validation part")
         training, cut = config.training, config.sampling
+        for prime in filter(None, training.prime):
+            text_of(prime)
         batches = Streams(tokens, cut.window, training.batch_size, cut.sampling, training.seed)
         note = data.sizes(f", {len(tokens):,} tokens of {codec.tokenizer.size:,} symbols,")
         validation = Streams(watched, cut.window, VALIDATION_ROWS)
@@ -189,30 +233,57 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
 
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:
-        o = config.model
-        table = embedding(codec.tokenizer.size, o.embedding_size, codec.vectors)
+        o, V = config.model, codec.tokenizer.size
+        learned = o.embedding == "learned"
+        table = embedding(V, o.embedding_size, codec.vectors) if learned else one_hot(V, recurrent(o, V))
         layer, rates = recurrent(o, table.size), (o.input_dropout, o.output_dropout)
         network = Network(Language.of(table, layer, o.tie, *rates))
-        if codec.vectors is not None:
+        if not learned:
+            read_one_hot(network.p.embedding, network.p.layer)
+        if codec.vectors is not None or o.freeze_vectors:
             tokenizer: Any = codec.tokenizer  # of words, where there are vectors
-            begin_with(network.p.embedding, tokenizer.vocabulary, codec.vectors)
+            begin_with(network.p.embedding, tokenizer.vocabulary, codec.vectors, o.freeze_vectors)
         return network
 
     def _step(self, network: Network, prepared: Prepared[LanguageConfig, Codec]) -> Step[Batch]:
-        carries = prepared.config.sampling.sampling == "consecutive"
+        sampling = prepared.config.sampling
+        carries, windows = sampling.sampling == "consecutive", sampling.backprop_windows
 
         def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+            if windows > 1:
+                return loss_through(network, batch, state, windows)
             value, state = loss(network, batch, state)
             return value, state if carries else None
 
         return step
+
+    def _reporter(
+        self, plan: Plan[LanguageConfig, Splits[Text], Codec, Network], run: Run | None, report: Reporter
+    ) -> Reporter:
+        training, network, tokenizer = plan.config.training, plan.network, plan.prepared.codec.tokenizer
+        if training.samples_every is None:
+            return report
+
+        def write(epoch: int) -> list[str]:
+            generator, length = np.random.default_rng([training.seed, epoch]), training.samples_length
+            network.eval()
+            texts = [
+                written(network, tokenizer, length or SAMPLE, prime, Sampling(), generator)
+                for prime in training.prime or ("",)
+            ]
+            network.train()
+            return texts
+
+        folder = None if run is None else run.folder / "samples"
+        return Samples(report, training.samples_every, write, folder)
 
     def _judge(self, data: Text, about: dict[str, Any]) -> Evaluation:
         network, codec = self.network, self.codec
         tokens = codec.encode(data, "the part to judge on")
         symbols, scored = codec.tokenizer.size, len(tokens) - 1
         characters = len(data) * scored / len(tokens)
-        parameters = sum(p.numel() for p in network.parameters())
+        learned = self.config.model.embedding == "learned"  # else one of the weights is the identity
+        parameters = sum(p.numel() for p in network.parameters() if learned or p.requires_grad)
         total = math.fsum(math.fsum(part) for part in nats(network, tokens, symbols))
         rows = [row_of(MODEL, total, scored, characters, parameters)]
         about = about | {"tokens": scored, "characters": len(data)}
@@ -235,7 +306,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         )
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
-        text = self._test_part() if data is None else self._read_source(self.config, data)
+        text = self._test_part() if data is None else self._new(data)
         rows = (self.codec.tokenizer.encode(line) for line in text.lines())
         return [row for row in rows if len(row)]
 

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unrolled.files.messages import option
-from unrolled.tasks.config import Count, Section, Size, validation_part
+from unrolled.files.messages import either, option
+from unrolled.tasks.config import Count, Names, Section, Size, validation_part
 from unrolled.tasks.model import Hidden, InputDropout, ModelConfig, OutputDropout, require_forward
 from unrolled.tasks.shared_options import (
     SYMBOLS,
@@ -13,15 +13,22 @@ from unrolled.tasks.shared_options import (
     MostSymbols,
     SplitConfig,
     TaskTraining,
-    Tokens,
-    WordVectors,
+    Unicode,
+    WordVectorsConfig,
 )
+
+EMBEDDING_SIZE = 128
 
 
 class DataConfig(SplitConfig):
     """Which text is read, and what its symbols are."""
 
-    tokens: Tokens = Field(default="characters", description=f"symbols of the text; {SYMBOLS}")
+    tokens: Literal["characters", "words", "spaced-words", "symbols", "bpe"] = Field(
+        default="characters",
+        description="symbols of the text; spaced-words: words with the space before each, line ends, "
+        f"and other spacing; {SYMBOLS}",
+    )
+    unicode: Unicode = "nfc"
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
     validation: float = validation_part("part before the test part", "characters")
@@ -32,17 +39,36 @@ class DataConfig(SplitConfig):
     )
 
 
-class LanguageModelConfig(ModelConfig):
+class LanguageModelConfig(WordVectorsConfig, ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     hidden: Hidden = 256
-    embedding_size: Size = Field(default=128, description="numbers that a symbol becomes for the network")
-    vectors: WordVectors = None
+    embedding: Literal["learned", "none"] = Field(
+        default="learned",
+        description="what the layers read of a symbol: a row that is learned; or none, its one-hot vector, "
+        "looked up in their input weights: for few symbols, and as textbooks do",
+    )
+    embedding_size: Size = Field(
+        default=EMBEDDING_SIZE, description="numbers that a symbol becomes for the network"
+    )
     tie: bool = Field(default=False, description="predict symbols by the rows of the embedding")
     input_dropout: InputDropout = 0.0
     output_dropout: OutputDropout = 0.2
+
+    @model_validator(mode="after")
+    def _one_hot(self) -> Self:
+        if self.embedding == "none":
+            useless = [name for name in ("vectors", "tie", "input_dropout") if getattr(self, name)]
+            useless += ["variational_dropout"] if self.variational_dropout else []
+            useless += ["embedding_size"] if self.embedding_size != EMBEDDING_SIZE else []
+            if useless:
+                raise ValueError(
+                    f"{option('embedding', 'none')} has no embedding for {either([*map(option, useless)])}; "
+                    "leave one or the other out"
+                )
+        return self
 
 
 class SamplingConfig(Section):
@@ -53,12 +79,44 @@ class SamplingConfig(Section):
         description="rows that walk through the text and carry their state, or windows drawn at random",
     )
     window: Count = Field(default=128, description="tokens that backpropagation goes back")
+    backprop_windows: Count = Field(
+        default=1,
+        description="consecutive: windows that the gradient flows back through; 1 cuts the state from its "
+        "history at each batch; k reads the k - 1 windows before once more, for about k times the time and "
+        "the memory; as many as an epoch has batches cut nothing",
+    )
+
+    @model_validator(mode="after")
+    def _goes_back(self) -> Self:
+        if self.backprop_windows > 1 and self.sampling == "random":
+            raise ValueError(
+                f"{option('backprop_windows')} needs windows that follow one another; set "
+                f"{option('sampling', 'consecutive')}, or leave it out"
+            )
+        return self
 
 
 class LanguageTraining(TaskTraining):
     """How a model is trained."""
 
     patience_epochs: ClassVar[int] = 3
+
+    samples_every: Count | None = Field(
+        default=None,
+        description="after every so many epochs print what the model writes, and keep it in the run, in "
+        "samples/epoch-N.txt",
+    )
+    samples_length: Count | None = Field(default=None, description="tokens of each such text (50)")
+    prime: Names = Field(default=(), description="text that each such text begins with, one for each")
+
+    @model_validator(mode="after")
+    def _sampled(self) -> Self:
+        for name in ("samples_length", "prime"):
+            if getattr(self, name) and self.samples_every is None:
+                raise ValueError(
+                    f"{option(name)} belongs to {option('samples_every')}; set both, or leave it out"
+                )
+        return self
 
 
 class LanguageConfig(Section):
@@ -76,7 +134,7 @@ class LanguageConfig(Section):
             raise ValueError(
                 f"language draws no parts, the text is cut in order; leave {option('split_seed')} out"
             )
-        if self.model.vectors is not None and self.data.tokens != "words":
+        if self.model.vectors is not None and self.data.tokens not in ("words", "spaced-words"):
             raise ValueError(
                 f"{option('vectors')} is for words; set {option('tokens', 'words')}, or leave "
                 f"{option('vectors')} out"

@@ -6,7 +6,7 @@ A text goes through in pieces, the state carried: no bit depends on how long the
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,19 @@ def loss(network: Network, batch: Batch, state: Any) -> tuple[Tensor, Any]:
     p, tied = network.p, network.block.head is None
     weight, bias = (p.embedding.weight, p.bias) if tied else (p.head.weight, p.head.bias)
     return linear_cross_entropy(h.flatten(0, 1), weight, bias, batch.y.flatten()), state
+
+
+def loss_through(network: Network, batch: Batch, state: Any, windows: int) -> tuple[Tensor, Any]:
+    """The same loss, whose gradient flows back through the `windows` - 1 windows before too: they are read
+    once more by the weights as they are now. The state carried is that before them, and their tokens."""
+    before, past = state if batch.goes_on else (None, [])
+    states = [before]
+    for x in past:
+        _, after = network.block.hidden(network.ops, network.p, x, states[-1])
+        states.append(after)
+    value, _ = loss(network, batch, states[-1])
+    read = [*past, batch.x]
+    return value, ((before, read) if len(read) < windows else (states[1], read[1:]))
 
 
 def mean_loss(network: Network, streams: Streams) -> float:
@@ -89,8 +102,10 @@ def continued(
     sampling: Sampling,
     generator: np.random.Generator,
     never: int | None,
+    ends: Callable[[Sequence[int]], bool] | None = None,
 ) -> list[int]:
-    """`length` tokens after `primed`, one or more; the token `never` is not drawn."""
+    """`length` tokens after `primed`, one or more, or fewer where what was drawn `ends`; the token `never` is
+    not drawn."""
     state: Any = None
     w, drawn = torch.tensor([list(primed)]), list[int]()
     with torch.no_grad():
@@ -103,6 +118,8 @@ def continued(
             if never is not None:
                 log_p[never] = -np.inf
             drawn.append(sampling.draw(log_p, generator))
+            if ends is not None and ends(drawn):
+                break
             w = torch.tensor([[drawn[-1]]])
     return drawn
 

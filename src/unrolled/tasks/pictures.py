@@ -10,8 +10,11 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.history import kept_row
 
 
-def draw_history(folder: Path, rows: Sequence[Row], measure: str, training: TrainingConfig) -> None:
-    """loss and gradient_norm, as PNG and SVG. `measure` names the loss."""
+def draw_history(
+    folder: Path, rows: Sequence[Row], measure: str, exponential: str, training: TrainingConfig
+) -> None:
+    """loss and gradient_norm, as PNG and SVG. `measure` names the loss, `exponential` what is drawn in its
+    place, where it has a name."""
     from unrolled.plots import figures  # matplotlib takes a while to import
 
     epochs = [row for row in rows if row["kind"] == "epoch"]
@@ -21,7 +24,7 @@ def draw_history(folder: Path, rows: Sequence[Row], measure: str, training: Trai
     )
     watched = validation if np.isfinite(validation).all() else None
     kept = kept_row(rows, training.keep)["epoch"]
-    figure = figures.losses(number, train, watched, kept, measure)
+    figure = figures.losses(number, train, watched, kept, measure, exponential)
     figures.save(figure, folder, "loss")
     if steps:
         at, norms = (np.array([row[key] for row in steps]) for key in ("step", "gradient_norm"))

@@ -5,14 +5,35 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.files.messages import option
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Rate, Section, validation_part
+from unrolled.tasks.config import (
+    NO_ANSWER,
+    Count,
+    DateFormat,
+    Decimal,
+    Missing,
+    Names,
+    NoHeader,
+    PathName,
+    Rate,
+    Section,
+    SkipWrong,
+    validation_part,
+)
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
 
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
 Tokens = Literal["characters", "words", "symbols", "bpe"]
+Unicode = Annotated[
+    Literal["nfc", "nfkc", "none"],
+    Field(
+        description="form in which texts are read, so that what looks the same is the same: nfc joins "
+        "letters and accents, nfkc also what differs in style alone, such as ﬁ and fi; none: as they stand"
+    ),
+]
 LeastCount = Annotated[
     Count | None, Field(description="symbols that come less often become <unk> (1; words: 2)")
 ]
@@ -23,9 +44,8 @@ WordDropout = Annotated[Rate, Field(description="chance that a word becomes an u
 CharacterDropout = Annotated[
     Rate, Field(description="chance that a character becomes an unknown one in training")
 ]
-WordVectors = Annotated[
-    PathName | None,
-    Field(description="file of word vectors (word2vec text format) that the embedding begins with"),
+Noise = Annotated[
+    float, Field(ge=0, description="numbers: deviation of noise added in training, to scaled features")
 ]
 
 
@@ -70,8 +90,9 @@ class SplitConfig(Section):
 class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target")
+    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "no_header", "missing", "skip_wrong")
 
+    no_header: NoHeader = False
     id: str | None = Field(
         default=None, description="column that tells which sequence a row belongs to, or names it"
     )
@@ -79,7 +100,9 @@ class NumbersConfig(SplitConfig):
     date_format: DateFormat = None
     decimal: Decimal = None
     target: str | None = Field(default=None, description="column of the answers (found by a usual name)")
+    missing: Missing = NO_ANSWER
     features: Names = Field(default=(), description="columns of numbers to read (all that are left)")
+    skip_wrong: SkipWrong = False
     mels: int = Field(default=Audio.mels, description="recordings: frequency bands")
     frame_ms: float = Field(default=Audio.frame_ms, description="recordings: length of a frame")
     hop_ms: float = Field(default=Audio.hop_ms, description="recordings: from one frame to the next")
@@ -100,6 +123,30 @@ class NumbersConfig(SplitConfig):
         return super().query(audio=self.audio(), **others)
 
 
+class WordVectorsConfig(Section):
+    """What the rows that stand for words begin with."""
+
+    changeable: ClassVar[tuple[str, ...]] = ("freeze_vectors",)
+
+    vectors: PathName | None = Field(
+        default=None,
+        description="texts: file of word vectors (word2vec text format) that the embedding begins with",
+    )
+    freeze_vectors: bool = Field(
+        default=False,
+        description="leave the embedding as the vectors have it; a word without a vector keeps the row that "
+        "was drawn for it",
+    )
+
+    @model_validator(mode="after")
+    def _freezes_vectors(self) -> Self:
+        if self.freeze_vectors and self.vectors is None:
+            raise ValueError(
+                f"{option('freeze_vectors')} belongs to {option('vectors')}; set both, or leave it out"
+            )
+        return self
+
+
 class TaskTraining(TrainingConfig):
     """How a model is trained."""
 
@@ -111,9 +158,7 @@ class AugmentedModelConfig(ModelConfig):
 
     changeable: ClassVar[tuple[str, ...]] = ("noise", "time_mask", "feature_mask")
 
-    noise: float = Field(
-        default=0.0, ge=0, description="numbers: deviation of noise added in training, to scaled features"
-    )
+    noise: Noise = 0.0
     time_mask: float = Field(
         default=0.0, ge=0, le=1, description="numbers: largest share of the steps to hide in training"
     )

@@ -26,7 +26,10 @@ from unrolled.tasks.trained import Trained
 OF_TRAINING = ("training", "learning", "sampling", "classify", "decoding")
 NOT_TAKEN = {
     "data": {"files", "validation_files", "test_files", "labels", "sha256"},
-    "training": {"start_from", "start_sha256", "epochs", "steps", "minutes", "patience", "keep"},
+    "training": {
+        *("start_from", "start_sha256", "epochs", "steps", "minutes", "patience", "keep"),
+        *("init", "init_scale"),
+    },
 }
 
 T = TypeVar("T", bound=Trained[Any, Any, Any, Any])

@@ -5,7 +5,18 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, Section, Size
+from unrolled.tasks.config import (
+    NO_ANSWER,
+    Count,
+    DateFormat,
+    Decimal,
+    Missing,
+    Names,
+    NoHeader,
+    Section,
+    Size,
+    SkipWrong,
+)
 from unrolled.tasks.model import (
     Bidirectional,
     CellKind,
@@ -19,20 +30,24 @@ from unrolled.tasks.shared_options import (
     CharacterDropout,
     SplitConfig,
     TaskTraining,
+    Unicode,
     WordDropout,
-    WordVectors,
+    WordVectorsConfig,
 )
 
 
 class TagData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "text")
+    changeable: ClassVar[tuple[str, ...]] = (
+        *("id", "time", "target", "text", "no_header", "missing", "skip_wrong"),
+    )
 
     column: str | None = Field(
         default=None,
         description="column of tags: CoNLL-U upos (as without), xpos …; CoNLL a number (the last)",
     )
+    no_header: NoHeader = False
     id: str | None = Field(
         default=None, description="table: column that tells which sequence a row belongs to"
     )
@@ -40,13 +55,16 @@ class TagData(SplitConfig):
     date_format: DateFormat = None
     decimal: Decimal = None
     target: str | None = Field(default=None, description="table: column of tags")
+    missing: Missing = NO_ANSWER
+    skip_wrong: SkipWrong = False
     features: Names = Field(default=(), description="table: columns of numbers to read (all others)")
     text: str | None = Field(default=None, description="table: column of words, in place of numbers")
+    unicode: Unicode = "nfc"
     least_count: Count = Field(default=1, description="words that come less often become <unk>")
     most_symbols: Count | None = Field(default=None, description="most words, the rarer become <unk>")
 
 
-class TagModelConfig(ModelConfig):
+class TagModelConfig(WordVectorsConfig, ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
     changeable: ClassVar[tuple[str, ...]] = (
@@ -60,7 +78,6 @@ class TagModelConfig(ModelConfig):
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
     embedding_size: Size = Field(default=100, description="numbers that a word becomes for the network")
-    vectors: WordVectors = None
     character_size: Size = Field(default=32, description="numbers that a character becomes")
     character_hidden: int = Field(
         default=64,

@@ -33,8 +33,8 @@ def network_of(inputs: words.Words | NumberInputs, config: TagModelConfig, tags:
     layer = recurrent(config, encoder.size)
     head, chain = Linear(layer.output_size, tags), CRF(tags) if crf else None
     network = Network(Tagger(encoder, layer, head, chain, config.input_dropout, config.output_dropout))
-    if isinstance(inputs, words.Words) and inputs.vectors is not None:
-        begin_with(network.p.encoder.table, inputs.words, inputs.vectors)
+    if isinstance(inputs, words.Words) and (inputs.vectors is not None or config.freeze_vectors):
+        begin_with(network.p.encoder.table, inputs.words, inputs.vectors, config.freeze_vectors)
     return network
 
 

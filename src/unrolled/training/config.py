@@ -14,9 +14,12 @@ from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 
 # Where neither epochs, steps nor minutes are given: so many epochs, and of small data more, so many steps.
-DEFAULT_EPOCHS, LEAST_STEPS = 100, 1000
+DEFAULT_EPOCHS, LEAST_STEPS, FEWEST_EPOCHS = 100, 1000, 5
 LEAST_PATIENCE = 200
+# A validation part of fewer examples tells too little to end a training, or to choose its weights.
+LEAST_VALIDATION = 30
 NO_LIMIT = 2**31 - 1
+INIT_SCALE = 0.01
 
 # Options whose defaults differ from task to task.
 BatchSize = Annotated[int, Field(ge=1, le=2**20, description="rows in a batch")]
@@ -28,6 +31,10 @@ Refit = Annotated[
     ),
 ]
 LearningRate = Annotated[float, Field(gt=0, le=1000, description="step size of the optimizer")]
+Schedule = Annotated[
+    Literal["constant", "cosine"],
+    Field(description="learning rate over time; cosine falls to zero at the end of the training"),
+]
 
 
 def _absolute(folder: Any) -> Any:
@@ -45,6 +52,8 @@ class TrainingConfig(BaseModel):
 
     # Epochs without a lower validation loss that a task's data are worth waiting for.
     patience_epochs: ClassVar[int] = 10
+    # Most steps where none are named, but for FEWEST_EPOCHS.
+    most_steps: ClassVar[int] = NO_LIMIT
 
     epochs: int | None = Field(
         default=None,
@@ -61,12 +70,14 @@ class TrainingConfig(BaseModel):
         default=None,
         ge=0,
         description="stop after this many gradient steps without a lower validation loss; 0 = never (those "
-        f"of 3 to 10 epochs, by the task, and at least {LEAST_PATIENCE})",
+        f"of 3 to 10 epochs, by the task, and at least {LEAST_PATIENCE}; 0 where fewer than "
+        f"{LEAST_VALIDATION} examples validate, and in tasks whose learning rate falls to zero)",
     )
     keep: Literal["best", "last", "average"] | None = Field(
         default=None,
         description="weights that the trained model has: of the lowest validation loss; of the last step; or "
-        "an average over the last steps, the best one (best; last where there is no validation part)",
+        "an average over the last steps, the best one (best; last where fewer than "
+        f"{LEAST_VALIDATION} examples validate)",
     )
     refit: Refit = False
     start_from: RunFolder | None = Field(
@@ -79,6 +90,17 @@ class TrainingConfig(BaseModel):
         pattern="^[0-9a-f]{64}$",
         description="refuse a run to start from that has another checksum than this",
     )
+    init: Literal["torch", "normal"] = Field(
+        default="torch",
+        description="first weights: as torch.nn draws those of each layer, which suits most; or normal, all "
+        "from N(0, init-scale²) with biases of 0, as textbooks do",
+    )
+    init_scale: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description=f"init normal: deviation of the first weights ({INIT_SCALE}); small ones begin slowly",
+    )
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="rule that updates the weights; adamw decays weights apart from gradients"
@@ -86,10 +108,7 @@ class TrainingConfig(BaseModel):
     learning_rate: LearningRate = 0.001
     momentum: float = Field(default=0.0, ge=0, lt=1, description="momentum of optimizer sgd; 0 = none")
     weight_decay: float = Field(default=0.0, ge=0, le=1000, description="pull of the weights towards zero")
-    schedule: Literal["constant", "cosine"] = Field(
-        default="constant",
-        description="learning rate over time; cosine falls to zero at the end of the training",
-    )
+    schedule: Schedule = "constant"
     clip: float = Field(default=1.0, ge=0, description="largest global gradient norm; 0 = no clipping")
     seed: int = Field(default=0, ge=0, lt=2**63, description="number that everything random follows from")
     threads: int = Field(
@@ -106,6 +125,14 @@ class TrainingConfig(BaseModel):
                 f"{option('momentum')} belongs to {option('optimizer', 'sgd')}, not '{self.optimizer}'; "
                 "leave it out"
             )
+        if self.init_scale is not None and self.init != "normal":
+            raise ValueError(
+                f"{option('init_scale')} belongs to {option('init', 'normal')}; set both, or leave it out"
+            )
+        if self.init == "normal" and self.start_from is not None:
+            raise ValueError(
+                f"{option('start_from')} has first weights already; leave {option('init')} out, or train anew"
+            )
         if self.start_sha256 is not None and self.start_from is None:
             raise ValueError(
                 f"{option('start_sha256')} belongs to {option('start_from')}; set both, or leave it out"
@@ -118,17 +145,20 @@ class TrainingConfig(BaseModel):
         limits += [self.epochs * steps_per_epoch] if self.epochs else []
         return min(limits, default=None)
 
-    def settled(self, steps_per_epoch: int, validated: bool) -> Self:
+    def settled(self, steps_per_epoch: int, validated: bool, few: bool = False) -> Self:
         """The same with what was left open as numbers, for a config.toml that repeats a training exactly.
-        `validated`: whether there is a validation part. ConfigError for options that need one."""
+        `validated`: whether there is a validation part; `few`: whether it has fewer examples than
+        LEAST_VALIDATION. ConfigError for options that need one."""
         if not validated:
             self._require_blind()
         epochs, patience = self.epochs, self.patience
         if epochs is None and self.steps is None and self.minutes is None:
-            epochs = max(DEFAULT_EPOCHS, math.ceil(LEAST_STEPS / steps_per_epoch))
+            most = max(FEWEST_EPOCHS, self.most_steps // steps_per_epoch)
+            epochs = max(min(DEFAULT_EPOCHS, most), math.ceil(LEAST_STEPS / steps_per_epoch))
         if patience is None:
-            patience = max(self.patience_epochs * steps_per_epoch, LEAST_PATIENCE) if validated else 0
-        keep = self.keep or ("best" if validated else "last")
+            watched = validated and not few and self.patience_epochs > 0
+            patience = max(self.patience_epochs * steps_per_epoch, LEAST_PATIENCE) if watched else 0
+        keep = self.keep or ("best" if validated and not few else "last")
         return self.model_copy(update={"epochs": epochs, "patience": patience, "keep": keep})
 
     def _require_blind(self) -> None:

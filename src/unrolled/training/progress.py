@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from unrolled.files.messages import visible
 from unrolled.files.metrics import Row
@@ -21,12 +21,27 @@ from unrolled.files.metrics import Row
 DRAW_HZ = 8
 # Without a terminal a line is printed at least this often, and for at most about so many epochs.
 LINE_SECONDS, MOST_LINES = 10, 50
+MOST_NATS = 700  # whose exponential is still a number
 # A terminal that hung up and a log on a full disk take no line; the training goes on without.
 unheard = contextlib.suppress(OSError)
 
 
 class Reporter:
-    """Says nothing; the others derive from it. Used as a context manager around a training."""
+    """Says nothing; the others derive from it. Used as a context manager around a training. `exponential`:
+    what the exponential of a loss is called, where it is shown beside it."""
+
+    exponential = ""
+
+    def _beside(self, loss: float, best: bool = False) -> str:
+        """What follows a loss: (perplexity 148, best)."""
+        words = [f"{self.exponential} {math.exp(min(loss, MOST_NATS)):.4g}"] if self.exponential else []
+        words += ["best"] if best else []
+        return f" ({', '.join(words)})" if words else ""
+
+    def _validation(self, row: Row, best: bool) -> str:
+        """, validation 0.25 (best); nothing where there is no validation part."""
+        loss: Any = row["validation_loss"]
+        return "" if loss is None else f", validation {loss:.4g}{self._beside(loss, best)}"
 
     def __enter__(self) -> "Reporter":
         return self
@@ -79,10 +94,11 @@ class Lines(Reporter):
     def epoch(self, row: Row, best: bool) -> None:
         if self._left_out(int(row["epoch"] or 0)):
             return
+        train: Any = row["train_loss"]
         clipped = f"{row['clipped']:.0%} clipped, " if row["clipped"] else ""
         self.note(
-            f"epoch {self.pace.epoch(row['epoch'])}: train {row['train_loss']:.4g}"
-            f"{_validation(row, best)}, gradient {row['gradient_norm_mean']:.3g}, {clipped}"
+            f"epoch {self.pace.epoch(row['epoch'])}: train {train:.4g}{self._beside(train)}"
+            f"{self._validation(row, best)}, gradient {row['gradient_norm_mean']:.3g}, {clipped}"
             f"{self.pace.text(int(row['step'] or 0))}"
         )
 
@@ -141,7 +157,7 @@ class Bar(Reporter):
         self._draw(*self.last)
 
     def epoch(self, row: Row, best: bool) -> None:
-        self.validation = _validation(row, best)
+        self.validation = self._validation(row, best)
 
     def note(self, line: str) -> None:
         with unheard:
@@ -208,12 +224,6 @@ class Pace:
 
     def _elapsed(self) -> float:
         return max(time.monotonic() - self.begun, 1e-9)
-
-
-def _validation(row: Row, best: bool) -> str:
-    """, validation 0.25 (best); nothing where there is no validation part."""
-    loss = row["validation_loss"]
-    return "" if loss is None else f", validation {loss:.4g}{' (best)' if best else ''}"
 
 
 def reporter(silent: bool = False, stream: TextIO | None = None) -> Reporter:

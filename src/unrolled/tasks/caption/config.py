@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field, model_validator
 from unrolled.files.images import Size
 from unrolled.files.messages import option, shown
 from unrolled.files.query import Query
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, Section
+from unrolled.tasks.config import Count, DateFormat, Decimal, Names, NoHeader, Section, SkipWrong
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
-from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode
 from unrolled.tasks.translate.config import Tokens
 
 # What only the layers of encoder `rows` have; the layers that write take all other options of them.
@@ -29,8 +29,10 @@ def _size(text: str) -> str:
 class CaptionData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("image", "time")
+    changeable: ClassVar[tuple[str, ...]] = ("image", "time", "no_header", "skip_wrong")
 
+    no_header: NoHeader = False
+    skip_wrong: SkipWrong = False
     image: str | None = Field(
         default=None, description="column of paths of PNG or JPEG pictures, from the table's folder (found)"
     )
@@ -55,6 +57,7 @@ class CaptionData(SplitConfig):
         default=None, description="HEIGHTxWIDTH that pictures are resized to (all must have one size)"
     )
     tokens: Tokens = Field(default="words", description=f"symbols of a caption; {SYMBOLS}")
+    unicode: Unicode = "nfc"
     least_count: Count = Field(
         default=1, description="symbols of captions that come less often are never written"
     )

@@ -10,7 +10,16 @@ from unrolled.blocks.outputs import DISCRETE
 from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, option
 from unrolled.files.steps import parse_step
-from unrolled.tasks.config import DateFormat, Decimal, Names, Rate, Section, several, validation_part
+from unrolled.tasks.config import (
+    DateFormat,
+    Decimal,
+    Names,
+    NoHeader,
+    Rate,
+    Section,
+    several,
+    validation_part,
+)
 from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import NO_LIMIT, BatchSize, LearningRate, Refit, TrainingConfig
 
@@ -40,7 +49,7 @@ class DataConfig(Section):
 
     changeable: ClassVar[tuple[str, ...]] = (
         *("files", "validation_files", "test_files", "validation", "test", "sha256"),
-        *("time", "zone", "date_format", "decimal", "id", "wide", "skip_series"),
+        *("time", "zone", "date_format", "decimal", "no_header", "id", "wide", "skip_series"),
     )
 
     files: Names = Field(default=(), description="CSV or Parquet files")
@@ -52,6 +61,7 @@ class DataConfig(Section):
         default=(),
         description="files of whole series that forecasts are judged on, in place of a part of the others",
     )
+    no_header: NoHeader = False
     target: Names = Field(default=(), description="columns to forecast (the only numeric one)")
     time: str | None = Field(default=None, description="column of times, or several: year,month,day (found)")
     zone: str | None = Field(

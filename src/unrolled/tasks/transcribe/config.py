@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section, to_sections
 from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, Layers, OutputDropout
-from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig, TaskTraining
+from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig, TaskTraining, Unicode
 from unrolled.training.config import NO_LIMIT, BatchSize
 
 
@@ -19,6 +19,7 @@ class TranscribeData(NumbersConfig):
     tokens: Literal["characters", "words", "symbols"] = Field(
         default="characters", description="labels of a transcript; symbols: what stands between spaces"
     )
+    unicode: Unicode = "nfc"
 
 
 class TranscribeModelConfig(AugmentedModelConfig):

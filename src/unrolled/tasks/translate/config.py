@@ -5,10 +5,10 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Count, Rate, Section, Size, validation_part
+from unrolled.tasks.config import Count, NoHeader, Rate, Section, Size, SkipWrong, validation_part
 from unrolled.tasks.decoding import Decoding, Length
 from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
-from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode
 from unrolled.training.config import NO_LIMIT
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
@@ -20,16 +20,19 @@ SAMPLING_EPOCHS = 10  # unless told
 class TranslateData(SplitConfig):
     """Which pairs are read, what their symbols are, and how they are split."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("source_column", "target_column")
+    changeable: ClassVar[tuple[str, ...]] = ("source_column", "target_column", "no_header", "skip_wrong")
 
+    no_header: NoHeader = False
     source_column: str | None = Field(
         default=None, description="column of sources (found by a usual name); without a header its number"
     )
     target_column: str | None = Field(
         default=None, description="column of targets (found by a usual name); without a header its number"
     )
+    skip_wrong: SkipWrong = False
     source_tokens: Tokens | None = Field(default=None, description=f"symbols of a source; {SYMBOLS} {CHOSEN}")
     target_tokens: Tokens | None = Field(default=None, description=f"symbols of a target; {SYMBOLS} {CHOSEN}")
+    unicode: Unicode = "nfc"
     source_least_count: Count | None = Field(
         default=None, description="symbols of sources that come less often become <unk> (1; words: 2)"
     )
