@@ -21,6 +21,13 @@ def test_an_epoch_is_summed_up():
     }
 
 
+def test_a_measure_other_than_that_of_the_training_is_named():
+    progress = Progress()
+    progress.count(1.0, 1.0, clip=0.0, learning_rate=0.1)
+    row, named = progress.epoch_row(1.0, 1), progress.epoch_row(1.0, 1, "CRPS over 12 steps")
+    assert "validated" not in row and named == row | {"validated": "CRPS over 12 steps"}
+
+
 def test_without_clipping_no_step_counts_as_clipped():
     progress = Progress()
     progress.count(1.0, 1e30, clip=0.0, learning_rate=0.1)

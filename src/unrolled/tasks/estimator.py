@@ -47,7 +47,8 @@ class Prepared(Generic[C, K]):
     """`config` is complete but for its training; `batches` and `validate(network)` are for the training loop;
     notes tell what was chosen and why; `tuned(network)` gives the codec after the training, and what to tell
     of it; `begin(network)` puts in what is fitted without a training. `validate` and `tuned` are left alone
-    where there is no validation part."""
+    where there is no validation part. `validated` names the measure of `validate` where it is another than
+    the loss of the training."""
 
     config: C
     codec: K
@@ -56,6 +57,7 @@ class Prepared(Generic[C, K]):
     notes: tuple[str, ...] = ()
     tuned: Callable[[Any], tuple[K, str]] | None = None
     begin: Callable[[Any], None] | None = None
+    validated: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,7 @@ class Estimator(Trained[C, D, K, N]):
             checkpoints=Checkpoints.of(run) if run else None,
             validate=None if validate is None else lambda: validate(network),
             report=self._reporter(plan, run, report),
+            validated=prepared.validated,
         )
         self._history = training.run(resume)
         self.config, self._history_rows = plan.config, self._history.rows

@@ -13,8 +13,8 @@ from unrolled.training.history import kept_row
 def draw_history(
     folder: Path, rows: Sequence[Row], measure: str, exponential: str, training: TrainingConfig
 ) -> None:
-    """loss and gradient_norm, as PNG and SVG. `measure` names the loss, `exponential` what is drawn in its
-    place, where it has a name."""
+    """loss and gradient_norm, as PNG and SVG. `measure` names the loss of the training, `exponential` what is
+    drawn in its place, where it has a name."""
     from unrolled.plots import figures  # matplotlib takes a while to import
 
     epochs = [row for row in rows if row["kind"] == "epoch"]
@@ -24,6 +24,8 @@ def draw_history(
     )
     watched = validation if np.isfinite(validation).all() else None
     kept = kept_row(rows, training.keep)["epoch"]
+    validated = epochs[-1].get("validated")
+    measure = f"{measure}\nvalidation: {validated}" if validated else measure
     figure = figures.losses(number, train, watched, kept, measure, exponential)
     figures.save(figure, folder, "loss")
     if steps:

@@ -5,8 +5,9 @@
      "gradient_norm_max", "clipped", "learning_rate"}                            one an epoch
 
 Epochs and steps count from 1, steps over all epochs. Norms are before clipping; `clipped` is the share of
-steps whose norm was above `clip`. `validation_loss` is null without a validation part. No row holds a time: a
-resumed training writes the same bytes as an uninterrupted one.
+steps whose norm was above `clip`. `validation_loss` is null without a validation part; where it is another
+measure than the training's, "validated" says which. No row holds a time: a resumed training writes the same
+bytes as an uninterrupted one.
 """
 
 import math
@@ -52,9 +53,9 @@ class Progress:
         self.clipped += 0 < clip < norm
         self.learning_rate = learning_rate
 
-    def epoch_row(self, validation_loss: float | None, steps_per_epoch: int) -> Row:
+    def epoch_row(self, validation_loss: float | None, steps_per_epoch: int, validated: str = "") -> Row:
         """The row of the running epoch."""
-        return {
+        row: Row = {
             "kind": "epoch",
             "epoch": self.epoch,
             "step": self.steps_done(steps_per_epoch),
@@ -65,6 +66,7 @@ class Progress:
             "clipped": self.clipped / self.step,
             "learning_rate": self.learning_rate,
         }
+        return row | {"validated": validated} if validated else row
 
     def next_epoch(self, validation_loss: float | None, steps_per_epoch: int) -> bool:
         """Ends the running epoch. True where its validation loss is the lowest so far."""

@@ -46,7 +46,7 @@ class Training(Generic[Batch]):
     `step(batch, state)` gives the loss () and the state to carry on (None where there is none). `validate()`
     gives the loss that early stopping watches; it runs in evaluation mode without gradients after every
     epoch, and after the part of an epoch that the minutes or steps cut short; None where there is no
-    validation part.
+    validation part. `validated` names its measure where it is another than that of the step.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class Training(Generic[Batch]):
         checkpoints: Checkpoints | None,
         validate: Callable[[], float] | None,
         report: Reporter,
+        validated: str = "",
     ) -> None:
+        self.validated = "" if validate is None else validated
         self.model, self.batches, self.step = model, batches, step
         self.checkpoints, self.validate, self.report = checkpoints, validate, report
         self.steps = batches.steps_per_epoch
@@ -144,7 +146,7 @@ class Training(Generic[Batch]):
         progress = self.progress
         with self.average.applied() if self.average else contextlib.nullcontext():
             loss = self._validation_loss()
-            row = progress.epoch_row(loss, self.steps)
+            row = progress.epoch_row(loss, self.steps, self.validated)
             self.rows.append(row)
             best = progress.next_epoch(loss, self.steps)
             if best and self.config.keep != "last":
@@ -184,7 +186,8 @@ class Training(Generic[Batch]):
             self.model.load_state_dict(self.model.state_dict() | self.average.weights)
         self.model.eval()
         weights = "the average up to " if self.average else ""
-        validation = "" if loss is None else f", validation loss {loss:.4g}"
+        name = self.validated or "loss"
+        validation = "" if loss is None else f", validation {name} {loss:.4g}"
         self.report.note(f"stopped: {stopped}; kept {weights}epoch {kept} of {last}{validation}")
         if self.best is not None and last > 1 and kept in (1, last):
             self.report.note(self._at_an_end(kept))
@@ -277,7 +280,8 @@ class Training(Generic[Batch]):
     def _recipe(self) -> dict[str, Any]:
         """What the bits of a training depend on and a resume must not change; the rest may be corrected."""
         fixed = self.config.model_dump(include={"seed", "batch_size", "optimizer", "momentum", "keep"})
-        return fixed | {"steps_per_epoch": self.steps, "device": self.device.type}
+        fixed |= {"steps_per_epoch": self.steps, "device": self.device.type}
+        return fixed | {"validated": self.validated} if self.validated else fixed
 
     def _remedy(self) -> str:
         clip = f"now {self.config.clip:g}" if self.config.clip else "now off"

@@ -39,9 +39,11 @@ class Reporter:
         return f" ({', '.join(words)})" if words else ""
 
     def _validation(self, row: Row, best: bool) -> str:
-        """, validation 0.25 (best); nothing where there is no validation part."""
+        """, validation 0.25 (best), with the measure where it is another than the training's; nothing where
+        there is no validation part."""
         loss: Any = row["validation_loss"]
-        return "" if loss is None else f", validation {loss:.4g}{self._beside(loss, best)}"
+        name = f"validation {row.get('validated', '')}".rstrip()
+        return "" if loss is None else f", {name} {loss:.4g}{self._beside(loss, best)}"
 
     def __enter__(self) -> "Reporter":
         return self
