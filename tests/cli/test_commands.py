@@ -10,6 +10,7 @@ import pytest
 
 from unrolled import Forecaster
 from unrolled.cli import demo, printing
+from unrolled.files.metrics import Row
 from unrolled.training.history import Progress
 
 from .command import unrolled
@@ -156,8 +157,8 @@ def test_an_interrupt_says_how_to_go_on(
 ) -> None:
     real = Progress.next_epoch
 
-    def interrupted(progress: Progress, loss: float, steps_per_epoch: int) -> bool:
-        real(progress, loss, steps_per_epoch)
+    def interrupted(progress: Progress, row: Row, select: str) -> bool:
+        real(progress, row, select)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Progress, "next_epoch", interrupted)

@@ -36,6 +36,7 @@ from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Rate, Section
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
 from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, answers_of
+from unrolled.tasks.shared_options import TaskTraining, select_by
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares
 from unrolled.tasks.unseen import UNSEEN
@@ -55,9 +56,18 @@ class ClassifyOptions(Section):
     )
 
 
+class ClassifyTraining(TaskTraining):
+    """How a model is trained."""
+
+    select: Literal["loss", "accuracy", "macro-f1"] = select_by(
+        "accuracy, the share of right classes", "macro-f1, the mean F1 of all classes, rare ones alike"
+    )
+
+
 class ClassifyConfig(PooledConfig):
     """All options of `classify`."""
 
+    training: ClassifyTraining = ClassifyTraining()
     classify: ClassifyOptions = ClassifyOptions()
 
 
@@ -181,6 +191,12 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
             return weights[y] * cross_entropy(o, y, reduction="none", label_smoothing=smoothing)
 
         return losses
+
+    def _measures(self, config: ClassifyConfig, codec: ClassCodec, o: Tensor, y: Tensor) -> dict[str, float]:
+        m = confusion.confusion(y.numpy(), o.argmax(1).numpy(), len(codec.classes))
+        if config.training.select == "macro-f1":
+            return {"macro-f1": confusion.macro_f1(m)}
+        return {"accuracy": confusion.accuracy(m)}
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         codec, every = self.codec, answers_of(data)

@@ -132,6 +132,11 @@ class Decoding(Section):
             return self
         return self.model_copy(update={"beam": max(beam, self.best)})
 
+    def greedy(self) -> Self:
+        """With the likeliest symbol each time."""
+        sampling = dict.fromkeys(_OF_SAMPLING)
+        return self.model_copy(update=sampling | {"sample": False, "beam": 1, "best": 1})
+
     @property
     def penalty(self) -> float:
         return PENALTY if self.length_penalty is None else self.length_penalty

@@ -34,6 +34,7 @@ from unrolled.training.generators import own_generators
 from unrolled.training.history import kept_row
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
+from unrolled.training.selection import LOSS, Validated
 
 # The options that keep data from the training, as a training on all data has them.
 NOTHING_KEPT = {"validation": 0.0, "test": 0.0, "validation_files": (), "test_files": ()}
@@ -50,7 +51,7 @@ class Prepared(Generic[C, K]):
     config: C
     codec: K
     batches: Batches[Any]
-    validate: Callable[[Any], float] | None
+    validate: Callable[[Any], Validated] | None
     notes: tuple[str, ...] = ()
     tuned: Callable[[Any], tuple[K, str]] | None = None
     begin: Callable[[Any], None] | None = None
@@ -117,7 +118,7 @@ class Estimator(Trained[C, D, K, N]):
                 run = stack.enter_context(Run.create(out, to_sections(config), self.task).locked())
             if config.training.refit:
                 judged = self._judged_first(plan, run, report)
-                steps = kept_row(judged.rows, judged.config.training.keep)["step"]
+                steps = kept_row(judged.rows, judged.config.training)["step"]
                 with report.busy(PREPARING):
                     plan = self._plan_again(plan, every, steps)
                 self._take_over(judged, plan.network)
@@ -191,6 +192,8 @@ class Estimator(Trained[C, D, K, N]):
         keep = "average" if config.training.keep == "average" else "last"
         limits = {"steps": steps, "epochs": None, "minutes": None, "patience": None}
         training = config.training.model_copy(update=limits | {"keep": keep})
+        if training.measure != LOSS:
+            training = training.model_copy(update={"select": LOSS})
         options = NOTHING_KEPT.keys() & type(config.data).model_fields.keys()
         data = config.data.model_copy(update={name: NOTHING_KEPT[name] for name in options})
         return config.model_copy(update={"training": training, "data": data})

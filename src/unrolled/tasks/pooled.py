@@ -41,6 +41,7 @@ from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 from unrolled.training.batches import Step
+from unrolled.training.selection import Validated
 
 Losses = Callable[[Tensor, Tensor], Tensor]
 
@@ -121,6 +122,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """What of the validation part has a loss, and notes on the rest. DataError where nothing has."""
         return validation, []
 
+    def _measures(self, config: C, codec: K, o: Tensor, y: Tensor) -> dict[str, float]:
+        """What outputs o (N, O) for the answers y (N,) of the validation part have beside their loss."""
+        return {}
+
     def _read_source(self, config: C, source: Source) -> Sequences:
         return read(config.data, source)
 
@@ -137,6 +142,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         train, validation = parts.encoded(partial(Examples.of, codec))
         losses = self._row_losses(config, codec)
 
+        def validate(network: Network) -> Validated:
+            o, y = outputs(network, validation.rows), validation.y
+            return Validated(float(losses(o, y).double().mean()), self._measures(config, codec, o, y))
+
         def tuned(network: Network) -> tuple[K, str]:
             return codec, _spread(network, validation, losses)
 
@@ -144,7 +153,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             config,
             codec,
             train.buckets(config.training),
-            lambda network: float(losses(outputs(network, validation.rows), validation.y).double().mean()),
+            validate,
             (data.sizes(), *data.train.notes, *notes),
             tuned if config.model.members > 1 else None,
         )

@@ -11,6 +11,7 @@ from unrolled.files.wav import Audio
 from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Section, validation_part
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
+from unrolled.training.selection import LOSS
 
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
 Tokens = Literal["characters", "words", "symbols", "bpe"]
@@ -121,6 +122,15 @@ class TaskTraining(TrainingConfig):
     """How a model is trained."""
 
     learning_rate: LearningRate = 0.002
+
+
+def select_by(*explained: str, default: str | None = LOSS) -> Any:
+    """The field `select` of a training: `explained` are its values beside the loss."""
+    return Field(
+        default=default,
+        description="what of the validation part decides which epoch is kept, and when patience ends the "
+        f"training; the loss, or {', or '.join(explained)}; of equal ones the lower loss",
+    )
 
 
 class AugmentedModelConfig(ModelConfig):

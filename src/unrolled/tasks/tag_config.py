@@ -15,7 +15,7 @@ from unrolled.tasks.model import (
     OutputDropout,
     require_forward,
 )
-from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectorsConfig
+from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectorsConfig, select_by
 
 
 class TagData(SplitConfig):
@@ -88,6 +88,12 @@ class TagTraining(TaskTraining):
     """How a model is trained."""
 
     patience_epochs: ClassVar[int] = 4
+    select: Literal["loss", "accuracy", "macro-f1", "entity-f1"] | None = select_by(
+        "accuracy, the share of right tags",
+        "macro-f1, the mean F1 of all tags, rare ones alike",
+        "entity-f1, that of whole entities (entity-f1 where tags are of entities, else loss)",
+        default=None,
+    )
 
 
 class TagConfig(Section):

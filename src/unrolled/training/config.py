@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
+from unrolled.training.selection import LOSS
 
 # Where neither epochs, steps nor minutes are given: so many epochs, and of small data more, so many steps.
 DEFAULT_EPOCHS, LEAST_STEPS = 100, 1000
@@ -132,6 +133,11 @@ class TrainingConfig(BaseModel):
             )
         return self
 
+    @property
+    def measure(self) -> str:
+        """What epochs are chosen by: `select` of the tasks that have a choice, else the loss."""
+        return getattr(self, "select", None) or LOSS
+
     def step_limit(self, steps_per_epoch: int) -> int | None:
         """The number of steps after which training ends whatever the losses; None where only time ends it."""
         limits = [self.steps] if self.steps else []
@@ -155,5 +161,6 @@ class TrainingConfig(BaseModel):
         """ConfigError for what only a validation part can decide."""
         wrong = option("keep", "best") if self.keep == "best" else ""
         wrong = wrong or (option("patience", self.patience) if self.patience else "")
+        wrong = wrong or (option("select", self.measure) if self.measure != LOSS else "")
         if wrong:
             raise ConfigError(f"{wrong} needs a validation part, and validation is 0; leave one of them out")

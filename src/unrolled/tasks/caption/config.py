@@ -11,8 +11,10 @@ from unrolled.files.query import Query
 from unrolled.tasks.config import Count, DateFormat, Decimal, Names, Section
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
-from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
+from unrolled.tasks.selection import MOST_JUDGED
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, select_by
 from unrolled.tasks.translate.config import Tokens
+from unrolled.training.selection import LOSS
 
 # What only the layers of encoder `rows` have; the layers that write take all other options of them.
 OF_ROWS = ("bidirectional", "reverse", "learn_initial_state")
@@ -116,6 +118,14 @@ class NumbersConfig(Section):
     )
 
 
+class CaptionTraining(TaskTraining):
+    """How a model is trained."""
+
+    select: Literal["loss", "bleu", "accuracy"] = select_by(
+        f"bleu or accuracy (whole captions that are right) of greedy answers to at most {MOST_JUDGED} inputs"
+    )
+
+
 class CaptionConfig(Section):
     """All options of `caption`."""
 
@@ -123,7 +133,7 @@ class CaptionConfig(Section):
     model: EncoderConfig = EncoderConfig()
     decoder: WriterConfig = WriterConfig()
     numbers: NumbersConfig = NumbersConfig()
-    training: TaskTraining = TaskTraining()
+    training: CaptionTraining = CaptionTraining()
     decoding: Decoding = Decoding()
 
     @model_validator(mode="after")
@@ -145,6 +155,11 @@ class CaptionConfig(Section):
             raise ValueError(
                 f"{option((wrong or ['best'])[0])} is for captions, and {option('id')} asks for sequences of "
                 "numbers; leave one of them out"
+            )
+        if self.training.select != LOSS:
+            raise ValueError(
+                f"{option('select', self.training.select)} is for captions, and {option('id')} asks for "
+                "sequences of numbers; leave one of them out"
             )
         if self.decoding.sample and self.numbers.output == "point":
             raise ValueError(

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section, to_sections
 from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, Layers, OutputDropout
-from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig, TaskTraining
+from unrolled.tasks.selection import MOST_JUDGED
+from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig, TaskTraining, select_by
 from unrolled.training.config import NO_LIMIT, BatchSize
 
 
@@ -171,6 +172,9 @@ class TranscribeTraining(TaskTraining):
     """How a model is trained."""
 
     batch_size: BatchSize = 16
+    select: Literal["loss", "label-error"] = select_by(
+        f"label-error, the label error rate of greedy answers to at most {MOST_JUDGED} sequences"
+    )
 
 
 class TranscribeConfig(Section):

@@ -8,7 +8,8 @@ from unrolled.files.messages import option
 from unrolled.tasks.config import Count, Rate, Section, Size, validation_part
 from unrolled.tasks.decoding import Decoding, Length
 from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
-from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining
+from unrolled.tasks.selection import MOST_JUDGED
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, select_by
 from unrolled.training.config import NO_LIMIT
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
@@ -104,6 +105,9 @@ class TranslateTraining(TaskTraining):
 
     patience_epochs: ClassVar[int] = 5
     batch_size: int = Field(default=64, ge=1, le=2**20, description="pairs in a batch")
+    select: Literal["loss", "bleu", "accuracy"] = select_by(
+        f"bleu or accuracy (whole answers that are right) of greedy answers to at most {MOST_JUDGED} sources"
+    )
 
 
 class TranslateConfig(Section):

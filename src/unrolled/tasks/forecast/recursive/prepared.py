@@ -9,6 +9,7 @@ from unrolled.tasks.forecast.defaults import Settled
 from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.network import Network, begin_at
 from unrolled.tasks.forecast.recursive.windows import Validation, training_windows
+from unrolled.training.selection import by_loss
 
 
 def prepare(
@@ -26,4 +27,4 @@ def prepare(
             begin_at(network, fitted.mean / fitted.series.scalers["target"].scale)
 
     notes = (*settled.notes, *windows.notes)
-    return Prepared(config, fitted, windows, validation, notes, begin=begin)
+    return Prepared(config, fitted, windows, by_loss(validation) if validation else None, notes, begin=begin)
