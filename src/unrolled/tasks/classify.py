@@ -16,7 +16,7 @@ Shapes   x (B, T, I) -> o (B, C) -> p (B, C); the summary of N sequences (N, S)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -48,19 +48,27 @@ Classes = NDArray[np.int64]
 class ClassifyOptions(Section):
     """What a mistake costs."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("class_weights",)
+
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: rare classes count as much in the loss as frequent ones"
+        default="none",
+        description="balanced: rare classes count as much in the loss as frequent ones, and are answered "
+        "more often",
     )
     label_smoothing: Rate = Field(
-        default=0.0, description="share of the truth that is spread over all classes in the loss"
+        default=0.0,
+        description="share of the truth that is spread over all classes in the loss; more makes "
+        "probabilities less extreme",
     )
 
 
 class ClassifyTraining(TaskTraining):
     """How a model is trained."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate", "select")
+
     select: Literal["loss", "accuracy", "macro-f1"] = select_by(
-        "accuracy, the share of right classes", "macro-f1, the mean F1 of all classes, rare ones alike"
+        "accuracy (share of right classes) or macro-f1 (mean F1 of classes, rare ones alike)"
     )
 
 

@@ -35,13 +35,21 @@ Network = AnyNetwork[Pooled]
 class SequencesConfig(NumbersConfig):
     """Which files are read, what of them, and how they are split."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("id", "target", "text", "test_files")
     changeable: ClassVar[tuple[str, ...]] = ("text", "labels")
 
-    text: str | None = Field(default=None, description="column of texts, a sequence each")
-    labels: PathName | None = Field(
-        default=None, description="IDX file of the answers (the one of the usual name beside the images)"
+    text: str | None = Field(
+        default=None, description="column of texts, each of which is a sequence and gets an answer"
     )
-    tokens: Tokens = Field(default="words", description=f"symbols of a text; {SYMBOLS}")
+    labels: PathName | None = Field(
+        default=None,
+        description="IDX file of the answers to learn (the one of the usual name beside the images)",
+    )
+    tokens: Tokens = Field(
+        default="words",
+        description="pieces that a text is read in: words tell more of what is meant, characters know "
+        f"every spelling; {SYMBOLS}",
+    )
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
 
@@ -49,6 +57,7 @@ class SequencesConfig(NumbersConfig):
 class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("cell", "hidden", "layers", "bidirectional", "output_dropout")
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     members: int = Field(
@@ -59,12 +68,20 @@ class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
         "model, slower by as many times",
     )
     pooling: Literal["last", "mean", "max", "attention"] = Field(
-        default="attention", description="how the steps of a sequence become one vector"
+        default="attention",
+        description="what of a sequence an answer is made from: its last step, the mean or the largest of "
+        "all, or those steps that attention weighs most",
     )
     input_dropout: InputDropout = 0.0
-    output_dropout: Rate = Field(default=0.0, description="dropout after the pooling")
+    output_dropout: Rate = Field(
+        default=0.0,
+        description="share of what was pooled that is left out by chance in training; more learns small "
+        "data less by heart",
+    )
     embedding_size: Size = Field(
-        default=64, description="texts: numbers that a symbol becomes for the network"
+        default=64,
+        description="texts: numbers that tell a symbol from others; more can tell finer meanings, and need "
+        "more texts",
     )
 
     @model_validator(mode="after")
