@@ -66,7 +66,7 @@ def _option(name: str, field: FieldInfo, section: str) -> Any:
     declared = typer.Option(
         "--" + name.replace("_", "-"),
         help=_help(field) + ("; repeat for more" if many else ""),
-        metavar=None if switch else _metavar(kinds),
+        metavar="" if switch else _metavar(kinds),
         show_default=False,
         rich_help_panel=section.capitalize(),
     )

@@ -46,6 +46,7 @@ def task_command(task: str) -> TyperCommand:
             typer.Option(
                 "--help-all",
                 help=f"Show all {len(every)} options of {task}, in groups, and exit.",
+                metavar="",
                 callback=_show_all,
                 is_eager=True,
                 show_default=False,

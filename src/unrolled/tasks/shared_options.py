@@ -173,12 +173,13 @@ class TaskTraining(TrainingConfig):
     learning_rate: LearningRate = 0.002
 
 
-def select_by(measures: str, default: str | None = LOSS) -> Any:
-    """The field `select` of a training: `measures` are its values beside the loss."""
+def select_by(measures: str, usual: str = "") -> Any:
+    """The field `select` of a training: `measures` are its values beside the loss, `usual` tells which it is
+    where the data decide."""
     return Field(
-        default=default,
+        default=None if usual else LOSS,
         description="which epoch answers, and what patience waits for: the lowest loss on the validation "
-        f"part, or the best {measures}; of equal ones the lower loss",
+        f"part, or the best {measures}; of equal ones the lower loss{usual and f' ({usual})'}",
     )
 
 

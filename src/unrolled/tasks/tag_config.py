@@ -126,8 +126,8 @@ class TagTraining(TaskTraining):
     patience_epochs: ClassVar[int] = 4
     select: Literal["loss", "accuracy", "macro-f1", "entity-f1"] | None = select_by(
         "accuracy (share of right tags), macro-f1 (mean F1 of tags, rare ones alike) or entity-f1 (whole "
-        "entities; as without where tags are of entities, else loss)",
-        default=None,
+        "entities)",
+        usual="entity-f1 where tags are of entities, else loss",
     )
 
 

@@ -69,14 +69,16 @@ class TrainingConfig(BaseModel):
         default=None,
         ge=1,
         le=NO_LIMIT,
-        description=f"most passes over the training data ({DEFAULT_EPOCHS}, and at least {LEAST_STEPS:,} "
-        "steps; no limit where steps or minutes is set); too few know little, patience ends too many",
+        description="most passes over the training data; too few know little, and patience ends the "
+        f"training where more do not help ({DEFAULT_EPOCHS}, and at least {LEAST_STEPS:,} steps; no limit "
+        "where steps or minutes is set)",
     )
     steps: int | None = Field(
         default=None,
         ge=1,
         le=NO_LIMIT,
-        description="most gradient steps; too few know little, patience ends too many",
+        description="most gradient steps; too few know little, and patience ends the training where more "
+        "do not help",
     )
     minutes: float | None = Field(
         default=None,
@@ -87,8 +89,8 @@ class TrainingConfig(BaseModel):
     patience: int | None = Field(
         default=None,
         ge=0,
-        description="stop after this many gradient steps without a better validation part; 0 = never; "
-        "more may find a better epoch late (those of 3 to 10 epochs, by the task, and at least "
+        description="stop after this many gradient steps without a better result on the validation part; "
+        "0 = never; more may find a better epoch late (those of 3 to 10 epochs, by the task, and at least "
         f"{LEAST_PATIENCE})",
     )
     keep: Literal["best", "last", "average"] | None = Field(
