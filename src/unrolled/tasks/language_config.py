@@ -124,7 +124,9 @@ class LanguageTraining(TaskTraining):
         description="after every so many epochs print what the model writes, and keep it in the run, in "
         "samples/epoch-N.txt",
     )
-    samples_length: Count | None = Field(default=None, description="tokens of each such text (50)")
+    samples_length: Count | None = Field(
+        default=None, description="tokens of each such text; more show more, and take longer (50)"
+    )
     prime: Names = Field(default=(), description="text that each such text begins with, one for each")
 
     @model_validator(mode="after")
