@@ -20,8 +20,8 @@ def sequence(kind: str) -> np.ndarray:
 
 
 kinds = [["rising", "falling"][k % 2] for k in range(300)]
-classifier = Classifier(hidden=16, epochs=10, learning_rate=0.01).fit(([sequence(k) for k in kinds], kinds))
+classifier = Classifier(hidden=16, epochs=10, learning_rate=0.01).fit([sequence(k) for k in kinds], kinds)
 print(*classifier.evaluation.verdict, sep="\n")
 new = [sequence("rising"), sequence("falling"), sequence("falling")]
-print(classifier.predict((new, None)))
-print(classifier.classes, classifier.predict_proba((new, None)).round(2).tolist())
+print(classifier.predict(new))
+print(classifier.classes, classifier.predict_proba(new).round(2).tolist())

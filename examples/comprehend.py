@@ -59,4 +59,4 @@ for steps in (3, 6, 12):
         print(f"  {steps:2} sentences, question of {facts} fact{'s' * (facts > 1)}: {right:.0%}")
 text = "Anna enters hall . Ben enters garden . Anna takes ball . Anna enters cellar ."
 for question in ("Where is Ben ?", "Where is ball ?"):
-    print(f"\n{text} {question}\n  {model.predict([f'{text} {question}'])['answer'][0]}")
+    print(f"\n{text} {question}\n  {model.predict([f'{text} {question}'])[0]}")

@@ -62,6 +62,6 @@ print(*model.evaluation.verdict, sep="\n")
 
 known, new = (report(draw, cities) for cities in (CITIES, NEW))
 for what, (text, summary) in {"a city of the training part": known, "a city that it never read": new}.items():
-    print(f"\n{what}\n  {text}\n  right: {summary}\n  model: {model.predict([text])['answer'][0]}")
+    print(f"\n{what}\n  {text}\n  right: {summary}\n  model: {model.predict([text])[0]}")
 judged = model.evaluate([report(draw, NEW) for _ in range(100)]).rows[0]
 print(f"\nOf 100 reports on cities it never read it sums up {judged['exact match']:.0%} rightly.")

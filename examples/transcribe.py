@@ -22,8 +22,8 @@ def sequence(transcript: str) -> np.ndarray:
 
 transcripts = ["".join(draw.choice(list(SHAPES), draw.integers(1, 7))) for _ in range(200)]
 transcriber = Transcriber(hidden=24, layers=1, epochs=15, learning_rate=0.01, patience=0)
-transcriber.fit(([sequence(one) for one in transcripts], transcripts))
+transcriber.fit([sequence(one) for one in transcripts], transcripts)
 print(*transcriber.evaluation.verdict, sep="\n")
 new = [sequence("abba"), sequence("dcab")]
-print(transcriber.predict((new, None)))
-print(transcriber.using(best=2).predict((new, None)).select("name", "rank", "transcript", "score"))
+print(transcriber.predict(new))
+print(transcriber.using(best=2).frame(new).select("name", "rank", "transcript", "score"))

@@ -202,7 +202,7 @@ def examples_kind(maker: Maker) -> Kind:
         file += [maker.one(draw) for _ in range(draw.randint(1, 20))]
         file += draw.sample(file, draw.randint(0, len(file) // 2))
         draw.shuffle(file)
-        parts, data = model._splits(), model._read_new(maker.source(file, draw))
+        parts, data = model._splits(), model._new(maker.source(file, draw))
         seen = {*keys(parts.train), *keys(parts.validation)}
         found, judged = judged_of(model, data)
         if both := seen & set(keys(judged)):

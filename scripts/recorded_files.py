@@ -64,6 +64,59 @@ def prices(folder: Path) -> File:
     return File(path, "\n\n".join(" ".join(words) for words in texts) + "\n\n")
 
 
+def tabbed(folder: Path) -> File:
+    """The reviews as lines of a label, a tab and a text."""
+    return _relabelled(folder, "tabbed.txt", "{label}\t{text}\n")
+
+
+def fasttext(folder: Path) -> File:
+    """The same for fastText, and a line without a label."""
+    file = _relabelled(folder, "fasttext.txt", "__label__{label} {text}\n")
+    file.path.write_text(file.path.read_text() + "nobody says what this is\n")
+    return file
+
+
+def _relabelled(folder: Path, name: str, line: str) -> File:
+    plain, path = reviews(folder), folder / name
+    rows = [row.split("\t") for row in plain.path.read_text().splitlines()[1:]]
+    path.write_text("".join(line.format(text=text, label=label) for text, label in rows))
+    return plain._replace(path=path)
+
+
+def objects(folder: Path) -> File:
+    """A sequence in each line, its series in fields; NA is a class."""
+    path, waves = folder / "objects.jsonl", _series()
+    rows = [{"x": x, "label": "NA" if rising else "falls"} for x, rising in waves]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return File(path, "\n".join(["x", *map(str, waves[0][0])]) + "\n")
+
+
+def ucr(folder: Path) -> File:
+    """The same as the UCR archive has it."""
+    path, waves = folder / "ucr.tsv", _series()
+    path.write_text(
+        "".join("\t".join(map(str, [int(up), *x, *["NaN"] * (12 - len(x))])) + "\n" for x, up in waves)
+    )
+    return File(path, "\n".join(["value", *map(str, waves[0][0])]) + "\n")
+
+
+def rows(folder: Path) -> File:
+    """The same as numbers, decimals behind commas."""
+    file, path = ucr(folder), folder / "rows.csv"
+    path.write_text(file.path.read_text().replace("\t", ";").replace(".", ",").replace("NaN", ""))
+    return file._replace(path=path)
+
+
+def _series() -> list[tuple[list[float], bool]]:
+    """Series of 9 to 12 steps, and whether each rises."""
+    draw = np.random.default_rng(SEED)
+    series = list[tuple[list[float], bool]]()
+    for number in range(40):
+        steps = np.arange(draw.integers(9, 13)) * (1 if number % 2 else -1) / 4 + draw.normal(0, 0.1)
+        series.append((steps.round(3).tolist(), bool(number % 2)))
+    return series
+
+
 def tones(folder: Path) -> File:
     return File(samples.recordings(folder, SEED))
 
@@ -336,6 +389,7 @@ FILES: dict[str, Callable[[Path], File]] = {
     one.__name__: one
     for one in (
         *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
+        *(tabbed, fasttext, objects, ucr, rows),
         *(
             book,
             symbols,

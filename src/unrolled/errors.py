@@ -2,12 +2,13 @@
 
 
 class UnrolledError(Exception):
-    """Base of all errors below. `exit_status` is what the command line returns for it."""
+    """Base of all errors below. `exit_status` is what the command line returns for it. Those of wrong values
+    are ValueErrors too, as other libraries raise them."""
 
     exit_status = 1
 
 
-class DataError(UnrolledError):
+class DataError(UnrolledError, ValueError):
     """A file or table does not hold what is needed. The message names file, line, column or row."""
 
 
@@ -23,7 +24,7 @@ class DisagreementError(UnrolledError):
     """Two ways to compute the same give different numbers. The message names both and the difference."""
 
 
-class ConfigError(UnrolledError):
+class ConfigError(UnrolledError, ValueError):
     """An option or configuration key is wrong, whatever the files hold."""
 
     exit_status = 2

@@ -47,7 +47,7 @@ def test_known_text_comes_back_whole(name):
 
 def test_characters_number_code_points_by_frequency():
     tokenizer = fitted("characters", ["abba", "b\ud800"])
-    assert tokenizer.about() == {"symbols": [UNKNOWN, "b", "a", "\ud800"]}
+    assert tokenizer.about() == {"symbols": [UNKNOWN, "b", "a", "\ud800"], "unicode": "none"}
     assert tokenizer.encode("ab?").tolist() == [2, 1, 0]
     assert tokenizer.decode([2, 0]) == "a<unk>"
 

@@ -187,3 +187,16 @@ def test_a_parser_that_saw_other_rows_is_an_error(monkeypatch):
     with pytest.raises(DataError) as error:
         read_delimited("sales.csv", b"a\n1\n2\n")
     assert str(error.value) == "sales.csv: cannot be read as CSV: 2 rows stand there, 1 were read"
+
+
+def test_quotes_between_tabs_may_be_plain_characters():
+    text = b'label\t"title"\na\tsay "hi"\nb\t"open\nc\t"whole"\n'
+    notes = []
+    frame, lines = read_delimited("a.tsv", text, notes=notes)
+    assert frame["label"].to_list() == ["a", "b", "c"] and lines.tolist() == [2, 3, 4]
+    assert frame['"title"'].to_list() == ['say "hi"', '"open', '"whole"']
+    assert notes[0].startswith(
+        "quotes are plain characters, as not all stand around whole fields (a.tsv, line 2"
+    )
+    frame, _ = read_delimited("a.tsv", b'label\ttitle\na\t"say ""hi""\nb"\n')
+    assert frame["title"].to_list() == ['say "hi"\nb']

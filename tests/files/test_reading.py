@@ -154,7 +154,7 @@ def test_the_examples_of_the_page_are_read(tmp_path):
     data = {}
     for name, content in re.findall(r"```(\S+)\n(.*?)```", page, re.DOTALL):
         (tmp_path / name).write_text(content)
-        if name.endswith((".csv", ".ts")) and name not in ("shapes.csv", "drawings.csv"):
+        if name not in ("shapes.csv", "drawings.csv", "pairs.tsv", "train.conll"):
             data[name] = read_sequences(tmp_path / name, Query(transcripts=name == "strokes.csv"))
     assert read_tagged(tmp_path / "train.conll", Query()).answers == (("B-ORG", "O"), ("B-LOC",))
     assert read_pairs(tmp_path / "pairs.tsv").answers == ("le chat dort", "la chatte dort")
@@ -163,6 +163,11 @@ def test_the_examples_of_the_page_are_read(tmp_path):
         "texts.csv": (2, ("calm", "storm")),
         "strokes.csv": (2, ("no", "")),
         "waves.ts": (2, ("storm", "calm")),
+        "wide.csv": (2, ("calm", "storm")),
+        "waves.tsv": (2, ("1", "2")),
+        "series.jsonl": (2, ("calm", "storm")),
+        "spam.txt": (3, ("ham", "spam", "ham")),
+        "reviews.txt": (2, ("calm", "storm")),
     }
     assert data["long.csv"].features == ("height", "width") and data["texts.csv"].inputs[0] == "Well, well"
 

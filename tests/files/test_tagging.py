@@ -231,3 +231,13 @@ def test_parquet_is_known_by_its_content(tmp_path):
     for name in ("a.parquet", "a.data"):
         frame.write_parquet(tmp_path / name)
         assert read(tmp_path / name).inputs == read(frame).inputs == (("un", "chat"), ("non",))
+
+
+def test_sentences_with_wrong_lines_are_left_out(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("EU B-ORG\nrejects O\n\nRome B-LOC x\nfell O\n\n\nParis B-LOC\n")
+    with pytest.raises(DataError, match=r"line 4: wanted 2 columns .*, or put .*; or leave such rows out"):
+        read_tagged(path, Query(skip_wrong=False))
+    data = read_tagged(path, Query(skip_wrong=True))
+    assert data.inputs == (("EU", "rejects"), ("Paris",)) and data.answers == (("B-ORG", "O"), ("B-LOC",))
+    assert data.left_out == {f"{path}, line 4": "wanted 2 columns as in the lines before, got 3"}

@@ -65,6 +65,24 @@ def test_files_in_a_row_are_one_text(tmp_path):
     assert open_text(opened) is opened
 
 
+def test_packed_text_and_json_lines_are_read_as_texts(tmp_path):
+    text = "one\ntwo π\n"
+    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"text": "one\\ntwo \\u03c0", "id": 3}\n\n'))
+    plain = open_text(tmp_path / "a.txt")
+    for name in ("b.txt.gz", "c.jsonl.gz"):
+        other = open_text(tmp_path / name)
+        assert "".join(other.pieces()) == text and other.checksum() == plain.checksum()
+        assert "".join(other.part(4, 7).pieces()) == "two"
+    (tmp_path / "d.jsonl").write_text('{"content": "a"}\n{"body": "b"}\n')
+    with pytest.raises(DataError, match=r"d.jsonl, line 2: wanted a text in a field called text, sentence"):
+        open_text(tmp_path / "d.jsonl")
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(text.encode())[:-9])
+    with pytest.raises(DataError, match=r"cut.gz: damaged gzip file"):
+        open_text(tmp_path / "cut.gz")
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -76,7 +94,7 @@ def test_files_in_a_row_are_one_text(tmp_path):
         ("x\n漢".encode()[:-1], "a.txt, line 2: byte 0xe6 is not UTF-8"),
         (b"some text\nand\n\0 NUL", "a.txt, line 3: a NUL byte"),
         (
-            gzip.compress(b"a", mtime=0),
+            gzip.compress(gzip.compress(b"a"), mtime=0),
             "is compressed with gzip; wanted plain text in UTF-8; unpack it first",
         ),
         ("text".encode("utf-16"), "is text in UTF-16"),

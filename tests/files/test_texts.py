@@ -1,5 +1,6 @@
 """Tables of texts: the texts come back as they stand."""
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -89,3 +90,17 @@ def test_numbers_are_no_texts():
     )
     assert "no column 'txt' (did you mean 'text'?)" in refused(frame, text="txt")
     assert "time='text': a table of texts takes" in refused(frame, ConfigError, text="text", time="text")
+
+
+def test_what_is_missing_may_be_named(path):
+    path.write_text("text,label\none,NA\ntwo,null\nthree,?\n")
+    said = refused(path)
+    assert "line 2, column 'label': wanted an answer, got 'NA' (1 more such cell); fill the cell" in said
+    assert said.endswith("or, where that is an answer, say what is none (missing='?')")
+    assert read_sequences(path, Query(missing=("",))).answers == ("NA", "null", "?")
+    assert "line 4, column 'label': wanted an answer, got '?'" in refused(path, missing=("?",))
+    data = read_sequences(path, Query(missing=("?",), skip_wrong=True))
+    assert data.answers == ("NA", "null") and list(data.left_out) == [f"{path}, line 4"]
+    path.write_text("id,x,label\na,NA,NA\na,2,NA\nb,3,u\n")
+    data = read_sequences(path, Query(missing=("none",)))
+    assert data.answers == ("NA", "u") and np.isnan(data.inputs[0][0, 0])

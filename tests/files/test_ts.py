@@ -211,3 +211,17 @@ def test_a_packed_file_is_known_by_the_name_within(tmp_path):
     packed, plain = (read_sequences(tmp_path / name) for name in ("some.ts.gz", "some.ts"))
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(packed.inputs, plain.inputs, strict=True))
     assert packed.answers == plain.answers
+
+
+def test_wrong_cases_are_left_out(tmp_path):
+    path = tmp_path / "a.ts"
+    path.write_text("@dimensions 1\n@classLabel true u v\n@data\n1,x:u\n1,2:u\n1:2:v\n3,4:w\n5:v\n")
+    said = refused(path, skip_wrong=False)
+    assert "line 4, dimension 1: value 2 of 2: wanted a finite number" in said
+    assert said.endswith("or leave such rows out (skip_wrong)")
+    data = read_sequences(path, Query(skip_wrong=True))
+    assert data.answers == ("u", "v") and data.places == (f"{path}, line 5", f"{path}, line 8")
+    assert list(data.left_out) == [f"{path}, line {n}" for n in (4, 6, 7)]
+    assert data.left_out[f"{path}, line 6"].startswith("2 dimensions, where the header says 1")
+    path.write_text("@classLabel true u\n@data\n1,x:u\n")
+    assert "no case can be used" in refused(path, skip_wrong=True)

@@ -1,5 +1,7 @@
 """Word vectors: what is read, and every way in which a file can be wrong."""
 
+import gzip
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,6 +26,13 @@ def test_words_and_their_rows(tmp_path):
     assert vectors.rows["Käse"].dtype == np.float32
 
 
+def test_a_packed_file_is_unpacked(tmp_path):
+    packed = gzip.compress(GOOD)
+    assert read(tmp_path, packed).rows["the"].tolist() == read(tmp_path, GOOD).rows["the"].tolist()
+    with pytest.raises(DataError, match=r"damaged gzip file"):
+        read(tmp_path, packed[:-9])
+
+
 def test_only_wanted_words_are_kept(tmp_path):
     vectors = read(tmp_path, GOOD, {"漢", "absent"})
     assert list(vectors.rows) == ["漢"] and vectors.rows["漢"].tolist() == [0.0, 7.0]
@@ -37,7 +46,7 @@ def test_harmless_oddities(tmp_path):
 WRONG = {
     "empty": (b"", "words.vec, line 1: wanted the header of word2vec's text format"),
     "no header": (GOOD[4:], "line 1: wanted the header .* got 'the 0.5 -1e-3'"),
-    "binary": (b"\x1f\x8b\x08\x00\xff\n", "line 1: wanted the header"),
+    "binary": (b"\x7fELF\x00\xff\n", "line 1: wanted the header"),
     "no values": (b"1 0\na\n", "line 1: the header promises vectors of 0 values"),
     "truncated": (GOOD.rsplit(b"\xe6", 1)[0], "line 1: the header promises 3 vectors, the file holds 2"),
     "too many": (GOOD + b"more 1 2\n", "promises 3 vectors, the file holds 4"),

@@ -19,6 +19,8 @@ from unrolled.streaming.sequences import kind_of
 from unrolled.tasks import pictures
 
 SMALL = {"hidden": 6, "epochs": 1, "batch_size": 16, "learning_rate": 0.02}
+FORWARD = {"bidirectional": False, "subsample": 1, "members": 1}
+SEVERAL = ("last", "max", "attention")
 CELLS = {
     "rnn": {"cell": "rnn", "nonlinearity": "relu"},
     "gru": {"cell": "gru", "layers": 2, "learn_initial_state": True, "zoneout": 0.2, "reset_after": False},
@@ -36,7 +38,7 @@ CELLS = {
 CASES = [
     (task, kind, {"pooling": pooling} | options)
     for k, (pooling, options) in enumerate(
-        itertools.product(("last", "mean", "max", "attention"), CELLS.values())
+        itertools.product(("last", "mean", "max", "attention", SEVERAL), CELLS.values())
     )
     for task, kind in [
         (("classify", "numbers"), ("regress", "text")),
@@ -49,7 +51,7 @@ CASES += [
     ("regress", "text", {"pooling": "attention", "cell": "gru", "members": 2, "layers": 2}),
 ]
 NAMES = [
-    f"{task}-{kind}-{options['cell']}-{options['pooling']}{'-members' * ('members' in options)}"
+    f"{task}-{kind}-{options['cell']}-{''.join(options['pooling'])}{'-members' * ('members' in options)}"
     for task, kind, options in CASES
 ]
 # Nothing of these can stream.
@@ -57,7 +59,11 @@ BACKWARD = {
     "both": {"bidirectional": True, "pooling": "last", "backward_hidden": 4},
     "merged": {"bidirectional": True, "merge": "product", "layers": 2, "pooling": "attention"},
     "reverse": {"reverse": True, "pooling": "last", "cell": "lstm"},
+    "subsample": {"subsample": 3, "pooling": ("last", "mean")},
+    "front": {"front": "conv", "subsample": 2, "bidirectional": True},
 }
+# Nor of these, which are for numbers.
+WHOLE = {"scale": {"scale": "sequence"}}
 ESTIMATORS = {"classify": Classifier, "regress": Regressor}
 
 
@@ -89,7 +95,7 @@ def trained(task, kind, **options):
         options |= {"embedding_size": 5, "tokens": "characters" if task == "classify" else "words"}
     y = [["b", "a", "Ö"][k % 3] if task == "classify" else k * 1e3 - 7 for k in range(len(inputs))]
     data: Sequences = from_arrays(inputs, y)
-    made = ESTIMATORS[task](least_count=1, **SMALL | options).fit(data)
+    made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(data)
     draw = np.random.default_rng(1)
     for parameter in made.network.parameters():
         parameter.data += made.network.head.weight.new_tensor(draw.normal(0, 0.3, parameter.shape))
@@ -119,12 +125,12 @@ def test_a_run_and_a_file_give_the_answers_of_torch(case, tmp_path):
     made.save(tmp_path / "run")
     loaded = runtime.load(tmp_path / "run")
     runtime.save(tmp_path / "model.unrolled", loaded)
-    frame = made.predict((inputs, None))
+    frame = made.frame(inputs)
     for one in (made.runtime(), loaded, runtime.load(tmp_path / "model.unrolled")):
         assert one.fingerprint == loaded.fingerprint and one.task == made.task
         found = one.predict(inputs)
         if made.task == "classify":
-            assert np.array_equal(found["probabilities"], made.predict_proba((inputs, None)))
+            assert np.array_equal(found["probabilities"], made.predict_proba(inputs))
             assert found["label"].tolist() == frame["label"].to_list() and one.classes == made.classes
         else:
             assert np.array_equal(found["value"], frame["value"].to_numpy())
@@ -133,20 +139,20 @@ def test_a_run_and_a_file_give_the_answers_of_torch(case, tmp_path):
 def test_the_answer_after_t_steps_is_that_to_these_steps_alone(case):
     made, inputs = case
     model, predict = made.runtime(), made.predict_proba if made.task == "classify" else made.predict
-    for one, row in zip(inputs[:4], made._rows((inputs[:4], None)), strict=True):
+    for one, row in zip(inputs[:4], made._rows(inputs[:4]), strict=True):
         found = model.stream().feed(one)
         assert_same(found, prefixes(made, row))
         if isinstance(one, np.ndarray):
-            alone = [predict(([one[: t + 1]], None)) for t in range(len(one))]
+            alone = [predict([one[: t + 1]]) for t in range(len(one))]
             if made.task == "classify":
                 assert np.array_equal(found["probabilities"], np.concatenate(alone))
             else:
-                assert found["value"].tolist() == [frame["value"][0] for frame in alone]
+                assert found["value"].tolist() == [one[0] for one in alone]
 
 
 def test_padding_and_other_rows_change_nothing(case):
     made, inputs = case
-    rows = made._rows((inputs, None))
+    rows = made._rows(inputs)
     wanted = [made.runtime().outputs(row) for row in rows]
     for fill in (0.0, float("nan")):
         for found, own in zip(made._raw(rows, fill), wanted, strict=True):
@@ -156,7 +162,7 @@ def test_padding_and_other_rows_change_nothing(case):
 def test_any_chunks_and_a_snapshot_between_give_the_same_bits(case):
     made, inputs = case
     model, draw = made.runtime(), np.random.default_rng(0)
-    steps = made._rows((inputs, None))
+    steps = made._rows(inputs)
     given = np.concatenate(inputs[:6]) if steps[0].ndim > 1 else np.concatenate(steps[:6]).tolist()
     whole = model.stream().feed(given)
     for _ in range(8):
@@ -176,7 +182,7 @@ def test_any_chunks_and_a_snapshot_between_give_the_same_bits(case):
 def test_rows_come_and_go_and_change_no_neighbour(case):
     made, inputs = case
     model, draw = made.runtime(), np.random.default_rng(1)
-    steps = made._rows((inputs, None))
+    steps = made._rows(inputs)
     pool = np.concatenate(inputs) if steps[0].ndim > 1 else np.concatenate(steps).tolist()
     stream, alone = model.stream(rows=2), [model.stream(), model.stream()]
     for _ in range(40):
@@ -198,21 +204,22 @@ def test_rows_come_and_go_and_change_no_neighbour(case):
 
 
 @pytest.mark.parametrize("task", ESTIMATORS)
-@pytest.mark.parametrize("name", BACKWARD)
+@pytest.mark.parametrize("name", [*BACKWARD, *WHOLE])
 def test_models_that_read_backward_predict_and_do_not_stream(name, task):
-    made, inputs = trained(task, "numbers" if name != "merged" else "text", **BACKWARD[name])
-    model, rows = made.runtime(), made._rows((inputs, None))
+    kind = "text" if name == "merged" or (name, task) == ("front", "regress") else "numbers"
+    made, inputs = trained(task, kind, **(BACKWARD | WHOLE)[name])
+    model, rows = made.runtime(), made._rows(inputs)
     wanted = np.stack([model.outputs(row) for row in rows])
     for fill in (0.0, float("nan")):
         assert np.array_equal(np.stack(made._raw(rows, fill)), wanted)
     assert np.array_equal(model.predict(inputs)["output"], wanted)
-    with pytest.raises(ConfigError, match="train one without bidirectional and reverse"):
+    with pytest.raises(ConfigError, match="train one with bidirectional=False and without reverse"):
         made.stream()
 
 
 def test_last_takes_a_reversed_layer_after_its_last_step():
     made, inputs = trained("regress", "numbers", reverse=True, pooling="last")
-    rows = [row for row in made._rows((inputs, None)) if len(row) > 5]
+    rows = [row for row in made._rows(inputs) if len(row) > 5]
     changed = [row.copy() for row in rows]
     for row in changed:
         row[0] += 1
@@ -272,7 +279,7 @@ def test_lines_are_answered_as_predict_answers(task, kind):
     records = [{TEXT: sequence}] if kind == "text" else [cells(made, x) for x in sequence]
     for record in records:
         told, row = lines.answer(row, record)
-    frame = made.predict(([sequence], None))
+    frame = made.frame([sequence])
     assert told == frame.drop("name").row(0, named=True)
     assert list(model.columns()) == ([] if kind == "text" else ["x0", "x1", "x2"])
 

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -68,7 +69,8 @@ def test_an_ensemble_learns_and_says_what_each_member_is_alone():
 
 def test_classes_are_in_the_order_of_their_numbers():
     y = [f"{k % 12 + 1}" for k in range(48)]
-    codec = Classifier(hidden=2, epochs=1).fit(([[float(k)] for k in range(48)], y)).codec
+    frame = pl.DataFrame({"id": range(48), "x": [float(k) for k in range(48)], "label": y})
+    codec = Classifier(hidden=2, epochs=1).fit(frame).codec
     assert codec.classes == tuple(str(k) for k in range(1, 13))
 
 
@@ -106,7 +108,7 @@ def test_a_batch_has_the_bits_of_each_alone(learnt):
 
 def test_predictions_are_a_row_for_each_sequence(learnt):
     some = turns(5, seed=4)
-    frame, p = learnt.predict((list(some.inputs), None)), learnt.predict_proba(some)
+    frame, p = learnt.frame(list(some.inputs)), learnt.predict_proba(some)
     assert frame.columns == ["name", "label", "p(down)", "p(up)"]
     assert frame["name"].to_list() == ["0", "1", "2", "3", "4"]
     assert frame["label"].to_list() == [learnt.classes[k] for k in p.argmax(1)]
@@ -172,7 +174,7 @@ def test_wrong_answers_are_named_with_their_place(learnt, answers, error, messag
 
 def test_training_data_of_one_class_are_refused_before_anything_is_written(tmp_path):
     for data, options in (((np.zeros((9, 3)), ["a"] * 9), {}), ((np.zeros((3, 3)), ["a", "b", "c"]), {})):
-        with pytest.raises(DataError, match=r"are of class 'a'; wanted two|leave too few to train on"):
+        with pytest.raises(DataError, match=r"are of one class, 'a'; wanted two|leave too few to train on"):
             Classifier(**SMALL, **options).fit(data, out=tmp_path / "run")
     with pytest.raises(
         DataError, match=r"no class of the validation part .* which has 'down', 'up'; validate"

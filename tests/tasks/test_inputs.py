@@ -13,7 +13,10 @@ from unrolled.codecs.inputs import NumberInputs, TextInputs, restore_inputs
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
+from unrolled.tasks.config import from_sections
 from unrolled.tasks.inputs import PooledModelConfig, SequencesConfig, fit_inputs, network_of, read
+from unrolled.tasks.pooled import PooledConfig
+from unrolled.tasks.sources import files_of
 
 NAN = np.nan
 
@@ -52,6 +55,24 @@ def test_missing_values_are_the_last_known_ones_or_the_mean_and_flagged():
     z = (4.0 - 6.0) / 2.0
     assert found.dtype == np.float32
     assert found.tolist() == [[0, 0, 1], [0, 0, 1], [0, z, 0], [0, z, 1]], "only y was missing in training"
+
+
+def test_of_its_own_scale_a_sequence_has_mean_0_and_deviation_1():
+    data = numbers([[1.0, 5.0], [3.0, NAN], [8.0, 9.0]], [[400.0, 5.0], [400.0, 5.0], [400.0, 6.0]])
+    codec = fit_inputs(SequencesConfig(), PooledModelConfig(scale="sequence"), data)
+    assert codec.scaler.mean.tolist() == fitted(data).scaler.mean.tolist()
+    first, second = (codec.scaled(x, "here") for x in data.inputs)
+    # Two ways to scale, twice by numbers of size 200, and once.
+    np.testing.assert_allclose(first[:, 0], np.array([-3, -1, 4]) / (26 / 3) ** 0.5)
+    np.testing.assert_allclose(first[:, 1], [-1, NAN, 1])
+    assert np.abs(second[:, 0]).max() < 1e-12, "what is constant is 0, but for rounding"
+    again = restored(codec)
+    assert again.by_sequence and np.array_equal(again.scaled(data.inputs[0], ""), first, equal_nan=True)
+    assert codec.summaries(data).tolist() == fitted(data).summaries(data).tolist(), "baselines see the level"
+    nearly = codec.scaled(np.array([[3.0, 5.0], [3.0 + 1e-9, 5.0]]), "here")
+    assert np.abs(nearly).max() < 1e-5, "what hardly varies is not blown up"
+    with pytest.raises(ConfigError, match=r"^scale='sequence' is for numbers, and these data are texts"):
+        fit_inputs(SequencesConfig(), PooledModelConfig(scale="sequence"), from_arrays(["a b"]))
 
 
 def test_a_constant_feature_is_zero_and_another_value_of_it_its_distance():
@@ -154,12 +175,10 @@ def test_every_source_is_read(tmp_path):
     frame.write_csv(tmp_path / "x.csv")
     config = SequencesConfig(id="id", target="label")
     pair = ([[1.0, 2.0], [3.0]], ["a", "b"])
-    sources = (frame, tmp_path / "x.csv", [str(tmp_path / "x.csv")], pair, from_arrays(*pair))
+    sources = (frame, tmp_path / "x.csv", [tmp_path / "x.csv"], from_arrays(*pair))
     for source in sources:
         found = read(config, source)
         assert Counter(found.answers) == {"a": 1, "b": 1} and found.inputs[0].tolist() == [[1.0], [2.0]]
-    assert read(config, [[1.0, 2.0]], answers=False).answers is None
-    assert read(config, np.zeros((2, 4)), answers=False).inputs[0].shape == (4, 1)
 
 
 def test_labels_are_those_of_the_training_files_alone(tmp_path, monkeypatch):
@@ -168,15 +187,15 @@ def test_labels_are_those_of_the_training_files_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "unrolled.tasks.inputs.read_sequences", lambda source, query: asked.append(query.labels)
     )
-    read(config, config.files)
+    read(config, files_of(config).train)
     read(config, tmp_path / "other")
-    read(config, config.files, answers=False)
+    read(config, files_of(config).train, answers=False)
     assert asked[0].endswith("/own-labels") and asked[1:] == [None, None]
 
 
 def test_options_of_recordings_are_checked():
     with pytest.raises(ConfigError, match=r"mels: wanted 1 to 512, got 0"):
-        SequencesConfig(mels=0)
+        from_sections(PooledConfig, {"data": {"mels": 0}})
 
 
 def test_columns_without_names_are_as_many_as_in_training():

@@ -9,9 +9,10 @@ import torch
 import unrolled
 from unrolled.errors import DataError
 from unrolled.files.arrays import from_arrays
+from unrolled.files.examples import Sequences
 from unrolled.tasks import pictures, regress
 from unrolled.tasks.neighbours import NEAREST
-from unrolled.tasks.regress import Linear, Regressor, r2
+from unrolled.tasks.regress import Linear, Regressor, numbers, plainly_answered, r2
 
 SMALL = {"hidden": 8, "epochs": 2, "batch_size": 16}
 
@@ -97,3 +98,19 @@ def test_r2_by_hand():
     assert r2(y, np.array([1.0, 3.0, 5.0])) == 1 - 2 / 14
     assert r2(y, y) == 1 and r2(y, np.full(3, 3.0)) == 0
     assert math.isnan(r2(np.ones(3), y))
+
+
+def test_answers_may_be_written_with_decimal_commas():
+    def read(answers, decimal=None):
+        places = tuple(f"row {k}" for k in range(len(answers)))
+        data = Sequences(("a",) * len(answers), (), tuple(answers), places, places)
+        return plainly_answered(data, decimal)
+
+    data = read(["1,5", "1.234,25", "-3"])
+    assert numbers(data).tolist() == [1.5, 1234.25, -3.0]
+    assert data.notes == ("answers: '1,5' is read as 1.5",)
+    assert numbers(read(["1,234", "2"], "comma")).tolist() == [1.234, 2.0]
+    plain = read(["1e3", "2"])
+    assert plain.answers == ("1e3", "2") and not plain.notes
+    with pytest.raises(DataError, match=r"row 1: wanted a finite number as the answer, got 'x'"):
+        numbers(read(["1,5", "x"]))

@@ -111,10 +111,10 @@ def _members(annotation: Any) -> Iterator[Any]:
 def _metavar(kinds: list[Any]) -> str:
     words = []
     for kind in kinds:
+        if typing.get_origin(kind) in (list, tuple):
+            kind = typing.get_args(kind)[0]
         if typing.get_origin(kind) is Literal:
             words += [str(choice) for choice in typing.get_args(kind)]
-        elif typing.get_origin(kind) in (list, tuple):
-            words.append(METAVARS.get(typing.get_args(kind)[0], "TEXT"))
         else:
             words.append(METAVARS.get(kind, "TEXT"))
     return "|".join(dict.fromkeys(words))

@@ -57,6 +57,25 @@ RefitEvery = _forecast(
     int, "Judge with models trained again every N steps of the test part, on all known by then; slow.", "N"
 )
 
+SkipWrong = Annotated[
+    bool,
+    typer.Option(
+        "--skip-wrong",
+        help="Leave out rows that cannot be used, and print how many and why.",
+        show_default=False,
+    ),
+]
+
+LeftOutFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--left-out",
+        metavar="FILE",
+        help="CSV, Parquet or JSON file for the rows that were left out (skip-wrong), with the reasons.",
+        show_default=False,
+    ),
+]
+
 Episodes = Annotated[
     bool,
     typer.Option(

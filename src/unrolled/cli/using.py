@@ -15,10 +15,12 @@ from unrolled.cli.shared import (
     Files,
     Forecasts,
     Json,
+    LeftOutFile,
     MostValues,
     OutFile,
     RefitEvery,
     RunFolder,
+    SkipWrong,
     TableFile,
     with_options,
 )
@@ -42,6 +44,7 @@ def evaluate(
             show_default=False,
         ),
     ] = False,
+    skip_wrong: SkipWrong = False,
     out: TableFile = None,
     json: Json = False,
     forecasts: Forecasts = None,
@@ -49,7 +52,7 @@ def evaluate(
     **decoding: Any,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
-    estimator = _decoder(run, decoding)
+    estimator = _decoder(run, decoding, skip_wrong)
     _require_forecast(estimator, {"forecasts": forecasts, "refit_every": refit_every})
     refits = _refits(refit_every, silent=json)
     evaluation = estimator.evaluate(files or None, include_training=include_training, **refits)
@@ -83,11 +86,12 @@ def _require_forecast(estimator: Any, options: Mapping[str, Any]) -> None:
         )
 
 
-def _decoder(run: Path, decoding: Mapping[str, Any]) -> Any:
+def _decoder(run: Path, decoding: Mapping[str, Any], skip_wrong: bool) -> Any:
     """The model in `run`, which decodes as those options say that were typed."""
     import unrolled
 
-    return unrolled.load(run).using(**_typed(decoding))
+    estimator = unrolled.load(run).using(**_typed(decoding))
+    return estimator.skipping_wrong() if skip_wrong else estimator
 
 
 def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,11 +112,13 @@ def predict(
     most_values: MostValues = None,
     json: Json = False,
     episodes: Episodes = False,
+    skip_wrong: SkipWrong = False,
+    left_out: LeftOutFile = None,
     **options: Any,
 ) -> None:
     """Answer: what follows the end of each series, how unusual each step is, what each sequence is, or says
     in other symbols."""
-    estimator = _decoder(run, {name: options[name] for name in DECODING})
+    estimator = _decoder(run, {name: options[name] for name in DECODING}, skip_wrong)
     ahead, data = _typed({name: options[name] for name in AHEAD}), files or None
     _require_forecast(estimator, ahead)
     levels = {"quantiles": _levels(ahead.pop("quantiles"))} if "quantiles" in ahead else {}
@@ -125,7 +131,16 @@ def predict(
         predictions = estimator.predict(data, **ahead, **levels)
     for line in estimator.notices(data, **levels):
         note(line)
+    if left_out is not None:
+        _write_left_out(estimator, data, left_out)
     printing.frame(predictions, out, json)
+
+
+def _write_left_out(estimator: Any, data: Any, file: Path) -> None:
+    """ConfigError for a task that leaves no rows out."""
+    if not hasattr(estimator, "left_out"):
+        raise ConfigError(f"task '{estimator.task}' leaves no rows out; leave {option('left_out')} out")
+    printing.write_frame(estimator.left_out(data), file)
 
 
 def _episodes(estimator: Any, data: Any) -> Any:

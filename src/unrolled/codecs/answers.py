@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unrolled.blocks.decoder import end_of
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.texts import TextCodec
+from unrolled.codecs.unicode import NONE
 from unrolled.errors import DataError
 from unrolled.files.captioned import Captioned
 from unrolled.files.messages import listed, shown
@@ -34,10 +35,17 @@ class Texts:
     usual: str
 
     @classmethod
-    def fit(cls, kind: str, data: Captioned, least: int | None = None, most: int | None = None) -> Self:
-        """`kind`, `least` and `most` are of the tokenizer."""
+    def fit(
+        cls,
+        kind: str,
+        data: Captioned,
+        least: int | None = None,
+        most: int | None = None,
+        unicode: str = NONE,
+    ) -> Self:
+        """All but `data` are of the tokenizer."""
         texts = [text for several in data.truth for text in several]
-        side = TextCodec.fit(kind, texts, least, most)
+        side = TextCodec.fit(kind, texts, least, most, unicode)
         return cls(side, 0, "").again(data)
 
     def again(self, data: Captioned) -> Self:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unrolled.blocks.decoder import end_of
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
+from unrolled.codecs.unicode import NONE
 from unrolled.errors import DataError
 from unrolled.files.messages import shown
 
@@ -34,8 +35,10 @@ class TextCodec:
     tokenizer: Tokenizer
 
     @classmethod
-    def fit(cls, kind: str, texts: Sequence[str], least: int | None, most: int | None) -> Self:
-        return cls(kind, fitted(kind, texts, least, most))
+    def fit(
+        cls, kind: str, texts: Sequence[str], least: int | None, most: int | None, unicode: str = NONE
+    ) -> Self:
+        return cls(kind, fitted(kind, texts, least, most, unicode))
 
     @property
     def size(self) -> int:
@@ -60,7 +63,7 @@ class TextCodec:
 
     def symbols(self, text: str) -> list[str]:
         """What errors are counted in: the symbols of a text, of byte pairs its characters."""
-        return list(self.tokenizer.split(text))
+        return self.tokenizer.symbols(text)
 
     def written(self, text: str) -> str:
         """The text as decode writes it: of words and symbols, one space between any two."""

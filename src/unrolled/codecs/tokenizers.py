@@ -8,6 +8,7 @@
     bpe          byte pair encoding over the bytes of the text: no text is unknown to it
 
 A tokenizer is fitted on the training part. Number 0 stands for characters and words that it did not know.
+Before anything else a text is brought into one Unicode form (unicode.py).
 
 Source   Sennrich et al. 2016, arXiv:1508.07909, on bytes as in GPT-2; the library is tokenizers
 """
@@ -23,6 +24,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.codecs.unicode import NONE, checked, normalized
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.errors import ConfigError, RunError
 from unrolled.files import json_text
@@ -33,33 +35,55 @@ BPE_SYMBOLS = 4096
 JOINERS = "\u200c\u200d"  # without a width, inside words of Persian and of Indian languages
 
 
-class Characters:
+class Normalizing:
+    """Reads texts in one Unicode form, `unicode`."""
+
+    def __init__(self, unicode: str) -> None:
+        self.unicode = unicode
+
+    @staticmethod
+    def split(text: str) -> Iterable[str]:
+        """The symbols of a text that is in its form, one after another."""
+        return text
+
+    def normalized(self, text: str) -> str:
+        return normalized(text, self.unicode)
+
+    def symbols(self, text: str) -> list[str]:
+        """The symbols of any text, of byte pairs its characters."""
+        return list(self.split(self.normalized(text)))
+
+
+class Characters(Normalizing):
     """Every code point is a symbol. Subclasses differ in `split`, and in the `joint` that decode writes
     between two symbols."""
 
     joint: ClassVar[str] = ""
     unknown: ClassVar[int | None] = 0  # the number of <unk>
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, unicode: str = NONE) -> None:
+        super().__init__(unicode)
         self.vocabulary = vocabulary
 
-    @staticmethod
-    def split(text: str) -> Iterable[str]:
-        """The symbols of `text`, one after another."""
-        return text
-
     @classmethod
-    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+    def fit(
+        cls,
+        texts: Iterable[str],
+        least_count: int = 1,
+        most_symbols: int | None = None,
+        unicode: str = NONE,
+    ) -> Self:
         """Of symbols seen `least_count` times or more the most frequent, at most `most_symbols`."""
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(cls.split(text))
-        return cls(Vocabulary.fit(counts, least_count, most_symbols))
+            counts.update(cls.split(normalized(text, unicode)))
+        return cls(Vocabulary.fit(counts, least_count, most_symbols), unicode)
 
     @classmethod
     def restore(cls, about: Mapping[str, Any]) -> Self:
-        """The tokenizer that `about` described. LookupError, TypeError or RunError for what is none."""
-        return cls(Vocabulary.restore(about["symbols"]))
+        """The tokenizer that `about` described. LookupError, TypeError, ValueError or RunError for what is
+        none."""
+        return cls(Vocabulary.restore(about["symbols"]), _unicode_of(about))
 
     @property
     def size(self) -> int:
@@ -68,7 +92,7 @@ class Characters:
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """(N,) the numbers of the symbols of `text`."""
-        return self.vocabulary.encode(self.split(text))
+        return self.vocabulary.encode(self.split(self.normalized(text)))
 
     def decode(self, numbers: Iterable[int]) -> str:
         """The text of numbers."""
@@ -76,7 +100,7 @@ class Characters:
 
     def about(self) -> dict[str, Any]:
         """All of it in plain values."""
-        return {"symbols": list(self.vocabulary.symbols)}
+        return {"symbols": list(self.vocabulary.symbols), "unicode": self.unicode}
 
 
 class Words(Characters):
@@ -108,19 +132,25 @@ class Symbols(Characters):
         return text.split()
 
 
-class BPE:
+class BPE(Normalizing):
     """Byte pairs merged in the order of their frequency. `most_symbols` counts the 256 bytes too. Errors are
     counted in characters."""
 
     joint: ClassVar[str] = ""
     unknown: ClassVar[int | None] = None
-    split = staticmethod(Characters.split)
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self, library: Any, unicode: str = NONE) -> None:
+        super().__init__(unicode)
         self.library = library
 
     @classmethod
-    def fit(cls, texts: Iterable[str], least_count: int = 1, most_symbols: int | None = None) -> Self:
+    def fit(
+        cls,
+        texts: Iterable[str],
+        least_count: int = 1,
+        most_symbols: int | None = None,
+        unicode: str = NONE,
+    ) -> Self:
         most = BPE_SYMBOLS if most_symbols is None else most_symbols
         if most < BYTES:
             raise ConfigError(
@@ -134,8 +164,10 @@ class BPE:
             initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        library.train_from_iterator((_without_surrogates(text) for text in texts), trainer)
-        return cls(library)
+        library.train_from_iterator(
+            (_without_surrogates(normalized(text, unicode)) for text in texts), trainer
+        )
+        return cls(library, unicode)
 
     @classmethod
     def restore(cls, about: Mapping[str, Any]) -> Self:
@@ -153,20 +185,20 @@ class BPE:
             raise RunError(f"bpe: the saved tokenizer cannot be read ({reason:.80}); train anew") from error
         if not same:
             raise RunError("bpe: the saved tokenizer is not one that unrolled has made; train anew")
-        return cls(library)
+        return cls(library, _unicode_of(about))
 
     @property
     def size(self) -> int:
         return int(self.library.get_vocab_size())
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        return np.array(self.library.encode(_without_surrogates(text)).ids, np.int64)
+        return np.array(self.library.encode(_without_surrogates(self.normalized(text))).ids, np.int64)
 
     def decode(self, numbers: Iterable[int]) -> str:
         return str(self.library.decode([int(number) for number in numbers]))
 
     def about(self) -> dict[str, Any]:
-        return {"bpe": json_text.parse(self.library.to_str())}
+        return {"bpe": json_text.parse(self.library.to_str()), "unicode": self.unicode}
 
 
 Tokenizer = Characters | BPE
@@ -190,12 +222,21 @@ MOST = {
 
 
 def fitted(
-    kind: str, texts: Iterable[str], least_count: int | None = None, most_symbols: int | None = None
+    kind: str,
+    texts: Iterable[str],
+    least_count: int | None = None,
+    most_symbols: int | None = None,
+    unicode: str = NONE,
 ) -> Tokenizer:
     """The tokenizer of `kind` for the training part."""
     least = LEAST[kind] if least_count is None else least_count
     most = MOST[kind] if most_symbols is None else most_symbols
-    return TOKENIZERS[kind].fit(texts, least, most)
+    return TOKENIZERS[kind].fit(texts, least, most, unicode)
+
+
+def _unicode_of(about: Mapping[str, Any]) -> str:
+    """Runs that say nothing of it read texts as they are."""
+    return checked(about.get("unicode", NONE))
 
 
 def beginning(tokenizer: Tokenizer) -> int:

@@ -3,7 +3,8 @@
     row of a word    [number of w in lower case, numbers of its characters …, -1 …]
                      0 for a word too rare to know, upper case kept in the characters
 
-Of a word longer than MOST_CHARACTERS the first ones alone are read.
+Of a word longer than MOST_CHARACTERS the first ones alone are read. Before anything else a word is brought
+into one Unicode form (unicode.py).
 
 Shapes   T words -> rows (T, 1 + MOST_CHARACTERS) int64
 """
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.codecs import padding
+from unrolled.codecs.unicode import NONE, checked, normalized
 from unrolled.codecs.vocabulary import Vocabulary
 from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
@@ -39,31 +41,38 @@ class WordBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Words:
-    """`counts` (V,) of the vocabulary's words in training. `vectors` are for a new network alone, and are not
-    kept."""
+    """`counts` (V,) of the vocabulary's words in training, `unicode` the form of words. `vectors` are for a
+    new network alone, and are not kept."""
 
     words: Vocabulary
     characters: Vocabulary
     counts: Numbers
     vectors: Vectors | None = None
+    unicode: str = NONE
 
     @classmethod
     def fit(
-        cls, sequences: Sequence[Sequence[str]], least: int, most: int | None, vectors: str | None
+        cls,
+        sequences: Sequence[Sequence[str]],
+        least: int,
+        most: int | None,
+        vectors: str | None,
+        unicode: str = NONE,
     ) -> Self:
-        counts = Counter(word.lower() for one in sequences for word in one)
-        words = Vocabulary.fit(counts, least, most)
-        characters: Counter[str] = Counter()
+        counts, characters = Counter[str](), Counter[str]()
         for word, count in Counter(word for one in sequences for word in one).items():
-            for character in word:
+            written = normalized(word, unicode)
+            counts[written.lower()] += count
+            for character in written:
                 characters[character] += count
+        words = Vocabulary.fit(counts, least, most)
         known = np.array([counts[word] for word in words.symbols], np.int64)
         read = None if vectors is None else read_vectors(vectors, set(words.symbols))
-        return cls(words, Vocabulary.fit(characters), known, read)
+        return cls(words, Vocabulary.fit(characters), known, read, unicode)
 
     def encode(self, words: Iterable[str]) -> Numbers:
         """(T, 1 + MOST_CHARACTERS) a row for each word."""
-        each = list(words)
+        each = [normalized(word, self.unicode) for word in words]
         rows = np.full((len(each), 1 + MOST_CHARACTERS), NOTHING, np.int64)
         rows[:, 0] = self.words.encode(word.lower() for word in each)
         for row, word in zip(rows, each, strict=True):
@@ -83,6 +92,7 @@ class Words:
             "kind": "words",
             "words": list(self.words.symbols),
             "characters": list(self.characters.symbols),
+            "unicode": self.unicode,
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -91,7 +101,8 @@ class Words:
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         words, characters = (Vocabulary.restore(about[name]) for name in ("words", "characters"))
-        return cls(words, characters, shaped(arrays["counts"], len(words)))
+        counts, unicode = shaped(arrays["counts"], len(words)), checked(about.get("unicode", NONE))
+        return cls(words, characters, counts, unicode=unicode)
 
 
 @dataclass(frozen=True)

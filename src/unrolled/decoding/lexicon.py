@@ -85,9 +85,9 @@ class Lexicon:
         return bool(self.final[state])
 
 
-def read_words(path: str | Path) -> dict[str, int]:
-    """The words of a text file with one in each line, and the line where each first stands. DataError, one
-    line with file, line and remedy, for what is no such file."""
+def read_words(path: str | Path, normalized: Callable[[str], str] = str) -> dict[str, int]:
+    """The words of a text file with one in each line, as labels are `normalized`, and the line where each
+    first stands. DataError, one line with file, line and remedy, for what is no such file."""
     wanted = "a text file with one word in each line"
     data = read_bytes(Path(path), wanted)
     refuse_foreign(str(path), data, FOREIGN, wanted)
@@ -100,7 +100,7 @@ def read_words(path: str | Path) -> dict[str, int]:
                 f"{path}, line {number}: wanted one word, got {shown(line)}; give each its own line"
             )
         for word in line_words:
-            words.setdefault(word, number)
+            words.setdefault(normalized(word), number)
     if not words:
         raise DataError(f"{path}: no line holds a word; wanted one word in each line")
     return words

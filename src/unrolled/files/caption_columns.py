@@ -5,11 +5,12 @@ from dataclasses import replace
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.columns import usual
 from unrolled.files.images import ENDING
 from unrolled.files.long import find_time_column
 from unrolled.files.manifest import column_of_files
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.query import Query, looks_numeric, usual
+from unrolled.files.query import Query, looks_numeric
 from unrolled.files.table import Table
 
 IMAGES = ("image", "path", "file", "filename", "picture")

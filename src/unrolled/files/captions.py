@@ -20,11 +20,12 @@ from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
 from unrolled.files.images import Pixels, read_image, spelt
+from unrolled.files.left_out import usable_rows
 from unrolled.files.limits import VALUE_BYTES, require_few
-from unrolled.files.manifest import inside, written_paths
+from unrolled.files.manifest import inside, refuse_rows, written_paths
 from unrolled.files.messages import counted, listed, option
 from unrolled.files.query import OPEN, Query, written
-from unrolled.files.table import Table, open_table, sources_of
+from unrolled.files.table import Table, sources_of
 
 
 def read_captioned(source: Any, query: Query = OPEN) -> Captioned:
@@ -41,28 +42,28 @@ def read_captioned(source: Any, query: Query = OPEN) -> Captioned:
     rows = joined([file.data for file in files])
     if query.alike and query.size is None:
         _check_sizes(rows)
-    return _gathered(rows, [key for file in files for key in file.keys])
+    return gathered(rows, [key for file in files for key in file.keys])
 
 
 @dataclass(frozen=True)
 class _File:
-    """What one of several sources holds, an input for each answer. `keys` (N,) are equal where inputs are;
-    None is that of an input which is like no other."""
+    """What one of several sources holds, an input for each answer, and its keys, see `gathered`."""
 
     name: str
     data: Captioned
     keys: Sequence[Any]
 
 
-def _gathered(rows: Captioned, keys: Sequence[Any]) -> Captioned:
-    """Rows of one input become one, at the place of the first."""
+def gathered(rows: Captioned, keys: Sequence[Any]) -> Captioned:
+    """Rows of one input become one, at the place of the first; `keys` (N,) are equal where inputs are, None
+    is that of one which is like no other."""
     groups: dict[Any, list[int]] = {}
     for number, key in enumerate(keys):
         groups.setdefault((number,) if key is None else key, []).append(number)
     data = rows.select([group[0] for group in groups.values()])
     if rows.answers is None:
         return data
-    answers = tuple(tuple(rows.answers[i][0] for i in group) for group in groups.values())
+    answers = tuple(tuple(one for i in group for one in rows.answers[i]) for group in groups.values())
     return replace(data, answers=answers)
 
 
@@ -95,8 +96,13 @@ def _check_sizes(data: Captioned) -> None:
 
 
 def _read(source: Path | pl.DataFrame, query: Query) -> _File:
-    table = open_table(source, query.decimal)
+    table = query.open(source)
     query, notes = find_columns(table, query)
+    file, why = usable_rows(table, query.skip_wrong, lambda rows: _file(rows, source, query, notes), query.id)
+    return replace(file, data=replace(file.data, left_out=why))
+
+
+def _file(table: Table, source: Path | pl.DataFrame, query: Query, notes: Sequence[str]) -> _File:
     dated = in_iso(table, query.time, query.date_format)
     groups = _groups(dated.table, query.id)
     names: Sequence[str]
@@ -143,7 +149,7 @@ def _attributes(groups: Groups, query: Query) -> tuple[Sequence[str], list[Attri
     inputs = [Attributes(row, label) for row, label in zip(numbers, labels, strict=True)]
     if not query.features:
         return labels, inputs, [None] * N
-    return groups.names, inputs, [(one.numbers.tobytes(), one.label) for one in inputs]
+    return groups.names, inputs, list(map(attributes_key, inputs))
 
 
 def _pictures(
@@ -157,8 +163,8 @@ def _pictures(
         column, written_paths(table, column, "the path of a picture"), "picture"
     ).to_list()
     pictures: dict[str, Pixels] = {}
-    files, held = [], 0
-    for name, place in zip(names, groups.places, strict=True):
+    files, held, wrong = list[str](), 0, dict[int, str]()
+    for name, row in zip(names, groups.order[groups.starts].tolist(), strict=True):
         try:
             path = inside(folder, name)
             files.append(posixpath.normpath(path.as_posix()))
@@ -167,12 +173,25 @@ def _pictures(
                 held += pictures[files[-1]].nbytes
                 require_few(table.name, f"{held:,} bytes of pictures", held // VALUE_BYTES)
         except DataError as error:
-            raise DataError(f"{place}: {error}") from error
+            wrong[row] = str(error)
+            if not query.skip_wrong:
+                break
+    refuse_rows(table.places, wrong)
     inputs = [pictures[file] for file in files]
     if not query.answers:
         return names, inputs, files
-    keys = {file: (one.shape, hashlib.sha256(one.tobytes()).digest()) for file, one in pictures.items()}
+    keys = {file: picture_key(one) for file, one in pictures.items()}
     return names, inputs, [keys[file] for file in files]
+
+
+def attributes_key(one: Attributes) -> tuple[Any, ...]:
+    """Equal for equal numbers and classes."""
+    return one.numbers.tobytes(), one.label
+
+
+def picture_key(pixels: Pixels) -> tuple[Any, ...]:
+    """Equal for equal pictures."""
+    return pixels.shape, hashlib.sha256(pixels.tobytes()).digest()
 
 
 def _answers(groups: Groups, query: Query) -> tuple[tuple[Any, ...], ...] | None:

@@ -12,9 +12,10 @@ Source   CoNLL-2003 shared task, Tjong Kim Sang and De Meulder; universaldepende
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.left_out import WrongLineError
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import clean_text
 from unrolled.files.tagged import Layout, Tagged
@@ -36,17 +37,20 @@ class _Sentence:
     tags: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     span: int = 0  # last word of a multi-word token
+    wrong: bool = False  # whether it is to be left out
 
 
-def read_conll(path: str, data: bytes, column: str | None) -> Tagged:
+def read_conll(path: str, data: bytes, column: str | None, wrong: dict[str, str] | None = None) -> Tagged:
     """The sentences of CoNLL columns and their tags. `column`: number of the tags' column from 1, or from the
-    end as -1; None: the last. DataError of one line for what is wrong in the file, ConfigError for such a
-    column."""
+    end as -1; None: the last. Where `wrong` is given, sentences with lines of another width are left out, and
+    these lines stand there by their places with the reasons. DataError of one line for what is wrong in the
+    file, ConfigError for such a column."""
     lines = _lines(path, data, "CoNLL columns")
     first = next((line for _, line in lines if line and not line.startswith(("#", DOCUMENT))), "")
     width = len(_split(first))
-    sentences = _sentences(path, lines, width, _column_at(path, column, width))
-    return _tagged(path, sentences, True, layout=Layout(width, _has_tabs(first)))
+    sentences = _right(path, _sentences(path, lines, width, _column_at(path, column, width), wrong))
+    tagged = _tagged(path, sentences, True, layout=Layout(width, _has_tabs(first)))
+    return replace(tagged, left_out=wrong or {})
 
 
 def read_words(path: str, data: bytes, layout: Layout | None) -> Tagged:
@@ -84,7 +88,17 @@ def columns_of(layout: Layout | None) -> str:
     return "no columns" if layout is None else counted(layout.columns, "column")
 
 
-def _sentences(path: str, lines: list[tuple[int, str]], width: int, at: int | None) -> list[_Sentence]:
+def _right(path: str, sentences: list[_Sentence]) -> list[_Sentence]:
+    """Those that are not wrong. DataError where all are."""
+    right = [one for one in sentences if not one.wrong]
+    if not right:
+        raise DataError(f"{path}: no sentence can be used; correct its lines")
+    return right
+
+
+def _sentences(
+    path: str, lines: list[tuple[int, str]], width: int, at: int | None, wrong: dict[str, str] | None = None
+) -> list[_Sentence]:
     """Of lines of `width` columns, the tags in column `at`."""
     sentences, sentence = list[_Sentence](), None
     for number, line in lines:
@@ -92,13 +106,17 @@ def _sentences(path: str, lines: list[tuple[int, str]], width: int, at: int | No
         if not fields or line.startswith(DOCUMENT):
             sentence = None
         elif sentence is not None or not line.startswith("#") or len(fields) == width:
-            if len(fields) != width:
-                raise DataError(
-                    f"{path}, line {number}: wanted {counted(width, 'column')} as in the lines before, got "
-                    f"{len(fields)}; complete the line, or put an empty line between sentences"
-                )
             if sentence is None:
                 sentences.append(sentence := _Sentence(number))
+            if len(fields) != width:
+                said = f"wanted {counted(width, 'column')} as in the lines before, got {len(fields)}"
+                if wrong is None:
+                    raise WrongLineError(
+                        f"{path}, line {number}: {said}; complete the line, or put an empty line between "
+                        "sentences"
+                    )
+                sentence.wrong, wrong[f"{path}, line {number}"] = True, said
+                continue
             sentence.words.append(fields[0])
             sentence.tags.append(fields[at] if at is not None else "")
             sentence.lines.append(number)

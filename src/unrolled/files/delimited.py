@@ -4,6 +4,7 @@ The structure is checked before anything is parsed: `"` opens a field only at it
 end and is doubled inside; every row has as many fields as the header. What passes goes to polars as a whole.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.cells import SEPARATORS
+from unrolled.files.columns import is_value
+from unrolled.files.left_out import WrongLineError
 from unrolled.files.limits import require_few
-from unrolled.files.messages import counted, shown
+from unrolled.files.messages import counted, option, shown
 from unrolled.files.opening import BOM, clean_text
 
 Positions = NDArray[np.int64]
@@ -25,18 +28,26 @@ MOST_COMMENTS = 1000
 
 
 def read_delimited(
-    path: str, data: bytes, is_header: Callable[[Sequence[str]], bool] = lambda fields: True
+    path: str,
+    data: bytes,
+    is_header: Callable[[Sequence[str]], bool] = lambda fields: True,
+    wrong: dict[str, str] | None = None,
+    notes: list[str] | None = None,
+    quoted: bool = True,
 ) -> tuple[pl.DataFrame, Positions]:
     """The rows as text, missing cells null, and the line (from 1) on which each row begins. Where the fields
-    of the first row are no header it is a row like the others, and the columns are called 1, 2, ….
+    of the first row are no header it is a row like the others, and the columns are called 1, 2, …. Where
+    `wrong` is given, lines that are no text and rows of another width are left out, and stand there by their
+    places with the reasons. Where fields are apart by tabs and quotes are out of place, as many write such
+    files, quotes are plain characters, as where nothing is `quoted`; `notes` says so.
 
     Raises DataError with the line for a NUL byte, bytes that are not UTF-8, a lone carriage return, a quote
     out of place, a row of another width than the header, columns without a name or of one name, and no rows.
     The first column alone may have no name: see Table.named.
     """
-    body = clean_text(path, data, "CSV in UTF-8, or Parquet", "a header line and rows")
+    body = clean_text(path, data, "CSV in UTF-8, or Parquet", "a header line and rows", wrong)
     text = np.frombuffer(body, np.uint8)
-    outside = np.cumsum(text == _QUOTE, dtype=np.uint8) % 2 == 0
+    outside = np.cumsum((text == _QUOTE) & quoted, dtype=np.uint8) % 2 == 0
     newlines = np.flatnonzero(text == _NEWLINE)
     ends = newlines[outside[newlines]]
     starts = np.concatenate([[0], ends + 1])[: len(ends)]
@@ -44,31 +55,51 @@ def read_delimited(
     lines = np.searchsorted(newlines, starts) + 1
 
     header = slice(starts[filled][0], ends[filled][0]) if filled.any() else slice(0, len(text))
-    # The separator that the header holds most often; the comma where it holds none.
-    unquoted = text[header][outside[header]]
-    separator = max(SEPARATORS, key=lambda mark: int((unquoted == ord(mark)).sum()))
-    _check_quotes(path, text, newlines, separator)
+    separator = _separator(text[header][outside[header]].tobytes())
+    if quoted:
+        try:
+            _check_quotes(path, text, newlines, separator)
+        except DataError as error:
+            if separator != "\t":
+                raise
+            if notes is not None:
+                notes.append(
+                    f"quotes are plain characters, as not all stand around whole fields ({error!s:.80}…)"
+                )
+            return read_delimited(path, data, is_header, wrong, notes, quoted=False)
     marks = np.flatnonzero((text == ord(separator)) & outside)
     fields = np.diff(np.searchsorted(marks, np.append(starts, len(text)))) + 1
-    _check_widths(path, fields[filled], lines[filled])
-    rows, columns = int(filled.sum()), int(fields[filled][0])
+    kept = filled if wrong is None else _of_one_width(path, fields, filled, lines, wrong)
+    _check_widths(path, fields[kept], lines[kept])
+    rows, columns = int(kept.sum()), int(fields[kept][0])
     require_few(
         path, f"{counted(rows, 'row')} of {counted(columns, 'column')}", rows * columns, columns=columns
     )
-    if columns == 1:
+    if columns == 1 and wrong is None:
         _check_blanks(path, filled, lines)
     cuts = [-1, *(marks[marks < header.stop] - header.start).tolist(), header.stop - header.start]
-    names = [_name(body[header][a + 1 : b].decode()) for a, b in pairwise(cuts)]
+    names = [_name(body[header][a + 1 : b].decode(), quoted) for a, b in pairwise(cuts)]
     headed = is_header(names)
     if headed:
-        _check_names(f"{path}, line {lines[filled][0]}", names)
+        _check_names(f"{path}, line {lines[kept][0]}", names)
         if rows == 1:
             raise DataError(f"{path}: the file has a header and no rows; wanted at least one row below it")
     else:
         names = [str(number) for number in range(1, len(names) + 1)]
-    if not filled.all():
-        body = np.delete(text, ends[~filled]).tobytes()
-    return _parsed(path, body, separator, names, rows - headed, headed), lines[filled][headed:]
+    if not kept.all():
+        odd = np.repeat(~kept, ends - starts + 1)
+        body = text[: len(odd)][~odd].tobytes()
+    quote = '"' if quoted else None
+    return _parsed(path, body, separator, quote, names, rows - headed, headed), lines[kept][headed:]
+
+
+def _separator(row: bytes) -> str:
+    """The one that the first row holds most often, outside of quotes; the comma where it holds none. Where
+    there are others, a comma between digits stands before decimals."""
+    counts = {mark: row.count(mark.encode()) for mark in SEPARATORS}
+    if counts[";"] or counts["\t"]:
+        counts[","] -= len(re.findall(rb"(?<=\d),(?=\d)", row))
+    return max(SEPARATORS, key=counts.__getitem__)
 
 
 def without_comments(data: bytes) -> tuple[bytes, int]:
@@ -122,12 +153,26 @@ def _refuse_quote(path: str, lines: Positions, doubled: NDArray[np.bool_], wrong
     )
 
 
+def _of_one_width(
+    path: str, fields: Positions, filled: NDArray[np.bool_], lines: Positions, wrong: dict[str, str]
+) -> NDArray[np.bool_]:
+    """Which rows have as many fields as the first; the others go to `wrong`."""
+    width = fields[filled][0]
+    odd = filled & (fields != width)
+    for row in np.flatnonzero(odd).tolist():
+        wrong[f"{path}, line {lines[row]}"] = (
+            f"wanted {counted(int(width), 'field')} as in the first row, got {fields[row]}"
+        )
+    kept: NDArray[np.bool_] = filled & ~odd
+    return kept
+
+
 def _check_widths(path: str, fields: Positions, lines: Positions) -> None:
     wrong = np.flatnonzero(fields != fields[0])
     if len(wrong):
         row = wrong[0]
         others = f" ({counted(len(wrong) - 1, 'more row')} like it)" if len(wrong) > 1 else ""
-        raise DataError(
+        raise WrongLineError(
             f"{path}, line {lines[row]}: wanted {counted(int(fields[0]), 'field')} as in the header, "
             f"got {fields[row]}{others}; complete or delete the row, and quote fields that hold separators"
         )
@@ -144,26 +189,30 @@ def _check_blanks(path: str, filled: NDArray[np.bool_], lines: Positions) -> Non
         )
 
 
-def _name(field: str) -> str:
-    return (field[1:-1].replace('""', '"') if field[:1] == '"' else field).strip()
+def _name(field: str, quoted: bool) -> str:
+    return (field[1:-1].replace('""', '"') if quoted and field[:1] == '"' else field).strip()
 
 
 def _check_names(place: str, names: list[str]) -> None:
+    headless = any(map(is_value, names))
+    more = f", or say that this line is no header ({option('no_header')})" if headless else ""
     for number, name in enumerate(names, 1):
         if not name and number > 1:
-            raise DataError(f"{place}: column {number} of {len(names)} has no name; give it one")
+            raise DataError(f"{place}: column {number} of {len(names)} has no name; give it one{more}")
         first = names.index(name) + 1
         if first < number:
             raise DataError(
-                f"{place}: columns {first} and {number} are both called {shown(name)}; rename one"
+                f"{place}: columns {first} and {number} are both called {shown(name)}; rename one{more}"
             )
 
 
 def _parsed(
-    path: str, body: bytes, separator: str, names: list[str], rows: int, headed: bool
+    path: str, body: bytes, separator: str, quote: str | None, names: list[str], rows: int, headed: bool
 ) -> pl.DataFrame:
     try:
-        frame = pl.read_csv(body, separator=separator, infer_schema=False, has_header=headed)
+        frame = pl.read_csv(
+            body, separator=separator, quote_char=quote, infer_schema=False, has_header=headed
+        )
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}") from error
     if frame.shape != (rows, len(names)):

@@ -1,8 +1,8 @@
 """Inputs of one source with their answers, as the readers of all formats give them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.fingerprints import Prints, fingerprints
+from unrolled.files.labels import Kind
 from unrolled.files.messages import option
 
 Numbers = NDArray[Any]
@@ -31,6 +32,8 @@ class Examples(Generic[Input, Answer]):
     notes     what the reader found and chose
     rate_hz   of recordings, the rate that they all have; None for others
     named     whether the source names its columns, so that others beside those asked for do no harm
+    kind      of answers that a caller holds in memory, their type, see labels.py; None of all others
+    left_out  by place why rows were left out
     """
 
     noun: ClassVar[str] = "sequence"
@@ -43,6 +46,8 @@ class Examples(Generic[Input, Answer]):
     notes: tuple[str, ...] = ()
     rate_hz: int | None = None
     named: bool = True
+    kind: Kind | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_text(self) -> bool:
@@ -124,5 +129,6 @@ def joined(several: Sequence[E]) -> E:
         several[0],
         answers=None if None in answers else tuple(chain.from_iterable(each or () for each in answers)),
         notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in several))),
+        left_out=dict(chain.from_iterable(one.left_out.items() for one in several)),
         **columns,
     )

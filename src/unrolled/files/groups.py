@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from unrolled.errors import DataError
 from unrolled.files.delimited import Positions
+from unrolled.files.left_out import WrongRowsError
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, shown
 from unrolled.files.number_columns import is_missing
@@ -70,10 +70,9 @@ class Groups:
         if len(again):
             first = again[np.argmin(order[again + 1])]
             cell = shown(str(table.frame[column][int(order[first + 1])]))
-            raise DataError(
-                f"{table.place(order[first + 1], column)}: {cell} stands there again, as in "
-                f"{table.row(order[first])} of the same sequence{_more(again)}; keep one row for each time"
-            )
+            complaint = f"{cell} stands there again, as in {table.row(order[first])} of the same sequence"
+            remedy = "keep one row for each time"
+            raise self._wrong(column, order[again + 1], order[first + 1], complaint, _more(again), remedy)
         return replace(self, order=order)
 
     def one_each(self, column: str, cells: pl.Series, noun: str) -> pl.Series:
@@ -85,12 +84,24 @@ class Groups:
         if len(wrong):
             at = wrong[np.argmin(order[wrong])]
             one, other = int(order[first[at]]), int(order[at])
-            raise DataError(
-                f"{table.place(other, column)}: {shown(cells[other])}, but {table.row(one)} of the same "
-                f"sequence has {shown(cells[one])}{_more(wrong)}; "
-                f"wanted one {noun} in all rows of a sequence, correct one"
+            complaint = (
+                f"{shown(cells[other])}, but {table.row(one)} of the same sequence has {shown(cells[one])}"
             )
+            remedy = f"wanted one {noun} in all rows of a sequence, correct one"
+            raise self._wrong(column, order[wrong], other, complaint, _more(wrong), remedy)
         return cells.gather(order[self.starts])
+
+    def _wrong(
+        self, column: str, rows: Positions, first: int, complaint: str, more: str, remedy: str
+    ) -> WrongRowsError:
+        """The error of such rows of several groups, whose first one is wrong as the complaint says."""
+        wrong = np.zeros(len(self.order), np.bool_)
+        wrong[rows] = True
+        message = f"{self.table.place(first, column)}: {complaint}{more}; {remedy}"
+        others = "not as in another row of the same sequence"
+        return WrongRowsError(
+            message, wrong, lambda row: f"column {shown(column)}: {complaint if row == first else others}"
+        )
 
     @property
     def _numbers(self) -> Positions:

@@ -19,23 +19,13 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
+from unrolled.files.formats import IDX_TYPES, is_idx_start
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, option
 from unrolled.files.opening import GZIP, read_bytes, unpacking
 from unrolled.files.query import Query
 
-_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_ENDINGS = ("-ubyte", ".idx")
 _DENSEST = 1032  # bytes that a byte of gzip can stand for, at most
-
-
-def is_idx(name: str, start: bytes) -> bool:
-    """Whether a file has the usual name, or begins as IDX."""
-    return name.endswith(_ENDINGS) or _is_start(start)
-
-
-def _is_start(start: bytes) -> bool:
-    return len(start) == 4 and start.startswith(b"\0\0") and start[2] in _TYPES
 
 
 def read_idx(path: Path, query: Query) -> Sequences:
@@ -74,12 +64,12 @@ def read_array(path: Path, wanted: str) -> NDArray[Any]:
 def _array(path: Path, wanted: str, file: gzip.GzipFile | io.BytesIO, most: int) -> NDArray[Any]:
     """`most`: no more bytes can follow."""
     start = file.read(4)
-    if not _is_start(start):
+    if not is_idx_start(start):
         raise DataError(
             f"{path}: wanted {wanted}, which begins with 0 0, a type and a number of dimensions, got "
             f"{list(start)}; name another file"
         )
-    kind, dimensions = np.dtype(_TYPES[start[2]]), start[3]
+    kind, dimensions = np.dtype(IDX_TYPES[start[2]]), start[3]
     header = file.read(4 * dimensions)
     if not dimensions or len(header) < 4 * dimensions:
         raise DataError(

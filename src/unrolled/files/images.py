@@ -11,6 +11,7 @@ Shapes   (H, W, C) uint8
 """
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ MOST_PIXELS = 2**24
 
 _REMEDY = "copy or save it again, or leave it out"
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+
+
+def is_picture(path: Path) -> bool:
+    """Whether its name ends as those of pictures do."""
+    return re.search(ENDING, path.name) is not None
 
 
 def read_image(path: Path, channels: str, size: Size | None = None) -> Pixels:

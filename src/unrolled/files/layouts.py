@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.category_columns import Texts, read_columns
+from unrolled.files.columns import IDS, usual
 from unrolled.files.date_columns import Dated, in_iso
 from unrolled.files.groups import Groups
 from unrolled.files.messages import counted, listed, option, shown
 from unrolled.files.number_columns import is_missing
 from unrolled.files.opening import plain_name
 from unrolled.files.order import Origin, oldest_first
-from unrolled.files.query import IDS, Query, looks_numeric, usual
+from unrolled.files.query import Query, looks_numeric
 from unrolled.files.roles import ROWS, find_roles
 from unrolled.files.steps import Positions
 from unrolled.files.table import Matrix, Table
@@ -56,6 +57,8 @@ def laid_out(table: Table, query: Query) -> Laid:
     """
     query.check_roles()
     table.check_header()
+    if table.sequences is not None and query.wide is None:
+        query = replace(query, id=table.sequences)
     laid = _LAYOUTS[query.wide](table, query)
     origin, notes = oldest_first(laid.origin)
     if query.wide is not None:
@@ -108,7 +111,7 @@ def _rows(table: Table, query: Query) -> Laid:
         id, ~names.is_first_distinct(), "the series {} stands in a row before", "write each in one row"
     )
     others = [column for column in frame.columns if column not in (id, *query.static)]
-    steps = [column for column in others if _holds_numbers(frame[column])]
+    steps = [column for column in others if holds_numbers(frame[column])]
     if not steps:
         raise DataError(f"{table.name}: no column of numbers beside {shown(id)}; wanted one for each step")
     numbers, header = table.matrix(steps), pl.Series(TIME, steps)
@@ -223,7 +226,7 @@ def _check_options(query: Query) -> None:
 def _find_id(table: Table) -> str:
     """The column with a usual name, or the first that holds no numbers."""
     columns = table.frame.columns
-    texts = [column for column in columns if not _holds_numbers(table.frame[column])]
+    texts = [column for column in columns if not holds_numbers(table.frame[column])]
     id = usual(columns, IDS) or next(iter(texts), None)
     if id is None:
         raise DataError(
@@ -232,7 +235,7 @@ def _find_id(table: Table) -> str:
     return id
 
 
-def _holds_numbers(cells: pl.Series) -> bool:
+def holds_numbers(cells: pl.Series) -> bool:
     """Whether a column is one of steps: of numbers, or empty."""
     return looks_numeric(cells) or bool(is_missing(cells).all())
 

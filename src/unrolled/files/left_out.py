@@ -1,16 +1,82 @@
-"""Series that cannot be used: where that is allowed they are left out, with the reason, else the first is an
-error."""
+"""Series and rows that cannot be used: where that is allowed they are left out, with the reason, else the
+first is an error."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.messages import listed, option, shown
+from unrolled.files.messages import counted, listed, natural, option, shown
+
+if TYPE_CHECKING:
+    from unrolled.files.table import Table
 
 T = TypeVar("T")
 
 MOST_REASONS = 20  # that are told, one a line
+
+
+class WrongLineError(DataError):
+    """A line of a text that no reader can use, where others may be of use."""
+
+
+@contextmanager
+def offering_to_skip(skip: bool | None) -> Iterator[None]:
+    """Inside, the error of a wrong line says that such lines may be left out, where that is an option."""
+    try:
+        yield
+    except WrongLineError as error:
+        raise DataError(f"{error}{or_skip_wrong(skip)}") from None
+
+
+class WrongRowsError(DataError):
+    """Rows of a table that no reader can use: `rows` says of each whether it is one, `reason(row)` why."""
+
+    def __init__(self, message: str, rows: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
+        super().__init__(message)
+        self.rows, self.reason = rows, reason
+
+
+def usable_rows(
+    table: "Table", skip: bool | None, read: Callable[["Table"], T], id: str | None = None
+) -> tuple[T, dict[str, str]]:
+    """What `read` makes of the rows that it can use, and of others, where they may be left out, by their
+    places why: with a row all those go that have the same `id`. DataError for the first where none may be
+    left out (`skip` None: there is no such option here), and where no row is left."""
+    why = dict(table.left_out)
+    while True:
+        try:
+            return read(table), dict(sorted(why.items(), key=lambda one: natural(one[0])))
+        except WrongRowsError as error:
+            if not skip:
+                raise DataError(f"{error}{or_skip_wrong(skip)}") from None
+            why |= {
+                f"{table.name}, {table.row(row)}": error.reason(row)
+                for row in np.flatnonzero(error.rows).tolist()
+            }
+            table = table.without(error.rows, id)
+            if not table.frame.height:
+                place, reason = next(iter(why.items()))
+                raise DataError(
+                    f"{table.name}: no row can be used; the first: {place}: {reason}; correct the rows"
+                ) from None
+
+
+def or_skip_wrong(skip: bool | None) -> str:
+    """The remedy for a row that cannot be used, behind others; `skip` None: there is no such option here."""
+    return "" if skip is None else f"; or leave such rows out ({option('skip_wrong')})"
+
+
+def told_rows(why: Mapping[str, str]) -> Sequence[str]:
+    """Lines on the rows that were left out, of very many the reasons of the first."""
+    lines = [f"left out: {counted(len(why), 'wrong row')}"] if why else []
+    lines += [f"left out: {place}: {reason}" for place, reason in list(why.items())[:MOST_REASONS]]
+    others = len(why) - MOST_REASONS
+    return (*lines, *([f"left out: {others:,} more"] if others > 0 else []))
 
 
 class UnusableError(DataError):

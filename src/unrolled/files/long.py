@@ -6,13 +6,16 @@ Of N sequences with F features, sequence i has T_i rows; its answer is the same 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from unrolled.errors import DataError
+from unrolled.files.columns import IDS, usual
 from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import Sequences
 from unrolled.files.groups import Groups
+from unrolled.files.left_out import usable_rows
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.query import IDS, Query, find_target, looks_numeric, usual, written_answers
+from unrolled.files.query import Query, find_target, looks_numeric, written_answers
 from unrolled.files.roles import find_time
 from unrolled.files.table import Table
 
@@ -24,7 +27,15 @@ def read_long(table: Table, query: Query) -> Sequences:
     query.only("a long table", "id", "time", "target")
     table.check_header()
     query.check_roles()
-    id = find_id(table, query.id, IDS, f", or with {option('text')} if each row is one")
+    by_text, by_steps = option("text"), option("wide", "rows")
+    remedy = f", or with {by_text} if each row is one, with {by_steps} if its columns are steps"
+    remedy = "" if query.transcripts else remedy
+    id = find_id(table, query.id, IDS, remedy)
+    data, why = usable_rows(table, query.skip_wrong, lambda rows: _read(rows, id, query), id)
+    return replace(data, left_out=why)
+
+
+def _read(table: Table, id: str, query: Query) -> Sequences:
     notes = [] if query.id else [f"id: column {shown(id)}"]
     time, of_time = find_time_column(table, query.time, [id, query.target, *query.features])
     target, of_target = find_target(table, query, [id, time, *query.features])
@@ -46,11 +57,11 @@ def _answers(groups: Groups, target: str, query: Query) -> tuple[str, ...] | Non
 
 def find_id(table: Table, id: str | None, names: Sequence[str], remedy: str = "") -> str:
     """The one that was named, else one of a usual name."""
-    column = id or usual(table.frame.columns, names)
+    column = id or table.sequences or usual(table.frame.columns, names)
     if column is None:
         raise DataError(
             f"{table.name}: wanted a column that tells which rows are one sequence, found none; "
-            f"name one of {listed(table.frame.columns)} with {option('id')}{remedy}"
+            f"name one of {listed(table.frame.columns)} with {option('id')}{remedy}{table.or_no_header}"
         )
     return column
 
@@ -62,7 +73,7 @@ def find_time_column(
     if time is not None:
         table.require(time)
         return time, []
-    left = [column for column in table.frame.columns if column not in taken]
+    left = [column for column in table.lists or table.frame.columns if column not in taken]
     counters = [column for column in left if looks_numeric(table.frame[column])]
     time = find_time(table, left) or usual(counters, _COUNTERS)
     return time, [f"time: column {shown(time)}" if time else "time: none, rows are in the order of the file"]

@@ -4,7 +4,9 @@ Paths are relative to the table's folder and stay inside it. All recordings have
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +14,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.columns import usual
 from unrolled.files.examples import Sequences
+from unrolled.files.left_out import WrongRowsError, usable_rows
 from unrolled.files.limits import require_few
 from unrolled.files.messages import listed, shown
-from unrolled.files.query import Query, rows_answered, usual, written
+from unrolled.files.query import Query, rows_answered, written
 from unrolled.files.riff import read_wav
 from unrolled.files.table import Table
 from unrolled.files.wav import Audio, log_mel
 
 _USUAL_PATHS = ("path", "file", "wav", "filename", "audio")
 _ENDING = r"(?i)\.(wav|wave)$"
+
+
+def is_recording(name: str) -> bool:
+    """Whether a path ends as those of recordings do."""
+    return re.search(_ENDING, name) is not None
 
 
 def paths_column(table: Table) -> str | None:
@@ -73,6 +82,11 @@ def read_manifest(table: Table, folder: Path | None, query: Query) -> Sequences:
     DataError with the line for what is wrong with a row or its recording.
     """
     query.only("a list of recordings", "id", "target")
+    data, why = usable_rows(table, query.skip_wrong, lambda rows: _read(rows, folder, query))
+    return replace(data, left_out=why)
+
+
+def _read(table: Table, folder: Path | None, query: Query) -> Sequences:
     column = paths_column(table)
     if column is None:
         raise DataError(
@@ -82,11 +96,15 @@ def read_manifest(table: Table, folder: Path | None, query: Query) -> Sequences:
     ids, answers, notes = rows_answered(table, query, column, "recording")
     cells = written_paths(table, column, "the path of a recording")
     recordings, places = _Recordings(query.audio), table.places
-    for place, cell in zip(places, cells, strict=True):
+    wrong = dict[int, str]()
+    for row, cell in enumerate(cells):
         try:
             recordings.add(inside(folder, cell))
         except DataError as error:
-            raise DataError(f"{place}: {error}") from error
+            wrong[row] = str(error)
+            if not query.skip_wrong:
+                break
+    refuse_rows(places, wrong)
     rate_hz, inputs = recordings.rate_hz, tuple(recordings.inputs)
     return Sequences(inputs, query.audio.names, answers, ids or tuple(cells), places, tuple(notes), rate_hz)
 
@@ -102,6 +120,14 @@ def read_recording(path: Path, query: Query) -> Sequences:
     recordings.add(path)
     inputs, rate_hz = tuple(recordings.inputs), recordings.rate_hz
     return Sequences(inputs, query.audio.names, None, (path.name,), (str(path),), (), rate_hz)
+
+
+def refuse_rows(places: Sequence[str], wrong: Mapping[int, str]) -> None:
+    """WrongRowsError where a row is wrong, as `wrong` says why."""
+    if wrong:
+        rows = np.isin(np.arange(len(places)), list(wrong))
+        first = next(iter(wrong))
+        raise WrongRowsError(f"{places[first]}: {wrong[first]}", rows, wrong.__getitem__)
 
 
 class _Recordings:

@@ -49,7 +49,7 @@ def visible(text: str, but: str = "") -> str:
 
 def shown(value: object, limit: int = 40) -> str:
     """`value` as Python would write it, on one line, cut to `limit` characters."""
-    text = repr(value)
+    text = re.sub("\n *", " ", repr(value))  # arrays are written on several
     return text if len(text) <= limit else f"{text[: limit - 2]}…{text[-1]}"
 
 

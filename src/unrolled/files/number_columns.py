@@ -4,7 +4,7 @@ Which mark comes before the decimals is told by the column as a whole: by number
 alone (1,234.5 or 1,25), else by the other columns of the table; where neither tells, it is the point.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -49,10 +49,12 @@ def read_numbers(cells: pl.Series, decimal: str | None = None) -> Numbers:
     return Numbers(values, wrong)
 
 
-def is_missing(cells: pl.Series) -> pl.Series:
-    """Which cells hold nothing, or one of the words for it."""
+def is_missing(cells: pl.Series, words: Sequence[str] = MISSING) -> pl.Series:
+    """Which cells hold nothing, or one of the words for it, in any case."""
     empty = cells.is_null()
-    return empty | cells.str.to_lowercase().is_in(MISSING) if cells.dtype == pl.String else empty
+    if cells.dtype != pl.String:
+        return empty
+    return empty | cells.str.to_lowercase().is_in(["", *(word.lower() for word in words)])
 
 
 def are_numbers(cells: pl.Series) -> pl.Series:

@@ -12,9 +12,10 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from unrolled.errors import DataError
+from unrolled.files.left_out import WrongLineError
 from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.messages import nearest, shown
 
@@ -58,6 +59,15 @@ def unpacking(path: Path) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: damaged gzip file ({error}); copy or download it again") from error
+
+
+@contextmanager
+def opened_unpacked(path: Path, wanted: str) -> Iterator[BinaryIO]:
+    """As of `opened`, unpacked as it is read where it is packed with gzip. DataError for a damaged one."""
+    with opened(path, wanted) as file, unpacking(path):
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
 
 
 def plain_name(path: Path) -> Path:
@@ -141,22 +151,25 @@ def _neighbour(path: Path) -> str:
         return ""
 
 
-def clean_text(path: str, data: bytes, kind: str, content: str) -> bytes:
+def clean_text(path: str, data: bytes, kind: str, content: str, wrong: dict[str, str] | None = None) -> bytes:
     """`data` without byte order mark, each line closed by a newline alone.
 
     Raises DataError with the line for a NUL byte, bytes that are not UTF-8, a lone carriage return, and for
-    nothing but blank lines. `kind` says which file was wanted, `content` what it should hold.
+    nothing but blank lines. `kind` says which file was wanted, `content` what it should hold. Where `wrong`
+    is given, a line with such a byte becomes blank, and stands there by its place with the reason.
     """
+    if wrong is not None:
+        data = _without_odd_lines(path, data, wrong)
     nul = data.find(b"\0")
     if nul >= 0:
-        raise DataError(
+        raise WrongLineError(
             f"{path}, line {line_at(data, nul)}: a NUL byte, which text does not hold; "
             f"wanted {kind}; is this another kind of file?"
         )
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        raise DataError(
+        raise WrongLineError(
             f"{path}, line {line_at(data, error.start)}: byte {data[error.start]:#04x} at offset "
             f"{error.start} is not UTF-8; save the file as UTF-8"
         ) from None
@@ -170,6 +183,26 @@ def clean_text(path: str, data: bytes, kind: str, content: str) -> bytes:
             "save the file with Unix or Windows line ends"
         )
     return body if body.endswith(b"\n") else body + b"\n"
+
+
+def _without_odd_lines(path: str, data: bytes, wrong: dict[str, str]) -> bytes:
+    """With a blank line in place of each that is no text."""
+    if b"\0" not in data and _is_utf8(data):
+        return data
+    lines = data.split(b"\n")
+    for k, line in enumerate(lines):
+        if b"\0" in line or not _is_utf8(line):
+            wrong[f"{path}, line {k + 1}"] = "a NUL byte" if b"\0" in line else "a byte that is not UTF-8"
+            lines[k] = b""
+    return b"\n".join(lines)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def line_at(data: bytes, offset: int) -> int:

@@ -23,14 +23,16 @@ import numpy as np
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files import formats
+from unrolled.files.columns import usual
 from unrolled.files.delimited import read_delimited
 from unrolled.files.examples import Examples, encoded, joined
+from unrolled.files.left_out import WrongLineError, offering_to_skip, or_skip_wrong, usable_rows
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, option, shown
-from unrolled.files.opening import clean_text, plain_name, read_bytes, refuse_foreign
-from unrolled.files.parquet import is_parquet
-from unrolled.files.query import OPEN, Query, usual
-from unrolled.files.table import FOREIGN_TABLES, Table, open_table
+from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
+from unrolled.files.query import OPEN, Query
+from unrolled.files.table import FOREIGN_TABLES, Table
 
 SOURCES = ("source", "src", "input", "question")
 TARGETS = ("target", "tgt", "trg", "output", "answer")
@@ -85,11 +87,12 @@ def read_pairs(source: Any, query: Query = OPEN) -> Pairs:
     if isinstance(source, Pairs):
         return source
     if isinstance(source, pl.DataFrame):
-        return _of_table(open_table(source), query)
+        return _of_table(query.open(source), query)
     paths = _paths(source, query.answers)
     if paths is None:
         return _of_list(source, query.answers)
-    files = [_read(path, query) for path in paths]
+    with offering_to_skip(query.skip_wrong):
+        files = [_read(path, query) for path in paths]
     texts = [file for file in files if isinstance(file, _Lines)]
     pairs = [file for file in files if isinstance(file, Pairs)]
     if texts and pairs:
@@ -98,9 +101,9 @@ def read_pairs(source: Any, query: Query = OPEN) -> Pairs:
             "files of one kind"
         )
     if not query.answers:
-        pairs += map(_of_sources, texts)
+        pairs += [_of_sources(one, query.skip_wrong) for one in texts]
     elif texts:
-        pairs = [_side_by_side(texts)]
+        pairs = [_side_by_side(texts, query.skip_wrong)]
     return replace(joined(pairs), named=any(one.named for one in pairs))
 
 
@@ -129,22 +132,26 @@ def _paths(source: Any, answers: bool) -> list[Path] | None:
 
 
 def _read(path: Path, query: Query) -> Pairs | _Lines:
-    name, data, ending = str(path), read_bytes(path, _WANTED), plain_name(path).suffix.lower()
-    if is_parquet(path, data):
-        return _of_table(open_table(path), query)
+    name, data = str(path), read_bytes(path, _WANTED)
+    kind = formats.format_of(path, data[: formats.START])
+    if kind in (formats.PARQUET, formats.JSON_LINES):
+        return _of_table(query.open(path), query)
     refuse_foreign(name, data, FOREIGN_TABLES, _WANTED)
-    if ending == ".csv":
-        table = Table(name, *read_delimited(name, data, partial(_is_header, query)))
-        return _of_table(table.named(), query)
-    body = clean_text(name, data, _WANTED, "a pair in each line").decode()
+    wrong = dict[str, str]() if query.skip_wrong else None
+    if kind == formats.CSV:
+        table = Table(name, *read_delimited(name, data, partial(_is_header, query), wrong))
+        return _of_table(replace(table, left_out=wrong or {}).named(), query)
+    body = clean_text(name, data, _WANTED, "a pair in each line", wrong).decode()
     lines = body.rstrip("\n").split("\n")
-    if "\t" in lines[0] or (ending in (".tsv", ".tab") and query.answers):
-        return _of_table(_tsv(name, lines, query), query)
+    if "\t" in lines[0] or (kind == formats.TSV and query.answers):
+        return _of_table(_tsv(name, lines, query, wrong), query)
     return _Lines(name, tuple(line.strip() for line in lines))
 
 
 def _is_header(query: Query, names: Sequence[str]) -> bool:
     """Whether the first line of a table says what its columns are."""
+    if query.no_header:
+        return False
     named = [name for name in (query.source, query.target) if name is not None]
     if named:
         return any(name in names or not name.isdecimal() for name in named)
@@ -152,17 +159,19 @@ def _is_header(query: Query, names: Sequence[str]) -> bool:
     return source is not None and (target is not None or (len(names) == 1 and not query.answers))
 
 
-def _tsv(name: str, lines: list[str], query: Query) -> Table:
-    rows = [line.split("\t") for line in lines]
+def _tsv(name: str, lines: list[str], query: Query, wrong: dict[str, str] | None) -> Table:
+    rows, numbers = [line.split("\t") for line in lines], list(range(1, len(lines) + 1))
     width = len(rows[0])
     if width == 1:
         raise DataError(f"{name}, line 1: wanted a source, a tab and a target, got {shown(lines[0])}")
-    for line, row in enumerate(rows, 1):
+    for line, row in zip(numbers, rows, strict=True):
         if len(row) != width:
-            raise DataError(
-                f"{name}, line {line}: wanted {counted(width, 'field')} with a tab between as in line 1, got "
-                f"{len(row)}; complete the line, or delete it"
-            )
+            said = f"wanted {counted(width, 'field')} with a tab between as in line 1, got {len(row)}"
+            if wrong is None:
+                raise WrongLineError(f"{name}, line {line}: {said}; complete the line, or delete it")
+            wrong.setdefault(f"{name}, line {line}", said)
+    kept = [k for k, row in enumerate(rows) if len(row) == width]
+    rows, numbers = [rows[k] for k in kept], [numbers[k] for k in kept]
     names = [field.strip() for field in rows[0]]
     header = _is_header(query, names)
     if header and len(set(names)) < width:
@@ -171,7 +180,7 @@ def _tsv(name: str, lines: list[str], query: Query) -> Table:
         raise DataError(f"{name}: the file has a header and no pairs; wanted at least one below it")
     names = names if header else _numbers(width)
     frame = pl.DataFrame(rows[header:], schema=dict.fromkeys(names, pl.String), orient="row")
-    return Table(name, frame, np.arange(len(frame)) + 1 + header)
+    return Table(name, frame, np.array(numbers[header:], np.int64), left_out=wrong or {})
 
 
 def _numbers(width: int) -> list[str]:
@@ -182,6 +191,11 @@ def _numbers(width: int) -> list[str]:
 def _of_table(table: Table, query: Query) -> Pairs:
     source, target = _columns(table, query)
     require_few(table.name, counted(table.frame.height, "pair"), 0, sequences=table.frame.height)
+    pairs, why = usable_rows(table, query.skip_wrong, lambda rows: _rows(rows, source, target))
+    return replace(pairs, left_out=why)
+
+
+def _rows(table: Table, source: str, target: str | None) -> Pairs:
     sources = _texts(table, source, "source")
     targets = None if target is None else _texts(table, target, "target")
     header = table.lines is None or table.frame.columns != _numbers(table.frame.width)
@@ -229,14 +243,25 @@ def _texts(table: Table, column: str, side: str) -> list[str]:
     return texts
 
 
-def _of_sources(lines: _Lines) -> Pairs:
-    for i, text in enumerate(lines.texts):
-        if not text:
-            raise DataError(f"{lines.place(i)}: the source is empty; write it, or delete the line")
-    return _pairs(lines.texts, None, lines.places, "a source in each line", named=False)
+def _of_sources(lines: _Lines, skip: bool | None) -> Pairs:
+    wrong = {i: (lines.place(i), "the source is empty") for i, text in enumerate(lines.texts) if not text}
+    pairs = _pairs(lines.texts, None, lines.places, "a source in each line", named=False)
+    return _without(pairs, wrong, "write it, or delete the line", skip)
 
 
-def _side_by_side(files: list[_Lines]) -> Pairs:
+def _without(pairs: Pairs, wrong: dict[int, tuple[str, str]], remedy: str, skip: bool | None) -> Pairs:
+    """Without the pairs that are wrong, as `wrong` says where and why. DataError where none may be left
+    out."""
+    if wrong and not skip:
+        place, reason = next(iter(wrong.values()))
+        raise DataError(f"{place}: {reason}; {remedy}{or_skip_wrong(skip)}")
+    kept = [i for i in range(len(pairs)) if i not in wrong]
+    if not kept:
+        raise DataError(f"{pairs.places[0]}: no line can be used; wanted a text in each")
+    return replace(pairs.select(kept), left_out=dict(wrong.values()))
+
+
+def _side_by_side(files: list[_Lines], skip: bool | None) -> Pairs:
     if len(files) == 1:
         raise DataError(
             f"{files[0].name}, line 1: wanted a source, a tab and a target, got no tab; separate the sides "
@@ -252,15 +277,15 @@ def _side_by_side(files: list[_Lines]) -> Pairs:
             f"{sources.name} has {counted(len(sources.texts), 'line')} and {targets.name} "
             f"{len(targets.texts):,}; wanted the target of line k in line k, as many of both"
         )
-    for i, pair in enumerate(zip(sources.texts, targets.texts, strict=True)):
-        for text, file, side in zip(pair, files, ("source", "target"), strict=True):
-            if not text:
-                raise DataError(
-                    f"{file.place(i)}: the {side} of this pair is empty; write it, or delete the line in "
-                    "both files"
-                )
+    wrong = {
+        i: (file.place(i), f"the {side} of this pair is empty")
+        for i, pair in enumerate(zip(sources.texts, targets.texts, strict=True))
+        for text, file, side in zip(pair, files, ("source", "target"), strict=True)
+        if not text
+    }
     note = f"sources: {sources.name}, targets: {targets.name}, line by line"
-    return _pairs(sources.texts, targets.texts, sources.places, note, named=False)
+    pairs = _pairs(sources.texts, targets.texts, sources.places, note, named=False)
+    return _without(pairs, wrong, "write it, or delete the line in both files", skip)
 
 
 def _of_list(source: Sequence[Any], answers: bool) -> Pairs:

@@ -1,21 +1,23 @@
 """What a caller asks of a source, and how a table is searched for what was left open."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.cells import MISSING
+from unrolled.files.columns import usual
 from unrolled.files.images import Size
+from unrolled.files.left_out import offering_to_skip, usable_rows
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.number_columns import are_numbers, is_missing
 from unrolled.files.steps import Step
-from unrolled.files.table import Table
+from unrolled.files.table import Table, open_table
 from unrolled.files.tagged import Layout
 from unrolled.files.wav import Audio
 
-IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
 TRANSCRIPTS = ("transcript", "transcription", "text", "sentence", "labels", *TARGETS)
 _SAMPLE = 1000
@@ -44,6 +46,11 @@ class Query:
     channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
     gaps           whether steps and cells of series may be missing, which are NaN then
     skip           whether series that cannot be used are left out, where there are several
+    skip_wrong     whether rows that cannot be used are left out; None where that is no option
+    no_header      the first line of a table is a row, and columns are named by their numbers from 1
+    missing        words that say in the column of answers that there is none
+    classes        answers that a model knows
+    lines          a text of no known format may hold a text to answer in each line
     zone           such as Europe/Berlin: of times without an offset, and in which others are told
     date_format    in which dates are written (dates.py)
     decimal        mark, "point" or "comma", of columns of numbers that do not tell theirs
@@ -78,6 +85,11 @@ class Query:
     alike: bool = True
     gaps: bool = False
     skip: bool = False
+    skip_wrong: bool | None = None
+    no_header: bool = False
+    missing: tuple[str, ...] = MISSING
+    classes: tuple[str, ...] = ()
+    lines: bool = False
     zone: str | None = None
     date_format: str | None = None
     decimal: str | None = None
@@ -111,6 +123,17 @@ class Query:
         """(K + P + Q,) the columns of numbers of series: targets, past and future covariates."""
         return (*self.targets, *self.past, *self.future)
 
+    def open(self, source: str | Path | pl.DataFrame, header: bool = True) -> Table:
+        """The table of a source."""
+        with offering_to_skip(self.skip_wrong):
+            return open_table(source, self.decimal, header and not self.no_header, bool(self.skip_wrong))
+
+    def unfolded(self, table: Table) -> Table:
+        """The table whose series in fields are rows. DataError as of usable_rows."""
+        columns = [name for name, _ in self.named]
+        rows, why = usable_rows(table, self.skip_wrong, lambda some: some.unfolded(self.id, columns))
+        return replace(rows, left_out=why)
+
     def check_roles(self) -> None:
         """ConfigError where a column has two roles."""
         roles: dict[str, str] = {}
@@ -131,12 +154,6 @@ class Query:
 
 
 OPEN = Query()
-
-
-def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The column that has one of the names, in any case; of several the one whose name stands first."""
-    folded = {column.casefold(): column for column in reversed(columns)}
-    return next((folded[name] for name in names if name in folded), None)
 
 
 def find_target(table: Table, query: Query, taken: Sequence[str | None]) -> tuple[str | None, list[str]]:
@@ -160,14 +177,22 @@ def find_target(table: Table, query: Query, taken: Sequence[str | None]) -> tupl
     if not query.answers:
         return None, []
     remedy = f"name one of {listed(left)} with {option('target')}" if left else "add a column of answers"
-    raise DataError(f"{table.name}: wanted a column of answers, found none by a usual name; {remedy}")
+    raise DataError(
+        f"{table.name}: wanted a column of answers, found none by a usual name; {remedy}{table.or_no_header}"
+    )
 
 
 def written(
-    table: Table, column: str, wanted: str, required: bool = True, may_be_empty: bool = False
+    table: Table,
+    column: str,
+    wanted: str,
+    required: bool = True,
+    may_be_empty: bool = False,
+    words: tuple[str, ...] | None = None,
 ) -> pl.Series:
-    """(rows,) the cells as text without blanks at their ends, null where they are missing. Of texts that
-    `may_be_empty` only what does not stand there is missing: "" is one of them, and so is NA.
+    """(rows,) the cells as text without blanks at their ends, null where they are missing: empty, or one of
+    `words`, which a user may name (None: of MISSING). Of texts that `may_be_empty` only what does not stand
+    there is missing: "" is one of them, and so is NA.
 
     DataError for values that are no names, and for the first missing one where they are `required`.
     """
@@ -177,10 +202,16 @@ def written(
         raise table.unlike(column, wanted)
     text = cells.cast(pl.String).str.strip_chars()
     blank = (text == "") & (cells.cast(pl.String) != "")
-    missing = (text.is_null() | blank) if may_be_empty else is_missing(text)
+    missing = (
+        (text.is_null() | blank) if may_be_empty else is_missing(text, MISSING if words is None else words)
+    )
     if required:
         silence = ', write "" where it is empty' if may_be_empty else ""
-        remedy = f"fill the cell{silence}, or delete the row"
+        word = "" if may_be_empty or not missing.any() else text[int(missing.arg_max() or 0)]
+        of_class = (
+            f", or, where that is an answer, say what is none ({option('missing', '?')})" if word else ""
+        )
+        remedy = f"fill the cell{silence}, or delete the row{'' if words is None else of_class}"
         table.refuse(column, missing, f"wanted {wanted}, got {{}}", remedy)
     return pl.select(pl.when(~missing).then(text)).to_series()
 
@@ -194,7 +225,7 @@ def holds_names(cells: pl.Series) -> bool:
 def written_answers(table: Table, target: str, query: Query, wanted: str) -> pl.Series | None:
     """(rows,) the answer in each row; None where one is missing and none is required."""
     wanted = "a transcript" if query.transcripts else wanted
-    cells = written(table, target, wanted, query.answers, query.transcripts)
+    cells = written(table, target, wanted, query.answers, query.transcripts, query.missing)
     return None if cells.has_nulls() else cells
 
 

@@ -1,12 +1,14 @@
 """Sequences with one answer each, from whichever format a source has.
 
-CSV, Parquet, a frame   rows are steps (long), texts, or paths of recordings
+CSV, Parquet, JSON lines, a frame   rows are steps (long), texts, series (wide), or paths of recordings
+lines                   a label and a text in each, labelled.py; to predict also texts alone
 IDX                     images, their rows the steps
-.ts                     of the UCR and UEA archives
+.ts, .tsv               of the UCR and UEA archives
 WAV                     a recording without an answer
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,38 +16,37 @@ from typing import Any
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files import riff
+from unrolled.files import formats
+from unrolled.files.cells import SEPARATORS
+from unrolled.files.columns import IDS, TEXTS, is_value, usual
 from unrolled.files.examples import Examples, Sequences, joined
-from unrolled.files.idx import is_idx, read_idx
+from unrolled.files.idx import read_idx
+from unrolled.files.labelled import FASTTEXT, FIRST_TAB, PLAIN, Lines, divided_by_tab, read_lines
 from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.messages import counted, listed, nearest, option, shown
-from unrolled.files.opening import plain_name, read_bytes
-from unrolled.files.query import IDS, OPEN, Query, holds_names, looks_numeric, usual
-from unrolled.files.table import Table, open_table, sources_of
-from unrolled.files.texts import TEXTS, read_texts
+from unrolled.files.opening import read_bytes
+from unrolled.files.query import OPEN, Query, holds_names, looks_numeric
+from unrolled.files.roles import LEAST_STEPS
+from unrolled.files.table import Table, sources_of
+from unrolled.files.texts import read_texts
 from unrolled.files.ts import read_ts
 from unrolled.files.wav import Audio
+from unrolled.files.wide import looks_wide, read_wide
 
 Reader = Callable[[Path, Query], Sequences]
 
-# Formats that are no tables: whether a name in small letters and the first bytes are theirs; their reader.
-_FORMATS: dict[str, tuple[Callable[[str, bytes], bool], Reader]] = {
-    "a .ts file": (lambda name, _: name.endswith(".ts"), read_ts),
-    "an IDX file": (is_idx, read_idx),
-    "a recording": (
-        lambda name, start: name.endswith((".wav", ".wave")) or start == riff.MAGIC,
-        read_recording,
-    ),
-}
+# Formats that are no tables, and their readers.
+_FORMATS: dict[str, Reader] = {formats.TS: read_ts, formats.IDX: read_idx, formats.RECORDING: read_recording}
 
 # What the rows of a table are, and their reader; the folder is the one that paths in it start from, None of a
 # frame.
-_LONG = "a long table"
+_LONG, _WIDE = "a long table", "a wide table"
 _TABLES: dict[str, Callable[[Table, Path | None, Query], Sequences]] = {
     "a table of texts": lambda table, _, query: read_texts(table, query),
     "a list of recordings": read_manifest,
-    _LONG: lambda table, _, query: read_long(table, query),
+    _LONG: lambda table, _, query: read_long(query.unfolded(table), query),
+    _WIDE: lambda table, _, query: read_wide(table, query),
 }
 
 
@@ -79,12 +80,47 @@ class _File:
 
 def _read(source: Path | pl.DataFrame, query: Query) -> _File:
     if isinstance(source, pl.DataFrame):
-        return _read_table(open_table(source, query.decimal), None, query)
-    start = read_bytes(source, "a file of sequences", 4)
-    for kind, (matches, reader) in _FORMATS.items():
-        if matches(plain_name(source).name.lower(), start):
-            return _File(str(source), kind, _chosen(reader(source, query), query.features))
-    return _read_table(open_table(source, query.decimal), source.parent, query)
+        return _read_table(query.open(source), None, query)
+    start = read_bytes(source, "a file of sequences", formats.START)
+    kind = formats.format_of(source, start)
+    if kind in _FORMATS:
+        return _File(str(source), kind, _chosen(_FORMATS[kind](source, query), query.features))
+    sample = start.decode(errors="replace").split("\n")
+    if len(start) == formats.START:  # the last line, or the last field of the only one, is cut
+        sample = sample[:-1] or [sample[0].rpartition("\t")[0]]
+    if lines := _lines(kind, sample, query):
+        query.only(lines.kind)
+        return _File(str(source), lines.kind, read_lines(str(source), read_bytes(source), lines, query))
+    if kind in (formats.TSV, formats.TEXT) and _is_of_ucr(sample, query):
+        query = replace(query, no_header=True, target=query.target or "1")
+    return _read_table(query.open(source), source.parent, query)
+
+
+def _lines(kind: str, sample: Sequence[str], query: Query) -> Lines | None:
+    """How the lines of a file are divided, where it is one of lines and no columns of a table are named."""
+    named = query.named or query.no_header or query.wide or query.transcripts
+    if kind == formats.FASTTEXT:
+        return FASTTEXT
+    if kind not in (formats.TSV, formats.TEXT) or named:
+        return None
+    names = (*TEXTS, *query.usual_targets)
+    if divided_by_tab(sample, query, names):
+        return FIRST_TAB
+    return PLAIN if query.lines and kind == formats.TEXT and not _is_header(sample[0]) else None
+
+
+def _is_header(line: str) -> bool:
+    """Whether a line of words between separators names a column of texts."""
+    fields = [field.strip('" \r').casefold() for field in re.split(f"[{SEPARATORS}]", line)]
+    return not set(fields).isdisjoint(TEXTS) and not any(" " in field for field in fields)
+
+
+def _is_of_ucr(sample: Sequence[str], query: Query) -> bool:
+    """Whether lines hold numbers and tabs, and nothing is said of their columns but which is the answer."""
+    columns = [column for column, role in query.named if role != "target"]
+    fields = sample[0].removeprefix("\ufeff").rstrip("\r").split("\t")
+    wide = len(fields) > LEAST_STEPS and all(one.lower() == "nan" or is_value(one) for one in fields)
+    return wide and not columns and not query.no_header
 
 
 def _read_table(table: Table, folder: Path | None, query: Query) -> _File:
@@ -105,7 +141,9 @@ def _check_heard(file: _File, audio: Audio) -> None:
 
 def _kind(table: Table, query: Query) -> str:
     """Texts and paths are told by their names and cells, unless ids repeat: then rows are steps."""
-    if query.text is not None:
+    if query.wide is not None:
+        return _WIDE
+    if query.text is not None or (query.lines and query.no_header and table.frame.width == 1):
         return "a table of texts"
     if query.time is None and paths_column(table) is not None:
         return "a list of recordings"
@@ -113,7 +151,9 @@ def _kind(table: Table, query: Query) -> str:
         return _LONG
     text = usual(table.frame.columns, [name for name in TEXTS if name not in query.usual_targets])
     is_text = query.id is None and text is not None and table.frame[text].dtype == pl.String
-    return "a table of texts" if is_text and not _has_steps(table, query) else _LONG
+    if is_text and not _has_steps(table, query):
+        return "a table of texts"
+    return _WIDE if looks_wide(table, query) else _LONG
 
 
 def _has_steps(table: Table, query: Query) -> bool:

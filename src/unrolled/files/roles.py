@@ -8,8 +8,9 @@ from dataclasses import replace
 import polars as pl
 
 from unrolled.errors import DataError
+from unrolled.files.columns import IDS, usual
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.query import IDS, Query, usual
+from unrolled.files.query import Query
 from unrolled.files.table import Table, is_numeric
 from unrolled.files.time_parts import Layout, find_layout, layout_of
 from unrolled.files.times import form
@@ -44,7 +45,8 @@ def find_roles(table: Table, query: Query) -> tuple[Table, Query, list[str]]:
         table.require(column)
     notes = []
     if roles.time is None and not rows:
-        time = find_time(table, _open_columns(table, roles))
+        candidates = _open_columns(table, roles)
+        time = find_time(table, [name for name in candidates if name in (table.lists or candidates)])
         layout = _find_parts(table, roles, time)
         if layout is not None:
             table, time = _joined(table, layout), layout.name

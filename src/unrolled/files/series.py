@@ -28,7 +28,6 @@ from unrolled.files.order import Origin, on_shared_step, read_times
 from unrolled.files.query import Query
 from unrolled.files.resampling import note, resampled
 from unrolled.files.steps import Step, Times
-from unrolled.files.table import open_table
 from unrolled.files.times import precision
 
 HOUR = 3600 * 1_000_000  # microseconds
@@ -97,7 +96,7 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     Raises ConfigError for a column that has two roles and for a zone that there is not; DataError, with the
     place in the file, for everything that is not as said above.
     """
-    laid = laid_out(open_table(source, query.decimal), query)
+    laid = laid_out(query.unfolded(query.open(source)), query)
     origin, notes = laid.origin, list(laid.notes)
     roles, rows = origin.roles, origin.rows
     if query.zone is not None:

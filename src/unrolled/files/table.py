@@ -1,8 +1,7 @@
 """A table from a CSV or Parquet file, or from a frame at hand, that knows where its rows came from."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files import parquet
-from unrolled.files.dates import is_time
+from unrolled.files import formats, parquet
+from unrolled.files.columns import IDS, is_value, usual
 from unrolled.files.delimited import read_delimited, without_comments
+from unrolled.files.json_lines import read_json_lines
+from unrolled.files.left_out import WrongRowsError
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.number_columns import Numbers, read_numbers, told_decimal
 from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
-
-_VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
 
 # Files that are often taken for tables, see opening.py.
 FOREIGN_TABLES = FOREIGN | {
@@ -32,11 +31,14 @@ FOREIGN_TABLES = FOREIGN | {
 
 @dataclass(frozen=True)
 class Table:
-    """`frame`, and where each row stands in `name`: on lines[row] of a CSV, or lines=None: rows count from 1.
+    """`frame`, and where each row stands in `name`: on lines[row] of a text (of others, `unit` says what is
+    counted), or lines=None: rows count from 1.
 
     Columns of a CSV are text; `numbers` reads one as float64. `decimal`: the mark, "point" or "comma", of
     columns that do not tell theirs; None is that of the other columns, if they tell one. `notes`: on what is
-    not read.
+    not read; `left_out`: by place why rows were left out before. `headed`: whether the first line of a text
+    was taken for names. `lists`: columns that held series in fields, which are rows now, and `sequences`, the
+    column that tells which rows are of one.
     """
 
     name: str
@@ -44,6 +46,11 @@ class Table:
     lines: NDArray[np.int64] | None
     decimal: str | None = None
     notes: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    headed: bool = False
+    unit: str = "line"
+    lists: tuple[str, ...] = ()
+    sequences: str | None = None
 
     def named(self) -> "Table":
         """Without a first column that has no name and numbers the rows, which other tools add to what they
@@ -62,7 +69,54 @@ class Table:
 
     def row(self, row: int) -> str:
         """ "line 7", or "row 6 of 100" where there are no lines."""
-        return f"row {row + 1} of {self.frame.height:,}" if self.lines is None else f"line {self.lines[row]}"
+        if self.lines is None:
+            return f"row {row + 1} of {self.frame.height:,}"
+        return f"{self.unit} {self.lines[row]}"
+
+    def without(self, rows: NDArray[np.bool_], id: str | None = None) -> "Table":
+        """Without these rows, and those that have the same `id`."""
+        if id is not None:
+            ids = self.frame[id]
+            rows = (
+                rows
+                | ids.is_in(ids.filter(pl.Series(rows)).drop_nulls().implode()).fill_null(False).to_numpy()
+            )
+        lines, unit = (np.arange(1, len(rows) + 1), "row") if self.lines is None else (self.lines, self.unit)
+        return replace(self, frame=self.frame.filter(pl.Series(~rows)), lines=lines[~rows], unit=unit)
+
+    def unfolded(self, id: str | None, columns: Sequence[str] = ()) -> "Table":
+        """With a row for each value of the series that stand in fields, of those of `columns` alone where
+        some are; other cells are repeated. `id` names the rows, or a column of a usual name, or else their
+        numbers do. WrongRowsError for a row whose series are not equally long, and for a name that comes
+        again."""
+        id = id or usual(self.frame.columns, IDS)
+        kinds = self.frame.schema.items()
+        lists = tuple(name for name, kind in kinds if isinstance(kind, pl.List) and name != id)
+        lists = tuple(name for name in lists if name in columns) or lists
+        if all(self.frame[name].null_count() == self.frame.height for name in lists):
+            return self  # no list, or those of Parquet, which are not read
+        frame, rows = self.frame, np.arange(self.frame.height)
+        lengths = frame.select(pl.col(lists).list.len().fill_null(0).cast(pl.Int64)).to_numpy()
+        self._refuse_rows(
+            lengths.max(1) == 0, lists[0], "wanted a list of one value at least, got none", "write it"
+        )
+        self._refuse_rows(
+            (lengths != lengths[:, :1]).any(1),
+            lists[-1],
+            f"the lists {listed(lists)} are not equally long",
+            "wanted as many values in each, null where one is missing",
+        )
+        if id is None:
+            id = "sequence"
+            frame = frame.with_columns(pl.Series(id, rows + 1).cast(pl.String))
+        else:
+            self.require(id)
+            again = ~frame[id].is_first_distinct()
+            self.refuse(id, again, "the sequence {} stands in a row before", "give each a name of its own")
+        lines, unit = (rows + 1, "row") if self.lines is None else (self.lines, self.unit)
+        frame = frame.explode(lists)
+        lines = np.repeat(lines, lengths[:, 0])
+        return replace(self, frame=frame, lines=lines, unit=unit, lists=lists, sequences=id)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -78,10 +132,25 @@ class Table:
     def check_header(self) -> None:
         """DataError for a CSV that begins with values: it would lose its first row to the names."""
         names = self.frame.columns
-        if self.lines is not None and all(_VALUE.fullmatch(name) or is_time(name) for name in names):
+        if self.headed and all(map(is_value, names)):
             raise DataError(
-                f"{self.name}, line 1: wanted names, got values ({shown(names[0])} …); add a header line"
+                f"{self.name}, line 1: wanted names, got values ({shown(names[0])} …); add a header line, or "
+                f"say that there is none ({option('no_header')})"
             )
+
+    @property
+    def or_no_header(self) -> str:
+        """A further remedy where a column is not found, and the names look like a row."""
+        return f", or, if line 1 is no header, say {option('no_header')}" if self._looks_headless else ""
+
+    @cached_property
+    def _looks_headless(self) -> bool:
+        """Whether a name is a value, or comes again as one below it."""
+        names = self.frame.columns
+        if not self.headed:
+            return False
+        heads = {name: self.frame[name].head(1000) for name in names}
+        return any(is_value(name) or name in cells.to_list() for name, cells in heads.items())
 
     def require(self, column: str) -> None:
         """Raises DataError with the nearest name where the table has no such column."""
@@ -154,14 +223,25 @@ class Table:
         )
 
     def refuse(self, column: str, wrong: pl.Series, complaint: str, remedy: str) -> None:
-        """Raises DataError for the first of the rows that are `wrong`; {} in `complaint` becomes its cell."""
+        """Raises WrongRowsError for the first of the rows that are `wrong`; {} in `complaint` becomes its
+        cell."""
         if wrong.any():
-            row, others = int(wrong.arg_max() or 0), int(wrong.sum()) - 1
-            more = f" ({counted(others, 'more such cell')})" if others else ""
-            if "{}" in complaint:
-                cell = self.frame[column][row]
-                complaint = complaint.format("nothing" if cell is None or cell == "" else shown(cell))
-            raise DataError(f"{self.place(row, column)}: {complaint}{more}; {remedy}")
+            self._refuse_rows(wrong.to_numpy(), column, complaint, remedy)
+
+    def _refuse_rows(self, wrong: NDArray[np.bool_], column: str, complaint: str, remedy: str) -> None:
+        if not wrong.any():
+            return
+
+        def reason(row: int) -> str:
+            if "{}" not in complaint:
+                return complaint
+            cell = self.frame[column][row]
+            return complaint.replace("{}", "nothing" if cell is None or cell == "" else shown(cell))
+
+        row, others = int(wrong.argmax()), int(wrong.sum()) - 1
+        more = f" ({counted(others, 'more such cell')})" if others else ""
+        message = f"{self.place(row, column)}: {reason(row)}{more}; {remedy}"
+        raise WrongRowsError(message, wrong, lambda row: f"column {shown(column)}: {reason(row)}")
 
 
 @dataclass(frozen=True)
@@ -192,29 +272,39 @@ def is_numeric(cells: pl.Series) -> bool:
     return not numbers.wrong.any() and bool(numbers.values.is_finite().any())
 
 
-def open_table(source: str | Path | pl.DataFrame, decimal: str | None = None) -> Table:
-    """The table in a CSV (UTF-8; separated by comma, semicolon or tab) or Parquet file, or in a polars frame;
-    `decimal` as of Table.
+def open_table(
+    source: str | Path | pl.DataFrame, decimal: str | None = None, header: bool = True, skip: bool = False
+) -> Table:
+    """The table in a CSV (UTF-8; separated by comma, semicolon or tab), a Parquet file or JSON lines, or in a
+    polars frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …; `skip`:
+    leave out lines that are no rows.
 
     Raises DataError, one line with file, place and remedy, for everything else.
     """
-    name, lines = "the table", None
-    notes: tuple[str, ...] = ()
+    name, lines, headed, wrong = "the table", None, False, dict[str, str]() if skip else None
+    notes: list[str] = []
     if isinstance(source, pl.DataFrame):
         frame = source
     else:
         name, data = str(Path(source)), read_bytes(Path(source))
-        if parquet.is_parquet(Path(source), data):
+        kind = formats.format_of(Path(source), data[: formats.START])
+        if kind == formats.PARQUET:
             frame = parquet.read_parquet(name, data)
         else:
             refuse_foreign(name, data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
-            data, comments = without_comments(data)
-            frame, lines = read_delimited(name, data)
-            if comments:
-                notes = (f"not read: {counted(comments, 'line')} of comments above the header",)
+            if kind == formats.JSON_LINES:
+                frame, lines = read_json_lines(name, data, wrong)
+            else:
+                headed = header
+                data, comments = without_comments(data)
+                if comments:
+                    notes.append(f"not read: {counted(comments, 'line')} of comments above the header")
+                frame, lines = read_delimited(name, data, lambda _: header, wrong, notes)
+    if not header and (lines is None or kind == formats.JSON_LINES):
+        raise ConfigError(f"{option('no_header')} is for CSV, and {name} names its columns; leave it out")
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
-    return Table(name, frame, lines, decimal, notes).named()
+    return Table(name, frame, lines, decimal, tuple(notes), wrong or {}, headed).named()
 
 
 def sources_of(source: Any) -> list[Path | pl.DataFrame]:

@@ -1,6 +1,6 @@
 """Sequences with an answer at every step, from whichever format a source has.
 
-CSV, Parquet, a frame   long: rows are steps, with an id, and a word or numbers, and a tag in each
+CSV, Parquet, JSON lines, a frame   long: rows are steps, with an id, and a word or numbers, and a tag in each
 .conllu                 CoNLL-U, also under another name where its lines are of that form
 all others              CoNLL columns; to be tagged, also words alone, or a sentence a line
 """
@@ -13,19 +13,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.conll import columns_of, is_conllu, read_conll, read_conllu, read_words
+from unrolled.files import formats
+from unrolled.files.columns import IDS, usual
+from unrolled.files.conll import columns_of, read_conll, read_conllu, read_words
 from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
+from unrolled.files.left_out import offering_to_skip, usable_rows
 from unrolled.files.long import find_features, find_id, find_time_column
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.opening import plain_name, read_bytes
-from unrolled.files.parquet import is_parquet
-from unrolled.files.query import IDS, Query, find_target, usual, written
-from unrolled.files.table import Table, open_table, sources_of
+from unrolled.files.opening import read_bytes
+from unrolled.files.query import Query, find_target, written
+from unrolled.files.table import Table, sources_of
 from unrolled.files.tagged import Tagged
 
-TABLES = (".csv", ".tsv")
 _WORDS = ("word", "token", "form", "text")
 _TAGS = ("tag", "tags", "label", "upos", "pos", "ner")
 _SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id")
@@ -45,11 +46,11 @@ def read_tagged(source: Any, query: Query) -> Tagged:
 
 def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
     if isinstance(source, pl.DataFrame):
-        return _read_table(open_table(source, query.decimal), query)
+        return _read_table(query.open(source), query)
     name, data = str(source), read_bytes(source, "a file of words and tags")
-    ending = plain_name(source).suffix.lower()
-    if ending in TABLES or is_parquet(source, data):
-        return _read_table(open_table(source, query.decimal), query)
+    kind = formats.format_of(source, data[: formats.START])
+    if kind in formats.TABLES:
+        return _read_table(query.open(source), query)
     columns = [
         name
         for name in ("id", "time", "target", "text", "features")
@@ -60,10 +61,11 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
             f"{option(columns[0])} names a column of a table, and {name} is none; name the column of tags "
             f"with {option('column')}"
         )
-    if ending == ".conllu" or is_conllu(data):
+    if kind == formats.CONLLU:
         return read_conllu(name, data, query.column, query.answers)
     if query.answers:
-        return read_conll(name, data, query.column)
+        with offering_to_skip(query.skip_wrong):
+            return read_conll(name, data, query.column, {} if query.skip_wrong else None)
     return read_words(name, data, query.layout)
 
 
@@ -73,6 +75,7 @@ def _read_table(table: Table, query: Query) -> Tagged:
             f"{option('column', query.column)} belongs to CoNLL files, and {table.name} is a table; name the "
             f"tags' column with {option('target')}"
         )
+    table = query.unfolded(table)
     table.check_header()
     if query.text is not None and query.features:
         raise ConfigError(
@@ -85,6 +88,12 @@ def _read_table(table: Table, query: Query) -> Tagged:
     target = query.target or usual([name for name in columns if name not in (id, word)], _TAGS)
     query = replace(query, id=id, text=word, target=target)
     query.check_roles()
+    data, why = usable_rows(table, query.skip_wrong, lambda rows: _rows(rows, id, word, query), id)
+    return replace(data, left_out=why)
+
+
+def _rows(table: Table, id: str, word: str | None, query: Query) -> Tagged:
+    target = query.target
     time, notes = find_time_column(table, query.time, [id, target, word, *query.features])
     target, of_target = find_target(table, query, [id, time, word, *query.features])
     dated = in_iso(table, time, query.date_format)
@@ -99,7 +108,11 @@ def _read_table(table: Table, query: Query) -> Tagged:
     else:
         features, inputs = (), tuple(map(tuple, in_order.split(_words(table, word))))
         notes.append(f"words: column {shown(word)}")
-    tags = None if target is None else written(table, target, "the tag of a step", query.answers)
+    tags = (
+        None
+        if target is None
+        else written(table, target, "the tag of a step", query.answers, words=query.missing)
+    )
     answers = None
     if tags is not None and not tags.has_nulls():  # where none is required one may be missing
         answers = tuple(map(tuple, in_order.split(tags.to_numpy())))

@@ -3,6 +3,8 @@
 Text is UTF-8. Every character of it counts, line ends as they stand in the file; a byte order mark at the
 start of a file is none of it. Several files are one text, in their order. A piece ends behind a line end, or
 behind another space where a line is longer than a piece, so that no word is cut but one longer than a piece.
+What is packed with gzip is unpacked as it is read. Of JSON lines the text is that of each object's field of
+texts, with a line end behind it.
 """
 
 import codecs
@@ -12,13 +14,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain, count
 from pathlib import Path
 from typing import Any, ClassVar
 
 from unrolled.errors import DataError
-from unrolled.files.messages import shown
-from unrolled.files.opening import FOREIGN, opened, refuse_foreign
+from unrolled.files import formats
+from unrolled.files.columns import TEXTS, usual
+from unrolled.files.json_lines import row_of
+from unrolled.files.messages import either, shown
+from unrolled.files.opening import FOREIGN, opened_unpacked, refuse_foreign
 
 PIECE_BYTES = 1 << 20
 
@@ -27,6 +32,9 @@ _FOREIGN = FOREIGN | {
     b"PK\x03\x04": ("is a zip archive or a document of an office program", "save it as plain text"),
     b"%PDF": ("is a PDF", "save it as plain text"),
 }
+
+
+_ODD = re.compile("[\0\ud800-\udfff]")  # in no text
 
 
 @dataclass(frozen=True)
@@ -125,13 +133,14 @@ def text_of(text: str) -> Text:
     """Text at hand. DataError where it is empty, or holds what a file could not."""
     if not text:
         raise DataError("the text is empty; wanted at least one character")
-    if found := re.search("[\0\ud800-\udfff]", text):
-        line, kind = (
-            text.count("\n", 0, found.start()) + 1,
-            "a NUL" if found[0] == "\0" else "a lone surrogate",
-        )
-        raise DataError(f"the text, line {line}: {kind}, which text does not hold; leave it out")
+    if odd := _ODD.search(text):
+        place = f"the text, line {text.count(chr(10), 0, odd.start()) + 1}"
+        raise DataError(f"{place}: {_what(odd)}, which text does not hold; leave it out")
     return Text((), text, ((0, len(text)),))
+
+
+def _what(odd: re.Match[str]) -> str:
+    return "a NUL" if odd[0] == "\0" else "a lone surrogate"
 
 
 def _whole(pieces: Iterable[str]) -> Iterator[str]:
@@ -158,13 +167,40 @@ def _last_end(text: str) -> int:
 
 def _read(files: Sequence[str]) -> Iterator[str]:
     for file in files:
-        yield from _decoded(file)
+        pieces = _decoded(file)
+        of_json = formats.format_of(Path(file), b"") == formats.JSON_LINES
+        yield from _documents(file, pieces) if of_json else pieces
+
+
+def _documents(name: str, pieces: Iterator[str]) -> Iterator[str]:
+    """The texts of JSON lines."""
+    rest, numbers = "", count(1)
+    for piece in chain(pieces, ["\n"]):
+        *lines, rest = (rest + piece).split("\n")
+        for line in lines:
+            number = next(numbers)
+            if line.strip():
+                yield _document(f"{name}, line {number}", line) + "\n"
+
+
+def _document(place: str, line: str) -> str:
+    row = row_of(place, line)
+    field = usual(list(row), TEXTS)
+    text = None if field is None else row[field]
+    if not isinstance(text, str):
+        raise DataError(
+            f"{place}: wanted a text in a field called {either(TEXTS)}, got {shown(line)}; call it so, or "
+            "write the texts alone into a file"
+        )
+    if odd := _ODD.search(text):
+        raise DataError(f"{place}: {_what(odd)}, which text does not hold; leave it out")
+    return text
 
 
 def _decoded(name: str) -> Iterator[str]:
     decoder: Any = codecs.getincrementaldecoder("utf-8-sig")()
     line, empty = 1, True
-    with opened(Path(name), "a text file") as file:
+    with opened_unpacked(Path(name), "a text file") as file:
         data = file.read(PIECE_BYTES)
         refuse_foreign(name, data, _FOREIGN, "plain text in UTF-8")
         while True:

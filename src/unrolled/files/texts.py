@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from unrolled.errors import DataError
+from unrolled.files.columns import TEXTS, usual
 from unrolled.files.examples import Sequences
+from unrolled.files.left_out import usable_rows
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, option, shown
-from unrolled.files.query import Query, rows_answered, usual
+from unrolled.files.query import Query, rows_answered
 from unrolled.files.table import Table
-
-TEXTS = ("text", "sentence", "review", "message", "tweet", "comment", "document", "content")
 
 
 def read_texts(table: Table, query: Query) -> Sequences:
@@ -17,11 +17,18 @@ def read_texts(table: Table, query: Query) -> Sequences:
     what is wrong."""
     query.only("a table of texts", "id", "target", "text")
     table.check_header()
+    data, why = usable_rows(table, query.skip_wrong, lambda rows: _read(rows, query))
+    return replace(data, left_out=why)
+
+
+def _read(table: Table, query: Query) -> Sequences:
     column = query.text or usual(table.frame.columns, TEXTS)
+    if query.lines and query.no_header and table.frame.width == 1:
+        column, query = table.frame.columns[0], replace(query, target=None)  # texts without answers
     if column is None:
         raise DataError(
             f"{table.name}: wanted a column of texts; name one of {listed(table.frame.columns)} with "
-            f"{option('text')}"
+            f"{option('text')}{table.or_no_header}"
         )
     table.require(column)
     replace(query, text=column).check_roles()

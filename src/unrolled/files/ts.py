@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
+from unrolled.files.left_out import or_skip_wrong
 from unrolled.files.messages import counted, listed, nearest, shown
 from unrolled.files.opening import clean_text, read_bytes
 from unrolled.files.query import Query
@@ -69,21 +70,40 @@ def read_ts(path: Path, query: Query) -> Sequences:
         raise DataError(f"{path}: no case below @data; wanted at least one")
     inputs: list[Values] = []
     answers: list[str | None] = []
-    places = tuple(f"{path}, line {number}" for number in numbers)
-    for number, place in zip(numbers, places, strict=True):
+    all_places, places = [f"{path}, line {number}" for number in numbers], list[str]()
+    wrong: dict[str, str] = {}
+    for number, place in zip(numbers, all_places, strict=True):
         # With timestamps, what stands in brackets may hold colons too.
         dimensions = re.split(_COLON if header.timestamps else ":", lines[number - 1])
-        answers.append(
-            _answer(place, dimensions.pop().strip(), header, query) if header.has_answers else None
-        )
-        inputs.append(_case(place, dimensions, header))
-        _check_alike(places[0], inputs[0], place, inputs[-1], header)
+        try:
+            last = dimensions.pop().strip() if header.has_answers else ""
+            answer = _answer(place, last, header, query) if header.has_answers else None
+            case = _case(place, dimensions, header)
+            first = (places[0], inputs[0]) if inputs else (place, case)
+            _check_alike(*first, place, case, header)
+        except DataError as error:
+            if not query.skip_wrong:
+                raise DataError(f"{error}{or_skip_wrong(query.skip_wrong)}") from None
+            wrong[place] = str(error).removeprefix(f"{place}: ").removeprefix(f"{place}, ")
+            continue
+        inputs.append(case)
+        answers.append(answer)
+        places.append(place)
+    if not inputs:
+        raise DataError(f"{path}: no case can be used; the first: {next(iter(wrong.values()))}")
     complete = tuple(answer for answer in answers if answer is not None)
     features = tuple(f"dimension{number}" for number in range(1, inputs[0].shape[1] + 1))
     names = tuple(str(number) for number in range(1, len(inputs) + 1))
     is_complete = len(complete) == len(inputs)
     return Sequences(
-        tuple(inputs), features, complete if is_complete else None, names, places, notes, named=False
+        tuple(inputs),
+        features,
+        complete if is_complete else None,
+        names,
+        tuple(places),
+        notes,
+        named=False,
+        left_out=wrong,
     )
 
 

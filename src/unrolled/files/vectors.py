@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.messages import counted, shown
-from unrolled.files.opening import opened
+from unrolled.files.opening import opened_unpacked
 
 Row = NDArray[np.float32]
 
@@ -23,13 +23,14 @@ class Vectors:
 
 
 def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Vectors:
-    """The vectors of those of `wanted` that the file holds, or of all. The file may be larger than memory.
+    """The vectors of those of `wanted` that the file holds, or of all. The file may be larger than memory,
+    and packed with gzip.
 
     Raises DataError with the line for a header that is none or lies, bytes that are not UTF-8, a line of
     another width, a number that is none or not finite, a wanted word that comes twice, and for no file.
     """
     path, rows, count = Path(path), dict[str, Row](), 0
-    with opened(path, "a file of word vectors") as file:
+    with opened_unpacked(path, "a file of word vectors") as file:
         number, size = _header(path, file.readline().rstrip(b" \r\n"))
         for count, line in enumerate(file, 1):
             place = f"{path}, line {count + 1}"

@@ -13,6 +13,7 @@ import numpy as np
 from unrolled.blocks.pooled import Pooled
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
+from unrolled.files import labels
 from unrolled.kernels.numpy import heads
 from unrolled.models.forward import Forward
 from unrolled.models.model import Answers, codec_arrays
@@ -59,14 +60,14 @@ class Pooling(Forward):
 
 
 class Classify(Pooling):
-    """Answers: "label", the name of the likeliest class, and the "probabilities" of all in the order of
-    `classes`, float64."""
+    """Answers: "label", the likeliest class in the type that training had it in, and the "probabilities" of
+    all in the order of `classes`, float64."""
 
     def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
         self.classes = tuple(about["classes"])
         if not all(isinstance(name, str) for name in self.classes):
             raise TypeError("classes that are no texts")
-        self._names = np.array(self.classes, np.object_)
+        self._names = labels.objects(self.classes, about.get("kind"))
         return len(self.classes)
 
     def _answers(self, o: Array) -> Answers:

@@ -11,6 +11,7 @@ import numpy as np
 
 from unrolled.blocks.tagger import Tagger
 from unrolled.decoding.tags import Path, decoder, masks
+from unrolled.files import labels
 from unrolled.models.forward import Forward
 from unrolled.models.model import Answers
 from unrolled.ops.state import Array, State
@@ -19,9 +20,10 @@ from unrolled.ops.state import Array, State
 class Tags(Forward):
     """Steps are words, or numbers: a stream takes one of them, or a list.
 
-    Answers: "tag", its "probability", the "probabilities" of all tags in the order of `tags`, float64, and
-    the "scores" o. Step by step the answer is that to the sequence if it ended there: where tags are bound or
-    of a chain, later steps may change it, and `predict` of the whole sequence says so.
+    Answers: "tag" in the type that training had it in, its "probability", the "probabilities" of all tags in
+    the order of `tags`, float64, and the "scores" o. Step by step the answer is that to the sequence if it
+    ended there: where tags are bound or of a chain, later steps may change it, and `predict` of the whole
+    sequence says so.
 
     Compared are the scores, which are the same whether a sequence is whole or not.
     """
@@ -34,9 +36,9 @@ class Tags(Forward):
         super().__init__(about, arrays)
         codec, K = about["codec"], self.block.head.outputs
         self.tags, bound = tuple(codec["tags"]), codec["allowed"]
-        self._names = np.array([*self.tags, None], np.object_)[:-1]
         if len(self.tags) != K or not all(isinstance(tag, str) for tag in self.tags):
             raise ValueError(f"{len(self.tags)} tags; wanted {K} texts")
+        self._names = labels.objects(self.tags, codec.get("kind"))
         self.decoder = decoder(
             K,
             self.network.dtype,

@@ -31,7 +31,10 @@ from unrolled.blocks._template import Next  # NEW: the copy
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.pooled import Numbers
 from unrolled.codecs.inputs import NumberInputs
+from unrolled.errors import ConfigError
+from unrolled.files import arrays
 from unrolled.files.examples import Sequences
+from unrolled.files.labels import Kind
 from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.ops.torch import Network
@@ -101,16 +104,34 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
     codec_class = Codec
     loss_name = "half the squared error of scaled values"
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for each sequence: its name, and the step after its last."""
-        examples, inputs = self._data_for(data), self.codec.inputs
+        examples, inputs = self._data_for(X), self.codec.inputs
         last = np.stack([o[-1].astype(np.float64) for o in self._run(examples)])
         table = pl.DataFrame(inputs.scaler.inverse(last), schema=list(inputs.features))
         return table.insert_column(0, pl.Series("name", examples.names))
 
+    def _bare(self, source: Any, table: pl.DataFrame) -> Array:
+        """NEW: the answers alone, as they stand in `frame`; (N, F)."""
+        return table.drop("name").to_numpy()
+
+    def _score(self, data: Sequences) -> float:
+        """NEW: how good the answers are, more is better: the mean error, negative."""
+        inputs = self.codec.inputs
+        z = [row.numpy()[:, : len(inputs.features)] for row in encoded(inputs, data)]
+        return -mean_error(self._run(data), z, inputs.scaler.scale)
+
     # NEW: hand over the options that name columns; leave out answers=False where there are answers.
-    def _read_source(self, config: NextConfig, source: Source) -> Sequences:
+    def _read_source(self, config: NextConfig, source: Source, answers: bool = True) -> Sequences:
         return read_sequences(source, Query(answers=False))
+
+    # NEW: data in memory, see files/arrays.py.
+    def _of_arrays(self, X: Any, lengths: Any) -> Sequences:
+        return arrays.from_arrays(X, lengths=lengths)
+
+    # NEW: arrays.answered where there are answers.
+    def _with_answers(self, data: Sequences, y: Any, like: Kind | None) -> Sequences:
+        raise ConfigError("the next step follows from the sequences alone; leave y out")
 
     # NEW: `start` is the codec of the model that a training starts from, where it does.
     def _prepare(

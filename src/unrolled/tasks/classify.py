@@ -28,15 +28,18 @@ from torch import Tensor
 from unrolled.batching import splits
 from unrolled.codecs.inputs import Inputs, restore_inputs
 from unrolled.errors import DataError
+from unrolled.files import labels
 from unrolled.files.examples import Sequences
+from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, listed, natural, shown
 from unrolled.files.typed import shaped
 from unrolled.nn.functional import cross_entropy, softmax
 from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Rate, Section
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
-from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, answers_of
-from unrolled.tasks.shared_options import TaskTraining, select_by
+from unrolled.tasks.inputs import PooledDropout, PooledModelConfig
+from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, PooledTraining, answers_of
+from unrolled.tasks.shared_options import Noise, select_by
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares
 from unrolled.tasks.unseen import UNSEEN
@@ -62,7 +65,7 @@ class ClassifyOptions(Section):
     )
 
 
-class ClassifyTraining(TaskTraining):
+class ClassifyTraining(PooledTraining):
     """How a model is trained."""
 
     in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate", "select")
@@ -72,9 +75,17 @@ class ClassifyTraining(TaskTraining):
     )
 
 
+class ClassifyModelConfig(PooledModelConfig):
+    """The recurrent layers, and what stands before and after them."""
+
+    noise: Noise = 0.2
+    output_dropout: PooledDropout = 0.4
+
+
 class ClassifyConfig(PooledConfig):
     """All options of `classify`."""
 
+    model: ClassifyModelConfig = ClassifyModelConfig()
     training: ClassifyTraining = ClassifyTraining()
     classify: ClassifyOptions = ClassifyOptions()
 
@@ -82,24 +93,33 @@ class ClassifyConfig(PooledConfig):
 @dataclass(frozen=True)
 class ClassCodec:
     """`classes` (C,) names; of the N training sequences their `inputs` codec, `truth` (N,) and `summary`
-    (N, S), float32."""
+    (N, S), float32; `kind`: the type that the caller had the labels in, None where a file held them."""
 
     inputs: Inputs
     classes: tuple[str, ...]
     truth: Classes
     summary: NDArray[np.float32]
+    kind: Kind | None = None
 
     @classmethod
     def fit(cls, data: Sequences, inputs: Inputs) -> Self:
         """DataError where all are of one class."""
         answers = answers_of(data)
+        _require_classes(data)
         classes = tuple(sorted(set(answers), key=natural))
+        if data.kind is not None:
+            classes = labels.in_order(classes, data.kind)
         if len(classes) == 1:
             raise DataError(
-                f"all {len(data):,} sequences of the training part are of class {shown(classes[0])}; "
+                f"all sequences of the training part ({len(data):,}) are of one class, {shown(classes[0])}; "
                 "wanted two classes or more"
             )
-        return cls(inputs, classes, *_known_of(data, inputs, classes))
+        return cls(inputs, classes, *_known_of(data, inputs, classes), data.kind)
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """(C,) the classes in their own type."""
+        return labels.given_back(self.classes, self.kind)
 
     def again(self, data: Sequences) -> Self:
         """The same with another training part. DataError for a class that it does not know."""
@@ -118,7 +138,8 @@ class ClassCodec:
         return torch.tensor(balanced if kind == "balanced" else np.ones(len(counts)), dtype=torch.float32)
 
     def about(self) -> dict[str, Any]:
-        return {"classes": list(self.classes), "inputs": self.inputs.about()}
+        kind = {} if self.kind is None else {"kind": self.kind}
+        return {"classes": list(self.classes), "inputs": self.inputs.about()} | kind
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return self.inputs.arrays() | {"truth": self.truth, "summary": self.summary}
@@ -129,7 +150,10 @@ class ClassCodec:
         classes, truth = tuple(about["classes"]), shaped(arrays["truth"], None)
         if not len(truth) or not 0 <= truth.min() <= truth.max() < len(classes):
             raise ValueError(f"classes {truth!s:.40} of {len(classes)}")
-        return cls(inputs, classes, truth, shaped(arrays["summary"], len(truth), inputs.sums))
+        summary = shaped(arrays["summary"], len(truth), inputs.sums)
+        codec = cls(inputs, classes, truth, summary, about.get("kind"))
+        _ = codec.labels  # ValueError where they are of another
+        return codec
 
 
 class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
@@ -142,20 +166,40 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
     task = "classify"
     config_class = ClassifyConfig
     codec_class = ClassCodec
+    estimator_type = "classifier"
     loss_name = "cross-entropy in nats"
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for each sequence: "name", "label" and "p(label)" of every class."""
-        sequences = self._data_for(data)
+        sequences = self._data_for(X)
         p = self._probabilities(sequences)
-        classes = self.codec.classes
-        label = [classes[k] for k in p.argmax(1)]
-        each = {f"p({name})": p[:, k] for k, name in enumerate(classes)}
+        label = self.codec.labels[p.argmax(1)]
+        each = {f"p({name})": p[:, k] for k, name in enumerate(self.codec.classes)}
         return pl.DataFrame({"name": sequences.names, "label": label} | each)
 
-    def predict_proba(self, data: Source = None) -> Array:
+    def _bare(self, source: Any, table: pl.DataFrame) -> NDArray[Any]:
+        """(N,) labels."""
+        label = table["label"].to_numpy()
+        return label.astype(self.codec.labels.dtype)
+
+    def predict_proba(self, X: Source = None, *, lengths: Any = None) -> Array:
         """(N, C) the probability of each class, in the order of `classes`."""
-        return self._probabilities(self._data_for(data))
+        return self._probabilities(self._data_for(self._source(X, None, lengths)))
+
+    def _score(self, data: Sequences) -> float:
+        """The share of labels that are right."""
+        classes = self.codec.classes
+        answers = [classes[k] for k in self._probabilities(data).argmax(1)]
+        return float(np.mean([one == true for one, true in zip(answers, answers_of(data), strict=True)]))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(C,) the labels in their own type, as the columns of predict_proba. AttributeError before `fit`."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(
+                "this Classifier is not trained and has no classes_ yet; call fit, or load a run"
+            )
+        return self.codec.labels
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -241,6 +285,17 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         """(N, C), from float64 logits so that they sum to one."""
         p: Array = softmax(self._outputs_of(data).double()).numpy()
         return p
+
+
+def _require_classes(data: Sequences) -> None:
+    """DataError for numbers with decimals, which are no classes."""
+    if data.kind is not None and data.kind.startswith("float"):
+        for answer, place in zip(data.truth, data.places, strict=True):
+            if not float(answer).is_integer():
+                raise DataError(
+                    f"{place}: wanted a class, got the continuous number {answer}; use a Regressor, or "
+                    "make classes of them"
+                )
 
 
 def _known_of(data: Sequences, inputs: Inputs, classes: Sequence[str]) -> tuple[Classes, NDArray[np.float32]]:

@@ -60,6 +60,29 @@ Decimal = Annotated[
     ),
 ]
 
+NoHeader = Annotated[
+    bool,
+    Field(
+        description="the first line of a CSV is a row like the others; columns are then named by their "
+        "numbers from 1"
+    ),
+]
+Missing = Annotated[
+    Names,
+    Field(
+        description="words that say in the column of answers that there is none, in any case; say another, "
+        "such as ?, where NA is an answer"
+    ),
+]
+SkipWrong = Annotated[
+    bool,
+    Field(
+        description="leave out rows that cannot be used (blank, without an answer, of another width, no "
+        "UTF-8), with a row all of its sequence; left_out.csv in the run says which and why"
+    ),
+]
+NO_ANSWER = ("NA", "NaN", "null")
+
 # A file that is found again from any folder.
 PathName = Annotated[str, AfterValidator(lambda name: str(Path(name).absolute()))]
 

@@ -2,7 +2,8 @@
 
 A task derives from Estimator and says, in this order, how its files are read (`_read`), what is fitted on the
 training part and how batches are made of it (`_prepare`), what its network is (`_network`) and its loss
-(`_step`), how a trained network is judged (`_judge`) and drawn (`_draw`); `predict` is its own.
+(`_step`), how a trained network is judged (`_judge`) and drawn (`_draw`); `frame` has its answers in a table,
+`predict` those alone where data in memory ask for them.
 
     fit        _read -> _prepare -> _network -> the training loop with _step -> _judge, _draw
     evaluate   _read -> _judge
@@ -20,6 +21,7 @@ import polars as pl
 import torch
 
 from unrolled.errors import ConfigError, RunError
+from unrolled.files import at_hand
 from unrolled.files.messages import counted, option
 from unrolled.runs import Run
 from unrolled.tasks.config import from_sections, to_sections
@@ -34,7 +36,7 @@ from unrolled.training.generators import own_generators
 from unrolled.training.history import kept_row
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
-from unrolled.training.selection import LOSS, Validated
+from unrolled.training.selection import Validated
 
 # The options that keep data from the training, as a training on all data has them.
 NOTHING_KEPT = {"validation": 0.0, "test": 0.0, "validation_files": (), "test_files": ()}
@@ -75,17 +77,21 @@ class Estimator(Trained[C, D, K, N]):
 
     def fit(
         self,
-        data: Source = None,
+        X: Source = None,
+        y: Any = None,
         *,
+        lengths: Any = None,
         validation: Source = None,
         test: Source = None,
         out: str | Path | None = None,
         resume: str | Path | None = None,
         report: Reporter | None = None,
     ) -> Self:
-        """Trains on files or on what is given in their place (None: those that the configuration names).
-        `validation` and `test` are sources of their own; without, shares of `data` are. With `out`, writes a
-        run folder as it goes; `resume` goes on with an interrupted one, whose options it takes.
+        """Trains on files or on what is given in their place (None: those that the configuration names), see
+        files/at_hand.py: `y` are the answers to X in memory, `lengths` the true ones where it is padded.
+        `validation` and `test` are sources of their own, in memory (X, y) or (X, y, lengths); without, shares
+        of X are. With `out`, writes a run folder as it goes; `resume` goes on with an interrupted one, whose
+        options it takes.
 
         With `start_from` the training goes on from the model of a run, see starting.py.
 
@@ -101,7 +107,9 @@ class Estimator(Trained[C, D, K, N]):
             config: Any = self._options if run is None else self._config_of(run)
             if config.training.start_from is not None:
                 config, self._start = started(type(self), config)
-            config, sources = named_sources(config, self.task, data, validation, test)
+            untrained = type(self)(self._options)  # what an older model reads does not count
+            given = untrained._source(X, y, lengths), *map(untrained._source, (validation, test))
+            config, sources = named_sources(self._config_for(config, given[0]), self.task, *given)
             if self._start is not None:
                 self._start.config = config  # it reads the new data
             with report.busy("reading the data"):
@@ -191,9 +199,7 @@ class Estimator(Trained[C, D, K, N]):
         """To train on all data for `steps`."""
         keep = "average" if config.training.keep == "average" else "last"
         limits = {"steps": steps, "epochs": None, "minutes": None, "patience": None}
-        training = config.training.model_copy(update=limits | {"keep": keep})
-        if training.measure != LOSS:
-            training = training.model_copy(update={"select": LOSS})
+        training = config.training.by_loss().model_copy(update=limits | {"keep": keep})
         options = NOTHING_KEPT.keys() & type(config.data).model_fields.keys()
         data = config.data.model_copy(update={name: NOTHING_KEPT[name] for name in options})
         return config.model_copy(update={"training": training, "data": data})
@@ -216,8 +222,8 @@ class Estimator(Trained[C, D, K, N]):
             validate=None if validate is None else lambda: validate(network),
             report=self._reporter(plan, run, report),
         )
-        self.history = training.run(resume)
-        self.config, self.rows = plan.config, self.history.rows
+        self._history = training.run(resume)
+        self.config, self._history_rows = plan.config, self._history.rows
         if prepared.tuned is None:
             return prepared.codec
         with report.busy("judging on the validation part"):
@@ -230,7 +236,8 @@ class Estimator(Trained[C, D, K, N]):
         """With the length of the training, and what follows from a validation part where there is one."""
         config: Any = prepared.config
         validated = self._is_validated(config, data)
-        training = config.training.settled(prepared.batches.steps_per_epoch, validated)
+        few = self._is_hardly_validated(config, data)
+        training = config.training.settled(prepared.batches.steps_per_epoch, validated, few)
         if not (validated or tested(config)):  # it is trained on all data at once
             training = training.model_copy(update={"refit": False})
         prepared = replace(prepared, config=config.model_copy(update={"training": training}))
@@ -254,9 +261,40 @@ class Estimator(Trained[C, D, K, N]):
             other._judged = self.judged.using(**options)
         return other
 
+    def predict(self, X: Source = None, *, lengths: Any = None) -> Any:
+        """The answers to inputs in memory as arrays, of the labels' own type; to files, and to tables where a
+        table held the labels too, as `frame` has them. Without X, to the test part of the training data."""
+        source = self._source(X, None, lengths)
+        table = self.frame(source)
+        return self._bare(source, table) if self._answers_bare(source) else table
+
+    def skipping_wrong(self) -> Self:
+        """The same trained model that leaves out what it cannot use of other data. ConfigError for a task
+        without this option."""
+        data = self.config.data
+        if "skip_wrong" not in type(data).model_fields:
+            raise ConfigError(f"task '{self.task}' has no {option('skip_wrong')}; leave it out")
+        other = copy.copy(self)
+        data = data.model_copy(update={"skip_wrong": True})
+        other.config, other._evaluation = self.config.model_copy(update={"data": data}), None
+        return other
+
     @abstractmethod
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for every answer."""
+
+    @abstractmethod
+    def score(self, X: Source, y: Any = None, *, lengths: Any = None) -> float:
+        """How good the answers are, more is better: to inputs in memory with the right answers `y`, or to
+        files that hold them."""
+
+    def _answers_bare(self, source: Any) -> bool:
+        """Whether the answers to what was handed over come without a table."""
+        return at_hand.is_bare(source)
+
+    @abstractmethod
+    def _bare(self, source: Any, table: pl.DataFrame) -> Any:
+        """The answers of `frame` alone, as arrays."""
 
     def notices(self, data: Source = None) -> list[str]:
         """What is odd about data that an answer is asked for, a line each: for a person, beside `predict`."""
@@ -286,6 +324,10 @@ class Estimator(Trained[C, D, K, N]):
         options: Any = config
         return bool(options.data.validation)
 
+    def _is_hardly_validated(self, config: C, data: D) -> bool:
+        """Whether the validation part is too small to end a training."""
+        return False
+
     def _preparable(self, data: D) -> D:
         """With something in place of a validation part that is empty; nothing is validated then."""
         return data
@@ -310,6 +352,10 @@ class Estimator(Trained[C, D, K, N]):
     def _reporter(self, plan: Plan[C, D, K, N], run: Run | None, report: Reporter) -> Reporter:
         """What tells how the training goes: the one given, or one that does more."""
         return report
+
+    def _config_for(self, config: C, source: Any) -> C:
+        """With what follows from the kind of a source to train on."""
+        return config
 
     @contextlib.contextmanager
     def _reopened(self, folder: str | Path, out: str | Path | None) -> Iterator[Run]:

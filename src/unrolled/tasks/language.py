@@ -32,7 +32,11 @@ from unrolled.blocks.language import Language
 from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
 from unrolled.errors import ConfigError, DataError, UnrolledError
-from unrolled.files.messages import counted, option
+from unrolled.files import arrays
+from unrolled.files.columns import TEXTS, usual
+from unrolled.files.labels import Kind
+from unrolled.files.messages import counted, listed, option
+from unrolled.files.table import open_table
 from unrolled.files.text import Text, open_text, text_of
 from unrolled.files.vectors import Vectors, read_vectors
 from unrolled.nn.functional import log_softmax
@@ -82,7 +86,8 @@ class Codec:
         """On the training part."""
         data, file = config.data, config.model.vectors
         kind = data.tokens
-        tokenizer: Any = fitted(kind, text.pieces(), data.least_count, data.most_symbols)
+        limits = data.least_count, data.most_symbols
+        tokenizer: Any = fitted(kind, text.pieces(), *limits, data.unicode)
         words = set() if file is None else {symbol.strip(" ") for symbol in tokenizer.vocabulary.symbols}
         vectors = None if file is None else read_vectors(file, words)
         return cls(kind, tokenizer, vectors)
@@ -123,11 +128,13 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     task = "language"
     config_class = LanguageConfig
     codec_class = Codec
+    estimator_type, takes_answers = "density_estimator", False
+    reads_numbers, reads_texts = False, True
     loss_name = "nats of a token"
     exponential = "perplexity"
     seen_class = SeenText
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """How likely each line is, alone: what follows a line end and the state that a text begins with.
 
         A row for each line, empty ones too: "line" from 1, "tokens", "characters", "unknown" (tokens that are
@@ -135,7 +142,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         Without data, the lines of the test part.
         """
         network, codec = self.network, self.codec
-        text = self._test_part() if data is None else self._read_source(self.config, data)
+        text = self._test_part() if X is None else self._new(X)
         return pl.DataFrame(list(_lines(network, codec, text)), COLUMNS)
 
     def generate(
@@ -174,8 +181,38 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         ]
         return texts[0] if number is None else texts
 
-    def _read_source(self, config: LanguageConfig, source: Source) -> Text:
-        return open_text(source)
+    def _bare(self, source: Any, table: pl.DataFrame) -> NDArray[Any]:
+        """(N,) the nats of each text."""
+        texts = source.X
+        if len(table) != len(texts):
+            raise DataError(
+                f"X holds {len(texts):,} texts of {len(table):,} lines, and each line is judged alone; give "
+                "each line as a text"
+            )
+        return table["nats"].to_numpy()
+
+    def _score(self, data: Text) -> float:
+        """The mean of log p of a token, negative."""
+        tokens = self.codec.encode(data, "the text to judge")
+        total = math.fsum(math.fsum(part) for part in nats(self.network, tokens, self.codec.tokenizer.size))
+        return -total / (len(tokens) - 1)
+
+    def _read_source(self, config: LanguageConfig, source: Source, answers: bool = True) -> Text:
+        if not isinstance(source, pl.DataFrame):
+            return open_text(source)
+        column = usual(source.columns, TEXTS)
+        if column is None and source.width != 1:
+            raise DataError(
+                f"the table: wanted a column of texts, found none by a usual name ({listed(TEXTS)}); name it "
+                "so"
+            )
+        return arrays.text(open_table(source).texts(column or source.columns[0], "texts"))
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Text:
+        return arrays.text(X)
+
+    def _with_answers(self, data: Text, y: Any, like: Kind | None) -> Text:
+        raise ConfigError("a language model learns from texts alone; leave y out")
 
     def _cut(self, config: LanguageConfig, data: Text, shares: Shares) -> tuple[Text, Text, Text]:
         train, end = chronological(len(data), *shares[:2], "characters")
@@ -271,7 +308,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         )
 
     def _rows(self, data: Source = None) -> list[NDArray[Any]]:
-        text = self._test_part() if data is None else self._read_source(self.config, data)
+        text = self._test_part() if data is None else self._new(data)
         rows = (self.codec.tokenizer.encode(line) for line in text.lines())
         return [row for row in rows if len(row)]
 

@@ -13,6 +13,7 @@ from unrolled.tasks.shared_options import (
     MostSymbols,
     SplitConfig,
     TaskTraining,
+    Unicode,
     WordVectorsConfig,
 )
 
@@ -30,6 +31,7 @@ class DataConfig(SplitConfig):
         "byte pairs see further back; spaced-words: words with the space before each, line ends, and other "
         f"spacing; {SYMBOLS}",
     )
+    unicode: Unicode = "nfc"
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
     validation: float = validation_part("part before the test part", "characters")

@@ -190,9 +190,9 @@ class ModelConfig(CellConfig):
             )
         for name in ("backward_hidden", "merge"):
             if getattr(self, name) not in (None, "concat") and not self.bidirectional:
-                raise ValueError(
-                    f"{option(name)} needs two directions; set {option('bidirectional')}, or leave it out"
-                )
+                usual = type(self).model_fields["bidirectional"].default  # what is on by itself is turned on
+                switch = option("bidirectional", True if usual else None)
+                raise ValueError(f"{option(name)} needs two directions; set {switch}, or leave it out")
         return self
 
 

@@ -2,7 +2,7 @@
 
 A task derives from PooledEstimator and says what its answers are: what is fitted on those of the training
 part (`_fit`), how many outputs the network has (`_outputs`), the losses of rows (`_row_losses`), how answers
-are judged (`_judge`) and drawn (`_draw`); `predict` is its own.
+are judged (`_judge`) and drawn (`_draw`), and what a row of `frame` says.
 
 Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (B,)
 """
@@ -11,19 +11,25 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, cast
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import by_length, padded
 from unrolled.blocks.pooled import Pooled
-from unrolled.codecs.inputs import Inputs, NumberInputs
+from unrolled.codecs.inputs import Inputs, NumberInputs, TextInputs
 from unrolled.errors import DataError
+from unrolled.files import arrays, labelled
+from unrolled.files.at_hand import InMemory
+from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
-from unrolled.tasks import examples, neighbours
+from unrolled.files.labels import Kind
+from unrolled.files.manifest import is_recording
+from unrolled.tasks import choice, examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.examples import in_batches, mean_step
@@ -37,10 +43,14 @@ from unrolled.tasks.inputs import (
     read,
 )
 from unrolled.tasks.shared_options import TaskTraining
-from unrolled.tasks.sources import Source
+from unrolled.tasks.sources import Source, paths
 from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 from unrolled.training.batches import Step
+from unrolled.training.config import LearningRate, Schedule
+from unrolled.training.generators import own_generators
+from unrolled.training.loop import Training
+from unrolled.training.progress import Reporter
 from unrolled.training.selection import Validated
 
 Losses = Callable[[Tensor, Tensor], Tensor]
@@ -49,12 +59,22 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 BATCH = 256
 
 
+class PooledTraining(TaskTraining):
+    """How a model is trained: for a number of steps known beforehand, over which the learning rate falls."""
+
+    patience_epochs: ClassVar[int] = 0
+    most_steps: ClassVar[int] = 12_000
+
+    learning_rate: LearningRate = 0.003
+    schedule: Schedule = "cosine"
+
+
 class PooledConfig(Section):
     """The sections of such a task."""
 
     data: SequencesConfig = SequencesConfig()
     model: PooledModelConfig = PooledModelConfig()
-    training: TaskTraining = TaskTraining()
+    training: PooledTraining = PooledTraining()
 
 
 class PooledCodec(Codec, Protocol):
@@ -97,8 +117,10 @@ K = TypeVar("K", bound=PooledCodec)
 
 
 class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
-    """Sources are files, polars frames, Sequences, or a pair (X, y): X an array (N, T) or (N, T, F), or a
-    list of arrays (T_i,) or (T_i, F), or of texts."""
+    """In memory X is an array (N, T) or (N, T, F), or a list of arrays (T_i,) or (T_i, F), of texts, of lists
+    of words, or of paths of recordings."""
+
+    reads_texts = True
 
     @abstractmethod
     def _fit(self, config: C, train: Sequences, inputs: Inputs) -> K:
@@ -126,14 +148,61 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """What outputs o (N, O) for the answers y (N,) of the validation part have beside their loss."""
         return {}
 
-    def _read_source(self, config: C, source: Source) -> Sequences:
-        return read(config.data, source)
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        """A frame of nothing but numbers, with labels beside it, has a sequence in each row."""
+        source = super()._source(X, y, lengths)
+        frame = source.X if isinstance(source, InMemory) else source if self._kind is not None else None
+        if not isinstance(frame, pl.DataFrame) or not self._is_wide(frame):
+            return source
+        return InMemory(frame.to_numpy(), getattr(source, "y", None))
+
+    def _is_wide(self, frame: pl.DataFrame) -> bool:
+        named = self._options.data.query().named
+        return not named and usual(frame.columns, IDS) is None and all(d.is_numeric() for d in frame.dtypes)
+
+    def _are_files(self, texts: Sequence[str]) -> bool:
+        """Of recordings: those that the model reads, or that end so."""
+        if self._codec_ is not None:
+            return getattr(self._codec_.inputs, "rate_hz", None) is not None
+        return all(map(is_recording, texts))
+
+    def _answers_bare(self, source: Any) -> bool:
+        """To recordings too, where labels stood beside such in the training."""
+        heard = isinstance(source, tuple) and getattr(self.codec.inputs, "rate_hz", None) is not None
+        return super()._answers_bare(source) or (heard and self._kind is not None)
+
+    def _read_source(self, config: C, source: Source, answers: bool = True) -> Sequences:
+        return read(config.data, source, answers)
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Sequences:
+        return arrays.from_arrays(X, lengths=lengths)
+
+    def _with_answers(self, data: Sequences, y: Any, like: Kind | None) -> Sequences:
+        return arrays.answered(data, y, like)
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
-        return read(self.config.data, data, answers, self.codec.inputs.features)
+        inputs = self.codec.inputs
+        return read(
+            self.config.data,
+            data,
+            answers,
+            inputs.features,
+            classes=tuple(getattr(self.codec, "classes", ())),
+            lines=isinstance(inputs, TextInputs) and not answers,
+        )
+
+    def notices(self, data: Source = None) -> list[str]:
+        """How lines of texts were read, and what was left out."""
+        notes: list[str] = []
+        if isinstance(self.codec.inputs, TextInputs) and paths(data):
+            notes = [note for note in self._data_for(data).notes if note in labelled.NOTES]
+        return [*notes, *super().notices(data)]
 
     def _prepare(self, config: C, data: Splits[Sequences], start: K | None) -> Prepared[C, K]:
+        chosen: tuple[str, ...] = ()
         if start is None:
+            model, chosen = self._chosen(config, data)
+            config = config.model_copy(update={"model": model})
             codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         else:
             codec = self._fit_again(start, data.train)
@@ -154,9 +223,41 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             codec,
             train.buckets(config.training),
             validate,
-            (data.sizes(), *data.train.notes, *notes),
-            tuned if config.model.members > 1 else None,
+            (data.sizes(), *data.train.notes, *notes, *chosen),
+            tuned if (config.model.members or 1) > 1 else None,
         )
+
+    def _chosen(self, config: C, data: Splits[Sequences]) -> tuple[PooledModelConfig, tuple[str, ...]]:
+        """How sequences are read where the options leave it open."""
+        per_epoch = -(-len(data.train) // config.training.batch_size)
+        training = config.training.settled(per_epoch, validated=data.validation is not data.train)
+        steps = training.step_limit(per_epoch) or choice.LEAST_TRIED
+
+        def tried(model: PooledModelConfig, steps: int) -> NDArray[np.float64]:
+            alone = model.model_copy(update={"members": 1})
+            return self._tried(config.model_copy(update={"model": alone}), data, steps)
+
+        return choice.chosen(config.model, data, steps, tried)
+
+    def _tried(self, config: C, data: Splits[Sequences], steps: int) -> NDArray[np.float64]:
+        """(V,) the losses of some validation sequences after a training of so many steps."""
+        minutes = config.training.minutes and config.training.minutes * choice.TRIAL_SHARE
+        limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
+        config = config.model_copy(update={"training": config.training.by_loss().model_copy(update=limits)})
+        codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
+        every = np.arange(len(data.validation))
+        some = data.validation.select(every[:: -(-len(every) // choice.MOST_JUDGED)])
+        judged = Examples.of(codec, self._with_loss(codec, some)[0])
+        batches = Examples.of(codec, data.train).buckets(config.training)
+        with own_generators(torch.device("cpu"), config.training.seed):
+            network = self._network(config, codec)
+        step = self._step(network, Prepared(config, codec, batches, None))
+        Training(
+            network, batches, step, config.training, checkpoints=None, validate=None, report=Reporter()
+        ).run()
+        losses = self._row_losses(config, codec)(outputs(network, judged.rows), judged.y)
+        array: NDArray[np.float64] = losses.double().numpy()
+        return array
 
     @classmethod
     def _network(cls, config: C, codec: K) -> Network:

@@ -30,7 +30,9 @@ from unrolled.codecs.inputs import Inputs, restore_inputs, spread
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
+from unrolled.files.labels import Kind
 from unrolled.files.messages import shown
+from unrolled.files.number_columns import read_numbers
 from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
 from unrolled.tasks import metrics, neighbours
@@ -50,17 +52,20 @@ class RegressConfig(PooledConfig):
 
 @dataclass(frozen=True)
 class NumberCodec:
-    """`target`: m and s; `linear`: the baseline."""
+    """`target`: m and s; `linear`: the baseline; `kind`: the type that the caller had the answers in, None
+    where a file held them."""
 
     inputs: Inputs
     target: Scaler
     linear: "Linear"
+    kind: Kind | None = None
 
     @classmethod
     def fit(cls, data: Sequences, inputs: Inputs, name: str) -> Self:
         """`name` of the answers. DataError where all of them are the same."""
         y = numbers(data)
-        return cls(inputs, Scaler.fit([y[:, None]], [name]), Linear.fit(inputs.summaries(data), y))
+        target, linear = Scaler.fit([y[:, None]], [name]), Linear.fit(inputs.summaries(data), y)
+        return cls(inputs, target, linear, data.kind)
 
     def again(self, data: Sequences) -> Self:
         """The same with another training part."""
@@ -75,7 +80,7 @@ class NumberCodec:
         return self.target.inverse(o.double().numpy())[:, 0]
 
     def about(self) -> dict[str, Any]:
-        return {"inputs": self.inputs.about()}
+        return {"inputs": self.inputs.about()} | ({} if self.kind is None else {"kind": self.kind})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         target = {f"target.{name}": array for name, array in self.target.to_arrays().items()}
@@ -87,7 +92,7 @@ class NumberCodec:
         inputs, linear = restore_inputs(about["inputs"], arrays), Linear.restore(arrays)
         shaped(target.mean, 1)
         shaped(linear.weights, inputs.sums)
-        return cls(inputs, target, linear)
+        return cls(inputs, target, linear, about.get("kind"))
 
 
 class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
@@ -100,14 +105,29 @@ class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
     task = "regress"
     config_class = RegressConfig
     codec_class = NumberCodec
+    estimator_type = "regressor"
     loss_name = "half the squared error of scaled values"
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for each sequence: "name" and "value"."""
-        sequences = self._data_for(data)
+        sequences = self._data_for(X)
         return pl.DataFrame(
             {"name": sequences.names, "value": self.codec.decode(self._outputs_of(sequences))}
         )
+
+    def _bare(self, source: Any, table: pl.DataFrame) -> Array:
+        """(N,) numbers."""
+        return table["value"].to_numpy()
+
+    def _score(self, data: Sequences) -> float:
+        """R², as below."""
+        return r2(numbers(data), self.codec.decode(self._outputs_of(data)))
+
+    def _read_source(self, config: RegressConfig, source: Source, answers: bool = True) -> Sequences:
+        return plainly_answered(super()._read_source(config, source, answers), config.data.decimal)
+
+    def _read_new(self, data: Source, answers: bool = True) -> Sequences:
+        return plainly_answered(super()._read_new(data, answers), self.config.data.decimal)
 
     def _split(self, config: RegressConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot within parts of the order of the answers, so that small and large ones are in every part."""
@@ -156,6 +176,23 @@ class Regressor(PooledEstimator[RegressConfig, NumberCodec]):
         title = f"{evaluation.about['sequences']:,} sequences: MAE {row['MAE']:.3g}, R² {row['R²']:.3g}"
         truth, answers = evaluation.details
         figures.save(scores.scatter(truth, answers, name, title), folder, "scatter")
+
+
+def plainly_answered(data: Sequences, decimal: str | None) -> Sequences:
+    """With answers that people write, such as 1.234,5, as computers do, where all those of a source together
+    tell how; `decimal`: the mark where they do not."""
+    cells = pl.Series(data.answers or (), dtype=pl.String)
+    if cells.cast(pl.Float64, strict=False).null_count() == 0:
+        return data
+    read = read_numbers(cells, decimal)
+    if read.row is None:
+        return data
+    answers = tuple(
+        cell if wrong or value is None else repr(value)
+        for cell, wrong, value in zip(cells, read.wrong, read.values, strict=True)
+    )
+    note = f"answers: {shown(cells[read.row])} is read as {answers[read.row]}"
+    return replace(data, answers=answers, notes=(*data.notes, note))
 
 
 def numbers(data: Sequences) -> Array:

@@ -8,13 +8,32 @@ from pydantic import Field, model_validator
 from unrolled.files.messages import option
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, PathName, Section, validation_part
+from unrolled.tasks.config import (
+    NO_ANSWER,
+    Count,
+    DateFormat,
+    Decimal,
+    Missing,
+    Names,
+    NoHeader,
+    PathName,
+    Section,
+    SkipWrong,
+    validation_part,
+)
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
 from unrolled.training.selection import LOSS
 
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
 Tokens = Literal["characters", "words", "symbols", "bpe"]
+Unicode = Annotated[
+    Literal["nfc", "nfkc", "none"],
+    Field(
+        description="form in which texts are read, so that what looks the same is the same: nfc joins "
+        "letters and accents, nfkc also what differs in style alone, such as ﬁ and fi; none: as they stand"
+    ),
+]
 LeastCount = Annotated[
     Count | None,
     Field(
@@ -27,6 +46,14 @@ MostSymbols = Annotated[
     Field(
         description="most symbols that are told apart, the rarer become <unk> (words: 20000; bpe: 4096); "
         "fewer train faster and know less"
+    ),
+]
+Noise = Annotated[
+    float,
+    Field(
+        ge=0,
+        description="numbers: deviation of noise added in training, to scaled features; more makes answers "
+        "depend less on exact values",
     ),
 ]
 
@@ -87,8 +114,9 @@ class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
 
     in_short: ClassVar[tuple[str, ...]] = ("id", "target", "test_files")
-    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target")
+    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "no_header", "missing", "skip_wrong")
 
+    no_header: NoHeader = False
     id: str | None = Field(
         default=None,
         description="column that tells which sequence a row belongs to, or names it: rows with one value "
@@ -104,9 +132,11 @@ class NumbersConfig(SplitConfig):
     target: str | None = Field(
         default=None, description="column of the answers to learn and to give (found by a usual name)"
     )
+    missing: Missing = NO_ANSWER
     features: Names = Field(
         default=(), description="columns of numbers that answers are made from (all that are left)"
     )
+    skip_wrong: SkipWrong = False
     mels: int = Field(
         default=Audio.mels,
         description="recordings: frequency bands; more tell sounds of nearer pitch apart, and take longer",
@@ -188,12 +218,7 @@ class AugmentedModelConfig(ModelConfig):
 
     changeable: ClassVar[tuple[str, ...]] = ("noise", "time_mask", "feature_mask")
 
-    noise: float = Field(
-        default=0.0,
-        ge=0,
-        description="numbers: deviation of noise added in training, to scaled features; more makes answers "
-        "depend less on exact values",
-    )
+    noise: Noise = 0.0
     time_mask: float = Field(
         default=0.0,
         ge=0,

@@ -7,7 +7,7 @@ from typing import Any
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 
-# A path, a polars frame or several paths; a task may take more.
+# What files/at_hand.py says.
 Source = Any
 
 
@@ -23,7 +23,7 @@ class Sources:
 def paths(source: Source) -> tuple[str, ...]:
     """The absolute paths of a source that is a file or files, () for any other."""
     several = source if isinstance(source, list | tuple) else [source]
-    if not several or not all(isinstance(path, str | Path) for path in several):
+    if not several or not all(isinstance(path, Path) for path in several):
         return ()
     return tuple(str(Path(path).absolute()) for path in several)
 
@@ -35,7 +35,15 @@ def joined(sources: Sources) -> Sources:
         return sources
     if not all(map(paths, parts)):
         raise ConfigError(f"{option('refit')} reads all parts as one; give them as files, or as one frame")
-    return Sources([path for part in parts for path in paths(part)])
+    return Sources(tuple(Path(path) for part in parts for path in paths(part)))
+
+
+def files_of(data: Any) -> Sources:
+    """The files that the section `data` of a configuration names."""
+    parts = (
+        tuple(map(Path, files)) or None for files in (data.files, data.validation_files, data.test_files)
+    )
+    return Sources(*parts)
 
 
 def named_sources(
@@ -50,9 +58,10 @@ def named_sources(
         if source is not None and field not in options:
             part = field.removesuffix("_files")
             raise ConfigError(f"task '{task}' splits its data in time; leave {part} data out")
-        sources.append(getattr(config.data, field, ()) or None if source is None else source)
+        named = tuple(map(Path, getattr(config.data, field, ())))
+        sources.append(named or None if source is None else source)
         if field in options:
             names[field] = paths(sources[-1])
-    if sources[0] is None or (isinstance(sources[0], list) and not sources[0]):
+    if sources[0] is None:
         raise ConfigError("there are no data to train on; name files, or give the data themselves")
     return config.model_copy(update={"data": config.data.model_copy(update=names)}), Sources(*sources)

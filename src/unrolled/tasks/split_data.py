@@ -3,21 +3,27 @@ parts, and what estimators of such tasks share. shared_options.py has the option
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import polars as pl
 from torch import nn
 
 from unrolled.batching.splits import Parts as Indices
 from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError, DataError, UnrolledError
+from unrolled.files.at_hand import InMemory
+from unrolled.files.labels import Kind
+from unrolled.files.left_out import told_rows
 from unrolled.files.messages import counted, option
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
-from unrolled.tasks.sources import Source, Sources
-from unrolled.tasks.trained import Codec
+from unrolled.tasks.sources import Source, Sources, files_of
+from unrolled.tasks.trained import Codec, left_out_frame
+from unrolled.training.config import LEAST_VALIDATION
 
 
 class Data(Protocol):
@@ -50,6 +56,12 @@ class Splits(Generic[D]):
     test: D | None
     separate_test: bool = False
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """By place why rows of its sources were left out."""
+        parts = [part for part in (self.train, self.validation, self.test) if part is not None]
+        return {place: why for part in parts for place, why in _left_out_of(part).items()}
+
     def encoded(self, encode: Callable[[D], T]) -> tuple[T, T]:
         """The training and the validation part as a network learns from them. The test part is encoded too:
         what is wrong with it comes out now, not after the training."""
@@ -66,14 +78,29 @@ class Splits(Generic[D]):
         return ", ".join(sizes + ([] if self.test is None else [f"{len(self.test):,} to test"]))
 
 
+def _left_out_of(data: Any) -> Mapping[str, str]:
+    """Of what a task reads, which may know of none."""
+    left_out: Mapping[str, str] = getattr(data, "left_out", {})
+    return left_out
+
+
 class SplitEstimator(Estimator[C, Splits[D], K, N]):
     """An estimator of such a task: it says how one source is read and how a part is judged."""
 
     seen_class: ClassVar[type[Any]] = SeenExamples
 
     @abstractmethod
-    def _read_source(self, config: C, source: Source) -> D:
-        """What a source holds. DataError with its place for whatever is wrong with it."""
+    def _read_source(self, config: C, source: Source, answers: bool = True) -> D:
+        """What files, frames or what was read already hold; where not `answers`, they may lack them.
+        DataError with its place for whatever is wrong with it."""
+
+    @abstractmethod
+    def _of_arrays(self, X: Any, lengths: Any) -> D:
+        """The inputs of data in memory."""
+
+    @abstractmethod
+    def _with_answers(self, data: D, y: Any, like: Kind | None) -> D:
+        """`data` with the answers in memory, of the kind `like` where they can be."""
 
     @abstractmethod
     def _judge(self, data: D, about: dict[str, Any]) -> Evaluation:
@@ -92,6 +119,9 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     def _is_validated(self, config: C, data: Splits[D]) -> bool:
         return len(data.validation) > 0
 
+    def _is_hardly_validated(self, config: C, data: Splits[D]) -> bool:
+        return len(data.validation) < LEAST_VALIDATION
+
     def _preparable(self, data: Splits[D]) -> Splits[D]:
         return data if len(data.validation) else replace(data, validation=data.train)
 
@@ -100,7 +130,7 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
             before: Evaluation = self._evaluation_before()
             return before
         seen, splits = self.seen, self._splits() if data is None else None
-        examples = self._read_new(data) if splits is None else self._test_part()
+        examples = self._new(data) if splits is None else self._test_part()
         keep_seen = include_training or (splits is not None and not self._may_be_known(self.config, splits))
         new, noun = seen.new(examples), examples.noun
         known = len(examples) - len(new)
@@ -109,9 +139,29 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         judged = "the data given" if splits is None else "the test part"
         about = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
         evaluation = self._judge(examples if keep_seen else new, about)
+        left_out = told_rows(_left_out_of(examples)) if splits is None else ()
         blind = splits is None and not len(seen.prints)  # classes that are captioned, a text of a few words
         sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
-        return evaluation.telling([*seen_sentences(noun, known, len(examples), keep_seen), *sentence])
+        seen_before = seen_sentences(noun, known, len(examples), keep_seen)
+        return evaluation.telling([*seen_before, *sentence, *left_out])
+
+    def notices(self, data: Source = None) -> list[str]:
+        """What was left out."""
+        options: Any = self.config
+        if data is None or not getattr(options.data, "skip_wrong", False):
+            return []
+        return list(told_rows(_left_out_of(self._data_for(data))))
+
+    def left_out(self, data: Source = None) -> pl.DataFrame:
+        """What `predict` and `evaluate` leave out of `data`, a row each: "name", its place, and "reason";
+        without data, of those that the model was trained on."""
+        return left_out_frame(self._splits().left_out if data is None else _left_out_of(self._data_for(data)))
+
+    def _notes_of(self, config: C, data: Splits[D]) -> tuple[str, ...]:
+        return tuple(told_rows(data.left_out))
+
+    def _left_out(self) -> Mapping[str, str]:
+        return {} if self._data is None else self._data.left_out
 
     def _test_part(self) -> D:
         """ConfigError where none was kept."""
@@ -121,13 +171,47 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         return test
 
     def _read_new(self, data: Source, answers: bool = True) -> D:
-        """What a source holds that the trained network is judged on, or asked for answers alone."""
-        return self._read_source(self.config, data)
+        """What `_read_source` gives that the trained network is judged on, or asked for answers alone."""
+        return self._read_source(self.config, data, answers)
+
+    def _new(self, data: Source, answers: bool = True) -> D:
+        """What a source of any kind holds that the trained network is judged on, or asked for answers."""
+        return self._held(self._source(data), self._read_new, answers, self._kind)
+
+    def _held(
+        self,
+        source: Any,
+        read: Callable[[Source, bool], D],
+        answers: bool = True,
+        like: Kind | None = None,
+    ) -> D:
+        """What a source holds, `read` where it is no data in memory; answers in memory `like` those of a
+        training that had them there."""
+        if not isinstance(source, InMemory):
+            return read(source, answers)
+        data = read(source.X, False) if source.is_frame else self._of_arrays(source.X, source.lengths)
+        return data if source.y is None else self._with_answers(data, source.y, like)
+
+    @property
+    def _kind(self) -> Kind | None:
+        """The type of the labels that the model was trained with; None where a file or a table held them."""
+        return getattr(self._codec_, "kind", None)
+
+    def _answers_bare(self, source: Any) -> bool:
+        """To frames too, where labels stood beside one in the training."""
+        return super()._answers_bare(source) or (isinstance(source, pl.DataFrame) and self._kind is not None)
+
+    def score(self, X: Source, y: Any = None, *, lengths: Any = None) -> float:
+        return self._score(self._new(self._source(X, y, lengths)))
+
+    @abstractmethod
+    def _score(self, data: D) -> float:
+        """How good the answers to `data` are, more is better."""
 
     def _data_for(self, data: Source) -> D:
         """What to predict: other data, or the test part of the training data, or all of them."""
         if data is not None:
-            return self._read_new(data, answers=False)
+            return self._new(data, answers=False)
         splits = self._splits()
         return splits.train if splits.test is None else splits.test
 
@@ -163,9 +247,14 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     def _read_part(self, config: C, source: Source) -> D:
         """As the trained model reads it where the training starts from one."""
         options: Any = config
+        if isinstance(source, InMemory) and source.y is None and self.takes_answers:
+            raise DataError(
+                f"a {type(self).__name__} requires y to be passed, but the target y is None; give the "
+                "answers beside X"
+            )
         if options.training.start_from is None:
-            return self._read_source(config, source)
-        return (self._start or self)._read_new(source)
+            return self._held(source, partial(self._read_source, config))
+        return (self._start or self)._new(source)
 
     def _read_all(self, config: C, data: Splits[D], sources: Sources) -> tuple[C, Splits[D]]:
         options: Any = config
@@ -221,7 +310,5 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         if self._data is None:
             if not self.config.data.files:
                 raise ConfigError("this model was trained on data that are no longer here; give the data")
-            data = self.config.data
-            sources = Sources(data.files, data.validation_files or None, data.test_files or None)
-            _, self._data = self._read(self.config, sources)
+            _, self._data = self._read(self.config, files_of(self.config.data))
         return self._data

@@ -39,6 +39,8 @@ from unrolled.blocks.tagger import Tagger as Block
 from unrolled.codecs.words import WordRows
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
+from unrolled.files import arrays
+from unrolled.files.labels import Kind
 from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.kernels.torch import crf
@@ -90,12 +92,13 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     task = "tag"
     config_class = TagConfig
     codec_class = TagCodec
+    reads_texts = True
     loss_name = "negative log-likelihood of a step in nats"
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for each step: "name" of the sequence, "position" in it from 1, "word" (null of numbers),
         "tag" and its "probability". Without data, of the test part."""
-        sequences = self._data_for(data)
+        sequences = self._data_for(X)
         answers = self._answers(sequences)
         words: list[Any] = [None] * sum(sequences.lengths)
         if sequences.is_text:
@@ -106,31 +109,57 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             ],
             "position": [t for T in sequences.lengths for t in range(1, T + 1)],
             "word": pl.Series(words, dtype=pl.String),
-            "tag": [self.codec.tags[k] for path, _ in answers for k in path.tolist()],
+            "tag": self.codec.labels[np.concatenate([path for path, _ in answers])],
             "probability": np.concatenate([p[np.arange(len(path)), path] for path, p in answers]),
         }
         return pl.DataFrame(columns)
 
     def notices(self, data: Source = None) -> list[str]:
         """How the lines of files were read, where that is no matter of course."""
+        left_out = super().notices(data)
+        if data is None:
+            return left_out
         sequences = self._data_for(data)
-        return (
-            []
-            if data is None or sequences.answers is not None or not sequences.is_text
-            else list(sequences.notes)
-        )
+        notes = sequences.notes if sequences.answers is None and sequences.is_text else ()
+        return [*notes, *left_out]
 
-    def predict_proba(self, data: Source = None) -> list[Array]:
+    def predict_proba(self, X: Source = None, *, lengths: Any = None) -> list[Array]:
         """(N,) of (T_i, K) the probability of each tag at each step, in the order of `tags`."""
-        return [p for _, p in self._answers(self._data_for(data))]
+        return [p for _, p in self._answers(self._data_for(self._source(X, None, lengths)))]
+
+    def _bare(self, source: Any, table: pl.DataFrame) -> list[list[Any]]:
+        """(N,) the tags of each sequence."""
+        begins = np.flatnonzero(table["position"].to_numpy() == 1)
+        return [one.tolist() for one in np.split(table["tag"].to_numpy(), begins[1:])]
+
+    def _score(self, data: Tagged) -> float:
+        """The share of steps that are right."""
+        paths = chain.from_iterable(path.tolist() for path, _ in self._answers(data))
+        truth = chain.from_iterable(data.truth)
+        return float(np.mean([self.tags[k] == tag for k, tag in zip(paths, truth, strict=True)]))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(K,) the tags in their own type. AttributeError before `fit`."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(
+                "this Tagger is not trained and has no classes_ yet; call fit, or load a run"
+            )
+        return self.codec.labels
 
     @property
     def tags(self) -> tuple[str, ...]:
         """(K,) names, as the columns of predict_proba."""
         return self.codec.tags
 
-    def _read_source(self, config: TagConfig, source: Source) -> Tagged:
-        return read_tagged(source, config.data.query())
+    def _read_source(self, config: TagConfig, source: Source, answers: bool = True) -> Tagged:
+        return read_tagged(source, config.data.query(answers=answers))
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Tagged:
+        return arrays.tagged(X, lengths)
+
+    def _with_answers(self, data: Tagged, y: Any, like: Kind | None) -> Tagged:
+        return arrays.tagged_with(data, y, like)
 
     def _read_new(self, data: Source, answers: bool = True) -> Tagged:
         features, layout = getattr(self.codec.inputs, "features", ()), self.codec.layout

@@ -19,7 +19,9 @@ from unrolled.codecs import padding
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import WordRows, Words
 from unrolled.errors import ConfigError, DataError
+from unrolled.files import labels
 from unrolled.files.conll import columns_of
+from unrolled.files.labels import Kind
 from unrolled.files.messages import natural, option, shown
 from unrolled.files.tagged import Layout, Tagged
 from unrolled.files.typed import shaped
@@ -36,7 +38,7 @@ INPUTS: dict[str, type[Words | NumberInputs]] = {"words": Words, "numbers": Numb
 class TagCodec:
     """`tags` (K,) names, `counts` (K,) of them in training; `usual`: the number of each training word's most
     frequent tag, {} of numbers; `allowed` where tags are of entities and these are constrained; `layout` of
-    the training files."""
+    the training files; `kind`: the type that the caller had the tags in, None where a file held them."""
 
     inputs: Words | NumberInputs
     tags: tuple[str, ...]
@@ -44,6 +46,12 @@ class TagCodec:
     usual: Mapping[str, int]
     allowed: Allowed | None
     layout: Layout | None = None
+    kind: Kind | None = None
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """(K,) the tags in their own type."""
+        return labels.given_back(self.tags, self.kind)
 
     @classmethod
     def fit(cls, config: TagConfig, data: Tagged) -> Self:
@@ -51,6 +59,8 @@ class TagCodec:
         truth, vectors = data.truth, config.model.vectors
         counted_tags = Counter(tag for one in truth for tag in one)
         names = tuple(sorted(counted_tags, key=natural))
+        if data.kind is not None:
+            names = labels.in_order(names, data.kind)
         if len(names) == 1:
             raise DataError(
                 f"all {sum(data.lengths):,} steps of the training part have the tag {shown(names[0])}; "
@@ -59,7 +69,8 @@ class TagCodec:
         inputs: Words | NumberInputs
         if data.is_text:
             sentences: Any = data.inputs
-            inputs = Words.fit(sentences, config.data.least_count, config.data.most_symbols, vectors)
+            limits = config.data.least_count, config.data.most_symbols
+            inputs = Words.fit(sentences, *limits, vectors, config.data.unicode)
         elif vectors is not None:
             raise ConfigError(f"{option('vectors')} is for words, and these data are numbers; leave it out")
         else:
@@ -72,6 +83,7 @@ class TagCodec:
             tag_scores.usual_tags(data, names, truth) if data.is_text else {},
             entities.allowed(names, truth) if bound else None,
             data.layout,
+            data.kind,
         )
 
     def again(self, data: Tagged) -> Self:
@@ -112,7 +124,7 @@ class TagCodec:
             "inputs": self.inputs.about(),
             "allowed": bound,
             "layout": self.layout and self.layout._asdict(),
-        }
+        } | ({} if self.kind is None else {"kind": self.kind})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return self.inputs.arrays()
@@ -126,14 +138,17 @@ class TagCodec:
         allowed = bound and Allowed(*(np.array(bound[name], np.bool_) for name in Allowed._fields))
         for part, dimensions in zip(allowed or (), (1, 2), strict=False):
             shaped(part, *[len(tags)] * dimensions)
-        return cls(
+        codec = cls(
             inputs,
             tags,
             shaped(np.array(about["counts"], np.int64), len(tags)),
             usual,
             allowed,
             about["layout"] and Layout(int(about["layout"]["columns"]), bool(about["layout"]["tabs"])),
+            about.get("kind"),
         )
+        _ = codec.labels  # ValueError where they are of another
+        return codec
 
     def require_layout(self, data: Tagged) -> None:
         """DataError where lines have other columns than those of training: what they hold is not known."""

@@ -5,7 +5,18 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, Section, Size
+from unrolled.tasks.config import (
+    NO_ANSWER,
+    Count,
+    DateFormat,
+    Decimal,
+    Missing,
+    Names,
+    NoHeader,
+    Section,
+    Size,
+    SkipWrong,
+)
 from unrolled.tasks.model import (
     Bidirectional,
     CellKind,
@@ -15,19 +26,22 @@ from unrolled.tasks.model import (
     OutputDropout,
     require_forward,
 )
-from unrolled.tasks.shared_options import SplitConfig, TaskTraining, WordVectorsConfig, select_by
+from unrolled.tasks.shared_options import SplitConfig, TaskTraining, Unicode, WordVectorsConfig, select_by
 
 
 class TagData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
     in_short: ClassVar[tuple[str, ...]] = ("column", "target", "validation_files", "test_files")
-    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "text")
+    changeable: ClassVar[tuple[str, ...]] = (
+        *("id", "time", "target", "text", "no_header", "missing", "skip_wrong"),
+    )
 
     column: str | None = Field(
         default=None,
         description="column of tags to learn: CoNLL-U upos (as without), xpos …; CoNLL a number (the last)",
     )
+    no_header: NoHeader = False
     id: str | None = Field(
         default=None,
         description="table: column that tells which sequence a row belongs to; tags look no further than "
@@ -41,12 +55,15 @@ class TagData(SplitConfig):
     date_format: DateFormat = None
     decimal: Decimal = None
     target: str | None = Field(default=None, description="table: column of tags to learn and to give")
+    missing: Missing = NO_ANSWER
+    skip_wrong: SkipWrong = False
     features: Names = Field(
         default=(), description="table: columns of numbers that tags are made from (all others)"
     )
     text: str | None = Field(
         default=None, description="table: column of words that tags are made from, in place of numbers"
     )
+    unicode: Unicode = "nfc"
     least_count: Count = Field(
         default=1, description="words that come less often become <unk>, told apart by their characters alone"
     )

@@ -1,24 +1,26 @@
 """What a trained model of any task holds, and the run folder that it is saved in and loaded from."""
 
 import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+import polars as pl
 from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.blocks.block import write
 from unrolled.errors import ConfigError, RunError
-from unrolled.files import typed
+from unrolled.files import at_hand, typed
 from unrolled.files.metrics import Row
 from unrolled.models import saved
 from unrolled.models.model import CODEC, Model
 from unrolled.models.stream import Stream
 from unrolled.runs import Run
 from unrolled.tasks import pictures
-from unrolled.tasks.config import from_options, from_sections, to_sections
+from unrolled.tasks.config import from_sections, to_sections
+from unrolled.tasks.parameters import OF_DATA, Parameters
 from unrolled.tasks.sources import Source
 from unrolled.training.history import History
 
@@ -53,7 +55,13 @@ def tested(config: Any) -> bool:
     return bool(config.data.test or getattr(config.data, "test_files", ()))
 
 
-class Trained(ABC, Generic[C, D, K, N]):
+def left_out_frame(left_out: Mapping[str, str]) -> pl.DataFrame:
+    """A row for each series or row that was left out: "name" or place, and "reason"."""
+    columns = {"name": list(left_out), "reason": list(left_out.values())}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+class Trained(Parameters[C], Generic[C, D, K, N]):
     """After `fit` or `load`, `config` is complete: training with it again gives the same bits. `rows` are the
     history as metrics.jsonl holds it, and after `fit`, `history` tells why the training ended."""
 
@@ -64,14 +72,9 @@ class Trained(ABC, Generic[C, D, K, N]):
     exponential: ClassVar[str] = ""  # what the exponential of the loss is called, where it is shown
 
     def __init__(self, config: C | None = None, **options: Any) -> None:
-        if config is not None and options:
-            raise ConfigError(
-                f"give a configuration or options, not both: got config and {', '.join(options)}"
-            )
-        self.config: Any = config or from_options(self.config_class, options)
-        self._options = self.config  # before a training completed them
-        self.history: History | None = None
-        self.rows: Sequence[Row] = ()
+        super().__init__(config, **options)
+        self._history: History | None = None
+        self._history_rows: Sequence[Row] = ()
         self._network_: N | None = None
         self._codec_: K | None = None
         self._seen_: Any = None
@@ -80,6 +83,32 @@ class Trained(ABC, Generic[C, D, K, N]):
         self._judged: Self | None = None
         self._start: Self | None = None  # whose weights and codec a training starts from, while it is made
         self._folder: Path | None = None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._network_ is not None
+
+    def _repr_html_(self) -> str:
+        from unrolled.tasks import notebook  # only notebooks need it
+
+        return notebook.html(self)
+
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        """What was handed over, see files/at_hand.py; the same where it went through here before."""
+        return at_hand.resolved(X, y, lengths, self._are_files, self._paths_column)
+
+    _paths_column: ClassVar[str] = "path"
+
+    def _are_files(self, texts: Sequence[str]) -> bool:
+        """Whether texts in a list are paths: where no text can be read."""
+        return not self.reads_texts
+
+    @property
+    def history(self) -> History | None:
+        return self._history
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self._history_rows
 
     @abstractmethod
     def evaluate(self, data: Source = None, *, include_training: bool = False) -> Any:
@@ -142,6 +171,7 @@ class Trained(ABC, Generic[C, D, K, N]):
         run = Run.open(folder)
         estimator = cls(cls._config_of(run))
         estimator._folder = run.folder.absolute()
+        estimator._set = {name: value for name, value in estimator._set.items() if name not in OF_DATA}
         run.require_finished()
         about, arrays, seen = run.load_json("data"), run.load_arrays("scalers"), run.load_arrays("seen")
         try:
@@ -155,7 +185,11 @@ class Trained(ABC, Generic[C, D, K, N]):
                 f"({error!r:.80}); restore them, or train anew"
             ) from error
         run.load_into(network)
-        estimator._network_, estimator._codec_, estimator.rows = network.eval(), codec, run.read_metrics()
+        estimator._network_, estimator._codec_, estimator._history_rows = (
+            network.eval(),
+            codec,
+            run.read_metrics(),
+        )
         return estimator
 
     @property
@@ -188,6 +222,11 @@ class Trained(ABC, Generic[C, D, K, N]):
     def loss_name(self) -> str:
         """What the plot of losses shows, with its unit."""
 
+    def _draw_history(self, folder: Path) -> None:
+        """loss and gradient_norm of the training."""
+        measures = self.loss_name, self.exponential
+        pictures.draw_history(folder, self.rows, *measures, self.config.training)
+
     def _draw(self, folder: Path) -> None:
         """The plots of `evaluation`."""
 
@@ -213,6 +252,10 @@ class Trained(ABC, Generic[C, D, K, N]):
 
     # The run folder.
 
+    def _left_out(self) -> Mapping[str, str]:
+        """By name or place why series or rows of the data in memory were left out."""
+        return {}
+
     def _description(self) -> dict[str, Any]:
         network: Any = self.network
         about = {"format": saved.FORMAT, "task": self.task, "network": write(network.block)}
@@ -225,10 +268,11 @@ class Trained(ABC, Generic[C, D, K, N]):
         run.save_arrays("seen", self.seen.arrays())
         run.save_json("data", self.codec.about())
         run.write_metrics(self.rows)
+        if left_out := self._left_out():
+            run.save_table("left_out", left_out_frame(left_out))
         if draw:
             judged = self.judged
-            measures = self.loss_name, self.exponential
-            pictures.draw_history(run.plots, judged.rows, *measures, judged.config.training)
+            judged._draw_history(run.plots)
             if self.has_test and judged._data is not None:
                 run.save_json("evaluation", self.evaluation.json())
                 run.save_table("evaluation", self.evaluation.frame())

@@ -15,8 +15,10 @@ from unrolled.files.messages import option
 from unrolled.training.selection import LOSS
 
 # Where neither epochs, steps nor minutes are given: so many epochs, and of small data more, so many steps.
-DEFAULT_EPOCHS, LEAST_STEPS = 100, 1000
+DEFAULT_EPOCHS, LEAST_STEPS, FEWEST_EPOCHS = 100, 1000, 5
 LEAST_PATIENCE = 200
+# A validation part of fewer examples tells too little to end a training, or to choose its weights.
+LEAST_VALIDATION = 30
 NO_LIMIT = 2**31 - 1
 INIT_SCALE = 0.01
 
@@ -45,6 +47,13 @@ LearningRate = Annotated[
         description="how far each step changes the weights; too much never settles, too little learns slowly",
     ),
 ]
+Schedule = Annotated[
+    Literal["constant", "cosine"],
+    Field(
+        description="learning rate over time; cosine falls to zero at the end of the training, so that the "
+        "weights settle"
+    ),
+]
 
 
 def _absolute(folder: Any) -> Any:
@@ -64,6 +73,8 @@ class TrainingConfig(BaseModel):
 
     # Epochs without a lower validation loss that a task's data are worth waiting for.
     patience_epochs: ClassVar[int] = 10
+    # Most steps where none are named, but for FEWEST_EPOCHS.
+    most_steps: ClassVar[int] = NO_LIMIT
 
     epochs: int | None = Field(
         default=None,
@@ -91,13 +102,14 @@ class TrainingConfig(BaseModel):
         ge=0,
         description="stop after this many gradient steps without a better result on the validation part; "
         "0 = never; more may find a better epoch late (those of 3 to 10 epochs, by the task, and at least "
-        f"{LEAST_PATIENCE})",
+        f"{LEAST_PATIENCE}; 0 where fewer than {LEAST_VALIDATION} examples validate, and in tasks whose "
+        "learning rate falls to zero)",
     )
     keep: Literal["best", "last", "average"] | None = Field(
         default=None,
         description="weights that answer: of the best epoch on the validation part; of the last step; or "
-        "an average over the last steps, which varies less, the best one (best; last where there is no "
-        "validation part)",
+        "an average over the last steps, which varies less, the best one (best; last where fewer than "
+        f"{LEAST_VALIDATION} examples validate)",
     )
     refit: Refit = False
     start_from: RunFolder | None = Field(
@@ -142,11 +154,7 @@ class TrainingConfig(BaseModel):
         le=1000,
         description="pull of the weights towards zero; more answers small data more carefully",
     )
-    schedule: Literal["constant", "cosine"] = Field(
-        default="constant",
-        description="learning rate over time; cosine falls to zero at the end of the training, so that the "
-        "weights settle",
-    )
+    schedule: Schedule = "constant"
     clip: float = Field(
         default=1.0,
         ge=0,
@@ -199,23 +207,31 @@ class TrainingConfig(BaseModel):
         """What epochs are chosen by: `select` of the tasks that have a choice, else the loss."""
         return getattr(self, "select", None) or LOSS
 
+    def by_loss(self) -> Self:
+        """The same whose epochs are chosen by the loss, as where there is no validation part."""
+        return self if self.measure == LOSS else self.model_copy(update={"select": LOSS})
+
     def step_limit(self, steps_per_epoch: int) -> int | None:
         """The number of steps after which training ends whatever the losses; None where only time ends it."""
         limits = [self.steps] if self.steps else []
         limits += [self.epochs * steps_per_epoch] if self.epochs else []
         return min(limits, default=None)
 
-    def settled(self, steps_per_epoch: int, validated: bool) -> Self:
+    def settled(self, steps_per_epoch: int, validated: bool, few: bool = False) -> Self:
         """The same with what was left open as numbers, for a config.toml that repeats a training exactly.
-        `validated`: whether there is a validation part. ConfigError for options that need one."""
+        `validated`: whether there is a validation part; `few`: whether it has fewer examples than
+        LEAST_VALIDATION. ConfigError for options that need one."""
         if not validated:
             self._require_blind()
         epochs, patience = self.epochs, self.patience
         if epochs is None and self.steps is None and self.minutes is None:
-            epochs = max(DEFAULT_EPOCHS, math.ceil(LEAST_STEPS / steps_per_epoch))
+            most = max(FEWEST_EPOCHS, self.most_steps // steps_per_epoch)
+            epochs = max(min(DEFAULT_EPOCHS, most), math.ceil(LEAST_STEPS / steps_per_epoch))
         if patience is None:
-            patience = max(self.patience_epochs * steps_per_epoch, LEAST_PATIENCE) if validated else 0
-        keep = self.keep or ("best" if validated else "last")
+            watched = validated and not few and self.patience_epochs > 0
+            patience = max(self.patience_epochs * steps_per_epoch, LEAST_PATIENCE) if watched else 0
+        chosen = validated and not (few and self.measure == LOSS)
+        keep = self.keep or ("best" if chosen else "last")
         return self.model_copy(update={"epochs": epochs, "patience": patience, "keep": keep})
 
     def _require_blind(self) -> None:

@@ -246,7 +246,7 @@ def test_wrong_calls_are_refused_in_one_line(transcriber, tmp_path):
         (frame.with_columns(transcript=None), {}, "wanted a transcript, got nothing"),
         (frame.with_columns(transcript=pl.lit("")), {}, "transcripts of the training part are empty"),
         ((["some", "texts"] * 9, ["a", "b"] * 9), {}, "this is a text; wanted sequences of numbers"),
-        (([np.ones(9)] * 9, None), {}, "there are no answers; name their column"),
+        (([np.ones(9)] * 9, None), {}, "a Transcriber requires y to be passed"),
         (frame, {"lexicon": tmp_path / "none.txt"}, "none.txt: there is no such file"),
         (frame, {"lexicon": tmp_path / "words.txt"}, "words.txt, line 2: 1 word .*'abc'"),
         (frame.with_columns(transcript=pl.lit("<unk> a")), {"tokens": "symbols"}, "'<unk>' is no label"),

@@ -36,23 +36,24 @@ def test_strings_are_written_backward(made):
     assert max(copy["exact match"], nearest["exact match"]) < 0.3
     assert "the model beats every baseline on exact match" in made.evaluation.verdict[0]
     assert made.evaluation.about["unknown_target_symbols"] == 0
-    assert made.predict(["abc", "dead"])["answer"].to_list() == ["cba", "daed"]
+    assert made.predict(["abc", "dead"]).tolist() == ["cba", "daed"]
+    assert made.using(beam=4, best=3).predict(["abc", "dead"]).tolist() == ["cba", "daed"], "the best alone"
 
 
 @pytest.mark.parametrize("how", [{"beam": 1}, {"beam": 4, "best": 3}, {"sample": True, "best": 2}])
 def test_an_answer_has_the_same_bits_alone_and_in_any_batch(made, how):
     own = made.using(**how)
-    together = own.predict(SOURCES)
+    together = own.frame(SOURCES)
     best = how.get("best", 1)
     assert together["source"].to_list() == [source for source in SOURCES for _ in range(best)]
     assert together["rank"].to_list() == list(range(1, best + 1)) * len(SOURCES)
     for i, source in enumerate(SOURCES):
-        assert own.predict([source]).equals(together[best * i : best * (i + 1)])
-    assert own.predict(SOURCES[::-1] * 2).filter(pl.col("source") == "abc").head(best).equals(together[:best])
+        assert own.frame([source]).equals(together[best * i : best * (i + 1)])
+    assert own.frame(SOURCES[::-1] * 2).filter(pl.col("source") == "abc").head(best).equals(together[:best])
 
 
 def test_few_sources_at_once_have_the_answers_of_all(made, monkeypatch):
-    wanted = made.predict(SOURCES)
+    wanted = made.frame(SOURCES)
     monkeypatch.setattr(decoding, "MOST_TOGETHER", 2 * decoding.BEAM * made.codec.target.size)
     sizes, search = [], answering.search
 
@@ -61,12 +62,12 @@ def test_few_sources_at_once_have_the_answers_of_all(made, monkeypatch):
         return search(network, codec, rows, decoding)
 
     monkeypatch.setattr(answering, "search", counted)
-    assert made.predict(SOURCES).equals(wanted) and sizes == [2, 2, 2, 1]
+    assert made.frame(SOURCES).equals(wanted) and sizes == [2, 2, 2, 1]
 
 
 def test_a_beam_of_one_takes_the_likeliest_symbol_of_each_step(made):
-    found = made.using(beam=1, longest=6).predict(SOURCES)
-    drawn = made.using(sample=True, top_k=1, longest=6).predict(SOURCES)
+    found = made.using(beam=1, longest=6).frame(SOURCES)
+    drawn = made.using(sample=True, top_k=1, longest=6).frame(SOURCES)
     assert found.drop("score").equals(drawn.drop("score"))
     network, codec = made.network, made.codec
     for source, answer in zip(SOURCES, found["answer"], strict=True):
@@ -85,7 +86,7 @@ def test_a_beam_of_one_takes_the_likeliest_symbol_of_each_step(made):
 
 
 def test_answers_stand_in_the_order_of_their_scores(made):
-    found = made.using(beam=6, best=6).predict(SOURCES)
+    found = made.using(beam=6, best=6).frame(SOURCES)
     for _, several in found.group_by("source"):
         assert several["score"].to_list() == sorted(several["score"], reverse=True)
         usual = several["log_p_per_symbol"] - several["score"]
@@ -93,19 +94,19 @@ def test_answers_stand_in_the_order_of_their_scores(made):
         assert several["answer"].n_unique() == 6
     symbols = found["answer"].str.len_chars() + 1
     assert (found["log_p_per_symbol"] - found["log_p"] / symbols).abs().max() < 1e-12
-    other = made.using(beam=6, best=6, length_penalty=1.5).predict(SOURCES)
+    other = made.using(beam=6, best=6, length_penalty=1.5).frame(SOURCES)
     symbols = other["answer"].str.len_chars() + 1
     assert (other["score"] - other["log_p"] / symbols.cast(float) ** 1.5).abs().max() < 1e-12
-    assert made.using(longest=2).predict(SOURCES)["answer"].str.len_chars().max() == 2
-    plain = made.using(length_penalty=0.0).predict(SOURCES)
+    assert made.using(longest=2).frame(SOURCES)["answer"].str.len_chars().max() == 2
+    plain = made.using(length_penalty=0.0).frame(SOURCES)
     assert plain["score"].equals(plain["log_p"].rename("score")), "no penalty"
-    assert made.using(min_length=6).predict(["a"])["answer"].str.len_chars().min() >= 6
-    once = made.using(no_repeat=1, min_length=5, best=5).predict(["aaaa"])["answer"].to_list()
+    assert made.using(min_length=6).frame(["a"])["answer"].str.len_chars().min() >= 6
+    once = made.using(no_repeat=1, min_length=5, best=5).frame(["aaaa"])["answer"].to_list()
     assert all(len(set(answer)) == len(answer) for answer in once)
 
 
 def test_unknown_sources_are_answered(made):
-    assert len(made.predict(["???"])["answer"][0]) <= made.codec.most(3)
+    assert len(made.frame(["???"])["answer"][0]) <= made.codec.most(3)
     judged = made.evaluate([("abc", "cba"), ("a?c", "?!a")])
     assert judged.about["unknown_source_symbols"] == 1 and judged.about["unknown_target_symbols"] == 2
     assert judged.rows[0]["exact match"] == 0.5
@@ -134,14 +135,14 @@ def test_sources_that_differ_in_blanks_alone_are_in_one_part():
 def test_a_run_gives_the_same_answers_and_is_judged_again(run, tmp_path):
     folder, made = run
     loaded = load(folder)
-    assert loaded.predict(SOURCES).equals(made.predict(SOURCES))
+    assert loaded.frame(SOURCES).equals(made.frame(SOURCES))
     judged = json.loads((folder / "evaluation.json").read_text())
     assert judged["table"][0]["exact match"] == made.evaluation.rows[0]["exact match"]
     assert {path.name for path in (folder / "plots").iterdir()} >= {"attention.png", "loss.svg"}
     assert "no longer here" in loaded.evaluate([("abc", "cba")]).verdict[-1]
     (tmp_path / "new.txt").write_text("abc\n\nb\n")
     with pytest.raises(DataError, match=r"new.txt, line 2: the source is empty"):
-        loaded.predict(tmp_path / "new.txt")
+        loaded.frame(tmp_path / "new.txt")
 
 
 def test_a_training_with_drawn_inputs_goes_on_to_the_same_bits(tmp_path, monkeypatch):
@@ -159,8 +160,8 @@ def test_a_training_with_drawn_inputs_goes_on_to_the_same_bits(tmp_path, monkeyp
 def test_a_way_to_answer_leaves_what_was_told_of_the_other(made):
     wide = made.using(beam=3, length_penalty=1.5, best=2, longest=4)
     drawn = wide.using(sample=True, top_p=0.9, sample_seed=5)
-    assert drawn.predict(SOURCES).equals(
-        made.using(sample=True, top_p=0.9, sample_seed=5, best=2, longest=4).predict(SOURCES)
+    assert drawn.frame(SOURCES).equals(
+        made.using(sample=True, top_p=0.9, sample_seed=5, best=2, longest=4).frame(SOURCES)
     )
     again = drawn.using(sample=False).config.decoding
     assert (again.top_p, again.sample_seed, again.beam, again.best) == (None, None, None, 2)
@@ -201,7 +202,7 @@ def test_sides_may_have_symbols_of_their_own(tokens):
     ]
     options = {"epochs": 40, "batch_size": 4, "validation": 1, "test": 1}
     made = fitted(pairs * 2, source_tokens=tokens, target_tokens=tokens, **options)
-    found = made.predict(["red car"])["answer"][0]
+    found = made.frame(["red car"])["answer"][0]
     assert found == {"words": "car , red !", "symbols": "car, red!", "bpe": "car,  red!"}[tokens]
 
 
@@ -228,4 +229,4 @@ def test_symbols_are_those_that_fit_the_texts_and_are_told(tmp_path):
     assert (model.config.data.source_tokens, model.config.data.target_tokens) == ("characters", "words")
     assert "sources: characters, as each is one word that hardly repeats" in notes
     assert not any(line.startswith("targets:") for line in notes)
-    assert Translator.load(tmp_path / "letters").predict(["ab"]).equals(model.predict(["ab"]))
+    assert Translator.load(tmp_path / "letters").frame(["ab"]).equals(model.frame(["ab"]))

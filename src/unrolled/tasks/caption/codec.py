@@ -26,7 +26,7 @@ class Codec:
     def fit(cls, config: CaptionData, data: Captioned) -> Self:
         inputs = Pictures.fit(data) if data.is_pictures else AttributeInputs.fit(data)
         if not data.targets:
-            texts = Texts.fit(config.tokens, data, config.least_count, config.most_symbols)
+            texts = Texts.fit(config.tokens, data, config.least_count, config.most_symbols, config.unicode)
             return cls(inputs, texts)
         return cls(inputs, NumberAnswers.fit(data, getattr(inputs, "classes", ())))
 

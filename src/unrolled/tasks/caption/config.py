@@ -8,11 +8,11 @@ from pydantic import AfterValidator, Field, model_validator
 from unrolled.files.images import Size
 from unrolled.files.messages import option, shown
 from unrolled.files.query import Query
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, Section
+from unrolled.tasks.config import Count, DateFormat, Decimal, Names, NoHeader, Section, SkipWrong
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
 from unrolled.tasks.selection import MOST_JUDGED
-from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, select_by
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode, select_by
 from unrolled.tasks.translate.config import Tokens
 from unrolled.training.selection import LOSS
 
@@ -32,8 +32,10 @@ class CaptionData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
     in_short: ClassVar[tuple[str, ...]] = ("image", "features", "target", "id", "image_size", "test_files")
-    changeable: ClassVar[tuple[str, ...]] = ("image", "time")
+    changeable: ClassVar[tuple[str, ...]] = ("image", "time", "no_header", "skip_wrong")
 
+    no_header: NoHeader = False
+    skip_wrong: SkipWrong = False
     image: str | None = Field(
         default=None,
         description="column of paths of PNG or JPEG pictures to tell about, from the table's folder (found)",
@@ -77,6 +79,7 @@ class CaptionData(SplitConfig):
         description="pieces that a caption is written in: words only as training has them, byte pairs and "
         f"characters also new ones; {SYMBOLS}",
     )
+    unicode: Unicode = "nfc"
     least_count: Count = Field(
         default=1,
         description="symbols of captions that come less often are never written; more trains faster and "

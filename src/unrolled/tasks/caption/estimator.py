@@ -16,8 +16,12 @@ from unrolled.codecs.answers import Texts
 from unrolled.codecs.conditions import AttributeInputs, Rows
 from unrolled.decoding.search import in_one_line
 from unrolled.errors import ConfigError
+from unrolled.files import arrays
+from unrolled.files.at_hand import InMemory
 from unrolled.files.captioned import Captioned
 from unrolled.files.captions import read_captioned
+from unrolled.files.images import is_picture
+from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, option
 from unrolled.models.caption import as_step
 from unrolled.plots import figures
@@ -50,11 +54,11 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
     config_class = CaptionConfig
     codec_class = Codec
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """Rows for each input, the best answer first: its "name", "rank" from 1, "caption", and "score", the
         logarithm of its probability over the penalty of its length. Of sequences of numbers a row for each
         step: "name", "step" from 1, and the columns. Without data, of the test part."""
-        inputs, decoding = self._data_for(data), self._decoding
+        inputs, decoding = self._data_for(X), self._decoding
         if not isinstance(self.codec.answers, Texts):
             return _steps(inputs, answering.sequences(self.network, self.codec, inputs, decoding), self.codec)
         answers = answering.captions(self.network, self.codec, inputs, decoding)
@@ -66,8 +70,53 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         schema = {"name": pl.String, "rank": pl.Int64, "caption": pl.String, "score": pl.Float64}
         return pl.DataFrame(rows, schema)
 
-    def _read_source(self, config: CaptionConfig, source: Source) -> Captioned:
-        return read_captioned(source, config.data.query())
+    def _bare(self, source: Any, table: pl.DataFrame) -> Any:
+        """(N,) the best caption of each input, or the sequence of numbers (T_i, D) of each."""
+        if isinstance(self.codec.answers, Texts):
+            return table.filter(rank=1)["caption"].to_numpy().astype(np.str_)
+        begins = np.flatnonzero(table["step"].to_numpy() == 1)
+        return np.split(table.drop("name", "step").to_numpy(), begins[1:])
+
+    def _score(self, data: Captioned) -> float:
+        """The share of inputs whose caption is a right one; of sequences of numbers the RMSE, negative."""
+        if isinstance(self.codec.answers, Texts):
+            questions = scores.questions(data)
+            captions = answering.captions(self.network, self.codec, questions, self._decoding)
+            answers = {MODEL: [best[0].text for best in captions]}
+            return float(scores.of_captions(self.codec.texts, questions, answers)[0]["exact match"])
+        steps = answering.sequences(self.network, self.codec, data, self._decoding)
+        return -float(scores.of_numbers(self.codec.numbers, data, {MODEL: steps})[0]["RMSE"])
+
+    _paths_column = "image"
+
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        """Paths of pictures in a list are the inputs themselves."""
+        source = super()._source(X, y, lengths)
+        if isinstance(source, tuple) and all(is_picture(one) for one in source):
+            return InMemory(pl.DataFrame({self._paths_column: list(map(str, source))}))
+        return source
+
+    def _answers_bare(self, source: Any) -> bool:
+        return super()._answers_bare(source) or _are_pictures(source)
+
+    def _held(self, source: Any, *how: Any) -> Captioned:
+        """A picture that stands several times in a list is an input each time: every one has its answer."""
+        if not _are_pictures(source):
+            return super()._held(source, *how)
+        rows = source.X[self._paths_column].to_list()
+        each = super()._held(InMemory(source.X.unique(maintain_order=True)), *how)
+        at = {name: i for i, name in enumerate(each.names)}
+        data = each.select([at[name] for name in rows])
+        return data if source.y is None else self._with_answers(data, source.y, None)
+
+    def _read_source(self, config: CaptionConfig, source: Source, answers: bool = True) -> Captioned:
+        return read_captioned(source, config.data.query(answers=answers))
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Captioned:
+        return arrays.captioned(X)
+
+    def _with_answers(self, data: Captioned, y: Any, like: Kind | None) -> Captioned:
+        return arrays.captioned_with(data, y)
 
     def _read_new(self, data: Source, answers: bool = True) -> Captioned:
         known: Any = self.codec.inputs
@@ -86,7 +135,7 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
     def _prepare(
         self, config: CaptionConfig, data: Splits[Captioned], start: Codec | None
     ) -> Prepared[CaptionConfig, Codec]:
-        if bool(data.train.targets) != (config.data.id is not None):
+        if data.train.named and bool(data.train.targets) != (config.data.id is not None):
             raise ConfigError(
                 f"sequences of numbers have a column that tells them apart, and captions have none; give "
                 f"{option('id')}, or leave it out"
@@ -185,6 +234,11 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         if isinstance(self.codec.answers, Texts):
             return [in_one_line(several) for several in answering.hypotheses(*arguments)]
         return list(answering.scores(*arguments))
+
+
+def _are_pictures(source: Any) -> bool:
+    """Whether these are paths of pictures, without a table around them."""
+    return isinstance(source, InMemory) and source.is_frame and source.X.columns == [Captioner._paths_column]
 
 
 def _losses(network: Network, config: CaptionConfig, codec: Codec) -> Callable[[Batch], Tensor]:

@@ -9,9 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
+from unrolled.files import arrays
+from unrolled.files.at_hand import InMemory
 from unrolled.files.left_out import told
 from unrolled.files.messages import option, shown
+from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.runs import Run
 from unrolled.tasks.detect import evaluation
@@ -32,7 +35,7 @@ from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.forecast.paths import Predictor
 from unrolled.tasks.seen import seen_sentences
-from unrolled.tasks.sources import Sources
+from unrolled.tasks.sources import Sources, files_of
 from unrolled.training.progress import Reporter
 
 Scores = Mapping[str, list[NDArray[np.float64]]]
@@ -81,13 +84,46 @@ class Detector(Forecaster):
         sentences = seen_sentences("step", known, total, include_training)
         return result.telling([*sentences, *told(file.left_out, len(file.series))])
 
+    _beside = "truth"
+
+    def _config_for(self, config: Any, source: Any) -> Any:
+        """In memory y says which steps are known to be unusual."""
+        if not isinstance(source, InMemory):
+            return config
+        columns = self._table(source).columns
+        roles: dict[str, Any] = {"id": arrays.SERIES, "time": ROWS}
+        roles |= {"truth": self._beside} if self._beside in columns else {}
+        if not config.data.target:
+            roles["target"] = tuple(name for name in columns if name not in (arrays.SERIES, self._beside))
+        return config.model_copy(update={"data": config.data.model_copy(update=roles)})
+
     def predict(  # type: ignore[override]
-        self, data: Source | None = None, *, episodes: bool = False
+        self, X: Source | None = None, *, episodes: bool = False, lengths: Any = None
+    ) -> Any:
+        """Of files and tables as `frame` has it; of arrays alone a list of arrays (T_i,), 1 where a step
+        alarms and 0 elsewhere."""
+        source = self._source(X, None, lengths)
+        table = self.frame(source, episodes=episodes)
+        return self._bare(source, table) if self._answers_bare(source) and not episodes else table
+
+    def _bare(self, source: Any, table: pl.DataFrame) -> Any:
+        each = table.partition_by("series", maintain_order=True) if "series" in table.columns else [table]
+        return [one["alarm"].cast(pl.Int64).to_numpy() for one in each]
+
+    def score(self, X: Source, y: Any = None, *, lengths: Any = None) -> float:
+        """The average precision of the steps, where those that are unusual are known."""
+        result = self.evaluate(self._source(X, y, lengths), include_training=True)
+        if "average precision" not in result.rows[0]:
+            raise ConfigError(f"a score needs what is known to be unusual; give y, or {option('truth')}")
+        return float(result.rows[0]["average precision"])
+
+    def frame(  # type: ignore[override]
+        self, X: Source | None = None, *, episodes: bool = False
     ) -> pl.DataFrame:
         """A row for every step of the test part, or of other data, with its score, rank and whether it
         alarms; or one for every one of the `episodes` of alarms. See listed.py."""
-        file = self._training_file() if data is None else self._new_file(data)
-        tested = data is None and self.has_test
+        file = self._training_file() if X is None else self._new_file(X)
+        tested = X is None and self.has_test
         first = [end for _, end in ends_of(self.config.data, file)] if tested else [0] * len(file.series)
         each = self._scores(self._predictor(self.network), file, first)[MODEL]
         judged = Judged(
@@ -103,6 +139,7 @@ class Detector(Forecaster):
         return []
 
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
+        sources = self._tables(sources)
         config, file = super()._read(config, sources)
         options: Any = config
         known = Known.of(sources, options.data, file)
@@ -117,12 +154,12 @@ class Detector(Forecaster):
         file = super()._training_file()
         if not isinstance(file, Known):
             data = self.config.data
-            sources = Sources(data.files, data.validation_files or None, data.test_files or None)
-            self._data = file = Known.of(sources, data, file)
+            self._data = file = Known.of(files_of(data), data, file)
         return file
 
     def _new_file(self, data: Source) -> Known:
-        return Known.of(Sources(data), self.config.data, super()._new_file(data))
+        source = self._table(self._source(data), self.codec.series.names)
+        return Known.of(Sources(source), self.config.data, super()._new_file(source))
 
     def _prepare(
         self, config: ForecastConfig, data: SeriesFile, start: Fitted | None

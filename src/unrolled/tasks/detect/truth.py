@@ -17,9 +17,10 @@ from typing import Self
 import numpy as np
 
 from unrolled.errors import DataError
+from unrolled.files.columns import usual
 from unrolled.files.messages import listed, shown
 from unrolled.files.opening import plain_name
-from unrolled.files.query import usual, written
+from unrolled.files.query import written
 from unrolled.files.series import Series, SeriesFile
 from unrolled.files.steps import spoken
 from unrolled.files.table import Table, open_table, sources_of
@@ -53,7 +54,11 @@ def _truths(sources: Sources, data: DetectData, file: SeriesFile) -> tuple[Flags
         return tuple(_in_windows(open_table(data.windows), file))
     column, parts = data.truth, {"": sources.train, "validation": sources.validation, "test": sources.test}
     of_part = {part: source for part, source in parts.items() if source is not None}
-    tables = [open_table(one) for source in of_part.values() for one in sources_of(source)]
+    tables = [
+        open_table(one, header=not data.no_header)
+        for source in of_part.values()
+        for one in sources_of(source)
+    ]
     if column is None or not all(column in table.frame.columns for table in tables):
         return None
     aggregate = "mean" if data.resample is None else "max"

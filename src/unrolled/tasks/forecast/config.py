@@ -10,7 +10,16 @@ from unrolled.blocks.outputs import DISCRETE
 from unrolled.errors import ConfigError
 from unrolled.files.messages import listed, option
 from unrolled.files.steps import parse_step
-from unrolled.tasks.config import DateFormat, Decimal, Names, Rate, Section, several, validation_part
+from unrolled.tasks.config import (
+    DateFormat,
+    Decimal,
+    Names,
+    NoHeader,
+    Rate,
+    Section,
+    several,
+    validation_part,
+)
 from unrolled.tasks.model import ModelConfig, require_forward
 from unrolled.training.config import NO_LIMIT, BatchSize, LearningRate, Refit, TrainingConfig
 
@@ -41,7 +50,7 @@ class DataConfig(Section):
     in_short: ClassVar[tuple[str, ...]] = ("target", "time", "id", "future", "resample", "test")
     changeable: ClassVar[tuple[str, ...]] = (
         *("files", "validation_files", "test_files", "validation", "test", "sha256"),
-        *("time", "zone", "date_format", "decimal", "id", "wide", "skip_series"),
+        *("time", "zone", "date_format", "decimal", "no_header", "id", "wide", "skip_series"),
     )
 
     files: Names = Field(default=(), description="CSV or Parquet files")
@@ -63,6 +72,7 @@ class DataConfig(Section):
         description="column of times, or several: year,month,day (found); tells the order, the length of a "
         "step and the calendar",
     )
+    no_header: NoHeader = False
     zone: str | None = Field(
         default=None,
         description="time zone, such as Europe/Berlin, of times without an offset from UTC; others are "

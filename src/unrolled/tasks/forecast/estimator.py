@@ -1,9 +1,9 @@
 """The forecaster as an estimator: what `forecast` adds to tasks/estimator.py, and generate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -15,12 +15,15 @@ from unrolled.batching.windows import Batch
 from unrolled.blocks.direct import Direct
 from unrolled.blocks.forecaster import Recursive
 from unrolled.errors import ConfigError, DataError
+from unrolled.files import arrays
+from unrolled.files.at_hand import InMemory
 from unrolled.files.left_out import told
 from unrolled.files.messages import counted, option
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
 from unrolled.models.forecast import check_reach
 from unrolled.tasks.estimator import Estimator, Prepared
+from unrolled.tasks.evaluation import MODEL
 from unrolled.tasks.forecast import answers, covariates
 from unrolled.tasks.forecast.config import ForecastConfig
 from unrolled.tasks.forecast.data import (
@@ -49,7 +52,7 @@ from unrolled.tasks.forecast.seen import SeenSeries
 from unrolled.tasks.forecast.targets import of_each, raised, require_outcomes, require_transformable
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, seen_sentences, validated_on_known
-from unrolled.tasks.sources import Sources
+from unrolled.tasks.sources import Sources, files_of
 from unrolled.training.batches import Step
 from unrolled.training.history import kept_row
 from unrolled.training.progress import Reporter
@@ -77,6 +80,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
     task = "forecast"
     config_class = ForecastConfig
     codec_class = Fitted
+    takes_answers = False
     seen_class = SeenSeries
 
     def evaluate(
@@ -154,9 +158,73 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             _require_new(file, begin, first, self.config.plan().horizon)
         return file, begin, first, known
 
+    # The columns of what stands beside X in memory.
+    _beside: ClassVar[str] = "y"
+
+    def _table(self, source: Any, known: Sequence[str] = ()) -> Any:
+        """Series in memory as the table that they are in a file: the columns of X are targets; with y, which
+        are the targets, they are what is known up to the present beside them. Any other source as it is.
+        `known` are the series that a model knows by name."""
+        if isinstance(source, tuple) and isinstance(source[0], pl.DataFrame):
+            if len(source) > 1:
+                raise ConfigError(
+                    f"X holds {len(source):,} frames; give one, with a column that tells their series apart"
+                )
+            return source[0]
+        if not isinstance(source, InMemory):
+            return source
+        if source.is_frame:
+            raise ConfigError(
+                f"what y holds is a column of the table; name it ({option('target')}), and leave y out"
+            )
+        return arrays.long_table(source.X, source.y, source.lengths, self._beside, known)
+
+    def _tables(self, sources: Sources) -> Sources:
+        return Sources(*map(self._table, (sources.train, sources.validation, sources.test)))
+
+    def _config_for(self, config: ForecastConfig, source: Any) -> ForecastConfig:
+        """Of series in memory, which columns are what, where nothing else is said."""
+        if not isinstance(source, InMemory):
+            return config
+        columns, data = self._table(source).columns, config.data
+        targets = tuple(name for name in columns if name.startswith(self._beside))
+        others = tuple(name for name in columns if name not in (arrays.SERIES, *targets))
+        roles: dict[str, Any] = {"id": arrays.SERIES, "time": ROWS}
+        if targets and not data.past + data.future:
+            roles["past"] = others
+        if not data.target:
+            roles["target"] = targets or tuple(name for name in others if name not in data.past + data.future)
+        return config.model_copy(update={"data": data.model_copy(update=roles)})
+
     def predict(
         self,
-        data: Source | None = None,
+        X: Source | None = None,
+        horizon: int | None = None,
+        quantiles: Sequence[float] | None = None,
+        *,
+        lengths: Any = None,
+    ) -> Any:
+        """The steps after the end of every series: of files and tables as `frame` has them; of arrays alone,
+        an array (N, horizon), or (N, horizon, K) of several targets."""
+        source = self._source(X, None, lengths)
+        table = self.frame(source, horizon, quantiles)
+        return self._bare(source, table) if self._answers_bare(source) else table
+
+    def _bare(self, source: Any, table: pl.DataFrame) -> NDArray[np.float64]:
+        targets = self.codec.series.targets
+        each = [table.filter(target=name)["forecast"].to_numpy() for name in targets]
+        series = table["series"].n_unique() if "series" in table.columns else 1
+        values = np.stack(each, -1).reshape(series, -1, len(targets))
+        return values[..., 0] if len(targets) == 1 else values
+
+    def score(self, X: Source, y: Any = None, *, lengths: Any = None) -> float:
+        """The mean absolute error of a backtest on all of X, each target in its own unit, negative."""
+        result = self.evaluate(self._source(X, y, lengths), include_training=True)
+        return -float(np.mean([row["mae"] for row in result.rows if row["forecast"] == MODEL]))
+
+    def frame(
+        self,
+        X: Source | None = None,
         horizon: int | None = None,
         quantiles: Sequence[float] | None = None,
     ) -> pl.DataFrame:
@@ -170,7 +238,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         predictor, horizon = self._predictor(self.network), self._reach(horizon)
         if quantiles is not None:
             predictor = answers.at_levels(predictor, quantiles, horizon > self.config.plan().steps)
-        return answers.forecasts(predictor, self._forecastable(data, horizon), horizon)
+        return answers.forecasts(predictor, self._forecastable(X, horizon), horizon)
 
     def paths(
         self, count: int, data: Source | None = None, horizon: int | None = None, seed: int = 0
@@ -255,6 +323,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return refitted_forecasts(trainings, train, file, self.config.plan(), report.note)
 
     def _read(self, config: ForecastConfig, sources: Sources) -> tuple[ForecastConfig, SeriesFile]:
+        sources = self._tables(sources)
         start = self._start  # which has its intervals already
         if start is None:
             file = read_parts(sources, config.data)
@@ -435,14 +504,16 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             raw = self.network(x, lengths=lengths)[0].numpy()
         return [one[: len(row)] for one, row in zip(raw, rows, strict=True)]
 
+    def _left_out(self) -> Mapping[str, str]:
+        return {} if self._data is None else self._data.left_out
+
     def _training_file(self) -> SeriesFile:
         data = self.config.data
         if self._data is None and not data.files:
             raise ConfigError("this model was trained on a frame that is no longer here; give the data")
         if self._data is None:
-            sources = Sources(data.files, data.validation_files or None, data.test_files or None)
             codec = self.codec.series
-            file = read_parts(sources, data, codec.step, codec.covariates.categories)
+            file = read_parts(files_of(data), data, codec.step, codec.covariates.categories)
             file = covariates.as_numbers(file, codec.covariates)
             if checksum(file) != data.sha256:
                 raise DataError(
@@ -453,7 +524,12 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
 
     def _new_file(self, data: Source) -> SeriesFile:
         codec = self.codec.series
-        file = read(data, self.config.data, codec.step, codec.covariates.categories)
+        file = read(
+            self._table(self._source(data), codec.names),
+            self.config.data,
+            codec.step,
+            codec.covariates.categories,
+        )
         file = require_outcomes(file, self.config.forecast.output)
         file = covariates.as_numbers(file, codec.covariates)
         check_alike(file, codec, "these data")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.codecs.inputs import NumberInputs
-from unrolled.codecs.tokenizers import TOKENIZERS
+from unrolled.codecs.tokenizers import TOKENIZERS, fitted
 from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.decoding.ngram_model import Grams
 from unrolled.decoding.prefix_search import LM_WEIGHT
@@ -59,7 +59,7 @@ class TranscribeCodec:
             )
         tokens, known = config.data.tokens, config.transcribe
         transcripts = train.truth
-        tokenizer: Any = TOKENIZERS[tokens].fit(transcripts)
+        tokenizer: Any = fitted(tokens, transcripts, 1, unicode=config.data.unicode)
         if tokenizer.size == 1:
             raise DataError(
                 f"{train.places[0]}: all {len(train):,} transcripts of the training part are empty; wanted "
@@ -72,7 +72,7 @@ class TranscribeCodec:
             every = [tokenizer.encode(one) for one in (*transcripts, *more)]
             grams = Grams.fit(every, known.lm_order, tokenizer.size)
             nats = _nats(grams, [tokenizer.encode(one) for one in validation.truth])
-        words = None if known.lexicon is None else read_words(known.lexicon)
+        words = None if known.lexicon is None else read_words(known.lexicon, tokenizer.normalized)
         summary = inputs.summaries(train).astype(np.float32)
         lexicon = None if words is None else tuple(words)
         codec = cls(inputs, tokens, tokenizer, grams, nats, lexicon, transcripts, summary)
@@ -111,7 +111,8 @@ class TranscribeCodec:
 
     def split(self, transcript: str) -> list[str]:
         """Its labels, those too that training does not hold."""
-        return list(self.tokenizer.split(transcript))
+        symbols: list[str] = self.tokenizer.symbols(transcript)
+        return symbols
 
     def about(self) -> dict[str, Any]:
         return {

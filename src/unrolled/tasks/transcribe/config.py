@@ -10,7 +10,13 @@ from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section, to_sections
 from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, Layers, OutputDropout
 from unrolled.tasks.selection import MOST_JUDGED
-from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig, TaskTraining, select_by
+from unrolled.tasks.shared_options import (
+    AugmentedModelConfig,
+    NumbersConfig,
+    TaskTraining,
+    Unicode,
+    select_by,
+)
 from unrolled.training.config import NO_LIMIT, BatchSize
 
 
@@ -24,6 +30,7 @@ class TranscribeData(NumbersConfig):
         description="labels that transcripts are made of: characters spell anything, words are only those "
         "of training; symbols: what stands between spaces",
     )
+    unicode: Unicode = "nfc"
 
 
 class TranscribeModelConfig(AugmentedModelConfig):

@@ -20,9 +20,13 @@ from unrolled.batching import splits
 from unrolled.batching.buckets import padded
 from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
+from unrolled.codecs.unicode import normalized
 from unrolled.decoding.ctc import Found
 from unrolled.errors import DataError
+from unrolled.files import arrays
 from unrolled.files.examples import Sequences
+from unrolled.files.labels import Kind
+from unrolled.files.manifest import is_recording
 from unrolled.files.messages import counted
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
@@ -60,12 +64,12 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
     config_class = TranscribeConfig
     codec_class = TranscribeCodec
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """A row for each sequence, or for each of its `best` transcripts with their "rank": "name",
         "transcript", "log_p" (the natural logarithm of its probability), "score" (by which answers are
         ranked, see ctc.py), and lists of its "labels" with where each begins and ends: of recordings in
         seconds, "begins_s" and "ends_s", else the "first" and the "last" step, from 1."""
-        sequences = self._data_for(data)
+        sequences = self._data_for(X)
         rows: list[Row] = []
         ends = ("first", "last") if self.codec.inputs.rate_hz is None else ("begins_s", "ends_s")
         for name, length, answers in zip(
@@ -90,13 +94,32 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         frame = pl.DataFrame(rows, schema_overrides=lists)  # where all answers are empty too
         return frame if self.config.decoding.best > 1 else frame.drop("rank")
 
+    def _bare(self, source: Any, table: pl.DataFrame) -> NDArray[Any]:
+        """(N,) the best transcript of each."""
+        first = table.filter(rank=1) if "rank" in table.columns else table
+        return first["transcript"].to_numpy().astype(np.str_)
+
+    def _score(self, data: Sequences) -> float:
+        """1 less the label error rate."""
+        answers = [self._text(best) for best, *_ in self._answers(data, self.config.decoding)]
+        return 1 - float(scores.row(self.codec, answers, data.truth)["label error rate"])
+
     @property
     def labels(self) -> tuple[str, ...]:
         """(K,) names."""
         return self.codec.labels[1:]
 
-    def _read_source(self, config: TranscribeConfig, source: Source) -> Sequences:
-        return read(config.data, source, transcripts=True)
+    def _are_files(self, texts: Sequence[str]) -> bool:
+        return all(map(is_recording, texts))
+
+    def _read_source(self, config: TranscribeConfig, source: Source, answers: bool = True) -> Sequences:
+        return read(config.data, source, answers, transcripts=True)
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Sequences:
+        return arrays.from_arrays(X, lengths=lengths)
+
+    def _with_answers(self, data: Sequences, y: Any, like: Kind | None) -> Sequences:
+        return arrays.answered(data, arrays.require_transcripts(y))
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         return read(self.config.data, data, answers, self.codec.inputs.features, transcripts=True)
@@ -104,7 +127,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
     def _split(self, config: TranscribeConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot, so that every label is in every part as far as possible."""
         tokenizer: Any = TOKENIZERS[config.data.tokens]
-        return splits.by_label(list(map(tokenizer.split, data.truth)), *shares)
+        transcripts = [normalized(one, config.data.unicode) for one in data.truth]
+        return splits.by_label(list(map(tokenizer.split, transcripts)), *shares)
 
     def _prepare(
         self, config: TranscribeConfig, data: Splits[Sequences], start: TranscribeCodec | None

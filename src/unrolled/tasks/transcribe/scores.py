@@ -24,8 +24,10 @@ def row(codec: TranscribeCodec, answers: Sequence[str], truth: Sequence[str]) ->
     labels = [[codec.split(one) for one in several] for several in (answers, truth)]
     scores: Row = {"label error rate": distances.error_rate(labels[0], [[one] for one in labels[1]])}
     if codec.tokens == "characters":
-        words = [one.split() for one in answers]
-        scores["word error rate"] = distances.error_rate(words, [[one.split()] for one in truth])
+        words, true = (
+            [codec.tokenizer.normalized(one).split() for one in several] for several in (answers, truth)
+        )
+        scores["word error rate"] = distances.error_rate(words, [[one] for one in true])
     return scores | {"exact": distances.exact(labels[0], [[one] for one in labels[1]])}
 
 

@@ -38,8 +38,10 @@ class TranslateCodec(PairCodec):
     def fit(cls, data: TranslateData, train: Pairs) -> Self:
         """On the training part."""
         targets, d = train.truth, data
-        source = _side(d.source_tokens, train.inputs, d.source_least_count, d.source_most_symbols)
-        target = _side(d.target_tokens, targets, d.target_least_count, d.target_most_symbols)
+        limits = d.source_least_count, d.source_most_symbols
+        source = _side(d.source_tokens, train.inputs, *limits, d.unicode)
+        limits = d.target_least_count, d.target_most_symbols
+        target = _side(d.target_tokens, targets, *limits, d.unicode)
         return cls(source, target, 0.0, 0).again(train)
 
     def named(self, data: TranslateData) -> TranslateData:
@@ -85,15 +87,17 @@ class TranslateCodec(PairCodec):
         return replace(super().restore(about, arrays), beam=checked_beam(about["beam"]))
 
 
-def _side(kind: str | None, texts: Sequence[str], least: int | None, most: int | None) -> TextCodec:
+def _side(
+    kind: str | None, texts: Sequence[str], least: int | None, most: int | None, unicode: str
+) -> TextCodec:
     """Of `kind`; of words, characters or byte pairs as the texts are where that is None."""
     if kind is not None:
-        return TextCodec.fit(kind, texts, least, most)
+        return TextCodec.fit(kind, texts, least, most, unicode)
     if _are_single_words(texts):
-        return TextCodec.fit("characters", texts, least, most)
-    words = TextCodec.fit("words", texts, least, most)
+        return TextCodec.fit("characters", texts, least, most, unicode)
+    words = TextCodec.fit("words", texts, least, most, unicode)
     few = words.size - len(words.never) <= MOST_WORDS
-    return words if few else TextCodec.fit("bpe", texts, least, most)
+    return words if few else TextCodec.fit("bpe", texts, least, most, unicode)
 
 
 def _are_single_words(texts: Sequence[str]) -> bool:

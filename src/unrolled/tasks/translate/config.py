@@ -5,11 +5,11 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
-from unrolled.tasks.config import Count, Rate, Section, Size, validation_part
+from unrolled.tasks.config import Count, NoHeader, Rate, Section, Size, SkipWrong, validation_part
 from unrolled.tasks.decoding import Decoding, Length
 from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
 from unrolled.tasks.selection import MOST_JUDGED
-from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, select_by
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode, select_by
 from unrolled.training.config import NO_LIMIT
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
@@ -24,8 +24,9 @@ class TranslateData(SplitConfig):
     in_short: ClassVar[tuple[str, ...]] = (
         *("source_tokens", "target_tokens", "source_column", "target_column", "test_files"),
     )
-    changeable: ClassVar[tuple[str, ...]] = ("source_column", "target_column")
+    changeable: ClassVar[tuple[str, ...]] = ("source_column", "target_column", "no_header", "skip_wrong")
 
+    no_header: NoHeader = False
     source_column: str | None = Field(
         default=None,
         description="column of the texts to read (found by a usual name); without a header its number",
@@ -45,6 +46,8 @@ class TranslateData(SplitConfig):
         description="pieces that a target is written in: words only as training has them, byte pairs and "
         f"characters also new ones; {SYMBOLS} {CHOSEN}",
     )
+    skip_wrong: SkipWrong = False
+    unicode: Unicode = "nfc"
     source_least_count: Count | None = Field(
         default=None,
         description="symbols of sources that come less often become <unk>, all alike to the model (1; "

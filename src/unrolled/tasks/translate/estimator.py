@@ -19,9 +19,10 @@ from torch import Tensor
 from unrolled.batching import splits
 from unrolled.decoding.search import Hypothesis, in_one_line
 from unrolled.errors import ConfigError
+from unrolled.files import arrays
+from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs, read_pairs
-from unrolled.files.query import Query
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import text_selection, unseen
@@ -63,20 +64,20 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     model = Translator(source_tokens="characters", target_tokens="symbols").fit("words.tsv", out="run")
     model.evaluation.table(); model.predict(["colonel", "queue"]); model.using(beam=10, best=3).predict()
 
-    Sources are files as of files/pairs.py, a polars frame, or a list of pairs (source, target); `predict`
-    also takes a list of sources, so there a file in a list is a Path.
+    In memory X are texts, or lists of words, and y the same; a list of tuples (source, target) is both.
     """
 
     task = "translate"
     config_class = TranslateConfig
     codec_class = TranslateCodec
+    reads_numbers, reads_texts = False, True
     loss_name = "nats of a target symbol"
 
-    def predict(self, data: Source = None) -> pl.DataFrame:
+    def frame(self, X: Source = None) -> pl.DataFrame:
         """Rows for each source, the best answer first: "source", "rank" from 1, "answer", "score" that they
         are ranked by, "log_p" of the answer and "log_p_per_symbol", its end counted. Without data, of the
         test part."""
-        pairs = self._data_for(data)
+        pairs = self._data_for(X)
         hypotheses, decode = self._answers(pairs), self.codec.target.tokenizer.decode
         rows = [
             (source, rank, decode(one.tokens), one.score, one.log_p, one.log_p / (len(one.tokens) + 1))
@@ -84,6 +85,19 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             for rank, one in enumerate(hypotheses[source], 1)
         ]
         return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+
+    def _bare(self, source: Any, table: pl.DataFrame) -> NDArray[Any]:
+        """(N,) the best answer to each source."""
+        return table.filter(rank=1)["answer"].to_numpy().astype(np.str_)
+
+    def _score(self, data: Pairs) -> float:
+        """The share of sources whose answer is a right one."""
+        first, truths = scores.questions(data)
+        questions, decode = data.select(first), self.codec.target.tokenizer.decode
+        hypotheses = self._answers(questions)
+        answers = {MODEL: [decode(hypotheses[source][0].tokens) for source in questions.inputs]}
+        (row,) = text_rows(self.codec.target, truths, answers)
+        return float(row["exact match"])
 
     def notices(self, data: Source = None) -> list[str]:
         """Where symbols stand that training did not hold, or held too seldom."""
@@ -103,10 +117,19 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
 
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
         o = config.data
-        return read_pairs(source, Query(source=o.source_column, target=o.target_column, answers=answers))
+        return read_pairs(source, o.query(source=o.source_column, target=o.target_column, answers=answers))
 
-    def _read_new(self, data: Source, answers: bool = True) -> Pairs:
-        return self._read_source(self.config, data, answers)
+    def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
+        if y is None and _are_pairs(X):
+            X, y = zip(*X, strict=True)
+            X, y = list(X), list(y)
+        return super()._source(X, y, lengths)
+
+    def _of_arrays(self, X: Any, lengths: Any) -> Pairs:
+        return arrays.pairs(X)
+
+    def _with_answers(self, data: Pairs, y: Any, like: Kind | None) -> Pairs:
+        return arrays.paired_with(data, y)
 
     def _split(self, config: TranslateConfig, data: Pairs, shares: Shares) -> splits.Parts:
         """By lot, all pairs of a source in one part, however many blanks stand between its words."""
@@ -217,6 +240,17 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             if unknown is not None:
                 counts[f"unknown_{side}_symbols"] = int(sum((row == unknown).sum() for row in rows))
         return counts
+
+
+def _are_pairs(X: Any) -> bool:
+    """Whether these are tuples (source, target) of texts: a list of two texts is one of words."""
+    return (
+        isinstance(X, list)
+        and len(X) > 0
+        and all(
+            isinstance(one, tuple) and len(one) == 2 and all(isinstance(t, str) for t in one) for one in X
+        )
+    )
 
 
 def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> float:

@@ -1,0 +1,22 @@
+"""Names of columns: those by which some are found where none are named, and what is no name."""
+
+import re
+from collections.abc import Sequence
+
+from unrolled.files.dates import is_time
+
+IDS = ("id", "sequence", "sequence_id", "series", "series_id", "case", "case_id")
+TEXTS = ("text", "sentence", "review", "message", "tweet", "comment", "document", "content")
+
+_VALUE = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d)?([T ].*)?", re.IGNORECASE)
+
+
+def is_value(name: str) -> bool:
+    """Whether it is a number or a time, as names rarely are."""
+    return bool(_VALUE.fullmatch(name)) or is_time(name)
+
+
+def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The column that has one of the names, in any case; of several the one whose name stands first."""
+    folded = {column.casefold(): column for column in reversed(columns)}
+    return next((folded[name] for name in names if name in folded), None)

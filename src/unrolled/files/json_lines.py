@@ -1,0 +1,109 @@
+"""JSON lines -> a table: an object in each line, which is a row; its names are those of the columns.
+
+    {"id": "a", "x": [0.5, null, 2], "label": "calm"}      a list is a series in a field
+    {"text": "Well, well", "label": "storm"}
+
+A value is a text, a number, true or false, null, or a list of such. A row may lack a name: null.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.files import json_text
+from unrolled.files.left_out import WrongLineError
+from unrolled.files.limits import VALUE_BYTES, require_few
+from unrolled.files.messages import counted, shown
+from unrolled.files.opening import clean_text
+
+_WANTED = "JSON lines in UTF-8"
+_PLAIN = (str, bool, int, float, type(None))
+
+
+def read_json_lines(
+    path: str, data: bytes, wrong: dict[str, str] | None = None
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """The rows, and the line (from 1) of each. Where `wrong` is given, lines that are none are left out, and
+    stand there by their places with the reasons; else DataError for the first."""
+    body = clean_text(path, data, _WANTED, "an object in each line", wrong).decode()
+    most = body.count(",") + body.count("\n")
+    require_few(path, f"{most:,} values", most + len(body) // VALUE_BYTES)
+    rows, lines = list[dict[str, Any]](), list[int]()
+    for number, line in enumerate(body.split("\n"), 1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            rows.append(row_of(place, line))
+            lines.append(number)
+        except DataError as error:
+            if wrong is None:
+                raise
+            wrong[place] = str(error).removeprefix(f"{place}: ")
+    if not rows:
+        raise DataError(f"{path}: no line is an object; wanted one for each row")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    sizes = f"{counted(len(rows), 'row')} of {counted(len(names), 'column')}"
+    require_few(path, sizes, len(rows) * len(names), columns=len(names))
+    columns = {name: _column(path, lines, name, [row.get(name) for row in rows]) for name in names}
+    return pl.DataFrame(columns), np.array(lines)
+
+
+def row_of(place: str, line: str) -> dict[str, Any]:
+    """What a line holds. DataError where that is no object of plain values and lists of them."""
+    try:
+        row = json_text.parse(line)
+    except ValueError as error:
+        raise WrongLineError(
+            f'{place}: wanted an object such as {{"x": 1}} in one line, got {shown(line)} '
+            f"({error!s:.60}); write each row in one line, null where there is no value"
+        ) from None
+    if not isinstance(row, dict):
+        raise WrongLineError(
+            f'{place}: wanted an object such as {{"x": 1}}, got {shown(row)}; write each row as one, in '
+            "one line"
+        )
+    for name, value in row.items():
+        inside = value if isinstance(value, list) else [value]
+        if odd := [one for one in inside if not isinstance(one, _PLAIN)]:
+            raise WrongLineError(
+                f"{place}, {shown(name)}: wanted a text, a number, true, false, null, or a list of such, got "
+                f"{shown(odd[0])} in it; write a field for each of its parts"
+            )
+    return row
+
+
+def _column(path: str, lines: Sequence[int], name: str, values: list[Any]) -> pl.Series:
+    """One type for all values: numbers, true and false, or texts; of lists that of what they hold."""
+    lists = [isinstance(value, list) for value in values]
+    if not any(lists):
+        return pl.Series(name, *_typed(values))
+    for line, value, is_list in zip(lines, values, lists, strict=True):
+        if not is_list and value is not None:
+            raise DataError(
+                f"{path}, line {line}, {shown(name)}: wanted a list, as in line {lines[lists.index(True)]}, "
+                f"got {shown(value)}; write the same in all lines"
+            )
+    inside, kind = _typed([one for value in values for one in value or []])
+    each = iter(inside)
+    parts = [None if value is None else [next(each) for _ in value] for value in values]
+    return pl.Series(name, parts, pl.List(kind))
+
+
+def _typed(values: list[Any]) -> tuple[list[Any], Any]:
+    """Values of one type, and the type: numbers beside texts are texts, as they are written in JSON."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {bool} and kinds:
+        return values, pl.Boolean
+    if kinds <= {int} and kinds and all(value is None or value < 2**63 for value in values):
+        return values, pl.Int64
+    if kinds <= {int, float} and kinds:
+        return [None if value is None else float(value) for value in values], pl.Float64
+    return [
+        value if value is None or isinstance(value, str) else json.dumps(value) for value in values
+    ], pl.String

@@ -1,0 +1,171 @@
+"""The estimators as scikit-learn's users meet them: its own checks, and its tools around them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import (
+    check_estimator_cloneable,
+    check_estimator_repr,
+    check_estimator_tags_renamed,
+    check_get_params_invariance,
+    check_mixin_order,
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+    check_set_params,
+    check_valid_tag_types,
+    parametrize_with_checks,
+)
+from sklearn.utils.validation import check_is_fitted
+
+import unrolled
+from tests.tasks.bumps import bumps
+from unrolled import Classifier, Regressor, Tagger, Translator
+from unrolled.errors import ConfigError
+from unrolled.registry import TASKS
+from unrolled.tasks import estimator_class
+
+QUICK = {"hidden": 8, "test": 0, "validation": 0, "learning_rate": 0.05}
+
+# Checks of scikit-learn that do not apply to estimators of sequences, and why.
+SEQUENCE = "a row of X is a sequence, which may have any length: there is no number of features to agree on"
+WORDS = "wrong input is refused by a ValueError, in words of our own"
+NOT_APPLICABLE = {
+    "check_n_features_in": SEQUENCE,
+    "check_n_features_in_after_fitting": SEQUENCE,
+    "check_estimators_unfitted": "NotFittedError is scikit-learn's, which is not needed here; a ConfigError "
+    "says the same, and check_is_fitted works",
+    "check_do_not_raise_errors_in_init_or_set_params": "a wrong option is refused where it is set",
+    "check_dont_overwrite_parameters": "`config` is as it was set before `fit`, and complete after it; "
+    "get_params has what was set",
+    "check_estimators_empty_data_messages": WORDS,
+    "check_fit2d_predict1d": WORDS,
+    "check_supervised_y_2d": "answers (N, 1) are read as (N,); the warning is of a class of scikit-learn",
+}
+OF_CLASSES = {"check_classifiers_train": f"all but its last part holds; {SEQUENCE}"}
+OF_NUMBERS = {"check_fit2d_1sample": WORDS}
+
+
+def not_applicable(estimator):
+    return NOT_APPLICABLE | (OF_CLASSES if is_classifier(estimator) else OF_NUMBERS)
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    [Classifier(steps=40, **QUICK), Regressor(steps=120, cell="rnn", pooling="last", **QUICK)],
+    expected_failed_checks=not_applicable,
+    xfail_strict=True,
+)
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+OF_OPTIONS = [
+    check_estimator_cloneable,
+    check_estimator_repr,
+    check_estimator_tags_renamed,
+    check_get_params_invariance,
+    check_mixin_order,
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+    check_set_params,
+    check_valid_tag_types,
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("check", OF_OPTIONS, ids=lambda check: check.__name__)
+def test_its_checks_of_options_hold_for_every_task(task, check):
+    """The others need X (N, F) and y (N,), which are no sentences, series or pictures."""
+    estimator = estimator_class(task)()
+    check(type(estimator).__name__, estimator)
+
+
+def test_folds_of_lists_of_arrays_are_judged_by_any_of_its_measures():
+    X, y = bumps()
+    model, folds = Classifier(steps=40, **QUICK), KFold(3, shuffle=True, random_state=0)
+    own = cross_val_score(model, X, y, cv=folds)
+    assert own.min() > 0.9
+    assert np.array_equal(cross_val_score(model, X, y, cv=folds, scoring="accuracy"), own)
+    assert cross_val_score(model, X, y, cv=folds, scoring="roc_auc").min() > 0.9
+    p = cross_val_predict(model, X, y, cv=folds, method="predict_proba")
+    assert np.mean(np.array([-1, 3])[p.argmax(1)] == y) == own.mean()
+
+
+def test_columns_of_probabilities_are_in_the_order_that_its_measures_read():
+    """numpy.unique's, whatever people would say: p10 before p2."""
+    X, y = bumps()
+    labels = np.where(y == 3, "p2", "p10")
+    model = Classifier(steps=40, **QUICK).fit(X, labels)
+    assert model.classes_.tolist() == ["p10", "p2"] == np.unique(labels).tolist()
+    assert cross_val_score(model, X, labels, cv=2, scoring="neg_log_loss").min() > -0.5
+
+
+def test_a_grid_is_searched_and_its_best_answers():
+    X, y = bumps()
+    search = GridSearchCV(Classifier(**QUICK), {"steps": [1, 40], "pooling": ["mean", "last"]}, cv=2).fit(
+        X, y
+    )
+    assert search.best_params_["steps"] == 40 and search.best_score_ > 0.9
+    assert search.predict(X).dtype == np.int16 and search.classes_.tolist() == [-1, 3]
+    assert "pooling" in repr(search.best_estimator_)
+
+
+def test_a_pipeline_fits_and_sets_options():
+    X, y = bumps()
+    pipe = Pipeline(
+        [("doubled", FunctionTransformer(lambda X: [2 * x for x in X])), ("model", Classifier(**QUICK))]
+    )
+    pipe.set_params(model__steps=40)
+    assert pipe.fit(X, y).score(X, y) > 0.9 and pipe.classes_.tolist() == [-1, 3]
+    assert "Classifier" in pipe._repr_html_()
+    padded = np.random.default_rng(0).normal(size=(40, 6))
+    scaled = Pipeline([("scale", StandardScaler()), ("model", Regressor(steps=100, **QUICK))])
+    assert scaled.fit(padded, padded.sum(1)).score(padded, padded.sum(1)) > 0.5
+
+
+def test_frames_of_texts_are_cut_into_folds():
+    texts = pd.DataFrame({"text": ["a good film", "a bad film", "good and fine", "bad and dull"] * 10})
+    labels = pd.Series(["yes", "no"] * 20, index=range(100, 140))
+    for scoring in (None, "accuracy"):
+        assert cross_val_score(Classifier(steps=40, **QUICK), texts, labels, cv=2, scoring=scoring).min() == 1
+
+
+def test_sentences_and_pairs_are_cut_into_folds():
+    X = [[*"abc"[k % 3 :]] for k in range(30)]
+    y = [[{"a": 1, "b": 2, "c": 1}[word] for word in x] for x in X]
+    assert cross_val_score(Tagger(steps=40, **QUICK), X, y, cv=2).min() == 1
+    words = [a + b for a in "abcd" for b in "ab"]
+    model = Translator(source_tokens="characters", target_tokens="characters", steps=3, **QUICK)
+    assert ((scores := cross_val_score(model, words, words, cv=2)) >= 0).all() and (scores <= 1).all()
+
+
+def test_a_clone_has_the_options_that_were_set_and_no_model(tmp_path):
+    X, y = bumps(20)
+    model = Classifier(steps=2, **QUICK).fit(X, y, out=tmp_path / "run")
+    other = clone(model)
+    assert other.get_params() == model.get_params() and other.get_params()["steps"] == 2
+    with pytest.raises(ConfigError, match="this Classifier is not trained"):
+        other.predict(X)
+    assert not hasattr(other, "classes_") and hasattr(model, "classes_")
+    check_is_fitted(model)
+    assert clone(unrolled.load(tmp_path / "run")).fit(X[:10], y[:10]).score(X, y) >= 0, "on other data"
+
+
+def test_options_that_were_not_set_stay_so():
+    """A training that starts from a run takes those of the run in their place."""
+    model = Classifier(hidden=9)
+    model.set_params(**model.get_params())
+    assert model.config.model.model_fields_set == {"hidden"} == clone(model).config.model.model_fields_set
+
+
+def test_tags_say_what_kind_each_is():
+    assert is_classifier(Classifier()) and is_regressor(Regressor())
+    assert get_tags(Classifier()).input_tags.string and get_tags(Classifier()).target_tags.required
+    assert not get_tags(unrolled.LanguageModel()).target_tags.required
+    assert not get_tags(Translator()).input_tags.two_d_array
