@@ -47,6 +47,7 @@ PIECES = (
 )
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 SMALL = ("--hidden", 3, "--epochs", 1, "--batch-size", 8)
+FORWARD = ("--bidirectional", "off")
 
 
 class Case(NamedTuple):
@@ -108,7 +109,7 @@ def moves(names: Names, folder: Path, answer: Callable[[int], object], tagged: b
             a = answer(draw.randint(0, 1) if tagged else n)
             rows.append([one, t, f"{draw.gauss(2 * n % 2, 1):.3f}", f"{draw.random():.3f}", a])
     header = [id_, "time", x, y, target]
-    options = (f"--id={id_}", f"--target={target}", f"--features={x}", f"--features={y}", *SMALL)
+    options = (f"--id={id_}", f"--target={target}", f"--features={x}", f"--features={y}", *SMALL, *FORWARD)
     lines = "".join(json.dumps({x: float(row[2]), y: float(row[3]), id_: row[0]}) + "\n" for row in rows)
     paths = [write_csv(path, header, rows) for path in names.paths(folder, ".csv")]
     return Case(
@@ -147,7 +148,7 @@ def classify_texts(names: Names, folder: Path) -> Case:
     labels, words = [names().strip(), names().strip()], [names() for _ in range(8)]
     rows: list[list[object]] = [[" ".join(names.draw.choices(words, k=3)), labels[n % 2]] for n in range(20)]
     paths = [write_csv(path, ["text", "label"], rows) for path in names.paths(folder, ".csv")]
-    return Case(*paths, SMALL)
+    return Case(*paths, (*SMALL, *FORWARD))
 
 
 def regress(names: Names, folder: Path) -> Case:
@@ -156,8 +157,7 @@ def regress(names: Names, folder: Path) -> Case:
 
 def tag_steps(names: Names, folder: Path) -> Case:
     labels = [names().strip(), names().strip()]
-    case = moves(names, folder, lambda n: labels[n % 2], tagged=True)
-    return case._replace(options=(*case.options, "--bidirectional", "off"))
+    return moves(names, folder, lambda n: labels[n % 2], tagged=True)
 
 
 def tag_words(names: Names, folder: Path) -> Case:
@@ -170,7 +170,7 @@ def tag_words(names: Names, folder: Path) -> Case:
         path.write_text(text, encoding="utf-8")
     lines = "".join(f"{word}\n" for word, _ in words)
     held = tuple({word for one in sentences for word, _ in one})
-    options = (*SMALL, "--embedding-size", 3, "--bidirectional", "off")
+    options = (*SMALL, "--embedding-size", 3, *FORWARD)
     return Case(*paths, options, "word", held, lines)
 
 

@@ -10,8 +10,8 @@ CHARACTERS = "--source-tokens characters --target-tokens characters"
 SAMPLED = "predict {file} --sample --temperature 0.8 --top-k 3 --top-p 0.9 --sample-seed 2"
 # Of each task: the options of all its runs, and what is asked of each model beside `predict` and `evaluate`.
 USUAL = {
-    "classify": SMALL,
-    "regress": SMALL,
+    "classify": f"{SMALL} --bidirectional off --members 1",
+    "regress": f"{SMALL} --bidirectional off --members 1",
     "tag": f"{SMALL} --embedding-size 4 --character-size 3 --character-hidden 3",
     "language": f"{SMALL} --embedding-size 4 --window 20",
     "forecast": f"{SMALL} --window 12 --horizon 3 --sample-paths 20 --most-origins 20 --refit off",
@@ -45,21 +45,21 @@ ASKED = {
 
 CLASSIFY = """
 plain             moves     --pooling last
-mean-both         moves     --pooling mean --cell lstm --bidirectional --merge sum --layers 2 --dropout 0.2
-max-unequal       moves     --pooling max --bidirectional --backward-hidden 3
+mean-both         moves     --pooling mean --cell lstm --bidirectional on --merge sum --layers 2 --dropout 0.2
+max-unequal       moves     --pooling max --bidirectional on --backward-hidden 3
 attention-reverse moves     --pooling attention --reverse --cell mgu --class-weights balanced
 lasting-mean      moves     --pooling mean --cell mgu --layer-norm --layers 3 --label-smoothing 0.1
 lasting-max       moves     --pooling max --cell rnn --nonlinearity relu --bias off --optimizer sgd
 noisy             moves     --noise 0.1 --time-mask 0.2 --feature-mask 0.2 --cell lstm --projection 3
 dropped           moves     --input-dropout 0.2 --output-dropout 0.3 --recurrent-dropout 0.2 --keep-every 2
 sgd               moves     --optimizer sgd --momentum 0.9 --clip 0 --learning-rate 0.1
-merged-product    moves     --bidirectional --merge product --variational-dropout 0.3 --schedule cosine
-merged-mean       moves     --bidirectional --merge mean --cell lstm --zoneout 0.1 --cell-zoneout 0.2
-learned-start     moves     --learn-initial-state --cell lstm --peephole --bidirectional --pooling max
+merged-product    moves     --bidirectional on --merge product --variational-dropout 0.3 --schedule cosine
+merged-mean       moves     --bidirectional on --merge mean --cell lstm --zoneout 0.1 --cell-zoneout 0.2
+learned-start     moves     --learn-initial-state --cell lstm --peephole --bidirectional on --pooling max
 chosen-columns    moves     --id id --time step --target label --optimizer adamw --weight-decay 0.1
 texts             reviews   --embedding-size 4 --pooling last
 texts-characters  reviews   --embedding-size 4 --tokens characters --least-count 3 --cell lstm
-texts-bpe         reviews   --embedding-size 4 --tokens bpe --most-symbols 270 --bidirectional
+texts-bpe         reviews   --embedding-size 4 --tokens bpe --most-symbols 270 --bidirectional on
 texts-symbols     reviews   --embedding-size 4 --tokens symbols --pooling max --unicode nfkc
 texts-tab         tabbed    --embedding-size 4 --unicode none
 texts-fasttext    fasttext  --embedding-size 4 --skip-wrong
@@ -67,6 +67,9 @@ json-lines        objects   --missing ?
 ucr               ucr       --pooling last
 texts-vectors     reviews   --embedding-size 4 --vectors vectors.txt --cell gru --reset-after off
 texts-named       reviews   --embedding-size 4 --text text --target label --most-symbols 5
+own-scale         moves     --scale sequence --pooling last --pooling max --pooling attention
+front             moves     --front conv --subsample 2 --bidirectional on --scale pooled
+texts-front       reviews   --embedding-size 4 --front conv --input-dropout 0.3 --pooling mean --pooling max
 recordings        tones     --mels 8 --frame-ms 20 --hop-ms 8 --low-hz 50 --high-hz 3500
 images            digits    --pooling mean
 ts                archive   --cell gru --layer-norm
@@ -77,10 +80,11 @@ members           moves     --members 3 --cell lstm --pooling max
 REGRESS = """
 plain             amounts   --pooling last
 rows              rows      --wide rows --no-header --target 1
-both              amounts   --bidirectional --layers 2 --cell lstm --coupled-input-forget --pooling mean
+both              amounts   --bidirectional on --layers 2 --cell lstm --coupled-input-forget --pooling mean
 max               amounts   --pooling max --cell rnn --learn-initial-state --noise 0.1
 dropped           amounts   --cell lstm --cells-per-block 2 --hidden 6 --output-dropout 0.2 --reverse
 noisy             amounts   --noise 0.1 --time-mask 0.2 --feature-mask 0.2 --input-dropout 0.1 --features x
+subsampled        amounts   --subsample 3 --front none --bidirectional on
 texts-characters  prices    --embedding-size 4 --tokens characters --cell lstm --forget-bias 1.0
 members           prices    --embedding-size 4 --members 2 --pooling mean
 texts-bpe         prices    --embedding-size 4 --tokens bpe --most-symbols 270 --text text --target target

@@ -66,7 +66,7 @@ def predicted(run: Path, file: Path) -> bytes:
 
 @pytest.mark.parametrize("task", sorted({sample.task for sample in SAMPLES.values()}))
 def test_help_tells_the_task_and_shows_an_example(task: str) -> None:
-    answer = unrolled("train", task, "--help")
+    answer = unrolled("train", task, "--help-all")
     assert answer.status == 0
     assert f"unrolled train {task} " in " ".join(answer.out.split())
     for option in ("--cell", "--hidden", "--bidirectional", "--test-files", "--patience"):
@@ -104,7 +104,9 @@ def test_a_killed_training_resumes_to_the_same_bits(trained: Trained, tmp_path: 
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("options", [(), ("--bidirectional", "--layers", 2)], ids=["one way", "both ways"])
+@pytest.mark.parametrize(
+    "options", [("--bidirectional", "off"), ("--layers", 2)], ids=["one way", "both ways"]
+)
 def test_company_and_order_change_no_bit(cell: str, options: tuple[object, ...], tmp_path: Path) -> None:
     """Each sequence of a long table alone, and all of them in another order, rows interleaved."""
     sample = SAMPLES["classify a long table"]

@@ -19,6 +19,8 @@ from unrolled.streaming.sequences import kind_of
 from unrolled.tasks import pictures
 
 SMALL = {"hidden": 6, "epochs": 1, "batch_size": 16, "learning_rate": 0.02}
+FORWARD = {"bidirectional": False, "subsample": 1, "members": 1}
+SEVERAL = ("last", "max", "attention")
 CELLS = {
     "rnn": {"cell": "rnn", "nonlinearity": "relu"},
     "gru": {"cell": "gru", "layers": 2, "learn_initial_state": True, "zoneout": 0.2, "reset_after": False},
@@ -36,7 +38,7 @@ CELLS = {
 CASES = [
     (task, kind, {"pooling": pooling} | options)
     for k, (pooling, options) in enumerate(
-        itertools.product(("last", "mean", "max", "attention"), CELLS.values())
+        itertools.product(("last", "mean", "max", "attention", SEVERAL), CELLS.values())
     )
     for task, kind in [
         (("classify", "numbers"), ("regress", "text")),
@@ -49,7 +51,7 @@ CASES += [
     ("regress", "text", {"pooling": "attention", "cell": "gru", "members": 2, "layers": 2}),
 ]
 NAMES = [
-    f"{task}-{kind}-{options['cell']}-{options['pooling']}{'-members' * ('members' in options)}"
+    f"{task}-{kind}-{options['cell']}-{''.join(options['pooling'])}{'-members' * ('members' in options)}"
     for task, kind, options in CASES
 ]
 # Nothing of these can stream.
@@ -57,7 +59,11 @@ BACKWARD = {
     "both": {"bidirectional": True, "pooling": "last", "backward_hidden": 4},
     "merged": {"bidirectional": True, "merge": "product", "layers": 2, "pooling": "attention"},
     "reverse": {"reverse": True, "pooling": "last", "cell": "lstm"},
+    "subsample": {"subsample": 3, "pooling": ("last", "mean")},
+    "front": {"front": "conv", "subsample": 2, "bidirectional": True},
 }
+# Nor of these, which are for numbers.
+WHOLE = {"scale": {"scale": "sequence"}}
 ESTIMATORS = {"classify": Classifier, "regress": Regressor}
 
 
@@ -89,7 +95,7 @@ def trained(task, kind, **options):
         options |= {"embedding_size": 5, "tokens": "characters" if task == "classify" else "words"}
     y = [["b", "a", "Ö"][k % 3] if task == "classify" else k * 1e3 - 7 for k in range(len(inputs))]
     data: Sequences = from_arrays(inputs, y)
-    made = ESTIMATORS[task](least_count=1, **SMALL | options).fit(data)
+    made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(data)
     draw = np.random.default_rng(1)
     for parameter in made.network.parameters():
         parameter.data += made.network.head.weight.new_tensor(draw.normal(0, 0.3, parameter.shape))
@@ -198,15 +204,16 @@ def test_rows_come_and_go_and_change_no_neighbour(case):
 
 
 @pytest.mark.parametrize("task", ESTIMATORS)
-@pytest.mark.parametrize("name", BACKWARD)
+@pytest.mark.parametrize("name", [*BACKWARD, *WHOLE])
 def test_models_that_read_backward_predict_and_do_not_stream(name, task):
-    made, inputs = trained(task, "numbers" if name != "merged" else "text", **BACKWARD[name])
+    kind = "text" if name == "merged" or (name, task) == ("front", "regress") else "numbers"
+    made, inputs = trained(task, kind, **(BACKWARD | WHOLE)[name])
     model, rows = made.runtime(), made._rows(inputs)
     wanted = np.stack([model.outputs(row) for row in rows])
     for fill in (0.0, float("nan")):
         assert np.array_equal(np.stack(made._raw(rows, fill)), wanted)
     assert np.array_equal(model.predict(inputs)["output"], wanted)
-    with pytest.raises(ConfigError, match="train one without bidirectional and reverse"):
+    with pytest.raises(ConfigError, match="train one with bidirectional=False and without reverse"):
         made.stream()
 
 

@@ -57,6 +57,24 @@ def test_missing_values_are_the_last_known_ones_or_the_mean_and_flagged():
     assert found.tolist() == [[0, 0, 1], [0, 0, 1], [0, z, 0], [0, z, 1]], "only y was missing in training"
 
 
+def test_of_its_own_scale_a_sequence_has_mean_0_and_deviation_1():
+    data = numbers([[1.0, 5.0], [3.0, NAN], [8.0, 9.0]], [[400.0, 5.0], [400.0, 5.0], [400.0, 6.0]])
+    codec = fit_inputs(SequencesConfig(), PooledModelConfig(scale="sequence"), data)
+    assert codec.scaler.mean.tolist() == fitted(data).scaler.mean.tolist()
+    first, second = (codec.scaled(x, "here") for x in data.inputs)
+    # Two ways to scale, twice by numbers of size 200, and once.
+    np.testing.assert_allclose(first[:, 0], np.array([-3, -1, 4]) / (26 / 3) ** 0.5)
+    np.testing.assert_allclose(first[:, 1], [-1, NAN, 1])
+    assert np.abs(second[:, 0]).max() < 1e-12, "what is constant is 0, but for rounding"
+    again = restored(codec)
+    assert again.by_sequence and np.array_equal(again.scaled(data.inputs[0], ""), first, equal_nan=True)
+    assert codec.summaries(data).tolist() == fitted(data).summaries(data).tolist(), "baselines see the level"
+    nearly = codec.scaled(np.array([[3.0, 5.0], [3.0 + 1e-9, 5.0]]), "here")
+    assert np.abs(nearly).max() < 1e-5, "what hardly varies is not blown up"
+    with pytest.raises(ConfigError, match=r"^scale='sequence' is for numbers, and these data are texts"):
+        fit_inputs(SequencesConfig(), PooledModelConfig(scale="sequence"), from_arrays(["a b"]))
+
+
 def test_a_constant_feature_is_zero_and_another_value_of_it_its_distance():
     codec = fitted(numbers(np.full((3, 1), 0.1), np.full((4, 1), 0.1)))
     assert codec.encode(np.array([[0.1], [1.1]]), "here").tolist() == [[0.0], [1.0]]

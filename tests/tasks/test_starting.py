@@ -209,7 +209,7 @@ def test_options_are_the_old_ones_but_for_those_that_are_set(runs):
     kind, folder, _, data = runs("classify")
     new = kind(start_from=folder, noise=0.1, batch_size=5, hidden=5, steps=3).fit(data).config
     assert (new.model.hidden, new.model.noise, new.training.batch_size) == (5, 0.1, 5)
-    assert (new.training.epochs, new.training.patience) == (None, 200), "a length is not taken over"
+    assert (new.training.epochs, new.training.patience) == (None, 0), "a length is not taken over"
     assert new.training.start_from == str(folder) and len(new.training.start_sha256) == 64
     assert new.data.files == (str(data),)
 

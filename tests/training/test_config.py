@@ -1,13 +1,20 @@
 import subprocess
 import sys
 import tomllib
+from typing import ClassVar
 
 import pytest
 import tomli_w
 from pydantic import ValidationError
 
 from unrolled.errors import ConfigError
-from unrolled.training.config import DEFAULT_EPOCHS, LEAST_PATIENCE, LEAST_STEPS, TrainingConfig
+from unrolled.training.config import (
+    DEFAULT_EPOCHS,
+    FEWEST_EPOCHS,
+    LEAST_PATIENCE,
+    LEAST_STEPS,
+    TrainingConfig,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,23 @@ def test_small_data_are_trained_and_waited_for_by_steps(steps, epochs, patience)
     assert settled.settled(steps, validated=True) == settled
     blind = TrainingConfig().settled(steps, validated=False)
     assert (blind.epochs, blind.patience, blind.keep) == (epochs, 0, "last")
+
+
+def test_a_small_validation_part_neither_ends_a_training_nor_chooses_its_weights():
+    few = TrainingConfig().settled(7, validated=True, few=True)
+    assert (few.epochs, few.patience, few.keep) == (143, 0, "last")
+    named = TrainingConfig(patience=9, keep="best").settled(7, validated=True, few=True)
+    assert (named.patience, named.keep) == (9, "best")
+
+
+@pytest.mark.parametrize("steps, epochs", [(1, LEAST_STEPS), (50, 20), (300, FEWEST_EPOCHS)])
+def test_a_task_may_have_most_steps(steps, epochs):
+    class Brief(TrainingConfig):
+        most_steps: ClassVar[int] = 1000
+        patience_epochs: ClassVar[int] = 0
+
+    settled = Brief().settled(steps, validated=True)
+    assert (settled.epochs, settled.patience, settled.keep) == (epochs, 0, "best")
 
 
 def test_what_is_set_stays():

@@ -138,6 +138,10 @@ class Pooling(Block):
     def of(cls, kind: str, size: int, forward: int) -> "Pooling":
         return cls(kind, size, forward, Linear(size, 1, zero=True) if kind == "attention" else None)
 
+    @property
+    def outputs(self) -> int:
+        return self.size
+
     def start(self, ops: Ops, p: Any, rows: int) -> State:
         return ops.pooling_start(self.kind, self.size, rows)
 

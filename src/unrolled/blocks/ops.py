@@ -107,8 +107,10 @@ class Ops(Protocol):
 
     def relu(self, x: Array) -> Array: ...
 
-    def side_by_side(self, x: Array, lengths: Array, k: int) -> Array:
-        """Each k steps (…, I) become one (…, k I), with zeros for those behind a row's length."""
+    def side_by_side(self, x: Array, lengths: Array, k: int, width: int | None = None) -> Array:
+        """Each k steps (…, I) become one (…, k I), with zeros for those behind a row's length. Of a `width`
+        above k, (…, width I): those around them too, one more behind than before where it must be, and
+        zeros where there are none."""
 
     def log_softmax(self, x: Array) -> Array:
         """Along the last dimension."""

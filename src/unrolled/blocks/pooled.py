@@ -1,9 +1,11 @@
 """The network of tasks with one answer for a whole sequence. Per row:
 
     e_t = encoder(x_t)           text: a row of the embedding; numbers: changed at random in training
-    y_t = layer(dropout(e))_t    the recurrent layers, t = 1 … T, T the row's length
-    p_t = pooling(y_1 … y_t)     leaves.py
-    o_t = W dropout(p_t) + b     the answer is o_T; o_t is that to the first t steps
+    s_i = [e_{k(i-1)+1} … e_{ki}]    k steps side by side (transcriber.py); then a front, where there is one
+    y_i = layer(dropout(s))_i    the recurrent layers, i = 1 … ⌈T / k⌉, T the row's length
+    p_i = pooling(y_1 … y_i)     leaves.py; of several poolings one behind the other
+    o_i = W dropout(p_i) + b     the answer is the last o; where k = 1 and there is no front, o_t is that to
+                                 the first t steps
 
 Of several members, networks alike with weights of their own, o_t is the mean of theirs.
 
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unrolled.blocks.block import Block, at
+from unrolled.blocks.front import Front, shortened
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.recurrent import Recurrent
@@ -40,20 +43,73 @@ class Numbers(Block):
 
 
 @dataclass(frozen=True)
+class Poolings(Block):
+    """Several poolings of the same steps, what they give one behind the other."""
+
+    parts: tuple[Pooling, ...]
+
+    def rules(self) -> Iterator[tuple[object, str]]:
+        kinds = [one.kind for one in self.parts]
+        yield len(kinds) > 1, f"{len(kinds)} poolings; wanted several"
+        yield len(set(kinds)) == len(kinds), f"poolings {kinds!s:.80}; wanted each once"
+        sizes = {(one.size, one.forward) for one in self.parts}
+        yield len(sizes) == 1, f"poolings of {sizes!s:.80} units"
+
+    @property
+    def size(self) -> int:
+        """Units of a step."""
+        return self.parts[0].size
+
+    @property
+    def outputs(self) -> int:
+        return len(self.parts) * self.size
+
+    def start(self, ops: Ops, p: Any, rows: int) -> State:
+        each = zip(self.parts, p.parts, strict=True)
+        return {
+            f"{one.kind}.{name}": array
+            for one, weights in each
+            for name, array in one.start(ops, weights, rows).items()
+        }
+
+    def __call__(
+        self, ops: Ops, p: Any, y: Array, state: Carried, lengths: Array = None, last: bool = False
+    ) -> tuple[Array, State]:
+        vectors, after = list[Array](), State()
+        for one, weights in zip(self.parts, p.parts, strict=True):
+            head = f"{one.kind}."
+            carried = (
+                None
+                if state is None
+                else {
+                    name.removeprefix(head): array for name, array in state.items() if name.startswith(head)
+                }
+            )
+            v, pooled = one(ops, weights, y, carried, lengths, last)
+            vectors.append(v)
+            after |= {head + name: array for name, array in pooled.items()}
+        return ops.concat(*vectors), after
+
+
+@dataclass(frozen=True)
 class Pooled(Block):
-    """steps -> o, of every step or of the last. `others`: further members, each alike."""
+    """steps -> o, of every step or of the last. `subsample` k; `others`: further members, each alike."""
 
     encoder: Embedding | Numbers
     layer: Recurrent
-    pooling: Pooling
+    pooling: Pooling | Poolings
     head: Linear
     input_dropout: float = 0.0
     output_dropout: float = 0.0
+    subsample: int = 1
+    front: Front | None = None
     others: tuple["Pooled", ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
-        sizes = self.encoder.size, self.layer.output_size, self.layer.output_size
-        wanted = self.layer.input_size, self.pooling.size, self.head.inputs
+        front = (self.front.outputs,) if self.front else ()
+        sizes = self.subsample * self.encoder.size, *front, self.layer.output_size, self.pooling.outputs
+        front = (self.front.inputs,) if self.front else ()
+        wanted = *front, self.layer.input_size, self.pooling.size, self.head.inputs
         yield sizes == wanted, f"sizes {sizes} do not meet {wanted}"
         alike = not self.others or all(one == replace(self, others=()) for one in self.others)
         yield alike, f"members that are not alike: {self.others!s:.80}"
@@ -64,6 +120,11 @@ class Pooled(Block):
             prefix = f"{path}." if path.startswith("others.") else ""
             state |= {prefix + name: array for name, array in block.start(ops, at(p, path), rows).items()}
         return state
+
+    @property
+    def causal(self) -> bool:
+        """Of steps side by side the first answers depend on the later ones."""
+        return super().causal and self.subsample == 1
 
     def __call__(
         self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None, last: bool = False
@@ -88,7 +149,10 @@ class Pooled(Block):
     def _alone(
         self, ops: Ops, p: Any, steps: Array, state: Carried, lengths: Array, last: bool
     ) -> tuple[Array, State]:
-        x = self.encoder(ops, p.encoder, steps, lengths)
+        x = ops.side_by_side(self.encoder(ops, p.encoder, steps, lengths), lengths, self.subsample)
+        lengths = shortened(lengths, self.subsample)
+        if self.front is not None:
+            x, lengths = self.front(ops, p.front, x, lengths)
         y, after = self.layer(ops, p.layer, ops.dropout(x, self.input_dropout), state, lengths)
         v, pooled = self.pooling(ops, p.pooling, y, state, lengths, last)
         return self.head(ops, p.head, ops.dropout(v, self.output_dropout)), after | pooled

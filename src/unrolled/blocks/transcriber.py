@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unrolled.blocks.block import Block, Shapes
+from unrolled.blocks.front import shortened
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.pooled import Numbers
@@ -53,13 +54,13 @@ class Transcriber(Block):
 
     def steps(self, lengths: Array) -> Array:
         """⌈length / k⌉."""
-        return -(-lengths // self.subsample)
+        return shortened(lengths, self.subsample)
 
     def __call__(
         self, ops: Ops, p: Any, x: Array, state: Carried = None, lengths: Array = None
     ) -> tuple[Array, State]:
         x = self.encoder(ops, p.encoder, x, lengths)
         s = ops.side_by_side(x, lengths, self.subsample)
-        steps = None if lengths is None else self.steps(lengths)
+        steps = shortened(lengths, self.subsample)
         y, after = self.layer(ops, p.layer, ops.dropout(s, self.input_dropout), state, steps)
         return ops.log_softmax(self.head(ops, p.head, ops.dropout(y, self.output_dropout))), after

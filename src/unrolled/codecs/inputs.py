@@ -1,7 +1,8 @@
 """How the sequences of tasks with one answer each become the network's inputs. Needs no torch.
 
     numbers   m_f, s_f: mean and deviation of feature f over all known values of the training part; s_f = 1
-              where the feature is constant
+              where the feature is constant; by sequence, the same again of each sequence's own z, whose
+              deviation is LEAST_SPREAD at least
               z_tf = (x_tf - m_f) / s_f    where x_tf is known
               z_tf = z_{t-1,f}             where it is missing; 0, the mean, before the first known one
               w_tf = 1 where it is missing, else 0, for the features with missing values in training
@@ -39,24 +40,30 @@ SUMMED = 256
 # Summaries are of about size 1: what varies less does not vary.
 ROUNDING = 1e-6
 
+# Deviation of a sequence, in units of that of training, below which it is no smaller: what hardly varies is
+# not blown up.
+LEAST_SPREAD = 1e-3
+
 # Values that are turned to float64 at once while a scaler is fitted.
 CHUNK = 2**22
 
 
 @dataclass(frozen=True)
 class NumberInputs:
-    """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others."""
+    """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others;
+    `by_sequence`: whether each sequence has its own scale too, which only a whole one has."""
 
     features: tuple[str, ...]
     scaler: Scaler
     flagged: NDArray[np.bool_]
     rate_hz: int | None
+    by_sequence: bool = False
     summed: ClassVar[str] = "mean and deviation"
 
     @classmethod
-    def fit(cls, data: Examples[Any, Any]) -> Self:
+    def fit(cls, data: Examples[Any, Any], by_sequence: bool = False) -> Self:
         """DataError where a feature has no value at all, or none that float64 can scale."""
-        return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz)
+        return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz, by_sequence)
 
     @property
     def width(self) -> int:
@@ -98,6 +105,8 @@ class NumberInputs:
         """x (T, F) -> z (T, F), NaN where it is missing. DataError for a value that float32 cannot hold once
         it is scaled."""
         z = self._scaled(x)
+        if self.by_sequence:
+            z = _standardized(z)
         with np.errstate(over="ignore"):
             far = np.isinf(z.astype(np.float32))
         if far.any():
@@ -145,7 +154,7 @@ class NumberInputs:
 
     def about(self) -> dict[str, Any]:
         own = {"features": list(self.features), "flagged": self.flagged.tolist(), "rate_hz": self.rate_hz}
-        return {"kind": "numbers"} | own
+        return {"kind": "numbers"} | own | ({"by_sequence": True} if self.by_sequence else {})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {f"features.{name}": array for name, array in self.scaler.to_arrays().items()}
@@ -155,11 +164,23 @@ class NumberInputs:
         scaler = Scaler.from_arrays({name: arrays[f"features.{name}"] for name in ("mean", "scale")})
         features, flagged = tuple(about["features"]), np.array(about["flagged"], np.bool_)
         shaped(scaler.mean, len(features))
-        return cls(features, scaler, shaped(flagged, len(features)), about["rate_hz"])
+        if type(by_sequence := about.get("by_sequence", False)) is not bool:
+            raise TypeError(f"by_sequence is {by_sequence!r:.40}")
+        return cls(features, scaler, shaped(flagged, len(features)), about["rate_hz"], by_sequence)
 
     def _scaled(self, x: Numbers) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
             return self.scaler.transform(np.asarray(x, np.float64))
+
+
+def _standardized(z: Array) -> Array:
+    """z (T, F) of one sequence, to mean 0 and deviation 1 of the known values of each feature."""
+    known = ~np.isnan(z)
+    count = np.maximum(known.sum(0), 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        away = z - np.where(known, z, 0).sum(0) / count
+        deviation = np.sqrt(np.where(known, away**2, 0).sum(0) / count)
+        return np.asarray(away / np.maximum(deviation, LEAST_SPREAD))
 
 
 def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:

@@ -34,6 +34,7 @@ class Forward(Model):
         if encoder is None or not self.reader.fits(encoder):
             raise ValueError(f"a network that reads by {encoder!s:.80}; wanted {self.reader.reads}")
         self.words = isinstance(self.reader, WordReader)
+        self.causal = self.causal and not getattr(inputs, "by_sequence", False)
 
     def start(self, rows: int) -> State:
         return self.network.start(rows) | self.reader.start(rows)

@@ -147,9 +147,10 @@ class Model(ABC):
         self.start(0)
         if not self.causal:
             raise ConfigError(
-                "this model reads every sequence from its end, so its first answer waits for its last step; "
-                f"to stream, train one without {option('bidirectional')} and {option('reverse')} (a tagger: "
-                f"with {option('bidirectional', False)})"
+                "this model reads every sequence as a whole or from its end, so its first answer waits for "
+                f"its last step; to stream, train one with {option('bidirectional', False)} and without "
+                f"{option('reverse')} (to classify or estimate, also with {option('subsample', 1)}, "
+                f"{option('front', 'none')} and {option('scale', 'pooled')})"
             )
         return Stream.restored(self, snapshot) if snapshot is not None else Stream.begun(self, rows)
 

@@ -239,15 +239,19 @@ class Numpy:
         y: Array = np.maximum(x, 0)
         return y
 
-    def side_by_side(self, x: Array, lengths: Array | None, k: int) -> Array:
-        if k == 1:
+    def side_by_side(self, x: Array, lengths: Array | None, k: int, width: int | None = None) -> Array:
+        width = width or k
+        if width == 1:
             return x
         T, B, size = x.shape
         if lengths is not None:
             x = np.where((np.arange(T)[:, None] < lengths)[..., None], x, 0)
-        if T % k:
-            x = np.concatenate([x, np.zeros((-T % k, B, size), x.dtype)])
-        return x.reshape(-1, k, B, size).swapaxes(1, 2).reshape(-1, B, k * size)
+        steps, before, after = paddings(T, k, width)
+        x = np.pad(x, ((before, after), (0, 0), (0, 0)))
+        if not T:
+            return np.empty((0, B, width * size), x.dtype)
+        each = np.lib.stride_tricks.sliding_window_view(x, width, 0)[::k]  # (steps, B, size, width)
+        return np.ascontiguousarray(each.swapaxes(2, 3)).reshape(steps, B, width * size)
 
     def concat(self, *arrays: Array) -> Array:
         return np.concatenate(arrays, -1)
@@ -303,6 +307,13 @@ def frame(
     second, centre = (deviation / spread, np.zeros_like(centre)) if by_mean else (centre, centre)
     about = np.stack([(heads.log(spread) - log_mean) / log_scale, (second - mean) / scale], -1)
     return centre.astype(z.dtype), spread.astype(z.dtype), np.clip(about, -FARTHEST, FARTHEST).astype(z.dtype)
+
+
+def paddings(T: int, k: int, width: int) -> tuple[int, int, int]:
+    """How many steps T steps become where each k do, with those around them `width`, and how many zeros stand
+    before the first and behind the last."""
+    steps, before = -(-T // k), (width - k) // 2
+    return steps, before, max(steps - 1, 0) * k + width - before - T
 
 
 def _known(number: Array, count: int) -> Array:

@@ -23,7 +23,7 @@ from unrolled.nn.layer import SequenceModule
 from unrolled.nn.layers import LAYERS
 from unrolled.nn.state import Named
 from unrolled.ops.augment import augmented
-from unrolled.ops.numpy import frame, log_odds, log_rate
+from unrolled.ops.numpy import frame, log_odds, log_rate, paddings
 from unrolled.ops.state import ANCHOR
 
 B = TypeVar("B", bound=Block)
@@ -235,13 +235,16 @@ class Torch:
         c, w = p(s, *memory, None if rows is None else torch.from_numpy(rows))
         return c, w
 
-    def side_by_side(self, x: Tensor, lengths: Tensor | None, k: int) -> Tensor:
-        if k == 1:
+    def side_by_side(self, x: Tensor, lengths: Tensor | None, k: int, width: int | None = None) -> Tensor:
+        width = width or k
+        if width == 1:
             return x
         B, T, _ = x.shape
         if lengths is not None:
             x = x.masked_fill((torch.arange(T) >= lengths[:, None])[..., None], 0.0)
-        return pad(x, (0, 0, 0, -T % k)).reshape(B, -(-T // k), -1)
+        steps, before, after = paddings(T, k, width)
+        x = pad(x, (0, 0, before, after))
+        return (x if width == k else x.unfold(1, width, k).transpose(2, 3)).reshape(B, steps, -1)
 
     def concat(self, *arrays: Tensor) -> Tensor:
         return torch.cat(arrays, -1)

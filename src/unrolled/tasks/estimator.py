@@ -36,6 +36,7 @@ from unrolled.training.generators import own_generators
 from unrolled.training.history import kept_row
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
+from unrolled.training.selection import Validated
 
 # The options that keep data from the training, as a training on all data has them.
 NOTHING_KEPT = {"validation": 0.0, "test": 0.0, "validation_files": (), "test_files": ()}
@@ -53,7 +54,7 @@ class Prepared(Generic[C, K]):
     config: C
     codec: K
     batches: Batches[Any]
-    validate: Callable[[Any], float] | None
+    validate: Callable[[Any], Validated] | None
     notes: tuple[str, ...] = ()
     tuned: Callable[[Any], tuple[K, str]] | None = None
     begin: Callable[[Any], None] | None = None
@@ -127,7 +128,7 @@ class Estimator(Trained[C, D, K, N]):
                 run = stack.enter_context(Run.create(out, to_sections(config), self.task).locked())
             if config.training.refit:
                 judged = self._judged_first(plan, run, report)
-                steps = kept_row(judged.rows, judged.config.training.keep)["step"]
+                steps = kept_row(judged.rows, judged.config.training)["step"]
                 with report.busy(PREPARING):
                     plan = self._plan_again(plan, every, steps)
                 self._take_over(judged, plan.network)
@@ -200,7 +201,7 @@ class Estimator(Trained[C, D, K, N]):
         """To train on all data for `steps`."""
         keep = "average" if config.training.keep == "average" else "last"
         limits = {"steps": steps, "epochs": None, "minutes": None, "patience": None}
-        training = config.training.model_copy(update=limits | {"keep": keep})
+        training = config.training.by_loss().model_copy(update=limits | {"keep": keep})
         options = NOTHING_KEPT.keys() & type(config.data).model_fields.keys()
         data = config.data.model_copy(update={name: NOTHING_KEPT[name] for name in options})
         return config.model_copy(update={"training": training, "data": data})
@@ -238,7 +239,8 @@ class Estimator(Trained[C, D, K, N]):
         """With the length of the training, and what follows from a validation part where there is one."""
         config: Any = prepared.config
         validated = self._is_validated(config, data)
-        training = config.training.settled(prepared.batches.steps_per_epoch, validated)
+        few = self._is_hardly_validated(config, data)
+        training = config.training.settled(prepared.batches.steps_per_epoch, validated, few)
         if not (validated or tested(config)):  # it is trained on all data at once
             training = training.model_copy(update={"refit": False})
         prepared = replace(prepared, config=config.model_copy(update={"training": training}))
@@ -324,6 +326,10 @@ class Estimator(Trained[C, D, K, N]):
         """Whether there is a validation part."""
         options: Any = config
         return bool(options.data.validation)
+
+    def _is_hardly_validated(self, config: C, data: D) -> bool:
+        """Whether the validation part is too small to end a training."""
+        return False
 
     def _preparable(self, data: D) -> D:
         """With something in place of a validation part that is empty; nothing is validated then."""

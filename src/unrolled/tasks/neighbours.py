@@ -14,7 +14,7 @@ Shapes   x (T, F) -> r (L F,); known (N, S), queries (M, S) -> (M,)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -81,6 +81,7 @@ def nearest_summaries(known: NDArray[np.float32], queries: Array) -> Ints:
 
 def nearest_series(inputs: NumberInputs, train: Sequences, queries: Sequences) -> tuple[Ints, str]:
     """`nearest` of the series themselves, and what to say of those that it was found among."""
+    inputs = replace(inputs, by_sequence=False)
     known, aligned = inputs.aligned(train), inputs.aligned(queries)
     F = len(inputs.features)
     length = min(max(map(len, known.inputs)), max(LEAST_STEPS, MOST_NUMBERS // F))

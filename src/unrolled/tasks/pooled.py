@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -29,7 +29,7 @@ from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
 from unrolled.files.manifest import is_recording
-from unrolled.tasks import examples, neighbours
+from unrolled.tasks import choice, examples, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.examples import in_batches, mean_step
@@ -47,6 +47,11 @@ from unrolled.tasks.sources import Source, paths
 from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 from unrolled.training.batches import Step
+from unrolled.training.config import LearningRate, Schedule
+from unrolled.training.generators import own_generators
+from unrolled.training.loop import Training
+from unrolled.training.progress import Reporter
+from unrolled.training.selection import Validated
 
 Losses = Callable[[Tensor, Tensor], Tensor]
 
@@ -54,12 +59,22 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 BATCH = 256
 
 
+class PooledTraining(TaskTraining):
+    """How a model is trained: for a number of steps known beforehand, over which the learning rate falls."""
+
+    patience_epochs: ClassVar[int] = 0
+    most_steps: ClassVar[int] = 12_000
+
+    learning_rate: LearningRate = 0.003
+    schedule: Schedule = "cosine"
+
+
 class PooledConfig(Section):
     """The sections of such a task."""
 
     data: SequencesConfig = SequencesConfig()
     model: PooledModelConfig = PooledModelConfig()
-    training: TaskTraining = TaskTraining()
+    training: PooledTraining = PooledTraining()
 
 
 class PooledCodec(Codec, Protocol):
@@ -129,6 +144,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """What of the validation part has a loss, and notes on the rest. DataError where nothing has."""
         return validation, []
 
+    def _measures(self, config: C, codec: K, o: Tensor, y: Tensor) -> dict[str, float]:
+        """What outputs o (N, O) for the answers y (N,) of the validation part have beside their loss."""
+        return {}
+
     def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
         """A frame of nothing but numbers, with labels beside it, has a sequence in each row."""
         source = super()._source(X, y, lengths)
@@ -180,7 +199,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return [*notes, *super().notices(data)]
 
     def _prepare(self, config: C, data: Splits[Sequences], start: K | None) -> Prepared[C, K]:
+        chosen: tuple[str, ...] = ()
         if start is None:
+            model, chosen = self._chosen(config, data)
+            config = config.model_copy(update={"model": model})
             codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         else:
             codec = self._fit_again(start, data.train)
@@ -189,6 +211,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         train, validation = parts.encoded(partial(Examples.of, codec))
         losses = self._row_losses(config, codec)
 
+        def validate(network: Network) -> Validated:
+            o, y = outputs(network, validation.rows), validation.y
+            return Validated(float(losses(o, y).double().mean()), self._measures(config, codec, o, y))
+
         def tuned(network: Network) -> tuple[K, str]:
             return codec, _spread(network, validation, losses)
 
@@ -196,10 +222,42 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             config,
             codec,
             train.buckets(config.training),
-            lambda network: float(losses(outputs(network, validation.rows), validation.y).double().mean()),
-            (data.sizes(), *data.train.notes, *notes),
-            tuned if config.model.members > 1 else None,
+            validate,
+            (data.sizes(), *data.train.notes, *notes, *chosen),
+            tuned if (config.model.members or 1) > 1 else None,
         )
+
+    def _chosen(self, config: C, data: Splits[Sequences]) -> tuple[PooledModelConfig, tuple[str, ...]]:
+        """How sequences are read where the options leave it open."""
+        per_epoch = -(-len(data.train) // config.training.batch_size)
+        training = config.training.settled(per_epoch, validated=data.validation is not data.train)
+        steps = training.step_limit(per_epoch) or choice.LEAST_TRIED
+
+        def tried(model: PooledModelConfig, steps: int) -> NDArray[np.float64]:
+            alone = model.model_copy(update={"members": 1})
+            return self._tried(config.model_copy(update={"model": alone}), data, steps)
+
+        return choice.chosen(config.model, data, steps, tried)
+
+    def _tried(self, config: C, data: Splits[Sequences], steps: int) -> NDArray[np.float64]:
+        """(V,) the losses of some validation sequences after a training of so many steps."""
+        minutes = config.training.minutes and config.training.minutes * choice.TRIAL_SHARE
+        limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
+        config = config.model_copy(update={"training": config.training.by_loss().model_copy(update=limits)})
+        codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
+        every = np.arange(len(data.validation))
+        some = data.validation.select(every[:: -(-len(every) // choice.MOST_JUDGED)])
+        judged = Examples.of(codec, self._with_loss(codec, some)[0])
+        batches = Examples.of(codec, data.train).buckets(config.training)
+        with own_generators(torch.device("cpu"), config.training.seed):
+            network = self._network(config, codec)
+        step = self._step(network, Prepared(config, codec, batches, None))
+        Training(
+            network, batches, step, config.training, checkpoints=None, validate=None, report=Reporter()
+        ).run()
+        losses = self._row_losses(config, codec)(outputs(network, judged.rows), judged.y)
+        array: NDArray[np.float64] = losses.double().numpy()
+        return array
 
     @classmethod
     def _network(cls, config: C, codec: K) -> Network:

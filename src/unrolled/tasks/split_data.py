@@ -23,6 +23,7 @@ from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Source, Sources, files_of
 from unrolled.tasks.trained import Codec, left_out_frame
+from unrolled.training.config import LEAST_VALIDATION
 
 
 class Data(Protocol):
@@ -117,6 +118,9 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
 
     def _is_validated(self, config: C, data: Splits[D]) -> bool:
         return len(data.validation) > 0
+
+    def _is_hardly_validated(self, config: C, data: Splits[D]) -> bool:
+        return len(data.validation) < LEAST_VALIDATION
 
     def _preparable(self, data: Splits[D]) -> Splits[D]:
         return data if len(data.validation) else replace(data, validation=data.train)

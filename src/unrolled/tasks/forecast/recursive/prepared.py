@@ -13,6 +13,7 @@ from unrolled.tasks.forecast.network import Network, begin_at
 from unrolled.tasks.forecast.recursive.passes import Passes, passes
 from unrolled.tasks.forecast.recursive.validation import HorizonValidation
 from unrolled.tasks.forecast.recursive.windows import Validation, training_windows
+from unrolled.training.selection import by_loss
 
 
 def prepare(
@@ -41,7 +42,7 @@ def prepare(
         config,
         fitted,
         batches,
-        over or one_step,
+        by_loss(watched) if (watched := over or one_step) else None,
         (*settled.notes, *notes),
         begin=begin,
         validated=over.measure if over else "",
