@@ -10,6 +10,7 @@ import pytest
 
 from unrolled import Forecaster
 from unrolled.cli import demo, printing
+from unrolled.files.metrics import Row
 from unrolled.training.history import Progress
 
 from .command import unrolled
@@ -156,8 +157,8 @@ def test_an_interrupt_says_how_to_go_on(
 ) -> None:
     real = Progress.next_epoch
 
-    def interrupted(progress: Progress, loss: float, steps_per_epoch: int) -> bool:
-        real(progress, loss, steps_per_epoch)
+    def interrupted(progress: Progress, row: Row, select: str) -> bool:
+        real(progress, row, select)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Progress, "next_epoch", interrupted)
@@ -198,22 +199,9 @@ def test_every_help_has_an_example(command: list[str]) -> None:
     assert "Example" in answer.out
 
 
-def test_help_shows_every_option_of_the_configuration_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    from unrolled.cli.training import NO_OPTIONS
-    from unrolled.tasks import config_class
-    from unrolled.tasks.config import sections
-
-    monkeypatch.setenv("COLUMNS", "80")
-    shown = unrolled("train", "forecast", "--help").out
-    for section in sections(config_class("forecast")).values():
-        for name in section.model_fields:
-            if name not in NO_OPTIONS:
-                assert f"--{name.replace('_', '-')} " in shown, name
-
-
 def test_help_tells_what_is_repeated_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
-    shown = unrolled("train", "caption", "--help").out.splitlines()
+    shown = unrolled("train", "caption", "--help-all").out.splitlines()
     told = {line.split()[1] for line in shown if "; repeat for more" in line}
     assert {"--features", "--target"} <= told and not told & {"--given", "--id", "--hidden"}
 

@@ -71,5 +71,5 @@ def test_options_of_others_are_refused(run: Path) -> None:
     refused(
         unrolled("train", "detect", run.with_name("load.csv"), "--validation", 0), 2, "--validation 0: alarms"
     )
-    shown = unrolled("train", "detect", "--help").out
+    shown = unrolled("train", "detect", "--help-all").out
     assert "--false-alarms" in shown and "--horizon" not in shown and "--sample-paths" not in shown

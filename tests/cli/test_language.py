@@ -104,15 +104,3 @@ def test_wrong_text_leaves_one_line_and_no_run(tmp_path: Path, content: bytes, c
     answer = unrolled("train", "language", tmp_path / "a.txt", "--out", tmp_path / "run", *SMALL)
     assert answer.status == 1 and complaint in answer.err and answer.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_the_help_shows_every_option() -> None:
-    from unrolled.cli.training import NO_OPTIONS
-    from unrolled.tasks import config_class
-    from unrolled.tasks.config import sections
-
-    shown = unrolled("train", "language", "--help").out
-    for section in sections(config_class("language")).values():
-        for name in section.model_fields:
-            if name not in NO_OPTIONS:
-                assert f"--{name.replace('_', '-')} " in shown, name

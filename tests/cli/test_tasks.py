@@ -66,7 +66,7 @@ def predicted(run: Path, file: Path) -> bytes:
 
 @pytest.mark.parametrize("task", sorted({sample.task for sample in SAMPLES.values()}))
 def test_help_tells_the_task_and_shows_an_example(task: str) -> None:
-    answer = unrolled("train", task, "--help")
+    answer = unrolled("train", task, "--help-all")
     assert answer.status == 0
     assert f"unrolled train {task} " in " ".join(answer.out.split())
     for option in ("--cell", "--hidden", "--bidirectional", "--test-files", "--patience"):

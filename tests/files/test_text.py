@@ -94,7 +94,7 @@ def test_packed_text_and_json_lines_are_read_as_texts(tmp_path):
         ("x\n漢".encode()[:-1], "a.txt, line 2: byte 0xe6 is not UTF-8"),
         (b"some text\nand\n\0 NUL", "a.txt, line 3: a NUL byte"),
         (
-            gzip.compress(gzip.compress(b"a"), mtime=0),
+            gzip.compress(gzip.compress(b"a", mtime=0), mtime=0),
             "is compressed with gzip; wanted plain text in UTF-8; unpack it first",
         ),
         ("text".encode("utf-16"), "is text in UTF-16"),

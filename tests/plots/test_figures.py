@@ -43,6 +43,9 @@ def errors():
 
 FIGURES = {
     "losses": lambda: figures.losses(E, TRAIN, VALIDATION, 3, "squared error"),
+    "losses and measures": lambda: figures.losses(
+        E, TRAIN, VALIDATION, 3, "nats", measures={"bleu": E * 5.0}
+    ),
     "losses without a validation part": lambda: figures.losses(E, TRAIN, None, len(E), "squared error"),
     "gradient_norms": lambda: figures.gradient_norms(np.arange(40), np.linspace(0.1, 3, 40), 1.0),
     "forecasts": lambda: forecasts.forecasts([stretch()], "Forecasts of load", ["90% interval"]),
@@ -58,6 +61,11 @@ def texts(figure):
 
 WRITTEN = {
     "losses": {"Loss by epoch: squared error", "epoch", "training", "validation", "kept: epoch 3, 1.5"},
+    "losses and measures": {
+        "Loss by epoch: nats",
+        "Validation part: bleu",
+        "kept: epoch 3, 1.5, bleu 15",
+    },
     "losses without a validation part": {
         "Loss by epoch: squared error",
         "epoch",

@@ -12,6 +12,7 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.history import History
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
+from unrolled.training.selection import Validated
 from unrolled.training.state import State
 
 STEPS = 13
@@ -74,9 +75,15 @@ class Example:
             "batches": Sums(),
             "resume": False,
         } | options
-        batches, resume = options.pop("batches"), options.pop("resume")
+        batches, resume, validate = (options.pop(name) for name in ("batches", "resume", "validate"))
+        options["validate"] = validate and (lambda: _validated(validate()))
         training = Training(self.model, batches, self.step, config, checkpoints=checkpoints, **options)
         return training.run(resume)
+
+
+def _validated(value: float | Validated) -> Validated:
+    """A loss alone has no measures."""
+    return value if isinstance(value, Validated) else Validated(value)
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:

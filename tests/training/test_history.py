@@ -1,6 +1,7 @@
 import pytest
 
 from unrolled.training.history import STEP_ROWS, Progress, step_stride
+from unrolled.training.selection import Validated
 
 
 def test_an_epoch_is_summed_up():
@@ -8,7 +9,7 @@ def test_an_epoch_is_summed_up():
     rates = iter((0.04, 0.03, 0.02, 0.01))
     for loss, norm in [(1.0, 4.0), (2.0, 0.5), (6.0, 3.0), (0.5, 2.0)]:
         progress.count(loss, norm, clip=2.0, learning_rate=next(rates))
-    assert progress.epoch_row(1.25, steps_per_epoch=4) == {
+    assert progress.epoch_row(Validated(1.25), steps_per_epoch=4) == {
         "kind": "epoch",
         "epoch": 3,
         "step": 12,
@@ -19,6 +20,13 @@ def test_an_epoch_is_summed_up():
         "clipped": 0.5,
         "learning_rate": 0.01,
     }
+
+
+def test_a_measure_other_than_that_of_the_training_is_named():
+    progress = Progress()
+    progress.count(1.0, 1.0, clip=0.0, learning_rate=0.1)
+    row, named = (progress.epoch_row(Validated(1.0), 1, *name) for name in ([], ["CRPS over 12 steps"]))
+    assert "validated" not in row and named == row | {"validated": "CRPS over 12 steps"}
 
 
 def test_without_clipping_no_step_counts_as_clipped():
@@ -34,10 +42,13 @@ def test_the_next_epoch_begins_anew_and_remembers_the_best():
     for loss in losses:
         for _ in range(3):
             progress.count(loss, 1.0, clip=0.5, learning_rate=0.1)
-        better.append((progress.next_epoch(loss, steps_per_epoch=3), progress.best_step))
+        row = progress.epoch_row(Validated(loss), steps_per_epoch=3)
+        better.append((progress.next_epoch(row, "loss"), progress.best_step))
     assert better == [(True, 3), (True, 6), (False, 6), (False, 6), (True, 15)]
-    assert not progress.next_epoch(None, steps_per_epoch=3)
-    assert progress == Progress(epoch=7, best_epoch=5, best_loss=1.0, best_step=15, learning_rate=0.1)
+    progress.count(1.0, 1.0, clip=0.5, learning_rate=0.1)
+    assert not progress.next_epoch(progress.epoch_row(None, steps_per_epoch=3), "loss")
+    best = {"best_epoch": 5, "best_loss": 1.0, "best_rank": (1.0, 1.0), "best_step": 15}
+    assert progress == Progress(epoch=7, **best, learning_rate=0.1)
 
 
 @pytest.mark.parametrize("steps", [1, 49, 50, 51, 99, 100, 101, 12345])

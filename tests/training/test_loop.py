@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unrolled.errors import TrainingError
+from unrolled.errors import RunError, TrainingError
 from unrolled.files.metrics import rows_of
 from unrolled.runs import Run
 from unrolled.training.checkpoints import Checkpoints
@@ -379,6 +379,20 @@ def test_a_finished_training_resumed_returns_at_once_and_more_epochs_go_on(run):
     longer = more.train(config(epochs=5), Checkpoints.of(run), resume=True)
     assert longer.rows == whole.train(config(epochs=5)).rows
     assert same(more.model, whole.model)
+
+
+def test_a_validation_by_another_measure_is_named_and_does_not_resume_one_by_the_old(run):
+    class Heard(Reporter):
+        def note(self, line):
+            lines.append(line)
+
+    lines, other = [], "CRPS over 12 steps"
+    history = Example().train(config(), validated=other, report=Heard())
+    assert {row.get("validated") for row in history.rows if row["kind"] == "epoch"} == {other}
+    assert any(line.endswith(f"validation {other} {history.kept_loss:.4g}") for line in lines)
+    Example().train(config(), Checkpoints.of(run))
+    with pytest.raises(RunError, match="was written with validated = None, now it is 'CRPS over 12 steps'"):
+        Example().train(config(epochs=4), Checkpoints.of(run), resume=True, validated=other)
 
 
 def test_the_reporter_sees_every_step_epoch_and_end_and_is_closed_on_errors():

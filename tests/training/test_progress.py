@@ -93,6 +93,14 @@ def test_of_many_short_epochs_within_minutes_so_many_have_a_line(clock):
     assert epochs[0] == 1 and 40 <= len(epochs) <= 51 and epochs[-1] >= 580
 
 
+def test_a_measure_other_than_that_of_the_training_is_named():
+    stream = io.StringIO()
+    with Lines(stream) as report:
+        report.start(Pace(40, 400, None, steps_done=0, seconds=0.0))
+        report.epoch(ROW | {"validated": "CRPS over 12 steps"}, best=True)
+    assert "validation CRPS over 12 steps 0.25 (best), gradient" in stream.getvalue()
+
+
 def test_within_an_epoch_a_line_comes_every_ten_seconds(clock):
     stream = io.StringIO()
     with Lines(stream) as report:

@@ -97,6 +97,11 @@ def by_size(values: NDArray[np.float64], validation: float, test: float, seed: i
     return by_class([str(k) for k in ranks * strata // count], validation, test, seed)
 
 
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many of `count`, at even distances."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
+
+
 def _held_out(count: int, validation: float, test: float) -> tuple[int, int]:
     """How many sequences test and validate."""
     train_end, validation_end = chronological(count, validation, test, "sequences")

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 # By the first word of a parameter's name: its first value, where it is not drawn; what a call may leave out.
 FILL = {"gain": 1.0, "shift": 0.0}
 OPTIONAL = ("bias", "shift")
-LAYER_NORM = "layer norm inside the cell: of both products, and of a cell state on its way out"
+LAYER_NORM = (
+    "layer norm inside the cell: of both products, and of a cell state on its way out; steadier, and slower"
+)
 
 Shapes = dict[str, tuple[int, ...]]
 Refusals = Iterable[tuple[object, str]]

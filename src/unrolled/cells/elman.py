@@ -26,7 +26,11 @@ class Elman(Cell):
     name: ClassVar[str] = "rnn"
     torch: ClassVar[frozenset[str] | None] = frozenset({"tanh", "relu"})
 
-    nonlinearity: str = option("tanh", "function of the sums", choices=("tanh", "relu", "sigmoid"))
+    nonlinearity: str = option(
+        "tanh",
+        "function of the sums; relu can carry a value over many steps, and may explode; the others do not",
+        choices=("tanh", "relu", "sigmoid"),
+    )
 
     @property
     def gates(self) -> int:

@@ -35,7 +35,9 @@ class GRU(Cell):
     name: ClassVar[str] = "gru"
     torch: ClassVar[frozenset[str] | None] = frozenset()
 
-    reset_after: bool = option(True, "the reset gate acts after the recurrent product, not before it")
+    reset_after: bool = option(
+        True, "the reset gate acts after the recurrent product, not before it; answers differ little"
+    )
     layer_norm: bool = option(False, LAYER_NORM)
 
     @property

@@ -58,12 +58,25 @@ class LSTM(Cell):
     states: ClassVar[tuple[str, ...]] = ("h", "c")
     torch: ClassVar[frozenset[str] | None] = frozenset({"proj_size"})
 
-    proj_size: int = option(0, "size that h is projected to; 0: it is not", task="projection", least=0)
-    peephole: bool = option(False, "the gates see the cell state, the output gate the new one")
-    cells_per_block: int = option(1, "cells that share one set of gates", least=1)
-    coupled_input_forget: bool = option(False, "the forget gate is one minus the input gate")
+    proj_size: int = option(
+        0,
+        "numbers that h is projected to, a smaller answer of the same memory; 0: it is not",
+        task="projection",
+        least=0,
+    )
+    peephole: bool = option(False, "the gates see the cell state, the output gate the new one: finer timing")
+    cells_per_block: int = option(
+        1, "cells that share one set of gates: fewer weights, and less say over what each keeps", least=1
+    )
+    coupled_input_forget: bool = option(
+        False, "the forget gate is one minus the input gate: what comes in replaces what was there"
+    )
     layer_norm: bool = option(False, LAYER_NORM)
-    forget_bias: float | None = option(None, "first value of the forget gate's whole bias", initial=True)
+    forget_bias: float | None = option(
+        None,
+        "first value of the forget gate's whole bias; above 0 it remembers longer from the start",
+        initial=True,
+    )
 
     def refusals(self) -> Refusals:
         yield (

@@ -45,5 +45,5 @@ def _next(folder: Path) -> list[str]:
         f"  the future     unrolled predict {run}",
         f"  dream on       unrolled generate {run} --length 100 --sample",
         "  your own file  unrolled train forecast FILE.csv --target COLUMN",
-        "  every option   unrolled train forecast --help",
+        "  every option   unrolled train forecast --help-all",
     ]

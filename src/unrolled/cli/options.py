@@ -30,6 +30,16 @@ def options_of(config: type[BaseModel], but: tuple[str, ...] = ()) -> dict[str, 
     }
 
 
+def short_help(config: type[BaseModel]) -> set[str]:
+    """The options that most people change, as each section says (`in_short`)."""
+    return {
+        name
+        for model in sections(config).values()
+        for name in getattr(model, "in_short", ())
+        if not _is_hidden(model.model_fields[name])
+    }
+
+
 def once(config: type[BaseModel], options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as they were typed, with one value of each that names one thing: of numbers the last one
     counts, but a second column is not to be dropped silently. ConfigError for it."""
@@ -56,7 +66,7 @@ def _option(name: str, field: FieldInfo, section: str) -> Any:
     declared = typer.Option(
         "--" + name.replace("_", "-"),
         help=_help(field) + ("; repeat for more" if many else ""),
-        metavar=None if switch else _metavar(kinds),
+        metavar="" if switch else _metavar(kinds),
         show_default=False,
         rich_help_panel=section.capitalize(),
     )

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from unicodedata import category, normalize
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from unrolled.cli import printing
-from unrolled.cli.options import once, options_of
+from unrolled.cli.options import once, options_of, short_help
 from unrolled.cli.shared import Json, MostValues, Out, with_options
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
@@ -28,7 +28,9 @@ LONGEST = 40  # characters of a file's name that a run's folder takes over
 def task_command(task: str) -> TyperCommand:
     """`unrolled train TASK`, with an option for every field of the task's configuration."""
 
-    @with_options(options_of(config_class(task), but=NO_OPTIONS))
+    every = options_of(config_class(task), but=NO_OPTIONS)
+
+    @with_options(every)
     def run(
         files: Annotated[
             list[Path] | None, typer.Argument(metavar="FILES", help="Files to train on.")
@@ -39,6 +41,17 @@ def task_command(task: str) -> TyperCommand:
         out: Out = None,
         most_values: MostValues = None,
         json: Json = False,
+        help_all: Annotated[
+            bool,
+            typer.Option(
+                "--help-all",
+                help=f"Show all {len(every)} options of {task}, in groups, and exit.",
+                metavar="",
+                callback=_show_all,
+                is_eager=True,
+                show_default=False,
+            ),
+        ] = False,
         **options: Any,
     ) -> None:
         typed = {name: value for name, value in options.items() if value is not None and value != []}
@@ -53,7 +66,21 @@ def task_command(task: str) -> TyperCommand:
     )(run)
     command = typer.main.get_command(single)
     assert isinstance(command, TyperCommand)
+    shown = {"out", "help_all", *short_help(config_class(task))}
+    for parameter in command.params:
+        if isinstance(parameter, TyperOption):
+            parameter.hidden = parameter.name not in shown
     return command
+
+
+def _show_all(context: typer.Context, asked: bool) -> None:
+    """The help with the options that `task_command` hides."""
+    if asked:
+        for parameter in context.command.params:
+            if isinstance(parameter, TyperOption):
+                parameter.hidden = False
+        typer.echo(context.get_help())
+        raise typer.Exit
 
 
 def train(

@@ -141,41 +141,57 @@ def losses(
     train: Array,
     validation: Array | None,
     kept_epoch: int,
-    measure: str,
+    loss: str,
     exponential: str = "",
+    measures: Mapping[str, Array] | None = None,
 ) -> Figure:
     """Loss (E,) of each of E epochs on the training and the validation part, where there is one; where its
-    `exponential` has a name, that."""
-    title = f"Loss by epoch: {measure}"
+    `exponential` has a name, that. Below it each of the `measures` (E,) of the validation part. `loss` names
+    the loss."""
+    title = f"Loss by epoch: {loss}"
     if exponential:
-        title = f"{exponential.capitalize()} by epoch: exp of {measure}"
+        title = f"{exponential.capitalize()} by epoch: exp of {loss}"
         train = np.exp(np.minimum(train, MOST_NATS))
         validation = None if validation is None else np.exp(np.minimum(validation, MOST_NATS))
-    figure, axes = single(8, 4.5)
-    marker = "o" if len(epochs) < 3 else ""
+    measures = measures or {}
+    heights = [4.5, *[2.5] * len(measures)]
+    figure = Figure(figsize=(8, sum(heights)), layout="constrained")
+    first, *others = figure.subplots(len(heights), squeeze=False, sharex=True, height_ratios=heights)[:, 0]
     lines = {"training": (train, BLUE)}
     if validation is not None:
         lines["validation"] = (validation, ORANGE)
-    for loss, color in lines.values():
-        axes.plot(epochs, loss, color=color, marker=marker)
-    watched, color = list(lines.values())[-1]
-    kept = watched[list(epochs).index(kept_epoch)]
-    axes.plot([kept_epoch], [kept], "o", color=color, markersize=8, fillstyle="none", markeredgewidth=1.6)
-    axes.annotate(
-        f"kept: epoch {kept_epoch}, {number(kept)}",
+    kept = [number(_by_epoch(first, epochs, lines, kept_epoch))]
+    _log_where_wide(first, np.concatenate([values for values, _ in lines.values()]))
+    name_ends(first, {name: (values[-1], color) for name, (values, color) in lines.items()})
+    first.set(title=title)
+    for axes, (name, values) in zip(others, measures.items(), strict=True):
+        value = _by_epoch(axes, epochs, {"validation": (values, ORANGE)}, kept_epoch)
+        name_ends(axes, {"validation": (values[-1], ORANGE)})
+        axes.set(title=f"Validation part: {name}")
+        kept.append(f"{name} {number(value)}")
+    last = [first, *others][-1]
+    last.annotate(
+        f"kept: epoch {kept_epoch}, {', '.join(kept)}",
         (1, 0),
         (0, -20),  # beside the name of the axis, where no line runs
         xycoords="axes fraction",
         textcoords="offset points",
-        color=color,
+        color=BLUE if validation is None else ORANGE,
         ha="right",
         va="top",
     )
-    _log_where_wide(axes, np.concatenate([loss for loss, _ in lines.values()]))
-    name_ends(axes, {name: (loss[-1], color) for name, (loss, color) in lines.items()})
-    axes.set(title=title, xlabel="epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    last.set(xlabel="epoch")
+    last.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
+
+
+def _by_epoch(axes: Axes, epochs: Array, lines: Mapping[str, tuple[Array, str]], kept_epoch: int) -> float:
+    """Draws the lines (E,), and gives the value of the last one at the epoch that was kept, marked."""
+    for values, color in lines.values():
+        axes.plot(epochs, values, color=color, marker="o" if len(epochs) < 3 else "")
+    kept = float(values[list(epochs).index(kept_epoch)])
+    axes.plot([kept_epoch], [kept], "o", color=color, markersize=8, fillstyle="none", markeredgewidth=1.6)
+    return kept
 
 
 @styled

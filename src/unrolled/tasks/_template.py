@@ -50,6 +50,7 @@ from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Splits
 from unrolled.training.batches import Step
 from unrolled.training.config import TrainingConfig
+from unrolled.training.selection import by_loss
 
 Array = NDArray[Any]
 
@@ -147,8 +148,10 @@ class NextStep(ForwardEstimator[NextConfig, Sequences, Codec, Next]):
                 training.batch_size,
                 training.seed,
             ),
-            lambda network: float(
-                torch.cat([losses(network, batch) for batch in batches(validation)]).mean()
+            by_loss(
+                lambda network: float(
+                    torch.cat([losses(network, batch) for batch in batches(validation)]).mean()
+                )
             ),
             data.train.notes,
         )

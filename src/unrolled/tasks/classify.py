@@ -16,7 +16,7 @@ Shapes   x (B, T, I) -> o (B, C) -> p (B, C); the summary of N sequences (N, S)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -38,8 +38,8 @@ from unrolled.tasks import confusion, neighbours, unseen
 from unrolled.tasks.config import Rate, Section
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
 from unrolled.tasks.inputs import PooledDropout, PooledModelConfig
-from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, answers_of
-from unrolled.tasks.shared_options import Noise
+from unrolled.tasks.pooled import Losses, PooledConfig, PooledEstimator, PooledTraining, answers_of
+from unrolled.tasks.shared_options import Noise, select_by
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares
 from unrolled.tasks.unseen import UNSEEN
@@ -51,11 +51,27 @@ Classes = NDArray[np.int64]
 class ClassifyOptions(Section):
     """What a mistake costs."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("class_weights",)
+
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: rare classes count as much in the loss as frequent ones"
+        default="none",
+        description="balanced: rare classes count as much in the loss as frequent ones, and are answered "
+        "more often",
     )
     label_smoothing: Rate = Field(
-        default=0.0, description="share of the truth that is spread over all classes in the loss"
+        default=0.0,
+        description="share of the truth that is spread over all classes in the loss; more makes "
+        "probabilities less extreme",
+    )
+
+
+class ClassifyTraining(PooledTraining):
+    """How a model is trained."""
+
+    in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate", "select")
+
+    select: Literal["loss", "accuracy", "macro-f1"] = select_by(
+        "accuracy (share of right classes) or macro-f1 (mean F1 of classes, rare ones alike)"
     )
 
 
@@ -70,6 +86,7 @@ class ClassifyConfig(PooledConfig):
     """All options of `classify`."""
 
     model: ClassifyModelConfig = ClassifyModelConfig()
+    training: ClassifyTraining = ClassifyTraining()
     classify: ClassifyOptions = ClassifyOptions()
 
 
@@ -226,6 +243,12 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
             return weights[y] * cross_entropy(o, y, reduction="none", label_smoothing=smoothing)
 
         return losses
+
+    def _measures(self, config: ClassifyConfig, codec: ClassCodec, o: Tensor, y: Tensor) -> dict[str, float]:
+        m = confusion.confusion(y.numpy(), o.argmax(1).numpy(), len(codec.classes))
+        if config.training.select == "macro-f1":
+            return {"macro-f1": confusion.macro_f1(m)}
+        return {"accuracy": confusion.accuracy(m)}
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         codec, every = self.codec, answers_of(data)

@@ -16,11 +16,13 @@ from unrolled.files.messages import listed, nearest, option, shown
 
 
 class Section(BaseModel):
-    """Fields are options: their descriptions are the text of `--help`, unknown keys are refused. `changeable`
-    are those of this class that neither the network nor its codec follow from, see starting.py."""
+    """Fields are options: their descriptions are the text of `--help-all`, unknown keys are refused; those of
+    `in_short` most people change, and `--help` shows them alone. `changeable` are those of this class that
+    neither the network nor its codec follow from, see starting.py."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    in_short: ClassVar[tuple[str, ...]] = ()
     changeable: ClassVar[tuple[str, ...]] = ()
 
 
@@ -38,21 +40,24 @@ def validation_part(what: str, number: str) -> Any:
     return Field(
         default=0.1,
         ge=0,
-        description=f"{what} that early stopping watches: a share, or {number} from 1; 0 = none, the weights "
-        "of the last step are kept",
+        description=f"{what} to choose the best epoch on, not trained on: a share, or {number} from 1; 0 = "
+        "none: all else is trained on, and the weights of the last step answer",
     )
 
 
 DateFormat = Annotated[
     str | None,
     Field(
-        description="how dates are written: day-first, month-first, year-first, or a format such as %d.%m.%Y "
-        "(told by the column as a whole)"
+        description="how dates are written: day-first, month-first, year-first, or a format such as "
+        "%d.%m.%Y (told by the column as a whole); a wrong one takes days for months"
     ),
 ]
 Decimal = Annotated[
     Literal["point", "comma"] | None,
-    Field(description="mark before the decimals of numbers such as 1,234 (told by the table's columns)"),
+    Field(
+        description="mark before the decimals, which makes 1,234 one or a thousand (told by the table's "
+        "columns)"
+    ),
 ]
 
 NoHeader = Annotated[

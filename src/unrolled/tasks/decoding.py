@@ -8,7 +8,7 @@ share. They change no weight; decoding/search.py does what they say.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -50,38 +50,62 @@ Length = Annotated[int, Field(ge=1, le=MOST_SYMBOLS)]
 class Decoding(Section):
     """How answers are found. A task derives its own section from this one."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("beam",)
+
     beam: Beam | None = Field(
         default=None,
-        description="unfinished answers kept at every step; 1 = the likeliest symbol each time "
-        f"({BEAM}, or 1 where it answers the validation part better)",
+        description="unfinished answers kept at every step; more finds likelier answers, and takes "
+        f"longer; 1 = the likeliest symbol each time ({BEAM}, or 1 where it answers the validation part "
+        "better)",
     )
-    best: Beam = Field(default=1, description="answers for each input, the likeliest first")
+    best: Beam = Field(default=1, description="answers to give for each input, the likeliest first")
     length_penalty: float | None = Field(
         default=None,
         ge=0,
         le=MOST_PENALTY,
-        description="log probabilities of answers are compared by symbols to this power; more = longer "
-        f"({PENALTY:g})",
+        description="log probabilities of answers are compared by symbols to this power; more makes "
+        f"answers longer ({PENALTY:g})",
     )
     longest: Length | None = Field(
-        default=None, description="most symbols of an answer (twice the longest of training)"
+        default=None,
+        description="most symbols of an answer, which is cut there (twice the longest of training)",
     )
     min_length: int | None = Field(
-        default=None, ge=0, le=MOST_SYMBOLS, description="least symbols of an answer (0)"
+        default=None,
+        ge=0,
+        le=MOST_SYMBOLS,
+        description="least symbols of an answer, which does not end before (0)",
     )
     no_repeat: Length | None = Field(
-        default=None, description="no run of so many symbols comes twice in an answer (off)"
+        default=None,
+        description="no run of so many symbols comes twice in an answer; for answers that go round in "
+        "circles (off)",
     )
-    sample: bool = Field(default=False, description="draw answers at random in place of a beam")
+    sample: bool = Field(
+        default=False, description="draw answers at random in place of a beam: more varied, less likely ones"
+    )
     temperature: float | None = Field(
-        default=None, gt=0, le=1000, description="sample: below 1 the likely is drawn more often (1)"
+        default=None,
+        gt=0,
+        le=1000,
+        description="sample: below 1 the likely is drawn more often, above 1 answers are more varied (1)",
     )
-    top_k: Count | None = Field(default=None, description="sample: from so many likeliest symbols alone")
+    top_k: Count | None = Field(
+        default=None,
+        description="sample: from so many likeliest symbols alone; fewer make answers safer and more alike",
+    )
     top_p: float | None = Field(
-        default=None, gt=0, le=1, description="sample: from the fewest symbols that hold this share alone"
+        default=None,
+        gt=0,
+        le=1,
+        description="sample: from the fewest symbols that hold this share alone; less makes answers safer "
+        "and more alike",
     )
     sample_seed: int | None = Field(
-        default=None, ge=0, lt=2**63, description="sample: number that what is drawn follows from (0)"
+        default=None,
+        ge=0,
+        lt=2**63,
+        description="sample: number that what is drawn follows from; another one draws other answers (0)",
     )
 
     @model_validator(mode="after")
@@ -131,6 +155,11 @@ class Decoding(Section):
         if self.sample or self.beam is not None:
             return self
         return self.model_copy(update={"beam": max(beam, self.best)})
+
+    def greedy(self) -> Self:
+        """With the likeliest symbol each time."""
+        sampling = dict.fromkeys(_OF_SAMPLING)
+        return self.model_copy(update=sampling | {"sample": False, "beam": 1, "best": 1})
 
     @property
     def penalty(self) -> float:

@@ -36,6 +36,7 @@ from unrolled.training.generators import own_generators
 from unrolled.training.history import kept_row
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
+from unrolled.training.selection import Validated
 
 # The options that keep data from the training, as a training on all data has them.
 NOTHING_KEPT = {"validation": 0.0, "test": 0.0, "validation_files": (), "test_files": ()}
@@ -47,15 +48,17 @@ class Prepared(Generic[C, K]):
     """`config` is complete but for its training; `batches` and `validate(network)` are for the training loop;
     notes tell what was chosen and why; `tuned(network)` gives the codec after the training, and what to tell
     of it; `begin(network)` puts in what is fitted without a training. `validate` and `tuned` are left alone
-    where there is no validation part."""
+    where there is no validation part. `validated` names the measure of `validate` where it is another than
+    the loss of the training."""
 
     config: C
     codec: K
     batches: Batches[Any]
-    validate: Callable[[Any], float] | None
+    validate: Callable[[Any], Validated] | None
     notes: tuple[str, ...] = ()
     tuned: Callable[[Any], tuple[K, str]] | None = None
     begin: Callable[[Any], None] | None = None
+    validated: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Estimator(Trained[C, D, K, N]):
                 run = stack.enter_context(Run.create(out, to_sections(config), self.task).locked())
             if config.training.refit:
                 judged = self._judged_first(plan, run, report)
-                steps = kept_row(judged.rows, judged.config.training.keep)["step"]
+                steps = kept_row(judged.rows, judged.config.training)["step"]
                 with report.busy(PREPARING):
                     plan = self._plan_again(plan, every, steps)
                 self._take_over(judged, plan.network)
@@ -198,7 +201,7 @@ class Estimator(Trained[C, D, K, N]):
         """To train on all data for `steps`."""
         keep = "average" if config.training.keep == "average" else "last"
         limits = {"steps": steps, "epochs": None, "minutes": None, "patience": None}
-        training = config.training.model_copy(update=limits | {"keep": keep})
+        training = config.training.by_loss().model_copy(update=limits | {"keep": keep})
         options = NOTHING_KEPT.keys() & type(config.data).model_fields.keys()
         data = config.data.model_copy(update={name: NOTHING_KEPT[name] for name in options})
         return config.model_copy(update={"training": training, "data": data})
@@ -220,6 +223,7 @@ class Estimator(Trained[C, D, K, N]):
             checkpoints=Checkpoints.of(run) if run else None,
             validate=None if validate is None else lambda: validate(network),
             report=self._reporter(plan, run, report),
+            validated=prepared.validated,
         )
         self._history = training.run(resume)
         self.config, self._history_rows = plan.config, self._history.rows

@@ -41,6 +41,7 @@ DROPOUTS = {"words": "word_dropout", "symbols": "word_dropout", "characters": "c
 class SequencesConfig(NumbersConfig):
     """Which files are read, what of them, and how they are split."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("id", "target", "text", "test_files")
     changeable: ClassVar[tuple[str, ...]] = ("wide", "text", "labels")
 
     wide: Literal["rows"] | None = Field(
@@ -48,11 +49,18 @@ class SequencesConfig(NumbersConfig):
         description="read every row of a table as a series: its answer in the column of answers, a step in "
         "each other column of numbers (found where columns are numbered alike, or have no names)",
     )
-    text: str | None = Field(default=None, description="column of texts, a sequence each")
-    labels: PathName | None = Field(
-        default=None, description="IDX file of the answers (the one of the usual name beside the images)"
+    text: str | None = Field(
+        default=None, description="column of texts, each of which is a sequence and gets an answer"
     )
-    tokens: Tokens = Field(default="words", description=f"symbols of a text; {SYMBOLS}")
+    labels: PathName | None = Field(
+        default=None,
+        description="IDX file of the answers to learn (the one of the usual name beside the images)",
+    )
+    tokens: Tokens = Field(
+        default="words",
+        description="pieces that a text is read in: words tell more of what is meant, characters know "
+        f"every spelling; {SYMBOLS}",
+    )
     unicode: Unicode = "nfc"
     least_count: LeastCount = None
     most_symbols: MostSymbols = None
@@ -61,7 +69,13 @@ class SequencesConfig(NumbersConfig):
 Kind = Literal["last", "mean", "max", "attention"]
 Kinds = Annotated[tuple[Kind, ...], BeforeValidator(several)]
 
-PooledDropout = Annotated[Rate, Field(description="dropout after the pooling")]
+PooledDropout = Annotated[
+    Rate,
+    Field(
+        description="share of what was pooled that is left out by chance in training; more learns small "
+        "data less by heart"
+    ),
+]
 
 # Where no other numbers are named: steps of series of numbers that recurrent layers read at most, about, or
 # convolutions; and from how many on there are convolutions.
@@ -76,6 +90,7 @@ BY_TRIAL = f"by a trial from {LEAST_VALIDATION} validation sequences on"
 class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them. None: chosen (choice.py)."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("cell", "hidden", "layers", "bidirectional", "output_dropout")
     changeable: ClassVar[tuple[str, ...]] = (
         "input_dropout",
         "output_dropout",
@@ -95,31 +110,35 @@ class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
     scale: Literal["pooled", "sequence"] | None = Field(
         default=None,
         description="numbers: scaled by mean and deviation of all training sequences, or each sequence by "
-        f"its own too (pooled; {BY_TRIAL})",
+        f"its own too, so that its shape alone counts (pooled; {BY_TRIAL})",
     )
     subsample: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="steps of a sequence that become one step of the network (as many as leave about "
-        f"{STEPS}, of convolutions {READ}; texts: 1)",
+        description="steps of a sequence that become one step of the network: more is faster and reaches "
+        f"farther back (as many as leave about {STEPS}, of convolutions {READ}; texts: 1)",
     )
     front: Literal["none", "conv"] | None = Field(
         default=None,
-        description="what stands before the recurrent layers: conv, two convolutions over 5 steps, each of "
-        f"which halves their number (conv from {LONG} steps on; {BY_TRIAL}; texts: none)",
+        description="what stands before the recurrent layers: conv, two convolutions over 5 steps that find "
+        "short shapes, each of which halves the number of steps "
+        f"(conv from {LONG} steps on; {BY_TRIAL}; texts: none)",
     )
     pooling: Kinds | None = Field(
         default=None,
-        description="how the steps of a sequence become one vector; of several one behind the other (last, "
-        "mean and max; texts: attention and max)",
+        description="what of a sequence an answer is made from: its last step, the mean or the largest of "
+        "all, or those steps that attention weighs most; or several of them together (last, mean and max; "
+        "texts: attention and max)",
     )
     input_dropout: InputDropout = 0.0
     output_dropout: PooledDropout = 0.0
     word_dropout: WordDropout = 0.0
     character_dropout: CharacterDropout = 0.0
     embedding_size: Size = Field(
-        default=64, description="texts: numbers that a symbol becomes for the network"
+        default=64,
+        description="texts: numbers that tell a symbol from others; more can tell finer meanings, and need "
+        "more texts",
     )
 
     @model_validator(mode="before")

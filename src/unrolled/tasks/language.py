@@ -56,6 +56,7 @@ from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
 from unrolled.tasks.writing import Samples, written
 from unrolled.training.batches import Step
 from unrolled.training.progress import Reporter
+from unrolled.training.selection import by_loss
 from unrolled.training.state import State
 
 VALIDATION_ROWS = 32
@@ -229,7 +230,8 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         batches = Streams(tokens, cut.window, training.batch_size, cut.sampling, training.seed)
         note = data.sizes(f", {len(tokens):,} tokens of {codec.tokenizer.size:,} symbols,")
         validation = Streams(watched, cut.window, VALIDATION_ROWS)
-        return Prepared(config, codec, batches, lambda network: mean_loss(network, validation), (note,))
+        validate = by_loss(lambda network: mean_loss(network, validation))
+        return Prepared(config, codec, batches, validate, (note,))
 
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:

@@ -23,10 +23,13 @@ EMBEDDING_SIZE = 128
 class DataConfig(SplitConfig):
     """Which text is read, and what its symbols are."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("tokens", "test")
+
     tokens: Literal["characters", "words", "spaced-words", "symbols", "bpe"] = Field(
         default="characters",
-        description="symbols of the text; spaced-words: words with the space before each, line ends, "
-        f"and other spacing; {SYMBOLS}",
+        description="pieces that the text is read and written in: characters spell anything, words and "
+        "byte pairs see further back; spaced-words: words with the space before each, line ends, and other "
+        f"spacing; {SYMBOLS}",
     )
     unicode: Unicode = "nfc"
     least_count: LeastCount = None
@@ -35,13 +38,15 @@ class DataConfig(SplitConfig):
     test: float = Field(
         default=0.1,
         ge=0,
-        description="part at the end that the model is judged on: a share, or characters from 1",
+        description="part at the end that the figures are made on, not trained on: a share, or characters "
+        "from 1; 0 = none",
     )
 
 
 class LanguageModelConfig(WordVectorsConfig, ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("cell", "hidden", "layers", "output_dropout")
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     hidden: Hidden = 256
@@ -51,9 +56,15 @@ class LanguageModelConfig(WordVectorsConfig, ModelConfig):
         "looked up in their input weights: for few symbols, and as textbooks do",
     )
     embedding_size: Size = Field(
-        default=EMBEDDING_SIZE, description="numbers that a symbol becomes for the network"
+        default=EMBEDDING_SIZE,
+        description="numbers that tell a symbol from others; more can tell finer meanings, and need more "
+        "text",
     )
-    tie: bool = Field(default=False, description="predict symbols by the rows of the embedding")
+    tie: bool = Field(
+        default=False,
+        description="predict symbols by the rows of the embedding: fewer weights, which small texts can "
+        "teach better",
+    )
     input_dropout: InputDropout = 0.0
     output_dropout: OutputDropout = 0.2
 
@@ -74,11 +85,18 @@ class LanguageModelConfig(WordVectorsConfig, ModelConfig):
 class SamplingConfig(Section):
     """How the text is cut into batches."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("window",)
+
     sampling: Literal["consecutive", "random"] = Field(
         default="consecutive",
-        description="rows that walk through the text and carry their state, or windows drawn at random",
+        description="rows that walk through the text and carry their state, which learn what stands far "
+        "back; or windows drawn at random, which do not",
     )
-    window: Count = Field(default=128, description="tokens that backpropagation goes back")
+    window: Count = Field(
+        default=128,
+        description="tokens that backpropagation goes back; more learns longer dependencies, and takes "
+        "more memory",
+    )
     backprop_windows: Count = Field(
         default=1,
         description="consecutive: windows that the gradient flows back through; 1 cuts the state from its "
@@ -99,6 +117,8 @@ class SamplingConfig(Section):
 class LanguageTraining(TaskTraining):
     """How a model is trained."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("epochs", "minutes", "learning_rate", "batch_size")
+
     patience_epochs: ClassVar[int] = 3
 
     samples_every: Count | None = Field(
@@ -106,7 +126,9 @@ class LanguageTraining(TaskTraining):
         description="after every so many epochs print what the model writes, and keep it in the run, in "
         "samples/epoch-N.txt",
     )
-    samples_length: Count | None = Field(default=None, description="tokens of each such text (50)")
+    samples_length: Count | None = Field(
+        default=None, description="tokens of each such text; more show more, and take longer (50)"
+    )
     prime: Names = Field(default=(), description="text that each such text begins with, one for each")
 
     @model_validator(mode="after")

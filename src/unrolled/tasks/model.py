@@ -28,18 +28,63 @@ else:
     CellName = Literal[tuple(CELLS)]
 
 # Options whose defaults differ from task to task.
-CellKind = Annotated[CellName, Field(description="kind of recurrent cell")]
-Hidden = Annotated[Size, Field(description="hidden units of a layer")]
-Layers = Annotated[int, Field(ge=1, le=256, description="layers on top of one another")]
-Bidirectional = Annotated[bool, Field(description="read every sequence in both directions")]
-InputDropout = Annotated[Rate, Field(description="dropout before the recurrent layers")]
-OutputDropout = Annotated[Rate, Field(description="dropout after the recurrent layers")]
-WriterDropout = Annotated[Rate, Field(description="dropout before and after the layers that write")]
+CellKind = Annotated[
+    CellName,
+    Field(
+        description="kind of recurrent cell: gru and lstm remember over long sequences, mgu with fewer "
+        "weights, rnn over short ones"
+    ),
+]
+Hidden = Annotated[
+    Size,
+    Field(
+        description="numbers that a layer remembers at each step; more can learn finer patterns, need more "
+        "data and take longer"
+    ),
+]
+Layers = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=256,
+        description="recurrent layers on top of one another; more can learn more involved patterns, need "
+        "more data and take longer",
+    ),
+]
+Bidirectional = Annotated[
+    bool,
+    Field(
+        description="read every sequence in both directions, so that a step is understood by what follows "
+        "it too; twice the work"
+    ),
+]
+InputDropout = Annotated[
+    Rate,
+    Field(
+        description="share of what the recurrent layers read that is left out by chance in training; more "
+        "learns small data less by heart"
+    ),
+]
+OutputDropout = Annotated[
+    Rate,
+    Field(
+        description="share of what the recurrent layers say that is left out by chance in training; more "
+        "learns small data less by heart"
+    ),
+]
+WriterDropout = Annotated[
+    Rate,
+    Field(
+        description="share left out by chance before and after the layers that write, in training; more "
+        "learns small data less by heart"
+    ),
+]
 
 
 class LayerConfig(Section):
     """What the layers of every cell have."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("cell", "hidden", "layers")
     changeable: ClassVar[tuple[str, ...]] = (
         "keep_every",
         "dropout",
@@ -52,29 +97,59 @@ class LayerConfig(Section):
     layers: Layers = 1
     bidirectional: Bidirectional = False
     backward_hidden: Size | None = Field(
-        default=None, description="bidirectional: hidden units of the backward one (hidden)"
+        default=None,
+        description="bidirectional: numbers that the backward direction remembers (hidden); fewer where "
+        "what follows tells less",
     )
     merge: Literal["concat", "sum", "mean", "product"] = Field(
-        default="concat", description="bidirectional: how the outputs of both directions become one"
+        default="concat",
+        description="bidirectional: how the outputs of both directions become one; concat keeps both "
+        "apart, the others halve what follows them",
     )
-    reverse: bool = Field(default=False, description="read every sequence backward, in one direction")
-    bias: bool = Field(default=True, description="constants in the sums of the cell")
+    reverse: bool = Field(
+        default=False,
+        description="read every sequence backward, in one direction: what stands first in it is remembered "
+        "best",
+    )
+    bias: bool = Field(
+        default=True,
+        description="constants in the sums of the cell; off: fewer weights, and a step of zeros says nothing",
+    )
     keep_every: int | None = Field(
         default=None,
         ge=1,
-        description="keep every k-th state for backpropagation and compute the others anew: less memory",
+        description="keep every k-th state for backpropagation and compute the others anew: less memory "
+        "and more time, the same model",
     )
-    dropout: Rate = Field(default=0.0, description="dropout between layers")
-    recurrent_dropout: Rate = Field(default=0.0, description="dropout on the recurrent connections")
+    dropout: Rate = Field(
+        default=0.0,
+        description="share left out by chance between layers in training; more learns small data less by "
+        "heart",
+    )
+    recurrent_dropout: Rate = Field(
+        default=0.0,
+        description="share of the state left out by chance at each step in training; more learns long "
+        "patterns less by heart",
+    )
     variational_dropout: Rate = Field(
-        default=0.0, description="dropout with one mask for all steps of a sequence"
+        default=0.0,
+        description="share left out by chance in training, the same one at all steps of a sequence: as "
+        "dropout, and memory suffers less",
     )
-    zoneout: Rate = Field(default=0.0, description="chance that a unit keeps its last value in training")
+    zoneout: Rate = Field(
+        default=0.0,
+        description="chance that a unit keeps its last value in training; more makes the memory slower and "
+        "learns less by heart",
+    )
     cell_zoneout: Rate | None = Field(
         default=None,
-        description=f"{', '.join(OWNERS['cell_zoneout'])}: the same chance of the cell's own state (zoneout)",
+        description=f"{', '.join(OWNERS['cell_zoneout'])}: the same chance of the cell's own state, the "
+        "longer memory (zoneout)",
     )
-    learn_initial_state: bool = Field(default=False, description="learn the state before the first step")
+    learn_initial_state: bool = Field(
+        default=False,
+        description="learn the state before the first step: better first answers where sequences begin alike",
+    )
 
 
 def _fields() -> dict[str, Any]:
@@ -167,25 +242,38 @@ def _respelt(message: str) -> str:
 class DecoderConfig(Section):
     """The network that writes an answer. What is not said here is as of the layers that read."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("attention",)
     changeable: ClassVar[tuple[str, ...]] = ("decoder_dropout",)
 
     decoder_cell: CellName | None = Field(
-        default=None, description="kind of recurrent cell that writes (cell)"
+        default=None, description="kind of recurrent cell that writes: as cell, for the answer (cell)"
     )
     decoder_hidden: Size | None = Field(
-        default=None, description="hidden units of a layer that writes (hidden)"
+        default=None,
+        description="numbers that a layer that writes remembers; more can write more involved answers, and "
+        "take longer (hidden)",
     )
     decoder_layers: int | None = Field(
-        default=None, ge=1, le=256, description="layers that write, on top of one another (layers)"
+        default=None,
+        ge=1,
+        le=256,
+        description="layers that write, on top of one another; more can write more involved answers, and "
+        "take longer (layers)",
     )
     target_embedding_size: Size = Field(
-        default=64, description="numbers that a written symbol becomes for the network"
+        default=64,
+        description="numbers that tell a written symbol from others; more can tell finer meanings, and "
+        "need more data",
     )
     attention: Literal["none", "dot", "additive"] = Field(
-        default="dot", description="how the writing layers look at each step of what was read"
+        default="dot",
+        description="how the layers that write look back at what was read; none: an answer is written from "
+        "memory, worse for long sources",
     )
     attention_size: Size | None = Field(
-        default=None, description="numbers that attention compares (additive: decoder's units)"
+        default=None,
+        description="numbers that attention compares (additive: decoder's units); more look more finely, "
+        "and take longer",
     )
     decoder_dropout: WriterDropout = 0.2
 

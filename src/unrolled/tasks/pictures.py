@@ -8,13 +8,14 @@ import numpy as np
 from unrolled.files.metrics import Row
 from unrolled.training.config import TrainingConfig
 from unrolled.training.history import kept_row
+from unrolled.training.selection import measures_of
 
 
 def draw_history(
     folder: Path, rows: Sequence[Row], measure: str, exponential: str, training: TrainingConfig
 ) -> None:
-    """loss and gradient_norm, as PNG and SVG. `measure` names the loss, `exponential` what is drawn in its
-    place, where it has a name."""
+    """loss, with the measures of each epoch, and gradient_norm, as PNG and SVG. `measure` names the loss of
+    the training, `exponential` what is drawn in its place, where it has a name."""
     from unrolled.plots import figures  # matplotlib takes a while to import
 
     epochs = [row for row in rows if row["kind"] == "epoch"]
@@ -23,8 +24,12 @@ def draw_history(
         np.array([row[key] for row in epochs], float) for key in ("epoch", "train_loss", "validation_loss")
     )
     watched = validation if np.isfinite(validation).all() else None
-    kept = kept_row(rows, training.keep)["epoch"]
-    figure = figures.losses(number, train, watched, kept, measure, exponential)
+    kept = kept_row(rows, training)["epoch"]
+    validated = epochs[-1].get("validated")
+    measure = f"{measure}\nvalidation: {validated}" if validated else measure
+    each = list(map(measures_of, epochs))
+    measures = {name: np.array([values[name] for values in each]) for name in each[0]}
+    figure = figures.losses(number, train, watched, kept, measure, exponential, measures)
     figures.save(figure, folder, "loss")
     if steps:
         at, norms = (np.array([row[key] for row in steps]) for key in ("step", "gradient_norm"))

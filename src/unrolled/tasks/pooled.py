@@ -51,6 +51,7 @@ from unrolled.training.config import LearningRate, Schedule
 from unrolled.training.generators import own_generators
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
+from unrolled.training.selection import Validated
 
 Losses = Callable[[Tensor, Tensor], Tensor]
 
@@ -143,6 +144,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """What of the validation part has a loss, and notes on the rest. DataError where nothing has."""
         return validation, []
 
+    def _measures(self, config: C, codec: K, o: Tensor, y: Tensor) -> dict[str, float]:
+        """What outputs o (N, O) for the answers y (N,) of the validation part have beside their loss."""
+        return {}
+
     def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
         """A frame of nothing but numbers, with labels beside it, has a sequence in each row."""
         source = super()._source(X, y, lengths)
@@ -206,6 +211,10 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         train, validation = parts.encoded(partial(Examples.of, codec))
         losses = self._row_losses(config, codec)
 
+        def validate(network: Network) -> Validated:
+            o, y = outputs(network, validation.rows), validation.y
+            return Validated(float(losses(o, y).double().mean()), self._measures(config, codec, o, y))
+
         def tuned(network: Network) -> tuple[K, str]:
             return codec, _spread(network, validation, losses)
 
@@ -213,7 +222,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             config,
             codec,
             train.buckets(config.training),
-            lambda network: float(losses(outputs(network, validation.rows), validation.y).double().mean()),
+            validate,
             (data.sizes(), *data.train.notes, *notes, *chosen),
             tuned if (config.model.members or 1) > 1 else None,
         )
@@ -234,7 +243,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """(V,) the losses of some validation sequences after a training of so many steps."""
         minutes = config.training.minutes and config.training.minutes * choice.TRIAL_SHARE
         limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
-        config = config.model_copy(update={"training": config.training.model_copy(update=limits)})
+        config = config.model_copy(update={"training": config.training.by_loss().model_copy(update=limits)})
         codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         every = np.arange(len(data.validation))
         some = data.validation.select(every[:: -(-len(every) // choice.MOST_JUDGED)])

@@ -24,6 +24,7 @@ from unrolled.tasks.config import (
 )
 from unrolled.tasks.model import ModelConfig
 from unrolled.training.config import LearningRate, TrainingConfig
+from unrolled.training.selection import LOSS
 
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
 Tokens = Literal["characters", "words", "symbols", "bpe"]
@@ -35,23 +36,37 @@ Unicode = Annotated[
     ),
 ]
 LeastCount = Annotated[
-    Count | None, Field(description="symbols that come less often become <unk> (1; words: 2)")
+    Count | None,
+    Field(
+        description="symbols that come less often become <unk>, all alike to the model (1; words: 2); more "
+        "leaves out names and typing errors"
+    ),
 ]
 MostSymbols = Annotated[
-    Count | None, Field(description="most symbols, the rarer become <unk> (words: 20000; bpe: 4096)")
+    Count | None,
+    Field(
+        description="most symbols that are told apart, the rarer become <unk> (words: 20000; bpe: 4096); "
+        "fewer train faster and know less"
+    ),
 ]
 WordDropout = Annotated[Rate, Field(description="chance that a word becomes an unknown one in training")]
 CharacterDropout = Annotated[
     Rate, Field(description="chance that a character becomes an unknown one in training")
 ]
 Noise = Annotated[
-    float, Field(ge=0, description="numbers: deviation of noise added in training, to scaled features")
+    float,
+    Field(
+        ge=0,
+        description="numbers: deviation of noise added in training, to scaled features; more makes answers "
+        "depend less on exact values",
+    ),
 ]
 
 
 class SplitConfig(Section):
     """Which files are read, and how they are split. A task derives its own section from this one."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("test_files",)
     changeable: ClassVar[tuple[str, ...]] = (
         "files",
         "validation_files",
@@ -64,20 +79,33 @@ class SplitConfig(Section):
 
     files: Names = Field(default=(), description="files to train on")
     validation_files: Names = Field(
-        default=(), description="files that early stopping watches, in place of a share of the others"
+        default=(),
+        description="files to choose the best epoch on, in place of a share of the others; take such as "
+        "will be asked for",
     )
     test_files: Names = Field(
-        default=(), description="files that the model is judged on, in place of a share of the others"
+        default=(),
+        description="files that the figures are made on, in place of a share of the others; they change no "
+        "answer",
     )
     validation: float = validation_part("part", "a number")
     test: float = Field(
-        default=0.1, ge=0, description="part that the model is judged on: a share, or a number from 1"
+        default=0.1,
+        ge=0,
+        description="part that the figures are made on, not trained on: a share, or a number from 1; 0 = "
+        "none: more to learn from, no figures",
     )
     split_seed: int = Field(
-        default=0, ge=0, lt=2**63, description="number that the choice of these parts follows from"
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="number that the choice of these parts follows from; another one trains and judges on "
+        "other examples",
     )
     sha256: str | None = Field(
-        default=None, pattern="^[0-9a-f]{64}$", description="refuse data that have another checksum than this"
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="refuse data that have another checksum than this, of which another model would come",
     )
 
     def query(self, **others: Any) -> Query:
@@ -90,25 +118,51 @@ class SplitConfig(Section):
 class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("id", "target", "test_files")
     changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "no_header", "missing", "skip_wrong")
 
     no_header: NoHeader = False
     id: str | None = Field(
-        default=None, description="column that tells which sequence a row belongs to, or names it"
+        default=None,
+        description="column that tells which sequence a row belongs to, or names it: rows with one value "
+        "there get one answer",
     )
-    time: str | None = Field(default=None, description="column that the rows of a sequence are sorted by")
+    time: str | None = Field(
+        default=None,
+        description="column that the rows of a sequence are sorted by; their order is part of what is "
+        "learned",
+    )
     date_format: DateFormat = None
     decimal: Decimal = None
-    target: str | None = Field(default=None, description="column of the answers (found by a usual name)")
+    target: str | None = Field(
+        default=None, description="column of the answers to learn and to give (found by a usual name)"
+    )
     missing: Missing = NO_ANSWER
-    features: Names = Field(default=(), description="columns of numbers to read (all that are left)")
+    features: Names = Field(
+        default=(), description="columns of numbers that answers are made from (all that are left)"
+    )
     skip_wrong: SkipWrong = False
-    mels: int = Field(default=Audio.mels, description="recordings: frequency bands")
-    frame_ms: float = Field(default=Audio.frame_ms, description="recordings: length of a frame")
-    hop_ms: float = Field(default=Audio.hop_ms, description="recordings: from one frame to the next")
-    low_hz: float = Field(default=Audio.low_hz, description="recordings: lowest frequency")
+    mels: int = Field(
+        default=Audio.mels,
+        description="recordings: frequency bands; more tell sounds of nearer pitch apart, and take longer",
+    )
+    frame_ms: float = Field(
+        default=Audio.frame_ms,
+        description="recordings: length of a frame; longer ones tell pitches better, shorter ones when "
+        "they change",
+    )
+    hop_ms: float = Field(
+        default=Audio.hop_ms,
+        description="recordings: from one frame to the next; more makes fewer steps, which is faster and "
+        "misses short sounds",
+    )
+    low_hz: float = Field(
+        default=Audio.low_hz,
+        description="recordings: lowest frequency that is heard; raise it above hum and rumble",
+    )
     high_hz: float | None = Field(
-        default=None, description="recordings: highest frequency (half of their rate)"
+        default=None,
+        description="recordings: highest frequency that is heard (half of their rate); lower it below hiss",
     )
 
     @model_validator(mode="after")
@@ -130,12 +184,13 @@ class WordVectorsConfig(Section):
 
     vectors: PathName | None = Field(
         default=None,
-        description="texts: file of word vectors (word2vec text format) that the embedding begins with",
+        description="texts: file of word vectors (word2vec text format) that words begin with: better "
+        "answers on words that training seldom shows",
     )
     freeze_vectors: bool = Field(
         default=False,
-        description="leave the embedding as the vectors have it; a word without a vector keeps the row that "
-        "was drawn for it",
+        description="leave the embedding as the vectors have it, so that words that training seldom shows "
+        "stay near those like them; a word without a vector keeps the row that was drawn for it",
     )
 
     @model_validator(mode="after")
@@ -153,6 +208,16 @@ class TaskTraining(TrainingConfig):
     learning_rate: LearningRate = 0.002
 
 
+def select_by(measures: str, usual: str = "") -> Any:
+    """The field `select` of a training: `measures` are its values beside the loss, `usual` tells which it is
+    where the data decide."""
+    return Field(
+        default=None if usual else LOSS,
+        description="which epoch answers, and what patience waits for: the lowest loss on the validation "
+        f"part, or the best {measures}; of equal ones the lower loss{usual and f' ({usual})'}",
+    )
+
+
 class AugmentedModelConfig(ModelConfig):
     """The recurrent layers, and how numbers are changed before them."""
 
@@ -160,8 +225,16 @@ class AugmentedModelConfig(ModelConfig):
 
     noise: Noise = 0.0
     time_mask: float = Field(
-        default=0.0, ge=0, le=1, description="numbers: largest share of the steps to hide in training"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="numbers: largest share of the steps to hide in training, so that no single stretch "
+        "decides an answer",
     )
     feature_mask: float = Field(
-        default=0.0, ge=0, le=1, description="numbers: largest share of the features to hide in training"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="numbers: largest share of the features to hide in training, so that no single one "
+        "decides an answer",
     )

@@ -27,7 +27,7 @@ OF_TRAINING = ("training", "learning", "sampling", "classify", "decoding")
 NOT_TAKEN = {
     "data": {"files", "validation_files", "test_files", "labels", "sha256"},
     "training": {
-        *("start_from", "start_sha256", "epochs", "steps", "minutes", "patience", "keep"),
+        *("start_from", "start_sha256", "epochs", "steps", "minutes", "patience", "keep", "select"),
         *("init", "init_scale"),
     },
 }

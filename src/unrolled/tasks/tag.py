@@ -19,7 +19,7 @@ Shapes   words or x (B, T, F), lengths (B,) -> o (B, T, K), path (B, T)
 Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 2016, arXiv:1603.01360
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -36,6 +36,7 @@ from unrolled.batching import splits
 from unrolled.batching.buckets import by_length
 from unrolled.batching.stretches import Stretches
 from unrolled.blocks.tagger import Tagger as Block
+from unrolled.codecs.words import WordRows
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
 from unrolled.files import arrays, conll_out
@@ -45,19 +46,20 @@ from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
-from unrolled.tasks import confusion, entities, tag_scores, unseen
+from unrolled.tasks import confusion, entities, tag_scores, tag_selection, unseen
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator, tensors
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, Splits
-from unrolled.tasks.tag_codec import Batch, Examples, TagCodec
+from unrolled.tasks.tag_codec import Batch, Examples, NumberRows, TagCodec
 from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
 from unrolled.tasks.unseen import UNSEEN
 from unrolled.training.batches import Batches, Step
 from unrolled.training.config import TrainingConfig
+from unrolled.training.selection import Validated
 
 Array = NDArray[np.float64]
 Path_ = NDArray[np.int64]
@@ -190,17 +192,25 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         self, config: TagConfig, data: Splits[Tagged], start: TagCodec | None
     ) -> Prepared[TagConfig, TagCodec]:
         codec = TagCodec.fit(config, data.train) if start is None else start.again(data.train)
+        config = tag_selection.settled(config, codec, data)
         train, validation = data.encoded(partial(Examples.of, codec))
         if all((tags == UNSEEN).all() for tags in validation.tags):
             raise DataError(
                 f"{data.validation.places[0]}: no tag of the validation part is in the training part"
             )
-        loss = self._loss(config, codec)
+        loss, truth = self._loss(config, codec), data.validation.truth
+        shown = tag_selection.shown(config, codec, data.validation)
+
+        def validate(network: Network) -> Validated:
+            paths = [path for path, _ in _answers(network, codec, validation.steps, validation.lengths)]
+            measured = tag_selection.measured(shown, codec.tags, truth, paths)
+            return Validated(_mean_loss(network, validation, loss), {shown: measured})
+
         return Prepared(
             config,
             codec,
             _batches(train, config.tag.window, config.training),
-            lambda network: _mean_loss(network, validation, loss),
+            validate,
             (f"{data.sizes()}, {len(codec.tags)} tags{_of_scheme(codec.scheme)}", *data.train.notes),
         )
 
@@ -280,25 +290,33 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     def _answers(self, data: Tagged) -> list[tuple[Path_, Array]]:
         """(N,) of the path (T_i,) and p (T_i, K), each with the bits that it has alone."""
-        steps, decoder = self.codec.steps(data), self._decoder()
+        return _answers(self.network, self.codec, self.codec.steps(data), data.lengths)
 
-        def of_batch(indices: NDArray[np.int64]) -> list[tuple[Path_, Array]]:
-            lengths = np.array(data.lengths, np.int64)[indices]
-            o, _ = self.network(tensors(steps.batch(indices)), lengths=torch.from_numpy(lengths))
-            answers = zip(*decoder.decode(o.numpy(), lengths, TORCH), lengths, strict=True)
-            return [(path[:T], p[:T]) for path, p, T in answers]
 
-        with torch.no_grad():
-            return in_batches(by_length(data.lengths, BATCH), of_batch)
+def _answers(
+    network: Network, codec: TagCodec, steps: WordRows | NumberRows, every: Sequence[int]
+) -> list[tuple[Path_, Array]]:
+    """Those of encoded sequences whose lengths (N,) are `every`."""
+    decoder = _decoder(network, codec)
 
-    def _decoder(self) -> Decoder:
-        allowed, scores = self.codec.allowed, None
-        if self.network.block.crf is not None:
-            chain = self.network.p.crf
-            scores = tuple(score.detach().numpy() for score in (chain.transitions, chain.start, chain.end))
-        bound = None if allowed is None else masks(*allowed)
-        dtype = self.network.p.head.weight.detach().numpy().dtype
-        return decoder(len(self.tags), dtype, bound, scores)
+    def of_batch(indices: NDArray[np.int64]) -> list[tuple[Path_, Array]]:
+        lengths = np.array(every, np.int64)[indices]
+        o, _ = network(tensors(steps.batch(indices)), lengths=torch.from_numpy(lengths))
+        answers = zip(*decoder.decode(o.numpy(), lengths, TORCH), lengths, strict=True)
+        return [(path[:T], p[:T]) for path, p, T in answers]
+
+    with torch.no_grad():
+        return in_batches(by_length(every, BATCH), of_batch)
+
+
+def _decoder(network: Network, codec: TagCodec) -> Decoder:
+    allowed, scores = codec.allowed, None
+    if network.block.crf is not None:
+        chain = network.p.crf
+        scores = tuple(score.detach().numpy() for score in (chain.transitions, chain.start, chain.end))
+    bound = None if allowed is None else masks(*allowed)
+    dtype = network.p.head.weight.detach().numpy().dtype
+    return decoder(len(codec.tags), dtype, bound, scores)
 
 
 def _of_scheme(scheme: str) -> str:

@@ -33,40 +33,59 @@ from unrolled.tasks.shared_options import (
     Unicode,
     WordDropout,
     WordVectorsConfig,
+    select_by,
 )
 
 
 class TagData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("column", "target", "validation_files", "test_files")
     changeable: ClassVar[tuple[str, ...]] = (
         *("id", "time", "target", "text", "no_header", "missing", "skip_wrong"),
     )
 
     column: str | None = Field(
         default=None,
-        description="column of tags: CoNLL-U upos (as without), xpos …; CoNLL a number (the last)",
+        description="column of tags to learn: CoNLL-U upos (as without), xpos …; CoNLL a number (the last)",
     )
     no_header: NoHeader = False
     id: str | None = Field(
-        default=None, description="table: column that tells which sequence a row belongs to"
+        default=None,
+        description="table: column that tells which sequence a row belongs to; tags look no further than "
+        "their own",
     )
-    time: str | None = Field(default=None, description="table: column that rows of a sequence are sorted by")
+    time: str | None = Field(
+        default=None,
+        description="table: column that rows of a sequence are sorted by; their order is part of what is "
+        "learned",
+    )
     date_format: DateFormat = None
     decimal: Decimal = None
-    target: str | None = Field(default=None, description="table: column of tags")
+    target: str | None = Field(default=None, description="table: column of tags to learn and to give")
     missing: Missing = NO_ANSWER
     skip_wrong: SkipWrong = False
-    features: Names = Field(default=(), description="table: columns of numbers to read (all others)")
-    text: str | None = Field(default=None, description="table: column of words, in place of numbers")
+    features: Names = Field(
+        default=(), description="table: columns of numbers that tags are made from (all others)"
+    )
+    text: str | None = Field(
+        default=None, description="table: column of words that tags are made from, in place of numbers"
+    )
     unicode: Unicode = "nfc"
-    least_count: Count = Field(default=1, description="words that come less often become <unk>")
-    most_symbols: Count | None = Field(default=None, description="most words, the rarer become <unk>")
+    least_count: Count = Field(
+        default=1, description="words that come less often become <unk>, told apart by their characters alone"
+    )
+    most_symbols: Count | None = Field(
+        default=None,
+        description="most words that are told apart, the rarer become <unk>; fewer make a smaller model "
+        "that knows fewer words",
+    )
 
 
 class TagModelConfig(WordVectorsConfig, ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("hidden", "layers", "vectors")
     changeable: ClassVar[tuple[str, ...]] = (
         "word_dropout",
         "character_dropout",
@@ -77,13 +96,19 @@ class TagModelConfig(WordVectorsConfig, ModelConfig):
     cell: CellKind = "lstm"
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
-    embedding_size: Size = Field(default=100, description="numbers that a word becomes for the network")
-    character_size: Size = Field(default=32, description="numbers that a character becomes")
+    embedding_size: Size = Field(
+        default=100,
+        description="numbers that tell a word from others; more can tell finer meanings, and need more text",
+    )
+    character_size: Size = Field(
+        default=32, description="numbers that tell a character from others; more can tell finer differences"
+    )
     character_hidden: int = Field(
         default=64,
         ge=0,
         le=2**16,
-        description="hidden units a direction that read a word's characters; 0 = none",
+        description="numbers a direction that are remembered of a word's characters: what tags words that "
+        "training did not hold; 0 = none, faster",
     )
     affix_size: int = Field(
         default=16,
@@ -101,11 +126,13 @@ class TagModelConfig(WordVectorsConfig, ModelConfig):
 class TagOptions(Section):
     """How tags are learned and decoded."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("crf", "class_weights")
     changeable: ClassVar[tuple[str, ...]] = ("rare_word_dropout", "window", "class_weights")
 
     crf: bool = Field(
         default=False,
-        description="learn what tag follows which (conditional random field), in place of softmax",
+        description="learn what tag follows which (conditional random field), in place of softmax: the "
+        "tags of a sequence fit one another; takes longer",
     )
     scheme: Literal["iob1", "iob2", "bioes", "bilou", "none"] | None = Field(
         default=None,
@@ -113,24 +140,39 @@ class TagOptions(Section):
         "tags of the training part)",
     )
     constraints: bool = Field(
-        default=True, description="decode no tag of an entity where its scheme does not have it"
+        default=True,
+        description="answer with no tag of an entity where its scheme does not have it, so that entities "
+        "are whole",
     )
     rare_word_dropout: float = Field(
-        default=0.25, ge=0, description="a: in training a word of count n becomes <unk> with a / (a + n)"
+        default=0.25,
+        ge=0,
+        description="a: in training a word of count n becomes <unk> with a / (a + n); more tags unknown "
+        "words better by what is around them",
     )
     window: Count | None = Field(
         default=None,
-        description="steps that backpropagation goes back, the state carried on: long sequences (whole ones)",
+        description="steps that backpropagation goes back, the state carried on, for long sequences (whole "
+        "ones); fewer take less memory and learn shorter patterns",
     )
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: rare tags count as much in the loss as frequent ones"
+        default="none",
+        description="balanced: rare tags count as much in the loss as frequent ones, and are answered more "
+        "often",
     )
 
 
 class TagTraining(TaskTraining):
     """How a model is trained."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate", "select")
+
     patience_epochs: ClassVar[int] = 4
+    select: Literal["loss", "accuracy", "macro-f1", "entity-f1"] | None = select_by(
+        "accuracy (share of right tags), macro-f1 (mean F1 of tags, rare ones alike) or entity-f1 (whole "
+        "entities)",
+        usual="entity-f1 where tags are of entities, else loss",
+    )
 
 
 class TagConfig(Section):

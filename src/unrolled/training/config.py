@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
+from unrolled.training.selection import LOSS
 
 # Where neither epochs, steps nor minutes are given: so many epochs, and of small data more, so many steps.
 DEFAULT_EPOCHS, LEAST_STEPS, FEWEST_EPOCHS = 100, 1000, 5
@@ -22,18 +23,36 @@ NO_LIMIT = 2**31 - 1
 INIT_SCALE = 0.01
 
 # Options whose defaults differ from task to task.
-BatchSize = Annotated[int, Field(ge=1, le=2**20, description="rows in a batch")]
+BatchSize = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=2**20,
+        description="examples that each step learns from; more are steadier and faster, fewer often answer "
+        "small data better",
+    ),
+]
 Refit = Annotated[
     bool,
     Field(
-        description="train again on all data, for as many steps as the kept weights had: that model is used, "
-        "and the figures are of the first, which has half of minutes"
+        description="train again on all data, for as many steps as the kept weights had: that model "
+        "answers, knowing the newest data; the figures are of the first, which has half of minutes"
     ),
 ]
-LearningRate = Annotated[float, Field(gt=0, le=1000, description="step size of the optimizer")]
+LearningRate = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1000,
+        description="how far each step changes the weights; too much never settles, too little learns slowly",
+    ),
+]
 Schedule = Annotated[
     Literal["constant", "cosine"],
-    Field(description="learning rate over time; cosine falls to zero at the end of the training"),
+    Field(
+        description="learning rate over time; cosine falls to zero at the end of the training, so that the "
+        "weights settle"
+    ),
 ]
 
 
@@ -48,6 +67,8 @@ RunFolder = Annotated[str, BeforeValidator(_absolute)]
 class TrainingConfig(BaseModel):
     """How a model is trained. None means: not set; see each field. Everything random follows from `seed`."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate")
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     # Epochs without a lower validation loss that a task's data are worth waiting for.
@@ -59,36 +80,48 @@ class TrainingConfig(BaseModel):
         default=None,
         ge=1,
         le=NO_LIMIT,
-        description=f"most passes over the training data ({DEFAULT_EPOCHS}, and at least {LEAST_STEPS:,} "
-        "steps; no limit where steps or minutes is set)",
+        description="most passes over the training data; too few know little, and patience ends the "
+        f"training where more do not help ({DEFAULT_EPOCHS}, and at least {LEAST_STEPS:,} steps; no limit "
+        "where steps or minutes is set)",
     )
-    steps: int | None = Field(default=None, ge=1, le=NO_LIMIT, description="most gradient steps")
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=NO_LIMIT,
+        description="most gradient steps; too few know little, and patience ends the training where more "
+        "do not help",
+    )
     minutes: float | None = Field(
-        default=None, gt=0, description="stop after this many minutes of training, within an epoch if need be"
+        default=None,
+        gt=0,
+        description="stop after this many minutes of training, within an epoch if need be; large data are "
+        "answered better with more",
     )
     patience: int | None = Field(
         default=None,
         ge=0,
-        description="stop after this many gradient steps without a lower validation loss; 0 = never (those "
-        f"of 3 to 10 epochs, by the task, and at least {LEAST_PATIENCE}; 0 where fewer than "
-        f"{LEAST_VALIDATION} examples validate, and in tasks whose learning rate falls to zero)",
+        description="stop after this many gradient steps without a better result on the validation part; "
+        "0 = never; more may find a better epoch late (those of 3 to 10 epochs, by the task, and at least "
+        f"{LEAST_PATIENCE}; 0 where fewer than {LEAST_VALIDATION} examples validate, and in tasks whose "
+        "learning rate falls to zero)",
     )
     keep: Literal["best", "last", "average"] | None = Field(
         default=None,
-        description="weights that the trained model has: of the lowest validation loss; of the last step; or "
-        "an average over the last steps, the best one (best; last where fewer than "
+        description="weights that answer: of the best epoch on the validation part; of the last step; or "
+        "an average over the last steps, which varies less, the best one (best; last where fewer than "
         f"{LEAST_VALIDATION} examples validate)",
     )
     refit: Refit = False
     start_from: RunFolder | None = Field(
         default=None,
         description="run whose model the training starts from: its weights, scalers and vocabularies, and "
-        "its options where no others are set",
+        "its options where no others are set; a few new data then do",
     )
     start_sha256: str | None = Field(
         default=None,
         pattern="^[0-9a-f]{64}$",
-        description="refuse a run to start from that has another checksum than this",
+        description="refuse a run to start from that has another checksum than this, of which another "
+        "model would come",
     )
     init: Literal["torch", "normal"] = Field(
         default="torch",
@@ -103,19 +136,49 @@ class TrainingConfig(BaseModel):
     )
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
-        default="adam", description="rule that updates the weights; adamw decays weights apart from gradients"
+        default="adam",
+        description="rule that updates the weights: adam suits most; adamw decays weights apart from "
+        "gradients; sgd needs its learning rate found",
     )
     learning_rate: LearningRate = 0.001
-    momentum: float = Field(default=0.0, ge=0, lt=1, description="momentum of optimizer sgd; 0 = none")
-    weight_decay: float = Field(default=0.0, ge=0, le=1000, description="pull of the weights towards zero")
+    momentum: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of a step that goes on in the next, of optimizer sgd: faster and smoother; 0 = "
+        "none",
+    )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="pull of the weights towards zero; more answers small data more carefully",
+    )
     schedule: Schedule = "constant"
-    clip: float = Field(default=1.0, ge=0, description="largest global gradient norm; 0 = no clipping")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="number that everything random follows from")
+    clip: float = Field(
+        default=1.0,
+        ge=0,
+        description="largest global gradient norm, so that no odd batch undoes what was learned; 0 = no "
+        "clipping",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="number that everything random follows from: the same one gives the same model to the "
+        "bit, another one slightly other answers",
+    )
     threads: int = Field(
-        default=1, ge=1, le=4096, description="processor threads; another number may round differently"
+        default=1,
+        ge=1,
+        le=4096,
+        description="processor threads, for speed; another number may round the weights differently",
     )
     checkpoint_seconds: float = Field(
-        default=60.0, ge=0, description="write a checkpoint this often within an epoch, in seconds"
+        default=60.0,
+        ge=0,
+        description="write a checkpoint this often within an epoch, in seconds: the most that a power cut "
+        "costs; it changes no answer",
     )
 
     @model_validator(mode="after")
@@ -139,6 +202,15 @@ class TrainingConfig(BaseModel):
             )
         return self
 
+    @property
+    def measure(self) -> str:
+        """What epochs are chosen by: `select` of the tasks that have a choice, else the loss."""
+        return getattr(self, "select", None) or LOSS
+
+    def by_loss(self) -> Self:
+        """The same whose epochs are chosen by the loss, as where there is no validation part."""
+        return self if self.measure == LOSS else self.model_copy(update={"select": LOSS})
+
     def step_limit(self, steps_per_epoch: int) -> int | None:
         """The number of steps after which training ends whatever the losses; None where only time ends it."""
         limits = [self.steps] if self.steps else []
@@ -158,12 +230,14 @@ class TrainingConfig(BaseModel):
         if patience is None:
             watched = validated and not few and self.patience_epochs > 0
             patience = max(self.patience_epochs * steps_per_epoch, LEAST_PATIENCE) if watched else 0
-        keep = self.keep or ("best" if validated and not few else "last")
+        chosen = validated and not (few and self.measure == LOSS)
+        keep = self.keep or ("best" if chosen else "last")
         return self.model_copy(update={"epochs": epochs, "patience": patience, "keep": keep})
 
     def _require_blind(self) -> None:
         """ConfigError for what only a validation part can decide."""
         wrong = option("keep", "best") if self.keep == "best" else ""
         wrong = wrong or (option("patience", self.patience) if self.patience else "")
+        wrong = wrong or (option("select", self.measure) if self.measure != LOSS else "")
         if wrong:
             raise ConfigError(f"{wrong} needs a validation part, and validation is 0; leave one of them out")

@@ -1,12 +1,13 @@
 """What is counted while an epoch runs, and what is kept of it: the rows of metrics.jsonl.
 
     {"kind": "step",  "epoch", "step", "loss", "gradient_norm"}                  at most STEP_ROWS an epoch
-    {"kind": "epoch", "epoch", "step", "train_loss", "validation_loss", "gradient_norm_mean",
+    {"kind": "epoch", "epoch", "step", "train_loss", "validation_loss", "validation_…", "gradient_norm_mean",
      "gradient_norm_max", "clipped", "learning_rate"}                            one an epoch
 
 Epochs and steps count from 1, steps over all epochs. Norms are before clipping; `clipped` is the share of
-steps whose norm was above `clip`. `validation_loss` is null without a validation part. No row holds a time: a
-resumed training writes the same bytes as an uninterrupted one.
+steps whose norm was above `clip`. `validation_loss` is null without a validation part; where it is another
+measure than the training's, "validated" says which; measures of answers to that part stand behind it, see
+selection.py. No row holds a time: a resumed training writes the same bytes as an uninterrupted one.
 """
 
 import math
@@ -17,13 +18,15 @@ from typing import Any
 from pydantic import ConfigDict
 
 from unrolled.files.metrics import Row
+from unrolled.training.config import TrainingConfig
+from unrolled.training.selection import Validated, rank
 
 STEP_ROWS = 50
 
 
 @dataclass
 class Progress:
-    """How far a training is. A checkpoint holds it, so every field is a plain number or None."""
+    """How far a training is. A checkpoint holds it, so every field is plain numbers or None."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -36,6 +39,7 @@ class Progress:
     learning_rate: float = 0.0
     best_epoch: int | None = None
     best_loss: float | None = None
+    best_rank: tuple[float, float] | None = None
     best_step: int = 0
     seconds: float = 0.0
 
@@ -52,26 +56,30 @@ class Progress:
         self.clipped += 0 < clip < norm
         self.learning_rate = learning_rate
 
-    def epoch_row(self, validation_loss: float | None, steps_per_epoch: int) -> Row:
-        """The row of the running epoch."""
-        return {
+    def epoch_row(self, validated: Validated | None, steps_per_epoch: int, measure: str = "") -> Row:
+        """The row of the running epoch; `measure` names the validation loss where it is another than the
+        training's."""
+        row: Row = {
             "kind": "epoch",
             "epoch": self.epoch,
             "step": self.steps_done(steps_per_epoch),
             "train_loss": self.loss_sum / self.step,
-            "validation_loss": validation_loss,
+            **({"validation_loss": None} if validated is None else validated.columns()),
             "gradient_norm_mean": self.norm_sum / self.step,
             "gradient_norm_max": self.norm_max,
             "clipped": self.clipped / self.step,
             "learning_rate": self.learning_rate,
         }
+        return row | {"validated": measure} if measure else row
 
-    def next_epoch(self, validation_loss: float | None, steps_per_epoch: int) -> bool:
-        """Ends the running epoch. True where its validation loss is the lowest so far."""
-        best = validation_loss is not None and (self.best_loss is None or validation_loss < self.best_loss)
+    def next_epoch(self, row: Row, select: str) -> bool:
+        """Ends the running epoch, whose row this is. True where `select` makes it the best so far."""
+        values: Any = row
+        ranked = None if values["validation_loss"] is None else rank(row, select)
+        best = ranked is not None and (self.best_rank is None or ranked < self.best_rank)
         if best:
-            self.best_epoch, self.best_loss = self.epoch, validation_loss
-            self.best_step = self.steps_done(steps_per_epoch)
+            self.best_epoch, self.best_step = self.epoch, values["step"]
+            self.best_loss, self.best_rank = values["validation_loss"], ranked
         self.epoch, self.step, self.clipped = self.epoch + 1, 0, 0
         self.loss_sum = self.norm_sum = self.norm_max = 0.0
         return best
@@ -89,12 +97,12 @@ class History:
     seconds: float
 
 
-def kept_row(rows: Sequence[Row], keep: str | None) -> Any:
+def kept_row(rows: Sequence[Row], training: TrainingConfig) -> Any:
     """The row of the epoch whose weights such a training keeps."""
     epochs: list[Any] = [row for row in rows if row["kind"] == "epoch"]
-    if keep == "last" or epochs[-1]["validation_loss"] is None:
+    if training.keep == "last" or epochs[-1]["validation_loss"] is None:
         return epochs[-1]
-    return min(epochs, key=lambda row: row["validation_loss"])
+    return min(epochs, key=lambda row: rank(row, training.measure))
 
 
 def step_stride(steps_per_epoch: int) -> int:

@@ -33,6 +33,7 @@ from unrolled.training.generators import generator_states, own_generators, set_g
 from unrolled.training.history import History, Progress, kept_row, step_stride
 from unrolled.training.optimizers import learning_rate
 from unrolled.training.progress import Pace, Reporter
+from unrolled.training.selection import LOSS, MEASURES, Validated, measures_text
 from unrolled.training.state import State, carried, to_device
 from unrolled.training.update import NotFiniteError, Update, first_not_finite
 
@@ -44,9 +45,10 @@ class Training(Generic[Batch]):
     """Trains `model` in place. `report` tells how it goes.
 
     `step(batch, state)` gives the loss () and the state to carry on (None where there is none). `validate()`
-    gives the loss that early stopping watches; it runs in evaluation mode without gradients after every
-    epoch, and after the part of an epoch that the minutes or steps cut short; None where there is no
-    validation part.
+    gives what early stopping watches, the measure that `config` selects epochs by among it; it runs in
+    evaluation mode without gradients after every epoch, and after the part of an epoch that the minutes or
+    steps cut short; None where there is no validation part. `validated` names its loss where that is another
+    than the training's.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Training(Generic[Batch]):
         config: TrainingConfig,
         *,
         checkpoints: Checkpoints | None,
-        validate: Callable[[], float] | None,
+        validate: Callable[[], Validated] | None,
         report: Reporter,
+        validated: str = "",
     ) -> None:
+        self.validated = "" if validate is None else validated
         self.model, self.batches, self.step = model, batches, step
         self.checkpoints, self.validate, self.report = checkpoints, validate, report
         self.steps = batches.steps_per_epoch
@@ -143,28 +147,27 @@ class Training(Generic[Batch]):
     def _end_epoch(self) -> None:
         progress = self.progress
         with self.average.applied() if self.average else contextlib.nullcontext():
-            loss = self._validation_loss()
-            row = progress.epoch_row(loss, self.steps)
+            row = progress.epoch_row(self._validated(), self.steps, self.validated)
             self.rows.append(row)
-            best = progress.next_epoch(loss, self.steps)
+            best = progress.next_epoch(row, self.config.measure)
             if best and self.config.keep != "last":
                 weights = self.model.state_dict()
                 self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
         self.report.epoch(row, best)
         self.state = None
 
-    def _validation_loss(self) -> float | None:
+    def _validated(self) -> Validated | None:
         if self.validate is None:
             return None
         self.model.eval()
         with torch.no_grad(), self.report.busy("validating"):
-            loss = float(self.validate())
+            validated = self.validate()
         self.model.train()
-        if not math.isfinite(loss):
+        if not math.isfinite(validated.loss):
             raise TrainingError(
-                f"epoch {self.progress.epoch}: the validation loss is {loss}; {self._remedy()}"
+                f"epoch {self.progress.epoch}: the validation loss is {validated.loss}; {self._remedy()}"
             )
-        return loss
+        return validated
 
     def _close(self) -> None:
         """Ends an epoch that the minutes or steps cut short.
@@ -176,7 +179,7 @@ class Training(Generic[Batch]):
             self.checkpoints.publish(self.best, self.progress, self.rows)
 
     def _finish(self, stopped: str) -> History:
-        row, last = kept_row(self.rows, self.config.keep), self.progress.epoch - 1
+        row, last = kept_row(self.rows, self.config), self.progress.epoch - 1
         kept, loss = row["epoch"], row["validation_loss"]
         if self.best is not None:
             self.model.load_state_dict(self.best)
@@ -184,7 +187,8 @@ class Training(Generic[Batch]):
             self.model.load_state_dict(self.model.state_dict() | self.average.weights)
         self.model.eval()
         weights = "the average up to " if self.average else ""
-        validation = "" if loss is None else f", validation loss {loss:.4g}"
+        name = self.validated or "loss"
+        validation = "" if loss is None else f", validation {name} {loss:.4g}{measures_text(row)}"
         self.report.note(f"stopped: {stopped}; kept {weights}epoch {kept} of {last}{validation}")
         if self.best is not None and last > 1 and kept in (1, last):
             self.report.note(self._at_an_end(kept))
@@ -199,6 +203,8 @@ class Training(Generic[Batch]):
             )
         if self.config.schedule == "cosine":
             return "the last epoch was the best, as it is meant to be where the learning rate falls to zero"
+        if self.config.measure != LOSS:
+            return f"the last epoch was the best by its {self.config.measure}; train longer"
         return "the last epoch was the best: the loss was still falling; train longer"
 
     def _ended(self) -> str | None:
@@ -206,7 +212,9 @@ class Training(Generic[Batch]):
         config, progress, done = self.config, self.progress, self.progress.steps_done(self.steps)
         patience = config.patience or 0
         if progress.step == 0 and self.validate and 0 < patience <= done - progress.best_step:
-            return f"no lower validation loss for {counted(done - progress.best_step, 'step')}"
+            better = "higher" if MEASURES.get(config.measure) else "lower"
+            steps = counted(done - progress.best_step, "step")
+            return f"no {better} validation {config.measure} for {steps}"
         if self.limit is not None and done >= self.limit:
             by_epochs = config.epochs is not None and self.limit == config.epochs * self.steps
             return f"epochs = {config.epochs} reached" if by_epochs else f"steps = {config.steps} reached"
@@ -277,7 +285,9 @@ class Training(Generic[Batch]):
     def _recipe(self) -> dict[str, Any]:
         """What the bits of a training depend on and a resume must not change; the rest may be corrected."""
         fixed = self.config.model_dump(include={"seed", "batch_size", "optimizer", "momentum", "keep"})
-        return fixed | {"steps_per_epoch": self.steps, "device": self.device.type}
+        about = {"select": self.config.measure, "steps_per_epoch": self.steps}
+        about |= {"validated": self.validated} if self.validated else {}
+        return fixed | about | {"device": self.device.type}
 
     def _remedy(self) -> str:
         clip = f"now {self.config.clip:g}" if self.config.clip else "now off"

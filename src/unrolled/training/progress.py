@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from unrolled.files.messages import visible
 from unrolled.files.metrics import Row
+from unrolled.training.selection import measures_text
 
 DRAW_HZ = 8
 # Without a terminal a line is printed at least this often, and for at most about so many epochs.
@@ -39,9 +40,13 @@ class Reporter:
         return f" ({', '.join(words)})" if words else ""
 
     def _validation(self, row: Row, best: bool) -> str:
-        """, validation 0.25 (best); nothing where there is no validation part."""
+        """, validation 0.25, accuracy 0.9 (best), with the measure where it is another than the training's;
+        nothing where there is no validation part."""
         loss: Any = row["validation_loss"]
-        return "" if loss is None else f", validation {loss:.4g}{self._beside(loss, best)}"
+        if loss is None:
+            return ""
+        name = f"validation {row.get('validated', '')}".rstrip()
+        return f", {name} {loss:.4g}{measures_text(row)}{self._beside(loss, best)}"
 
     def __enter__(self) -> "Reporter":
         return self

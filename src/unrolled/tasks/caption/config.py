@@ -11,8 +11,10 @@ from unrolled.files.query import Query
 from unrolled.tasks.config import Count, DateFormat, Decimal, Names, NoHeader, Section, SkipWrong
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
-from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode
+from unrolled.tasks.selection import MOST_JUDGED
+from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode, select_by
 from unrolled.tasks.translate.config import Tokens
+from unrolled.training.selection import LOSS
 
 # What only the layers of encoder `rows` have; the layers that write take all other options of them.
 OF_ROWS = ("bidirectional", "reverse", "learn_initial_state")
@@ -29,40 +31,64 @@ def _size(text: str) -> str:
 class CaptionData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("image", "features", "target", "id", "image_size", "test_files")
     changeable: ClassVar[tuple[str, ...]] = ("image", "time", "no_header", "skip_wrong")
 
     no_header: NoHeader = False
     skip_wrong: SkipWrong = False
     image: str | None = Field(
-        default=None, description="column of paths of PNG or JPEG pictures, from the table's folder (found)"
+        default=None,
+        description="column of paths of PNG or JPEG pictures to tell about, from the table's folder (found)",
     )
-    features: Names = Field(default=(), description="columns of numbers, in place of a picture (found)")
+    features: Names = Field(
+        default=(), description="columns of numbers to tell about, in place of a picture (found)"
+    )
     given: str | None = Field(
         default=None,
-        description="column of classes, alone or beside numbers (found if it is class, label or category)",
+        description="column of classes to tell about, alone or beside numbers (found if it is class, label "
+        "or category)",
     )
     target: Names = Field(
-        default=(), description="column of captions (found by a usual name); with id, columns of numbers"
+        default=(),
+        description="column of captions to learn and to write (found by a usual name); with id, columns of "
+        "numbers",
     )
     id: str | None = Field(
-        default=None, description="answers are sequences of numbers: column that tells whose step a row is"
+        default=None,
+        description="answers are sequences of numbers, not captions: column that tells whose step a row is",
     )
     time: str | None = Field(
-        default=None, description="with id: column that the steps of an answer are sorted by"
+        default=None,
+        description="with id: column that the steps of an answer are sorted by; their order is part of "
+        "what is learned",
     )
     date_format: DateFormat = None
     decimal: Decimal = None
-    channels: Literal["rgb", "grey"] = Field(default="rgb", description="what is read of a picture")
-    image_size: Annotated[str, AfterValidator(_size)] | None = Field(
-        default=None, description="HEIGHTxWIDTH that pictures are resized to (all must have one size)"
+    channels: Literal["rgb", "grey"] = Field(
+        default="rgb",
+        description="what is seen of a picture: colours, or grey, which is enough where colours tell "
+        "nothing, and faster",
     )
-    tokens: Tokens = Field(default="words", description=f"symbols of a caption; {SYMBOLS}")
+    image_size: Annotated[str, AfterValidator(_size)] | None = Field(
+        default=None,
+        description="HEIGHTxWIDTH that pictures are resized to (all must have one size); smaller is faster "
+        "and sees less",
+    )
+    tokens: Tokens = Field(
+        default="words",
+        description="pieces that a caption is written in: words only as training has them, byte pairs and "
+        f"characters also new ones; {SYMBOLS}",
+    )
     unicode: Unicode = "nfc"
     least_count: Count = Field(
-        default=1, description="symbols of captions that come less often are never written"
+        default=1,
+        description="symbols of captions that come less often are never written; more trains faster and "
+        "has fewer words to answer with",
     )
     most_symbols: Count | None = Field(
-        default=None, description="most symbols of captions (words, symbols: 20000; bpe: 4096)"
+        default=None,
+        description="most symbols that captions are written in; fewer train faster and leave rare words "
+        "out (words, symbols: 20000; bpe: 4096)",
     )
 
     @property
@@ -80,18 +106,37 @@ class CaptionData(SplitConfig):
 class EncoderConfig(ModelConfig):
     """How an input becomes a code, and the recurrent layers."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("hidden", "encoder")
+
     encoder: Literal["convolution", "rows"] | None = Field(
-        default=None, description="pictures: by convolutions, or row by row by recurrent layers (convolution)"
+        default=None,
+        description="pictures: seen by convolutions, which find things wherever they stand, or row by row "
+        "by recurrent layers (convolution)",
     )
     filters: int = Field(
-        default=16, ge=1, le=4096, description="convolution: features of the first stage, doubled at each"
+        default=16,
+        ge=1,
+        le=4096,
+        description="convolution: features of the first stage, doubled at each; more see finer "
+        "differences, and take longer",
     )
     stages: int = Field(
-        default=3, ge=1, le=12, description="convolution: stages, each halves height and width"
+        default=3,
+        ge=1,
+        le=12,
+        description="convolution: stages, each halves height and width; more see larger things as wholes, "
+        "and less of where they are",
     )
-    code_size: int = Field(default=128, ge=1, le=2**16, description="numbers that an input becomes")
+    code_size: int = Field(
+        default=128,
+        ge=1,
+        le=2**16,
+        description="numbers that an input is summed up in; more can tell more of it, and need more data",
+    )
     condition: Literal["state", "input", "both"] = Field(
-        default="both", description="the code makes the state before the first step, is read at every step"
+        default="both",
+        description="whether what was seen makes the state before the first step, is read at every step, "
+        "which holds longer, or both",
     )
 
 
@@ -100,7 +145,8 @@ class WriterConfig(DecoderConfig):
 
     attention: Literal["none", "dot", "additive"] | None = Field(  # type: ignore[assignment]
         default=None,
-        description="how the layers that write look at places or rows of a picture (additive for captions)",
+        description="how the layers that write look at places or rows of a picture; none: they write from "
+        "the sum of it (additive for captions)",
     )
     decoder_dropout: WriterDropout = 0.0
 
@@ -112,10 +158,24 @@ class NumbersConfig(Section):
 
     output: Literal["point", "gaussian"] = Field(
         default="point",
-        description="what a step is: numbers, or a distribution of them that can be drawn from",
+        description="what a step of an answer is: numbers, always the same, or a distribution of them that "
+        "can be drawn from",
     )
     noise: float = Field(
-        default=0.1, ge=0, description="deviation of noise on the steps that are read in training, scaled"
+        default=0.1,
+        ge=0,
+        description="deviation of noise on the steps that are read in training, scaled; more recovers "
+        "better from its own mistakes",
+    )
+
+
+class CaptionTraining(TaskTraining):
+    """How a model is trained."""
+
+    in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate", "select")
+
+    select: Literal["loss", "bleu", "accuracy"] = select_by(
+        f"bleu or accuracy (whole captions that are right) of greedy answers to at most {MOST_JUDGED} inputs"
     )
 
 
@@ -126,7 +186,7 @@ class CaptionConfig(Section):
     model: EncoderConfig = EncoderConfig()
     decoder: WriterConfig = WriterConfig()
     numbers: NumbersConfig = NumbersConfig()
-    training: TaskTraining = TaskTraining()
+    training: CaptionTraining = CaptionTraining()
     decoding: Decoding = Decoding()
 
     @model_validator(mode="after")
@@ -148,6 +208,11 @@ class CaptionConfig(Section):
             raise ValueError(
                 f"{option((wrong or ['best'])[0])} is for captions, and {option('id')} asks for sequences of "
                 "numbers; leave one of them out"
+            )
+        if self.training.select != LOSS:
+            raise ValueError(
+                f"{option('select', self.training.select)} is for captions, and {option('id')} asks for "
+                "sequences of numbers; leave one of them out"
             )
         if self.decoding.sample and self.numbers.output == "point":
             raise ValueError(

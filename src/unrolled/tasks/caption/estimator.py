@@ -25,7 +25,7 @@ from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, option
 from unrolled.models.caption import as_step
 from unrolled.plots import figures
-from unrolled.tasks import unseen
+from unrolled.tasks import text_selection, unseen
 from unrolled.tasks.caption import answering, pictures, scores
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
@@ -35,9 +35,11 @@ from unrolled.tasks.decoding import JUDGED, Decoding, tuned
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import mean_loss, mean_step
+from unrolled.tasks.selection import Selection, judged
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
 from unrolled.training.batches import Step
+from unrolled.training.selection import Validated
 
 
 class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
@@ -142,15 +144,17 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         config = _settled(config, data.train)
         train, validation = data.encoded(partial(Examples.of, codec))
         answers = sum(map(len, data.train.truth))
+        select = _selection(config, codec, data.validation)
         captions = f" with {counted(answers, 'caption')}" if answers != len(data.train) else ""
         return Prepared(
             config,
             codec,
             train.buckets(config.training),
-            lambda network: mean_loss(
-                _losses(network, config, codec), validation.batches(at_once(codec.inputs))
+            lambda network: Validated(
+                mean_loss(_losses(network, config, codec), validation.batches(at_once(codec.inputs))),
+                select.measures(network),
             ),
-            (data.sizes(captions), *data.train.notes),
+            (data.sizes(captions), *data.train.notes, *select.notes),
             lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
 
@@ -273,10 +277,27 @@ def _tuned(network: Network, codec: Codec, validation: Captioned, decoding: Deco
     questions = scores.questions(validation)
     questions = questions.select(range(min(JUDGED, len(questions))))
 
-    def best(decoding: Decoding) -> list[str]:
-        return [answers[0].text for answers in answering.captions(network, codec, questions, decoding)]
-
+    best = partial(_best, network, codec, questions)
     return tuned(codec, codec.texts.side, decoding, best, questions.truth)
+
+
+def _best(network: Network, codec: Codec, questions: Captioned, decoding: Decoding) -> list[str]:
+    return [answers[0].text for answers in answering.captions(network, codec, questions, decoding)]
+
+
+def _selection(config: CaptionConfig, codec: Codec, validation: Captioned) -> Selection:
+    if not isinstance(codec.answers, Texts):
+        return Selection()
+    questions, decoding = scores.questions(validation), config.decoding.greedy()
+    some = questions.select(judged(len(questions)))
+    return text_selection.selection(
+        config.training.select,
+        codec.texts.side,
+        lambda network: _best(network, codec, some, decoding),
+        some.truth,
+        len(questions),
+        "input",
+    )
 
 
 def _steps(data: Captioned, answers: list[NDArray[np.float64]], codec: Codec) -> pl.DataFrame:

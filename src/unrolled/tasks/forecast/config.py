@@ -47,6 +47,7 @@ Transforms = Annotated[
 class DataConfig(Section):
     """Which columns of which files are read, and how they are split in time."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("target", "time", "id", "future", "resample", "test")
     changeable: ClassVar[tuple[str, ...]] = (
         *("files", "validation_files", "test_files", "validation", "test", "sha256"),
         *("time", "zone", "date_format", "decimal", "no_header", "id", "wide", "skip_series"),
@@ -55,15 +56,23 @@ class DataConfig(Section):
     files: Names = Field(default=(), description="CSV or Parquet files")
     validation_files: Names = Field(
         default=(),
-        description="files of whole series that early stopping watches, in place of a part of the others",
+        description="files of whole series to choose the best weights on, in place of a part of the "
+        "others; take such as will be asked for",
     )
     test_files: Names = Field(
         default=(),
-        description="files of whole series that forecasts are judged on, in place of a part of the others",
+        description="files of whole series that the figures are made on, in place of a part of the others; "
+        "they change no forecast",
+    )
+    target: Names = Field(
+        default=(), description="columns to forecast (the only numeric one); several are forecast together"
+    )
+    time: str | None = Field(
+        default=None,
+        description="column of times, or several: year,month,day (found); tells the order, the length of a "
+        "step and the calendar",
     )
     no_header: NoHeader = False
-    target: Names = Field(default=(), description="columns to forecast (the only numeric one)")
-    time: str | None = Field(default=None, description="column of times, or several: year,month,day (found)")
     zone: str | None = Field(
         default=None,
         description="time zone, such as Europe/Berlin, of times without an offset from UTC; others are "
@@ -71,25 +80,35 @@ class DataConfig(Section):
     )
     date_format: DateFormat = None
     decimal: Decimal = None
-    id: str | None = Field(default=None, description="column that tells several series in one file apart")
+    id: str | None = Field(
+        default=None,
+        description="column that tells several series in one file apart; one model learns from all and "
+        "forecasts each",
+    )
     wide: Literal["columns", "rows"] | None = Field(
         default=None,
-        description="read every column of numbers, or every row, as a series of one target: their names are "
+        description="read every column of numbers, or every row, as a series to forecast: their names are "
         "those of the columns, or stand in the id column (the first without numbers)",
     )
     past: Names = Field(
-        default=(), description="columns, of numbers or texts, that are known up to the present only"
+        default=(),
+        description="columns, of numbers or texts, that are known up to the present only; forecasts follow "
+        "from them too",
     )
     future: Names = Field(
-        default=(), description="columns, of numbers or texts, that are known for the time to forecast too"
+        default=(),
+        description="columns, of numbers or texts, that are known for the time to forecast too, such as "
+        "prices or plans; forecasts follow from them, and need them",
     )
     static: Names = Field(
-        default=(), description="columns, of numbers or texts, with one value a series, such as a shop's size"
+        default=(),
+        description="columns, of numbers or texts, with one value a series, such as a shop's size: like "
+        "series are forecast alike",
     )
     holidays: str | None = Field(
         default=None,
-        description="mark the holidays of a country, such as DE, or of a part of it, such as DE-BY; of steps "
-        "of a day or less",
+        description="mark the holidays of a country, such as DE, or of a part of it, such as DE-BY, so "
+        "that these days are forecast as such; of steps of a day or less",
     )
     resample: str | None = Field(
         default=None,
@@ -97,7 +116,8 @@ class DataConfig(Section):
         "1month, each named by its begin; steps without a row are gaps; a stream is given such steps",
     )
     aggregate: Literal["mean", "sum", "last", "first", "min", "max"] = Field(
-        default="mean", description="what is taken of the rows of one step (resample)"
+        default="mean",
+        description="what is taken of the rows of one step (resample), and so what is forecast",
     )
     gaps: Literal["refuse", "forward", "zero", "mask"] = Field(
         default="refuse",
@@ -118,10 +138,12 @@ class DataConfig(Section):
     test: float = Field(
         default=0.2,
         ge=0,
-        description="part at the end that the forecasts are judged on: a share, or steps from 1",
+        description="part at the end that the figures are made on: a share, or steps from 1; 0 = none",
     )
     sha256: str | None = Field(
-        default=None, pattern="^[0-9a-f]{64}$", description="refuse data that have another checksum than this"
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="refuse data that have another checksum than this, of which another model would come",
     )
 
     @field_validator("resample")
@@ -145,16 +167,20 @@ class DataConfig(Section):
 class ForecastOptions(Section):
     """What is forecast, from what, and in which form."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("horizon", "window", "output", "members")
     changeable: ClassVar[tuple[str, ...]] = ("loss_at", "season", "sample_paths", "most_origins")
 
     window: int | None = Field(
         default=None,
         ge=1,
-        description="steps that a forecast looks back (direct: four seasons; recursive: two natural periods "
-        "of the time step)",
+        description="steps that a forecast looks back; more sees longer patterns, and needs longer series "
+        "(direct: four seasons; recursive: two natural periods of the time step)",
     )
     horizon: int | None = Field(
-        default=None, ge=1, description="steps to forecast (one natural period of the time step, or 10)"
+        default=None,
+        ge=1,
+        description="steps to forecast; the model is trained and judged that far ahead (one natural period "
+        "of the time step, or 10)",
     )
     strategy: Literal["direct", "recursive"] | None = Field(
         default=None,
@@ -165,10 +191,10 @@ class ForecastOptions(Section):
         default=None,
         ge=1,
         le=64,
-        description="direct: networks whose forecasts are combined, by turns one that reads segments of a "
-        "window as steps, one that reads every step and, of points of one target in few series, one that "
-        "reads its own forecasts for the next (one of each); the second comes first where columns or "
-        "holidays are known of the time to forecast",
+        description="direct: networks whose forecasts are combined, more for steadier forecasts in more "
+        "time; by turns one that reads segments of a window as steps, one that reads every step and, of "
+        "points of one target in few series, one that reads its own forecasts for the next (one of each); "
+        "the second comes first where columns or holidays are known of the time to forecast",
     )
     identity: int = Field(
         default=0,
@@ -179,8 +205,8 @@ class ForecastOptions(Section):
     )
     error: Literal["squared", "absolute"] | None = Field(
         default=None,
-        description="direct: what the training of points lessens (squared; absolute for many series or "
-        "columns)",
+        description="direct: what the training of points lessens: squared forecasts means, absolute "
+        "medians, which odd values move less (squared; absolute for many series or columns)",
     )
     output: Literal[
         "point", "gaussian", "studentt", "quantiles", "lognormal", "bernoulli", "poisson", "negbinomial"
@@ -197,15 +223,18 @@ class ForecastOptions(Section):
         json_schema_extra={"unset": True},
     )
     quantile_levels: tuple[float, ...] = Field(
-        default=(0.05, 0.25, 0.5, 0.75, 0.95), description="quantiles that are reported; rising, with 0.5"
+        default=(0.05, 0.25, 0.5, 0.75, 0.95),
+        description="quantiles that are forecast and reported; rising, with 0.5",
     )
     loss_at: Literal["every", "last"] = Field(
-        default="every", description="recursive: steps of a window that the loss counts"
+        default="every",
+        description="recursive: steps of a window that the loss counts; last: as forecasts are made, from "
+        "a whole window, and slower to learn",
     )
     residual: bool | None = Field(
         default=None,
-        description="recursive: let the network add to the current value, not replace it (on; off for "
-        "bernoulli and counts)",
+        description="recursive: let the network add to the current value, not replace it: forecasts begin "
+        "where the series is (on; off for bernoulli and counts)",
         json_schema_extra={"unset": True},
     )
     level: Levels | None = Field(
@@ -230,15 +259,21 @@ class ForecastOptions(Section):
     season: int | None = Field(
         default=None,
         ge=1,
-        description="steps of a season, for the baselines; 1 is none (found in the training part)",
+        description="steps of a season, for the baselines that forecasts are compared with; 1 is none "
+        "(found in the training part)",
     )
     sample_paths: int = Field(
-        default=200, ge=2, le=10**5, description="drawn futures from which recursive distributions are made"
+        default=200,
+        ge=2,
+        le=10**5,
+        description="drawn futures from which recursive distributions are made; more make intervals less "
+        "random, and take longer",
     )
     most_origins: int = Field(
         default=500,
         ge=1,
-        description="most points to judge forecasts from, of all series together; one of each at least",
+        description="most points to judge forecasts from, of all series together; one of each at least; "
+        "more make figures surer, and take longer",
     )
 
     @property
@@ -276,42 +311,56 @@ class ForecastOptions(Section):
 class ForecastModel(ModelConfig):
     """The recurrent layers."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("hidden",)
+
     output_dropout: Rate | None = Field(
         default=None,
-        description="dropout after the recurrent layers (0.3; recursive: 0; bernoulli: 0.5)",
+        description="share of what the recurrent layers say that is left out by chance in training; more "
+        "learns small data less by heart (0.3; recursive: 0; bernoulli: 0.5)",
     )
 
 
 class ForecastTraining(TrainingConfig):
     """How a model is trained."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("minutes",)
+
     refit: Refit = True
     steps: int | None = Field(
         default=None,
         ge=1,
         le=NO_LIMIT,
-        description=f"most gradient steps ({FEWEST_STEPS} to {MOST_STEPS:,}, by the size of the data)",
+        description="most gradient steps; too few know little, too many learn small data by heart "
+        f"({FEWEST_STEPS} to {MOST_STEPS:,}, by the size of the data)",
     )
     patience: int = Field(
         default=0,
         ge=0,
-        description="stop after this many gradient steps without a lower validation loss; 0 = never",
+        description="stop after this many gradient steps without a lower validation loss: sooner done, and "
+        "perhaps too soon; 0 = never",
     )
     keep: Literal["best", "last", "average"] = Field(
         default="average",
-        description="weights that the trained model has: of the lowest validation loss; of the last step; "
-        "or an average over the last steps, the best one",
+        description="weights that forecast: of the lowest validation loss; of the last step; or an average "
+        "over the last steps, which varies less, the best one",
     )
     batch_size: BatchSize = 64
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adamw",
-        description="rule that updates the weights; adamw decays weights apart from gradients",
+        description="rule that updates the weights: adamw, which decays weights apart from gradients, and "
+        "adam suit most; sgd needs its learning rate found",
     )
     learning_rate: LearningRate = 0.002
-    weight_decay: float = Field(default=0.05, ge=0, le=1000, description="pull of the weights towards zero")
+    weight_decay: float = Field(
+        default=0.05,
+        ge=0,
+        le=1000,
+        description="pull of the weights towards zero; more forecasts small data more carefully",
+    )
     schedule: Literal["constant", "cosine"] = Field(
         default="cosine",
-        description="learning rate over time; cosine falls to zero at the end of the training",
+        description="learning rate over time; cosine falls to zero at the end of the training, so that the "
+        "weights settle",
     )
 
 

@@ -118,7 +118,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             test = backtest(self._predictor(network), series, origins, plan)
         else:
             trainings = list(refits(origins, first, refit_every))
-            steps = int(kept_row(self.rows, self.config.training.keep)["step"])
+            steps = int(kept_row(self.rows, self.config.training)["step"])
             forecasts = self._refitted(trainings, steps, file, report or Reporter())
             test = beside_baselines(forecasts, series, origins, plan, codec.step.periods())
             about |= {"refit_every": refit_every, "trainings": len(trainings)}

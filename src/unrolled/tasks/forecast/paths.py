@@ -108,6 +108,21 @@ class Predictor:
             each = zip(series, origins, known, strict=True)
             return [Forecast.joined(list(self._fed_back(s, at, horizon, y))) for s, at, y in each]
 
+    def fed_back(self, series: Sequence[Coded], origins: Sequence[Steps], horizon: int) -> Tensor:
+        """Scaled (N, P, H, K), from all origins together: of points each forecast fed back, P = 1, of a
+        distribution drawn paths."""
+        draws, parts = torch.Generator().manual_seed(self.seed), list[Tensor]()
+        for together in _together(series, origins, max(1, min(ROWS_TOGETHER, TOGETHER // self.window))):
+            windows = zip(*(self._windows(s, at) for s, at in together), strict=True)
+            raw, state = self._read(*(torch.cat(part) for part in windows))
+            ends = [s.k[_from(at, 1, horizon + self.codec.steps - 1)] for s, at in together]
+            where = raw, state, torch.cat(ends), horizon
+            if self.output.is_distribution:
+                parts.append(self._paths(*where, self.paths, draws))
+            else:
+                parts.append(run_on(self.network, *where, criterion(self.output).point)[:, None])
+        return torch.cat(parts)
+
     def futures(
         self, series: Coded, origin: int, horizon: int, count: int, draws: torch.Generator
     ) -> Iterator[Array]:
@@ -198,7 +213,13 @@ class Predictor:
     def _drawn(
         self, raw: Tensor, state: Named, known: Tensor, horizon: int, paths: int, draws: torch.Generator
     ) -> Array:
-        """(N, P, H, K) in the units of the file, each draw fed back for the next."""
+        """`_paths` in the units of the file."""
+        return self.codec.values(self._paths(raw, state, known, horizon, paths, draws))
+
+    def _paths(
+        self, raw: Tensor, state: Named, known: Tensor, horizon: int, paths: int, draws: torch.Generator
+    ) -> Tensor:
+        """(N, P, H, K), each draw fed back for the next."""
         drawn = run_on(
             self.network,
             raw.repeat_interleave(paths, 0),
@@ -207,7 +228,7 @@ class Predictor:
             horizon,
             lambda raw: criterion(self.output).sample(raw, draws),
         )
-        return self.codec.values(drawn).reshape(-1, paths, *drawn.shape[1:])
+        return drawn.reshape(-1, paths, *drawn.shape[1:])
 
 
 def _together(

@@ -9,15 +9,26 @@ from pydantic import Field, model_validator
 from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section, to_sections
 from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, Layers, OutputDropout
-from unrolled.tasks.shared_options import AugmentedModelConfig, NumbersConfig, TaskTraining, Unicode
+from unrolled.tasks.selection import MOST_JUDGED
+from unrolled.tasks.shared_options import (
+    AugmentedModelConfig,
+    NumbersConfig,
+    TaskTraining,
+    Unicode,
+    select_by,
+)
 from unrolled.training.config import NO_LIMIT, BatchSize
 
 
 class TranscribeData(NumbersConfig):
     """Which files are read, what of them, and how they are split."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("target", "tokens", "test_files")
+
     tokens: Literal["characters", "words", "symbols"] = Field(
-        default="characters", description="labels of a transcript; symbols: what stands between spaces"
+        default="characters",
+        description="labels that transcripts are made of: characters spell anything, words are only those "
+        "of training; symbols: what stands between spaces",
     )
     unicode: Unicode = "nfc"
 
@@ -25,13 +36,18 @@ class TranscribeData(NumbersConfig):
 class TranscribeModelConfig(AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("hidden", "layers", "subsample")
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     hidden: Hidden = 128
     layers: Layers = 2
     bidirectional: Bidirectional = True
     subsample: int = Field(
-        default=1, ge=1, le=1024, description="steps of a sequence that become one step of the network"
+        default=1,
+        ge=1,
+        le=1024,
+        description="steps of a sequence that become one step of the network; more is faster and leaves "
+        "fewer steps for labels that follow fast",
     )
     input_dropout: InputDropout = 0.0
     output_dropout: OutputDropout = 0.0
@@ -40,14 +56,24 @@ class TranscribeModelConfig(AugmentedModelConfig):
 class TranscribeOptions(Section):
     """What is known of labels beside the sequences; it is learned with the model and kept with it."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("lm_text", "lexicon")
+
     lm_order: int = Field(
-        default=2, ge=0, le=8, description="order of the n-gram model of labels that the beam heeds; 0 = none"
+        default=2,
+        ge=0,
+        le=8,
+        description="order of the n-gram model of labels that the beam heeds: answers become likelier "
+        "label sequences; 0 = none",
     )
     lm_text: PathName | None = Field(
-        default=None, description="file of more transcripts for it, one in each line"
+        default=None,
+        description="file of more transcripts for the n-gram model, one in each line: answers become like "
+        "these too",
     )
     lexicon: PathName | None = Field(
-        default=None, description="file of the only words that the beam may answer, one in each line"
+        default=None,
+        description="file of the only words that the beam may answer, one in each line: no misspelt words, "
+        "and no others",
     )
 
     @model_validator(mode="after")
@@ -63,25 +89,33 @@ class TranscribeOptions(Section):
 class HmmOptions(Section):
     """A hidden Markov model in place of CTC, see hybrid.py."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("hmm",)
     changeable: ClassVar[tuple[str, ...]] = ("realign",)
 
     hmm: bool = Field(
         default=False,
-        description="learn the states of a hidden Markov model on alignments of its own, in place of CTC",
+        description="learn the states of a hidden Markov model on alignments of its own, in place of CTC: "
+        "each label lasts for some steps, and the search is exact",
     )
     states: int | None = Field(
-        default=None, ge=1, le=64, description="hmm: states of a label, passed one after another (3)"
+        default=None,
+        ge=1,
+        le=64,
+        description="hmm: states of a label, passed one after another (3); more follow how a label "
+        "changes, and need longer ones",
     )
     silence: bool | None = Field(
         default=None,
-        description="hmm: a state of silence that may stand before, between and after labels (on)",
+        description="hmm: a state of silence that may stand before, between and after labels, which then "
+        "need not fill every step (on)",
         json_schema_extra={"unset": True},
     )
     realign: int | None = Field(
         default=None,
         ge=1,
         le=NO_LIMIT,
-        description="hmm: epochs until alignments are made anew; again after 2, 4, 8 … times as many (2)",
+        description="hmm: epochs until alignments are made anew; again after 2, 4, 8 … times as many (2); "
+        "more learns longer on worse ones",
     )
 
     @model_validator(mode="after")
@@ -125,21 +159,33 @@ class TranscribeDecoding(Section):
     """
 
     decoder: Literal["beam", "greedy"] = Field(
-        default="beam", description="search for the likeliest transcript, or take each step's likeliest label"
+        default="beam",
+        description="search for the likeliest transcript with n-gram and lexicon, or take each step's "
+        "likeliest label: faster, and worse",
     )
-    beam: int = Field(default=16, ge=1, le=4096, description="unfinished transcripts kept at every step")
-    best: int = Field(default=1, ge=1, le=1024, description="transcripts to predict, the likeliest first")
+    beam: int = Field(
+        default=16,
+        ge=1,
+        le=4096,
+        description="unfinished transcripts kept at every step; more finds likelier transcripts, and takes "
+        "longer",
+    )
+    best: int = Field(
+        default=1, ge=1, le=1024, description="transcripts to give for each sequence, the likeliest first"
+    )
     lm_weight: float | None = Field(
         default=None,
         ge=0,
         le=100,
-        description="weight of the n-gram's log probability (what answers the validation part best)",
+        description="weight of the n-gram's log probability; more makes answers likelier label sequences, "
+        "and follows the sound less (what answers the validation part best)",
     )
     label_bonus: float | None = Field(
         default=None,
         ge=-100,
         le=100,
-        description="added for every label (what answers the validation part best)",
+        description="added to the score for every label; more makes transcripts longer (what answers the "
+        "validation part best)",
     )
 
     def beside(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,7 +217,12 @@ class TranscribeDecoding(Section):
 class TranscribeTraining(TaskTraining):
     """How a model is trained."""
 
+    in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate", "select")
+
     batch_size: BatchSize = 16
+    select: Literal["loss", "label-error"] = select_by(
+        f"label-error (rate of wrong labels) of greedy answers to at most {MOST_JUDGED} sequences"
+    )
 
 
 class TranscribeConfig(Section):

@@ -47,8 +47,10 @@ from unrolled.tasks.transcribe.ctc import Ctc
 from unrolled.tasks.transcribe.examples import Batch, Examples, require_labels
 from unrolled.tasks.transcribe.hybrid import Hybrid
 from unrolled.tasks.transcribe.network import Network, network_of, outputs, together
+from unrolled.tasks.transcribe.selection import selection
 from unrolled.tasks.transcribe.tuning import tuned
 from unrolled.training.batches import Batches, Step
+from unrolled.training.selection import Validated
 
 
 class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec, blocks.Transcriber]):
@@ -146,15 +148,23 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
                 f"{data.validation.places[0]}: each transcript of the validation part has labels that the "
                 "training part does not hold; keep more sequences to train on"
             )
+        select = selection(config.training.select, criterion, known)
         return Prepared(
             config.model_copy(update={"hmm": config.hmm.settled()}),
             codec,
             train.buckets(config.training),
-            lambda network: mean_loss(
-                partial(criterion.validation_losses, network),
-                map(known.collate, together(network, known.lengths)),
+            lambda network: Validated(
+                mean_loss(
+                    partial(criterion.validation_losses, network),
+                    map(known.collate, together(network, known.lengths)),
+                ),
+                select.measures(network),
             ),
-            (f"{data.sizes()}, {counted(len(codec.labels) - 1, 'label')}", *data.train.notes),
+            (
+                f"{data.sizes()}, {counted(len(codec.labels) - 1, 'label')}",
+                *data.train.notes,
+                *select.notes,
+            ),
             lambda network: tuned(criterion, network, config.decoding, known),
         )
 

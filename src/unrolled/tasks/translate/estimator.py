@@ -25,10 +25,11 @@ from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs, read_pairs
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
-from unrolled.tasks import unseen
+from unrolled.tasks import text_selection, unseen
 from unrolled.tasks.decoding import JUDGED, Decoding, tuned
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
+from unrolled.tasks.selection import Selection, judged
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
 from unrolled.tasks.text_scores import text_rows
@@ -37,6 +38,7 @@ from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec
 from unrolled.tasks.translate.config import SAMPLING_EPOCHS, TranslateConfig
 from unrolled.tasks.translate.network import Network, Scheduled, losses, translator, weights
 from unrolled.training.batches import Step
+from unrolled.training.selection import Validated
 from unrolled.training.state import State
 
 Numbers = NDArray[np.int64]
@@ -151,13 +153,16 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         config = config.model_copy(update={"data": codec.named(config.data)})
         train, validation = data.encoded(partial(Examples.of, codec))
         batches = train.buckets(config.training)
+        select = _selection(config, codec, data.validation)
         sides = f"{codec.source.size:,} symbols of sources, {codec.target.size:,} of targets"
         return Prepared(
             config,
             codec,
             Scheduled(batches, learning.scheduled_sampling, learning.sampling_epochs or SAMPLING_EPOCHS),
-            lambda network: _mean_loss(network, validation, codec.target.unknown),
-            (*data.train.notes, f"{data.sizes()}, {sides}", *chosen),
+            lambda network: Validated(
+                _mean_loss(network, validation, codec.target.unknown), select.measures(network)
+            ),
+            (*data.train.notes, f"{data.sizes()}, {sides}", *chosen, *select.notes),
             lambda network: _tuned(network, codec, data.validation, config.decoding),
         )
 
@@ -253,17 +258,32 @@ def _mean_loss(network: Network, examples: Examples, unknown: int | None) -> flo
     return sum(float(total) for total, _ in sums) / sum(symbols for _, symbols in sums)
 
 
+def _selection(config: TranslateConfig, codec: TranslateCodec, validation: Pairs) -> Selection:
+    first, truths = scores.questions(validation)
+    places = judged(len(first))
+    questions, decoding = validation.select([first[i] for i in places]), config.decoding.greedy()
+    return text_selection.selection(
+        config.training.select,
+        codec.target,
+        lambda network: _best(network, codec, questions, decoding),
+        [truths[i] for i in places],
+        len(first),
+        "source",
+    )
+
+
 def _tuned(
     network: Network, codec: TranslateCodec, validation: Pairs, decoding: Decoding
 ) -> tuple[TranslateCodec, str]:
     first, truths = scores.questions(validation)
-    questions, decode = validation.select(first[:JUDGED]), codec.target.tokenizer.decode
+    questions = validation.select(first[:JUDGED])
+    return tuned(codec, codec.target, decoding, partial(_best, network, codec, questions), truths[:JUDGED])
 
-    def best(decoding: Decoding) -> list[str]:
-        answers = answering.answers(network, codec, questions, decoding)
-        return [decode(answers[source][0].tokens) for source in questions.inputs]
 
-    return tuned(codec, codec.target, decoding, best, truths[:JUDGED])
+def _best(network: Network, codec: TranslateCodec, questions: Pairs, decoding: Decoding) -> list[str]:
+    """The best answer to each of some sources, no two of which are the same."""
+    answers, decode = answering.answers(network, codec, questions, decoding), codec.target.tokenizer.decode
+    return [decode(answers[source][0].tokens) for source in questions.inputs]
 
 
 def _check_columns(config: TranslateConfig, data: Splits[Pairs]) -> None:

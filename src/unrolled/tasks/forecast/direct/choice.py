@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.batching.splits import evenly
 from unrolled.codecs.gaps import carried
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.windows import window_steps
@@ -32,7 +33,7 @@ from unrolled.tasks.forecast.direct.bases import (
     of_each_series,
 )
 from unrolled.tasks.forecast.direct.reading import members_of
-from unrolled.tasks.forecast.direct.windows import evenly, frame_of
+from unrolled.tasks.forecast.direct.windows import frame_of
 from unrolled.tasks.forecast.judging.noise import margin
 from unrolled.tasks.forecast.targets import NONNEGATIVE, TAKEN_OF, target_scaler
 

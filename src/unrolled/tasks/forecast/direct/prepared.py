@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.batching.splits import evenly
 from unrolled.blocks.direct import Direct
 from unrolled.codecs.scaling import ITSELF, Scaler
 from unrolled.codecs.series import HOLIDAY
@@ -33,7 +34,6 @@ from unrolled.tasks.forecast.direct.windows import (
     Numbers,
     Origins,
     Windows,
-    evenly,
     frame_of,
     reading_of,
     training_origins,
@@ -42,6 +42,7 @@ from unrolled.tasks.forecast.direct.windows import (
 from unrolled.tasks.forecast.fitted import Fitted
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.outputs import criterion
+from unrolled.training.selection import by_loss
 
 # Of up to so many targets each has a base of its own.
 MOST_BASES = 16
@@ -103,7 +104,8 @@ def prepare(
     said = _least_spread(reading, fitted.series.scalers["target"]) if framed and bases else ()
     notes = (*settled.notes, *said, *(f"base{of}: {one.described()}" for one in bases[-1:]))
     fitted = replace(fitted, reading=reading)
-    return Prepared(config, fitted, windows, validation, notes, tuned, begin)
+    validate = by_loss(validation) if validation else None
+    return Prepared(config, fitted, windows, validate, notes, tuned, begin)
 
 
 def _least_spread(reading: Reading, scaler: Scaler) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.batching.splits import evenly
 from unrolled.blocks.direct import Direct, FedBack
 from unrolled.blocks.outputs import Output
 from unrolled.decoding.distributions import distribution
@@ -22,7 +23,7 @@ from unrolled.files.messages import counted, option
 from unrolled.tasks.forecast.config import LEAST_HORIZONS, Plan
 from unrolled.tasks.forecast.direct import base
 from unrolled.tasks.forecast.direct.widths import telling
-from unrolled.tasks.forecast.direct.windows import Array, Chosen, Ends, Origins, Windowed, evenly
+from unrolled.tasks.forecast.direct.windows import Array, Chosen, Ends, Origins, Windowed
 from unrolled.tasks.forecast.network import Network
 from unrolled.tasks.outputs import criterion
 

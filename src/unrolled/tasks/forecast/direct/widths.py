@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled.batching.splits import evenly
 from unrolled.blocks.direct import Direct
-from unrolled.tasks.forecast.direct.windows import Array, Chosen, Origins, Places, evenly
+from unrolled.tasks.forecast.direct.windows import Array, Chosen, Origins, Places
 from unrolled.tasks.forecast.network import Network
 
 # So many windows of a series tell its width, which stays within 1 / MOST_WIDE and MOST_WIDE.

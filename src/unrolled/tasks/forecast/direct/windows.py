@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+from unrolled.batching.splits import evenly
 from unrolled.blocks.direct import Direct
 from unrolled.codecs.series import SeriesCodec
 from unrolled.codecs.windows import window_steps
@@ -154,11 +155,6 @@ def _floor(parts: Sequence[Array]) -> Array:
     floor = FLOOR * np.min(np.where(deviations > 0, deviations, np.inf), axis=0)
     floor[np.isinf(floor)] = FLOOR  # every series is constant, each at a level of its own
     return np.asarray(floor)
-
-
-def evenly(count: int, most: int) -> Places:
-    """At most so many of `count`, at even distances."""
-    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
 
 
 class Windowed(NamedTuple):

@@ -64,12 +64,8 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
     origin, and one or more is observed in the horizon after it. DataError where no series has a whole horizon
     of steps."""
     least = max(plan.least, plan.season, 2) - 1
-    possible = [
-        _with_values(s, np.arange(max(begin - 1, least), len(s) - plan.horizon), plan.horizon)
-        for s, begin in zip(series, first, strict=True)
-    ]
-    count = sum(map(len, possible))
-    if not count:
+    possible = possible_origins(series, first, least, plan.horizon)
+    if not sum(map(len, possible)):
         s, begin = max(zip(series, first, strict=True), key=lambda pair: len(pair[0]) - pair[1])
         if np.isnan(s.y[begin:]).all():
             raise DataError(
@@ -83,8 +79,22 @@ def find_origins(series: Sequence[Coded], first: Sequence[int], plan: Plan, most
             f"{plan.horizon} or more ({option('horizon')}) after {least + 1} or more{asked}; use a longer "
             f"series or test part, or lower {option('horizon')}{lower}"
         )
+    return spread(possible, plan.season, most)
+
+
+def possible_origins(series: Sequence[Coded], first: Sequence[int], least: int, horizon: int) -> list[Steps]:
+    """Of each series all origins from step `least` on, as of `find_origins`."""
+    return [
+        _with_values(s, np.arange(max(begin - 1, least), len(s) - horizon), horizon)
+        for s, begin in zip(series, first, strict=True)
+    ]
+
+
+def spread(possible: Sequence[Steps], season: int, most: int) -> Origins:
+    """About `most` of all that are possible, but one of each series at the least."""
+    count = sum(map(len, possible))
     stride = math.ceil(count / max(most, sum(len(part) > 0 for part in possible)))
-    while math.gcd(stride, plan.season) > 1:
+    while math.gcd(stride, season) > 1:
         stride += 1
     begins = [int(stride * (i * GOLDEN % 1)) for i in range(len(possible))]
     of = (part[begin % max(1, len(part)) :: stride] for part, begin in zip(possible, begins, strict=True))
