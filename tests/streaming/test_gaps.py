@@ -285,3 +285,21 @@ def test_each_line_is_of_the_series_that_its_id_names():
         assert filling.answers[202]["filled"] == 2
         later = forecast(filling.answers[202]), forecast(sent.play(steps[202]).answers[202])
         np.testing.assert_allclose(*later, rtol=1e-5)
+
+
+def test_a_series_may_be_named_by_several_columns():
+    each = {("a", "x"): wave(300), ("a", "y"): 5 + np.cos(np.arange(300) * np.pi / 2)}
+    frames = [
+        pl.DataFrame({"shop": [shop] * 300, "article": [article] * 300, "t": range(300), "y": y})
+        for (shop, article), y in each.items()
+    ]
+    model = fitted(pl.concat(frames), id="shop,article", time="t", window=5)
+    found = Player(model, id="shop,article")
+    answers = []
+    for (shop, article), y in each.items():
+        steps = [{"shop": shop, "article": article, "t": t, "y": float(one)} for t, one in enumerate(y)]
+        answers.append(found.play(*steps).answers[299])
+        assert forecast(answers[-1]) == model.predict([steps])["forecast"][0, :, 0].tolist()
+    assert [(one["shop"], one["article"]) for one in answers] == list(each)
+    errors = found.play({"shop": "a", "t": 300, "y": 1.0}).errors
+    assert errors[300].startswith("column 'shop,article': wanted an id")

@@ -9,6 +9,7 @@ import polars as pl
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.cells import MISSING
 from unrolled.files.columns import usual
+from unrolled.files.ids import JOINT, id_columns
 from unrolled.files.images import Size
 from unrolled.files.left_out import offering_to_skip, usable_rows
 from unrolled.files.messages import listed, option, shown
@@ -27,8 +28,9 @@ _SAMPLE = 1000
 class Query:
     """What a caller asks of a source. Columns of a table, None or () where open:
 
-    id, time       tells sequences apart, or names them; puts the steps of a sequence in order. Of series also
-                   several columns, "year,month,day" (time_parts.py), or "rows": they are the steps
+    id, time       tells sequences apart, or names them, also several columns, "shop,article" (ids.py); puts
+                   the steps of a sequence in order. Of series also several, "year,month,day" (time_parts.py),
+                   or "rows": they are the steps
     target         of answers; `targets`: of captions, of the numbers of answers, or of series to forecast
     features       of numbers to keep, in this order; () keeps all. `known`: those that a model reads, taken
                    where none are named and a table has all of these
@@ -128,8 +130,23 @@ class Query:
         with offering_to_skip(self.skip_wrong):
             return open_table(source, self.decimal, header and not self.no_header, bool(self.skip_wrong))
 
+    def _with_names(self, table: Table) -> Table:
+        """Where `id` names several columns (ids.py), a table with one of that name, and without those that
+        have no other part."""
+        names = () if self.id is None else id_columns(self.id, table.frame.columns)
+        if self.id is None or len(names) == 1:
+            return table
+        for name in names:
+            table.require(name)
+        cells = [pl.col(name).cast(pl.String).str.strip_chars().replace("", None) for name in names]
+        frame = table.frame.with_columns(pl.concat_str(cells, separator=JOINT).alias(self.id))
+        named = {column for column, _ in self.named}
+        return replace(table, frame=frame.drop([name for name in names if name not in named]))
+
     def unfolded(self, table: Table) -> Table:
-        """The table whose series in fields are rows. DataError as of usable_rows."""
+        """The table whose series in fields are rows, with the names of series in one column. DataError as of
+        usable_rows, and for a column of `id` that the table does not have."""
+        table = self._with_names(table)
         columns = [name for name, _ in self.named]
         rows, why = usable_rows(table, self.skip_wrong, lambda some: some.unfolded(self.id, columns))
         return replace(rows, left_out=why)

@@ -38,6 +38,7 @@ from unrolled.decoding.distributions import distribution
 from unrolled.decoding.feedback import fed_back
 from unrolled.decoding.intervals import Adaptive
 from unrolled.errors import ConfigError, DataError, TrainingError
+from unrolled.files.ids import id_columns
 from unrolled.files.messages import listed, option
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.models.series import Reader
@@ -171,7 +172,8 @@ class Runtime(Model):
         times = dict.fromkeys((*self.reader.times[:1], *parts), optional)
         numbers = Column(decimal=self.reader.decimal, truths=True)
         named = self.codec.id if self.codec.names else None
-        names = {} if named is None else {named: Column(numbers=False, optional=True)}
+        parts_of_name = () if named is None else (named, *id_columns(named))
+        names = dict.fromkeys(parts_of_name, Column(numbers=False, optional=True))
         texts = dict.fromkeys(self.codec.covariates.categories, Column(categories=True))
         return times | names | dict.fromkeys(self.reader.columns, numbers) | texts
 

@@ -23,6 +23,7 @@ from unrolled.errors import DataError
 from unrolled.files import numerals
 from unrolled.files.cells import allow_gaps, is_missing
 from unrolled.files.covariates import code
+from unrolled.files.ids import id_of
 from unrolled.files.instants import position
 from unrolled.files.messages import listed, nearest, option, shown
 from unrolled.files.time_parts import layout_of
@@ -84,7 +85,8 @@ class Reader:
         columns = codec.covariates.past
         known = codec.covariates.numbers(columns, np.array(past, np.float64).reshape(T, len(columns)))
         name = codec.id
-        series = [None if name is None or step.get(name) is None else str(step[name]) for step in steps]
+        names = [None if name is None else id_of(step, name) for step in steps]
+        series = [None if one is None else str(one) for one in names]
         return self._packed(times, offsets, values, known, future, series)
 
     def future(self, step: Mapping[str, Any], steps: int) -> Array:

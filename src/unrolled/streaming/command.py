@@ -65,7 +65,12 @@ def parser(program: str) -> Parser:
     add("--from", dest="input_format", choices=FORMATS, help="what lines are (found by the first one)")
     add("--to", dest="output_format", choices=OUTPUTS, default="json", help="what answers are (json)")
     add("--json", dest="output_format", action="store_const", const="json", help="the same as --to json")
-    value("--id", "COLUMN", str, "many sequences at once: the column that tells them apart")
+    value(
+        "--id",
+        "COLUMN",
+        str,
+        "many sequences at once: the column that tells them apart, or several: shop,article",
+    )
     value("--end", "COLUMN", str, "a line with 1 or true here is the last of its sequence")
     value("--next", "K", _count, "tell the K likeliest next symbols", dest="likeliest", default=0)
     value("--ahead", "N", _count, "tell the forecasts of the next N steps", default=0)

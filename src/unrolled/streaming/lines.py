@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from zlib import crc32
 
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
+from unrolled.files.ids import id_columns
 from unrolled.files.messages import listed, shown
 from unrolled.models.model import Column, Model
 from unrolled.streaming.pipes import MOST_LINE, Pipe
@@ -192,7 +193,8 @@ class _Lines:
             require(header, self.columns)
         except DataError as error:
             raise HeaderError(str(error)) from None
-        special = (self.options.id, self.options.end)
+        id = self.options.id
+        special = (*(() if id is None else id_columns(id, header)), self.options.end)
         for name in special:
             if name is not None and name not in header:
                 raise HeaderError(f"column {shown(name)} is missing; there are {listed(header)}")

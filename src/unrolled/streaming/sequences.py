@@ -20,6 +20,7 @@ import numpy as np
 from unrolled.codecs.gaps import REFUSE, RESTART
 from unrolled.codecs.series import NEVER
 from unrolled.errors import ConfigError, DataError
+from unrolled.files.ids import id_of
 from unrolled.files.messages import either, shown
 from unrolled.files.zones import OFFSETS
 from unrolled.models.forecast import Runtime as Forecaster
@@ -148,7 +149,7 @@ class Series(Kind):
     def _series(self, record: Record) -> str | None:
         """The name of a line's series, where the model reads it."""
         name = self.forecaster.codec.id
-        value = None if name is None or name not in self.columns else record.get(name)
+        value = None if name is None or name not in self.columns else id_of(record, name)
         return None if value is None else str(value)
 
     def _missing(self, state: State, count: int, series: str | None) -> Array:

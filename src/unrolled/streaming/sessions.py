@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files import json_text
+from unrolled.files.ids import id_columns, id_of
 from unrolled.files.messages import shown
 from unrolled.models.model import Model
 from unrolled.models.stream import Stream
@@ -108,11 +109,12 @@ class Session:
         cells, head, named = dict(record), {}, {}  # named: the id, where the model has bases of its series
         key = None
         if self.options.id is not None:
-            value = cells.pop(self.options.id, None)
-            named = {self.options.id: value} if self.options.id in self.columns else {}
+            value = id_of(cells, self.options.id)
             if type(value) not in ID_TYPES or value == "":
                 raise DataError(f"column {shown(self.options.id)}: wanted an id, got {shown(value)}")
-            key, head = str(value), {self.options.id: value}
+            key = str(value)
+            head = {name: cells.pop(name) for name in id_columns(self.options.id, cells)}
+            named = {name: part for name, part in head.items() if name in self.columns}
             self._forget(line)
         over = self.options.end is not None and truth(self.options.end, cells.pop(self.options.end, None))
         if over and not cells:

@@ -82,8 +82,8 @@ class DataConfig(Section):
     decimal: Decimal = None
     id: str | None = Field(
         default=None,
-        description="column that tells several series in one file apart; one model learns from all and "
-        "forecasts each",
+        description="column that tells several series in one file apart, or several: shop,article; one model "
+        "learns from all and forecasts each",
     )
     wide: Literal["columns", "rows"] | None = Field(
         default=None,
