@@ -81,7 +81,7 @@ def test_context_beats_the_words_most_frequent_tag(which, request):
 
 
 def test_numbers_are_tagged_by_what_came_before():
-    tagger = fitted(waves(150), epochs=15, target="phase", bidirectional=False)
+    tagger = fitted(waves(150), epochs=15, target="phase", bidirectional=False, keep="best")
     own, majority = tagger.evaluation.rows
     assert own["accuracy"] > 0.9 > majority["accuracy"]
     assert tagger.predict()["word"].null_count() == len(tagger.predict())
