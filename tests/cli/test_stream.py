@@ -302,7 +302,7 @@ def test_a_model_that_reads_backward_is_refused_with_the_reason(folder):
     model = Stub()
     model.causal = False
     with pytest.raises(
-        ConfigError, match=r"reads every sequence from its end.*without bidirectional and reverse"
+        ConfigError, match=r"reads every sequence.* from its end.*bidirectional=False and without reverse"
     ):
         answers(model, "b,a\n1,2\n")
 

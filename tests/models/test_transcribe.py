@@ -65,7 +65,7 @@ def test_a_run_folder_in_both_directions_is_predicted_and_not_streamed(tmp_path)
     own.save(tmp_path / "run")
     made = runtime.load(tmp_path / "run")
     assert_same_answers(own, made)
-    with pytest.raises(ConfigError, match="without bidirectional and reverse"):
+    with pytest.raises(ConfigError, match="bidirectional=False and without reverse"):
         made.stream()
 
 

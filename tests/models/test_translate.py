@@ -24,7 +24,7 @@ def run(request, tmp_path_factory):
 def test_answers_have_the_same_bits(run, tmp_path):
     folder, made = run
     saved.save(tmp_path / "one.unrolled", saved.load(folder))
-    wanted = made.predict(SOURCES)
+    wanted = made.frame(SOURCES)
     for model in (saved.load(folder), saved.load(tmp_path / "one.unrolled")):
         found = [one for several in model.predict(SOURCES) for one in several]
         assert [one.text for one in found] == wanted["answer"].to_list()

@@ -39,9 +39,9 @@ def test_every_option_is_a_parameter_under_its_own_name(task):
 
 def test_what_is_set_is_told_and_a_wrong_option_changes_nothing():
     model = Classifier(hidden=9)
-    assert model.set_params(cell="lstm", hidden=64) is model
-    assert repr(model) == "Classifier(cell='lstm')", "64 is the default"
-    assert (model.config.model.cell, model.config.model.hidden) == ("lstm", 64)
+    assert model.set_params(cell="lstm", hidden=128) is model
+    assert repr(model) == "Classifier(cell='lstm')", "128 is the default"
+    assert (model.config.model.cell, model.config.model.hidden) == ("lstm", 128)
     for options, said in (
         ({"widow": 3}, r"there is no option 'widow' \(did you mean 'window'|there is no option 'widow'"),
         ({"hidden": 5, "layers": -1}, "layers: wanted 1 or more, got -1"),
@@ -49,7 +49,7 @@ def test_what_is_set_is_told_and_a_wrong_option_changes_nothing():
     ):
         with pytest.raises(ConfigError, match=said):
             model.set_params(**options)
-        assert model.get_params()["hidden"] == 64 and repr(model) == "Classifier(cell='lstm')"
+        assert model.get_params()["hidden"] == 128 and repr(model) == "Classifier(cell='lstm')"
 
 
 def test_options_that_are_set_after_a_training_are_for_the_next():

@@ -50,6 +50,8 @@ def position(
     numbered = step.unit == "number"
     try:
         result = _counted(value) if numbered else _placed(_instant(value, date_format), step, zone, later)
+    except DataError:
+        raise
     except (ValueError, OverflowError, TypeError):
         result = None
     if result is None or abs(result.at) >= _FAR:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.errors import RunError
+from unrolled.errors import ConfigError, RunError
 from unrolled.files import atomic, checksums, json_text, safetensors, typed
 from unrolled.files.messages import resuming
 from unrolled.files.tensors import MODEL_KIND, dumped, parsed, read
@@ -61,6 +61,8 @@ def model(place: str, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
         loaded: Model = imported(TASKS[about["task"]].model)(about, arrays)
         for name, part in vars(loaded).items():
             typed.require(part, name)
+    except ConfigError:  # such as for a library that is not installed
+        raise
     except RunError as error:
         raise RunError(f"{place}: {error}") from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

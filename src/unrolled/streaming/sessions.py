@@ -185,7 +185,9 @@ class Session:
         text, _, answers = stream.notes.partition(b"\n")
         try:
             self._restore(stream, json_text.parse(text), answers)
-        except (LookupError, TypeError, ValueError, DataError):
+        except ConfigError:
+            raise
+        except (LookupError, TypeError, ValueError):
             raise RunError("the snapshot is none of `unrolled stream`; give one that it has saved") from None
 
     def _restore(self, stream: Stream, notes: Any, answers: bytes) -> None:

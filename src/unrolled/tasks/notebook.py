@@ -6,11 +6,12 @@ loaded from.
 
 import base64
 import html as escape
-import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from unrolled.files import json_text
 
 STYLE = "max-width:100%;width:34em;margin:4px"
 
@@ -46,7 +47,7 @@ def _saved(path: Path) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
     """Nothing where the run kept no part to judge on."""
     if not path.exists():
         return [], []
-    about = json.loads(path.read_text())
+    about = json_text.parse(path.read_bytes())
     return about["table"], about["verdict"]
 
 

@@ -179,6 +179,8 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
             typed.require(codec, "the codec")
             typed.require(estimator._seen_, "what was seen")
             network = cls._network(estimator.config, codec)
+        except ConfigError:  # such as for a library that is not installed
+            raise
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise RunError(
                 f"{run.folder}: data.json, scalers.safetensors and seen.safetensors do not fit "
