@@ -142,10 +142,10 @@ def main():
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     text = text_of(asked.text.read_text(encoding="utf-8")[:CHARACTERS])
-    found = {sampling: measure(text, sampling, asked) for sampling in asked.sampling}
+    times = {sampling: measure(text, sampling, asked) for sampling in asked.sampling}
     machine = {"torch": torch.__version__, "platform": platform.platform(), "threads": asked.threads}
     if asked.json:
-        asked.json.write_text(json.dumps({"machine": machine, "textbook": found}))
+        asked.json.write_text(json.dumps({"machine": machine, "textbook": times}))
 
 
 if __name__ == "__main__":

@@ -110,8 +110,8 @@ class Estimator(Trained[C, D, K, N]):
             if config.training.start_from is not None:
                 config, self._start = started(type(self), config)
             untrained = type(self)(self._options)  # what an older model reads does not count
-            given = untrained._source(X, y, lengths), *map(untrained._source, (validation, test))
-            config, sources = named_sources(self._config_for(config, given[0]), self.task, *given)
+            parts = untrained._source(X, y, lengths), *map(untrained._source, (validation, test))
+            config, sources = named_sources(self._config_for(config, parts[0]), self.task, *parts)
             if self._start is not None:
                 self._start.config = config  # it reads the new data
             with report.busy("reading the data"):
