@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from unrolled.batching.streams import Streams
+from unrolled.files.atomic import write_text
 from unrolled.files.text import text_of
 from unrolled.tasks.config import from_options
 from unrolled.tasks.estimator import Prepared
@@ -145,7 +146,7 @@ def main():
     times = {sampling: measure(text, sampling, asked) for sampling in asked.sampling}
     machine = {"torch": torch.__version__, "platform": platform.platform(), "threads": asked.threads}
     if asked.json:
-        asked.json.write_text(json.dumps({"machine": machine, "textbook": times}))
+        write_text(asked.json, json.dumps({"machine": machine, "textbook": times}))
 
 
 if __name__ == "__main__":
