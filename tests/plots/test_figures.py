@@ -240,3 +240,14 @@ def test_errors_of_series_have_a_scale_with_numbers(most, scale):
     assert names[0] == "model, median 0.7" and names[1].startswith("seasonal naive, median ")
     highest = max(patch.get_path().vertices[:, 1].max() for patch in axes.patches)
     assert highest < axes.transData.inverted().transform(axes.get_legend().get_window_extent())[0, 1]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_no_axis_of_a_share_shows_what_none_can_be(share):
+    measures = {"accuracy": np.full(len(E), share), "bleu": E * 5.0}
+    figure = figures.losses(E, TRAIN, VALIDATION, 3, "nats", measures=measures)
+    figure.canvas.draw()
+    _, of_accuracy, of_bleu = figure.axes
+    low, high = of_accuracy.get_ylim()
+    assert -0.01 < low < share + 0.01 and share - 0.01 < high < 1.01
+    assert of_bleu.get_ylim()[1] > 5 * len(E)

@@ -166,6 +166,9 @@ def losses(
     first.set(title=title)
     for axes, (name, values) in zip(others, measures.items(), strict=True):
         value = _by_epoch(axes, epochs, {"validation": (values, ORANGE)}, kept_epoch)
+        if values.max() <= 1:  # a share, and no axis shows what cannot be
+            low, high = axes.get_ylim()
+            axes.set_ylim(max(low, -0.005), min(high, 1.005))
         name_ends(axes, {"validation": (values[-1], ORANGE)})
         axes.set(title=f"Validation part: {name}")
         kept.append(f"{name} {number(value)}")
