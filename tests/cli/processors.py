@@ -56,6 +56,7 @@ LOWERED = {
 }
 SMALL = {"hidden": 5, "epochs": 1, "batch_size": 8}
 FORWARD = {"bidirectional": False}
+STEPWISE = FORWARD | {"subsample": 1, "front": "none", "scale": "pooled"}
 HOUR = Step(3600 * 10**6, "microsecond")
 
 
@@ -109,9 +110,11 @@ CASES = {
         {"output": "quantiles", "window": 12, "horizon": 3},
         lines=Path.read_text,
     ),
-    "classify recordings": Case("Classifier", "classify recordings", FORWARD, lines=frames(9)),
-    "classify texts": Case("Classifier", "classify texts", {"tokens": "words"}, lines="gut ja!\nübel\n"),
-    "regress": Case("Regressor", "regress a long table", {}, lines=Path.read_text, id="id"),
+    "classify recordings": Case("Classifier", "classify recordings", STEPWISE, lines=frames(9)),
+    "classify texts": Case(
+        "Classifier", "classify texts", {"tokens": "words"} | FORWARD, lines="gut ja!\nübel\n"
+    ),
+    "regress": Case("Regressor", "regress a long table", STEPWISE, lines=Path.read_text, id="id"),
     "tag": Case("Tagger", "tag entities", {"crf": True} | FORWARD, lines="Anna\nLee\nliest\n\nnur\n"),
     "transcribe": Case("Transcriber", "transcribe recordings", FORWARD | {"subsample": 2}, lines=frames(9)),
     "transcribe by states": Case("Transcriber", "transcribe recordings", {"hmm": True, "states": 1}),
@@ -148,7 +151,7 @@ def answers(folder: Path) -> dict[str, list[str]]:
         own, model = folder / name, unrolled.load(folder / name / "run")
         data = Path((own / "data").read_text()) if (own / "data").exists() else case.data
         ways = [model, *(model.using(**one) for one in case.ways)]
-        found[name] = [str(way.predict(data).to_dicts()) for way in ways]
+        found[name] = [str(way.frame(data).to_dicts()) for way in ways]
         if case.task in ("Forecaster", "LanguageModel"):
             found[name].append(str(model.generate(20)))
         if case.lines is not None:

@@ -38,9 +38,9 @@ def test_files_of_the_ucr_archive(tmp_path, name):
 
 
 def test_series_may_be_longer_than_what_tells_a_format(tmp_path):
-    path, steps = tmp_path / "long.tsv", [f"{k}.000001" for k in range(9000)]
+    path, steps = tmp_path / "long.tsv", [f"{k}.{'0' * 999}" for k in range(90)]
     path.write_text("".join("\t".join([label, *steps]) + "\n" for label in "1212"))
-    assert len(read_sequences(path).inputs[0]) == 9000
+    assert len(read_sequences(path).inputs[0]) == 90
 
 
 def test_without_a_header_the_label_is_first_or_last(tmp_path):

@@ -72,7 +72,8 @@ def counted(number: int, noun: str) -> str:
 
 def rounded(value: float, digits: int = 4) -> str:
     """So many digits, and never fewer than stand before the point: 9304 beside 14130, not 1.413e+04."""
-    return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
+    whole = f"{value:.0f}"
+    return whole if len(whole.lstrip("-")) > digits and abs(value) < 1e9 else f"{value:.{digits}g}"
 
 
 def listed(names: Sequence[str], limit: int = 12) -> str:
