@@ -81,9 +81,7 @@ def read_delimited(
     names = [_name(body[header][a + 1 : b].decode(), quoted) for a, b in pairwise(cuts)]
     headed = is_header(names)
     if headed:
-        _check_names(f"{path}, line {lines[kept][0]}", names)
-        if rows == 1:
-            raise DataError(f"{path}: the file has a header and no rows; wanted at least one row below it")
+        _check_header(path, lines[kept], names)
     else:
         names = [str(number) for number in range(1, len(names) + 1)]
     if not kept.all():
@@ -191,6 +189,13 @@ def _check_blanks(path: str, filled: NDArray[np.bool_], lines: Positions) -> Non
 
 def _name(field: str, quoted: bool) -> str:
     return (field[1:-1].replace('""', '"') if quoted and field[:1] == '"' else field).strip()
+
+
+def _check_header(path: str, lines: Positions, names: list[str]) -> None:
+    """lines (rows,), of which the first has the names."""
+    _check_names(f"{path}, line {lines[0]}", names)
+    if len(lines) == 1:
+        raise DataError(f"{path}: the file has a header and no rows; wanted at least one row below it")
 
 
 def _check_names(place: str, names: list[str]) -> None:

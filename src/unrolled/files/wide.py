@@ -10,6 +10,7 @@ Source   the .tsv files of the UCR archive, Dau et al. 2019, arXiv:1810.07758: a
 """
 
 import re
+from collections.abc import Set
 from dataclasses import replace
 
 import numpy as np
@@ -34,9 +35,10 @@ def read_wide(table: Table, query: Query) -> Sequences:
     table.check_header()
     query.check_roles()
     id = query.id or usual(table.frame.columns, IDS)
-    target, notes = _target(table, query, id)
+    numeric = {column for column in table.frame.columns if holds_numbers(table.frame[column])}
+    target, notes = _target(table, query, id, numeric)
     columns = [column for column in table.frame.columns if column not in (id, target)]
-    steps = [column for column in columns if holds_numbers(table.frame[column])]
+    steps = [column for column in columns if column in numeric]
     if not steps:
         raise DataError(f"{table.name}: no column of numbers is left; wanted one for each step")
     span = f"{shown(steps[0])} to {shown(steps[-1])}"
@@ -83,11 +85,13 @@ def looks_wide(table: Table, query: Query) -> bool:
     return len(numbered) >= LEAST_STEPS and len({re.sub(r"\d+", "", name) for name in numbered}) == 1
 
 
-def _target(table: Table, query: Query, id: str | None) -> tuple[str | None, list[str]]:
+def _target(table: Table, query: Query, id: str | None, numeric: Set[str]) -> tuple[str | None, list[str]]:
+    """The column of answers and a note where it was found, among others of numbers; None where there is none
+    and none is required."""
     if query.target is not None or not query.no_header:
         return find_target(table, query, [id])
     columns = [column for column in table.frame.columns if column != id]
-    words = [column for column in columns if not holds_numbers(table.frame[column])]
+    words = [column for column in columns if column not in numeric]
     ends = words or [name for name in (columns[0], columns[-1]) if _are_labels(table.frame[name])]
     if len(ends) == 1:
         return ends[0], [f"answers: column {ends[0]}"]

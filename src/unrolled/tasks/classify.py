@@ -195,10 +195,7 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
     @property
     def classes_(self) -> NDArray[Any]:
         """(C,) the labels in their own type, as the columns of predict_proba. AttributeError before `fit`."""
-        if not self.__sklearn_is_fitted__():
-            raise AttributeError(
-                "this Classifier is not trained and has no classes_ yet; call fit, or load a run"
-            )
+        self._require_fitted("classes_")
         return self.codec.labels
 
     @property

@@ -60,6 +60,13 @@ class Parameters(ABC, Generic[C]):
     def __sklearn_is_fitted__(self) -> bool:
         return False
 
+    def _require_fitted(self, name: str) -> None:
+        """AttributeError for what an estimator has after `fit` alone."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(
+                f"this {type(self).__name__} is not trained and has no {name} yet; call fit, or load a run"
+            )
+
     def __sklearn_clone__(self) -> Self:
         """A new one with the same options, and no model."""
         return type(self)(**copy.deepcopy(self._set))

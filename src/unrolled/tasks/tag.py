@@ -156,10 +156,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     @property
     def classes_(self) -> NDArray[Any]:
         """(K,) the tags in their own type. AttributeError before `fit`."""
-        if not self.__sklearn_is_fitted__():
-            raise AttributeError(
-                "this Tagger is not trained and has no classes_ yet; call fit, or load a run"
-            )
+        self._require_fitted("classes_")
         return self.codec.labels
 
     @property

@@ -81,8 +81,7 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         """The share of inputs whose caption is a right one; of sequences of numbers the RMSE, negative."""
         if isinstance(self.codec.answers, Texts):
             questions = scores.questions(data)
-            captions = answering.captions(self.network, self.codec, questions, self._decoding)
-            answers = {MODEL: [best[0].text for best in captions]}
+            answers = {MODEL: _best(self.network, self.codec, questions, self._decoding)}
             return float(scores.of_captions(self.codec.texts, questions, answers)[0]["exact match"])
         steps = answering.sequences(self.network, self.codec, data, self._decoding)
         return -float(scores.of_numbers(self.codec.numbers, data, {MODEL: steps})[0]["RMSE"])
@@ -175,9 +174,7 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
 
     def _judge_captions(self, data: Captioned, train: Captioned | None, about: dict[str, Any]) -> Evaluation:
         codec, questions = self.codec, scores.questions(data)
-        captions = [
-            best[0].text for best in answering.captions(self.network, codec, questions, self._decoding)
-        ]
+        captions = _best(self.network, codec, questions, self._decoding)
         baselines = scores.caption_baselines(codec, questions, train)
         rows = scores.of_captions(codec.texts, questions, {MODEL: captions} | baselines)
         symbols = unseen.of_texts(codec.texts.side, (text for several in data.truth for text in several))

@@ -93,9 +93,7 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _score(self, data: Pairs) -> float:
         """The share of sources whose answer is a right one."""
         first, truths = scores.questions(data)
-        questions, decode = data.select(first), self.codec.target.tokenizer.decode
-        hypotheses = self._answers(questions)
-        answers = {MODEL: [decode(hypotheses[source][0].tokens) for source in questions.inputs]}
+        answers = {MODEL: _best(self.network, self.codec, data.select(first), self._decoding)}
         (row,) = text_rows(self.codec.target, truths, answers)
         return float(row["exact match"])
 
@@ -183,8 +181,7 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _judge(self, data: Pairs, about: dict[str, Any]) -> Evaluation:
         first, truths = scores.questions(data)
         questions = data.select(first)
-        hypotheses, decode = self._answers(questions), self.codec.target.tokenizer.decode
-        answers = {MODEL: [decode(hypotheses[source][0].tokens) for source in questions.inputs]}
+        answers = {MODEL: _best(self.network, self.codec, questions, self._decoding)}
         train, sentences = self._train_part()
         symbols = unseen.of_texts(self.codec.target, data.truth)
         sentences += unseen.sentences("symbols of targets", symbols)
