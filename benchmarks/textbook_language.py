@@ -44,6 +44,7 @@ TEXTBOOK = {
     "window": 35,
     "batch_size": 32,
     "optimizer": "sgd",
+    "schedule": "constant",
     "learning_rate": 100.0,
     "clip": 0.01,
     "validation": 0.0,

@@ -9,6 +9,7 @@ from unrolled.files.metrics import rows_of
 from unrolled.runs import Run
 from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.config import TrainingConfig
+from unrolled.training.history import kept_steps
 from unrolled.training.optimizers import OPTIMIZERS
 from unrolled.training.progress import Reporter
 
@@ -102,6 +103,56 @@ def test_patience_zero_never_stops_early():
     history = Example().train(config(epochs=8, patience=0), validate=lambda: 1.0)
     assert history.stopped == "epochs = 8 reached"
     assert history.kept_epoch == 1
+
+
+class TestCooldown:
+    """A patience of two epochs ends after epoch 8, whose best was 6: a third of those, 2, follow."""
+
+    LOSSES = (9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 6.0, 6.0, 3.0, 2.0)
+    OPTIONS = config(epochs=50, patience=2 * STEPS, schedule="cooldown")
+
+    def test_after_patience_it_goes_back_and_the_rate_falls(self):
+        losses, example, report = iter(self.LOSSES), Example(), Reporter()
+        report.note = (notes := []).append
+        judged, before = [], {}
+        example.hook = lambda number: before.setdefault(number, _weights(example))
+
+        def validate():
+            judged.append(_weights(example))
+            return next(losses)
+
+        history = example.train(self.OPTIONS, report=report, validate=validate)
+        assert torch.equal(before[8 * STEPS + 1], judged[5])
+        assert history.stopped == "the learning rate has fallen to zero"
+        waited = f"no lower validation loss for {2 * STEPS} steps"
+        then = "goes back to epoch 6, and lets the learning rate fall to zero in 2 epochs"
+        assert notes[0] == f"{waited}: {then}"
+        rows = [row for row in history.rows if row["kind"] == "epoch"]
+        shares = [(STEPS - 1) / (2 * STEPS), (2 * STEPS - 1) / (2 * STEPS)]
+        assert [row["learning_rate"] for row in rows[:8]] == [0.01] * 8
+        assert [row["learning_rate"] for row in rows[8:]] == pytest.approx(
+            [0.01 * (1 - math.sqrt(share)) for share in shares]
+        )
+        assert [row.get("undone") for row in rows] == [None] * 8 + [2 * STEPS] * 2
+        assert history.kept_epoch == 10
+        assert kept_steps(history.rows, config(keep="best")) == 8 * STEPS
+
+    def test_a_worse_end_keeps_the_best(self):
+        losses = iter((*self.LOSSES[:8], 5.0, 5.0))
+        history = Example().train(self.OPTIONS, validate=lambda: next(losses))
+        assert (history.kept_epoch, history.kept_loss) == (6, 4.0)
+
+    def test_the_last_weights_go_on_where_those_are_kept(self):
+        losses = iter((*self.LOSSES, 1.0))
+        options = self.OPTIONS.model_copy(update={"keep": "last"})
+        history = Example().train(options, validate=lambda: next(losses))
+        assert history.kept_epoch == 11  # a third of 8 epochs
+        assert not any("undone" in row for row in history.rows)
+
+    def test_patience_ends_nothing_while_the_rate_falls(self):
+        losses = iter((1.0, *[2.0] * 7))
+        options = config(epochs=8, patience=7 * STEPS, schedule="cooldown")
+        assert Example().train(options, validate=lambda: next(losses)).stopped == "epochs = 8 reached"
 
 
 class TestKeep:

@@ -70,3 +70,10 @@ def test_cosine_falls_from_the_rate_to_zero_over_the_training():
 
 def test_constant_stays():
     assert learning_rate(TrainingConfig(learning_rate=0.3), 0.9) == 0.3
+
+
+def test_cooldown_is_constant_and_falls_in_the_last_quarter():
+    config = TrainingConfig(schedule="cooldown", learning_rate=0.3)
+    assert {learning_rate(config, share) for share in (0, 0.4, 0.75)} == {0.3}
+    assert learning_rate(config, 0.8125) == 0.3 * (1 - math.sqrt(0.25))
+    assert learning_rate(config, 1.0) == learning_rate(config, 1.2) == 0

@@ -54,6 +54,24 @@ def test_interrupts_at_any_step_leave_no_trace(run, tmp_path, options, stops):
         assert (run.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
+@pytest.mark.parametrize("stop", [1, STEPS - 1, STEPS, STEPS + 1, 2 * STEPS + 1])
+def test_a_rate_that_falls_after_patience_goes_on_where_it_was(run, stop):
+    """Epoch 2 is worse than epoch 1: the training goes back, and falls through one epoch more."""
+
+    class Worse(Example):
+        def validate(self):
+            return self.model.head.bias.abs().sum().item()
+
+    options = config(epochs=9, schedule="cooldown", patience=STEPS)
+    with pytest.raises(KeyboardInterrupt):
+        Worse(interrupt_before(stop + 1)).train(options, Checkpoints.of(run))
+    resumed, whole = Worse(), Worse()
+    history = resumed.train(options, Checkpoints.of(run), resume=True)
+    assert history.rows == whole.train(options).rows
+    assert history.rows[-1]["undone"] == STEPS
+    assert same(resumed.model, whole.model)
+
+
 class Found(Sums):
     """Batches around what was found out at the begin of an epoch from the weights, and is none of them."""
 

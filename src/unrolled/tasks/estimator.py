@@ -33,7 +33,7 @@ from unrolled.training.checkpoints import Checkpoints
 from unrolled.training.config import INIT_SCALE
 from unrolled.training.first_weights import draw_normal
 from unrolled.training.generators import own_generators
-from unrolled.training.history import kept_row
+from unrolled.training.history import kept_steps
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
 from unrolled.training.selection import Validated
@@ -128,7 +128,7 @@ class Estimator(Trained[C, D, K, N]):
                 run = stack.enter_context(Run.create(out, to_sections(config), self.task).locked())
             if config.training.refit:
                 judged = self._judged_first(plan, run, report)
-                steps = kept_row(judged.rows, judged.config.training)["step"]
+                steps = kept_steps(judged.rows, judged.config.training)
                 with report.busy(PREPARING):
                     plan = self._plan_again(plan, every, steps)
                 self._take_over(judged, plan.network)

@@ -23,7 +23,7 @@ from unrolled.tasks.config import (
     validation_part,
 )
 from unrolled.tasks.model import ModelConfig
-from unrolled.training.config import LearningRate, TrainingConfig
+from unrolled.training.config import LearningRate, Schedule, TrainingConfig
 from unrolled.training.selection import LOSS
 
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
@@ -206,6 +206,7 @@ class TaskTraining(TrainingConfig):
     """How a model is trained."""
 
     learning_rate: LearningRate = 0.002
+    schedule: Schedule = "cooldown"
 
 
 def select_by(measures: str, usual: str = "") -> Any:

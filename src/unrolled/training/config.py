@@ -48,12 +48,13 @@ LearningRate = Annotated[
     ),
 ]
 Schedule = Annotated[
-    Literal["constant", "cosine"],
+    Literal["constant", "cosine", "cooldown"],
     Field(
-        description="learning rate over time; cosine falls to zero at the end of the training, so that the "
-        "weights settle"
+        description="learning rate over time; cosine falls to zero from the beginning on, cooldown in the "
+        "last quarter, or from the best weights where patience ends, so that the weights settle"
     ),
 ]
+COOLDOWN = 0.25  # the share of a training in which the learning rate falls
 
 
 def _absolute(folder: Any) -> Any:

@@ -7,7 +7,8 @@
 Epochs and steps count from 1, steps over all epochs. Norms are before clipping; `clipped` is the share of
 steps whose norm was above `clip`. `validation_loss` is null without a validation part; where it is another
 measure than the training's, "validated" says which; measures of answers to that part stand behind it, see
-selection.py. No row holds a time: a resumed training writes the same bytes as an uninterrupted one.
+selection.py; where the training went back to the best weights, "undone" tells how many steps that took back.
+No row holds a time: a resumed training writes the same bytes as an uninterrupted one.
 """
 
 import math
@@ -41,6 +42,8 @@ class Progress:
     best_loss: float | None = None
     best_rank: tuple[float, float] | None = None
     best_step: int = 0
+    cooled_from: int | None = None  # the step at which patience ended, from which on the learning rate falls
+    undone: int = 0
     seconds: float = 0.0
 
     def steps_done(self, steps_per_epoch: int) -> int:
@@ -70,6 +73,7 @@ class Progress:
             "clipped": self.clipped / self.step,
             "learning_rate": self.learning_rate,
         }
+        row |= {"undone": self.undone} if self.undone else {}
         return row | {"validated": measure} if measure else row
 
     def next_epoch(self, row: Row, select: str) -> bool:
@@ -103,6 +107,12 @@ def kept_row(rows: Sequence[Row], training: TrainingConfig) -> Any:
     if training.keep == "last" or epochs[-1]["validation_loss"] is None:
         return epochs[-1]
     return min(epochs, key=lambda row: rank(row, training.measure))
+
+
+def kept_steps(rows: Sequence[Row], training: TrainingConfig) -> int:
+    """How many steps those weights have had."""
+    row = kept_row(rows, training)
+    return int(row["step"]) - int(row.get("undone", 0))
 
 
 def step_stride(steps_per_epoch: int) -> int:

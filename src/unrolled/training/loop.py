@@ -28,7 +28,7 @@ from unrolled.interrupts import Interrupts
 from unrolled.training.average import Average
 from unrolled.training.batches import Batch, Batches, Remembering, Step
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
-from unrolled.training.config import TrainingConfig
+from unrolled.training.config import COOLDOWN, TrainingConfig
 from unrolled.training.generators import generator_states, own_generators, set_generator_states
 from unrolled.training.history import History, Progress, kept_row, step_stride
 from unrolled.training.optimizers import learning_rate
@@ -102,6 +102,8 @@ class Training(Generic[Batch]):
         self.report.start(Pace(self.steps, self.limit, self.config.minutes, done, seconds))
         self.model.train()
         while (stopped := self._ended()) is None:
+            if self._waited():
+                self._cool_down()
             self._epoch(interrupts)
         self._save()
         if self.progress.step:
@@ -201,20 +203,54 @@ class Training(Generic[Batch]):
                 "the first epoch was the best: what came after fits the training part alone; lower "
                 f"learning_rate (now {self.config.learning_rate:g}), or give more data"
             )
-        if self.config.schedule == "cosine":
+        if self.config.schedule != "constant":
             return "the last epoch was the best, as it is meant to be where the learning rate falls to zero"
         if self.config.measure != LOSS:
             return f"the last epoch was the best by its {self.config.measure}; train longer"
         return "the last epoch was the best: the loss was still falling; train longer"
 
+    def _waited(self) -> bool:
+        """Whether patience is over. No more where the learning rate falls at the end of the training."""
+        if self.progress.step or not self.validate or not self.config.patience:
+            return False
+        without = self.progress.steps_done(self.steps) - self.progress.best_step
+        return without >= self.config.patience and not (self._cools and self._share() >= 1 - COOLDOWN)
+
+    @property
+    def _cools(self) -> bool:
+        return self.config.schedule == "cooldown"
+
+    def _cool_down(self) -> None:
+        """From here on the learning rate falls; from the best weights, where those are kept."""
+        progress, waited = self.progress, self._in_vain()
+        progress.cooled_from = progress.steps_done(self.steps)
+        where = ""
+        if self.best is not None and self.config.keep == "best":
+            self.model.load_state_dict(self.best)
+            progress.undone = progress.cooled_from - progress.best_step
+            where = f"goes back to epoch {progress.best_epoch}, and "
+        epochs = counted(self._cooldown() // self.steps, "epoch")
+        self.report.note(f"{waited}: {where}lets the learning rate fall to zero in {epochs}")
+
+    def _cooldown(self) -> int:
+        """Steps in which the learning rate falls after patience: COOLDOWN of those that count, in epochs."""
+        progress = self.progress
+        counts = (progress.cooled_from or 0) - progress.undone
+        return self.steps * max(1, round(counts * COOLDOWN / (1 - COOLDOWN) / self.steps))
+
+    def _in_vain(self) -> str:
+        """No lower validation loss for 200 steps."""
+        better = "higher" if MEASURES.get(self.config.measure) else "lower"
+        steps = counted(self.progress.steps_done(self.steps) - self.progress.best_step, "step")
+        return f"no {better} validation {self.config.measure} for {steps}"
+
     def _ended(self) -> str | None:
         """Why the training is over, in words; None while it is not."""
         config, progress, done = self.config, self.progress, self.progress.steps_done(self.steps)
-        patience = config.patience or 0
-        if progress.step == 0 and self.validate and 0 < patience <= done - progress.best_step:
-            better = "higher" if MEASURES.get(config.measure) else "lower"
-            steps = counted(done - progress.best_step, "step")
-            return f"no {better} validation {config.measure} for {steps}"
+        if self._waited() and not self._cools:
+            return self._in_vain()
+        if progress.cooled_from is not None and done >= progress.cooled_from + self._cooldown():
+            return "the learning rate has fallen to zero"
         if self.limit is not None and done >= self.limit:
             by_epochs = config.epochs is not None and self.limit == config.epochs * self.steps
             return f"epochs = {config.epochs} reached" if by_epochs else f"steps = {config.steps} reached"
@@ -227,8 +263,13 @@ class Training(Generic[Batch]):
     def _share(self) -> float:
         """How much of the training is over, by its steps or its minutes."""
         minutes, done = self.config.minutes, self.progress.steps_done(self.steps)
-        by_steps = done / self.limit if self.limit else 0.0
-        return max(by_steps, self._seconds() / (60 * minutes) if minutes else 0.0)
+        share = max(
+            done / self.limit if self.limit else 0.0, self._seconds() / (60 * minutes) if minutes else 0.0
+        )
+        if self.progress.cooled_from is None:
+            return share
+        cooled = (done - self.progress.cooled_from) / self._cooldown()
+        return max(share, 1 - COOLDOWN + COOLDOWN * cooled)
 
     def _seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self.since

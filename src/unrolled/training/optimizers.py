@@ -4,11 +4,12 @@ At the share r of a training, from 0 to 1, learning rate α:
 
     constant   α
     cosine     α (1 + cos(π r)) / 2
+    cooldown   α, and from r = 1 - q on α (1 - √((r - 1 + q) / q)), q = COOLDOWN
 
 r is s / S before step s of S, from 0, or the share of the minutes that are over where that is more. With a
 number of steps or epochs alone a resumed training takes the same rates.
 
-Source   Loshchilov & Hutter 2016, arXiv:1608.03983
+Source   Loshchilov & Hutter 2016, arXiv:1608.03983; Hägele et al. 2024, arXiv:2405.18392 (cooldown)
 Differs  falls once, without restarts
 """
 
@@ -23,7 +24,7 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from unrolled.training.config import TrainingConfig
+from unrolled.training.config import COOLDOWN, TrainingConfig
 
 Tensors = list[Tensor]
 Moments = list[dict[str, Tensor]]  # what is kept of each parameter; empty before its first update
@@ -73,6 +74,8 @@ MOMENTS = {
 
 def learning_rate(config: TrainingConfig, share: float) -> float:
     """The rate where `share` of the training is over."""
-    if config.schedule == "constant":
+    if config.schedule == "cosine":
+        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))
+    if config.schedule == "constant" or share <= 1 - COOLDOWN:
         return config.learning_rate
-    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))
+    return config.learning_rate * (1.0 - math.sqrt(min((share - 1 + COOLDOWN) / COOLDOWN, 1.0)))

@@ -80,7 +80,7 @@ def test_an_unsure_model_answers_no_worse_than_greedy(tmp_path):
         rows.append((kind, " ".join(other) if other else usual))
     data, said = pl.DataFrame(rows, schema=["class", "caption"], orient="row"), io.StringIO()
     data.write_csv(tmp_path / "captions.csv")
-    made = Captioner(epochs=8, hidden=16, code_size=16, given="class")
+    made = Captioner(epochs=8, schedule="constant", hidden=16, code_size=16, given="class")
     made.fit(tmp_path / "captions.csv", report=Lines(said), out=tmp_path / "run")
     exact = {
         name: made.using(**how).evaluate().rows[0]["exact match"]

@@ -45,7 +45,7 @@ def test_labels_are_learned_from_even_alignments(transcriber):
     assert chain.prior.sum().item() == pytest.approx(1)
     assert (chain.prior != chain.prior[0]).any() and (chain.stay != chain.stay[0]).any()
     losses = [row["validation_loss"] for row in transcriber.history.rows if row["kind"] == "epoch"]
-    assert min(losses) == losses[transcriber.history.kept_epoch - 1] < losses[0] / 2
+    assert losses[transcriber.history.kept_epoch - 1] < losses[0] / 10
 
 
 def test_answers_are_the_best_paths_of_its_model(transcriber):

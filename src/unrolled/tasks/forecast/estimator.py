@@ -54,7 +54,7 @@ from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Sources, files_of
 from unrolled.training.batches import Step
-from unrolled.training.history import kept_row
+from unrolled.training.history import kept_steps
 from unrolled.training.progress import Reporter
 from unrolled.training.state import State
 
@@ -118,7 +118,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             test = backtest(self._predictor(network), series, origins, plan)
         else:
             trainings = list(refits(origins, first, refit_every))
-            steps = int(kept_row(self.rows, self.config.training)["step"])
+            steps = kept_steps(self.rows, self.config.training)
             forecasts = self._refitted(trainings, steps, file, report or Reporter())
             test = beside_baselines(forecasts, series, origins, plan, codec.step.periods())
             about |= {"refit_every": refit_every, "trainings": len(trainings)}
