@@ -119,6 +119,8 @@ steps-both        phases    --merge sum --layers 2 --cell lstm --coupled-input-f
 steps-crf         phases    --crf --cell gru --features x
 steps-window      phases    --bidirectional off --window 3 --cell gru
 steps-named       phases    --id id --time step --target tag --features x --features y --bidirectional off
+members           treebank  --members 2 --crf --character-hidden 0
+steps-members     phases    --members 3 --bidirectional off --window 3
 tags-named        treebank  --column upos --variational-dropout 0.2 --character-hidden 0
 """
 
@@ -160,6 +162,9 @@ words-tied-apart  book      --tokens words --tie --cell lstm --most-symbols 9
 words-vectors     book      --tokens words --vectors vectors.txt
 bpe               book      --tokens bpe --most-symbols 280
 symbols           symbols   --tokens symbols --cell lstm
+members           book      --members 2 --cell lstm --output-dropout 0.3
+members-through   book      --members 3 --backprop-windows 2 --embedding none --embedding-size 128 \
+                            --output-dropout 0
 """
 
 FORECAST = """
@@ -245,6 +250,8 @@ zoned             spelt     --cell lstm --zoneout 0.1 --bidirectional off --subs
 recordings        spoken    --subsample 2 --mels 8
 hmm               called    --hmm --states 1 --silence off ; predict {file} --lm-weight 0.7
 hmm-silence       spelt     --hmm --states 2 --silence on --bidirectional off --realign 1
+members           spelt     --members 2 --subsample 2 --bidirectional off --output-dropout 0.2
+hmm-members       spelt     --members 2 --hmm --states 1
 hmm-recordings    spoken    --hmm --states 1 --mels 8 --cell lstm
 """
 
@@ -275,6 +282,7 @@ words             sentences --source-tokens words --target-tokens words \
                             --min-length 2 --no-repeat 2 --learn-initial-state
 words-cut         sentences --source-tokens words --target-tokens words \
                             --source-least-count 2 --target-most-symbols 9 --reverse --bidirectional off
+members           letters   --members 2 --scheduled-sampling 0.5 --cell lstm
 symbols           sentences --source-tokens symbols --target-tokens symbols --zoneout 0.1
 """
 
@@ -287,6 +295,7 @@ rows              pictures  --encoder rows --bidirectional --attention dot
 rows-state        pictures  --encoder rows --condition state --attention none --cell mgu --tokens characters
 rows-layers       pictures  --encoder rows --layers 2 --cell lstm --condition input --learn-initial-state
 points            points    --condition input --beam 2
+members           pictures  --members 2 --attention additive
 points-state      points    --features u --condition state --cell lstm --tokens bpe --most-symbols 270
 sized             pictures  --attention additive --attention-size 3 --decoder-hidden 7 \
                             --decoder-cell gru --cell lstm
@@ -300,6 +309,7 @@ points-numbers    points    --features u --features v --condition both --decoder
 classes           points    --given class --target caption --cell rnn --bias off
 strokes           strokes   --id id --time step --given class --target x --target y
 strokes-gaussian  strokes   --id id --given class --target x --target y --output gaussian --cell lstm
+strokes-members   strokes   --id id --given class --target x --target y --members 2 --output gaussian
 strokes-state     strokes   --id id --given class --target x --target y --condition state --noise 0
 strokes-input     strokes   --id id --given class --target x --target y --condition input --decoder-layers 2
 """

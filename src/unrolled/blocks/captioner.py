@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled.blocks.block import Block
-from unrolled.blocks.decoder import Bridge, Condition, Decoder, require_bridge
+from unrolled.blocks.decoder import Bridge, Condition, Decoder, Writer, require_bridge
 from unrolled.blocks.encoders import Attributes, Convolution, Rows
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.ops import Array, Memory, Ops, State
@@ -92,14 +92,17 @@ class NumberDecoder(Block):
 
 
 @dataclass(frozen=True)
-class Captioner(Block):
-    """x -> what the decoder is conditioned on. `condition`: state, input or both."""
+class Captioner(Writer):
+    """x -> what the decoder is conditioned on. `condition`: state, input or both. `others`: further members
+    (ensemble.py)."""
 
     encoder: Convolution | Rows | Attributes
     decoder: Decoder | NumberDecoder
     condition: str
+    others: tuple["Captioner", ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
+        yield from super().rules()
         yield self.condition in CONDITIONS, f"no condition is called {self.condition!s:.40}"
         reads, extra = conditions(self.condition, self.encoder.code_size)
         bridge, decoder = self.decoder.bridge, self.decoder

@@ -15,11 +15,13 @@ Source   Luong et al. 2015, arXiv:1508.04025 (attention after the layers, withou
 Rule     a row has the bits that it has alone; k steps one by one have the bits of one call over k steps
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from unrolled.blocks.block import Block
+from unrolled.blocks.ensemble import Ensemble
 from unrolled.blocks.leaves import Attention, Embedding, Linear
 from unrolled.blocks.ops import Array, Memory, Ops, State
 from unrolled.blocks.recurrent import Recurrent
@@ -193,6 +195,28 @@ class Decoder(Block):
             return ops.of_one_step(ops.log_softmax(o))
 
         return step
+
+
+class Writer(Ensemble):
+    """A network that reads, and whose `decoder` writes what it read of. Members write together: each reads
+    what all of them wrote."""
+
+    decoder: Any
+
+    @abstractmethod
+    def __call__(self, *arguments: Any, **options: Any) -> Condition:
+        """(ops, p, x, …) -> what its own decoder is conditioned on."""
+
+    def conditions(self, ops: Ops, p: Any, *x: Any) -> list[Condition]:
+        """That of each member's."""
+        return [one(ops, weights, *x) for one, weights in self.parts(p)]
+
+    def steppers(self, ops: Ops, p: Any, conditions: Sequence[Condition]) -> list[Callable[..., Any]]:
+        """Of each member's decoder, from the first step on."""
+        return [
+            one.decoder.stepper(ops, weights.decoder, condition)
+            for (one, weights), condition in zip(self.parts(p), conditions, strict=True)
+        ]
 
 
 def _join(layer: Recurrent, attention: Attention | None) -> Linear | None:

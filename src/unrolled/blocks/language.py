@@ -5,19 +5,20 @@ h_t   = layer(e_t, h_{t-1})
 logit = W dropout(h_t) + b             of w_{t+1}; tied: W = E R, R there only if sizes differ
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.blocks.block import Block
+from unrolled.blocks.ensemble import Averaged, mean_of_p
 from unrolled.blocks.leaves import Embedding, Linear, Parameter
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.recurrent import Recurrent
 
 
 @dataclass(frozen=True)
-class Language(Block):
-    """w -> logits (…, V), and the state to go on from. Tied, `head` is None and there is a `bias`."""
+class Language(Averaged):
+    """w -> logits (…, V), and the state to go on from. Tied, `head` is None and there is a `bias`. `others`:
+    further members (ensemble.py); logits are then the logarithm of the mean of their p."""
 
     embedding: Embedding
     layer: Recurrent
@@ -26,6 +27,7 @@ class Language(Block):
     bias: Parameter | None = None
     input_dropout: float = 0.0
     output_dropout: float = 0.0
+    others: tuple["Language", ...] = ()
 
     @classmethod
     def of(
@@ -34,15 +36,19 @@ class Language(Block):
         return cls(embedding, layer, *_output(embedding, layer, tie), input_dropout, output_dropout)
 
     def rules(self) -> Iterator[tuple[object, str]]:
+        yield from super().rules()
         yield self.embedding.size == self.layer.input_size, f"{self.embedding} into {self.layer}"
         output = self.projection, self.head, self.bias
         wanted = _output(self.embedding, self.layer, self.head is None)
         yield output == wanted, f"an output of {output}; wanted {wanted}"
 
-    def __call__(
-        self, ops: Ops, p: Any, w: Array, state: Carried = None, lengths: Array = None
+    def together(self, ops: Ops, each: Sequence[Array]) -> Array:
+        return mean_of_p(ops, each)
+
+    def alone(
+        self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None
     ) -> tuple[Array, State]:
-        h, after = self.hidden(ops, p, w, state, lengths)
+        h, after = self.hidden(ops, p, steps, state, lengths)
         if self.head is not None:
             return self.head(ops, p.head, h), after
         return ops.tied(p.embedding, p.bias, h), after

@@ -7,17 +7,18 @@
     o_i = W dropout(p_i) + b     the answer is the last o; where k = 1 and there is no front, o_t is that to
                                  the first t steps
 
-Of several members, networks alike with weights of their own, o_t is the mean of theirs.
+Of several members (ensemble.py) o_t is the mean of theirs.
 
 Steps are added from the first to the last (kernels/torch/pooling.py): neither the padding nor the batch
 changes a bit, and what the sum of the first t steps comes to is known after t steps.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from unrolled.blocks.block import Block, at
+from unrolled.blocks.block import Block
+from unrolled.blocks.ensemble import Averaged
 from unrolled.blocks.front import Front, shortened
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.ops import Array, Carried, Ops, State
@@ -92,7 +93,7 @@ class Poolings(Block):
 
 
 @dataclass(frozen=True)
-class Pooled(Block):
+class Pooled(Averaged):
     """steps -> o, of every step or of the last. `subsample` k; `others`: further members, each alike."""
 
     encoder: Embedding | Numbers
@@ -106,48 +107,20 @@ class Pooled(Block):
     others: tuple["Pooled", ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
+        yield from super().rules()
         front = (self.front.outputs,) if self.front else ()
         sizes = self.subsample * self.encoder.size, *front, self.layer.output_size, self.pooling.outputs
         front = (self.front.inputs,) if self.front else ()
         wanted = *front, self.layer.input_size, self.pooling.size, self.head.inputs
         yield sizes == wanted, f"sizes {sizes} do not meet {wanted}"
-        alike = not self.others or all(one == replace(self, others=()) for one in self.others)
-        yield alike, f"members that are not alike: {self.others!s:.80}"
-
-    def start(self, ops: Ops, p: Any, rows: int) -> State:
-        state: State = {}
-        for path, block in self.inner().items():
-            prefix = f"{path}." if path.startswith("others.") else ""
-            state |= {prefix + name: array for name, array in block.start(ops, at(p, path), rows).items()}
-        return state
 
     @property
     def causal(self) -> bool:
         """Of steps side by side the first answers depend on the later ones."""
         return super().causal and self.subsample == 1
 
-    def __call__(
+    def alone(
         self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None, last: bool = False
-    ) -> tuple[Array, State]:
-        each, after = self.each(ops, p, steps, state, lengths, last)
-        return (sum(each[1:], each[0]) / len(each) if self.others else each[0]), after
-
-    def each(
-        self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None, last: bool = False
-    ) -> tuple[list[Array], State]:
-        """What each member says. The states of the others have their paths in front of their names."""
-        first, after = self._alone(ops, p, steps, state, lengths, last)
-        said = [first]
-        for k, one in enumerate(self.others):
-            prefix = f"others.{k}."
-            before = None if state is None else _within(prefix, state)
-            o, carried = one(ops, p.others[k], steps, before, lengths, last)
-            said.append(o)
-            after = after | {prefix + name: array for name, array in carried.items()}
-        return said, after
-
-    def _alone(
-        self, ops: Ops, p: Any, steps: Array, state: Carried, lengths: Array, last: bool
     ) -> tuple[Array, State]:
         x = ops.side_by_side(self.encoder(ops, p.encoder, steps, lengths), lengths, self.subsample)
         lengths = shortened(lengths, self.subsample)
@@ -156,8 +129,3 @@ class Pooled(Block):
         y, after = self.layer(ops, p.layer, ops.dropout(x, self.input_dropout), state, lengths)
         v, pooled = self.pooling(ops, p.pooling, y, state, lengths, last)
         return self.head(ops, p.head, ops.dropout(v, self.output_dropout)), after | pooled
-
-
-def _within(prefix: str, state: Mapping[str, Array]) -> State:
-    """What stands under a prefix, without it."""
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

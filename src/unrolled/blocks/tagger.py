@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled.blocks.block import Block
+from unrolled.blocks.ensemble import Averaged, mean
 from unrolled.blocks.leaves import CRF, Embedding, Linear
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.pooled import Numbers
@@ -75,8 +76,9 @@ class Words(Block):
 
 
 @dataclass(frozen=True)
-class Tagger(Block):
-    """steps -> o (…, K)."""
+class Tagger(Averaged):
+    """steps -> o (…, K). `others`: further members (ensemble.py); the scores of their fields are averaged
+    too."""
 
     encoder: Words | Numbers
     layer: Recurrent
@@ -84,15 +86,27 @@ class Tagger(Block):
     crf: CRF | None = None
     input_dropout: float = 0.0
     output_dropout: float = 0.0
+    others: tuple["Tagger", ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
+        yield from super().rules()
         sizes = self.encoder.size, self.layer.output_size
         wanted = self.layer.input_size, self.head.inputs
         yield sizes == wanted, f"sizes {sizes} do not meet {wanted}"
         tags = self.head.outputs
         yield self.crf in (None, CRF(tags)), f"{self.crf} for {tags} tags"
 
-    def __call__(
+    def chain(self, p: Any) -> tuple[Array, Array, Array] | None:
+        """What the field says: transitions, start and end."""
+        if self.crf is None:
+            return None
+        chains = [weights.crf for _, weights in self.parts(p)]
+        a, start, end = (
+            mean([getattr(one, name) for one in chains]) for name in ("transitions", "start", "end")
+        )
+        return a, start, end
+
+    def alone(
         self, ops: Ops, p: Any, steps: Any, state: Carried = None, lengths: Array = None
     ) -> tuple[Array, State]:
         x = ops.dropout(self.encoder(ops, p.encoder, steps, lengths), self.input_dropout)

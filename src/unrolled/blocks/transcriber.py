@@ -5,14 +5,16 @@
     y_i     = layer(dropout(s))_i
     log p_i = log softmax(W dropout(y_i) + b)
 
-of no label and of each (decoding/ctc.py), or of each state of a hidden Markov model (decoding/hybrid.py).
+of no label and of each (decoding/ctc.py), or of each state of a hidden Markov model (decoding/hybrid.py). Of
+several members (ensemble.py) p_i is the mean of theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unrolled.blocks.block import Block, Shapes
+from unrolled.blocks.ensemble import Averaged
 from unrolled.blocks.front import shortened
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.ops import Array, Carried, Ops, State
@@ -34,7 +36,7 @@ class Chain(Block):
 
 
 @dataclass(frozen=True)
-class Transcriber(Block):
+class Transcriber(Averaged):
     """x (…, I) -> log p (…, O), of ⌈T / k⌉ steps for T. `subsample` k; `chain` where outputs are states."""
 
     encoder: Numbers
@@ -44,8 +46,10 @@ class Transcriber(Block):
     subsample: int = 1
     input_dropout: float = 0.0
     output_dropout: float = 0.0
+    others: tuple["Transcriber", ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
+        yield from super().rules()
         sizes = self.subsample * self.encoder.size, self.layer.output_size
         wanted = self.layer.input_size, self.head.inputs
         yield sizes == wanted, f"sizes {sizes} do not meet {wanted}"
@@ -56,11 +60,14 @@ class Transcriber(Block):
         """⌈length / k⌉."""
         return shortened(lengths, self.subsample)
 
-    def __call__(
-        self, ops: Ops, p: Any, x: Array, state: Carried = None, lengths: Array = None
+    def together(self, ops: Ops, each: Sequence[Array]) -> Array:
+        return ops.log_mean(each)
+
+    def alone(
+        self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None
     ) -> tuple[Array, State]:
-        x = self.encoder(ops, p.encoder, x, lengths)
+        x = self.encoder(ops, p.encoder, steps, lengths)
         s = ops.side_by_side(x, lengths, self.subsample)
-        steps = shortened(lengths, self.subsample)
-        y, after = self.layer(ops, p.layer, ops.dropout(s, self.input_dropout), state, steps)
+        lengths = shortened(lengths, self.subsample)
+        y, after = self.layer(ops, p.layer, ops.dropout(s, self.input_dropout), state, lengths)
         return ops.log_softmax(self.head(ops, p.head, ops.dropout(y, self.output_dropout))), after

@@ -12,23 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.blocks.block import Block
-from unrolled.blocks.decoder import Condition, Decoder
+from unrolled.blocks.decoder import Condition, Decoder, Writer
 from unrolled.blocks.leaves import Embedding
 from unrolled.blocks.ops import Array, Ops
 from unrolled.blocks.recurrent import Recurrent
 
 
 @dataclass(frozen=True)
-class Translator(Block):
-    """x -> what the decoder is conditioned on."""
+class Translator(Writer):
+    """x -> what the decoder is conditioned on. `others`: further members (ensemble.py)."""
 
     embedding: Embedding
     layer: Recurrent
     decoder: Decoder
     input_dropout: float = 0.0
+    others: tuple["Translator", ...] = ()
 
     def rules(self) -> Iterator[tuple[object, str]]:
+        yield from super().rules()
         yield self.embedding.size == self.layer.input_size, f"{self.embedding} into {self.layer}"
         bridge, attention = self.decoder.bridge, self.decoder.attention
         reads, wanted = bridge and bridge.reads, tuple(self.layer.state_sizes.items())

@@ -16,18 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.blocks.captioner import NumberDecoder
+from unrolled.blocks.ensemble import mean
 from unrolled.blocks.outputs import Output
 from unrolled.decoding.distributions import distribution, softplus
 from unrolled.kernels.numpy import heads
 
 Array = NDArray[Any]
+Step = Callable[[Array], tuple[Array, Array]]
 Draws = Sequence[np.random.Generator] | None
 
 HALF = 0.6931471805599453  # ln 2: - ln of the chance to go on with which an answer ends
 
 
+def averaged(steps: Sequence[Step]) -> Step:
+    """The stepper of several networks together: the mean of a and that of e."""
+
+    def step(w: Array) -> tuple[Array, Array]:
+        a, e = zip(*(one(w) for one in steps), strict=True)
+        return mean(a), mean(e)
+
+    return step
+
+
 def written(
-    step: Callable[[Array], tuple[Array, Array]],
+    step: Step,
     decoder: NumberDecoder,
     rows: int,
     longest: int,

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from unrolled.blocks.decoder import Decoder
 from unrolled.errors import RunError
 from unrolled.kernels.numpy.functions import power
+from unrolled.kernels.numpy.heads import log_mean
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -88,6 +89,11 @@ class Beams(NamedTuple):
         how = self._asdict() | {"begin": decoder.begin, "end": decoder.end, "never": never}
         del how["longest"]
         return beam_search(step, longest, **how)
+
+
+def averaged(steps: Sequence[Step]) -> Step:
+    """The stepper of several models together: the mean of what they make probable."""
+    return steps[0] if len(steps) == 1 else lambda *asked: log_mean([step(*asked) for step in steps])
 
 
 def checked_beam(beam: Any) -> int:

@@ -13,7 +13,7 @@ from unrolled.blocks.captioner import Captioner
 from unrolled.blocks.decoder import Decoder
 from unrolled.codecs.answers import ANSWERS, NumberAnswers, Texts
 from unrolled.codecs.conditions import INPUTS, AttributeInputs, Pictures, Rows
-from unrolled.decoding.numbers import written
+from unrolled.decoding import numbers, search
 from unrolled.decoding.search import Answer, Beams, in_one_line
 from unrolled.errors import DataError
 from unrolled.files.captioned import Attributes, Captioned
@@ -69,12 +69,11 @@ class Runtime(Model):
 
     def _answered(self, row: Array) -> Any:
         rows: Rows = (row[None],) if row.dtype.names is None else (row["z"], row["class"])
-        condition = self.network(*self.inputs.scaled(rows))
-        decoder, p = self.block.decoder, self.network.p.decoder
-        if not isinstance(decoder, Decoder):
-            return written(decoder.stepper(OPS, p, condition), decoder, 1, self.longest)[0]
-        step = decoder.stepper(OPS, p, condition)
-        return self.how.search(step, [self.longest], decoder, self.never)[0]
+        block, p = self.block, self.network.p
+        steps = block.steppers(OPS, p, block.conditions(OPS, p, *self.inputs.scaled(rows)))
+        if not isinstance(block.decoder, Decoder):
+            return numbers.written(numbers.averaged(steps), block.decoder, 1, self.longest)[0]
+        return self.how.search(search.averaged(steps), [self.longest], block.decoder, self.never)[0]
 
 
 def as_step(z: Array, number: Any) -> Array:

@@ -43,7 +43,7 @@ class Tags(Forward):
             K,
             self.network.dtype,
             bound and masks(**{name: np.array(part, np.bool_) for name, part in bound.items()}),
-            self.network.p.crf if self.block.crf else None,
+            self.block.chain(self.network.p),
         )
 
     def start(self, rows: int) -> State:

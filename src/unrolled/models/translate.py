@@ -10,7 +10,7 @@ import numpy as np
 
 from unrolled.blocks.translator import Translator
 from unrolled.codecs.texts import PairCodec
-from unrolled.decoding.search import Answer, Beams, Hypothesis, in_one_line
+from unrolled.decoding.search import Answer, Beams, Hypothesis, averaged, in_one_line
 from unrolled.errors import DataError
 from unrolled.models.model import Model
 from unrolled.ops.numpy import OPS
@@ -53,10 +53,10 @@ class Runtime(Model):
 
     def answers(self, x: Array) -> list[Hypothesis]:
         """x (S,)."""
-        decoder, longest = self.block.decoder, self.how.longest
-        step = decoder.stepper(OPS, self.network.p.decoder, self.network(x[:, None]))
+        block, p, longest = self.block, self.network.p, self.how.longest
+        step = averaged(block.steppers(OPS, p, block.conditions(OPS, p, x[:, None])))
         longest = self.texts.most(len(x)) if longest is None else longest
-        return self.how.search(step, [longest], decoder, self.texts.never)[0]
+        return self.how.search(step, [longest], block.decoder, self.texts.never)[0]
 
     def outputs(self, steps: Array) -> Array:
         """x (S,) -> its answers in one line, search.py."""

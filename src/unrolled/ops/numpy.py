@@ -11,7 +11,6 @@ from unrolled.blocks.block import Block, bind, each_leaf
 from unrolled.blocks.leaves import CRF, Embedding, Linear, Parameter
 from unrolled.blocks.ops import Memory
 from unrolled.kernels.numpy import heads
-from unrolled.kernels.numpy.crf import Scores
 from unrolled.ops.layers import Layers
 from unrolled.ops.state import ANCHOR, POOLED, STEPS, Array, State
 
@@ -59,8 +58,8 @@ def _parameter(block: Parameter, arrays: Mapping[str, Array]) -> Array:
     return arrays[""]
 
 
-def _crf(block: CRF, arrays: Mapping[str, Array]) -> Scores:
-    return arrays["transitions"], arrays["start"], arrays["end"]
+def _crf(block: CRF, arrays: Mapping[str, Array]) -> SimpleNamespace:
+    return SimpleNamespace(**arrays)
 
 
 def _estimates(block: Block, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -122,6 +121,7 @@ class Network:
 class Numpy:
     tanh = staticmethod(heads.tanh)
     log_softmax = staticmethod(heads.log_softmax)
+    log_mean = staticmethod(heads.log_mean)
 
     def linear(self, p: heads.Linear, x: Array) -> Array:
         return p(x)

@@ -1,9 +1,9 @@
 """The operations of blocks (blocks/ops.py) on torch's tensors, batch-first, and the module that holds the
 parameters of a block, whose members are modules of unrolled.nn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from unrolled.blocks.block import Block, bind
 from unrolled.blocks.leaves import CRF, Attention, Embedding, Linear, Parameter
 from unrolled.blocks.ops import Memory
 from unrolled.blocks.recurrent import Recurrent
-from unrolled.kernels.numpy.heads import log
+from unrolled.kernels.numpy.heads import log, log_mean
 from unrolled.kernels.torch.pooling import pooling
 from unrolled.nn import crf, heads
 from unrolled.nn.functional import embedding, linear, log_softmax, tanh
@@ -107,8 +107,24 @@ class Network(nn.Module, Generic[B]):
         """Those of training, or of use."""
         return TRAINING if self.training else USE
 
+    @property
+    def ensemble(self) -> "list[Network[B]]":
+        """The networks that it is made of (blocks/ensemble.py), each as one by itself; else it alone."""
+        block: Any = self.block
+        if not getattr(block, "others", ()):
+            return [self]
+        others = zip(block.others, cast(Any, self.others), strict=True)
+        return [_viewed(block.first, self), *(_viewed(*other) for other in others)]
+
     def forward(self, *arguments: Any, **options: Any) -> Any:
         return self.block(self.ops, self.p, *arguments, **options)  # type: ignore[operator]
+
+
+def _viewed(block: B, module: nn.Module) -> Network[B]:
+    """A module with the parameters of a block as a network: they are shared."""
+    network: Network[B] = Network.__new__(Network)
+    network.__dict__ |= module.__dict__ | {"block": block}
+    return network
 
 
 class Torch:
@@ -250,6 +266,11 @@ class Torch:
         steps, before, after = paddings(T, k, width)
         x = pad(x, (0, 0, before, after))
         return (x if width == k else x.unfold(1, width, k).transpose(2, 3)).reshape(B, steps, -1)
+
+    def log_mean(self, log_p: Sequence[Tensor]) -> Tensor:
+        """Likewise."""
+        mean = log_mean([one.detach().cpu().numpy() for one in log_p])
+        return torch.from_numpy(mean).to(log_p[0].device)
 
     def concat(self, *arrays: Tensor) -> Tensor:
         return torch.cat(arrays, -1)

@@ -8,8 +8,8 @@ Shapes   y (B, S) with the end -> w (B, S), o (B, S, V + 1)
 Source   Bengio et al. 2015, arXiv:1506.03099
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,8 @@ from unrolled.files.messages import option
 from unrolled.nn.functional import softmax
 from unrolled.ops.torch import USE, Network
 from unrolled.tasks.model import DecoderConfig, ModelConfig, decoder_layers, recurrent
+
+S = TypeVar("S", bound=Callable[..., Any])
 
 
 def decoder(
@@ -54,9 +56,17 @@ def decoded(
     return block(network.ops, network.p.decoder, w, *condition, lengths=lengths)
 
 
-def stepper(network: Network[Any], condition: Condition) -> Any:
-    """That of the network's decoder, without gradients: for decoding/search.py or numbers.py."""
-    return torch.no_grad()(network.block.decoder.stepper(network.ops, network.p.decoder, condition))
+@torch.no_grad()
+def read(network: Network[Any], *x: Tensor) -> list[Condition]:
+    """What each member's decoder is conditioned on."""
+    conditions: list[Condition] = network.block.conditions(network.ops, network.p, *x)
+    return conditions
+
+
+def stepper(network: Network[Any], conditions: Sequence[Condition], averaged: Callable[[Any], S]) -> S:
+    """That of the members' decoders together, without gradients; `averaged` of decoding/search.py or
+    numbers.py."""
+    return torch.no_grad()(averaged(network.block.steppers(network.ops, network.p, conditions)))
 
 
 def inputs(block: Decoder, y: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Self
+from typing import Any, Generic, Self, cast
 
 import polars as pl
 import torch
@@ -25,6 +25,7 @@ from unrolled.files import at_hand
 from unrolled.files.messages import counted, option
 from unrolled.runs import Run
 from unrolled.tasks.config import from_sections, to_sections
+from unrolled.tasks.ensemble import spread
 from unrolled.tasks.sources import Source, Sources, joined, named_sources
 from unrolled.tasks.starting import started
 from unrolled.tasks.trained import JUDGED, C, D, K, N, Trained, tested
@@ -227,11 +228,14 @@ class Estimator(Trained[C, D, K, N]):
         )
         self._history = training.run(resume)
         self.config, self._history_rows = plan.config, self._history.rows
-        if prepared.tuned is None:
-            return prepared.codec
+        codec, notes = prepared.codec, list[str]()
         with report.busy("judging on the validation part"):
-            codec, note = prepared.tuned(network)
-        if note:
+            if validate is not None and len(getattr(network, "ensemble", ())) > 1:
+                notes.append(spread(cast(Any, network), validate))
+            if prepared.tuned is not None:
+                codec, note = prepared.tuned(network)
+                notes.append(note)
+        for note in filter(None, notes):
             report.note(note)
         return codec
 

@@ -1,10 +1,10 @@
 """What tasks with one answer a sequence read, codecs/inputs.py, and their network, blocks/pooled.py."""
 
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from unrolled.blocks.ensemble import ensemble
 from unrolled.blocks.front import Front
 from unrolled.blocks.leaves import Embedding, Linear, Pooling
 from unrolled.blocks.pooled import Numbers, Pooled, Poolings
@@ -182,9 +182,8 @@ def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Netwo
     network = Network(pooled(_encoder(inputs, config), config, outputs))
     if isinstance(inputs, TextInputs) and (inputs.vectors is not None or config.freeze_vectors):
         tokenizer: Any = inputs.tokenizer  # of words, where there are vectors
-        others = network.p.others if network.block.others else ()
-        for member in (network.p, *others):
-            begin_with(member.encoder, tokenizer.vocabulary, inputs.vectors, config.freeze_vectors)
+        for member in network.ensemble:
+            begin_with(member.p.encoder, tokenizer.vocabulary, inputs.vectors, config.freeze_vectors)
     return network
 
 
@@ -199,7 +198,7 @@ def pooled(encoder: Embedding | Numbers, config: PooledModelConfig, outputs: int
     rates = config.input_dropout, config.output_dropout
     head = Linear(pooling.outputs, outputs)
     alone = Pooled(encoder, layer, pooling, head, *rates, subsample=k, front=front)
-    return replace(alone, others=(alone,) * ((config.members or 1) - 1))
+    return ensemble(alone, config.members or 1)
 
 
 def default_pooling(config: PooledModelConfig, text: bool) -> tuple[Kind, ...]:

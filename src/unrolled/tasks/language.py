@@ -28,6 +28,7 @@ from torch import Tensor
 
 from unrolled.batching.splits import chronological
 from unrolled.batching.streams import Batch, Streams, Tokens, encoded
+from unrolled.blocks.ensemble import ensemble
 from unrolled.blocks.language import Language
 from unrolled.codecs import padding
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, beginning, fitted
@@ -43,6 +44,7 @@ from unrolled.nn.functional import log_softmax
 from unrolled.plots import figures
 from unrolled.runs import Run
 from unrolled.tasks.embedding import begin_with, embedding, one_hot, read_one_hot
+from unrolled.tasks.ensemble import members_step
 from unrolled.tasks.estimator import Plan, Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdict
 from unrolled.tasks.language_config import LanguageConfig
@@ -239,25 +241,26 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         learned = o.embedding == "learned"
         table = embedding(V, o.embedding_size, codec.vectors) if learned else one_hot(V, recurrent(o, V))
         layer, rates = recurrent(o, table.size), (o.input_dropout, o.output_dropout)
-        network = Network(Language.of(table, layer, o.tie, *rates))
-        if not learned:
-            read_one_hot(network.p.embedding, network.p.layer)
-        if codec.vectors is not None or o.freeze_vectors:
-            tokenizer: Any = codec.tokenizer  # of words, where there are vectors
-            begin_with(network.p.embedding, tokenizer.vocabulary, codec.vectors, o.freeze_vectors)
+        network = Network(ensemble(Language.of(table, layer, o.tie, *rates), o.members))
+        for member in network.ensemble:
+            if not learned:
+                read_one_hot(member.p.embedding, member.p.layer)
+            if codec.vectors is not None or o.freeze_vectors:
+                tokenizer: Any = codec.tokenizer  # of words, where there are vectors
+                begin_with(member.p.embedding, tokenizer.vocabulary, codec.vectors, o.freeze_vectors)
         return network
 
     def _step(self, network: Network, prepared: Prepared[LanguageConfig, Codec]) -> Step[Batch]:
         sampling = prepared.config.sampling
         carries, windows = sampling.sampling == "consecutive", sampling.backprop_windows
 
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
+        def of_member(member: Network, batch: Batch, state: State) -> tuple[Tensor, State]:
             if windows > 1:
-                return loss_through(network, batch, state, windows)
-            value, state = loss(network, batch, state)
+                return loss_through(member, batch, state, windows)
+            value, state = loss(member, batch, state)
             return value, state if carries else None
 
-        return step
+        return members_step(network, of_member)
 
     def _reporter(
         self, plan: Plan[LanguageConfig, Splits[Text], Codec, Network], run: Run | None, report: Reporter

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from unrolled.files.messages import either, option
 from unrolled.tasks.config import Count, Names, Section, Size, validation_part
-from unrolled.tasks.model import Hidden, InputDropout, ModelConfig, OutputDropout, require_forward
+from unrolled.tasks.model import Hidden, InputDropout, Members, ModelConfig, OutputDropout, require_forward
 from unrolled.tasks.shared_options import (
     SYMBOLS,
     LeastCount,
@@ -49,6 +49,7 @@ class LanguageModelConfig(WordVectorsConfig, ModelConfig):
     in_short: ClassVar[tuple[str, ...]] = ("cell", "hidden", "layers", "output_dropout")
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
+    members: Members = 1
     hidden: Hidden = 256
     embedding: Literal["learned", "none"] = Field(
         default="learned",

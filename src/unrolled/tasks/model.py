@@ -58,6 +58,15 @@ Bidirectional = Annotated[
         "it too; twice the work"
     ),
 ]
+Members = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=64,
+        description="networks, each with weights of its own, whose answers are averaged: an ensemble in one "
+        "model, often better, slower by as many times",
+    ),
+]
 InputDropout = Annotated[
     Rate,
     Field(

@@ -56,12 +56,23 @@ def loss_through(network: Network, batch: Batch, state: Any, windows: int) -> tu
 
 def mean_loss(network: Network, streams: Streams) -> float:
     """The mean nats over all rows of a text that is read side by side, without gradients."""
-    total, count, state = 0.0, 0, None
+    total, count, state, judged = 0.0, 0, None, _loss_together if network.block.others else loss
     with torch.no_grad():
         for batch in streams.batches(1):
-            value, state = loss(network, batch, state)
+            value, state = judged(network, batch, state)
             total, count = total + value.item() * batch.y.numel(), count + batch.y.numel()
     return total / count
+
+
+def _loss_together(network: Network, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+    """As `loss`, of the mean of the members' p."""
+    state, steps = state if batch.goes_on else None, _steps(network.block.embedding.rows, len(batch.x))
+    each = []
+    for first in range(0, batch.y.shape[1], steps):
+        w, y = (one[:, first : first + steps] for one in (batch.x, batch.y))
+        values, state = _nats(network, w, y, state, None)
+        each.append(values)
+    return torch.from_numpy(np.concatenate(each, 1)).mean(), state
 
 
 def nats(network: Network, tokens: Tokens, symbols: int) -> Iterator[Array]:

@@ -31,6 +31,7 @@ from unrolled.files.labels import Kind
 from unrolled.files.manifest import is_recording
 from unrolled.tasks import choice, examples, neighbours
 from unrolled.tasks.config import Section
+from unrolled.tasks.ensemble import mean_of
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.examples import in_batches, mean_step
 from unrolled.tasks.forward import ForwardEstimator
@@ -215,16 +216,12 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             o, y = outputs(network, validation.rows), validation.y
             return Validated(float(losses(o, y).double().mean()), self._measures(config, codec, o, y))
 
-        def tuned(network: Network) -> tuple[K, str]:
-            return codec, _spread(network, validation, losses)
-
         return Prepared(
             config,
             codec,
             train.buckets(config.training),
             validate,
             (data.sizes(), *data.train.notes, *notes, *chosen),
-            tuned if (config.model.members or 1) > 1 else None,
         )
 
     def _chosen(self, config: C, data: Splits[Sequences]) -> tuple[PooledModelConfig, tuple[str, ...]]:
@@ -265,14 +262,11 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
 
     def _step(self, network: Network, prepared: Prepared[C, K]) -> Step[Batch]:
         losses = self._row_losses(prepared.config, prepared.codec)
-        block = network.block
 
-        def of_members(batch: Batch) -> Tensor:
-            said, _ = block.each(network.ops, network.p, batch.x, lengths=batch.lengths, last=True)
-            each = [losses(o, batch.y) for o in said]
-            return sum(each[1:], each[0]) / len(each)
+        def of_rows(batch: Batch, member: Network) -> Tensor:
+            return losses(member(batch.x, lengths=batch.lengths, last=True)[0], batch.y)
 
-        return mean_step(of_members)
+        return mean_step(lambda batch: mean_of(network, partial(of_rows, batch)))
 
     def _outputs_of(self, data: Sequences) -> Tensor:
         """(N, O) the network's outputs for sequences that may lack answers."""
@@ -293,35 +287,12 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return list(self._outputs_of_rows(rows, fill, last=True))
 
 
-def _spread(network: Network, validation: Examples, losses: Losses) -> str:
-    """The validation loss of each member alone, and of all together."""
-
-    def loss(o: Tensor) -> str:
-        return f"{float(losses(o, validation.y).double().mean()):.4g}"
-
-    block = network.block
-    each = outputs(
-        network,
-        validation.rows,
-        lambda x, lengths: torch.stack(
-            block.each(network.ops, network.p, x, lengths=lengths, last=True)[0], 1
-        ),
-    )
-    alone = ", ".join(loss(each[:, k]) for k in range(each.shape[1]))
-    return f"members: validation loss {alone} alone, {loss(outputs(network, validation.rows))} together"
-
-
-def outputs(
-    network: Network,
-    rows: Sequence[Tensor],
-    run: Callable[[Tensor, Tensor], Tensor] | None = None,
-) -> Tensor:
-    """(N, O), each row with the bits that it has alone; or what `run(x, lengths)` says of it in place of the
-    network."""
+def outputs(network: Network, rows: Sequence[Tensor]) -> Tensor:
+    """(N, O), each row with the bits that it has alone."""
 
     def of_batch(indices: NDArray[np.int64]) -> Tensor:
         x, lengths = padded([rows[i] for i in indices])
-        o: Tensor = run(x, lengths) if run else network(x, lengths=lengths, last=True)[0]
+        o: Tensor = network(x, lengths=lengths, last=True)[0]
         return o
 
     with torch.no_grad():

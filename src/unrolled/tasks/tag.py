@@ -47,6 +47,7 @@ from unrolled.files.tagging import read_tagged
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
 from unrolled.tasks import confusion, entities, tag_scores, tag_selection, unseen
+from unrolled.tasks.ensemble import members_step
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import in_batches
@@ -218,13 +219,13 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
     def _step(self, network: Network, prepared: Prepared[TagConfig, TagCodec]) -> Step[Batch]:
         loss = self._loss(prepared.config, prepared.codec)
 
-        def step(batch: Batch, state: Any) -> tuple[Tensor, Any]:
+        def of_member(member: Network, batch: Batch, state: Any) -> tuple[Tensor, Any]:
             if state is not None and batch.begins is not None:
-                state = network.p.layer.reset_state(state, batch.begins)
-            total, steps, state = loss(network, batch, state)
+                state = member.p.layer.reset_state(state, batch.begins)
+            total, steps, state = loss(member, batch, state)
             return total / max(1, steps), None if batch.begins is None else state
 
-        return step
+        return members_step(network, of_member)
 
     @staticmethod
     def _loss(config: TagConfig, codec: TagCodec) -> Any:
@@ -242,11 +243,12 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             o, state = network(x, state, batch.lengths)
             inside = torch.arange(tags.shape[1]) < batch.lengths[:, None]
             known = inside & (tags != UNSEEN)
-            if network.block.crf is None:
+            chain = network.block.chain(network.p)
+            if chain is None:
                 losses = cross_entropy(o[known], tags[known], weights, reduction="none")
                 return losses.sum(), int(known.sum()), state
             known_rows = (known | ~inside).all(1)
-            likelihood = network.p.crf(o, tags.clamp(min=0), batch.lengths)[known_rows]
+            likelihood = crf.log_likelihood(o, chain, tags.clamp(min=0), batch.lengths)[known_rows]
             return -likelihood.sum(), int(batch.lengths[known_rows].sum()), None
 
         return loss
@@ -307,10 +309,8 @@ def _answers(
 
 
 def _decoder(network: Network, codec: TagCodec) -> Decoder:
-    allowed, scores = codec.allowed, None
-    if network.block.crf is not None:
-        chain = network.p.crf
-        scores = tuple(score.detach().numpy() for score in (chain.transitions, chain.start, chain.end))
+    allowed, chain = codec.allowed, network.block.chain(network.p)
+    scores: Any = None if chain is None else tuple(score.detach().numpy() for score in chain)
     bound = None if allowed is None else masks(*allowed)
     dtype = network.p.head.weight.detach().numpy().dtype
     return decoder(len(codec.tags), dtype, bound, scores)

@@ -22,6 +22,7 @@ from unrolled.tasks.model import (
     CellKind,
     Hidden,
     InputDropout,
+    Members,
     ModelConfig,
     OutputDropout,
     require_forward,
@@ -94,6 +95,7 @@ class TagModelConfig(WordVectorsConfig, ModelConfig):
     )
 
     cell: CellKind = "lstm"
+    members: Members = 1
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
     embedding_size: Size = Field(

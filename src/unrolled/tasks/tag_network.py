@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.blocks.ensemble import ensemble
 from unrolled.blocks.leaves import CRF, Embedding, Linear
 from unrolled.blocks.pooled import Numbers
 from unrolled.blocks.recurrent import Recurrent
@@ -32,9 +33,11 @@ def network_of(inputs: words.Words | NumberInputs, config: TagModelConfig, tags:
     encoder = _encoder(inputs, config)
     layer = recurrent(config, encoder.size)
     head, chain = Linear(layer.output_size, tags), CRF(tags) if crf else None
-    network = Network(Tagger(encoder, layer, head, chain, config.input_dropout, config.output_dropout))
+    alone = Tagger(encoder, layer, head, chain, config.input_dropout, config.output_dropout)
+    network = Network(ensemble(alone, config.members))
     if isinstance(inputs, words.Words) and (inputs.vectors is not None or config.freeze_vectors):
-        begin_with(network.p.encoder.table, inputs.words, inputs.vectors, config.freeze_vectors)
+        for member in network.ensemble:
+            begin_with(member.p.encoder.table, inputs.words, inputs.vectors, config.freeze_vectors)
     return network
 
 

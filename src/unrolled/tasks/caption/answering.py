@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.codecs.conditions import Rows
-from unrolled.decoding.numbers import Draws, written
-from unrolled.decoding.search import Answer, Hypothesis
+from unrolled.decoding import numbers
+from unrolled.decoding.search import Answer, Hypothesis, averaged
 from unrolled.files.captioned import Captioned
 from unrolled.tasks.caption.codec import Codec
 from unrolled.tasks.caption.examples import at_once, tensors
 from unrolled.tasks.caption.network import Network
-from unrolled.tasks.decoder import stepper
+from unrolled.tasks.decoder import read, stepper
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.examples import in_batches
 
@@ -39,10 +39,9 @@ def hypotheses(network: Network, codec: Codec, rows: Rows, decoding: Decoding) -
     decoder: Any = network.block.decoder
 
     def of_batch(indices: Ints) -> list[list[Hypothesis]]:
-        with torch.no_grad():
-            condition = network(*tensors(codec.inputs, rows, indices))
+        conditions = read(network, *tensors(codec.inputs, rows, indices))
         return decoding.answers(
-            partial(stepper, network, condition),
+            partial(stepper, network, conditions, averaged),
             [decoding.longest_of(texts.longest)] * len(indices),
             lambda n: [decoding.generator(*keys[i], n) for i in indices],
             decoder,
@@ -71,10 +70,13 @@ def scores(network: Network, codec: Codec, rows: Rows, decoding: Decoding) -> li
 
 
 @torch.no_grad()
-def numbers_of(network: Network, x: tuple[Tensor, ...], longest: int, draws: Draws = None) -> list[Any]:
+def numbers_of(
+    network: Network, x: tuple[Tensor, ...], longest: int, draws: numbers.Draws = None
+) -> list[Any]:
     """(B,) of what the network writes of inputs x, decoding/numbers.py."""
     decoder: Any = network.block.decoder
-    return written(stepper(network, network(*x)), decoder, len(x[0]), longest, draws)
+    step = stepper(network, read(network, *x), numbers.averaged)
+    return numbers.written(step, decoder, len(x[0]), longest, draws)
 
 
 def _batches(count: int, size: int) -> list[Ints]:

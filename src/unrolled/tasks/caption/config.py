@@ -10,7 +10,7 @@ from unrolled.files.messages import option, shown
 from unrolled.files.query import Query
 from unrolled.tasks.config import Count, DateFormat, Decimal, Names, NoHeader, Section, SkipWrong
 from unrolled.tasks.decoding import Decoding
-from unrolled.tasks.model import DecoderConfig, ModelConfig, WriterDropout
+from unrolled.tasks.model import DecoderConfig, Members, ModelConfig, WriterDropout
 from unrolled.tasks.selection import MOST_JUDGED
 from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode, select_by
 from unrolled.tasks.translate.config import Tokens
@@ -108,6 +108,7 @@ class EncoderConfig(ModelConfig):
 
     in_short: ClassVar[tuple[str, ...]] = ("hidden", "encoder")
 
+    members: Members = 1
     encoder: Literal["convolution", "rows"] | None = Field(
         default=None,
         description="pictures: seen by convolutions, which find things wherever they stand, or row by row "

@@ -32,6 +32,7 @@ from unrolled.tasks.caption.config import OF_ROWS, CaptionConfig
 from unrolled.tasks.caption.examples import Batch, Examples, at_once
 from unrolled.tasks.caption.network import Network, captioner, losses
 from unrolled.tasks.decoding import JUDGED, Decoding, tuned
+from unrolled.tasks.ensemble import mean_of
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.examples import mean_loss, mean_step
@@ -150,7 +151,9 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
             codec,
             train.buckets(config.training),
             lambda network: Validated(
-                mean_loss(_losses(network, config, codec), validation.batches(at_once(codec.inputs))),
+                mean_loss(
+                    partial(_losses(config, codec), network), validation.batches(at_once(codec.inputs))
+                ),
                 select.measures(network),
             ),
             (data.sizes(captions), *data.train.notes, *select.notes),
@@ -162,7 +165,8 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
         return Network(captioner(config, codec))
 
     def _step(self, network: Network, prepared: Prepared[CaptionConfig, Codec]) -> Step[Batch]:
-        return mean_step(_losses(network, prepared.config, prepared.codec))
+        each = _losses(prepared.config, prepared.codec)
+        return mean_step(lambda batch: mean_of(network, lambda member: each(member, batch)))
 
     def _judge(self, data: Captioned, about: dict[str, Any]) -> Evaluation:
         train, sentences = self._train_part()
@@ -238,9 +242,9 @@ def _are_pictures(source: Any) -> bool:
     return isinstance(source, InMemory) and source.is_frame and source.X.columns == [Captioner._paths_column]
 
 
-def _losses(network: Network, config: CaptionConfig, codec: Codec) -> Callable[[Batch], Tensor]:
-    """batch -> (M,) the losses of all that counts in it."""
-    return partial(losses, network, unknown=codec.answers.unknown, noise=config.numbers.noise)
+def _losses(config: CaptionConfig, codec: Codec) -> Callable[[Network, Batch], Tensor]:
+    """(network, batch) -> (M,) the losses of all that counts in it."""
+    return partial(losses, unknown=codec.answers.unknown, noise=config.numbers.noise)
 
 
 def _settled(config: CaptionConfig, data: Captioned) -> CaptionConfig:

@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, pad
 
 from unrolled.blocks.captioner import Captioner, NumberDecoder, conditions
-from unrolled.blocks.decoder import Bridge, Condition
+from unrolled.blocks.decoder import Bridge
 from unrolled.blocks.encoders import Attributes, Convolution, Rows, halved
+from unrolled.blocks.ensemble import ensemble, mean, mean_of_p
 from unrolled.blocks.outputs import Output
 from unrolled.codecs.answers import Texts
 from unrolled.codecs.conditions import Pictures
@@ -47,11 +48,11 @@ def captioner(config: CaptionConfig, codec: Codec) -> Captioner:
     if isinstance(codec.answers, Texts):
         sizes: Any = {"reads": reads, "memory_size": encoder.memory_size, "extra": extra}
         text = decoder(codec.texts.side.size, writes, config.model, **sizes)
-        return Captioner(encoder, text, config.model.condition)
+        return ensemble(Captioner(encoder, text, config.model.condition), config.model.members)
     D, output = len(codec.numbers.columns), Output(config.numbers.output, LEVELS)
     layer = recurrent(decoder_layers(config.model, writes), D + 1 + extra)
     numbers = NumberDecoder.of(layer, Bridge.of(reads, layer), D, output, writes.decoder_dropout)
-    return Captioner(encoder, numbers, config.model.condition)
+    return ensemble(Captioner(encoder, numbers, config.model.condition), config.model.members)
 
 
 def _encoder(config: EncoderConfig, codec: Codec) -> Convolution | Rows | Attributes:
@@ -79,20 +80,27 @@ def _encoder(config: EncoderConfig, codec: Codec) -> Convolution | Rows | Attrib
 def losses(network: Network, batch: Batch, unknown: int | None, noise: float) -> Tensor:
     """(N,) of all symbols and ends that count, or of all steps; `noise` is the deviation of that in training,
     `unknown` the symbol that does not count."""
-    condition, block = network(*batch.x), network.block.decoder
+    block = network.block.decoder
     inside = torch.arange(batch.y.shape[1]) < batch.lengths[:, None]
     if isinstance(block, NumberDecoder):
-        return _number_losses(network, block, condition, batch, inside, noise)
-    o = decoded(network, inputs(block, batch.y), condition, batch.lengths)[0]
+        return _number_losses(network, block, batch, inside, noise)
+    w = inputs(block, batch.y)
+    each = [decoded(one, w, one(*batch.x), batch.lengths)[0] for one in network.ensemble]
+    o = mean_of_p(network.ops, each)
     counted = inside if unknown is None else inside & (batch.y != unknown)
     return cross_entropy(o[counted], batch.y[counted], reduction="none")
 
 
 def _number_losses(
-    network: Network, block: NumberDecoder, condition: Condition, batch: Batch, inside: Tensor, noise: float
+    network: Network, block: NumberDecoder, batch: Batch, inside: Tensor, noise: float
 ) -> Tensor:
+    conditions = [one(*batch.x) for one in network.ensemble]
     w = number_inputs(network, block, batch.y, noise)
-    a, e, _ = block(network.ops, network.p.decoder, w, *condition, lengths=batch.lengths)
+    each = [
+        block(one.ops, one.p.decoder, w, condition.state, None, condition.extra, batch.lengths)[:2]
+        for one, condition in zip(network.ensemble, conditions, strict=True)
+    ]
+    a, e = map(mean, zip(*each, strict=True))
     last = torch.arange(batch.y.shape[1]) == batch.lengths[:, None] - 1
     ends = binary_cross_entropy_with_logits(e[inside], last.to(e.dtype)[inside], reduction="none")
     return criterion(block.output).loss(a[inside], batch.y[inside]).sum(1) + ends

@@ -95,11 +95,12 @@ class Realigned:
         self._settle()
 
     def _settle(self) -> None:
-        counts, chain = Counts.of(self.topology, self.transcripts, self.paths), self.network.p.chain
+        counts = Counts.of(self.topology, self.transcripts, self.paths)
         moves = counts.moves()
-        chain.stay.copy_(torch.from_numpy(moves.stay))
-        chain.pause.fill_(moves.pause)
-        chain.prior.copy_(torch.from_numpy(counts.prior()))
+        for chain in (member.p.chain for member in self.network.ensemble):
+            chain.stay.copy_(torch.from_numpy(moves.stay))
+            chain.pause.fill_(moves.pause)
+            chain.prior.copy_(torch.from_numpy(counts.prior()))
 
     def _all(self) -> Iterator[Batch]:
         return map(self.buckets.collate, together(self.network, self.buckets.lengths.tolist()))

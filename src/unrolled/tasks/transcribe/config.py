@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from unrolled.files.messages import option
 from unrolled.tasks.config import PathName, Section, to_sections
-from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, Layers, OutputDropout
+from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, Layers, Members, OutputDropout
 from unrolled.tasks.selection import MOST_JUDGED
 from unrolled.tasks.shared_options import (
     AugmentedModelConfig,
@@ -39,6 +39,7 @@ class TranscribeModelConfig(AugmentedModelConfig):
     in_short: ClassVar[tuple[str, ...]] = ("hidden", "layers", "subsample")
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
+    members: Members = 1
     hidden: Hidden = 128
     layers: Layers = 2
     bidirectional: Bidirectional = True

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import by_length
+from unrolled.blocks.ensemble import ensemble
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.pooled import Numbers
 from unrolled.blocks.transcriber import Chain, Transcriber
@@ -30,7 +31,8 @@ def network_of(
     encoder = Numbers(width, config.noise, config.time_mask, config.feature_mask)
     layer = recurrent(config, width * config.subsample)
     head, rates = Linear(layer.output_size, outputs), (config.input_dropout, config.output_dropout)
-    return Network(Transcriber(encoder, layer, head, chain, config.subsample, *rates))
+    alone = Transcriber(encoder, layer, head, chain, config.subsample, *rates)
+    return Network(ensemble(alone, config.members))
 
 
 def outputs(network: Network, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,9 +9,9 @@ import torch
 from unrolled.batching.buckets import by_length
 from unrolled.codecs import padding
 from unrolled.codecs.texts import Numbers
-from unrolled.decoding.search import Hypothesis
+from unrolled.decoding.search import Hypothesis, averaged
 from unrolled.files.pairs import Pairs
-from unrolled.tasks.decoder import stepper
+from unrolled.tasks.decoder import read, stepper
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.examples import in_batches
 from unrolled.tasks.translate.codec import TranslateCodec
@@ -38,11 +38,10 @@ def search(
 ) -> list[list[Hypothesis]]:
     """Of sources (S_i,) in one batch; `fill` stands behind the shorter ones."""
     x, lengths = torch.from_numpy(padding.padded(rows, fill)), torch.tensor(list(map(len, rows)))
-    with torch.no_grad():
-        condition = network(x, lengths)
+    conditions = read(network, x, lengths)
     longest = [codec.most(len(row)) if decoding.longest is None else decoding.longest for row in rows]
     return decoding.answers(
-        partial(stepper, network, condition),
+        partial(stepper, network, conditions, averaged),
         longest,
         lambda n: [decoding.generator(n, *row.tolist()) for row in rows],
         network.block.decoder,

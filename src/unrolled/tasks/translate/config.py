@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from unrolled.files.messages import option
 from unrolled.tasks.config import Count, NoHeader, Rate, Section, Size, SkipWrong, validation_part
 from unrolled.tasks.decoding import Decoding, Length
-from unrolled.tasks.model import DecoderConfig, Hidden, ModelConfig
+from unrolled.tasks.model import DecoderConfig, Hidden, Members, ModelConfig
 from unrolled.tasks.selection import MOST_JUDGED
 from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode, select_by
 from unrolled.training.config import NO_LIMIT
@@ -83,6 +83,7 @@ class TranslateModelConfig(ModelConfig):
     in_short: ClassVar[tuple[str, ...]] = ("hidden", "layers")
     changeable: ClassVar[tuple[str, ...]] = ("input_dropout",)
 
+    members: Members = 1
     hidden: Hidden = 128
     bidirectional: bool = Field(
         default=True,

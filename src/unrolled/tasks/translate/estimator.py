@@ -27,6 +27,7 @@ from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import text_selection, unseen
 from unrolled.tasks.decoding import JUDGED, Decoding, tuned
+from unrolled.tasks.ensemble import members_step
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.selection import Selection, judged
@@ -172,11 +173,11 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     def _step(self, network: Network, prepared: Prepared[TranslateConfig, TranslateCodec]) -> Step[Batch]:
         unknown, smoothing = prepared.codec.target.unknown, prepared.config.learning.label_smoothing
 
-        def step(batch: Batch, state: State) -> tuple[Tensor, State]:
-            total, symbols = losses(network, batch, unknown, smoothing)
+        def of_member(member: Network, batch: Batch, state: State) -> tuple[Tensor, State]:
+            total, symbols = losses(member, batch, unknown, smoothing)
             return total / symbols, None
 
-        return step
+        return members_step(network, of_member)
 
     def _judge(self, data: Pairs, about: dict[str, Any]) -> Evaluation:
         first, truths = scores.questions(data)

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from unrolled.batching.buckets import Buckets
 from unrolled.blocks.decoder import Condition
+from unrolled.blocks.ensemble import ensemble, mean_of_p
 from unrolled.blocks.leaves import Embedding
 from unrolled.blocks.ops import Memory
 from unrolled.blocks.translator import Translator
@@ -37,11 +38,16 @@ def translator(model: TranslateModelConfig, writes: DecoderConfig, sources: int,
     embedding = Embedding(sources, model.embedding_size)
     layer = recurrent(model, embedding.size)
     writer = decoder(targets, writes, model, reads=layer.state_sizes, memory_size=layer.output_size)
-    return Translator(embedding, layer, writer, model.input_dropout)
+    return ensemble(Translator(embedding, layer, writer, model.input_dropout), model.members)
 
 
 def outputs(network: Network, batch: Batch) -> Tensor:
-    """o (B, T, V + 1)."""
+    """o (B, T, V + 1); of several members the logarithm of the mean of their p."""
+    o: Tensor = mean_of_p(network.ops, [_outputs(member, batch) for member in network.ensemble])
+    return o
+
+
+def _outputs(network: Network, batch: Batch) -> Tensor:
     condition = network(batch.x, batch.lengths)
     w = inputs(network.block.decoder, batch.y)
     if batch.share:
