@@ -75,7 +75,7 @@ def swapped(x):
 
 @pytest.mark.parametrize("name", FORWARD)
 def test_of_two_members_the_answer_is_the_mean(name):
-    """Of p where it is a distribution of symbols, else of the scores: by float64, of each alone."""
+    """Of log p, scaled anew, where it is a distribution."""
     network, production = worlds(ensemble(FORWARD[name], 2))
     x = steps(name)
     with torch.no_grad():
@@ -83,9 +83,9 @@ def test_of_two_members_the_answer_is_the_mean(name):
         together, _ = network(torch.from_numpy(x))
     assert (each[0] - each[1]).abs().max() > 0.1
     wanted = (each[0] + each[1]) / 2
-    if name in ("language", "tied", "transcriber"):
-        p = [one.log_softmax(-1).exp() for one in each]
-        wanted = ((p[0] + p[1]) / 2).log()
+    if name == "transcriber":
+        p = (each[0].exp() * each[1].exp()).sqrt()
+        wanted = (p / p.sum(-1, keepdim=True)).log()
     torch.testing.assert_close(together.double(), wanted, rtol=1e-5, atol=1e-5)  # float32 against float64
     if name != "pooled":  # which gives torch the last step alone
         assert np.array_equal(swapped(production(swapped(x))[0]), together.numpy())
@@ -114,7 +114,7 @@ def test_each_member_carries_a_state_of_its_own(name, cut):
     assert not np.array_equal(after["others.0.layer0.forward.h"], after["layer0.forward.h"])
 
 
-def test_symbols_are_written_by_the_mean_of_what_members_make_probable():
+def test_symbols_are_written_by_the_geometric_mean_of_what_members_make_probable():
     network, production = worlds(ensemble(READS["translator"], 2))
     x, begin = np.array([[1, 4, 2, 6]]), np.array([network.block.decoder.begin])
     at = np.array([0])
@@ -132,7 +132,8 @@ def test_symbols_are_written_by_the_mean_of_what_members_make_probable():
             steps = own.block.steppers(numpy.OPS if own is production else own.ops, own.p, read)
             step = search.averaged(steps)
             found.append(np.stack([step(begin, at, at), step(np.array([3]), at, at)]))
-    np.testing.assert_allclose(np.exp(found[0][0]), (each[0] + each[1]) / 2, rtol=1e-5)
+    p = np.sqrt(each[0] * each[1])
+    np.testing.assert_allclose(np.exp(found[0][0]), p / p.sum(), rtol=1e-5)
     assert np.array_equal(*found)
 
 

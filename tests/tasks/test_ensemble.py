@@ -18,6 +18,8 @@ from unrolled import Captioner, LanguageModel, Tagger, Transcriber, Translator, 
 from unrolled.errors import RunError
 from unrolled.export.verify import verify
 from unrolled.models import saved
+from unrolled.tasks.transcribe.estimator import criterion_of
+from unrolled.tasks.transcribe.examples import Examples
 from unrolled.training.progress import Lines
 
 USUAL = {"members": 2, "epochs": 2, "seed": 3, "checkpoint_seconds": 0.0}
@@ -159,7 +161,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(name, tmp_path, monkey
     assert all(torch.equal(array, weights[one]) for one, array in whole.network.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["tag", "language-tied", "transcribe", "translate", "caption-numbers"])
+@pytest.mark.parametrize("name", ["tag", "language-tied", "transcribe-hmm", "translate", "caption-numbers"])
 def test_each_member_learns_by_its_own_loss(name, tmp_path):
     """A step of plain descent moves the first by half of what it moves one alone, which is drawn as it is."""
     kind, data, options = KINDS[name]
@@ -177,6 +179,22 @@ def test_each_member_learns_by_its_own_loss(name, tmp_path):
     for one, change in alone.items():
         torch.testing.assert_close(2 * pair[one], change, rtol=1e-3, atol=1e-6)
     assert any(pair[f"others.0.{one}"].any() for one in alone)
+
+
+def test_members_of_ctc_learn_to_say_labels_at_the_same_steps(tmp_path):
+    """Half of the loss is that of all together; without it their mean says next to nothing."""
+    kind, data, options = KINDS["transcribe"]
+    file = data(tmp_path)
+    model = kind(**options | USUAL).fit(file)
+    criterion, network = criterion_of(model.config, model.codec), model.network
+    examples = Examples.of(model.codec, model._splits().validation)
+    batch = examples.collate(np.arange(len(examples.rows)))
+    with torch.no_grad():
+        alone = [criterion.validation_losses(member, batch) for member in network.ensemble]
+        together = criterion.validation_losses(network, batch)
+        found = criterion.losses(network, batch)
+    torch.testing.assert_close(found, (alone[0] + alone[1]) / 4 + together / 2)
+    assert not torch.equal(alone[0], alone[1]) and (together - alone[0]).abs().max() > 1e-3
 
 
 def test_alignments_are_those_of_all_members_together(tmp_path):

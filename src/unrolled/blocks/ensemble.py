@@ -1,7 +1,7 @@
 """Several networks alike, with weights of their own, as one. The first has the others in its field `others`.
 
-    o = mean of the members' o             what is no distribution, and scores of tags and classes
-    log p = log mean of the members' p     distributions of symbols
+    o = mean of the members' o     of a distribution over symbols, tags or classes o are its logits: it is
+                                   the geometric mean of theirs, scaled to the sum 1
 
 The state of the first has its own names, that of another its path in front: others.0.layer0.forward.h.
 """
@@ -83,12 +83,6 @@ def mean(each: Sequence[T]) -> T:
     values: Sequence[Any] = each
     total: T = values[0] if len(each) == 1 else sum(values[1:], values[0]) / len(each)
     return total
-
-
-def mean_of_p(ops: Ops, logits: Sequence[Array]) -> Array:
-    """The logarithm of the mean of what these make probable, through which no gradient goes; one alone is as
-    it was."""
-    return logits[0] if len(logits) == 1 else ops.log_mean([ops.log_softmax(one) for one in logits])
 
 
 def _head(k: int) -> str:

@@ -5,11 +5,11 @@ h_t   = layer(e_t, h_{t-1})
 logit = W dropout(h_t) + b             of w_{t+1}; tied: W = E R, R there only if sizes differ
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.blocks.ensemble import Averaged, mean_of_p
+from unrolled.blocks.ensemble import Averaged
 from unrolled.blocks.leaves import Embedding, Linear, Parameter
 from unrolled.blocks.ops import Array, Carried, Ops, State
 from unrolled.blocks.recurrent import Recurrent
@@ -18,7 +18,7 @@ from unrolled.blocks.recurrent import Recurrent
 @dataclass(frozen=True)
 class Language(Averaged):
     """w -> logits (…, V), and the state to go on from. Tied, `head` is None and there is a `bias`. `others`:
-    further members (ensemble.py); logits are then the logarithm of the mean of their p."""
+    further members (ensemble.py)."""
 
     embedding: Embedding
     layer: Recurrent
@@ -41,9 +41,6 @@ class Language(Averaged):
         output = self.projection, self.head, self.bias
         wanted = _output(self.embedding, self.layer, self.head is None)
         yield output == wanted, f"an output of {output}; wanted {wanted}"
-
-    def together(self, ops: Ops, each: Sequence[Array]) -> Array:
-        return mean_of_p(ops, each)
 
     def alone(
         self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None

@@ -5,7 +5,7 @@ copies; no block looks at these two dimensions, and what does is an operation. W
 dropout and noise, is the identity elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 Array = Any  # numpy's or torch's
@@ -117,9 +117,6 @@ class Ops(Protocol):
 
     def log_softmax(self, x: Array) -> Array:
         """Along the last dimension."""
-
-    def log_mean(self, log_p: Sequence[Array]) -> Array:
-        """The logarithm of the mean of p, of each number; no gradient goes through it."""
 
     def concat(self, *arrays: Array) -> Array:
         """Along the last dimension."""

@@ -6,7 +6,7 @@
     log p_i = log softmax(W dropout(y_i) + b)
 
 of no label and of each (decoding/ctc.py), or of each state of a hidden Markov model (decoding/hybrid.py). Of
-several members (ensemble.py) p_i is the mean of theirs.
+several members (ensemble.py) log p_i = log softmax(mean of theirs).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unrolled.blocks.block import Block, Shapes
-from unrolled.blocks.ensemble import Averaged
+from unrolled.blocks.ensemble import Averaged, mean
 from unrolled.blocks.front import shortened
 from unrolled.blocks.leaves import Linear
 from unrolled.blocks.ops import Array, Carried, Ops, State
@@ -61,7 +61,7 @@ class Transcriber(Averaged):
         return shortened(lengths, self.subsample)
 
     def together(self, ops: Ops, each: Sequence[Array]) -> Array:
-        return ops.log_mean(each)
+        return ops.log_softmax(mean(each))
 
     def alone(
         self, ops: Ops, p: Any, steps: Array, state: Carried = None, lengths: Array = None

@@ -36,9 +36,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from unrolled.blocks.decoder import Decoder
+from unrolled.blocks.ensemble import mean
 from unrolled.errors import RunError
 from unrolled.kernels.numpy.functions import power
-from unrolled.kernels.numpy.heads import log_mean
+from unrolled.kernels.numpy.heads import log_softmax
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -92,8 +93,10 @@ class Beams(NamedTuple):
 
 
 def averaged(steps: Sequence[Step]) -> Step:
-    """The stepper of several models together: the mean of what they make probable."""
-    return steps[0] if len(steps) == 1 else lambda *asked: log_mean([step(*asked) for step in steps])
+    """The stepper of several models together (blocks/ensemble.py)."""
+    if len(steps) == 1:
+        return steps[0]
+    return lambda *asked: log_softmax(mean([step(*asked) for step in steps]))
 
 
 def checked_beam(beam: Any) -> int:

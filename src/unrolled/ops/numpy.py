@@ -121,7 +121,6 @@ class Network:
 class Numpy:
     tanh = staticmethod(heads.tanh)
     log_softmax = staticmethod(heads.log_softmax)
-    log_mean = staticmethod(heads.log_mean)
 
     def linear(self, p: heads.Linear, x: Array) -> Array:
         return p(x)

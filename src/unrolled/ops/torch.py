@@ -1,7 +1,7 @@
 """The operations of blocks (blocks/ops.py) on torch's tensors, batch-first, and the module that holds the
 parameters of a block, whose members are modules of unrolled.nn."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Generic, TypeVar, cast
 
@@ -15,7 +15,7 @@ from unrolled.blocks.block import Block, bind
 from unrolled.blocks.leaves import CRF, Attention, Embedding, Linear, Parameter
 from unrolled.blocks.ops import Memory
 from unrolled.blocks.recurrent import Recurrent
-from unrolled.kernels.numpy.heads import log, log_mean
+from unrolled.kernels.numpy.heads import log
 from unrolled.kernels.torch.pooling import pooling
 from unrolled.nn import crf, heads
 from unrolled.nn.functional import embedding, linear, log_softmax, tanh
@@ -266,11 +266,6 @@ class Torch:
         steps, before, after = paddings(T, k, width)
         x = pad(x, (0, 0, before, after))
         return (x if width == k else x.unfold(1, width, k).transpose(2, 3)).reshape(B, steps, -1)
-
-    def log_mean(self, log_p: Sequence[Tensor]) -> Tensor:
-        """Likewise."""
-        mean = log_mean([one.detach().cpu().numpy() for one in log_p])
-        return torch.from_numpy(mean).to(log_p[0].device)
 
     def concat(self, *arrays: Tensor) -> Tensor:
         return torch.cat(arrays, -1)

@@ -228,14 +228,15 @@ class Estimator(Trained[C, D, K, N]):
         )
         self._history = training.run(resume)
         self.config, self._history_rows = plan.config, self._history.rows
-        codec, notes = prepared.codec, list[str]()
+        if validate is not None and len(getattr(network, "ensemble", ())) > 1:
+            with report.busy("judging each member on the validation part"):
+                note = spread(cast(Any, network), validate)
+            report.note(note)
+        if prepared.tuned is None:
+            return prepared.codec
         with report.busy("judging on the validation part"):
-            if validate is not None and len(getattr(network, "ensemble", ())) > 1:
-                notes.append(spread(cast(Any, network), validate))
-            if prepared.tuned is not None:
-                codec, note = prepared.tuned(network)
-                notes.append(note)
-        for note in filter(None, notes):
+            codec, note = prepared.tuned(network)
+        if note:
             report.note(note)
         return codec
 

@@ -18,7 +18,7 @@ Raises   ValueError for shapes and dtypes (float32 or float64, all alike) that d
          logsumexp, exp, log, tanh and logaddexp: numpy's own)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -160,15 +160,6 @@ def logaddexp(a: Array, b: Array) -> Array:
     y = np.empty(a.shape, a.dtype)
     _cpu.logaddexp(whole(a), whole(b), y)
     return y
-
-
-def log_mean(log_p: Sequence[Array]) -> Array:
-    """ln of the mean of e^a, e^b, …, added in their order, of arrays of one shape."""
-    total = log_p[0]
-    for one in log_p[1:]:
-        total = logaddexp(total, one)
-    mean: Array = total - total.dtype.type(np.log(len(log_p)))
-    return mean
 
 
 def pooling(

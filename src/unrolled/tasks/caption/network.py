@@ -19,7 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, pad
 from unrolled.blocks.captioner import Captioner, NumberDecoder, conditions
 from unrolled.blocks.decoder import Bridge
 from unrolled.blocks.encoders import Attributes, Convolution, Rows, halved
-from unrolled.blocks.ensemble import ensemble, mean, mean_of_p
+from unrolled.blocks.ensemble import ensemble, mean
 from unrolled.blocks.outputs import Output
 from unrolled.codecs.answers import Texts
 from unrolled.codecs.conditions import Pictures
@@ -85,8 +85,7 @@ def losses(network: Network, batch: Batch, unknown: int | None, noise: float) ->
     if isinstance(block, NumberDecoder):
         return _number_losses(network, block, batch, inside, noise)
     w = inputs(block, batch.y)
-    each = [decoded(one, w, one(*batch.x), batch.lengths)[0] for one in network.ensemble]
-    o = mean_of_p(network.ops, each)
+    o = mean([decoded(one, w, one(*batch.x), batch.lengths)[0] for one in network.ensemble])
     counted = inside if unknown is None else inside & (batch.y != unknown)
     return cross_entropy(o[counted], batch.y[counted], reduction="none")
 

@@ -56,9 +56,9 @@ class Criterion(ABC):
     def losses(self, network: Network, batch: Batch) -> Tensor:
         """(B,) the losses of training."""
 
+    @abstractmethod
     def validation_losses(self, network: Network, batch: Batch) -> Tensor:
         """(B,)."""
-        return self.losses(network, batch)
 
     @abstractmethod
     def answers(

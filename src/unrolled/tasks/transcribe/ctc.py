@@ -3,6 +3,9 @@ nothing (0), and a transcript has the probability of all paths that say it, see 
 
     loss of a row = -ln p(y | x) / max(1, |y|)         p by torch's ctc_loss
 
+    of several members   half the mean of theirs, half that of all together (blocks/ensemble.py): alone each
+                         would put a label at a step of its own, and their mean would say nothing there
+
 S steps can say y where S ≥ |y| + the number of labels like the one before them: these need a step of nothing
 between. Answers are those of the beam, or of the likeliest path, see models/transcribe.py.
 """
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from unrolled.blocks.ensemble import mean
 from unrolled.decoding import ctc
 from unrolled.decoding.ctc import Found
 from unrolled.models.transcribe import NOTHING, transcripts
@@ -34,6 +38,15 @@ class Ctc(Criterion):
         return ctc.needed(labels)
 
     def losses(self, network: Network, batch: Batch) -> Tensor:
+        steps = network.block.steps(batch.lengths)
+        each = [outputs(member, batch.x, batch.lengths)[0] for member in network.ensemble]
+        alone = mean([losses(log_p, steps, batch.labels, batch.counts) for log_p in each])
+        if len(each) == 1:
+            return alone
+        together = network.block.together(network.ops, each)
+        return mean([alone, losses(together, steps, batch.labels, batch.counts)])
+
+    def validation_losses(self, network: Network, batch: Batch) -> Tensor:
         log_p, steps = outputs(network, batch.x, batch.lengths)
         return losses(log_p, steps, batch.labels, batch.counts)
 

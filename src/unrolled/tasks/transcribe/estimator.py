@@ -31,7 +31,6 @@ from unrolled.files.messages import counted
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import neighbours, unseen
-from unrolled.tasks.ensemble import mean_of
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.examples import in_batches, mean_loss, mean_step
@@ -182,8 +181,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return criterion_of(prepared.config, prepared.codec).batches(network, buckets, trained)
 
     def _step(self, network: Network, prepared: Prepared[TranscribeConfig, TranscribeCodec]) -> Step[Batch]:
-        losses = criterion_of(prepared.config, prepared.codec).losses
-        return mean_step(lambda batch: mean_of(network, lambda member: losses(member, batch)))
+        return mean_step(partial(criterion_of(prepared.config, prepared.codec).losses, network))
 
     def _judge(self, data: Sequences, about: dict[str, Any]) -> Evaluation:
         codec, truth, decoding = self.codec, data.truth, self.config.decoding

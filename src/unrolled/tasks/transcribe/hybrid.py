@@ -22,6 +22,7 @@ from unrolled.decoding.hmm import Numbers, Topology
 from unrolled.decoding.hybrid import MOST_LABELS, States
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
+from unrolled.tasks.ensemble import mean_of
 from unrolled.tasks.transcribe.alignments import Realigned, states_of, transcripts
 from unrolled.tasks.transcribe.codec import TranscribeCodec
 from unrolled.tasks.transcribe.config import HmmOptions, TranscribeDecoding
@@ -59,7 +60,10 @@ class Hybrid(Criterion):
         return Realigned(network, self.topology, buckets, self.first, trained)
 
     def losses(self, network: Network, batch: Batch) -> Tensor:
-        log_p, steps = outputs(network, batch.x, batch.lengths)
+        return mean_of(network, lambda member: self._losses(member, batch))
+
+    def _losses(self, member: Network, batch: Batch) -> Tensor:
+        log_p, steps = outputs(member, batch.x, batch.lengths)
         assert batch.states is not None
         inside = torch.arange(log_p.shape[1]) < steps[:, None]
         each = -log_p.gather(2, batch.states[:, :, None]).squeeze(2)

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from unrolled.batching.buckets import Buckets
 from unrolled.blocks.decoder import Condition
-from unrolled.blocks.ensemble import ensemble, mean_of_p
+from unrolled.blocks.ensemble import ensemble, mean
 from unrolled.blocks.leaves import Embedding
 from unrolled.blocks.ops import Memory
 from unrolled.blocks.translator import Translator
@@ -42,9 +42,8 @@ def translator(model: TranslateModelConfig, writes: DecoderConfig, sources: int,
 
 
 def outputs(network: Network, batch: Batch) -> Tensor:
-    """o (B, T, V + 1); of several members the logarithm of the mean of their p."""
-    o: Tensor = mean_of_p(network.ops, [_outputs(member, batch) for member in network.ensemble])
-    return o
+    """o (B, T, V + 1)."""
+    return mean([_outputs(member, batch) for member in network.ensemble])
 
 
 def _outputs(network: Network, batch: Batch) -> Tensor:
