@@ -150,6 +150,8 @@ KINDS = {
     "blocks": language(cell="lstm", cells_per_block=2, peephole=True, layer_norm=True),
     **{cell: language(cell=cell) for cell in CELLS},
     "classify": table(Classifier, ["value", "tag"], bidirectional=False),
+    "labels": table(Classifier, ["value", "tag"], multi_label=True, bidirectional=False),
+    "ranks": table(Classifier, ["value", "tag"], ordinal=True, class_order=("a", "b"), bidirectional=False),
     "both": table(Classifier, ["value", "tag"], bidirectional=True, pooling="mean"),
     "regress": table(Regressor, ["label", "tag"], target="value", bidirectional=False),
     "tag": table(Tagger, ["value", "label"]),

@@ -91,6 +91,34 @@ def objects(folder: Path) -> File:
     return File(path, "\n".join(["x", *map(str, waves[0][0])]) + "\n")
 
 
+def topics(folder: Path) -> File:
+    """Texts of one to six words, each with a label for gold and one for salt, or none."""
+    draw, path = random.Random(SEED), folder / "topics.tsv"
+    texts = [draw.choices(["gold", "silk", "salt", "straw"], k=draw.randint(1, 6)) for _ in range(60)]
+    rows = [
+        f"{' '.join(words)}\t{'+'.join(word for word in ('gold', 'salt') if word in words)}"
+        for words in texts
+    ]
+    path.write_text("\n".join(["text\tlabels", *rows]) + "\n")
+    return File(path, "\n\n".join(" ".join(words) for words in texts) + "\n\n")
+
+
+def listed(folder: Path) -> File:
+    """Series with a list of labels each."""
+    path, waves = folder / "listed.jsonl", _series()
+    rows = [{"x": x, "labels": ["long"] * (len(x) > 10) + ["rises"] * rising} for x, rising in waves]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return File(path, "\n".join(["x", *map(str, waves[0][0])]) + "\n")
+
+
+def grades(folder: Path) -> File:
+    """Series whose length tells one of three classes in an order."""
+    path, waves = folder / "grades.jsonl", _series()
+    rows = [{"x": x, "label": ("low", "mid", "high")[min(len(x) - 9, 2)]} for x, _ in waves]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return File(path, "\n".join(["x", *map(str, waves[0][0])]) + "\n")
+
+
 def ucr(folder: Path) -> File:
     """The same as the UCR archive has it."""
     path, waves = folder / "ucr.tsv", _series()
@@ -402,7 +430,7 @@ FILES: dict[str, Callable[[Path], File]] = {
     for one in (
         *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
         *(bioes, bilou),
-        *(tabbed, fasttext, objects, ucr, rows),
+        *(tabbed, fasttext, objects, ucr, rows, topics, listed, grades),
         *(
             book,
             symbols,

@@ -76,6 +76,11 @@ images            digits    --pooling mean
 ts                archive   --cell gru --layer-norm
 one-feature       moves     --features x --id id --cell rnn --nonlinearity sigmoid
 members           moves     --members 3 --cell lstm --pooling max
+multi-label       topics    --embedding-size 4 --multi-label --label-separator + --class-weights balanced
+multi-label-lists listed    --multi-label --label-threshold 0.4 --label-smoothing 0.1 --members 2 \
+                            --select micro-f1
+ordinal           grades    --ordinal --class-order low,mid,high --class-weights balanced --select kappa
+ordinal-members   ucr       --ordinal --members 2 --select rank-error --label-smoothing 0.1
 """
 
 REGRESS = """

@@ -35,7 +35,7 @@ TASKS: dict[str, Task] = {
         model="unrolled.models.detect:Runtime",
     ),
     "classify": Task(
-        "unrolled.tasks.classify:ClassifyConfig",
+        "unrolled.tasks.classify_config:ClassifyConfig",
         "unrolled.tasks.classify:Classifier",
         "Name the class of each sequence: of series, texts, images by rows, or recordings.",
         "unrolled train classify gestures.csv --id recording --target gesture",

@@ -64,11 +64,12 @@ def test_fasttext(path):
     assert data.inputs == ("say hi", "win now", "at the end")
     assert data.answers == ("ham", "spam", "ham") and data.names == ("1", "3", "4")
     path.write_text("__label__a one\n__label__a __label__b two\nthree\n")
-    said = refused(path, skip_wrong=False)
+    said = refused(path, skip_wrong=False, multi_label=False)
     assert said == (
-        f"{path}, line 2: wanted one label, got 2 ('a', 'b'); write the line once with each, or keep one: "
-        "several labels of one text are not read yet; or leave such rows out (skip_wrong)"
+        f"{path}, line 2: wanted one label, got 2 ('a', 'b'); keep one, or read all of them (multi_label); "
+        "or leave such rows out (skip_wrong)"
     )
+    assert "'b'); keep one; or leave" in refused(path, skip_wrong=False), "where sets are no option"
     data = read_sequences(path, Query(skip_wrong=True))
     assert data.inputs == ("one",)
     assert data.left_out == {

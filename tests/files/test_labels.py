@@ -6,7 +6,18 @@ import pytest
 
 from unrolled.errors import DataError
 from unrolled.files.at_hand import plain
-from unrolled.files.labels import KINDS, given_back, in_order, objects, written
+from unrolled.files.label_sets import labels_in
+from unrolled.files.labels import (
+    KINDS,
+    SetKind,
+    are_sets,
+    given_back,
+    in_order,
+    objects,
+    sets_given_back,
+    written,
+    written_sets,
+)
 
 GIVEN = [
     (["b", "a"], "str"),
@@ -83,3 +94,58 @@ def test_texts_of_another_kind_are_refused(texts, kind):
 def test_the_order_is_that_of_the_values():
     assert in_order(("10", "9", "-1", "9"), "int64") == ("-1", "9", "10")
     assert in_order(("p2", "p10"), "str") == ("p10", "p2")
+
+
+# Several labels each: as callers have them, the sets that they are, and their kind.
+LISTS = [
+    ([["b", "a"], [], ["a"]], SetKind("str")),
+    ([("b", "a"), (), ("a",)], SetKind("str")),
+    ([{"b", "a"}, set(), frozenset("a")], SetKind("str")),
+    (pd.Series([["b", "a"], [], ["a"]], index=[4, 5, 6]), SetKind("str")),
+    (pl.Series([["b", "a"], [], ["a"]]), SetKind("str")),
+    (pa.array([["b", "a"], [], ["a"]]), SetKind("str")),
+]
+
+
+@pytest.mark.parametrize("y, kind", LISTS, ids=lambda one: type(one).__name__)
+def test_lists_of_labels(y, kind):
+    y = plain(y)
+    assert are_sets(y)
+    cells, found = written_sets(y)
+    assert [labels_in(cell, "|") for cell in cells] == [{"a", "b"}, set(), {"a"}] and found == kind
+    chosen = np.array([[True, True], [False, False], [True, False]])
+    assert sets_given_back(chosen, ("a", "b"), found) == [["a", "b"], [], ["a"]]
+
+
+@pytest.mark.parametrize("kind", ["int64", "int8", "uint8", "bool", "float32"])
+def test_an_array_of_0_and_1(kind):
+    y = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 1]]).astype(kind)
+    cells, found = written_sets(y)
+    assert [labels_in(cell, "|") for cell in cells] == [{"0", "2"}, set(), {"2"}]
+    assert found == SetKind(kind, 3) and are_sets(y)
+    back = sets_given_back(y > 0, ("0", "1", "2"), found)
+    assert np.array_equal(back, y) and back.dtype == kind
+
+
+def test_lists_of_one_length_are_an_indicator_where_they_hold_0_and_1_alone():
+    assert written_sets([[0, 1], [1, 0]])[1] == SetKind("int64", 2)
+    assert written_sets(pd.DataFrame({"p": [0, 1], "q": [1, 1]}).to_numpy())[1] == SetKind("int64", 2)
+    assert written_sets([[3, 5], [5, 7]])[1] == SetKind("int64"), "labels 3, 5 and 7"
+    assert written_sets([[0, 1], [1]])[1] == SetKind("int64")
+    assert written_sets([[0, 1]], SetKind("int64")) == (('["0", "1"]',), SetKind("int64")), "as in training"
+    assert written_sets([[0, 0]], SetKind("bool", 2))[0] == ("[]",)
+    assert not are_sets([["a"], ["b"]]) and are_sets([["a"], ["b"]], even_of_one=True)
+    assert not are_sets(np.array([[1], [2]])) and not are_sets(["a", "b"]) and not are_sets([1, 2])
+
+
+@pytest.mark.parametrize("y", [[[0, 1, 1]], [["a"]], np.array([[2, 0]])])
+def test_sets_unlike_those_of_the_training_are_refused(y):
+    with pytest.raises(DataError, match=r"y: wanted an array of 0 and 1 \(N, 2\), as in training; give such"):
+        written_sets(y, SetKind("int64", 2))
+
+
+def test_a_missing_label_in_a_list_is_refused():
+    with pytest.raises(DataError, match="y, answer 1: a label in it is missing"):
+        written_sets([["b"], ["a", None]])
+    with pytest.raises(DataError, match="wanted one answer each, got lists of them"):
+        written([["b"], ["a", "c"]])

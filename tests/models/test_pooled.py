@@ -50,8 +50,16 @@ CASES += [
     ("classify", "numbers", {"pooling": "max", "cell": "lstm", "members": 3}),
     ("regress", "text", {"pooling": "attention", "cell": "gru", "members": 2, "layers": 2}),
 ]
+# Several labels, as files, lists and arrays have them, and classes in an order.
+CASES += [
+    ("classify", "numbers", {"pooling": "last", "cell": "gru", "multi_label": True, "form": "cells"}),
+    ("classify", "text", {"pooling": "max", "cell": "lstm", "multi_label": True, "form": "lists"}),
+    ("classify", "numbers", {"pooling": "mean", "cell": "rnn", "multi_label": True, "form": "array"}),
+    ("classify", "numbers", {"pooling": "attention", "cell": "mgu", "ordinal": True, "form": "ranks"}),
+]
 NAMES = [
     f"{task}-{kind}-{options['cell']}-{''.join(options['pooling'])}{'-members' * ('members' in options)}"
+    f"{options.get('form', '')}"
     for task, kind, options in CASES
 ]
 # Nothing of these can stream.
@@ -94,8 +102,15 @@ def trained(task, kind, **options):
     if kind == "text":
         options |= {"embedding_size": 5, "tokens": "characters" if task == "classify" else "words"}
     y = [["b", "a", "Ö"][k % 3] if task == "classify" else k * 1e3 - 7 for k in range(len(inputs))]
-    data: Sequences = from_arrays(inputs, y)
-    made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(data)
+    form = options.pop("form", None)
+    if form is not None:
+        sets = [["a"] * (k % 2) + ["Ö"] * (k % 3 > 0) for k in range(len(inputs))]
+        forms = {"cells": ["|".join(one) for one in sets], "lists": sets, "ranks": [k % 4 for k in range(40)]}
+        y = (forms | {"array": np.array([["a" in one, "Ö" in one] for one in sets])})[form]
+        made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(inputs, y)
+    else:
+        data: Sequences = from_arrays(inputs, y)
+        made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(data)
     draw = np.random.default_rng(1)
     for parameter in made.network.parameters():
         parameter.data += made.network.head.weight.new_tensor(draw.normal(0, 0.3, parameter.shape))
@@ -131,7 +146,9 @@ def test_a_run_and_a_file_give_the_answers_of_torch(case, tmp_path):
         found = one.predict(inputs)
         if made.task == "classify":
             assert np.array_equal(found["probabilities"], made.predict_proba(inputs))
-            assert found["label"].tolist() == frame["label"].to_list() and one.classes == made.classes
+            answers = made.predict(inputs)
+            assert found["label"].tolist() == (answers if isinstance(answers, list) else answers.tolist())
+            assert one.classes == made.classes
         else:
             assert np.array_equal(found["value"], frame["value"].to_numpy())
 

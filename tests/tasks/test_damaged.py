@@ -13,7 +13,7 @@ from unrolled.runs import Run
 fuzz = script("fuzz_saved")
 
 
-@pytest.fixture(scope="module", params=["tag", "regress", "classify"])
+@pytest.fixture(scope="module", params=["tag", "regress", "classify", "labels", "ranks"])
 def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged") / request.param
     fuzz.KINDS[request.param].train().save(folder)
@@ -68,6 +68,25 @@ CHANGES = {
         "a type that is a list": lambda about: about.update(kind=["int64"]),
         "classes of another type": lambda about: about.update(kind="bool"),
         "no classes": lambda about: about.pop("classes"),
+        "an output that is none": lambda about: about.update(output="binary"),
+        "an output of several labels": lambda about: about.update(output="multilabel"),
+    },
+    "labels": {
+        "no thresholds": lambda about: about.pop("thresholds"),
+        "a threshold too few": lambda about: about["thresholds"].pop(),
+        "a threshold above 1": lambda about: about["thresholds"].__setitem__(0, 1.5),
+        "a threshold that is a text": lambda about: about["thresholds"].__setitem__(0, "x"),
+        "a sign that stands in a label": lambda about: about.update(sign="a"),
+        "a sign that is a number": lambda about: about.update(sign=3),
+        "columns of others": lambda about: about.update(columns=9, kind="int64"),
+        "a list of a type that is none": lambda about: about.update(columns=0, kind="int8x"),
+        "one class alone": lambda about: about.update(output="multiclass"),
+        "a label too few": lambda about: (about["classes"].pop(), about["thresholds"].pop()),
+    },
+    "ranks": {
+        "a class too few": lambda about: about["classes"].pop(),
+        "a class twice": lambda about: about.update(classes=["a", "a"]),
+        "no order": lambda about: about.update(output=["ordinal"]),
     },
 }
 

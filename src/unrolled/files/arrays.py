@@ -23,7 +23,7 @@ from unrolled.files.at_hand import plain
 from unrolled.files.captioned import Attributes, Captioned
 from unrolled.files.captions import attributes_key, gathered, picture_key
 from unrolled.files.examples import Examples, Numbers, Sequences
-from unrolled.files.labels import Kind
+from unrolled.files.labels import Kind, SetKind
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs
 from unrolled.files.tagged import Tagged
@@ -119,6 +119,15 @@ def answered(data: E, y: Any, like: Kind | None = None) -> E:
     _require_as_many(len(data), len(y), data.noun)
     answers, kind = labels.written(y, like)
     return replace(data, answers=answers, kind=kind)
+
+
+def answered_with_sets(data: E, y: Any, like: SetKind | None = None) -> E:
+    """`data` with several labels each, or none."""
+    y = y.toarray() if hasattr(y, "toarray") else y
+    _require_as_many(len(data), len(y), data.noun)
+    answers, kind = labels.written_sets(y, like)
+    note = f"y is read as an indicator array, of {counted(kind.columns, 'label')}" if kind.columns else ""
+    return replace(data, answers=answers, kind=kind, notes=(*data.notes, *([note] if note else [])))
 
 
 def tagged_with(data: Tagged, y: Any, like: Kind | None = None) -> Tagged:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.fingerprints import Prints, fingerprints
-from unrolled.files.labels import Kind
+from unrolled.files.labels import Kind, SetKind
 from unrolled.files.messages import option
 
 Numbers = NDArray[Any]
@@ -46,7 +46,7 @@ class Examples(Generic[Input, Answer]):
     notes: tuple[str, ...] = ()
     rate_hz: int | None = None
     named: bool = True
-    kind: Kind | None = None
+    kind: Kind | SetKind | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property

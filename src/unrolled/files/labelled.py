@@ -1,6 +1,7 @@
 """Lines of texts.
 
-    fastText    __label__calm Well, well      what stands behind __label__, anywhere in the line, is the label
+    fastText    __label__calm Well, well      what stands behind __label__, anywhere in a line, is the label;
+                                              several, or none, where sets of labels are read
     first tab   calm<TAB>Well, well           a label and a text, divided by the first tab
     plain       Well, well                    a text to answer; only to predict
 
@@ -16,9 +17,10 @@ from unrolled.errors import DataError
 from unrolled.files.columns import IDS
 from unrolled.files.examples import Sequences
 from unrolled.files.formats import LABEL
+from unrolled.files.label_sets import as_text
 from unrolled.files.left_out import offering_to_skip, or_skip_wrong
 from unrolled.files.limits import require_few
-from unrolled.files.messages import counted, listed, shown
+from unrolled.files.messages import counted, listed, option, shown
 from unrolled.files.numerals import NUMERAL
 from unrolled.files.opening import clean_text
 from unrolled.files.query import Query
@@ -35,32 +37,35 @@ class Lines(NamedTuple):
 
     kind: str
     note: str
-    divide: Callable[[str], Pair]
+    divide: Callable[[str, Query], Pair]
     blank: bool = True  # whether an empty line is none
 
 
-def _by_label(line: str) -> Pair:
-    labels = _LABELS.findall(line)
+def _by_label(line: str, query: Query) -> Pair:
+    labels, text = _LABELS.findall(line), _LABELS.sub("", line).strip()
+    if query.multi_label:
+        return as_text(labels), text
     if len(labels) > 1:
-        raise DataError(
-            f"wanted one label, got {len(labels)} ({listed(labels)}); write the line once with each, or keep "
-            "one: several labels of one text are not read yet"
-        )
-    return labels[0] if labels else None, _LABELS.sub("", line).strip()
+        several = option("multi_label")
+        remedy = "keep one" if query.multi_label is None else f"keep one, or read all of them ({several})"
+        raise DataError(f"wanted one label, got {len(labels)} ({listed(labels)}); {remedy}")
+    return labels[0] if labels else None, text
 
 
-def _by_tab(line: str) -> Pair:
+def _by_tab(line: str, query: Query) -> Pair:
     label, tab, text = line.partition("\t")
     if not tab:
         raise DataError(f"wanted a label, a tab and a text, got no tab in {shown(line)}; put one in")
-    return label.strip() or None, text.strip()
+    return label.strip() if query.multi_label else label.strip() or None, text.strip()
 
 
 FASTTEXT = Lines("lines of fastText", f"each line is read as a label behind {LABEL} and a text", _by_label)
 FIRST_TAB = Lines(
     "lines of a label and a text", "each line is read as a label and, behind the first tab, a text", _by_tab
 )
-PLAIN = Lines("lines of texts", "each line is read as a text", lambda line: (None, line.strip()), False)
+PLAIN = Lines(
+    "lines of texts", "each line is read as a text", lambda line, query: (None, line.strip()), False
+)
 NOTES = tuple(one.note for one in (FASTTEXT, FIRST_TAB, PLAIN))
 
 
@@ -75,7 +80,7 @@ def read_lines(name: str, data: bytes, lines: Lines, query: Query) -> Sequences:
         if place in (wrong or ()) or (lines.blank and not line.strip()):
             continue
         try:
-            answer, text = lines.divide(line)
+            answer, text = lines.divide(line, query)
             _check(answer, text, lines, query)
             rows.append((answer, text, number))
         except DataError as error:
@@ -120,4 +125,4 @@ def divided_by_tab(sample: Sequence[str], query: Query, names: Sequence[str]) ->
     texts = sum(any(letter.isalpha() for letter in text) for _, _, text in divided)
     heads = [head.strip() for head, _, _ in divided]
     known = heads[0] in (*heads[1:], *query.classes) or all(re.match(NUMERAL, head) for head in heads)
-    return known and 2 * texts > len(divided) and (tabs == {1} or len(tabs) > 1)
+    return (known or bool(query.multi_label)) and 2 * texts > len(divided) and (tabs == {1} or len(tabs) > 1)

@@ -5,15 +5,21 @@ str         as it stands                an array of text
 bool        True, False                 an array of bool
 int8 …      the whole number            an array of this type
 float32 …   the number, exactly         an array of this type
+
+Several labels of each are lists, or ones in an indicator array (N, columns): see SetKind. They are written as
+the cells of label_sets.py.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.files.label_sets import as_text
 from unrolled.files.messages import shown
 
 Kind = Literal[
@@ -32,6 +38,24 @@ Kind = Literal[
     "float64",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
+_SETS = (set, frozenset)
+_LISTS = (list, tuple, np.ndarray, *_SETS)
+
+
+@dataclass(frozen=True)
+class SetKind:
+    """Lists of labels of type `kind`; or, where there are `columns`, an indicator array of that type and so
+    many columns, whose labels are the numbers of the columns."""
+
+    kind: Kind
+    columns: int | None = None
+
+
+def of_one(kind: Kind | SetKind | None) -> Kind | None:
+    """The kind of answers of which each input has one. DataError where it has several."""
+    if isinstance(kind, SetKind):
+        raise DataError("y: wanted one answer each, got several; give one")
+    return kind
 
 
 def written(values: Any, like: Kind | None = None) -> tuple[tuple[str, ...], Kind]:
@@ -53,6 +77,47 @@ def written(values: Any, like: Kind | None = None) -> tuple[tuple[str, ...], Kin
         array = cast if np.array_equal(cast, array) else array
     kind: Any = array.dtype.name
     return tuple(str(one) for one in array.tolist()), kind
+
+
+def are_sets(values: Any, even_of_one: bool = False) -> bool:
+    """Whether answers are lists, sets or the rows of an array; where all hold one alone only if said so."""
+    if hasattr(values, "toarray"):
+        return True
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        return values.ndim == 2 and (even_of_one or values.shape[1] != 1)
+    each = list(values)
+    if not each or not all(isinstance(one, _LISTS) for one in each):
+        return False
+    return even_of_one or any(isinstance(one, _SETS) or len(one) != 1 for one in each)
+
+
+def written_sets(values: Any, like: SetKind | None = None) -> tuple[tuple[str, ...], SetKind]:
+    """(N,) cells of label_sets.py, and their kind; `like` as of `written`. An array that holds nothing but 0
+    and 1 is an indicator array, and so are lists of one length that hold both."""
+    values = values.toarray() if hasattr(values, "toarray") else values
+    each = [sorted(one, key=str) if isinstance(one, _SETS) else list(one) for one in values]
+    as_array = isinstance(values, np.ndarray) and values.dtype.kind != "O"
+    ones = None if like and like.columns is None else _indicator(each, as_array or like is not None)
+    if like and like.columns is not None and (ones is None or ones.shape[1] != like.columns):
+        raise DataError(f"y: wanted an array of 0 and 1 (N, {like.columns}), as in training; give such")
+    if ones is not None:
+        kind: Any = (values if as_array else ones).dtype.name
+        return tuple(as_text(np.flatnonzero(row)) for row in ones), SetKind(kind, ones.shape[1])
+    for row, one in enumerate(each):
+        if any(label is None for label in one):
+            raise DataError(f"y, answer {row}: a label in it is missing; fill it in, or leave it out")
+    flat = [label for one in each for label in one]
+    texts, name = written(flat, like.kind if like else None) if flat else ((), "str")
+    ends = np.cumsum([0, *map(len, each)]).tolist()
+    return tuple(as_text(texts[begin:end]) for begin, end in pairwise(ends)), SetKind(name)
+
+
+def sets_given_back(chosen: NDArray[np.bool_], texts: Sequence[str], kind: SetKind) -> Any:
+    """chosen (N, C) of the labels `texts` -> an indicator array (N, C), or lists of labels (N,)."""
+    if kind.columns is not None:
+        return chosen.astype(kind.kind)
+    names = given_back(texts, kind.kind)
+    return [names[row].tolist() for row in chosen]
 
 
 def given_back(texts: Sequence[str], kind: Kind | None) -> NDArray[Any]:
@@ -84,9 +149,23 @@ def in_order(texts: Sequence[str], kind: Kind) -> tuple[str, ...]:
     return written(np.unique(given_back(texts, kind)))[0]
 
 
+def _indicator(rows: list[list[Any]], certain: bool) -> NDArray[Any] | None:
+    """(N, C) where there is nothing but 0 and 1, and both unless it is `certain`; None for anything else."""
+    if len(set(map(len, rows))) != 1 or not rows[0]:
+        return None
+    array = np.asarray(rows)
+    if array.ndim != 2 or array.dtype.name not in KINDS or array.dtype.kind == "U":
+        return None
+    values = set(np.unique(array).tolist())
+    return array if values == {0, 1} or (certain and values <= {0, 1}) else None
+
+
 def _vector(values: Any) -> NDArray[Any]:
     """(N,) of text, numbers or truth values. DataError for anything else."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of unequal length
+        raise DataError("y: wanted one answer each, got lists of them; give one") from None
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:

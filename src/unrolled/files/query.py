@@ -11,6 +11,7 @@ from unrolled.files.cells import MISSING
 from unrolled.files.columns import usual
 from unrolled.files.ids import JOINT, id_columns
 from unrolled.files.images import Size
+from unrolled.files.label_sets import as_text
 from unrolled.files.left_out import offering_to_skip, usable_rows
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.number_columns import are_numbers, is_missing
@@ -20,6 +21,7 @@ from unrolled.files.tagged import Layout
 from unrolled.files.wav import Audio
 
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
+LABEL_SETS = ("labels", "classes", "tags", "categories", "genres", "topics", *TARGETS)
 TRANSCRIPTS = ("transcript", "transcription", "text", "sentence", "labels", *TARGETS)
 _SAMPLE = 1000
 
@@ -44,6 +46,7 @@ class Query:
     labels         the path of the IDX file of labels; None finds it by the usual name
     answers        False: the source may lack them
     transcripts    answers are transcripts: of other usual names, and "" is one
+    multi_label    answers are sets of labels, also empty ones (label_sets.py); None where that is no option
     audio          how recordings become features
     channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
     gaps           whether steps and cells of series may be missing, which are NaN then
@@ -81,6 +84,7 @@ class Query:
     labels: str | Path | None = None
     answers: bool = True
     transcripts: bool = False
+    multi_label: bool | None = None
     audio: Audio = field(default_factory=Audio)
     channels: str = "rgb"
     size: Size | None = None
@@ -103,6 +107,8 @@ class Query:
     @property
     def usual_targets(self) -> tuple[str, ...]:
         """The usual names of the column of answers."""
+        if self.multi_label:
+            return LABEL_SETS
         return TRANSCRIPTS if self.transcripts else TARGETS
 
     @property
@@ -241,9 +247,56 @@ def holds_names(cells: pl.Series) -> bool:
 
 def written_answers(table: Table, target: str, query: Query, wanted: str) -> pl.Series | None:
     """(rows,) the answer in each row; None where one is missing and none is required."""
+    if query.multi_label:
+        return _label_cells(table, target, query)
     wanted = "a transcript" if query.transcripts else wanted
     cells = written(table, target, wanted, query.answers, query.transcripts, query.missing)
     return None if cells.has_nulls() else cells
+
+
+def _label_cells(table: Table, target: str, query: Query) -> pl.Series | None:
+    """(rows,) the cells of label_sets.py, an empty one where there is no label."""
+    table.require(target)
+    cells = table.frame[target]
+    if not holds_names(cells):
+        raise table.unlike(target, "labels")
+    text = cells.cast(pl.String).str.strip_chars().fill_null("")
+    missing = is_missing(text, query.missing) & (text != "")
+    if query.answers:
+        remedy = f"write the labels, or, where that is one, say what is none ({option('missing', '?')})"
+        table.refuse(target, missing, "wanted labels, or an empty cell, got {}", remedy)
+    return None if missing.any() else text
+
+
+def with_label_cells(table: Table, query: Query) -> Table:
+    """The table whose lists of labels are cells of text. DataError for lists where one answer is wanted."""
+    lists = [name for name, kind in table.frame.schema.items() if isinstance(kind, pl.List)]
+    column = query.target or usual(table.frame.columns, query.usual_targets)
+    if column is None and len(texts := [name for name in lists if _holds_texts(table.frame[name])]) == 1:
+        column = texts[0]
+    if column not in lists or query.multi_label is None:
+        return table
+    cells, others = table.frame[column], [name for name in lists if name != column]
+    if not query.multi_label:
+        lengths = table.frame.select(pl.col([column, *others[:1]]).list.len().fill_null(0))
+        if others and (lengths[column] == lengths[others[0]]).all():
+            return table  # an answer for each step
+        raise DataError(
+            f"{table.name}, column {shown(column)}: wanted one answer in each cell, got lists; say that "
+            f"several labels may be right ({option('multi_label')}), or name another column"
+        )
+    if cells.null_count() == len(cells):
+        raise DataError(
+            f"{table.name}, column {shown(column)}: no list of labels can be read; write them divided by "
+            "a sign (a|b), as JSON lines, or give a frame"
+        )
+    texts = ["" if cell is None else as_text(cell.to_list()) for cell in cells]
+    return replace(table, frame=table.frame.with_columns(pl.Series(column, texts, pl.String)))
+
+
+def _holds_texts(cells: pl.Series) -> bool:
+    """Whether it is one of lists of texts."""
+    return isinstance(cells.dtype, pl.List) and cells.dtype.inner == pl.String
 
 
 def rows_answered(

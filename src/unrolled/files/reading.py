@@ -26,7 +26,7 @@ from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import read_bytes
-from unrolled.files.query import OPEN, Query, holds_names, looks_numeric
+from unrolled.files.query import OPEN, Query, holds_names, looks_numeric, with_label_cells
 from unrolled.files.roles import LEAST_STEPS
 from unrolled.files.table import Table, sources_of
 from unrolled.files.texts import read_texts
@@ -99,7 +99,8 @@ def _read(source: Path | pl.DataFrame, query: Query) -> _File:
 def _lines(kind: str, sample: Sequence[str], query: Query) -> Lines | None:
     """How the lines of a file are divided, where it is one of lines and no columns of a table are named."""
     named = query.named or query.no_header or query.wide or query.transcripts
-    if kind == formats.FASTTEXT:
+    unlabelled = query.multi_label and kind == formats.TEXT  # the first line may have no label
+    if kind == formats.FASTTEXT or (unlabelled and any(line.startswith(formats.LABEL) for line in sample)):
         return FASTTEXT
     if kind not in (formats.TSV, formats.TEXT) or named:
         return None
@@ -124,6 +125,7 @@ def _is_of_ucr(sample: Sequence[str], query: Query) -> bool:
 
 
 def _read_table(table: Table, folder: Path | None, query: Query) -> _File:
+    table = with_label_cells(table, query)
     kind = _kind(table, query)
     data = _TABLES[kind](table, folder, query)
     data = replace(data, notes=(*table.notes, *data.notes))

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from unrolled.blocks.pooled import Pooled
+from unrolled.codecs import class_outputs
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
-from unrolled.files import labels
-from unrolled.kernels.numpy import heads
 from unrolled.models.forward import Forward
 from unrolled.models.model import Answers, codec_arrays
 from unrolled.ops.state import Array, State
@@ -60,24 +59,24 @@ class Pooling(Forward):
 
 
 class Classify(Pooling):
-    """Answers: "label", the likeliest class in the type that training had it in, and the "probabilities" of
-    all in the order of `classes`, float64."""
+    """Answers: "label", the class in the type that training had it in (of several labels a list, or a row of
+    an indicator array; as files have it a text), and the "probabilities" of all in the order of `classes`,
+    float64."""
 
     def _restore(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> int:
-        self.classes = tuple(about["classes"])
-        if not all(isinstance(name, str) for name in self.classes):
-            raise TypeError("classes that are no texts")
-        self._names = labels.objects(self.classes, about.get("kind"))
-        return len(self.classes)
+        self.output = class_outputs.restored(about)
+        self.classes = self.output.names
+        return self.output.size
 
     def _answers(self, o: Array) -> Answers:
-        p = heads.softmax(o.astype(np.float64))
-        return {"label": self._names[p.argmax(-1)], "probabilities": p}
+        p = self.output.probabilities(o)
+        return {"label": self.output.label(self.output.chosen(o, p)), "probabilities": p}
 
     def record(self, answer: Answers) -> dict[str, Any]:
         """As the columns of `predict` of the task."""
-        each = zip(self.classes, answer["probabilities"], strict=True)
-        return {"label": answer["label"]} | {f"p({name})": p for name, p in each}
+        p = answer["probabilities"]
+        label = self.output.text(self.output.chosen(answer["output"], p))
+        return {"label": label} | {f"p({name})": p[k] for k, name in enumerate(self.classes)}
 
 
 class Regress(Pooling):

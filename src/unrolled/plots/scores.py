@@ -1,6 +1,7 @@
 """Plots of how answers compare with the truth; see figures.py for style and saving."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -41,6 +42,28 @@ def confusion(counts: Array, classes: Sequence[str], title: str) -> Figure:
     axes.grid(which="minor", axis="both", color=PALE, linewidth=0.6)
     axes.tick_params(which="both", length=0)
     axes.set(title=title, xlabel="the model's answer", ylabel="truth")
+    return figure
+
+
+@styled
+def labels(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """rows (C,) with a "label", its "precision", its "recall", and how many "sequences" have it: two bars, or
+    none where there is no such share; of very many labels the most frequent."""
+    rows = sorted(rows, key=lambda row: -row["sequences"])[:MOST_NAMES]
+    figure, axes = single(8, 1.4 + 0.42 * len(rows))
+    for k, (name, colour) in enumerate((("precision", BLUE), ("recall", ORANGE))):
+        values = np.nan_to_num([row[name] for row in rows])
+        bars = axes.barh(np.arange(len(rows)) + 0.36 * k, values, color=colour, height=0.34, label=name)
+        texts = ["" if np.isnan(row[name]) else f"{row[name]:.2f}" for row in rows]
+        axes.bar_label(bars, texts, padding=3, color=INK, fontsize="small")
+    names = [f"{shortened(row['label'], NAME_LENGTH)} ({row['sequences']:,})" for row in rows]
+    axes.set_yticks(np.arange(len(rows)) + 0.18, names)
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.grid(True, axis="x")
+    axes.tick_params(left=False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.set(title=title, xlim=(0, 1.08), xlabel="share (in brackets: sequences with it)")
     return figure
 
 

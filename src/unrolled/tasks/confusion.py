@@ -34,15 +34,15 @@ def accuracy(m: Counts) -> float:
 
 
 def precision(m: Counts) -> Array:
-    return _ratio(np.diag(m), m.sum(0))
+    return ratio(np.diag(m), m.sum(0))
 
 
 def recall(m: Counts) -> Array:
-    return _ratio(np.diag(m), m.sum(1))
+    return ratio(np.diag(m), m.sum(1))
 
 
 def f1(m: Counts) -> Array:
-    return _ratio(2 * np.diag(m), m.sum(0) + m.sum(1))
+    return ratio(2 * np.diag(m), m.sum(0) + m.sum(1))
 
 
 def macro_f1(m: Counts) -> float:
@@ -72,5 +72,5 @@ def untested(example: str, kinds: str, names: Sequence[str], m: Counts) -> list[
     return [f"no {example} that was judged has the {kinds} {listed(without)}: no average counts them"]
 
 
-def _ratio(a: Counts, b: Counts) -> Array:
+def ratio(a: Counts, b: Counts) -> Array:
     return np.where(b > 0, a / np.maximum(b, 1), np.nan)

@@ -27,7 +27,6 @@ from unrolled.files import arrays, labelled
 from unrolled.files.at_hand import InMemory
 from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
-from unrolled.files.labels import Kind
 from unrolled.files.manifest import is_recording
 from unrolled.tasks import choice, examples, neighbours
 from unrolled.tasks.config import Section
@@ -149,6 +148,11 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         """What outputs o (N, O) for the answers y (N,) of the validation part have beside their loss."""
         return {}
 
+    def _fitted_after(self, config: C, codec: K) -> Callable[[Tensor, Tensor], tuple[K, str]] | None:
+        """What outputs o (V, O) of the trained network for the answers y (V,) of the validation part tell:
+        the codec with it, and a note. None where there is no such thing."""
+        return None
+
     def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
         """A frame of nothing but numbers, with labels beside it, has a sequence in each row."""
         source = super()._source(X, y, lengths)
@@ -178,7 +182,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _of_arrays(self, X: Any, lengths: Any) -> Sequences:
         return arrays.from_arrays(X, lengths=lengths)
 
-    def _with_answers(self, data: Sequences, y: Any, like: Kind | None) -> Sequences:
+    def _with_answers(self, data: Sequences, y: Any, like: Any) -> Sequences:
         return arrays.answered(data, y, like)
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
@@ -216,12 +220,19 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             o, y = outputs(network, validation.rows), validation.y
             return Validated(float(losses(o, y).double().mean()), self._measures(config, codec, o, y))
 
+        fitted_after = self._fitted_after(config, codec)
+
+        def tuned(network: Network) -> tuple[K, str]:
+            assert fitted_after is not None
+            return fitted_after(outputs(network, validation.rows), validation.y)
+
         return Prepared(
             config,
             codec,
             train.buckets(config.training),
             validate,
             (data.sizes(), *data.train.notes, *notes, *chosen),
+            None if fitted_after is None else tuned,
         )
 
     def _chosen(self, config: C, data: Splits[Sequences]) -> tuple[PooledModelConfig, tuple[str, ...]]:

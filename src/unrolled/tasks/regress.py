@@ -29,6 +29,7 @@ from unrolled.batching import splits
 from unrolled.codecs.inputs import Inputs, restore_inputs, spread
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
+from unrolled.files import labels
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
 from unrolled.files.messages import shown
@@ -65,7 +66,7 @@ class NumberCodec:
         """`name` of the answers. DataError where all of them are the same."""
         y = numbers(data)
         target, linear = Scaler.fit([y[:, None]], [name]), Linear.fit(inputs.summaries(data), y)
-        return cls(inputs, target, linear, data.kind)
+        return cls(inputs, target, linear, labels.of_one(data.kind))
 
     def again(self, data: Sequences) -> Self:
         """The same with another training part."""

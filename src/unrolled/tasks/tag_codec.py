@@ -57,11 +57,11 @@ class TagCodec:
     @classmethod
     def fit(cls, config: TagConfig, data: Tagged) -> Self:
         """On the training part. DataError where all its steps have one tag."""
-        truth, vectors = data.truth, config.model.vectors
+        truth, vectors, kind = data.truth, config.model.vectors, labels.of_one(data.kind)
         counted_tags = Counter(tag for one in truth for tag in one)
         names = tuple(sorted(counted_tags, key=natural))
-        if data.kind is not None:
-            names = labels.in_order(names, data.kind)
+        if kind is not None:
+            names = labels.in_order(names, kind)
         if len(names) == 1:
             raise DataError(
                 f"all {sum(data.lengths):,} steps of the training part have the tag {shown(names[0])}; "
@@ -86,7 +86,7 @@ class TagCodec:
             scheme,
             entities.allowed(scheme, names, truth) if bound else None,
             data.layout,
-            data.kind,
+            kind,
         )
 
     def again(self, data: Tagged) -> Self:

@@ -12,7 +12,16 @@ from unrolled.files.metrics import Row
 
 LOSS = "loss"
 # What epochs can be chosen by beside the loss, and whether more of it is better.
-MEASURES = {"accuracy": True, "macro-f1": True, "entity-f1": True, "label-error": False, "bleu": True}
+MEASURES = {
+    "accuracy": True,
+    "macro-f1": True,
+    "micro-f1": True,
+    "kappa": True,
+    "rank-error": False,
+    "entity-f1": True,
+    "label-error": False,
+    "bleu": True,
+}
 PREFIX = "validation_"
 
 
