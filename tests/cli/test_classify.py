@@ -118,3 +118,59 @@ def test_the_configuration_of_a_run_repeats_it_to_the_bit(folder: Path) -> None:
         "evaluation.json",
     ):
         assert (folder / "classify" / name).read_bytes() == (folder / "repeated" / name).read_bytes(), name
+
+
+def write_topics(path: Path, sign: str = "|") -> None:
+    """Sixty texts with a label for gold and one for salt, or none."""
+    words = [("gold", "silk"), ("salt",), ("straw",), ("gold", "salt", "straw")] * 15
+    rows = [f"{' '.join(one)},{sign.join(word for word in ('gold', 'salt') if word in one)}" for one in words]
+    path.write_text("\n".join(["text,labels", *rows]) + "\n")
+
+
+def test_several_labels_from_the_command_line(tmp_path: Path) -> None:
+    file, run = tmp_path / "topics.csv", tmp_path / "run"
+    write_topics(file)
+    small = ("--hidden", 4, "--epochs", 2, "--members", 1, "--embedding-size", 4)
+    answer = unrolled("train", "classify", file, "--multi-label", "--out", run, *small)
+    assert answer.status == 0, answer.err
+    assert "labels: 'gold', 'salt', divided by '|' in cells" in answer.err
+    assert {path.stem for path in (run / "plots").iterdir()} == {"labels", "loss", "gradient_norm"}
+    found = json.loads((run / "evaluation.json").read_text())
+    assert {"micro-F1", "macro-F1", "exact match", "Hamming loss", "LRAP"} < found["table"][0].keys()
+    assert unrolled("predict", run, file, "-o", tmp_path / "p.csv").status == 0
+    frame = pl.read_csv(tmp_path / "p.csv")
+    assert frame.columns == ["name", "label", "p(gold)", "p(salt)"]
+    assert set(frame["label"].fill_null("").to_list()) <= {"", "gold", "salt", "gold|salt"}
+    assert unrolled("verify", run).status == 0
+    assert json.loads(unrolled("evaluate", run, file, "--include-training", "--json").out)["sequences"] == 60
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--label-separator", ";"), "--label-separator belongs to --multi-label"),
+        (("--multi-label", "--ordinal"), "--ordinal wants one class for each sequence"),
+        (("--select", "micro-f1"), "--select micro-f1 belongs to --multi-label"),
+        (("--class-order", "a,b"), "--class-order belongs to --ordinal"),
+        (("--multi-label", "--label-threshold", 1), "--label-threshold: wanted less than 1"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path: Path, options: tuple[object, ...], message: str) -> None:
+    write_topics(tmp_path / "topics.csv")
+    answer = unrolled("train", "classify", tmp_path / "topics.csv", *options, "--out", tmp_path / "run")
+    assert answer.status == 2 and message in answer.err and answer.err.count("\n") == 1, answer.err
+
+
+def test_the_order_of_classes_from_the_command_line(folder: Path, tmp_path: Path) -> None:
+    ranked = ("--target", "kind", "--features", "force", "--ordinal")
+    answer = unrolled("train", "classify", folder / "takes.csv", *ranked, *OPTIONS, "--out", tmp_path / "run")
+    assert (
+        answer.status == 1 and "say the order of the classes, 'a', 'b', 'c', with --class-order" in answer.err
+    )
+    order = ("--class-order", "b,a,c")
+    answer = unrolled(
+        "train", "classify", folder / "takes.csv", *ranked, *order, *OPTIONS, "--out", tmp_path / "run"
+    )
+    assert answer.status == 0 and "MAE in ranks" in answer.out and "median class" in answer.out, answer.err
+    shown = json.loads(unrolled("predict", tmp_path / "run", folder / "bare.csv", "--json").out)
+    assert list(shown[0]) == ["name", "label", "p(b)", "p(a)", "p(c)"]

@@ -30,6 +30,12 @@ def vectors(folder: Path, seed: int) -> Path:
     return book(folder, seed)
 
 
+def labelled(folder: Path, seed: int) -> Path:
+    lines = [f"__label__a{' __label__b' * (k % 2)} word {k % 3}" for k in range(40)]
+    (folder / "labelled.txt").write_text("\n".join(lines))
+    return folder / "labelled.txt"
+
+
 # The task, what writes its file, the wrong options, and what the error says to write.
 REMEDIES: tuple[tuple[str, Callable[[Path, int], Path], str, str], ...] = (
     ("forecast", gapped, "", "--gaps forward"),
@@ -52,6 +58,9 @@ REMEDIES: tuple[tuple[str, Callable[[Path, int], Path], str, str], ...] = (
     ("language", vectors, "--vectors few.vec --tokens words --embedding-size 5", "--embedding-size 3"),
     ("classify", texts, "--character-dropout 0.1", "--tokens characters"),
     ("classify", texts, "--tokens bpe --word-dropout 0.1", "--tokens words"),
+    ("classify", labelled, "", "--multi-label"),
+    ("classify", long_table, "--label-separator ;", "--multi-label"),
+    ("classify", long_table, "--select kappa", "--select accuracy"),
     ("tag", treebank, "--window 3", "--bidirectional off"),
     ("tag", treebank, "--scheme iob2", "--scheme none"),
     ("transcribe", spoken, "--best 17", "--beam 17"),

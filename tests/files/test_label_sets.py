@@ -58,6 +58,8 @@ def test_lists_in_cells_of_frames_and_json_lines(tmp_path):
     frame = pl.DataFrame({"text": ["a b", "c", "d"], "labels": [["x", "y"], [], None]})
     data = read_sequences(frame, SETS)
     assert data.answers == ('["x", "y"]', "[]", "") and data.inputs == ("a b", "c", "d")
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert read_sequences(tmp_path / "t.parquet", SETS).answers == data.answers
     path = tmp_path / "series.jsonl"
     rows = [{"v": [1, 2, 3], "tags": [4, 5]}, {"v": [1.5], "tags": []}]
     path.write_text("\n".join(map(json.dumps, rows)))
@@ -88,6 +90,8 @@ def test_lists_where_one_answer_is_wanted_name_the_remedy(tmp_path):
         read_sequences(frame, Query(multi_label=False))
     frame = pl.DataFrame({"v": [[1.0, 2.0], [3.0]], "label": [["x", "x"], ["y"]]})
     assert read_sequences(frame, Query(multi_label=False)).answers == ("x", "y"), "an answer for each step"
+    frame = pl.DataFrame({"y": [[1.0, 2.0], [3.0]], "kind": ["u", "v"]})
+    assert read_sequences(frame, Query(multi_label=False)).answers == ("u", "v")
 
 
 def test_several_labels_of_fasttext_and_before_a_tab(tmp_path):

@@ -78,3 +78,33 @@ def test_a_reader_that_dies_at_once_is_a_damaged_file(monkeypatch):
     monkeypatch.setattr(parquet, "_READER", "import os; os._exit(3)")
     with pytest.raises(DataError, match="its reader broke down"):
         parquet.read_parquet("sales.parquet", parquet.MAGIC + bytes(10**7) + parquet.MAGIC)
+
+
+LISTS = pl.DataFrame(
+    {
+        "text": ["one", "two", "three"],
+        "Labels": [["a", "b"], [], None],
+        "numbers": pl.Series([[3], [5, 7], []], dtype=pl.List(pl.Int32)),
+        "reals": [[0.5], [], None],
+    }
+)
+
+
+def test_lists_of_labels_are_read_where_they_are_named():
+    data = written(LISTS)
+    read = parquet.read_parquet("a.parquet", data, ("labels", "numbers", "reals"))
+    assert read.drop("reals").equals(LISTS.drop("reals")) and read["reals"].null_count() == 3
+    plain = parquet.read_parquet("a.parquet", data)
+    assert plain["Labels"].null_count() == plain["numbers"].null_count() == 3
+
+
+def test_lists_count_as_values_and_do_not_fill_the_memory(monkeypatch):
+    long = pl.DataFrame({"text": ["x"], "labels": [["a"] * 3_000_000]})
+    monkeypatch.setattr(parquet, "most_values", lambda: 1 << 20)
+    monkeypatch.setattr("unrolled.files.limits._most", 1 << 20)
+    with pytest.raises(DataError, match="text count as"):
+        parquet.read_parquet("a.parquet", written(long), ("labels",))
+    monkeypatch.setattr(parquet, "MEMORY", 1 << 26)
+    with pytest.raises(DataError, match="its reader broke down"):
+        parquet.read_parquet("a.parquet", written(long), ("labels",))
+    assert parquet.read_parquet("a.parquet", written(FRAME), ("labels",)).equals(FRAME)

@@ -119,9 +119,11 @@ def test_few_examples_choose_no_threshold():
     assert made.codec.output.thresholds == (0.5, 0.5), "6 validate"
     named = Classifier(label_threshold=0.3, **SMALL).fit(*motifs(60))
     assert named.codec.output.thresholds == (0.3, 0.3)
+    blind = Classifier(label_threshold=0.3, validation=0, **SMALL).fit(*motifs(60))
+    assert blind.codec.output.thresholds == (0.3, 0.3)
     o, y = torch.full((40, 2), -2.0), torch.zeros(40, 2)
     o[:6], y[:6, 0], y[:3, 1] = -1.0, 1, 1
-    codec, note = tuned(made.codec, None, o, y)
+    codec, note = tuned(made.codec, o, y)
     assert 0.12 < codec.output.thresholds[0] < 0.27 and codec.output.thresholds[1] == 0.5
     assert note.endswith("; 0.5 for 1 label that fewer than 5 have there")
 

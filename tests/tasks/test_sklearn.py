@@ -95,6 +95,35 @@ def test_columns_of_probabilities_are_in_the_order_that_its_measures_read():
     assert cross_val_score(model, X, labels, cv=2, scoring="neg_log_loss").min() > -0.5
 
 
+SEVERAL = [
+    estimator_checks.check_classifiers_multilabel_output_format_predict,
+    estimator_checks.check_classifiers_multilabel_output_format_predict_proba,
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("check", SEVERAL, ids=lambda check: check.__name__)
+def test_its_checks_of_several_labels(check):
+    """They read an array of 0 and 1, and one of 0 and 1 comes back."""
+    check("Classifier", Classifier(steps=20, multi_label=True, **QUICK))
+
+
+def test_several_labels_are_judged_by_its_measures():
+    X, y = bumps()
+    Y = np.stack([y == 3, np.ones(len(y)), y != 3], 1).astype(int)
+    model = Classifier(steps=40, multi_label=True, **QUICK)
+    folds = KFold(3, shuffle=True, random_state=0)
+    own = cross_val_score(model, X, Y, cv=folds)
+    assert own.min() > 0.9 and np.array_equal(cross_val_score(model, X, Y, cv=folds, scoring="accuracy"), own)
+    assert cross_val_score(model, X, Y, cv=folds, scoring="f1_micro").min() > 0.9
+    p = cross_val_predict(model, X, Y, cv=folds, method="predict_proba")
+    assert p.shape == Y.shape and get_tags(model).classifier_tags.multi_label
+    lists = [np.flatnonzero(row).tolist() for row in Y]
+    assert np.array_equal(cross_val_score(model, X, lists, cv=folds), own)
+    search = GridSearchCV(model, {"label_threshold": [1e-9, 0.5]}, cv=folds).fit(X, Y)
+    assert search.best_params_ == {"label_threshold": 0.5} and search.predict(X).shape == Y.shape
+
+
 def test_a_grid_is_searched_and_its_best_answers():
     X, y = bumps()
     search = GridSearchCV(Classifier(**QUICK), {"steps": [1, 40], "pooling": ["mean", "last"]}, cv=2).fit(

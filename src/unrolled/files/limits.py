@@ -23,6 +23,11 @@ def set_most_values(most: int) -> None:
     _most = most
 
 
+def most_values() -> int:
+    """The limit."""
+    return _most
+
+
 def require_few(name: str, what: str, values: int, sequences: int = 0, columns: int = 0) -> None:
     """DataError where `what` (sizes in words) in the file `name` comes to more than the limit."""
     cost = values + SEQUENCE * sequences + COLUMN * columns

@@ -2,12 +2,15 @@
 its process (it asks for 2⁶¹ bytes), and no caller should die of a file. Starting that process costs 0.2 s.
 
 That process tells the table's sizes before it reads it, since a file of some kilobytes can hold any number of
-equal values; columns of lists or structures, which no reader takes, come back with their type and no values.
+equal values; columns of lists or structures come back with their type and no values. Lists of labels, which
+are texts or whole numbers, are read where a caller names them: how many there are is known only when they are
+read, so the memory of that process is bounded then.
 """
 
 import io
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -15,18 +18,21 @@ from typing import IO
 import polars as pl
 
 from unrolled.errors import DataError
-from unrolled.files.limits import VALUE_BYTES, require_few
+from unrolled.files.limits import VALUE_BYTES, most_values, require_few
 from unrolled.files.messages import counted
 from unrolled.files.opening import plain_name
 
 MAGIC = b"PAR1"  # the first and the last bytes
+MEMORY = 1 << 30  # bytes that reading takes beside the table
 
 # Reads a file of so many bytes and writes a line "rows columns"; goes on where another byte comes: writes a
 # line with the bytes of all texts, then the table in Arrow's form, exit status 0. Or a line with the reason
-# why there is none, exit status 1.
+# why there is none, exit status 1. Lists of some columns are read too, by their names, with so many bytes of
+# memory.
 _READER = """
 import io, sys
 import polars as pl
+names, most = sys.argv[3:], int(sys.argv[2])
 data = io.BytesIO(sys.stdin.buffer.read(int(sys.argv[1])))
 out = sys.stdout.buffer
 def tell(*words):
@@ -38,11 +44,19 @@ try:
     tell(lazy.select(pl.len()).collect().item(), len(schema))
     if not sys.stdin.buffer.read(1):
         sys.exit(1)
-    flat = [name for name, kind in schema.items() if not kind.is_nested()]
+    lists = [
+        name for name, kind in schema.items()
+        if name.casefold() in names and isinstance(kind, pl.List)
+        and (kind.inner == pl.String or kind.inner.is_integer())
+    ]
+    if lists:
+        import resource
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    flat = [name for name, kind in schema.items() if not kind.is_nested() or name in lists]
     frame = pl.read_parquet(data, columns=flat)
-    texts = frame.select(pl.col(pl.String, pl.Binary)).lazy()
-    sizes = texts.select(pl.all().cast(pl.Binary).bin.size().sum().cast(pl.UInt64)).collect()
-    tell(sum(sizes.row(0)) if sizes.width else 0)
+    texts = [*frame.select(pl.col(pl.String, pl.Binary)), *(frame[name].explode() for name in lists)]
+    sizes = [one.cast(pl.String if one.dtype.is_integer() else one.dtype).cast(pl.Binary) for one in texts]
+    tell(sum(int(one.bin.size().cast(pl.UInt64).sum()) + 8 * len(one) * (one.name in lists) for one in sizes))
     frame = frame.select(
         pl.col(name) if name in flat else pl.lit(None, kind).alias(name) for name, kind in schema.items()
     )
@@ -60,9 +74,9 @@ def is_parquet(path: Path, data: bytes) -> bool:
     )
 
 
-def read_parquet(path: str, data: bytes) -> pl.DataFrame:
-    """The table in `data`, the content of the file `path`. Raises DataError where it holds none, or a larger
-    one than may be read."""
+def read_parquet(path: str, data: bytes, lists: Sequence[str] = ()) -> pl.DataFrame:
+    """The table in `data`, the content of the file `path`, with the lists of labels in the columns of these
+    names, in any case. Raises DataError where it holds none, or a larger one than may be read."""
     if not data.startswith(MAGIC):
         raise DataError(
             f"{path}: wanted a Parquet file, which begins with {MAGIC!r}, got {data[:4]!r}; "
@@ -70,8 +84,9 @@ def read_parquet(path: str, data: bytes) -> pl.DataFrame:
         )
     if not data.endswith(MAGIC):
         raise DataError(f"{path}: the Parquet file is cut off; copy or write it again")
+    most = MEMORY + 4 * len(data) + VALUE_BYTES * most_values()
     reader = subprocess.Popen(
-        [sys.executable, "-P", "-c", _READER, str(len(data))],
+        [sys.executable, "-P", "-c", _READER, str(len(data)), str(most), *map(str.casefold, lists)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

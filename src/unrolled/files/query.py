@@ -134,7 +134,9 @@ class Query:
     def open(self, source: str | Path | pl.DataFrame, header: bool = True) -> Table:
         """The table of a source."""
         with offering_to_skip(self.skip_wrong):
-            return open_table(source, self.decimal, header and not self.no_header, bool(self.skip_wrong))
+            header, lists = header and not self.no_header, self.usual_targets if self.multi_label else ()
+            lists = (self.target,) if self.multi_label and self.target else lists
+            return open_table(source, self.decimal, header, bool(self.skip_wrong), lists)
 
     def _with_names(self, table: Table) -> Table:
         """Where `id` names several columns (ids.py), a table with one of that name, and without those that
@@ -269,29 +271,38 @@ def _label_cells(table: Table, target: str, query: Query) -> pl.Series | None:
 
 
 def with_label_cells(table: Table, query: Query) -> Table:
-    """The table whose lists of labels are cells of text. DataError for lists where one answer is wanted."""
+    """The table whose lists of labels are cells of text. DataError for lists of texts where one answer is
+    wanted."""
     lists = [name for name, kind in table.frame.schema.items() if isinstance(kind, pl.List)]
     column = query.target or usual(table.frame.columns, query.usual_targets)
     if column is None and len(texts := [name for name in lists if _holds_texts(table.frame[name])]) == 1:
         column = texts[0]
     if column not in lists or query.multi_label is None:
         return table
-    cells, others = table.frame[column], [name for name in lists if name != column]
     if not query.multi_label:
-        lengths = table.frame.select(pl.col([column, *others[:1]]).list.len().fill_null(0))
-        if others and (lengths[column] == lengths[others[0]]).all():
-            return table  # an answer for each step
+        _refuse_lists(table, column, query)
+        return table
+    cells = table.frame[column]
+    if cells.null_count() == len(cells):
+        raise DataError(
+            f"{table.name}, column {shown(column)}: wanted lists of texts or of whole numbers, got none that "
+            "can be read; write labels divided by a sign (a|b), or as such lists"
+        )
+    texts = ["" if cell is None else as_text(cell.to_list()) for cell in cells]
+    return replace(table, frame=table.frame.with_columns(pl.Series(column, texts, pl.String)))
+
+
+def _refuse_lists(table: Table, column: str, query: Query) -> None:
+    """DataError for lists of texts, unless there is one for each step of another list."""
+    kinds, sizes = table.frame.schema.items(), pl.col(pl.List).list.len().fill_null(0)
+    others = [name for name, kind in kinds if isinstance(kind, pl.List) and name != column]
+    lengths = table.frame.select(sizes)
+    for_each_step = any((lengths[column] == lengths[name]).all() for name in others)
+    if query.answers and _holds_texts(table.frame[column]) and not for_each_step:
         raise DataError(
             f"{table.name}, column {shown(column)}: wanted one answer in each cell, got lists; say that "
             f"several labels may be right ({option('multi_label')}), or name another column"
         )
-    if cells.null_count() == len(cells):
-        raise DataError(
-            f"{table.name}, column {shown(column)}: no list of labels can be read; write them divided by "
-            "a sign (a|b), as JSON lines, or give a frame"
-        )
-    texts = ["" if cell is None else as_text(cell.to_list()) for cell in cells]
-    return replace(table, frame=table.frame.with_columns(pl.Series(column, texts, pl.String)))
 
 
 def _holds_texts(cells: pl.Series) -> bool:

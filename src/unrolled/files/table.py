@@ -273,11 +273,15 @@ def is_numeric(cells: pl.Series) -> bool:
 
 
 def open_table(
-    source: str | Path | pl.DataFrame, decimal: str | None = None, header: bool = True, skip: bool = False
+    source: str | Path | pl.DataFrame,
+    decimal: str | None = None,
+    header: bool = True,
+    skip: bool = False,
+    lists: Sequence[str] = (),
 ) -> Table:
     """The table in a CSV (UTF-8; separated by comma, semicolon or tab), a Parquet file or JSON lines, or in a
     polars frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …; `skip`:
-    leave out lines that are no rows.
+    leave out lines that are no rows; `lists`: columns of a Parquet file that may hold lists of labels.
 
     Raises DataError, one line with file, place and remedy, for everything else.
     """
@@ -289,7 +293,7 @@ def open_table(
         name, data = str(Path(source)), read_bytes(Path(source))
         kind = formats.format_of(Path(source), data[: formats.START])
         if kind == formats.PARQUET:
-            frame = parquet.read_parquet(name, data)
+            frame = parquet.read_parquet(name, data, lists)
         else:
             refuse_foreign(name, data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
             if kind == formats.JSON_LINES:

@@ -110,6 +110,10 @@ class ClassCodec:
         output = self.multilabel
         return self if output is None else replace(self, output=replace(output, thresholds=tuple(thresholds)))
 
+    def answered_from(self, threshold: float | None) -> Self:
+        """Of several labels, with one threshold for all, where there is one."""
+        return self if threshold is None else self.with_thresholds([threshold] * len(self.classes))
+
     def about(self) -> dict[str, Any]:
         return self.output.about() | {"inputs": self.inputs.about()}
 

@@ -13,6 +13,7 @@ Shapes   x (B, T, I) -> o (B, O) -> p (B, C); the summary of N sequences (N, S)
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +124,10 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         return splits.by_class(single_answers(data), *shares)
 
     def _fit(self, config: ClassifyConfig, train: Sequences, inputs: Inputs) -> ClassCodec:
-        return ClassCodec.fit(train, inputs, config.data)
+        return ClassCodec.fit(train, inputs, config.data).answered_from(config.classify.label_threshold)
 
     def _fit_again(self, start: ClassCodec, train: Sequences) -> ClassCodec:
-        return start.again(train)
+        return start.again(train).answered_from(self._options.classify.label_threshold)
 
     def _with_loss(self, codec: ClassCodec, validation: Sequences) -> tuple[Sequences, list[str]]:
         """Without classes that training does not hold."""
@@ -178,10 +179,10 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
     def _fitted_after(
         self, config: ClassifyConfig, codec: ClassCodec
     ) -> Callable[[Tensor, Tensor], tuple[ClassCodec, str]] | None:
-        """The thresholds of several labels."""
-        if not codec.multilabel:
+        """The thresholds of several labels, where none is named."""
+        if not codec.multilabel or config.classify.label_threshold is not None:
             return None
-        return lambda o, y: multilabel.tuned(codec, config.classify.label_threshold, o, y)
+        return partial(multilabel.tuned, codec)
 
     def _plan_again(self, plan: Any, sources: Sources, steps: int) -> Any:
         """With the thresholds that the validation part told."""

@@ -26,7 +26,7 @@ ClassOrder = Annotated[tuple[str, ...], BeforeValidator(_between_commas)]
 class LabelledConfig(SequencesConfig):
     """Which files are read, what of them and of their labels, and how they are split."""
 
-    in_short: ClassVar[tuple[str, ...]] = (*SequencesConfig.in_short, "multi_label", "ordinal")
+    in_short: ClassVar[tuple[str, ...]] = (*SequencesConfig.in_short, "multi_label")
 
     multi_label: bool = Field(
         default=False,

@@ -32,16 +32,18 @@ LEAST_POSITIVE = 5
 FREQUENT, EVERY = "most frequent set", "every label"
 
 
-def tuned(codec: ClassCodec, threshold: float | None, o: Tensor, y: Tensor) -> tuple[ClassCodec, str]:
+def tuned(codec: ClassCodec, o: Tensor, y: Tensor) -> tuple[ClassCodec, str]:
     """The codec with the thresholds that outputs o (V, C) and labels y (V, C) of the validation part ask for,
     and what to tell of them."""
     p = codec.output.probabilities(o.numpy())
     right = y.numpy() > 0
     enough = len(p) >= LEAST_VALIDATION
     heeded = [k for k in range(p.shape[1]) if enough and right[:, k].sum() >= LEAST_POSITIVE]
-    chosen = [HALF if threshold is None else threshold] * p.shape[1]
-    if threshold is not None or not heeded:
-        return codec.with_thresholds(chosen), f"labels are answered from a probability of {chosen[0]:g} on"
+    chosen = [HALF] * p.shape[1]
+    if not heeded:
+        return codec.with_thresholds(chosen), (
+            f"labels are answered from a probability of {HALF} on: too few sequences to validate have them"
+        )
     for k in heeded:
         chosen[k] = label_scores.best_threshold(right[:, k], p[:, k])
     some = [chosen[k] for k in heeded]
