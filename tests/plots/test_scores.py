@@ -41,3 +41,17 @@ def test_the_scatter_plot_has_a_dot_for_each_sequence_and_the_line_of_equals(N):
     both = np.concatenate([truth, answer])
     assert list(line.get_xdata()) == list(line.get_ydata()) == [both.min(), both.max()]
     assert axes.get_xlabel() == "weight: truth"
+
+
+def test_labels_have_bars_of_their_precision_and_recall_the_most_frequent_first():
+    rows = [
+        {"label": "rare", "sequences": 2, "precision": float("nan"), "recall": 0.0},
+        {"label": "often", "sequences": 40, "precision": 0.75, "recall": 0.5},
+    ]
+    axes = scores.labels(rows, "title").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["often (40)", "rare (2)"]
+    assert [bar.get_width() for bar in axes.patches] == [0.75, 0.0, 0.5, 0.0]
+    assert [text.get_text() for text in axes.texts] == ["0.75", "", "0.50", "0.00"]
+    many = [rows[1] | {"label": f"l{k}", "sequences": k} for k in range(100)]
+    axes = scores.labels(many, "title").axes[0]
+    assert len(axes.patches) == 2 * scores.MOST_LABELS and "30 most frequent of 100" in axes.get_title("left")

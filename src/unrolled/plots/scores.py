@@ -12,6 +12,7 @@ from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, PALE, Array, shorten
 # Above so many classes the cells hold no numbers; above so many more, the axes no names.
 MOST_NUMBERS, MOST_NAMES = 20, 60
 NAME_LENGTH = 18
+MOST_LABELS = 30  # that have bars
 
 
 @styled
@@ -49,7 +50,9 @@ def confusion(counts: Array, classes: Sequence[str], title: str) -> Figure:
 def labels(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """rows (C,) with a "label", its "precision", its "recall", and how many "sequences" have it: two bars, or
     none where there is no such share; of very many labels the most frequent."""
-    rows = sorted(rows, key=lambda row: -row["sequences"])[:MOST_NAMES]
+    if len(rows) > MOST_LABELS:
+        title = f"{title}\nthe {MOST_LABELS} most frequent of {len(rows):,} labels"
+    rows = sorted(rows, key=lambda row: -row["sequences"])[:MOST_LABELS]
     figure, axes = single(8, 1.4 + 0.42 * len(rows))
     for k, (name, colour) in enumerate((("precision", BLUE), ("recall", ORANGE))):
         values = np.nan_to_num([row[name] for row in rows])
@@ -58,7 +61,7 @@ def labels(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
         axes.bar_label(bars, texts, padding=3, color=INK, fontsize="small")
     names = [f"{shortened(row['label'], NAME_LENGTH)} ({row['sequences']:,})" for row in rows]
     axes.set_yticks(np.arange(len(rows)) + 0.18, names)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.4)
     axes.grid(False)
     axes.grid(True, axis="x")
     axes.tick_params(left=False)
