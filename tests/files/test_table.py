@@ -72,13 +72,29 @@ def test_numbers_of_rows_in_a_column_without_a_name_are_not_read(tmp_path, form,
     assert open_table(frame.drop("")).notes == ()
 
 
-OTHERS = ["1700\n1701", "0\n2", "0\n", "a\nb", "0\n0", "0.5\n1.5", "2\n3"]
+TIMES = ["1821\n1822", "1969-01-01\n1969-02-01", "2024-01-31 12:00\n2024-01-31 13:00"]
+
+
+@pytest.mark.parametrize("cells", TIMES)
+def test_times_in_a_column_without_a_name_are_called_so(path, cells):
+    """As pandas writes a series whose index is its times."""
+    path.write_text(",n\n" + "".join(f"{cell},5\n" for cell in cells.split("\n")))
+    table = open_table(path)
+    assert table.frame["time"].to_list() == cells.split("\n") and table.frame.columns == ["time", "n"]
+    assert table.notes == ("the first column has no name, and holds times: it is called time",)
+    path.write_text(",Time\n" + "".join(f"{cell},5\n" for cell in cells.split("\n")))
+    assert "column 1 of 2 has no name" in refused(open_table, path)
+
+
+OTHERS = ["0\n", "a\nb", "0\n0", "0.5\n1.5", "3\n2", "1821\n1822\n1824"]
 
 
 @pytest.mark.parametrize("cells", OTHERS)
 def test_another_column_without_a_name_is_refused(path, cells):
     path.write_text(",n\n" + "".join(f"{cell},5\n" for cell in cells.split("\n")))
-    wanted = "column 1 of 2 has no name, and does not number the rows from 0 or 1; give it one"
+    wanted = (
+        "column 1 of 2 has no name, and neither numbers the rows from 0 or 1 nor holds times; give it one"
+    )
     assert refused(open_table, path) == f"{path}: {wanted}"
     path.write_text('""\n0\n1\n')
     assert "column 1 of 1 has no name" in refused(open_table, path)

@@ -62,6 +62,13 @@ def test_windows_line_ends_and_unknown_words_of_the_header(path):
     assert data.answers == ("storm", "calm") and data.notes == ("header: '@colour' has no known meaning",)
 
 
+def test_comments_of_weka_and_what_stands_twice_alike(path):
+    """As aeon's UnitTest_TEST.ts has both."""
+    twice = "@problemName Waves\n@problemName Ripples\n@missing true\n"
+    path.write_text("%# cut down\n%\n" + SOUND.replace("@problemName Waves\n", twice) + "% the end\n")
+    assert read_sequences(path).answers == ("storm", "calm")
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     st.integers(1, 3),
@@ -121,7 +128,7 @@ WRONG = {
         changed("true calm storm", "true"),
         ", line 9: wanted @classLabel false, or true and the labels",
     ),
-    "twice": (changed("@dimensions", "@missing true\n@dimensions"), ", line 7: @missing stands there twice"),
+    "twice": (changed("@dimensions", "@missing false\n@dimensions"), ", line 7: @missing stands there twice"),
     "two answers": (
         changed("@data", "@targetLabel true\n@data"),
         "both @classLabel true and @targetLabel true",

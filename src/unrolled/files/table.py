@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import formats, parquet
 from unrolled.files.columns import IDS, is_value, usual
+from unrolled.files.dates import is_time
 from unrolled.files.delimited import read_delimited, without_comments
 from unrolled.files.json_lines import read_json_lines
 from unrolled.files.left_out import WrongRowsError
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.number_columns import Numbers, read_numbers, told_decimal
 from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
+
+TIME = "time"  # the name of a column of times that has none
+_SAMPLE = 100
 
 # Files that are often taken for tables, see opening.py.
 FOREIGN_TABLES = FOREIGN | {
@@ -54,15 +58,24 @@ class Table:
 
     def named(self) -> "Table":
         """Without a first column that has no name and numbers the rows, which other tools add to what they
-        write. DataError where one without a name holds anything else."""
+        write; one of times, the index of a data frame, is called time. DataError where one without a name
+        holds anything else."""
         first, width = self.frame.columns[0], self.frame.width
         if first:
             return self
         start = _first_number(self.frame[first])
+        if (
+            width > 1
+            and start is None
+            and _are_times(self.frame[first])
+            and not usual(self.frame.columns, [TIME])
+        ):
+            note = f"the first column has no name, and holds times: it is called {TIME}"
+            return replace(self, frame=self.frame.rename({first: TIME}), notes=(*self.notes, note))
         if start is None or width == 1:
             raise DataError(
-                f"{self.name}: column 1 of {width} has no name, and does not number the rows from 0 or 1; "
-                "give it one"
+                f"{self.name}: column 1 of {width} has no name, and neither numbers the rows from 0 or 1 nor "
+                "holds times; give it one"
             )
         note = f"not read: the first column, which has no name and numbers the rows from {start}"
         return replace(self, frame=self.frame.drop(first), notes=(*self.notes, note))
@@ -262,6 +275,18 @@ def _first_number(cells: pl.Series) -> int | None:
     start = numbers[0]
     counted_rows = pl.int_range(len(cells), eager=True) + start
     return start if start in (0, 1) and numbers.eq_missing(counted_rows).all() else None
+
+
+def _are_times(cells: pl.Series) -> bool:
+    """Whether they are dates, or whole numbers that rise by one step, as years do."""
+    if cells.dtype == pl.String:
+        if cells.head(_SAMPLE).map_elements(is_time, pl.Boolean).fill_null(False).all():
+            return True
+        cells = cells.cast(pl.Int64, strict=False)
+    if not cells.dtype.is_integer():
+        return cells.dtype in (pl.Date, pl.Datetime)
+    steps = cells.diff().drop_nulls().unique()
+    return not cells.has_nulls() and len(steps) == 1 and steps[0] > 0
 
 
 def is_numeric(cells: pl.Series) -> bool:

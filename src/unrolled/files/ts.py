@@ -1,6 +1,6 @@
 """Sequences in .ts files, the format of the UCR and UEA archives.
 
-    # a comment
+    # a comment, as is a line that begins with %
     @problemName Waves                    @timeStamps false     @missing true     @univariate false
     @dimensions 2                         @equalLength true     @seriesLength 3   @classLabel true calm storm
     @data                                 each of these begins a line of its own
@@ -33,6 +33,7 @@ from unrolled.files.query import Query
 _PAIRS = re.compile(r"\s*\(([^(),]*),([^(),]*)\)\s*(?:,(?=\s*\()|$)")
 _COLON = r":(?![^()]*\))"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_COMMENTS = ("#", "%")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
 Values = NDArray[np.float64]
@@ -65,7 +66,7 @@ def read_ts(path: Path, query: Query) -> Sequences:
     header, begin, notes = _read_header(str(path), lines)
     if query.answers and not header.has_answers:
         raise DataError(f"{path}: its cases have no answer; wanted @classLabel true or @targetLabel true")
-    numbers = [n for n, line in enumerate(lines[begin:], begin + 1) if line.strip() and line[0] != "#"]
+    numbers = [n for n, line in enumerate(lines[begin:], begin + 1) if not _says_nothing(line)]
     if not numbers:
         raise DataError(f"{path}: no case below @data; wanted at least one")
     inputs: list[Values] = []
@@ -112,7 +113,7 @@ def _read_header(path: str, lines: list[str]) -> tuple[_Header, int, tuple[str, 
     header, notes = _Header(), list[str]()
     for number, line in enumerate(lines, 1):
         place = f"{path}, line {number}"
-        if not line.strip() or line[0] == "#":
+        if _says_nothing(line):
             continue
         written, *words = line.split()
         if written[0] != "@":
@@ -127,17 +128,22 @@ def _read_header(path: str, lines: list[str]) -> tuple[_Header, int, tuple[str, 
             return header, number, tuple(notes)
         if name not in _FIELDS:
             notes.append(f"header: {shown(written)} has no known meaning")
-        elif getattr(header, name) is not None:
-            raise DataError(f"{place}: {written} stands there twice; keep one")
         else:
             wanted, parse = _FIELDS[name]
-            value = parse(words)
+            value, before = parse(words), getattr(header, name)
             if value is None:
                 raise DataError(
                     f"{place}: wanted {written} {wanted}, got {shown(' '.join(words))}; correct it"
                 )
+            if before not in (None, value) and name != "problemname":  # which nothing follows from
+                raise DataError(f"{place}: {written} stands there twice, with other values; keep one")
             setattr(header, name, value)
     raise DataError(f"{path}: no line @data; wanted one between the header and the cases")
+
+
+def _says_nothing(line: str) -> bool:
+    """Whether it is empty, or a comment."""
+    return not line.strip() or line.startswith(_COMMENTS)
 
 
 def _boolean(words: list[str]) -> bool | None:
