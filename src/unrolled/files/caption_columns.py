@@ -10,7 +10,7 @@ from unrolled.files.images import ENDING
 from unrolled.files.long import find_time_column
 from unrolled.files.manifest import column_of_files
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.query import Query, looks_numeric
+from unrolled.files.query import Query
 from unrolled.files.table import Table
 
 IMAGES = ("image", "path", "file", "filename", "picture")
@@ -87,7 +87,7 @@ def _find_caption(table: Table, query: Query, left: list[str]) -> tuple[tuple[st
 def _find_numbers(table: Table, query: Query, left: list[str]) -> tuple[tuple[str, ...], list[str]]:
     if not query.answers:
         return (), []
-    targets = tuple(name for name in left if looks_numeric(table.frame[name]))
+    targets = tuple(name for name in left if name in table.numeric)
     if not targets:
         raise DataError(
             f"{table.name}: no column of numbers is left to be the target; the columns are "
@@ -104,7 +104,7 @@ def _find_input(table: Table, query: Query, left: list[str]) -> tuple[Query, lis
     label = usual(left, CLASSES)
     features: tuple[str, ...] = ()
     if query.id is None:  # in a long table these are the answer's
-        features = tuple(name for name in left if name != label and looks_numeric(table.frame[name]))
+        features = tuple(name for name in left if name != label and name in table.numeric)
     if image is None and label is None and not features:
         image = usual(left, IMAGES)
         if image is None or table.frame[image].dtype != pl.String:

@@ -6,7 +6,10 @@ end and is doubled inside; every row has as many fields as the header. What pass
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -46,49 +49,89 @@ def read_delimited(
     The first column alone may have no name: see Table.named.
     """
     body = clean_text(path, data, "CSV in UTF-8, or Parquet", "a header line and rows", wrong)
-    text = np.frombuffer(body, np.uint8)
-    outside = np.cumsum((text == _QUOTE) & quoted, dtype=np.uint8) % 2 == 0
-    newlines = np.flatnonzero(text == _NEWLINE)
-    ends = newlines[outside[newlines]]
-    starts = np.concatenate([[0], ends + 1])[: len(ends)]
-    filled = ends > starts
-    lines = np.searchsorted(newlines, starts) + 1
-
-    header = slice(starts[filled][0], ends[filled][0]) if filled.any() else slice(0, len(text))
-    separator = _separator(text[header][outside[header]].tobytes())
+    lines = _Lines.of(body, quoted)
     if quoted:
         try:
-            _check_quotes(path, text, newlines, separator)
+            _check_quotes(path, lines)
         except DataError as error:
-            if separator != "\t":
+            if lines.separator != "\t":
                 raise
             if notes is not None:
                 notes.append(
                     f"quotes are plain characters, as not all stand around whole fields ({error!s:.80}…)"
                 )
             return read_delimited(path, data, is_header, wrong, notes, quoted=False)
-    marks = np.flatnonzero((text == ord(separator)) & outside)
-    fields = np.diff(np.searchsorted(marks, np.append(starts, len(text)))) + 1
-    kept = filled if wrong is None else _of_one_width(path, fields, filled, lines, wrong)
-    _check_widths(path, fields[kept], lines[kept])
-    rows, columns = int(kept.sum()), int(fields[kept][0])
+    kept = lines.filled if wrong is None else _of_one_width(path, lines, wrong)
+    _check_widths(path, lines.fields[kept], lines.numbers[kept])
+    rows, columns = int(kept.sum()), int(lines.fields[kept][0])
     require_few(
         path, f"{counted(rows, 'row')} of {counted(columns, 'column')}", rows * columns, columns=columns
     )
     if columns == 1 and wrong is None:
-        _check_blanks(path, filled, lines)
-    cuts = [-1, *(marks[marks < header.stop] - header.start).tolist(), header.stop - header.start]
-    names = [_name(body[header][a + 1 : b].decode(), quoted) for a, b in pairwise(cuts)]
+        _check_blanks(path, lines)
+    names = [_name(field, quoted) for field in lines.first()]
     headed = is_header(names)
     if headed:
-        _check_header(path, lines[kept], names)
+        _check_header(path, lines.numbers[kept], names)
     else:
         names = [str(number) for number in range(1, len(names) + 1)]
-    if not kept.all():
-        odd = np.repeat(~kept, ends - starts + 1)
-        body = text[: len(odd)][~odd].tobytes()
     quote = '"' if quoted else None
-    return _parsed(path, body, separator, quote, names, rows - headed, headed), lines[kept][headed:]
+    frame = _parsed(path, lines.of_rows(kept), lines.separator, quote, names, rows - headed, headed)
+    return frame, lines.numbers[kept][headed:]
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Text as bytes, where its lines end, and its L rows, which may hold line ends in quotes: each begins at
+    `starts`, ends before `ends`, stands on the line `numbers` (from 1), and has so many `fields`; `filled`
+    are those that are not blank."""
+
+    text: NDArray[np.uint8]
+    newlines: Positions
+    separator: str
+    marks: Positions
+    starts: Positions
+    ends: Positions
+
+    @classmethod
+    def of(cls, body: bytes, quoted: bool) -> Self:
+        text = np.frombuffer(body, np.uint8)
+        outside = np.cumsum((text == _QUOTE) & quoted, dtype=np.uint8) % 2 == 0
+        newlines = np.flatnonzero(text == _NEWLINE)
+        ends = newlines[outside[newlines]]
+        starts = np.concatenate([[0], ends + 1])[: len(ends)]
+        first = np.flatnonzero(ends > starts)[:1]
+        header = slice(int(starts[first[0]]), int(ends[first[0]])) if len(first) else slice(0, len(text))
+        separator = _separator(text[header][outside[header]].tobytes())
+        marks = np.flatnonzero((text == ord(separator)) & outside)
+        return cls(text, newlines, separator, marks, starts, ends)
+
+    @cached_property
+    def filled(self) -> NDArray[np.bool_]:
+        return np.asarray(self.ends > self.starts)
+
+    @cached_property
+    def fields(self) -> Positions:
+        return np.diff(np.searchsorted(self.marks, np.append(self.starts, len(self.text)))) + 1
+
+    @cached_property
+    def numbers(self) -> Positions:
+        return np.searchsorted(self.newlines, self.starts) + 1
+
+    def first(self) -> list[str]:
+        """The fields of the first row that is not blank, as they stand."""
+        row = int(self.filled.argmax())
+        start, end = int(self.starts[row]), int(self.ends[row])
+        between = self.marks[slice(*np.searchsorted(self.marks, [start, end]))].tolist()
+        cuts = [start - 1, *between, end]
+        return [self.text[a + 1 : b].tobytes().decode() for a, b in pairwise(cuts)]
+
+    def of_rows(self, kept: NDArray[np.bool_]) -> bytes:
+        """The text of these rows alone."""
+        if kept.all():
+            return self.text.tobytes()
+        odd = np.repeat(~kept, self.ends - self.starts + 1)
+        return self.text[: len(odd)][~odd].tobytes()
 
 
 def _separator(row: bytes) -> str:
@@ -114,12 +157,13 @@ def without_comments(data: bytes) -> tuple[bytes, int]:
     return b"\n" * count + b"\n".join(lines[count:]) if count else data, count
 
 
-def _check_quotes(path: str, text: NDArray[np.uint8], newlines: Positions, separator: str) -> None:
+def _check_quotes(path: str, rows: _Lines) -> None:
     """Quotes number 0, 2, 4 … open a field, 1, 3, 5 … close it; a doubled quote closes and opens at once."""
+    text = rows.text
     quotes = np.flatnonzero(text == _QUOTE)
     if not len(quotes):
         return
-    borders = np.array([_NEWLINE, ord(separator)])
+    borders = np.array([_NEWLINE, ord(rows.separator)])
     doubled = np.diff(quotes) == 1
     opens = (quotes == 0) | np.isin(text[quotes - 1], borders)
     opens[1:] |= doubled
@@ -127,7 +171,7 @@ def _check_quotes(path: str, text: NDArray[np.uint8], newlines: Positions, separ
     closes[:-1] |= doubled
     wrong = np.flatnonzero(~np.where(np.arange(len(quotes)) % 2 == 0, opens, closes))
     if len(wrong) or len(quotes) % 2:
-        lines = np.searchsorted(newlines, quotes) + 1
+        lines = np.searchsorted(rows.newlines, quotes) + 1
         _refuse_quote(path, lines, doubled, int(wrong[0]) if len(wrong) else None)
 
 
@@ -151,10 +195,9 @@ def _refuse_quote(path: str, lines: Positions, doubled: NDArray[np.bool_], wrong
     )
 
 
-def _of_one_width(
-    path: str, fields: Positions, filled: NDArray[np.bool_], lines: Positions, wrong: dict[str, str]
-) -> NDArray[np.bool_]:
+def _of_one_width(path: str, rows: _Lines, wrong: dict[str, str]) -> NDArray[np.bool_]:
     """Which rows have as many fields as the first; the others go to `wrong`."""
+    fields, filled, lines = rows.fields, rows.filled, rows.numbers
     width = fields[filled][0]
     odd = filled & (fields != width)
     for row in np.flatnonzero(odd).tolist():
@@ -176,13 +219,13 @@ def _check_widths(path: str, fields: Positions, lines: Positions) -> None:
         )
 
 
-def _check_blanks(path: str, filled: NDArray[np.bool_], lines: Positions) -> None:
+def _check_blanks(path: str, lines: _Lines) -> None:
     """In a table of one column a blank line could be a missing value or nothing at all."""
-    rows = np.flatnonzero(filled)
-    blank = rows[0] + np.flatnonzero(~filled[rows[0] : rows[-1]])
+    rows = np.flatnonzero(lines.filled)
+    blank = rows[0] + np.flatnonzero(~lines.filled[rows[0] : rows[-1]])
     if len(blank):
         raise DataError(
-            f"{path}, line {lines[blank[0]]}: a blank line in a table of one column; "
+            f"{path}, line {lines.numbers[blank[0]]}: a blank line in a table of one column; "
             "write NA where a value is missing, or delete the line"
         )
 
@@ -199,16 +242,18 @@ def _check_header(path: str, lines: Positions, names: list[str]) -> None:
 
 
 def _check_names(place: str, names: list[str]) -> None:
-    headless = any(map(is_value, names))
-    more = f", or say that this line is no header ({option('no_header')})" if headless else ""
+    first = dict[str, int]()
     for number, name in enumerate(names, 1):
         if not name and number > 1:
-            raise DataError(f"{place}: column {number} of {len(names)} has no name; give it one{more}")
-        first = names.index(name) + 1
-        if first < number:
-            raise DataError(
-                f"{place}: columns {first} and {number} are both called {shown(name)}; rename one{more}"
-            )
+            complaint = f"column {number} of {len(names)} has no name; give it one"
+        elif name in first:
+            complaint = f"columns {first[name]} and {number} are both called {shown(name)}; rename one"
+        else:
+            first[name] = number
+            continue
+        headless = any(map(is_value, names))
+        more = f", or say that this line is no header ({option('no_header')})" if headless else ""
+        raise DataError(f"{place}: {complaint}{more}")
 
 
 def _parsed(

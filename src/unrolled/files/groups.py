@@ -12,7 +12,7 @@ from unrolled.files.left_out import WrongRowsError
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, shown
 from unrolled.files.number_columns import is_missing
-from unrolled.files.query import looks_numeric, written
+from unrolled.files.query import written
 from unrolled.files.table import Table
 from unrolled.files.times import parse_instants
 
@@ -116,7 +116,7 @@ def _more(rows: Positions) -> str:
 def _times(table: Table, column: str) -> NDArray[np.generic]:
     """(rows,) whole numbers, instants, or other numbers; none missing."""
     cells = table.frame[column]
-    if not looks_numeric(cells):
+    if column not in table.numeric:
         return parse_instants(table, column).times
     cells = cells.str.strip_chars() if cells.dtype == pl.String else cells
     table.refuse(column, is_missing(cells), "wanted a time, got {}", "write the time of every row")

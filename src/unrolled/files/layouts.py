@@ -22,10 +22,9 @@ from unrolled.files.columns import IDS, usual
 from unrolled.files.date_columns import Dated, in_iso
 from unrolled.files.groups import Groups
 from unrolled.files.messages import counted, listed, option, shown
-from unrolled.files.number_columns import is_missing
 from unrolled.files.opening import plain_name
 from unrolled.files.order import Origin, oldest_first
-from unrolled.files.query import Query, looks_numeric
+from unrolled.files.query import Query
 from unrolled.files.roles import ROWS, find_roles
 from unrolled.files.steps import Positions
 from unrolled.files.table import Matrix, Table
@@ -111,17 +110,17 @@ def _rows(table: Table, query: Query) -> Laid:
         id, ~names.is_first_distinct(), "the series {} stands in a row before", "write each in one row"
     )
     others = [column for column in frame.columns if column not in (id, *query.static)]
-    steps = [column for column in others if holds_numbers(frame[column])]
+    steps = [column for column in others if column in table.step_columns]
     if not steps:
         raise DataError(f"{table.name}: no column of numbers beside {shown(id)}; wanted one for each step")
-    numbers, header = table.matrix(steps), pl.Series(TIME, steps)
+    numbers, header = table.block(steps), pl.Series(TIME, steps)
     fixed, texts = read_columns(table, query.static, query)
     named = query.time is not None or query.date_format is not None
     timed = query.time != ROWS and (named or form(header) != "other")
     span = f"of the columns {shown(steps[0])} to {shown(steps[-1])}"
     notes = [f"series: a row each, named by column {shown(id)}"]
     notes += [f"time: {'the names' if timed else 'the order'} {span}"]
-    if unread := [column for column in others if column not in steps]:
+    if unread := [column for column in others if column not in table.step_columns]:
         notes.append(f"not read: {listed(unread)}, which hold no numbers")
     roles = replace(query, id=id, time=TIME if timed else None, targets=query.targets or (VALUE,))
     times = Header(table.name, header.to_frame(), None, steps=tuple(steps))
@@ -226,18 +225,13 @@ def _check_options(query: Query) -> None:
 def _find_id(table: Table) -> str:
     """The column with a usual name, or the first that holds no numbers."""
     columns = table.frame.columns
-    texts = [column for column in columns if not holds_numbers(table.frame[column])]
+    texts = [column for column in columns if column not in table.step_columns]
     id = usual(columns, IDS) or next(iter(texts), None)
     if id is None:
         raise DataError(
             f"{table.name}: no column holds names of series, all are numbers; name it with {option('id')}"
         )
     return id
-
-
-def holds_numbers(cells: pl.Series) -> bool:
-    """Whether a column is one of steps: of numbers, or empty."""
-    return looks_numeric(cells) or bool(is_missing(cells).all())
 
 
 def _names(table: Table, id: str) -> pl.Series:

@@ -15,7 +15,7 @@ from unrolled.files.examples import Sequences
 from unrolled.files.groups import Groups
 from unrolled.files.left_out import usable_rows
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.query import Query, find_target, looks_numeric, written_answers
+from unrolled.files.query import Query, find_target, written_answers
 from unrolled.files.roles import find_time
 from unrolled.files.table import Table
 
@@ -74,7 +74,7 @@ def find_time_column(
         table.require(time)
         return time, []
     left = [column for column in table.lists or table.frame.columns if column not in taken]
-    counters = [column for column in left if looks_numeric(table.frame[column])]
+    counters = [column for column in left if column in table.numeric]
     time = find_time(table, left) or usual(counters, _COUNTERS)
     return time, [f"time: column {shown(time)}" if time else "time: none, rows are in the order of the file"]
 
@@ -88,7 +88,7 @@ def find_features(
     left = [column for column in table.frame.columns if column not in taken]
     if query.known and set(query.known) <= set(left):
         return query.known, []
-    features = [column for column in left if looks_numeric(table.frame[column])]
+    features = [column for column in left if column in table.numeric]
     if not features:
         raise DataError(
             f"{table.name}: no column of numbers is left to be a feature; the columns are "

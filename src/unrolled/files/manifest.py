@@ -40,7 +40,8 @@ def paths_column(table: Table) -> str | None:
 
 def column_of_files(table: Table, columns: Sequence[str], ending: str, names: Sequence[str]) -> str | None:
     """The one of which half of the first cells or more have the ending; of several one of the usual names."""
-    texts = [name for name in columns if table.frame[name].dtype == pl.String]
+    kinds = table.frame.schema
+    texts = [name for name in columns if kinds[name] == pl.String and name not in table.step_columns]
     cells = {name: table.frame[name].drop_nulls().head(100).str.strip_chars() for name in texts}
     matches = [
         name

@@ -4,13 +4,20 @@ Which mark comes before the decimals is told by the column as a whole: by number
 alone (1,234.5 or 1,25), else by the other columns of the table; where neither tells, it is the point.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from polars import selectors
 
 from unrolled.files.cells import MISSING
 from unrolled.files.numerals import DIGITS, MARKS, NUMERAL, PLAIN, TRUTHS, number
+
+Values = NDArray[np.float64]
+Counts = NDArray[Any]
 
 _SAMPLE = 1000
 _OTHER = {"point": "comma", "comma": "point"}
@@ -57,26 +64,78 @@ def is_missing(cells: pl.Series, words: Sequence[str] = MISSING) -> pl.Series:
     return empty | cells.str.to_lowercase().is_in(["", *(word.lower() for word in words)])
 
 
-def are_numbers(cells: pl.Series) -> pl.Series:
-    """Which texts are numbers, in some way of writing them."""
-    return cells.cast(pl.Float64, strict=False).is_not_null() | _are_numerals(cells).fill_null(False)
+def one_below_the_other(frame: pl.DataFrame) -> pl.Series:
+    """(columns · rows,) the cells of columns of one type, so that one operation works on all."""
+    return pl.concat(frame.get_columns()) if frame.width else pl.Series(dtype=pl.String)
 
 
-def told_decimal(columns: Iterable[pl.Series]) -> str | None:
+def plain_columns(frame: pl.DataFrame, decimal: str | None) -> dict[str, Values]:
+    """(rows,) of columns whose cells are all missing, NaN, or finite numbers as a computer writes them."""
+    plain: dict[str, Values] = {}
+    texts, numbers = frame.select(pl.col(pl.String)), frame.select(selectors.numeric())
+    for several in (texts, numbers.cast(pl.Float64)):
+        cells = one_below_the_other(several)
+        if cells.dtype == pl.String:
+            cells = cells.str.strip_chars()
+        values = cells.cast(pl.Float64, strict=False)
+        wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
+        if decimal == "comma" and cells.dtype == pl.String:  # between thousands a point may stand
+            wrong |= cells.str.contains(".", literal=True).fill_null(False)
+        shape = several.width, frame.height
+        rows = values.fill_null(np.nan).to_numpy().reshape(shape)
+        is_plain = np.asarray(~wrong.to_numpy().reshape(shape).any(1))
+        plain |= {name: rows[k] for k, name in enumerate(several.columns) if is_plain[k]}
+    return plain
+
+
+def numeric_columns(frame: pl.DataFrame) -> tuple[frozenset[str], frozenset[str]]:
+    """The columns more than half of whose cells that are not missing are numbers: the others are then errors.
+    Of long ones a sample of the rows decides, unless all of them are missing. And these with those that have
+    no cell but missing ones."""
+    numeric = {name for name, kind in frame.schema.items() if kind.is_numeric()}
+    others = frame.select(~(selectors.numeric() | selectors.string()))
+    blank = {name for name in others.columns if others[name].null_count() == frame.height}
+    texts = frame.select(pl.col(pl.String))
+    for some in (texts.gather_every(max(1, frame.height // _SAMPLE)), texts):
+        if not texts.width:
+            break
+        some = some.select(texts.columns)
+        there, numbers = _counts(some)
+        numeric |= {name for k, name in enumerate(texts.columns) if 2 * numbers[k] > there[k]}
+        texts = texts.select([name for k, name in enumerate(texts.columns) if not there[k]])
+    return frozenset(numeric), frozenset(numeric | blank | set(texts.columns))
+
+
+def _counts(texts: pl.DataFrame) -> tuple[Counts, Counts]:
+    """(columns,) how many cells are not missing, and how many of these are numbers, in some way of writing
+    them."""
+    cells, shape = one_below_the_other(texts).str.strip_chars(), (texts.width, texts.height)
+    there = (~is_missing(cells)).to_numpy()
+    numbers = cells.cast(pl.Float64, strict=False).is_not_null().to_numpy() & there
+    open = there & ~numbers
+    if open.any():
+        numbers[open] = _are_numerals(cells.filter(pl.Series(open))).fill_null(False).to_numpy()
+    return there.reshape(shape).sum(1), numbers.reshape(shape).sum(1)
+
+
+def told_decimal(frame: pl.DataFrame) -> str | None:
     """The decimal mark that columns of text tell, where they tell one alone, from samples of them."""
-    samples = [_typed(cells.gather_every(max(1, len(cells) // _SAMPLE))) for cells in columns]
-    if not any(cells.str.contains(",", literal=True).any() for cells in samples):
+    texts = frame.select(pl.col(pl.String))
+    some = texts.gather_every(max(1, texts.height // _SAMPLE))
+    cells, shape = one_below_the_other(some), (some.width, some.height)
+    if not cells.str.contains(",", literal=True).any():
         return None
-    marks = set()
-    for cells in samples:
-        if 2 * int(_are_numerals(cells).sum()) > int((~is_missing(cells)).sum()):
-            marks |= {mark for mark, count in _telling(_digits(cells)).items() if count}
+    cells = _typed(cells)
+    forms = _forms(_digits(cells))
+    numerals = (forms["point"] | forms["comma"]).to_numpy().reshape(shape).sum(1)
+    often = 2 * numerals > (~is_missing(cells)).to_numpy().reshape(shape).sum(1)
+    marks = {mark for mark in MARKS if _are_alone(forms, mark).to_numpy().reshape(shape)[often].any()}
     return marks.pop() if len(marks) == 1 else None
 
 
 def _written(cells: pl.Series, values: pl.Series, decimal: str | None) -> Numbers:
     typed = _typed(cells)
-    bare = {mark: typed.str.contains(DIGITS[mark]).fill_null(False) for mark in MARKS}
+    bare = _forms(typed)
     rest = typed.filter(~(bare["point"] | bare["comma"]))  # with signs, which few columns have
     telling = {mark: _alone(bare, mark) + count for mark, count in _telling(_digits(rest)).items()}
     open = telling["point"] == telling["comma"]
@@ -131,12 +190,21 @@ def _units(typed: pl.Series) -> pl.Series:
 
 def _telling(digits: pl.Series) -> dict[str, int]:
     """By decimal mark how many numbers can be read with it alone."""
-    forms = {mark: digits.str.contains(DIGITS[mark]).fill_null(False) for mark in MARKS}
+    forms = _forms(digits)
     return {mark: _alone(forms, mark) for mark in MARKS}
 
 
+def _forms(digits: pl.Series) -> dict[str, pl.Series]:
+    """By decimal mark which can be read with it."""
+    return {mark: digits.str.contains(DIGITS[mark]).fill_null(False) for mark in MARKS}
+
+
 def _alone(forms: dict[str, pl.Series], mark: str) -> int:
-    return int((forms[mark] & ~forms[_OTHER[mark]]).sum())
+    return int(_are_alone(forms, mark).sum())
+
+
+def _are_alone(forms: dict[str, pl.Series], mark: str) -> pl.Series:
+    return forms[mark] & ~forms[_OTHER[mark]]
 
 
 def _are_numerals(cells: pl.Series) -> pl.Series:

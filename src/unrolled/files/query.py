@@ -14,7 +14,7 @@ from unrolled.files.images import Size
 from unrolled.files.label_sets import as_text
 from unrolled.files.left_out import offering_to_skip, usable_rows
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.number_columns import are_numbers, is_missing
+from unrolled.files.number_columns import is_missing
 from unrolled.files.steps import Step
 from unrolled.files.table import Table, open_table
 from unrolled.files.tagged import Layout
@@ -23,7 +23,6 @@ from unrolled.files.wav import Audio
 TARGETS = ("label", "class", "target", "answer", "y", "category", "sentiment")
 LABEL_SETS = ("labels", "classes", "tags", "categories", "genres", "topics", *TARGETS)
 TRANSCRIPTS = ("transcript", "transcription", "text", "sentence", "labels", *TARGETS)
-_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ def find_target(table: Table, query: Query, taken: Sequence[str | None]) -> tupl
     left = [column for column in table.frame.columns if column not in (*taken, *query.known)]
     column = usual(left, query.usual_targets)
     if query.answers and column in (None, "y", "Y"):  # y may well be a coordinate
-        words = [name for name in left if not looks_numeric(table.frame[name])]
+        words = [name for name in left if name not in table.numeric]
         column = words[0] if len(words) == 1 else column
     if column is not None:
         return column, [f"answers: column {shown(column)}"]
@@ -319,16 +318,3 @@ def rows_answered(
     answers = None if target is None else written_answers(table, target, query, "an answer")
     ids = None if query.id is None else tuple(written(table, query.id, f"the name of a {noun}"))
     return ids, None if answers is None else tuple(answers), notes
-
-
-def looks_numeric(cells: pl.Series) -> bool:
-    """Whether more than half of the cells that are not missing are numbers: the others are then errors. Of a
-    long column a sample of its rows decides, unless all of them are missing."""
-    if cells.dtype != pl.String:
-        return cells.dtype.is_numeric()
-    for some in (cells.gather_every(max(1, len(cells) // _SAMPLE)), cells):
-        some = some.str.strip_chars()
-        there = some.filter(~is_missing(some))
-        if len(there):
-            return 2 * int(are_numbers(there).sum()) > len(there)
-    return False

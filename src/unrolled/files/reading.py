@@ -26,7 +26,7 @@ from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import read_bytes
-from unrolled.files.query import OPEN, Query, holds_names, looks_numeric, with_label_cells
+from unrolled.files.query import OPEN, Query, holds_names, with_label_cells
 from unrolled.files.roles import LEAST_STEPS
 from unrolled.files.table import Table, sources_of
 from unrolled.files.texts import read_texts
@@ -164,7 +164,7 @@ def _has_steps(table: Table, query: Query) -> bool:
     id, target = usual(columns, IDS), query.target or usual(columns, query.usual_targets)
     if id is None or not holds_names(table.frame[id]) or table.frame[id].n_unique() == table.frame.height:
         return False
-    return any(looks_numeric(table.frame[name]) for name in columns if name not in (id, target))
+    return bool(table.numeric - {id, target})
 
 
 def _joined(files: list[_File]) -> Sequences:

@@ -18,7 +18,14 @@ from unrolled.files.delimited import read_delimited, without_comments
 from unrolled.files.json_lines import read_json_lines
 from unrolled.files.left_out import WrongRowsError
 from unrolled.files.messages import counted, listed, nearest, option, shown
-from unrolled.files.number_columns import Numbers, read_numbers, told_decimal
+from unrolled.files.number_columns import (
+    Numbers,
+    numeric_columns,
+    one_below_the_other,
+    plain_columns,
+    read_numbers,
+    told_decimal,
+)
 from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
 
 TIME = "time"  # the name of a column of times that has none
@@ -110,12 +117,15 @@ class Table:
             return self  # no list, or those of Parquet, which are not read
         frame, rows = self.frame, np.arange(self.frame.height)
         lengths = frame.select(pl.col(lists).list.len().fill_null(0).cast(pl.Int64)).to_numpy()
-        self._refuse_rows(
-            lengths.max(1) == 0, lists[0], "wanted a list of one value at least, got none", "write it"
+        self.refuse(
+            lists[0],
+            pl.Series(lengths.max(1) == 0),
+            "wanted a list of one value at least, got none",
+            "write it",
         )
-        self._refuse_rows(
-            (lengths != lengths[:, :1]).any(1),
+        self.refuse(
             lists[-1],
+            pl.Series((lengths != lengths[:, :1]).any(1)),
             f"the lists {listed(lists)} are not equally long",
             "wanted as many values in each, null where one is missing",
         )
@@ -182,43 +192,70 @@ class Table:
 
     def matrix(self, columns: Sequence[str]) -> "Matrix":
         """Columns as `numbers` has them, and how they are written."""
-        several = [self._numbers(column) for column in columns]
-        arrays = [one.values.fill_null(np.nan).to_numpy() for one in several]
-        values = np.column_stack(arrays) if arrays else np.empty((self.frame.height, 0))
-        marks = {one.decimal for one in several} - {None}
-        notes = [self._note(column, one) for column, one in zip(columns, several, strict=True)]
+        for column in set(columns) - set(self.frame.columns):
+            self.require(column)
+        several = list(dict.fromkeys(columns))
+        plain = plain_columns(self.frame.select(several), self._decimal)
+        others = {column: self._numbers(column) for column in several if column not in plain}
+        arrays = plain | {column: _filled(one) for column, one in others.items()}
+        marks = {one.decimal for one in others.values()} - {None}
+        notes = [self._note(column, one.row, one) for column, one in others.items()]
         return Matrix(
-            values,
+            _side_by_side([arrays[column] for column in columns], self.frame.height),
             marks.pop() if len(marks) == 1 else None,
             tuple(note for note in notes if note is not None),
         )
+
+    def block(self, columns: Sequence[str]) -> "Matrix":
+        """Columns of one quantity, such as steps of series, as `matrix` has them, but read as one column: how
+        it is written holds for all of them."""
+        height, frame = self.frame.height, self.frame.select(columns)
+        kinds = set(frame.dtypes)
+        if len(kinds) > 1:
+            frame = frame.cast(pl.String if pl.String in kinds else pl.Float64)
+        numbers = read_numbers(one_below_the_other(frame), self._decimal)
+        self._refuse_cells(numbers.wrong.to_numpy().reshape(-1, height).T, columns, *_wanted(numbers))
+        values = np.ascontiguousarray(_filled(numbers).reshape(-1, height).T)
+        column, row = divmod(numbers.row or 0, height)
+        note = self._note(columns[column], None if numbers.row is None else row, numbers)
+        return Matrix(values, numbers.decimal, () if note is None else (note,))
 
     def _numbers(self, column: str) -> Numbers:
         self.require(column)
         cells = self.frame[column]
         if not (cells.dtype.is_numeric() or cells.dtype in (pl.String, pl.Boolean, pl.Null)):
             raise self.unlike(column, "numbers")
-        numbers = read_numbers(cells, self.decimal or self._told_decimal)
-        unit = "" if numbers.unit is None else f" and {numbers.unit}"
-        wanted = f"wanted a finite number with a decimal {numbers.decimal or 'point'}{unit}, got {{}}"
-        remedy = "correct the cell, or leave it empty if the value is missing"
-        self.refuse(column, numbers.wrong, wanted, remedy)
+        numbers = read_numbers(cells, self._decimal)
+        self.refuse(column, numbers.wrong, *_wanted(numbers))
         return numbers
 
-    def _note(self, column: str, numbers: Numbers) -> str | None:
-        """How the first cell that no computer would write so is read."""
-        if numbers.row is None:
+    def _note(self, column: str, row: int | None, numbers: Numbers) -> str | None:
+        """How the first cell that no computer would write so, in this row of the column, is read."""
+        if row is None or numbers.row is None:
             return None
-        cell = self.frame[column][numbers.row]
-        value = f"{numbers.values[numbers.row]:.15g}"
-        note = f"column {shown(column)}: {shown(cell)} in {self.row(numbers.row)} is read as {value}"
+        cell, value = shown(self.frame[column][row]), f"{numbers.values[numbers.row]:.15g}"
+        note = f"column {shown(column)}: {cell} in {self.row(row)} is read as {value}"
         if numbers.assumed:
             note += f"; if its comma stands before decimals, say {option('decimal', 'comma')}"
         return note
 
     @cached_property
-    def _told_decimal(self) -> str | None:
-        return told_decimal(self.frame.select(pl.col(pl.String)).iter_columns())
+    def _decimal(self) -> str | None:
+        return self.decimal or told_decimal(self.frame)
+
+    @property
+    def numeric(self) -> frozenset[str]:
+        """The columns that hold numbers, whose other cells are then errors: see numeric_columns."""
+        return self._contents[0]
+
+    @property
+    def step_columns(self) -> frozenset[str]:
+        """The columns that may be steps of series: of numbers, or empty."""
+        return self._contents[1]
+
+    @cached_property
+    def _contents(self) -> tuple[frozenset[str], frozenset[str]]:
+        return numeric_columns(self.frame)
 
     def texts(self, column: str, wanted: str) -> pl.Series:
         """(rows,) the column as it stands. DataError where it is none of texts."""
@@ -239,22 +276,29 @@ class Table:
         """Raises WrongRowsError for the first of the rows that are `wrong`; {} in `complaint` becomes its
         cell."""
         if wrong.any():
-            self._refuse_rows(wrong.to_numpy(), column, complaint, remedy)
+            self._refuse_cells(wrong.to_numpy()[:, None], [column], complaint, remedy)
 
-    def _refuse_rows(self, wrong: NDArray[np.bool_], column: str, complaint: str, remedy: str) -> None:
+    def _refuse_cells(
+        self, wrong: NDArray[np.bool_], columns: Sequence[str], complaint: str, remedy: str
+    ) -> None:
+        """wrong (rows, columns): which cells are."""
         if not wrong.any():
             return
+
+        def first(row: int) -> str:
+            return columns[int(wrong[row].argmax())]
 
         def reason(row: int) -> str:
             if "{}" not in complaint:
                 return complaint
-            cell = self.frame[column][row]
+            cell = self.frame[first(row)][row]
             return complaint.replace("{}", "nothing" if cell is None or cell == "" else shown(cell))
 
-        row, others = int(wrong.argmax()), int(wrong.sum()) - 1
+        rows = np.asarray(wrong.any(1))
+        row, others = int(rows.argmax()), int(wrong.sum()) - 1
         more = f" ({counted(others, 'more such cell')})" if others else ""
-        message = f"{self.place(row, column)}: {reason(row)}{more}; {remedy}"
-        raise WrongRowsError(message, wrong, lambda row: f"column {shown(column)}: {reason(row)}")
+        message = f"{self.place(row, first(row))}: {reason(row)}{more}; {remedy}"
+        raise WrongRowsError(message, rows, lambda row: f"column {shown(first(row))}: {reason(row)}")
 
 
 @dataclass(frozen=True)
@@ -265,6 +309,21 @@ class Matrix:
     values: NDArray[np.float64]
     decimal: str | None
     notes: tuple[str, ...]
+
+
+def _wanted(numbers: Numbers) -> tuple[str, str]:
+    """What is said of a cell that is wrong among these, and the remedy."""
+    unit = "" if numbers.unit is None else f" and {numbers.unit}"
+    wanted = f"wanted a finite number with a decimal {numbers.decimal or 'point'}{unit}, got {{}}"
+    return wanted, "correct the cell, or leave it empty if the value is missing"
+
+
+def _filled(numbers: Numbers) -> NDArray[np.float64]:
+    return numbers.values.fill_null(np.nan).to_numpy()
+
+
+def _side_by_side(arrays: Sequence[NDArray[np.float64]], height: int) -> NDArray[np.float64]:
+    return np.column_stack(arrays) if arrays else np.empty((height, 0))
 
 
 def _first_number(cells: pl.Series) -> int | None:

@@ -10,7 +10,6 @@ Source   the .tsv files of the UCR archive, Dau et al. 2019, arXiv:1810.07758: a
 """
 
 import re
-from collections.abc import Set
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +18,7 @@ import polars as pl
 from unrolled.errors import DataError
 from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
-from unrolled.files.layouts import VALUE, holds_numbers
+from unrolled.files.layouts import VALUE
 from unrolled.files.left_out import usable_rows
 from unrolled.files.limits import require_few
 from unrolled.files.messages import either, listed, option, shown
@@ -35,15 +34,14 @@ def read_wide(table: Table, query: Query) -> Sequences:
     table.check_header()
     query.check_roles()
     id = query.id or usual(table.frame.columns, IDS)
-    numeric = {column for column in table.frame.columns if holds_numbers(table.frame[column])}
-    target, notes = _target(table, query, id, numeric)
+    target, notes = _target(table, query, id)
     columns = [column for column in table.frame.columns if column not in (id, target)]
-    steps = [column for column in columns if column in numeric]
+    steps = [column for column in columns if column in table.step_columns]
     if not steps:
         raise DataError(f"{table.name}: no column of numbers is left; wanted one for each step")
     span = f"{shown(steps[0])} to {shown(steps[-1])}"
     notes = [f"series: a row each, its steps the columns {span}", *notes]
-    if unread := [column for column in columns if column not in steps]:
+    if unread := [column for column in columns if column not in table.step_columns]:
         notes.append(f"left out, not of numbers: {listed(unread)}")
 
     def read(rows: Table) -> Sequences:
@@ -55,7 +53,7 @@ def read_wide(table: Table, query: Query) -> Sequences:
 
 def _series(table: Table, steps: list[str], id: str | None, target: str | None, query: Query) -> Sequences:
     require_few(table.name, f"{table.frame.height:,} series", 0, sequences=table.frame.height)
-    numbers = table.matrix(steps)
+    numbers = table.block(steps)
     known = ~np.isnan(numbers.values)
     table.refuse(steps[0], pl.Series(~known.any(1)), "no value in the whole row", "write one, or delete it")
     begins, ends = known.argmax(1), known.shape[1] - known[:, ::-1].argmax(1)
@@ -77,21 +75,21 @@ def looks_wide(table: Table, query: Query) -> bool:
         return False
     if table.lines is not None and not table.headed and query.no_header:
         rest = [column for column in columns if column not in (query.id, query.target)]
-        numeric = [column for column in rest if holds_numbers(table.frame[column])]
+        numeric = [column for column in rest if column in table.step_columns]
         return query.id is None and len(numeric) >= LEAST_STEPS and len(rest) - len(numeric) <= 1
     if query.id is not None or usual(columns, IDS) is not None or table.lists:
         return False
-    numbered = [name for name in columns if re.search(r"\d", name) and holds_numbers(table.frame[name])]
+    numbered = [name for name in columns if name in table.step_columns and re.search(r"\d", name)]
     return len(numbered) >= LEAST_STEPS and len({re.sub(r"\d+", "", name) for name in numbered}) == 1
 
 
-def _target(table: Table, query: Query, id: str | None, numeric: Set[str]) -> tuple[str | None, list[str]]:
+def _target(table: Table, query: Query, id: str | None) -> tuple[str | None, list[str]]:
     """The column of answers and a note where it was found, among others of numbers; None where there is none
     and none is required."""
     if query.target is not None or not query.no_header:
         return find_target(table, query, [id])
     columns = [column for column in table.frame.columns if column != id]
-    words = [column for column in columns if column not in numeric]
+    words = [column for column in columns if column not in table.step_columns]
     ends = words or [name for name in (columns[0], columns[-1]) if _are_labels(table.frame[name])]
     if len(ends) == 1:
         return ends[0], [f"answers: column {ends[0]}"]
