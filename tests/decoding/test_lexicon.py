@@ -48,7 +48,7 @@ def test_words_come_from_the_lines_of_a_file(tmp_path):
 
 WRONG = {
     "line 2: wanted one word, got 'two words'": b"one\ntwo words\n",
-    "line 2: byte 0xff at offset 4 is not UTF-8": b"one\n\xff\n",
+    "line 2: byte 0xff is not UTF-8": b"one\n\xff\n",
     "line 2: a NUL byte": b"one\n\0\n",
     "is text in UTF-16": "one".encode("utf-16"),
     "the file is empty": b"\n\n",

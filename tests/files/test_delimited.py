@@ -27,7 +27,8 @@ WRONG = {
     ),
     "not UTF-8": (
         "date,sales\n2020,1\n2021,Märkte\n".encode("latin-1"),
-        ", line 3: byte 0xe4 at offset 24 is not UTF-8; save the file as UTF-8",
+        ", line 3: byte 0xe4 is not UTF-8; read as cp1252 it says '2021,Märkte': if that is right, say "
+        "encoding='cp1252', or save the file as UTF-8",
     ),
     "old Macintosh line ends": (
         b"date,sales\r2020,1\r",

@@ -123,7 +123,7 @@ WRONG = {
     "header alone": ("a.tsv", "source\ttarget\n", ": the file has a header and no pairs"),
     "twice": ("a.tsv", "source\ttarget\tsource\na\tb\tc\n", ", line 1: two columns of one name"),
     "empty": ("a.tsv", "\n\n", ": the file is empty; wanted a pair in each line"),
-    "not UTF-8": ("a.tsv", b"a\tb\nM\xe4rz\tMarch\n", ", line 2: byte 0xe4 at offset 5 is not UTF-8"),
+    "not UTF-8": ("a.tsv", b"a\tb\nM\xe4rz\tMarch\n", ", line 2: byte 0xe4 is not UTF-8"),
     "NUL": ("a.txt", b"a\tb\n\0\tc\n", ", line 2: a NUL byte"),
     "gzip": ("a.tsv", b"\x1f\x8b\0\0", ": damaged gzip file (Compressed file ended before"),
 }

@@ -148,8 +148,6 @@ def test_an_unreadable_file_is_refused(path, monkeypatch):
         (b"\x28\xb5\x2f\xfd\x00", "is compressed with zstd", "unpack it first"),
         (b"\xfd7zXZ\x00", "is compressed with xz", "unpack it first"),
         (b"PK\x03\x04\x14\x00", "is a zip archive or an Excel sheet", "unpack it, or save the sheet as CSV"),
-        ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16", "save it as UTF-8"),
-        ("\ufeffa,b\n1,2\n".encode("utf-16-be"), "is text in UTF-16", "save it as UTF-8"),
         (b"ARROW1\x00\x00", "is an Arrow file", "save it as Parquet"),
     ],
 )

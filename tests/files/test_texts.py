@@ -65,10 +65,10 @@ WRONG = {
     "blanks": ("text,label\nhello,a\n  ,b\n", ", line 3, column 'text': wanted a text, got '  '; write it"),
     "no answer": ("text,label\nhello,a\nyou,\n", ", line 3, column 'label': wanted an answer, got nothing"),
     "no answers": ("text\nhello\n", "wanted a column of answers, found none by a usual name; add a column"),
-    "not UTF-8": (b"text,label\nhello,a\nM\xe4rz,b\n", ", line 3: byte 0xe4 at offset 20 is not UTF-8"),
+    "not UTF-8": (b"text,label\nhello,a\nM\xe4rz,b\n", ", line 3: byte 0xe4 is not UTF-8"),
     "lone surrogate": (
         b"text,label\nhello,a\n\xed\xa0\x80,b\n",
-        ", line 3: byte 0xed at offset 19 is not UTF-8",
+        ", line 3: byte 0xed is not UTF-8",
     ),
     "NUL": (b"text,label\nhello,a\n\0,b\n", ", line 3: a NUL byte"),
     "ragged": ("text,label\nhello,a\nhello, you,b\n", ", line 3: wanted 2 fields as in the header, got 3"),

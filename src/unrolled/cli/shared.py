@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from unrolled.errors import ConfigError
+from unrolled.files.encodings import encoding_name
 from unrolled.files.limits import set_most_values
+from unrolled.files.messages import option
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
 Files = Annotated[
@@ -29,6 +32,13 @@ OutFile = Annotated[
 def _set_limit(most: int | None) -> None:
     if most is not None:
         set_most_values(most)
+
+
+def _known_encoding(name: str | None) -> str | None:
+    try:
+        return None if name is None else encoding_name(name)
+    except ValueError as error:
+        raise ConfigError(f"{option('encoding')}: {error}") from None
 
 
 MostValues = Annotated[
@@ -67,6 +77,16 @@ SkipWrong = Annotated[
     typer.Option(
         "--skip-wrong",
         help="Leave out rows that cannot be used, and print how many and why.",
+        show_default=False,
+    ),
+]
+
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        callback=_known_encoding,
+        help=r"How text is written that is not in UTF-8, such as cp1252 \[default: as in the training].",
         show_default=False,
     ),
 ]

@@ -11,6 +11,7 @@ from unrolled.cli import printing
 from unrolled.cli.shared import (
     AHEAD,
     DECODING,
+    Encoding,
     Episodes,
     Files,
     Forecasts,
@@ -46,6 +47,7 @@ def evaluate(
         ),
     ] = False,
     skip_wrong: SkipWrong = False,
+    encoding: Encoding = None,
     out: TableFile = None,
     json: Json = False,
     forecasts: Forecasts = None,
@@ -53,7 +55,7 @@ def evaluate(
     **decoding: Any,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
-    estimator = _decoder(run, decoding, skip_wrong)
+    estimator = _decoder(run, decoding, skip_wrong=skip_wrong, encoding=encoding)
     _require_forecast(estimator, {"forecasts": forecasts, "refit_every": refit_every})
     refits = _refits(refit_every, silent=json)
     evaluation = estimator.evaluate(files or None, include_training=include_training, **refits)
@@ -87,12 +89,13 @@ def _require_forecast(estimator: Any, options: Mapping[str, Any]) -> None:
         )
 
 
-def _decoder(run: Path, decoding: Mapping[str, Any], skip_wrong: bool) -> Any:
-    """The model in `run`, which decodes as those options say that were typed."""
+def _decoder(run: Path, decoding: Mapping[str, Any], **reading: Any) -> Any:
+    """The model in `run`, which decodes and reads as those options say that were typed."""
     import unrolled
 
     estimator = unrolled.load(run).using(**_typed(decoding))
-    return estimator.skipping_wrong() if skip_wrong else estimator
+    how = {name: value for name, value in reading.items() if value}
+    return estimator.reading(**how) if how else estimator
 
 
 def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,12 +117,15 @@ def predict(
     json: Json = False,
     episodes: Episodes = False,
     skip_wrong: SkipWrong = False,
+    encoding: Encoding = None,
     left_out: LeftOutFile = None,
     **options: Any,
 ) -> None:
     """Answer: what follows the end of each series, how unusual each step is, what each sequence is, or says
     in other symbols."""
-    estimator = _decoder(run, {name: options[name] for name in DECODING}, skip_wrong)
+    estimator = _decoder(
+        run, {name: options[name] for name in DECODING}, skip_wrong=skip_wrong, encoding=encoding
+    )
     ahead, data = _typed({name: options[name] for name in AHEAD}), files or None
     _require_forecast(estimator, ahead)
     levels = {"quantiles": _levels(ahead.pop("quantiles"))} if "quantiles" in ahead else {}

@@ -91,7 +91,7 @@ def read_words(path: str | Path, normalized: Callable[[str], str] = str) -> dict
     wanted = "a text file with one word in each line"
     data = read_bytes(Path(path), wanted)
     refuse_foreign(str(path), data, FOREIGN, wanted)
-    lines = clean_text(str(path), data, wanted, "one word in each line").decode().split("\n")
+    lines = clean_text(str(path), data, wanted, "one word in each line", nameable=False).decode().split("\n")
     words: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         line_words = line.split()

@@ -16,7 +16,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files import conll, formats
 from unrolled.files.conll import FIELDS
 from unrolled.files.messages import either, shown
-from unrolled.files.opening import read_bytes
+from unrolled.files.opening import read_text
 from unrolled.files.tagged import Layout
 
 CONLL, CONLLU = ENDINGS = (".conll", ".conllu")
@@ -69,16 +69,17 @@ def written(
     column: Column,
     ending: str,
     skip_wrong: bool = False,
+    encoding: str | None = None,
 ) -> str:
-    """What a file with this ending holds: the words of a source with their tags; `skip_wrong`: whether some
-    may have been left out. ConfigError for another ending and for steps that are no words, DataError for what
-    columns do not take."""
+    """What a file with this ending holds: the words of a source, in UTF-8 or the `encoding`, with their tags;
+    `skip_wrong`: whether some may have been left out. ConfigError for another ending and for steps that are
+    no words, DataError for what columns do not take."""
     if ending not in ENDINGS:
         raise ConfigError(f"wanted a file that ends in {either(ENDINGS)}, got {shown(ending)}")
     if not all(isinstance(one, tuple) for one in words):
         raise ConfigError(f"a file that ends in {ending} holds words, and these are numbers; write a table")
     _require_single({tag for one in tags for tag in one}, r"\s", "the tag", "a blank")
-    lines = _lines_of(source, column, ending, skip_wrong)
+    lines = _lines_of(source, column, ending, skip_wrong, encoding)
     if lines is None:
         return _own_lines(words, tags, column, ending)
     texts, numbers, place = lines
@@ -94,13 +95,13 @@ def joined(texts: Sequence[str]) -> str:
 
 
 def _lines_of(
-    source: Any, column: Column, ending: str, skip_wrong: bool
+    source: Any, column: Column, ending: str, skip_wrong: bool, encoding: str | None
 ) -> tuple[list[str], list[list[int]], Place] | None:
     """The lines of a file, the numbers of those of each sentence's words, and how a tag comes into one. None
     where each word gets a line of its own."""
     if not isinstance(source, str | Path):
         return None
-    name, data = str(source), read_bytes(Path(source), "a file of words")
+    name, data = str(source), read_text(Path(source), "a file of words", encoding)
     kind = formats.format_of(Path(source), data[: formats.START])
     if kind in formats.TABLES:
         return None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from unrolled.errors import DataError
+from unrolled.files.encodings import in_utf8, wrong_byte
 from unrolled.files.left_out import WrongLineError
 from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.messages import nearest, shown
@@ -27,6 +28,8 @@ FOREIGN = {
     b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
     b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
 }
+# First bytes of formats that are no text, whatever encoding is named: Parquet, WAV, IDX.
+BINARY = (b"PAR1", b"RIFF", b"\0\0")
 # What is no regular file.
 SPECIAL = {
     stat.S_IFIFO: "a pipe",
@@ -50,6 +53,20 @@ def read_bytes(
         packed = unpack and file.read(len(GZIP)) == GZIP
         file.seek(0)
         return _unpacked(path, file, most) if packed else file.read(most)
+
+
+def read_text(path: Path, wanted: str, encoding: str | None = None) -> bytes:
+    """The content of a file, in UTF-8 where it is text: see encodings.py. DataError as of `read_bytes`, and
+    for text that is not in its encoding."""
+    data = read_bytes(path, wanted)
+    return data if data.startswith(BINARY) else in_utf8(str(path), data, encoding)
+
+
+def read_start(path: Path, wanted: str, encoding: str | None, most: int) -> tuple[bytes, bool]:
+    """The first `most` bytes as of `read_text`, and whether there may be more."""
+    data = read_bytes(path, wanted, most)
+    cut = len(data) == most
+    return data if data.startswith(BINARY) else in_utf8(str(path), data, encoding, cut), cut
 
 
 @contextmanager
@@ -151,12 +168,20 @@ def _neighbour(path: Path) -> str:
         return ""
 
 
-def clean_text(path: str, data: bytes, kind: str, content: str, wrong: dict[str, str] | None = None) -> bytes:
+def clean_text(
+    path: str,
+    data: bytes,
+    kind: str,
+    content: str,
+    wrong: dict[str, str] | None = None,
+    nameable: bool = True,
+) -> bytes:
     """`data` without byte order mark, each line closed by a newline alone.
 
     Raises DataError with the line for a NUL byte, bytes that are not UTF-8, a lone carriage return, and for
     nothing but blank lines. `kind` says which file was wanted, `content` what it should hold. Where `wrong`
     is given, a line with such a byte becomes blank, and stands there by its place with the reason.
+    `nameable`: whether the caller can name another encoding.
     """
     if wrong is not None:
         data = _without_odd_lines(path, data, wrong)
@@ -169,10 +194,8 @@ def clean_text(path: str, data: bytes, kind: str, content: str, wrong: dict[str,
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        raise WrongLineError(
-            f"{path}, line {line_at(data, error.start)}: byte {data[error.start]:#04x} at offset "
-            f"{error.start} is not UTF-8; save the file as UTF-8"
-        ) from None
+        line = line_at(data, error.start)
+        raise WrongLineError(str(wrong_byte(path, line, error, nameable=nameable))) from None
     body = data.removeprefix(BOM).replace(b"\r\n", b"\n")
     if not body.strip(b"\n"):
         raise DataError(f"{path}: the file is empty; wanted {content}")

@@ -30,7 +30,7 @@ from unrolled.files.examples import Examples, encoded, joined
 from unrolled.files.left_out import WrongLineError, offering_to_skip, or_skip_wrong, usable_rows
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, option, shown
-from unrolled.files.opening import clean_text, read_bytes, refuse_foreign
+from unrolled.files.opening import clean_text, read_text, refuse_foreign
 from unrolled.files.query import OPEN, Query
 from unrolled.files.table import FOREIGN_TABLES, Table
 
@@ -132,7 +132,7 @@ def _paths(source: Any, answers: bool) -> list[Path] | None:
 
 
 def _read(path: Path, query: Query) -> Pairs | _Lines:
-    name, data = str(path), read_bytes(path, _WANTED)
+    name, data = str(path), read_text(path, _WANTED, query.encoding)
     kind = formats.format_of(path, data[: formats.START])
     if kind in (formats.PARQUET, formats.JSON_LINES):
         return _of_table(query.open(path), query)

@@ -58,6 +58,7 @@ class Query:
     zone           such as Europe/Berlin: of times without an offset, and in which others are told
     date_format    in which dates are written (dates.py)
     decimal        mark, "point" or "comma", of columns of numbers that do not tell theirs
+    encoding       of text that is not in UTF-8 (encodings.py)
     wide           "columns" or "rows", which are a series each; None: series stand one below the other
     step           the step of series, where their times can have it; None for the one that they show
     resample       the step of bins into which the rows of series are put, None for none; `aggregate`: what is
@@ -98,6 +99,7 @@ class Query:
     zone: str | None = None
     date_format: str | None = None
     decimal: str | None = None
+    encoding: str | None = None
     wide: str | None = None
     step: Step | None = None
     resample: Step | None = None
@@ -135,7 +137,8 @@ class Query:
         with offering_to_skip(self.skip_wrong):
             header, lists = header and not self.no_header, self.usual_targets if self.multi_label else ()
             lists = (self.target,) if self.multi_label and self.target else lists
-            return open_table(source, self.decimal, header, bool(self.skip_wrong), lists)
+            skip = bool(self.skip_wrong)
+            return open_table(source, self.decimal, header, skip, lists, self.encoding)
 
     def _with_names(self, table: Table) -> Table:
         """Where `id` names several columns (ids.py), a table with one of that name, and without those that

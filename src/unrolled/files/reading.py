@@ -25,7 +25,7 @@ from unrolled.files.labelled import FASTTEXT, FIRST_TAB, PLAIN, Lines, divided_b
 from unrolled.files.long import read_long
 from unrolled.files.manifest import paths_column, read_manifest, read_recording
 from unrolled.files.messages import counted, listed, nearest, option, shown
-from unrolled.files.opening import read_bytes
+from unrolled.files.opening import BOM, read_start, read_text
 from unrolled.files.query import OPEN, Query, holds_names, with_label_cells
 from unrolled.files.roles import LEAST_STEPS
 from unrolled.files.table import Table, sources_of
@@ -33,6 +33,8 @@ from unrolled.files.texts import read_texts
 from unrolled.files.ts import read_ts
 from unrolled.files.wav import Audio
 from unrolled.files.wide import looks_wide, read_wide
+
+_WANTED = "a file of sequences"
 
 Reader = Callable[[Path, Query], Sequences]
 
@@ -81,16 +83,17 @@ class _File:
 def _read(source: Path | pl.DataFrame, query: Query) -> _File:
     if isinstance(source, pl.DataFrame):
         return _read_table(query.open(source), None, query)
-    start = read_bytes(source, "a file of sequences", formats.START)
+    start, is_cut = read_start(source, _WANTED, query.encoding, formats.START)
     kind = formats.format_of(source, start)
     if kind in _FORMATS:
         return _File(str(source), kind, _chosen(_FORMATS[kind](source, query), query.features))
-    sample = start.decode(errors="replace").split("\n")
-    if len(start) == formats.START:  # the last line, or the last field of the only one, is cut
+    sample = start.removeprefix(BOM).decode(errors="replace").split("\n")
+    if is_cut:  # the last line, or the last field of the only one, is not whole
         sample = sample[:-1] or [sample[0].rpartition("\t")[0]]
     if lines := _lines(kind, sample, query):
         query.only(lines.kind)
-        return _File(str(source), lines.kind, read_lines(str(source), read_bytes(source), lines, query))
+        data = read_text(source, _WANTED, query.encoding)
+        return _File(str(source), lines.kind, read_lines(str(source), data, lines, query))
     if kind in (formats.TSV, formats.TEXT) and _is_of_ucr(sample, query):
         query = replace(query, no_header=True, target=query.target or "1")
     return _read_table(query.open(source), source.parent, query)

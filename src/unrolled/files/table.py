@@ -26,7 +26,7 @@ from unrolled.files.number_columns import (
     read_numbers,
     told_decimal,
 )
-from unrolled.files.opening import FOREIGN, read_bytes, refuse_foreign
+from unrolled.files.opening import FOREIGN, read_text, refuse_foreign
 
 TIME = "time"  # the name of a column of times that has none
 _SAMPLE = 100
@@ -362,10 +362,12 @@ def open_table(
     header: bool = True,
     skip: bool = False,
     lists: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> Table:
-    """The table in a CSV (UTF-8; separated by comma, semicolon or tab), a Parquet file or JSON lines, or in a
-    polars frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …; `skip`:
-    leave out lines that are no rows; `lists`: columns of a Parquet file that may hold lists of labels.
+    """The table in a CSV (separated by comma, semicolon or tab), a Parquet file or JSON lines, or in a polars
+    frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …; `skip`: leave
+    out lines that are no rows; `lists`: columns of a Parquet file that may hold lists of labels; `encoding`:
+    that of text that is not in UTF-8.
 
     Raises DataError, one line with file, place and remedy, for everything else.
     """
@@ -374,7 +376,7 @@ def open_table(
     if isinstance(source, pl.DataFrame):
         frame = source
     else:
-        name, data = str(Path(source)), read_bytes(Path(source))
+        name, data = str(Path(source)), read_text(Path(source), "a CSV or Parquet file", encoding)
         kind = formats.format_of(Path(source), data[: formats.START])
         if kind == formats.PARQUET:
             frame = parquet.read_parquet(name, data, lists)

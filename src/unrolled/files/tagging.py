@@ -22,7 +22,7 @@ from unrolled.files.groups import Groups
 from unrolled.files.left_out import offering_to_skip, usable_rows
 from unrolled.files.long import find_features, find_id, find_time_column
 from unrolled.files.messages import listed, option, shown
-from unrolled.files.opening import read_bytes
+from unrolled.files.opening import read_text
 from unrolled.files.query import Query, find_target, written
 from unrolled.files.table import Table, sources_of
 from unrolled.files.tagged import Tagged
@@ -47,7 +47,7 @@ def read_tagged(source: Any, query: Query) -> Tagged:
 def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
     if isinstance(source, pl.DataFrame):
         return _read_table(query.open(source), query)
-    name, data = str(source), read_bytes(source, "a file of words and tags")
+    name, data = str(source), read_text(source, "a file of words and tags", query.encoding)
     kind = formats.format_of(source, data[: formats.START])
     if kind in formats.TABLES:
         return _read_table(query.open(source), query)

@@ -1,10 +1,10 @@
 """Plain text in files that may be larger than memory: read in pieces, never held as a whole.
 
-Text is UTF-8. Every character of it counts, line ends as they stand in the file; a byte order mark at the
-start of a file is none of it. Several files are one text, in their order. A piece ends behind a line end, or
-behind another space where a line is longer than a piece, so that no word is cut but one longer than a piece.
-What is packed with gzip is unpacked as it is read. Of JSON lines the text is that of each object's field of
-texts, with a line end behind it.
+Text is UTF-8, or in another encoding (encodings.py). Every character of it counts, line ends as they stand in
+the file; a byte order mark at the start of a file is none of it. Several files are one text, in their order.
+A piece ends behind a line end, or behind another space where a line is longer than a piece, so that no word
+is cut but one longer than a piece. What is packed with gzip is unpacked as it is read. Of JSON lines the text
+is that of each object's field of texts, with a line end behind it.
 """
 
 import codecs
@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from unrolled.errors import DataError
 from unrolled.files import formats
 from unrolled.files.columns import TEXTS, usual
+from unrolled.files.encodings import UTF8, encoding_of, wrong_byte
 from unrolled.files.json_lines import row_of
 from unrolled.files.messages import either, shown
 from unrolled.files.opening import FOREIGN, opened_unpacked, refuse_foreign
@@ -46,6 +47,7 @@ class Text:
     noun: ClassVar[str] = "character"
 
     files: tuple[str, ...]
+    encodings: tuple[str, ...] = ()
     held: str = ""
     ranges: tuple[tuple[int, int], ...] = ()
 
@@ -101,7 +103,7 @@ class Text:
     def _cut(self) -> Iterator[str]:
         """The pieces as they are read, those outside of the part left out."""
         at, k = 0, 0
-        for piece in _read(self.files) if self.files else (self.held,):
+        for piece in _read(self.files, self.encodings) if self.files else (self.held,):
             while k < len(self.ranges) and self.ranges[k][0] < at + len(piece):
                 first, last = (place - at for place in self.ranges[k])
                 yield piece[max(first, 0) : last]
@@ -114,11 +116,12 @@ class Text:
         raise DataError(f"{self.name}: shorter than a moment ago; leave the file alone while it is read")
 
 
-def open_text(source: str | Path | Sequence[str | Path] | Text) -> Text:
-    """The text of a file or of several. A Text is given back as it is.
+def open_text(source: str | Path | Sequence[str | Path] | Text, encoding: str | None = None) -> Text:
+    """The text of a file or of several, in UTF-8 or in this encoding (encodings.py). A Text is given back as
+    it is.
 
-    Raises DataError, one line with file, line and remedy, for a file that is missing, empty, no UTF-8 or no
-    text.
+    Raises DataError, one line with file, line and remedy, for a file that is missing, empty, in another
+    encoding or no text.
     """
     if isinstance(source, Text):
         return source
@@ -126,7 +129,8 @@ def open_text(source: str | Path | Sequence[str | Path] | Text) -> Text:
     if not names or not all(isinstance(name, str | Path) for name in names):
         raise DataError(f"wanted text files by name, or text_of(…), got {shown(source)}")
     files = tuple(map(str, names))
-    return Text(files, ranges=((0, sum(len(piece) for piece in _read(files))),))
+    encodings = tuple(encoding_of(_pieces(file), encoding) for file in files)
+    return Text(files, encodings, ranges=((0, sum(map(len, _read(files, encodings)))),))
 
 
 def text_of(text: str) -> Text:
@@ -136,7 +140,7 @@ def text_of(text: str) -> Text:
     if odd := _ODD.search(text):
         place = f"the text, line {text.count(chr(10), 0, odd.start()) + 1}"
         raise DataError(f"{place}: {_what(odd)}, which text does not hold; leave it out")
-    return Text((), text, ((0, len(text)),))
+    return Text((), held=text, ranges=((0, len(text)),))
 
 
 def _what(odd: re.Match[str]) -> str:
@@ -165,9 +169,9 @@ def _last_end(text: str) -> int:
     return tail or (len(text) - text.endswith("\r") if len(text) > PIECE_BYTES else 0)
 
 
-def _read(files: Sequence[str]) -> Iterator[str]:
-    for file in files:
-        pieces = _decoded(file)
+def _read(files: Sequence[str], encodings: Sequence[str]) -> Iterator[str]:
+    for file, encoding in zip(files, encodings, strict=True):
+        pieces = _decoded(file, encoding)
         of_json = formats.format_of(Path(file), b"") == formats.JSON_LINES
         yield from _documents(file, pieces) if of_json else pieces
 
@@ -197,17 +201,26 @@ def _document(place: str, line: str) -> str:
     return text
 
 
-def _decoded(name: str) -> Iterator[str]:
-    decoder: Any = codecs.getincrementaldecoder("utf-8-sig")()
+def _pieces(name: str) -> Iterator[bytes]:
+    with opened_unpacked(Path(name), "a text file") as file:
+        while data := file.read(PIECE_BYTES):
+            yield data
+
+
+def _decoded(name: str, encoding: str) -> Iterator[str]:
+    decoder: Any = codecs.getincrementaldecoder(encoding)()
     line, empty = 1, True
     with opened_unpacked(Path(name), "a text file") as file:
         data = file.read(PIECE_BYTES)
-        refuse_foreign(name, data, _FOREIGN, "plain text in UTF-8")
+        if encoding == UTF8:
+            refuse_foreign(name, data, _FOREIGN, "plain text in UTF-8")
         while True:
             try:
                 piece = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
-                raise _wrong_byte(name, line, error) from None
+                line += error.object.count(b"\n", 0, error.start)  # of the first byte that the decoder held
+                called = "UTF-8" if encoding == UTF8 else encoding
+                raise wrong_byte(name, line, error, called) from None
             if "\0" in piece:
                 line += piece.count("\n", 0, piece.index("\0"))
                 raise DataError(
@@ -223,10 +236,3 @@ def _decoded(name: str) -> Iterator[str]:
             data = file.read(PIECE_BYTES)
     if empty:
         raise DataError(f"{name}: the file is empty; wanted text")
-
-
-def _wrong_byte(name: str, line: int, error: UnicodeDecodeError) -> DataError:
-    """`line` is that of the first byte that the decoder held."""
-    line += error.object.count(b"\n", 0, error.start)
-    wrong = f"byte {error.object[error.start]:#04x} is not UTF-8"
-    return DataError(f"{name}, line {line}: {wrong}; save the file as UTF-8")

@@ -27,7 +27,7 @@ from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.left_out import or_skip_wrong
 from unrolled.files.messages import counted, listed, nearest, shown
-from unrolled.files.opening import clean_text, read_bytes
+from unrolled.files.opening import clean_text, read_text
 from unrolled.files.query import Query
 
 _PAIRS = re.compile(r"\s*\(([^(),]*),([^(),]*)\)\s*(?:,(?=\s*\()|$)")
@@ -61,7 +61,12 @@ class _Header:
 def read_ts(path: Path, query: Query) -> Sequences:
     """The cases of a file. DataError with the line for whatever is wrong, or is not as the header says."""
     query.only("a .ts file")
-    data = clean_text(str(path), read_bytes(path, "a .ts file"), "a .ts file in UTF-8", "a header and cases")
+    data = clean_text(
+        str(path),
+        read_text(path, "a .ts file", query.encoding),
+        "a .ts file in UTF-8",
+        "a header and cases",
+    )
     lines = data.decode().split("\n")
     header, begin, notes = _read_header(str(path), lines)
     if query.answers and not header.has_answers:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from unrolled.errors import ConfigError
+from unrolled.files.encodings import encoding_name
 from unrolled.files.messages import listed, nearest, option, shown
 
 
@@ -60,6 +61,15 @@ Decimal = Annotated[
     ),
 ]
 
+Encoding = Annotated[
+    str | None,
+    AfterValidator(lambda name: None if name is None else _encoding(name)),
+    Field(
+        description="encoding of files that are not in UTF-8 (or UTF-16 with its mark), such as cp1252; a "
+        "wrong one turns letters beyond ASCII into others"
+    ),
+]
+
 NoHeader = Annotated[
     bool,
     Field(
@@ -89,6 +99,14 @@ PathName = Annotated[str, AfterValidator(lambda name: str(Path(name).absolute())
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1, le=2**16)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _encoding(name: str) -> str:
+    try:
+        return encoding_name(name)
+    except ValueError as error:
+        raise ValueError(f"{option('encoding')}: {error}") from None
+
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -276,14 +276,15 @@ class Estimator(Trained[C, D, K, N]):
         table = self.frame(source)
         return self._bare(source, table) if self._answers_bare(source) else table
 
-    def skipping_wrong(self) -> Self:
-        """The same trained model that leaves out what it cannot use of other data. ConfigError for a task
-        without this option."""
+    def reading(self, **how: Any) -> Self:
+        """The same trained model that reads other data so, as skip_wrong=True and encoding="cp1252" say.
+        ConfigError for an option that the task does not have."""
         data = self.config.data
-        if "skip_wrong" not in type(data).model_fields:
-            raise ConfigError(f"task '{self.task}' has no {option('skip_wrong')}; leave it out")
+        for name in how:
+            if name not in type(data).model_fields:
+                raise ConfigError(f"task '{self.task}' has no {option(name)}; leave it out")
         other = copy.copy(self)
-        data = data.model_copy(update={"skip_wrong": True})
+        data = data.model_copy(update=how)
         other.config, other._evaluation = self.config.model_copy(update={"data": data}), None
         return other
 

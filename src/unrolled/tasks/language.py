@@ -201,7 +201,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
 
     def _read_source(self, config: LanguageConfig, source: Source, answers: bool = True) -> Text:
         if not isinstance(source, pl.DataFrame):
-            return open_text(source)
+            return open_text(source, config.data.encoding)
         column = usual(source.columns, TEXTS)
         if column is None and source.width != 1:
             raise DataError(

@@ -13,6 +13,7 @@ from unrolled.tasks.config import (
     Count,
     DateFormat,
     Decimal,
+    Encoding,
     Missing,
     Names,
     NoHeader,
@@ -75,6 +76,7 @@ class SplitConfig(Section):
         "test",
         "split_seed",
         "sha256",
+        "encoding",
     )
 
     files: Names = Field(default=(), description="files to train on")
@@ -88,6 +90,7 @@ class SplitConfig(Section):
         description="files that the figures are made on, in place of a share of the others; they change no "
         "answer",
     )
+    encoding: Encoding = None
     validation: float = validation_part("part", "a number")
     test: float = Field(
         default=0.1,

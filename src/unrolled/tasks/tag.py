@@ -123,11 +123,12 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         sources = self._source(data)
         several = sources if isinstance(sources, tuple) else (sources,)
         column = conll_out.Column(self.config.data.column or self.config.data.target, self.codec.layout)
-        texts, skip_wrong = [], self.config.data.skip_wrong
+        texts, options = [], self.config.data
         for source in several:
             sequences = self._data_for(source)
             tags = [[self.codec.tags[k] for k in path] for path, _ in self._answers(sequences)]
-            texts.append(conll_out.written(source, sequences.inputs, tags, column, ending, skip_wrong))
+            how = options.skip_wrong, options.encoding
+            texts.append(conll_out.written(source, sequences.inputs, tags, column, ending, *how))
         return conll_out.joined(texts)
 
     def notices(self, data: Source = None) -> list[str]:

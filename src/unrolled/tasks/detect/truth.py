@@ -51,11 +51,11 @@ class Known(SeriesFile):
 
 def _truths(sources: Sources, data: DetectData, file: SeriesFile) -> tuple[Flags, ...] | None:
     if data.windows is not None:
-        return tuple(_in_windows(open_table(data.windows), file))
+        return tuple(_in_windows(open_table(data.windows, encoding=data.encoding), file))
     column, parts = data.truth, {"": sources.train, "validation": sources.validation, "test": sources.test}
     of_part = {part: source for part, source in parts.items() if source is not None}
     tables = [
-        open_table(one, header=not data.no_header)
+        open_table(one, header=not data.no_header, encoding=data.encoding)
         for source in of_part.values()
         for one in sources_of(source)
     ]

@@ -13,6 +13,7 @@ from unrolled.files.steps import parse_step
 from unrolled.tasks.config import (
     DateFormat,
     Decimal,
+    Encoding,
     Names,
     NoHeader,
     Rate,
@@ -50,7 +51,7 @@ class DataConfig(Section):
     in_short: ClassVar[tuple[str, ...]] = ("target", "time", "id", "future", "resample", "test")
     changeable: ClassVar[tuple[str, ...]] = (
         *("files", "validation_files", "test_files", "validation", "test", "sha256"),
-        *("time", "zone", "date_format", "decimal", "no_header", "id", "wide", "skip_series"),
+        *("time", "zone", "date_format", "decimal", "no_header", "encoding", "id", "wide", "skip_series"),
     )
 
     files: Names = Field(default=(), description="CSV or Parquet files")
@@ -73,6 +74,7 @@ class DataConfig(Section):
         "step and the calendar",
     )
     no_header: NoHeader = False
+    encoding: Encoding = None
     zone: str | None = Field(
         default=None,
         description="time zone, such as Europe/Berlin, of times without an offset from UTC; others are "

@@ -198,7 +198,19 @@ def read(
     """The series of one frame, or of one or several files with the same columns and step, which is `step`
     where a model has one and the times can have it; likewise the columns of `texts`."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
-    names = "time", "id", "wide", "past", "future", "static", "zone", "date_format", "decimal", "no_header"
+    names = (
+        "time",
+        "id",
+        "wide",
+        "past",
+        "future",
+        "static",
+        "zone",
+        "date_format",
+        "decimal",
+        "no_header",
+        "encoding",
+    )
     columns = {name: getattr(config, name) for name in names}
     query = Query(
         targets=config.target,

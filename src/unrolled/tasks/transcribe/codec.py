@@ -155,7 +155,7 @@ def _lines(path: str) -> list[str]:
     wanted = "a text file with one transcript in each line"
     data = read_bytes(Path(path), wanted)
     refuse_foreign(path, data, FOREIGN, wanted)
-    lines = clean_text(path, data, wanted, "one in each line").decode().split("\n")
+    lines = clean_text(path, data, wanted, "one in each line", nameable=False).decode().split("\n")
     return [line.strip() for line in lines if line.strip()]
 
 
