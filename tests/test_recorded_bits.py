@@ -18,8 +18,8 @@ from unrolled.tasks import TASKS, config_class
 
 RUN = "forecast-counts"
 WEIGHTS = "run/model.safetensors"
-# Where files are and how long is trained: no run is told of them by an option.
-FILES = {"files", "validation_files", "test_files", "sha256", "split_seed", "labels"}
+# Where files are, how they are encoded and how long is trained: no run is told of them by an option.
+FILES = {"files", "validation_files", "test_files", "encoding", "sha256", "split_seed", "labels"}
 COLUMNS = {"source_column", "target_column"}
 
 

@@ -150,7 +150,7 @@ def test_a_column_that_is_mostly_numbers_is_a_feature_and_what_is_none_there_an_
     path.write_text("id,x,y,label\n" + "".join(f"{n},1,{cell},a\n" for n, cell in enumerate(sparse)))
     assert read_sequences(path).features == ("x", "y")
     sparse[2 * rows + 1 :] = ["7"] * rows
-    sparse[0] = "?"
+    sparse[0] = "!"
     path.write_text("id,x,y,label\n" + "".join(f"{n},1,{cell},a\n" for n, cell in enumerate(sparse)))
     assert ", line 2, column 'y': wanted a finite number" in refused(path)
 

@@ -448,7 +448,7 @@ WRONG_TIMES = {
     "no number": (
         "date,y\n2024-01-01,1\n2024-01-02,abc\n",
         ", line 3, column 'y': wanted a finite number with a decimal point, got 'abc'; "
-        "correct the cell, or leave it empty if the value is missing",
+        "correct the cell, or say that it stands for no value (missing='abc')",
     ),
 }
 

@@ -196,9 +196,11 @@ def test_numbers_of_every_type(values, wanted):
 def test_a_cell_that_is_no_number_is_named_with_its_line(path, cell):
     path.write_text(f'date,sales\n2020,1\n\n2021,NA\n2022,"{cell}"\n2023,4\n')
     table = open_table(path)
+    remedy = "leave it empty if the value is missing"
+    remedy = "say that it stands for no value (missing='abc')" if cell == "abc" else remedy
     assert refused(table.numbers, "sales") == (
         f"{path}, line 5, column 'sales': wanted a finite number with a decimal point, got '{cell}'; "
-        "correct the cell, or leave it empty if the value is missing"
+        f"correct the cell, or {remedy}"
     )
     assert not is_numeric(table.frame["sales"])
 
@@ -207,7 +209,7 @@ def test_the_first_of_several_wrong_cells_is_named_and_the_others_counted(path):
     path.write_text("sales\n1\nx\n3\ny\nz\n")
     assert refused(open_table(path).numbers, "sales") == (
         f"{path}, line 3, column 'sales': wanted a finite number with a decimal point, got 'x' "
-        "(2 more such cells); correct the cell, or leave it empty if the value is missing"
+        "(2 more such cells); correct the cell, or say that it stands for no value (missing='x')"
     )
 
 

@@ -126,7 +126,7 @@ def test_steps_are_read_as_one_column(tmp_path):
     path.write_text(f"label;{names}\na;0,5;1,234;0;0;1;1;1;1\nb;1,5;2,345;0;0;1;1;1;1\nc;x;y;0;0;1;1;1;1\n")
     assert refused(path).endswith(
         "line 4, column 't0': wanted a finite number with a decimal comma, got 'x' (1 more such cell); "
-        "correct the cell, or leave it empty if the value is missing"
+        "correct the cell, or say that it stands for no value (missing='x')"
     )
     data = read_sequences(path, Query(skip_wrong=True))
     assert [one[:2, 0].tolist() for one in data.inputs] == [[0.5, 1.234], [1.5, 2.345]]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from unrolled.files.cells import NO_NUMBER
 from unrolled.files.covariates import code
 from unrolled.files.number_columns import is_missing, read_numbers
 from unrolled.files.query import Query, written
@@ -43,4 +44,4 @@ def _holds_texts(table: Table, column: str, roles: Query) -> bool:
     cells = table.frame[column]
     if cells.dtype != pl.String:
         return cells.dtype in (pl.Categorical, pl.Enum)
-    return 2 * int(read_numbers(cells).wrong.sum()) > int((~is_missing(cells)).sum())
+    return 2 * int(read_numbers(cells).wrong.sum()) > int((~is_missing(cells, NO_NUMBER)).sum())

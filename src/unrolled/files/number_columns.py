@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from polars import selectors
 
-from unrolled.files.cells import MISSING
+from unrolled.files.cells import MISSING, NO_NUMBER
 from unrolled.files.numerals import DIGITS, MARKS, NUMERAL, PLAIN, TRUTHS, number
 
 Values = NDArray[np.float64]
@@ -42,7 +42,7 @@ def read_numbers(cells: pl.Series, decimal: str | None = None) -> Numbers:
     if cells.dtype == pl.String:
         cells = cells.str.strip_chars()
     values = cells.cast(pl.Float64, strict=False)
-    wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
+    wrong = (values.is_null() & ~is_missing(cells, NO_NUMBER)) | values.is_infinite().fill_null(False)
     if cells.dtype != pl.String:
         return Numbers(values, wrong, 0 if cells.dtype == pl.Boolean else None)
     truths = _truths(cells.filter(wrong))
@@ -78,7 +78,7 @@ def plain_columns(frame: pl.DataFrame, decimal: str | None) -> dict[str, Values]
         if cells.dtype == pl.String:
             cells = cells.str.strip_chars()
         values = cells.cast(pl.Float64, strict=False)
-        wrong = (values.is_null() & ~is_missing(cells)) | values.is_infinite().fill_null(False)
+        wrong = (values.is_null() & ~is_missing(cells, NO_NUMBER)) | values.is_infinite().fill_null(False)
         if decimal == "comma" and cells.dtype == pl.String:  # between thousands a point may stand
             wrong |= cells.str.contains(".", literal=True).fill_null(False)
         shape = several.width, frame.height
@@ -110,7 +110,7 @@ def _counts(texts: pl.DataFrame) -> tuple[Counts, Counts]:
     """(columns,) how many cells are not missing, and how many of these are numbers, in some way of writing
     them."""
     cells, shape = one_below_the_other(texts).str.strip_chars(), (texts.width, texts.height)
-    there = (~is_missing(cells)).to_numpy()
+    there = (~is_missing(cells, NO_NUMBER)).to_numpy()
     numbers = cells.cast(pl.Float64, strict=False).is_not_null().to_numpy() & there
     open = there & ~numbers
     if open.any():
@@ -128,7 +128,7 @@ def told_decimal(frame: pl.DataFrame) -> str | None:
     cells = _typed(cells)
     forms = _forms(_digits(cells))
     numerals = (forms["point"] | forms["comma"]).to_numpy().reshape(shape).sum(1)
-    often = 2 * numerals > (~is_missing(cells)).to_numpy().reshape(shape).sum(1)
+    often = 2 * numerals > (~is_missing(cells, NO_NUMBER)).to_numpy().reshape(shape).sum(1)
     marks = {mark for mark in MARKS if _are_alone(forms, mark).to_numpy().reshape(shape)[often].any()}
     return marks.pop() if len(marks) == 1 else None
 
@@ -146,7 +146,7 @@ def _written(cells: pl.Series, values: pl.Series, decimal: str | None) -> Number
     wrong = read.is_null() | read.is_infinite()
     if unit is not None:
         wrong |= _unlike(_units(typed).fill_null(""), unit, read)
-    there = ~is_missing(cells)
+    there = ~is_missing(cells, NO_NUMBER)
     odd = there & (values.is_null() | (values != read)).fill_null(False)
     commas = odd & typed.str.contains(",", literal=True)
     marked = commas | (odd & typed.str.contains(".", literal=True))

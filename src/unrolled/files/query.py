@@ -15,6 +15,7 @@ from unrolled.files.label_sets import as_text
 from unrolled.files.left_out import offering_to_skip, usable_rows
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.number_columns import is_missing
+from unrolled.files.numerals import number
 from unrolled.files.steps import Step
 from unrolled.files.table import Table, open_table
 from unrolled.files.tagged import Layout
@@ -52,7 +53,8 @@ class Query:
     skip           whether series that cannot be used are left out, where there are several
     skip_wrong     whether rows that cannot be used are left out; None where that is no option
     no_header      the first line of a table is a row, and columns are named by their numbers from 1
-    missing        words that say in the column of answers that there is none
+    missing        words that say that there is no answer, or no number beside the usual words for that; where
+                   all are numbers, which say so of numbers, those for answers are the usual ones too
     classes        answers that a model knows
     lines          a text of no known format may hold a text to answer in each line
     zone           such as Europe/Berlin: of times without an offset, and in which others are told
@@ -113,6 +115,12 @@ class Query:
         return TRANSCRIPTS if self.transcripts else TARGETS
 
     @property
+    def no_answer(self) -> tuple[str, ...]:
+        """Words that say in the column of answers that there is none."""
+        numbers = [word for word in self.missing if number(word) is not None]
+        return (*MISSING, *numbers) if len(numbers) == len(self.missing) else self.missing
+
+    @property
     def named(self) -> list[tuple[str, str]]:
         """(column, role) of every column that is named."""
         roles = ("time", "id", "source", "target", "text", "image")
@@ -138,7 +146,7 @@ class Query:
             header, lists = header and not self.no_header, self.usual_targets if self.multi_label else ()
             lists = (self.target,) if self.multi_label and self.target else lists
             skip = bool(self.skip_wrong)
-            return open_table(source, self.decimal, header, skip, lists, self.encoding)
+            return open_table(source, self.decimal, header, skip, lists, self.encoding, self.missing)
 
     def _with_names(self, table: Table) -> Table:
         """Where `id` names several columns (ids.py), a table with one of that name, and without those that
@@ -254,7 +262,7 @@ def written_answers(table: Table, target: str, query: Query, wanted: str) -> pl.
     if query.multi_label:
         return _label_cells(table, target, query)
     wanted = "a transcript" if query.transcripts else wanted
-    cells = written(table, target, wanted, query.answers, query.transcripts, query.missing)
+    cells = written(table, target, wanted, query.answers, query.transcripts, query.no_answer)
     return None if cells.has_nulls() else cells
 
 

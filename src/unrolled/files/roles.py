@@ -11,7 +11,7 @@ from unrolled.errors import DataError
 from unrolled.files.columns import IDS, usual
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.query import Query
-from unrolled.files.table import Table, is_numeric
+from unrolled.files.table import Table
 from unrolled.files.time_parts import Layout, find_layout, layout_of
 from unrolled.files.times import form
 
@@ -151,7 +151,7 @@ def _not_a_time(table: Table, column: str) -> str:
 def _open_numbers(table: Table, roles: Query, parts: Sequence[str]) -> list[str]:
     """The only open column that is no part of a time, else those of numbers."""
     columns = [column for column in _open_columns(table, roles) if column not in parts]
-    return columns if len(columns) == 1 else [name for name in columns if is_numeric(table.frame[name])]
+    return columns if len(columns) == 1 else [name for name in columns if name in table.only_numbers]
 
 
 def _or_wide(numeric: Sequence[str], roles: Query) -> str:

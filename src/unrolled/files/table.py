@@ -1,5 +1,6 @@
 """A table from a CSV or Parquet file, or from a frame at hand, that knows where its rows came from."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import formats, parquet
+from unrolled.files.cells import beside_usual
 from unrolled.files.columns import IDS, is_value, usual
 from unrolled.files.dates import is_time
 from unrolled.files.delimited import read_delimited, without_comments
 from unrolled.files.json_lines import read_json_lines
 from unrolled.files.left_out import WrongRowsError
 from unrolled.files.messages import counted, listed, nearest, option, shown
+from unrolled.files.no_numbers import sentinel_notes, without, words_note
 from unrolled.files.number_columns import (
     Numbers,
     numeric_columns,
@@ -26,6 +29,7 @@ from unrolled.files.number_columns import (
     read_numbers,
     told_decimal,
 )
+from unrolled.files.numerals import number
 from unrolled.files.opening import FOREIGN, read_text, refuse_foreign
 
 TIME = "time"  # the name of a column of times that has none
@@ -48,7 +52,8 @@ class Table:
     Columns of a CSV are text; `numbers` reads one as float64. `decimal`: the mark, "point" or "comma", of
     columns that do not tell theirs; None is that of the other columns, if they tell one. `notes`: on what is
     not read; `left_out`: by place why rows were left out before. `headed`: whether the first line of a text
-    was taken for names. `lists`: columns that held series in fields, which are rows now, and `sequences`, the
+    was taken for names. `missing`: words that say in columns of numbers that there is none, beside the usual
+    ones. `lists`: columns that held series in fields, which are rows now, and `sequences`, the
     column that tells which rows are of one.
     """
 
@@ -60,6 +65,7 @@ class Table:
     left_out: Mapping[str, str] = field(default_factory=dict)
     headed: bool = False
     unit: str = "line"
+    missing: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     sequences: str | None = None
 
@@ -195,21 +201,22 @@ class Table:
         for column in set(columns) - set(self.frame.columns):
             self.require(column)
         several = list(dict.fromkeys(columns))
-        plain = plain_columns(self.frame.select(several), self._decimal)
+        plain = plain_columns(self._cells(several), self._decimal)
         others = {column: self._numbers(column) for column in several if column not in plain}
         arrays = plain | {column: _filled(one) for column, one in others.items()}
         marks = {one.decimal for one in others.values()} - {None}
+        values = _side_by_side([arrays[column] for column in columns], self.frame.height)
         notes = [self._note(column, one.row, one) for column, one in others.items()]
         return Matrix(
-            _side_by_side([arrays[column] for column in columns], self.frame.height),
+            values,
             marks.pop() if len(marks) == 1 else None,
-            tuple(note for note in notes if note is not None),
+            (*self._told(columns, values), *(note for note in notes if note is not None)),
         )
 
     def block(self, columns: Sequence[str]) -> "Matrix":
         """Columns of one quantity, such as steps of series, as `matrix` has them, but read as one column: how
         it is written holds for all of them."""
-        height, frame = self.frame.height, self.frame.select(columns)
+        height, frame = self.frame.height, self._cells(columns)
         kinds = set(frame.dtypes)
         if len(kinds) > 1:
             frame = frame.cast(pl.String if pl.String in kinds else pl.Float64)
@@ -218,11 +225,21 @@ class Table:
         values = np.ascontiguousarray(_filled(numbers).reshape(-1, height).T)
         column, row = divmod(numbers.row or 0, height)
         note = self._note(columns[column], None if numbers.row is None else row, numbers)
-        return Matrix(values, numbers.decimal, () if note is None else (note,))
+        told = self._told(columns, values)
+        return Matrix(values, numbers.decimal, told if note is None else (*told, note))
+
+    def _cells(self, columns: Sequence[str]) -> pl.DataFrame:
+        """The columns, null where a cell says that there is no number by a word that is named."""
+        return without(self.frame.select(columns), self.missing)
+
+    def _told(self, columns: Sequence[str], values: NDArray[np.float64]) -> tuple[str, ...]:
+        """What is read as missing in columns of numbers, and what looks so and is not."""
+        words = words_note(self.frame.select(list(dict.fromkeys(columns))), self.missing)
+        return (*words, *sentinel_notes(columns, values))
 
     def _numbers(self, column: str) -> Numbers:
         self.require(column)
-        cells = self.frame[column]
+        cells = self._cells([column])[column]
         if not (cells.dtype.is_numeric() or cells.dtype in (pl.String, pl.Boolean, pl.Null)):
             raise self.unlike(column, "numbers")
         numbers = read_numbers(cells, self._decimal)
@@ -254,8 +271,18 @@ class Table:
         return self._contents[1]
 
     @cached_property
+    def only_numbers(self) -> frozenset[str]:
+        """The columns every cell of which is a finite number or missing, and one at least a number."""
+        cells = without(self.frame, self.missing)
+        plain = plain_columns(cells, self._decimal)
+        numeric = {name for name, values in plain.items() if not np.isnan(values).all()}
+        return frozenset(
+            numeric | {name for name in cells.columns if name not in plain and is_numeric(cells[name])}
+        )
+
+    @cached_property
     def _contents(self) -> tuple[frozenset[str], frozenset[str]]:
-        return numeric_columns(self.frame)
+        return numeric_columns(without(self.frame, self.missing))
 
     def texts(self, column: str, wanted: str) -> pl.Series:
         """(rows,) the column as it stands. DataError where it is none of texts."""
@@ -297,6 +324,8 @@ class Table:
         rows = np.asarray(wrong.any(1))
         row, others = int(rows.argmax()), int(wrong.sum()) - 1
         more = f" ({counted(others, 'more such cell')})" if others else ""
+        if "{missing}" in remedy:
+            remedy = remedy.replace("{missing}", _if_missing(self.frame[first(row)][row]))
         message = f"{self.place(row, first(row))}: {reason(row)}{more}; {remedy}"
         raise WrongRowsError(message, rows, lambda row: f"column {shown(first(row))}: {reason(row)}")
 
@@ -315,7 +344,14 @@ def _wanted(numbers: Numbers) -> tuple[str, str]:
     """What is said of a cell that is wrong among these, and the remedy."""
     unit = "" if numbers.unit is None else f" and {numbers.unit}"
     wanted = f"wanted a finite number with a decimal {numbers.decimal or 'point'}{unit}, got {{}}"
-    return wanted, "correct the cell, or leave it empty if the value is missing"
+    return wanted, "correct the cell, or {missing}"
+
+
+def _if_missing(cell: Any) -> str:
+    """The remedy for a cell in place of a number that may say that there is none, as a word may."""
+    if isinstance(cell, str) and re.fullmatch(r"[^\W\d]\D{0,19}", cell.strip()) and number(cell) is None:
+        return f"say that it stands for no value ({option('missing', cell.strip())})"
+    return "leave it empty if the value is missing"
 
 
 def _filled(numbers: Numbers) -> NDArray[np.float64]:
@@ -363,11 +399,12 @@ def open_table(
     skip: bool = False,
     lists: Sequence[str] = (),
     encoding: str | None = None,
+    missing: Sequence[str] = (),
 ) -> Table:
     """The table in a CSV (separated by comma, semicolon or tab), a Parquet file or JSON lines, or in a polars
     frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …; `skip`: leave
     out lines that are no rows; `lists`: columns of a Parquet file that may hold lists of labels; `encoding`:
-    that of text that is not in UTF-8.
+    that of text that is not in UTF-8; `missing`: as of Table.
 
     Raises DataError, one line with file, place and remedy, for everything else.
     """
@@ -394,7 +431,8 @@ def open_table(
         raise ConfigError(f"{option('no_header')} is for CSV, and {name} names its columns; leave it out")
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
-    return Table(name, frame, lines, decimal, tuple(notes), wrong or {}, headed).named()
+    words = beside_usual(missing)
+    return Table(name, frame, lines, decimal, tuple(notes), wrong or {}, headed, missing=words).named()
 
 
 def sources_of(source: Any) -> list[Path | pl.DataFrame]:

@@ -112,7 +112,7 @@ def _rows(table: Table, id: str, word: str | None, query: Query) -> Tagged:
     tags = (
         None
         if target is None
-        else written(table, target, "the tag of a step", query.answers, words=query.missing)
+        else written(table, target, "the tag of a step", query.answers, words=query.no_answer)
     )
     answers = None
     if tags is not None and not tags.has_nulls():  # where none is required one may be missing

@@ -61,7 +61,8 @@ class Runtime(Model):
         how = about["answers"]
         self.codec = codec = SeriesCodec.restore(about["codec"], codec_arrays(arrays))
         notation = how.get("date_format"), how.get("decimal")
-        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation, self.block.output.kind)
+        kind, missing = self.block.output.kind, tuple(map(str, how.get("missing", ())))
+        self.reader = Reader(codec, how["time"], codec.gaps != REFUSE, *notation, kind, missing)
         self.window = index(how["window"])
         direct = isinstance(self.block, Direct)
         wanted = [codec.row if direct else codec.width, codec.steps, len(codec.targets)]
@@ -170,7 +171,7 @@ class Runtime(Model):
         optional = Column(numbers=False, optional=layout is not None or not self.codec.calendar)
         parts = () if layout is None else layout.columns
         times = dict.fromkeys((*self.reader.times[:1], *parts), optional)
-        numbers = Column(decimal=self.reader.decimal, truths=True)
+        numbers = Column(decimal=self.reader.decimal, truths=True, missing=self.reader.missing_words)
         named = self.codec.id if self.codec.names else None
         parts_of_name = () if named is None else (named, *id_columns(named))
         names = dict.fromkeys(parts_of_name, Column(numbers=False, optional=True))

@@ -33,6 +33,7 @@ class Forward(Model):
         self.reader, encoder = reader_of(inputs), getattr(self.block, "encoder", None)
         if encoder is None or not self.reader.fits(encoder):
             raise ValueError(f"a network that reads by {encoder!s:.80}; wanted {self.reader.reads}")
+        self.missing = tuple(map(str, about["answers"].get("missing", ())))
         self.words = isinstance(self.reader, WordReader)
         self.causal = self.causal and not getattr(inputs, "by_sequence", False)
 
@@ -63,4 +64,4 @@ class Forward(Model):
         return [{self.compared: self.outputs(steps)} for steps in self.encoded(sequences)]
 
     def columns(self) -> Mapping[str, Column]:
-        return {name: Column() for name in self.reader.columns}
+        return {name: Column(missing=self.missing) for name in self.reader.columns}

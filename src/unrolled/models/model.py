@@ -37,13 +37,15 @@ Answers = dict[str, Array]
 class Column(NamedTuple):
     """A column of the lines that `unrolled stream` reads: its cells are numbers, or text that `encode` reads
     itself; lines may lack one that is optional. decimal: the mark of numbers that are texts (numerals.py);
-    truths: whether true and false are numbers, 1 and 0; categories: its cells are whatever `encode` reads."""
+    truths: whether true and false are numbers, 1 and 0; categories: its cells are whatever `encode` reads;
+    missing: words that say that there is no number, beside the usual ones (cells.py)."""
 
     numbers: bool = True
     optional: bool = False
     decimal: str | None = None
     truths: bool = False
     categories: bool = False
+    missing: tuple[str, ...] = ()
 
 
 class Model(ABC):

@@ -21,7 +21,7 @@ from unrolled.codecs.outcomes import first_wrong
 from unrolled.codecs.series import NEVER, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files import numerals
-from unrolled.files.cells import allow_gaps, is_missing
+from unrolled.files.cells import allow_gaps, is_missing, is_no_number
 from unrolled.files.covariates import code
 from unrolled.files.ids import id_of
 from unrolled.files.instants import position
@@ -38,7 +38,8 @@ FAR = 2.0**60
 class Reader:
     """`time`: the name of the column of times in the training data, None where there was none; `gappy`:
     whether values may be missing, which are NaN then; `date_format`: of times that are texts (dates.py),
-    `decimal`: mark of numbers that are (numerals.py); `output`: the kind that targets are outcomes of."""
+    `decimal`: mark of numbers that are (numerals.py); `output`: the kind that targets are outcomes of;
+    `missing`: words that say that there is no number, beside the usual ones (cells.py)."""
 
     def __init__(
         self,
@@ -48,9 +49,10 @@ class Reader:
         date_format: str | None = None,
         decimal: str | None = None,
         output: str = "point",
+        missing: Sequence[str] = (),
     ) -> None:
         self.codec, self.gappy, self.date_format, self.decimal = codec, gappy, date_format, decimal
-        self.output = output
+        self.output, self.missing_words = output, tuple(missing)
         covariates = codec.covariates
         self.columns = (*codec.targets, *covariates.past, *covariates.future, *covariates.static)
         self.times = () if time is None else tuple(dict.fromkeys([time, "time"]))
@@ -225,14 +227,15 @@ class Reader:
         """NaN for a missing one where the model reads gaps, and of a column with categories the code of a
         text. DataError for one that it does not read, and for what is no number, or no text."""
         unknown = isinstance(value, float | np.floating) and bool(np.isnan(value))
-        if unknown or is_missing(value):
+        is_text = name in self.codec.covariates.categories
+        if unknown or (is_missing(value) if is_text else is_no_number(value, self.missing_words)):
             if self.gappy:
                 return math.nan
             raise DataError(
                 f"column {shown(name)}: the value is missing, and this model was trained without gaps; fill "
                 f"it, or {allow_gaps()}"
             )
-        if name in self.codec.covariates.categories:
+        if is_text:
             return self._code(value, name)
         try:
             number = numerals.number(value, self.decimal) if isinstance(value, str) else float(value)

@@ -16,7 +16,7 @@ import numpy as np
 
 from unrolled.errors import DataError
 from unrolled.files import json_text, numerals
-from unrolled.files.cells import MISSING, SEPARATORS, is_missing
+from unrolled.files.cells import MISSING, SEPARATORS, is_no_number
 from unrolled.files.messages import listed, nearest, shown
 from unrolled.models.model import Column
 
@@ -208,7 +208,7 @@ def _number(name: str, value: Any, column: Column) -> float | list[float]:
 
 
 def _one_number(name: str, value: Any, column: Column) -> float:
-    if is_missing(value):
+    if is_no_number(value, column.missing):
         return math.nan
     number, text = None, isinstance(value, str)
     is_truth = isinstance(value, bool) or (text and value.strip().lower() in numerals.TRUTHS)

@@ -80,8 +80,8 @@ NoHeader = Annotated[
 Missing = Annotated[
     Names,
     Field(
-        description="words that say in the column of answers that there is none, in any case; say another, "
-        "such as ?, where NA is an answer"
+        description="words, in any case, and numbers that say that there is no answer or no value; such as "
+        "-999, or ? where NA is an answer"
     ),
 ]
 SkipWrong = Annotated[

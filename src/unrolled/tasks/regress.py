@@ -32,7 +32,7 @@ from unrolled.errors import DataError
 from unrolled.files import labels
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
-from unrolled.files.messages import shown
+from unrolled.files.messages import option, shown
 from unrolled.files.number_columns import read_numbers
 from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
@@ -207,7 +207,10 @@ def _number(answer: str, place: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f"{place}: wanted a finite number as the answer, got {shown(answer)}; correct it")
+        raise DataError(
+            f"{place}: wanted a finite number as the answer, got {shown(answer)}; correct it, or say "
+            f"that it stands for none ({option('missing', answer)})"
+        )
     return value
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from unrolled.blocks.block import write
 from unrolled.errors import ConfigError, RunError
 from unrolled.files import at_hand, typed
+from unrolled.files.cells import beside_usual
 from unrolled.files.metrics import Row
 from unrolled.models import saved
 from unrolled.models.model import CODEC, Model
@@ -249,8 +250,10 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
         (of whole numbers with some valid one)."""
 
     def _answers_about(self) -> dict[str, Any]:
-        """How answers are made of what the network says, in plain values."""
-        return {}
+        """How answers are made of what the network says, and values of lines, in plain values."""
+        options: Any = self.config
+        words = beside_usual(getattr(options.data, "missing", ()))
+        return {"missing": list(words)} if words else {}
 
     # The run folder.
 

@@ -8,7 +8,17 @@ from pydantic import AfterValidator, Field, model_validator
 from unrolled.files.images import Size
 from unrolled.files.messages import option, shown
 from unrolled.files.query import Query
-from unrolled.tasks.config import Count, DateFormat, Decimal, Names, NoHeader, Section, SkipWrong
+from unrolled.tasks.config import (
+    NO_ANSWER,
+    Count,
+    DateFormat,
+    Decimal,
+    Missing,
+    Names,
+    NoHeader,
+    Section,
+    SkipWrong,
+)
 from unrolled.tasks.decoding import Decoding
 from unrolled.tasks.model import DecoderConfig, Members, ModelConfig, WriterDropout
 from unrolled.tasks.selection import MOST_JUDGED
@@ -64,6 +74,7 @@ class CaptionData(SplitConfig):
     )
     date_format: DateFormat = None
     decimal: Decimal = None
+    missing: Missing = NO_ANSWER
     channels: Literal["rgb", "grey"] = Field(
         default="rgb",
         description="what is seen of a picture: colours, or grey, which is enough where colours tell "

@@ -14,6 +14,7 @@ from unrolled.tasks.config import (
     DateFormat,
     Decimal,
     Encoding,
+    Missing,
     Names,
     NoHeader,
     Rate,
@@ -51,7 +52,18 @@ class DataConfig(Section):
     in_short: ClassVar[tuple[str, ...]] = ("target", "time", "id", "future", "resample", "test")
     changeable: ClassVar[tuple[str, ...]] = (
         *("files", "validation_files", "test_files", "validation", "test", "sha256"),
-        *("time", "zone", "date_format", "decimal", "no_header", "encoding", "id", "wide", "skip_series"),
+        *(
+            "time",
+            "zone",
+            "date_format",
+            "decimal",
+            "no_header",
+            "encoding",
+            "missing",
+            "id",
+            "wide",
+            "skip_series",
+        ),
     )
 
     files: Names = Field(default=(), description="CSV or Parquet files")
@@ -82,6 +94,7 @@ class DataConfig(Section):
     )
     date_format: DateFormat = None
     decimal: Decimal = None
+    missing: Missing = ()
     id: str | None = Field(
         default=None,
         description="column that tells several series in one file apart, or several: shop,article; one model "

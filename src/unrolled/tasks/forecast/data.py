@@ -210,6 +210,7 @@ def read(
         "decimal",
         "no_header",
         "encoding",
+        "missing",
     )
     columns = {name: getattr(config, name) for name in names}
     query = Query(

@@ -462,7 +462,8 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         data = self.config.data
         time = None if data.time == ROWS else data.time
         notation = {"date_format": data.date_format, "decimal": data.decimal}
-        return {"window": self.config.plan().window, "time": time} | notation
+        about = {"window": self.config.plan().window, "time": time} | notation
+        return about | super()._answers_about()
 
     def _rows(self, data: Source | None = None) -> list[NDArray[Any]]:
         """Each series, or its test part, in pieces as long as the window: what `predict` reads at once."""
