@@ -25,6 +25,19 @@ def priced(folder: Path, seed: int) -> Path:
     return folder / "priced.csv"
 
 
+def switched_off(folder: Path, seed: int) -> Path:
+    lines = rows().splitlines(keepends=True)
+    odd = lines[30].rpartition(b",")[0] + b",off\n"
+    (folder / "off.csv").write_bytes(HEADER + b"".join([*lines[:30], odd, *lines[31:]]))
+    return folder / "off.csv"
+
+
+def western(folder: Path, seed: int) -> Path:
+    lines = [f"{'très bien' if k % 2 else 'mal'}\t{k % 2}\n" for k in range(30)]
+    (folder / "avis.tsv").write_bytes("".join(["text\tlabel\n", *lines]).encode("cp1252"))
+    return folder / "avis.tsv"
+
+
 def vectors(folder: Path, seed: int) -> Path:
     (folder / "few.vec").write_text("1 3\nthe 1 2 3\n")
     return book(folder, seed)
@@ -47,6 +60,9 @@ REMEDIES: tuple[tuple[str, Callable[[Path, int], Path], str, str], ...] = (
     ("forecast", priced, "--target sales --scale pooled --strategy recursive", "--strategy direct"),
     ("forecast", gapped, "--transform log --gaps zero", "--gaps forward"),
     ("forecast", priced, "--target price --transform log --test 6", "--transform none"),
+    ("forecast", switched_off, "--gaps mask", "--missing off"),
+    ("forecast", switched_off, "--gaps mask", "--skip-wrong"),
+    ("classify", western, "", "--encoding cp1252"),
     ("classify", long_table, "--dropout 0.5", "--layers 2"),
     ("classify", long_table, "--pooling last --merge sum", "--merge concat"),
     ("classify", long_table, "--bidirectional off --merge sum", "--bidirectional on"),

@@ -8,7 +8,7 @@ In the last two a series begins with its first value and ends with its last: wha
 none of it. All have one target, which is called `value` where no name is given.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from unrolled.files.category_columns import Texts, read_columns
 from unrolled.files.columns import IDS, usual
 from unrolled.files.date_columns import Dated, in_iso
 from unrolled.files.groups import Groups
+from unrolled.files.left_out import WrongRowsError, joined_reasons, usable_rows
 from unrolled.files.messages import counted, listed, option, shown
 from unrolled.files.opening import plain_name
 from unrolled.files.order import Origin, oldest_first
@@ -40,12 +41,14 @@ Values = NDArray[np.float64]
 @dataclass(frozen=True)
 class Laid:
     """Series, the format in which their dates are written (dates.py), the decimal mark of their numbers, both
-    None where they need not be known, and notes on what was found."""
+    None where they need not be known, notes on what was found, and by place why rows, or cells in them, were
+    left out."""
 
     origin: Origin
     date_format: str | None
     decimal: str | None
     notes: tuple[str, ...]
+    left_out: Mapping[str, str]
 
 
 def laid_out(table: Table, query: Query) -> Laid:
@@ -58,7 +61,9 @@ def laid_out(table: Table, query: Query) -> Laid:
     table.check_header()
     if table.sequences is not None and query.wide is None:
         query = replace(query, id=table.sequences)
-    laid = _LAYOUTS[query.wide](table, query)
+    table = replace(table, lenient=bool(query.skip_wrong))
+    laid, why = usable_rows(table, query.skip_wrong, lambda rows: _LAYOUTS[query.wide](rows, query))
+    laid = replace(laid, left_out=joined_reasons([why, laid.left_out]))
     origin, notes = oldest_first(laid.origin)
     if query.wide is not None:
         origin = _trimmed(origin)
@@ -67,13 +72,14 @@ def laid_out(table: Table, query: Query) -> Laid:
 
 def _long(table: Table, query: Query) -> Laid:
     table, roles, notes = find_roles(table, query)
+    table = _with_all_steps(table, roles)
     dated = in_iso(table, roles.time, query.date_format)
     columns = (*roles.numbers, *roles.static)
     numbers, texts = read_columns(table, columns, roles)
     each, fixed = np.split(numbers.values, [len(roles.numbers)], axis=1)
     rows = {plain_name(Path(table.name)).stem: np.arange(table.frame.height)}
     if roles.id is not None:
-        groups = Groups.by(table, _names(table, roles.id))
+        groups = Groups.by(table, _step_names(table, roles, roles.id))
         rows = dict(zip(groups.names, groups.split(np.arange(table.frame.height)), strict=True))
     static = {name: _static(table, roles, name, at, fixed[at]) for name, at in rows.items()}
     values = {name: each[at] for name, at in rows.items()}
@@ -93,6 +99,7 @@ def _columns(table: Table, query: Query) -> Laid:
             f"{option('static')}: with {wide} covariates are those of all series, and "
             f"{listed(query.static)} would tell none apart; leave it out"
         )
+    table = _with_all_steps(table, roles)
     dated = in_iso(table, roles.time, query.date_format)
     numbers, texts = read_columns(table, roles.numbers, roles)
     targets, covariates = np.split(numbers.values, [len(roles.targets)], axis=1)
@@ -115,6 +122,7 @@ def _rows(table: Table, query: Query) -> Laid:
         raise DataError(f"{table.name}: no column of numbers beside {shown(id)}; wanted one for each step")
     numbers, header = table.block(steps), pl.Series(TIME, steps)
     fixed, texts = read_columns(table, query.static, query)
+    numbers = replace(numbers, left_out=joined_reasons([numbers.left_out, fixed.left_out]))
     named = query.time is not None or query.date_format is not None
     timed = query.time != ROWS and (named or form(header) != "other")
     span = f"of the columns {shown(steps[0])} to {shown(steps[-1])}"
@@ -132,6 +140,24 @@ def _rows(table: Table, query: Query) -> Laid:
         for row, name in enumerate(names)
     }
     return _laid(dated, roles, rows, values, static, texts, numbers, notes)
+
+
+def _with_all_steps(table: Table, roles: Query) -> Table:
+    """Where rows are counted as steps, with a row of missing values in place of each that was left out, since
+    its neighbours do not follow one another. DataError where nobody can tell of which series it was."""
+    if roles.time is not None or not table.left_out:
+        return table
+    if roles.id is not None or table.lines is None:
+        place, why = next(iter(table.left_out.items()))
+        raise DataError(
+            f"{place}: {why}; without times nobody can tell which step of which series is left out: correct "
+            "the row"
+        )
+    odd = np.array([int(place.rpartition(" ")[2]) for place in table.left_out])
+    blank = table.frame.clear(len(odd))
+    lines = np.concatenate([table.lines, odd])
+    order = np.argsort(lines, kind="stable")
+    return replace(table, frame=pl.concat([table.frame, blank])[order], lines=lines[order])
 
 
 def _static(table: Table, roles: Query, name: str, rows: Positions, values: Values) -> Values:
@@ -173,7 +199,7 @@ def _laid(
     instants = None if roles.time is None else parse_instants(table, roles.time)
     origin = Origin(table, roles, instants, rows, values, static, texts)
     every = (*notes, *dated.notes, *few, *more)
-    return Laid(origin, dated.date_format, numbers.decimal or roles.decimal, every)
+    return Laid(origin, dated.date_format, numbers.decimal or roles.decimal, every, numbers.left_out)
 
 
 _LAYOUTS: dict[str | None, Callable[[Table, Query], Laid]] = {None: _long, "columns": _columns, "rows": _rows}
@@ -188,6 +214,12 @@ class Header(Table):
 
     def row(self, row: int) -> str:
         return f"column {shown(self.steps[row])}"
+
+    def refuse(self, column: str, wrong: pl.Series, complaint: str, remedy: str) -> None:
+        try:
+            super().refuse(column, wrong, complaint, remedy)
+        except WrongRowsError as error:  # whose rows are no rows of the table
+            raise DataError(str(error)) from None
 
     def cell(self, row: int, column: str) -> str:
         return self.row(row)
@@ -232,6 +264,17 @@ def _find_id(table: Table) -> str:
             f"{table.name}: no column holds names of series, all are numbers; name it with {option('id')}"
         )
     return id
+
+
+def _step_names(table: Table, roles: Query, id: str) -> pl.Series:
+    """(rows,) the names of the series. DataError for a row without one, a WrongRowsError where it can be left
+    out, since its time tells that a step is missing."""
+    try:
+        return _names(table, id)
+    except WrongRowsError as error:
+        if roles.time is None:
+            raise DataError(str(error)) from None
+        raise
 
 
 def _names(table: Table, id: str) -> pl.Series:

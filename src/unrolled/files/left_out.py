@@ -66,6 +66,19 @@ def usable_rows(
                 ) from None
 
 
+def joined_reason(before: str | None, reason: str) -> str:
+    """Why a row was left out, where there may be other reasons."""
+    return reason if before is None or before == reason else f"{before}; {reason}"
+
+
+def joined_reasons(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """By place all reasons."""
+    why: dict[str, str] = {}
+    for one in several:
+        why |= {place: joined_reason(why.get(place), reason) for place, reason in one.items()}
+    return why
+
+
 def or_skip_wrong(skip: bool | None) -> str:
     """The remedy for a row that cannot be used, behind others; `skip` None: there is no such option here."""
     return "" if skip is None else f"; or leave such rows out ({option('skip_wrong')})"

@@ -22,7 +22,7 @@ from unrolled.files.cells import allow_gaps
 from unrolled.files.covariates import Covariates
 from unrolled.files.gaps import Grid, describe_gaps, on_grid
 from unrolled.files.layouts import laid_out
-from unrolled.files.left_out import LeftOut, or_skip
+from unrolled.files.left_out import LeftOut, or_skip, told, told_rows
 from unrolled.files.messages import option
 from unrolled.files.order import Origin, on_shared_step, read_times
 from unrolled.files.query import Query
@@ -56,7 +56,8 @@ class SeriesFile:
     """Series of one file, the names of their columns, their step, the zone of their times (zones.py), how
     exactly these are written (times.py) and in which format (dates.py), the decimal mark of numbers that are
     not written as a computer does, and notes on what was found; `left_out`: of other series in it by name why
-    they could not be used; `static` columns, and the `texts` of columns whose values are their codes.
+    they could not be used; `static` columns, and the `texts` of columns whose values are their codes;
+    `wrong_rows`: by place why rows, or cells in them, were left out.
 
     `covariates`: the columns of the file, with categories once their texts are numbers; `unseen`: notes
     on texts that are none."""
@@ -75,6 +76,7 @@ class SeriesFile:
     left_out: Mapping[str, str]
     static: tuple[str, ...] = ()
     texts: Texts = field(default_factory=dict)
+    wrong_rows: Mapping[str, str] = field(default_factory=dict)
     covariates: Covariates = field(default_factory=Covariates)
     unseen: tuple[str, ...] = ()
 
@@ -82,6 +84,10 @@ class SeriesFile:
     def several(self) -> bool:
         """Whether there are several, those that could not be used among them."""
         return len(self.series) + len(self.left_out) > 1
+
+    def told(self) -> tuple[str, ...]:
+        """Lines on what was left out."""
+        return (*told_rows(self.wrong_rows), *told(self.left_out, len(self.series)))
 
     def local(self, series: Series) -> Times:
         """(T + F,) what clocks show at the times of a series."""
@@ -123,7 +129,9 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
     columns = roles.targets, roles.past, roles.future, roles.time
     notation = _precision(origin), laid.date_format, laid.decimal
     about = tuple(notes), left_out.why
-    file = SeriesFile(series, *columns, step, zone, *notation, *about, roles.static, origin.texts)
+    file = SeriesFile(
+        series, *columns, step, zone, *notation, *about, roles.static, origin.texts, laid.left_out
+    )
     return replace(file, covariates=Covariates(roles.past, roles.future, roles.static))
 
 

@@ -18,7 +18,7 @@ from unrolled.files.columns import IDS, is_value, usual
 from unrolled.files.dates import is_time
 from unrolled.files.delimited import read_delimited, without_comments
 from unrolled.files.json_lines import read_json_lines
-from unrolled.files.left_out import WrongRowsError
+from unrolled.files.left_out import WrongRowsError, joined_reason, joined_reasons
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.no_numbers import sentinel_notes, without, words_note
 from unrolled.files.number_columns import (
@@ -50,11 +50,11 @@ class Table:
     counted), or lines=None: rows count from 1.
 
     Columns of a CSV are text; `numbers` reads one as float64. `decimal`: the mark, "point" or "comma", of
-    columns that do not tell theirs; None is that of the other columns, if they tell one. `notes`: on what is
-    not read; `left_out`: by place why rows were left out before. `headed`: whether the first line of a text
-    was taken for names. `missing`: words that say in columns of numbers that there is none, beside the usual
-    ones. `lists`: columns that held series in fields, which are rows now, and `sequences`, the
-    column that tells which rows are of one.
+    columns that do not tell theirs; None is that of the other columns, if they tell one. `notes`: on what
+    is not read; `left_out`: by place why rows were left out before. `headed`: whether the first line of a
+    text was taken for names. `missing`: words that say in columns of numbers that there is none, beside the
+    usual ones; `lenient`: what is no number is missing too. `lists`: columns that held series in fields,
+    which are rows now, and `sequences`, the column that tells which rows are of one.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Table:
     headed: bool = False
     unit: str = "line"
     missing: tuple[str, ...] = ()
+    lenient: bool = False
     lists: tuple[str, ...] = ()
     sequences: str | None = None
 
@@ -206,11 +207,15 @@ class Table:
         arrays = plain | {column: _filled(one) for column, one in others.items()}
         marks = {one.decimal for one in others.values()} - {None}
         values = _side_by_side([arrays[column] for column in columns], self.frame.height)
+        left_out = [
+            self._left_out(one.wrong.to_numpy()[:, None], [name], one) for name, one in others.items()
+        ]
         notes = [self._note(column, one.row, one) for column, one in others.items()]
         return Matrix(
             values,
             marks.pop() if len(marks) == 1 else None,
             (*self._told(columns, values), *(note for note in notes if note is not None)),
+            joined_reasons(left_out),
         )
 
     def block(self, columns: Sequence[str]) -> "Matrix":
@@ -221,12 +226,27 @@ class Table:
         if len(kinds) > 1:
             frame = frame.cast(pl.String if pl.String in kinds else pl.Float64)
         numbers = read_numbers(one_below_the_other(frame), self._decimal)
-        self._refuse_cells(numbers.wrong.to_numpy().reshape(-1, height).T, columns, *_wanted(numbers))
+        wrong = numbers.wrong.to_numpy().reshape(-1, height).T
+        if not self.lenient:
+            self._refuse_cells(wrong, columns, *_wanted(numbers))
         values = np.ascontiguousarray(_filled(numbers).reshape(-1, height).T)
         column, row = divmod(numbers.row or 0, height)
         note = self._note(columns[column], None if numbers.row is None else row, numbers)
         told = self._told(columns, values)
-        return Matrix(values, numbers.decimal, told if note is None else (*told, note))
+        notes = told if note is None else (*told, note)
+        return Matrix(values, numbers.decimal, notes, self._left_out(wrong, columns, numbers))
+
+    def _left_out(self, wrong: NDArray[np.bool_], columns: Sequence[str], numbers: Numbers) -> dict[str, str]:
+        """By the places of rows why cells (rows, columns) of them are read as missing."""
+        complaint, _ = _wanted(numbers)
+        why: dict[str, str] = {}
+        for row, k in np.argwhere(wrong).tolist():
+            cell = complaint.replace("{}", shown(self.frame[columns[k]][row]))
+            place = f"{self.name}, {self.row(row)}"
+            why[place] = joined_reason(
+                why.get(place), f"column {shown(columns[k])}: {cell}, which is missing now"
+            )
+        return why
 
     def _cells(self, columns: Sequence[str]) -> pl.DataFrame:
         """The columns, null where a cell says that there is no number by a word that is named."""
@@ -243,7 +263,8 @@ class Table:
         if not (cells.dtype.is_numeric() or cells.dtype in (pl.String, pl.Boolean, pl.Null)):
             raise self.unlike(column, "numbers")
         numbers = read_numbers(cells, self._decimal)
-        self.refuse(column, numbers.wrong, *_wanted(numbers))
+        if not self.lenient:
+            self.refuse(column, numbers.wrong, *_wanted(numbers))
         return numbers
 
     def _note(self, column: str, row: int | None, numbers: Numbers) -> str | None:
@@ -272,7 +293,10 @@ class Table:
 
     @cached_property
     def only_numbers(self) -> frozenset[str]:
-        """The columns every cell of which is a finite number or missing, and one at least a number."""
+        """The columns whose cells are all finite numbers or missing, and one at least a number; where what is
+        no number is missing, all that hold numbers."""
+        if self.lenient:
+            return self.numeric
         cells = without(self.frame, self.missing)
         plain = plain_columns(cells, self._decimal)
         numeric = {name for name, values in plain.items() if not np.isnan(values).all()}
@@ -333,11 +357,13 @@ class Table:
 @dataclass(frozen=True)
 class Matrix:
     """values (rows, N) of N columns, NaN where a cell is missing; the decimal mark of those that are not
-    written as a computer does, where they share one; and a note on each of these."""
+    written as a computer does, where they share one; a note on each of these; and, by places of rows, why
+    cells that are no numbers are missing, where that is allowed."""
 
     values: NDArray[np.float64]
     decimal: str | None
     notes: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def _wanted(numbers: Numbers) -> tuple[str, str]:
@@ -355,7 +381,7 @@ def _if_missing(cell: Any) -> str:
 
 
 def _filled(numbers: Numbers) -> NDArray[np.float64]:
-    return numbers.values.fill_null(np.nan).to_numpy()
+    return np.where(numbers.wrong.to_numpy(), np.nan, numbers.values.fill_null(np.nan).to_numpy())
 
 
 def _side_by_side(arrays: Sequence[NDArray[np.float64]], height: int) -> NDArray[np.float64]:

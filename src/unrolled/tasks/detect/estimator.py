@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import arrays
 from unrolled.files.at_hand import InMemory
-from unrolled.files.left_out import told
 from unrolled.files.messages import option, shown
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
@@ -82,7 +81,7 @@ class Detector(Forecaster):
         result = evaluation.evaluate(judged, truths, self.config.detect, file, about)
         total = sum(len(s.target) for s in file.series) - sum(begin)
         sentences = seen_sentences("step", known, total, include_training)
-        return result.telling([*sentences, *told(file.left_out, len(file.series))])
+        return result.telling([*sentences, *file.told()])
 
     _beside = "truth"
 

@@ -55,7 +55,7 @@ def _truths(sources: Sources, data: DetectData, file: SeriesFile) -> tuple[Flags
     column, parts = data.truth, {"": sources.train, "validation": sources.validation, "test": sources.test}
     of_part = {part: source for part, source in parts.items() if source is not None}
     tables = [
-        open_table(one, header=not data.no_header, encoding=data.encoding)
+        open_table(one, header=not data.no_header, skip=data.skip_wrong, encoding=data.encoding)
         for source in of_part.values()
         for one in sources_of(source)
     ]

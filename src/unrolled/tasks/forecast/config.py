@@ -52,18 +52,8 @@ class DataConfig(Section):
     in_short: ClassVar[tuple[str, ...]] = ("target", "time", "id", "future", "resample", "test")
     changeable: ClassVar[tuple[str, ...]] = (
         *("files", "validation_files", "test_files", "validation", "test", "sha256"),
-        *(
-            "time",
-            "zone",
-            "date_format",
-            "decimal",
-            "no_header",
-            "encoding",
-            "missing",
-            "id",
-            "wide",
-            "skip_series",
-        ),
+        *("time", "zone", "date_format", "decimal", "no_header", "encoding", "missing"),
+        *("id", "wide", "skip_series", "skip_wrong"),
     )
 
     files: Names = Field(default=(), description="CSV or Parquet files")
@@ -143,6 +133,11 @@ class DataConfig(Section):
         default=False,
         description="of several series leave out those that cannot be used (too short, constant, empty, "
         "irregular, or with gaps that are refused), and say which and why",
+    )
+    skip_wrong: bool = Field(
+        default=False,
+        description="leave out rows that cannot be read (no time, of another width, no UTF-8) and cells that "
+        "are no numbers: their steps are missing; left_out.csv in the run says which and why",
     )
     calendar: Literal["auto", "none"] = Field(
         default="auto",

@@ -20,7 +20,7 @@ from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.series import HOLIDAY, KINDS, Rows, SeriesCodec
 from unrolled.errors import DataError
 from unrolled.files.category_columns import Texts
-from unrolled.files.left_out import LeftOut, UnusableError, told
+from unrolled.files.left_out import LeftOut, UnusableError
 from unrolled.files.messages import listed, option, shown
 from unrolled.files.opening import plain_name
 from unrolled.files.query import Query
@@ -218,6 +218,7 @@ def read(
         texts=None if texts is None else tuple(texts),
         gaps=config.gaps != REFUSE,
         skip=config.skip_series,
+        skip_wrong=config.skip_wrong,
         step=step,
         resample=None if config.resample is None else parse_step(config.resample),
         aggregate=config.aggregate,
@@ -243,6 +244,7 @@ def read_parts(
     shares = config.model_copy(update=dict.fromkeys(separate, 0.0))
     file = _trainable(read(sources.train, config, step, texts), shares)
     series, notes, why = list(file.series), list(file.notes), dict(file.left_out)
+    wrong = dict(file.wrong_rows)
     known = dict(file.texts)
     for part, source in separate.items():
         other = read(source, config, file.step, file.texts)
@@ -250,9 +252,10 @@ def read_parts(
         check_alike(other, file, f"the {part} files")
         series += [replace(one, part=part) for one in other.series]
         notes += [f"{part} files: {note}" for note in other.notes]
+        wrong |= other.wrong_rows
         why |= {f"{name} ({part} files)": reason for name, reason in other.left_out.items()}
-    notes += told(why, len(series))
-    return replace(file, series=tuple(series), notes=tuple(notes), left_out=why, texts=known)
+    file = replace(file, series=tuple(series), left_out=why, wrong_rows=wrong, texts=known)
+    return replace(file, notes=(*notes, *file.told()))
 
 
 def _all_texts(texts: Texts, more: Texts) -> dict[str, Mapping[float, str]]:
@@ -326,6 +329,7 @@ def _joined(files: dict[str, SeriesFile], left_out: LeftOut) -> SeriesFile:
         return file
 
     series, notes, why, known = list[Series](), list[str](), dict[str, str](), first.texts
+    wrong = dict[str, str]()
     for path, file in left_out.each(files, alike).items():
         known = _all_texts(known, file.texts)
         stem = plain_name(Path(path)).stem
@@ -333,8 +337,10 @@ def _joined(files: dict[str, SeriesFile], left_out: LeftOut) -> SeriesFile:
         series += [replace(s, name=names[s.name]) for s in file.series]
         why |= {f"{stem} {name}": reason for name, reason in file.left_out.items()}
         notes += [f"{Path(path).name}: {note}" for note in file.notes]
+        wrong |= file.wrong_rows
     why = left_out.why | why
-    return replace(first, series=tuple(series), notes=tuple(notes), left_out=why, texts=known)
+    first = replace(first, notes=tuple(notes), left_out=why, wrong_rows=wrong)
+    return replace(first, series=tuple(series), texts=known)
 
 
 def _trainable(file: SeriesFile, config: DataConfig) -> SeriesFile:

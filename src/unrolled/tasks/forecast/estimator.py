@@ -17,7 +17,6 @@ from unrolled.blocks.forecaster import Recursive
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import arrays
 from unrolled.files.at_hand import InMemory
-from unrolled.files.left_out import told
 from unrolled.files.messages import counted, option
 from unrolled.files.roles import ROWS
 from unrolled.files.series import SeriesFile
@@ -53,6 +52,7 @@ from unrolled.tasks.forecast.targets import of_each, raised, require_outcomes, r
 from unrolled.tasks.model import recurrent
 from unrolled.tasks.seen import nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Sources, files_of
+from unrolled.tasks.trained import left_out_frame
 from unrolled.training.batches import Step
 from unrolled.training.history import kept_steps
 from unrolled.training.progress import Reporter
@@ -135,7 +135,7 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
             self.codec.mean if options.output == "bernoulli" else None,
         )
         sentences += raised(file, codec)
-        return evaluation.telling([*sentences, *told(file.left_out, len(file.series)), *file.unseen])
+        return evaluation.telling([*sentences, *file.told(), *file.unseen])
 
     def _judged_steps(
         self, data: Source | None, include_training: bool
@@ -258,9 +258,15 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         are asked for the network did not learn."""
         lines: list[str] = []
         codec = self.codec.series
-        if self.config.data.skip_series or codec.covariates.categories or codec.scalers["target"].curve:
+        options = self.config.data
+        if (
+            options.skip_series
+            or options.skip_wrong
+            or codec.covariates.categories
+            or codec.scalers["target"].curve
+        ):
             file = self._forecastable(data, self.config.plan().horizon)
-            lines += [*told(file.left_out, len(file.series)), *file.unseen, *raised(file, codec)]
+            lines += [*file.told(), *file.unseen, *raised(file, codec)]
         return [*lines, *answers.interpolated(self.network.block.output, quantiles)]
 
     @property
@@ -506,7 +512,13 @@ class Forecaster(Estimator[ForecastConfig, SeriesFile, Fitted, Network]):
         return [one[: len(row)] for one, row in zip(raw, rows, strict=True)]
 
     def _left_out(self) -> Mapping[str, str]:
-        return {} if self._data is None else self._data.left_out
+        return {} if self._data is None else {**self._data.wrong_rows, **self._data.left_out}
+
+    def left_out(self, data: Source | None = None) -> pl.DataFrame:
+        """What `predict` leaves out of `data`, a row each: "name", of a series, or the place of a row, and
+        "reason"; without data, of those that the model was trained on."""
+        file = self._forecastable(data, self.config.plan().horizon)
+        return left_out_frame({**file.wrong_rows, **file.left_out})
 
     def _training_file(self) -> SeriesFile:
         data = self.config.data
