@@ -166,6 +166,7 @@ def test_the_examples_of_the_page_are_read(tmp_path):
         "wide.csv": (2, ("calm", "storm")),
         "waves.tsv": (2, ("1", "2")),
         "series.jsonl": (2, ("calm", "storm")),
+        "waves.arff": (2, ("calm", "storm")),
         "spam.txt": (3, ("ham", "spam", "ham")),
         "reviews.txt": (2, ("calm", "storm")),
     }

@@ -16,8 +16,9 @@ START = 1 << 16  # bytes that tell a format
 
 TS, IDX, RECORDING, PARQUET = "a .ts file", "an IDX file", "a recording", "a Parquet file"
 JSON_LINES, CSV, TSV = "a file of JSON lines", "a CSV file", "a TSV file"
+ARFF = "an ARFF file"
 CONLLU, FASTTEXT, TEXT = "a CoNLL-U file", "lines of fastText", "a text"
-TABLES = (PARQUET, JSON_LINES, CSV, TSV)
+TABLES = (PARQUET, JSON_LINES, ARFF, CSV, TSV)
 
 LABEL = "__label__"  # before a label of fastText
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -28,6 +29,7 @@ _ENDINGS = {
     RECORDING: (".wav", ".wave"),
     PARQUET: (".parquet", ".pq"),
     JSON_LINES: (".jsonl", ".ndjson", ".json"),
+    ARFF: (".arff",),
     CSV: (".csv",),
     TSV: (".tsv", ".tab"),
     CONLLU: (".conllu",),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import formats, parquet
+from unrolled.files.arff import read_arff
 from unrolled.files.cells import beside_usual
 from unrolled.files.columns import IDS, is_value, usual
 from unrolled.files.dates import is_time
@@ -427,10 +428,10 @@ def open_table(
     encoding: str | None = None,
     missing: Sequence[str] = (),
 ) -> Table:
-    """The table in a CSV (separated by comma, semicolon or tab), a Parquet file or JSON lines, or in a polars
-    frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …; `skip`: leave
-    out lines that are no rows; `lists`: columns of a Parquet file that may hold lists of labels; `encoding`:
-    that of text that is not in UTF-8; `missing`: as of Table.
+    """The table in a CSV (separated by comma, semicolon or tab), a Parquet file, JSON lines or ARFF, or in
+    a polars frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …;
+    `skip`: leave out lines that are no rows; `lists`: columns of a Parquet file that may hold lists of
+    labels; `encoding`: that of text that is not in UTF-8; `missing`: as of Table.
 
     Raises DataError, one line with file, place and remedy, for everything else.
     """
@@ -447,13 +448,15 @@ def open_table(
             refuse_foreign(name, data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
             if kind == formats.JSON_LINES:
                 frame, lines = read_json_lines(name, data, wrong)
+            elif kind == formats.ARFF:
+                frame, lines = read_arff(name, data, wrong)
             else:
                 headed = header
                 data, comments = without_comments(data)
                 if comments:
                     notes.append(f"not read: {counted(comments, 'line')} of comments above the header")
                 frame, lines = read_delimited(name, data, lambda _: header, wrong, notes)
-    if not header and (lines is None or kind == formats.JSON_LINES):
+    if not header and (lines is None or kind in (formats.JSON_LINES, formats.ARFF)):
         raise ConfigError(f"{option('no_header')} is for CSV, and {name} names its columns; leave it out")
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
